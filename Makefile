@@ -1,0 +1,71 @@
+# What a person types:  make run   (everything set up, this host's container starts on the screen)
+#                       make test  (everything set up, everything tested)
+# Every target may be run again at any time: what is there already is left alone.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# bcc and auparse exist for the distribution's Python only.
+PYTHON := /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+RUN_PACKAGES := python3 python3-bpfcc libbpf1 python3-psutil python3-msgpack python3-click \
+    python3-h11 python3-venv runc busybox-static
+TEST_PACKAGES := auditd bpftool clang-format conmon containerd curl docker.io gcc iptables \
+    libc6-dev podman procps tini uidmap
+PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
+
+.PHONY: help setup run setup-test check format test bench clean
+
+help:
+	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
+	@echo 'also: setup setup-test check format bench clean'
+
+setup:
+	@packaging/apt-install.sh $(RUN_PACKAGES)
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv --system-site-packages $(VENV)
+
+run: setup
+	@bin/prove-start --await-agent & trap 'kill $$! 2>/dev/null || true' EXIT; \
+	    bin/castoff run --output table
+
+setup-test: setup
+	@packaging/apt-install.sh $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/test-tools
+
+# Anew whenever the pins change.
+$(VENV)/test-tools: pyproject.toml
+	@$(BIN)/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	    print(*project["optional-dependencies"]["test"], sep="\n")' >$(VENV)/test-pins.txt
+	@$(BIN)/python -m pip install --quiet --requirement $(VENV)/test-pins.txt
+	@touch $@
+
+check: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy bin/prove-start
+	$(BIN)/lint-imports
+	@$(if $(PROBE_SOURCES),clang-format --dry-run --Werror $(PROBE_SOURCES))
+
+format: setup-test
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	@$(if $(PROBE_SOURCES),clang-format -i $(PROBE_SOURCES))
+
+test: setup setup-test check
+	$(BIN)/python -m pytest -m 'not bench'
+
+bench: setup-test
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

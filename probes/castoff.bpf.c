@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Castoff's probes: raw tracepoints that report container starts and what leads to them.
+ *
+ * A container's init is told by descent and by namespaces, not by its name:
+ *   - every watched runtime, shim, monitor or engine founds a lineage at its execve, and so does a
+ *     process that makes a cgroup; fork passes the lineage on;
+ *   - a member whose execve finds it to be pid 1 of a new pid namespace, or a session leader in a
+ *     mount namespace that is not its founder's and that no container has started in, is an init;
+ *   - a process outside of every lineage counts as one when it is pid 1 of its namespace and its
+ *     cgroup is not its parent's.
+ * A lineage ends at the first execve outside of its founder's mount namespace: what a container, a
+ * hook inside it or an exec session does later is its own affair. User space decides, from names
+ * and cgroups, which of these is a container.
+ *
+ * OFF_* and SIZE_* macros are byte offsets from the running kernel's BTF, see sensor/kernel/fields.py.
+ */
+#include <linux/types.h>
+
+#include "record.h"
+
+#define __always_inline inline __attribute__((always_inline))
+
+#define TAIL_LEN 8192
+#define TAIL_MASK 4095
+#define CLOCK_SECOND 1000000000ULL
+#define PARENT_COMMANDS_PER_SECOND 256
+#define USER_COMMANDS_PER_SECOND 2048
+#define USER_GUESSES_PER_SECOND 256
+#define SIGNAL_GROUP_EXIT 4
+#define UNSET 0xffffffff
+
+struct scratch {
+	struct record record;
+	u8 tail[TAIL_LEN];
+};
+
+struct name {
+	char text[NAME_LEN];
+};
+
+BPF_RINGBUF_OUTPUT(lifecycle, LIFECYCLE_PAGES);
+BPF_RINGBUF_OUTPUT(commands, COMMANDS_PAGES);
+BPF_PERCPU_ARRAY(scratches, struct scratch, RECORD_KINDS);
+BPF_PERCPU_ARRAY(counters, u64, (RECORD_KINDS * COUNTERS));
+BPF_PERCPU_ARRAY(sequences, u64, 1);
+BPF_HASH(watched, struct name, u32, 256);
+BPF_TABLE("lru_hash", u32, struct lineage, lineages, 16384);
+BPF_HASH(inits, u32, struct started_init, 65536);
+BPF_HASH(started_mounts, u32, u32, 65536);
+BPF_TABLE("lru_hash", u64, struct budget, budgets, 8192);
+BPF_ARRAY(settings, u64, 4);
+
+static __always_inline u64 read_pointer(u64 base, u64 offset)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)(base + offset));
+	return value;
+}
+
+static __always_inline u32 read_u32(u64 base, u64 offset)
+{
+	u32 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)(base + offset));
+	return value;
+}
+
+static __always_inline void count(u32 kind, u32 what)
+{
+	u32 index = kind * COUNTERS + what;
+	u64 *value = counters.lookup(&index);
+
+	if (value)
+		*value += 1;
+}
+
+static __always_inline u32 mount_namespace(u64 task)
+{
+	u64 proxy = read_pointer(task, OFF_task_struct_nsproxy);
+
+	return read_u32(read_pointer(proxy, OFF_nsproxy_mnt_ns), OFF_mnt_namespace_inum);
+}
+
+static __always_inline u32 namespace_level(u64 pid)
+{
+	return read_u32(pid, OFF_pid_level);
+}
+
+static __always_inline u32 innermost_pid(u64 pid, u32 level)
+{
+	return read_u32(pid, OFF_pid_numbers + (u64)(level & 31) * SIZE_upid + OFF_upid_nr);
+}
+
+static __always_inline bool is_session_leader(u64 task, u64 pid)
+{
+	u64 signal = read_pointer(task, OFF_task_struct_signal);
+
+	return read_pointer(signal, OFF_signal_struct_pids + 8 * ENUM_PIDTYPE_SID) == pid;
+}
+
+/* The v1 cgroup that runtimes put containers in, or the v2 one where v1 does not hold pids. */
+static __always_inline u64 pids_cgroup(u64 task)
+{
+	u64 set = read_pointer(task, OFF_task_struct_cgroups);
+
+	return read_pointer(read_pointer(set, OFF_css_set_subsys + 8 * ENUM_pids_cgrp_id),
+			    OFF_cgroup_subsys_state_cgroup);
+}
+
+static __always_inline u64 default_cgroup(u64 task)
+{
+	return read_pointer(read_pointer(task, OFF_task_struct_cgroups), OFF_css_set_dfl_cgrp);
+}
+
+static __always_inline void read_executable(u64 task, char *name)
+{
+	u64 mm = read_pointer(task, OFF_task_struct_mm);
+	u64 file = mm ? read_pointer(mm, OFF_mm_struct_exe_file) : 0;
+	u64 dentry = file ? read_pointer(file, OFF_file_dentry) : 0;
+
+	if (dentry)
+		bpf_probe_read_kernel_str(name, NAME_LEN,
+					  (void *)read_pointer(dentry, OFF_dentry_name));
+}
+
+static __always_inline u32 role_of(struct name *name)
+{
+	struct name prefix = {};
+	u32 *role = watched.lookup(name);
+
+	if (role)
+		return *role;
+	if (!name->text[COMM_LEN - 1])
+		return ROLE_NONE;
+	__builtin_memcpy(prefix.text, name->text, COMM_LEN - 1);
+	role = watched.lookup(&prefix);
+	return role ? *role : ROLE_NONE;
+}
+
+/* One step of a fixed one-second window; false when the key has used its share. */
+static __always_inline bool within_budget(u64 key, u64 now, u64 limit)
+{
+	struct budget fresh = { .window_start = now, .used = 1 };
+	struct budget *budget = budgets.lookup(&key);
+
+	if (!budget) {
+		budgets.update(&key, &fresh);
+		return true;
+	}
+	if (now - budget->window_start >= CLOCK_SECOND) {
+		budget->window_start = now;
+		budget->used = 1;
+		return true;
+	}
+	if (budget->used >= limit)
+		return false;
+	__sync_fetch_and_add(&budget->used, 1);
+	return true;
+}
+
+static __always_inline u32 effective_user(u64 task)
+{
+	return read_u32(read_pointer(task, OFF_task_struct_real_cred), OFF_cred_uid);
+}
+
+/* An attacker can execute a file called runc in a loop: first its parent's share, then its user's. */
+static __always_inline bool command_allowed(u64 task, u32 kind)
+{
+	u64 now = bpf_ktime_get_boot_ns();
+	u64 user = effective_user(task);
+	u64 parent =
+		read_u32(read_pointer(task, OFF_task_struct_real_parent), OFF_task_struct_tgid);
+
+	if (within_budget((user << 32) | parent, now, PARENT_COMMANDS_PER_SECOND) &&
+	    within_budget((user << 32) | UNSET, now, USER_COMMANDS_PER_SECOND))
+		return true;
+	count(kind, COUNT_LIMITED);
+	return false;
+}
+
+static __always_inline bool guess_allowed(u64 task, u32 kind)
+{
+	u64 key = ((u64)effective_user(task) << 32) | (UNSET - 1);
+
+	if (within_budget(key, bpf_ktime_get_boot_ns(), USER_GUESSES_PER_SECOND))
+		return true;
+	count(kind, COUNT_LIMITED);
+	return false;
+}
+
+static __always_inline struct scratch *begin(u32 kind)
+{
+	struct scratch *scratch = scratches.lookup(&kind);
+	struct record *record;
+	u32 zero = 0;
+	u64 *sequence = sequences.lookup(&zero);
+
+	if (!scratch || !sequence)
+		return 0;
+	record = &scratch->record;
+	__builtin_memset(record, 0, sizeof(*record));
+	*sequence += 1;
+	record->sequence = *sequence;
+	record->cpu = bpf_get_smp_processor_id();
+	record->kind = kind;
+	record->layout = CASTOFF_LAYOUT;
+	record->time = bpf_ktime_get_boot_ns();
+	record->size = sizeof(*record);
+	record->loginuid = UNSET;
+	record->session = UNSET;
+	return scratch;
+}
+
+static __always_inline void set_root(struct record *record, struct lineage *lineage, u32 kind)
+{
+	record->lineage = kind;
+	if (lineage) {
+		record->root_pid = lineage->root_pid;
+		record->root_start_time = lineage->root_start_time;
+	}
+}
+
+static __always_inline void fill_process(struct record *record, u64 task)
+{
+	u64 cred = read_pointer(task, OFF_task_struct_real_cred);
+	u64 proxy = read_pointer(task, OFF_task_struct_nsproxy);
+	u64 pid = read_pointer(task, OFF_task_struct_thread_pid);
+	u64 tty = read_pointer(read_pointer(task, OFF_task_struct_signal), OFF_signal_struct_tty);
+	u32 level = namespace_level(pid);
+	u32 i;
+
+	record->pid = read_u32(task, OFF_task_struct_tgid);
+	record->start_time = read_pointer(read_pointer(task, OFF_task_struct_group_leader),
+					  OFF_task_struct_start_time);
+	record->uid = read_u32(cred, OFF_cred_uid);
+	record->gid = read_u32(cred, OFF_cred_gid);
+#ifdef OFF_task_struct_loginuid
+	record->loginuid = read_u32(task, OFF_task_struct_loginuid);
+#endif
+#ifdef OFF_task_struct_sessionid
+	record->session = read_u32(task, OFF_task_struct_sessionid);
+#endif
+	record->mnt_ns = read_u32(read_pointer(proxy, OFF_nsproxy_mnt_ns), OFF_mnt_namespace_inum);
+	record->cgroup_ns =
+		read_u32(read_pointer(proxy, OFF_nsproxy_cgroup_ns), OFF_cgroup_namespace_inum);
+	record->pid_ns = read_u32(
+		read_pointer(pid, OFF_pid_numbers + (u64)(level & 31) * SIZE_upid + OFF_upid_ns),
+		OFF_pid_namespace_inum);
+	record->ns_levels = level + 1;
+#pragma unroll
+	for (i = 0; i < NS_LEVELS; i++)
+		if (i <= level)
+			record->ns_pids[i] =
+				read_u32(pid, OFF_pid_numbers + (u64)i * SIZE_upid + OFF_upid_nr);
+	bpf_probe_read_kernel_str(record->comm, COMM_LEN, (void *)(task + OFF_task_struct_comm));
+	read_executable(task, record->exe);
+	if (tty)
+		bpf_probe_read_kernel_str(record->tty, TTY_LEN,
+					  (void *)(tty + OFF_tty_struct_name));
+}
+
+static __always_inline void fill_ancestors(struct scratch *scratch, u64 task)
+{
+	struct record *record = &scratch->record;
+	struct ancestor *ancestors = (struct ancestor *)scratch->tail;
+	u64 current = task;
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < MAX_ANCESTORS; i++) {
+		struct ancestor *ancestor = &ancestors[i];
+		u64 parent = read_pointer(read_pointer(current, OFF_task_struct_group_leader),
+					  OFF_task_struct_real_parent);
+		u64 leader = parent ? read_pointer(parent, OFF_task_struct_group_leader) : 0;
+
+		if (!leader)
+			break;
+		__builtin_memset(ancestor, 0, sizeof(*ancestor));
+		ancestor->pid = read_u32(leader, OFF_task_struct_tgid);
+		if (!ancestor->pid)
+			break;
+		ancestor->start_time = read_pointer(leader, OFF_task_struct_start_time);
+		bpf_probe_read_kernel_str(ancestor->comm, COMM_LEN,
+					  (void *)(leader + OFF_task_struct_comm));
+		read_executable(leader, ancestor->exe);
+		record->ancestor_count = i + 1;
+		current = leader;
+	}
+	record->size += record->ancestor_count * sizeof(struct ancestor);
+}
+
+/* Append a cgroup's names, leaf first; returns their length with the NULs. */
+static __always_inline u32 append_cgroup(struct scratch *scratch, u64 cgroup)
+{
+	u64 node = cgroup ? read_pointer(cgroup, OFF_cgroup_kn) : 0;
+	u32 begin = scratch->record.size - sizeof(struct record);
+	u32 offset = begin;
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < CGROUP_DEPTH; i++) {
+		u64 parent = node ? read_pointer(node, OFF_kernfs_node_parent) : 0;
+		long length;
+
+		if (!parent)
+			break;
+		length = bpf_probe_read_kernel_str(
+			&scratch->tail[offset & TAIL_MASK], CGROUP_NAME_LEN,
+			(void *)read_pointer(node, OFF_kernfs_node_name));
+		if (length < 0)
+			break;
+		offset += length & (2 * CGROUP_NAME_LEN - 1);
+		node = parent;
+	}
+	scratch->record.size += offset - begin;
+	return offset - begin;
+}
+
+static __always_inline void fill_cgroups(struct scratch *scratch, u64 task)
+{
+	u64 v2 = default_cgroup(task);
+	u64 v1 = pids_cgroup(task);
+
+	if (v1 && v1 != v2 &&
+	    read_pointer(v1, OFF_cgroup_root) != read_pointer(v2, OFF_cgroup_root))
+		scratch->record.cgroup_v1_len = append_cgroup(scratch, v1);
+	scratch->record.cgroup_v2_len = append_cgroup(scratch, v2);
+}
+
+static __always_inline void fill_argv(struct scratch *scratch, u64 task)
+{
+	struct record *record = &scratch->record;
+	u64 mm = read_pointer(task, OFF_task_struct_mm);
+	u64 start = mm ? read_pointer(mm, OFF_mm_struct_arg_start) : 0;
+	u64 end = mm ? read_pointer(mm, OFF_mm_struct_arg_end) : 0;
+	u32 offset = (record->size - sizeof(struct record)) & TAIL_MASK;
+	u64 length = end > start ? end - start : 0;
+
+	if (length > ARGV_LEN - 1) {
+		length = ARGV_LEN - 1;
+		record->flags |= FLAG_ARGV_TRUNCATED;
+	}
+	length &= ARGV_LEN - 1;
+	if (!length || bpf_probe_read_user(&scratch->tail[offset], length, (void *)start) < 0)
+		return;
+	record->argv_len = length;
+	record->size += length;
+}
+
+static __always_inline void fill_all(struct scratch *scratch, u64 task)
+{
+	fill_process(&scratch->record, task);
+	fill_ancestors(scratch, task);
+	fill_cgroups(scratch, task);
+	fill_argv(scratch, task);
+}
+
+static __always_inline u64 used_length(struct scratch *scratch)
+{
+	u64 length = scratch->record.size;
+
+	return length > sizeof(struct scratch) ? sizeof(struct scratch) : length;
+}
+
+static __always_inline void submit_lifecycle(struct scratch *scratch, u32 kind)
+{
+	bool lost = lifecycle.ringbuf_output(scratch, used_length(scratch), 0) < 0;
+
+	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
+}
+
+static __always_inline void submit_commands(struct scratch *scratch, u32 kind)
+{
+	bool lost = commands.ringbuf_output(scratch, used_length(scratch), 0) < 0;
+
+	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
+}
+
+static __always_inline bool has_started(u32 pid, u64 start_time)
+{
+	struct started_init *init = inits.lookup(&pid);
+
+	/* Zero: seeded at load time from procfs, which does not tell nanoseconds. */
+	return init && (!init->start_time || init->start_time == start_time);
+}
+
+/* Whether a member of a lineage is what its founder meant to become a container's init. */
+static __always_inline bool is_init(struct lineage *lineage, u64 task, u32 mnt_ns)
+{
+	u64 pid = read_pointer(task, OFF_task_struct_thread_pid);
+	u32 level = namespace_level(pid);
+
+	if (level > lineage->level && innermost_pid(pid, level) == 1)
+		return true;
+	return mnt_ns != lineage->mnt_ns && !started_mounts.lookup(&mnt_ns) &&
+	       is_session_leader(task, pid);
+}
+
+/* Whether a process outside of every lineage looks like an init: lxc, nspawn, an unknown runtime. */
+static __always_inline bool is_foreign_init(u64 task)
+{
+	u64 pid = read_pointer(task, OFF_task_struct_thread_pid);
+	u32 level = namespace_level(pid);
+
+	if (!level || innermost_pid(pid, level) != 1)
+		return false;
+	return read_pointer(task, OFF_task_struct_cgroups) !=
+	       read_pointer(read_pointer(task, OFF_task_struct_real_parent),
+			    OFF_task_struct_cgroups);
+}
+
+static __always_inline void report_init(u64 task, u32 pid, u64 start_time, u32 mnt_ns,
+					struct lineage *lineage, u32 kind)
+{
+	struct started_init init = { .start_time = start_time, .mnt_ns = mnt_ns };
+	struct scratch *scratch;
+
+	inits.update(&pid, &init);
+	started_mounts.update(&mnt_ns, &pid);
+	scratch = begin(RECORD_INIT_EXEC);
+	if (!scratch)
+		return;
+	set_root(&scratch->record, lineage, kind);
+	fill_all(scratch, task);
+	submit_lifecycle(scratch, RECORD_INIT_EXEC);
+}
+
+static __always_inline void report_command(u64 task, u32 role, struct lineage *lineage)
+{
+	struct scratch *scratch;
+
+	if (!command_allowed(task, RECORD_COMMAND_EXEC))
+		return;
+	scratch = begin(RECORD_COMMAND_EXEC);
+	if (!scratch)
+		return;
+	scratch->record.role = role;
+	set_root(&scratch->record, lineage, lineage ? lineage->kind : LINEAGE_NONE);
+	fill_all(scratch, task);
+	submit_commands(scratch, RECORD_COMMAND_EXEC);
+}
+
+static __always_inline void found_lineage(u64 task, u32 pid, u64 start_time, u32 mnt_ns, u32 kind)
+{
+	struct lineage lineage = {
+		.root_start_time = start_time,
+		.root_pid = pid,
+		.mnt_ns = mnt_ns,
+		.level = namespace_level(read_pointer(task, OFF_task_struct_thread_pid)),
+		.kind = kind,
+	};
+
+	lineages.update(&pid, &lineage);
+}
+
+int on_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 task = ctx->args[0];
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct name executable = {};
+	struct name comm = {};
+	struct lineage *lineage = lineages.lookup(&pid);
+	u64 start_time;
+	u32 mnt_ns;
+	u32 role;
+
+	read_executable(task, executable.text);
+	role = role_of(&executable);
+	if (!role) {
+		bpf_get_current_comm(comm.text, COMM_LEN);
+		role = role_of(&comm);
+	}
+	if (!role && !lineage && !is_foreign_init(task))
+		return 0;
+
+	start_time = read_pointer(read_pointer(task, OFF_task_struct_group_leader),
+				  OFF_task_struct_start_time);
+	mnt_ns = mount_namespace(task);
+
+	if (!has_started(pid, start_time)) {
+		if (!lineage) {
+			if (is_foreign_init(task) && guess_allowed(task, RECORD_INIT_EXEC))
+				report_init(task, pid, start_time, mnt_ns, 0, LINEAGE_CGROUP);
+		} else if (is_init(lineage, task, mnt_ns)) {
+			if (lineage->kind != LINEAGE_CGROUP_MAKER ||
+			    guess_allowed(task, RECORD_INIT_EXEC))
+				report_init(task, pid, start_time, mnt_ns, lineage, lineage->kind);
+			lineages.delete(&pid);
+			lineage = 0;
+		} else if (mnt_ns != lineage->mnt_ns) {
+			lineages.delete(&pid);
+			lineage = 0;
+		}
+	}
+	if (!role)
+		return 0;
+	/* runc executes itself as "runc init", and hooks may call runtimes: their founder speaks for them. */
+	if (role == ROLE_RUNTIME && lineage && lineage->kind == LINEAGE_RUNTIME &&
+	    lineage->root_pid != pid)
+		return 0;
+	report_command(task, role, lineage);
+	if (role == ROLE_RUNTIME)
+		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_RUNTIME);
+	else if (role != ROLE_CLIENT)
+		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_SUPERVISOR);
+	return 0;
+}
+
+int on_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 child = ctx->args[1];
+	u32 parent_pid = bpf_get_current_pid_tgid() >> 32;
+	struct lineage *lineage = lineages.lookup(&parent_pid);
+	struct lineage copy;
+	u32 pid;
+
+	if (!lineage)
+		return 0;
+	pid = read_u32(child, OFF_task_struct_tgid);
+	if (pid == parent_pid)
+		return 0;
+	copy = *lineage;
+	lineages.update(&pid, &copy);
+	return 0;
+}
+
+static __always_inline u32 exit_status(u64 task, u64 signal)
+{
+	if (read_u32(signal, OFF_signal_struct_flags) & SIGNAL_GROUP_EXIT)
+		return read_u32(signal, OFF_signal_struct_group_exit_code);
+	return read_u32(read_pointer(task, OFF_task_struct_group_leader),
+			OFF_task_struct_exit_code);
+}
+
+static __always_inline void report_init_exit(u64 task, u64 signal, struct lineage *lineage,
+					     u8 flags)
+{
+	struct scratch *scratch = begin(RECORD_INIT_EXIT);
+
+	if (!scratch)
+		return;
+	scratch->record.status = exit_status(task, signal);
+	scratch->record.flags = flags;
+	set_root(&scratch->record, lineage, lineage ? lineage->kind : LINEAGE_NONE);
+	fill_process(&scratch->record, task);
+	fill_cgroups(scratch, task);
+	submit_lifecycle(scratch, RECORD_INIT_EXIT);
+}
+
+static __always_inline void report_command_exit(u64 task, u64 signal, struct lineage *lineage)
+{
+	struct scratch *scratch = begin(RECORD_COMMAND_EXIT);
+
+	if (!scratch)
+		return;
+	scratch->record.status = exit_status(task, signal);
+	scratch->record.pid = lineage->root_pid;
+	scratch->record.start_time = lineage->root_start_time;
+	submit_commands(scratch, RECORD_COMMAND_EXIT);
+}
+
+int on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 task = ctx->args[0];
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct started_init *init = inits.lookup(&pid);
+	struct lineage *lineage = init ? 0 : lineages.lookup(&pid);
+	u64 signal;
+	u32 mnt_ns;
+
+	if (!init && !lineage)
+		return 0;
+	signal = read_pointer(task, OFF_task_struct_signal);
+	if (read_u32(signal, OFF_signal_struct_live))
+		return 0;
+
+	if (init) {
+		u8 flags = FLAG_STARTED | (init->oom_killed ? FLAG_OOM_KILLED : 0);
+
+		mnt_ns = init->mnt_ns;
+		/* Two last threads may both find nobody alive; only one of them deletes the entry. */
+		if (inits.delete(&pid))
+			return 0;
+		started_mounts.delete(&mnt_ns);
+		lineages.delete(&pid);
+		report_init_exit(task, signal, 0, flags);
+		return 0;
+	}
+	if (lineage->kind == LINEAGE_RUNTIME || lineage->kind == LINEAGE_SUPERVISOR) {
+		struct lineage copy = *lineage;
+
+		if (lineages.delete(&pid))
+			return 0;
+		mnt_ns = mount_namespace(task);
+		if (copy.root_pid == pid) {
+			if (copy.kind == LINEAGE_RUNTIME &&
+			    command_allowed(task, RECORD_COMMAND_EXIT))
+				report_command_exit(task, signal, &copy);
+		} else if (is_init(&copy, task, mnt_ns)) {
+			report_init_exit(task, signal, &copy, 0);
+		}
+		return 0;
+	}
+	lineages.delete(&pid);
+	return 0;
+}
+
+int on_cgroup_mkdir(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 cgroup = ctx->args[0];
+	u64 task = bpf_get_current_task();
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	u64 thread_pid = read_pointer(task, OFF_task_struct_thread_pid);
+	struct lineage *lineage;
+	struct scratch *scratch;
+	u32 kind;
+
+	/* Once for a container, not once for each v1 hierarchy. */
+	if (read_pointer(cgroup, OFF_cgroup_root) !=
+	    read_pointer(pids_cgroup(task), OFF_cgroup_root))
+		return 0;
+	lineage = lineages.lookup(&pid);
+	if (!lineage) {
+		/* An init system makes a cgroup for each of its services. */
+		if (innermost_pid(thread_pid, namespace_level(thread_pid)) == 1)
+			return 0;
+		found_lineage(task, pid,
+			      read_pointer(read_pointer(task, OFF_task_struct_group_leader),
+					   OFF_task_struct_start_time),
+			      mount_namespace(task), LINEAGE_CGROUP_MAKER);
+		lineage = lineages.lookup(&pid);
+		if (!lineage)
+			return 0;
+	}
+	/* A known runtime has told its container by its command line already. */
+	kind = lineage->kind;
+	if (kind == LINEAGE_RUNTIME || !guess_allowed(task, RECORD_CGROUP_BIRTH))
+		return 0;
+	scratch = begin(RECORD_CGROUP_BIRTH);
+	if (!scratch)
+		return 0;
+	set_root(&scratch->record, lineage, kind);
+	fill_process(&scratch->record, task);
+	fill_ancestors(scratch, task);
+	scratch->record.cgroup_v1_len = append_cgroup(scratch, cgroup);
+	fill_argv(scratch, task);
+	submit_commands(scratch, RECORD_CGROUP_BIRTH);
+	return 0;
+}
+
+/*
+ * A runtime forks the init first and makes its cgroup then: the lineage of a runtime that is told by
+ * its cgroup reaches the init when it is moved there. With CLONE_INTO_CGROUP fork does it.
+ */
+int on_cgroup_attach(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 task = ctx->args[2];
+	u32 maker = bpf_get_current_pid_tgid() >> 32;
+	struct lineage *lineage = lineages.lookup(&maker);
+	struct lineage copy;
+	u32 pid;
+
+	if (!lineage || lineage->kind != LINEAGE_CGROUP_MAKER)
+		return 0;
+	pid = read_u32(task, OFF_task_struct_tgid);
+	if (pid == maker || lineages.lookup(&pid))
+		return 0;
+	copy = *lineage;
+	lineages.update(&pid, &copy);
+	return 0;
+}
+
+/* Up to 6.8 the argument is the victim's pid, later its task_struct. */
+int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 victim = ctx->args[0];
+	u32 pid = victim < 0x80000000ULL ? (u32)victim : read_u32(victim, OFF_task_struct_tgid);
+	struct started_init *init = inits.lookup(&pid);
+
+	if (init)
+		init->oom_killed = 1;
+	return 0;
+}

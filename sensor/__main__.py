@@ -1,0 +1,5 @@
+"""``python -m sensor``: the castoff command."""
+
+from sensor.cli.main import main
+
+main()

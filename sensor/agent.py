@@ -1,0 +1,396 @@
+"""The agent: builds the pipeline, owns the loop and the order of shutdown.
+
+    rings ─▶ KernelSource ─▶ Correlator ─▶ sinks (lines on a descriptor)
+                                │    ▲
+              describe requests ▼    │ ContainerDescribed
+                            identity worker (threads)
+
+Start-up: take the node's lock, load the probes, tell the core what an earlier agent knew, read the
+rings from then on, and compare with procfs. Shutdown: drain the rings, wait for descriptions under
+way, flush the sinks, save what is known. The probes stay: the next agent drains what happens
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensor import __version__, priority, reporting
+from sensor.control.server import ControlServer
+from sensor.correlate.core import Correlator, Parsers
+from sensor.errors import PermissionMissing, ProbesBusy, StateUnusable
+from sensor.identity import cgroup as cgroup_identity
+from sensor.identity.describer import Describer
+from sensor.identity.redact import redact_argv
+from sensor.identity.worker import Worker
+from sensor.kernel import clock, libbpf, loader, pins
+from sensor.model import (
+    CgroupIdentity,
+    CgroupPaths,
+    ClockSynced,
+    ContainerDescribed,
+    DescribeRequest,
+    Description,
+    Event,
+    FoundContainer,
+    HostFacts,
+    InventoryTaken,
+    Observation,
+    OutputLoss,
+    ProbesAttached,
+    ProcessKey,
+)
+from sensor.sources import procfs
+from sensor.sources.capture import Arrival, CaptureWriter
+from sensor.sources.kernel import KernelSource
+from sensor.store.knowledge import Knowledge
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.control.status import Status
+
+HOUSEKEEPING = 1.0
+"""Seconds between looks at losses, clock and knowledge to save."""
+
+CLOCK_TOLERANCE = 1_000_000
+"""Nanoseconds that the wall clock may drift before the core is told."""
+
+SET_OVERLAP = 10.0
+"""Seconds for which an old probe set stays attached beside its successor: creations that were under
+way at the switch end in the set that saw them begin."""
+
+SHUTDOWN_WAIT = 2.0
+"""Seconds that a stopping agent waits for descriptions and slow readers."""
+
+INVENTORY_WAIT = 10.0
+"""Seconds that the start-up inventory may take."""
+
+_NS_PER_SECOND = 1_000_000_000
+_U32_LEN = 4
+
+log = logging.getLogger("castoff")
+
+Sink = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputHealth:
+    """How an output is doing: bytes that wait, lines dropped, and why it is closed if it is."""
+
+    name: str
+    backlog: int
+    dropped: int
+    closed_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Where the agent keeps and finds its things."""
+
+    state_dir: Path = Path("/var/lib/castoff")
+    socket: Path = Path("/run/castoff/castoff.sock")
+    run_dir: Path = Path("/run/castoff")
+    pin_root: Path = pins.PIN_ROOT
+    capture: Path | None = None
+
+
+def default_parsers() -> Parsers:
+    """Gather the pure functions of ``identity`` that the core uses, live and in replay."""
+    return Parsers(cgroup=cgroup_identity.parse, redact=redact_argv)
+
+
+def lock_node(run_dir: Path) -> int:
+    """Hold the node: one agent reads the rings. Returns the lock's descriptor.
+
+    Raises :class:`ProbesBusy` naming the holder.
+    """
+    try:
+        run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(
+            run_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
+        )
+    except PermissionError as error:
+        problem = f"may not write {run_dir}"
+        raise PermissionMissing(problem, "Run as root, or give --run-dir.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        problem = f"another agent (pid {holder}) reads the probes of this node"
+        raise ProbesBusy(
+            problem, "Stop it first: systemctl stop castoff, or its DaemonSet."
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+class Agent:
+    """One run of the agent on this node."""
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self.settings = settings
+        self.host: HostFacts = procfs.host_facts()
+        self.core = Correlator(default_parsers())
+        self.events: Counter[str] = Counter()
+        self.started = clock.boottime()
+        self.sinks: list[Sink] = []
+        self.outputs: Callable[[], tuple[OutputHealth, ...]] = tuple
+        self.probes_surviving = False
+        self.realtime_offset = 0
+        self._stopping = asyncio.Event()
+        self._source: KernelSource | None = None
+        self._worker: Worker | None = None
+        self._capture: CaptureWriter | None = None
+        self._describer = Describer()
+        self._describing = 0
+        self._losses_until = self.started
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def source(self) -> KernelSource | None:
+        """The kernel source, once it is open."""
+        return self._source
+
+    def identity_problems(self) -> tuple[tuple[str, int], ...]:
+        """Return what the identity worker could not read, counted."""
+        return self._describer.problem_counts()
+
+    def stop(self) -> None:
+        """Ask the agent to drain and end."""
+        self._stopping.set()
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Run until :meth:`stop`; ``started`` is called once the rings are being read."""
+        async with AsyncExitStack() as stack:
+            stack.callback(os.close, lock_node(self.settings.run_dir))
+            pin_set = loader.load(self.settings.pin_root)
+            knowledge = Knowledge(self.settings.state_dir)
+            stack.callback(knowledge.close)
+            if self.settings.capture is not None:
+                self._capture = CaptureWriter(self.settings.capture, sensor=__version__)
+                stack.callback(self._capture.close)
+            self._worker = Worker(self._describer.describe, self._described)
+            stack.callback(self._worker.close)
+            self._source = KernelSource(pins.loaded_sets(self.settings.pin_root))
+            stack.callback(self._source.close)
+            priority.raise_own()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self.stop)
+                # Not the default again: a second Ctrl-C during the last moments changes nothing.
+                stack.callback(signal.signal, number, signal.SIG_IGN)
+            control = ControlServer(self.settings.socket, self._status)
+            await control.start()
+            stack.push_async_callback(control.close)
+            self._introduce(pin_set, knowledge)
+            for descriptor in self._source.descriptors():
+                self._loop.add_reader(descriptor, self._on_readable)
+            started()
+            tasks = [
+                asyncio.create_task(self._take_inventory()),
+                asyncio.create_task(self._keep_house(knowledge)),
+                asyncio.create_task(self._retire_old_sets()),
+            ]
+            await self._stopping.wait()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._finish(knowledge)
+
+    def on_output_loss(self, lines: int) -> None:
+        """Note that an output lost ``lines`` events of a reader that is too slow."""
+        now = clock.boottime()
+        log.warning("%d events not written: the reader is too slow", lines)
+        loss = OutputLoss(time=now, since=self._losses_until, output="stdout", lost=lines)
+        self._losses_until = now
+        self._loop.call_soon(self._feed, (loss,))
+
+    def _status(self) -> Status:
+        return reporting.status(self)
+
+    # ----------------------------------------------------------------- feeding
+
+    def _introduce(self, pin_set: pins.PinSet, knowledge: Knowledge) -> None:
+        self.realtime_offset = clock.realtime_offset()
+        loaded_at = _loaded_at(pin_set)
+        first: list[Observation] = [
+            self.host,
+            ClockSynced(clock.boottime(), self.realtime_offset),
+        ]
+        restored = knowledge.load(clock.boottime())
+        if restored is not None:
+            first.append(restored)
+        self.probes_surviving = loaded_at < self.started
+        first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
+        self._feed(first)
+
+    def _feed(self, observations: Sequence[Observation]) -> None:
+        now = clock.boottime()
+        if self._capture is not None:
+            self._capture.write(Arrival(now, tuple(observations)))
+        outcome = self.core.feed(now, observations)
+        for event in outcome.events:
+            self.events[event.type] += 1
+            for sink in self.sinks:
+                sink(event)
+        if self._worker is not None:
+            for request in outcome.requests:
+                self._describing += 1
+                self._worker.submit(request)
+        self._arm_timer(now)
+
+    def _arm_timer(self, now: int) -> None:
+        deadline = self.core.deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            delay = max(0, deadline - now) / _NS_PER_SECOND
+            self._timer = self._loop.call_later(delay, self._feed, ())
+
+    def _on_readable(self) -> None:
+        source = self._source
+        if source is None:
+            return
+        observations = source.drain()
+        if observations:
+            self._feed(observations)
+        if source.has_more:
+            self._loop.call_soon(self._on_readable)
+
+    def _described(self, description: Description) -> None:
+        """From a thread of the worker."""
+        self._loop.call_soon_threadsafe(self._on_described, description)
+
+    def _on_described(self, description: Description) -> None:
+        self._describing -= 1
+        self._feed([ContainerDescribed(clock.boottime(), description.id, description)])
+
+    # ----------------------------------------------------------------- tasks
+
+    async def _take_inventory(self) -> None:
+        time = clock.boottime()
+        try:
+            found = await asyncio.wait_for(
+                asyncio.to_thread(
+                    procfs.running_containers, cgroup_identity.parse, self._describe_found
+                ),
+                INVENTORY_WAIT,
+            )
+        except TimeoutError:
+            log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
+            return
+        self._on_readable()
+        self._watch_inits(found)
+        self._feed([InventoryTaken(time, found)])
+
+    def _describe_found(
+        self,
+        identity: CgroupIdentity,
+        init: ProcessKey,  # noqa: ARG002 - procfs hands it to every describer
+        paths: CgroupPaths,
+    ) -> Description | None:
+        """From the inventory's thread."""
+        return self._describer.describe(
+            DescribeRequest(
+                id=identity.id,
+                engine=identity.engine,
+                bundle=None,
+                runtime_root=None,
+                containerd_namespace=None,
+                reader=None,
+                reader_mnt_ns=None,
+                reader_uid=None,
+                cgroup=paths.v1 or paths.v2,
+            )
+        )
+
+    def _watch_inits(self, found: tuple[FoundContainer, ...]) -> None:
+        """Have the probes report the end of inits that they did not see begin."""
+        inits = libbpf.BpfMap.pinned(pins.loaded_sets(self.settings.pin_root)[-1].map("inits"))
+        try:
+            for container in found:
+                key = container.init.pid.to_bytes(_U32_LEN, "little")
+                if inits.lookup(key) is None:
+                    inits.update(key, bytes(inits.shape.value_size))
+                    # Its end may have come just before: then nobody else removes the entry.
+                    if not Path(f"/proc/{container.init.pid}").exists():
+                        inits.delete(key)
+        finally:
+            inits.close()
+
+    async def _keep_house(self, knowledge: Knowledge) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            observations: list[Observation] = []
+            if self._source is not None:
+                observations += self._source.losses()
+            offset = clock.realtime_offset()
+            if abs(offset - self.realtime_offset) > CLOCK_TOLERANCE:
+                self.realtime_offset = offset
+                observations.append(ClockSynced(clock.boottime(), offset))
+            if observations:
+                self._feed(observations)
+            await self._save(knowledge)
+
+    async def _save(self, knowledge: Knowledge) -> None:
+        if not self.core.table.dirty:
+            return
+        changed, forgotten = self.core.changes()
+        seen = clock.boottime()
+        try:
+            await asyncio.to_thread(knowledge.save, self.host.boot_id, seen, changed, forgotten)
+        except StateUnusable as error:
+            log.warning("%s", error.problem)
+
+    async def _retire_old_sets(self) -> None:
+        await asyncio.sleep(SET_OVERLAP)
+        if self._source is None or len(pins.loaded_sets(self.settings.pin_root)) == 1:
+            return
+        for descriptor in self._source.descriptors()[:-2]:
+            self._loop.remove_reader(descriptor)
+        self._feed(self._source.retire_old())
+
+    async def _finish(self, knowledge: Knowledge) -> None:
+        """Drain, answer what waits, and keep what is known."""
+        if self._source is not None:
+            for descriptor in self._source.descriptors():
+                self._loop.remove_reader(descriptor)
+            while observations := self._source.drain():
+                self._feed(observations)
+            self._feed(self._source.losses())
+        end = self._loop.time() + SHUTDOWN_WAIT
+        while self._describing and self._loop.time() < end:  # noqa: ASYNC110 - bounded, at the end
+            await asyncio.sleep(0.005)
+        while (  # noqa: ASYNC110 - as above
+            self.core.deadline() is not None and self._loop.time() < end
+        ):
+            await asyncio.sleep(0.005)
+        if self._timer is not None:
+            self._timer.cancel()
+        changed, forgotten = self.core.changes()
+        try:
+            knowledge.save(self.host.boot_id, clock.boottime(), changed, forgotten)
+        except StateUnusable as error:
+            log.warning("%s", error.problem)
+
+
+def _loaded_at(pin_set: pins.PinSet) -> int:
+    """When the probes of a set were attached, in ns since boot; the loader wrote it."""
+    settings = libbpf.BpfMap.pinned(pin_set.map("settings"))
+    try:
+        value = settings.lookup(bytes(_U32_LEN))
+    finally:
+        settings.close()
+    return int.from_bytes(value or b"", "little")

@@ -1,0 +1,51 @@
+"""Run an agent in the foreground with its events on standard output."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from sensor.agent import Agent, AgentSettings, OutputHealth
+from sensor.cli.rendering import renderer
+from sensor.outputs.stream import LineStream
+
+if TYPE_CHECKING:
+    from sensor.model import Event
+
+FLUSH_SECONDS = 2.0
+STDOUT = 1
+
+log = logging.getLogger("castoff")
+
+
+async def _run(settings: AgentSettings, output: str | None) -> None:
+    agent = Agent(settings)
+    if output is None:
+        await agent.run()
+        return
+    render, head = renderer(output)
+    stream = LineStream(STDOUT, agent.on_output_loss)
+
+    def sink(event: Event) -> None:
+        stream.write(render(event))
+        if stream.closed:
+            agent.stop()
+
+    if head:
+        stream.write(head)
+    agent.sinks.append(sink)
+    agent.outputs = lambda: (
+        OutputHealth("stdout", stream.backlog, stream.dropped, stream.closed_reason),
+    )
+    await agent.run()
+    await stream.flush(FLUSH_SECONDS)
+    stream.close()
+
+
+def run(settings: AgentSettings, output: str | None, *, quiet: bool) -> None:
+    """Run until SIGTERM, SIGINT or the end of standard output's reader."""
+    level = logging.WARNING if quiet else logging.INFO
+    logging.basicConfig(level=level, format="castoff: %(message)s", stream=sys.stderr)
+    asyncio.run(_run(settings, output))

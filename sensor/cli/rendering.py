@@ -1,0 +1,28 @@
+"""How events are printed: JSON lines for programs, a table for people."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+
+from sensor.model import Event
+from sensor.outputs import native
+from sensor.outputs.table import Table, colour_wanted
+
+Renderer = Callable[[Event], bytes]
+
+
+def renderer(output: str) -> tuple[Renderer, bytes]:
+    """Choose the function from an event to its line, and what goes before the first."""
+    if output != "table":
+        return native.encode_line, b""
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    table = Table(width, colour_wanted(os.environ, terminal=terminal))
+
+    def render(event: Event) -> bytes:
+        return f"{table.line(event)}\n".encode()
+
+    return render, f"{table.header()}\n".encode()

@@ -1,0 +1,48 @@
+"""``castoff replay``: run a capture through the pipeline again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from sensor.agent import default_parsers
+from sensor.cli.rendering import renderer
+from sensor.correlate.core import Correlator
+from sensor.sources.capture import open_capture
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--output",
+    type=click.Choice(["-", "table"]),
+    default="-",
+    show_default=True,
+    help="'-': one JSON document a line; table: for people.",
+)
+@click.option("--cut", is_flag=True, help="Accept a capture whose last entry is incomplete.")
+def command(file: Path, output: str, *, cut: bool) -> None:
+    """Print the events that the observations in FILE lead to.
+
+    Needs no rights and no engine: the same capture gives the same bytes on any machine.
+    """
+    core = Correlator(default_parsers())
+    render, head = renderer(output)
+    out = sys.stdout.buffer
+    try:
+        out.write(head)
+        with open_capture(file, tolerate_cut=cut) as capture:
+            for arrival in capture:
+                for event in core.feed(arrival.now, arrival.observations).events:
+                    out.write(render(event))
+            if capture.cut:
+                click.echo(f"castoff: {file} ends in the middle of an entry", err=True)
+        out.flush()
+    except BrokenPipeError:
+        # The reader has seen enough; the interpreter must not complain at exit either.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

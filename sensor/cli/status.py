@@ -1,0 +1,63 @@
+"""``castoff status``: how the agent of this node is doing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sensor.control.client import AgentClient
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.control.status import Status
+
+
+def _lines(status: Status) -> list[str]:
+    probes = status.probes
+    kept = ", kept from an earlier agent" if probes.surviving else ""
+    programs = ", ".join(probes.programs) or "detached"
+    lines = [
+        f"agent    castoff {status.version}, pid {status.pid}, up {status.uptime_seconds:.0f} s",
+        f"probes   {probes.fingerprint or 'none'}{kept}: {programs}",
+        f"starts   {status.starts} reported, {status.containers_running} containers running",
+    ]
+    lines += [
+        f"source   {source.name}: {source.state}, {source.observations} observations,"
+        f" last {source.last_seen or 'never'}"
+        for source in status.sources
+    ]
+    lines += [
+        f"output   {output.name}: {output.closed or 'open'}, {output.backlog_bytes} bytes waiting,"
+        f" {output.dropped} dropped"
+        for output in status.outputs
+    ]
+    lost = [drop for drop in status.drops if drop.dropped or drop.limited]
+    lines += [
+        f"lost     {drop.ring}/{drop.kind}: {drop.dropped} dropped, {drop.limited} held back"
+        for drop in lost
+    ]
+    if not lost:
+        lines.append("lost     nothing since the probes were loaded")
+    lines += [f"counter  {name} {number}" for name, number in status.counters if number]
+    return lines
+
+
+@click.command()
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    default=Path("/run/castoff/castoff.sock"),
+    show_default=True,
+    envvar="CASTOFF_SOCKET",
+    help="Where the agent answers.",
+)
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+def command(socket: Path, output: str) -> None:
+    """Show health, losses and lag of the running agent; exit code 3 when there is none."""
+    status = AgentClient(socket).status()
+    if output == "json":
+        click.echo(status.to_json(), nl=False)
+        return
+    for line in _lines(status):
+        click.echo(line)

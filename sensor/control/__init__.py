@@ -1,0 +1,1 @@
+"""The local socket: what the agent answers, and the client that asks."""

@@ -1,0 +1,116 @@
+"""What an agent tells of itself: ``GET /v1/status``, and ``castoff status`` that shows it.
+
+The JSON document has the fields of :class:`Status` by name. A client ignores keys that it does not
+know and refuses a document that lacks one, so fields may be added but never taken away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSet:
+    """The probes of this node: ``fingerprint`` names source and kernel that they were made for."""
+
+    fingerprint: str | None
+    loaded: bool
+    surviving: bool
+    """They were loaded by an earlier agent and kept recording in between."""
+    programs: tuple[str, ...]
+    """Names of the programs that are attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropCount:
+    """Records that the kernel could not hand over since the probes were loaded, by ring and kind.
+
+    ``dropped`` found the ring full; ``limited`` were held back by the rate limit.
+    """
+
+    ring: str
+    kind: str
+    dropped: int
+    limited: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One source: ``state`` is ``running``, ``waiting`` or ``failed: <why>``."""
+
+    name: str
+    state: str
+    last_seen: str | None
+    """RFC 3339 time of its last observation."""
+    observations: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputState:
+    """One output: bytes that wait, lines that were dropped, and why it is closed if it is."""
+
+    name: str
+    backlog_bytes: int
+    dropped: int
+    closed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An agent at one moment. ``counters`` holds what has no field of its own, by name."""
+
+    pid: int
+    version: str
+    started: str
+    """RFC 3339."""
+    uptime_seconds: float
+    probes: ProbeSet
+    drops: tuple[DropCount, ...]
+    sources: tuple[SourceState, ...]
+    outputs: tuple[OutputState, ...]
+    starts: int
+    """``container.start`` events since the agent began."""
+    containers_running: int
+    counters: tuple[tuple[str, int], ...] = ()
+
+    def to_json(self) -> bytes:
+        """Return the document on one line."""
+        document = dataclasses.asdict(self) | {"counters": dict(self.counters)}
+        return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read a document.
+
+        :raises ValueError: it is no JSON, or lacks a field.
+        """
+        document = json.loads(data)
+        try:
+            known = _known(cls, document) | {
+                "probes": ProbeSet(
+                    **_known(ProbeSet, document["probes"])
+                    | {"programs": tuple(document["probes"]["programs"])}
+                ),
+                "drops": tuple(DropCount(**_known(DropCount, one)) for one in document["drops"]),
+                "sources": tuple(
+                    SourceState(**_known(SourceState, one)) for one in document["sources"]
+                ),
+                "outputs": tuple(
+                    OutputState(**_known(OutputState, one)) for one in document["outputs"]
+                ),
+                "counters": tuple(document["counters"].items()),
+            }
+            return cls(**known)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"no status document: {error}") from error
+
+
+def _known(cls: type, document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        item.name: document[item.name]
+        for item in dataclasses.fields(cls)  # only dataclasses of this file come here
+        if item.name in document
+    }

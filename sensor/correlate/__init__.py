@@ -1,0 +1,1 @@
+"""From observations to container events, without I/O."""

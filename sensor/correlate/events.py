@@ -1,0 +1,207 @@
+"""Build events from what the core concluded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.model import (
+    NS_PER_TICK,
+    Certainty,
+    CgroupIdentity,
+    Container,
+    ContainerId,
+    Description,
+    Engine,
+    Event,
+    EventType,
+    Evidence,
+    Gap,
+    HostFacts,
+    Image,
+    ProcessKey,
+    SensorNote,
+    Start,
+    Stop,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.correlate.containers import ContainerState, Creation
+
+ID_DIGITS = 32
+
+_UNKNOWN_HOST = HostFacts(name="", boot_id="", machine_id=None, kernel="", node=None)
+
+
+@dataclass(slots=True)
+class Clock:
+    """The core's notion of now, and how kernel time maps to wall time. Set by observations only."""
+
+    now: int = 0
+    realtime_offset: int = 0
+    host: HostFacts = _UNKNOWN_HOST
+
+    def wall(self, time: int) -> int:
+        """Wall-clock ns of a time since boot."""
+        return time + self.realtime_offset
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A container at the moment of an event, as all sources together describe it."""
+
+    id: ContainerId
+    creation: Creation | None
+    description: Description | None
+    identity: CgroupIdentity | None
+    parents: tuple[ContainerId, ...]
+    pid: int | None
+    cgroup: str | None
+    argv: tuple[str, ...] | None
+    image_hint: str | None = None
+    """The image by a client's command line, where nothing on disk tells it."""
+
+
+@dataclass(slots=True)
+class EventFactory:
+    """Makes events of this host."""
+
+    clock: Clock
+    redact: Callable[[tuple[str, ...]], tuple[str, ...]]
+    _made: int = field(default=0)
+
+    def _id(self, *parts: object) -> str:
+        text = "|".join(str(part) for part in (self.clock.host.boot_id, *parts))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:ID_DIGITS]
+
+    def of_container(
+        self,
+        type_: EventType,
+        sighting: Sighting,
+        time: int,
+        about: ProcessKey | None,
+        confidence: Certainty,
+        evidence: tuple[Evidence, ...],
+        *,
+        start: Start | None = None,
+        stop: Stop | None = None,
+    ) -> Event:
+        """Make an event about a container. ``about`` is the process that makes its id stable."""
+        moment = about.start_time // NS_PER_TICK if about is not None else time
+        description = sighting.description
+        return Event(
+            type=type_,
+            id=self._id(type_, sighting.id, moment, time if type_ in _REPEATABLE else ""),
+            time=time,
+            observed=self.clock.now,
+            realtime_offset=self.clock.realtime_offset,
+            host=self.clock.host,
+            container=self._container(sighting),
+            start=start,
+            stop=stop,
+            orchestrator=description.orchestrator if description is not None else None,
+            verdict=Verdict(expected=None) if type_ is EventType.START else None,
+            confidence=confidence,
+            evidence=evidence,
+        )
+
+    def _container(self, sighting: Sighting) -> Container:
+        description = sighting.description
+        creation = sighting.creation
+        argv = self.redact(sighting.argv) if sighting.argv else None
+        oci_runtime = creation.program if creation is not None else None
+        if description is None:
+            return Container(
+                id=sighting.id,
+                runtime=engine_of(sighting),
+                oci_runtime=oci_runtime,
+                image=Image(name=sighting.image_hint) if sighting.image_hint else None,
+                pid=sighting.pid,
+                cgroup=sighting.cgroup,
+                command=argv,
+                parents=sighting.parents,
+                sandbox=sighting.identity.sandbox if sighting.identity is not None else False,
+            )
+        image = description.image
+        if image is None and sighting.image_hint:
+            image = Image(name=sighting.image_hint)
+        return Container(
+            id=sighting.id,
+            name=description.name,
+            runtime=engine_of(sighting),
+            oci_runtime=oci_runtime,
+            image=image,
+            labels=description.labels,
+            created_wall=description.created_wall,
+            pid=sighting.pid,
+            cgroup=sighting.cgroup,
+            command=description.command or argv,
+            user=description.user,
+            parents=sighting.parents,
+            sandbox=description.sandbox,
+            security=description.security,
+        )
+
+    def gap(self, gap: Gap) -> Event:
+        """Something may have gone unseen."""
+        return Event(
+            type=EventType.GAP,
+            id=self._id(EventType.GAP, gap.source, gap.reason, gap.since, gap.until),
+            time=gap.until,
+            observed=self.clock.now,
+            realtime_offset=self.clock.realtime_offset,
+            host=self.clock.host,
+            gap=gap,
+        )
+
+    def sensor(self, time: int, note: SensorNote) -> Event:
+        """Something about the sensor itself."""
+        return Event(
+            type=EventType.SENSOR,
+            id=self._id(EventType.SENSOR, note.action, time),
+            time=time,
+            observed=self.clock.now,
+            realtime_offset=self.clock.realtime_offset,
+            host=self.clock.host,
+            sensor=note,
+        )
+
+
+_REPEATABLE = frozenset({EventType.PAUSE, EventType.UNPAUSE, EventType.START_FAILED})
+
+
+def engine_of(sighting: Sighting) -> Engine | None:
+    """Tell the engine by the best source: the description on disk, else the cgroup's naming."""
+    if sighting.description is not None and sighting.description.engine is not None:
+        return sighting.description.engine
+    return sighting.identity.engine if sighting.identity is not None else None
+
+
+def sighting_of(
+    state: ContainerState,
+    identity: CgroupIdentity | None,
+    argv: tuple[str, ...] | None,
+    image_hint: str | None = None,
+) -> Sighting:
+    """Describe a container as its state has it."""
+    cgroup = state.cgroup
+    return Sighting(
+        id=state.key.id,
+        creation=state.creation,
+        description=state.description,
+        identity=identity,
+        parents=state.parents,
+        pid=state.init.pid if state.init is not None else None,
+        cgroup=(cgroup.v1 or cgroup.v2) if cgroup is not None else None,
+        argv=argv,
+        image_hint=image_hint,
+    )
+
+
+def reference(sequence: int) -> str:
+    """How a kernel record is referred to: its CPU and its number there."""
+    return f"cpu{sequence >> 48}:{sequence & (1 << 48) - 1}"

@@ -1,0 +1,163 @@
+"""What runs already, against what was known: the agent's start-up comparison.
+
+Containers that ran before the sensor came are inventory and no starts. One becomes a late start,
+once, when its init began after the last thing that an earlier agent saw and before the probes that
+are attached now: nobody reported it then. A container that was known to run and is not there any
+more has stopped at an unknown time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.correlate.containers import (
+    ContainerKey,
+    ContainerState,
+    ContainerTable,
+    Phase,
+    Run,
+    container_key,
+)
+from sensor.correlate.events import Clock, EventFactory, sighting_of
+from sensor.model import (
+    Certainty,
+    Confidence,
+    Event,
+    EventType,
+    Evidence,
+    FoundContainer,
+    InventoryTaken,
+    KnowledgeRestored,
+    KnownContainer,
+    ProbesAttached,
+    SensorNote,
+    Stop,
+    Witness,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.correlate.lifecycle import Lifecycle, Output
+
+
+class Inventory:
+    """Compares the running containers with the table."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        factory: EventFactory,
+        table: ContainerTable,
+        lifecycle: Lifecycle,
+        emit: Callable[[Output], None],
+    ) -> None:
+        self._clock = clock
+        self._factory = factory
+        self._table = table
+        self._lifecycle = lifecycle
+        self._emit = emit
+        self._seen: int | None = None
+        self._attached: int | None = None
+
+    def on_knowledge(self, knowledge: KnowledgeRestored) -> None:
+        """Take over what an earlier agent knew; of another boot, nothing runs any more."""
+        same_boot = knowledge.boot_id == self._clock.host.boot_id
+        self._seen = knowledge.seen if same_boot else 0
+        for known in knowledge.containers:
+            self._restore(known, same_boot=same_boot)
+        self._table.dirty.clear()
+
+    def _restore(self, known: KnownContainer, *, same_boot: bool) -> None:
+        state = self._table.obtain(ContainerKey(known.id, known.scope))
+        if known.running and same_boot and known.init is not None:
+            self._table.begin_run(state, known.init, known.init.start_time)
+        else:
+            state.phase = Phase.STOPPED
+        state.starts = known.starts
+        state.last_run = (
+            Run(known.id, known.started_wall, known.stopped_wall, known.exit_code, known.signal)
+            if known.starts
+            else None
+        )
+        if known.pod_uid is not None:
+            self._table.join_pod(state, known.pod_uid, known.pod_container)
+
+    def on_attached(self, attached: ProbesAttached) -> None:
+        """Note that the probes report from that time on."""
+        self._attached = attached.time
+        note = SensorNote("probes_attached", probes_surviving=attached.surviving)
+        self._emit(self._factory.sensor(self._clock.now, note))
+
+    def on_inventory(self, inventory: InventoryTaken) -> None:
+        """Compare what runs with what is known to run."""
+        found = {
+            container_key(container.id, container.scope): container
+            for container in inventory.containers
+        }
+        # A name may be known under its runtime's root and be found without one.
+        present = {self._compare(key, container) for key, container in found.items()}
+        for state in self._table.all():
+            if state.alive and state.key not in present and not self._began_since(state, inventory):
+                self._vanished(state, inventory.time)
+        note = SensorNote("inventory_taken", containers=len(found))
+        self._emit(self._factory.sensor(inventory.time, note))
+
+    @staticmethod
+    def _began_since(state: ContainerState, inventory: InventoryTaken) -> bool:
+        return state.started is not None and state.started >= inventory.time
+
+    def _compare(self, key: ContainerKey, container: FoundContainer) -> ContainerKey:
+        """Bring the table up to one found container; returns the key that it has there."""
+        state = self._table.get(key) or self._table.named(container.id)
+        if state is None:
+            state = self._table.obtain(key)
+        if state.alive and state.init is not None and state.init.same(container.init):
+            self._describe(state, container)
+            return state.key
+        if self._lifecycle.ended_recently(container.init) or self._newer(state, container):
+            return state.key
+        if state.alive:
+            self._vanished(state, container.init.start_time)
+        self._describe(state, container)
+        if self._unreported(container):
+            self._lifecycle.start_late(state, container)
+        else:
+            self._table.begin_run(state, container.init, container.init.start_time)
+        return state.key
+
+    @staticmethod
+    def _newer(state: ContainerState, container: FoundContainer) -> bool:
+        """Whether the table knows of a run that began after the one that was found."""
+        return (
+            state.started is not None and state.started > container.init.start_time + 1_000_000_000
+        ) or (state.init is not None and state.init.same(container.init))
+
+    def _describe(self, state: ContainerState, container: FoundContainer) -> None:
+        state.cgroup = container.cgroup
+        state.parents = container.parents
+        if container.description is not None:
+            state.description = container.description
+            pod = container.description.orchestrator
+            if pod is not None and pod.pod_uid is not None:
+                self._table.join_pod(state, pod.pod_uid, pod.container)
+
+    def _unreported(self, container: FoundContainer) -> bool:
+        if self._seen is None or self._attached is None:
+            return False
+        return self._seen < container.init.start_time < self._attached
+
+    def _vanished(self, state: ContainerState, time: int) -> None:
+        evidence = Evidence(Witness.PROCFS, "its init is gone", time)
+        event: Event = self._factory.of_container(
+            EventType.STOP,
+            sighting_of(state, None, None),
+            time,
+            state.init,
+            Certainty(container=Confidence.EXACT),
+            (evidence,),
+            stop=Stop(reason="stopped unseen"),
+        )
+        self._emit(event)
+        started = self._clock.wall(state.started) if state.started is not None else None
+        self._table.end_run(state, Run(state.key.id, started, None, None, None))

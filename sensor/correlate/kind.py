@@ -1,0 +1,124 @@
+"""Decide how a start relates to the container's earlier runs.
+
+    restored from a checkpoint                                   → restore
+    never ran before, in this pod under this name neither        → first
+    ran before, and stop and start belong to one operation       → restart
+    ran before otherwise                                         → reactivation
+
+"One operation" is told, in this order, by: kubelet's own count of attempts; the engine's word that
+it is restarting the container by its policy; a client's restart command that names it; the engine
+having booted between stop and start, with no client asking; and, with no client asking either, a
+start that follows the stop at once, as an API restart, a supervisor's or a crash loop's does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sensor.correlate.containers import ContainerState, Run
+from sensor.model import Description, PreviousRun, Start, StartKind
+
+AT_ONCE = 2_000_000_000
+"""Nanoseconds between stop and start below which nobody is taken to have asked in between.
+
+Docker's restart takes 150-400 ms from the exit to the next init; its first policy back-off 100 ms.
+"""
+
+ENGINE_BOOT_WINDOW = 300_000_000_000
+"""Nanoseconds after an engine's own start in which it is taken to be still starting containers."""
+
+NS_PER_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What surrounded the start. Times are wall-clock ns."""
+
+    started_wall: int
+    restoring: bool
+    asked_to_start: bool
+    """A client command asked to start (not restart) this container since it stopped."""
+    asked_to_restart: bool
+    """A client command asked to restart this container."""
+    engine_boot_wall: int | None
+    """When the container's engine last began, if the probes saw it."""
+
+
+def earlier_run(
+    state: ContainerState, description: Description | None, predecessor: ContainerState | None
+) -> Run | None:
+    """Return the run before this one: as seen, else as the engine's state on disk tells it."""
+    if state.last_run is not None:
+        return state.last_run
+    if predecessor is not None and predecessor is not state:
+        if predecessor.last_run is not None:
+            return predecessor.last_run
+        return Run(predecessor.key.id, None, None, None, None)
+    record = description.record if description is not None else None
+    if record is not None and record.has_run:
+        code = record.exit_code
+        return Run(state.key.id, record.started_wall, record.finished_wall, code, None)
+    return None
+
+
+def _one_operation(run: Run | None, description: Description | None, seen: Circumstances) -> bool:
+    record = description.record if description is not None else None
+    if record is not None and record.restarting:
+        return True
+    if seen.asked_to_restart:
+        return True
+    if seen.asked_to_start:
+        return False
+    stopped = run.stopped_wall if run is not None else None
+    boot = seen.engine_boot_wall
+    if (
+        boot is not None
+        and 0 <= seen.started_wall - boot <= ENGINE_BOOT_WINDOW
+        and (stopped is None or stopped <= boot)
+    ):
+        return True
+    return stopped is not None and 0 <= seen.started_wall - stopped <= AT_ONCE
+
+
+def decide(
+    state: ContainerState,
+    description: Description | None,
+    predecessor: ContainerState | None,
+    seen: Circumstances,
+) -> Start:
+    """Classify one start of ``state``; ``predecessor`` is the last of its name in its pod."""
+    run = earlier_run(state, description, predecessor)
+    pod = description.orchestrator if description is not None else None
+    attempt = pod.attempt if pod is not None else None
+    record = description.record if description is not None else None
+    if attempt is None and record is not None:
+        attempt = record.restart_count
+    if seen.restoring:
+        kind = StartKind.RESTORE
+    elif pod is not None and (attempt or (run is not None and predecessor is not None)):
+        # A pod's container is never started twice: a new attempt is a new container.
+        kind = StartKind.RESTART
+    elif run is None:
+        kind = StartKind.FIRST
+    elif _one_operation(run, description, seen):
+        kind = StartKind.RESTART
+    else:
+        kind = StartKind.REACTIVATION
+    return Start(
+        kind=kind,
+        attempt=attempt,
+        dormant_seconds=_dormant(run, seen.started_wall),
+        previous=_previous(run),
+    )
+
+
+def _dormant(run: Run | None, started_wall: int) -> float | None:
+    if run is None or run.stopped_wall is None or run.stopped_wall > started_wall:
+        return None
+    return round((started_wall - run.stopped_wall) / NS_PER_SECOND, 6)
+
+
+def _previous(run: Run | None) -> PreviousRun | None:
+    if run is None:
+        return None
+    return PreviousRun(run.id, run.started_wall, run.stopped_wall, run.exit_code, run.signal)

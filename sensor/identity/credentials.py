@@ -1,0 +1,60 @@
+"""What a secret looks like: by the name that stands before it, or by itself."""
+
+from __future__ import annotations
+
+import re
+
+REDACTED = "[redacted]"
+"""Stands for every value that was taken out."""
+
+MAX_NAME = 256
+"""Characters of a name that are looked at, the last ones."""
+
+_SMELL = (
+    r"(?:passw(?:or)?d|passphrase|passcode|(?:(?<![a-z])|db|pg|sql|user|root|admin)pass(?![a-z])"
+    r"|pwd(?![a-z])|secret|token"
+    r"|api[-_.]?key|access[-_.]?key|account[-_.]?key|private[-_.]?key|encryption[-_.]?key"
+    r"|signing[-_.]?key|master[-_.]?key|session[-_.]?key|credential|creds(?![a-z])"
+    r"|connection[-_.]?string|bearer|cookie|authorization|(?<![a-z])auth(?![a-z]))"
+)
+_HARMLESS = (
+    r"(?:files?|path|dir|stdin|ttl|name|names|type|length|expiry|expiration|policy|mode|namespace"
+    r"|enabled|count|url|uri|endpoint|method|provider|timeout|min|max|plugin|version)"
+)
+_SECRET_NAME = re.compile(rf"(?i)(?!.*[-_.]{_HARMLESS}$)(?!.*anonymous[-_.]auth$).*{_SMELL}.*")
+
+_CREDENTIALS = (
+    (re.compile(r"-----BEGIN [A-Z0-9 ]{1,64}-----.*?(?:-----END [A-Z0-9 ]{1,64}-----|\Z)",
+                re.DOTALL), REDACTED),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,31}://[^\s/?#:@\"']{0,256}):[^\s/?#\"']{1,1024}@"),
+     rf"\1:{REDACTED}@"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,31}://)[^\s/?#:@\"'\[]{16,1024}@"), rf"\1{REDACTED}@"),
+    (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?)[^\"'\r\n]+"), rf"\1{REDACTED}"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), REDACTED),
+    (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}\b"), REDACTED),
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abposr]-|sk_live_|rk_live_|npm_|hvs\.)"
+                r"[\w.-]{16,}"), REDACTED),
+    (re.compile(r"\bAIza[\w-]{35}"), REDACTED),
+    (re.compile(rf"(?i)([\"'][\w.-]{{0,64}}{_SMELL}[\w.-]{{0,64}}[\"']\s*:\s*)"
+                r"(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|[^\s,}\"']+)"), rf'\1"{REDACTED}"'),
+    (re.compile(rf"(?i)(?<![\w.-])([\w.-]{{0,64}}{_SMELL}[\w.-]{{0,64}})(\s*:\s+)"
+                r"(?:\"[^\"]*\"|'[^']*'|\S+)"), rf"\1\2{REDACTED}"),
+    (re.compile(rf"(?i)([?&;,][\w.-]{{0,64}}{_SMELL}[\w.-]{{0,64}}=)[^\s&;,\"']+"),
+     rf"\1{REDACTED}"),
+)  # fmt: skip
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether an option, a variable, a header or a label of this name holds a secret.
+
+    ``--token-file`` and its like name a secret and do not hold it.
+    """
+    return _SECRET_NAME.fullmatch(name[-MAX_NAME:]) is not None
+
+
+def without_credentials(text: str) -> str:
+    """Replace what is a credential by its own look, or by a name in the same text."""
+    for pattern, replacement in _CREDENTIALS:
+        text = pattern.sub(replacement, text)
+    return text

@@ -1,0 +1,121 @@
+"""Which bind mounts hand something of the host to a container.
+
+Three questions, asked of the mount's source on the host: is it an engine's socket; is it one of
+the directories that are sensitive themselves while engines and kubelet put harmless things below
+them; or does it lie anywhere below a directory whose whole content is sensitive. What engines
+themselves mount into every container (``/etc/hosts``, a pod's volumes, ``/dev/shm``) is none.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from sensor.identity.text import MAX_SOURCE, bounded
+from sensor.model import Mount
+
+if TYPE_CHECKING:
+    from sensor.identity.oci import OciMount
+
+MAX_MOUNTS = 64
+"""Sensitive mounts that are told of one container."""
+
+_SOCKETS = frozenset(
+    {
+        "docker.sock", "docker-cli.sock", "containerd.sock", "crio.sock", "podman.sock",
+        "cri-dockerd.sock", "dockershim.sock", "buildkitd.sock", "kubelet.sock",
+        "containerd-debug.sock", "system_bus_socket",
+    }
+)  # fmt: skip
+
+_THEMSELVES = frozenset(
+    {
+        "/", "/bin", "/home", "/lib", "/lib64", "/mnt", "/opt", "/run", "/sbin", "/srv", "/usr",
+        "/usr/bin", "/usr/lib", "/usr/local/bin", "/usr/sbin", "/var", "/var/lib", "/var/log",
+        "/var/log/pods", "/var/run", "/run/user",
+        "/var/lib/docker", "/var/lib/docker/containers", "/var/lib/docker/image",
+        "/var/lib/docker/overlay2", "/var/lib/docker/volumes", "/var/lib/containerd",
+        "/var/lib/containers", "/var/lib/containers/storage", "/var/lib/crio",
+        "/var/lib/kubelet", "/var/lib/kubelet/pods", "/var/lib/rancher", "/var/lib/rancher/k3s",
+        "/run/containerd", "/run/containers", "/run/crio", "/run/docker", "/run/podman",
+        "/run/k3s", "/run/k3s/containerd", "/run/secrets",
+    }
+)  # fmt: skip
+
+_TREES = (
+    "/boot", "/dev", "/etc", "/lib/modules", "/proc", "/root", "/sys", "/usr/lib/modules",
+    "/usr/src", "/opt/cni", "/run/systemd", "/var/lib/etcd", "/var/lib/kubelet/pki",
+    "/var/lib/kubelet/device-plugins", "/var/lib/kubelet/plugins_registry",
+    "/var/lib/cloud", "/var/spool/cron", "/var/lib/rancher/k3s/server",
+)  # fmt: skip
+
+_HARMLESS = (
+    "/dev/shm",  # noqa: S108 - a mount's source, no temporary file of ours
+    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
+    "/dev/pts", "/dev/hugepages", "/dev/net/tun", "/dev/dri", "/dev/fuse", "/dev/kvm",
+    "/etc/ca-certificates", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/machine-id",
+    "/etc/mime.types", "/etc/nsswitch.conf", "/etc/os-release", "/etc/pki", "/etc/resolv.conf",
+    "/etc/ssl/certs", "/etc/timezone",
+)  # fmt: skip
+
+_SECRETS_AT_HOME = re.compile(
+    r"/home/[^/]+(?:/\.(?:ssh|aws|kube|docker|gnupg|config|azure|git-credentials|netrc)(?:/.*)?)?"
+)
+_ENGINES_OWN = re.compile(r".*/containers/[0-9a-f]{64}/(?:hosts|hostname|resolv\.conf|mounts/.*)")
+_WRITABLE_ONLY = ("/sys",)
+"""Read-only they tell little that the container's own copy does not."""
+
+
+def sensitive_mounts(mounts: tuple[OciMount, ...]) -> tuple[Mount, ...]:
+    """Return the sensitive ones, in the order in which the runtime mounts them."""
+    found: list[Mount] = []
+    for mount in mounts:
+        if len(found) >= MAX_MOUNTS:
+            break
+        source = _bound_source(mount)
+        if source is None:
+            continue
+        writable = _is_writable(mount.options)
+        if is_sensitive(source, writable=writable):
+            found.append(
+                Mount(bounded(source, MAX_SOURCE), bounded(mount.destination, MAX_SOURCE), writable)
+            )
+    return tuple(found)
+
+
+def is_sensitive(source: str, *, writable: bool) -> bool:
+    """Tell whether the host's file or directory at the normalised path ``source`` is sensitive."""
+    if posixpath.basename(source) in _SOCKETS:
+        return True
+    if source.startswith("/var/run/"):
+        source = source[len("/var") :]
+    if source in _THEMSELVES or _SECRETS_AT_HOME.fullmatch(source):
+        return True
+    if _below(source, _HARMLESS) or _ENGINES_OWN.fullmatch(source):
+        return False
+    if not writable and _below(source, _WRITABLE_ONLY):
+        return False
+    return _below(source, _TREES)
+
+
+def _below(path: str, trees: tuple[str, ...]) -> bool:
+    return any(path == tree or path.startswith(f"{tree}/") for tree in trees)
+
+
+def _bound_source(mount: OciMount) -> str | None:
+    is_bind = mount.type == "bind" or "bind" in mount.options or "rbind" in mount.options
+    if not is_bind or mount.source is None or not mount.source.startswith("/"):
+        return None
+    normal = posixpath.normpath(mount.source)
+    return normal[1:] if normal.startswith("//") else normal
+
+
+def _is_writable(options: tuple[str, ...]) -> bool:
+    writable = True
+    for option in options:
+        if option in ("ro", "rro"):
+            writable = False
+        elif option == "rw":
+            writable = True
+    return writable

@@ -1,0 +1,105 @@
+"""What an engine's own state adds to the OCI bundle; the common result of the engine readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sensor.identity.cgroup import parse
+from sensor.identity.redact import redact_labels
+from sensor.identity.text import bounded_labels, known
+from sensor.model import EngineRecord, Image, Orchestrator
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """As in ``model.Description``; None is unknown.
+
+    Strings are as the engine wrote them until :func:`bounded_facts` had them.
+    """
+
+    name: str | None = None
+    image: Image | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
+    created_wall: int | None = None
+    orchestrator: Orchestrator | None = None
+    sandbox: bool = False
+    record: EngineRecord | None = None
+    privileged: bool | None = None
+
+
+def image_of(
+    name: str | None, image_id: str | None = None, digest: str | None = None
+) -> Image | None:
+    """Make an image of what is known of it; None if that is nothing.
+
+    A name that is only an id or a digest is none. ``image_id`` is ``sha256:…`` or bare hex.
+    """
+    if image_id is not None and is_hex_digest(image_id):
+        image_id = f"sha256:{image_id}"
+    if name is not None:
+        name, _, pinned = name.partition("@")
+        if digest is None and pinned.startswith("sha256:"):
+            digest = pinned
+        if name.startswith("sha256:") or is_hex_digest(name):
+            image_id, name = image_id or _prefixed(name), None
+        elif image_id is not None and image_id.startswith(f"sha256:{name}") and _is_short_id(name):
+            name = None
+    if not (name or image_id or digest):
+        return None
+    return Image(name=name or None, id=image_id or None, digest=digest or None)
+
+
+def is_hex_digest(text: str) -> bool:
+    """Tell whether ``text`` is a bare SHA-256 in hex."""
+    return len(text) == _DIGEST_LENGTH and not set(text) - _HEX
+
+
+_DIGEST_LENGTH = 64
+_SHORT_ID = 12
+_HEX = frozenset("0123456789abcdef")
+
+
+def _is_short_id(name: str) -> bool:
+    return len(name) >= _SHORT_ID and not set(name) - _HEX
+
+
+def _prefixed(digest: str) -> str:
+    return digest if digest.startswith("sha256:") else f"sha256:{digest}"
+
+
+def bounded_facts(facts: EngineFacts, cgroup: str | None) -> EngineFacts:
+    """Return the facts with every string bounded and no secret in a label.
+
+    The pod's uid is taken from the cgroup path where the engine does not tell it.
+    """
+    record = facts.record
+    if record is not None:
+        record = replace(record, restart_policy=known(record.restart_policy))
+    image = facts.image
+    if image is not None:
+        image = Image(known(image.name), known(image.id), known(image.digest))
+    labels = None if facts.labels is None else redact_labels(bounded_labels(facts.labels))
+    return replace(
+        facts,
+        name=known(facts.name),
+        image=image,
+        labels=labels,
+        orchestrator=_bounded_pod(facts.orchestrator, cgroup),
+        record=record,
+    )
+
+
+def _bounded_pod(pod: Orchestrator | None, cgroup: str | None) -> Orchestrator | None:
+    if pod is None:
+        return None
+    uid = pod.pod_uid
+    if uid is None and cgroup is not None:
+        identity = parse(cgroup)
+        uid = identity.pod_uid if identity is not None else None
+    return replace(
+        pod,
+        namespace=known(pod.namespace),
+        pod=known(pod.pod),
+        pod_uid=known(uid),
+        container=known(pod.container),
+    )

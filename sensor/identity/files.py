@@ -1,0 +1,221 @@
+"""The only way in which this package opens a foreign file.
+
+What lies below a container's bundle belongs to whoever started it, so every path is hostile:
+
+- paths are resolved inside a root directory (openat2(2), ``RESOLVE_IN_ROOT``), so neither ``..``
+  nor an absolute symlink leaves it, and no magic link of procfs is followed;
+- the last component is first opened with ``O_PATH``: a FIFO, a device or a socket is recognised
+  without being opened, which could block or have an effect of its own;
+- the size is bounded twice: by fstat, and while reading, because a file may grow.
+
+A kernel before 5.6, or a seccomp filter that does not know openat2, gets a plain openat: that is
+sound for the host's own root only, so below any other root a symlink is then refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+from enum import StrEnum, unique
+
+MAX_FILE_BYTES = 1 << 20
+"""Largest file that is read where the caller names no other limit: 1 MiB."""
+
+MAX_PATH_BYTES = 4096
+"""PATH_MAX of Linux: the kernel takes no longer path in one call."""
+
+MAX_NAMES = 4096
+"""Most directory entries that :func:`names` looks at."""
+
+MAX_RETRIES = 4
+"""How often a resolution that raced with a rename is tried again (openat2(2), EAGAIN)."""
+
+_OPENAT2 = 437
+"""The syscall's number, one for all architectures (kernel: include/uapi/asm-generic/unistd.h)."""
+
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_IN_ROOT = 0x10
+_CHUNK = 1 << 16
+
+
+@unique
+class Failure(StrEnum):
+    """Why something could not be read; the second half of an entry of ``Description.problems``."""
+
+    MISSING = "missing"
+    DENIED = "denied"
+    NOT_REGULAR = "not_regular"
+    SYMLINK = "symlink"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    TOO_DEEP = "too_deep"
+    TOO_MANY_VALUES = "too_many_values"
+    WRONG_TYPE = "wrong_type"
+    UNSAFE = "unsafe"
+    """A path or an id that must not be used to build a path."""
+    PROCESS_GONE = "process_gone"
+    """The process whose view of the files was wanted has ended, or its pid is another's now."""
+    IO_ERROR = "io_error"
+
+
+_BY_ERRNO = {
+    errno.ENOENT: Failure.MISSING,
+    errno.ENOTDIR: Failure.MISSING,
+    errno.EACCES: Failure.DENIED,
+    errno.EPERM: Failure.DENIED,
+    errno.ELOOP: Failure.SYMLINK,
+    errno.EXDEV: Failure.SYMLINK,
+    errno.ENXIO: Failure.NOT_REGULAR,
+    errno.ENAMETOOLONG: Failure.UNSAFE,
+}
+
+
+class _OpenHow(ctypes.Structure):
+    """``struct open_how`` (kernel: include/uapi/linux/openat2.h)."""
+
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def failure_of(error: OSError) -> Failure:
+    """Name the reason of an OSError."""
+    return _BY_ERRNO.get(error.errno or 0, Failure.IO_ERROR)
+
+
+def read(root: int, path: str, limit: int = MAX_FILE_BYTES) -> bytes | Failure:
+    """Return the whole regular file at ``path`` below the directory descriptor ``root``.
+
+    ``path`` is absolute or relative to ``root``, always below it. Never raises.
+    """
+    opened = _open_path(root, path, os.O_PATH | os.O_NOFOLLOW)
+    if isinstance(opened, Failure):
+        return opened
+    try:
+        refused = _refusal(os.fstat(opened), limit)
+        if refused is not None:
+            return refused
+        descriptor = os.open(
+            f"/proc/self/fd/{opened}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        )
+        try:
+            return _read_all(descriptor, limit)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return failure_of(error)
+    finally:
+        os.close(opened)
+
+
+def names(root: int, path: str, limit: int = MAX_NAMES) -> tuple[str, ...] | Failure:
+    """Return at most ``limit`` entry names of the directory at ``path`` below ``root``, sorted."""
+    opened = _open_path(root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
+    if isinstance(opened, Failure):
+        return opened
+    found: list[str] = []
+    try:
+        with os.scandir(opened) as entries:
+            for entry in entries:
+                if len(found) >= limit:
+                    break
+                found.append(entry.name)
+    except OSError as error:
+        return failure_of(error)
+    finally:
+        os.close(opened)
+    return tuple(sorted(found))
+
+
+def _refusal(status: os.stat_result, limit: int) -> Failure | None:
+    if stat.S_ISLNK(status.st_mode):
+        return Failure.SYMLINK
+    if not stat.S_ISREG(status.st_mode):
+        return Failure.NOT_REGULAR
+    return Failure.TOO_LARGE if status.st_size > limit else None
+
+
+def _read_all(descriptor: int, limit: int) -> bytes | Failure:
+    parts: list[bytes] = []
+    size = 0
+    while size <= limit:
+        part = os.read(descriptor, min(_CHUNK, limit + 1 - size))
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+    return Failure.TOO_LARGE
+
+
+def _open_path(root: int, path: str, flags: int) -> int | Failure:
+    try:
+        raw = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return Failure.UNSAFE
+    if not raw or b"\0" in raw or len(raw) >= MAX_PATH_BYTES:
+        return Failure.UNSAFE
+    flags |= os.O_CLOEXEC
+    resolve = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS
+    code = errno.EAGAIN
+    for _ in range(MAX_RETRIES):
+        opened, code = _openat2(root, raw, _OpenHow(flags, 0, resolve))
+        if opened >= 0:
+            return opened
+        if code != errno.EAGAIN:
+            break
+    if code in (errno.ENOSYS, errno.EPERM):
+        return _open_by_steps(root, raw, flags)
+    return _BY_ERRNO.get(code, Failure.IO_ERROR)
+
+
+def _openat2(root: int, raw: bytes, how: _OpenHow) -> tuple[int, int]:
+    opened = int(
+        _libc.syscall(
+            ctypes.c_long(_OPENAT2),
+            ctypes.c_int(root),
+            ctypes.c_char_p(raw),
+            ctypes.byref(how),
+            ctypes.c_size_t(ctypes.sizeof(how)),
+        )
+    )
+    return opened, ctypes.get_errno()
+
+
+def _open_by_steps(root: int, raw: bytes, flags: int) -> int | Failure:
+    steps = [step for step in raw.split(b"/") if step not in (b"", b".")]
+    if b".." in steps:
+        return Failure.UNSAFE
+    try:
+        if _is_own_root(root):
+            return os.open(b"/" + b"/".join(steps), flags)
+        return _walk(root, steps, flags)
+    except OSError as error:
+        return failure_of(error)
+
+
+def _is_own_root(root: int) -> bool:
+    return os.path.samestat(os.fstat(root), os.lstat("/"))
+
+
+def _walk(root: int, steps: list[bytes], flags: int) -> int:
+    """Open ``steps`` one by one, refusing every symlink: raises OSError with ELOOP or ENOTDIR."""
+    directory = os.dup(root)
+    try:
+        for step in steps[:-1]:
+            below = os.open(step, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            os.close(directory)
+            directory = below
+            if stat.S_ISLNK(os.fstat(directory).st_mode):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        last = steps[-1] if steps else b"."
+        return os.open(last, flags | os.O_NOFOLLOW, dir_fd=directory)
+    finally:
+        os.close(directory)

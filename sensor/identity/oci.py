@@ -1,0 +1,177 @@
+"""The parts of an OCI bundle's ``config.json`` that identity and security rest on.
+
+Source: opencontainers/runtime-spec, config.md and config-linux.md. Members of a wrong type read as
+absent. ``process.env`` is never looked at, and annotations that carry a copy of a pod's manifest,
+environment included, are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sensor.identity.document import MAX_ITEMS, Document
+
+MAX_ANNOTATIONS = 512
+MAX_ANNOTATION = 65_536
+"""Characters of an annotation's value; a longer one is left out."""
+
+MAX_CAPABILITIES = 128
+MAX_CAPABILITY = 64
+
+_WITH_MANIFEST = frozenset(
+    {"io.kubernetes.cri-o.Annotations", "io.kubernetes.cri.pod-annotations", "io.podman.kube.yaml"}
+)
+_MANIFEST_SUFFIX = "last-applied-configuration"
+"""kubectl keeps the applied manifest in ``kubectl.kubernetes.io/last-applied-configuration``."""
+
+_CAPABILITY_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace that the container does not inherit: a new one, or that at ``path``."""
+
+    type: str
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OciMount:
+    """An element of ``mounts``."""
+
+    destination: str
+    type: str | None
+    source: str | None
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRule:
+    """An element of ``linux.resources.devices``; None in ``type``, ``major``, ``minor`` is all."""
+
+    allow: bool
+    type: str | None
+    major: int | None
+    minor: int | None
+    access: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a container is to run and how; None is absent."""
+
+    args: tuple[str, ...] | None = None
+    user: str | None = None
+    """``uid:gid``."""
+    capabilities: tuple[str, ...] | None = None
+    """The union of the five sets: the most that the process can come to hold."""
+    no_new_privileges: bool | None = None
+    """False where the process says nothing of it (config.md: the default is false)."""
+    apparmor: str | None = None
+    mounts: tuple[OciMount, ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    root_path: str | None = None
+    cgroups_path: str | None = None
+    linux: bool = False
+    """There is a ``linux`` section: without one its defaults must not be assumed."""
+    namespaces: tuple[Namespace, ...] = ()
+    seccomp: bool = False
+    """A filter is set that refuses something."""
+    devices: tuple[DeviceRule, ...] = ()
+
+    def annotation(self, key: str) -> str | None:
+        """Return the value of an annotation, None for an empty one."""
+        for name, value in self.annotations:
+            if name == key:
+                return value or None
+        return None
+
+
+def bundle_of(config: Document) -> Bundle:
+    """Read a ``config.json``. Never raises."""
+    process, linux = config.part("process"), config.part("linux")
+    return Bundle(
+        args=process.texts("args"),
+        user=_user(process.part("user")),
+        capabilities=_capabilities(process.part("capabilities")),
+        no_new_privileges=(process.flag("noNewPrivileges") or False) if process else None,
+        apparmor=process.text("apparmorProfile"),
+        mounts=_mounts(config),
+        annotations=_annotations(config.part("annotations")),
+        root_path=config.part("root").text("path"),
+        cgroups_path=linux.text("cgroupsPath"),
+        linux=bool(linux),
+        namespaces=_namespaces(linux),
+        seccomp=_filters(linux.part("seccomp")),
+        devices=_devices(linux.part("resources")),
+    )
+
+
+def _user(user: Document) -> str | None:
+    uid, gid = user.number("uid"), user.number("gid")
+    if uid is None or not 0 <= uid < 1 << 32:
+        return None
+    return f"{uid}" if gid is None or not 0 <= gid < 1 << 32 else f"{uid}:{gid}"
+
+
+def _capabilities(sets: Document) -> tuple[str, ...] | None:
+    found: set[str] = set()
+    present = False
+    for name in _CAPABILITY_SETS:
+        listed = sets.texts(name)
+        if listed is None:
+            continue
+        present = True
+        found.update(capability[:MAX_CAPABILITY].upper() for capability in listed)
+    return tuple(sorted(found)[:MAX_CAPABILITIES]) if present else None
+
+
+def _mounts(config: Document) -> tuple[OciMount, ...]:
+    mounts: list[OciMount] = []
+    for mount in config.parts("mounts")[:MAX_ITEMS]:
+        destination = mount.text("destination")
+        if destination is not None:
+            options = mount.texts("options") or ()
+            mounts.append(OciMount(destination, mount.text("type"), mount.text("source"), options))
+    return tuple(mounts)
+
+
+def _annotations(annotations: Document) -> tuple[tuple[str, str], ...]:
+    kept = (
+        (key, value)
+        for key, value in annotations.pairs()
+        if len(value) <= MAX_ANNOTATION
+        and key not in _WITH_MANIFEST
+        and not key.endswith(_MANIFEST_SUFFIX)
+    )
+    return tuple(pair for pair, _ in zip(kept, range(MAX_ANNOTATIONS), strict=False))
+
+
+def _namespaces(linux: Document) -> tuple[Namespace, ...]:
+    return tuple(
+        Namespace(kind, namespace.text("path"))
+        for namespace in linux.parts("namespaces")[:MAX_ITEMS]
+        if (kind := namespace.text("type")) is not None
+    )
+
+
+def _filters(seccomp: Document) -> bool:
+    """Tell whether a seccomp section refuses any system call (config-linux.md, "Seccomp")."""
+    if not seccomp:
+        return False
+    return seccomp.text("defaultAction") != "SCMP_ACT_ALLOW" or any(
+        rule.text("action") != "SCMP_ACT_ALLOW" for rule in seccomp.parts("syscalls")
+    )
+
+
+def _devices(resources: Document) -> tuple[DeviceRule, ...]:
+    return tuple(
+        DeviceRule(
+            rule.flag("allow") or False,
+            rule.text("type"),
+            rule.number("major"),
+            rule.number("minor"),
+            rule.text("access"),
+        )
+        for rule in resources.parts("devices")[:MAX_ITEMS]
+    )

@@ -1,0 +1,81 @@
+"""Which engine a container belongs to, and whether it is only a step of an image build.
+
+What an engine decides outweighs what a user can: first the place of the bundle and the runtime's
+root, then the containerd namespace, then annotations (a user can set those), and at last what the
+core guessed from the cgroup.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.identity.podman import storage_of
+from sensor.model import DescribeRequest, Engine
+
+if TYPE_CHECKING:
+    from sensor.identity.oci import Bundle
+
+_TASK = re.compile(r"/io\.containerd\.runtime\.v[12]\.[a-z]+/([^/]+)/[^/]+$")
+_RUNTIME_ROOT = re.compile(r"/(?:containerd/[^/]+|docker/runtime-[^/]+)/([^/]+)/?$")
+_BUILDKIT_BUNDLE = re.compile(r"/buildkit/(?:[^/]+/)*executor/[^/]+$")
+_BUILDAH = re.compile(r"buildah-?buildah\d+|buildah\d+")
+_DOCKER_NAMESPACES = frozenset({"moby", "plugins.moby"})
+_BUILD_NAMESPACES = re.compile(r"buildkit|.*_buildkit", re.DOTALL)
+_MANAGERS = {"libpod": Engine.PODMAN, "cri-o": Engine.CRIO}
+_RUN_STORAGE = "/run/containers/storage"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """``engine`` is None where nothing tells it."""
+
+    engine: Engine | None
+    build_step: bool = False
+
+
+def ownership_of(
+    request: DescribeRequest, bundle_path: str | None, bundle: Bundle | None
+) -> Ownership:
+    """Tell whose container it is. ``bundle_path`` is absolute."""
+    path = bundle_path or ""
+    if _BUILDAH.fullmatch(request.id) or _BUILDAH.fullmatch(posixpath.basename(path)):
+        return Ownership(Engine.BUILDAH, build_step=True)
+    if _BUILDKIT_BUNDLE.search(path) or "/docker/buildkit/" in (request.cgroup or ""):
+        in_docker = "/docker/" in path or "/docker/buildkit/" in (request.cgroup or "")
+        return Ownership(Engine.DOCKER if in_docker else None, build_step=True)
+    namespace = _namespace(request, path)
+    if namespace is not None:
+        if namespace in _DOCKER_NAMESPACES:
+            return Ownership(Engine.DOCKER)
+        return Ownership(Engine.CONTAINERD, build_step=bool(_BUILD_NAMESPACES.fullmatch(namespace)))
+    return Ownership(_by_storage(request, path, bundle) or request.engine)
+
+
+def _namespace(request: DescribeRequest, path: str) -> str | None:
+    """Return the containerd namespace; Docker's and the CRI plugin's are namespaces too."""
+    task = _TASK.search(path)
+    if task is not None:
+        return task[1]
+    if request.containerd_namespace:
+        return request.containerd_namespace
+    root = _RUNTIME_ROOT.search(request.runtime_root or "")
+    return root[1] if root is not None else None
+
+
+def _by_storage(request: DescribeRequest, path: str, bundle: Bundle | None) -> Engine | None:
+    manager = bundle.annotation("io.container.manager") if bundle is not None else None
+    if manager in _MANAGERS:
+        return _MANAGERS[manager]
+    if storage_of(path, request.id) is not None:
+        in_run = path.startswith((f"{_RUN_STORAGE}/", f"/var{_RUN_STORAGE}/"))
+        return Engine.CRIO if in_run else Engine.PODMAN
+    if bundle is None:
+        return None
+    if bundle.annotation("io.kubernetes.cri-o.ContainerID") is not None:
+        return Engine.CRIO
+    if bundle.annotation("io.kubernetes.cri.container-type") is not None:
+        return Engine.CONTAINERD
+    return Engine.CONTAINERD if bundle.annotation("nerdctl/namespace") is not None else None

@@ -1,0 +1,74 @@
+"""Where a bundle may lie when nobody saw the runtime's command: found by the container's id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.identity.files import Failure, read
+from sensor.identity.podman import DRIVERS
+from sensor.identity.reading import FileKind, Reading
+from sensor.model import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensor.identity.settings import IdentitySettings
+
+MAX_NAMESPACES = 64
+"""containerd namespaces that are looked into, of each root."""
+
+MAX_USERS = 256
+"""Homes and user run directories that are looked into."""
+
+MAX_ID = 1024
+"""Longest id that any OCI runtime takes (runc: ``validateID``)."""
+
+_ROOTLESS = frozenset({None, Engine.PODMAN, Engine.DOCKER, Engine.CONTAINERD})
+
+
+def is_safe_id(container: str) -> bool:
+    """Tell whether an id may become one component of a path."""
+    return (
+        0 < len(container) <= MAX_ID
+        and "/" not in container
+        and "\0" not in container
+        and container not in (".", "..")
+    )
+
+
+def find_bundle(
+    container: str, engine: Engine | None, reading: Reading, settings: IdentitySettings
+) -> str | None:
+    """Return the directory of the container's bundle, None if it is in none of the known places."""
+    for directory in _candidates(container, engine, reading, settings):
+        found = read(reading.root, f"{directory}/config.json", settings.max_file_bytes)
+        if found is not Failure.MISSING:
+            return directory
+    return None
+
+
+def _candidates(
+    container: str, engine: Engine | None, reading: Reading, settings: IdentitySettings
+) -> Iterator[str]:
+    if engine is not Engine.PODMAN:
+        for root in settings.task_roots:
+            yield from _tasks(root, container, reading)
+    for root in settings.storage_roots:
+        yield from _stored(root, container)
+    if engine not in _ROOTLESS:
+        return
+    for user in reading.names(FileKind.BUNDLE, settings.user_run, MAX_USERS):
+        for root in settings.user_task_roots:
+            yield from _tasks(f"{settings.user_run}/{user}/{root}", container, reading)
+    for user in reading.names(FileKind.BUNDLE, settings.homes, MAX_USERS):
+        yield from _stored(f"{settings.homes}/{user}/{settings.home_storage}", container)
+
+
+def _tasks(root: str, container: str, reading: Reading) -> Iterator[str]:
+    for namespace in reading.names(FileKind.BUNDLE, root, MAX_NAMESPACES):
+        yield f"{root}/{namespace}/{container}"
+
+
+def _stored(root: str, container: str) -> Iterator[str]:
+    for driver in DRIVERS:
+        yield f"{root}/{driver}-containers/{container}/userdata"

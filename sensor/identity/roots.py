@@ -1,0 +1,109 @@
+"""Whose view of the file system a path belongs to: the host's, or that of one process.
+
+A runtime in a mount namespace of its own (a nested engine, rootless Podman) names its bundle as it
+sees it, so the path is resolved below ``/proc/PID/root``. A pid may be another process's by now:
+its start time is compared before and after the directory is opened, and the descriptor then holds
+on to the right root even if the process ends.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from pathlib import Path
+
+from sensor.identity.files import Failure, failure_of
+from sensor.model import NS_PER_TICK, ProcessKey
+
+NAMESPACES = ("pid", "network", "ipc", "uts", "cgroup", "user", "mount")
+"""Namespaces by their OCI names (runtime-spec config-linux.md, "Namespaces")."""
+
+_PROC_NAMES = {"network": "net", "mount": "mnt"}
+"""The names in /proc/PID/ns (namespaces(7)) where they differ from the OCI's."""
+
+_START_TIME = 19
+"""Field 22 of /proc/PID/stat, counted from the first field after the command's parenthesis."""
+
+_MAX_STAT = 4096
+
+
+def open_root(path: str) -> int | Failure:
+    """Open the directory that stands for the host's root; close the descriptor after use."""
+    try:
+        return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        return failure_of(error)
+
+
+def open_process_root(proc: str, process: ProcessKey) -> int | Failure:
+    """Open the root directory of a process, or say that the process is gone."""
+    if not is_alive(proc, process):
+        return Failure.PROCESS_GONE
+    opened = open_root(f"{proc}/{process.pid}/root")
+    if isinstance(opened, int) and not is_alive(proc, process):
+        os.close(opened)
+        return Failure.PROCESS_GONE
+    return Failure.PROCESS_GONE if opened is Failure.MISSING else opened
+
+
+def working_directory(proc: str, process: ProcessKey) -> str | Failure:
+    """Return the process's working directory, as the process itself names it.
+
+    The kernel writes the link relative to the reader's root where it can, and else relative to the
+    root of the process's mount namespace (fs/d_path.c, ``prepend_path``): for a process whose root
+    is its namespace's, that is its own name for it.
+    """
+    if not is_alive(proc, process):
+        return Failure.PROCESS_GONE
+    try:
+        target = str(Path(f"{proc}/{process.pid}/cwd").readlink())
+    except OSError as error:
+        return failure_of(error)
+    if not is_alive(proc, process):
+        return Failure.PROCESS_GONE
+    return target if target.startswith("/") else Failure.UNSAFE
+
+
+def absolute(directory: str, path: str) -> str:
+    """Join and normalise; ``..`` is resolved by name, as runtimes do (Go's filepath.Abs)."""
+    return posixpath.normpath(posixpath.join(directory, path))
+
+
+def is_alive(proc: str, process: ProcessKey) -> bool:
+    """Tell whether the pid still belongs to this very process."""
+    try:
+        with Path(f"{proc}/{process.pid}/stat").open("rb", buffering=0) as file:
+            fields = file.read(_MAX_STAT).rpartition(b")")[2].split()
+        start_time = int(fields[_START_TIME]) * NS_PER_TICK
+    except (OSError, ValueError, IndexError):
+        return False
+    return process.same(ProcessKey(process.pid, start_time))
+
+
+def namespace(proc: str, pid: int | None, name: str) -> int | None:
+    """Return the inode of a process's namespace, by its OCI name; of this process for None."""
+    try:
+        whose = "self" if pid is None else pid
+        return Path(f"{proc}/{whose}/ns/{_PROC_NAMES.get(name, name)}").stat().st_ino
+    except OSError:
+        return None
+
+
+def host_namespace(proc: str, name: str) -> int | None:
+    """Return the inode of the host's namespace: pid 1's, or this process's where that is hidden.
+
+    Without CAP_SYS_PTRACE nobody sees pid 1's; an agent without it runs on the host itself.
+    """
+    return namespace(proc, 1, name) or namespace(proc, None, name)
+
+
+def shared_namespaces(proc: str, process: ProcessKey) -> tuple[str, ...] | None:
+    """Return the namespaces that a process shares with the host; None if it is gone or hidden."""
+    shared: list[str] = []
+    for name in NAMESPACES:
+        own, hosts = namespace(proc, process.pid, name), host_namespace(proc, name)
+        if own is None or hosts is None:
+            return None
+        if own == hosts:
+            shared.append(name)
+    return tuple(shared) if is_alive(proc, process) else None

@@ -1,0 +1,1 @@
+"""Whether a start was expected: policy, change windows, baseline, findings."""

@@ -1,0 +1,1 @@
+"""The probes in the kernel: build, load, pin and read them."""

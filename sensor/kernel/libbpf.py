@@ -1,0 +1,152 @@
+"""The few libbpf calls that a running agent needs: open pins, read and write maps.
+
+libbpf.so.1 is a dependency of every bcc package. Nothing here pulls in LLVM.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.errors import CompilerMissing, PermissionMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BPF_ANY = 0
+_NAME_LEN = 16
+
+
+class _MapInfo(ctypes.Structure):
+    """The leading part of ``struct bpf_map_info`` (include/uapi/linux/bpf.h)."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("name", ctypes.c_char * _NAME_LEN),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MapShape:
+    """Sizes in bytes, and the number of entries (of bytes, for a ring buffer)."""
+
+    key_size: int
+    value_size: int
+    max_entries: int
+
+
+def _load() -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL("libbpf.so.1", use_errno=True)
+    except OSError as error:
+        problem = f"libbpf.so.1 cannot be loaded: {error}"
+        raise CompilerMissing(problem, "Install it: apt-get install libbpf1") from error
+
+
+_library: ctypes.CDLL | None = None
+
+
+def _call(name: str, *arguments: object) -> int:
+    """Call a libbpf function; returns its result and raises OSError for a negative one."""
+    global _library  # noqa: PLW0603 - loaded once, when first needed
+    if _library is None:
+        _library = _load()
+    result = int(getattr(_library, name)(*arguments))
+    if result < 0:
+        number = ctypes.get_errno() or -result
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def open_pin(path: Path) -> int:
+    """File descriptor of the object pinned at ``path``; the caller closes it.
+
+    Raises FileNotFoundError when nothing is pinned there, :class:`PermissionMissing` without
+    the rights.
+    """
+    try:
+        return _call("bpf_obj_get", os.fsencode(path))
+    except PermissionError as error:
+        problem = f"may not open {path}: {error.strerror}"
+        raise PermissionMissing(problem, "Run as root, or with CAP_BPF.") from error
+
+
+def pin(descriptor: int, path: Path) -> None:
+    """Pin a map or link at ``path``."""
+    _call("bpf_obj_pin", descriptor, os.fsencode(path))
+
+
+class BpfMap:
+    """An open map of fixed-size keys and values, as bytes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        info = _MapInfo()
+        size = ctypes.c_uint32(ctypes.sizeof(info))
+        _call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
+        self.shape = MapShape(info.key_size, info.value_size, info.max_entries)
+
+    @classmethod
+    def pinned(cls, path: Path) -> BpfMap:
+        """Open the map pinned at ``path``."""
+        return cls(open_pin(path))
+
+    def lookup(self, key: bytes, copies: int = 1) -> bytes | None:
+        """Value of ``key``; for a per-CPU map ``copies`` is the number of possible CPUs.
+
+        Per-CPU values come padded to 8 bytes each, one after the other.
+        """
+        buffer = ctypes.create_string_buffer((self.shape.value_size + 7 & ~7) * copies)
+        try:
+            _call("bpf_map_lookup_elem", self.descriptor, key, buffer)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        return buffer.raw
+
+    def update(self, key: bytes, value: bytes) -> None:
+        """Set ``key`` to ``value``."""
+        _call("bpf_map_update_elem", self.descriptor, key, value, ctypes.c_uint64(BPF_ANY))
+
+    def delete(self, key: bytes) -> None:
+        """Remove ``key``; an absent one is no error."""
+        try:
+            _call("bpf_map_delete_elem", self.descriptor, key)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+    def keys(self) -> Iterator[bytes]:
+        """Walk the keys; bounded by the map's size even while others insert."""
+        current: bytes | None = None
+        following = ctypes.create_string_buffer(self.shape.key_size)
+        for _ in range(self.shape.max_entries):
+            try:
+                _call("bpf_map_get_next_key", self.descriptor, current, following)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    return
+                raise
+            current = following.raw
+            yield current
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.descriptor)
+
+
+def possible_cpus(path: Path = Path("/sys/devices/system/cpu/possible")) -> int:
+    """Count of possible CPUs: the number of copies in a per-CPU map."""
+    last = path.read_text(encoding="ascii").strip().replace(",", "-").split("-")[-1]
+    return int(last) + 1

@@ -1,0 +1,169 @@
+"""Decode what the probes send: the mirror of ``probes/record.h``.
+
+A record is a fixed part (``struct record``) and a tail. Every length is checked against the bytes
+at hand; a record that does not fit raises :class:`RecordMalformed` and is counted by the caller.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum, IntFlag
+
+from sensor.errors import RecordMalformed
+from sensor.model import (
+    Ancestor,
+    CgroupBirth,
+    CgroupPaths,
+    CommandExec,
+    CommandExit,
+    InitExec,
+    InitExit,
+    Lineage,
+    ProcessFacts,
+    ProcessKey,
+    Role,
+)
+
+LAYOUT = 1
+"""``CASTOFF_LAYOUT``: raised whenever record.h changes."""
+
+FIXED = struct.Struct("<IHHQIIQ QIIIIIIII 8I 16s32s16s QIBBBB HHHH".replace(" ", ""))
+ANCESTOR = struct.Struct("<IIQ16s32s")
+
+NS_LEVELS = 8
+ARGV_MAX = 4096
+UNSET = 0xFFFFFFFF
+
+_FIX = "This is a defect of Castoff, or of the kernel's BTF: report the kernel's version."
+
+
+class Kind(IntEnum):
+    """``enum record_kind``."""
+
+    INIT_EXEC = 1
+    INIT_EXIT = 2
+    COMMAND_EXEC = 3
+    COMMAND_EXIT = 4
+    CGROUP_BIRTH = 5
+
+
+class Flag(IntFlag):
+    """``enum record_flag``."""
+
+    STARTED = 1
+    OOM_KILLED = 2
+    ARGV_TRUNCATED = 4
+
+
+LINEAGES = {
+    1: Lineage.RUNTIME,
+    2: Lineage.SUPERVISOR,
+    3: Lineage.CGROUP_MAKER,
+    4: Lineage.CGROUP,
+}
+ROLES = {1: Role.RUNTIME, 2: Role.SHIM, 3: Role.MONITOR, 4: Role.ENGINE, 5: Role.CLIENT}
+
+KernelObservation = InitExec | InitExit | CommandExec | CommandExit | CgroupBirth
+
+
+def _text(raw: bytes) -> str:
+    """Decode a NUL-padded field."""
+    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _path(names: bytes) -> str | None:
+    """Join a cgroup's names, leaf first, into its path; None for the root, which has none."""
+    if not names:
+        return None
+    parts = names.split(b"\0")[:-1]
+    parts.reverse()
+    return "/" + b"/".join(parts).decode("utf-8", "surrogateescape")
+
+
+def _argv(raw: bytes) -> tuple[str, ...]:
+    """Split a command line as procfs does: NUL-terminated arguments."""
+    if not raw:
+        return ()
+    parts = raw.decode("utf-8", "surrogateescape").split("\0")
+    if parts[-1] == "":
+        parts.pop()
+    return tuple(parts)
+
+
+def _unset(value: int) -> int | None:
+    return None if value == UNSET else value
+
+
+def decode(data: bytes) -> KernelObservation:
+    """Decode one record. Raises :class:`RecordMalformed`."""
+    if len(data) < FIXED.size:
+        problem = f"record of {len(data)} bytes, {FIXED.size} are the least"
+        raise RecordMalformed(problem, _FIX)
+    (
+        size, kind, layout, time, cpu, status, sequence,
+        start_time, pid, uid, gid, loginuid, session, pid_ns, mnt_ns, cgroup_ns,
+        n0, n1, n2, n3, n4, n5, n6, n7,
+        comm, exe, tty,
+        root_start, root_pid, lineage, role, flags, levels,
+        ancestor_count, v1_len, v2_len, argv_len,
+    ) = FIXED.unpack_from(data)  # fmt: skip
+    if layout != LAYOUT or size != len(data):
+        problem = f"record of layout {layout} and {size} bytes in {len(data)}"
+        raise RecordMalformed(problem, _FIX)
+    ancestors_end = FIXED.size + ancestor_count * ANCESTOR.size
+    v1_end = ancestors_end + v1_len
+    v2_end = v1_end + v2_len
+    if v2_end + argv_len != size:
+        problem = f"record of kind {kind}: parts of {v2_end + argv_len} bytes in {size}"
+        raise RecordMalformed(problem, _FIX)
+
+    key = ProcessKey(pid, start_time)
+    reference = cpu << 48 | sequence
+    root = ProcessKey(root_pid, root_start) if root_pid else None
+    if kind == Kind.COMMAND_EXIT:
+        return CommandExit(time, reference, key, status)
+    cgroup = CgroupPaths(_path(data[ancestors_end:v1_end]), _path(data[v1_end:v2_end]))
+    if kind == Kind.INIT_EXIT:
+        return InitExit(
+            time=time,
+            sequence=reference,
+            process=key,
+            status=status,
+            started=bool(flags & Flag.STARTED),
+            root=root,
+            cgroup=cgroup,
+            oom_killed=bool(flags & Flag.OOM_KILLED),
+        )
+    process = ProcessFacts(
+        key=key,
+        uid=uid,
+        gid=gid,
+        loginuid=_unset(loginuid),
+        session=_unset(session),
+        comm=_text(comm),
+        exe=_text(exe) or None,
+        tty=_text(tty) or None,
+        ns_pids=(n0, n1, n2, n3, n4, n5, n6, n7)[:levels],
+        pid_ns=pid_ns,
+        mnt_ns=mnt_ns,
+        cgroup_ns=cgroup_ns,
+        cgroup=cgroup,
+        ancestors=tuple(
+            Ancestor(a_pid, a_start, _text(a_comm), _text(a_exe) or None)
+            for a_pid, _reserved, a_start, a_comm, a_exe in ANCESTOR.iter_unpack(
+                data[FIXED.size : ancestors_end]
+            )
+        ),
+    )
+    argv = _argv(data[v2_end:])
+    truncated = bool(flags & Flag.ARGV_TRUNCATED)
+    if kind == Kind.INIT_EXEC and lineage in LINEAGES:
+        return InitExec(time, reference, process, argv, truncated, LINEAGES[lineage], root)
+    if kind == Kind.COMMAND_EXEC and role in ROLES:
+        program = process.exe or process.comm
+        return CommandExec(time, reference, ROLES[role], program, process, argv, truncated)
+    if kind == Kind.CGROUP_BIRTH:
+        path = cgroup.v1 or cgroup.v2 or "/"
+        return CgroupBirth(time, reference, path, process, argv, truncated)
+    problem = f"record of unknown kind {kind}, role {role}, lineage {lineage}"
+    raise RecordMalformed(problem, _FIX)

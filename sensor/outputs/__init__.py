@@ -1,0 +1,1 @@
+"""Where events go: encoders are pure, streams and senders do the I/O."""

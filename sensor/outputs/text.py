@@ -1,0 +1,69 @@
+"""Text that other people chose, made safe to show and to line up on a terminal.
+
+Names, labels and arguments of containers are under the control of whoever starts them. An escape
+sequence in one of them must not move the cursor, a bidi mark must not reorder the line, and a line
+break must not forge another row.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+ELLIPSIS = "…"
+MARKS_PER_COLUMN = 2
+"""Combining marks that :func:`fit` keeps for each column: beyond that they bury other rows."""
+
+
+def visible(text: str) -> str:
+    r"""Return the text with everything that does not print as an escape (``\x1b``, ``\u202e``).
+
+    What prints is what :meth:`str.isprintable` says: no control, format (bidi marks, zero-width
+    joiners), surrogate, private or unassigned character, and no separator but the space. Bytes
+    that were no UTF-8 appear as ``\xNN``. A backslash stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else _escaped(ord(character)) for character in text
+    )
+
+
+def columns(text: str) -> int:
+    """Return how many terminal columns a visible text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(character) for character in text)
+
+
+def fit(text: str, width: int) -> str:
+    """Return a visible text in exactly ``width`` columns: padded, or cut with an ellipsis."""
+    if text.isascii() and len(text) <= width:
+        return text.ljust(width)
+    kept: list[str] = []
+    used = marks = 0
+    for position, character in enumerate(text):
+        size = _columns_of(character)
+        if size == 0:
+            marks += 1
+            if marks > MARKS_PER_COLUMN * max(used, 1):
+                continue
+        elif used + size > width - 1 and columns(text[position:]) > width - used:
+            # The ellipsis needs one column, and only when something is left that does not fit.
+            return "".join(kept) + (ELLIPSIS + " " * (width - used - 1) if width else "")
+        kept.append(character)
+        used += size
+    return "".join(kept) + " " * (width - used)
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - the range of surrogateescape, PEP 383
+        code -= 0xDC00
+    if code <= 0xFF:  # noqa: PLR2004 - two digits
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - four digits

@@ -1,0 +1,79 @@
+"""What the agent tells of itself: gathers ``/v1/status`` from the agent's parts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sensor import __version__
+from sensor.control.status import DropCount, OutputState, ProbeSet, SourceState, Status
+from sensor.kernel import clock, pins
+from sensor.model import EventType
+from sensor.outputs.native import rfc3339
+
+if TYPE_CHECKING:
+    from sensor.agent import Agent
+
+_NS_PER_SECOND = 1_000_000_000
+
+
+def _probes(agent: Agent) -> ProbeSet:
+    sets = pins.loaded_sets(agent.settings.pin_root)
+    if not sets:
+        return ProbeSet(None, loaded=False, surviving=False, programs=())
+    return ProbeSet(
+        fingerprint=sets[-1].fingerprint,
+        loaded=True,
+        surviving=agent.probes_surviving,
+        programs=sets[-1].links(),
+    )
+
+
+def _drops(agent: Agent) -> tuple[DropCount, ...]:
+    if agent.source is None:
+        return ()
+    return tuple(
+        DropCount(count.ring, count.kind.name.lower(), count.dropped, count.limited)
+        for count in agent.source.counts()
+    )
+
+
+def _kernel(agent: Agent) -> SourceState:
+    source = agent.source
+    if source is None:
+        return SourceState("kernel", "waiting", None, 0)
+    seen = source.last_seen
+    wall = rfc3339(seen + agent.realtime_offset) if seen is not None else None
+    return SourceState("kernel", "running", wall, source.observations)
+
+
+def _counters(agent: Agent) -> tuple[tuple[str, int], ...]:
+    counters = [(f"ignored.{reason}", number) for reason, number in agent.core.ignored()]
+    counters += [(f"identity.{problem}", number) for problem, number in agent.identity_problems()]
+    if agent.source is not None:
+        counters.append(("kernel.malformed", sum(agent.source.malformed.values())))
+        counters.append(("kernel.backlog_bytes", agent.source.backlog()))
+    counters.append(("containers.known", len(agent.core.table)))
+    counters.append(("containers.forgotten", agent.core.table.forgotten))
+    return tuple(counters)
+
+
+def status(agent: Agent) -> Status:
+    """Return the agent as it is now."""
+    now = clock.boottime()
+    return Status(
+        pid=os.getpid(),
+        version=__version__,
+        started=rfc3339(agent.started + agent.realtime_offset) or "",
+        uptime_seconds=round((now - agent.started) / _NS_PER_SECOND, 3),
+        probes=_probes(agent),
+        drops=_drops(agent),
+        sources=(_kernel(agent),),
+        outputs=tuple(
+            OutputState(output.name, output.backlog, output.dropped, output.closed_reason)
+            for output in agent.outputs()
+        ),
+        starts=agent.events[EventType.START],
+        containers_running=agent.core.table.running,
+        counters=_counters(agent),
+    )

@@ -1,0 +1,1 @@
+"""Where observations come from: kernel, audit, engines, procfs, captures."""

@@ -1,0 +1,1 @@
+"""What outlives the agent, on disk."""

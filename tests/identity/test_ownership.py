@@ -1,0 +1,121 @@
+"""Which engine a container belongs to."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensor.identity.oci import Bundle
+from sensor.identity.ownership import Ownership, ownership_of
+from sensor.model import DescribeRequest, Engine
+from tests.identity.sample_node import ID, request_for
+
+TASK = "/run/containerd/io.containerd.runtime.v2.task"
+
+
+def annotated(key: str, value: str = "x") -> Bundle:
+    return Bundle(annotations=((key, value),))
+
+
+LIBPOD = annotated("io.container.manager", "libpod")
+USERDATA = f"overlay-containers/{ID}/userdata"
+
+
+@pytest.mark.parametrize(
+    ("request_", "path", "bundle", "expected"),
+    [
+        pytest.param(request_for(), f"{TASK}/moby/{ID}", None, Engine.DOCKER, id="moby"),
+        pytest.param(request_for(), f"{TASK}/k8s.io/{ID}", None, Engine.CONTAINERD, id="cri"),
+        pytest.param(request_for(), f"{TASK}/my-ns/{ID}", None, Engine.CONTAINERD, id="ctr"),
+        pytest.param(
+            request_for(), f"{TASK}/moby/{ID}", LIBPOD, Engine.DOCKER, id="path over annotation"
+        ),
+        pytest.param(request_for(namespace="moby"), None, None, Engine.DOCKER, id="namespace"),
+        pytest.param(
+            request_for(runtime_root="/run/docker/runtime-runc/moby"),
+            None,
+            None,
+            Engine.DOCKER,
+            id="runtime root",
+        ),
+        pytest.param(
+            request_for(runtime_root="/tmp/runc/x"), "/b", None, None, id="a root of one's own"
+        ),
+        pytest.param(
+            request_for(runtime_root="/run/containerd/runc/k8s.io"),
+            "/b",
+            None,
+            Engine.CONTAINERD,
+            id="runtime root of cri",
+        ),
+        pytest.param(
+            request_for(), f"/var/lib/containers/storage/{USERDATA}", LIBPOD, Engine.PODMAN,
+            id="podman",
+        ),
+        pytest.param(
+            request_for(), f"/home/me/s/{USERDATA}", Bundle(), Engine.PODMAN, id="podman by path"
+        ),
+        pytest.param(
+            request_for(),
+            f"/run/containers/storage/{USERDATA}",
+            annotated("io.container.manager", "cri-o"),
+            Engine.CRIO,
+            id="cri-o",
+        ),
+        pytest.param(
+            request_for(), f"/run/containers/storage/{USERDATA}", None, Engine.CRIO,
+            id="cri-o by path",
+        ),
+        pytest.param(
+            request_for(), "/b", annotated("io.kubernetes.cri-o.ContainerID"), Engine.CRIO,
+            id="cri-o by annotation",
+        ),
+        pytest.param(
+            request_for(), "/b", annotated("io.kubernetes.cri.container-type"), Engine.CONTAINERD,
+            id="cri by annotation",
+        ),
+        pytest.param(
+            request_for(), "/b", annotated("nerdctl/namespace"), Engine.CONTAINERD, id="nerdctl"
+        ),
+        pytest.param(request_for(engine=Engine.LXC), "/b", Bundle(), Engine.LXC, id="the core's"),
+        pytest.param(request_for(), "/b", Bundle(), None, id="nobody's"),
+        pytest.param(request_for(), None, None, None, id="nothing known"),
+    ],
+)  # fmt: skip
+def test_engines(
+    request_: DescribeRequest, path: str | None, bundle: Bundle | None, expected: Engine | None
+) -> None:
+    assert ownership_of(request_, path, bundle) == Ownership(expected)
+
+
+@pytest.mark.parametrize(
+    ("request_", "path", "engine"),
+    [
+        pytest.param(
+            request_for(container="k3j2h4g5"),
+            "/var/lib/docker/buildkit/executor/k3j2h4g5",
+            Engine.DOCKER,
+            id="buildkit in dockerd",
+        ),
+        pytest.param(
+            request_for(container="k3j2h4g5"),
+            "/var/lib/buildkit/runc-overlayfs/executor/k3j2h4g5",
+            None,
+            id="buildkitd",
+        ),
+        pytest.param(
+            request_for(cgroup="/docker/buildkit/k3j2h4g5"), None, Engine.DOCKER, id="by cgroup"
+        ),
+        pytest.param(
+            request_for(), f"{TASK}/buildkit/{ID}", Engine.CONTAINERD, id="buildkit on containerd"
+        ),
+        pytest.param(
+            request_for(container="buildah-buildah123456"),
+            "/var/tmp/buildah123456",
+            Engine.BUILDAH,
+            id="buildah",
+        ),
+        pytest.param(request_for(), "/var/tmp/buildah1", Engine.BUILDAH, id="buildah by path"),
+    ],
+)
+def test_build_steps(request_: DescribeRequest, path: str | None, engine: Engine | None) -> None:
+    assert ownership_of(request_, path, None) == Ownership(engine, build_step=True)

@@ -1,0 +1,177 @@
+"""One event of every type and a few with awkward contents, for the tests of the outputs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sensor.model import (
+    Ancestor,
+    Certainty,
+    Confidence,
+    Container,
+    ContainerId,
+    Engine,
+    Event,
+    EventType,
+    Evidence,
+    Gap,
+    HostFacts,
+    Image,
+    Initiator,
+    InitiatorProcess,
+    InitiatorUser,
+    Mount,
+    Orchestrator,
+    PreviousRun,
+    Security,
+    SensorNote,
+    Start,
+    StartKind,
+    Stop,
+    Trigger,
+    Verdict,
+    Witness,
+)
+
+SECOND = 1_000_000_000
+OFFSET = 1_700_000_000 * SECOND
+HOST = HostFacts(
+    name="node-7",
+    boot_id="6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11",
+    machine_id="0123456789abcdef0123456789abcdef",
+    kernel="6.1.0-31-amd64",
+    node=None,
+)
+ID = ContainerId("4f2d" * 16)
+OTHER = ContainerId("9a7b" * 16)
+
+CONTAINER = Container(
+    id=ID,
+    name="web",
+    runtime=Engine.DOCKER,
+    oci_runtime="runc",
+    image=Image(name="nginx:1.25", id="sha256:" + "ab" * 32, digest=None),
+    labels=(("com.example.team", "shop"), ("tier", "")),
+    created_wall=OFFSET + 11 * SECOND,
+    pid=4242,
+    cgroup=f"/docker/{ID}",
+    command=("nginx", "-g", "daemon off;"),
+    user="101",
+    parents=(OTHER,),
+    sandbox=False,
+    security=Security(
+        privileged=False,
+        capabilities=("CAP_SYS_ADMIN",),
+        host_namespaces=("network",),
+        mounts=(Mount("/var/run/docker.sock", "/run/docker.sock", writable=True),),
+        seccomp="filtered",
+        apparmor=None,
+        no_new_privileges=False,
+    ),
+)
+
+INITIATOR = Initiator(
+    process=InitiatorProcess(
+        pid=4100,
+        start_time=12 * SECOND + 7,
+        exe="/usr/bin/docker",
+        argv=("docker", "start", "web"),
+        cwd="/home/alice",
+        tty="pts/3",
+    ),
+    user=InitiatorUser(uid=0, name="root", auid=1000, auid_name="alice", session=3),
+    container_id=None,
+    socket="/run/docker.sock",
+    ancestors=(
+        Ancestor(pid=4000, start_time=5 * SECOND, comm="bash", exe="/usr/bin/bash"),
+        Ancestor(pid=1, start_time=0, comm="systemd", exe=None),
+    ),
+)
+
+START = Event(
+    type=EventType.START,
+    id="b1946ac92492d2347c6235b4d2611184",
+    time=13 * SECOND + 123,
+    observed=13 * SECOND + 400_123,
+    realtime_offset=OFFSET,
+    host=HOST,
+    container=CONTAINER,
+    start=Start(
+        kind=StartKind.REACTIVATION,
+        trigger=Trigger.USER_COMMAND,
+        attempt=None,
+        dormant_seconds=3605.25,
+        previous=PreviousRun(
+            id=ID,
+            started_wall=OFFSET - 7200 * SECOND,
+            stopped_wall=OFFSET - 3592 * SECOND,
+            exit_code=None,
+            signal=15,
+        ),
+    ),
+    initiator=INITIATOR,
+    orchestrator=None,
+    verdict=Verdict(expected=False, reasons=("dormant for long",), change=None, attack=("T1610",)),
+    confidence=Certainty(
+        container=Confidence.EXACT, trigger=Confidence.INFERRED, initiator=Confidence.EXACT
+    ),
+    evidence=(
+        Evidence(Witness.KERNEL, "exec of the container's init", 13 * SECOND + 123, "seq:17"),
+        Evidence(Witness.DOCKER, "State.FinishedAt", 13 * SECOND),
+    ),
+)
+
+
+def _event(type_: EventType, **parts: object) -> Event:
+    return Event(
+        type=type_,
+        id=f"id-of-{type_}",
+        time=20 * SECOND,
+        observed=20 * SECOND + 1,
+        realtime_offset=OFFSET,
+        host=HOST,
+        **parts,  # type: ignore[arg-type]
+    )
+
+
+BARE = Container(id=ContainerId("box"))
+POD = Orchestrator(
+    type="kubernetes", namespace="shop", pod="web-0", pod_uid="eb052b63-ea96-4728-ab4a-64ab3babccd7"
+)
+
+EVENTS: Final[dict[str, Event]] = {
+    "start": START,
+    "start_bare": _event(EventType.START, container=BARE, start=Start(kind=StartKind.FIRST)),
+    "start_pod": _event(
+        EventType.START,
+        container=BARE,
+        start=Start(kind=StartKind.RESTART, trigger=Trigger.ORCHESTRATOR, attempt=4),
+        orchestrator=POD,
+    ),
+    "start_non_ascii": _event(
+        EventType.START,
+        container=Container(
+            id=ContainerId("box"),
+            name="käse-日本-\U0001f40b",
+            labels=(("evil\x1b[2J", "\x9b31m\x7f\u202e"), ("bytes", "\udcff\udc80 \ud800")),
+            command=("\udce9", "\x00\n\r\t"),
+        ),
+        start=Start(kind=StartKind.RESTORE),
+    ),
+    "start_failed": _event(
+        EventType.START_FAILED, container=BARE, stop=Stop(exit_code=1, reason="no such file")
+    ),
+    "stop": _event(
+        EventType.STOP,
+        container=CONTAINER,
+        stop=Stop(signal=9, oom_killed=True, duration_seconds=0.001),
+    ),
+    "pause": _event(EventType.PAUSE, container=BARE),
+    "unpause": _event(EventType.UNPAUSE, container=BARE),
+    "alert": _event(EventType.ALERT, verdict=Verdict(expected=False, reasons=("why",))),
+    "gap": _event(
+        EventType.GAP,
+        gap=Gap(source="kernel", reason="ring full", since=0, until=19 * SECOND, lost=3),
+    ),
+    "sensor": _event(EventType.SENSOR, sensor=SensorNote(action="started", containers=2)),
+}
