@@ -49,6 +49,7 @@ BPF_TABLE("lru_hash", u32, struct lineage, lineages, 16384);
 BPF_HASH(inits, u32, struct started_init, 65536);
 BPF_HASH(started_mounts, u32, u32, 65536);
 BPF_TABLE("lru_hash", u64, struct budget, budgets, 8192);
+BPF_TABLE("lru_hash", struct socket_place, u32, socket_verdicts, 8192);
 BPF_ARRAY(settings, u64, 4);
 
 static __always_inline u64 read_pointer(u64 base, u64 offset)
@@ -304,7 +305,7 @@ static __always_inline u32 append_cgroup(struct scratch *scratch, u64 cgroup)
 		u64 parent = node ? read_pointer(node, OFF_kernfs_node_parent) : 0;
 		long length;
 
-		if (!parent)
+		if (!parent || offset - begin > CGROUP_LEN)
 			break;
 		length = bpf_probe_read_kernel_str(
 			&scratch->tail[offset & TAIL_MASK], CGROUP_NAME_LEN,
@@ -329,6 +330,48 @@ static __always_inline void fill_cgroups(struct scratch *scratch, u64 task)
 	scratch->record.cgroup_v2_len = append_cgroup(scratch, v2);
 }
 
+/*
+ * Append the names of the working directory, innermost first. A mount's root is left through its
+ * mount point; the walk ends at the root of the process's mount namespace.
+ */
+static __always_inline void fill_cwd(struct scratch *scratch, u64 task)
+{
+	u64 fs = read_pointer(task, OFF_task_struct_fs);
+	u64 dentry = fs ? read_pointer(fs, OFF_fs_struct_pwd_dentry) : 0;
+	u64 mount = fs ? read_pointer(fs, OFF_fs_struct_pwd_mnt) - OFF_mount_mnt : 0;
+	u32 begin = scratch->record.size - sizeof(struct record);
+	u32 offset = begin;
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < CWD_DEPTH; i++) {
+		u64 parent = dentry ? read_pointer(dentry, OFF_dentry_d_parent) : 0;
+		u64 root = read_pointer(mount, OFF_mount_mnt + OFF_vfsmount_mnt_root);
+		long length;
+
+		if (!parent || offset - begin > CWD_LEN)
+			break;
+		if (dentry == root || dentry == parent) {
+			u64 outer = read_pointer(mount, OFF_mount_mnt_parent);
+
+			if (!outer || outer == mount)
+				break;
+			dentry = read_pointer(mount, OFF_mount_mnt_mountpoint);
+			mount = outer;
+			continue;
+		}
+		length = bpf_probe_read_kernel_str(&scratch->tail[offset & TAIL_MASK],
+						   CGROUP_NAME_LEN,
+						   (void *)read_pointer(dentry, OFF_dentry_name));
+		if (length < 0)
+			break;
+		offset += length & (2 * CGROUP_NAME_LEN - 1);
+		dentry = parent;
+	}
+	scratch->record.size += offset - begin;
+	scratch->record.text_len = offset - begin;
+}
+
 static __always_inline void fill_argv(struct scratch *scratch, u64 task)
 {
 	struct record *record = &scratch->record;
@@ -349,12 +392,11 @@ static __always_inline void fill_argv(struct scratch *scratch, u64 task)
 	record->size += length;
 }
 
-static __always_inline void fill_all(struct scratch *scratch, u64 task)
+static __always_inline void fill_identity(struct scratch *scratch, u64 task)
 {
 	fill_process(&scratch->record, task);
 	fill_ancestors(scratch, task);
 	fill_cgroups(scratch, task);
-	fill_argv(scratch, task);
 }
 
 static __always_inline u64 used_length(struct scratch *scratch)
@@ -423,11 +465,12 @@ static __always_inline void report_init(u64 task, u32 pid, u64 start_time, u32 m
 	if (!scratch)
 		return;
 	set_root(&scratch->record, lineage, kind);
-	fill_all(scratch, task);
+	fill_identity(scratch, task);
+	fill_argv(scratch, task);
 	submit_lifecycle(scratch, RECORD_INIT_EXEC);
 }
 
-static __always_inline void report_command(u64 task, u32 role, struct lineage *lineage)
+static __always_inline void report_command(u64 task, u32 role, u8 flags, struct lineage *lineage)
 {
 	struct scratch *scratch;
 
@@ -437,8 +480,11 @@ static __always_inline void report_command(u64 task, u32 role, struct lineage *l
 	if (!scratch)
 		return;
 	scratch->record.role = role;
+	scratch->record.flags = flags;
 	set_root(&scratch->record, lineage, lineage ? lineage->kind : LINEAGE_NONE);
-	fill_all(scratch, task);
+	fill_identity(scratch, task);
+	fill_cwd(scratch, task);
+	fill_argv(scratch, task);
 	submit_commands(scratch, RECORD_COMMAND_EXEC);
 }
 
@@ -465,13 +511,17 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	u64 start_time;
 	u32 mnt_ns;
 	u32 role;
+	u8 flags = 0;
 
 	read_executable(task, executable.text);
 	role = role_of(&executable);
 	if (!role) {
 		bpf_get_current_comm(comm.text, COMM_LEN);
 		role = role_of(&comm);
+		flags = FLAG_NAMED_BY_COMM;
 	}
+	if (lineage && lineage->kind == LINEAGE_CLIENT)
+		lineage = 0;
 	if (!role && !lineage && !is_foreign_init(task))
 		return 0;
 
@@ -500,11 +550,13 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	if (role == ROLE_RUNTIME && lineage && lineage->kind == LINEAGE_RUNTIME &&
 	    lineage->root_pid != pid)
 		return 0;
-	report_command(task, role, lineage);
+	report_command(task, role, flags, lineage);
 	if (role == ROLE_RUNTIME)
 		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_RUNTIME);
 	else if (role != ROLE_CLIENT)
 		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_SUPERVISOR);
+	else if (!lineage)
+		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_CLIENT);
 	return 0;
 }
 
@@ -516,7 +568,7 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	struct lineage copy;
 	u32 pid;
 
-	if (!lineage)
+	if (!lineage || lineage->kind == LINEAGE_CLIENT)
 		return 0;
 	pid = read_u32(child, OFF_task_struct_tgid);
 	if (pid == parent_pid)
@@ -588,17 +640,20 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 		report_init_exit(task, signal, 0, flags);
 		return 0;
 	}
-	if (lineage->kind == LINEAGE_RUNTIME || lineage->kind == LINEAGE_SUPERVISOR) {
+	if (lineage->kind == LINEAGE_RUNTIME || lineage->kind == LINEAGE_SUPERVISOR ||
+	    lineage->kind == LINEAGE_CLIENT) {
 		struct lineage copy = *lineage;
 
 		if (lineages.delete(&pid))
 			return 0;
 		mnt_ns = mount_namespace(task);
 		if (copy.root_pid == pid) {
-			if (copy.kind == LINEAGE_RUNTIME &&
+			if (copy.kind != LINEAGE_SUPERVISOR &&
 			    command_allowed(task, RECORD_COMMAND_EXIT))
 				report_command_exit(task, signal, &copy);
-		} else if (is_init(&copy, task, mnt_ns)) {
+		} else if (is_init(&copy, read_pointer(task, OFF_task_struct_group_leader),
+				   mnt_ns)) {
+			/* The last thread to end need not be the leader: "runc init" is a Go program. */
 			report_init_exit(task, signal, &copy, 0);
 		}
 		return 0;
@@ -683,3 +738,70 @@ int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
 		init->oom_killed = 1;
 	return 0;
 }
+
+#ifdef OFF_bpf_sock_addr_kern_uaddr
+struct socket_path {
+	u64 words[SOCKET_PATH_LEN / 8];
+};
+
+static __always_inline u64 hash_path(struct socket_path *path)
+{
+	u64 hash = 0xcbf29ce484222325ULL;
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < SOCKET_PATH_LEN / 8; i++)
+		hash = (hash ^ path->words[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
+/*
+ * cgroup/connect_unix, since Linux 6.7: who connects to which unix socket, at no cost to anything
+ * else. The first connect to each path of each mount namespace goes up; user space looks whether an
+ * engine listens there and writes its verdict into socket_verdicts. What this program returns is a
+ * constant: it allows every connect.
+ */
+int on_connect_unix(void *ctx)
+{
+	u64 task = bpf_get_current_task();
+	u64 address = read_pointer((u64)ctx, OFF_bpf_sock_addr_kern_uaddr);
+	struct socket_path path = {};
+	struct socket_place place = {};
+	struct scratch *scratch;
+	u32 first = 1;
+	u32 *verdict;
+	u32 offset;
+	long length;
+
+	/* struct sockaddr_un: the family, then up to 108 bytes; an abstract name begins with NUL. */
+	length = bpf_probe_read_kernel_str(&path, SOCKET_PATH_LEN - 3, (void *)(address + 2));
+	if (length <= 1)
+		return 1;
+	place.hash = hash_path(&path);
+	place.mnt_ns = mount_namespace(task);
+	verdict = socket_verdicts.lookup(&place);
+	if (verdict && *verdict == SOCKET_ENGINE) {
+		if (!command_allowed(task, RECORD_API_CONNECT))
+			return 1;
+	} else if (verdict && *verdict >= SOCKET_PATIENCE) {
+		return 1;
+	} else if (!guess_allowed(task, RECORD_API_CONNECT)) {
+		return 1;
+	} else if (verdict) {
+		__sync_fetch_and_add(verdict, 1);
+	} else {
+		socket_verdicts.update(&place, &first);
+	}
+	scratch = begin(RECORD_API_CONNECT);
+	if (!scratch)
+		return 1;
+	fill_identity(scratch, task);
+	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
+	bpf_probe_read_kernel(&scratch->tail[offset], SOCKET_PATH_LEN, &path);
+	scratch->record.text_len = length & 127;
+	scratch->record.size += length & 127;
+	fill_argv(scratch, task);
+	submit_commands(scratch, RECORD_API_CONNECT);
+	return 1;
+}
+#endif

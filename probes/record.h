@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#define CASTOFF_LAYOUT 1
+#define CASTOFF_LAYOUT 2
 
 #define COMM_LEN 16
 #define NAME_LEN 32
@@ -14,15 +14,22 @@
 #define MAX_ANCESTORS 8
 #define CGROUP_DEPTH 12
 #define CGROUP_NAME_LEN 128
+#define CGROUP_LEN 1024
+#define CWD_DEPTH 24
+#define CWD_LEN 384
+#define SOCKET_PATH_LEN 112
+#define PAYLOAD_LEN 512
 #define ARGV_LEN 4096
 
 enum record_kind {
 	RECORD_INIT_EXEC = 1, /* lifecycle: a container's init ran its first execve */
 	RECORD_INIT_EXIT = 2, /* lifecycle: a container's init ended */
 	RECORD_COMMAND_EXEC = 3, /* commands: a watched program was executed */
-	RECORD_COMMAND_EXIT = 4, /* commands: a watched runtime's own process ended */
+	RECORD_COMMAND_EXIT = 4, /* commands: a watched runtime's or client's own process ended */
 	RECORD_CGROUP_BIRTH = 5, /* commands: a possible runtime made a cgroup */
-	RECORD_KINDS = 6,
+	RECORD_API_CONNECT = 6, /* commands: connect(2) to a unix socket that may be an engine's */
+	RECORD_API_REQUEST = 7, /* commands: the first bytes of a request to an engine's socket */
+	RECORD_KINDS = 8,
 };
 
 enum record_counter {
@@ -47,11 +54,13 @@ enum lineage_kind {
 	LINEAGE_SUPERVISOR = 2,
 	LINEAGE_CGROUP_MAKER = 3,
 	LINEAGE_CGROUP = 4,
+	LINEAGE_CLIENT = 5, /* a container client itself; not inherited, only its end is of interest */
 };
 
 enum record_flag {
 	FLAG_STARTED = 1, /* RECORD_INIT_EXIT: it had executed its entrypoint */
 	FLAG_OOM_KILLED = 2, /* RECORD_INIT_EXIT: the kernel's OOM killer chose it */
+	FLAG_NAMED_BY_COMM = 8, /* RECORD_COMMAND_EXEC: a script or link, matched by its own name */
 	FLAG_ARGV_TRUNCATED = 4, /* the command line was longer than ARGV_LEN */
 };
 
@@ -65,7 +74,9 @@ struct ancestor {
 
 /*
  * Followed by the tail, in this order: ancestors[ancestor_count], the cgroup's names in v1 and
- * then in v2 (each NUL-terminated, leaf first), and argv (NUL-separated).
+ * then in v2 (each NUL-terminated, leaf first), the text (COMMAND_EXEC: the names of the working
+ * directory, innermost first; API_*: the socket's path), the payload (API_REQUEST), and argv
+ * (NUL-separated).
  */
 struct record {
 	u32 size; /* of record and tail, in bytes */
@@ -101,6 +112,9 @@ struct record {
 	u16 cgroup_v1_len;
 	u16 cgroup_v2_len;
 	u16 argv_len;
+	u16 text_len;
+	u16 payload_len;
+	u32 reserved;
 };
 
 /* Descent from a runtime, a supervisor or a cgroup maker, inherited over fork. */
@@ -121,4 +135,21 @@ struct started_init {
 struct budget {
 	u64 window_start;
 	u64 used;
+};
+
+/* A unix socket's path as a mount namespace sees it. hash: see hash_path() in castoff.bpf.c. */
+struct socket_place {
+	u64 hash;
+	u32 mnt_ns;
+	u32 reserved;
+};
+
+/*
+ * Below SOCKET_PATIENCE: so many connects were reported and nobody has told what the socket is. Then
+ * the place falls silent until somebody does, so that it cannot fill the ring of an absent agent.
+ */
+enum socket_verdict {
+	SOCKET_PATIENCE = 16,
+	SOCKET_ENGINE = 100,
+	SOCKET_OTHER = 101,
 };

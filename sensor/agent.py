@@ -21,8 +21,9 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensor import __version__, priority, reporting
 from sensor.control.server import ControlServer
@@ -32,11 +33,12 @@ from sensor.identity import cgroup as cgroup_identity
 from sensor.identity.describer import Describer
 from sensor.identity.redact import redact_argv
 from sensor.identity.worker import Worker
-from sensor.kernel import clock, libbpf, loader, pins
+from sensor.kernel import clock, libbpf, loader, pins, watched
 from sensor.model import (
     CgroupIdentity,
     CgroupPaths,
     ClockSynced,
+    CommandExec,
     ContainerDescribed,
     DescribeRequest,
     Description,
@@ -48,12 +50,13 @@ from sensor.model import (
     OutputLoss,
     ProbesAttached,
     ProcessKey,
+    Role,
 )
-from sensor.sources import procfs
+from sensor.sources import accounts, procfs
 from sensor.sources.capture import Arrival, CaptureWriter
 from sensor.sources.kernel import KernelSource
 from sensor.store.knowledge import Knowledge
-from typing import TYPE_CHECKING
+from sensor.witnesses import Witnesses, WitnessSettings, WitnessState
 
 if TYPE_CHECKING:
     from sensor.control.status import Status
@@ -101,11 +104,13 @@ class AgentSettings:
     run_dir: Path = Path("/run/castoff")
     pin_root: Path = pins.PIN_ROOT
     capture: Path | None = None
+    witnesses: WitnessSettings = field(default_factory=WitnessSettings)
 
 
 def default_parsers() -> Parsers:
     """Gather the pure functions of ``identity`` that the core uses, live and in replay."""
-    return Parsers(cgroup=cgroup_identity.parse, redact=redact_argv)
+    roles = watched.Roles(watched.read(loader.SOURCES / "watched.toml"))
+    return Parsers(cgroup=cgroup_identity.parse, redact=redact_argv, role_of=roles.of_name)
 
 
 def lock_node(run_dir: Path) -> int:
@@ -151,6 +156,7 @@ class Agent:
         self._stopping = asyncio.Event()
         self._source: KernelSource | None = None
         self._worker: Worker | None = None
+        self._witnesses: Witnesses | None = None
         self._capture: CaptureWriter | None = None
         self._describer = Describer()
         self._describing = 0
@@ -162,6 +168,10 @@ class Agent:
     def source(self) -> KernelSource | None:
         """The kernel source, once it is open."""
         return self._source
+
+    def witness_states(self) -> tuple[WitnessState, ...]:
+        """Tell how the sources beside the probes are doing."""
+        return self._witnesses.states() if self._witnesses is not None else ()
 
     def identity_problems(self) -> tuple[tuple[str, int], ...]:
         """Return what the identity worker could not read, counted."""
@@ -194,9 +204,12 @@ class Agent:
             await control.start()
             stack.push_async_callback(control.close)
             self._introduce(pin_set, knowledge)
+            self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
+            stack.push_async_callback(self._witnesses.close)
             for descriptor in self._source.descriptors():
                 self._loop.add_reader(descriptor, self._on_readable)
             started()
+            await self._witnesses.start(self.realtime_offset)
             tasks = [
                 asyncio.create_task(self._take_inventory()),
                 asyncio.create_task(self._keep_house(knowledge)),
@@ -227,6 +240,7 @@ class Agent:
         first: list[Observation] = [
             self.host,
             ClockSynced(clock.boottime(), self.realtime_offset),
+            accounts.read(clock.boottime()),
         ]
         restored = knowledge.load(clock.boottime())
         if restored is not None:
@@ -263,11 +277,20 @@ class Agent:
         source = self._source
         if source is None:
             return
-        observations = source.drain()
+        observations: list[Observation] = list(source.drain())
+        if self._witnesses is not None:
+            # Causes before effects: what audit and the connects tell goes in front.
+            observations = self._witnesses.drain_audit() + self._witnesses.sift(observations)
         if observations:
             self._feed(observations)
+            if any(_begins_engine(observation) for observation in observations):
+                self._look_for_engines()
         if source.has_more:
             self._loop.call_soon(self._on_readable)
+
+    def _look_for_engines(self) -> None:
+        if self._witnesses is not None:
+            self._witnesses.engine_began()
 
     def _described(self, description: Description) -> None:
         """From a thread of the worker."""
@@ -340,6 +363,8 @@ class Agent:
             if abs(offset - self.realtime_offset) > CLOCK_TOLERANCE:
                 self.realtime_offset = offset
                 observations.append(ClockSynced(clock.boottime(), offset))
+            if self._witnesses is not None:
+                observations += self._witnesses.losses(self.realtime_offset)
             if observations:
                 self._feed(observations)
             await self._save(knowledge)
@@ -384,6 +409,10 @@ class Agent:
             knowledge.save(self.host.boot_id, clock.boottime(), changed, forgotten)
         except StateUnusable as error:
             log.warning("%s", error.problem)
+
+
+def _begins_engine(observation: Observation) -> bool:
+    return isinstance(observation, CommandExec) and observation.role is Role.ENGINE
 
 
 def _loaded_at(pin_set: pins.PinSet) -> int:

@@ -211,6 +211,9 @@ class CgroupIdentity:
     """False where the path's leaf only may be an id (``/default/test_container``)."""
 
 
+RoleOf = Callable[[str], Role | None]
+"""A pure function from a program's base name to its role among the watched programs."""
+
 CgroupParser = Callable[[str], CgroupIdentity | None]
 """A pure function from an absolute cgroup path to the container that it names, if any."""
 
@@ -319,7 +322,7 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class ClockSynced:
-    """``realtime_offset`` = CLOCK_REALTIME - CLOCK_BOOTTIME in ns: makes wall times of kernel times."""
+    """CLOCK_REALTIME - CLOCK_BOOTTIME in ns, which makes wall times of kernel times."""
 
     time: int
     realtime_offset: int
@@ -424,7 +427,9 @@ class ApiConnect:
     """Kernel record (``cpu0:12``) or audit serial (``1780000000.123:456``)."""
     caller: Caller
     socket: str
-    """The listener's path as the witness tells it: ``/run/docker.sock`` or ``/var/run/…``."""
+    """The listener's path as the caller wrote it: ``/run/docker.sock`` or ``/var/run/…``."""
+    mnt_ns: int | None = None
+    """The caller's mount namespace, in which the path holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,6 +490,19 @@ class EngineEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineLoss:
+    """Events of an engine's stream that did not reach us since the last such observation."""
+
+    time: int
+    since: int
+    source: str
+    missed: int
+    """Events that must have been, as a later one proves."""
+    dropped: int
+    """Events that were too large or malformed."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceChanged:
     """A source other than the probes became available or unavailable."""
 
@@ -509,6 +527,14 @@ class KernelLoss:
     """Lost because the ring was full."""
     limited: int
     """Held back by the rate limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsRead:
+    """The node's accounts, from its passwd file: uid and name."""
+
+    time: int
+    names: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -601,8 +627,10 @@ Observation = (
     | AuditExec
     | AuditLoss
     | EngineEvent
+    | EngineLoss
     | SourceChanged
     | KernelLoss
+    | AccountsRead
     | OutputLoss
     | ProbesAttached
     | ContainerDescribed
@@ -628,6 +656,26 @@ class DescribeRequest:
     reader_mnt_ns: int | None
     reader_uid: int | None
     cgroup: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRow:
+    """One start, and which witnesses told of it. ``time`` in ns since boot."""
+
+    id: ContainerId
+    name: str | None
+    time: int
+    kernel: bool
+    """The probes saw the init's first execve."""
+    runtime: bool
+    """The runtime's creating command was seen."""
+    audit: bool
+    engine: bool
+    """The engine's own stream told of it."""
+    engine_listening: bool
+    """That stream was being listened to."""
+    reason: str | None
+    """Why witnesses disagree, where they do."""
 
 
 # --------------------------------------------------------------------------- events
@@ -677,7 +725,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """How a container ended, or why it never started; a signal and an exit code exclude each other."""
+    """How a container ended, or why it never started; signal and exit code exclude each other."""
 
     exit_code: int | None = None
     signal: int | None = None
@@ -688,10 +736,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class InitiatorProcess:
-    """The process that caused the start."""
+    """The process that caused the start; audit alone does not tell its start time."""
 
     pid: int
-    start_time: int
+    start_time: int | None
     exe: str | None
     argv: tuple[str, ...] | None
     cwd: str | None
@@ -789,6 +837,13 @@ class Event:
     orchestrator: Orchestrator | None = None
     verdict: Verdict | None = None
     confidence: Certainty = field(default_factory=Certainty)
+    candidates: tuple[Initiator, ...] = ()
+    """Everybody who may have caused the start, when several may: the initiator is None then."""
     evidence: tuple[Evidence, ...] = ()
     gap: Gap | None = None
     sensor: SensorNote | None = None
+
+
+def kernel_reference(sequence: int) -> str:
+    """Name a kernel record in evidence: its CPU and its number there."""
+    return f"cpu{sequence >> 48}:{sequence & (1 << 48) - 1}"

@@ -68,7 +68,13 @@ def status(agent: Agent) -> Status:
         uptime_seconds=round((now - agent.started) / _NS_PER_SECOND, 3),
         probes=_probes(agent),
         drops=_drops(agent),
-        sources=(_kernel(agent),),
+        sources=(
+            _kernel(agent),
+            *(
+                SourceState(witness.name, witness.state, None, witness.observations)
+                for witness in agent.witness_states()
+            ),
+        ),
         outputs=tuple(
             OutputState(output.name, output.backlog, output.dropped, output.closed_reason)
             for output in agent.outputs()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sensor.control.client import AgentClient
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sensor.control.status import Status

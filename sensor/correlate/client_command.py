@@ -25,16 +25,23 @@ class Request(StrEnum):
     START = "start"
     RESTART = "restart"
     UP = "up"
+    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCommand:
-    """A client's request. ``targets`` are names, ids or prefixes of ids, as typed."""
+    """A client's request.
+
+    ``targets`` are names, ids or prefixes of ids, as typed; of compose, services.
+    """
 
     request: Request
     targets: tuple[str, ...] = ()
     name: str | None = None
     image: str | None = None
+    compose: bool = False
+    """It is about a compose project; ``project`` is its name where an option gives it."""
+    project: str | None = None
 
 
 _GLOBAL_VALUES = frozenset(
@@ -143,9 +150,22 @@ def _ctr(words: tuple[str, ...], position: int) -> ClientCommand | None:
     return None
 
 
-def parse(  # noqa: PLR0911 - one way out for each grammar
-    program: str, argv: tuple[str, ...]
-) -> ClientCommand | None:
+def _compose(words: tuple[str, ...], position: int) -> ClientCommand | None:
+    """``compose [-p PROJECT] up``: services by name, of a project (docs.docker.com/compose)."""
+    verb = words[position]
+    if verb not in ("up", "start", "restart", "run", "create"):
+        return None
+    project = None
+    for index, word in enumerate(words[:position]):
+        option, _, value = word.partition("=")
+        if option in ("-p", "--project-name"):
+            project = value or words[index + 1]
+    request = Request.RESTART if verb == "restart" else Request.UP
+    services = _targets(words, position + 1, request).targets
+    return ClientCommand(request, targets=services, compose=True, project=project or None)
+
+
+def parse(program: str, argv: tuple[str, ...]) -> ClientCommand | None:
     """Read ``argv`` of a watched client called ``program``; None when it starts nothing."""
     position = _skip(argv, 1, _GLOBAL_VALUES)
     # "python3 /usr/bin/docker-compose up": the kernel's argv of a script has the script second.
@@ -162,12 +182,10 @@ def parse(  # noqa: PLR0911 - one way out for each grammar
     if program in ("ctr", "k3s-ctr"):
         return _ctr(argv, position)
     if program in _COMPOSE:
-        if verb in ("up", "start", "restart", "run", "create"):
-            request = Request.RESTART if verb == "restart" else Request.UP
-            return _targets(argv, position + 1, request)
-        return None
+        return _compose(argv, position)
     if verb in ("run", "create") and program != "crictl":
         return _run(argv, position + 1, Request(verb))
-    if verb in ("start", "restart"):
-        return _targets(argv, position + 1, Request(verb))
+    if verb in ("start", "restart", "stop", "kill"):
+        request = Request.STOP if verb == "kill" else Request(verb)
+        return _targets(argv, position + 1, request)
     return None

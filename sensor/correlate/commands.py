@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 from sensor.correlate import client_command, runtime_command
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.containers import HEX_ID_LEN, Creation
-from sensor.model import CgroupBirth, CommandExec, ProcessKey, Role
+from sensor.model import CgroupBirth, CommandExec, ContainerId, ProcessKey, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sensor.correlate.runtime_command import RuntimeCommand
 
 _Key = TypeVar("_Key")
@@ -24,11 +26,23 @@ _Value = TypeVar("_Value")
 CREATIONS_MAX = 4096
 BIRTHS_MAX = 1024
 CLIENTS_MAX = 1024
+ASKED_MAX = 256
 ENGINES_MAX = 64
-CLIENT_WINDOW = 120_000_000_000
-"""Nanoseconds for which a client command can explain a start: pulls and stops take long."""
+CLIENT_WINDOW = 3_600_000_000_000
+"""Nanoseconds for which a client command can explain a start: it may pull an image first. It has to
+be running still when the container is created, so that a long window lets nothing wrong in."""
 
 ID_PREFIX_MIN = 1
+
+STARTING = frozenset({Request.RUN, Request.START, Request.RESTART, Request.UP})
+"""Requests that make containers run; ``create`` does not."""
+
+ONE_CONTAINER = frozenset({Request.RUN, Request.CREATE})
+"""Requests that make one container."""
+
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE_WORKING_DIR = "com.docker.compose.project.working_dir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +53,49 @@ class Client:
     command: ClientCommand
 
 
-def _names(target: str, id_: str, name: str | None) -> bool:
-    """Whether an engine would take ``target`` for this container: its name, its id or a prefix."""
-    if target in (name, id_):
-        return True
-    return len(target) >= ID_PREFIX_MIN and len(id_) == HEX_ID_LEN and id_.startswith(target)
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A client whose process ended at ``time``."""
+
+    client: Client
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Everything that a command line could call a container by."""
+
+    id: ContainerId
+    name: str | None
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def called(self, target: str) -> bool:
+        """Whether an engine would take ``target`` for it: its name, its id or a prefix of that."""
+        if target in (self.name, self.id):
+            return True
+        full = len(self.id) == HEX_ID_LEN
+        return full and len(target) >= ID_PREFIX_MIN and self.id.startswith(target)
+
+    def named_by(self, client: Client) -> bool:
+        """Whether a client's command line names it by an identifier of its own."""
+        command = client.command
+        if command.compose:
+            return self._in_project(client)
+        if command.request in ONE_CONTAINER and command.name is not None:
+            return command.name == self.name
+        return any(self.called(target) for target in command.targets)
+
+    def _in_project(self, client: Client) -> bool:
+        """Whether a compose command is about the project, and the service, of its labels."""
+        labels = dict(self.labels)
+        project = labels.get(COMPOSE_PROJECT)
+        services = client.command.targets
+        if project is None or (services and labels.get(COMPOSE_SERVICE) not in services):
+            return False
+        if client.command.project is not None:
+            return client.command.project == project
+        cwd = client.exec.cwd
+        return cwd is not None and cwd == labels.get(COMPOSE_WORKING_DIR)
 
 
 class CommandLog:
@@ -53,7 +105,9 @@ class CommandLog:
         self._creations: OrderedDict[int, Creation] = OrderedDict()
         self._others: OrderedDict[int, tuple[ProcessKey, RuntimeCommand]] = OrderedDict()
         self._births: OrderedDict[str, Creation] = OrderedDict()
-        self._clients: deque[Client] = deque(maxlen=CLIENTS_MAX)
+        self._running: OrderedDict[tuple[int, int], Client] = OrderedDict()
+        self._asked = {request: deque[Client](maxlen=ASKED_MAX) for request in Request}
+        self._ended: deque[Ended] = deque(maxlen=CLIENTS_MAX)
         self._engines: OrderedDict[str, int] = OrderedDict()
 
     def add_runtime(self, exec_: CommandExec) -> Creation | RuntimeCommand | None:
@@ -73,7 +127,15 @@ class CommandLog:
         known = self.creation_of(key)
         if known is not None and known.command == command:
             return None
-        creation = Creation(exec_.time, exec_.sequence, command, exec_.program, exec_.process)
+        creation = Creation(
+            exec_.time,
+            exec_.sequence,
+            command,
+            exec_.program,
+            exec_.process,
+            exec_.argv,
+            exec_.cwd,
+        )
         self._creations[key.pid] = creation
         self._creations.move_to_end(key.pid)
         self._trim(self._creations, CREATIONS_MAX)
@@ -85,7 +147,9 @@ class CommandLog:
         if command is None or not command.creates or command.id not in birth.path:
             return None
         program = birth.maker.exe or birth.maker.comm
-        creation = Creation(birth.time, birth.sequence, command, program, birth.maker)
+        creation = Creation(
+            birth.time, birth.sequence, command, program, birth.maker, birth.argv, None
+        )
         self._births[birth.path] = creation
         self._births.move_to_end(birth.path)
         self._trim(self._births, BIRTHS_MAX)
@@ -97,7 +161,10 @@ class CommandLog:
         if command is None:
             return None
         client = Client(exec_, command)
-        self._clients.append(client)
+        key = exec_.process.key
+        self._running[key.pid, key.start_time] = client
+        self._trim(self._running, CLIENTS_MAX)
+        self._asked[command.request].append(client)
         return client
 
     def add_engine(self, exec_: CommandExec) -> None:
@@ -131,23 +198,37 @@ class CommandLog:
                 return self._births[path]
         return None
 
-    def asked(
-        self, request: Request, id_: str, name: str | None, since: int, until: int
-    ) -> Client | None:
+    def end_client(self, process: ProcessKey, time: int) -> bool:
+        """Record that a client's process ended; tells whether it was one."""
+        client = self._running.pop((process.pid, process.start_time), None)
+        if client is None:
+            return False
+        self._ended.append(Ended(client, time))
+        return True
+
+    def clients(self, since: int, until: int) -> Iterator[Client]:
+        """Clients executed in a stretch of time that were still running at its end.
+
+        Every client waits for the engine's answer, which comes after the container is created: one
+        that had ended before cannot be the cause.
+        """
+        oldest = max(since, until - CLIENT_WINDOW)
+        for client in reversed(self._running.values()):
+            if oldest <= client.exec.time <= until:
+                yield client
+        for ended in reversed(self._ended):
+            if ended.time < until:
+                break
+            if oldest <= ended.client.exec.time <= until:
+                yield ended.client
+
+    def asked(self, request: Request, names: Names, since: int, until: int) -> Client | None:
         """Find the latest client command of that kind, in [since, until], naming the container."""
         oldest = max(since, until - CLIENT_WINDOW)
-        for client in reversed(self._clients):
-            if client.exec.time > until or client.command.request is not request:
-                continue
-            if client.exec.time < oldest:
-                break
-            if any(_names(target, id_, name) for target in client.command.targets):
+        for client in reversed(self._asked[request]):
+            if oldest <= client.exec.time <= until and names.named_by(client):
                 return client
         return None
-
-    def ran(self, id_: str, until: int) -> Client | None:
-        """Find the ``ctr run`` that gave this id."""
-        return self.asked(Request.RUN, id_, None, 0, until)
 
     def engine_boot(self, program: str) -> int | None:
         """When an engine of that name last began, in ns since boot."""

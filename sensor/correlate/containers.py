@@ -72,6 +72,8 @@ class Creation:
     command: RuntimeCommand
     program: str
     process: ProcessFacts
+    argv: tuple[str, ...] = ()
+    cwd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,26 @@ to the byte, on any machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from sensor.correlate.callers import CallerLog
+from sensor.correlate.commands import CommandLog
 from sensor.correlate.containers import ContainerState, ContainerTable
+from sensor.correlate.coverage import Coverage
+from sensor.correlate.ends import EndReporter
 from sensor.correlate.events import Clock, EventFactory
+from sensor.correlate.initiator import Attributor
 from sensor.correlate.inventory import Inventory
-from sensor.correlate.lifecycle import Lifecycle, Output
+from sensor.correlate.lifecycle import Lifecycle
+from sensor.correlate.party import PartyFactory
+from sensor.correlate.places import Places
+from sensor.correlate.starts import StartReporter
 from sensor.model import (
+    AccountsRead,
+    ApiConnect,
+    ApiRequest,
+    AuditExec,
+    AuditLoss,
     CgroupBirth,
     CgroupParser,
     ClockSynced,
@@ -22,7 +35,10 @@ from sensor.model import (
     CommandExit,
     ContainerDescribed,
     ContainerId,
+    CoverageRow,
     DescribeRequest,
+    EngineEvent,
+    EngineLoss,
     Event,
     Gap,
     HostFacts,
@@ -35,18 +51,25 @@ from sensor.model import (
     Observation,
     OutputLoss,
     ProbesAttached,
+    RoleOf,
+    SourceChanged,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sensor.correlate.events import Output
+
+_Kind = TypeVar("_Kind", bound=Observation)
+
 
 @dataclass(frozen=True, slots=True)
 class Parsers:
-    """The pure functions that the core takes from ``sensor.identity``."""
+    """The pure functions that the core takes from elsewhere."""
 
     cgroup: CgroupParser
     redact: Callable[[tuple[str, ...]], tuple[str, ...]]
+    role_of: RoleOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +89,56 @@ class Correlator:
         self._factory = EventFactory(self._clock, parsers.redact)
         self.table = ContainerTable()
         emit = self._outputs.append
-        self._lifecycle = Lifecycle(self._clock, self._factory, self.table, parsers.cgroup, emit)
-        self._inventory = Inventory(self._clock, self._factory, self.table, self._lifecycle, emit)
-        self._handlers: dict[type, Callable[[Observation], None]] = {
-            HostFacts: self._on_host,  # type: ignore[dict-item]
-            ClockSynced: self._on_clock,  # type: ignore[dict-item]
-            KernelLoss: self._on_loss,  # type: ignore[dict-item]
-            OutputLoss: self._on_output_loss,  # type: ignore[dict-item]
-            InitExec: self._lifecycle.on_init_exec,  # type: ignore[dict-item]
-            InitExit: self._lifecycle.on_init_exit,  # type: ignore[dict-item]
-            CommandExec: self._lifecycle.on_command,  # type: ignore[dict-item]
-            CommandExit: self._lifecycle.on_command_exit,  # type: ignore[dict-item]
-            CgroupBirth: self._lifecycle.on_birth,  # type: ignore[dict-item]
-            ContainerDescribed: self._lifecycle.on_described,  # type: ignore[dict-item]
-            ProbesAttached: self._inventory.on_attached,  # type: ignore[dict-item]
-            InventoryTaken: self._inventory.on_inventory,  # type: ignore[dict-item]
-            KnowledgeRestored: self._inventory.on_knowledge,  # type: ignore[dict-item]
-        }
+        places = Places(parsers.cgroup)
+        commands = CommandLog()
+        self._callers = CallerLog()
+        self._parties = PartyFactory(self._callers, parsers.cgroup, parsers.role_of, parsers.redact)
+        self._coverage = Coverage(self._clock, self._factory, emit)
+        starts = StartReporter(
+            self._clock,
+            self._factory,
+            self.table,
+            places,
+            commands,
+            Attributor(commands, self._callers, self._parties, parsers.role_of),
+            self._coverage,
+            emit,
+        )
+        ends = EndReporter(self._clock, self._factory, self.table, places, emit)
+        self._lifecycle = Lifecycle(
+            self._clock, self.table, places, commands, self._callers, starts, ends, emit
+        )
+        self._inventory = Inventory(
+            self._clock, self._factory, self.table, self._lifecycle, ends, emit
+        )
+        self._handlers: dict[type, Callable[[Observation], None]] = {}
+        self._register()
+
+    def _register(self) -> None:
+        self._on(HostFacts, self._on_host)
+        self._on(ClockSynced, self._on_clock)
+        self._on(AccountsRead, self._on_accounts)
+        self._on(KernelLoss, self._on_loss)
+        self._on(AuditLoss, self._on_audit_loss)
+        self._on(OutputLoss, self._on_output_loss)
+        self._on(InitExec, self._lifecycle.on_init_exec)
+        self._on(InitExit, self._lifecycle.on_init_exit)
+        self._on(CommandExec, self._lifecycle.on_command)
+        self._on(CommandExit, self._lifecycle.on_command_exit)
+        self._on(CgroupBirth, self._lifecycle.on_birth)
+        self._on(ContainerDescribed, self._lifecycle.on_described)
+        self._on(ApiConnect, self._callers.add_connect)
+        self._on(ApiRequest, self._callers.add_request)
+        self._on(AuditExec, self._callers.add_audit)
+        self._on(EngineEvent, self._coverage.on_engine)
+        self._on(EngineLoss, self._on_engine_loss)
+        self._on(SourceChanged, self._coverage.on_source)
+        self._on(ProbesAttached, self._inventory.on_attached)
+        self._on(InventoryTaken, self._inventory.on_inventory)
+        self._on(KnowledgeRestored, self._inventory.on_knowledge)
+
+    def _on(self, kind: type[_Kind], handler: Callable[[_Kind], None]) -> None:
+        self._handlers[kind] = cast("Callable[[Observation], None]", handler)
 
     def feed(self, now: int, observations: Sequence[Observation]) -> Outcome:
         """Take a batch that arrived at ``now`` (ns since boot), in order."""
@@ -91,6 +147,7 @@ class Correlator:
         for observation in observations:
             handlers[type(observation)](observation)
         self._lifecycle.expire()
+        self._coverage.expire()
         if not self._outputs:
             return _NOTHING
         events = tuple(o for o in self._outputs if isinstance(o, Event))
@@ -100,7 +157,12 @@ class Correlator:
 
     def deadline(self) -> int | None:
         """When to feed again even if nothing arrives, in ns since boot."""
-        return self._lifecycle.deadline()
+        deadlines = (self._lifecycle.deadline(), self._coverage.deadline())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def coverage(self, since: int) -> tuple[CoverageRow, ...]:
+        """Return the starts since a time (ns since boot), each with its witnesses."""
+        return self._coverage.rows(since)
 
     def ignored(self) -> tuple[tuple[str, int], ...]:
         """Observations that concerned no container, counted by reason."""
@@ -143,6 +205,20 @@ class Correlator:
 
     def _on_clock(self, synced: ClockSynced) -> None:
         self._clock.realtime_offset = synced.realtime_offset
+
+    def _on_accounts(self, accounts: AccountsRead) -> None:
+        self._parties.learn_accounts(accounts.names)
+
+    def _on_audit_loss(self, loss: AuditLoss) -> None:
+        gap = Gap("audit", loss.reason, loss.since, loss.time, loss.lost)
+        self._outputs.append(self._factory.gap(gap))
+
+    def _on_engine_loss(self, loss: EngineLoss) -> None:
+        reason = (
+            f"events of {loss.source} not received: {loss.missed} missed, {loss.dropped} unread"
+        )
+        gap = Gap(loss.source, reason, loss.since, loss.time, loss.missed + loss.dropped)
+        self._outputs.append(self._factory.gap(gap))
 
     def _on_loss(self, loss: KernelLoss) -> None:
         if loss.dropped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sensor.model import (
@@ -25,12 +25,17 @@ from sensor.model import (
     Start,
     Stop,
     Verdict,
+    Witness,
+    kernel_reference,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.containers import ContainerState, Creation
+    from sensor.model import DescribeRequest, EngineEvent
+
+    Output = Event | DescribeRequest
 
 ID_DIGITS = 32
 
@@ -158,6 +163,22 @@ class EventFactory:
             gap=gap,
         )
 
+    def engine_gap(self, gap: Gap, told: EngineEvent) -> Event:
+        """A start that only an engine tells of."""
+        what = f"{told.witness} event: {told.action}"
+        at = str(told.engine_wall) if told.engine_wall is not None else None
+        return replace(
+            self.gap(gap),
+            id=self._id(EventType.GAP, gap.source, told.id, told.engine_wall or told.time),
+            container=Container(
+                id=told.id,
+                name=told.name,
+                runtime=_TOLD_BY.get(told.witness),
+                image=Image(name=told.image) if told.image else None,
+            ),
+            evidence=(Evidence(told.witness, what, told.time, at),),
+        )
+
     def sensor(self, time: int, note: SensorNote) -> Event:
         """Something about the sensor itself."""
         return Event(
@@ -170,6 +191,12 @@ class EventFactory:
             sensor=note,
         )
 
+
+_TOLD_BY = {
+    Witness.DOCKER: Engine.DOCKER,
+    Witness.CONTAINERD: Engine.CONTAINERD,
+    Witness.PODMAN: Engine.PODMAN,
+}
 
 _REPEATABLE = frozenset({EventType.PAUSE, EventType.UNPAUSE, EventType.START_FAILED})
 
@@ -202,6 +229,6 @@ def sighting_of(
     )
 
 
-def reference(sequence: int) -> str:
-    """How a kernel record is referred to: its CPU and its number there."""
-    return f"cpu{sequence >> 48}:{sequence & (1 << 48) - 1}"
+def kernel(what: str, time: int, sequence: int) -> Evidence:
+    """Evidence of the kernel: what it saw, when, and in which record."""
+    return Evidence(Witness.KERNEL, what, time, kernel_reference(sequence))

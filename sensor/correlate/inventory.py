@@ -18,27 +18,21 @@ from sensor.correlate.containers import (
     Run,
     container_key,
 )
-from sensor.correlate.events import Clock, EventFactory, sighting_of
 from sensor.model import (
-    Certainty,
-    Confidence,
-    Event,
-    EventType,
-    Evidence,
     FoundContainer,
     InventoryTaken,
     KnowledgeRestored,
     KnownContainer,
     ProbesAttached,
     SensorNote,
-    Stop,
-    Witness,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.correlate.lifecycle import Lifecycle, Output
+    from sensor.correlate.ends import EndReporter
+    from sensor.correlate.events import Clock, EventFactory, Output
+    from sensor.correlate.lifecycle import Lifecycle
 
 
 class Inventory:
@@ -50,12 +44,14 @@ class Inventory:
         factory: EventFactory,
         table: ContainerTable,
         lifecycle: Lifecycle,
+        ends: EndReporter,
         emit: Callable[[Output], None],
     ) -> None:
         self._clock = clock
         self._factory = factory
         self._table = table
         self._lifecycle = lifecycle
+        self._ends = ends
         self._emit = emit
         self._seen: int | None = None
         self._attached: int | None = None
@@ -99,7 +95,7 @@ class Inventory:
         present = {self._compare(key, container) for key, container in found.items()}
         for state in self._table.all():
             if state.alive and state.key not in present and not self._began_since(state, inventory):
-                self._vanished(state, inventory.time)
+                self._ends.vanished(state, inventory.time)
         note = SensorNote("inventory_taken", containers=len(found))
         self._emit(self._factory.sensor(inventory.time, note))
 
@@ -118,7 +114,7 @@ class Inventory:
         if self._lifecycle.ended_recently(container.init) or self._newer(state, container):
             return state.key
         if state.alive:
-            self._vanished(state, container.init.start_time)
+            self._ends.vanished(state, container.init.start_time)
         self._describe(state, container)
         if self._unreported(container):
             self._lifecycle.start_late(state, container)
@@ -146,18 +142,3 @@ class Inventory:
         if self._seen is None or self._attached is None:
             return False
         return self._seen < container.init.start_time < self._attached
-
-    def _vanished(self, state: ContainerState, time: int) -> None:
-        evidence = Evidence(Witness.PROCFS, "its init is gone", time)
-        event: Event = self._factory.of_container(
-            EventType.STOP,
-            sighting_of(state, None, None),
-            time,
-            state.init,
-            Certainty(container=Confidence.EXACT),
-            (evidence,),
-            stop=Stop(reason="stopped unseen"),
-        )
-        self._emit(event)
-        started = self._clock.wall(state.started) if state.started is not None else None
-        self._table.end_run(state, Run(state.key.id, started, None, None, None))

@@ -7,8 +7,8 @@
 
 "One operation" is told, in this order, by: kubelet's own count of attempts; the engine's word that
 it is restarting the container by its policy; a client's restart command that names it; the engine
-having booted between stop and start, with no client asking; and, with no client asking either, a
-start that follows the stop at once, as an API restart, a supervisor's or a crash loop's does.
+having booted between stop and start, with no client asking; and, with no client asking for either,
+a start that follows the stop at once, as an API restart, a supervisor's or a crash loop's does.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Circumstances:
     restoring: bool
     asked_to_start: bool
     """A client command asked to start (not restart) this container since it stopped."""
+    asked_to_stop: bool
+    """A client command asked to stop the container during its last run: its end was wanted."""
     asked_to_restart: bool
     """A client command asked to restart this container."""
     engine_boot_wall: int | None
@@ -77,6 +79,8 @@ def _one_operation(run: Run | None, description: Description | None, seen: Circu
         and (stopped is None or stopped <= boot)
     ):
         return True
+    if seen.asked_to_stop:
+        return False
     return stopped is not None and 0 <= seen.started_wall - stopped <= AT_ONCE
 
 

@@ -41,7 +41,9 @@ _CREATING = frozenset({Verb.CREATE, Verb.RUN, Verb.RESTORE})
 
 _WITH_VALUE = frozenset(
     {
-        # global: runc(8), crun(1), runsc
+        # global: runc(8), crun(1), runsc, youki
+        "-r",
+        "-l",
         "--log",
         "--log-format",
         "--root",
@@ -109,11 +111,13 @@ def _take_options(
         if word == "--":
             break
         name, separator, value = word.partition("=")
+        stem = name.lstrip("-")
+        # Single-dash long options are what Go's flag package accepts too.
+        name = f"--{stem}" if len(stem) > 1 else name
         if not separator and name in _WITH_VALUE and not (deleting and name in _SWITCHES):
             value = words[position] if position < len(words) else ""
             position += 1
-        # Single-dash long options are what Go's flag package accepts too.
-        options["--" + name.lstrip("-") if len(name.lstrip("-")) > 1 else name] = value
+        options[name] = value
     return position
 
 
@@ -137,6 +141,6 @@ def parse(argv: tuple[str, ...]) -> RuntimeCommand | None:
         verb=verb,
         id=ContainerId(name),
         bundle=options.get("--bundle") or options.get("-b") or None,
-        root=options.get("--root") or None,
+        root=options.get("--root") or options.get("-r") or None,
         detached="--detach" in options or "-d" in options,
     )

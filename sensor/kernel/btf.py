@@ -42,6 +42,12 @@ _TAIL: dict[int, tuple[int, int]] = {
 }
 _LAST_KIND = _ENUM64
 
+_ALIASES_MAX = 64
+"""Typedefs and qualifiers in a row; the longest chain of a real kernel has six."""
+
+_DAMAGE = (struct.error, IndexError, ValueError, RecursionError)
+"""What reading bytes that are no sound BTF leads to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -65,9 +71,8 @@ class Btf:
         self._by_name: dict[tuple[int, bytes], int] = {}
         try:
             self._index()
-        except (struct.error, IndexError, ValueError) as error:
-            problem = f"BTF of {kernel} is damaged: {error}"
-            raise KernelUnsupported(problem, _FIX) from error
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
 
     @classmethod
     def running(cls, path: Path = VMLINUX) -> Btf:
@@ -78,6 +83,9 @@ class Btf:
             problem = f"no BTF at {path}: {error.strerror}"
             raise KernelUnsupported(problem, _FIX) from error
         return cls(data, str(path))
+
+    def _damaged(self, error: Exception) -> KernelUnsupported:
+        return KernelUnsupported(f"BTF of {self.kernel} is damaged: {error}", _FIX)
 
     def _index(self) -> None:
         data = self._data
@@ -115,12 +123,14 @@ class Btf:
 
     def _resolve(self, type_id: int) -> tuple[int, int]:
         """Follow typedefs and qualifiers; return (kind, type id)."""
-        while True:
+        for _ in range(_ALIASES_MAX):
             _name, info, target = _RECORD.unpack_from(self._data, self._starts[type_id])
             kind = (info >> 24) & 0x1F
             if kind not in _ALIASES:
                 return kind, type_id
             type_id = target
+        message = f"type {type_id} is an alias without end"
+        raise ValueError(message)
 
     def _find(self, type_id: int, member: bytes) -> Member | None:
         start = self._starts[type_id]
@@ -146,8 +156,15 @@ class Btf:
         """Byte offset in ``structure`` of the first of ``paths`` that exists, or None.
 
         A path is dotted (``f_path.dentry``) and passes through embedded structures; members of
-        anonymous structures and unions count as the outer one's own.
+        anonymous structures and unions count as the outer one's own. Raises
+        :class:`KernelUnsupported` when the types make no sense.
         """
+        try:
+            return self._offset(structure, *paths)
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+
+    def _offset(self, structure: str, *paths: str) -> int | None:
         root = self._by_name.get((_STRUCT, structure.encode()))
         if root is None:
             return None
@@ -172,7 +189,13 @@ class Btf:
         return int(_RECORD.unpack_from(self._data, self._starts[type_id])[2])
 
     def enumerator(self, enum: str, name: str) -> int | None:
-        """Value of ``name`` in ``enum``, or None."""
+        """Value of ``name`` in ``enum``, or None; raises as :meth:`offset` does."""
+        try:
+            return self._enumerator(enum, name)
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+
+    def _enumerator(self, enum: str, name: str) -> int | None:
         type_id = self._by_name.get((_ENUM, enum.encode()))
         if type_id is None:
             return None

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sensor.errors import CastoffError, CompilerMissing, KernelUnsupported, PermissionMissing
-from sensor.kernel import clock, libbpf, pins, seed, watched
+from sensor.kernel import cgroup_link, clock, libbpf, pins, seed, watched
 
 PROGRAMS = (
     ("on_exec", "sched_process_exec", True),
@@ -26,6 +26,9 @@ PROGRAMS = (
 )
 """Function, raw tracepoint, and whether the probes are worthless without it."""
 
+CONNECT_PROGRAM = "on_connect_unix"
+"""The cgroup/connect_unix program, where the kernel has such (6.7)."""
+
 MAPS = (
     "lifecycle",
     "commands",
@@ -34,6 +37,7 @@ MAPS = (
     "lineages",
     "inits",
     "started_mounts",
+    "socket_verdicts",
     "settings",
 )
 _LOADED_AT = bytes(4)
@@ -122,7 +126,7 @@ def _populate(
     programs = watched.read(Path(request.watched))
     for entry in programs:
         maps["watched"].update(*watched.map_entry(entry))
-    missing = _attach_all(bcc, program, staged)
+    missing = _attach_all(bcc, program, staged) + _attach_connect(program, staged)
     maps["settings"].update(_LOADED_AT, clock.boottime().to_bytes(8, "little"))
     _seed(maps, programs, request.predecessor)
     return missing
@@ -147,12 +151,28 @@ def _attach_all(bcc: object, program: object, staged: pins.PinSet) -> tuple[str,
     return tuple(missing)
 
 
+def _attach_connect(program: object, staged: pins.PinSet) -> tuple[str, ...]:
+    """Attach the connect program to the root of the cgroup v2 tree; it is missing when refused."""
+    try:
+        code = program.dump_func(CONNECT_PROGRAM.encode())  # type: ignore[attr-defined]
+    except Exception as error:  # bcc raises bare Exception for a function that was not compiled
+        if "Unknown program" not in str(error):
+            raise
+        return (CONNECT_PROGRAM,)
+    try:
+        descriptor = cgroup_link.attach_connect_unix(CONNECT_PROGRAM, code)
+    except OSError:
+        return (CONNECT_PROGRAM,)
+    libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{CONNECT_PROGRAM}"))
+    return ()
+
+
 def _seed(
     maps: dict[str, libbpf.BpfMap],
     programs: tuple[watched.WatchedProgram, ...],
     predecessor: str | None,
 ) -> None:
-    seed.fill(tuple(seed.scan()), seed.Roles(programs), maps)
+    seed.fill(tuple(seed.scan()), watched.Roles(programs), maps)
     if predecessor is None:
         return
     old = pins.PinSet(Path(predecessor))

@@ -56,6 +56,14 @@ FIELDS = (
     # CONFIG_AUDIT.
     _field("task_struct", "loginuid", optional=True),
     _field("task_struct", "sessionid", optional=True),
+    _field("task_struct", "fs"),
+    _field("fs_struct", "pwd.dentry", macro="pwd_dentry"),
+    _field("fs_struct", "pwd.mnt", macro="pwd_mnt"),
+    _field("mount", "mnt"),
+    _field("mount", "mnt_parent"),
+    _field("mount", "mnt_mountpoint"),
+    _field("vfsmount", "mnt_root"),
+    _field("dentry", "d_parent"),
     _field("cred", "uid"),
     _field("cred", "gid"),
     _field("mm_struct", "exe_file"),
@@ -84,6 +92,8 @@ FIELDS = (
     _field("cgroup", "kn"),
     _field("cgroup", "root"),
     _field("kernfs_node", "name"),
+    # The context of cgroup/connect_unix programs, since 6.7.
+    _field("bpf_sock_addr_kern", "uaddr", optional=True),
     # Renamed in 6.15, when it became RCU-protected.
     _field("kernfs_node", "__parent", "parent", macro="parent"),
 )

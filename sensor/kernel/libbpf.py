@@ -56,7 +56,7 @@ def _load() -> ctypes.CDLL:
 _library: ctypes.CDLL | None = None
 
 
-def _call(name: str, *arguments: object) -> int:
+def call(name: str, *arguments: object) -> int:
     """Call a libbpf function; returns its result and raises OSError for a negative one."""
     global _library  # noqa: PLW0603 - loaded once, when first needed
     if _library is None:
@@ -75,7 +75,7 @@ def open_pin(path: Path) -> int:
     the rights.
     """
     try:
-        return _call("bpf_obj_get", os.fsencode(path))
+        return call("bpf_obj_get", os.fsencode(path))
     except PermissionError as error:
         problem = f"may not open {path}: {error.strerror}"
         raise PermissionMissing(problem, "Run as root, or with CAP_BPF.") from error
@@ -83,7 +83,7 @@ def open_pin(path: Path) -> int:
 
 def pin(descriptor: int, path: Path) -> None:
     """Pin a map or link at ``path``."""
-    _call("bpf_obj_pin", descriptor, os.fsencode(path))
+    call("bpf_obj_pin", descriptor, os.fsencode(path))
 
 
 class BpfMap:
@@ -93,7 +93,7 @@ class BpfMap:
         self.descriptor = descriptor
         info = _MapInfo()
         size = ctypes.c_uint32(ctypes.sizeof(info))
-        _call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
+        call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
         self.shape = MapShape(info.key_size, info.value_size, info.max_entries)
 
     @classmethod
@@ -108,7 +108,7 @@ class BpfMap:
         """
         buffer = ctypes.create_string_buffer((self.shape.value_size + 7 & ~7) * copies)
         try:
-            _call("bpf_map_lookup_elem", self.descriptor, key, buffer)
+            call("bpf_map_lookup_elem", self.descriptor, key, buffer)
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return None
@@ -117,12 +117,12 @@ class BpfMap:
 
     def update(self, key: bytes, value: bytes) -> None:
         """Set ``key`` to ``value``."""
-        _call("bpf_map_update_elem", self.descriptor, key, value, ctypes.c_uint64(BPF_ANY))
+        call("bpf_map_update_elem", self.descriptor, key, value, ctypes.c_uint64(BPF_ANY))
 
     def delete(self, key: bytes) -> None:
         """Remove ``key``; an absent one is no error."""
         try:
-            _call("bpf_map_delete_elem", self.descriptor, key)
+            call("bpf_map_delete_elem", self.descriptor, key)
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
@@ -133,7 +133,7 @@ class BpfMap:
         following = ctypes.create_string_buffer(self.shape.key_size)
         for _ in range(self.shape.max_entries):
             try:
-                _call("bpf_map_get_next_key", self.descriptor, current, following)
+                call("bpf_map_get_next_key", self.descriptor, current, following)
             except OSError as error:
                 if error.errno == errno.ENOENT:
                     return

@@ -12,6 +12,9 @@ from enum import IntEnum, IntFlag
 from sensor.errors import RecordMalformed
 from sensor.model import (
     Ancestor,
+    ApiConnect,
+    ApiRequest,
+    Caller,
     CgroupBirth,
     CgroupPaths,
     CommandExec,
@@ -22,12 +25,14 @@ from sensor.model import (
     ProcessFacts,
     ProcessKey,
     Role,
+    Witness,
+    kernel_reference,
 )
 
-LAYOUT = 1
+LAYOUT = 2
 """``CASTOFF_LAYOUT``: raised whenever record.h changes."""
 
-FIXED = struct.Struct("<IHHQIIQ QIIIIIIII 8I 16s32s16s QIBBBB HHHH".replace(" ", ""))
+FIXED = struct.Struct("<IHHQIIQ QIIIIIIII 8I 16s32s16s QIBBBB HHHHHHI".replace(" ", ""))
 ANCESTOR = struct.Struct("<IIQ16s32s")
 
 NS_LEVELS = 8
@@ -45,6 +50,8 @@ class Kind(IntEnum):
     COMMAND_EXEC = 3
     COMMAND_EXIT = 4
     CGROUP_BIRTH = 5
+    API_CONNECT = 6
+    API_REQUEST = 7
 
 
 class Flag(IntFlag):
@@ -53,6 +60,7 @@ class Flag(IntFlag):
     STARTED = 1
     OOM_KILLED = 2
     ARGV_TRUNCATED = 4
+    NAMED_BY_COMM = 8
 
 
 LINEAGES = {
@@ -63,7 +71,9 @@ LINEAGES = {
 }
 ROLES = {1: Role.RUNTIME, 2: Role.SHIM, 3: Role.MONITOR, 4: Role.ENGINE, 5: Role.CLIENT}
 
-KernelObservation = InitExec | InitExit | CommandExec | CommandExit | CgroupBirth
+KernelObservation = (
+    InitExec | InitExit | CommandExec | CommandExit | CgroupBirth | ApiConnect | ApiRequest
+)
 
 
 def _text(raw: bytes) -> str:
@@ -72,7 +82,7 @@ def _text(raw: bytes) -> str:
 
 
 def _path(names: bytes) -> str | None:
-    """Join a cgroup's names, leaf first, into its path; None for the root, which has none."""
+    """Join names, innermost first, into a path; None for a root, which has no name."""
     if not names:
         return None
     parts = names.split(b"\0")[:-1]
@@ -94,7 +104,26 @@ def _unset(value: int) -> int | None:
     return None if value == UNSET else value
 
 
-def decode(data: bytes) -> KernelObservation:
+def _caller(process: ProcessFacts, argv: tuple[str, ...]) -> Caller:
+    return Caller(
+        pid=process.key.pid,
+        start_time=process.key.start_time,
+        uid=process.uid,
+        loginuid=process.loginuid,
+        session=process.session,
+        comm=process.comm,
+        exe=process.exe,
+        tty=process.tty,
+        parent=process.ancestors[0].pid if process.ancestors else None,
+        argv=argv or None,
+        cgroup=process.cgroup,
+        ancestors=process.ancestors,
+    )
+
+
+def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
+    data: bytes,
+) -> KernelObservation:
     """Decode one record. Raises :class:`RecordMalformed`."""
     if len(data) < FIXED.size:
         problem = f"record of {len(data)} bytes, {FIXED.size} are the least"
@@ -105,7 +134,7 @@ def decode(data: bytes) -> KernelObservation:
         n0, n1, n2, n3, n4, n5, n6, n7,
         comm, exe, tty,
         root_start, root_pid, lineage, role, flags, levels,
-        ancestor_count, v1_len, v2_len, argv_len,
+        ancestor_count, v1_len, v2_len, argv_len, text_len, payload_len, _reserved,
     ) = FIXED.unpack_from(data)  # fmt: skip
     if layout != LAYOUT or size != len(data):
         problem = f"record of layout {layout} and {size} bytes in {len(data)}"
@@ -113,20 +142,22 @@ def decode(data: bytes) -> KernelObservation:
     ancestors_end = FIXED.size + ancestor_count * ANCESTOR.size
     v1_end = ancestors_end + v1_len
     v2_end = v1_end + v2_len
-    if v2_end + argv_len != size:
-        problem = f"record of kind {kind}: parts of {v2_end + argv_len} bytes in {size}"
+    text_end = v2_end + text_len
+    payload_end = text_end + payload_len
+    if payload_end + argv_len != size:
+        problem = f"record of kind {kind}: parts of {payload_end + argv_len} bytes in {size}"
         raise RecordMalformed(problem, _FIX)
 
     key = ProcessKey(pid, start_time)
-    reference = cpu << 48 | sequence
+    number = cpu << 48 | sequence
     root = ProcessKey(root_pid, root_start) if root_pid else None
     if kind == Kind.COMMAND_EXIT:
-        return CommandExit(time, reference, key, status)
+        return CommandExit(time, number, key, status)
     cgroup = CgroupPaths(_path(data[ancestors_end:v1_end]), _path(data[v1_end:v2_end]))
     if kind == Kind.INIT_EXIT:
         return InitExit(
             time=time,
-            sequence=reference,
+            sequence=number,
             process=key,
             status=status,
             started=bool(flags & Flag.STARTED),
@@ -150,20 +181,32 @@ def decode(data: bytes) -> KernelObservation:
         cgroup=cgroup,
         ancestors=tuple(
             Ancestor(a_pid, a_start, _text(a_comm), _text(a_exe) or None)
-            for a_pid, _reserved, a_start, a_comm, a_exe in ANCESTOR.iter_unpack(
+            for a_pid, _pad, a_start, a_comm, a_exe in ANCESTOR.iter_unpack(
                 data[FIXED.size : ancestors_end]
             )
         ),
     )
-    argv = _argv(data[v2_end:])
+    argv = _argv(data[payload_end:])
     truncated = bool(flags & Flag.ARGV_TRUNCATED)
     if kind == Kind.INIT_EXEC and lineage in LINEAGES:
-        return InitExec(time, reference, process, argv, truncated, LINEAGES[lineage], root)
+        return InitExec(time, number, process, argv, truncated, LINEAGES[lineage], root)
+    text = data[v2_end:text_end]
     if kind == Kind.COMMAND_EXEC and role in ROLES:
-        program = process.exe or process.comm
-        return CommandExec(time, reference, ROLES[role], program, process, argv, truncated)
+        by_comm = flags & Flag.NAMED_BY_COMM or process.exe is None
+        program = process.comm if by_comm else process.exe or process.comm
+        cwd = _path(text) or "/"
+        return CommandExec(time, number, ROLES[role], program, process, argv, truncated, cwd)
     if kind == Kind.CGROUP_BIRTH:
         path = cgroup.v1 or cgroup.v2 or "/"
-        return CgroupBirth(time, reference, path, process, argv, truncated)
+        return CgroupBirth(time, number, path, process, argv, truncated)
+    if kind == Kind.API_CONNECT:
+        caller = _caller(process, argv)
+        return ApiConnect(
+            time, Witness.KERNEL, kernel_reference(number), caller, _text(text), process.mnt_ns
+        )
+    if kind == Kind.API_REQUEST:
+        caller = _caller(process, argv)
+        payload = data[text_end:payload_end]
+        return ApiRequest(time, kernel_reference(number), caller, _text(text), payload)
     problem = f"record of unknown kind {kind}, role {role}, lineage {lineage}"
     raise RecordMalformed(problem, _FIX)

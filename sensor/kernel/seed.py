@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.kernel.libbpf import BpfMap
-    from sensor.kernel.watched import WatchedProgram
+    from sensor.kernel.watched import Roles
 
 _LINEAGE = struct.Struct("<QIIII")
 _STARTED = struct.Struct("<QII")
 _U32 = struct.Struct("<I")
 _LINEAGE_RUNTIME, _LINEAGE_SUPERVISOR = 1, 2
-_PREFIX_LEN = 15
 PROCESSES_MAX = 100_000
 """Processes looked at; a node has far fewer (kernel.pid_max defaults to 32,768 or 4,194,304)."""
 
@@ -83,20 +82,13 @@ def scan(proc: Path = Path("/proc")) -> Iterator[Running]:
             yield running
 
 
-class Roles:
-    """Looks programs up as role_of() in castoff.bpf.c does."""
-
-    def __init__(self, programs: tuple[WatchedProgram, ...]) -> None:
-        self._roles = {program.name: program.role for program in programs}
-
-    def of(self, running: Running) -> Role | None:
-        """Tell the role of a process, by its file's base name or its comm."""
-        for name in (running.exe, running.comm):
-            if name is not None:
-                role = self._roles.get(name) or self._roles.get(name[:_PREFIX_LEN])
-                if role is not None:
-                    return role
-        return None
+def role_of(running: Running, roles: Roles) -> Role | None:
+    """The role of a process, by its file's base name or its comm."""
+    for name in (running.exe, running.comm):
+        role = roles.of_name(name) if name is not None else None
+        if role is not None:
+            return role
+    return None
 
 
 def _pending_init(running: Running) -> bool:
@@ -112,7 +104,7 @@ def fill(processes: tuple[Running, ...], roles: Roles, maps: dict[str, BpfMap]) 
     """Write inits, started mount namespaces and lineages of ``processes`` into the maps."""
     by_pid = {running.pid: running for running in processes}
     for running in processes:
-        role = roles.of(running)
+        role = role_of(running, roles)
         if _pending_init(running) or role is Role.RUNTIME:
             continue
         maps["started_mounts"].update(_U32.pack(running.mnt_ns), _U32.pack(running.pid))
@@ -138,7 +130,7 @@ def _founder(
     for _ in range(len(by_pid)):
         if current is None or current.mnt_ns != running.mnt_ns:
             break
-        role = roles.of(current)
+        role = role_of(current, roles)
         if role is Role.RUNTIME:
             return current, _LINEAGE_RUNTIME
         if role is not None and role is not Role.CLIENT:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 NAME_MAX = 31
 """Longest name in bytes that a map key of ``struct name`` holds with its NUL."""
 
+PREFIX_LEN = 15
+"""Bytes of a name in task->comm; an entry of this length matches every name that it begins."""
+
 PROGRAMS_MAX = 256
 """Size of the ``watched`` map."""
 
@@ -53,6 +56,9 @@ def read(path: Path) -> tuple[WatchedProgram, ...]:
         except ValueError as error:
             problem = f"{path}: {key} is no role"
             raise ConfigError(problem, f"Use one of: {', '.join(Role)}.") from error
+        if not isinstance(names, list):
+            problem = f"{path}: {key} is no list of names"
+            raise ConfigError(problem, 'Write it as ["runc", "crun"].')
         for name in names:
             if not isinstance(name, str) or not 0 < len(name.encode()) <= NAME_MAX:
                 problem = f"{path}: {key}: {name!r} is no program name"
@@ -68,3 +74,14 @@ def map_entry(program: WatchedProgram) -> tuple[bytes, bytes]:
     """Key and value in the ``watched`` map."""
     key = program.name.encode().ljust(NAME_MAX + 1, b"\0")
     return key, ROLE_CODES[program.role].to_bytes(4, "little")
+
+
+class Roles:
+    """Looks programs up as role_of() in castoff.bpf.c does."""
+
+    def __init__(self, programs: tuple[WatchedProgram, ...]) -> None:
+        self._roles = {program.name: program.role for program in programs}
+
+    def of_name(self, name: str) -> Role | None:
+        """The role of a program by its base name, or by the 15 bytes that the kernel keeps."""
+        return self._roles.get(name) or self._roles.get(name[:PREFIX_LEN])

@@ -84,6 +84,7 @@ def document(event: Event) -> Document:
         "orchestrator": None if event.orchestrator is None else _orchestrator(event.orchestrator),
         "verdict": None if event.verdict is None else _verdict(event.verdict),
         "confidence": _confidence(event.confidence),
+        "candidates": [_initiator(candidate, offset) for candidate in event.candidates],
         "evidence": [_evidence(witness, offset) for witness in event.evidence],
         "gap": None if event.gap is None else _gap(event.gap, offset),
         "sensor": None if event.sensor is None else _sensor(event.sensor),
@@ -190,7 +191,9 @@ def _initiator(initiator: Initiator, offset: int) -> Document:
         if process is None
         else {
             "pid": process.pid,
-            "start_time": rfc3339(process.start_time + offset),
+            "start_time": None
+            if process.start_time is None
+            else rfc3339(process.start_time + offset),
             "exe": process.exe,
             "argv": process.argv,
             "cwd": process.cwd,

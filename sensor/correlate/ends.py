@@ -1,0 +1,156 @@
+"""Report what ends or interrupts a run: stops, starts that failed, pauses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.correlate import kind
+from sensor.correlate.containers import Phase, Run
+from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
+from sensor.model import (
+    Certainty,
+    CommandExec,
+    CommandExit,
+    Confidence,
+    EventType,
+    Evidence,
+    InitExit,
+    Stop,
+    Witness,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.events import Output
+    from sensor.correlate.places import Places
+
+_EXACT = Certainty(container=Confidence.EXACT)
+
+
+class EndReporter:
+    """Emits the events of a container's state other than its start."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        factory: EventFactory,
+        table: ContainerTable,
+        places: Places,
+        emit: Callable[[Output], None],
+    ) -> None:
+        self._clock = clock
+        self._factory = factory
+        self._table = table
+        self._places = places
+        self._emit = emit
+
+    def stopped(self, state: ContainerState, exit_: InitExit) -> None:
+        """Report that the init of a running container ended."""
+        code, signal = split_status(exit_.status)
+        duration = (
+            round((exit_.time - state.started) / kind.NS_PER_SECOND, 6)
+            if state.started is not None
+            else None
+        )
+        self._emit(
+            self._factory.of_container(
+                EventType.STOP,
+                sighting_of(state, self._places.identity(state.cgroup), None),
+                exit_.time,
+                exit_.process,
+                _EXACT,
+                (kernel("exit of the init", exit_.time, exit_.sequence),),
+                stop=Stop(code, signal, exit_.oom_killed, duration),
+            )
+        )
+        run = Run(state.key.id, self._began(state), self._clock.wall(exit_.time), code, signal)
+        self._table.end_run(state, run)
+
+    def vanished(self, state: ContainerState, time: int) -> None:
+        """Report that a container which was known to run is not there any more."""
+        self._emit(
+            self._factory.of_container(
+                EventType.STOP,
+                sighting_of(state, self._places.identity(state.cgroup), None),
+                time,
+                state.init,
+                _EXACT,
+                (Evidence(Witness.PROCFS, "its init is gone", time),),
+                stop=Stop(reason="stopped unseen"),
+            )
+        )
+        self.ended_unseen(state)
+
+    def ended_unseen(self, state: ContainerState) -> None:
+        """Close a run whose end nobody saw, without a word: its next init proves it."""
+        self._table.end_run(state, Run(state.key.id, self._began(state), None, None, None))
+
+    def failed(
+        self,
+        state: ContainerState,
+        seen: InitExit | CommandExit | CommandExec,
+        status: int | None,
+        reason: str,
+    ) -> None:
+        """Report that a created container never ran; once a creation."""
+        if state.failed:
+            return
+        if state.description is not None and state.description.build_step:
+            state.phase = Phase.STOPPED
+            return
+        state.failed = True
+        code, signal = split_status(status) if status is not None else (None, None)
+        creation = state.creation
+        evidence = [kernel(reason, seen.time, seen.sequence)]
+        if creation is not None:
+            what = f"{creation.program} {creation.command.verb}"
+            evidence.append(kernel(what, creation.time, creation.sequence))
+        sighting = sighting_of(state, self._places.identity(state.cgroup), None)
+        self._emit(
+            self._factory.of_container(
+                EventType.START_FAILED,
+                replace(sighting, pid=None),
+                seen.time,
+                creation.process.key if creation is not None else None,
+                _EXACT,
+                tuple(evidence),
+                stop=Stop(code, signal, reason=reason),
+            )
+        )
+        self._table.end_run(state, None)
+
+    def paused(self, state: ContainerState, seen: CommandExit) -> None:
+        """Report that a runtime paused the container."""
+        state.phase = Phase.PAUSED
+        self._switched(EventType.PAUSE, state, seen, "runtime pause")
+
+    def unpaused(self, state: ContainerState, seen: CommandExit) -> None:
+        """Report that a runtime resumed the container."""
+        state.phase = Phase.RUNNING
+        self._switched(EventType.UNPAUSE, state, seen, "runtime resume")
+
+    def _switched(
+        self, type_: EventType, state: ContainerState, seen: CommandExit, what: str
+    ) -> None:
+        self._emit(
+            self._factory.of_container(
+                type_,
+                sighting_of(state, self._places.identity(state.cgroup), None),
+                seen.time,
+                state.init,
+                _EXACT,
+                (kernel(what, seen.time, seen.sequence),),
+            )
+        )
+
+    def _began(self, state: ContainerState) -> int | None:
+        return self._clock.wall(state.started) if state.started is not None else None
+
+
+def split_status(status: int) -> tuple[int | None, int | None]:
+    """Exit code and signal of a wait(2) status, of which only one is set."""
+    signal = status & 0x7F
+    return (None, signal) if signal else ((status >> 8) & 0xFF, None)

@@ -1,0 +1,52 @@
+"""Where a process sits: the container that its cgroups name, and the containers around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.model import CgroupIdentity, CgroupParser, CgroupPaths, ContainerId
+
+_BUILD_CGROUP = "/buildkit/"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Reads cgroup paths with the parser that the site configured."""
+
+    parse: CgroupParser
+
+    def identity(self, cgroup: CgroupPaths | None) -> CgroupIdentity | None:
+        """Return the container that a process's cgroups name: the v1 path first, then v2."""
+        if cgroup is None:
+            return None
+        for path in paths(cgroup):
+            identity = self.parse(path)
+            if identity is not None:
+                return identity
+        return None
+
+    def chain(self, cgroup: CgroupPaths | None) -> tuple[ContainerId, ...]:
+        """Return the containers that a process is in, outermost first."""
+        identity = self.identity(cgroup)
+        if identity is None:
+            return ()
+        return (*identity.parents, identity.id) if identity.exact else identity.parents
+
+    def around(self, id_: ContainerId, cgroup: CgroupPaths | None) -> tuple[ContainerId, ...]:
+        """Return the containers around the container ``id_`` whose init is in ``cgroup``."""
+        identity = self.identity(cgroup)
+        if identity is not None and identity.id == id_:
+            return identity.parents
+        return self.chain(cgroup)
+
+
+def paths(cgroup: CgroupPaths) -> tuple[str, ...]:
+    """Return the paths that exist, v1 first."""
+    return tuple(path for path in (cgroup.v1, cgroup.v2) if path is not None)
+
+
+def is_build(cgroup: CgroupPaths) -> bool:
+    """Whether a cgroup is that of a BuildKit step (``/docker/buildkit/<step>``)."""
+    return any(_BUILD_CGROUP in path for path in paths(cgroup))

@@ -1,0 +1,204 @@
+"""Report starts: of which kind, caused by whom, seen by which witnesses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.correlate import kind
+from sensor.correlate.client_command import Request
+from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
+from sensor.correlate.initiator import Attributor, Subject, names_of
+from sensor.model import (
+    Certainty,
+    Confidence,
+    Engine,
+    EventType,
+    Evidence,
+    FoundContainer,
+    InitExec,
+    ProcessKey,
+    Start,
+    StartKind,
+    Witness,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.correlate.commands import CommandLog
+    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.coverage import Coverage
+    from sensor.correlate.events import Output
+    from sensor.correlate.places import Places
+    from sensor.model import CommandExit
+
+_ENGINE_PROGRAMS = {
+    Engine.DOCKER: ("dockerd", "balenad", "balena-engine-daemon"),
+    Engine.CONTAINERD: ("containerd",),
+    Engine.CRIO: ("crio",),
+}
+"""Programs whose own start makes them start containers. Podman has no such."""
+
+
+class StartReporter:
+    """Emits one ``container.start`` for a state that begins to run."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        factory: EventFactory,
+        table: ContainerTable,
+        places: Places,
+        commands: CommandLog,
+        attributor: Attributor,
+        coverage: Coverage,
+        emit: Callable[[Output], None],
+    ) -> None:
+        self._clock = clock
+        self._factory = factory
+        self._table = table
+        self._places = places
+        self._commands = commands
+        self._attributor = attributor
+        self._coverage = coverage
+        self._emit = emit
+
+    def executed(self, state: ContainerState, exec_: InitExec) -> None:
+        """Report that the init ran its first execve."""
+        evidence = [kernel("first execve of the init", exec_.time, exec_.sequence)]
+        evidence += _creating(state)
+        self._report(state, exec_.process.key, exec_.time, evidence, argv=exec_.argv)
+
+    def restored(self, state: ContainerState, exit_: CommandExit) -> None:
+        """Report that a restore command succeeded; the init is known by that command's process."""
+        creation = state.creation
+        if creation is None:
+            return
+        evidence = [
+            kernel("restore succeeded", exit_.time, exit_.sequence),
+            *_creating(state),
+        ]
+        self._report(state, creation.process.key, exit_.time, evidence, argv=None, restoring=True)
+
+    def found(self, state: ContainerState, found: FoundContainer) -> None:
+        """Report a start that the probes did not see: its init was found running."""
+        time = found.init.start_time
+        evidence = [Evidence(Witness.PROCFS, "init found running", time)]
+        self._report(state, found.init, time, evidence, argv=found.argv)
+
+    def _report(
+        self,
+        state: ContainerState,
+        init: ProcessKey,
+        time: int,
+        evidence: list[Evidence],
+        *,
+        argv: tuple[str, ...] | None,
+        restoring: bool = False,
+    ) -> None:
+        identity = self._places.identity(state.cgroup)
+        names = names_of(state.key.id, state.description)
+        run = self._commands.asked(Request.RUN, names, 0, time)
+        hint = run.command.image if run is not None else None
+        sighting = sighting_of(state, identity, argv, hint)
+        engine = engine_of(sighting)
+        start = self._kind(state, time, engine, restoring=restoring)
+        cause = self._attributor.attribute(self._subject(state, start.kind, time, engine))
+        exact = state.creation is not None or (identity is not None and identity.exact)
+        self._begin_run(state, init, time)
+        event = replace(
+            self._factory.of_container(
+                EventType.START,
+                replace(sighting, pid=init.pid),
+                time,
+                init,
+                Certainty(
+                    container=Confidence.EXACT if exact else Confidence.INFERRED,
+                    trigger=cause.trigger_confidence,
+                    initiator=cause.confidence,
+                ),
+                (*evidence, *cause.evidence),
+                start=replace(start, trigger=cause.trigger),
+            ),
+            initiator=cause.initiator,
+            candidates=cause.candidates,
+        )
+        self._emit(event)
+        self._coverage.on_start(event, commanded=state.creation is not None)
+
+    def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:
+        self._table.begin_run(state, init, time)
+        pod = state.description.orchestrator if state.description is not None else None
+        if pod is not None and pod.pod_uid is not None:
+            self._table.join_pod(state, pod.pod_uid, pod.container)
+
+    def _kind(
+        self, state: ContainerState, time: int, engine: Engine | None, *, restoring: bool
+    ) -> Start:
+        description = state.description
+        pod = description.orchestrator if description is not None else None
+        predecessor = None
+        if pod is not None and pod.pod_uid is not None:
+            predecessor = self._table.predecessor(pod.pod_uid, pod.container)
+        names = names_of(state.key.id, description)
+        restart = self._commands.asked(Request.RESTART, names, 0, time)
+        start = self._commands.asked(Request.START, names, self._since(state), time)
+        stop = self._commands.asked(Request.STOP, names, 0, time)
+        boot = self._engine_boot(engine)
+        return kind.decide(
+            state,
+            description,
+            predecessor,
+            kind.Circumstances(
+                started_wall=self._clock.wall(time),
+                restoring=restoring,
+                asked_to_start=start is not None,
+                asked_to_stop=stop is not None and stop.exec.time > (state.started or 0),
+                # It stops the container first: the command precedes the stop that it causes.
+                asked_to_restart=restart is not None and restart.exec.time > (state.started or 0),
+                engine_boot_wall=self._clock.wall(boot) if boot is not None else None,
+            ),
+        )
+
+    def _engine_boot(self, engine: Engine | None) -> int | None:
+        boots = (
+            [
+                boot
+                for program in _ENGINE_PROGRAMS.get(engine, ())
+                if (boot := self._commands.engine_boot(program)) is not None
+            ]
+            if engine is not None
+            else []
+        )
+        return max(boots, default=None)
+
+    def _since(self, state: ContainerState) -> int:
+        """When the container's last run ended, in ns since boot; 0 when it had none or unknown."""
+        stopped = state.last_run.stopped_wall if state.last_run is not None else None
+        return stopped - self._clock.realtime_offset if stopped is not None else 0
+
+    def _subject(
+        self, state: ContainerState, kind_: StartKind, time: int, engine: Engine | None
+    ) -> Subject:
+        creation = state.creation
+        since = self._since(state)
+        return Subject(
+            id=state.key.id,
+            kind=kind_,
+            description=state.description,
+            engine=engine,
+            creation=creation,
+            time=creation.time if creation is not None else time,
+            since=since,
+            restart_since=min(since, state.started or 0) if state.last_run is not None else since,
+            engine_boot=self._engine_boot(engine),
+        )
+
+
+def _creating(state: ContainerState) -> list[Evidence]:
+    creation = state.creation
+    if creation is None:
+        return []
+    what = f"{creation.program} {creation.command.verb}"
+    return [kernel(what, creation.time, creation.sequence)]

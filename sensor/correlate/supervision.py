@@ -1,0 +1,33 @@
+"""Read the command lines of shims and monitors: which container they look after.
+
+containerd's shims: ``-namespace NS -id ID -address A [-bundle B] [start|delete]`` (containerd,
+runtime/v2/shim/shim.go); conmon: ``-c ID -n NAME -b BUNDLE -r RUNTIME`` or the long forms of them
+(conmon(8)).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.model import Role
+
+if TYPE_CHECKING:
+    from sensor.model import CommandExec
+
+ID_MAX = 1024
+
+_ID_OPTIONS = {Role.SHIM: ("-id", "--id"), Role.MONITOR: ("-c", "--cid")}
+
+
+def container_of(exec_: CommandExec) -> str | None:
+    """Return the id in a shim's or monitor's command line; None when it only cleans up."""
+    options = _ID_OPTIONS.get(exec_.role, ())
+    words = exec_.argv
+    if words and words[-1] == "delete":
+        return None
+    for index, word in enumerate(words[1:-1], start=1):
+        name, separator, value = word.partition("=")
+        if name in options:
+            found = value if separator else words[index + 1]
+            return found if 0 < len(found) <= ID_MAX else None
+    return None

@@ -1,0 +1,226 @@
+"""The audit source as the agent owns it: readers, assembly, serials and the witness in one.
+
+``drain`` never waits and may be called at any time: whoever is about to judge a start drains first,
+so that a cause is never behind its effect. The agent also calls it at :meth:`AuditSource.deadline`
+and, for a log that is followed, every :data:`POLL` seconds.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from sensor.model import AuditLoss, SourceChanged
+from sensor.sources.audit.assembly import Assembler
+from sensor.sources.audit.fields import FieldParser
+from sensor.sources.audit.process import start_time
+from sensor.sources.audit.programs import Programs
+from sensor.sources.audit.serials import SerialWatch
+from sensor.sources.audit.witness import AuditWitness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sensor.errors import CastoffError
+    from sensor.sources.audit.assembly import AuditEvent
+    from sensor.sources.audit.record import Record
+    from sensor.sources.audit.witness import Testimony
+
+POLL = 0.25
+"""Seconds between looks at a reader without a descriptor."""
+
+SOURCE = "audit"
+"""Name in :class:`SourceChanged`."""
+
+_OUR_KEY = b'key="castoff_'
+_REMOVED = b"op=remove_rule path="
+"""In a CONFIG_CHANGE that the kernel makes when a rule's directory goes, not when auditctl does."""
+
+
+class Reader(Protocol):
+    """A way in: netlink, a plugin's lines, or the log."""
+
+    overruns: int
+    """Times that its buffer overflowed."""
+    malformed: int
+    heard: bool
+    has_more: bool
+
+    @property
+    def dropped(self) -> int:
+        """Records lost by that."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """Readable when there are records; None when it has to be looked at."""
+
+    def read(self) -> list[Record]:
+        """Take what is there without waiting."""
+
+    def close(self) -> None:
+        """Stop reading."""
+
+
+def unavailable(time: int, error: CastoffError) -> SourceChanged:
+    """Make of an error of a reader or of :class:`AuditSource` what the core is told."""
+    return SourceChanged(time, SOURCE, available=False, reason=f"{error.problem}. {error.fix}")
+
+
+def _short(node: str) -> str:
+    return node.partition(".")[0].lower()
+
+
+class AuditSource:
+    """Reads one or several ways in; the same event from two of them counts once.
+
+    - ``watched``: base names of programs whose execs are reported;
+    - ``engine_socket``: tells whether engines listen at an absolute path (``/var/run/…`` as well);
+    - ``clock``: ns since boot;
+    - ``realtime_offset``: CLOCK_REALTIME - CLOCK_BOOTTIME in ns, kept up by the agent;
+    - ``node``: this node's name in ``node=`` prefixes; records of other nodes are dropped.
+
+    Raises :class:`AuditUnavailable` when auparse is not there; the readers are left open then.
+    """
+
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        *,
+        watched: Iterable[str],
+        engine_socket: Callable[[str], bool],
+        clock: Callable[[], int],
+        realtime_offset: int,
+        node: str | None = None,
+    ) -> None:
+        self._witness = AuditWitness(FieldParser(), Programs(watched), engine_socket, start_time)
+        self._readers = tuple(readers)
+        self._clock = clock
+        self._node = _short(node or socket.gethostname())
+        self._assembler = Assembler()
+        self._serials = SerialWatch()
+        self.realtime_offset = realtime_offset
+        self.records = 0
+        self.observations = 0
+        self.foreign = 0
+        """Records of other nodes."""
+        self.partial = 0
+        self.serials_lost = 0
+        self.rules_dropped = 0
+        """Rules of ours that the kernel removed because their directory went away."""
+        self._told = (0, 0, 0, 0)
+        self._told_dropped = 0
+        self._told_at = clock()
+
+    def descriptors(self) -> tuple[int, ...]:
+        """File descriptors to wait on."""
+        found = (reader.descriptor for reader in self._readers)
+        return tuple(descriptor for descriptor in found if descriptor is not None)
+
+    @property
+    def polled(self) -> bool:
+        """Whether a reader has to be looked at every :data:`POLL` seconds."""
+        return any(reader.descriptor is None for reader in self._readers)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another drain is due at once."""
+        return any(reader.has_more for reader in self._readers)
+
+    @property
+    def heard(self) -> bool:
+        """Whether any record ever came; one does at once where kernel audit is enabled."""
+        return any(reader.heard for reader in self._readers)
+
+    @property
+    def overruns(self) -> int:
+        """Times that a reader's buffer overflowed."""
+        return sum(reader.overruns for reader in self._readers)
+
+    @property
+    def malformed(self) -> int:
+        """Datagrams and lines that are no audit records."""
+        return sum(reader.malformed for reader in self._readers)
+
+    @property
+    def duplicates(self) -> int:
+        """Records that had come before."""
+        return self._assembler.duplicates
+
+    def deadline(self) -> int | None:
+        """When a drain is due although nothing came, in ns since boot."""
+        return self._assembler.deadline()
+
+    def drain(self) -> list[Testimony]:
+        """Take what is there and what is due, in the order in which it happened."""
+        now = self._clock()
+        for reader in self._readers:
+            for record in reader.read():
+                self._push(record, now)
+        return self._hear(self._assembler.take(now))
+
+    def flush(self) -> list[Testimony]:
+        """Take everything, whole or not: the agent stops."""
+        return self.drain() + self._hear(self._assembler.flush())
+
+    def _push(self, record: Record, now: int) -> None:
+        self.records += 1
+        node = record.stamp.node
+        if node is not None and _short(node) != self._node:
+            self.foreign += 1
+            return
+        if node is not None:
+            record = _of_this_node(record)
+        self._serials.note(record.stamp.serial, now)
+        if record.type == "CONFIG_CHANGE" and _REMOVED in record.text and _OUR_KEY in record.text:
+            self.rules_dropped += 1
+        self._assembler.push(record, now)
+
+    def _hear(self, events: list[AuditEvent]) -> list[Testimony]:
+        found: list[Testimony] = []
+        for event in events:
+            statement = self._witness.hear(event, self.realtime_offset)
+            self.partial += statement.partial
+            if statement.testimony is not None:
+                found.append(statement.testimony)
+        found.sort(key=_time)
+        self.observations += len(found)
+        return found
+
+    def losses(self) -> tuple[AuditLoss, ...]:
+        """Tell what was lost since the last call, by reason.
+
+        Overruns are counted in records, all else in events; the serials show the events as well.
+        """
+        now = self._clock()
+        self.serials_lost += self._serials.take_lost(now)
+        counts = (self.overruns, self.serials_lost, self._assembler.crowded_out, self.partial)
+        reasons = ("overrun", "serials_missing", "in_flight_limit", "partial")
+        dropped = sum(reader.dropped for reader in self._readers)
+        records = dropped - self._told_dropped or None
+        self._told_dropped = dropped
+        found = tuple(
+            AuditLoss(
+                now, self._told_at, reason, records if reason == "overrun" else count - before
+            )
+            for reason, count, before in zip(reasons, counts, self._told, strict=True)
+            if count > before
+        )
+        self._told = counts
+        self._told_at = now
+        return found
+
+    def close(self) -> None:
+        """Stop reading."""
+        for reader in self._readers:
+            reader.close()
+
+
+def _of_this_node(record: Record) -> Record:
+    """Drop the node's name, so that the same event from netlink is known as the same."""
+    stamp = replace(record.stamp, node=None)
+    return replace(record, stamp=stamp)
+
+
+def _time(testimony: Testimony) -> int:
+    return testimony.time

@@ -1,0 +1,121 @@
+"""Sift the kernel's connects: those to engines go on, the others are silenced in the kernel.
+
+The probes report the first connect to each path of each mount namespace. A thread looks what lies
+there (no file system of a stranger is touched on the reader's path), writes the verdict for the
+probes, and hands on what concerns an engine. Verdicts expire, since what lies at a path changes.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.model import ApiConnect, Witness
+from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sensor.kernel.verdicts import SocketVerdicts
+    from sensor.model import Observation
+
+QUEUE_MAX = 1024
+"""Connects that wait for a verdict; more are dropped and counted."""
+
+OTHER_FOR = 30.0
+"""Seconds for which a socket that is no engine's stays silenced."""
+
+VERDICTS_MAX = 4096
+
+
+class ContactSifter:
+    """Resolves connects in a thread of its own. ``emit`` is called from that thread."""
+
+    def __init__(
+        self,
+        resolver: SocketResolver,
+        verdicts: SocketVerdicts,
+        emit: Callable[[ApiConnect], None],
+    ) -> None:
+        self.dropped = 0
+        self._resolver = resolver
+        self._verdicts = verdicts
+        self._emit = emit
+        self._generation = resolver.generation
+        self._own_pid = os.getpid()
+        self._queue: queue.Queue[ApiConnect | None] = queue.Queue(QUEUE_MAX)
+        self._written: OrderedDict[tuple[int, str], float] = OrderedDict()
+        self._thread = threading.Thread(target=self._work, name="contacts", daemon=True)
+        self._thread.start()
+
+    def sift(self, observations: Sequence[Observation]) -> list[Observation]:
+        """Take the connects out of a batch; they come back through ``emit`` if they concern us."""
+        rest: list[Observation] = []
+        for observation in observations:
+            if isinstance(observation, ApiConnect) and observation.witness is Witness.KERNEL:
+                self._put(observation)
+            else:
+                rest.append(observation)
+        return rest
+
+    def _put(self, connect: ApiConnect) -> None:
+        try:
+            self._queue.put_nowait(connect)
+        except queue.Full:
+            self.dropped += 1
+
+    def _work(self) -> None:
+        while (connect := self._queue.get()) is not None:
+            if self._generation != self._resolver.generation:
+                self._generation = self._resolver.generation
+                self._void()
+            self._expire()
+            self._look(connect)
+
+    def _look(self, connect: ApiConnect) -> None:
+        if connect.mnt_ns is None or connect.caller.pid == self._own_pid:
+            return
+        found = self._resolver.resolve(connect.caller.pid, connect.mnt_ns, connect.socket)
+        if isinstance(found, Unresolvable):
+            self._forget(connect.mnt_ns, connect.socket)
+            return
+        self._write(connect.mnt_ns, connect.socket, engine=found is not None)
+        if isinstance(found, EngineSocket):
+            self._emit(replace(connect, socket=found.path))
+
+    def _write(self, mnt_ns: int, path: str, *, engine: bool) -> None:
+        self._verdicts.set(mnt_ns, path, engine=engine)
+        if engine:
+            # Every connect to an engine is reported and looked at: nothing has to expire.
+            self._written.pop((mnt_ns, path), None)
+            return
+        self._written[mnt_ns, path] = time.monotonic() + OTHER_FOR
+        if len(self._written) > VERDICTS_MAX:
+            self._forget(*self._written.popitem(last=False)[0])
+
+    def _void(self) -> None:
+        """Ask again everywhere: engines have come or gone."""
+        while self._written:
+            self._forget(*self._written.popitem()[0])
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        for key in [key for key, until in self._written.items() if until <= now]:
+            del self._written[key]
+            self._forget(*key)
+
+    def _forget(self, mnt_ns: int, path: str) -> None:
+        self._verdicts.forget(mnt_ns, path)
+
+    def close(self) -> None:
+        """End the thread; what waits is given up."""
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            return
+        self._thread.join(timeout=1.0)

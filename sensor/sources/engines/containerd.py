@@ -1,0 +1,204 @@
+"""containerd's gRPC API: ``Events.Subscribe``, and the tasks that run, namespace by namespace.
+
+Facts (API of containerd 1.6, files below ``api/`` of its repository; tried against 1.6):
+
+- ``services/events/v1/events.proto``: SubscribeRequest {repeated string filters = 1}, filters are
+  alternatives; Envelope {timestamp = 1, namespace = 2, topic = 3, event = 4 (Any)}. Events of all
+  namespaces come, whatever namespace the call names. There is no way to ask for old events, and no
+  answer before the first event;
+- ``events/task.proto``: container_id is field 1 everywhere; TaskExit {id = 2, exit_status = 4},
+  TaskDelete {id = 5}. An ``id`` other than the container's is that of a ``docker exec``;
+- ``events/container.proto``: ContainerCreate {id = 1, image = 2};
+- ``services/namespaces/v1/namespace.proto``: List {namespaces = 1}, Namespace {name = 1};
+- ``services/tasks/v1/tasks.proto``: List {tasks = 1}; ``types/task/task.proto``: Process
+  {container_id = 1, id = 2, status = 4}; the list sets ``id`` alone, to the container's id.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from sensor.kernel import clock
+from sensor.model import ContainerId, EngineEvent, Witness
+from sensor.sources.engines import wire
+from sensor.sources.engines.grpc import Call, Channel
+from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused
+from sensor.sources.engines.wire import WireError
+
+if TYPE_CHECKING:
+    from sensor.sources.engines.wire import Message
+
+NAMESPACES_MAX = 64
+"""Namespaces whose tasks are listed."""
+
+IMAGES_MAX = 1024
+"""Containers whose image is remembered from their creation until their task starts."""
+
+_SUBSCRIBE = "/containerd.services.events.v1.Events/Subscribe"
+_VERSION = "/containerd.services.version.v1.Version/Version"
+_NAMESPACES = "/containerd.services.namespaces.v1.Namespaces/List"
+_TASKS = "/containerd.services.tasks.v1.Tasks/List"
+
+_CREATION = "/containers/create"
+_ACTIONS = {
+    "/tasks/create": "create",
+    "/tasks/start": "start",
+    "/tasks/exit": "die",
+    "/tasks/delete": "destroy",
+    "/tasks/paused": "pause",
+    "/tasks/resumed": "unpause",
+}
+_EXEC_ID_FIELD = {"/tasks/exit": 2, "/tasks/delete": 5}
+_EXIT_STATUS = 4
+_UP = frozenset({2, 4, 5})
+"""containerd.v1.types.Status: RUNNING, PAUSED, PAUSING."""
+
+Images = OrderedDict[tuple[str, str], str]
+"""Image references by namespace and container id, oldest first."""
+
+
+def subscription() -> bytes:
+    """Encode the SubscribeRequest for the topics of interest."""
+    topics = (*_ACTIONS, _CREATION)
+    return b"".join(wire.encode_text(1, f'topic=="{topic}"') for topic in topics)
+
+
+def decode_event(data: bytes, time: int, images: Images) -> EngineEvent | None:
+    """Read one Envelope; None when it tells nothing of a container's life.
+
+    A container's creation only goes into ``images``.
+
+    :raises WireError: it is no Envelope, or one without a container's id.
+    """
+    envelope = wire.decode(data)
+    namespace, topic = envelope.text(2), envelope.text(3)
+    event = wire.decode(wire.decode(envelope.raw(4)).raw(2))
+    identity = event.text(1)
+    if not 0 < len(identity) <= TEXT_MAX:
+        raise WireError("no container id")
+    if topic == _CREATION:
+        _remember(images, (namespace, identity), event.text(2))
+        return None
+    action = _ACTIONS.get(topic)
+    if action is None or _is_exec(topic, event, identity):
+        return None
+    return EngineEvent(
+        time=time,
+        engine_wall=wire.timestamp(envelope.raw(1)),
+        witness=Witness.CONTAINERD,
+        action=action,
+        id=ContainerId(identity),
+        name=None,
+        image=images.get((namespace, identity)),
+        exit_code=event.number(_EXIT_STATUS) if action == "die" else None,
+        namespace=namespace or None,
+    )
+
+
+def _is_exec(topic: str, event: Message, identity: str) -> bool:
+    field = _EXEC_ID_FIELD.get(topic)
+    return field is not None and event.text(field) not in ("", identity)
+
+
+def _remember(images: Images, key: tuple[str, str], image: str) -> None:
+    if 0 < len(image) <= TEXT_MAX:
+        images[key] = image
+        images.move_to_end(key)
+        if len(images) > IMAGES_MAX:
+            images.popitem(last=False)
+
+
+def decode_namespaces(data: bytes) -> tuple[str, ...]:
+    """Read a ListNamespacesResponse.
+
+    :raises WireError: it is none.
+    """
+    found = wire.decode(data).strings.get(1, [])
+    return tuple(wire.decode(entry).text(1) for entry in found[:NAMESPACES_MAX])
+
+
+def decode_tasks(data: bytes, namespace: str, time: int, images: Images) -> list[EngineEvent]:
+    """Read a ListTasksResponse: tasks that run or are paused, with the action ``running``.
+
+    :raises WireError: it is none.
+    """
+    found: list[EngineEvent] = []
+    for entry in wire.decode(data).strings.get(1, []):
+        process = wire.decode(entry)
+        identity = process.text(2) or process.text(1)
+        if process.number(4) in _UP and 0 < len(identity) <= TEXT_MAX:
+            found.append(
+                EngineEvent(
+                    time=time,
+                    engine_wall=None,
+                    witness=Witness.CONTAINERD,
+                    action="running",
+                    id=ContainerId(identity),
+                    name=None,
+                    image=images.get((namespace, identity)),
+                    namespace=namespace,
+                )
+            )
+    return found
+
+
+class ContainerdSession:
+    """One subscription to containerd's events (a ``Session``). ``images`` outlives it."""
+
+    def __init__(self, counts: Counts, images: Images) -> None:
+        self._counts = counts
+        self._images = images
+        self._channel: Channel | None = None
+        self._stream: Call | None = None
+        self._seen = (0, 0)
+
+    async def open(self, path: str, since_wall: int) -> None:  # noqa: ARG002 - keeps no old events
+        """Subscribe, and have the engine answer something else; see ``Session``."""
+        self._channel = await Channel.open(path)
+        self._stream = self._channel.call(_SUBSCRIBE, subscription())
+        await self._channel.ask(_VERSION)
+
+    async def running(self) -> tuple[EngineEvent, ...]:
+        """List the tasks of all namespaces; see ``Session``."""
+        if self._channel is None:
+            return ()
+        found: list[EngineEvent] = []
+        try:
+            for namespace in decode_namespaces(await self._channel.ask(_NAMESPACES)):
+                answer = await self._channel.ask(_TASKS, namespace=namespace)
+                found += decode_tasks(answer, namespace, clock.boottime(), self._images)
+        except (EngineLost, WireError) as error:
+            raise ListRefused(str(error)) from error
+        return tuple(found)
+
+    async def receive(self) -> tuple[EngineEvent, ...]:
+        """Wait for an event; see ``Session``."""
+        if self._stream is None:
+            raise EngineLost("not subscribed")
+        data = await self._stream.message()
+        oversized, dropped = self._stream.oversized, self._stream.dropped
+        self._counts.oversized += oversized - self._seen[0]
+        self._counts.dropped += dropped - self._seen[1]
+        self._seen = (oversized, dropped)
+        if data is None:
+            raise EngineLost("the engine ended the stream")
+        try:
+            event = decode_event(data, clock.boottime(), self._images)
+        except WireError:
+            self._counts.malformed += 1
+            return ()
+        if event is None:
+            self._counts.ignored += 1
+            return ()
+        return (event,)
+
+    async def ping(self) -> None:
+        """Ask for the version; see ``Session``."""
+        if self._channel is not None:
+            await self._channel.ask(_VERSION)
+
+    def close(self) -> None:
+        """Hang up; see ``Session``."""
+        if self._channel is not None:
+            self._channel.close()

@@ -1,0 +1,245 @@
+"""All engines of the node: finds their sockets, follows each, and tells which source is available.
+
+Followed are sockets of Docker, Podman and containerd behind which an engine of the host runs. Not
+followed: engines inside containers and those of other users, whose word is worth nothing to the
+node, and sockets without a process, which a connection would wake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.kernel import clock
+from sensor.model import Engine, SourceChanged, Witness
+from sensor.sources.engines.session import Counts, EngineLost, Session
+from sensor.sources.engines.stream import EngineStream, StreamStatus, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sensor.model import Observation
+    from sensor.sources.engines.listeners import EngineSocket
+
+SCAN_PERIOD = 15.0
+"""Seconds between scans for sockets while all is well."""
+
+SCAN_FIRST = 0.5
+"""Seconds until the scan after an engine was lost; doubled while it stays lost."""
+
+STREAMS_MAX = 16
+"""Sockets followed at once; one beyond is counted and left alone."""
+
+FORGET_AFTER = 600.0
+"""Seconds for which a socket that no scan finds any more is still spoken of."""
+
+STOP_WAIT = 1.0
+"""Seconds that :meth:`EngineStreams.stop` may take."""
+
+REPEATS_MAX = 256
+"""Latest events remembered to recognise a repetition: what Docker itself keeps."""
+
+SUN_PATH_MAX = 107
+"""Longest path of a unix socket (unix(7): 108 bytes with the NUL)."""
+
+ALL = frozenset({Witness.DOCKER, Witness.CONTAINERD, Witness.PODMAN})
+
+log = logging.getLogger("castoff")
+
+
+@dataclass(slots=True)
+class _Followed:
+    stream: EngineStream
+    task: asyncio.Task[None]
+    found_at: float
+
+
+class EngineStreams:
+    """The engines' event streams of this node.
+
+    ``emit`` is called in the loop with :class:`EngineEvent` and :class:`SourceChanged`.
+    ``scan`` is called in a thread and returns what ``engine_sockets`` does.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[Observation], None],
+        scan: Callable[[], tuple[EngineSocket, ...]],
+        witnesses: frozenset[Witness] = ALL,
+    ) -> None:
+        self.beyond_limit = 0
+        """Sockets left alone by the last scan because ``STREAMS_MAX`` were followed."""
+        self._emit = emit
+        self._scan = scan
+        self._witnesses = witnesses
+        self._followed: dict[tuple[Witness, str], _Followed] = {}
+        self._told: dict[Witness, tuple[bool, str | None]] = {}
+        self._wake = asyncio.Event()
+        self._pause = SCAN_FIRST
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look for engines; needs a running loop."""
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Look at once: an engine has been started, as somebody else saw."""
+        self._pause = SCAN_FIRST
+        self._wake.set()
+
+    def status(self) -> tuple[StreamStatus, ...]:
+        """Tell how each stream is doing."""
+        return tuple(followed.stream.status for followed in self._followed.values())
+
+    async def stop(self) -> None:
+        """Hang up everywhere, within ``STOP_WAIT`` whatever the engines do."""
+        tasks = {followed.task for followed in self._followed.values()}
+        if self._task is not None:
+            tasks.add(self._task)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_WAIT)
+
+    async def _run(self) -> None:
+        while True:
+            # Cleared before the scan: whoever wakes during it wants another one.
+            self._wake.clear()
+            try:
+                found = await asyncio.to_thread(self._scan)
+            except OSError as error:
+                log.warning("cannot look for engines: %s", error)
+            else:
+                self._follow(found)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next scan: long when all is well, else longer from time to time."""
+        delay = SCAN_PERIOD
+        if any(followed.stream.seeking for followed in self._followed.values()):
+            delay, self._pause = self._pause, min(2 * self._pause, SCAN_PERIOD)
+        try:
+            async with asyncio.timeout(delay):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _follow(self, found: tuple[EngineSocket, ...]) -> None:
+        now = asyncio.get_running_loop().time()
+        self.beyond_limit = 0
+        for socket in found:
+            witness = witness_of(socket)
+            target = target_of(socket)
+            if witness is None or witness not in self._witnesses or target is None:
+                continue
+            key = (witness, socket.path)
+            if key not in self._followed and len(self._followed) >= STREAMS_MAX:
+                self.beyond_limit += 1
+                continue
+            followed = self._followed.get(key) or self._begin(witness, socket.path, now)
+            followed.found_at = now
+            followed.stream.aim(target)
+        for key, followed in list(self._followed.items()):
+            if followed.stream.seeking and now - followed.found_at > FORGET_AFTER:
+                del self._followed[key]
+                followed.task.cancel()
+                self._tell(followed.stream.witness)
+
+    def _begin(self, witness: Witness, path: str, now: float) -> _Followed:
+        stream = EngineStream(
+            witness, path, _maker(witness), self._emit, partial(self._changed, witness)
+        )
+        followed = _Followed(stream, asyncio.create_task(stream.run()), now)
+        followed.task.add_done_callback(partial(self._ended, (witness, path)))
+        self._followed[witness, path] = followed
+        return followed
+
+    def _ended(self, key: tuple[Witness, str], task: asyncio.Task[None]) -> None:
+        """Forget a stream that came to an end; the next scan finds its engine again."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the stream of %s failed", key[1], exc_info=error)
+        if (followed := self._followed.get(key)) is not None and followed.task is task:
+            del self._followed[key]
+
+    def _changed(self, witness: Witness) -> None:
+        """Take notice of a stream that was connected, or could not be, or was lost."""
+        self._tell(witness)
+        if any(followed.stream.seeking for followed in self._followed.values()):
+            self._wake.set()
+        else:
+            self._pause = SCAN_FIRST
+
+    def _tell(self, witness: Witness) -> None:
+        """Say whether all of an engine's sockets are subscribed to, when that has changed."""
+        streams = [f.stream for f in self._followed.values() if f.stream.witness is witness]
+        problems = sorted(f"{s.path}: {s.reason}" for s in streams if s.available is False)
+        if not problems and not any(stream.available for stream in streams):
+            return
+        said = (not problems, "; ".join(problems) or None)
+        if self._told.get(witness) != said:
+            self._told[witness] = said
+            self._emit(SourceChanged(clock.boottime(), witness.value, *said))
+
+
+def witness_of(socket: EngineSocket) -> Witness | None:
+    """Tell which witness speaks on a socket, if it is worth listening to."""
+    if socket.nested:
+        return None
+    if socket.api == "docker":
+        return Witness.DOCKER
+    if socket.api == "libpod":
+        return Witness.PODMAN
+    if socket.api == "grpc" and socket.engine == Engine.CONTAINERD:
+        return Witness.CONTAINERD
+    return None
+
+
+def target_of(socket: EngineSocket) -> Target | None:
+    """Tell how to reach a socket: by its own path, or through its engine's root directory.
+
+    The latter where the path means something else here, as in a container into which a socket
+    was mounted that its engine has replaced since.
+    """
+    if socket.pid is None:
+        return None
+    for path in (socket.path, f"/proc/{socket.pid}/root{socket.path}"):
+        try:
+            status = Path(path).stat()
+        except OSError:
+            continue
+        if (status.st_dev, status.st_ino) == socket.key and len(os.fsencode(path)) <= SUN_PATH_MAX:
+            return Target(path, socket.device, socket.inode, socket.pid)
+    return None
+
+
+def _maker(witness: Witness) -> Callable[[Counts], Awaitable[Session]]:
+    """Return what makes sessions of an engine; its state outlives each of them."""
+    recent: deque[tuple[int | None, str, str]] = deque(maxlen=REPEATS_MAX)
+    images: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def load(counts: Counts) -> Session:
+        # Loaded on first use: a node without the engine does not pay for its protocol.
+        try:
+            if witness is Witness.CONTAINERD:
+                from sensor.sources.engines.containerd import ContainerdSession  # noqa: PLC0415
+
+                return ContainerdSession(counts, images)
+            from sensor.sources.engines.docker import DockerSession  # noqa: PLC0415
+
+            return DockerSession(witness, counts, recent)
+        except ModuleNotFoundError as error:
+            package = "h2" if witness is Witness.CONTAINERD else "h11"
+            raise EngineLost(
+                f"{error.name} is not installed: apt-get install python3-{package}"
+            ) from error
+
+    async def make(counts: Counts) -> Session:
+        return await asyncio.to_thread(load, counts)
+
+    return make

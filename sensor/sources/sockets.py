@@ -1,0 +1,218 @@
+"""Whether the path that a process connected to leads to an engine's socket.
+
+The kernel probes report the first connect of each (mount namespace, path) and are then told the
+verdict, so a verdict must hold for every process of that namespace. It does not where
+
+- the path is relative, since it depends on a working directory;
+- the process has a root of its own (chroot): an engine's path may be anything in there, and a
+  harmless answer for one process would hide the others' requests.
+
+In these cases an engine's socket is named, and anything else is :class:`Unresolvable`. A verdict
+also ends with what it was made of: see :attr:`SocketResolver.generation`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.sources.engines import inode, steps
+from sensor.sources.engines.inode import Inode, Miss
+from sensor.sources.engines.known import Api
+from sensor.sources.engines.listeners import EngineSocket, engine_sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Api", "EngineSocket", "SocketResolver", "Unresolvable", "engine_sockets"]
+
+VERDICTS_MAX = 4096
+"""Verdicts remembered; the one least recently asked for goes first."""
+
+ENGINE_FOR = 60.0
+OTHER_FOR = 10.0
+"""Seconds for which a verdict holds: what lies at a path may change. The second, for what is no
+engine's socket, is how long somebody who swaps one for the other can hide."""
+
+NAMESPACES_MAX = 1024
+"""Mount namespaces of which the oldest process is remembered."""
+
+NAMESPACE_FOR = 60.0
+"""Seconds for which it is."""
+
+REFRESH_MIN = 1.0
+"""Seconds between two scans for engines on account of an unknown socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolvable:
+    """No verdict for the namespace and path; ask again at the next connect."""
+
+    reason: str
+    """A :class:`Miss`, ``relative``, ``own_root`` or ``other_namespace``."""
+
+
+Verdict = EngineSocket | None | Unresolvable
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one process sees of a path, and whether all of its namespace see the same."""
+
+    at: Inode | Miss
+    shared: bool
+
+
+class SocketResolver:
+    """Knows the engines' sockets and what paths lead to them.
+
+    ``resolve`` is for one thread, off the loop and with a deadline: it waits for procfs alone, save
+    for what ``steps`` says of overlays. ``refresh`` may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        programs: frozenset[str],
+        proc: Path = Path("/proc"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.generation = 0
+        """Grows with every change of the engines' sockets: earlier verdicts are void then."""
+        self._programs = programs
+        self._proc = proc
+        self._clock = clock
+        self._sockets: dict[tuple[int, int], EngineSocket] = {}
+        self._scanned = -REFRESH_MIN
+        self._verdicts: OrderedDict[tuple[int, str], tuple[float, EngineSocket | None]] = (
+            OrderedDict()
+        )
+        self._oldest: OrderedDict[int, tuple[float, int | None]] = OrderedDict()
+
+    def refresh(self) -> tuple[EngineSocket, ...]:
+        """Scan for engines' sockets and return them; see ``engine_sockets``."""
+        self._scanned = self._clock()
+        found = engine_sockets(self._programs, self._proc)
+        sockets = {socket.key: socket for socket in found}
+        if sockets != self._sockets:
+            # Replaced, not changed: a resolve in another thread goes on with what it has.
+            self._sockets = sockets
+            self._verdicts = OrderedDict()
+            self.generation += 1
+        return found
+
+    def resolve(self, pid: int, mnt_ns: int, path: str) -> Verdict:
+        """Tell the engine's socket at ``path`` as process ``pid`` of ``mnt_ns`` sees it.
+
+        None where something else lies there. When the process is gone, the oldest other one of its
+        namespace answers for it. About 50 microseconds; a first question about a namespace scans
+        the node's processes, 5 microseconds each.
+        """
+        verdicts = self._verdicts
+        key = (mnt_ns, path)
+        kept = verdicts.get(key)
+        if kept is not None and self._clock() < kept[0]:
+            verdicts.move_to_end(key)
+            return kept[1]
+        view = self._look(pid, mnt_ns, path)
+        if isinstance(view, Unresolvable):
+            return view
+        if isinstance(view.at, Miss):
+            return Unresolvable(view.at.value)
+        socket = self._engine_at(view.at)
+        if view.shared:
+            held = OTHER_FOR if socket is None else ENGINE_FOR
+            verdicts[key] = (self._clock() + held, socket)
+            verdicts.move_to_end(key)
+            if len(verdicts) > VERDICTS_MAX:
+                verdicts.popitem(last=False)
+        elif socket is None:
+            return Unresolvable("own_root" if path.startswith("/") else "relative")
+        return socket
+
+    def _engine_at(self, at: Inode) -> EngineSocket | None:
+        if not at.is_socket:
+            return None
+        key = (at.device, at.number)
+        if key not in self._sockets and self._clock() - self._scanned >= REFRESH_MIN:
+            self.refresh()
+        return self._sockets.get(key)
+
+    def _look(self, pid: int, mnt_ns: int, path: str) -> _View | Unresolvable:
+        view = self._look_as(pid, mnt_ns, path)
+        if isinstance(view, Unresolvable) and path.startswith("/"):
+            oldest = self._oldest_of(mnt_ns)
+            if oldest is not None and oldest != pid:
+                return self._look_as(oldest, mnt_ns, path)
+        return view
+
+    def _look_as(self, pid: int, mnt_ns: int, path: str) -> _View | Unresolvable:
+        """Look with one process's eyes; Unresolvable when it is none of the namespace's."""
+        try:
+            process = inode.open_process(pid, self._proc)
+        except OSError:
+            return Unresolvable(Miss.PROCESS_GONE.value)
+        try:
+            namespace = inode.namespace(process, "mnt")
+            if namespace != mnt_ns:
+                reason = namespace.value if isinstance(namespace, Miss) else "other_namespace"
+                return Unresolvable(reason)
+            absolute = path.startswith("/")
+            directory = inode.open_directory(process, "root" if absolute else "cwd")
+            if isinstance(directory, Miss):
+                return Unresolvable(directory.value)
+            try:
+                at = steps.look_up(process, directory, path)
+                return _View(at, absolute and self._is_shared(directory, pid, mnt_ns))
+            finally:
+                os.close(directory)
+        finally:
+            os.close(process)
+
+    def _is_shared(self, root: int, pid: int, mnt_ns: int) -> bool:
+        """Whether a root directory is that of the namespace's oldest process, and a mount's."""
+        own = inode.inode_of(root)
+        if isinstance(own, Miss) or not own.mount_root:
+            return False
+        oldest = self._oldest_of(mnt_ns)
+        if oldest is None or oldest == pid:
+            return oldest == pid
+        try:
+            process = inode.open_process(oldest, self._proc)
+        except OSError:
+            return False
+        try:
+            first = inode.open_directory(process, "root")
+            if isinstance(first, Miss):
+                return False
+            try:
+                return own == inode.inode_of(first)
+            finally:
+                os.close(first)
+        finally:
+            os.close(process)
+
+    def _oldest_of(self, mnt_ns: int) -> int | None:
+        """Find the process of a mount namespace with the lowest pid that can be looked at."""
+        kept = self._oldest.get(mnt_ns)
+        if kept is not None and self._clock() < kept[0] and self._is_in(kept[1], mnt_ns):
+            self._oldest.move_to_end(mnt_ns)
+            return kept[1]
+        pids = sorted(int(entry.name) for entry in self._proc.iterdir() if entry.name.isdigit())
+        found = next((pid for pid in pids if self._is_in(pid, mnt_ns)), None)
+        self._oldest[mnt_ns] = (self._clock() + NAMESPACE_FOR, found)
+        self._oldest.move_to_end(mnt_ns)
+        if len(self._oldest) > NAMESPACES_MAX:
+            self._oldest.popitem(last=False)
+        return found
+
+    def _is_in(self, pid: int | None, mnt_ns: int) -> bool:
+        if pid is None:
+            return False
+        try:
+            return (self._proc / str(pid) / "ns/mnt").stat().st_ino == mnt_ns
+        except OSError:
+            return False

@@ -1,0 +1,215 @@
+"""The witnesses beside the probes' lifecycle: API connects, audit, the engines' own streams.
+
+Everything here may be missing: each that is not available says so once, with the fix, and the rest
+goes on. Nothing here delays a start: audit is drained before the rings are handed to the core,
+connects and streams come in when they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.errors import CastoffError, PermissionMissing
+from sensor.kernel import clock, loader, watched
+from sensor.kernel.verdicts import SocketVerdicts
+from sensor.model import Role, SourceChanged
+from sensor.sources.audit.netlink import NetlinkReader
+from sensor.sources.audit.source import AuditSource, unavailable
+from sensor.sources.contacts import ContactSifter
+from sensor.sources.engines.streams import EngineStreams
+from sensor.sources.sockets import SocketResolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sensor.kernel.pins import PinSet
+    from sensor.model import ApiConnect, Observation
+    from sensor.sources.engines.stream import StreamStatus
+
+_NS_PER_SECOND = 1_000_000_000
+AUDIT_IDLE = 0.05
+"""Seconds after the last record in which an audit event is completed by time."""
+
+log = logging.getLogger("castoff")
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSettings:
+    """Which of them to use."""
+
+    audit: bool = True
+    engines: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessState:
+    """How one is doing."""
+
+    name: str
+    state: str
+    observations: int
+
+
+class Witnesses:
+    """Opens, drains and closes them. ``feed`` is called in the loop."""
+
+    def __init__(
+        self, settings: WitnessSettings, pin_set: PinSet, feed: Callable[[list[Observation]], None]
+    ) -> None:
+        self._feed = feed
+        self._loop = asyncio.get_running_loop()
+        programs = watched.read(loader.SOURCES / "watched.toml")
+        engines = frozenset(p.name for p in programs if p.role is Role.ENGINE)
+        self._names = frozenset(program.name for program in programs)
+        self._resolver = SocketResolver(engines)
+        self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
+        self._sifter = ContactSifter(self._resolver, self._verdicts, self._contacted)
+        self._connects = "on_connect_unix" in pin_set.links()
+        self._contacts = 0
+        self._audit: AuditSource | None = None
+        self._audit_problem: str | None = None if settings.audit else "switched off"
+        self._streams: EngineStreams | None = None
+        self._settings = settings
+        self._timer: asyncio.TimerHandle | None = None
+        self._paths: frozenset[str] = frozenset()
+
+    async def start(self, realtime_offset: int) -> None:
+        """Find the engines' sockets and open what is available."""
+        await self._look_for_engines()
+        if self._settings.audit:
+            self._open_audit(realtime_offset)
+        if self._settings.engines:
+            self._streams = EngineStreams(self._one, self._resolver.refresh)
+            self._streams.start()
+
+    async def _look_for_engines(self) -> None:
+        sockets = await asyncio.to_thread(self._resolver.refresh)
+        self._paths = frozenset(_spellings(socket.path for socket in sockets))
+
+    def _open_audit(self, realtime_offset: int) -> None:
+        now = clock.boottime()
+        try:
+            reader = NetlinkReader()
+            self._audit = AuditSource(
+                [reader],
+                watched=self._names,
+                engine_socket=self._is_engine_path,
+                clock=clock.boottime,
+                realtime_offset=realtime_offset,
+            )
+        except CastoffError as error:
+            self._audit_problem = error.problem
+            level = logging.INFO if isinstance(error, PermissionMissing) else logging.WARNING
+            log.log(level, "no audit records: %s. %s", error.problem, error.fix)
+            self._feed([unavailable(now, error)])
+            return
+        for descriptor in self._audit.descriptors():
+            self._loop.add_reader(descriptor, self._on_audit)
+        self._feed([SourceChanged(now, "audit", available=True, reason=None)])
+
+    def _is_engine_path(self, path: str) -> bool:
+        return path in self._paths
+
+    # ----------------------------------------------------------------- reading
+
+    def sift(self, observations: Sequence[Observation]) -> list[Observation]:
+        """Take the connects that nobody has looked at out of a batch of the probes."""
+        return self._sifter.sift(observations)
+
+    def drain_audit(self) -> list[Observation]:
+        """Take what audit has to say of the time up to now."""
+        if self._audit is None:
+            return []
+        found: list[Observation] = list(self._audit.drain())
+        self._arm()
+        return found
+
+    def losses(self, realtime_offset: int) -> list[Observation]:
+        """Take what audit lost, and keep its clock."""
+        if self._audit is None:
+            return []
+        self._audit.realtime_offset = realtime_offset
+        return list(self._audit.losses())
+
+    def _on_audit(self) -> None:
+        found = self.drain_audit()
+        if found:
+            self._feed(found)
+
+    def _arm(self) -> None:
+        """Look again when an unfinished audit event is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._audit.deadline() if self._audit is not None else None
+        if deadline is not None:
+            delay = max(0.001, (deadline - clock.boottime()) / _NS_PER_SECOND)
+            self._timer = self._loop.call_later(delay, self._on_audit)
+
+    def _one(self, observation: Observation) -> None:
+        self._feed([observation])
+
+    def _contacted(self, connect: ApiConnect) -> None:
+        """From the sifter's thread."""
+        self._loop.call_soon_threadsafe(self._on_contact, connect)
+
+    def _on_contact(self, connect: ApiConnect) -> None:
+        self._contacts += 1
+        self._feed([connect])
+
+    def engine_began(self) -> None:
+        """Look for new sockets at once: an engine was executed."""
+        if self._streams is not None:
+            self._streams.wake()
+        self._loop.create_task(self._look_for_engines())
+
+    # ----------------------------------------------------------------- state
+
+    def states(self) -> tuple[WitnessState, ...]:
+        """Tell how each is doing."""
+        connects = "running" if self._connects else "failed: needs Linux 6.7 (cgroup/connect_unix)"
+        states = [WitnessState("connects", connects, self._contacts)]
+        if self._audit is not None:
+            heard = "running" if self._audit.heard else "waiting: kernel audit is off"
+            states.append(WitnessState("audit", heard, self._audit.observations))
+        else:
+            states.append(WitnessState("audit", f"failed: {self._audit_problem}", 0))
+        if self._streams is not None:
+            states += [_stream_state(status) for status in self._streams.status()]
+        return tuple(states)
+
+    async def close(self) -> None:
+        """Close everything."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._audit is not None:
+            for descriptor in self._audit.descriptors():
+                self._loop.remove_reader(descriptor)
+            self._audit.close()
+        if self._streams is not None:
+            await self._streams.stop()
+        self._sifter.close()
+        self._verdicts.close()
+
+
+def _stream_state(status: StreamStatus) -> WitnessState:
+    if status.available is None:
+        state = "waiting"
+    else:
+        state = "running" if status.available else f"failed: {status.reason}"
+    return WitnessState(f"{status.witness}:{status.path}", state, status.counts.events)
+
+
+def _spellings(paths: Iterable[str]) -> set[str]:
+    """Socket paths as callers may write them: /run is also reached as /var/run."""
+    found: set[str] = set()
+    for path in paths:
+        found.add(path)
+        if path.startswith("/run/"):
+            found.add(f"/var{path}")
+        elif path.startswith("/var/run/"):
+            found.add(path.removeprefix("/var"))
+    return found

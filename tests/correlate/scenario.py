@@ -1,0 +1,385 @@
+"""A script language for the core: boxes that live a container's life, and a core that listens.
+
+    core = Core()
+    core >> web.create(at=0) >> web.described(at=1) >> web.execs(at=5) >> web.exits(at=9)
+    assert core.types() == ["container.start", "container.stop"]
+
+Times are milliseconds since the script began. ``>>`` feeds one observation, or one batch when it is
+a list, at the time of its last observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sensor.correlate.containers import ContainerTable
+from sensor.correlate.core import Correlator, Parsers
+from sensor.identity import cgroup
+from sensor.kernel import watched
+from sensor.model import (
+    CgroupBirth,
+    CgroupPaths,
+    ClockSynced,
+    CommandExec,
+    CommandExit,
+    ContainerDescribed,
+    ContainerId,
+    DescribeRequest,
+    Description,
+    Engine,
+    EngineRecord,
+    Event,
+    EventType,
+    FoundContainer,
+    HostFacts,
+    InitExec,
+    InitExit,
+    InventoryTaken,
+    KnowledgeRestored,
+    KnownContainer,
+    Lineage,
+    Observation,
+    Orchestrator,
+    ProbesAttached,
+    ProcessFacts,
+    ProcessKey,
+    Role,
+    Start,
+)
+
+MS = 1_000_000
+SECOND = 1_000_000_000
+BEGAN = 1000 * SECOND
+"""Nanoseconds since boot at which every script begins."""
+OFFSET = 1_700_000_000 * SECOND
+
+ROLES = watched.Roles(watched.read(Path(__file__).parents[2] / "probes" / "watched.toml"))
+HOST = HostFacts("node-7", "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11", None, "6.1.0", None)
+HOST_CGROUP = CgroupPaths(None, "/system.slice/containerd.service")
+
+_sequence = iter(range(1, 1 << 62))
+
+
+def ns(at: float) -> int:
+    """Nanoseconds since boot of a script's millisecond."""
+    return BEGAN + round(at * MS)
+
+
+def wall(at: float) -> int:
+    """Nanoseconds since the epoch of a script's millisecond."""
+    return ns(at) + OFFSET
+
+
+def facts(
+    pid: int,
+    born: float,
+    *,
+    comm: str = "runc",
+    exe: str | None = "runc",
+    cgroup: CgroupPaths = HOST_CGROUP,
+    mnt_ns: int = 4026531841,
+) -> ProcessFacts:
+    return ProcessFacts(
+        key=ProcessKey(pid, ns(born)),
+        uid=0,
+        gid=0,
+        loginuid=None,
+        session=None,
+        comm=comm,
+        exe=exe,
+        tty=None,
+        ns_pids=(pid,),
+        pid_ns=4026531836,
+        mnt_ns=mnt_ns,
+        cgroup_ns=4026531835,
+        cgroup=cgroup,
+        ancestors=(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A container and the processes of one of its runs; :meth:`again` makes those of the next."""
+
+    name: str
+    id: ContainerId
+    pid: int = 100
+    """The creating runtime's pid; the init's is one more."""
+    root: str | None = "/run/runc"
+    path: str | None = None
+    """The init's cgroup; Docker's naming of the id when not given."""
+    program: str = "runc"
+    run: int = 0
+
+    @property
+    def born(self) -> float:
+        """When the processes of this run began."""
+        return -100 + self.run * 40
+
+    @property
+    def runtime(self) -> ProcessFacts:
+        return facts(self.pid, self.born, comm=self.program[:15], exe=self.program)
+
+    @property
+    def cgroup(self) -> CgroupPaths:
+        return CgroupPaths(None, self.path or f"/docker/{self.id}")
+
+    @property
+    def init(self) -> ProcessKey:
+        return ProcessKey(self.pid + 1, ns(self.born + 10))
+
+    def again(self) -> Box:
+        """The same container's next run: other processes."""
+        return replace(self, run=self.run + 1, pid=self.pid + 10)
+
+    def argv(self, verb: str = "create") -> tuple[str, ...]:
+        options = ("--root", self.root) if self.root is not None else ()
+        return (self.program, *options, verb, "--bundle", f"/bundles/{self.name}", self.id)
+
+    # ------------------------------------------------------------- what the kernel tells
+
+    def create(self, at: float, verb: str = "create") -> CommandExec:
+        return command(at, self.argv(verb), process=self.runtime, program=self.program)
+
+    def created(self, at: float, status: int = 0) -> CommandExit:
+        """The creating command ended."""
+        return CommandExit(ns(at), next(_sequence), self.runtime.key, status)
+
+    def other(self, at: float, verb: str) -> CommandExec:
+        """A runtime command that makes no container."""
+        options = ("--root", self.root) if self.root is not None else ()
+        argv = (self.program, *options, verb, self.id)
+        return command(at, argv, process=self.other_process(verb), program=self.program)
+
+    def other_done(self, at: float, verb: str, status: int = 0) -> CommandExit:
+        return CommandExit(ns(at), next(_sequence), self.other_process(verb).key, status)
+
+    def other_process(self, verb: str) -> ProcessFacts:
+        return facts(self.pid + 5000 + sum(map(ord, verb)), self.born)
+
+    def birth(self, at: float) -> CgroupBirth:
+        path = self.cgroup.v1 or self.cgroup.v2 or "/"
+        return CgroupBirth(
+            time=ns(at),
+            sequence=next(_sequence),
+            path=path,
+            maker=self.runtime,
+            argv=self.argv(),
+            argv_truncated=False,
+        )
+
+    def execs(
+        self,
+        at: float,
+        *,
+        lineage: Lineage = Lineage.RUNTIME,
+        argv: tuple[str, ...] = ("sleep", "1"),
+        cgroup: CgroupPaths | None = None,
+    ) -> InitExec:
+        process = replace(
+            facts(self.pid + 1, self.born + 10, comm="sleep", exe="busybox"),
+            cgroup=cgroup or self.cgroup,
+        )
+        root = self.runtime.key if lineage is not Lineage.CGROUP else None
+        return InitExec(
+            time=ns(at),
+            sequence=next(_sequence),
+            process=process,
+            argv=argv,
+            argv_truncated=False,
+            lineage=lineage,
+            root=root,
+        )
+
+    def exits(self, at: float, code: int = 0, *, signal: int = 0, started: bool = True) -> InitExit:
+        return InitExit(
+            time=ns(at),
+            sequence=next(_sequence),
+            process=self.init,
+            status=code << 8 | signal,
+            started=started,
+            root=None if started else self.runtime.key,
+            cgroup=self.cgroup,
+        )
+
+    # ------------------------------------------------------------- what is read and remembered
+
+    def described(
+        self,
+        at: float,
+        *,
+        record: EngineRecord | None = None,
+        pod: Orchestrator | None = None,
+        build_step: bool = False,
+    ) -> ContainerDescribed:
+        description = Description(
+            id=self.id,
+            engine=Engine.DOCKER,
+            name=self.name,
+            orchestrator=pod,
+            record=record,
+            build_step=build_step,
+        )
+        return ContainerDescribed(ns(at), self.id, description)
+
+    def found(
+        self, born: float, description: Description | None = None, scope: str | None = None
+    ) -> FoundContainer:
+        """What an inventory sees of it. procfs only tells clock ticks."""
+        tick = ns(born) // (10 * MS) * (10 * MS)
+        init = ProcessKey(self.init.pid, tick)
+        return FoundContainer(self.id, scope, init, self.cgroup, (), ("sleep",), description)
+
+    def known(
+        self,
+        *,
+        running: bool = False,
+        born: float = 0,
+        started: float | None = None,
+        stopped: float | None = None,
+        scope: str | None = None,
+    ) -> KnownContainer:
+        return KnownContainer(
+            id=self.id,
+            scope=scope,
+            boot_id=HOST.boot_id,
+            init=ProcessKey(self.init.pid, ns(born)) if running else None,
+            running=running,
+            starts=1,
+            started_wall=wall(started) if started is not None else None,
+            stopped_wall=wall(stopped) if stopped is not None else None,
+            exit_code=0 if stopped is not None else None,
+            signal=None,
+            pod_uid=None,
+            pod_container=None,
+        )
+
+    def life(self, at: float, code: int = 0) -> list[Observation]:
+        """One whole run, ten milliseconds long."""
+        return [
+            self.create(at),
+            self.described(at + 1),
+            self.created(at + 2),
+            self.execs(at + 5),
+            self.exits(at + 10, code),
+        ]
+
+
+WEB = Box("web", ContainerId("4f2d" * 16))
+DB = Box("db", ContainerId("9a7b" * 16), pid=400)
+PLAIN = Box("plain", ContainerId("plain"), pid=700, path="/default/plain")
+"""A container whose id is a name, as ``ctr`` gives them."""
+
+
+def numbered(number: int) -> Box:
+    """One of many containers."""
+    return Box(f"n{number}", ContainerId(f"{number:064x}"), pid=10_000 + 100 * number)
+
+
+def command(
+    at: float,
+    argv: Sequence[str],
+    *,
+    role: Role = Role.RUNTIME,
+    program: str | None = None,
+    process: ProcessFacts | None = None,
+) -> CommandExec:
+    return CommandExec(
+        time=ns(at),
+        sequence=next(_sequence),
+        role=role,
+        program=program or argv[0],
+        process=process or facts(3, at, comm=argv[0][:15], exe=argv[0]),
+        argv=tuple(argv),
+        argv_truncated=False,
+    )
+
+
+def client(at: float, line: str) -> CommandExec:
+    """A client's command as typed."""
+    return command(at, line.split(), role=Role.CLIENT)
+
+
+def engine_boots(at: float, program: str = "dockerd") -> CommandExec:
+    return command(at, (program,), role=Role.ENGINE)
+
+
+def attached(at: float, *, surviving: bool = False) -> ProbesAttached:
+    return ProbesAttached(ns(at), surviving)
+
+
+def inventory(at: float, *found: FoundContainer) -> InventoryTaken:
+    return InventoryTaken(ns(at), found)
+
+
+def knowledge(
+    seen: float, *known: KnownContainer, boot_id: str = HOST.boot_id
+) -> KnowledgeRestored:
+    return KnowledgeRestored(ns(seen), boot_id, ns(seen), known)
+
+
+class Core:
+    """A core and everything that it said."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.core = Correlator(Parsers(cgroup.parse, lambda argv: argv, ROLES.of_name))
+        if limit is not None:
+            self._shrink(limit)
+        self.events: list[Event] = []
+        self.requests: list[DescribeRequest] = []
+        self.now = BEGAN - SECOND
+        self.feed([HOST, ClockSynced(self.now, OFFSET)])
+
+    def _shrink(self, limit: int) -> None:
+        self.core.table._limit = limit
+
+    @property
+    def table(self) -> ContainerTable:
+        return self.core.table
+
+    @property
+    def ignored(self) -> dict[str, int]:
+        return dict(self.core.ignored())
+
+    def feed(self, batch: Iterable[Observation]) -> list[Event]:
+        observations = list(batch)
+        times = [self.now, *(o.time for o in observations if not isinstance(o, HostFacts))]
+        self.now = max(times)
+        outcome = self.core.feed(self.now, observations)
+        self.events += outcome.events
+        self.requests += outcome.requests
+        return list(outcome.events)
+
+    def __rshift__(self, what: Observation | list[Observation]) -> Core:
+        self.feed(what if isinstance(what, list) else [what])
+        return self
+
+    def wait(self, until: float) -> Core:
+        """Let time pass with nothing arriving."""
+        self.now = ns(until)
+        return self >> []
+
+    def types(self) -> list[str]:
+        """The types of all events about containers, in order."""
+        return [event.type for event in self.events if event.container is not None]
+
+    def of(self, type_: EventType) -> list[Event]:
+        return [event for event in self.events if event.type is type_]
+
+    @property
+    def starts(self) -> list[Event]:
+        return self.of(EventType.START)
+
+    @property
+    def start(self) -> Event:
+        """The only start so far."""
+        (only,) = self.starts
+        return only
+
+    def last_start(self) -> Start:
+        """How the latest start came about."""
+        start = self.starts[-1].start
+        assert start is not None
+        return start

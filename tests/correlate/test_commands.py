@@ -1,0 +1,148 @@
+"""The log of recent commands: it finds what names a container, and forgets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sensor.correlate import commands
+from sensor.correlate.client_command import Request
+from sensor.correlate.commands import CLIENT_WINDOW, CommandLog
+from sensor.correlate.containers import Creation
+from sensor.correlate.runtime_command import RuntimeCommand, Verb
+from sensor.model import ProcessKey, Role
+from tests.correlate.scenario import MS, WEB, client, command, engine_boots, ns, numbered
+
+
+@pytest.fixture
+def log() -> CommandLog:
+    return CommandLog()
+
+
+def test_a_creation_is_found_by_the_process_that_ran_it(log: CommandLog) -> None:
+    creation = log.add_runtime(WEB.create(0))
+    assert isinstance(creation, Creation)
+    key = WEB.runtime.key
+    assert log.creation_of(key) is creation
+    assert log.creation_of(ProcessKey(key.pid, key.start_time + 20 * MS)) is None
+    assert log.creation_of(ProcessKey(key.pid + 1, key.start_time)) is None
+    assert log.creation_of(None) is None
+
+
+def test_a_command_told_twice_counts_once(log: CommandLog) -> None:
+    creation = log.add_runtime(WEB.create(0))
+    assert log.add_runtime(WEB.create(1)) is None
+    assert log.creation_of(WEB.runtime.key) is creation
+
+
+def test_a_process_that_runs_another_command_replaces_its_first(log: CommandLog) -> None:
+    log.add_runtime(WEB.create(0))
+    other = replace(WEB, root="/elsewhere")
+    assert log.add_runtime(other.create(1)) is log.creation_of(WEB.runtime.key)
+
+
+def test_another_verb_is_taken_out_by_its_process_once(log: CommandLog) -> None:
+    exec_ = WEB.other(0, "pause")
+    assert isinstance(log.add_runtime(exec_), RuntimeCommand)
+    key = exec_.process.key
+    assert log.other_of(ProcessKey(key.pid, key.start_time + 20 * MS)) is None
+    taken = log.other_of(key)
+    assert taken is not None
+    assert taken.verb is Verb.PAUSE
+    assert log.other_of(key) is None
+
+
+def test_only_the_latest_creations_are_kept(
+    log: CommandLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "CREATIONS_MAX", 10)
+    boxes = [numbered(number) for number in range(30)]
+    for box in boxes:
+        log.add_runtime(box.create(0))
+        log.add_runtime(box.other(0, "pause"))
+    assert [log.creation_of(box.runtime.key) is not None for box in boxes] == [False] * 20 + [
+        True
+    ] * 10
+    assert len(log._others) == 10
+
+
+def test_only_the_latest_births_are_kept(log: CommandLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "BIRTHS_MAX", 10)
+    boxes = [numbered(number) for number in range(30)]
+    for box in boxes:
+        assert log.add_birth(box.birth(0)) is not None
+    found = [log.birth_of(None, box.cgroup.v2) is not None for box in boxes]
+    assert found == [False] * 20 + [True] * 10
+
+
+def test_clients_and_engines_are_bounded(log: CommandLog) -> None:
+    for number in range(5000):
+        log.add_client(client(number, f"docker start c{number}"))
+        log.add_engine(engine_boots(number, f"engine{number}"))
+    assert len(log._clients) == commands.CLIENTS_MAX
+    assert len(log._engines) == commands.ENGINES_MAX
+
+
+def asked(
+    log: CommandLog, *, since: float = 0, until: float = 100, name: str | None = "web"
+) -> str:
+    found = log.asked(Request.START, WEB.id, name, ns(since), ns(until))
+    return "" if found is None else " ".join(found.exec.argv)
+
+
+@pytest.mark.parametrize("target", ["web", WEB.id, WEB.id[:12], WEB.id[:1]])
+def test_a_container_is_named_by_name_id_or_prefix(log: CommandLog, target: str) -> None:
+    log.add_client(client(50, f"docker start {target}"))
+    assert asked(log)
+
+
+@pytest.mark.parametrize("target", ["we", "webs", "WEB", WEB.id + "0", WEB.id[1:12], "x"])
+def test_other_words_name_other_containers(log: CommandLog, target: str) -> None:
+    log.add_client(client(50, f"docker start {target}"))
+    assert not asked(log)
+
+
+def test_a_container_without_a_name_has_none(log: CommandLog) -> None:
+    log.add_client(client(50, "docker start web"))
+    assert not asked(log, name=None)
+
+
+def test_prefixes_of_ids_that_are_names_do_not_count(log: CommandLog) -> None:
+    log.add_client(client(50, "docker start we"))
+    assert log.asked(Request.START, "web", None, ns(0), ns(100)) is None
+
+
+def test_the_latest_fitting_command_is_found(log: CommandLog) -> None:
+    for line in ["docker start web", "podman start web", "docker restart web", "docker start db"]:
+        log.add_client(client(50, line))
+    assert asked(log) == "podman start web"
+
+
+@pytest.mark.parametrize(("at", "found"), [(-1, False), (0, True), (100, True), (101, False)])
+def test_only_commands_between_since_and_until_count(
+    log: CommandLog, at: float, *, found: bool
+) -> None:
+    log.add_client(client(at, "docker start web"))
+    assert bool(asked(log)) is found
+
+
+def test_commands_of_long_ago_explain_nothing(log: CommandLog) -> None:
+    log.add_client(client(0, "docker start web"))
+    window = CLIENT_WINDOW / MS
+    assert asked(log, since=0, until=window)
+    assert not asked(log, since=0, until=window + 1)
+
+
+def test_clients_that_start_nothing_are_not_kept(log: CommandLog) -> None:
+    assert log.add_client(client(0, "docker ps")) is None
+    assert len(log._clients) == 0
+
+
+def test_an_engines_latest_boot_is_known_by_its_program(log: CommandLog) -> None:
+    log.add_engine(engine_boots(0))
+    log.add_engine(engine_boots(50))
+    log.add_engine(command(60, ("docker",), role=Role.CLIENT))
+    assert log.engine_boot("dockerd") == ns(50)
+    assert log.engine_boot("docker") is None
+    assert log.engine_boot("crio") is None

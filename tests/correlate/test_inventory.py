@@ -1,0 +1,187 @@
+"""What runs already is no start; what began unseen is one, once; what is gone has stopped."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensor.model import Description, EventType, Lineage, Orchestrator, Witness
+from tests.correlate.scenario import (
+    DB,
+    HOST,
+    PLAIN,
+    WEB,
+    Core,
+    attached,
+    inventory,
+    knowledge,
+    ns,
+    wall,
+)
+
+START, STOP = "container.start", "container.stop"
+DESCRIBED = Description(WEB.id, name="web")
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core()
+
+
+def test_containers_that_ran_before_the_first_agent_are_inventory(core: Core) -> None:
+    core >> attached(0) >> inventory(10, WEB.found(born=-60_000), DB.found(born=-5))
+    assert core.types() == []
+    assert core.table.running == 2
+    notes = [event.sensor for event in core.of(EventType.SENSOR)]
+    assert [note.action for note in notes if note] == ["probes_attached", "inventory_taken"]
+    assert [note.containers for note in notes if note] == [None, 2]
+
+
+def test_inventory_is_followed_to_its_stop(core: Core) -> None:
+    core >> attached(0) >> inventory(10, WEB.found(born=WEB.born + 10, description=DESCRIBED))
+    core >> WEB.exits(500, 3)
+    assert core.types() == [STOP]
+    (stop,) = core.of(EventType.STOP)
+    assert stop.container is not None
+    assert (stop.container.id, stop.container.name) == (WEB.id, "web")
+
+
+def test_an_inventoried_init_that_executes_itself_anew_is_no_start(core: Core) -> None:
+    core >> attached(0) >> inventory(10, WEB.found(born=WEB.born + 10))
+    core >> WEB.execs(100, lineage=Lineage.CGROUP)
+    assert core.types() == []
+
+
+def test_a_start_between_last_seen_and_attached_is_reported_late(core: Core) -> None:
+    core >> knowledge(-60_000) >> attached(0) >> inventory(10, WEB.found(-500, DESCRIBED))
+    event = core.start
+    assert core.types() == [START]
+    assert event.container is not None
+    assert event.container.name == "web"
+    assert (event.time, event.observed) == (ns(-500), ns(10))
+    assert [e.source for e in event.evidence] == [Witness.PROCFS]
+
+
+def test_a_late_start_is_reported_once(core: Core) -> None:
+    found = WEB.found(born=-500)
+    core >> knowledge(-60_000) >> attached(0) >> inventory(10, found) >> inventory(20, found)
+    assert core.types() == [START]
+    assert core.table.running == 1
+
+
+def test_the_next_agent_does_not_report_a_late_start_again(core: Core) -> None:
+    found = WEB.found(born=-500)
+    core >> knowledge(-60_000) >> attached(0) >> inventory(10, found)
+    changed, gone = core.core.changes()
+    assert gone == ()
+    heir = Core()
+    heir >> knowledge(20, *changed) >> attached(0, surviving=True) >> inventory(30, found)
+    assert heir.types() == []
+    assert heir.table.running == 1
+
+
+@pytest.mark.parametrize("born", [-90_000, 5], ids=["before-last-seen", "after-attached"])
+def test_only_what_began_between_last_seen_and_attached_is_late(core: Core, born: float) -> None:
+    core >> knowledge(-60_000) >> attached(0) >> inventory(10, WEB.found(born))
+    assert core.types() == []
+    assert core.table.running == 1
+
+
+def test_what_the_probes_reported_is_not_reported_again_by_the_inventory(core: Core) -> None:
+    core >> knowledge(-60_000) >> attached(0) >> WEB.create(1) >> WEB.described(2)
+    core >> WEB.execs(5) >> inventory(10, WEB.found(born=WEB.born + 10))
+    assert core.types() == [START]
+    assert core.table.running == 1
+
+
+def test_a_start_after_the_inventory_was_taken_is_not_taken_for_a_stop(core: Core) -> None:
+    core >> attached(0) >> WEB.create(10) >> WEB.described(11) >> WEB.execs(15)
+    core >> inventory(12)
+    assert core.types() == [START]
+    assert core.table.running == 1
+
+
+def test_a_container_that_ended_while_the_inventory_was_taken_does_not_come_back(
+    core: Core,
+) -> None:
+    core >> knowledge(-60_000) >> attached(0) >> WEB.exits(15)
+    core >> inventory(10, WEB.found(born=WEB.born + 10))
+    assert core.types() == []
+    assert core.table.running == 0
+
+
+def test_a_run_that_the_probes_saw_end_does_not_come_back(core: Core) -> None:
+    core >> knowledge(-60_000) >> attached(0) >> WEB.create(1) >> WEB.described(2)
+    core >> WEB.execs(5) >> WEB.exits(8) >> inventory(6, WEB.found(born=WEB.born + 10))
+    assert core.types() == [START, STOP]
+    assert core.table.running == 0
+
+
+def test_a_known_container_that_is_gone_has_stopped_unseen(core: Core) -> None:
+    core >> knowledge(-1000, WEB.known(running=True, born=-90_000, started=-90_000))
+    core >> attached(0) >> inventory(10)
+    assert core.types() == [STOP]
+    (event,) = core.of(EventType.STOP)
+    assert event.stop is not None
+    assert (event.stop.reason, event.stop.exit_code, event.stop.signal) == (
+        "stopped unseen",
+        None,
+        None,
+    )
+    assert [e.source for e in event.evidence] == [Witness.PROCFS]
+    core >> inventory(20)
+    assert core.types() == [STOP]
+
+
+def test_a_known_container_that_still_runs_is_no_event(core: Core) -> None:
+    core >> knowledge(-1000, WEB.known(running=True, born=-90_000))
+    core >> attached(0) >> inventory(10, WEB.found(born=-90_000))
+    assert core.types() == []
+    assert core.table.running == 1
+
+
+def test_a_known_container_with_a_new_init_stopped_and_started_unseen(core: Core) -> None:
+    core >> knowledge(-1000, WEB.known(running=True, born=-90_000, started=-90_000))
+    core >> attached(0) >> inventory(10, WEB.again().found(born=-500))
+    assert core.types() == [STOP, START]
+    start = core.last_start()
+    assert start.kind != "first"
+    assert start.previous is not None
+    assert (start.previous.started_wall, start.previous.stopped_wall) == (wall(-90_000), None)
+    assert core.table.running == 1
+
+
+def test_a_container_whose_id_is_a_name_is_found_under_its_runtime_root(core: Core) -> None:
+    known = PLAIN.known(running=True, born=-90_000, scope="/run/runc")
+    core >> knowledge(-1000, known) >> attached(0) >> inventory(10, PLAIN.found(born=-90_000))
+    assert core.types() == []
+    assert core.table.running == 1
+    assert len(core.table) == 1
+
+
+def test_of_another_boot_nothing_runs_and_everything_is_remembered(core: Core) -> None:
+    known = WEB.known(running=True, born=-90_000, started=-90_000)
+    core >> knowledge(-1000, known, boot_id="another boot") >> attached(0)
+    assert core.table.running == 0
+    core >> inventory(10, WEB.again().found(born=-500))
+    assert core.types() == [START]
+    assert core.last_start().kind != "first"
+    assert core.start.host == HOST
+
+
+def test_late_starts_of_a_pod_know_their_predecessor(core: Core) -> None:
+    pod = Orchestrator("kubernetes", pod_uid="pod-1", container="app", attempt=1)
+    description = Description(DB.id, orchestrator=pod)
+    core >> knowledge(-60_000) >> attached(0) >> inventory(10, DB.found(-500, description))
+    assert (core.last_start().kind, core.last_start().attempt) == ("restart", 1)
+
+
+def test_an_inventory_before_the_probes_are_attached_reports_nothing(core: Core) -> None:
+    core >> knowledge(-60_000) >> inventory(10, WEB.found(born=-500))
+    assert core.types() == []
+
+
+def test_surviving_probes_are_said_to_be(core: Core) -> None:
+    core >> attached(0, surviving=True)
+    (event,) = core.of(EventType.SENSOR)
+    assert event.sensor is not None
+    assert event.sensor.probes_surviving

@@ -1,0 +1,234 @@
+"""What an agent owes across its own end: nothing unseen, nothing twice, no storm at its start."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from tests.e2e.agent import COMMAND, Agent, summaries, unload_probes
+from tests.e2e.engines.dockerd import Dockerd
+from tests.e2e.engines.image import IMAGE
+from tests.e2e.engines.lab import unique
+from tests.e2e.engines.runc import Runc
+from tests.e2e.engines.waiting import until
+from tests.e2e.expect import FIRST, assert_has
+
+pytestmark = pytest.mark.e2e
+
+
+@contextmanager
+def storm(runc: Runc) -> Iterator[list[str]]:
+    """Start one short container after another meanwhile; the list names those that ran."""
+    ran: list[str] = []
+    over = threading.Event()
+
+    def start_containers() -> None:
+        while not over.is_set():
+            container = unique("storm")
+            runc.run(container, "true")
+            runc.delete(container)
+            ran.append(container)
+
+    thread = threading.Thread(target=start_containers)
+    thread.start()
+    try:
+        yield ran
+    finally:
+        over.set()
+        thread.join()
+
+
+def _ran(containers: list[str], count: int) -> bool:
+    return len(containers) >= count
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda sig: sig.name)
+def test_a_stopped_agent_has_written_everything(
+    own_agent: Agent, runc: Runc, number: signal.Signals
+) -> None:
+    own_agent.start()
+    containers = [unique("last") for _ in range(5)]
+    for container in containers:
+        runc.run(container, "true")
+    own_agent.stop(number)
+    for container in containers:
+        assert len(own_agent.starts(container)) == 1
+        assert len(own_agent.stops(container)) == 1
+
+
+def test_starts_while_no_agent_runs_are_reported_by_the_next(
+    own_agent: Agent, docker: Dockerd
+) -> None:
+    own_agent.start()
+    own_agent.stop()
+    name = unique("meanwhile")
+    short, _ = docker.run_to_end("--name", name, IMAGE, "true")
+    long = docker.run(IMAGE)
+    own_agent.start()
+    assert_has(
+        own_agent.one_start(short),
+        container={"name": name, "image": {"name": IMAGE}},
+        start=FIRST,
+    )
+    assert_has(own_agent.one_stop(short), stop={"exit_code": 0})
+    assert_has(own_agent.one_start(long), container={"image": {"name": IMAGE}}, start=FIRST)
+    assert own_agent.stops(long) == []
+
+
+def test_an_agent_killed_again_and_again_in_a_storm_misses_no_start(
+    own_agent: Agent, runc: Runc
+) -> None:
+    own_agent.start()
+    with storm(runc) as ran:
+        for kills in range(1, 5):
+            until(partial(_ran, ran, kills * 6), "containers run")
+            own_agent.kill()
+            own_agent.start()
+    own_agent.settle()
+    missed = [container for container in ran if not own_agent.starts(container)]
+    assert not missed, f"{len(missed)} of {len(ran)} starts were not reported: {missed}"
+    for container in ran:
+        assert len(own_agent.starts(container)) == 1, summaries(own_agent.of(container))
+        assert len(own_agent.stops(container)) == 1, summaries(own_agent.of(container))
+
+
+def test_containers_that_ran_before_the_agent_are_no_starts(
+    own_agent: Agent, docker: Dockerd, runc: Runc
+) -> None:
+    name = unique("old")
+    by_docker = docker.run("--name", name, IMAGE)
+    of_the_host = docker.run("--pid=host", IMAGE)
+    by_runc = unique("old")
+    runc.run_detached(by_runc, "sleep", "3600")
+    own_agent.start()
+    own_agent.quiet(1)
+    own_agent.settle()
+    for container in (by_docker, of_the_host, by_runc):
+        assert own_agent.of(container) == []
+    notes = [event["sensor"] for event in own_agent.events if event["type"] == "sensor"]
+    (inventory,) = [note for note in notes if note["action"] == "inventory_taken"]
+    assert inventory["containers"] >= 3
+
+    docker.cli("kill", by_docker)
+    runc.cli("kill", by_runc, "KILL")
+    assert_has(
+        own_agent.one_stop(by_docker),
+        container={"name": name, "image": {"name": IMAGE}},
+        stop={"signal": 9},
+    )
+    assert_has(own_agent.one_stop(by_runc), stop={"signal": 9})
+
+
+def test_a_container_from_before_the_agent_is_reactivated_not_first(
+    own_agent: Agent, docker: Dockerd
+) -> None:
+    stopped, _ = docker.run_to_end(IMAGE, "sh", "-c", "exit 7")
+    running = docker.run(IMAGE)
+    own_agent.start()
+    docker.cli("start", "--attach", stopped, check=False)
+    docker.cli("restart", "--time", "0", running)
+    assert_has(
+        own_agent.one_start(stopped),
+        start={"kind": "reactivation", "previous": {"id": stopped, "exit_code": 7}},
+    )
+    assert_has(own_agent.one_start(running), start={"kind": "restart"})
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["stopped", "killed"])
+def test_what_ran_through_an_agent_s_absence_is_not_started_anew(
+    own_agent: Agent, docker: Dockerd, *, crash: bool
+) -> None:
+    container = docker.run(IMAGE)
+    own_agent.start()
+    seen = docker.run(IMAGE)
+    own_agent.one_start(seen)
+    if crash:
+        own_agent.kill()
+    else:
+        own_agent.stop()
+    own_agent.start()
+    own_agent.quiet(1)
+    assert own_agent.starts(container) == []
+    own_agent.one_start(seen)
+    docker.cli("kill", seen, container)
+    assert_has(own_agent.one_stop(seen), stop={"signal": 9}, container={"image": {"name": IMAGE}})
+    assert_has(own_agent.one_stop(container), stop={"signal": 9})
+
+
+def test_a_restart_over_two_agents_knows_the_run_before(own_agent: Agent, docker: Dockerd) -> None:
+    own_agent.start()
+    container, _ = docker.run_to_end(IMAGE, "sh", "-c", "exit 7")
+    first = own_agent.one_start(container)
+    own_agent.stop()
+    own_agent.start()
+    docker.cli("start", "--attach", container, check=False)
+    _, second = own_agent.exactly(2, "start", container)
+    assert_has(
+        second,
+        start={
+            "kind": "reactivation",
+            "previous": {"id": container, "started": first["time"], "exit_code": 7},
+        },
+    )
+
+
+def test_a_start_that_no_probe_saw_is_found_and_told_once(
+    own_agent: Agent, docker: Dockerd
+) -> None:
+    own_agent.start()
+    own_agent.stop()
+    unload_probes()
+    name = unique("unseen")
+    container = docker.run("--name", name, IMAGE)
+    own_agent.start()
+    start = own_agent.one_start(container)
+    assert_has(start, container={"name": name, "image": {"name": IMAGE}}, start=FIRST)
+    assert {witness["source"] for witness in start["evidence"]} == {"procfs"}
+    assert start["observed"] > start["time"]
+    gaps = [event for event in own_agent.events if event["type"] == "gap"]
+    assert gaps, "a stretch without probes was not said out loud"
+    own_agent.stop()
+    own_agent.start()
+    own_agent.quiet(1)
+    own_agent.one_start(container)
+
+
+def test_probes_loaded_before_any_agent_have_it_told_what_they_saw(
+    own_agent: Agent, docker: Dockerd
+) -> None:
+    subprocess.run([COMMAND, "probes", "load"], check=True, capture_output=True, timeout=60)
+    name = unique("early")
+    container, _ = docker.run_to_end("--name", name, IMAGE, "true")
+    own_agent.start()
+    assert_has(own_agent.one_start(container), container={"name": name}, start=FIRST)
+    assert_has(own_agent.one_stop(container), stop={"exit_code": 0})
+
+
+def test_a_second_agent_is_refused_and_told_what_to_do(own_agent: Agent, runc: Runc) -> None:
+    own_agent.start()
+    home = own_agent.state_dir.parent
+    second = subprocess.run(
+        [
+            *(COMMAND, "run", "--output", "-"),
+            *("--state-dir", home / "state-2", "--socket", home / "second.sock"),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert second.returncode not in {0, 1}
+    assert f"pid {own_agent.pid}" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert second.stdout == ""
+    container = unique("still")
+    runc.run(container, "true")
+    own_agent.one_start(container)
+    own_agent.stop()

@@ -1,0 +1,243 @@
+"""The reader of ring buffers: against a ring of our own making, and against the kernel's."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.kernel import loader, pins, ring
+from sensor.kernel.libbpf import BpfMap
+from sensor.kernel.record import Kind, decode
+from sensor.kernel.ring import Ring
+from sensor.model import CommandExec
+from tests.kernel.live import Bundle, Probes
+from tests.kernel.sample_ring import BUSY, DISCARDED, PAGE, FakeRing
+
+NOWHERE = Path("/nowhere")
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRing]:
+    made = FakeRing(pages=2)
+    monkeypatch.setattr(BpfMap, "pinned", made.pinned)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reader(fake: FakeRing) -> Iterator[Ring]:
+    assert fake
+    opened = Ring(NOWHERE)
+    yield opened
+    opened.close()
+
+
+# --------------------------------------------------------------- a ring of our own
+
+
+def test_records_come_out_whole_and_in_order(fake: FakeRing, reader: Ring) -> None:
+    records = [b"a", b"bb" * 100, b"", b"c" * 7, b"d" * 8]
+    for record in records:
+        fake.put(record)
+    assert reader.backlog() > 0
+    assert reader.drain() == records
+    assert reader.drain() == []
+    assert reader.backlog() == 0
+    assert fake.consumed == fake.produced
+
+
+def test_no_more_than_the_limit_is_taken(fake: FakeRing, reader: Ring) -> None:
+    for number in range(5):
+        fake.put(bytes([number]))
+    assert reader.drain(limit=2) == [b"\0", b"\1"]
+    assert reader.drain(limit=2) == [b"\2", b"\3"]
+    assert reader.drain(limit=2) == [b"\4"]
+
+
+def test_a_record_that_is_being_written_stops_the_reader_before_it(
+    fake: FakeRing, reader: Ring
+) -> None:
+    fake.put(b"first")
+    position = fake.put(b"second", BUSY)
+    fake.put(b"third")
+    assert position is not None
+    assert reader.drain() == [b"first"]
+    assert reader.drain() == []
+    assert fake.consumed == position
+    fake.finish(position, len(b"second"))
+    assert reader.drain() == [b"second", b"third"]
+
+
+def test_discarded_records_are_passed_over(fake: FakeRing, reader: Ring) -> None:
+    fake.put(b"first")
+    fake.put(b"gone", DISCARDED)
+    fake.put(b"last")
+    assert reader.drain() == [b"first", b"last"]
+    assert fake.consumed == fake.produced
+
+
+def test_a_record_across_the_end_is_read_in_one_piece(fake: FakeRing, reader: Ring) -> None:
+    record = bytes(range(256)) * 10
+    for _ in range(20):
+        assert fake.put(record) is not None
+        assert reader.drain() == [record]
+    assert fake.consumed > 4 * fake.size
+
+
+def test_positions_beyond_32_bits_are_nothing_special(fake: FakeRing, reader: Ring) -> None:
+    fake.start_at((1 << 40) - 64)
+    for number in range(40):
+        assert fake.put(bytes([number]) * 500) is not None
+        assert reader.drain() == [bytes([number]) * 500]
+
+
+def test_the_next_reader_goes_on_where_the_last_one_stopped(fake: FakeRing) -> None:
+    for number in range(4):
+        fake.put(bytes([number]))
+    first = Ring(NOWHERE)
+    assert first.drain(limit=1) == [b"\0"]
+    first.close()
+    second = Ring(NOWHERE)
+    assert second.drain() == [b"\1", b"\2", b"\3"]
+    second.close()
+
+
+def test_a_closed_reader_leaves_no_descriptor_behind(fake: FakeRing) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    opened = Ring(NOWHERE)
+    fake.put(b"x")
+    opened.drain()
+    opened.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 1500), st.sampled_from([0, 0, 0, DISCARDED]), st.booleans()),
+        min_size=20,
+        max_size=60,
+    ),
+    pages=st.sampled_from([1, 2, 8]),
+    window=st.sampled_from([PAGE, 4 * PAGE, 1 << 20]),
+)
+def test_what_is_put_in_comes_out_whatever_the_window(
+    steps: list[tuple[int, int, bool]], pages: int, window: int
+) -> None:
+    fake = FakeRing(pages)
+    expected: deque[bytes] = deque()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BpfMap, "pinned", fake.pinned)
+        patch.setattr(ring, "WINDOW", window)
+        patch.setattr(ring, "RECORD_MAX", PAGE)
+        opened = Ring(NOWHERE)
+        for number, (length, flags, drains) in enumerate(steps):
+            record = number.to_bytes(2, "little") + b"r" * length
+            if fake.put(record, flags) is not None and not flags:
+                expected.append(record)
+            if drains:
+                for record in opened.drain(limit=3):
+                    assert record == expected.popleft()
+        assert opened.drain() == list(expected)
+        opened.close()
+    fake.close()
+
+
+# --------------------------------------------------------------- the kernel's ring
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Probes]:
+    """Probes whose rings hold a handful of records."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loader, "LIFECYCLE_PAGES", 1)
+        patch.setattr(loader, "COMMANDS_PAGES", 2)
+        root = pins.BPFFS / f"castoff-test-small-{os.getpid()}"
+        loaded = Probes(loader.load(root))
+    yield loaded
+    loaded.close()
+    loader.unload(root)
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Path:
+    """A program of a watched name that does nothing."""
+    program = tmp_path / "crictl"
+    shutil.copy(shutil.which("true") or "/bin/true", program)
+    return program
+
+
+def numbers(records: list[bytes], tool: Path) -> list[int]:
+    """The numbers that the tool was called with, in the order of the records."""
+    seen = [decode(data) for data in records]
+    calls = [one.argv for one in seen if isinstance(one, CommandExec)]
+    return [int(argv[1]) for argv in calls if argv[0] == str(tool)]
+
+
+def call(tool: Path, *values: int) -> None:
+    for value in values:
+        subprocess.run([tool, str(value)], check=True)
+
+
+@pytest.mark.kernel
+def test_the_kernels_records_survive_many_laps(small: Probes, tool: Path) -> None:
+    small.commands.drain()
+    before = small.count(Kind.COMMAND_EXEC).dropped
+    seen: list[int] = []
+    for number in range(60):
+        call(tool, number)
+        seen += numbers(small.commands.drain(), tool)
+    dropped = small.count(Kind.COMMAND_EXEC).dropped - before
+    assert seen == sorted(set(seen))
+    assert len(seen) + dropped >= 60, "whatever is missing was counted as dropped"
+    assert len(seen) > 30
+
+
+@pytest.mark.kernel
+def test_a_full_ring_drops_the_newest_and_counts_them(small: Probes, tool: Path) -> None:
+    small.commands.drain()
+    before = small.count(Kind.COMMAND_EXEC)
+    call(tool, *range(40))
+    after = small.count(Kind.COMMAND_EXEC)
+    seen = numbers(small.commands.drain(), tool)
+    assert seen == list(range(len(seen)))
+    assert 0 < len(seen) < 40
+    assert after.dropped - before.dropped >= 40 - len(seen)
+    assert after.submitted - before.submitted >= len(seen)
+    call(tool, 40)
+    assert numbers(small.commands.drain(), tool) == [40]
+
+
+@pytest.mark.kernel
+def test_records_make_the_descriptor_readable(small: Probes, tool: Path) -> None:
+    small.commands.drain()
+    poll = select.poll()
+    poll.register(small.commands.descriptor, select.POLLIN)
+    call(tool, 1)
+    assert poll.poll(5000)
+    assert small.commands.backlog() > 0
+    assert 1 in numbers(small.commands.drain(), tool)
+
+
+@pytest.mark.kernel
+def test_starts_that_found_no_room_are_counted(small: Probes, bundle: Bundle) -> None:
+    small.lifecycle.drain()
+    before = small.count(Kind.INIT_EXEC), small.count(Kind.INIT_EXIT)
+    for _ in range(6):
+        assert bundle.run("/bin/true") == 0
+    after = small.count(Kind.INIT_EXEC), small.count(Kind.INIT_EXIT)
+    told = len(small.lifecycle.drain())
+    dropped = sum(b.dropped - a.dropped for a, b in zip(before, after, strict=True))
+    submitted = sum(b.submitted - a.submitted for a, b in zip(before, after, strict=True))
+    assert dropped > 0
+    assert told <= submitted
+    assert submitted + dropped >= 12

@@ -1,0 +1,234 @@
+"""Whole events testify to execs of watched programs and to connects to engines, and to no more."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.model import ApiConnect, AuditExec, Witness
+from sensor.sources.audit.assembly import Assembler, AuditEvent, Ending
+from sensor.sources.audit.fields import FieldParser
+from sensor.sources.audit.programs import Programs
+from sensor.sources.audit.record import Record, from_line
+from sensor.sources.audit.witness import AuditWitness, Statement
+from tests.sources.audit.audit_text import corpus, line, record, syscall
+
+pytest.importorskip("auparse", reason="needs python3-audit and the system's Python")
+
+ENGINE = "/var/run/docker.sock"
+SADDR = "01002F7661722F72756E2F646F636B65722E736F636B00"
+
+
+def start_of(pid: int, before: int) -> int | None:
+    return before - 5 if pid == 42 else None
+
+
+PARSER = FieldParser()
+
+
+def witness(*watched: str) -> AuditWitness:
+    programs = Programs(watched or ("docker", "docker-compose", "containerd-shim", "ctr"))
+    return AuditWitness(PARSER, programs, lambda path: path == ENGINE, start_of)
+
+
+def hear(*records: Record, cut: bool = False) -> Statement:
+    event = AuditEvent(records[0].stamp, records, Ending.EOE, cut)
+    return witness().hear(event, realtime_offset=400_000_000_000)
+
+
+def exec_of(*records: Record) -> AuditExec:
+    found = hear(*records).testimony
+    assert isinstance(found, AuditExec)
+    return found
+
+
+EXECVE = record("EXECVE", 'argc=3 a0="docker" a1="start" a2=612062')
+
+
+def test_an_exec_carries_the_person_and_the_command() -> None:
+    found = exec_of(
+        syscall(),
+        EXECVE,
+        record("CWD", 'cwd="/home/ann"'),
+        record("PATH", 'item=0 name="/usr/bin/docker" inode=1'),
+        record("PATH", 'item=1 name="/lib64/ld-linux-x86-64.so.2" inode=2'),
+        record("PROCTITLE", "proctitle=74696D656F7574"),
+    )
+    assert found.time == 600_000_000_000
+    assert found.ref == "1000.000:1"
+    assert found.key == "castoff_client"
+    assert found.success
+    caller = found.caller
+    assert (caller.pid, caller.parent, caller.start_time) == (42, 41, 599_999_999_995)
+    assert (caller.uid, caller.loginuid, caller.session) == (0, 4242, 7)
+    assert (caller.comm, caller.exe, caller.tty) == ("docker", "/usr/bin/docker", "pts1")
+    assert caller.argv == ("docker", "start", "a b")
+    assert caller.cwd == "/home/ann"
+
+
+def test_what_is_unset_is_none() -> None:
+    caller = exec_of(syscall(auid="4294967295", ses="4294967295", tty="(none)"), EXECVE).caller
+    assert (caller.loginuid, caller.session, caller.tty, caller.cwd) == (None, None, None, None)
+
+
+def test_a_key_of_somebody_else_changes_nothing() -> None:
+    found = exec_of(syscall(key="(null)"), EXECVE)
+    assert found.key is None
+    found = exec_of(syscall(key="6369735F646F636B657201636173746F66665F636C69656E74"), EXECVE)
+    assert found.key == "cis_docker,castoff_client"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (syscall(exe='"/"', comm='"x"'), EXECVE),
+        (syscall(exe='"/x (deleted)"'), record("EXECVE", 'argc=1 a0="/opt/bin/ctr"')),
+        (
+            syscall(exe="2F62696E2F646F636B6572202864656C6574656429"),
+            record("EXECVE", 'argc=1 a0="x"'),
+        ),
+        (
+            syscall(exe='"/usr/bin/python3.11"'),
+            record("EXECVE", 'argc=2 a0="/usr/bin/python3" a1="/usr/bin/docker-compose"'),
+            record("PATH", 'item=0 name="/usr/bin/docker-compose"'),
+        ),
+        (
+            syscall(exe='"/usr/bin/containerd-shim-runc-v2"'),
+            record("EXECVE", 'argc=1 a0="x"'),
+        ),
+        (syscall(322), EXECVE),
+        (syscall(11, arch="40000003"), EXECVE),
+        (syscall(1, arch="c00000ff"), EXECVE),
+    ],
+    ids=["argv0", "argv0 path", "deleted exe", "script", "prefix", "execveat", "i386", "new arch"],
+)
+def test_a_program_is_watched_by_any_of_its_names(records: tuple[Record, ...]) -> None:
+    assert isinstance(hear(*records).testimony, AuditExec)
+
+
+def test_other_programs_are_not_reported_even_under_our_key() -> None:
+    other = hear(syscall(exe='"/bin/true"'), record("EXECVE", 'argc=1 a0="true"'))
+    assert other == Statement()
+
+
+def test_a_failed_exec_is_told_by_the_path_that_was_tried() -> None:
+    found = exec_of(
+        syscall(success="no", exit="-13", exe='"/bin/bash"'),
+        record("PATH", 'item=0 name="/usr/bin/docker"'),
+    )
+    assert not found.success
+    assert found.caller.argv is None
+    assert hear(syscall(success="no"), record("PATH", 'item=0 name="/bin/x"')) == Statement()
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (syscall(), record("EXECVE", 'argc=3 a0="docker" a1="start"')),
+        (syscall(), record("EXECVE", 'argc=3 a0="docker" a1="start" a2="we')),
+        (syscall(),),
+    ],
+    ids=["missing argument", "cut argument", "no EXECVE"],
+)
+def test_a_partial_exec_is_reported_without_its_arguments(records: tuple[Record, ...]) -> None:
+    statement = hear(*records)
+    assert statement.partial
+    assert isinstance(statement.testimony, AuditExec)
+    assert statement.testimony.caller.argv is None
+    assert statement.testimony.caller.loginuid == 4242
+
+
+def test_an_exec_without_its_call_is_partial() -> None:
+    assert hear(EXECVE) == Statement(None, partial=True)
+    cut = record("SYSCALL", "arch=c000003e syscall=59 success=yes exi")
+    assert hear(cut, EXECVE) == Statement(None, partial=True)
+
+
+def test_a_connect_to_an_engine_names_the_caller() -> None:
+    found = hear(
+        syscall(42, exe='"/usr/bin/python3.11"', comm='"python3"'),
+        record("SOCKADDR", f"saddr={SADDR}"),
+        record("CWD", 'cwd="/root"'),
+    ).testimony
+    assert isinstance(found, ApiConnect)
+    assert found.socket == ENGINE
+    assert found.witness is Witness.AUDIT
+    assert (found.caller.loginuid, found.caller.exe) == (4242, "/usr/bin/python3.11")
+    assert found.caller.argv is None
+
+
+def test_a_relative_socket_path_is_resolved() -> None:
+    saddr = "0100" + b"../run/docker.sock\0".hex().upper()
+    found = hear(
+        syscall(42), record("SOCKADDR", f"saddr={saddr}"), record("CWD", 'cwd="/var/lib"')
+    ).testimony
+    assert isinstance(found, ApiConnect)
+    assert found.socket == ENGINE
+
+
+def test_our_key_knows_an_engine_under_another_path() -> None:
+    saddr = record("SOCKADDR", f"saddr=0100{b'/sock'.hex().upper()}")
+    assert isinstance(hear(syscall(42, key='"castoff_api"'), saddr).testimony, ApiConnect)
+    assert hear(syscall(42, key='"other"'), saddr) == Statement()
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (syscall(42), record("SOCKADDR", "saddr=02000050A9FEA9FE0000000000000000")),
+        (syscall(42, success="no", exit="-111"), record("SOCKADDR", f"saddr={SADDR}")),
+        (syscall(49), record("SOCKADDR", f"saddr={SADDR}")),
+        (syscall(102, arch="40000003", a0="2"), record("SOCKADDR", f"saddr={SADDR}")),
+    ],
+    ids=["internet", "refused", "bind", "socketcall bind"],
+)
+def test_what_is_no_connect_to_an_engine_is_left_out(records: tuple[Record, ...]) -> None:
+    assert hear(*records) == Statement()
+
+
+def test_a_connect_without_its_address_is_partial() -> None:
+    assert hear(syscall(42)).partial
+
+
+def test_the_corpora_hold_one_watched_program_each() -> None:
+    for name in ("normal.log", "out_of_order.log", "lost_messages.log"):
+        assembler = Assembler()
+        for raw in corpus(name).read_bytes().splitlines():
+            found = from_line(raw)
+            assert found is not None
+            assembler.push(found, 0)
+        heard = [witness("grep").hear(event, 0) for event in assembler.flush()]
+        execs = [s.testimony for s in heard if isinstance(s.testimony, AuditExec)]
+        assert [e.caller.argv for e in execs] == [("grep", "--color=auto", "mapping")]
+        assert execs[0].caller.cwd == "/home/andrew_kroh"
+        assert not any(statement.partial for statement in heard)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["SYSCALL", "EXECVE", "SOCKADDR", "CWD", "PATH"]),
+            st.binary(max_size=60)
+            | st.sampled_from(
+                [
+                    b"arch=c000003e syscall=59 success=yes a0=1 pid=1 exe=",
+                    b'argc=1 a0="docker" a0="x',
+                    b"saddr=0100",
+                    b"item=0 name=",
+                ]
+            ),
+            st.binary(max_size=20),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_bytes_are_survived(parts: list[tuple[str, bytes, bytes]]) -> None:
+    records = [from_line(line(kind, "") + text + end) for kind, text, end in parts]
+    hear(*(found for found in records if found is not None))
+
+
+def test_control_characters_stay_in_the_data() -> None:
+    found = exec_of(syscall(), record("EXECVE", 'argc=2 a0="docker" a1=1B5B33316DFF'))
+    assert found.caller.argv == ("docker", "\x1b[31m\udcff")

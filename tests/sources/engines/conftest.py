@@ -1,0 +1,96 @@
+"""Engines of this test run: started once, and emptied after each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.engines import lab as labs
+from tests.e2e.engines import podman as podmans
+from tests.e2e.engines.containerd import Containerd
+from tests.e2e.engines.dockerd import Dockerd
+from tests.e2e.engines.image import BoxImage
+from tests.e2e.engines.lab import Lab
+from tests.sources.engines.podman_service import PodmanService
+
+
+def need(*programs: str) -> None:
+    """Skip, or fail where that would go unnoticed, without root or a program."""
+    problem = None
+    if os.geteuid() != 0:
+        problem = "not root, and container engines need it"
+    elif missing := [name for name in programs if shutil.which(name) is None]:
+        problem = f"{', '.join(missing)} not installed; fix: make setup-test"
+    if problem is None:
+        return
+    if os.environ.get("CASTOFF_E2E") == "required":
+        pytest.fail(f"cannot run here: {problem}")
+    pytest.skip(f"cannot run here: {problem}")
+
+
+@pytest.fixture(scope="package")
+def lab() -> Iterator[Lab]:
+    need("busybox", "runc")
+    with labs.opened() as lab:
+        yield lab
+
+
+@pytest.fixture(scope="package")
+def image(lab: Lab) -> BoxImage:
+    return BoxImage(lab)
+
+
+@pytest.fixture(scope="package")
+def running_containerd(lab: Lab) -> Iterator[Containerd]:
+    need("containerd", "ctr")
+    containerd = Containerd(lab)
+    containerd.start()
+    yield containerd
+    containerd.stop()
+
+
+@pytest.fixture(scope="package")
+def running_dockerd(lab: Lab, image: BoxImage, running_containerd: Containerd) -> Iterator[Dockerd]:
+    need("dockerd", "docker")
+    dockerd = Dockerd(lab, running_containerd)
+    dockerd.start()
+    dockerd.import_image(image)
+    archive = lab.directory / "image" / "docker.tar"
+    dockerd.save_image(archive)
+    running_containerd.import_image(archive, "default")
+    yield dockerd
+    dockerd.stop()
+
+
+@pytest.fixture
+def dockerd(running_dockerd: Dockerd) -> Iterator[Dockerd]:
+    yield running_dockerd
+    running_dockerd.remove_all()
+
+
+@pytest.fixture
+def containerd(
+    running_containerd: Containerd,
+    running_dockerd: Dockerd,  # noqa: ARG001 - it puts the image there
+) -> Iterator[Containerd]:
+    yield running_containerd
+    running_containerd.remove_all()
+
+
+@pytest.fixture(scope="package")
+def running_podman(lab: Lab, image: BoxImage) -> Iterator[PodmanService]:
+    if not podmans.installed():
+        need("podman", "conmon", "runc")
+    service = PodmanService(lab, image)
+    service.start()
+    yield service
+    service.daemon.stop()
+
+
+@pytest.fixture
+def podman(running_podman: PodmanService) -> Iterator[PodmanService]:
+    yield running_podman
+    running_podman.podman.remove_all()

@@ -1,0 +1,94 @@
+"""A guest's job: load the probes, run the agent, act out the scenarios, report to the host.
+
+Runs inside the guest as root, on the distribution's Python, from the tree that machine.py packed:
+
+    python3 -m tests.vm.guest [PART-OF-A-SCENARIO'S-NAME...]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import termios
+import time
+import tty
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.vm.engines import Skip, prepare, run
+from tests.vm.observer import TREE, Agent
+from tests.vm.scenarios import SCENARIOS, Scenario
+from tests.vm.story import Report
+
+REPORTS = Path("/dev/ttyS1")
+COMMAND = TREE / "bin" / "castoff"
+
+
+class Port:
+    """The serial port that the host reads: one JSON document a line."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.open(REPORTS, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(self.descriptor)
+
+    def say(self, what: str, **fields: object) -> None:
+        line = json.dumps({"what": what, **fields}).encode() + b"\n"
+        while line:
+            line = line[os.write(self.descriptor, line) :]
+        termios.tcdrain(self.descriptor)
+
+
+def act(function: Scenario, agent: Agent) -> Report:
+    """Play one scenario and collect the events that it caused."""
+    report = Report(function.__name__)
+    began = time.monotonic()
+    try:
+        report.expected = function(agent)
+    except Skip as reason:
+        report.skipped = str(reason)
+    except Exception as error:  # noqa: BLE001 - a broken scenario must not end the others
+        report.error = f"{type(error).__name__}: {error}"
+    try:
+        report.events = agent.fence()
+    except (TimeoutError, RuntimeError) as error:
+        report.error = f"{report.error or ''} fence: {error}".strip()
+    report.seconds = round(time.monotonic() - began, 1)
+    return report
+
+
+def main(wanted: list[str]) -> None:
+    """Run the scenarios whose names contain one of ``wanted``, or all."""
+    port = Port()
+    port.say("boot", kernel=os.uname().release)
+    try:
+        began = time.monotonic()
+        loaded = subprocess.run([COMMAND, "probes", "load"], capture_output=True, check=False)
+        port.say(
+            "load",
+            code=loaded.returncode,
+            text=(loaded.stdout + loaded.stderr).decode(errors="replace")[-20000:],
+            seconds=round(time.monotonic() - began, 1),
+        )
+        if loaded.returncode:
+            return
+        prepare()
+        port.say("prepared", seconds=round(time.monotonic() - began, 1))
+        agent = Agent()
+        # The containers of prepare() are none, and what the agent says of itself is no scenario's.
+        agent.fence()
+        for function in SCENARIOS:
+            if not wanted or any(part in function.__name__ for part in wanted):
+                port.say("scenario", **asdict(act(function, agent)))
+        status = run(str(COMMAND), "probes", "status", "-o", "json", check=False)
+        code = agent.stop()
+        port.say("agent", code=code, errors=agent.errors(), probes=status)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the host must hear of it
+        port.say("broken", text=f"{type(error).__name__}: {error}")
+    finally:
+        port.say("end")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

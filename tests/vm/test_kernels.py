@@ -1,0 +1,190 @@
+"""The product on other kernels: real engines in a guest, exactly one start a container.
+
+One guest a kernel plays every scenario of scenarios.py; each scenario is a test of its own. A guest
+takes five to eight minutes under software emulation, so this runs on demand only: ``make vm``.
+
+    CASTOFF_VM=1                 run it
+    CASTOFF_VM_KERNELS=trixie    only these suites' kernels (space separated)
+    CASTOFF_VM_CACHE=DIRECTORY   where images are kept
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.vm import image, machine
+from tests.vm.scenarios import SCENARIOS
+from tests.vm.story import START, STOP, signal_name
+
+KERNELS = {"bullseye": "5.10", "bookworm": "6.1", "trixie": "6.12", "sid": ""}
+"""Debian suites and the version that their kernel's release begins with; sid's moves."""
+
+SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "schema" / "castoff.event.1.schema.json"
+PROGRAMS = {
+    *("on_exec", "on_fork", "on_exit"),
+    *("on_cgroup_mkdir", "on_cgroup_attach", "on_oom_victim"),
+}
+OF_THE_SENSOR = {"sensor"}
+"""Types that are about the agent itself and may come at any time."""
+
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.skipif(
+        os.environ.get("CASTOFF_VM") != "1",
+        reason="guests take minutes a kernel under emulation; run them with: make vm",
+    ),
+]
+
+
+def chosen_kernels() -> tuple[str, ...]:
+    return tuple(os.environ.get("CASTOFF_VM_KERNELS", " ".join(KERNELS)).split())
+
+
+class Run:
+    """All that one guest reported, by what it is about."""
+
+    def __init__(self, reports: list[machine.Report]) -> None:
+        self.reports = reports
+        self.scenarios: dict[str, Any] = {
+            str(report["name"]): report for report in reports if report["what"] == "scenario"
+        }
+
+    def one(self, what: str) -> machine.Report:
+        """The report of a kind that comes once."""
+        found = [report for report in self.reports if report["what"] == what]
+        assert found, f"the guest did not report {what!r}: {self.reports[-3:]}"
+        return found[0]
+
+
+def progress(suite: str) -> Callable[[machine.Report], None]:
+    """Tell whoever waits how far the guest is; pytest shows it with -s, and when a test fails."""
+    began = time.monotonic()
+
+    def show(report: machine.Report) -> None:
+        words = [str(report[key]) for key in ("what", "name", "kernel", "error") if report.get(key)]
+        sys.stderr.write(f"{suite} {time.monotonic() - began:6.1f} s  {' '.join(words)}\n")
+        sys.stderr.flush()
+
+    return show
+
+
+def play(suite: str, directory: Path) -> Run:
+    """Boot a kernel and play all scenarios in it."""
+    job = directory / "job"
+    job.write_text("#!/bin/sh\ncd castoff && exec python3 -m tests.vm.guest\n")
+    kernel = image.kernel(suite)
+    with machine.boot(kernel, image.root_image(), job, directory / "console.log") as running:
+        return Run(running.read(progress(suite)))
+
+
+@pytest.fixture(scope="module", params=chosen_kernels())
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """What happened in the guest; a guest that broke down fails each of its tests."""
+    missing = image.missing_tools()
+    assert not missing, f"not installed: {', '.join(missing)}; run: make vm"
+    return play(request.param, tmp_path_factory.mktemp(f"vm-{request.param}"))
+
+
+def test_the_kernel_is_the_one_that_was_meant(run: Run, request: pytest.FixtureRequest) -> None:
+    suite = request.node.callspec.params["run"]
+    assert str(run.one("boot")["kernel"]).startswith(KERNELS.get(suite, ""))
+
+
+def test_the_kernel_takes_all_programs(run: Run) -> None:
+    load = run.one("load")
+    assert load["code"] == 0, load["text"]
+    status = json.loads(str(run.one("agent")["probes"]))
+    assert set(status["programs"]) == PROGRAMS
+    assert status["current"]
+
+
+def test_the_agent_ends_with_zero(run: Run) -> None:
+    agent = run.one("agent")
+    assert agent["code"] == 0, agent["errors"]
+
+
+def test_every_event_follows_the_schema(run: Run) -> None:
+    validator = Draft202012Validator(json.loads(SCHEMA_PATH.read_text()))
+    for report in run.scenarios.values():
+        for event in report["events"]:
+            problems = [f"{e.json_path}: {e.message}" for e in validator.iter_errors(event)]
+            assert not problems, (report["name"], problems)
+
+
+@pytest.mark.parametrize("name", [function.__name__ for function in SCENARIOS])
+def test_scenario(run: Run, name: str) -> None:
+    report = run.scenarios.get(name)
+    assert report is not None, f"the guest did not come so far: {run.reports[-3:]}"
+    if report["skipped"]:
+        pytest.skip(report["skipped"])
+    assert report["error"] is None, (report["error"], outline(report["events"]))
+    left = [event for event in report["events"] if event["type"] not in OF_THE_SENSOR]
+    for expected in report["expected"]:
+        mine = [event for event in left if is_about(event, expected)]
+        left = [event for event in left if event not in mine]
+        check(expected, mine)
+    assert not left, f"nobody asked for: {outline(left)}"
+
+
+def is_about(event: dict[str, Any], expected: dict[str, Any]) -> bool:
+    container = event["container"]
+    if container is None:
+        return False
+    if expected["id"] is None:
+        return bool(container["name"] == expected["name"])
+    return bool(container["id"] == expected["id"])
+
+
+def check(expected: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    """Compare one container's events with what its scenario said of it."""
+    seen = outline(events)
+    kinds = [event["start"]["kind"] for event in events if event["type"] == START]
+    assert kinds == expected["starts"], seen
+    ends = [how_it_ended(event) for event in events if event["type"] == STOP]
+    assert ends == expected["stops"], seen
+    others = [e["type"] for e in events if e["type"] not in (START, STOP)]
+    assert others == expected["others"], seen
+    for event in events:
+        container = event["container"]
+        assert len({event["id"] for event in events}) == len(events), seen
+        assert container["name"] == expected["name"], seen
+        image_of = container["image"]
+        assert (image_of and image_of["name"]) == expected["image"], seen
+        if event["type"] == START and expected["cgroup"] is not None:
+            assert container["cgroup"] == expected["cgroup"], seen
+
+
+def how_it_ended(event: dict[str, Any]) -> int | str | None:
+    """Exit code, or the signal's name as guest.py writes it."""
+    stop = event["stop"]
+    if stop["signal"] is not None:
+        return signal_name(stop["signal"])
+    code: int | None = stop["exit_code"]
+    return code
+
+
+def outline(events: list[dict[str, Any]]) -> str:
+    """Events without what no test here looks at."""
+    kept = ("id", "name", "image", "cgroup", "runtime", "oci_runtime", "pid")
+    return json.dumps(
+        [
+            {
+                "type": event["type"],
+                "container": {key: (event["container"] or {}).get(key) for key in kept},
+                "start": event["start"] and event["start"]["kind"],
+                "stop": event["stop"],
+                "gap": event["gap"],
+            }
+            for event in events
+        ],
+        indent=1,
+    )
