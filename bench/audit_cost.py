@@ -1,11 +1,10 @@
 """What the audit rules cost a process that they are not about: ``python -m bench.audit_cost``.
 
 Two loops (spawn /bin/true; getppid and a one-byte write), each as a process without a login and as
-one of a logged-in user, under each condition of the table. A round measures all conditions, in an
-order that rotates; a ratio is that of a condition to the same round's "no audit", in which no task
-has an audit context (``-a never,task``: what a task costs on a host that never enabled audit). The
-table shows medians over the rounds, and quartiles. The row "no audit" is a second measurement of
-the same: the noise.
+one of a logged-in user, under each condition of the table. Every run is paired with one a moment
+away in which no task has an audit context, what a task costs on a host that never enabled audit:
+``-a never,task`` is put in front of the rules for it. The table shows the medians of the ratios of
+the pairs, and quartiles. The row "no audit" pairs that with itself: the noise.
 
 Needs root, auditctl, gcc, and a host without audit rules. Rules are loaded for some seconds at a
 time. Kernel audit is enabled while it runs and afterwards left as it was.
@@ -20,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SOURCE = Path(__file__).with_suffix(".c")
-ROUNDS = 9
-LOOPS = {"exec": 100, "syscalls": 200_000}
-"""Iterations: some 60 ms."""
-RUNS = 5
+ROUNDS = 5
+PAIRS = 8
+"""Pairs of a condition in one round."""
+LOOPS = {"exec": 150, "syscalls": 300_000}
+"""Iterations: some 80 ms."""
 USERS = {"no login": "4294967295", "logged in": "4242"}
 
-BASE = "base"
-"""What the others are divided by: the same as :data:`NO_AUDIT`, measured at another moment."""
 NO_AUDIT = "no audit"
 ENABLED = "audit enabled, no rules"
 FORMS = tuple(form.value for form in Form)
@@ -60,13 +58,10 @@ def machine() -> str:
 
 
 def measure(program: Path, case: Case) -> float:
-    """Nanoseconds of CPU time of one iteration, the least of several runs."""
+    """Nanoseconds of CPU time of one iteration."""
     user, loop = case
     words = [str(program), USERS[user], loop, str(LOOPS[loop])]
-    return min(
-        float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-        for _ in range(RUNS)
-    )
+    return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
 @contextmanager
@@ -90,14 +85,27 @@ def condition(name: str, scratch: Path) -> Iterator[int]:
             yield installer.install(Form(name)).rules
         finally:
             installer.uninstall()
-    elif name == ENABLED:
-        yield 0
     else:
-        subprocess.run(["auditctl", "-a", "never,task"], check=True)
-        try:
-            yield 0
-        finally:
-            subprocess.run(["auditctl", "-d", "never,task"], check=True)
+        yield 0
+
+
+@contextmanager
+def no_context() -> Iterator[None]:
+    """No task that is forked meanwhile is audited, whatever rules there are."""
+    subprocess.run(["auditctl", "-A", "never,task"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["auditctl", "-d", "never,task"], check=True)
+
+
+def pair(program: Path, name: str, case: Case, *, base_first: bool) -> float:
+    """Return the ratio of a run under the condition to one without audit."""
+    found: dict[bool, float] = {}
+    for base in (base_first, not base_first):
+        with no_context() if base or name == NO_AUDIT else nullcontext():
+            found[base] = measure(program, case)
+    return found[False] / found[True]
 
 
 def table(rounds: int, scratch: Path, say: Callable[[str], None]) -> None:
@@ -105,24 +113,20 @@ def table(rounds: int, scratch: Path, say: Callable[[str], None]) -> None:
     program = scratch / "audit_cost"
     subprocess.run(["gcc", "-O2", "-o", program, SOURCE], check=True)
     cases = list(itertools.product(USERS, LOOPS))
-    names = [BASE, NO_AUDIT, ENABLED, *FORMS]
+    names = [NO_AUDIT, ENABLED, *FORMS]
     counts: dict[str, int] = {}
     ratios: dict[tuple[str, Case], list[float]] = {}
     with enabled():
-        for turn in range(rounds):
-            found: dict[tuple[str, Case], float] = {}
-            for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                with condition(name, scratch) as counts[name]:
-                    for case in cases:
-                        found[name, case] = measure(program, case)
-            for name, case in itertools.product(names, cases):
-                ratio = found[name, case] / found[BASE, case]
-                ratios.setdefault((name, case), []).append(ratio)
-    say(f"{machine()}; CPU time, median of {rounds} paired ratios (quartiles)")
+        for _, name in itertools.product(range(rounds), names):
+            with condition(name, scratch) as counts[name]:
+                for turn, case in itertools.product(range(PAIRS), cases):
+                    ratio = pair(program, name, case, base_first=turn % 2 == 0)
+                    ratios.setdefault((name, case), []).append(ratio)
+    say(f"{machine()}; CPU time, medians of {rounds * PAIRS} paired ratios (quartiles)")
     say("")
     say("| condition | " + " | ".join(f"{user}: {loop}" for user, loop in cases) + " |")
     say("|---" * (len(cases) + 1) + "|")
-    for name in names[1:]:
+    for name in names:
         cells: list[str] = []
         for case in cases:
             low, middle, high = statistics.quantiles(ratios[name, case], n=4)

@@ -200,7 +200,11 @@ class Agent:
                 self._loop.add_signal_handler(number, self.stop)
                 # Not the default again: a second Ctrl-C during the last moments changes nothing.
                 stack.callback(signal.signal, number, signal.SIG_IGN)
-            control = ControlServer(self.settings.socket, self._status)
+            control = ControlServer(
+                self.settings.socket,
+                self._status,
+                resources={"/v1/coverage": lambda query: reporting.coverage(self, query)},
+            )
             await control.start()
             stack.push_async_callback(control.close)
             self._introduce(pin_set, knowledge)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from sensor import __version__
+from sensor.control.coverage import report
+from sensor.control.since import parse as parse_since
 from sensor.control.status import DropCount, OutputState, ProbeSet, SourceState, Status
 from sensor.kernel import clock, pins
 from sensor.model import EventType
@@ -14,6 +17,7 @@ from sensor.outputs.native import rfc3339
 if TYPE_CHECKING:
     from sensor.agent import Agent
 
+DEFAULT_PERIOD = "1h"
 _NS_PER_SECOND = 1_000_000_000
 
 
@@ -56,6 +60,16 @@ def _counters(agent: Agent) -> tuple[tuple[str, int], ...]:
     counters.append(("containers.known", len(agent.core.table)))
     counters.append(("containers.forgotten", agent.core.table.forgotten))
     return tuple(counters)
+
+
+def coverage(agent: Agent, query: str) -> bytes:
+    """Return the coverage document for ``since=…`` (an hour without); raises ValueError."""
+    now = clock.boottime()
+    until = now + agent.realtime_offset
+    since = parse_since(parse_qs(query).get("since", [DEFAULT_PERIOD])[-1], until)
+    rows = agent.core.coverage(since - agent.realtime_offset)
+    times = tuple(rfc3339(row.time + agent.realtime_offset) or "" for row in rows)
+    return report(rows, rfc3339(since) or "", rfc3339(until) or "", times).to_json()
 
 
 def status(agent: Agent) -> Status:

@@ -14,7 +14,7 @@ import click
 import sensor
 from sensor.errors import CastoffError
 
-VERBS = ("run", "record", "replay", "probes", "status")
+VERBS = ("run", "status", "coverage", "doctor", "probes", "rules", "record", "replay")
 
 
 class _Verbs(click.Group):

@@ -1,6 +1,7 @@
 """The agent's local socket: HTTP/1.1 and JSON, ``curl --unix-socket`` works.
 
     GET /v1/status   the agent's state (:mod:`sensor.control.status`)
+    GET /v1/coverage?since=10m   which layer saw which start (:mod:`sensor.control.coverage`)
     GET /healthz     200 while the event loop turns; says nothing of lost events on purpose
 
 The socket file is made under another name, given its mode and group, and renamed: a client never
@@ -19,6 +20,7 @@ import logging
 import os
 import socket
 import stat
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,7 @@ from sensor.control.peer import peer_of
 from sensor.errors import ProbesBusy, StateUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sensor.control.status import Status
@@ -39,22 +41,36 @@ CLIENTS_LIMIT = 32
 PROBE_SECONDS = 1.0
 """How long an agent that already sits on the socket may take to accept."""
 
+Resource = Callable[[str], bytes]
+"""A query string to a JSON document; raises ValueError for a query that makes no sense."""
+
 log = logging.getLogger("castoff.control")
 
 
 class ControlServer:
     """Serves ``status`` on a unix socket at ``path`` between ``start`` and ``close``.
 
-    ``status`` is called in the event loop for each request and must not wait. The socket belongs
-    to ``group`` where the host has such a group, else to root alone.
+    ``status`` and the other ``resources`` (by path; given the query string, they return a JSON
+    document or raise ValueError for a wrong query) are called in the event loop for each request
+    and must not wait. The socket belongs to ``group`` where the host has such a group, else to
+    root alone.
     """
 
     def __init__(
-        self, path: Path, status: Callable[[], Status], *, group: str | None = GROUP
+        self,
+        path: Path,
+        status: Callable[[], Status],
+        *,
+        resources: Mapping[str, Resource] | None = None,
+        group: str | None = GROUP,
     ) -> None:
         self.refused = 0
         self._path = path
-        self._status = status
+        self._resources: dict[str, Resource] = {
+            "/v1/status": lambda _: status().to_json(),
+            "/healthz": lambda _: b'{"status":"ok"}\n',
+            **(resources or {}),
+        }
         self._group = group
         self._gid: int | None = None
         self._server: asyncio.Server | None = None
@@ -155,14 +171,16 @@ class ControlServer:
         return None
 
     def _answer(self, request: Request) -> Response:
-        if request.path not in {"/v1/status", "/healthz"}:
+        resource = self._resources.get(request.path)
+        if resource is None:
             return _error(HTTPStatus.NOT_FOUND, "no such resource")
         if request.method not in {"GET", "HEAD"}:
             refusal = _error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource can only be read")
             return Response(refusal.status, refusal.body, allow="GET, HEAD")
-        if request.path == "/healthz":
-            return Response(HTTPStatus.OK, b'{"status":"ok"}\n')
-        return Response(HTTPStatus.OK, self._status().to_json())
+        try:
+            return Response(HTTPStatus.OK, resource(request.query))
+        except ValueError as error:
+            return _error(HTTPStatus.BAD_REQUEST, str(error))
 
 
 def _error(status: HTTPStatus, reason: str) -> Response:

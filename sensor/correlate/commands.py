@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from sensor.correlate import client_command, runtime_command
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.containers import HEX_ID_LEN, Creation
-from sensor.model import CgroupBirth, CommandExec, ContainerId, ProcessKey, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.correlate.runtime_command import RuntimeCommand
+    from sensor.model import CgroupBirth, CommandExec, ContainerId, ProcessKey
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -108,7 +108,7 @@ class CommandLog:
         self._running: OrderedDict[tuple[int, int], Client] = OrderedDict()
         self._asked = {request: deque[Client](maxlen=ASKED_MAX) for request in Request}
         self._ended: deque[Ended] = deque(maxlen=CLIENTS_MAX)
-        self._engines: OrderedDict[str, int] = OrderedDict()
+        self._engines: OrderedDict[tuple[str, tuple[ContainerId, ...]], int] = OrderedDict()
 
     def add_runtime(self, exec_: CommandExec) -> Creation | RuntimeCommand | None:
         """Record a runtime's command; returns what it is.
@@ -167,12 +167,12 @@ class CommandLog:
         self._asked[command.request].append(client)
         return client
 
-    def add_engine(self, exec_: CommandExec) -> None:
-        """Record that an engine began."""
-        if exec_.role is Role.ENGINE:
-            self._engines[exec_.program] = exec_.time
-            self._engines.move_to_end(exec_.program)
-            self._trim(self._engines, ENGINES_MAX)
+    def add_engine(self, exec_: CommandExec, inside: tuple[ContainerId, ...]) -> None:
+        """Record that an engine began, ``inside`` the containers given."""
+        key = (exec_.program, inside)
+        self._engines[key] = exec_.time
+        self._engines.move_to_end(key)
+        self._trim(self._engines, ENGINES_MAX)
 
     def creation_of(self, process: ProcessKey | None) -> Creation | None:
         """Return the creating command that ``process`` runs or ran."""
@@ -230,9 +230,9 @@ class CommandLog:
                 return client
         return None
 
-    def engine_boot(self, program: str) -> int | None:
-        """When an engine of that name last began, in ns since boot."""
-        return self._engines.get(program)
+    def engine_boot(self, program: str, inside: tuple[ContainerId, ...]) -> int | None:
+        """When an engine of that name, in these containers, last began, in ns since boot."""
+        return self._engines.get((program, inside))
 
     @staticmethod
     def _trim(table: OrderedDict[_Key, _Value], limit: int) -> None:

@@ -205,7 +205,8 @@ def engine_of(sighting: Sighting) -> Engine | None:
     """Tell the engine by the best source: the description on disk, else the cgroup's naming."""
     if sighting.description is not None and sighting.description.engine is not None:
         return sighting.description.engine
-    return sighting.identity.engine if sighting.identity is not None else None
+    identity = sighting.identity
+    return identity.engine if identity is not None and identity.exact else None
 
 
 def sighting_of(

@@ -30,7 +30,7 @@ from sensor.correlate.commands import (
     CommandLog,
     Names,
 )
-from sensor.correlate.kind import ENGINE_BOOT_WINDOW
+from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
 from sensor.model import (
     Confidence,
     ContainerId,
@@ -70,8 +70,6 @@ _ENGINES_OF = {
     "crictl": frozenset({Engine.CONTAINERD, Engine.CRIO, Engine.DOCKER}),
 }
 """The engines that a client can reach. Podman serves Docker's API too."""
-
-_POLICIES = frozenset({"always", "unless-stopped", "on-failure"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +218,7 @@ class Attributor:
         boot = subject.engine_boot
         if boot is None or subject.kind is StartKind.FIRST:
             return False
-        record = subject.description.record if subject.description is not None else None
-        if record is not None and record.restart_policy not in (None, *_POLICIES):
+        if not may_start_at_boot(subject.description):
             return False
         return subject.since <= boot <= subject.time <= boot + ENGINE_BOOT_WINDOW
 

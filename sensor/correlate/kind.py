@@ -27,6 +27,9 @@ Docker's restart takes 150-400 ms from the exit to the next init; its first poli
 ENGINE_BOOT_WINDOW = 300_000_000_000
 """Nanoseconds after an engine's own start in which it is taken to be still starting containers."""
 
+BOOT_POLICIES = frozenset({"always", "unless-stopped", "on-failure"})
+"""Docker's restart policies for which it starts containers when it begins."""
+
 NS_PER_SECOND = 1_000_000_000
 
 
@@ -63,6 +66,12 @@ def earlier_run(
     return None
 
 
+def may_start_at_boot(description: Description | None) -> bool:
+    """Whether an engine may start the container when it begins: by its policy, where known."""
+    record = description.record if description is not None else None
+    return record is None or record.restart_policy in (None, *BOOT_POLICIES)
+
+
 def _one_operation(run: Run | None, description: Description | None, seen: Circumstances) -> bool:
     record = description.record if description is not None else None
     if record is not None and record.restarting:
@@ -75,6 +84,7 @@ def _one_operation(run: Run | None, description: Description | None, seen: Circu
     boot = seen.engine_boot_wall
     if (
         boot is not None
+        and may_start_at_boot(description)
         and 0 <= seen.started_wall - boot <= ENGINE_BOOT_WINDOW
         and (stopped is None or stopped <= boot)
     ):

@@ -101,7 +101,7 @@ class Lifecycle:
             self._commands.add_client(exec_)
             self._callers.add_client(exec_)
         elif exec_.role is Role.ENGINE:
-            self._commands.add_engine(exec_)
+            self._commands.add_engine(exec_, self._places.chain(exec_.process.cgroup))
         elif exec_.role is Role.RUNTIME:
             command = self._commands.add_runtime(exec_)
             if isinstance(command, Creation):

@@ -145,7 +145,7 @@ class StartReporter:
         restart = self._commands.asked(Request.RESTART, names, 0, time)
         start = self._commands.asked(Request.START, names, self._since(state), time)
         stop = self._commands.asked(Request.STOP, names, 0, time)
-        boot = self._engine_boot(engine)
+        boot = self._engine_boot(state, engine)
         return kind.decide(
             state,
             description,
@@ -161,17 +161,11 @@ class StartReporter:
             ),
         )
 
-    def _engine_boot(self, engine: Engine | None) -> int | None:
-        boots = (
-            [
-                boot
-                for program in _ENGINE_PROGRAMS.get(engine, ())
-                if (boot := self._commands.engine_boot(program)) is not None
-            ]
-            if engine is not None
-            else []
-        )
-        return max(boots, default=None)
+    def _engine_boot(self, state: ContainerState, engine: Engine | None) -> int | None:
+        """When the container's engine last began: one that runs where its containers do."""
+        programs = _ENGINE_PROGRAMS.get(engine, ()) if engine is not None else ()
+        found = (self._commands.engine_boot(program, state.parents) for program in programs)
+        return max((boot for boot in found if boot is not None), default=None)
 
     def _since(self, state: ContainerState) -> int:
         """When the container's last run ended, in ns since boot; 0 when it had none or unknown."""
@@ -192,7 +186,7 @@ class StartReporter:
             time=creation.time if creation is not None else time,
             since=since,
             restart_since=min(since, state.started or 0) if state.last_run is not None else since,
-            engine_boot=self._engine_boot(engine),
+            engine_boot=self._engine_boot(state, engine),
         )
 
 

@@ -84,12 +84,12 @@ def load(root: Path = pins.PIN_ROOT) -> pins.PinSet:
         raise PermissionMissing(problem, "Run: sudo castoff probes load")
     pins.mount_bpffs(root.parent)
     wanted = fingerprint()
-    existing = pins.loaded_sets(root)
-    for candidate in existing:
+    for candidate in pins.loaded_sets(root):
         if candidate.fingerprint == wanted:
             if candidate.links():
                 return candidate
             candidate.remove()
+    existing = pins.loaded_sets(root)
     request = compiler.Request(
         source=str(SOURCES / "castoff.bpf.c"),
         watched=str(SOURCES / "watched.toml"),

@@ -29,6 +29,8 @@ COMMAND = CHECKOUT / "bin" / "castoff"
 SCHEMA = CHECKOUT / "docs" / "schema" / "castoff.event.1.schema.json"
 EVENT_SECONDS = 15.0
 READY_SECONDS = 60.0
+DESCRIPTION_SECONDS = 0.3
+"""A little more than the longest time for which a start waits for its description."""
 
 Event = dict[str, Any]
 
@@ -205,13 +207,15 @@ class Agent:
     def settle(self) -> None:
         """Wait until the agent has reported all that happened up to now.
 
-        A container started now is reported after everything before it, so its events say that
-        nothing earlier is under way: after this, an event that is not there will not come.
+        The kernel's records of a container started now come after everything before it. What the
+        agent then still holds back are starts whose description is being read, for a bounded time:
+        after that, an event that is not there will not come.
         """
         name = unique("sentinel")
         self._runc.run(name, "true")
         self._runc.delete(name)
         self.wait_for(lambda: self.starts(name) and self.stops(name), f"{name} starts and stops")
+        self.quiet(DESCRIPTION_SECONDS)
 
     def exactly(self, count: int, kind: str, container: str) -> list[Event]:
         """Return the container's events of ``kind``, of which there must be ``count``."""

@@ -102,6 +102,12 @@ class Listener:
         return [one for one in found if one.process in inits or one.root in roots]
 
     @property
+    def all_exits(self) -> list[InitExit]:
+        """Ends of anybody's inits."""
+        self._take()
+        return [one for one in self._all if isinstance(one, InitExit)]
+
+    @property
     def command_exits(self) -> list[CommandExit]:
         roots: set[ProcessKey] = {one.process.key for one in self.commands}
         found = [one for one in self._all if isinstance(one, CommandExit)]
@@ -183,6 +189,11 @@ class Bundle:
         self.write(*args, shared=shared)
         words = ("run", "--no-pivot", "--bundle", str(self.path), self.id)
         return self.runc(*words, program=program, wrapper=wrapper)
+
+    def init_pid(self) -> int:
+        """The pid of its init, as the runtime wrote it down."""
+        state = json.loads((self.root / self.id / "state.json").read_text())
+        return int(state["init_process_pid"])
 
     def delete(self) -> None:
         """Remove what is left of it."""

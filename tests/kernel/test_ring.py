@@ -35,7 +35,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRing]:
 
 @pytest.fixture
 def reader(fake: FakeRing) -> Iterator[Ring]:
-    assert fake
+    assert fake.produced == 0
     opened = Ring(NOWHERE)
     yield opened
     opened.close()
@@ -111,13 +111,17 @@ def test_the_next_reader_goes_on_where_the_last_one_stopped(fake: FakeRing) -> N
     second.close()
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_a_closed_reader_leaves_no_descriptor_behind(fake: FakeRing) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     opened = Ring(NOWHERE)
     fake.put(b"x")
     opened.drain()
     opened.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 @settings(max_examples=40, deadline=None)

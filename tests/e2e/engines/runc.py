@@ -44,9 +44,8 @@ class Runc:
                 "source": "tmpfs",
                 "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
             },
+            {"destination": "/proc", "type": "proc", "source": "proc"},
         ]
-        if "pid" in kinds:
-            mounts.append({"destination": "/proc", "type": "proc", "source": "proc"})
         config = {
             "ociVersion": "1.0.2",
             "process": {

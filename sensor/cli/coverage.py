@@ -1,0 +1,56 @@
+"""``castoff coverage``: what each layer saw, and where they disagree."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from sensor.control.client import AgentClient
+from sensor.control.coverage import CoverageReport
+from sensor.control.since import parse
+from sensor.outputs.text import visible
+
+SHORT_ID = 12
+
+
+def _lines(report: CoverageReport) -> list[str]:
+    lines = [f"{report.starts} starts since {report.since}"]
+    for layer, count in report.layers:
+        of = report.listening if layer == "engine" else report.starts
+        note = " that it was listened to for" if layer == "engine" else ""
+        lines.append(f"  {layer:<8} {count} of {of}{note}")
+    if not report.disagreements:
+        lines.append("every start was seen by all who should have")
+    for row in report.disagreements:
+        name = visible(row.name or row.id[:SHORT_ID])
+        saw, missing = ", ".join(row.saw), ", ".join(row.missing)
+        lines.append(f"! {row.time}  {name}: seen by {saw}; not by {missing}: {row.reason}")
+    return lines
+
+
+@click.command()
+@click.option("--since", default="1h", show_default=True, help="10m, 2h, RFC 3339, Unix seconds.")
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    default=Path("/run/castoff/castoff.sock"),
+    show_default=True,
+    envvar="CASTOFF_SOCKET",
+    help="Where the agent answers.",
+)
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+def command(since: str, socket: Path, output: str) -> None:
+    """Count the starts of a period by the witnesses that told of them."""
+    try:
+        parse(since, time.time_ns())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from error
+    document = AgentClient(socket).get(f"/v1/coverage?since={quote(since)}")
+    if output == "json":
+        click.echo(document, nl=False)
+        return
+    for line in _lines(CoverageReport.from_json(document)):
+        click.echo(line)

@@ -1,0 +1,214 @@
+"""``castoff doctor``: what this host allows, what is missing, one line each with the fix."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from enum import StrEnum, unique
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sensor.errors import CastoffError
+from sensor.kernel import btf, cgroup_link, fields, libbpf, loader
+from sensor.kernel.pins import BPFFS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STATE_DIR = Path("/var/lib/castoff")
+FREE_MIN = 256 * 1024 * 1024
+"""Bytes that should be free where the state is kept."""
+
+KERNEL_MIN = (5, 8)
+"""The ring buffer and links of raw tracepoints."""
+
+CONNECT_MIN = (6, 7)
+"""cgroup/connect_unix programs."""
+
+_CAP_BPF, _CAP_PERFMON, _CAP_SYS_ADMIN = 39, 38, 21
+
+
+@unique
+class Health(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Works without; something is lost by it."""
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it is, what to do."""
+
+    check: str
+    health: Health
+    text: str
+    fix: str | None = None
+
+
+def _kernel_version() -> tuple[int, int]:
+    major, _, rest = platform.release().partition(".")
+    minor = rest.split(".")[0].split("-")[0]
+    return int(major), int(minor) if minor.isdigit() else 0
+
+
+def _kernel() -> Finding:
+    release = platform.release()
+    if _kernel_version() < KERNEL_MIN:
+        return Finding("kernel", Health.FAIL, f"Linux {release}", "Castoff needs 5.8 or newer.")
+    return Finding("kernel", Health.OK, f"Linux {release}")
+
+
+def _btf() -> Finding:
+    try:
+        count = len(fields.macros(btf.Btf.running()))
+    except CastoffError as error:
+        return Finding("btf", Health.FAIL, error.problem, error.fix)
+    return Finding("btf", Health.OK, f"{count} field offsets found")
+
+
+def _compiler() -> Finding:
+    if importlib.util.find_spec("bcc") is None:
+        fix = "apt-get install python3-bpfcc (Fedora: dnf install python3-bcc)"
+        return Finding("bcc", Health.FAIL, f"not importable by {sys.executable}", fix)
+    return Finding("bcc", Health.OK, "importable")
+
+
+def _rights() -> Finding:
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    line = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    held = int(line.split()[1], 16)
+    if held >> _CAP_SYS_ADMIN & 1 or (held >> _CAP_BPF & 1 and held >> _CAP_PERFMON & 1):
+        return Finding("rights", Health.OK, f"uid {os.geteuid()} may load BPF programs")
+    fix = "Run as root, or give CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE."
+    return Finding("rights", Health.FAIL, f"uid {os.geteuid()} may not load BPF programs", fix)
+
+
+def _bpffs() -> Finding:
+    if not BPFFS.is_dir():
+        fix = "The kernel needs CONFIG_BPF_SYSCALL=y."
+        return Finding("bpffs", Health.FAIL, f"{BPFFS} does not exist", fix)
+    if not os.access(BPFFS, os.W_OK):
+        return Finding("bpffs", Health.FAIL, f"{BPFFS} is not writable", "Run as root.")
+    return Finding("bpffs", Health.OK, f"{BPFFS} (mounted at load time when it is not)")
+
+
+def _lockdown() -> Finding:
+    try:
+        text = Path("/sys/kernel/security/lockdown").read_text(encoding="ascii")
+    except OSError:
+        return Finding("lockdown", Health.OK, "none")
+    if "[confidentiality]" in text:
+        fix = "Boot with lockdown=integrity: confidentiality forbids BPF to read kernel memory."
+        return Finding("lockdown", Health.FAIL, "confidentiality", fix)
+    return Finding("lockdown", Health.OK, text[text.find("[") + 1 : text.find("]")])
+
+
+def _connects() -> Finding:
+    if _kernel_version() < CONNECT_MIN:
+        text = "before 6.7 the kernel does not tell who connects to an engine's socket"
+        return Finding("api callers", Health.NOTE, text, "castoff rules install (audit), or 6.7.")
+    try:
+        root = cgroup_link.cgroup2_root()
+    except OSError:
+        text = "no cgroup v2 mount to attach to: API callers are not seen"
+        return Finding("api callers", Health.NOTE, text, "Mount cgroup2, or use audit rules.")
+    return Finding("api callers", Health.OK, f"seen by cgroup/connect_unix at {root}")
+
+
+def _probes() -> Finding:
+    try:
+        sets = loader.status()
+    except (CastoffError, OSError) as error:
+        return Finding("probes", Health.FAIL, str(error), "Run as root.")
+    current = next((loaded for loaded in sets if loaded.current), None)
+    if current is None:
+        return Finding("probes", Health.NOTE, "not loaded", "castoff probes load, or castoff run")
+    rings = f"rings of {current.lifecycle_mib:g} and {current.commands_mib:g} MiB"
+    return Finding("probes", Health.OK, f"{len(current.programs)} programs attached, {rings}")
+
+
+def _libbpf() -> Finding:
+    try:
+        cpus = libbpf.possible_cpus()
+    except (OSError, ValueError) as error:
+        return Finding("cpus", Health.FAIL, str(error), "sysfs has to be mounted.")
+    return Finding("cpus", Health.OK, f"{cpus} possible")
+
+
+def _disk() -> Finding:
+    place = STATE_DIR if STATE_DIR.exists() else STATE_DIR.parent
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        return Finding("disk", Health.FAIL, f"{place}: {error.strerror}", "Name a --state-dir.")
+    text = f"{free // (1024 * 1024)} MiB free at {place}"
+    if free < FREE_MIN:
+        return Finding("disk", Health.NOTE, text, "Make room: the state needs a few MiB.")
+    return Finding("disk", Health.OK, text)
+
+
+_AUDIT_STATES = (
+    "no rules: no cost; who used an engine's API is told by the kernel alone (6.7 and newer)",
+    "people (rules install --people): those who logged in are recorded, others pay nothing",
+    "all (rules install --all): every task is recorded, and pays at each system call",
+)
+
+
+def _audit() -> Finding:
+    from sensor.rules import inspection
+    from sensor.rules.auditctl import Auditctl
+    from sensor.rules.host import Host
+
+    try:
+        report = inspection.check(Host(), Auditctl())
+    except (CastoffError, OSError) as error:
+        return Finding("audit", Health.NOTE, str(error), "apt-get install auditd, or go without.")
+    text = f"{report.state.value.replace('_', ' ')}; the three states and their cost:"
+    text += "".join(f"\n               - {state}" for state in _AUDIT_STATES)
+    return Finding("audit", Health.OK, text + "\n               measured: docs/audit.md")
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    _kernel,
+    _btf,
+    _compiler,
+    _rights,
+    _lockdown,
+    _bpffs,
+    _libbpf,
+    _probes,
+    _connects,
+    _audit,
+    _disk,
+)
+_COLOURS = {Health.OK: "green", Health.NOTE: "yellow", Health.FAIL: "red"}
+
+
+@click.command()
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+def command(output: str) -> None:
+    """Check this host; exit code 1 when something stands in the way of seeing starts."""
+    findings = [check() for check in CHECKS]
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for finding in findings:
+        if output == "json":
+            click.echo(json.dumps(asdict(finding)))
+            continue
+        mark = finding.health.value.ljust(5)
+        if colour:
+            mark = click.style(mark, fg=_COLOURS[finding.health])
+        click.echo(f"{mark} {finding.check:<12} {finding.text}")
+        if finding.fix is not None:
+            click.echo(f"{'':19}fix: {finding.fix}")
+    if any(finding.health is Health.FAIL for finding in findings):
+        raise SystemExit(1)
