@@ -50,6 +50,7 @@ BPF_HASH(inits, u32, struct started_init, 65536);
 BPF_HASH(started_mounts, u32, u32, 65536);
 BPF_TABLE("lru_hash", u64, struct budget, budgets, 8192);
 BPF_TABLE("lru_hash", struct socket_place, u32, socket_verdicts, 8192);
+BPF_HASH(engine_sockets, struct socket_file, u32, 1024);
 BPF_ARRAY(settings, u64, 4);
 
 static __always_inline u64 read_pointer(u64 base, u64 offset)
@@ -803,5 +804,146 @@ int on_connect_unix(void *ctx)
 	fill_argv(scratch, task);
 	submit_commands(scratch, RECORD_API_CONNECT);
 	return 1;
+}
+#endif
+
+/*
+ * Optional: who asks an engine for what, with the first bytes of the request. fentry and fexit need
+ * rights that not every host gives; the kernel's own functions have been the same since 5.5.
+ */
+#if defined(OFF_unix_sock_peer) && defined(ENUM_ITER_IOVEC)
+#define RPC_MESSAGE_MAX 1024
+#define POST 0x54534f50U
+
+/* The engine API behind the socket that this one is connected to, 0 for any other. */
+static __always_inline u32 engine_api(u64 sock, u64 *peer)
+{
+	u64 dentry;
+	u64 inode;
+	struct socket_file file = {};
+	u32 *api;
+
+	*peer = read_pointer(sock, OFF_unix_sock_peer);
+	dentry = *peer ? read_pointer(*peer, OFF_unix_sock_dentry) : 0;
+	inode = dentry ? read_pointer(dentry, OFF_dentry_d_inode) : 0;
+	if (!inode)
+		return 0;
+	file.inode = read_pointer(inode, OFF_inode_i_ino);
+	file.device = read_u32(read_pointer(inode, OFF_inode_i_sb), OFF_super_block_s_dev);
+	api = engine_sockets.lookup(&file);
+	return api ? *api : 0;
+}
+
+/* The user address of what is sent, and how much of it lies there in one piece; 0 for none. */
+static __always_inline u64 first_bytes(u64 message, u64 length, u64 *usable)
+{
+	u64 iter = message + OFF_msghdr_msg_iter;
+	u64 offset = read_pointer(iter, OFF_iov_iter_iov_offset);
+	u64 vector;
+	u64 here;
+	u32 type;
+
+#ifdef OFF_iov_iter_iter_type
+	type = read_u32(iter, OFF_iov_iter_iter_type) & 0xff;
+#else
+	/* Before 5.14 the type is a bit of a word that holds the direction, too. */
+	type = read_u32(iter, OFF_iov_iter_type) & ~1U;
+#endif
+#ifdef ENUM_ITER_UBUF
+	if (type == ENUM_ITER_UBUF) {
+		*usable = length;
+		return read_pointer(iter, OFF_iov_iter_ubuf) + offset;
+	}
+#endif
+	if (type != ENUM_ITER_IOVEC)
+		return 0;
+	vector = read_pointer(iter, OFF_iov_iter_iov);
+	here = read_pointer(vector, 8);
+	here = here > offset ? here - offset : 0;
+	*usable = length < here ? length : here;
+	return read_pointer(vector, 0) + offset;
+}
+
+static __always_inline void append_listener(struct scratch *scratch, u64 peer)
+{
+	u64 address = read_pointer(peer, OFF_unix_sock_addr);
+	u32 offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
+	long length =
+		address ? bpf_probe_read_kernel_str(&scratch->tail[offset], SOCKET_PATH_LEN - 3,
+						    (void *)(address + OFF_unix_address_name + 2))
+			: 0;
+
+	if (length <= 0)
+		return;
+	scratch->record.text_len = length & 127;
+	scratch->record.size += length & 127;
+}
+
+struct socket;
+struct msghdr;
+struct sockaddr;
+
+KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, u64 length)
+{
+	u64 task;
+	u64 peer;
+	u32 api = engine_api(read_pointer((u64)socket, OFF_socket_sk), &peer);
+	struct scratch *scratch;
+	u64 usable = 0;
+	u32 head = 0;
+	u64 bytes;
+	u32 offset;
+
+	if (!api || (api == API_RPC && length > RPC_MESSAGE_MAX))
+		return 0;
+	bytes = first_bytes((u64)message, length, &usable);
+	if (!bytes || usable < sizeof(head) ||
+	    bpf_probe_read_user(&head, sizeof(head), (void *)bytes) < 0)
+		return 0;
+	if (api == API_HTTP && head != POST)
+		return 0;
+	task = bpf_get_current_task();
+	if (!command_allowed(task, RECORD_API_REQUEST))
+		return 0;
+	scratch = begin(RECORD_API_REQUEST);
+	if (!scratch)
+		return 0;
+	fill_identity(scratch, task);
+	append_listener(scratch, peer);
+	if (usable > PAYLOAD_LEN - 1)
+		usable = PAYLOAD_LEN - 1;
+	usable &= PAYLOAD_LEN - 1;
+	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
+	if (bpf_probe_read_user(&scratch->tail[offset], usable, (void *)bytes) == 0) {
+		scratch->record.payload_len = usable;
+		scratch->record.size += usable;
+	}
+	fill_argv(scratch, task);
+	submit_commands(scratch, RECORD_API_REQUEST);
+	return 0;
+}
+
+/* For kernels without cgroup/connect_unix. */
+KRETFUNC_PROBE(unix_stream_connect, struct socket *socket, struct sockaddr *address, int length,
+	       int flags, int result)
+{
+	u64 task;
+	u64 peer;
+	struct scratch *scratch;
+
+	if (result || !engine_api(read_pointer((u64)socket, OFF_socket_sk), &peer))
+		return 0;
+	task = bpf_get_current_task();
+	if (!command_allowed(task, RECORD_API_CONNECT))
+		return 0;
+	scratch = begin(RECORD_API_CONNECT);
+	if (!scratch)
+		return 0;
+	scratch->record.flags = FLAG_LISTENER;
+	fill_identity(scratch, task);
+	append_listener(scratch, peer);
+	fill_argv(scratch, task);
+	submit_commands(scratch, RECORD_API_CONNECT);
+	return 0;
 }
 #endif

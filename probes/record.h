@@ -54,12 +54,14 @@ enum lineage_kind {
 	LINEAGE_SUPERVISOR = 2,
 	LINEAGE_CGROUP_MAKER = 3,
 	LINEAGE_CGROUP = 4,
-	LINEAGE_CLIENT = 5, /* a container client itself; not inherited, only its end is of interest */
+	LINEAGE_CLIENT =
+		5, /* a container client itself; not inherited, only its end is of interest */
 };
 
 enum record_flag {
 	FLAG_STARTED = 1, /* RECORD_INIT_EXIT: it had executed its entrypoint */
 	FLAG_OOM_KILLED = 2, /* RECORD_INIT_EXIT: the kernel's OOM killer chose it */
+	FLAG_LISTENER = 16, /* RECORD_API_CONNECT: the path is the engine's own, not the caller's */
 	FLAG_NAMED_BY_COMM = 8, /* RECORD_COMMAND_EXEC: a script or link, matched by its own name */
 	FLAG_ARGV_TRUNCATED = 4, /* the command line was longer than ARGV_LEN */
 };
@@ -130,6 +132,18 @@ struct started_init {
 	u64 start_time;
 	u32 mnt_ns;
 	u32 oom_killed;
+};
+
+/* A unix socket's file. device: as the kernel codes it, major << 20 | minor. */
+struct socket_file {
+	u64 inode;
+	u32 device;
+	u32 reserved;
+};
+
+enum socket_api {
+	API_HTTP = 1, /* only sends that begin with POST are of interest */
+	API_RPC = 2, /* gRPC, ttrpc: short messages that may name a container */
 };
 
 struct budget {

@@ -429,7 +429,7 @@ class ApiConnect:
     socket: str
     """The listener's path as the caller wrote it: ``/run/docker.sock`` or ``/var/run/…``."""
     mnt_ns: int | None = None
-    """The caller's mount namespace, in which the path holds."""
+    """The caller's mount namespace, in which the path holds; None when it is the listener's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from sensor.errors import CastoffError, PermissionMissing
 from sensor.kernel import clock, loader, watched
-from sensor.kernel.verdicts import SocketVerdicts
-from sensor.model import Role, SourceChanged
+from sensor.kernel.verdicts import EngineSockets, SocketVerdicts
+from sensor.model import ApiRequest, Role, SourceChanged
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.source import AuditSource, unavailable
 from sensor.sources.contacts import ContactSifter
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from sensor.sources.engines.stream import StreamStatus
 
 _NS_PER_SECOND = 1_000_000_000
-AUDIT_IDLE = 0.05
-"""Seconds after the last record in which an audit event is completed by time."""
+_NO_CONNECTS = "the kernel allows neither cgroup/connect_unix (Linux 6.7) nor fexit"
+_NO_REQUESTS = "the kernel refuses fentry: who called an API is inferred from connects"
+_HTTP = frozenset({"docker", "libpod"})
 
 log = logging.getLogger("castoff")
 
@@ -66,8 +67,12 @@ class Witnesses:
         self._names = frozenset(program.name for program in programs)
         self._resolver = SocketResolver(engines)
         self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
+        self._files = EngineSockets(pin_set.map("engine_sockets"))
         self._sifter = ContactSifter(self._resolver, self._verdicts, self._contacted)
-        self._connects = "on_connect_unix" in pin_set.links()
+        links = pin_set.links()
+        self._connects = bool({"on_connect_unix", "kretfunc__unix_stream_connect"} & set(links))
+        self._requests = "kfunc__unix_stream_sendmsg" in links
+        self._asked = 0
         self._contacts = 0
         self._audit: AuditSource | None = None
         self._audit_problem: str | None = None if settings.audit else "switched off"
@@ -88,6 +93,14 @@ class Witnesses:
     async def _look_for_engines(self) -> None:
         sockets = await asyncio.to_thread(self._resolver.refresh)
         self._paths = frozenset(_spellings(socket.path for socket in sockets))
+        self._files.replace(
+            (
+                socket.device,
+                socket.inode,
+                EngineSockets.HTTP if socket.api in _HTTP else EngineSockets.RPC,
+            )
+            for socket in sockets
+        )
 
     def _open_audit(self, realtime_offset: int) -> None:
         now = clock.boottime()
@@ -117,7 +130,9 @@ class Witnesses:
 
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
         """Take the connects that nobody has looked at out of a batch of the probes."""
-        return self._sifter.sift(observations)
+        rest = self._sifter.sift(observations)
+        self._asked += sum(isinstance(observation, ApiRequest) for observation in rest)
+        return rest
 
     def drain_audit(self) -> list[Observation]:
         """Take what audit has to say of the time up to now."""
@@ -170,8 +185,12 @@ class Witnesses:
 
     def states(self) -> tuple[WitnessState, ...]:
         """Tell how each is doing."""
-        connects = "running" if self._connects else "failed: needs Linux 6.7 (cgroup/connect_unix)"
-        states = [WitnessState("connects", connects, self._contacts)]
+        connects = "running" if self._connects else f"failed: {_NO_CONNECTS}"
+        requests = "running" if self._requests else f"failed: {_NO_REQUESTS}"
+        states = [
+            WitnessState("connects", connects, self._contacts),
+            WitnessState("requests", requests, self._asked),
+        ]
         if self._audit is not None:
             heard = "running" if self._audit.heard else "waiting: kernel audit is off"
             states.append(WitnessState("audit", heard, self._audit.observations))
@@ -193,6 +212,7 @@ class Witnesses:
             await self._streams.stop()
         self._sifter.close()
         self._verdicts.close()
+        self._files.close()
 
 
 def _stream_state(status: StreamStatus) -> WitnessState:

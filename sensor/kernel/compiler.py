@@ -29,6 +29,10 @@ PROGRAMS = (
 CONNECT_PROGRAM = "on_connect_unix"
 """The cgroup/connect_unix program, where the kernel has such (6.7)."""
 
+REQUEST_PROGRAM = "kfunc__unix_stream_sendmsg"
+CONNECTED_PROGRAM = "kretfunc__unix_stream_connect"
+"""fentry and fexit programs; the second where cgroup/connect_unix is not."""
+
 MAPS = (
     "lifecycle",
     "commands",
@@ -38,6 +42,7 @@ MAPS = (
     "inits",
     "started_mounts",
     "socket_verdicts",
+    "engine_sockets",
     "settings",
 )
 _LOADED_AT = bytes(4)
@@ -98,10 +103,13 @@ def build(request: Request) -> Answer:
     """Compile, load, pin, attach, seed and publish one probe set."""
     bcc = _import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = request.stubs
+
+    class Program(bcc.BPF):  # type: ignore[name-defined, misc]
+        def _trace_autoload(self) -> None:
+            """Attach nothing by its name: what may be refused is asked for one by one."""
+
     try:
-        program = bcc.BPF(  # type: ignore[attr-defined]
-            src_file=request.source.encode(), cflags=list(request.cflags)
-        )
+        program = Program(src_file=request.source.encode(), cflags=list(request.cflags))
     except Exception as error:  # bcc raises bare Exception for each compiler and map error
         problem = f"bcc could not build {request.source}: {error}"
         raise CompilerMissing(problem, "See the messages above; report them.") from error
@@ -126,7 +134,9 @@ def _populate(
     programs = watched.read(Path(request.watched))
     for entry in programs:
         maps["watched"].update(*watched.map_entry(entry))
-    missing = _attach_all(bcc, program, staged) + _attach_connect(program, staged)
+    missing = _attach_all(bcc, program, staged)
+    connect = _attach_connect(program, staged)
+    missing += connect + _attach_traces(bcc, program, staged, connects=bool(connect))
     maps["settings"].update(_LOADED_AT, clock.boottime().to_bytes(8, "little"))
     _seed(maps, programs, request.predecessor)
     return missing
@@ -165,6 +175,26 @@ def _attach_connect(program: object, staged: pins.PinSet) -> tuple[str, ...]:
         return (CONNECT_PROGRAM,)
     libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{CONNECT_PROGRAM}"))
     return ()
+
+
+def _attach_traces(
+    bcc: object, program: object, staged: pins.PinSet, *, connects: bool
+) -> tuple[str, ...]:
+    """Attach the fentry programs, where the host allows them; returns those that it refused."""
+    missing = []
+    for function in (REQUEST_PROGRAM, CONNECTED_PROGRAM) if connects else (REQUEST_PROGRAM,):
+        try:
+            kind = bcc.BPF.TRACING  # type: ignore[attr-defined]
+            loaded = program.load_func(function.encode(), kind)  # type: ignore[attr-defined]
+            descriptor = int(bcc.lib.bpf_attach_kfunc(loaded.fd))  # type: ignore[attr-defined]
+        except Exception:  # noqa: BLE001 - bcc raises bare Exception, and each reason means the same
+            missing.append(function)
+            continue
+        if descriptor < 0:
+            missing.append(function)
+            continue
+        libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{function}"))
+    return tuple(missing)
 
 
 def _seed(

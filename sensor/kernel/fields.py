@@ -32,6 +32,7 @@ class Enumerator:
     macro: str
     enum: str
     name: str
+    optional: bool = False
 
 
 def _field(structure: str, *paths: str, macro: str = "", optional: bool = False) -> Field:
@@ -92,6 +93,23 @@ FIELDS = (
     _field("cgroup", "kn"),
     _field("cgroup", "root"),
     _field("kernfs_node", "name"),
+    # What fentry programs on unix sockets read; without one of these they are left out.
+    _field("socket", "sk", optional=True),
+    _field("unix_sock", "peer", optional=True),
+    _field("unix_sock", "addr", optional=True),
+    _field("unix_sock", "path.dentry", optional=True),
+    _field("unix_address", "name", optional=True),
+    _field("dentry", "d_inode", optional=True),
+    _field("inode", "i_ino", optional=True),
+    _field("inode", "i_sb", optional=True),
+    _field("super_block", "s_dev", optional=True),
+    _field("msghdr", "msg_iter", optional=True),
+    _field("iov_iter", "iov_offset", optional=True),
+    # iter_type since 5.14, ubuf since 6.0, iov renamed to __iov in 6.4.
+    _field("iov_iter", "iter_type", optional=True),
+    _field("iov_iter", "type", optional=True),
+    _field("iov_iter", "ubuf", optional=True),
+    _field("iov_iter", "__iov", "iov", macro="iov", optional=True),
     # The context of cgroup/connect_unix programs, since 6.7.
     _field("bpf_sock_addr_kern", "uaddr", optional=True),
     # Renamed in 6.15, when it became RCU-protected.
@@ -101,6 +119,9 @@ FIELDS = (
 ENUMERATORS = (
     Enumerator("ENUM_PIDTYPE_SID", "pid_type", "PIDTYPE_SID"),
     Enumerator("ENUM_pids_cgrp_id", "cgroup_subsys_id", "pids_cgrp_id"),
+    # Renumbered in 6.4, ITER_UBUF since 6.0.
+    Enumerator("ENUM_ITER_IOVEC", "iter_type", "ITER_IOVEC", optional=True),
+    Enumerator("ENUM_ITER_UBUF", "iter_type", "ITER_UBUF", optional=True),
 )
 
 _FIX = "Report this kernel: Castoff's probes need to learn where it keeps the field."
@@ -122,6 +143,8 @@ def macros(btf: Btf) -> tuple[str, ...]:
             raise KernelUnsupported(problem, _FIX)
     for enumerator in ENUMERATORS:
         value = btf.enumerator(enumerator.enum, enumerator.name)
+        if value is None and enumerator.optional:
+            continue
         if value is None:
             problem = f"{btf.kernel} has no {enumerator.name} in enum {enumerator.enum}"
             raise KernelUnsupported(problem, _FIX)

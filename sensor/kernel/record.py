@@ -61,6 +61,7 @@ class Flag(IntFlag):
     OOM_KILLED = 2
     ARGV_TRUNCATED = 4
     NAMED_BY_COMM = 8
+    LISTENER = 16
 
 
 LINEAGES = {
@@ -201,8 +202,9 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
         return CgroupBirth(time, number, path, process, argv, truncated)
     if kind == Kind.API_CONNECT:
         caller = _caller(process, argv)
+        place = None if flags & Flag.LISTENER else process.mnt_ns
         return ApiConnect(
-            time, Witness.KERNEL, kernel_reference(number), caller, _text(text), process.mnt_ns
+            time, Witness.KERNEL, kernel_reference(number), caller, _text(text), place
         )
     if kind == Kind.API_REQUEST:
         caller = _caller(process, argv)

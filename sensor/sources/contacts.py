@@ -15,7 +15,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.model import ApiConnect, Witness
+from sensor.model import ApiConnect, ApiRequest
 from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ class ContactSifter:
         """Take the connects out of a batch; they come back through ``emit`` if they concern us."""
         rest: list[Observation] = []
         for observation in observations:
-            if isinstance(observation, ApiConnect) and observation.witness is Witness.KERNEL:
+            if isinstance(observation, ApiConnect | ApiRequest) and (
+                observation.caller.pid == self._own_pid
+            ):
+                continue
+            if isinstance(observation, ApiConnect) and observation.mnt_ns is not None:
                 self._put(observation)
             else:
                 rest.append(observation)
@@ -78,7 +82,7 @@ class ContactSifter:
             self._look(connect)
 
     def _look(self, connect: ApiConnect) -> None:
-        if connect.mnt_ns is None or connect.caller.pid == self._own_pid:
+        if connect.mnt_ns is None:
             return
         found = self._resolver.resolve(connect.caller.pid, connect.mnt_ns, connect.socket)
         if isinstance(found, Unresolvable):

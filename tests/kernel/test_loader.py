@@ -180,23 +180,35 @@ def test_the_child_answers_errors_as_json() -> None:
 # --------------------------------------------------------------- the real thing
 
 
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """A pin root that this module's tests share and leave as they find it."""
+    place = pins.BPFFS / f"castoff-test-loader-{os.getpid()}"
+    yield place
+    loader.unload(place)
+
+
 @pytest.fixture
-def probes(pin_root: Path) -> Iterator[Probes]:
-    opened = Probes(loader.load(pin_root))
+def probes(root: Path) -> Iterator[Probes]:
+    """The set that lies there, loaded by the first test that needs it."""
+    opened = Probes(loader.load(root))
     yield opened
     opened.close()
+    for other in pins.loaded_sets(root):
+        if other != opened.pins:
+            other.remove()
 
 
 @pytest.mark.kernel
 def test_a_loaded_set_is_whole_and_loading_again_changes_nothing(
-    probes: Probes, pin_root: Path, monkeypatch: pytest.MonkeyPatch
+    probes: Probes, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = probes.pins
     assert set(loaded.links()) >= REQUIRED
     assert {entry.name for entry in loaded.path.iterdir()} >= set(compiler.MAPS)
     monkeypatch.setattr(loader, "_run_compiler", lambda _: pytest.fail("compiled again"))
-    assert loader.load(pin_root) == loaded
-    (status,) = loader.status(pin_root)
+    assert loader.load(root) == loaded
+    (status,) = loader.status(root)
     assert status.current
     assert (status.fingerprint, status.programs) == (loaded.fingerprint, loaded.links())
     assert (status.lifecycle_mib, status.commands_mib) == (0.25, 0.25)
@@ -204,7 +216,7 @@ def test_a_loaded_set_is_whole_and_loading_again_changes_nothing(
 
 @pytest.mark.kernel
 def test_a_changed_source_gives_a_second_set_beside_the_first(
-    probes: Probes, pin_root: Path, sources: Path, bundle: Bundle
+    probes: Probes, root: Path, sources: Path, bundle: Bundle
 ) -> None:
     bundle.write("/bin/sleep", "1000")
     assert bundle.runc("run", "--no-pivot", "-d", bundle.id) == 0
@@ -212,12 +224,12 @@ def test_a_changed_source_gives_a_second_set_beside_the_first(
     pid = bundle.init_pid()
     with (sources / "castoff.bpf.c").open("a") as file:
         file.write("/* another version */\n")
-    second = Probes(loader.load(pin_root))
+    second = Probes(loader.load(root))
     try:
-        sets = pins.loaded_sets(pin_root)
+        sets = pins.loaded_sets(root)
         assert sets == (probes.pins, second.pins)
         assert all(set(one.links()) >= REQUIRED for one in sets)
-        assert [one.current for one in loader.status(pin_root)] == [False, True]
+        assert [one.current for one in loader.status(root)] == [False, True]
 
         inits = libbpf.BpfMap.pinned(second.pins.map("inits"))
         entry = inits.lookup(pid.to_bytes(4, "little"))
@@ -256,39 +268,48 @@ def test_a_container_that_ran_before_the_probes_is_followed_and_not_started(
 
 
 @pytest.mark.kernel
-def test_unloading_leaves_nothing(probes: Probes, pin_root: Path, bundle: Bundle) -> None:
-    assert loader.unload(pin_root) == 1
-    assert not pin_root.exists()
-    assert pins.loaded_sets(pin_root) == ()
-    assert loader.status(pin_root) == ()
-    assert loader.unload(pin_root) == 0
-    before = probes.count(Kind.INIT_EXEC)
-    assert bundle.run("/bin/true") == 0
-    assert probes.count(Kind.INIT_EXEC) == before, "the probes are detached, not only unpinned"
+def test_unloading_leaves_nothing(pin_root: Path, bundle: Bundle) -> None:
+    probes = Probes(loader.load(pin_root))
+    try:
+        assert loader.unload(pin_root) == 1
+        assert not pin_root.exists()
+        assert pins.loaded_sets(pin_root) == ()
+        assert loader.status(pin_root) == ()
+        assert loader.unload(pin_root) == 0
+        before = probes.count(Kind.INIT_EXEC)
+        assert bundle.run("/bin/true") == 0
+        assert probes.count(Kind.INIT_EXEC) == before, "detached, and not only unpinned"
+    finally:
+        probes.close()
 
 
 @pytest.mark.kernel
 def test_a_detached_set_of_the_same_source_is_replaced(probes: Probes, pin_root: Path) -> None:
-    probes.pins.detach()
+    detached = PinSet(pin_root / loader.fingerprint())
+    detached.path.mkdir(parents=True)
+    for name in compiler.MAPS:
+        opened = libbpf.BpfMap.pinned(probes.pins.map(name))
+        libbpf.pin(opened.descriptor, detached.map(name))
+        opened.close()
     (status,) = loader.status(pin_root)
-    assert status.programs == ()
+    assert (status.programs, status.current) == ((), True)
     again = loader.load(pin_root)
     assert pins.loaded_sets(pin_root) == (again,)
     assert set(again.links()) >= REQUIRED
 
 
 @pytest.mark.kernel
-def test_pins_of_a_dead_loader_are_removed(probes: Probes, pin_root: Path) -> None:
+def test_pins_of_a_dead_loader_are_removed(probes: Probes, root: Path) -> None:
     process = subprocess.Popen(["true"])
     process.wait()
-    left = PinSet(pin_root / f"{pins.STAGING_PREFIX}0123-{process.pid}")
+    left = PinSet(root / f"{pins.STAGING_PREFIX}0123-{process.pid}")
     left.path.mkdir()
     settings = libbpf.BpfMap.pinned(probes.pins.map("settings"))
     libbpf.pin(settings.descriptor, left.map("settings"))
     settings.close()
-    staged = pins.staging(pin_root, "4567")
+    staged = pins.staging(root, "4567")
     assert not left.path.exists()
-    assert pins.loaded_sets(pin_root) == (probes.pins,)
+    assert pins.loaded_sets(root) == (probes.pins,)
     staged.remove()
 
 

@@ -16,7 +16,7 @@ PODMAN_IMAGE = "localhost/castoff-vm/busybox:1"
 WORK = Path("/run/castoff-vm")
 ROOTFS = WORK / "rootfs"
 
-COMMAND_PATIENCE = 180
+COMMAND_PATIENCE = 300
 """Seconds that one command may take."""
 
 

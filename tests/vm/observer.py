@@ -15,7 +15,7 @@ from tests.vm.story import STOP, Event, container, summary
 
 TREE = Path(__file__).resolve().parents[2]
 
-EVENT_PATIENCE = 30.0
+EVENT_PATIENCE = 90.0
 """Seconds that an expected event may take: everything is some thirty times slower here."""
 
 FENCE = "castoff-fence"

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from sensor.kernel import compiler
 from tests.vm import image, machine
 from tests.vm.scenarios import SCENARIOS
 from tests.vm.story import START, STOP, signal_name
@@ -29,10 +30,9 @@ KERNELS = {"bullseye": "5.10", "bookworm": "6.1", "trixie": "6.12", "sid": ""}
 """Debian suites and the version that their kernel's release begins with; sid's moves."""
 
 SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "schema" / "castoff.event.1.schema.json"
-PROGRAMS = {
-    *("on_exec", "on_fork", "on_exit"),
-    *("on_cgroup_mkdir", "on_cgroup_attach", "on_oom_victim"),
-}
+CONNECT_SINCE = (6, 7)
+"""The first kernel with cgroup/connect_unix."""
+
 OF_THE_SENSOR = {"sensor"}
 """Types that are about the agent itself and may come at any time."""
 
@@ -47,6 +47,12 @@ pytestmark = [
 
 def chosen_kernels() -> tuple[str, ...]:
     return tuple(os.environ.get("CASTOFF_VM_KERNELS", " ".join(KERNELS)).split())
+
+
+def version(release: str) -> tuple[int, int]:
+    """Major and minor number of what uname -r says."""
+    major, minor, *_ = release.split(".")
+    return int(major), int(minor)
 
 
 class Run:
@@ -103,7 +109,10 @@ def test_the_kernel_takes_all_programs(run: Run) -> None:
     load = run.one("load")
     assert load["code"] == 0, load["text"]
     status = json.loads(str(run.one("agent")["probes"]))
-    assert set(status["programs"]) == PROGRAMS
+    wanted = {name for name, _, _ in compiler.PROGRAMS}
+    if version(str(run.one("boot")["kernel"])) >= CONNECT_SINCE:
+        wanted.add(compiler.CONNECT_PROGRAM)
+    assert wanted <= set(status["programs"])
     assert status["current"]
 
 

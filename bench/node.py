@@ -1,0 +1,79 @@
+"""This machine for one bench alone: no tests, no other agent, and the probes left as they were.
+
+The agent's lock of the node says that an agent runs; a test run's lock on its directory says that it
+may start one at any moment, and unloads probes without asking. Both are waited for.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bench.progress import say
+from sensor.agent import AgentSettings, lock_node
+from sensor.errors import ProbesBusy
+from sensor.kernel import loader
+from tests.e2e.engines import lab as labs
+from tests.e2e.engines.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.engines.lab import Lab
+
+PATIENCE = 600.0
+"""Seconds for which another agent or a test run is waited for."""
+
+
+@contextmanager
+def own_lab() -> Iterator[Lab]:
+    """Wait until no test run is under way, then open a directory like theirs.
+
+    On leaving, the probes are in the kernel when they were before, and not when not.
+    """
+    if _busy():
+        say(f"tests are running on this machine: waiting up to {PATIENCE:.0f} s")
+    until(lambda: not _busy(), "the tests on this machine end", PATIENCE)
+    with labs.opened() as lab:
+        with held():
+            before = any(loaded.current for loaded in loader.status())
+        try:
+            yield lab
+        finally:
+            with held():
+                if before:
+                    loader.load()
+                else:
+                    loader.unload()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Keep every agent away meanwhile, as an agent does."""
+    descriptor = until(_try_lock, "no agent runs on this machine", PATIENCE)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock() -> int | None:
+    try:
+        return lock_node(AgentSettings().run_dir)
+    except ProbesBusy:
+        return None
+
+
+def _busy() -> bool:
+    """Whether a test run holds the lock of its directory."""
+    if not labs.BASE.is_dir():
+        return False
+    for lock in labs.BASE.glob("*/lock"):
+        with suppress(FileNotFoundError), lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False

@@ -1,0 +1,16 @@
+"""The small C programs of this directory, compiled when a bench needs them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parent
+
+
+def compiled(name: str, directory: Path) -> Path:
+    """Compile ``name``.c into ``directory``, statically: it may run in a container too."""
+    program = directory / name
+    command = ["gcc", "-O2", "-Wall", "-static", "-o", program, SOURCES / f"{name}.c"]
+    subprocess.run(command, check=True)
+    return program
