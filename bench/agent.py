@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
-from bench.node import PATIENCE
+from bench.node import PATIENCE, held
 from bench.progress import say
 from sensor.control.client import AgentClient
 from sensor.errors import AgentUnreachable, ProbesBusy
@@ -36,7 +36,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 COMMAND = CHECKOUT / "bin" / "castoff"
 READY_SECONDS = 60.0
 EVENT_SECONDS = 30.0
-AGAIN_SECONDS = 0.5
 
 FRAME = struct.Struct("=QQ")
 NS_PER_SECOND = 1_000_000_000
@@ -68,7 +67,7 @@ def wall(text: str) -> int:
 
 
 class Agent:
-    """``castoff run`` (or another verb) whose standard output ``stamp`` reads; a context manager."""
+    """``castoff run`` or another verb, whose standard output ``stamp`` reads; a context manager."""
 
     def __init__(self, lab: Lab, stamp: Path, *verb: str | Path) -> None:
         home = lab.sub("agents", unique("bench"))
@@ -84,17 +83,14 @@ class Agent:
         self._reader: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Agent:
-        """Start it and wait until it answers; again while another agent has the node."""
-        deadline = time.monotonic() + PATIENCE
-        while not self._started():
-            if time.monotonic() > deadline:
-                raise ProbesBusy("another agent has this machine", "Stop it first.")
-            say("another agent runs on this machine: waiting")
-            time.sleep(AGAIN_SECONDS)
+    def __enter__(self) -> Self:
+        """Start it and wait until it answers; again when another agent takes the node first."""
+        until(self._started, "no other agent runs on this machine", PATIENCE)
         return self
 
     def _started(self) -> bool:
+        with held():
+            pass
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log

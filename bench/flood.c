@@ -5,7 +5,9 @@
 // Every execve keeps WORD... as the command line; the deadline and the count travel in the environment. Prints how
 // often it was executed.
 
+#define _GNU_SOURCE
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,12 +38,15 @@ int main(int argc, char **argv)
 		if (login < 0 || write(login, argv[1], strlen(argv[1])) < 0)
 			perror("/proc/self/loginuid");
 		close(login);
+		// UID may not be allowed to come here from the root.
+		program = basename(argv[0]);
+		if (chdir(dirname(strdup(argv[0]))))
+			perror(argv[0]);
 		if (setgid(strtol(argv[1], NULL, 10)) || setuid(strtol(argv[1], NULL, 10)))
 			perror("setuid");
 		snprintf(until, sizeof(until), "UNTIL=%lld",
 			 now() + strtol(argv[2], NULL, 10) * 1000000000ll);
-		snprintf(itself, sizeof(itself), "ITSELF=%s", argv[0]);
-		program = argv[0];
+		snprintf(itself, sizeof(itself), "ITSELF=%s", program);
 		argv += 2;
 		argv[0] = (char *)program;
 	} else {

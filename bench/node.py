@@ -1,13 +1,14 @@
 """This machine for one bench alone: no tests, no other agent, and the probes left as they were.
 
-The agent's lock of the node says that an agent runs; a test run's lock on its directory says that it
-may start one at any moment, and unloads probes without asking. Both are waited for.
+The agent's lock of the node says that an agent runs; a test run's lock on its directory says that
+it may start one at any moment, and unloads probes without asking. Both are waited for.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 600.0
 """Seconds for which another agent or a test run is waited for."""
+
+
+UNLOCKED_SECONDS = 30.0
+"""Seconds for which a directory without a lock is taken for one that is being made or removed."""
 
 
 @contextmanager
@@ -67,13 +72,18 @@ def _try_lock() -> int | None:
 
 
 def _busy() -> bool:
-    """Whether a test run holds the lock of its directory."""
+    """Whether a test run holds the lock of its directory, or is just making or removing it."""
     if not labs.BASE.is_dir():
         return False
-    for lock in labs.BASE.glob("*/lock"):
-        with suppress(FileNotFoundError), lock.open("rb") as file:
+    for directory in labs.BASE.iterdir():
+        with suppress(FileNotFoundError, NotADirectoryError):
+            changed = time.time() - directory.stat().st_mtime
             try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                with (directory / "lock").open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return True
+            except FileNotFoundError:
+                if directory.exists() and changed < UNLOCKED_SECONDS:
+                    return True
     return False

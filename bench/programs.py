@@ -11,6 +11,6 @@ SOURCES = Path(__file__).resolve().parent
 def compiled(name: str, directory: Path) -> Path:
     """Compile ``name``.c into ``directory``, statically: it may run in a container too."""
     program = directory / name
-    command = ["gcc", "-O2", "-Wall", "-static", "-o", program, SOURCES / f"{name}.c"]
-    subprocess.run(command, check=True)
+    source = SOURCES / f"{name}.c"
+    subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", program, source], check=True)
     return program

@@ -43,7 +43,8 @@ def table(rows: Sequence[Row]) -> str:
     widths = [max(map(len, column)) for column in zip(HEADINGS, *lines, strict=True)]
     rule = tuple("-" * width for width in widths)
     return "\n".join(
-        "| " + " | ".join(map(str.ljust, cells, widths)) + " |" for cells in (HEADINGS, rule, *lines)
+        "| " + " | ".join(map(str.ljust, cells, widths)) + " |"
+        for cells in (HEADINGS, rule, *lines)
     )
 
 

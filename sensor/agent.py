@@ -60,6 +60,7 @@ from sensor.witnesses import Witnesses, WitnessSettings, WitnessState
 
 if TYPE_CHECKING:
     from sensor.control.status import Status
+    from sensor.reporting import OutputHealth
 
 HOUSEKEEPING = 1.0
 """Seconds between looks at losses, clock and knowledge to save."""
@@ -83,16 +84,6 @@ _U32_LEN = 4
 log = logging.getLogger("castoff")
 
 Sink = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class OutputHealth:
-    """How an output is doing: bytes that wait, lines dropped, and why it is closed if it is."""
-
-    name: str
-    backlog: int
-    dropped: int
-    closed_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +159,15 @@ class Agent:
     def source(self) -> KernelSource | None:
         """The kernel source, once it is open."""
         return self._source
+
+    @property
+    def pin_root(self) -> Path:
+        """Where the probe sets are pinned."""
+        return self.settings.pin_root
+
+    def output_states(self) -> tuple[OutputHealth, ...]:
+        """Tell how the outputs are doing."""
+        return self.outputs()
 
     def witness_states(self) -> tuple[WitnessState, ...]:
         """Tell how the sources beside the probes are doing."""

@@ -7,6 +7,9 @@ CastoffError
 ├── CompilerMissing        69  bcc cannot be imported or cannot compile (EX_UNAVAILABLE)
 ├── ProbesBusy             75  another agent owns the probes of this node (EX_TEMPFAIL)
 ├── ProbesAbsent           69  probes are asked about and none are loaded
+├── AuditUnavailable       69  no audit records are to be had (sources/audit/unavailable.py)
+├── AuditctlUnusable       69  auditctl is missing or fails (rules/auditctl.py)
+├── RuleMalformed          65  rules/audit.rules cannot be read (rules/rule.py)
 ├── RecordMalformed        70  a kernel record that does not follow record.h (EX_SOFTWARE)
 ├── CaptureMalformed       65  a capture file that cannot be replayed (EX_DATAERR)
 ├── AgentUnreachable        3  no agent answers on the socket

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
 from sensor import __version__
@@ -15,14 +16,57 @@ from sensor.model import EventType
 from sensor.outputs.native import rfc3339
 
 if TYPE_CHECKING:
-    from sensor.agent import Agent
+    from collections import Counter
+    from pathlib import Path
+
+    from sensor.correlate.core import Correlator
+    from sensor.sources.kernel import KernelSource
+    from sensor.witnesses import WitnessState
+
+
+@dataclass(frozen=True, slots=True)
+class OutputHealth:
+    """How an output is doing: bytes that wait, lines dropped, and why it is closed if it is."""
+
+    name: str
+    backlog: int
+    dropped: int
+    closed_reason: str | None
+
+
+class Reported(Protocol):
+    """What an agent shows of itself."""
+
+    core: Correlator
+    events: Counter[str]
+    started: int
+    probes_surviving: bool
+    realtime_offset: int
+
+    @property
+    def pin_root(self) -> Path:
+        """Where the probe sets are pinned."""
+
+    @property
+    def source(self) -> KernelSource | None:
+        """The kernel source, once it is open."""
+
+    def witness_states(self) -> tuple[WitnessState, ...]:
+        """How the sources beside the probes are doing."""
+
+    def identity_problems(self) -> tuple[tuple[str, int], ...]:
+        """What the identity worker could not read, counted."""
+
+    def output_states(self) -> tuple[OutputHealth, ...]:
+        """How the outputs are doing."""
+
 
 DEFAULT_PERIOD = "1h"
 _NS_PER_SECOND = 1_000_000_000
 
 
-def _probes(agent: Agent) -> ProbeSet:
-    sets = pins.loaded_sets(agent.settings.pin_root)
+def _probes(agent: Reported) -> ProbeSet:
+    sets = pins.loaded_sets(agent.pin_root)
     if not sets:
         return ProbeSet(None, loaded=False, surviving=False, programs=())
     return ProbeSet(
@@ -33,7 +77,7 @@ def _probes(agent: Agent) -> ProbeSet:
     )
 
 
-def _drops(agent: Agent) -> tuple[DropCount, ...]:
+def _drops(agent: Reported) -> tuple[DropCount, ...]:
     if agent.source is None:
         return ()
     return tuple(
@@ -42,7 +86,7 @@ def _drops(agent: Agent) -> tuple[DropCount, ...]:
     )
 
 
-def _kernel(agent: Agent) -> SourceState:
+def _kernel(agent: Reported) -> SourceState:
     source = agent.source
     if source is None:
         return SourceState("kernel", "waiting", None, 0)
@@ -51,7 +95,7 @@ def _kernel(agent: Agent) -> SourceState:
     return SourceState("kernel", "running", wall, source.observations)
 
 
-def _counters(agent: Agent) -> tuple[tuple[str, int], ...]:
+def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
     counters = [(f"ignored.{reason}", number) for reason, number in agent.core.ignored()]
     counters += [(f"identity.{problem}", number) for problem, number in agent.identity_problems()]
     if agent.source is not None:
@@ -62,7 +106,7 @@ def _counters(agent: Agent) -> tuple[tuple[str, int], ...]:
     return tuple(counters)
 
 
-def coverage(agent: Agent, query: str) -> bytes:
+def coverage(agent: Reported, query: str) -> bytes:
     """Return the coverage document for ``since=…`` (an hour without); raises ValueError."""
     now = clock.boottime()
     until = now + agent.realtime_offset
@@ -72,7 +116,7 @@ def coverage(agent: Agent, query: str) -> bytes:
     return report(rows, rfc3339(since) or "", rfc3339(until) or "", times).to_json()
 
 
-def status(agent: Agent) -> Status:
+def status(agent: Reported) -> Status:
     """Return the agent as it is now."""
     now = clock.boottime()
     return Status(
@@ -91,7 +135,7 @@ def status(agent: Agent) -> Status:
         ),
         outputs=tuple(
             OutputState(output.name, output.backlog, output.dropped, output.closed_reason)
-            for output in agent.outputs()
+            for output in agent.output_states()
         ),
         starts=agent.events[EventType.START],
         containers_running=agent.core.table.running,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.errors import CastoffError, PermissionMissing
@@ -17,7 +18,9 @@ from sensor.kernel import clock, loader, watched
 from sensor.kernel.verdicts import EngineSockets, SocketVerdicts
 from sensor.model import ApiRequest, Role, SourceChanged
 from sensor.sources.audit.netlink import NetlinkReader
-from sensor.sources.audit.source import AuditSource, unavailable
+from sensor.sources.audit.plugin import PluginReader
+from sensor.sources.audit.source import POLL, AuditSource, unavailable
+from sensor.sources.audit.tail import TailReader
 from sensor.sources.contacts import ContactSifter
 from sensor.sources.engines.streams import EngineStreams
 from sensor.sources.sockets import SocketResolver
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from sensor.sources.engines.stream import StreamStatus
 
 _NS_PER_SECOND = 1_000_000_000
+AUDIT_NETLINK, AUDIT_STDIN, AUDIT_OFF = "netlink", "-", "off"
+
 _NO_CONNECTS = "the kernel allows neither cgroup/connect_unix (Linux 6.7) nor fexit"
 _NO_REQUESTS = "the kernel refuses fentry: who called an API is inferred from connects"
 _HTTP = frozenset({"docker", "libpod"})
@@ -41,7 +46,8 @@ log = logging.getLogger("castoff")
 class WitnessSettings:
     """Which of them to use."""
 
-    audit: bool = True
+    audit: str = "netlink"
+    """``netlink``, ``-`` for an audisp plugin's standard input, ``off``, or a log file's path."""
     engines: bool = True
 
 
@@ -75,7 +81,7 @@ class Witnesses:
         self._asked = 0
         self._contacts = 0
         self._audit: AuditSource | None = None
-        self._audit_problem: str | None = None if settings.audit else "switched off"
+        self._audit_problem: str | None = None if settings.audit != AUDIT_OFF else "switched off"
         self._streams: EngineStreams | None = None
         self._settings = settings
         self._timer: asyncio.TimerHandle | None = None
@@ -84,7 +90,7 @@ class Witnesses:
     async def start(self, realtime_offset: int) -> None:
         """Find the engines' sockets and open what is available."""
         await self._look_for_engines()
-        if self._settings.audit:
+        if self._settings.audit != AUDIT_OFF:
             self._open_audit(realtime_offset)
         if self._settings.engines:
             self._streams = EngineStreams(self._one, self._resolver.refresh)
@@ -105,9 +111,8 @@ class Witnesses:
     def _open_audit(self, realtime_offset: int) -> None:
         now = clock.boottime()
         try:
-            reader = NetlinkReader()
             self._audit = AuditSource(
-                [reader],
+                [_audit_reader(self._settings.audit)],
                 watched=self._names,
                 engine_socket=self._is_engine_path,
                 clock=clock.boottime,
@@ -121,6 +126,8 @@ class Witnesses:
             return
         for descriptor in self._audit.descriptors():
             self._loop.add_reader(descriptor, self._on_audit)
+        if self._audit.polled:
+            self._timer = self._loop.call_later(POLL, self._on_audit)
         self._feed([SourceChanged(now, "audit", available=True, reason=None)])
 
     def _is_engine_path(self, path: str) -> bool:
@@ -160,8 +167,11 @@ class Witnesses:
             self._timer.cancel()
             self._timer = None
         deadline = self._audit.deadline() if self._audit is not None else None
+        delay = POLL if self._audit is not None and self._audit.polled else None
         if deadline is not None:
-            delay = max(0.001, (deadline - clock.boottime()) / _NS_PER_SECOND)
+            until = max(0.001, (deadline - clock.boottime()) / _NS_PER_SECOND)
+            delay = until if delay is None else min(delay, until)
+        if delay is not None:
             self._timer = self._loop.call_later(delay, self._on_audit)
 
     def _one(self, observation: Observation) -> None:
@@ -213,6 +223,13 @@ class Witnesses:
         self._sifter.close()
         self._verdicts.close()
         self._files.close()
+
+
+def _audit_reader(way: str) -> NetlinkReader | PluginReader | TailReader:
+    """Open audit's way in that the settings name; raises a CastoffError."""
+    if way == AUDIT_NETLINK:
+        return NetlinkReader()
+    return PluginReader() if way == AUDIT_STDIN else TailReader(Path(way))
 
 
 def _stream_state(status: StreamStatus) -> WitnessState:

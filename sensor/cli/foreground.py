@@ -7,9 +7,10 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from sensor.agent import Agent, AgentSettings, OutputHealth
+from sensor.agent import Agent, AgentSettings
 from sensor.cli.rendering import renderer
 from sensor.outputs.stream import LineStream
+from sensor.reporting import OutputHealth
 
 if TYPE_CHECKING:
     from sensor.model import Event

@@ -8,6 +8,7 @@ import click
 
 from sensor.agent import AgentSettings
 from sensor.cli import foreground
+from sensor.witnesses import WitnessSettings
 
 
 @click.command()
@@ -33,11 +34,25 @@ from sensor.cli import foreground
     envvar="CASTOFF_SOCKET",
     help="Where it answers questions.",
 )
+@click.option(
+    "--audit",
+    default="netlink",
+    show_default=True,
+    help="Audit records from: netlink, - (standard input, as an audisp plugin), a log file, off.",
+)
+@click.option("--engines/--no-engines", default=True, help="Listen to the engines' own events.")
 @click.option("--quiet", is_flag=True, help="Only warnings on standard error.")
-def command(output: str, state_dir: Path, socket: Path, *, quiet: bool) -> None:
+def command(
+    output: str, state_dir: Path, socket: Path, audit: str, *, engines: bool, quiet: bool
+) -> None:
     """Report container starts as they happen, until interrupted.
 
     Loads the probes when they are not there. They stay when the agent ends: what happens until the
     next run is reported then.
     """
-    foreground.run(AgentSettings(state_dir=state_dir, socket=socket), output, quiet=quiet)
+    settings = AgentSettings(
+        state_dir=state_dir,
+        socket=socket,
+        witnesses=WitnessSettings(audit=audit, engines=engines),
+    )
+    foreground.run(settings, output, quiet=quiet)

@@ -113,10 +113,6 @@ class PartyFactory:
         """An OCI runtime that nobody above it but a person or a script ran."""
         process = creation.process
         container = self._container(process.cgroup)
-        what = f"{creation.program} {creation.command.verb}, no engine above it"
-        evidence = Evidence(
-            Witness.KERNEL, what, creation.time, kernel_reference(creation.sequence)
-        )
         trigger = self._trigger_of_client(process, container)
         if trigger is Trigger.USER_COMMAND:
             trigger = Trigger.DIRECT_RUNTIME
@@ -125,7 +121,8 @@ class PartyFactory:
             (process.key.pid, process.key.start_time),
             self._initiator(process, argv, creation.cwd, process.exe, container),
             trigger,
-            (evidence,),
+            # The creating command is evidence of the start already.
+            (),
         )
 
     def of_connect(self, connect: ApiConnect) -> Party:

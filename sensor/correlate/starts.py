@@ -76,8 +76,8 @@ class StartReporter:
         if creation is None:
             return
         evidence = [
-            kernel("restore succeeded", exit_.time, exit_.sequence),
             *_creating(state),
+            kernel("restore succeeded", exit_.time, exit_.sequence),
         ]
         self._report(state, creation.process.key, exit_.time, evidence, argv=None, restoring=True)
 

@@ -87,7 +87,7 @@ class KernelSource:
                 self._decode(reader.lifecycle.drain(BATCH_MAX), late)
         self._held = []
         if late:
-            newest = max(observation.time for observation in early)
+            newest = max((observation.time for observation in early), default=0)
             early += [o for o in late if o.time <= newest]
             self._held = [o for o in late if o.time > newest]
         if commands_taken >= BATCH_MAX:

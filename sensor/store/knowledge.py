@@ -7,6 +7,7 @@ synchronous=NORMAL a crash of the agent loses nothing, a power cut at most the l
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,19 @@ CREATE TABLE IF NOT EXISTS container (
 """
 _NO_SCOPE = ""
 
+_UNUSABLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+    }
+)
+"""Result codes that speak of the disk or the rights, not of what stands in the file."""
+
 
 class Knowledge:
     """The state directory's database."""
@@ -63,16 +77,32 @@ class Knowledge:
             directory.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._database = self._open()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            if not self._is_damage(error):
                 raise self._unusable(error) from error
-            self._move_aside()
-            self._database = self._open()
+            self._begin_anew()
         except OSError as error:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> StateUnusable:
         problem = f"{self.path} cannot be used: {error}"
         return StateUnusable(problem, "Check the directory's owner, space and mount options.")
+
+    def _is_damage(self, error: sqlite3.DatabaseError) -> bool:
+        """Tell whether the file is what is wrong, and not the disk or the rights."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code == sqlite3.SQLITE_IOERR_SHORT_READ:
+            return True
+        if code & 0xFF == sqlite3.SQLITE_READONLY:
+            # A damaged header reads like a format that can only be read.
+            return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        return code & 0xFF not in _UNUSABLE
+
+    def _begin_anew(self) -> None:
+        try:
+            self._move_aside()
+            self._database = self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(
@@ -89,8 +119,8 @@ class Knowledge:
             database.execute("PRAGMA synchronous = NORMAL")
             database.executescript(_SCHEMA)
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                message = "quick_check failed"
+            if database.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+                message = "integrity_check failed"
                 raise sqlite3.DatabaseError(message)  # noqa: TRY301 - as above
         except BaseException:
             database.close()
@@ -108,7 +138,20 @@ class Knowledge:
         self.moved_aside = target
 
     def load(self, time: int) -> KnowledgeRestored | None:
-        """Read what was saved last; None when nothing was."""
+        """Read what was saved last; None when nothing was.
+
+        What makes no sense is moved aside like a damaged file, and nothing was saved then.
+        """
+        try:
+            return self._load(time)
+        except (sqlite3.DatabaseError, ValueError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not self._is_damage(error):
+                raise self._unusable(error) from error
+            self._database.close()
+            self._begin_anew()
+            return None
+
+    def _load(self, time: int) -> KnowledgeRestored | None:
         checkpoint = self._database.execute("SELECT boot_id, seen FROM checkpoint").fetchone()
         if checkpoint is None:
             return None
@@ -118,25 +161,9 @@ class Knowledge:
         )
         return KnowledgeRestored(
             time=time,
-            boot_id=checkpoint[0],
-            seen=checkpoint[1],
-            containers=tuple(
-                KnownContainer(
-                    id=ContainerId(row[0]),
-                    scope=row[1] or None,
-                    boot_id=row[2],
-                    init=ProcessKey(row[3], row[4]) if row[3] is not None else None,
-                    running=bool(row[5]),
-                    starts=row[6],
-                    started_wall=row[7],
-                    stopped_wall=row[8],
-                    exit_code=row[9],
-                    signal=row[10],
-                    pod_uid=row[11],
-                    pod_container=row[12],
-                )
-                for row in rows
-            ),
+            boot_id=_str(checkpoint[0]),
+            seen=_int(checkpoint[1]),
+            containers=tuple(_known(row) for row in rows),
         )
 
     def save(
@@ -161,10 +188,10 @@ class Knowledge:
             )
             self._database.executemany(
                 "DELETE FROM container WHERE id = ? AND scope = ?",
-                [(_text(id_), scope or _NO_SCOPE) for id_, scope in forgotten],
+                [(_text(id_), _text(scope or _NO_SCOPE)) for id_, scope in forgotten],
             )
             self._database.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             raise self._unusable(error) from error
@@ -175,8 +202,48 @@ class Knowledge:
 
 
 def _text(value: str) -> str:
-    """SQLite takes no lone surrogates: what is no UTF-8 in an id is written as escapes."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """SQLite takes no lone surrogates: what is no text in an id is written as escapes."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _str(value: object) -> str:
+    if not isinstance(value, str):
+        message = f"{value!r} where text should be"
+        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+    return value
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        message = f"{value!r} where a number should be"
+        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+    return value
+
+
+def _int_or_none(value: object) -> int | None:
+    return None if value is None else _int(value)
+
+
+def _str_or_none(value: object) -> str | None:
+    return None if value is None else _str(value)
+
+
+def _known(row: tuple[object, ...]) -> KnownContainer:
+    """Read one row; raises ValueError when SQLite kept something else than was put in."""
+    return KnownContainer(
+        id=ContainerId(_str(row[0])),
+        scope=_str(row[1]) or None,
+        boot_id=_str(row[2]),
+        init=ProcessKey(_int(row[3]), _int(row[4])) if row[3] is not None else None,
+        running=bool(_int(row[5])),
+        starts=_int(row[6]),
+        started_wall=_int_or_none(row[7]),
+        stopped_wall=_int_or_none(row[8]),
+        exit_code=_int_or_none(row[9]),
+        signal=_int_or_none(row[10]),
+        pod_uid=_str_or_none(row[11]),
+        pod_container=_str_or_none(row[12]),
+    )
 
 
 def _row(known: KnownContainer) -> tuple[str | int | None, ...]:
@@ -192,6 +259,6 @@ def _row(known: KnownContainer) -> tuple[str | int | None, ...]:
         known.stopped_wall,
         known.exit_code,
         known.signal,
-        known.pod_uid,
+        _text(known.pod_uid) if known.pod_uid is not None else None,
         _text(known.pod_container) if known.pod_container is not None else None,
     )

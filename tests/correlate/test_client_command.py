@@ -41,6 +41,8 @@ RUNS = [
 ]  # fmt: skip
 
 TARGETED = [
+    ("docker stop -t 5 web", "stop", ("web",)),
+    ("docker kill -s KILL web", "stop", ("web",)),
     # line, request, targets
     ("docker start web", "start", ("web",)),
     ("docker start a b c", "start", ("a", "b", "c")),
@@ -100,7 +102,6 @@ NOTHING = [
     ("docker", ""),
     ("docker", "docker"),
     ("docker", "docker ps -a"),
-    ("docker", "docker stop web"),
     ("docker", "docker exec web start"),
     ("docker", "docker inspect start"),
     ("docker", "docker --host"),
@@ -153,7 +154,25 @@ def test_start_and_restart_tell_their_targets_as_typed(
 def test_compose_tells_its_services(
     program: str, line: str, request_: str, targets: tuple[str, ...]
 ) -> None:
-    assert read(line, program) == ClientCommand(Request(request_), targets=targets)
+    found = read(line, program)
+    assert found is not None
+    assert found.compose
+    assert (found.request, found.targets) == (Request(request_), targets)
+
+
+@pytest.mark.parametrize(
+    ("line", "project"),
+    [
+        ("docker compose up", None),
+        ("docker compose -p shop up", "shop"),
+        ("docker compose --project-name=shop -f a.yml up -d web", "shop"),
+        ("docker compose --project-name shop restart", "shop"),
+    ],
+)
+def test_compose_tells_its_project_when_an_option_does(line: str, project: str | None) -> None:
+    found = read(line)
+    assert found is not None
+    assert found.project == project
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 
 from sensor.correlate import commands
 from sensor.correlate.client_command import Request
-from sensor.correlate.commands import CLIENT_WINDOW, CommandLog
+from sensor.correlate.commands import CLIENT_WINDOW, CommandLog, Names
 from sensor.correlate.containers import Creation
 from sensor.correlate.runtime_command import RuntimeCommand, Verb
-from sensor.model import ProcessKey, Role
-from tests.correlate.scenario import MS, WEB, client, command, engine_boots, ns, numbered
+from sensor.model import ContainerId, ProcessKey
+from tests.correlate.scenario import MS, WEB, client, engine_boots, ns, numbered
 
 
 @pytest.fixture
@@ -79,15 +79,16 @@ def test_only_the_latest_births_are_kept(log: CommandLog, monkeypatch: pytest.Mo
 def test_clients_and_engines_are_bounded(log: CommandLog) -> None:
     for number in range(5000):
         log.add_client(client(number, f"docker start c{number}"))
-        log.add_engine(engine_boots(number, f"engine{number}"))
-    assert len(log._clients) == commands.CLIENTS_MAX
+        log.add_engine(engine_boots(number, f"engine{number}"), ())
+    assert len(log._running) <= commands.CLIENTS_MAX
+    assert len(log._asked[Request.START]) == commands.ASKED_MAX
     assert len(log._engines) == commands.ENGINES_MAX
 
 
 def asked(
     log: CommandLog, *, since: float = 0, until: float = 100, name: str | None = "web"
 ) -> str:
-    found = log.asked(Request.START, WEB.id, name, ns(since), ns(until))
+    found = log.asked(Request.START, Names(WEB.id, name), ns(since), ns(until))
     return "" if found is None else " ".join(found.exec.argv)
 
 
@@ -110,7 +111,8 @@ def test_a_container_without_a_name_has_none(log: CommandLog) -> None:
 
 def test_prefixes_of_ids_that_are_names_do_not_count(log: CommandLog) -> None:
     log.add_client(client(50, "docker start we"))
-    assert log.asked(Request.START, "web", None, ns(0), ns(100)) is None
+    short = Names(ContainerId("web"), None)
+    assert log.asked(Request.START, short, ns(0), ns(100)) is None
 
 
 def test_the_latest_fitting_command_is_found(log: CommandLog) -> None:
@@ -136,13 +138,24 @@ def test_commands_of_long_ago_explain_nothing(log: CommandLog) -> None:
 
 def test_clients_that_start_nothing_are_not_kept(log: CommandLog) -> None:
     assert log.add_client(client(0, "docker ps")) is None
-    assert len(log._clients) == 0
+    assert len(log._running) == 0
 
 
 def test_an_engines_latest_boot_is_known_by_its_program(log: CommandLog) -> None:
-    log.add_engine(engine_boots(0))
-    log.add_engine(engine_boots(50))
-    log.add_engine(command(60, ("docker",), role=Role.CLIENT))
-    assert log.engine_boot("dockerd") == ns(50)
-    assert log.engine_boot("docker") is None
-    assert log.engine_boot("crio") is None
+    log.add_engine(engine_boots(0), ())
+    log.add_engine(engine_boots(50), ())
+    log.add_engine(engine_boots(60), (WEB.id,))
+    assert log.engine_boot("dockerd", ()) == ns(50)
+    assert log.engine_boot("dockerd", (WEB.id,)) == ns(60)
+    assert log.engine_boot("crio", ()) is None
+
+
+def test_a_client_that_ended_before_the_creation_is_no_cause(log: CommandLog) -> None:
+    early, late = client(0, "docker run -d a"), client(1, "docker run -d b")
+    log.add_client(early)
+    log.add_client(late)
+    assert log.end_client(early.process.key, ns(40))
+    assert log.end_client(late.process.key, ns(60))
+    assert not log.end_client(WEB.runtime.key, ns(60))
+    found = [one.exec.argv[-1] for one in log.clients(ns(0), ns(50))]
+    assert found == ["b"]

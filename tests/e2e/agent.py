@@ -1,7 +1,7 @@
 """The agent under test: the command of this checkout, its events read as a collector would.
 
 Every line is validated against the published schema as it arrives; a line that is not valid fails
-the next call that looks at events.
+the next call that looks at events, and only that one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -74,20 +75,26 @@ class Agent:
 
     # ------------------------------------------------------------------ the process
 
-    def command(self, *options: str) -> list[str | Path]:
+    def command(self) -> list[str | Path]:
         where: list[str | Path] = ["--state-dir", self.state_dir, "--socket", self.socket]
-        return [COMMAND, "run", "--output", "-", *where, *options]
+        return [COMMAND, "run", "--output", "-", *where]
 
     @property
     def pid(self) -> int:
         assert self._process is not None, "the agent does not run"
         return self._process.pid
 
-    def start(self, *options: str) -> None:
+    def start(self) -> None:
         """Start it and wait until it reports a container that was started for this purpose."""
+        self.launch()
+        self.settle()
+
+    def launch(self) -> None:
+        """Start it and wait until it has written something."""
+        written = len(self.events)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(*options),
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -96,12 +103,7 @@ class Agent:
             )
         self._reader = threading.Thread(target=self._read, args=(self._process,))
         self._reader.start()
-        until(self._accepts, f"the agent answers on {self.socket}", READY_SECONDS)
-        self.settle()
-
-    def _accepts(self) -> bool:
-        self._look()
-        return self.socket.exists()
+        self.wait_for(lambda: len(self.events) > written, "the agent begins", READY_SECONDS)
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
@@ -126,16 +128,21 @@ class Agent:
 
     def _look(self) -> None:
         """Fail when the agent has ended, or has written what it must not."""
-        assert not self._problems, "\n".join(self._problems)
+        self._complain()
         if self._process is not None:
             code = self._process.poll()
             assert code is None, f"the agent ended with {code}\n{tail(self.log)}"
+
+    def _complain(self) -> None:
+        problems = tuple(self._problems)
+        del self._problems[: len(problems)]
+        assert not problems, "\n".join(problems)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it as systemd does, and expect it to end well and with everything written."""
         code = self._end(number)
         assert code == 0, f"exit code {code} after {number.name}\n{tail(self.log)}"
-        assert not self._problems, "\n".join(self._problems)
+        self._complain()
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -186,6 +193,31 @@ class Agent:
     def mentioning(self, text: str, since: int = 0) -> list[Event]:
         """Return every event that contains ``text`` anywhere, from number ``since`` on."""
         return [event for event in self.events[since:] if text in json.dumps(event)]
+
+    def repeated(self) -> list[Event]:
+        """Return the events whose id came before. There are none unless an agent was killed."""
+        count = Counter(event["id"] for event in self.events)
+        return [event for event in self.events if count[event["id"]] > 1]
+
+    def false_gaps(self) -> list[Event]:
+        """Return gaps that are none: about a container that was told of, or lost records.
+
+        Another container's gap may be true: somebody else may use this machine.
+        """
+        told = {
+            event["container"]["id"]
+            for event in self.events
+            if event["container"] is not None and event["type"] != "gap"
+        }
+        return [
+            event
+            for event in self.events
+            if event["type"] == "gap"
+            and (
+                event["gap"]["source"] == "kernel"
+                or (event["container"] is not None and event["container"]["id"] in told)
+            )
+        ]
 
     def wait_for(
         self, condition: Callable[[], object], what: str, timeout: float = EVENT_SECONDS

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.e2e.agent import Agent, unload_probes
+from tests.e2e.agent import Agent, summaries, unload_probes
 from tests.e2e.engines import lab as labs
 from tests.e2e.engines import podman as podmans
 from tests.e2e.engines.containerd import KUBERNETES, Containerd
@@ -168,14 +168,17 @@ def runc(runc_program: Runc) -> Iterator[Runc]:
 
 @pytest.fixture(scope="module")
 def agent(request: pytest.FixtureRequest, _probes: Lab, runc_program: Runc) -> Iterator[Agent]:
-    """An agent that runs while the module's tests do, and ends well after them."""
+    """An agent that runs while the module's tests do, and is asked for its honesty after them."""
     running = Agent(_probes, runc_program, request.module.__name__.rpartition(".")[2])
     try:
         running.start()
         yield running
+        running.settle()
         running.stop()
     finally:
         running.close()
+    assert not running.repeated(), f"told twice:\n{summaries(running.repeated())}"
+    assert not running.false_gaps(), f"no such gap:\n{summaries(running.false_gaps())}"
 
 
 @pytest.fixture

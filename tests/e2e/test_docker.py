@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.agent import Agent, summaries
+from tests.e2e.agent import Agent
 from tests.e2e.engines import processes
 from tests.e2e.engines.dockerd import RENAMED_RUNTIME, Dockerd
 from tests.e2e.engines.image import COMMAND, IMAGE, NOT_A_PROGRAM
@@ -415,12 +415,3 @@ def test_a_container_started_inside_a_container_has_it_for_its_parent(
         start=FIRST,
     )
     assert_has(agent.one_stop(inner), stop={"exit_code": 11})
-
-
-def test_the_agent_says_nothing_twice(agent: Agent, docker: Dockerd) -> None:
-    """Last in this file on purpose: it looks at everything that the tests above made happen."""
-    docker.remove_all()
-    agent.settle()
-    identities = [event["id"] for event in agent.events]
-    repeated = [e for e in agent.events if identities.count(e["id"]) > 1]
-    assert not repeated, summaries(repeated)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.errors import StateUnusable
@@ -48,7 +50,7 @@ STOPPED = KnownContainer(
 
 
 @contextlib.contextmanager
-def opened(directory: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a context manager
+def opened(directory: Path) -> Iterator[Knowledge]:
     knowledge = Knowledge(directory)
     try:
         yield knowledge
@@ -68,8 +70,7 @@ def save(
 
 def load(directory: Path) -> KnowledgeRestored | None:
     with opened(directory) as knowledge:
-        restored: KnowledgeRestored | None = knowledge.load(1234)
-        return restored
+        return knowledge.load(1234)
 
 
 # --------------------------------------------------------------- keeping
@@ -137,36 +138,31 @@ TEXT = st.one_of(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, deadline=None)
 @given(id_=TEXT, scope=TEXT, pod=TEXT, container=TEXT)
 def test_no_text_from_the_kernel_or_from_files_keeps_it_from_being_saved(
-    tmp_path_factory: pytest.TempPathFactory, id_: str, scope: str, pod: str, container: str
+    id_: str, scope: str, pod: str, container: str
 ) -> None:
-    directory = tmp_path_factory.mktemp("state")
     known = replace(STOPPED, id=ContainerId(id_), scope=scope, pod_uid=pod, pod_container=container)
-    save(directory, known)
-    restored = load(directory)
-    assert restored is not None
-    (found,) = restored.containers
-    if not any("\ud800" <= char <= "\udfff" for char in id_ + scope + pod + container):
-        assert found == known
-    save(directory, forgotten=((known.id, known.scope),))
-    restored = load(directory)
-    assert restored is not None
-    assert restored.containers == ()
+    with tempfile.TemporaryDirectory() as base, opened(Path(base)) as knowledge:
+        knowledge.save(BOOT, 1, (known,), ())
+        restored = knowledge.load(1)
+        assert restored is not None
+        (found,) = restored.containers
+        if not any("\ud800" <= char <= "\udfff" for char in id_ + scope + pod + container):
+            assert found == known
+        knowledge.save(BOOT, 2, (), ((known.id, known.scope),))
+        restored = knowledge.load(1)
+        assert restored is not None
+        assert restored.containers == ()
 
 
 def test_ids_that_are_no_text_stay_apart(tmp_path: Path) -> None:
-    ids = [
-        b"\xff\xfe".decode("utf-8", "surrogateescape"),
-        b"\xff".decode("utf-8", "surrogateescape"),
-    ]
+    ids = ["\udcff\udcfe", "\udcff", "\ud800"]
     save(tmp_path, *(replace(STOPPED, id=ContainerId(id_)) for id_ in ids))
     restored = load(tmp_path)
     assert restored is not None
-    assert len(restored.containers) == 2
+    assert len(restored.containers) == 3
 
 
 @pytest.mark.parametrize(
@@ -267,8 +263,10 @@ def test_a_save_that_fails_halfway_changes_nothing(tmp_path: Path) -> None:
 # --------------------------------------------------------------- damage
 
 
-def sound(directory: Path) -> bytes:
-    """The bytes of a database with a few pages in it."""
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a few pages in it."""
+    directory = tmp_path_factory.mktemp("sound")
     many = tuple(
         replace(WEB, id=ContainerId(f"{number:064x}"), init=None, running=False)
         for number in range(100)
@@ -277,21 +275,24 @@ def sound(directory: Path) -> bytes:
     database = sqlite3.connect(directory / FILE_NAME)
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
-    return (directory / FILE_NAME).read_bytes()
+    return directory / FILE_NAME
 
 
-def survives(directory: Path, data: bytes) -> Knowledge:
-    """Open a directory whose database holds ``data``; reading and writing it work."""
+def survives(directory: Path, data: bytes) -> Path | None:
+    """Open a directory whose database holds ``data``: reading and writing it work.
+
+    Returns where the file was moved, if it was.
+    """
     directory.mkdir()
     (directory / FILE_NAME).write_bytes(data)
-    knowledge = Knowledge(directory)
-    knowledge.load(1)
-    knowledge.save(BOOT, 5, (WEB,), ())
-    restored = knowledge.load(1)
-    assert restored is not None
-    assert restored.seen == 5
-    assert WEB in restored.containers
-    return knowledge
+    with opened(directory) as knowledge:
+        knowledge.load(1)
+        knowledge.save(BOOT, 5, (WEB,), ())
+        restored = knowledge.load(1)
+        assert restored is not None
+        assert restored.seen == 5
+        assert WEB in restored.containers
+        return knowledge.moved_aside
 
 
 def test_rubbish_is_moved_aside(tmp_path: Path) -> None:
@@ -316,31 +317,58 @@ def test_every_damaged_file_is_kept(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
-    knowledge = survives(tmp_path / "state", b"")
-    assert knowledge.moved_aside is None
-    knowledge.close()
+    assert survives(tmp_path / "state", b"") is None
 
 
-def test_a_file_cut_anywhere_is_read_or_moved_aside(tmp_path: Path) -> None:
-    data = sound(tmp_path / "sound")
+def test_a_file_cut_anywhere_is_read_or_moved_aside(tmp_path: Path, sound: Path) -> None:
+    data = sound.read_bytes()
     sizes = [1, 15, 16, 20, 99, 100, 101, 511, 512, 4095, *range(4096, len(data), 2048)]
     for size in [*sizes, len(data) - 1]:
-        survives(tmp_path / f"cut-{size}", data[:size]).close()
+        survives(tmp_path / f"cut-{size}", data[:size])
+
+
+FLIPS = st.lists(
+    st.tuples(st.one_of(st.integers(0, 120), st.integers(0, 1 << 16)), st.integers(0, 7)),
+    min_size=1,
+    max_size=5,
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.data())
+@given(flips=FLIPS)
 def test_flipped_bits_are_read_or_moved_aside_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    sound: Path, flips: list[tuple[int, int]]
 ) -> None:
-    base = tmp_path_factory.mktemp("flip")
-    raw = bytearray(sound(base / "sound"))
-    limit = data.draw(st.sampled_from([120, 4096, len(raw)]))
-    for _ in range(data.draw(st.integers(1, 5))):
-        raw[data.draw(st.integers(0, limit - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    try:
-        survives(base / "flipped", bytes(raw)).close()
-    except StateUnusable as error:
-        # A flipped version number cannot be told from a newer schema.
-        newer = "newer Castoff" in error.problem
-        assert newer, error.problem
+    raw = bytearray(sound.read_bytes())
+    for place, bit in flips:
+        raw[place % len(raw)] ^= 1 << bit
+    version = int.from_bytes(raw[60:64], "big", signed=True)
+    # A flipped version number cannot be told from a newer schema.
+    refused = contextlib.suppress(*([StateUnusable] if version > SCHEMA_VERSION else []))
+    with tempfile.TemporaryDirectory() as base, refused:
+        survives(Path(base) / "flipped", bytes(raw))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE container SET starts = 'many'",
+        "UPDATE container SET init_pid = x'00ff'",
+        "UPDATE container SET boot_id = CAST(x'fffe' AS TEXT)",
+        "UPDATE container SET init_start = NULL",
+        "UPDATE checkpoint SET seen = 'never'",
+        "ALTER TABLE container RENAME COLUMN starts TO begins",
+    ],
+)
+def test_values_that_make_no_sense_are_moved_aside(tmp_path: Path, statement: str) -> None:
+    save(tmp_path, WEB)
+    database = sqlite3.connect(tmp_path / FILE_NAME)
+    database.execute(statement)
+    database.commit()
+    database.close()
+    with opened(tmp_path) as knowledge:
+        assert knowledge.load(1) is None
+        assert knowledge.moved_aside is not None
+        assert knowledge.moved_aside.exists()
+        knowledge.save(BOOT, 5, (WEB,), ())
+    assert load(tmp_path) == KnowledgeRestored(1234, BOOT, 5, (WEB,))

@@ -21,6 +21,8 @@ from sensor.sources.audit import netlink
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.source import AuditSource
 
+pytest.importorskip("auparse", reason="needs python3-audit and the system's Python")
+
 KEY = "castoff_test"
 LOGIN = 4242
 
@@ -118,6 +120,25 @@ def test_the_exec_and_the_connect_of_a_logged_in_user_arrive(
         assert source.heard
         assert source.partial == 0
         assert source.malformed == 0
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("audit_enabled")
+def test_the_kernel_follows_a_socket_that_is_re_created(listener: Path) -> None:
+    words = ("-F", "arch=b64", "-S", "connect", "-F", f"path={listener}", "-k", KEY)
+    auditctl("-a", "always,exit", *words)
+    listener.unlink()
+    with socket.socket(socket.AF_UNIX) as server, reading(NetlinkReader(), listener) as source:
+        server.bind(str(listener))
+        server.listen()
+        program = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", program, str(listener)], check=True)
+        found: list[object] = []
+        wait_for(source, found, lambda: len(found) >= 1)
+        (connect,) = found
+        assert isinstance(connect, ApiConnect)
+        login = int(Path("/proc/self/loginuid").read_text())
+        assert connect.caller.loginuid == (None if login == 0xFFFFFFFF else login)
 
 
 @pytest.mark.kernel

@@ -1,0 +1,74 @@
+"""``python -m bench``: every number that the README gives, measured here and now.
+
+Needs root, gcc and the engines of ``make setup-test``; takes about five minutes. Ends with 1 when a
+target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench import completeness, footprint, latency, loading, loops, replay, size
+from bench.agent import Agent
+from bench.burst import STARTS, Burst, burst
+from bench.engine import engines
+from bench.machine import machine
+from bench.node import own_lab
+from bench.programs import compiled
+from bench.progress import say
+from bench.rows import Row, missed, table, write_json
+
+COMMAND = "make bench"
+PARTS = ("starts", "replay", "loops")
+
+
+def main() -> None:
+    """Run the parts that are asked for and print one table."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--starts", type=int, default=STARTS, help="containers in a burst")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part only")
+    arguments = parser.parse_args()
+    here = machine()
+    rows = measure(arguments.only or list(PARTS), arguments.starts)
+    print(f"{here}\n\n{table(rows)}")
+    if arguments.json is not None:
+        write_json(arguments.json, here, rows)
+    sys.exit(1 if missed(rows) else 0)
+
+
+def measure(parts: list[str], starts: int) -> list[Row]:
+    """Measure the parts, each with a command that gives it alone."""
+    rows: list[Row] = []
+    commands = {part: f"python -m bench --only {part}" for part in PARTS}
+    with own_lab() as lab:
+        programs = lab.sub("programs")
+        capture = lab.directory / "burst.capture"
+        bursts: list[Burst] = []
+        if {"starts", "replay"} & set(parts):
+            stamp = compiled("stamp", programs)
+            with engines(lab) as running:
+                if "starts" in parts:
+                    say(f"{starts} containers under the eyes of castoff run")
+                    with Agent(lab, stamp) as agent:
+                        bursts.append(burst(agent, running, starts))
+                        rows += completeness.rows(bursts[-1], commands["starts"])
+                        rows += latency.rows(bursts[-1], commands["starts"])
+                        rows += footprint.rows(agent, bursts[-1], commands["starts"])
+                if "replay" in parts:
+                    say(f"{starts} containers under the eyes of castoff record")
+                    with Agent(lab, stamp, "record", capture) as agent:
+                        bursts.append(burst(agent, running, starts))
+            rows += size.rows(bursts, commands["starts"])
+        if "replay" in parts:
+            rows += replay.rows(capture, commands["replay"])
+        if "loops" in parts:
+            found, loads = loops.rows(compiled("loops", programs), lab, commands["loops"])
+            rows += [*found, *loading.rows(loads, commands["loops"])]
+    return rows
+
+
+if __name__ == "__main__":
+    main()

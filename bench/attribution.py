@@ -1,0 +1,174 @@
+"""Whether starts are put down to who caused them: ``python -m bench.attribution [--flood]``.
+
+A run whose every cause is known: eight users at once through the docker command, programs that talk
+to the engine's socket beside them, a container that has the socket, restart policies, an engine
+that boots, runc by hand. What the events say is compared with the truth: login uid and pid, or the
+container of the caller. With ``--flood``, programs called runc and docker execute themselves in a
+loop meanwhile. Ends with 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import people
+from bench.agent import Agent
+from bench.engine import engines
+from bench.flood import Flood, flood
+from bench.labels import Answer, Group, Judgement, Labels
+from bench.machine import machine
+from bench.node import own_lab
+from bench.people import People, at_once
+from bench.programs import compiled
+from bench.progress import say
+from bench.rows import Row, missed, table, write_json
+
+if TYPE_CHECKING:
+    from bench.engine import Engines
+    from tests.e2e.engines.lab import Lab
+
+COMMAND = "make bench-attribution"
+FLOOD_COMMAND = "python -m bench.attribution --flood"
+FLOOD_API_CALLS = 4
+ATTRIBUTED = (Answer.EXACT, Answer.INFERRED, Answer.CANDIDATE)
+
+
+def labelled_run(everybody: People, post: Path) -> None:
+    """Make all the starts of issue and README, most of them beside each other."""
+    say("preparing containers for the callers of the API")
+    calls = [everybody.call_api(people.FIRST_CALLER + number) for number in range(people.API_CALLS)]
+    from_container = everybody.call_from_container(post)
+    say(f"{people.USERS} users at once, {people.API_AT_ONCE} API callers and others beside them")
+    at_once(
+        *([partial(everybody.sit_down, people.FIRST_USER + n)] for n in range(people.USERS)),
+        *(calls[number :: people.API_AT_ONCE] for number in range(people.API_AT_ONCE)),
+        [
+            *(partial(everybody.run_runc, people.FIRST_RUNC + n) for n in range(people.BY_RUNC)),
+            from_container,
+            *([everybody.fail_once] * people.BY_POLICY),
+        ],
+    )
+    say("restarting dockerd")
+    everybody.restart_engine()
+
+
+def flooded_run(everybody: People) -> None:
+    """Make a smaller run, of what can be done while the processors belong to somebody else."""
+    calls = [everybody.call_api(people.FIRST_CALLER + number) for number in range(FLOOD_API_CALLS)]
+    at_once(
+        *([partial(everybody.sit_down, people.FIRST_USER + n, 1)] for n in range(people.USERS)),
+        calls,
+    )
+
+
+def measure(lab: Lab, running: Engines, *, flooding: bool) -> tuple[Judgement, Flood | None]:
+    """Run it under an agent and judge what the agent said."""
+    programs = lab.sub("programs")
+    labels = Labels()
+    everybody = People(lab, running, labels)
+    found: Flood | None = None
+    with Agent(lab, compiled("stamp", programs)) as agent:
+        agent.settle(running.runc)
+        if flooding:
+            with flood(programs, agent) as found:
+                flooded_run(everybody)
+        else:
+            labelled_run(everybody, compiled("post", programs))
+        counts = labels.counts()
+        agent.wait_for(
+            lambda: all(
+                sum(line.container["id"] == container for line in agent.of("start")) >= count
+                for container, count in counts.items()
+            ),
+            "every start is reported",
+        )
+        agent.settle(running.runc)
+        if found is not None:
+            found.count()
+        judgement = labels.judge(line.event for line in agent.of("start"))
+    return judgement, found
+
+
+def rows(judgement: Judgement, command: str) -> list[Row]:
+    """Hold the judgement against the targets."""
+    total = sum(map(judgement.total, Group))
+    named = judgement.total(Group.CLI_NAMED) + judgement.total(Group.SET_UP)
+    exact = sum(judgement.answered(g, Answer.EXACT) for g in (Group.CLI_NAMED, Group.SET_UP))
+    calls = judgement.total(Group.API)
+    told = judgement.answered(Group.API, *ATTRIBUTED)
+    wrong = len(judgement.wrong)
+    missing, surplus = judgement.missing, judgement.surplus
+    return [
+        Row(
+            "labelled starts reported, and starts that there were not",
+            f"{total - missing} of {total}, {surplus}",
+            f"{total}, 0",
+            not missing and not surplus,
+            command,
+            {"starts": total, "reported": total - missing, "surplus": surplus},
+        ),
+        Row(
+            "named in a docker command: right process and login uid, exact",
+            f"{exact} of {named}",
+            f"{named}",
+            exact == named,
+            command,
+            {"starts": named, "exact": exact},
+        ),
+        Row(
+            "raw API calls: the caller named, or among the candidates",
+            f"{told} of {calls}, {judgement.answered(Group.API, Answer.CANDIDATE)} of them among",
+            f"{calls}",
+            told == calls,
+            command,
+            {"starts": calls, "attributed": told},
+        ),
+        Row(
+            "wrong initiators and triggers",
+            f"{wrong}",
+            "0",
+            not wrong,
+            command,
+            {"wrong": wrong},
+        ),
+    ]
+
+
+def explain(judgement: Judgement) -> None:
+    """Show what was wrong, on standard error."""
+    for cause, event in judgement.wrong:
+        parts = ("time", "container", "start", "initiator", "candidates", "confidence", "evidence")
+        shown = {part: event[part] for part in parts}
+        print(f"WRONG: caused by {cause}, and said was\n{json.dumps(shown)}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.attribution", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--flood", action="store_true", help="the same in a flood of execs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    arguments = parser.parse_args()
+    here = machine()
+    command = FLOOD_COMMAND if arguments.flood else COMMAND
+    with own_lab() as lab, engines(lab) as running:
+        judgement, found = measure(lab, running, flooding=arguments.flood)
+    lines = rows(judgement, command)
+    if found is not None:
+        lines += found.rows(command)
+    explain(judgement)
+    print(here)
+    print(f"\n{judgement.trigger_table()}\n\n{judgement.answer_table()}\n\n{table(lines)}")
+    if arguments.json is not None:
+        write_json(arguments.json, here, lines)
+    sys.exit(1 if missed(lines) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What the agent takes of the node: memory, CPU when nothing happens, CPU of one start."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.progress import say
+from bench.rows import Row
+
+if TYPE_CHECKING:
+    from bench.agent import Agent
+    from bench.burst import Burst
+
+PSS_MIB = 32.0
+IDLE_PERCENT = 0.1
+IDLE_SECONDS = 30.0
+START_MS = 4.0
+COMPILER_LIBRARIES = ("libLLVM", "libbcc", "libclang")
+
+KIB_PER_MIB = 1024
+NS_PER_MS = 1e6
+NS_PER_SECOND = 1e9
+
+
+def rows(agent: Agent, burst: Burst, command: str) -> list[Row]:
+    """Measure an agent that has just reported a burst."""
+    pss = sum(_pss_mib(one.pid) for one in agent.processes())
+    compilers = sorted({name for one in agent.processes() for name in _compilers(one.pid)})
+    cost = burst.cpu_ns / NS_PER_MS / len(burst.names)
+    percent, seen = _idle(agent)
+    return [
+        Row(
+            f"agent's memory (PSS) after {len(burst.names)} starts",
+            f"{pss:.1f} MiB",
+            f"{PSS_MIB:.0f} MiB",
+            pss <= PSS_MIB,
+            command,
+            {"pss_mib": pss},
+        ),
+        Row(
+            "compiler libraries mapped in the agent",
+            ", ".join(compilers) or "none",
+            "none",
+            not compilers,
+            command,
+            {"libraries": len(compilers)},
+        ),
+        Row(
+            f"agent's CPU when idle, {IDLE_SECONDS:.0f} s",
+            f"{percent:.3f} % of a core, {seen} observations",
+            f"{IDLE_PERCENT} %",
+            percent <= IDLE_PERCENT,
+            command,
+            {"idle_percent": percent, "observations": seen},
+        ),
+        Row(
+            "agent's CPU for one start and its stop",
+            f"{cost:.2f} ms",
+            f"{START_MS:.0f} ms",
+            cost <= START_MS,
+            command,
+            {"cpu_ms_per_start": cost},
+        ),
+    ]
+
+
+def _pss_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / KIB_PER_MIB
+    raise RuntimeError(f"/proc/{pid}/smaps_rollup tells no Pss")
+
+
+def _compilers(pid: int) -> list[str]:
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
+    return [name for name in COMPILER_LIBRARIES if name in maps]
+
+
+def _idle(agent: Agent) -> tuple[float, int]:
+    """CPU share over a time in which the bench starts nothing, and what the agent saw all the same.
+
+    Others may: the observations tell whether it was idle at all.
+    """
+    say(f"leaving the agent alone for {IDLE_SECONDS:.0f} s")
+    seen = _observations(agent)
+    cpu, began = agent.cpu_ns(), time.monotonic_ns()
+    time.sleep(IDLE_SECONDS)
+    cpu, took = agent.cpu_ns() - cpu, time.monotonic_ns() - began
+    return 100 * cpu / took, _observations(agent) - seen
+
+
+def _observations(agent: Agent) -> int:
+    return sum(source.observations for source in agent.status().sources)
