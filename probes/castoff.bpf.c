@@ -51,6 +51,7 @@ BPF_HASH(started_mounts, u32, u32, 65536);
 BPF_TABLE("lru_hash", u64, struct budget, budgets, 8192);
 BPF_TABLE("lru_hash", struct socket_place, u32, socket_verdicts, 8192);
 BPF_HASH(engine_sockets, struct socket_file, u32, 1024);
+BPF_ARRAY(told, u64, RECORD_KINDS *COUNTERS); /* counters as of the last report of losses */
 BPF_ARRAY(settings, u64, 4);
 
 static __always_inline u64 read_pointer(u64 base, u64 offset)
@@ -409,14 +410,15 @@ static __always_inline u64 used_length(struct scratch *scratch)
 
 static __always_inline void submit_lifecycle(struct scratch *scratch, u32 kind)
 {
-	bool lost = lifecycle.ringbuf_output(scratch, used_length(scratch), 0) < 0;
+	bool lost =
+		lifecycle.ringbuf_output(scratch, used_length(scratch), BPF_RB_FORCE_WAKEUP) < 0;
 
 	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
 }
 
 static __always_inline void submit_commands(struct scratch *scratch, u32 kind)
 {
-	bool lost = commands.ringbuf_output(scratch, used_length(scratch), 0) < 0;
+	bool lost = commands.ringbuf_output(scratch, used_length(scratch), BPF_RB_FORCE_WAKEUP) < 0;
 
 	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
 }

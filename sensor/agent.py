@@ -210,8 +210,7 @@ class Agent:
             self._introduce(pin_set, knowledge)
             self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
             stack.push_async_callback(self._witnesses.close)
-            for descriptor in self._source.descriptors():
-                self._loop.add_reader(descriptor, self._on_readable)
+            self._loop.add_reader(self._source.descriptor, self._on_readable)
             started()
             await self._witnesses.start(self.realtime_offset)
             tasks = [
@@ -267,6 +266,12 @@ class Agent:
                 self._describing += 1
                 self._worker.submit(request)
         self._arm_timer(now)
+        self._release()
+
+    def _release(self) -> None:
+        """Give handled records back to the kernel, unless a start that they tell of is waiting."""
+        if self._source is not None and (not self.core.waiting() or self._source.is_filling()):
+            self._source.release(self._source.read_up_to())
 
     def _arm_timer(self, now: int) -> None:
         deadline = self.core.deadline()
@@ -387,15 +392,12 @@ class Agent:
         await asyncio.sleep(SET_OVERLAP)
         if self._source is None or len(pins.loaded_sets(self.settings.pin_root)) == 1:
             return
-        for descriptor in self._source.descriptors()[:-2]:
-            self._loop.remove_reader(descriptor)
         self._feed(self._source.retire_old())
 
     async def _finish(self, knowledge: Knowledge) -> None:
         """Drain, answer what waits, and keep what is known."""
         if self._source is not None:
-            for descriptor in self._source.descriptors():
-                self._loop.remove_reader(descriptor)
+            self._loop.remove_reader(self._source.descriptor)
             while observations := self._source.drain():
                 self._feed(observations)
             self._feed(self._source.losses())

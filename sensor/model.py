@@ -370,16 +370,19 @@ class CommandExec:
     argv: tuple[str, ...]
     argv_truncated: bool
     cwd: str | None = None
+    again: bool = False
+    """An earlier agent was told, and what followed is accounted for: background for what comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandExit:
-    """A watched runtime's own process ended."""
+    """A watched runtime's or client's own process ended."""
 
     time: int
     sequence: int
     process: ProcessKey
     status: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +395,7 @@ class CgroupBirth:
     maker: ProcessFacts
     argv: tuple[str, ...]
     argv_truncated: bool
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

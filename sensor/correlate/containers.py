@@ -96,6 +96,7 @@ class Pending:
 
     exec: InitExec
     deadline: int
+    asked_again: bool = False
     later: list[InitExit] = field(default_factory=list)
 
 
@@ -116,6 +117,8 @@ class ContainerState:
     """Start of the current or last run, in ns since boot; None for a run of an earlier boot."""
     starts: int = 0
     last_run: Run | None = None
+    image_hint: str | None = None
+    """The image by a client's command line, where nothing on disk tells it."""
     pod_uid: str | None = None
     pod_container: str | None = None
     pending: Pending | None = None

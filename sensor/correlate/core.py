@@ -155,6 +155,10 @@ class Correlator:
         self._outputs.clear()
         return Outcome(events, requests)
 
+    def waiting(self) -> bool:
+        """Whether a start waits for its container's description."""
+        return self._lifecycle.deadline() is not None
+
     def deadline(self) -> int | None:
         """When to feed again even if nothing arrives, in ns since boot."""
         deadlines = (self._lifecycle.deadline(), self._coverage.deadline())

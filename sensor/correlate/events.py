@@ -213,7 +213,6 @@ def sighting_of(
     state: ContainerState,
     identity: CgroupIdentity | None,
     argv: tuple[str, ...] | None,
-    image_hint: str | None = None,
 ) -> Sighting:
     """Describe a container as its state has it."""
     cgroup = state.cgroup
@@ -226,7 +225,7 @@ def sighting_of(
         pid=state.init.pid if state.init is not None else None,
         cgroup=(cgroup.v1 or cgroup.v2) if cgroup is not None else None,
         argv=argv,
-        image_hint=image_hint,
+        image_hint=state.image_hint,
     )
 
 

@@ -12,7 +12,8 @@ Rules:
 4. A creation fails when its init ends before its first execve, when the creating command ends with
    an error before it, or when the container is deleted before it; once per creation.
 5. A restored container's init never calls execve: the restore command's success is its start.
-6. Steps of image builds are runtime commands too, and no container starts: they are counted only.
+6. What an earlier agent was told already is background: it is remembered, and nothing follows.
+7. Steps of image builds are runtime commands too, and no container starts: they are counted only.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, Output
     from sensor.correlate.starts import StartReporter
+    from sensor.model import Description
 
 DESCRIPTION_WAIT = 250_000_000
 """Nanoseconds that a start waits for a description. Reading one takes about a millisecond."""
@@ -104,6 +106,8 @@ class Lifecycle:
             self._commands.add_engine(exec_, self._places.chain(exec_.process.cgroup))
         elif exec_.role is Role.RUNTIME:
             command = self._commands.add_runtime(exec_)
+            if exec_.again:
+                return
             if isinstance(command, Creation):
                 self._begin_creation(command)
             elif command is not None and command.verb is Verb.DELETE:
@@ -116,6 +120,8 @@ class Lifecycle:
     def on_birth(self, birth: CgroupBirth) -> None:
         """Take note that a process that may be a runtime made a cgroup."""
         creation = self._commands.add_birth(birth)
+        if birth.again:
+            return
         if creation is not None and self._commands.creation_of(creation.process.key) is None:
             self._begin_creation(creation)
 
@@ -155,11 +161,11 @@ class Lifecycle:
 
     def on_command_exit(self, exit_: CommandExit) -> None:
         """Take note that a runtime's or client's own process ended."""
+        if self._commands.end_client(exit_.process, exit_.time) or exit_.again:
+            return
         creation = self._commands.creation_of(exit_.process)
         if creation is not None:
             self._on_creation_exit(creation, exit_)
-            return
-        if self._commands.end_client(exit_.process, exit_.time):
             return
         command = self._commands.other_of(exit_.process)
         if command is None or exit_.status != 0:
@@ -293,6 +299,14 @@ class Lifecycle:
         if state is None:
             return
         state.asked = None
+        if not _is_answer(described.description):
+            # The worker was overloaded: ask once more when the init is there, or at once if it is.
+            if state.pending is None:
+                return
+            if not state.pending.asked_again:
+                state.pending.asked_again = True
+                self._ask(state, state.creation)
+                return
         if state.phase is not Phase.STOPPED:
             state.description = described.description
         if state.pending is not None:
@@ -323,6 +337,11 @@ class Lifecycle:
     def ended_recently(self, process: ProcessKey) -> bool:
         """Whether an init of no known container ended as that process."""
         return any(ended.same(process) for ended in self._ended)
+
+
+def _is_answer(description: Description) -> bool:
+    """Whether the identity worker looked at all: it names its own failures ``worker:…``."""
+    return not any(problem.startswith("worker:") for problem in description.problems)
 
 
 def _moment(process: ProcessKey) -> tuple[int, int]:

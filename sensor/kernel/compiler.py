@@ -43,6 +43,7 @@ MAPS = (
     "started_mounts",
     "socket_verdicts",
     "engine_sockets",
+    "told",
     "settings",
 )
 _LOADED_AT = bytes(4)

@@ -12,6 +12,10 @@ from sensor.kernel.record import Kind
 if TYPE_CHECKING:
     from pathlib import Path
 
+_DROPPED, _LIMITED = 1, 2
+_LOADED_AT, _TOLD_AT, _HANDLED = 0, 1, 2
+"""Indices in ``settings``: when the probes were attached, when losses were reported last, and up to
+when records were handled."""
 _COUNTERS = 3
 """``enum record_counter``: submitted, dropped, limited."""
 
@@ -31,11 +35,24 @@ class KindCount:
         return "lifecycle" if self.kind in (Kind.INIT_EXEC, Kind.INIT_EXIT) else "commands"
 
 
-class Counters:
-    """Reads the ``counters`` map of one probe set."""
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Records of one kind that were lost since ``since`` (ns since boot)."""
 
-    def __init__(self, path: Path) -> None:
+    count: KindCount
+    since: int
+
+
+class Counters:
+    """Reads the counters of one probe set, and remembers in its maps what was reported of them.
+
+    Losses while no agent ran are thus the next agent's to report.
+    """
+
+    def __init__(self, path: Path, told: Path, settings: Path) -> None:
         self._map = BpfMap.pinned(path)
+        self._told = BpfMap.pinned(told)
+        self._settings = BpfMap.pinned(settings)
         self._cpus = possible_cpus()
         self._copies = struct.Struct(f"<{self._cpus}Q")
 
@@ -43,13 +60,59 @@ class Counters:
         value = self._map.lookup(index.to_bytes(4, "little"), self._cpus)
         return sum(self._copies.unpack(value)) if value is not None else 0
 
+    @staticmethod
+    def _single(of: BpfMap, index: int) -> int:
+        return int.from_bytes(of.lookup(index.to_bytes(4, "little")) or b"", "little")
+
     def read(self) -> tuple[KindCount, ...]:
-        """Read the current counts of every kind."""
+        """Return current counts of every kind."""
         return tuple(
             KindCount(kind, *(self._sum(kind * _COUNTERS + what) for what in range(_COUNTERS)))
             for kind in Kind
         )
 
+    def losses(self, now: int) -> tuple[Loss, ...]:
+        """Tell what was lost since the last call, of whichever agent; ``now`` in ns since boot."""
+        since = self._single(self._settings, _TOLD_AT) or self._single(self._settings, _LOADED_AT)
+        found: list[Loss] = []
+        for count in self.read():
+            dropped = count.dropped - self._single(self._told, count.kind * _COUNTERS + _DROPPED)
+            limited = count.limited - self._single(self._told, count.kind * _COUNTERS + _LIMITED)
+            if dropped or limited:
+                found.append(Loss(KindCount(count.kind, 0, dropped, limited), since))
+                self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
+                self._tell(count.kind * _COUNTERS + _LIMITED, count.limited)
+        self._settings.update(_TOLD_AT.to_bytes(4, "little"), now.to_bytes(8, "little"))
+        return tuple(found)
+
+    def _tell(self, index: int, value: int) -> None:
+        self._told.update(index.to_bytes(4, "little"), value.to_bytes(8, "little"))
+
+    def close(self) -> None:
+        """Close the maps."""
+        self._map.close()
+        self._told.close()
+        self._settings.close()
+
+
+class Progress:
+    """How far agents have handled what a probe set told, kept in the set's own ``settings``."""
+
+    def __init__(self, settings: Path) -> None:
+        self._settings = BpfMap.pinned(settings)
+        self._noted = 0
+
+    def handled(self) -> int:
+        """Time of the newest record that was handled, in ns since boot; 0 when none was."""
+        value = self._settings.lookup(_HANDLED.to_bytes(4, "little"))
+        return int.from_bytes(value or b"", "little")
+
+    def note(self, time: int) -> None:
+        """Record that everything up to ``time`` is handled, and durable."""
+        if time > self._noted:
+            self._noted = time
+            self._settings.update(_HANDLED.to_bytes(4, "little"), time.to_bytes(8, "little"))
+
     def close(self) -> None:
         """Close the map."""
-        self._map.close()
+        self._settings.close()

@@ -9,6 +9,11 @@ Record format (include/uapi/linux/bpf.h and kernel/bpf/ringbuf.c): an 8-byte hea
 word is the length, with bit 31 = still being written and bit 30 = discarded; then the data, padded
 to 8 bytes. Positions grow without bound; the data area is mapped twice in a row, so that a record
 at its end can be read through.
+
+Reading and releasing are two steps: records that led to an event are released when the event is
+durable, so that a killed agent's successor reads them again. The kernel wakes a reader by itself
+only when everything was released, so the probes ask for a wake-up with every record
+(BPF_RB_FORCE_WAKEUP), and a reader waits edge-triggered.
 """
 
 from __future__ import annotations
@@ -80,6 +85,8 @@ class Ring:
         self._window_start = 0
         self._window_length = min(WINDOW + RECORD_MAX, 2 * self.size)
         self._barrier = _Barrier()
+        self.position = self._released()
+        """Up to where this reader has read; what it has not released stays for the next one."""
 
     @property
     def descriptor(self) -> int:
@@ -88,7 +95,19 @@ class Ring:
 
     def backlog(self) -> int:
         """Bytes that wait to be read."""
-        return self._position(self._producer) - self._position(self._consumer)
+        return self._position(self._producer) - self.position
+
+    def unreleased(self) -> int:
+        """Bytes that are read and still held in the ring."""
+        return self.position - self._released()
+
+    def release(self, position: int) -> None:
+        """Give the space of all records before ``position`` back to the kernel."""
+        if position > self._released():
+            _U64.pack_into(self._consumer, 0, position)
+
+    def _released(self) -> int:
+        return self._position(self._consumer)
 
     @staticmethod
     def _position(page: mmap.mmap) -> int:
@@ -117,7 +136,7 @@ class Ring:
     def drain(self, limit: int = BATCH_MAX) -> list[bytes]:
         """Take up to ``limit`` records; stops early at one that is still being written."""
         taken: list[bytes] = []
-        position = self._position(self._consumer)
+        position = self.position
         end = self._position(self._producer)
         if position == end:
             return taken
@@ -133,7 +152,7 @@ class Ring:
                 start = offset + _HEADER_LEN
                 taken.append(window[start : start + min(length, RECORD_MAX)])
             position += (length + _HEADER_LEN + 7) & ~7
-        _U64.pack_into(self._consumer, 0, position)
+        self.position = position
         return taken
 
     def close(self) -> None:

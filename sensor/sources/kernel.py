@@ -2,25 +2,34 @@
 
 Commands are the causes and lifecycle records the effects, so a batch must never hold an effect
 without its cause or put an effect before an earlier one of the other ring. A drain therefore takes
-lifecycle, then commands, then lifecycle again, sorts by kernel time, and keeps back what came later
-than the last command it saw.
+lifecycle, then commands, then lifecycle again, sorts by kernel time, and keeps back what is newer
+than the point up to which both rings are known.
+
+Records stay in the rings until :meth:`KernelSource.release`: what they led to is durable then.
+Commands stay COMMANDS_KEPT longer, so that a successor of a killed agent finds the commands behind
+the starts that it reads again.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+import select
+from collections import Counter, deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.errors import RecordMalformed
 from sensor.kernel import clock
-from sensor.kernel.counters import Counters, KindCount
+from sensor.kernel.counters import Counters, KindCount, Progress
 from sensor.kernel.record import KernelObservation, decode
 from sensor.kernel.ring import BATCH_MAX, Ring
-from sensor.model import KernelLoss
+from sensor.model import CgroupBirth, CommandExec, CommandExit, KernelLoss
 
 if TYPE_CHECKING:
     from sensor.kernel.pins import PinSet
+
+
+COMMANDS_KEPT = 10_000_000_000
+"""Nanoseconds for which commands stay in their ring; less when it is half full."""
 
 
 @dataclass(slots=True)
@@ -31,39 +40,54 @@ class _Reader:
     lifecycle: Ring
     commands: Ring
     counters: Counters
-    counted: tuple[KindCount, ...]
-    counted_at: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUpTo:
+    """Positions in the rings of every set: what was read when a batch was handed over."""
+
+    time: int
+    handled: int
+    """Time of the newest record handed over."""
+    positions: tuple[tuple[str, int, int], ...]
+    """Fingerprint, position in lifecycle, position in commands."""
 
 
 class KernelSource:
     """Reads one probe set, or several while one replaces another."""
 
     def __init__(self, sets: tuple[PinSet, ...]) -> None:
+        self._epoll = select.epoll()
+        self._handled = 0
+        """Up to when an earlier agent handled what it was told, in ns since boot."""
         self._readers = [self._open(pins) for pins in sets]
         self._held: list[KernelObservation] = []
+        self._owed: list[KernelLoss] = []
+        """Losses of sets that are gone."""
+        self._kept: deque[ReadUpTo] = deque()
         self.malformed: Counter[str] = Counter()
         self.observations = 0
         self.last_seen: int | None = None
+        self._safe = self._positions()
 
-    @staticmethod
-    def _open(pins: PinSet) -> _Reader:
-        counters = Counters(pins.map("counters"))
-        return _Reader(
+    def _open(self, pins: PinSet) -> _Reader:
+        reader = _Reader(
             pins=pins,
             lifecycle=Ring(pins.map("lifecycle")),
             commands=Ring(pins.map("commands")),
-            counters=counters,
-            counted=counters.read(),
-            counted_at=clock.boottime(),
+            counters=Counters(pins.map("counters"), pins.map("told"), pins.map("settings")),
+            progress=Progress(pins.map("settings")),
         )
+        self._handled = max(self._handled, reader.progress.handled())
+        for ring in (reader.lifecycle, reader.commands):
+            self._epoll.register(ring.descriptor, select.EPOLLIN | select.EPOLLET)
+        return reader
 
-    def descriptors(self) -> tuple[int, ...]:
-        """File descriptors to wait on: readable when there are records."""
-        return tuple(
-            descriptor
-            for reader in self._readers
-            for descriptor in (reader.lifecycle.descriptor, reader.commands.descriptor)
-        )
+    @property
+    def descriptor(self) -> int:
+        """Readable whenever there are new records."""
+        return self._epoll.fileno()
 
     def backlog(self) -> int:
         """Bytes that wait in all rings."""
@@ -75,39 +99,95 @@ class KernelSource:
 
     def drain(self) -> list[KernelObservation]:
         """Take what is there, in the order in which it happened; bounded by BATCH_MAX a ring."""
-        early: list[KernelObservation] = self._held
+        self._epoll.poll(0)
+        batch = self._held
         late: list[KernelObservation] = []
-        commands_taken = 0
+        horizon: int | None = None
+        before = self._positions()
         for reader in self._readers:
-            self._decode(reader.lifecycle.drain(BATCH_MAX), early)
-            raw = reader.commands.drain(BATCH_MAX)
-            if raw:
-                commands_taken += len(raw)
-                self._decode(raw, early)
-                self._decode(reader.lifecycle.drain(BATCH_MAX), late)
-        self._held = []
+            for ring, into in (
+                (reader.lifecycle, batch),
+                (reader.commands, batch),
+                (reader.lifecycle, late),
+            ):
+                taken = ring.drain(BATCH_MAX)
+                self._decode(taken, into)
+                if len(taken) >= BATCH_MAX and into:
+                    # There is more of this ring: nothing newer than what is known of it may go.
+                    horizon = into[-1].time if horizon is None else min(horizon, into[-1].time)
         if late:
-            newest = max((observation.time for observation in early), default=0)
-            early += [o for o in late if o.time <= newest]
-            self._held = [o for o in late if o.time > newest]
-        if commands_taken >= BATCH_MAX:
-            early = self._hold_after_commands(early)
-        early.sort(key=_time)
-        self.observations += len(early)
-        if early:
-            self.last_seen = early[-1].time
-        return early
+            known = max((observation.time for observation in batch), default=0)
+            horizon = known if horizon is None else min(horizon, known)
+            batch = batch + late
+        self._held = []
+        if horizon is not None:
+            self._held = [o for o in batch if o.time > horizon]
+            batch = [o for o in batch if o.time <= horizon]
+        batch.sort(key=_time)
+        self.observations += len(batch)
+        if batch:
+            self.last_seen = batch[-1].time
+        if not self._held:
+            self._safe = self._positions()
+        elif not batch:
+            self._safe = before
+        if batch and batch[0].time <= self._handled:
+            batch = [self._as_background(observation) for observation in batch]
+        return batch
 
-    def _hold_after_commands(self, batch: list[KernelObservation]) -> list[KernelObservation]:
-        """With more commands left to drain, only what is older than the newest one may go."""
-        newest = max((o.time for o in batch if type(o).__name__ in _COMMAND_TYPES), default=0)
-        self._held += [o for o in batch if o.time > newest]
-        return [o for o in batch if o.time <= newest]
+    def _as_background(self, observation: KernelObservation) -> KernelObservation:
+        """Mark a command that an earlier agent has handled; its lifecycle records were released."""
+        if observation.time > self._handled:
+            return observation
+        if isinstance(observation, CommandExec | CommandExit | CgroupBirth):
+            return replace(observation, again=True)
+        return observation
 
     @property
     def has_more(self) -> bool:
         """Whether another drain is due at once."""
         return bool(self._held) or self.backlog() > 0
+
+    # ----------------------------------------------------------------- releasing
+
+    def _positions(self) -> ReadUpTo:
+        return ReadUpTo(
+            clock.boottime(),
+            self.last_seen or 0,
+            tuple(
+                (reader.pins.fingerprint, reader.lifecycle.position, reader.commands.position)
+                for reader in self._readers
+            ),
+        )
+
+    def read_up_to(self) -> ReadUpTo:
+        """What may be released once everything handed over so far is durable."""
+        return self._safe
+
+    def is_filling(self) -> bool:
+        """Whether records that are read but not released take half of a lifecycle ring."""
+        return any(r.lifecycle.unreleased() > r.lifecycle.size // 2 for r in self._readers)
+
+    def release(self, read: ReadUpTo) -> None:
+        """Give records back to the kernel: lifecycle at once, commands after COMMANDS_KEPT."""
+        for fingerprint, lifecycle, _ in read.positions:
+            for reader in self._readers:
+                if reader.pins.fingerprint == fingerprint:
+                    reader.lifecycle.release(lifecycle)
+                    reader.progress.note(read.handled)
+        self._kept.append(read)
+        oldest = clock.boottime() - COMMANDS_KEPT
+        full = any(r.commands.unreleased() > r.commands.size // 2 for r in self._readers)
+        while self._kept and (full or self._kept[0].time < oldest):
+            self._release_commands(self._kept.popleft())
+
+    def _release_commands(self, read: ReadUpTo) -> None:
+        for fingerprint, _, commands in read.positions:
+            for reader in self._readers:
+                if reader.pins.fingerprint == fingerprint:
+                    reader.commands.release(commands)
+
+    # ----------------------------------------------------------------- losses and sets
 
     def _decode(self, raw: list[bytes], into: list[KernelObservation]) -> None:
         for data in raw:
@@ -117,31 +197,42 @@ class KernelSource:
                 self.malformed[error.problem[:80]] += 1
 
     def losses(self) -> tuple[KernelLoss, ...]:
-        """Tell what the kernel could not hand over since the last call."""
-        now = clock.boottime()
-        found: list[KernelLoss] = []
+        """Tell what the kernel could not hand over since the last report, of whichever agent."""
+        found = self._owed
+        self._owed = []
         for reader in self._readers:
-            counts = reader.counters.read()
-            for before, after in zip(reader.counted, counts, strict=True):
-                dropped = after.dropped - before.dropped
-                limited = after.limited - before.limited
-                if dropped or limited:
-                    kind = after.kind.name.lower()
-                    found.append(
-                        KernelLoss(now, reader.counted_at, after.ring, kind, dropped, limited)
-                    )
-            reader.counted = counts
-            reader.counted_at = now
+            found += self._losses_of(reader)
         return tuple(found)
 
+    @staticmethod
+    def _losses_of(reader: _Reader) -> list[KernelLoss]:
+        now = clock.boottime()
+        return [
+            KernelLoss(
+                now,
+                loss.since,
+                loss.count.ring,
+                loss.count.kind.name.lower(),
+                loss.count.dropped,
+                loss.count.limited,
+            )
+            for loss in reader.counters.losses(now)
+        ]
+
     def retire_old(self) -> tuple[KernelObservation, ...]:
-        """Detach all sets but the newest, drain them to the end and remove their pins."""
+        """Detach all sets but the newest, drain them to the end and remove their pins.
+
+        What they lost is told by the next :meth:`losses`.
+        """
         rest: list[KernelObservation] = []
         while len(self._readers) > 1:
             reader = self._readers[0]
             reader.pins.detach()
             while raw := reader.commands.drain() + reader.lifecycle.drain():
                 self._decode(raw, rest)
+            self._owed += self._losses_of(reader)
+            for ring in (reader.lifecycle, reader.commands):
+                self._epoll.unregister(ring.descriptor)
             self._close_reader(reader)
             reader.pins.remove()
             del self._readers[0]
@@ -153,15 +244,14 @@ class KernelSource:
         reader.lifecycle.close()
         reader.commands.close()
         reader.counters.close()
+        reader.progress.close()
 
     def close(self) -> None:
         """Stop reading; the probes go on."""
         for reader in self._readers:
             self._close_reader(reader)
         self._readers.clear()
-
-
-_COMMAND_TYPES = frozenset({"CommandExec", "CommandExit", "CgroupBirth"})
+        self._epoll.close()
 
 
 def _time(observation: KernelObservation) -> int:

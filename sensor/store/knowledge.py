@@ -76,7 +76,7 @@ class Knowledge:
         try:
             directory.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._database = self._open()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError) as error:
             if not self._is_damage(error):
                 raise self._unusable(error) from error
             self._begin_anew()
@@ -87,8 +87,11 @@ class Knowledge:
         problem = f"{self.path} cannot be used: {error}"
         return StateUnusable(problem, "Check the directory's owner, space and mount options.")
 
-    def _is_damage(self, error: sqlite3.DatabaseError) -> bool:
-        """Tell whether the file is what is wrong, and not the disk or the rights."""
+    def _is_damage(self, error: Exception) -> bool:
+        """Tell whether the file is what is wrong, and not the disk or the rights.
+
+        SQLite quotes what it finds, so that its message may be no text: a UnicodeDecodeError then.
+        """
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
         if code == sqlite3.SQLITE_IOERR_SHORT_READ:
             return True
@@ -145,7 +148,7 @@ class Knowledge:
         try:
             return self._load(time)
         except (sqlite3.DatabaseError, ValueError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and not self._is_damage(error):
+            if not self._is_damage(error):
                 raise self._unusable(error) from error
             self._database.close()
             self._begin_anew()
@@ -191,7 +194,7 @@ class Knowledge:
                 [(_text(id_), _text(scope or _NO_SCOPE)) for id_, scope in forgotten],
             )
             self._database.execute("COMMIT")
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.Error, OverflowError, ValueError) as error:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             raise self._unusable(error) from error

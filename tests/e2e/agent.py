@@ -6,6 +6,7 @@ the next call that looks at events, and only that one.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
 import os
@@ -28,6 +29,7 @@ from tests.e2e.engines.waiting import NeverHappenedError, until
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = CHECKOUT / "bin" / "castoff"
 SCHEMA = CHECKOUT / "docs" / "schema" / "castoff.event.1.schema.json"
+LOCK = Path("/run/castoff/lock")
 EVENT_SECONDS = 15.0
 READY_SECONDS = 60.0
 DESCRIPTION_SECONDS = 0.3
@@ -41,6 +43,18 @@ def validator() -> Draft202012Validator:
     schema = json.loads(SCHEMA.read_text())
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def holder() -> str | None:
+    """Return the pid of an agent that somebody runs on this node, if there is one."""
+    try:
+        with LOCK.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return LOCK.read_text().strip()
+    return None
 
 
 def unload_probes() -> None:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.e2e.agent import Agent, summaries, unload_probes
+from tests.e2e.agent import Agent, holder, summaries, unload_probes
 from tests.e2e.engines import lab as labs
 from tests.e2e.engines import podman as podmans
 from tests.e2e.engines.containerd import KUBERNETES, Containerd
@@ -125,6 +125,8 @@ def runc_program(lab: Lab, image: BoxImage) -> Runc:
 @pytest.fixture(scope="session")
 def _probes(lab: Lab) -> Iterator[Lab]:
     """Probes of this run only: none at its beginning, none at its end."""
+    if (pid := holder()) is not None:
+        cannot(f"an agent runs on this node already: pid {pid}")
     unload_probes()
     yield lab
     unload_probes()
@@ -183,8 +185,7 @@ def agent(request: pytest.FixtureRequest, _probes: Lab, runc_program: Runc) -> I
 
 @pytest.fixture
 def own_agent(request: pytest.FixtureRequest, _probes: Lab, runc_program: Runc) -> Iterator[Agent]:
-    """An agent for the test to start, stop and kill; it knows nothing and finds no probes."""
-    unload_probes()
+    """An agent for the test to start, stop and kill; it knows nothing of earlier ones."""
     mine = Agent(_probes, runc_program, request.node.name)
     yield mine
     mine.close()

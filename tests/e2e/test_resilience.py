@@ -104,6 +104,7 @@ def test_an_agent_killed_again_and_again_in_a_storm_misses_no_start(
 def test_containers_that_ran_before_the_agent_are_no_starts(
     own_agent: Agent, docker: Dockerd, containerd: Containerd, runc: Runc
 ) -> None:
+    unload_probes()
     name = unique("old")
     by_docker = docker.run("--name", name, IMAGE)
     of_the_host = docker.run("--pid=host", IMAGE)
@@ -128,6 +129,7 @@ def test_containers_that_ran_before_the_agent_are_no_starts(
 def test_a_container_from_before_the_agent_is_reactivated_not_first(
     own_agent: Agent, docker: Dockerd
 ) -> None:
+    unload_probes()
     stopped, _ = docker.run_to_end(IMAGE, "sh", "-c", "exit 7")
     running = docker.run(IMAGE)
     own_agent.start()
@@ -144,6 +146,7 @@ def test_a_container_from_before_the_agent_is_reactivated_not_first(
 def test_what_ran_through_an_agent_s_absence_is_not_started_anew(
     own_agent: Agent, docker: Dockerd, *, crash: bool
 ) -> None:
+    unload_probes()
     container = docker.run(IMAGE)
     own_agent.start()
     seen = docker.run(IMAGE)
@@ -200,6 +203,7 @@ def test_a_start_that_no_probe_saw_is_found_and_told_once(
 def test_probes_loaded_before_any_agent_have_it_told_what_they_saw(
     own_agent: Agent, docker: Dockerd
 ) -> None:
+    unload_probes()
     subprocess.run([COMMAND, "probes", "load"], check=True, capture_output=True, timeout=60)
     name = unique("early")
     container, _ = docker.run_to_end("--name", name, IMAGE, "true")
@@ -230,3 +234,20 @@ def test_a_second_agent_is_refused_and_told_what_to_do(own_agent: Agent, runc: R
     runc.run(container, "true")
     own_agent.one_start(container)
     own_agent.stop()
+
+
+def test_probes_are_not_taken_from_an_agent_in_silence(own_agent: Agent, runc: Runc) -> None:
+    own_agent.start()
+    unload = subprocess.run(
+        [COMMAND, "probes", "unload"], capture_output=True, text=True, check=False, timeout=60
+    )
+    container = unique("blind")
+    runc.run(container, "true")
+    if unload.returncode == 0:
+        own_agent.wait_for(
+            lambda: any(event["type"] == "gap" for event in own_agent.events),
+            "the agent says that it is blind",
+        )
+    else:
+        assert f"pid {own_agent.pid}" in unload.stderr
+        own_agent.one_start(container)

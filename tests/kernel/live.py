@@ -32,6 +32,13 @@ PATIENCE = 10.0
 _Kind = TypeVar("_Kind", InitExec, CommandExec, CgroupBirth)
 
 
+def take(ring: Ring) -> list[bytes]:
+    """Take what is in a ring, and give the space back."""
+    records = ring.drain()
+    ring.release(ring.position)
+    return records
+
+
 class Probes:
     """A loaded probe set and its readers."""
 
@@ -39,11 +46,11 @@ class Probes:
         self.pins = pins
         self.lifecycle = Ring(pins.map("lifecycle"))
         self.commands = Ring(pins.map("commands"))
-        self.counters = Counters(pins.map("counters"))
+        self.counters = Counters(pins.map("counters"), pins.map("told"), pins.map("settings"))
 
     def drain(self) -> list[KernelObservation]:
-        records = self.lifecycle.drain() + self.commands.drain()
-        return [decode(data) for data in records]
+        """Take what is in both rings, and give the space back."""
+        return [decode(data) for ring in (self.lifecycle, self.commands) for data in take(ring)]
 
     def count(self, kind: Kind) -> KindCount:
         return next(count for count in self.counters.read() if count.kind is kind)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sensor.kernel import counters
-from sensor.kernel.counters import Counters, KindCount
+from sensor.kernel.counters import Counters, KindCount, Loss
 from sensor.kernel.libbpf import BpfMap, MapShape, possible_cpus
 from sensor.kernel.record import Kind
 
@@ -21,28 +21,92 @@ def test_possible_cpus_reach_to_the_last_number(tmp_path: Path, text: str, count
     assert possible_cpus(path) == count
 
 
-def test_the_copies_of_all_processors_are_summed(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Map:
-        shape = MapShape(4, 8, 99)
+CPUS = 3
 
-        def lookup(self, key: bytes, copies: int) -> bytes | None:
-            index = int.from_bytes(key, "little")
-            if index >= max(Kind) * 3:
-                return None
-            return b"".join((index * 10 + cpu).to_bytes(8, "little") for cpu in range(copies))
 
-        def close(self) -> None:
-            pass
+class ArrayMap:
+    """An array of u64 without a kernel; per CPU, each copy holds a share."""
 
-    monkeypatch.setattr(BpfMap, "pinned", lambda _path: Map())
-    monkeypatch.setattr(counters, "possible_cpus", lambda: 3)
-    read = Counters(Path("/nowhere"))
-    counts = read.read()
-    assert [count.kind for count in counts] == list(Kind)
-    first = 3 * 10 * 3 + 3
-    assert counts[0] == KindCount(Kind.INIT_EXEC, first, first + 30, first + 60)
-    assert counts[-1] == KindCount(max(Kind), 0, 0, 0)
-    read.close()
+    shape = MapShape(4, 8, 99)
+
+    def __init__(self) -> None:
+        self.values: dict[int, int] = {}
+
+    def lookup(self, key: bytes, copies: int = 1) -> bytes | None:
+        value = self.values.get(int.from_bytes(key, "little"), 0)
+        shares = [value // copies] * (copies - 1)
+        shares.append(value - sum(shares))
+        return b"".join(share.to_bytes(8, "little") for share in shares)
+
+    def update(self, key: bytes, value: bytes) -> None:
+        self.values[int.from_bytes(key, "little")] = int.from_bytes(value, "little")
+
+    def close(self) -> None:
+        pass
+
+
+class Maps:
+    """What a probe set keeps its counts in, as long as it is loaded."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.by_name = {name: ArrayMap() for name in ("counters", "told", "settings")}
+        self.by_name["settings"].values[counters._LOADED_AT] = 100
+        patch.setattr(BpfMap, "pinned", lambda path: self.by_name[path.name])
+        patch.setattr(counters, "possible_cpus", lambda: CPUS)
+
+    def count(self, kind: Kind, *, submitted: int = 0, dropped: int = 0, limited: int = 0) -> None:
+        for offset, value in enumerate((submitted, dropped, limited)):
+            index = kind * 3 + offset
+            values = self.by_name["counters"].values
+            values[index] = values.get(index, 0) + value
+
+    @staticmethod
+    def agent() -> Counters:
+        """What the next agent sees."""
+        return Counters(Path("counters"), Path("told"), Path("settings"))
+
+
+@pytest.fixture
+def maps(monkeypatch: pytest.MonkeyPatch) -> Maps:
+    return Maps(monkeypatch)
+
+
+def test_the_copies_of_all_processors_are_summed(maps: Maps) -> None:
+    maps.count(Kind.INIT_EXEC, submitted=7, dropped=8, limited=10)
+    maps.count(Kind.COMMAND_EXEC, limited=5)
+    read = maps.agent().read()
+    assert [count.kind for count in read] == list(Kind)
+    assert read[0] == KindCount(Kind.INIT_EXEC, 7, 8, 10)
+    assert next(count for count in read if count.kind is Kind.COMMAND_EXEC).limited == 5
+
+
+def test_losses_are_told_once_and_since_the_last_look(maps: Maps) -> None:
+    agent = maps.agent()
+    assert agent.losses(200) == ()
+    maps.count(Kind.INIT_EXEC, submitted=50, dropped=2)
+    maps.count(Kind.COMMAND_EXEC, limited=3)
+    assert agent.losses(300) == (
+        Loss(KindCount(Kind.INIT_EXEC, 0, 2, 0), 200),
+        Loss(KindCount(Kind.COMMAND_EXEC, 0, 0, 3), 200),
+    )
+    assert agent.losses(400) == ()
+    maps.count(Kind.INIT_EXEC, dropped=1)
+    assert agent.losses(500) == (Loss(KindCount(Kind.INIT_EXEC, 0, 1, 0), 400),)
+
+
+def test_losses_before_the_first_look_reach_back_to_the_load(maps: Maps) -> None:
+    maps.count(Kind.INIT_EXIT, dropped=4)
+    assert maps.agent().losses(200) == (Loss(KindCount(Kind.INIT_EXIT, 0, 4, 0), 100),)
+
+
+def test_losses_while_no_agent_ran_are_the_next_ones_to_tell(maps: Maps) -> None:
+    first = maps.agent()
+    maps.count(Kind.INIT_EXEC, dropped=1)
+    assert len(first.losses(200)) == 1
+    first.close()
+    maps.count(Kind.INIT_EXEC, dropped=6)
+    assert maps.agent().losses(900) == (Loss(KindCount(Kind.INIT_EXEC, 0, 6, 0), 200),)
+    assert maps.agent().losses(901) == ()
 
 
 def test_starts_and_ends_have_a_ring_of_their_own() -> None:

@@ -19,7 +19,7 @@ from sensor.kernel.libbpf import BpfMap
 from sensor.kernel.record import Kind, decode
 from sensor.kernel.ring import Ring
 from sensor.model import CommandExec
-from tests.kernel.live import Bundle, Probes
+from tests.kernel.live import Bundle, Probes, take
 from tests.kernel.sample_ring import BUSY, DISCARDED, PAGE, FakeRing
 
 NOWHERE = Path("/nowhere")
@@ -52,7 +52,36 @@ def test_records_come_out_whole_and_in_order(fake: FakeRing, reader: Ring) -> No
     assert reader.drain() == records
     assert reader.drain() == []
     assert reader.backlog() == 0
+
+
+def test_what_was_read_stays_until_it_is_released(fake: FakeRing, reader: Ring) -> None:
+    fake.put(b"a")
+    fake.put(b"b")
+    assert reader.drain(limit=1) == [b"a"]
+    middle = reader.position
+    assert reader.drain() == [b"b"]
+    assert (fake.consumed, reader.unreleased()) == (0, fake.produced)
+    reader.release(middle)
+    assert fake.consumed == middle
+    reader.release(reader.position)
+    assert (fake.consumed, reader.unreleased()) == (fake.produced, 0)
+
+
+def test_nothing_is_released_twice(fake: FakeRing, reader: Ring) -> None:
+    fake.put(b"a")
+    reader.drain()
+    reader.release(reader.position)
+    reader.release(0)
     assert fake.consumed == fake.produced
+
+
+def test_a_ring_of_unreleased_records_is_full(fake: FakeRing, reader: Ring) -> None:
+    record = b"x" * 1016
+    while fake.put(record) is not None:
+        assert reader.drain() == [record]
+    reader.release(reader.position)
+    assert fake.put(record) is not None
+    assert reader.drain() == [record]
 
 
 def test_no_more_than_the_limit_is_taken(fake: FakeRing, reader: Ring) -> None:
@@ -72,7 +101,7 @@ def test_a_record_that_is_being_written_stops_the_reader_before_it(
     assert position is not None
     assert reader.drain() == [b"first"]
     assert reader.drain() == []
-    assert fake.consumed == position
+    assert reader.position == position
     fake.finish(position, len(b"second"))
     assert reader.drain() == [b"second", b"third"]
 
@@ -82,14 +111,14 @@ def test_discarded_records_are_passed_over(fake: FakeRing, reader: Ring) -> None
     fake.put(b"gone", DISCARDED)
     fake.put(b"last")
     assert reader.drain() == [b"first", b"last"]
-    assert fake.consumed == fake.produced
+    assert reader.position == fake.produced
 
 
 def test_a_record_across_the_end_is_read_in_one_piece(fake: FakeRing, reader: Ring) -> None:
     record = bytes(range(256)) * 10
     for _ in range(20):
         assert fake.put(record) is not None
-        assert reader.drain() == [record]
+        assert take(reader) == [record]
     assert fake.consumed > 4 * fake.size
 
 
@@ -97,14 +126,16 @@ def test_positions_beyond_32_bits_are_nothing_special(fake: FakeRing, reader: Ri
     fake.start_at((1 << 40) - 64)
     for number in range(40):
         assert fake.put(bytes([number]) * 500) is not None
-        assert reader.drain() == [bytes([number]) * 500]
+        assert take(reader) == [bytes([number]) * 500]
 
 
-def test_the_next_reader_goes_on_where_the_last_one_stopped(fake: FakeRing) -> None:
+def test_the_next_reader_goes_on_behind_what_the_last_one_released(fake: FakeRing) -> None:
     for number in range(4):
         fake.put(bytes([number]))
     first = Ring(NOWHERE)
     assert first.drain(limit=1) == [b"\0"]
+    first.release(first.position)
+    assert first.drain(limit=2) == [b"\1", b"\2"]
     first.close()
     second = Ring(NOWHERE)
     assert second.drain() == [b"\1", b"\2", b"\3"]
@@ -151,6 +182,7 @@ def test_what_is_put_in_comes_out_whatever_the_window(
             if drains:
                 for record in opened.drain(limit=3):
                     assert record == expected.popleft()
+                opened.release(opened.position)
         assert opened.drain() == list(expected)
         opened.close()
     fake.close()
@@ -194,12 +226,12 @@ def call(tool: Path, *values: int) -> None:
 
 @pytest.mark.kernel
 def test_the_kernels_records_survive_many_laps(small: Probes, tool: Path) -> None:
-    small.commands.drain()
+    take(small.commands)
     before = small.count(Kind.COMMAND_EXEC).dropped
     seen: list[int] = []
     for number in range(60):
         call(tool, number)
-        seen += numbers(small.commands.drain(), tool)
+        seen += numbers(take(small.commands), tool)
     dropped = small.count(Kind.COMMAND_EXEC).dropped - before
     assert seen == sorted(set(seen))
     assert len(seen) + dropped >= 60, "whatever is missing was counted as dropped"
@@ -208,40 +240,55 @@ def test_the_kernels_records_survive_many_laps(small: Probes, tool: Path) -> Non
 
 @pytest.mark.kernel
 def test_a_full_ring_drops_the_newest_and_counts_them(small: Probes, tool: Path) -> None:
-    small.commands.drain()
+    take(small.commands)
     before = small.count(Kind.COMMAND_EXEC)
     call(tool, *range(40))
     after = small.count(Kind.COMMAND_EXEC)
-    seen = numbers(small.commands.drain(), tool)
+    seen = numbers(take(small.commands), tool)
     assert seen == list(range(len(seen)))
     assert 0 < len(seen) < 40
     assert after.dropped - before.dropped >= 40 - len(seen)
     assert after.submitted - before.submitted >= len(seen)
     call(tool, 40)
-    assert numbers(small.commands.drain(), tool) == [40]
+    assert numbers(take(small.commands), tool) == [40]
 
 
 @pytest.mark.kernel
 def test_records_make_the_descriptor_readable(small: Probes, tool: Path) -> None:
-    small.commands.drain()
+    take(small.commands)
     poll = select.poll()
     poll.register(small.commands.descriptor, select.POLLIN)
     call(tool, 1)
     assert poll.poll(5000)
     assert small.commands.backlog() > 0
-    assert 1 in numbers(small.commands.drain(), tool)
+    assert 1 in numbers(take(small.commands), tool)
 
 
 @pytest.mark.kernel
 def test_starts_that_found_no_room_are_counted(small: Probes, bundle: Bundle) -> None:
-    small.lifecycle.drain()
+    take(small.lifecycle)
     before = small.count(Kind.INIT_EXEC), small.count(Kind.INIT_EXIT)
     for _ in range(6):
         assert bundle.run("/bin/true") == 0
     after = small.count(Kind.INIT_EXEC), small.count(Kind.INIT_EXIT)
-    told = len(small.lifecycle.drain())
+    told = len(take(small.lifecycle))
     dropped = sum(b.dropped - a.dropped for a, b in zip(before, after, strict=True))
     submitted = sum(b.submitted - a.submitted for a, b in zip(before, after, strict=True))
     assert dropped > 0
     assert told <= submitted
     assert submitted + dropped >= 12
+
+
+@pytest.mark.kernel
+def test_a_reader_that_releases_nothing_is_woken_by_the_next_record(
+    small: Probes, tool: Path
+) -> None:
+    take(small.commands)
+    with select.epoll() as epoll:
+        epoll.register(small.commands.descriptor, select.EPOLLIN | select.EPOLLET)
+        for number in range(3):
+            call(tool, number)
+            assert epoll.poll(5)
+            while number not in numbers(small.commands.drain(), tool):
+                assert epoll.poll(5)
+    take(small.commands)

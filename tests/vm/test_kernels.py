@@ -109,10 +109,12 @@ def test_the_kernel_takes_all_programs(run: Run) -> None:
     load = run.one("load")
     assert load["code"] == 0, load["text"]
     status = json.loads(str(run.one("agent")["probes"]))
-    wanted = {name for name, _, _ in compiler.PROGRAMS}
-    if version(str(run.one("boot")["kernel"])) >= CONNECT_SINCE:
-        wanted.add(compiler.CONNECT_PROGRAM)
-    assert wanted <= set(status["programs"])
+    connects = version(str(run.one("boot")["kernel"])) >= CONNECT_SINCE
+    assert set(status["programs"]) == {
+        *(name for name, _, _ in compiler.PROGRAMS),
+        compiler.REQUEST_PROGRAM,
+        compiler.CONNECT_PROGRAM if connects else compiler.CONNECTED_PROGRAM,
+    }
     assert status["current"]
 
 

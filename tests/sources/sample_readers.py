@@ -1,0 +1,104 @@
+"""Rings and counters that say what a test tells them to, in the place of a probe set's."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from sensor.kernel.counters import KindCount, Loss
+from sensor.kernel.pins import PinSet
+from sensor.kernel.record import Kind
+from sensor.sources import kernel
+from sensor.sources.kernel import KernelSource
+
+
+class ScriptedRing:
+    """Each drain takes the next batch; an empty script is an empty ring."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.eventfd(0)
+        self.size = 1 << 20
+        self.position = 0
+        self.released = 0
+        self.batches: deque[list[bytes]] = deque()
+        self.closed = False
+
+    def drain(self, limit: int = 1 << 30) -> list[bytes]:
+        batch = self.batches.popleft() if self.batches else []
+        if len(batch) > limit:
+            self.batches.appendleft(batch[limit:])
+        self.position += sum(map(len, batch[:limit]))
+        return batch[:limit]
+
+    def backlog(self) -> int:
+        return sum(len(data) for batch in self.batches for data in batch)
+
+    def unreleased(self) -> int:
+        return self.position - self.released
+
+    def release(self, position: int) -> None:
+        assert position <= self.position, "what was not read is not given back"
+        self.released = max(self.released, position)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+        self.closed = True
+
+
+class ScriptedCounters:
+    """Tells each loss that it is given once."""
+
+    def __init__(self) -> None:
+        self.lost: list[Loss] = []
+        self.closed = False
+
+    def losses(self, _now: int) -> tuple[Loss, ...]:
+        told, self.lost = tuple(self.lost), []
+        return told
+
+    def lose(self, kind: Kind, *, dropped: int = 0, limited: int = 0) -> None:
+        self.lost.append(Loss(KindCount(kind, 0, dropped, limited), 100))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ScriptedSet:
+    """One probe set: its two rings and its counters."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lifecycle = ScriptedRing()
+        self.commands = ScriptedRing()
+        self.counters = ScriptedCounters()
+        path.mkdir()
+        for name in ("lifecycle", "commands", "counters", "link-on_exec"):
+            (path / name).touch()
+
+    def put(self, lifecycle: list[bytes], commands: list[bytes], *late: list[bytes]) -> None:
+        """What the next drain finds: lifecycle, then commands, then lifecycle again."""
+        self.lifecycle.batches += [lifecycle, *late]
+        self.commands.batches.append(commands)
+
+
+class Stage:
+    """A source that reads scripted sets."""
+
+    def __init__(self, directory: Path, patch: pytest.MonkeyPatch, sets: int) -> None:
+        self.sets = [ScriptedSet(directory / f"set{number}") for number in range(sets)]
+        places = {
+            one.path / name: getattr(one, name)
+            for one in self.sets
+            for name in ("lifecycle", "commands", "counters")
+        }
+        patch.setattr(kernel, "Ring", lambda path: places[path])
+        patch.setattr(kernel, "Counters", lambda path, *_: places[path])
+        self.source = KernelSource(tuple(PinSet(one.path) for one in self.sets))
+
+    @property
+    def only(self) -> ScriptedSet:
+        (one,) = self.sets
+        return one

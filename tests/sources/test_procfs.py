@@ -1,0 +1,254 @@
+"""The node and its running containers, read from a /proc made by hand and from the real one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.identity import cgroup
+from sensor.model import (
+    NS_PER_TICK,
+    CgroupIdentity,
+    CgroupPaths,
+    ContainerId,
+    Description,
+    FoundContainer,
+    ProcessKey,
+)
+from sensor.sources import procfs
+from sensor.sources.procfs import cgroup_paths, host_facts, running_containers
+
+H1, H2 = "4f2d" * 16, "9a7b" * 16
+
+HYBRID = f"""\
+12:hugetlb:/
+11:name=systemd:/elsewhere
+10:cpu,cpuacct:/cpu/{H1}
+9:pids:/docker/{H1}
+8:memory:/memory/{H1}
+0::/system.slice/docker-{H1}.scope
+"""
+
+PATHS = [
+    ("", None, None),
+    ("0::/\n", None, None),
+    (f"0::/docker/{H1}\n", None, f"/docker/{H1}"),
+    (f"0::/docker/{H1}", None, f"/docker/{H1}"),
+    (HYBRID, f"/docker/{H1}", f"/system.slice/docker-{H1}.scope"),
+    (f"4:memory:/m/{H1}\n3:cpu:/c\n", f"/m/{H1}", None),
+    (f"4:memory:/m/{H1}\n3:cpu,pids:/p/{H1}\n", f"/p/{H1}", None),
+    (f"9:pids:/slice:docker:{H1}\n", f"/slice:docker:{H1}", None),
+    ("9:name=pids:/x\n8:name=memory:/y\n", None, None),
+    ("9:pids:/\n0::/\n", None, None),
+    ("nonsense\n9:pids\n:::\n", None, None),
+    ("0::/a b/../c\n", None, "/a b/../c"),
+    ("9:pids:/bad\udcff\n", "/bad\udcff", None),
+]
+
+
+@pytest.mark.parametrize(("text", "v1", "v2"), PATHS)
+def test_the_hierarchies_that_containers_use_are_picked(
+    text: str, v1: str | None, v2: str | None
+) -> None:
+    assert cgroup_paths(text) == CgroupPaths(v1, v2)
+
+
+@given(st.text())
+def test_no_text_makes_the_reader_raise(text: str) -> None:
+    paths = cgroup_paths(text)
+    assert paths.v1 != "/"
+    assert paths.v2 != "/"
+
+
+class Proc:
+    """A /proc with a few processes in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def add(
+        self,
+        pid: int,
+        cgroup_text: str,
+        *,
+        parent: int = 1,
+        comm: str = "sleep",
+        ticks: int = 100,
+        ns_pids: str = "",
+        cmdline: bytes = b"sleep\x001\0",
+    ) -> None:
+        base = self.root / str(pid)
+        base.mkdir()
+        fields = ["S", str(parent), *["0"] * 17, str(ticks), *["0"] * 30]
+        (base / "stat").write_bytes(
+            f"{pid} ({comm}) {' '.join(fields)}\n".encode("utf-8", "surrogateescape")
+        )
+        (base / "status").write_text(f"Name:\tx\nNSpid:\t{ns_pids or pid}\n")
+        (base / "cgroup").write_bytes(cgroup_text.encode("utf-8", "surrogateescape"))
+        (base / "cmdline").write_bytes(cmdline)
+
+    def containers(self) -> dict[str, FoundContainer]:
+        found = running_containers(cgroup.parse, lambda *_: None, self.root)
+        return {one.id: one for one in found}
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Proc:
+    made = Proc(tmp_path)
+    made.add(1, "0::/init.scope\n", parent=0)
+    made.add(50, "0::/system.slice/cups.service\n")
+    (tmp_path / "self").mkdir()
+    (tmp_path / "60").mkdir()
+    return made
+
+
+def box(id_: str) -> str:
+    return f"0::/docker/{id_}\n"
+
+
+def test_a_node_without_containers_has_none(proc: Proc) -> None:
+    assert proc.containers() == {}
+
+
+def test_a_container_is_found_by_its_init(proc: Proc) -> None:
+    proc.add(70, box(H1), ticks=300, ns_pids="70\t7", parent=71)
+    proc.add(71, box(H1), ticks=200, ns_pids="71\t1", comm="odd) name (x")
+    (found,) = proc.containers().values()
+    assert found == FoundContainer(
+        id=ContainerId(H1),
+        scope=None,
+        init=ProcessKey(71, 200 * NS_PER_TICK),
+        cgroup=CgroupPaths(None, f"/docker/{H1}"),
+        parents=(),
+        argv=("sleep", "1"),
+        description=None,
+    )
+
+
+def test_in_a_shared_pid_namespace_the_oldest_with_a_parent_outside_is_the_init(
+    proc: Proc,
+) -> None:
+    proc.add(80, box(H1), parent=1, ticks=200)
+    proc.add(81, box(H1), parent=80, ticks=100)
+    proc.add(82, box(H1), parent=1, ticks=300)
+    assert proc.containers()[H1].init.pid == 80
+
+
+def test_an_exec_session_is_not_taken_for_the_init(proc: Proc) -> None:
+    proc.add(90, box(H1), ns_pids="90\t1", ticks=500)
+    proc.add(40, box(H1), ns_pids="40\t33", ticks=600)
+    assert proc.containers()[H1].init.pid == 90
+
+
+def test_several_containers_are_told_apart(proc: Proc) -> None:
+    proc.add(70, box(H1), ns_pids="70\t1")
+    proc.add(71, f"0::/docker/{H1}/docker/{H2}\n", ns_pids="71\t2\t1")
+    found = proc.containers()
+    assert found[H1].parents == ()
+    assert found[H2].parents == (H1,)
+    assert found[H2].init.pid == 71
+
+
+def test_a_container_that_waits_to_be_started_does_not_run(proc: Proc) -> None:
+    proc.add(70, box(H1), ns_pids="70\t1", comm="runc:[2:INIT]")
+    assert proc.containers() == {}
+
+
+def test_a_cgroup_that_only_may_be_an_id_is_no_container(proc: Proc) -> None:
+    proc.add(70, "0::/default/web\n", ns_pids="70\t1")
+    assert proc.containers() == {}
+
+
+def test_the_v1_path_counts_before_the_other(proc: Proc) -> None:
+    proc.add(70, f"9:pids:/docker/{H1}\n0::/docker/{H2}\n")
+    assert list(proc.containers()) == [H1]
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "argv"),
+    [
+        (b"", ()),
+        (b"a\0b c\0", ("a", "b c")),
+        (b"\xff\0", ("\udcff",)),
+        (b"a\0" + b"x" * 9999, ("a", "x" * (procfs.ARGV_MAX - 2))),
+    ],
+)
+def test_command_lines_are_split_and_bounded(
+    proc: Proc, cmdline: bytes, argv: tuple[str, ...]
+) -> None:
+    proc.add(70, box(H1), cmdline=cmdline)
+    assert proc.containers()[H1].argv == argv
+
+
+@pytest.mark.parametrize("name", ["stat", "status", "cgroup", "cmdline"])
+def test_a_process_that_goes_away_meanwhile_does_no_harm(proc: Proc, name: str) -> None:
+    proc.add(70, box(H1), ns_pids="70\t1")
+    proc.add(71, box(H2), ns_pids="71\t1")
+    (proc.root / "70" / name).unlink()
+    found = proc.containers()
+    assert H2 in found
+    assert found[H2].init.pid == 71
+
+
+def test_what_describes_a_container_is_asked_with_what_was_found(proc: Proc) -> None:
+    proc.add(70, box(H1), ticks=7, ns_pids="70\t1")
+    asked: list[tuple[CgroupIdentity, ProcessKey, CgroupPaths]] = []
+
+    def describe(
+        identity: CgroupIdentity, init: ProcessKey, paths: CgroupPaths
+    ) -> Description | None:
+        asked.append((identity, init, paths))
+        return Description(identity.id, name="web")
+
+    (found,) = running_containers(cgroup.parse, describe, proc.root)
+    assert found.description == Description(ContainerId(H1), name="web")
+    ((identity, init, paths),) = asked
+    assert identity.id == H1
+    assert init == ProcessKey(70, 7 * NS_PER_TICK)
+    assert paths == CgroupPaths(None, f"/docker/{H1}")
+
+
+def test_no_more_processes_than_the_limit_are_looked_at(
+    proc: Proc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc.add(70, box(H1))
+    proc.add(71, box(H2))
+    monkeypatch.setattr(procfs, "PROCESSES_MAX", 4)
+    assert list(proc.containers()) == [H1]
+
+
+# --------------------------------------------------------------- the node
+
+
+def test_host_facts_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODE_NAME", "worker-3")
+    boot = tmp_path / "proc/sys/kernel/random"
+    boot.mkdir(parents=True)
+    (boot / "boot_id").write_text("6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11\n")
+    (tmp_path / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    facts = host_facts(tmp_path / "proc", tmp_path)
+    assert facts.boot_id == "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"
+    assert facts.machine_id == "0123456789abcdef0123456789abcdef"
+    assert facts.node == "worker-3"
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+def test_a_host_without_machine_id_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    monkeypatch.delenv("NODE_NAME", raising=False)
+    if content is not None:
+        (tmp_path / "machine-id").write_text(content)
+    facts = host_facts(etc=tmp_path)
+    assert facts.machine_id is None
+    assert facts.node is None
+    assert facts.kernel == os.uname().release
+    assert len(facts.boot_id) == 36
+
+
+def test_the_real_procfs_can_be_read() -> None:
+    running_containers(cgroup.parse, lambda *_: None)
