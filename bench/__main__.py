@@ -65,8 +65,8 @@ def measure(parts: list[str], starts: int) -> list[Row]:
         if "replay" in parts:
             rows += replay.rows(capture, commands["replay"])
         if "loops" in parts:
-            found, loads = loops.rows(compiled("loops", programs), lab, commands["loops"])
-            rows += [*found, *loading.rows(loads, commands["loops"])]
+            rows += loading.rows(commands["loops"])
+            rows += loops.rows(compiled("loops", programs), lab, commands["loops"])
     return rows
 
 

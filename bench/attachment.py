@@ -12,6 +12,7 @@ import ctypes
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.node import held
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 RAW_TRACEPOINT, CGROUP = 1, 3
 """``enum bpf_link_type``, include/uapi/linux/bpf.h."""
 NAME_LEN = 128
+STATS_RUN_TIME = 0
+"""``enum bpf_stats_type``."""
 
 
 class _LinkInfo(ctypes.Structure):
@@ -53,6 +56,12 @@ class Program:
     place: bytes | None
     attach_type: int
 
+    def runs(self) -> tuple[int, int]:
+        """How often it ran, and for how many ns, while somebody wanted to know it."""
+        lines = Path(f"/proc/self/fdinfo/{self.descriptor}").read_text(encoding="ascii")
+        told = dict(line.split(":", 1) for line in lines.splitlines())
+        return int(told["run_cnt"]), int(told["run_time_ns"])
+
 
 class Attachment:
     """All programs of the current probe set; detached to begin with. No agent may run."""
@@ -76,11 +85,23 @@ class Attachment:
 
 
 @contextmanager
+def timed() -> Iterator[None]:
+    """Have the kernel time every program meanwhile (since Linux 5.8)."""
+    descriptor = libbpf.call("bpf_enable_stats", STATS_RUN_TIME)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def attachment() -> Iterator[Attachment]:
     """Load the probes, take their programs over, and leave nothing of them at the end."""
     with held():
         pin_set = loader.load()
-        programs = tuple(_program(name, pin_set.path / f"{LINK_PREFIX}{name}") for name in pin_set.links())
+        programs = tuple(
+            _program(name, pin_set.path / f"{LINK_PREFIX}{name}") for name in pin_set.links()
+        )
         pin_set.detach()
         taken = Attachment(programs)
         try:

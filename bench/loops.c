@@ -1,6 +1,6 @@
 // The loops of bench/loops.py, without an interpreter's weight.
 //
-//   loops exec|exec-static|syscalls|connect COUNT CPU [SOCKET]
+//   loops exec|exec-static|syscalls|connect COUNT CPU SOCKET
 //
 // Pins itself to one processor, runs the loop and prints nanoseconds of CPU time and of wall time an iteration.
 // The CPU time includes that of the children. exec: fork, execve of /bin/true, wait. exec-static: the same with this
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 
 	if (argc == 1)
 		return 0; // what exec-static executes
-	if (argc < 4)
+	if (argc != 5)
 		return 2;
 	long count = strtol(argv[2], NULL, 10);
 
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 		exec_loop(count, "/proc/self/exe");
 	else if (strcmp(argv[1], "syscalls") == 0)
 		syscall_loop(count);
-	else if (strcmp(argv[1], "connect") == 0 && argc == 5)
+	else if (strcmp(argv[1], "connect") == 0)
 		connect_loop(count, argv[4]);
 	else
 		return 2;

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-QUARTERS = 4
+HALF_INTERVAL = 0.98
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -20,7 +20,16 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def middle(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the median between the quartiles."""
-    low, median, high = statistics.quantiles(values, n=QUARTERS)
-    return low, median, high
+def sure_median(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median between the bounds of its 95 % confidence interval.
+
+    The bounds are order statistics, so nothing is supposed of the distribution: of n values, those
+    that are 0.98 times the root of n ranks away from the middle (normal approximation of the
+    binomial distribution).
+    """
+    ordered = sorted(values)
+    away = HALF_INTERVAL * math.sqrt(len(ordered))
+    half = (len(ordered) - 1) / 2
+    low = ordered[max(0, math.floor(half - away))]
+    high = ordered[min(len(ordered) - 1, math.ceil(half + away))]
+    return low, statistics.median(ordered), high

@@ -29,9 +29,10 @@ from sensor import __version__, priority, reporting
 from sensor.control.server import ControlServer
 from sensor.correlate.core import Correlator, Parsers
 from sensor.errors import PermissionMissing, ProbesBusy, StateUnusable
-from sensor.identity import cgroup as cgroup_identity
 from sensor.identity.describer import Describer
+from sensor.identity.pattern import parser_with
 from sensor.identity.redact import redact_argv
+from sensor.identity.settings import IdentitySettings
 from sensor.identity.worker import Worker
 from sensor.kernel import clock, libbpf, loader, pins, watched
 from sensor.model import (
@@ -94,14 +95,20 @@ class AgentSettings:
     socket: Path = Path("/run/castoff/castoff.sock")
     run_dir: Path = Path("/run/castoff")
     pin_root: Path = pins.PIN_ROOT
+    socket_group: str = "castoff"
     capture: Path | None = None
+    cgroup_patterns: tuple[str, ...] = ()
+    host_root: Path = Path("/")
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
 
 
-def default_parsers() -> Parsers:
-    """Gather the pure functions of ``identity`` that the core uses, live and in replay."""
+def parsers(cgroup_patterns: Sequence[str] = ()) -> Parsers:
+    """Gather the pure functions of ``identity`` that the core uses, live and in replay.
+
+    Raises :class:`ConfigError` for a pattern that cannot be used.
+    """
     roles = watched.Roles(watched.read(loader.SOURCES / "watched.toml"))
-    return Parsers(cgroup=cgroup_identity.parse, redact=redact_argv, role_of=roles.of_name)
+    return Parsers(cgroup=parser_with(cgroup_patterns), redact=redact_argv, role_of=roles.of_name)
 
 
 def lock_node(run_dir: Path) -> int:
@@ -137,7 +144,8 @@ class Agent:
     def __init__(self, settings: AgentSettings) -> None:
         self.settings = settings
         self.host: HostFacts = procfs.host_facts()
-        self.core = Correlator(default_parsers())
+        self._parsers = parsers(settings.cgroup_patterns)
+        self.core = Correlator(self._parsers)
         self.events: Counter[str] = Counter()
         self.started = clock.boottime()
         self.sinks: list[Sink] = []
@@ -149,7 +157,7 @@ class Agent:
         self._worker: Worker | None = None
         self._witnesses: Witnesses | None = None
         self._capture: CaptureWriter | None = None
-        self._describer = Describer()
+        self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
         self._describing = 0
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
@@ -203,6 +211,7 @@ class Agent:
             control = ControlServer(
                 self.settings.socket,
                 self._status,
+                group=self.settings.socket_group,
                 resources={"/v1/coverage": lambda query: reporting.coverage(self, query)},
             )
             await control.start()
@@ -316,7 +325,7 @@ class Agent:
         try:
             found = await asyncio.wait_for(
                 asyncio.to_thread(
-                    procfs.running_containers, cgroup_identity.parse, self._describe_found
+                    procfs.running_containers, self._parsers.cgroup, self._describe_found
                 ),
                 INVENTORY_WAIT,
             )

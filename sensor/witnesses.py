@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sensor.errors import CastoffError, PermissionMissing
 from sensor.kernel import clock, loader, watched
 from sensor.kernel.verdicts import EngineSockets, SocketVerdicts
-from sensor.model import ApiRequest, Role, SourceChanged
+from sensor.model import ApiRequest, Role, SourceChanged, Witness
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.plugin import PluginReader
 from sensor.sources.audit.source import POLL, AuditSource, unavailable
@@ -48,7 +48,8 @@ class WitnessSettings:
 
     audit: str = "netlink"
     """``netlink``, ``-`` for an audisp plugin's standard input, ``off``, or a log file's path."""
-    engines: bool = True
+    engines: frozenset[Witness] = frozenset({Witness.DOCKER, Witness.CONTAINERD, Witness.PODMAN})
+    """Engines whose event streams are followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Witnesses:
         if self._settings.audit != AUDIT_OFF:
             self._open_audit(realtime_offset)
         if self._settings.engines:
-            self._streams = EngineStreams(self._one, self._resolver.refresh)
+            self._streams = EngineStreams(self._one, self._resolver.refresh, self._settings.engines)
             self._streams.start()
 
     async def _look_for_engines(self) -> None:

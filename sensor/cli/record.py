@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from sensor.agent import AgentSettings
-from sensor.cli import foreground
+from sensor.cli import foreground, settings
 
 
 @click.command()
@@ -18,25 +17,20 @@ from sensor.cli import foreground
     default=None,
     help="Also print the events.",
 )
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("/var/lib/castoff"),
-    show_default=True,
-    help="What the agent remembers between runs.",
-)
-@click.option(
-    "--socket",
-    type=click.Path(path_type=Path),
-    default=Path("/run/castoff/castoff.sock"),
-    show_default=True,
-    envvar="CASTOFF_SOCKET",
-    help="Where it answers questions.",
-)
-def command(file: Path, output: str | None, state_dir: Path, socket: Path) -> None:
+@settings.options
+def command(
+    file: Path,
+    output: str | None,
+    config: Path | None,
+    state_dir: Path | None,
+    socket: Path | None,
+    audit: str | None,
+    *,
+    engines: bool,
+) -> None:
     """Run the agent and write every observation to FILE, until interrupted.
 
     FILE must not exist. It holds command lines as they were typed: treat it as a secret.
     """
-    settings = AgentSettings(state_dir=state_dir, socket=socket, capture=file)
-    foreground.run(settings, output, quiet=False)
+    wanted = settings.of(config, state_dir, socket, audit, engines=engines, capture=file)
+    foreground.run(wanted, output, quiet=False)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from sensor.agent import default_parsers
+from sensor.agent import parsers
 from sensor.cli.rendering import renderer
+from sensor.config import Config
 from sensor.correlate.core import Correlator
 from sensor.sources.capture import open_capture
 
@@ -24,13 +25,16 @@ from sensor.sources.capture import open_capture
     show_default=True,
     help="'-': one JSON document a line; table: for people.",
 )
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="For its cgroup patterns."
+)
 @click.option("--cut", is_flag=True, help="Accept a capture whose last entry is incomplete.")
-def command(file: Path, output: str, *, cut: bool) -> None:
+def command(file: Path, output: str, config: Path | None, *, cut: bool) -> None:
     """Print the events that the observations in FILE lead to.
 
     Needs no rights and no engine: the same capture gives the same bytes on any machine.
     """
-    core = Correlator(default_parsers())
+    core = Correlator(parsers(Config.load(config).identity.cgroup_patterns))
     render, head = renderer(output)
     out = sys.stdout.buffer
     try:

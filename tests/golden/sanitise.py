@@ -52,7 +52,6 @@ from sensor.model import (
     KnowledgeRestored,
     Observation,
     OutputLoss,
-    ProbesAttached,
     ProcessFacts,
     ProcessKey,
     Role,
@@ -142,6 +141,11 @@ def story(events: Iterable[Event], containers: frozenset[str]) -> list[tuple[obj
 def _pid(event: Event) -> int | None:
     process = event.initiator.process if event.initiator is not None else None
     return process.pid if process is not None else None
+
+
+def is_common(comm: str) -> bool:
+    """Whether a program is on every node: a shell, Python, systemd, sshd."""
+    return _COMMON.fullmatch(comm) is not None
 
 
 def plain(text: str) -> str:
@@ -308,17 +312,11 @@ class _Renaming:
             if not isinstance(item, Ancestor):
                 return items
             name = item.exe or item.comm
-            if self._roles(name) or self._roles(item.comm) or _COMMON.fullmatch(item.comm):
+            if self._roles(name) or self._roles(item.comm) or is_common(item.comm):
                 kept.append(item)
             if item.pid == self._scope.recording:
                 return kept
-        if kept and not any(isinstance(one, Ancestor) and self._ours(one) for one in kept):
-            return []
         return kept
-
-    def _ours(self, ancestor: Ancestor) -> bool:
-        """Whether a process without the recording above it is part of an engine all the same."""
-        return (self._roles(ancestor.exe or "") or self._roles(ancestor.comm)) is not None
 
     def _text(self, text: str) -> str:
         scope = self._scope
@@ -334,10 +332,7 @@ class _Renaming:
 
 
 def _without_idle(arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Leave out arrivals in which nothing comes and for which the core does not wait.
-
-    The last is kept: it lets everything that waits become due.
-    """
+    """Leave out arrivals in which nothing comes and for which the core does not wait."""
     core = Correlator(default_parsers())
     kept: list[Arrival] = []
     for arrival in arrivals:

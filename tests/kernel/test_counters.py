@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sensor.kernel import counters
-from sensor.kernel.counters import Counters, KindCount, Loss
+from sensor.kernel.counters import Counters, KindCount, Loss, Progress
 from sensor.kernel.libbpf import BpfMap, MapShape, possible_cpus
 from sensor.kernel.record import Kind
 
@@ -107,6 +107,17 @@ def test_losses_while_no_agent_ran_are_the_next_ones_to_tell(maps: Maps) -> None
     maps.count(Kind.INIT_EXEC, dropped=6)
     assert maps.agent().losses(900) == (Loss(KindCount(Kind.INIT_EXEC, 0, 6, 0), 200),)
     assert maps.agent().losses(901) == ()
+
+
+def test_the_next_agent_learns_how_far_the_last_one_came(maps: Maps) -> None:
+    progress = Progress(Path("settings"))
+    assert progress.handled() == 0
+    progress.note(500)
+    progress.note(400)
+    assert Progress(Path("settings")).handled() == 500
+    assert maps.agent().losses(900) == ()
+    assert Progress(Path("settings")).handled() == 500, "each has a place of its own"
+    progress.close()
 
 
 def test_starts_and_ends_have_a_ring_of_their_own() -> None:

@@ -41,8 +41,8 @@ def kernel_without(
     for structure, members in structures.items():
         composite(blob, structure, members, number)
     if enumerators:
-        for enum in ENUMERATORS:
-            blob.enum(enum.enum, **{enum.name: 3})
+        for name in sorted({enum.enum for enum in ENUMERATORS}):
+            blob.enum(name, **{one.name: 3 for one in ENUMERATORS if one.enum == name})
     return Btf(blob.data(), "6.1-test")
 
 

@@ -66,6 +66,23 @@ class ScriptedCounters:
         self.closed = True
 
 
+class ScriptedProgress:
+    """How far the agent before this one came."""
+
+    def __init__(self) -> None:
+        self.time = 0
+        self.closed = False
+
+    def handled(self) -> int:
+        return self.time
+
+    def note(self, time: int) -> None:
+        self.time = max(self.time, time)
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class ScriptedSet:
     """One probe set: its two rings and its counters."""
 
@@ -74,8 +91,9 @@ class ScriptedSet:
         self.lifecycle = ScriptedRing()
         self.commands = ScriptedRing()
         self.counters = ScriptedCounters()
+        self.settings = ScriptedProgress()
         path.mkdir()
-        for name in ("lifecycle", "commands", "counters", "link-on_exec"):
+        for name in ("lifecycle", "commands", "counters", "settings", "link-on_exec"):
             (path / name).touch()
 
     def put(self, lifecycle: list[bytes], commands: list[bytes], *late: list[bytes]) -> None:
@@ -87,15 +105,20 @@ class ScriptedSet:
 class Stage:
     """A source that reads scripted sets."""
 
-    def __init__(self, directory: Path, patch: pytest.MonkeyPatch, sets: int) -> None:
+    def __init__(
+        self, directory: Path, patch: pytest.MonkeyPatch, sets: int, handled: int = 0
+    ) -> None:
         self.sets = [ScriptedSet(directory / f"set{number}") for number in range(sets)]
         places = {
             one.path / name: getattr(one, name)
             for one in self.sets
-            for name in ("lifecycle", "commands", "counters")
+            for name in ("lifecycle", "commands", "counters", "settings")
         }
+        for one in self.sets:
+            one.settings.time = handled
         patch.setattr(kernel, "Ring", lambda path: places[path])
         patch.setattr(kernel, "Counters", lambda path, *_: places[path])
+        patch.setattr(kernel, "Progress", lambda path: places[path])
         self.source = KernelSource(tuple(PinSet(one.path) for one in self.sets))
 
     @property

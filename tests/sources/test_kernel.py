@@ -202,6 +202,28 @@ def test_commands_are_released_sooner_when_their_ring_fills(stage: Stage) -> Non
     assert stage.only.commands.unreleased() == 0
 
 
+def test_what_was_released_is_noted_as_handled(stage: Stage) -> None:
+    stage.only.put([start(3)], [command(1)])
+    drained(stage)
+    stage.source.release(stage.source.read_up_to())
+    assert stage.only.settings.time == 3
+
+
+def test_commands_that_an_earlier_agent_handled_are_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heir = Stage(tmp_path, monkeypatch, sets=1, handled=4)
+    heir.only.put([start(6)], [command(2), command(4), command(5)])
+    batch = heir.source.drain()
+    assert [(one.time, one.again) for one in batch if isinstance(one, CommandExec)] == [
+        (2, True),
+        (4, True),
+        (5, False),
+    ]
+    assert [one.time for one in batch] == [2, 4, 5, 6]
+    heir.source.close()
+
+
 # --------------------------------------------------------------- losses
 
 

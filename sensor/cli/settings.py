@@ -1,0 +1,81 @@
+"""The agent's settings: the configuration file, and what the command line says otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from sensor.agent import AgentSettings, parsers
+from sensor.config import Config
+from sensor.model import Witness
+from sensor.witnesses import WitnessSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Function = TypeVar("_Function", bound="Callable[..., object]")
+
+_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Instead of /etc/castoff/castoff.toml.",
+    ),
+    click.option(
+        "--state-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="What the agent remembers between runs. [default: /var/lib/castoff]",
+    ),
+    click.option(
+        "--socket",
+        type=click.Path(path_type=Path),
+        envvar="CASTOFF_SOCKET",
+        help="Where it answers questions. [default: /run/castoff/castoff.sock]",
+    ),
+    click.option(
+        "--audit",
+        help="Audit records from: netlink, - (standard input: an audisp plugin), a log file, off.",
+    ),
+    click.option("--engines/--no-engines", default=True, help="Listen to the engines' own events."),
+)
+
+
+def options(function: _Function) -> _Function:
+    """Give a verb the options that :func:`of` takes."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def of(
+    path: Path | None,
+    state_dir: Path | None,
+    socket: Path | None,
+    audit: str | None,
+    *,
+    engines: bool,
+    capture: Path | None = None,
+) -> AgentSettings:
+    """Read the configuration and apply the command line; raises :class:`ConfigError`."""
+    config = Config.load(path)
+    followed = {
+        Witness.DOCKER: config.sources.docker,
+        Witness.CONTAINERD: config.sources.containerd,
+        Witness.PODMAN: config.sources.podman,
+    }
+    parsers(config.identity.cgroup_patterns)
+    return AgentSettings(
+        state_dir=state_dir or config.agent.state_dir,
+        socket=socket or config.socket.path,
+        socket_group=config.socket.group,
+        run_dir=config.agent.run_dir,
+        capture=capture,
+        cgroup_patterns=config.identity.cgroup_patterns,
+        host_root=config.identity.host_root,
+        witnesses=WitnessSettings(
+            audit=audit or config.sources.audit,
+            engines=frozenset(w for w, wanted in followed.items() if wanted and engines),
+        ),
+    )

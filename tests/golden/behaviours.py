@@ -1,0 +1,334 @@
+"""What the golden captures show: one function a behaviour, each on real engines.
+
+A behaviour starts containers, waits for the recorder's own events where it has to wait, and returns
+the ids of the containers that it is about. The engines' commands that it gives are part of the
+capture, so it asks the engines nothing else.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from sensor.model import InitExec, KernelLoss, Observation
+from sensor.sources.capture import Arrival
+from tests.e2e.agent import unload_probes
+from tests.e2e.engines import processes
+from tests.e2e.engines.cri import Pod
+from tests.e2e.engines.dockerd import RENAMED_RUNTIME
+from tests.e2e.engines.image import IMAGE, NOT_A_PROGRAM
+from tests.e2e.engines.lab import unique
+from tests.e2e.engines.runc import Runc
+from tests.golden.stage import Engines, Recorder
+
+ALICE, BOB = 4242, 4243
+GRACE = 10_000_000_000
+"""Longer than a start that only an engine tells waits for the probes' word, in ns."""
+
+Act = Callable[[Engines, Recorder], Iterable[str]]
+Edit = Callable[[Sequence[Arrival]], list[Arrival]]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One golden capture. ``edit`` makes of it a fault that the real thing cannot be made to show."""
+
+    act: Act
+    needs: str
+    """The engine that has to run before the agent begins: an attribute of :class:`Engines`."""
+    agents: bool = False
+    """It starts and stops the agents itself; the last one's capture is kept."""
+    edit: Edit | None = None
+
+    @property
+    def name(self) -> str:
+        return self.act.__name__
+
+
+# ---------------------------------------------------------------------- docker
+
+
+def docker_run(engines: Engines, recorder: Recorder) -> list[str]:
+    container = engines.docker.run("--name", unique("web"), "--label", "tier=front", IMAGE)
+    recorder.one_start(container)
+    return [container]
+
+
+def docker_short_lived(engines: Engines, recorder: Recorder) -> list[str]:
+    container, _ = engines.docker.run_to_end("--rm", IMAGE, "true")
+    recorder.one_stop(container)
+    return [container]
+
+
+def docker_restart_command(engines: Engines, recorder: Recorder) -> list[str]:
+    name = unique("web")
+    container = engines.docker.run("--name", name, IMAGE)
+    recorder.one_start(container)
+    engines.docker.cli("restart", "--time", "0", name)
+    recorder.exactly(2, "start", container)
+    return [container]
+
+
+def docker_start_stopped(engines: Engines, recorder: Recorder) -> list[str]:
+    name = unique("job")
+    container, _ = engines.docker.run_to_end("--name", name, IMAGE, "sh", "-c", "exit 7")
+    engines.docker.cli("start", "--attach", name, check=False)
+    recorder.exactly(2, "stop", container)
+    return [container]
+
+
+def docker_restart_policy(engines: Engines, recorder: Recorder) -> list[str]:
+    container = engines.docker.run("--restart=on-failure:2", IMAGE, "sh", "-c", "exit 8")
+    recorder.exactly(3, "stop", container)
+    return [container]
+
+
+def docker_engine_boot(engines: Engines, recorder: Recorder) -> list[str]:
+    container = engines.docker.run("--restart=always", "--stop-signal=KILL", IMAGE)
+    recorder.one_start(container)
+    engines.docker.stop(signal.SIGTERM)
+    engines.docker.start()
+    recorder.exactly(2, "start", container)
+    return [container]
+
+
+def docker_exec(engines: Engines, recorder: Recorder) -> list[str]:
+    container = engines.docker.run(IMAGE)
+    recorder.one_start(container)
+    engines.docker.cli("exec", container, "echo", "inside")
+    recorder.settle()
+    return [container]
+
+
+def docker_pause(engines: Engines, recorder: Recorder) -> list[str]:
+    container = engines.docker.run(IMAGE)
+    recorder.one_start(container)
+    engines.docker.cli("pause", container)
+    engines.docker.cli("unpause", container)
+    recorder.exactly(1, "unpause", container)
+    return [container]
+
+
+def docker_failed_start(engines: Engines, recorder: Recorder) -> list[str]:
+    absent, _ = engines.docker.run_to_end(IMAGE, "/no/such/program")
+    refused, _ = engines.docker.run_to_end(IMAGE, NOT_A_PROGRAM)
+    for container in (absent, refused):
+        recorder.exactly(1, "start_failed", container)
+    return [absent, refused]
+
+
+def docker_kill(engines: Engines, recorder: Recorder) -> list[str]:
+    container = engines.docker.run(IMAGE)
+    recorder.one_start(container)
+    engines.docker.cli("kill", container)
+    recorder.one_stop(container)
+    return [container]
+
+
+def docker_pid_host(engines: Engines, recorder: Recorder) -> list[str]:
+    container, _ = engines.docker.run_to_end("--pid=host", IMAGE, "sh", "-c", "exit 3")
+    recorder.one_stop(container)
+    return [container]
+
+
+def docker_renamed_runtime(engines: Engines, recorder: Recorder) -> list[str]:
+    container, _ = engines.docker.run_to_end(
+        f"--runtime={RENAMED_RUNTIME}", IMAGE, "sh", "-c", "exit 3"
+    )
+    recorder.one_stop(container)
+    return [container]
+
+
+def docker_api_start(engines: Engines, recorder: Recorder) -> list[str]:
+    """A program that is no container client asks dockerd for the start."""
+    container = engines.docker.cli("create", IMAGE, "true").stdout.strip()
+    recorder.settle()
+    socket = str(engines.docker.address)
+    url = f"http://docker/v1.41/containers/{container}/start"
+    post = ["curl", "--silent", "--unix-socket", socket, "--request", "POST", url]
+    processes.run(processes.as_login(ALICE, post))
+    recorder.one_stop(container)
+    return [container]
+
+
+def docker_parallel(engines: Engines, recorder: Recorder) -> list[str]:
+    def run(name: str) -> str:
+        return engines.docker.run_to_end("--rm", "--name", name, IMAGE, "true")[0]
+
+    names = [unique(f"worker{number}") for number in range(8)]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        containers = list(pool.map(run, names))
+    recorder.wait_for(lambda: all(map(recorder.stops, containers)), "all have stopped")
+    recorder.settle()
+    return containers
+
+
+def docker_logins(engines: Engines, recorder: Recorder) -> list[str]:
+    """Two people, both root by now, each run a container; one of them names it."""
+    named, _ = engines.docker.run_to_end("--name", unique("report"), IMAGE, "true", login=ALICE)
+    nameless, _ = engines.docker.run_to_end(IMAGE, "true", login=BOB)
+    for container in (named, nameless):
+        recorder.one_stop(container)
+    return [named, nameless]
+
+
+# ---------------------------------------------------------------------- containerd, pods, podman
+
+
+def ctr_run_named(engines: Engines, recorder: Recorder) -> list[str]:
+    container = unique("My_Box.v1.2")
+    engines.containerd.run(container, "true", options=("--rm",))
+    recorder.one_stop(container)
+    return [container]
+
+
+def cri_pod(engines: Engines, recorder: Recorder) -> list[str]:
+    sandbox = engines.cri.run_pod(Pod(unique("shop")))
+    first = engines.cri.run(sandbox, "main", "sh", "-c", "exit 5")
+    recorder.one_stop(first)
+    second = engines.cri.run(sandbox, "main", "sleep", "3600", attempt=1)
+    recorder.one_start(second)
+    return [sandbox, first, second]
+
+
+def podman_run(engines: Engines, recorder: Recorder) -> list[str]:
+    container, _ = engines.podman.run_to_end("--rm", "--name", unique("batch"), IMAGE, "true")
+    recorder.one_stop(container)
+    return [container]
+
+
+def podman_restart(engines: Engines, recorder: Recorder) -> list[str]:
+    container = engines.podman.run("--name", unique("web"), IMAGE)
+    recorder.one_start(container)
+    engines.podman.cli("restart", "--time", "0", container)
+    recorder.exactly(2, "start", container)
+    return [container]
+
+
+# ---------------------------------------------------------------------- no engine
+
+
+def runc_by_hand(engines: Engines, recorder: Recorder) -> list[str]:
+    container = unique("byhand")
+    engines.runc.run(container, "sh", "-c", "exit 3", check=False)
+    recorder.one_stop(container)
+    return [container]
+
+
+def runc_renamed_by_hand(engines: Engines, recorder: Recorder) -> list[str]:
+    program = engines.lab.sub("programs") / "foo"
+    shutil.copy2(engines.runc.program, program)
+    foo = Runc(engines.lab, engines.image, program=program)
+    container = unique("byfoo")
+    foo.run(container, "sh", "-c", "exit 4", check=False)
+    recorder.one_stop(container)
+    foo.remove_all()
+    return [container]
+
+
+def runc_shared_pid(engines: Engines, recorder: Recorder) -> list[str]:
+    container = unique("shares")
+    engines.runc.run_detached(container, "sleep", "3600", namespaces=("mount",))
+    recorder.one_start(container)
+    engines.runc.cli("kill", container, "KILL")
+    recorder.one_stop(container)
+    return [container]
+
+
+def unshare(engines: Engines, recorder: Recorder) -> list[str]:
+    """Namespaces alone are no container, on the host or inside of one."""
+    processes.run(["unshare", "--pid", "--mount-proc", "--fork", "/bin/sh", "-c", "true; true"])
+    script = "unshare -p -f sh -c 'true; true'; exit 6"
+    container, _ = engines.docker.run_to_end(
+        *("--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", IMAGE, "sh", "-c", script)
+    )
+    recorder.one_stop(container)
+    return [container]
+
+
+# ---------------------------------------------------------------------- the agent itself
+
+
+def agent_upgrade(engines: Engines, recorder: Recorder) -> list[str]:
+    """One container runs through it; two start while no agent runs, and the probes keep them."""
+    recorder.start()
+    kept = engines.docker.run("--name", unique("kept"), IMAGE)
+    recorder.one_start(kept)
+    recorder.stop()
+    short, _ = engines.docker.run_to_end("--name", unique("short"), IMAGE, "true")
+    fresh = engines.docker.run("--name", unique("fresh"), IMAGE)
+    recorder.resume()
+    recorder.one_stop(short)
+    recorder.one_start(fresh)
+    return [kept, short, fresh]
+
+
+def agent_blind(engines: Engines, recorder: Recorder) -> list[str]:
+    """A container starts while neither agent nor probes are there: the inventory finds it."""
+    recorder.start()
+    kept = engines.docker.run("--name", unique("kept"), IMAGE)
+    recorder.one_start(kept)
+    recorder.stop()
+    unload_probes()
+    unseen = engines.docker.run("--name", unique("unseen"), IMAGE)
+    recorder.resume()
+    recorder.one_start(unseen)
+    return [kept, unseen]
+
+
+def kernel_loss(engines: Engines, recorder: Recorder) -> list[str]:
+    return docker_short_lived(engines, recorder)
+
+
+def _lose_the_exec(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Have the ring lose the one record that proves the start, and the limit hold commands back."""
+    lost: list[Arrival] = []
+    time = arrivals[-1].now
+    for arrival in arrivals:
+        rest = tuple(one for one in arrival.observations if not isinstance(one, InitExec))
+        lost.append(replace(arrival, observations=rest))
+    since = arrivals[0].now
+    losses: tuple[Observation, ...] = (
+        KernelLoss(time, since, "lifecycle", "init_exec", dropped=1, limited=0),
+        KernelLoss(time, since, "commands", "command_exec", dropped=0, limited=200),
+    )
+    return [*lost, Arrival(time + 1_000_000, losses), Arrival(time + GRACE, ())]
+
+
+_ACTS: dict[str, tuple[Act, ...]] = {
+    "docker": (
+        docker_run,
+        docker_short_lived,
+        docker_restart_command,
+        docker_start_stopped,
+        docker_restart_policy,
+        docker_engine_boot,
+        docker_exec,
+        docker_pause,
+        docker_failed_start,
+        docker_kill,
+        docker_pid_host,
+        docker_renamed_runtime,
+        docker_api_start,
+        docker_parallel,
+        docker_logins,
+        unshare,
+    ),
+    "containerd_with_image": (ctr_run_named,),
+    "cri": (cri_pod,),
+    "podman": (podman_run, podman_restart),
+    "runc": (runc_by_hand, runc_renamed_by_hand, runc_shared_pid),
+}
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    behaviour.name: behaviour
+    for behaviour in (
+        *(Behaviour(act, needs) for needs, acts in _ACTS.items() for act in acts),
+        Behaviour(agent_upgrade, "docker", agents=True),
+        Behaviour(agent_blind, "docker", agents=True),
+        Behaviour(kernel_loss, "docker", edit=_lose_the_exec),
+    )
+}
