@@ -30,6 +30,7 @@ from sensor.control.server import ControlServer
 from sensor.correlate.core import Correlator, Parsers
 from sensor.errors import PermissionMissing, ProbesBusy, StateUnusable
 from sensor.identity.describer import Describer
+from sensor.identity.discovery import running_roots
 from sensor.identity.pattern import parser_with
 from sensor.identity.redact import redact_argv
 from sensor.identity.settings import IdentitySettings
@@ -41,6 +42,7 @@ from sensor.model import (
     ClockSynced,
     CommandExec,
     ContainerDescribed,
+    ContainerId,
     DescribeRequest,
     Description,
     Event,
@@ -158,6 +160,7 @@ class Agent:
         self._witnesses: Witnesses | None = None
         self._capture: CaptureWriter | None = None
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
+        self._discovery: asyncio.Task[None] | None = None
         self._describing = 0
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
@@ -216,6 +219,7 @@ class Agent:
             )
             await control.start()
             stack.push_async_callback(control.close)
+            await self._discover()
             self._introduce(pin_set, knowledge)
             self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
             stack.push_async_callback(self._witnesses.close)
@@ -309,6 +313,11 @@ class Agent:
     def _look_for_engines(self) -> None:
         if self._witnesses is not None:
             self._witnesses.engine_began()
+        self._discovery = self._loop.create_task(self._discover())
+
+    async def _discover(self) -> None:
+        """Learn where the engines that run keep their containers."""
+        self._describer.learn(await asyncio.to_thread(running_roots))
 
     def _described(self, description: Description) -> None:
         """From a thread of the worker."""
@@ -333,8 +342,22 @@ class Agent:
             log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
             return
         self._on_readable()
+        while self._source is not None and self._source.has_more:
+            # What began before the inventory may wait in the rings still: it is no inventory.
+            self._on_readable()
+            await asyncio.sleep(0)
+        found += self._still_running({container.id for container in found})
         self._watch_inits(found)
         self._feed([InventoryTaken(time, found)])
+
+    def _still_running(self, found: set[ContainerId]) -> tuple[FoundContainer, ...]:
+        """Find known containers whose cgroups do not tell their ids: by their inits."""
+        again = (
+            procfs.found_again(state.key.id, state.key.scope, state.init, state.parents)
+            for state in self.core.table.all()
+            if state.alive and state.init is not None and state.key.id not in found
+        )
+        return tuple(container for container in again if container is not None)
 
     def _describe_found(
         self,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
+from sensor.agent import lock_node
+from sensor.config import Config
 from sensor.errors import ProbesAbsent
 from sensor.kernel import loader
 
@@ -50,7 +54,12 @@ def status(output: str) -> None:
 
 
 @command.command()
-def unload() -> None:
-    """Detach the probes and forget what nobody has read."""
-    count = loader.unload()
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="For its run_dir.")
+def unload(config: Path | None) -> None:
+    """Detach the probes and forget what nobody has read; refused while an agent reads them."""
+    held = lock_node(Config.load(config).agent.run_dir)
+    try:
+        count = loader.unload()
+    finally:
+        os.close(held)
     click.echo(f"{count} probe set{'' if count == 1 else 's'} unloaded")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import h11
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
 HEAD_LIMIT = 8 * 1024
 READ_SIZE = 8 * 1024
@@ -27,8 +27,14 @@ REQUESTS_LIMIT = 1000
 REQUEST_SECONDS = 10.0
 """How long a client may take from one answer to the end of its next request's head."""
 WRITE_SECONDS = 5.0
+"""How long a client may take to read an answer."""
+STALL_SECONDS = 30.0
+"""How long a client may leave a stream unread before it is cut."""
 LINGER_SECONDS = 0.2
 LINGER_READS = 16
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,25 @@ class Response:
 
     status: HTTPStatus
     body: bytes
-    content_type: str = "application/json"
+    content_type: str = JSON
     allow: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that goes on: lines as they come, at most for ``seconds``.
+
+    ``last_words`` is asked for what a client is told that leaves the stream unread; ``close`` is
+    called at the end, however it comes.
+    """
+
+    lines: AsyncGenerator[bytes, None]
+    seconds: float
+    last_words: Callable[[], bytes]
+    close: Callable[[], None]
+
+
+Answer = Response | Stream
 
 
 class Conversation:
@@ -57,10 +80,12 @@ class Conversation:
         self._reader = reader
         self._writer = writer
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+        # Drained means that the kernel has it: nothing waits in this process after an answer.
+        writer.transport.set_write_buffer_limits(high=0)
 
     async def serve(
         self,
-        answer: Callable[[Request], Response],
+        answer: Callable[[Request], Awaitable[Answer]],
         refuse: Callable[[HTTPStatus, str], Response],
     ) -> None:
         """Answer each request with ``answer``; with ``refuse`` what the socket does not accept.
@@ -81,7 +106,15 @@ class Conversation:
                 status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
                 await self._turn_away(refuse(status, "requests have no body here"))
                 return
-            await self._send(answer(_request(request)), head_only=request.method == b"HEAD")
+            answered = await answer(_request(request))
+            head_only = request.method == b"HEAD"
+            if isinstance(answered, Stream):
+                try:
+                    await self._stream(answered, head_only=head_only)
+                finally:
+                    answered.close()
+                return
+            await self._send(answered, head_only=head_only)
             if self._protocol.our_state is not h11.DONE:
                 return
             if not await self._end_of_request():
@@ -123,23 +156,74 @@ class Conversation:
         headers = [
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
-            ("Cache-Control", "no-store"),
         ]
         if response.allow is not None:
             headers.append(("Allow", response.allow))
         if self._protocol.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            head = h11.Response(
-                status_code=response.status.value,
-                reason=response.status.phrase.encode("ascii"),
-                headers=headers,
-            )
-            data = self._protocol.send(head) or b""
+            data = self._head(response.status, headers)
             if not head_only:
                 data += self._protocol.send(h11.Data(data=response.body)) or b""
             data += self._protocol.send(h11.EndOfMessage()) or b""
             self._writer.write(data)
         async with asyncio.timeout(WRITE_SECONDS):
             await self._writer.drain()
+
+    async def _stream(self, stream: Stream, *, head_only: bool) -> None:
+        """Send lines until they end, the time is over or the client goes away."""
+        async with contextlib.aclosing(stream.lines):
+            # A stream takes its connection with it: the client asks anew on another one.
+            headers = [("Content-Type", NDJSON), ("Connection", "close")]
+            self._writer.write(self._head(HTTPStatus.OK, headers))
+            if not head_only:
+                await self._pour(stream)
+            self._writer.write(self._protocol.send(h11.EndOfMessage()) or b"")
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._writer.drain()
+
+    async def _pour(self, stream: Stream) -> None:
+        loop = asyncio.get_running_loop()
+        gone = asyncio.create_task(self._until_gone())
+        end = loop.time() + stream.seconds
+        try:
+            async with asyncio.timeout_at(end) as over:
+                gone.add_done_callback(lambda _: _end_now(over, loop))
+                async for lines in stream.lines:
+                    await self._deliver(lines, stream)
+        except TimeoutError:
+            if loop.time() < end:
+                raise
+        finally:
+            gone.cancel()
+
+    async def _deliver(self, lines: bytes, stream: Stream) -> None:
+        self._writer.write(self._protocol.send(h11.Data(data=lines)) or b"")
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._writer.drain()
+        except TimeoutError:
+            self._writer.write(self._protocol.send(h11.Data(data=stream.last_words())) or b"")
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._writer.drain()
+            raise
+
+    async def _until_gone(self) -> None:
+        """Return when the client closes; what it says meanwhile is not listened to."""
+        with contextlib.suppress(ConnectionError):
+            while await self._reader.read(READ_SIZE):
+                pass
+
+    def _head(self, status: HTTPStatus, headers: list[tuple[str, str]]) -> bytes:
+        head = h11.Response(
+            status_code=status.value,
+            reason=status.phrase.encode("ascii"),
+            headers=[*headers, ("Cache-Control", "no-store")],
+        )
+        return self._protocol.send(head) or b""
+
+
+def _end_now(over: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
+    with contextlib.suppress(RuntimeError):  # it is over already
+        over.reschedule(loop.time())
 
 
 def _announces_body(request: h11.Request) -> bool:

@@ -33,3 +33,9 @@ def parse(text: str, now_wall: int) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
     return int(moment.timestamp()) * _NS + moment.microsecond * 1000
+
+
+def to_text(wall: int) -> str:
+    """Return a moment in ns since the Unix epoch as RFC 3339, to the millisecond."""
+    moment = dt.datetime.fromtimestamp(wall // _NS, dt.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{wall % _NS // 1_000_000:03d}Z"

@@ -63,7 +63,8 @@ _GLOBAL_VALUES = frozenset(
 )
 _START_VALUES = frozenset(
     {"--detach-keys", "--checkpoint", "--checkpoint-dir", "-t", "--time", "-s", "--signal"}
-    | {"--filter", "--timeout"}
+    | {"--filter", "--timeout", "--scale", "--pull", "--exit-code-from", "--attach", "--no-attach"}
+    | {"--wait-timeout"}
 )
 _RUN_SWITCHES = frozenset(
     {"-d", "--detach", "-i", "--interactive", "-t", "--tty", "--rm", "--init", "--privileged"}

@@ -7,6 +7,7 @@ to the byte, on any machine.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -88,6 +89,8 @@ class Correlator:
         self._outputs: list[Output] = []
         self._factory = EventFactory(self._clock, parsers.redact)
         self.table = ContainerTable()
+        self.defects: Counter[str] = Counter()
+        """Observations that the core could not take, by kind and error: each is a defect."""
         emit = self._outputs.append
         places = Places(parsers.cgroup)
         commands = CommandLog()
@@ -104,7 +107,7 @@ class Correlator:
             self._coverage,
             emit,
         )
-        ends = EndReporter(self._clock, self._factory, self.table, places, emit)
+        ends = EndReporter(self._clock, self._factory, self.table, places, self._coverage, emit)
         self._lifecycle = Lifecycle(
             self._clock, self.table, places, commands, self._callers, starts, ends, emit
         )
@@ -145,7 +148,10 @@ class Correlator:
         self._clock.now = now
         handlers = self._handlers
         for observation in observations:
-            handlers[type(observation)](observation)
+            try:
+                handlers[type(observation)](observation)
+            except Exception as error:  # noqa: BLE001 - one observation must not cost the others
+                self._defect(observation, error)
         self._lifecycle.expire()
         self._coverage.expire()
         if not self._outputs:
@@ -154,6 +160,15 @@ class Correlator:
         requests = tuple(o for o in self._outputs if isinstance(o, DescribeRequest))
         self._outputs.clear()
         return Outcome(events, requests)
+
+    def _defect(self, observation: Observation, error: Exception) -> None:
+        """Count an observation that the core could not take, and say so once for its kind."""
+        kind = f"{type(observation).__name__}: {type(error).__name__}"
+        self.defects[kind] += 1
+        if self.defects[kind] == 1:
+            reason = f"an observation could not be understood: {kind}"
+            gap = Gap("core", reason, self._clock.now, self._clock.now, lost=1)
+            self._outputs.append(self._factory.gap(gap))
 
     def waiting(self) -> bool:
         """Whether a start waits for its container's description."""

@@ -37,6 +37,9 @@ WAITING_MAX = 1024
 GRACE = 3_000_000_000
 """Nanoseconds that one witness may be later than another."""
 
+FAILURE_WINDOW = 60_000_000_000
+"""Nanoseconds after a failed start in which an engine's word of a start is taken to be about it."""
+
 _STREAMS = {
     Engine.DOCKER: Witness.DOCKER,
     Engine.CONTAINERD: Witness.CONTAINERD,
@@ -55,7 +58,12 @@ class _Seen:
     engine: Engine | None
     commanded: bool
     audited: bool
-    told: bool = False
+    told_by: set[Witness] = field(default_factory=set)
+
+    @property
+    def told(self) -> bool:
+        """Whether any engine's stream told of it."""
+        return bool(self.told_by)
 
 
 @dataclass(slots=True)
@@ -67,6 +75,7 @@ class Coverage:
     emit: Callable[[Event], None]
     _starts: deque[_Seen] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
     _untold: OrderedDict[tuple[str, int], EngineEvent] = field(default_factory=OrderedDict)
+    _failed: OrderedDict[ContainerId, int] = field(default_factory=OrderedDict)
     _only_engine: deque[CoverageRow] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
     _listening: dict[str, int] = field(default_factory=dict)
 
@@ -88,20 +97,31 @@ class Coverage:
         )
         for key, told in list(self._untold.items()):
             if told.id == container.id:
-                seen.told = True
+                seen.told_by.add(told.witness)
                 del self._untold[key]
         self._starts.append(seen)
+
+    def on_failure(self, id_: ContainerId, time: int) -> None:
+        """Take note of a start that failed: an engine may have told of it as a start."""
+        self._failed[id_] = time
+        if len(self._failed) > WAITING_MAX:
+            self._failed.popitem(last=False)
+        for key in [key for key, told in self._untold.items() if told.id == id_]:
+            del self._untold[key]
 
     def on_engine(self, told: EngineEvent) -> None:
         """Take note of a start that an engine tells."""
         if told.action not in _STARTING:
             return
         for seen in reversed(self._starts):
-            if seen.id == told.id and not seen.told and seen.time <= told.time:
-                seen.told = True
+            # Engines tell late when the node is busy: a word about a container with a start that
+            # this one has not told of yet is about that start, however old.
+            if seen.id == told.id and told.witness not in seen.told_by:
+                seen.told_by.add(told.witness)
                 return
-        if any(seen.id == told.id and told.time - seen.time <= GRACE for seen in self._starts):
-            # The same start told once more: containerd and Docker both have streams.
+        failed = self._failed.get(told.id)
+        if failed is not None and told.time - failed <= FAILURE_WINDOW:
+            # An execve that the kernel refuses comes after the engine has told of the start.
             return
         self._untold[told.id, told.time] = told
         if len(self._untold) > WAITING_MAX:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output
     from sensor.correlate.places import Places
 
@@ -39,12 +40,14 @@ class EndReporter:
         factory: EventFactory,
         table: ContainerTable,
         places: Places,
+        coverage: Coverage,
         emit: Callable[[Output], None],
     ) -> None:
         self._clock = clock
         self._factory = factory
         self._table = table
         self._places = places
+        self._coverage = coverage
         self._emit = emit
 
     def stopped(self, state: ContainerState, exit_: InitExit) -> None:
@@ -120,6 +123,7 @@ class EndReporter:
                 stop=Stop(code, signal, reason=reason),
             )
         )
+        self._coverage.on_failure(state.key.id, seen.time)
         self._table.end_run(state, None)
 
     def paused(self, state: ContainerState, seen: CommandExit) -> None:

@@ -22,6 +22,8 @@ from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from sensor.correlate import supervision
+from sensor.correlate.client_command import Request
+from sensor.correlate.commands import Names
 from sensor.correlate.containers import (
     ContainerState,
     ContainerTable,
@@ -137,6 +139,9 @@ class Lifecycle:
         state.failed = False
         state.description = None
         state.parents = self._places.chain(creation.process.cgroup)
+        names = Names(state.key.id, None)
+        run = self._commands.asked(Request.RUN, names, 0, creation.time)
+        state.image_hint = run.command.image if run is not None else None
         self._ask(state, creation)
 
     def _ask(self, state: ContainerState, creation: Creation | None) -> None:
@@ -334,9 +339,9 @@ class Lifecycle:
         for exit_ in pending.later:
             self.on_init_exit(exit_)
 
-    def ended_recently(self, process: ProcessKey) -> bool:
-        """Whether an init of no known container ended as that process."""
-        return any(ended.same(process) for ended in self._ended)
+    def knows(self, init: ProcessKey) -> bool:
+        """Whether that init's start was taken or its end was seen: an inventory adds nothing."""
+        return _moment(init) in self._told or any(ended.same(init) for ended in self._ended)
 
 
 def _is_answer(description: Description) -> bool:

@@ -98,9 +98,6 @@ class StartReporter:
         restoring: bool = False,
     ) -> None:
         identity = self._places.identity(state.cgroup)
-        names = names_of(state.key.id, state.description)
-        run = self._commands.asked(Request.RUN, names, 0, time)
-        state.image_hint = run.command.image if run is not None else None
         sighting = sighting_of(state, identity, argv)
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from sensor.identity.containerd import containerd_facts
 from sensor.identity.crio import crio_facts
+from sensor.identity.discovery import ROOTS_MAX, Roots, root_of_bundle
 from sensor.identity.docker import docker_facts
 from sensor.identity.facts import EngineFacts, bounded_facts, is_hex_digest
 from sensor.identity.files import Failure
@@ -79,6 +80,18 @@ class Describer:
             description = Description(request.id, problems=(problem,))
         return self._counted(description)
 
+    def learn(self, roots: Roots) -> None:
+        """Look in these places too, from the next request on; the newest first."""
+        known = self._settings
+        merged = replace(
+            known,
+            docker_roots=_joined(roots.docker, known.docker_roots),
+            task_roots=_joined(roots.tasks, known.task_roots),
+            storage_roots=_joined(roots.storage, known.storage_roots),
+        )
+        if merged != known:
+            self._settings = merged
+
     def problem_counts(self) -> tuple[tuple[str, int], ...]:
         """Return how often each problem occurred, sorted by its name."""
         with self._lock:
@@ -120,6 +133,8 @@ class Describer:
 
     def _read(self, request: DescribeRequest, view: _View, reading: Reading) -> Description:
         path, bundle = self._bundle(request, view, reading)
+        if bundle is not None and path is not None and not view.foreign:
+            self.learn(root_of_bundle(path))
         ownership = ownership_of(request, path, bundle)
         facts = self._facts(request, ownership, path, bundle, reading)
         if bundle is None and facts is None:
@@ -205,7 +220,7 @@ class Describer:
             created_wall=facts.created_wall,
             command=redact_argv(command) if command is not None else None,
             user=bundle.user if bundle is not None else None,
-            security=self._security(request, bundle, facts.privileged),
+            security=self._security(request, bundle, facts),
             orchestrator=facts.orchestrator,
             sandbox=facts.sandbox,
             build_step=ownership.build_step,
@@ -217,10 +232,11 @@ class Describer:
         self,
         request: DescribeRequest,
         bundle: Bundle | None,
-        privileged: bool | None,  # noqa: FBT001
+        facts: EngineFacts,
     ) -> Security | None:
         if bundle is None:
-            return Security(privileged=privileged) if privileged is not None else None
+            known = facts.privileged is not None
+            return Security(privileged=facts.privileged) if known else None
         shares: tuple[str, ...] | None = NAMESPACES
         if request.reader is not None:
             shares = shared_namespaces(self._settings.proc, request.reader)
@@ -228,4 +244,16 @@ class Describer:
                 shares = NAMESPACES
         elif self._is_foreign(request):
             shares = None
-        return security_of(bundle, privileged=privileged, runtime_shares=shares)
+        security = security_of(bundle, privileged=facts.privileged, runtime_shares=shares)
+        if security.host_namespaces is None or not facts.host_namespaces:
+            return security
+        shared = {*security.host_namespaces, *facts.host_namespaces}
+        return replace(
+            security, host_namespaces=tuple(name for name in NAMESPACES if name in shared)
+        )
+
+
+def _joined(new: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Put what is new in front, keeping the number bounded."""
+    fresh = tuple(place for place in new if place not in known)
+    return (fresh + known)[:ROOTS_MAX]

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 _OWN_FILE = re.compile(r"(/.*)/containers/[0-9a-f]{64}/(?:hostname|hosts|resolv\.conf)", re.DOTALL)
 _DRIVER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_MODES = (
+    ("PidMode", "pid"),
+    ("NetworkMode", "network"),
+    ("IpcMode", "ipc"),
+    ("UTSMode", "uts"),
+    ("CgroupnsMode", "cgroup"),
+    ("UsernsMode", "user"),
+)
+"""Keys of hostconfig.json that may say ``host`` (moby api/types/container/hostconfig.go). With
+``--network host`` the bundle joins a bind mount of the host's namespace, which no name tells."""
 _SANDBOX_TYPE = "io.kubernetes.docker.type"
 
 
@@ -85,6 +95,9 @@ def _facts(
         sandbox=kind == "podsandbox" or (name or "").startswith("k8s_POD_"),
         record=_record(config, host_config),
         privileged=host_config.flag("Privileged"),
+        host_namespaces=tuple(
+            namespace for key, namespace in _MODES if host_config.text(key) == "host"
+        ),
     )
 
 

@@ -25,6 +25,8 @@ class EngineFacts:
     sandbox: bool = False
     record: EngineRecord | None = None
     privileged: bool | None = None
+    host_namespaces: tuple[str, ...] = ()
+    """Namespaces that the engine was told to share with the host, by OCI name."""
 
 
 def image_of(

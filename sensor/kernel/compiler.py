@@ -211,6 +211,7 @@ def _seed(
         source = libbpf.BpfMap.pinned(old.map(name))
         seed.copy(source, maps[name])
         source.close()
+    seed.prune(maps["inits"])
 
 
 def main() -> int:

@@ -88,7 +88,8 @@ def load(root: Path = pins.PIN_ROOT) -> pins.PinSet:
         if candidate.fingerprint == wanted:
             if candidate.links():
                 return candidate
-            candidate.remove()
+            # Detached, and perhaps not drained: it steps aside for whoever reads it.
+            candidate.path.rename(candidate.path.with_name(f"{wanted}-detached"))
     existing = pins.loaded_sets(root)
     request = compiler.Request(
         source=str(SOURCES / "castoff.bpf.c"),

@@ -150,3 +150,13 @@ def copy(source: BpfMap, target: BpfMap) -> int:
             target.update(key, value[: target.shape.value_size])
             copied += 1
     return copied
+
+
+def prune(inits: BpfMap, proc: Path = Path("/proc")) -> None:
+    """Remove inits that have ended while they were being copied.
+
+    Nobody else would, and such an entry hides the next container whose init gets that pid.
+    """
+    for key in tuple(inits.keys()):
+        if not (proc / str(_U32.unpack(key)[0])).exists():
+            inits.delete(key)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 COMMANDS_KEPT = 10_000_000_000
 """Nanoseconds for which commands stay in their ring; less when it is half full."""
 
+COMMANDS_STEP = 100_000_000
+"""Nanoseconds between two positions that are remembered for that: some 100 in all."""
+
 
 @dataclass(slots=True)
 class _Reader:
@@ -175,7 +178,10 @@ class KernelSource:
                 if reader.pins.fingerprint == fingerprint:
                     reader.lifecycle.release(lifecycle)
                     reader.progress.note(read.handled)
-        self._kept.append(read)
+        if self._kept and read.time - self._kept[-1].time < COMMANDS_STEP:
+            self._kept[-1] = replace(read, time=self._kept[-1].time)
+        else:
+            self._kept.append(read)
         oldest = clock.boottime() - COMMANDS_KEPT
         full = any(r.commands.unreleased() > r.commands.size // 2 for r in self._readers)
         while self._kept and (full or self._kept[0].time < oldest):

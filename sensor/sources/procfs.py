@@ -7,6 +7,7 @@ import platform
 import re
 import socket
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from sensor.model import (
     CgroupIdentity,
     CgroupParser,
     CgroupPaths,
+    ContainerId,
     Description,
     FoundContainer,
     HostFacts,
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 
 PROCESSES_MAX = 100_000
 """Processes looked at in one inventory."""
+
+NAMED_MAX = 4096
+"""Containers with names for ids that an inventory takes."""
+
+RUNTIME_ROOTS = (Path("/run/runc"), Path("/run/crun"), Path("/run/youki"))
+"""Where runtimes keep the state of the containers that they run, when no --root says otherwise."""
 
 STATUS_MAX = 64 * 1024
 ARGV_MAX = 4096
@@ -57,6 +65,7 @@ class _Process:
     cgroup: CgroupPaths
     identity: CgroupIdentity
     innermost_pid: int
+    scope: str | None = None
 
 
 def _read(path: Path, limit: int) -> bytes | None:
@@ -86,20 +95,60 @@ def cgroup_paths(text: str) -> CgroupPaths:
     return CgroupPaths(v1 or memory, v2)
 
 
+def _named_containers(proc: Path, pids: list[int]) -> dict[str, str | None]:
+    """Ids that are no hex digits of containers that exist, with the runtime root they belong to.
+
+    A cgroup's name alone (``/default/web``) may be anything. It is a container's when a shim was
+    started for it (containerd keeps runc's state in ``/run/containerd/runc/<namespace>``) or when a
+    runtime run by hand keeps its state in its default root (runc(8), crun(1)).
+    """
+    found: dict[str, str | None] = {}
+    for root in RUNTIME_ROOTS:
+        try:
+            found.update(dict.fromkeys(sorted(os.listdir(root))[:NAMED_MAX], None))  # noqa: PTH208 - names
+        except OSError:
+            continue
+    for pid in pids:
+        comm = _read(proc / str(pid) / "comm", STATUS_MAX)
+        if comm is None or not comm.startswith(b"containerd-shim"):
+            continue
+        raw = _read(proc / str(pid) / "cmdline", ARGV_MAX) or b""
+        words = raw.decode("utf-8", "surrogateescape").split("\0")
+        options = dict(pairwise(words))
+        id_, namespace = options.get("-id"), options.get("-namespace")
+        if id_ and namespace and len(found) < NAMED_MAX:
+            found[id_] = f"/run/containerd/runc/{namespace}"
+    return found
+
+
+def _member(proc: Path, pid: int, parse: CgroupParser) -> tuple[CgroupPaths, CgroupIdentity] | None:
+    """Read which container's cgroup a process is in."""
+    raw = _read(proc / str(pid) / "cgroup", STATUS_MAX)
+    if not raw:
+        return None
+    cgroup = cgroup_paths(raw.decode("utf-8", "surrogateescape"))
+    for path in (cgroup.v1, cgroup.v2):
+        identity = parse(path) if path is not None else None
+        if identity is not None:
+            return cgroup, identity
+    return None
+
+
 def _processes(proc: Path, parse: CgroupParser) -> Iterator[_Process]:
     """Every process that sits in a container's cgroup."""
     pids = sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit())
-    for pid in pids[:PROCESSES_MAX]:
-        raw = _read(proc / str(pid) / "cgroup", STATUS_MAX)
-        if not raw:
+    pids = pids[:PROCESSES_MAX]
+    named: dict[str, str | None] | None = None
+    for pid in pids:
+        member = _member(proc, pid, parse)
+        if member is None:
             continue
-        cgroup = cgroup_paths(raw.decode("utf-8", "surrogateescape"))
-        identity = None
-        for path in (cgroup.v1, cgroup.v2):
-            if path is not None and identity is None:
-                identity = parse(path)
-        if identity is None or not identity.exact:
-            continue
+        cgroup, identity = member
+        if not identity.exact:
+            if named is None:
+                named = _named_containers(proc, pids)
+            if identity.id not in named:
+                continue
         stat = _read(proc / str(pid) / "stat", STATUS_MAX)
         status = _read(proc / str(pid) / "status", STATUS_MAX)
         if not stat or not status:
@@ -114,6 +163,7 @@ def _processes(proc: Path, parse: CgroupParser) -> Iterator[_Process]:
             cgroup=cgroup,
             identity=identity,
             innermost_pid=int(match.group(1).split()[-1]) if match else pid,
+            scope=named.get(identity.id) if named is not None and not identity.exact else None,
         )
 
 
@@ -153,7 +203,7 @@ def running_containers(
         found.append(
             FoundContainer(
                 id=init.identity.id,
-                scope=None,
+                scope=init.scope,
                 init=init.key,
                 cgroup=init.cgroup,
                 parents=init.identity.parents,
@@ -162,3 +212,33 @@ def running_containers(
             )
         )
     return tuple(found)
+
+
+def found_again(
+    id_: ContainerId,
+    scope: str | None,
+    init: ProcessKey,
+    parents: tuple[ContainerId, ...],
+    proc: Path = Path("/proc"),
+) -> FoundContainer | None:
+    """Find a container that is known to run by its init; None when that has ended.
+
+    For those whose cgroup does not tell their id: :func:`running_containers` cannot see them.
+    """
+    base = proc / str(init.pid)
+    stat = _read(base / "stat", STATUS_MAX)
+    cgroup = _read(base / "cgroup", STATUS_MAX)
+    if not stat or cgroup is None:
+        return None
+    ticks = int(stat[stat.rindex(b")") + 2 :].split()[19])
+    if not init.same(ProcessKey(init.pid, ticks * NS_PER_TICK)):
+        return None
+    return FoundContainer(
+        id=id_,
+        scope=scope,
+        init=init,
+        cgroup=cgroup_paths(cgroup.decode("utf-8", "surrogateescape")),
+        parents=parents,
+        argv=(),
+        description=None,
+    )

@@ -19,7 +19,7 @@ async def _talk(data: bytes, asked: list[Request]) -> bytes:
     reader, writer = await asyncio.open_connection(sock=ours)
     other_reader, other_writer = await asyncio.open_connection(sock=theirs)
 
-    def answer(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         asked.append(request)
         return Response(HTTPStatus.OK, b"{}\n")
 

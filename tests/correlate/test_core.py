@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.model import EventType, KernelLoss, Lineage, Observation
+from sensor.model import EventType, KernelLoss, Lineage, Observation, ProcessKey
 from tests.correlate.scenario import (
     DB,
     PLAIN,
@@ -21,6 +22,7 @@ from tests.correlate.scenario import (
     inventory,
     knowledge,
     ns,
+    numbered,
 )
 
 
@@ -69,6 +71,9 @@ def test_a_batch_and_its_parts_lead_to_the_same_containers_starting() -> None:
 def plausible() -> list[Observation]:
     """A busy while on a node: every kind of observation about three containers and their reruns."""
     again, plain = WEB.again(), PLAIN.again()
+    late = numbered(7)
+    late_init = ProcessKey(late.init.pid, ns(-500))
+    late_exec = late.execs(-400, lineage=Lineage.CGROUP)
     return [
         knowledge(-5000, DB.known(running=True, born=DB.born + 10)),
         attached(-200),
@@ -76,7 +81,7 @@ def plausible() -> list[Observation]:
         client(-5, "docker run --name web nginx"),
         *WEB.life(0, 3),
         WEB.other(11, "delete"),
-        inventory(12, DB.found(DB.born + 10), WEB.found(WEB.born + 10)),
+        inventory(12, DB.found(DB.born + 10), WEB.found(WEB.born + 10), late.found(-500)),
         DB.other(13, "pause"),
         DB.other_done(14, "pause"),
         again.create(20),
@@ -84,6 +89,9 @@ def plausible() -> list[Observation]:
         again.described(26),
         again.exits(30, signal=9),
         DB.exits(31, signal=15),
+        replace(late_exec, process=replace(late_exec.process, key=late_init)),
+        replace(late.exits(31), process=late_init),
+        *late.again().life(32),
         PLAIN.birth(32),
         PLAIN.execs(33, lineage=Lineage.CGROUP_MAKER),
         PLAIN.exits(34),
@@ -110,8 +118,8 @@ def test_the_plausible_while_goes_as_it_should() -> None:
     core >> plausible()
     core.wait(until=1000)
     assert Counter(core.types()) == {
-        "container.start": 4,
-        "container.stop": 5,
+        "container.start": 6,
+        "container.stop": 7,
         "container.pause": 1,
         "container.start_failed": 1,
     }

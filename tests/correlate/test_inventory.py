@@ -116,6 +116,26 @@ def test_a_run_that_the_probes_saw_end_does_not_come_back(core: Core) -> None:
     assert core.table.running == 0
 
 
+def test_a_late_inventory_does_not_bring_back_a_run_that_was_followed_by_another(
+    core: Core,
+) -> None:
+    again = WEB.again()
+    core >> knowledge(-60_000) >> attached(0)
+    core >> WEB.life(1) >> again.create(21) >> again.described(22) >> again.execs(25)
+    core >> inventory(6, WEB.found(born=WEB.born + 10))
+    assert core.types() == [START, STOP, START]
+    assert core.table.running == 1
+    core >> again.exits(40)
+    assert core.types() == [START, STOP, START, STOP]
+
+
+def test_a_start_that_waits_for_its_description_is_not_taken_for_inventory(core: Core) -> None:
+    core >> knowledge(-60_000) >> attached(-1000) >> WEB.create(1) >> WEB.execs(5)
+    core >> inventory(6, WEB.found(born=WEB.born + 10)) >> WEB.described(7)
+    assert core.types() == [START]
+    assert core.table.running == 1
+
+
 def test_a_known_container_that_is_gone_has_stopped_unseen(core: Core) -> None:
     core >> knowledge(-1000, WEB.known(running=True, born=-90_000, started=-90_000))
     core >> attached(0) >> inventory(10)

@@ -11,7 +11,7 @@ from tests.e2e.agent import Agent
 from tests.e2e.engines import processes
 from tests.e2e.engines.containerd import Containerd
 from tests.e2e.engines.image import IMAGE, NOT_A_PROGRAM
-from tests.e2e.engines.lab import unique
+from tests.e2e.engines.lab import CGROUP_PARENT, unique
 from tests.e2e.engines.waiting import until
 from tests.e2e.expect import FIRST, assert_has
 
@@ -59,7 +59,7 @@ def test_one_id_in_two_namespaces_is_two_containers(agent: Agent, containerd: Co
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(["--cgroup", "/castoff-tests/elsewhere"], id="cgroup-of-another-name"),
+        pytest.param(["--cgroup", f"{CGROUP_PARENT}/elsewhere"], id="cgroup-of-another-name"),
         pytest.param(["--net-host"], id="network-of-the-host"),
         pytest.param(["--read-only"], id="read-only"),
     ],

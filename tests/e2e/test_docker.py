@@ -12,7 +12,7 @@ from tests.e2e.agent import Agent
 from tests.e2e.engines import processes
 from tests.e2e.engines.dockerd import RENAMED_RUNTIME, Dockerd
 from tests.e2e.engines.image import COMMAND, IMAGE, NOT_A_PROGRAM
-from tests.e2e.engines.lab import unique
+from tests.e2e.engines.lab import CGROUP_PARENT, unique
 from tests.e2e.engines.waiting import until
 from tests.e2e.expect import FIRST, assert_has
 
@@ -92,7 +92,7 @@ def test_create_alone_is_no_start_and_start_after_it_is_the_first(
         pytest.param(["--user=1234:1234", "--cap-drop=ALL"], id="without-rights"),
         pytest.param(["--security-opt=no-new-privileges"], id="no-new-privileges"),
         pytest.param(["--security-opt=seccomp=unconfined"], id="without-seccomp"),
-        pytest.param(["--cgroup-parent=/castoff-tests/deep"], id="cgroup-parent"),
+        pytest.param([f"--cgroup-parent={CGROUP_PARENT}/deep"], id="cgroup-parent"),
         pytest.param(["--read-only", "--tmpfs=/tmp"], id="read-only"),
         pytest.param([f"--runtime={RENAMED_RUNTIME}"], id="renamed-runtime"),
         pytest.param([f"--runtime={RENAMED_RUNTIME}", "--pid=host"], id="renamed-and-pid-of-host"),

@@ -34,7 +34,7 @@ Edit = Callable[[Sequence[Arrival]], list[Arrival]]
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One golden capture. ``edit`` makes of it a fault that the real thing cannot be made to show."""
+    """One golden capture. ``edit`` makes a fault of it that no real engine can be made to show."""
 
     act: Act
     needs: str
@@ -81,8 +81,8 @@ def docker_start_stopped(engines: Engines, recorder: Recorder) -> list[str]:
 
 
 def docker_restart_policy(engines: Engines, recorder: Recorder) -> list[str]:
-    container = engines.docker.run("--restart=on-failure:2", IMAGE, "sh", "-c", "exit 8")
-    recorder.exactly(3, "stop", container)
+    container = engines.docker.run("--restart=on-failure:1", IMAGE, "sh", "-c", "exit 8")
+    recorder.exactly(2, "stop", container)
     return [container]
 
 
@@ -156,9 +156,9 @@ def docker_api_start(engines: Engines, recorder: Recorder) -> list[str]:
 
 def docker_parallel(engines: Engines, recorder: Recorder) -> list[str]:
     def run(name: str) -> str:
-        return engines.docker.run_to_end("--rm", "--name", name, IMAGE, "true")[0]
+        return engines.docker.run("--name", name, IMAGE, "true")
 
-    names = [unique(f"worker{number}") for number in range(8)]
+    names = [unique(f"job{number}") for number in range(8)]
     with ThreadPoolExecutor(max_workers=8) as pool:
         containers = list(pool.map(run, names))
     recorder.wait_for(lambda: all(map(recorder.stops, containers)), "all have stopped")

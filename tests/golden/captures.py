@@ -10,7 +10,7 @@ from sensor.sources.capture import Arrival, CaptureWriter, open_capture
 from tests.golden.sanitise import events_of
 
 HERE = Path(__file__).parent
-SIZE_MAX = 20_000
+SIZE_MAX = 20 * 1024
 """Bytes of a golden capture: what is larger shows more than one behaviour."""
 
 

@@ -26,14 +26,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from sensor.agent import default_parsers
+from sensor.agent import parsers
 from sensor.correlate.core import Correlator
 from sensor.model import (
     AccountsRead,
     Ancestor,
     ApiConnect,
     ApiRequest,
-    AuditExec,
     AuditLoss,
     Caller,
     CgroupBirth,
@@ -55,7 +54,6 @@ from sensor.model import (
     ProcessFacts,
     ProcessKey,
     Role,
-    SourceChanged,
 )
 from sensor.sources.capture import Arrival
 
@@ -64,6 +62,14 @@ BOOT_ID = "00000000-0000-4000-8000-000000000001"
 MACHINE_ID = "00000000000000000000000000000001"
 HOME = "/root"
 PLACE = "/tmp/castoff-golden"
+PLACES = {
+    "containerd/state": "/run/containerd",
+    "containerd/containerd.sock": "/run/containerd/containerd.sock",
+    "docker/exec": "/run/docker",
+    "docker/docker.sock": "/run/docker.sock",
+}
+"""Where engines have by default what the harness keeps in a directory of its own; the rest of that
+is in :data:`PLACE`."""
 ACCOUNTS = {0: "root", 4242: "alice", 4243: "bob"}
 """The accounts of the node: people of these login uids give commands in the behaviours."""
 
@@ -113,7 +119,7 @@ def sanitised(arrivals: Iterable[Arrival], scope: Scope) -> list[Arrival]:
 
 def events_of(arrivals: Iterable[Arrival]) -> list[Event]:
     """Return what the core makes of arrivals."""
-    core = Correlator(default_parsers())
+    core = Correlator(parsers())
     return [event for one in arrivals for event in core.feed(one.now, one.observations).events]
 
 
@@ -172,7 +178,6 @@ class _Selection:
             CgroupBirth: lambda birth: scope.names(birth.path),
             ApiConnect: self._caller,
             ApiRequest: self._caller,
-            AuditExec: self._caller,
             EngineEvent: lambda event: event.id in scope.containers,
             ContainerDescribed: lambda described: described.id in scope.containers,
             ClockSynced: self._first_clock,
@@ -222,7 +227,7 @@ class _Selection:
             or self._scope.names(exit_.cgroup.v1, exit_.cgroup.v2)
         )
 
-    def _caller(self, seen: ApiConnect | ApiRequest | AuditExec) -> bool:
+    def _caller(self, seen: ApiConnect | ApiRequest) -> bool:
         caller = seen.caller
         if caller.pid in self._strangers:
             return False
@@ -257,7 +262,7 @@ class _Renaming:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._roles = default_parsers().role_of
+        self._roles = parsers().role_of
 
     def __call__(self, observation: Observation) -> Observation:
         return self._value(self._of(observation))
@@ -272,9 +277,6 @@ class _Renaming:
                 return HostFacts(NODE, BOOT_ID, MACHINE_ID, kernel, None)
             case AccountsRead():
                 return replace(observation, names=tuple(ACCOUNTS.items()))
-            case SourceChanged(source="audit"):
-                # Whether this machine has auditd is not part of any behaviour.
-                return replace(observation, available=True, reason=None)
             case InventoryTaken():
                 found = (one for one in observation.containers if one.id in scope.containers)
                 return replace(observation, containers=tuple(found))
@@ -322,18 +324,34 @@ class _Renaming:
         scope = self._scope
         if text in scope.cgroups:
             return "/user.slice"
+        for name, place in PLACES.items():
+            text = text.replace(f"{scope.directory}/{name}", place)
         text = text.replace(scope.directory, PLACE).replace(scope.checkout, HOME)
         if text == scope.host_name:
             return NODE
         return plain(text)
 
 
-# ---------------------------------------------------------------------- time
+# ---------------------------------------------------------------------- size
+
+
+def thinned(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Leave out, from the last to the first, what the events do not change without."""
+    kept = list(arrivals)
+    wanted = events_of(kept)
+    for index in reversed(range(len(kept))):
+        for position in reversed(range(len(kept[index].observations))):
+            observations = kept[index].observations
+            rest = (*observations[:position], *observations[position + 1 :])
+            trial = [*kept[:index], replace(kept[index], observations=rest), *kept[index + 1 :]]
+            if events_of(trial) == wanted:
+                kept = trial
+    return _without_idle(kept)
 
 
 def _without_idle(arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Leave out arrivals in which nothing comes and for which the core does not wait."""
-    core = Correlator(default_parsers())
+    core = Correlator(parsers())
     kept: list[Arrival] = []
     for arrival in arrivals:
         due = core.deadline()

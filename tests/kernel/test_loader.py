@@ -284,7 +284,7 @@ def test_unloading_leaves_nothing(pin_root: Path, bundle: Bundle) -> None:
 
 
 @pytest.mark.kernel
-def test_a_detached_set_of_the_same_source_is_replaced(probes: Probes, pin_root: Path) -> None:
+def test_a_detached_set_of_the_same_source_steps_aside_undrained(probes: Probes, pin_root: Path) -> None:
     detached = PinSet(pin_root / loader.fingerprint())
     detached.path.mkdir(parents=True)
     for name in compiler.MAPS:
@@ -294,7 +294,9 @@ def test_a_detached_set_of_the_same_source_is_replaced(probes: Probes, pin_root:
     (status,) = loader.status(pin_root)
     assert (status.programs, status.current) == ((), True)
     again = loader.load(pin_root)
-    assert pins.loaded_sets(pin_root) == (again,)
+    aside = PinSet(pin_root / f"{loader.fingerprint()}-detached")
+    assert set(pins.loaded_sets(pin_root)) == {aside, again}
+    assert aside.map("lifecycle").exists()
     assert set(again.links()) >= REQUIRED
 
 

@@ -20,7 +20,7 @@ from sensor.model import (
     ProcessKey,
 )
 from sensor.sources import procfs
-from sensor.sources.procfs import cgroup_paths, host_facts, running_containers
+from sensor.sources.procfs import cgroup_paths, found_again, host_facts, running_containers
 
 H1, H2 = "4f2d" * 16, "9a7b" * 16
 
@@ -219,6 +219,24 @@ def test_no_more_processes_than_the_limit_are_looked_at(
     proc.add(71, box(H2))
     monkeypatch.setattr(procfs, "PROCESSES_MAX", 4)
     assert list(proc.containers()) == [H1]
+
+
+def test_a_known_container_is_found_again_by_its_init(proc: Proc) -> None:
+    proc.add(70, "0::/default/web\n", ticks=7, comm="odd) name")
+    init = ProcessKey(70, 7 * NS_PER_TICK + 123)
+    outer = (ContainerId(H1),)
+    found = found_again(ContainerId("web"), "/run/runc", init, outer, proc.root)
+    assert found is not None
+    assert found.parents == outer
+    assert (found.id, found.scope, found.init) == ("web", "/run/runc", init)
+    assert found.cgroup == CgroupPaths(None, "/default/web")
+
+
+@pytest.mark.parametrize(("pid", "ticks"), [(70, 8), (71, 7)], ids=["pid reused", "gone"])
+def test_a_known_container_whose_init_ended_is_not_found(proc: Proc, pid: int, ticks: int) -> None:
+    proc.add(70, "0::/default/web\n", ticks=7)
+    init = ProcessKey(pid, ticks * NS_PER_TICK)
+    assert found_again(ContainerId("web"), None, init, (), proc.root) is None
 
 
 # --------------------------------------------------------------- the node

@@ -35,6 +35,12 @@ def run(*command: str, check: bool = True, feed: bytes | None = None) -> str:
     return done.stdout.decode(errors="replace").strip()
 
 
+def as_person(login: int, *command: str) -> str:
+    """Run a command as root with the login uid of somebody who logged in and became root."""
+    script = 'echo "$0" >/proc/self/loginuid && exec "$@"'
+    return run("/bin/sh", "-c", script, str(login), *command)
+
+
 def docker(*arguments: str, check: bool = True) -> str:
     return run("docker", *arguments, check=check)
 

@@ -18,6 +18,7 @@ from tests.vm.engines import (
     PODMAN_IMAGE,
     ROOTFS,
     Skip,
+    as_person,
     bundle,
     docker,
     docker_id,
@@ -296,6 +297,40 @@ def systemd_nspawn(_: Agent) -> list[Expected]:
         *("--register=yes", "--pipe", "--resolv-conf=off", "--timezone=off", "/bin/true"),
     )
     return [Expected("spawned", None, None, stops=[0])]
+
+
+@scenario
+def docker_start_by_a_person(_: Agent) -> list[Expected]:
+    docker("create", "--net=none", "--name=asked", IMAGE, "true")
+    as_person(1007, "docker", "start", "-a", "asked")
+    expected = _docker("asked", stops=[0])
+    expected.caused_by = ("docker", 1007)
+    return [expected]
+
+
+@scenario
+def start_through_the_api(_: Agent) -> list[Expected]:
+    docker("create", "--net=none", "--name=posted", IMAGE, "true")
+    found = docker_id("posted")
+    request = f"http://engine/v1.41/containers/{found[:12]}/start"
+    as_person(1008, "curl", "-s", "--unix-socket", "/run/docker.sock", "-X", "POST", request)
+    docker("wait", "posted")
+    return [Expected(found, "posted", IMAGE, stops=[0], caused_by=("curl", 1008))]
+
+
+@scenario
+def start_through_a_socket_of_another_name(_: Agent) -> list[Expected]:
+    docker("create", "--net=none", "--name=smuggled", IMAGE, "true")
+    script = (
+        "touch /run/innocent && mount --bind /run/docker.sock /run/innocent && "
+        "curl -s --unix-socket /run/innocent -X POST "
+        "http://engine/v1.41/containers/smuggled/start"
+    )
+    as_person(1009, "unshare", "--mount", "/bin/sh", "-c", script)
+    docker("wait", "smuggled")
+    expected = _docker("smuggled", stops=[0])
+    expected.caused_by = ("curl", 1009)
+    return [expected]
 
 
 @scenario

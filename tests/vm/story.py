@@ -31,6 +31,8 @@ class Expected:
     """Further event types of this container, in order."""
     cgroup: str | None = None
     """How its cgroup's path must end."""
+    caused_by: tuple[str, int] | None = None
+    """Program and login uid that its one start must be attributed to, exactly."""
 
 
 @dataclass(slots=True)

@@ -172,6 +172,16 @@ def check(expected: dict[str, Any], events: list[dict[str, Any]]) -> None:
         assert (image_of and image_of["name"]) == expected["image"], seen
         if event["type"] == START and expected["cgroup"] is not None:
             assert container["cgroup"] == expected["cgroup"], seen
+        if event["type"] == START and expected["caused_by"] is not None:
+            assert who_caused(event) == [*expected["caused_by"], "exact"], event
+
+
+def who_caused(event: dict[str, Any]) -> list[Any]:
+    """Program and login uid of a start's initiator, and how sure the sensor is of it."""
+    initiator = event["initiator"] or {}
+    argv = (initiator.get("process") or {}).get("argv") or [""]
+    login = (initiator.get("user") or {}).get("auid")
+    return [Path(argv[0]).name, login, event["confidence"]["initiator"]]
 
 
 def how_it_ended(event: dict[str, Any]) -> int | str | None:

@@ -28,6 +28,9 @@ from tests.e2e.engines.waiting import until
 
 BASE = Path(tempfile.gettempdir()) / "castoff-e2e"
 POD_LOGS = Path("/var/log/pods")
+CGROUP_PARENT = "/castoff-tests"
+"""Above the containers whose cgroup a test names itself."""
+
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _OURS = re.compile(
     r"castoff-.+-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -95,6 +98,7 @@ def sweep(directory: Path) -> None:
     until(lambda: not _kill_round(directory, cgroups, spared), f"processes of {directory} end")
     for point in sorted(_mounts_below(directory), key=len, reverse=True):
         processes.run(["umount", "--lazy", point], check=False)
+    cgroups.extend(parent for root in cgroup_roots() for parent in _parents_of_tests(root))
     for cgroup in sorted(cgroups, key=lambda path: len(path.parts), reverse=True):
         with suppress(OSError):
             cgroup.rmdir()
@@ -146,6 +150,11 @@ def _cgroups_of(names: set[str]) -> list[Path]:
                 or (child.startswith("pod") and child[3:] in names)
             )
     return found
+
+
+def _parents_of_tests(root: Path) -> list[Path]:
+    parent = root / CGROUP_PARENT.lstrip("/")
+    return [Path(current) for current, _, _ in os.walk(parent)]
 
 
 def cgroup_roots() -> list[Path]:

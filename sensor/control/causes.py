@@ -1,0 +1,229 @@
+"""The chain of causes of a start, from the person to the container's init, out of its event.
+
+    login ─▶ ancestors ─▶ initiator ─▶ API ─▶ engine ─▶ supervisor ─▶ runtime ─▶ init
+
+Each step says how sure it is and which evidence of the event speaks for it. A step that no witness
+told of, but that the engine never leaves out, is ``inferred`` and has no evidence. What the event
+does not tell is no step at all. Pure: a document of schema ``castoff.event/1`` goes in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
+ENGINES = {
+    "docker": "dockerd",
+    "containerd": "containerd",
+    "cri-o": "crio",
+    "podman": "podman",
+    "buildah": "buildah",
+}
+SUPERVISORS = {
+    "docker": "containerd-shim",
+    "containerd": "containerd-shim",
+    "podman": "conmon",
+    "cri-o": "conmon",
+}
+_INIT = ("first execve of the init", "restore succeeded", "init found running")
+_API = ("connect ", "API request")
+_STATE = "engine state"
+_PODS = "pod annotations"
+_TRIGGERS = {
+    "restart_policy": "its restart policy",
+    "engine_boot": "the engine's own start",
+    "unknown": "nobody known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """One piece of evidence: who saw what, when, and where to find it again."""
+
+    source: str
+    what: str
+    time: str | None
+    ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One link of the chain, the cause of the next.
+
+    ``kind``: ``login``, ``ancestor``, ``shell``, ``client``, ``candidate``, ``api``,
+    ``orchestrator``, ``engine``, ``supervisor``, ``runtime`` or ``init``. ``label`` is what it is
+    called, ``detail`` what else is known of it, both as the host has them and not yet safe to show.
+    """
+
+    kind: str
+    label: str
+    detail: str | None = None
+    pid: int | None = None
+    confidence: str = "exact"
+    evidence: tuple[Witnessed, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read the JSON form, leaving out what a newer agent adds; raises ValueError."""
+        known = {name: document[name] for name in cls.__slots__ if name in document}
+        try:
+            seen = tuple(
+                Witnessed(**{name: one[name] for name in Witnessed.__slots__})
+                for one in known.pop("evidence", ())
+            )
+            return cls(**known, evidence=seen)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no step of a cause: {error}") from error
+
+
+def steps(event: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Return the chain of a ``container.start``, outermost cause first."""
+    return _Chain(event).steps()
+
+
+class _Chain:
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._container: Mapping[str, Any] = event.get("container") or {}
+        self._start: Mapping[str, Any] = event.get("start") or {}
+        self._initiator: Mapping[str, Any] | None = event.get("initiator")
+        self._candidates: list[Mapping[str, Any]] = event.get("candidates") or []
+        self._orchestrator: Mapping[str, Any] | None = event.get("orchestrator")
+        self._confidence: Mapping[str, str] = event.get("confidence") or {}
+        self._evidence = [
+            Witnessed(one["source"], one["what"], one.get("time"), one.get("ref"))
+            for one in event.get("evidence") or ()
+        ]
+
+    def steps(self) -> tuple[Step, ...]:
+        init, api = self._take(*_INIT), self._take(*_API)
+        state, pods = self._take(_STATE), self._take(_PODS)
+        oci_runtime = self._container.get("oci_runtime")
+        runtime = self._take(f"{oci_runtime} ") if oci_runtime else ()
+        trigger = self._start.get("trigger") or "unknown"
+        found: list[Step] = []
+        if self._initiator is not None:
+            found += self._initiation(self._initiator, direct=trigger == "direct_runtime")
+        for candidate in self._candidates:
+            found.append(self._party(candidate, "candidate", "ambiguous"))
+        if self._orchestrator is not None:
+            found.append(self._pod(self._orchestrator, pods))
+        if not found:
+            label = _TRIGGERS.get(trigger, trigger.replace("_", " "))
+            found.append(Step("trigger", label, confidence=self._sure("trigger"), evidence=state))
+            state = ()
+        socket = (self._initiator or {}).get("socket")
+        if api or socket:
+            asked = any(one.what == "API request" for one in api)
+            label = "API request" if asked else "API connection"
+            sure = self._sure("initiator") if api else "inferred"
+            found.append(Step("api", label, socket, confidence=sure, evidence=api))
+        found += self._machinery(trigger, state)
+        if oci_runtime and trigger != "direct_runtime":
+            verb = runtime[0].what if runtime else oci_runtime
+            sure = "exact" if runtime else "inferred"
+            found.append(Step("runtime", verb, confidence=sure, evidence=runtime))
+        found.append(self._init(init))
+        return self._with_rest(found, () if trigger != "direct_runtime" else runtime)
+
+    def _take(self, *beginnings: str) -> tuple[Witnessed, ...]:
+        """Remove and return the evidence that speaks of something."""
+        taken = tuple(one for one in self._evidence if one.what.startswith(beginnings))
+        self._evidence = [one for one in self._evidence if one not in taken]
+        return taken
+
+    def _sure(self, of: str) -> str:
+        return self._confidence.get(of) or "none"
+
+    def _initiation(self, initiator: Mapping[str, Any], *, direct: bool) -> list[Step]:
+        sure = self._sure("initiator")
+        found: list[Step] = []
+        user = initiator.get("user") or {}
+        if user.get("auid") is not None:
+            label = user.get("auid_name") or f"uid {user['auid']}"
+            session = user.get("session")
+            detail = f"login session {session}" if session is not None else "logged in"
+            found.append(Step("login", label, detail, confidence=sure))
+        for ancestor in reversed(initiator.get("ancestors") or ()):
+            name = ancestor.get("comm") or ancestor.get("exe") or "?"
+            kind = "shell" if name.lstrip("-") in SHELLS else "ancestor"
+            found.append(Step(kind, name, ancestor.get("exe"), ancestor.get("pid"), sure))
+        found.append(self._party(initiator, "runtime" if direct else "client", sure))
+        return found
+
+    def _party(self, initiator: Mapping[str, Any], kind: str, sure: str) -> Step:
+        process = initiator.get("process") or {}
+        user = initiator.get("user") or {}
+        label = " ".join(process.get("argv") or ()) or process.get("exe") or "a process"
+        parts = []
+        account = user.get("name") or (
+            f"uid {user['uid']}" if user.get("uid") is not None else None
+        )
+        if account:
+            parts.append(f"as {account}")
+        if process.get("cwd"):
+            parts.append(f"in {process['cwd']}")
+        if process.get("tty"):
+            parts.append(f"on {process['tty']}")
+        if initiator.get("container_id"):
+            parts.append(f"inside of container {initiator['container_id']}")
+        return Step(kind, label, ", ".join(parts) or None, process.get("pid"), sure)
+
+    def _pod(self, pod: Mapping[str, Any], evidence: tuple[Witnessed, ...]) -> Step:
+        name = "/".join(str(pod[key]) for key in ("namespace", "pod") if pod.get(key))
+        parts = [f"container {pod['container']}"] if pod.get("container") else []
+        if pod.get("requested_by"):
+            parts.append(f"requested by {pod['requested_by']}")
+        label = f"{pod.get('type') or 'orchestrator'} pod {name or '?'}"
+        detail = ", ".join(parts) or None
+        return Step("orchestrator", label, detail, None, self._sure("trigger"), evidence)
+
+    def _machinery(self, trigger: str, state: tuple[Witnessed, ...]) -> list[Step]:
+        """Return the engine, and the supervisor that it never leaves out."""
+        runtime = self._container.get("runtime")
+        if trigger == "direct_runtime" or runtime is None:
+            return []
+        found: list[Step] = []
+        client = (((self._initiator or {}).get("process") or {}).get("exe") or "").rpartition("/")
+        engine = ENGINES.get(runtime, runtime)
+        if client[2] != engine:  # podman is its own engine
+            sure = "exact" if state else self._sure("container")
+            found.append(Step("engine", engine, confidence=sure, evidence=state))
+        if runtime in SUPERVISORS:
+            found.append(Step("supervisor", SUPERVISORS[runtime], confidence="inferred"))
+        return found
+
+    def _init(self, evidence: tuple[Witnessed, ...]) -> Step:
+        container = self._container
+        label = " ".join(container.get("command") or ()) or "init"
+        image = (container.get("image") or {}).get("name")
+        parts = [f"container {container.get('name') or container.get('id') or '?'}"]
+        if image:
+            parts.append(f"image {image}")
+        sure = self._sure("container")
+        return Step("init", label, ", ".join(parts), container.get("pid"), sure, evidence)
+
+    def _with_rest(self, found: list[Step], runtime: tuple[Witnessed, ...]) -> tuple[Step, ...]:
+        """Give what evidence is left to who asked: the client's own command and audit records."""
+        rest = (*self._evidence, *runtime)
+        place = next(
+            (n for n, step in enumerate(found) if step.kind in {"client", "runtime", "trigger"}),
+            len(found) - 1,
+        )
+        step = found[place]
+        found[place] = Step(
+            step.kind,
+            step.label,
+            step.detail,
+            step.pid,
+            step.confidence,
+            (*rest, *step.evidence),
+        )
+        return tuple(found)

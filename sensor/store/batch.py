@@ -1,0 +1,53 @@
+"""A batch: what becomes one transaction. ``queue.py`` tells how batches are filled and taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.store.entry import NewEntry
+    from sensor.store.knowledge import Note
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Entries that were not kept: ns since boot of the first and the last, and how many."""
+
+    since: int
+    until: int
+    lost: int
+
+    def add(self, entry: NewEntry) -> Loss:
+        """Count one more."""
+        return Loss(min(self.since, entry.time), max(self.until, entry.time), self.lost + 1)
+
+
+@dataclass(slots=True)
+class Line:
+    """An entry in its place, and how far its time lies behind the latest before it, in ns."""
+
+    sequence: int
+    lag: int
+    entry: NewEntry
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction to be."""
+
+    opened: float
+    lines: list[Line] = field(default_factory=list)
+    note: Note | None = None
+    cursors: dict[str, int | None] = field(default_factory=dict)
+    """None for one that is removed."""
+    counters: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Name to boot id and value."""
+    tokens: list[object] = field(default_factory=list)
+    """The newest mark, if any."""
+    taken: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.lines or self.note or self.cursors or self.counters)

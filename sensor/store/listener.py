@@ -1,0 +1,36 @@
+"""Who is told what the writer does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sensor.store.batch import Loss
+    from sensor.store.retention import Dropped
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told, in the writer's thread: the calls must be short and must not raise.
+
+    A RuntimeError is taken for an event loop that has ended and ignored.
+    """
+
+    durable: Callable[[object], None] = _ignore
+    """The newest token of :meth:`Store.mark` that is on disk. Older ones are, too."""
+    failing: Callable[[str], None] = _ignore
+    """Writing has begun to fail: the reason. Not called again before ``recovered``."""
+    recovered: Callable[[Loss | None], None] = _ignore
+    """Writing works again after ``failing``, or after entries were lost: what was lost."""
+    dropped: Callable[[Dropped], None] = _ignore
+    """Entries were dropped by retention or for lack of space."""
+    moved_aside: Callable[[Path], None] = _ignore
+    """The file was damaged and lies there now; the log began anew."""

@@ -1,0 +1,247 @@
+"""The event log and what belongs to it, as the agent writes it.
+
+Sequences are given in memory, so that followers are told at once. They rise and are never given
+twice; they are not dense. A hole is an entry that was there already (a record of the kernel's rings
+that was read again after a kill: equal event id), one that was lost (told by ``recovered``), or one
+that an agent gave and was killed before it wrote. A cursor is the last sequence that somebody has
+seen: what is read after it is right whatever holes there are. What was told to a follower may be
+lost with the agent; read again from the rings it has the same id and a higher sequence.
+
+A file that is begun anew has another ``stream``: cursors of one stream mean nothing in another.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.store import knowledge
+from sensor.store.database import Database
+from sensor.store.knowledge import Key, Note
+from sensor.store.listener import Listener
+from sensor.store.queue import QUEUE_BYTES, Position, Queue
+from sensor.store.retention import Retention
+from sensor.store.rows import Rows
+from sensor.store.space import Space
+from sensor.store.trouble import Trouble, is_wrong_place, trouble
+from sensor.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sensor.model import KnowledgeRestored, KnownContainer
+    from sensor.store.batch import Batch
+    from sensor.store.entry import Entry, NewEntry
+
+SYNCS = {"full": "FULL", "normal": "NORMAL"}
+"""``full``: what was told to be durable outlasts a power cut; ``normal``: only a kill."""
+
+MAX_BYTES = 1 << 30
+
+CLOSE_SECONDS = 5.0
+
+OPENINGS = 3
+"""Attempts at opening: as it is, without the ballast, with the damaged file moved aside."""
+
+log = logging.getLogger("castoff.store")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """``store.*`` of the configuration. ``max_age`` is in seconds, None for no limit."""
+
+    sync: str = "full"
+    max_bytes: int = MAX_BYTES
+    max_age: float | None = None
+    queue_bytes: int = QUEUE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """How the store is doing. ``failing`` is the reason for which nothing is written, if so."""
+
+    stream: str | None
+    failing: str | None
+    next: int
+    waiting_bytes: int
+    lost: int
+    duplicates: int
+    commits: int
+    moved_aside: Path | None
+
+
+class Store:
+    """The state directory's database, written by one thread.
+
+    Nothing here waits for the disk but the constructor, :meth:`flush` and :meth:`close`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: StoreSettings | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        """Open or make the database and begin to write.
+
+        A damaged file is moved aside and told to the listener. A full or failing disk is no error:
+        entries then wait until it works. Raises :class:`StateUnusable` for a directory that is none
+        or may not be written, and for a file of a newer version.
+        """
+        settings = settings or StoreSettings()
+        self._database = Database(directory, sync=SYNCS[settings.sync])
+        self._restored: KnowledgeRestored | None = None
+        self.cursors: Mapping[str, int] = {}
+        """Where the outputs stood when the store was opened."""
+        self._counters: Mapping[str, tuple[str, int]] = {}
+        connection, rows = self._open()
+        position = Position(time.time_ns() // 1000) if rows is None else rows.position()
+        self._queue = Queue(position, settings.queue_bytes)
+        self._writer = Writer(
+            self._database,
+            self._queue,
+            Retention(settings.max_bytes, settings.max_age),
+            listener or Listener(),
+        )
+        self._begin(connection, rows, listener)
+        self._thread = threading.Thread(target=self._writer.run, name="castoff-store", daemon=True)
+        self._thread.start()
+
+    def _begin(
+        self, connection: sqlite3.Connection | None, rows: Rows | None, listener: Listener | None
+    ) -> None:
+        if connection is not None and rows is not None:
+            try:
+                self._writer.adopt(connection, rows)
+            except sqlite3.Error as error:
+                # The writer opens it again, as often as it takes.
+                log.warning("%s cannot be written yet: %s", self._database.path, error)
+                self._writer.disown()
+        if listener is not None and self._database.moved_aside is not None:
+            listener.moved_aside(self._database.moved_aside)
+
+    def _open(self) -> tuple[sqlite3.Connection | None, Rows | None]:
+        """Open the file and read what an earlier agent left, if the disk lets us."""
+        space = Space(self._database.path.parent)
+        for _ in range(OPENINGS):
+            connection = None
+            try:
+                connection = self._database.open()
+                rows = Rows(connection)
+                rows.position()
+                self._restored = knowledge.read(connection, 0)
+                self.cursors = rows.cursors()
+                self._counters = rows.counters()
+            except (sqlite3.Error, ValueError, OSError) as error:
+                if connection is not None:
+                    connection.close()
+                if is_wrong_place(self._database.path, error):
+                    raise self._database.unusable(error) from error
+                if trouble(self._database.path, error) is not Trouble.DAMAGE:
+                    if space.drop_ballast():
+                        continue
+                    log.error("%s cannot be opened yet: %s", self._database.path, error)  # noqa: TRY400
+                    break
+                self._database.move_aside()
+            else:
+                return connection, rows
+        return None, None
+
+    @property
+    def path(self) -> Path:
+        """The database's file, for :class:`~sensor.store.query.Reader`."""
+        return self._database.path
+
+    def restored(self, now: int) -> KnowledgeRestored | None:
+        """Return what an earlier agent knew, once; ``now`` is ns since boot."""
+        restored, self._restored = self._restored, None
+        if restored is None:
+            return None
+        return type(restored)(now, restored.boot_id, restored.seen, restored.containers)
+
+    def counters(self, boot_id: str) -> dict[str, int]:
+        """Return the counters of this boot as they stood when the store was opened."""
+        return {name: value for name, (boot, value) in self._counters.items() if boot == boot_id}
+
+    # ----------------------------------------------------------------- writing
+
+    def append(self, entries: Sequence[NewEntry]) -> range:
+        """Take entries to be written and return their sequences.
+
+        Beyond ``queue_bytes`` that wait, the newest are refused and counted: ``recovered`` tells.
+        """
+        return self._queue.append(entries)
+
+    def note(
+        self,
+        boot_id: str,
+        seen: int,
+        changed: tuple[KnownContainer, ...],
+        forgotten: tuple[Key, ...],
+    ) -> None:
+        """Have knowledge written with the entries before it, never before them."""
+        fitting = tuple(known for known in changed if knowledge.fits(known))
+        if len(fitting) < len(changed):
+            log.warning("%d containers cannot be kept", len(changed) - len(fitting))
+
+        def change(batch: Batch) -> None:
+            if batch.note is None:
+                batch.note = Note(boot_id, seen)
+            batch.note.merge(boot_id, seen, fitting, forgotten)
+
+        self._queue.put(change)
+
+    def mark(self, token: object) -> None:
+        """Have ``Listener.durable`` called with ``token`` once everything before it is on disk."""
+
+        def change(batch: Batch) -> None:
+            batch.tokens[:] = [token]
+
+        self._queue.put(change)
+
+    def count(self, boot_id: str, counters: Mapping[str, int]) -> None:
+        """Keep values of counters of this boot, with the entries before them."""
+        values = {name: (boot_id, value) for name, value in counters.items()}
+        self._queue.put(lambda batch: batch.counters.update(values))
+
+    def acknowledge(self, output: str, sequence: int | None) -> None:
+        """Keep an output's cursor, the last sequence that it has seen off; None forgets it."""
+        self._queue.put(lambda batch: batch.cursors.update({output: sequence}))
+
+    def unwritten(self, after: int = 0) -> tuple[Entry, ...]:
+        """Return the entries beyond ``after`` that wait for the disk.
+
+        Who wants everything takes these first and reads the log then: an entry may be in both.
+        """
+        return self._queue.unwritten(after)
+
+    # ----------------------------------------------------------------- health and end
+
+    def health(self) -> StoreHealth:
+        """Tell how the store is doing."""
+        return StoreHealth(
+            stream=self._writer.stream,
+            failing=self._writer.failing,
+            next=self._queue.next,
+            waiting_bytes=self._queue.bytes,
+            lost=self._queue.lost,
+            duplicates=self._writer.duplicates,
+            commits=self._writer.commits,
+            moved_aside=self._database.moved_aside,
+        )
+
+    def flush(self, patience: float) -> bool:
+        """Wait up to ``patience`` seconds for all that was given; tell whether it is on disk."""
+        return self._queue.wait_written(patience)
+
+    def close(self, patience: float = CLOSE_SECONDS) -> bool:
+        """Write what waits, as long as the disk lets us, and end; tell whether all was written."""
+        written = self.flush(patience)
+        self._queue.close()
+        self._thread.join(patience)
+        return written

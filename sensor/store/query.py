@@ -1,0 +1,84 @@
+"""The log as it is asked: each answer from its own read-only connection, in any thread.
+
+A connection is opened for each answer: there is no cache to hold, no snapshot that would keep the
+write-ahead log from being cut, and a file that was moved aside is never read by mistake.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from sensor.errors import StateUnusable
+from sensor.store.answer import Answer, extent_of
+from sensor.store.question import CursorExpired, Extent, Page, Query, TooManyMatches
+from sensor.store.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sensor.store.span import Clock
+
+__all__ = ["CursorExpired", "Extent", "Page", "Query", "Reader", "TooManyMatches"]
+
+CACHE_KIB = 1024
+BUSY_SECONDS = 1.0
+
+
+class Reader:
+    """The read side of the database at ``path``."""
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        """``clock`` tells the wall clock of the boot that goes on; else the log's newest word."""
+        self._uri = f"{path.absolute().as_uri()}?mode=ro"
+        self._path = path
+        self._clock = clock
+
+    def extent(self) -> Extent:
+        """Return the log's ends; raises :class:`StateUnusable`."""
+        try:
+            with closing(self._connect()) as connection:
+                return extent_of(connection)
+        except (sqlite3.Error, ValueError, OSError) as error:
+            raise self._unusable(error) from error
+
+    def read(self, query: Query) -> Page:
+        """Answer a query.
+
+        Raises :class:`CursorExpired`, :class:`TooManyMatches`, and :class:`StateUnusable` when the
+        file cannot be read.
+        """
+        try:
+            with closing(self._connect()) as connection:
+                connection.execute("BEGIN")
+                return Answer(connection, query, self._clock).page()
+        except (sqlite3.Error, ValueError, OSError, OverflowError) as error:
+            raise self._unusable(error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=16
+        )
+        try:
+            connection.text_factory = _decoded
+            for pragma in ("query_only = ON", f"cache_size = -{CACHE_KIB}", "mmap_size = 0"):
+                connection.execute(f"PRAGMA {pragma}")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version != SCHEMA_VERSION:
+                problem = f"{self._path} has schema {version}, not {SCHEMA_VERSION}"
+                raise StateUnusable(  # noqa: TRY301 - the handler closes what was opened
+                    problem, "Start the agent of this version once."
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _unusable(self, error: Exception) -> StateUnusable:
+        problem = f"{self._path} cannot be read: {error}"
+        return StateUnusable(problem, "See whether the agent runs and the file is sound.")
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

@@ -1,0 +1,89 @@
+"""What can be asked of the log, and what an answer looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.errors import CastoffError
+
+if TYPE_CHECKING:
+    from sensor.store.entry import Entry
+
+LIMIT = 1000
+"""Entries of one answer, at most."""
+
+PAGE_BYTES = 4 << 20
+"""Bytes of the bodies of one answer, about."""
+
+MATCHES = 64
+"""Containers that a prefix may name."""
+
+
+class CursorExpired(CastoffError):
+    """The log no longer has, or never had, what follows a cursor.
+
+    ``oldest`` is the cursor to go on with: everything that is left comes after it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(
+            f"the log begins after cursor {oldest}", "Go on from that one; what was before is gone."
+        )
+        self.oldest = oldest
+
+
+class TooManyMatches(CastoffError):
+    """A prefix names more than ``MATCHES`` containers."""
+
+    exit_code = 1
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"more than {MATCHES} containers begin with {prefix!r}", "Give more of the id."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for; None and () mean everything.
+
+    ``since`` and ``until`` are wall times in ns, both included (:mod:`sensor.store.span` tells what
+    they mean when the clock was set). ``after`` and ``before`` are sequences, excluded: the cursors
+    of the page before. ``container`` is the beginning of an id, or a name.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    after: int | None = None
+    before: int | None = None
+    types: tuple[str, ...] = ()
+    container: str | None = None
+    limit: int = 100
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer. ``cursor`` is the next page's ``after``, or its ``before`` with newest first.
+
+    Without ``more`` it is where the log ended: whoever follows goes on from there. ``damaged``
+    counts entries that could not be read and are left out.
+    """
+
+    entries: tuple[Entry, ...]
+    cursor: int
+    more: bool
+    damaged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The log's identity and ends: entries after ``oldest``, a cursor, up to ``newest``."""
+
+    stream: str
+    oldest: int
+    newest: int
+    reserved: int

@@ -1,0 +1,162 @@
+"""What is dropped from the log, and when: by bytes, by age, and when the disk is full.
+
+The oldest go first, whatever was shipped. Deleting is done in chunks of about ``CHUNK_SECONDS``
+between the writer's transactions, so that no batch waits for long. Beyond the limit of bytes it
+goes on until ``LOW_WATER`` of it are left, so that it has an end.
+
+The file does not shrink: free pages are used again. ``used`` bytes do not count them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.store.entry import number
+
+if TYPE_CHECKING:
+    import sqlite3
+
+CHUNK_SECONDS = 0.02
+CHUNK_FIRST = 100
+CHUNK_LEAST = 10
+CHUNK_MOST = 5000
+LOW_WATER = 0.98
+
+REPORT_SECONDS = 10.0
+"""Seconds for which dropped entries are gathered into one report."""
+
+NS_PER_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Entries that were dropped: first and last sequence, how many, and since and until when.
+
+    Times are wall times in ns. ``unshipped`` tells for each output how many it had not yet
+    acknowledged; outputs that had them all are not named.
+    """
+
+    first: int
+    last: int
+    count: int
+    since: int
+    until: int
+    unshipped: dict[str, int] = field(default_factory=dict)
+
+    def merge(self, newer: Dropped) -> Dropped:
+        """Add a chunk that follows."""
+        names = self.unshipped.keys() | newer.unshipped.keys()
+        return Dropped(
+            first=self.first,
+            last=newer.last,
+            count=self.count + newer.count,
+            since=min(self.since, newer.since),
+            until=max(self.until, newer.until),
+            unshipped={
+                name: self.unshipped.get(name, 0) + newer.unshipped.get(name, 0)
+                for name in sorted(names)
+            },
+        )
+
+
+def used(connection: sqlite3.Connection) -> int:
+    """Return the bytes of the file that are not free."""
+    pages, free, size = (
+        number(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+class Retention:
+    """The limits, and what was dropped to keep them. Belongs to the writer's thread."""
+
+    def __init__(self, max_bytes: int, max_age: float | None) -> None:
+        """``max_age`` in seconds of the wall clock, None for no limit."""
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._chunk = CHUNK_FIRST
+        self._over = False
+        self._dropped: Dropped | None = None
+        self._since = 0.0
+
+    def enforce(self, connection: sqlite3.Connection, now: int) -> bool:
+        """Drop one chunk if the limits ask for it, and tell whether there is more to do.
+
+        ``now`` is the wall clock in ns. Raises what sqlite3 raises; nothing is dropped then.
+        """
+        size = used(connection)
+        self._over = size > self._max_bytes * (LOW_WATER if self._over else 1)
+        cutoff = None if self._over else self._cutoff(now)
+        if not self._over and cutoff is None:
+            return False
+        began = time.monotonic()
+        count = self.drop(connection, self._chunk, cutoff)
+        if count == self._chunk:
+            factor = CHUNK_SECONDS / max(time.monotonic() - began, CHUNK_SECONDS / 4)
+            self._chunk = min(CHUNK_MOST, max(CHUNK_LEAST, int(self._chunk * min(2.0, factor))))
+            return True
+        return self._over and count > 0
+
+    def _cutoff(self, now: int) -> int | None:
+        return None if self._max_age is None else now - int(self._max_age * NS_PER_SECOND)
+
+    def drop(self, connection: sqlite3.Connection, limit: int, cutoff: int | None = None) -> int:
+        """Delete up to ``limit`` of the oldest, if need be only from before ``cutoff``; count them.
+
+        The age of an entry is that of its place in the log: one that came late stays as long as
+        its neighbours.
+        """
+        rows = connection.execute(
+            "SELECT sequence, time + coalesce(realtime, 0), time + lag + coalesce(realtime, 0)"
+            " FROM event LEFT JOIN boot ON boot.number = event.boot ORDER BY sequence LIMIT ?",
+            (limit,),
+        ).fetchall()
+        if cutoff is not None:
+            old = 0
+            while old < len(rows) and rows[old][2] < cutoff:
+                old += 1
+            del rows[old:]
+        if not rows:
+            return 0
+        last = rows[-1][0]
+        chunk = Dropped(
+            first=rows[0][0],
+            last=last,
+            count=len(rows),
+            since=min(row[1] for row in rows),
+            until=max(row[1] for row in rows),
+            unshipped={
+                name: sum(row[0] > sequence for row in rows)
+                for name, sequence in connection.execute(
+                    "SELECT name, sequence FROM cursor WHERE sequence < ? ORDER BY name", (last,)
+                )
+            },
+        )
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.execute("DELETE FROM event WHERE sequence <= ?", (last,))
+            connection.execute(
+                "DELETE FROM boot WHERE number < (SELECT boot FROM event ORDER BY sequence LIMIT 1)"
+            )
+            connection.execute("UPDATE state SET purged = ?", (last,))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        if self._dropped is None:
+            self._since = time.monotonic()
+            self._dropped = chunk
+        else:
+            self._dropped = self._dropped.merge(chunk)
+        return len(rows)
+
+    def report(self, *, now: bool = False) -> Dropped | None:
+        """Return what was dropped since the last report, when it is time for one or ``now``."""
+        if self._dropped is None or not (now or time.monotonic() - self._since > REPORT_SECONDS):
+            return None
+        dropped, self._dropped = self._dropped, None
+        return dropped

@@ -1,0 +1,219 @@
+"""The statements of one transaction of the writer, and what it must know for them.
+
+Nothing here begins or ends a transaction. What is remembered of the file (numbers of types and
+boots) holds as long as no transaction is rolled back; :meth:`Rows.recall` then reads it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.store import body, knowledge
+from sensor.store.entry import blob, number, pack, string, text
+from sensor.store.queue import Position
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sensor.store.batch import Batch, Line
+
+RESERVE = 1 << 20
+"""Sequences that are reserved ahead, so that none that a follower was told is ever given again: not
+even when the agent is killed before it is written. A clean end gives the rest back."""
+
+REALTIME_TOLERANCE = 1_000_000
+"""ns by which wall and boot time may drift apart before the boot's row is written again."""
+
+DICTIONARIES_KEPT = 256
+"""One is learnt a boot. Beyond these a new boot uses the newest there is."""
+
+_EVENT = (
+    "INSERT INTO event (sequence, id, type, boot, time, lag, wall, container, name, body)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"
+)
+
+Row = tuple[int | str | bytes | None, ...]
+
+
+class Rows:
+    """What the writer writes through one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._packer = body.Packer()
+        self._learner = body.Learner()
+        self.recall()
+
+    def recall(self) -> None:
+        """Read what must be known of the file; raises ValueError for what makes no sense."""
+        connection = self._connection
+        stream, reserved, purged = connection.execute(
+            "SELECT stream, reserved, purged FROM state"
+        ).fetchone()
+        self.stream = string(stream)
+        self.reserved = number(reserved)
+        self.purged = number(purged)
+        self._types = {
+            string(name): number(key)
+            for name, key in connection.execute("SELECT name, number FROM type")
+        }
+        boot = connection.execute(
+            "SELECT number, boot_id, realtime FROM boot ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        self._boot_id: str | None
+        self._boot, self._boot_id, self._realtime = (
+            (number(boot[0]), string(boot[1]), number(boot[2])) if boot else (0, None, 0)
+        )
+        learnt = connection.execute(
+            "SELECT boot_id, line FROM dictionary ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        self._learnt_in = string(learnt[0]) if learnt else None
+        self._packer.use(blob(learnt[1]) if learnt else body.BUILT_IN)
+
+    def position(self) -> Position:
+        """Tell where the log of an earlier agent ends."""
+        last = self._connection.execute(
+            "SELECT time + lag FROM event ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        high = number(last[0]) if last else 0
+        return Position(self.reserved + 1, self._boot_id if last else None, high)
+
+    def newest(self) -> int:
+        """Return the last sequence that was ever written, 0 for none."""
+        last = self._connection.execute("SELECT max(sequence) FROM event").fetchone()[0]
+        return max(number(last or 0), self.purged)
+
+    def reserve(self, waiting: int, upcoming: int) -> None:
+        """Reserve sequences ahead when less than half are left.
+
+        ``waiting`` is the first that is not written, ``upcoming`` the next that is given: where a
+        file is begun in the middle of a run, the sequences before ``waiting`` are not in it.
+        """
+        if waiting > 1 and self.newest() == 0:
+            self._connection.execute("UPDATE state SET purged = ?", (waiting - 1,))
+            self.purged = waiting - 1
+        if upcoming + RESERVE // 2 > self.reserved:
+            self.set_reserved(upcoming + RESERVE)
+
+    def set_reserved(self, reserved: int) -> None:
+        """Write down up to which sequence all may have been told."""
+        self._connection.execute("UPDATE state SET reserved = ?", (reserved,))
+        self.reserved = reserved
+
+    def pack(self, batch: Batch) -> list[Row]:
+        """Return the batch's lines as rows but for type and boot; outside of a transaction."""
+        rows: list[Row] = []
+        for line in batch.lines:
+            entry = line.entry
+            container, name = entry.container_id, entry.name
+            rows.append(
+                (
+                    line.sequence,
+                    pack(entry.id),
+                    line.lag,
+                    pack(container) if container is not None else None,
+                    text(name) if name is not None else None,
+                    self._packer.pack(entry.body),
+                )
+            )
+        return rows
+
+    def write(self, batch: Batch, packed: list[Row]) -> int:
+        """Write the batch within the caller's transaction; returns how many entries were new."""
+        rows: list[Row] = []
+        for line, (sequence, id_, lag, container, name, packed_body) in zip(
+            batch.lines, packed, strict=True
+        ):
+            entry = line.entry
+            boot = self._boot_of(line)
+            kind = self._types.get(entry.type) or self._new_type(entry.type)
+            rows.append(
+                (
+                    sequence,
+                    id_,
+                    kind,
+                    boot,
+                    entry.time,
+                    lag,
+                    entry.wall,
+                    container,
+                    name,
+                    packed_body,
+                )
+            )
+        new = self._connection.executemany(_EVENT, rows).rowcount if rows else 0
+        self._learn(batch)
+        if batch.note is not None:
+            knowledge.write(self._connection, batch.note)
+        self._write_positions(batch)
+        return new
+
+    def _boot_of(self, line: Line) -> int:
+        entry = line.entry
+        boot_id, realtime = text(entry.boot_id), entry.wall - entry.time
+        if boot_id != self._boot_id:
+            self._boot = (
+                self._connection.execute(
+                    "INSERT INTO boot (boot_id, start, realtime) VALUES (?, ?, ?)",
+                    (boot_id, line.sequence, realtime),
+                ).lastrowid
+                or 0
+            )
+            self._boot_id, self._realtime = boot_id, realtime
+        elif abs(realtime - self._realtime) > REALTIME_TOLERANCE:
+            self._connection.execute(
+                "UPDATE boot SET realtime = ? WHERE number = ?", (realtime, self._boot)
+            )
+            self._realtime = realtime
+        return self._boot
+
+    def _new_type(self, name: str) -> int:
+        key = self._connection.execute(
+            "INSERT INTO type (name) VALUES (?)", (text(name),)
+        ).lastrowid
+        self._types[name] = key or 0
+        return self._types[name]
+
+    def _learn(self, batch: Batch) -> None:
+        if self._learnt_in == self._boot_id:
+            return
+        for line in batch.lines:
+            learnt = self._learner.show(line.entry.type, line.entry.body)
+            if learnt is None:
+                continue
+            self._learnt_in = self._boot_id
+            self._learner = body.Learner()
+            kept = self._connection.execute(
+                "INSERT OR IGNORE INTO dictionary (name, boot_id, line)"
+                " SELECT ?, ?, ? WHERE (SELECT count(*) FROM dictionary) < ?",
+                (body.name_of(learnt), self._boot_id, learnt, DICTIONARIES_KEPT),
+            )
+            if kept.rowcount:
+                self._packer.use(learnt)
+            return
+
+    def _write_positions(self, batch: Batch) -> None:
+        for name, sequence in batch.cursors.items():
+            if sequence is None:
+                self._connection.execute("DELETE FROM cursor WHERE name = ?", (text(name),))
+            else:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO cursor VALUES (?, ?)", (text(name), sequence)
+                )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO counter VALUES (?, ?, ?)",
+            [
+                (text(name), text(boot_id), value)
+                for name, (boot_id, value) in batch.counters.items()
+            ],
+        )
+
+    def cursors(self) -> dict[str, int]:
+        """Return every output's cursor."""
+        rows = self._connection.execute("SELECT name, sequence FROM cursor")
+        return {string(name): number(sequence) for name, sequence in rows}
+
+    def counters(self) -> dict[str, tuple[str, int]]:
+        """Return every counter's boot id and value."""
+        rows = self._connection.execute("SELECT name, boot_id, value FROM counter")
+        return {string(name): (string(boot_id), number(value)) for name, boot_id, value in rows}

@@ -1,0 +1,91 @@
+"""How the database stays below the free space of its disk.
+
+``max_page_count`` keeps SQLite from growing the file into the last of the space, because on a disk
+that is really full it cannot even delete: deleting writes to the write-ahead log first. For the day
+on which somebody else fills the disk there is the ballast, a file that is unlinked then.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sensor.store.database import FILE_NAME
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+BALLAST_NAME = "castoff.ballast"
+BALLAST_BYTES = 1 << 20
+BALLAST_SHARE = 32
+"""The ballast takes at most one of so many parts of the disk."""
+
+WAL_ALLOWANCE = 8 << 20
+"""Bytes that are left to the write-ahead log, or half of a disk that is smaller than twice that."""
+
+LEAST_PAGES = 256
+"""Pages up to which the file may grow whatever the free space is."""
+
+FULL_BYTES = 1 << 20
+"""Free bytes, at most an eighth of the disk, below which it counts as full."""
+
+LOG_PAGES = 1000
+"""Pages after which the write-ahead log goes to the file: SQLite's own default."""
+
+LOG_SHARE = 8
+"""On a small disk: so that the log takes at most one of so many parts of it."""
+
+
+class Space:
+    """The disk below the state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._ballast = directory / BALLAST_NAME
+
+    def cap(self, connection: sqlite3.Connection) -> int:
+        """Set the largest size of the file by the space there is now; returns it in pages."""
+        disk = os.statvfs(self._directory)
+        total, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        pages, page_size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "page_size")
+        )
+        room = max(0, free + self._wal_bytes() - min(WAL_ALLOWANCE, total // 2))
+        wanted = max(LEAST_PAGES, pages + room // page_size)
+        limit: int = connection.execute(f"PRAGMA max_page_count = {wanted}").fetchone()[0]
+        log_pages = max(1, min(LOG_PAGES, total // LOG_SHARE // page_size))
+        connection.execute(f"PRAGMA wal_autocheckpoint = {log_pages}").fetchone()
+        return limit
+
+    def _wal_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self._directory.glob(f"{FILE_NAME}-wal"))
+
+    def is_full(self) -> bool:
+        """Tell whether there is hardly any space on the disk; raises OSError."""
+        disk = os.statvfs(self._directory)
+        return disk.f_bavail * disk.f_frsize < min(FULL_BYTES, disk.f_blocks * disk.f_frsize // 8)
+
+    def drop_ballast(self) -> bool:
+        """Free the ballast's space; tells whether there was any. Raises OSError."""
+        try:
+            self._ballast.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def make_ballast(self) -> None:
+        """Make the ballast where there is room for four of it; raises OSError."""
+        disk = os.statvfs(self._directory)
+        size = min(BALLAST_BYTES, disk.f_blocks * disk.f_frsize // BALLAST_SHARE)
+        if self._ballast.exists() or disk.f_bavail * disk.f_frsize < 4 * size:
+            return
+        descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError:
+            self._ballast.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)

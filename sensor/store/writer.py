@@ -1,0 +1,300 @@
+"""The one thread that writes, and what it does when the disk does not.
+
+    take a batch ─▶ one transaction ─▶ tell ─▶ drop what the limits ask for ─▶ …
+                          │ fails
+        FULL    nothing fits below the cap, or on the disk: free the ballast, drop the oldest
+                entries, at most ``ROUNDS`` times for one batch; when that is not enough, as DISK
+        DISK    read-only, I/O error, no rights: the batch waits, the file is opened again and the
+                batch written again after ``RETRY_FIRST`` to ``RETRY_LAST`` seconds
+        DAMAGE  the file is moved aside, a new one is begun, and the batch written there
+        VALUE   something in the batch cannot be written: its entries are counted as lost
+
+While a batch waits the queue fills up to its limit, and newer entries are counted as lost. Nothing
+of this reaches the event loop but by the calls of :class:`Listener`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from sensor.errors import StateUnusable
+from sensor.store.rows import Rows
+from sensor.store.space import Space
+from sensor.store.trouble import Error, Trouble, trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.store.batch import Batch
+    from sensor.store.database import Database
+    from sensor.store.listener import Listener
+    from sensor.store.queue import Queue
+    from sensor.store.retention import Retention
+
+RETRY_FIRST = 0.1
+RETRY_LAST = 5.0
+
+ROUNDS = 16
+"""Attempts for one batch at making room before it waits."""
+
+ROOM_ENTRIES = 200
+"""Entries that are dropped in one of them."""
+
+SPACE_SECONDS = 10.0
+"""Seconds after which the free space is looked at again."""
+
+ANEW_SECONDS = 60.0
+"""Seconds within which the file is not moved aside twice: then it is the disk that is damaged."""
+
+IDLE_SECONDS = 60.0
+"""Seconds after which the limits are looked at when nothing is written."""
+
+log = logging.getLogger("castoff.store")
+
+_ERRORS = (sqlite3.Error, ValueError, OverflowError, OSError, StateUnusable)
+
+
+class Writer:
+    """Writes batches until the queue is closed. Everything but ``health`` is of its thread."""
+
+    def __init__(
+        self, database: Database, queue: Queue, retention: Retention, listener: Listener
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._retention = retention
+        self._listener = listener
+        self._space = Space(database.path.parent)
+        self._connection: sqlite3.Connection | None = None
+        self._rows: Rows | None = None
+        self._looked = float("-inf")
+        self._anew = float("-inf")
+        self.failing: str | None = None
+        self.stream: str | None = None
+        self.duplicates = 0
+        self.commits = 0
+
+    # ----------------------------------------------------------------- the file
+
+    def adopt(self, connection: sqlite3.Connection, rows: Rows) -> None:
+        """Take over an open file, reserve sequences in it, and bring the queue in line with it.
+
+        Raises what sqlite3 raises.
+        """
+        self._connection, self._rows = connection, rows
+        self._looked = float("-inf")
+        newest = rows.newest()
+        if self._queue.first_waiting() <= newest:
+            self._queue.renumber(max(newest, rows.reserved))
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            rows.reserve(self._queue.first_waiting(), self._queue.next)
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if trouble(self._database.path, error) is not Trouble.FULL:
+                raise
+            # The next batch makes room and reserves with it.
+            self._roll_back()
+        self.stream = rows.stream
+
+    def _open(self) -> Rows:
+        """Return the open file, opening it if need be."""
+        if self._rows is None:
+            before = self._database.moved_aside
+            connection = self._database.open()
+            if self._database.moved_aside != before and self._database.moved_aside is not None:
+                self._tell(self._listener.moved_aside, self._database.moved_aside)
+            try:
+                self.adopt(connection, Rows(connection))
+            except BaseException:
+                self._release()
+                connection.close()
+                raise
+        if self._rows is None:
+            message = "adopt keeps the rows"
+            raise AssertionError(message)
+        return self._rows
+
+    def disown(self) -> None:
+        """Close the file; the next batch opens it again."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = self._rows = None
+
+    # ----------------------------------------------------------------- the loop
+
+    def run(self) -> None:
+        """Write until the queue is closed and empty, or closed and unwritable."""
+        more = False
+        while True:
+            batch = self._queue.take(0 if more else IDLE_SECONDS)
+            if batch is not None:
+                if not self._write(batch):
+                    break
+                self._queue.done(batch)
+                self._settle(batch)
+            elif self._queue.closed:
+                break
+            more = not self.failing and self._keep_limits()
+        self._end()
+
+    def _write(self, batch: Batch) -> bool:
+        """Write the batch, however long it takes; false when the queue was closed meanwhile."""
+        delay, rounds = RETRY_FIRST, 0
+        while True:
+            try:
+                self._commit(batch)
+            except _ERRORS as error:
+                what = self._trouble(error)
+                self._roll_back()
+                if what is Trouble.VALUE:
+                    log.error("%d entries cannot be written: %s", len(batch.lines), error)  # noqa: TRY400
+                    if not batch.lines:
+                        return True
+                    # What else stands in the batch may be fit to be written.
+                    self._queue.give_up(batch, list(batch.lines))
+                    continue
+                if rounds < ROUNDS and self._make_room(what):
+                    rounds += 1
+                    continue
+                if what is Trouble.DAMAGE and self._begin_anew():
+                    continue
+                self._fail(str(error))
+                if self._queue.closed:
+                    return False
+                if what is Trouble.DISK:
+                    self._release()
+                self._queue.sleep(delay)
+                delay = min(delay * 2, RETRY_LAST)
+            else:
+                return True
+
+    def _commit(self, batch: Batch) -> None:
+        if not batch.writes:
+            return
+        rows = self._open()
+        connection = self._connection
+        if connection is None:
+            return
+        self._watch_space(connection)
+        packed = rows.pack(batch)
+        connection.execute("BEGIN IMMEDIATE")
+        new = rows.write(batch, packed)
+        rows.reserve(self._queue.first_waiting(), self._queue.next)
+        connection.execute("COMMIT")
+        self.duplicates += len(batch.lines) - new
+        self.commits += 1
+
+    def _settle(self, batch: Batch) -> None:
+        """Tell who waits that the batch is on disk."""
+        if batch.tokens:
+            self._tell(self._listener.durable, batch.tokens[-1])
+        loss = self._queue.loss_if_calm()
+        if self.failing is not None or loss is not None:
+            self.failing = None
+            self._tell(self._listener.recovered, loss)
+
+    def _keep_limits(self) -> bool:
+        """Drop one chunk if the limits ask for it; true when there is more to drop."""
+        if self._connection is None:
+            return False
+        more = False
+        try:
+            more = self._retention.enforce(self._connection, time.time_ns())
+        except _ERRORS as error:
+            # The next batch meets the same trouble, and deals with it.
+            log.warning("the log's limits could not be kept: %s", error)
+        self._report()
+        return more
+
+    def _end(self) -> None:
+        if self._rows is not None and self._connection is not None:
+            with contextlib.suppress(*_ERRORS):
+                self._rows.set_reserved(max(self._queue.next - 1, self._rows.newest()))
+        self._report(now=True)
+        self._release()
+
+    # ----------------------------------------------------------------- trouble
+
+    def _trouble(self, error: Error | StateUnusable) -> Trouble:
+        if isinstance(error, StateUnusable):
+            return Trouble.DISK
+        return trouble(self._database.path, error)
+
+    def _roll_back(self) -> None:
+        if self._connection is None or self._rows is None:
+            return
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._rows.recall()
+        except (sqlite3.Error, ValueError):
+            self._release()
+
+    def _fail(self, reason: str) -> None:
+        if self.failing is None:
+            log.error("events cannot be kept in %s: %s", self._database.path, reason)
+            self._tell(self._listener.failing, reason)
+        self.failing = reason
+
+    def _make_room(self, what: Trouble) -> bool:
+        """Free the ballast or drop the oldest entries; false when that is no remedy.
+
+        On a disk without any space SQLite may fail with other errors than FULL.
+        """
+        try:
+            if what is not Trouble.FULL and not self._space.is_full():
+                return False
+            freed = self._space.drop_ballast()
+            if self._connection is None or what is not Trouble.FULL:
+                return freed
+            self._space.cap(self._connection)
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return bool(self._retention.drop(self._connection, ROOM_ENTRIES)) or freed
+        except (sqlite3.Error, OSError) as error:
+            log.debug("no room could be made: %s", error)
+            return False
+
+    def _begin_anew(self) -> bool:
+        """Move the file aside; the next attempt begins a new one. Not twice within a minute."""
+        self._release()
+        if time.monotonic() - self._anew < ANEW_SECONDS:
+            return False
+        self._anew = time.monotonic()
+        try:
+            self._database.move_aside()
+        except OSError as error:
+            log.warning("the damaged log cannot be moved aside: %s", error)
+            return False
+        if self._database.moved_aside is not None:
+            self._tell(self._listener.moved_aside, self._database.moved_aside)
+        return True
+
+    def _watch_space(self, connection: sqlite3.Connection) -> None:
+        now = time.monotonic()
+        if now - self._looked < SPACE_SECONDS:
+            return
+        self._looked = now
+        try:
+            self._space.make_ballast()
+        except OSError as error:
+            log.debug("no ballast: %s", error)
+        self._space.cap(connection)
+
+    def _report(self, *, now: bool = False) -> None:
+        dropped = self._retention.report(now=now)
+        if dropped is not None:
+            self._tell(self._listener.dropped, dropped)
+
+    @staticmethod
+    def _tell(call: Callable[..., None], what: object) -> None:
+        with contextlib.suppress(RuntimeError):
+            call(what)
