@@ -104,11 +104,18 @@ class Agent:
         self._thread = threading.Thread(target=self._read, args=(self._reader.stdout,))
         self._thread.start()
         process = self._process
-        until(lambda: process.poll() is not None or self._answers(), "it answers", READY_SECONDS)
+        try:
+            until(
+                lambda: process.poll() is not None or self._answers(),
+                f"the agent answers on {self.socket}",
+                READY_SECONDS,
+            )
+        except AssertionError:
+            self._end()
+            raise
         if process.poll() is None:
             return True
-        self._thread.join()
-        self._reader.wait()
+        self._end()
         if process.returncode != ProbesBusy.exit_code:
             raise RuntimeError(f"the agent ended with {process.returncode}\n{tail(self.log)}")
         return False
@@ -120,6 +127,9 @@ class Agent:
 
     def __exit__(self, *_: object) -> None:
         """End it as systemd does, by force when that takes too long."""
+        self._end()
+
+    def _end(self) -> None:
         assert self._process is not None
         assert self._reader is not None
         assert self._thread is not None

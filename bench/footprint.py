@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,10 @@ PSS_MIB = 32.0
 IDLE_PERCENT = 0.1
 IDLE_SECONDS = 30.0
 START_MS = 4.0
+LARGEST = 6
+"""Mappings named where memory is told."""
+MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)")
+"""A mapping's head line in /proc/PID/smaps; what follows are its figures."""
 COMPILER_LIBRARIES = ("libLLVM", "libbcc", "libclang")
 
 KIB_PER_MIB = 1024
@@ -26,7 +32,10 @@ NS_PER_SECOND = 1e9
 
 def rows(agent: Agent, burst: Burst, command: str) -> list[Row]:
     """Measure an agent that has just reported a burst."""
-    pss = sum(_pss_mib(one.pid) for one in agent.processes())
+    memory = sum((_pss_kib(one.pid) for one in agent.processes()), Counter())
+    pss = memory.total() / KIB_PER_MIB
+    largest = memory.most_common(LARGEST)
+    say("memory: " + ", ".join(f"{name} {kib} KiB" for name, kib in largest))
     compilers = sorted({name for one in agent.processes() for name in _compilers(one.pid)})
     cost = burst.cpu_ns / NS_PER_MS / len(burst.names)
     percent, seen = _idle(agent)
@@ -37,7 +46,7 @@ def rows(agent: Agent, burst: Burst, command: str) -> list[Row]:
             f"{PSS_MIB:.0f} MiB",
             pss <= PSS_MIB,
             command,
-            {"pss_mib": pss},
+            {"pss_mib": pss, **{f"{name}_kib": float(kib) for name, kib in largest}},
         ),
         Row(
             "compiler libraries mapped in the agent",
@@ -66,16 +75,27 @@ def rows(agent: Agent, burst: Burst, command: str) -> list[Row]:
     ]
 
 
-def _pss_mib(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / KIB_PER_MIB
-    raise RuntimeError(f"/proc/{pid}/smaps_rollup tells no Pss")
+def _pss_kib(pid: int) -> Counter[str]:
+    """Return the PSS of a process by what is mapped; the sum is that of smaps_rollup."""
+    found: Counter[str] = Counter()
+    name = ""
+    text = Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8", errors="replace")
+    for line in text.splitlines():
+        mapping = MAPPING.match(line)
+        if mapping is not None:
+            name = mapping[1].rpartition("/")[2] or "anonymous"
+        elif line.startswith("Pss:"):
+            found[name] += int(line.split()[1])
+    return found
 
 
 def _compilers(pid: int) -> list[str]:
     maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
-    return [name for name in COMPILER_LIBRARIES if name in maps]
+    return [name for name in LARGEST = 6
+"""Mappings named where memory is told."""
+MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)")
+"""A mapping's head line in /proc/PID/smaps; what follows are its figures."""
+COMPILER_LIBRARIES if name in maps]
 
 
 def _idle(agent: Agent) -> tuple[float, int]:

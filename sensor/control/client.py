@@ -19,7 +19,7 @@ from sensor.control.status import Status
 from sensor.errors import AgentUnreachable, CastoffError, PermissionMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SECONDS = 5.0
@@ -31,6 +31,8 @@ ANSWER_LIMIT = 16 * 1024 * 1024
 HEAD_LIMIT = 64 * 1024
 READ_SIZE = 64 * 1024
 REASON_LIMIT = 300
+SHOWN = 40
+"""Bytes of what is no answer that an error repeats."""
 
 
 class SocketForbidden(PermissionMissing):
@@ -103,10 +105,14 @@ class AgentClient:
                     raise self._strange(f"the answer to {target} does not end")
         return bytes(body)
 
-    def lines(self, target: str) -> Iterator[bytes]:
-        """Yield the lines of a stream, each with its newline, as they come."""
+    def lines(self, target: str, begun: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+        """Yield the lines of a stream, each with its newline, as they come.
+
+        ``begun`` is called once the agent has agreed: from then on a follower misses nothing.
+        """
         rest = b""
         with self._asking(target, SILENCE_SECONDS) as exchange:
+            begun()
             for chunk in exchange.chunks():
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:
@@ -172,6 +178,7 @@ class _Exchange:
 
     def __init__(self, connection: socket.socket) -> None:
         self.reason = ""
+        self._begin = b""
         self._connection = connection
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
 
@@ -186,9 +193,14 @@ class _Exchange:
         # An agent that turns clients away closes early, and what it said can still be read.
         with contextlib.suppress(BrokenPipeError):
             self._connection.sendall(data)
-        head = self._next()
+        try:
+            head = self._next()
+        except h11.RemoteProtocolError as error:
+            said = repr(self._begin)[2:-1] if self._begin else "nothing"
+            message = f"{said} instead of an answer"
+            raise h11.RemoteProtocolError(message) from error
         if not isinstance(head, h11.Response):
-            message = "no answer"
+            message = "an answer that does not begin"
             raise h11.RemoteProtocolError(message)
         self.reason = bytes(head.reason).decode("ascii", "replace")
         try:
@@ -210,4 +222,6 @@ class _Exchange:
             event = self._protocol.next_event()
             if event is not h11.NEED_DATA:
                 return event
-            self._protocol.receive_data(self._connection.recv(READ_SIZE))
+            data = self._connection.recv(READ_SIZE)
+            self._begin = self._begin or data[:SHOWN]
+            self._protocol.receive_data(data)

@@ -1,4 +1,4 @@
-"""What the socket asks of the event log. Only what stands here: the agent hands over what has it."""
+"""What the socket asks of the event log, as a protocol: :mod:`sensor.control.storelog` has it."""
 
 from __future__ import annotations
 

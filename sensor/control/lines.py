@@ -1,7 +1,7 @@
 """The lines of an event stream: events with their cursor, and what the stream says of itself.
 
-An event's line is its document of schema ``castoff.event/1`` with one more key in front, ``cursor``.
-What is no event has schema ``castoff.stream/1`` and a ``type``:
+An event's line is its document of schema ``castoff.event/1`` with one more key in front,
+``cursor``. What is no event has schema ``castoff.stream/1`` and a ``type``:
 
 =============  ==============================================================
 ``heartbeat``  nothing happened; the cursor has moved on all the same

@@ -30,8 +30,8 @@ def exposition(
 ) -> bytes:
     """Return the metrics of an agent.
 
-    ``events`` counts events by type; ``control`` has, by name, the kind (gauge or counter), the help
-    and the value of what the server counts itself.
+    ``events`` counts events by type; ``control`` has, by name, the kind (gauge or counter), the
+    help and the value of what the server counts itself.
     """
     family = _Families()
     family.add(

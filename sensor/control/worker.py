@@ -1,7 +1,7 @@
 """The one thread in which the socket's slow questions are answered: log, procfs, long documents.
 
-One, because a node under an incident has better things to do with its CPUs. Work comes in small pieces (a page of the log), so that many clients
-take turns.
+One, because a node under an incident has better things to do with its CPUs. Work comes in small
+pieces (a page of the log), so that many clients take turns.
 """
 
 from __future__ import annotations

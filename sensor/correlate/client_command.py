@@ -63,7 +63,10 @@ _GLOBAL_VALUES = frozenset(
 )
 _START_VALUES = frozenset(
     {"--detach-keys", "--checkpoint", "--checkpoint-dir", "-t", "--time", "-s", "--signal"}
-    | {"--filter", "--timeout", "--scale", "--pull", "--exit-code-from", "--attach", "--no-attach"}
+    | {"--filter", "--timeout"}
+)
+_COMPOSE_VALUES = frozenset(
+    {"-t", "--timeout", "--scale", "--pull", "--exit-code-from", "--attach", "--no-attach"}
     | {"--wait-timeout"}
 )
 _RUN_SWITCHES = frozenset(
@@ -126,11 +129,16 @@ def _run(words: tuple[str, ...], position: int, request: Request) -> ClientComma
     return ClientCommand(request, name=name, image=image)
 
 
-def _targets(words: tuple[str, ...], position: int, request: Request) -> ClientCommand:
+def _targets(
+    words: tuple[str, ...],
+    position: int,
+    request: Request,
+    with_value: frozenset[str] = _START_VALUES,
+) -> ClientCommand:
     """``start`` and ``restart``: options and names, mixed."""
     targets: list[str] = []
     while position < len(words) and len(targets) < TARGETS_MAX:
-        position = _skip(words, position, _START_VALUES)
+        position = _skip(words, position, with_value)
         if position < len(words):
             targets.append(words[position])
             position += 1
@@ -162,7 +170,7 @@ def _compose(words: tuple[str, ...], position: int) -> ClientCommand | None:
         if option in ("-p", "--project-name"):
             project = value or words[index + 1]
     request = Request.RESTART if verb == "restart" else Request.UP
-    services = _targets(words, position + 1, request).targets
+    services = _targets(words, position + 1, request, _COMPOSE_VALUES).targets
     return ClientCommand(request, targets=services, compose=True, project=project or None)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sensor.correlate.containers import ContainerState, Run
-from sensor.model import Description, PreviousRun, Start, StartKind
+from sensor.model import Description, EngineRecord, PreviousRun, Start, StartKind
 
 AT_ONCE = 2_000_000_000
 """Nanoseconds between stop and start below which nobody is taken to have asked in between.
@@ -26,6 +26,9 @@ Docker's restart takes 150-400 ms from the exit to the next init; its first poli
 
 ENGINE_BOOT_WINDOW = 300_000_000_000
 """Nanoseconds after an engine's own start in which it is taken to be still starting containers."""
+
+RECORD_EARLY = 20_000_000
+"""Nanoseconds by which an engine's own time of a start may be before the kernel's."""
 
 BOOT_POLICIES = frozenset({"always", "unless-stopped", "on-failure"})
 """Docker's restart policies for which it starts containers when it begins."""
@@ -50,7 +53,10 @@ class Circumstances:
 
 
 def earlier_run(
-    state: ContainerState, description: Description | None, predecessor: ContainerState | None
+    state: ContainerState,
+    description: Description | None,
+    predecessor: ContainerState | None,
+    started_wall: int,
 ) -> Run | None:
     """Return the run before this one: as seen, else as the engine's state on disk tells it."""
     if state.last_run is not None:
@@ -60,10 +66,18 @@ def earlier_run(
             return predecessor.last_run
         return Run(predecessor.key.id, None, None, None, None)
     record = description.record if description is not None else None
-    if record is not None and record.has_run:
+    if record is not None and record.has_run and not _is_of(record, started_wall):
         code = record.exit_code
         return Run(state.key.id, record.started_wall, record.finished_wall, code, None)
     return None
+
+
+def _is_of(record: EngineRecord, started_wall: int) -> bool:
+    """Whether the engine wrote the record during or after this run: read late, it tells of itself.
+
+    Docker stamps a start some milliseconds after the init's first execve.
+    """
+    return record.started_wall is not None and record.started_wall >= started_wall - RECORD_EARLY
 
 
 def may_start_at_boot(description: Description | None) -> bool:
@@ -101,7 +115,7 @@ def decide(
     seen: Circumstances,
 ) -> Start:
     """Classify one start of ``state``; ``predecessor`` is the last of its name in its pod."""
-    run = earlier_run(state, description, predecessor)
+    run = earlier_run(state, description, predecessor, seen.started_wall)
     pod = description.orchestrator if description is not None else None
     attempt = pod.attempt if pod is not None else None
     record = description.record if description is not None else None

@@ -12,6 +12,7 @@ meets damage moves the file aside and begins a new one; a reader says so and goe
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from sensor.errors import StateUnusable
@@ -34,11 +35,13 @@ CHECKED_WHOLE = 16 << 20
 CHECKED_ENTRIES = 200
 """Newest entries that are read at start when the file is larger."""
 
-WAL_BYTES = 4 << 20
+WAL_BYTES = 16 << 20
 """Size to which the write-ahead log is cut after a checkpoint."""
 
 KEPT_DAMAGED = 5
 """Damaged files that are kept; the oldest goes when there are more."""
+
+ANEW_SECONDS = 60.0
 
 _HEADER_BYTES = 100
 _MAGIC = b"SQLite format 3\x00"
@@ -57,6 +60,7 @@ class Database:
         """``sync`` is SQLite's ``synchronous``: FULL or NORMAL."""
         self.path = directory / FILE_NAME
         self.moved_aside: Path | None = None
+        self._moved = float("-inf")
         self._sync = sync
 
     def open(self) -> sqlite3.Connection:
@@ -71,7 +75,8 @@ class Database:
         except (sqlite3.Error, ValueError) as error:
             if trouble(self.path, error) is not Trouble.DAMAGE:
                 raise
-        self.move_aside()
+            if not self.move_aside():
+                raise
         return self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -116,8 +121,14 @@ class Database:
         problem = f"{self.path} cannot be used: {error}"
         return StateUnusable(problem, "Check the directory's owner, space and mount options.")
 
-    def move_aside(self) -> None:
-        """Rename the file and what belongs to it, so that a new one can be begun."""
+    def move_aside(self) -> bool:
+        """Rename the file and what belongs to it, so that a new one can be begun.
+
+        Not twice within ``ANEW_SECONDS``: then it is the disk that is damaged, and it is left.
+        """
+        if time.monotonic() - self._moved < ANEW_SECONDS:
+            return False
+        self._moved = time.monotonic()
         stem = self.path.stem + ".damaged-"
         kept = sorted(
             int(digits)
@@ -133,6 +144,7 @@ class Database:
             for suffix in ("", *_SIDE_FILES):
                 self.path.with_name(f"{stem}{old}{suffix}").unlink(missing_ok=True)
         self.moved_aside = target
+        return True
 
 
 def _prepare(connection: sqlite3.Connection, sync: str) -> None:

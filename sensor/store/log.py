@@ -12,6 +12,7 @@ A file that is begun anew has another ``stream``: cursors of one stream mean not
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -143,8 +144,9 @@ class Store:
                 if is_wrong_place(self._database.path, error):
                     raise self._database.unusable(error) from error
                 if trouble(self._database.path, error) is not Trouble.DAMAGE:
-                    if space.drop_ballast():
-                        continue
+                    with contextlib.suppress(OSError):
+                        if space.drop_ballast():
+                            continue
                     log.error("%s cannot be opened yet: %s", self._database.path, error)  # noqa: TRY400
                     break
                 self._database.move_aside()
@@ -224,9 +226,10 @@ class Store:
 
     def health(self) -> StoreHealth:
         """Tell how the store is doing."""
+        ended = None if self._thread.is_alive() or self._queue.closed else "the writer has ended"
         return StoreHealth(
             stream=self._writer.stream,
-            failing=self._writer.failing,
+            failing=self._writer.failing or ended,
             next=self._queue.next,
             waiting_bytes=self._queue.bytes,
             lost=self._queue.lost,
@@ -241,7 +244,7 @@ class Store:
 
     def close(self, patience: float = CLOSE_SECONDS) -> bool:
         """Write what waits, as long as the disk lets us, and end; tell whether all was written."""
-        written = self.flush(patience)
+        written = self.flush(0.0 if self._queue.closed else patience)
         self._queue.close()
         self._thread.join(patience)
         return written

@@ -17,23 +17,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BALLAST_NAME = "castoff.ballast"
-BALLAST_BYTES = 1 << 20
-BALLAST_SHARE = 32
+BALLAST_BYTES = 16 << 20
+"""As much as the write-ahead log: what stands in the log can then go to the file, and be deleted there."""
+
+BALLAST_SHARE = 8
 """The ballast takes at most one of so many parts of the disk."""
 
-WAL_ALLOWANCE = 8 << 20
+WAL_ALLOWANCE = 32 << 20
 """Bytes that are left to the write-ahead log, or half of a disk that is smaller than twice that."""
 
 LEAST_PAGES = 256
-"""Pages up to which the file may grow whatever the free space is."""
+"""Pages up to which the file may grow whatever the free space is, but a quarter of the disk."""
 
 FULL_BYTES = 1 << 20
 """Free bytes, at most an eighth of the disk, below which it counts as full."""
 
-LOG_PAGES = 1000
-"""Pages after which the write-ahead log goes to the file: SQLite's own default."""
+LOG_PAGES = 4000
+"""Pages after which the write-ahead log goes to the file. Ids are random, so that a hundred entries
+touch three hundred pages of the indices of a large log; gathered, many of them are the same."""
 
-LOG_SHARE = 8
+LOG_SHARE = 16
 """On a small disk: so that the log takes at most one of so many parts of it."""
 
 
@@ -53,7 +56,7 @@ class Space:
             for name in ("page_count", "page_size")
         )
         room = max(0, free + self._wal_bytes() - min(WAL_ALLOWANCE, total // 2))
-        wanted = max(LEAST_PAGES, pages + room // page_size)
+        wanted = max(pages + room // page_size, min(LEAST_PAGES, total // 4 // page_size))
         limit: int = connection.execute(f"PRAGMA max_page_count = {wanted}").fetchone()[0]
         log_pages = max(1, min(LOG_PAGES, total // LOG_SHARE // page_size))
         connection.execute(f"PRAGMA wal_autocheckpoint = {log_pages}").fetchone()
@@ -76,10 +79,10 @@ class Space:
         return True
 
     def make_ballast(self) -> None:
-        """Make the ballast where there is room for four of it; raises OSError."""
+        """Make the ballast where there is room for three of it; raises OSError."""
         disk = os.statvfs(self._directory)
         size = min(BALLAST_BYTES, disk.f_blocks * disk.f_frsize // BALLAST_SHARE)
-        if self._ballast.exists() or disk.f_bavail * disk.f_frsize < 4 * size:
+        if self._ballast.exists() or disk.f_bavail * disk.f_frsize < 3 * size:
             return
         descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -47,9 +47,6 @@ ROOM_ENTRIES = 200
 SPACE_SECONDS = 10.0
 """Seconds after which the free space is looked at again."""
 
-ANEW_SECONDS = 60.0
-"""Seconds within which the file is not moved aside twice: then it is the disk that is damaged."""
-
 IDLE_SECONDS = 60.0
 """Seconds after which the limits are looked at when nothing is written."""
 
@@ -72,7 +69,6 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._rows: Rows | None = None
         self._looked = float("-inf")
-        self._anew = float("-inf")
         self.failing: str | None = None
         self.stream: str | None = None
         self.duplicates = 0
@@ -250,27 +246,25 @@ class Writer:
 
         On a disk without any space SQLite may fail with other errors than FULL.
         """
+        freed = dropped = False
         try:
             if what is not Trouble.FULL and not self._space.is_full():
                 return False
             freed = self._space.drop_ballast()
-            if self._connection is None or what is not Trouble.FULL:
-                return freed
-            self._space.cap(self._connection)
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            return bool(self._retention.drop(self._connection, ROOM_ENTRIES)) or freed
+            if self._connection is not None and what is Trouble.FULL:
+                self._space.cap(self._connection)
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                dropped = self._retention.drop(self._connection, ROOM_ENTRIES) > 0
         except (sqlite3.Error, OSError) as error:
             log.debug("no room could be made: %s", error)
-            return False
+        return freed or dropped
 
     def _begin_anew(self) -> bool:
-        """Move the file aside; the next attempt begins a new one. Not twice within a minute."""
+        """Move the file aside; the next attempt begins a new one."""
         self._release()
-        if time.monotonic() - self._anew < ANEW_SECONDS:
-            return False
-        self._anew = time.monotonic()
         try:
-            self._database.move_aside()
+            if not self._database.move_aside():
+                return False
         except OSError as error:
             log.warning("the damaged log cannot be moved aside: %s", error)
             return False

@@ -156,9 +156,9 @@ def docker_api_start(engines: Engines, recorder: Recorder) -> list[str]:
 
 def docker_parallel(engines: Engines, recorder: Recorder) -> list[str]:
     def run(name: str) -> str:
-        return engines.docker.run("--name", name, IMAGE, "true")
+        return engines.docker.cli("run", "-d", "--name", name, IMAGE, "true").stdout.strip()
 
-    names = [unique(f"job{number}") for number in range(8)]
+    names = [unique(f"w{number}") for number in range(8)]
     with ThreadPoolExecutor(max_workers=8) as pool:
         containers = list(pool.map(run, names))
     recorder.wait_for(lambda: all(map(recorder.stops, containers)), "all have stopped")

@@ -109,7 +109,7 @@ def make(behaviour: Behaviour, engines: Engines) -> None:
     if behaviour.edit is not None:
         arrivals = behaviour.edit(arrivals)
     capture = captures.write(behaviour.name, arrivals)
-    if capture.stat().st_size > captures.SIZE_MAX:
+    if capture.stat().st_size > captures.SMALL:
         capture = captures.write(behaviour.name, thinned(arrivals))
     check(capture, scope)
     print(f"{capture.name}: {capture.stat().st_size} bytes", flush=True)  # noqa: T201

@@ -1,0 +1,128 @@
+"""``castoff completion``: the shell's part of completion, and what values options complete to.
+
+Names of containers come from the agent, which has a quarter of a second to answer: a shell that
+hangs is worse than one that completes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from sensor.cli.options import SOCKET
+from sensor.errors import CastoffError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PATIENCE_SECONDS = 0.25
+ITEMS_MAX = 200
+SHORT_ID = 12
+VARIABLE = "_CASTOFF_COMPLETE"
+
+
+class ContainerName(click.ParamType):
+    """A container by id, name, or the beginning of one."""
+
+    name = "container"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Offer names, and ids where the word begins like one."""
+        return [CompletionItem(word, help=help_) for word, help_ in _containers(ctx, incomplete)]
+
+
+class FilterText(click.ParamType):
+    """A filter ``key=value``."""
+
+    name = "key=value"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Offer the keys, then the values where they are a closed set or containers."""
+        from sensor.control.filters import KEYS
+
+        key, equals, value = incomplete.partition("=")
+        if not equals:
+            return [CompletionItem(f"{one}=") for one in KEYS if one.startswith(key)]
+        if key in {"container", "name"}:
+            values = [word for word, _ in _containers(ctx, value)]
+        else:
+            values = [one for one in _closed(key) if one.startswith(value)]
+        return [CompletionItem(f"{key}={one}") for one in values]
+
+
+class TypeName(click.ParamType):
+    """A type of event, with or without ``container.``."""
+
+    name = "type"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Offer the types."""
+        return [CompletionItem(one) for one in _closed("type") if one.startswith(incomplete)]
+
+
+def _closed(key: str) -> Iterable[str]:
+    from sensor.model import EventType, StartKind, Trigger
+
+    if key == "type":
+        return [one.removeprefix("container.") for one in EventType]
+    if key == "kind":
+        return list(StartKind)
+    return list(Trigger) if key == "trigger" else ()
+
+
+def _containers(ctx: click.Context, incomplete: str) -> list[tuple[str, str | None]]:
+    """Ask the agent for words; nothing when it does not answer at once."""
+    from sensor.control.client import AgentClient
+
+    chosen = ctx.params.get("socket") or os.environ.get("CASTOFF_SOCKET") or SOCKET
+    try:
+        client = AgentClient(Path(chosen), seconds=PATIENCE_SECONDS)
+        containers: list[dict[str, Any]] = client.document("/v1/containers?all=1")["containers"]
+    except (CastoffError, KeyError):
+        return []
+    words: dict[str, str | None] = {}
+    for one in containers:
+        name, id_ = one.get("name"), str(one.get("id"))
+        if name and name.startswith(incomplete) and _typable(name):
+            words[name] = id_[:SHORT_ID]
+        elif incomplete and id_.startswith(incomplete) and _typable(id_):
+            words[id_[:SHORT_ID] if len(incomplete) < SHORT_ID else id_] = None
+    return list(words.items())[:ITEMS_MAX]
+
+
+def _typable(word: str) -> bool:
+    """Tell whether a shell takes a word as it is: names are chosen by others."""
+    return word.isascii() and all(one.isalnum() or one in "._-" for one in word)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh"]))
+@click.pass_context
+def command(ctx: click.Context, shell: str) -> None:
+    """Print the script by which SHELL completes commands and container names.
+
+    For this shell alone: eval "$(castoff completion bash)"
+    """
+    kind = get_completion_class(shell)
+    if kind is None:  # click has both
+        raise click.UsageError(f"no completion for {shell}")
+    click.echo(kind(ctx.find_root().command, {}, "castoff", VARIABLE).source())

@@ -1,0 +1,38 @@
+"""The table of events out of their JSON documents, with a line where a new day begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sensor.cli.reading import event_of
+from sensor.outputs.native import rfc3339
+from sensor.outputs.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DATE = 10
+"""Characters of a date in RFC 3339."""
+
+
+class EventTable:
+    """Lines for people; ``columns`` is None where nothing is cut."""
+
+    def __init__(self, columns: int | None, *, colour: bool) -> None:
+        self._table = Table(columns, colour)
+        self._day: str | None = None
+
+    def header(self) -> str:
+        """Return the line with the columns' names."""
+        return self._table.header()
+
+    def lines(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """Return an event's line, after the date where that is another one than before."""
+        event = event_of(document)
+        if event is None:
+            return
+        day = (rfc3339(event.time) or "")[:DATE]
+        if day != self._day:
+            self._day = day
+            yield day
+        yield self._table.line(event)

@@ -1,0 +1,200 @@
+"""``castoff events``: what happened on this node, and what happens now."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import click
+
+from sensor.cli.completion import FilterText, TypeName
+from sensor.cli.options import (
+    colour_option,
+    coloured,
+    no_trunc_option,
+    output_option,
+    socket_option,
+    width,
+)
+from sensor.control.client import AgentClient, RequestRefused
+from sensor.control.filters import parse
+from sensor.control.since import parse as parse_time
+from sensor.errors import AgentUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sensor.cli.event_table import EventTable
+
+TAIL_DEFAULT = 100
+"""Events shown when neither a time nor a number is given."""
+ROWS = 10_000
+"""Events asked for at a time."""
+STREAM = "castoff.stream/1"
+INTERRUPTED = 130
+NS = 1_000_000_000
+OLDEST = 100_000_000 * NS
+"""Unix seconds are told from other times by their nine digits and more."""
+
+Event = tuple[bytes, dict[str, Any]]
+
+
+@click.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+@click.option("--since", help="From then on: 10m, 2h, RFC 3339, Unix seconds.")
+@click.option("--until", help="Up to then.")
+@click.option(
+    "--type",
+    "types",
+    type=TypeName(),
+    multiple=True,
+    help="start, stop, gap, …; several or commas.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    type=FilterText(),
+    multiple=True,
+    help="key=value: container, name, image, label, runtime, kind, trigger, user, pod, namespace."
+    " The same key twice is or, different keys are and.",
+)
+@click.option("-n", "--tail", type=click.IntRange(1, 100_000), help="The last so many.")
+@output_option
+@no_trunc_option
+@colour_option
+@socket_option
+def command(
+    *,
+    follow: bool,
+    since: str | None,
+    until: str | None,
+    types: tuple[str, ...],
+    filters: tuple[str, ...],
+    tail: int | None,
+    output: str,
+    no_trunc: bool,
+    colour: str,
+    socket: Path,
+) -> None:
+    """Show events from the log, the last 100 without --since, and follow with -f."""
+    query = _query(since, until, types, filters)
+    if tail is None and since is None and not follow:
+        tail = TAIL_DEFAULT
+    events = Session(AgentClient(socket), query, tail, follow=follow).events()
+    show = _shower(output, width(no_trunc=no_trunc), colour=coloured(colour))
+    try:
+        for line, document in events:
+            show(line, document)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _query(
+    since: str | None, until: str | None, types: tuple[str, ...], filters: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    """Check what was written here, where an error can name the option."""
+    query = [
+        (name, _moment(name, text))
+        for name, text in (("since", since), ("until", until))
+        if text is not None
+    ]
+    try:
+        parse(filters)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--filter") from error
+    try:
+        parse((), types)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--type") from error
+    return [*query, *(("type", one) for one in types), *(("filter", one) for one in filters)]
+
+
+def _moment(name: str, text: str) -> str:
+    """Return a time in Unix seconds, so that 10m means the same when the agent is asked again."""
+    try:
+        moment = parse_time(text, time.time_ns())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=f"--{name}") from error
+    seconds, rest = divmod(max(moment, OLDEST), NS)
+    return f"{seconds}.{rest:09d}"
+
+
+class Session:
+    """Asks as often as it takes, each time from where the last answer ended."""
+
+    def __init__(
+        self,
+        client: AgentClient,
+        query: list[tuple[str, str]],
+        tail: int | None,
+        *,
+        follow: bool,
+    ) -> None:
+        self._client = client
+        self._query = query
+        self._tail = tail
+        self._follow = follow
+        self._cursor: str | None = None
+
+    def events(self) -> Iterator[Event]:
+        """Yield each event's line and document."""
+        again = True
+        while again:
+            told = 0
+            again = self._follow
+            for line in self._lines():
+                document = json.loads(line)
+                self._cursor = document.get("cursor", self._cursor)
+                if document.get("schema") != STREAM:
+                    told += 1
+                    yield line, document
+                elif document["type"] in {"gap", "more"}:
+                    again = True
+                elif document["type"] == "error":
+                    raise AgentUnreachable(str(document.get("error")), "see castoff status")
+            again = again or (self._tail is None and told >= ROWS)
+            self._tail = None
+
+    def _lines(self) -> Iterator[bytes]:
+        try:
+            yield from self._client.lines(self._target())
+        except RequestRefused as refused:
+            oldest = refused.told.get("oldest")
+            if refused.status is not HTTPStatus.GONE or self._cursor in {None, oldest}:
+                raise
+            click.echo("castoff: some events are no longer kept", err=True)
+            self._cursor = str(oldest)
+            yield from self._client.lines(self._target())
+
+    def _target(self) -> str:
+        query = self._query
+        if self._cursor is not None:
+            query = [(name, text) for name, text in query if name != "since"]
+            query = [*query, ("after", self._cursor)]
+        elif self._tail is not None:
+            query = [*query, ("tail", str(self._tail))]
+        if self._follow:
+            query = [*query, ("follow", "1")]
+        elif self._cursor is not None or self._tail is None:
+            query = [*query, ("limit", str(ROWS))]
+        return f"/v1/events?{urlencode(query)}"
+
+
+def _shower(output: str, columns: int | None, *, colour: bool) -> Callable[[bytes, Any], None]:
+    if output == "json":
+        return lambda line, _: click.echo(line, nl=False)
+    from sensor.cli.event_table import EventTable
+
+    table: EventTable = EventTable(columns, colour=colour)
+    click.echo(table.header(), color=colour)
+
+    def show(_: bytes, document: Any) -> None:  # noqa: ANN401 - a JSON document
+        for line in table.lines(document):
+            click.echo(line, color=colour)
+
+    return show

@@ -1,0 +1,91 @@
+"""``castoff explain CONTAINER``: who or what caused its last start, as a tree with the evidence."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from sensor.cli.columns import ago
+from sensor.cli.completion import ContainerName
+from sensor.cli.options import (
+    colour_option,
+    coloured,
+    no_trunc_option,
+    output_option,
+    socket_option,
+    width,
+)
+from sensor.cli.reading import nanoseconds
+from sensor.cli.tree import Tree
+from sensor.control.causes import Step
+from sensor.control.client import AgentClient, RequestRefused
+from sensor.outputs.text import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS_SHOWN = 23
+"""Characters of a time of RFC 3339 up to its milliseconds."""
+
+
+@click.command()
+@click.argument("container", type=ContainerName())
+@click.option("--ascii", "plain", is_flag=True, help="Draw with ASCII alone.")
+@output_option
+@no_trunc_option
+@colour_option
+@socket_option
+def command(
+    container: str, *, plain: bool, output: str, no_trunc: bool, colour: str, socket: Path
+) -> None:
+    """Draw the chain of causes of the last start of CONTAINER: an id, a name, or its beginning."""
+    client = AgentClient(socket)
+    try:
+        told = client.document(f"/v1/explain/{quote(container, safe='')}")
+    except RequestRefused as refused:
+        for candidate in refused.told.get("candidates", ()):
+            click.echo(visible(f"{candidate['id']}  {candidate['name'] or '-'}"), err=True)
+        raise
+    if output == "json":
+        click.echo(json.dumps(told, separators=(",", ":")))
+        return
+    painted = coloured(colour)
+    tree = Tree(width(no_trunc=no_trunc), painted, unicode=not plain and _unicode())
+    steps = [Step.from_document(one) for one in told["steps"]]
+    for line in (*_heading(told["event"]), "", *tree.lines(steps)):
+        click.echo(line, color=painted)
+
+
+def _heading(event: dict[str, Any]) -> list[str]:
+    container, start = event["container"], event["start"]
+    image = (container.get("image") or {}).get("name")
+    name = container.get("name")
+    what = [f"container {name or container['id']}", image, container.get("runtime")]
+    when = event["time"] or ""
+    since = ago(nanoseconds(when), time.time_ns())
+    sure = ", ".join(f"{of} {how}" for of, how in event["confidence"].items())
+    lines = [", ".join(part for part in what if part)]
+    if name:
+        lines.append(f"id {container['id']}")
+    dormant = start.get("dormant_seconds")
+    asleep = f" after {dormant:.0f} s stopped" if dormant is not None else ""
+    lines.append(
+        f"{start['kind']} start{asleep} by {start['trigger']},"
+        f" {when[:SECONDS_SHOWN].replace('T', ' ')} UTC, {since}"
+    )
+    lines.append(f"confidence: {sure}")
+    return [visible(line) for line in lines]
+
+
+def _unicode() -> bool:
+    """Tell whether standard output can show more than ASCII."""
+    try:
+        "└│·".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""Options that several verbs share, so that they look and mean the same everywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from sensor.outputs.table import colour_wanted
+
+SOCKET = Path("/run/castoff/castoff.sock")
+
+socket_option = click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    default=SOCKET,
+    show_default=True,
+    envvar="CASTOFF_SOCKET",
+    help="Where the agent answers.",
+)
+output_option = click.option(
+    "-o",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="For people, or one JSON object a line.",
+)
+colour_option = click.option(
+    "--color",
+    "colour",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)
+no_trunc_option = click.option("--no-trunc", is_flag=True, help="Cut nothing to the terminal.")
+
+
+def coloured(colour: str) -> bool:
+    """Tell whether to write colours."""
+    if colour == "auto":
+        return colour_wanted(os.environ, terminal=sys.stdout.isatty())
+    return colour == "always"
+
+
+def width(*, no_trunc: bool) -> int | None:
+    """Return the terminal's columns, None where nothing is to be cut."""
+    if no_trunc or not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns

@@ -1,0 +1,142 @@
+"""Makes an event of its JSON document again, as far as tables show it.
+
+What a newer agent says and this command does not know is left out, never a reason to fail.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sensor.model import (
+    Certainty,
+    Confidence,
+    Container,
+    ContainerId,
+    Engine,
+    Event,
+    EventType,
+    Gap,
+    HostFacts,
+    Image,
+    Initiator,
+    InitiatorProcess,
+    InitiatorUser,
+    SensorNote,
+    Start,
+    StartKind,
+    Stop,
+    Trigger,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from enum import StrEnum
+
+    Document = Mapping[str, Any]
+
+_Member = TypeVar("_Member", bound="StrEnum")
+_NOWHERE = HostFacts("", "", None, "", None)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def event_of(document: Document) -> Event | None:
+    """Return the event; None when its type is not known here."""
+    kind = _member(EventType, document.get("type"))
+    if kind is None:
+        return None
+    time = nanoseconds(document.get("time")) or 0
+    verdict = document.get("verdict")
+    gap = document.get("gap")
+    note = document.get("sensor")
+    sure = document.get("confidence") or {}
+    return Event(
+        type=kind,
+        id=str(document.get("id")),
+        time=time,
+        observed=time,
+        realtime_offset=0,
+        host=_NOWHERE,
+        container=_container(document.get("container")),
+        start=_start(document.get("start")),
+        stop=_stop(document.get("stop")),
+        initiator=_initiator(document.get("initiator")),
+        verdict=Verdict(None, tuple(verdict.get("reasons") or ())) if verdict else None,
+        confidence=Certainty(
+            trigger=_member(Confidence, sure.get("trigger")) or Confidence.NONE,
+        ),
+        gap=Gap(str(gap.get("source")), str(gap.get("reason")), 0, 0, gap.get("lost"))
+        if gap
+        else None,
+        sensor=SensorNote(str(note.get("action")), note.get("containers")) if note else None,
+    )
+
+
+def nanoseconds(text: object) -> int | None:
+    """Return a time of RFC 3339 in ns since the Unix epoch, to the microsecond."""
+    try:
+        moment = dt.datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1) * 1000
+
+
+def _member(kind: type[_Member], text: object) -> _Member | None:
+    return next((one for one in kind if one == text), None)
+
+
+def _container(block: Document | None) -> Container | None:
+    if not block:
+        return None
+    image = block.get("image")
+    return Container(
+        id=ContainerId(str(block.get("id"))),
+        name=block.get("name"),
+        runtime=_member(Engine, block.get("runtime")),
+        oci_runtime=block.get("oci_runtime"),
+        image=Image(image.get("name"), image.get("id")) if image else None,
+    )
+
+
+def _start(block: Document | None) -> Start | None:
+    if not block:
+        return None
+    return Start(
+        kind=_member(StartKind, block.get("kind")) or StartKind.FIRST,
+        trigger=_member(Trigger, block.get("trigger")) or Trigger.UNKNOWN,
+        attempt=block.get("attempt"),
+        dormant_seconds=block.get("dormant_seconds"),
+    )
+
+
+def _stop(block: Document | None) -> Stop | None:
+    if not block:
+        return None
+    return Stop(**{name: block.get(name) for name in Stop.__slots__})
+
+
+def _initiator(block: Document | None) -> Initiator | None:
+    if not block:
+        return None
+    process, user = block.get("process"), block.get("user")
+    return Initiator(
+        process=InitiatorProcess(
+            pid=process.get("pid") or 0,
+            start_time=None,
+            exe=process.get("exe"),
+            argv=tuple(process.get("argv") or ()),
+            cwd=None,
+            tty=None,
+        )
+        if process
+        else None,
+        user=InitiatorUser(**{name: user.get(name) for name in InitiatorUser.__slots__})
+        if user
+        else None,
+        container_id=None,
+        socket=None,
+        ancestors=(),
+    )

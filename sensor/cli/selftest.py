@@ -1,0 +1,173 @@
+"""``castoff selftest``: starts a harmless container and sees whether the agent reports it.
+
+Exit codes: 0 everything held; 1 something did not; 3 no agent; 4 no right to ask it; 69 no runtime.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import click
+
+from sensor.cli import proof
+from sensor.cli.options import output_option, socket_option
+from sensor.control.client import AgentClient
+from sensor.control.coverage import CoverageReport
+from sensor.errors import CastoffError
+from sensor.outputs.text import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATIENCE = 10.0
+"""Seconds until the start must have been reported."""
+READY_SECONDS = 2.0
+WITNESS_SECONDS = 5.0
+"""Seconds in which the witnesses have to agree: an engine's own event comes after the start."""
+PERIOD = "2m"
+_FIRST_EXEC = "first execve"
+
+
+class RuntimeMissing(CastoffError):
+    """No container runtime is installed."""
+
+    exit_code = 69
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that had to hold."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@click.command()
+@click.option(
+    "--runtime",
+    type=click.Choice(["runc", "crun", "podman", "docker"]),
+    help="Start it by this one, not by the first that is installed.",
+)
+@output_option
+@socket_option
+def command(runtime: str | None, output: str, socket: Path) -> None:
+    """Start a harmless container and verify that it is reported, with its witnesses.
+
+    Needs root, or the rights to run containers.
+    """
+    found = proof.runtimes()
+    if not found or (runtime is not None and runtime not in found):
+        raise RuntimeMissing(
+            f"{runtime or 'runc, crun, podman or docker'} is not installed", "install one of them"
+        )
+    chosen = runtime or next(iter(found))
+    checks = _run(AgentClient(socket), chosen, found[chosen])
+    for check in checks:
+        if output == "json":
+            click.echo(json.dumps(asdict(check), separators=(",", ":")))
+        else:
+            click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {visible(check.detail)}")
+    if not all(check.ok for check in checks):
+        sys.exit(1)
+
+
+def _run(client: AgentClient, runtime: str, where: str) -> list[Check]:
+    status = client.status()
+    checks = [Check("agent", True, f"castoff {status.version}, pid {status.pid}")]  # noqa: FBT003
+    name = proof.new_name()
+    watch = _Watch(client, name)
+    watch.ready()
+    began = time.time()
+    ran = proof.start(runtime, where, name)
+    detail = ran.problem or f"{' '.join(ran.command)} ran by {runtime} as {name}"
+    checks.append(Check("container", ran.problem is None, detail))
+    if ran.problem is not None:
+        return checks
+    event = watch.wait(PATIENCE)
+    if event is None:
+        detail = f"not within {PATIENCE:g} s of its end"
+        return [*checks, Check("reported", False, detail)]  # noqa: FBT003 - a field
+    took = watch.arrived - began
+    detail = f"{took * 1000:.0f} ms after the command"
+    checks.append(Check("reported", True, detail))  # noqa: FBT003 - a field
+    return [*checks, *_judge(event, runtime), _agreed(client, event["container"]["id"])]
+
+
+def _judge(event: dict[str, Any], runtime: str) -> list[Check]:
+    """Check what the event says."""
+    told = [(one["source"], one["what"]) for one in event["evidence"]]
+    kernel = any(source == "kernel" and what.startswith(_FIRST_EXEC) for source, what in told)
+    oci_runtime = event["container"]["oci_runtime"]
+    commanded = any(what.startswith(f"{oci_runtime} ") for _, what in told)
+    start, sure = event["start"], event["confidence"]
+    process = (event["initiator"] or {}).get("process") or {}
+    caused = any(part.rpartition("/")[2] == runtime for part in (process.get("argv") or [])[:1])
+    caller = " ".join(process.get("argv") or ["nobody"])
+    said = "; ".join(f"{source}: {what}" for source, what in told) or "no evidence"
+    return [
+        Check("kernel saw the init", kernel, said),
+        Check("runtime's command seen", commanded, str(oci_runtime)),
+        Check("first start", start["kind"] == "first", str(start["kind"])),
+        Check(
+            "cause",
+            caused and start["trigger"] != "unknown",
+            f"{start['trigger']} ({sure['trigger']}), {caller}",
+        ),
+    ]
+
+
+def _agreed(client: AgentClient, id_: str) -> Check:
+    """Check that no witness that should have seen the start has missed it."""
+    end = time.monotonic() + WITNESS_SECONDS
+    while True:
+        report = CoverageReport.from_json(client.get(f"/v1/coverage?since={PERIOD}"))
+        missed = next((row for row in report.disagreements if row.id == id_), None)
+        if missed is None:
+            return Check("witnesses agree", True, "nobody missed it")  # noqa: FBT003 - a field
+        if time.monotonic() >= end:
+            missing = ", ".join(missed.missing)
+            return Check("witnesses agree", False, f"not {missing}: {missed.reason}")  # noqa: FBT003
+        time.sleep(0.2)
+
+
+class _Watch:
+    """Follows the starts of one container in a thread; the process's end ends it."""
+
+    def __init__(self, client: AgentClient, name: str) -> None:
+        self.arrived = 0.0
+        self._client = client
+        self._begun = threading.Event()
+        self._found: queue.Queue[dict[str, Any]] = queue.Queue()
+        query = urlencode({"follow": 1, "type": "start", "filter": f"container={name}"})
+        self._target = f"/v1/events?{query}"
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def ready(self) -> None:
+        """Wait until the agent has taken the follower."""
+        self._begun.wait(READY_SECONDS)
+
+    def wait(self, seconds: float) -> dict[str, Any] | None:
+        """Return the start, None when it does not come."""
+        try:
+            return self._found.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def _follow(self) -> None:
+        try:
+            for line in self._client.lines(self._target, self._begun.set):
+                document = json.loads(line)
+                if document["type"] == "container.start":
+                    self.arrived = time.time()
+                    self._found.put(document)
+        except CastoffError:
+            # The checks say that nothing was reported.
+            self._begun.set()

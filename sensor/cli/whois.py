@@ -1,0 +1,56 @@
+"""``castoff whois PID``: which container a process belongs to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sensor.cli.options import output_option, socket_option
+from sensor.control.client import AgentClient
+from sensor.control.view import ContainerView
+from sensor.outputs.text import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("pid", type=click.IntRange(min=1))
+@output_option
+@socket_option
+def command(pid: int, output: str, socket: Path) -> None:
+    """Name the container of a process, the innermost one; exit code 1 when it is in none.
+
+    PID is as the agent's pid namespace numbers it, which is the host's.
+    """
+    told = AgentClient(socket).document(f"/v1/whois/{pid}")
+    if output == "json":
+        click.echo(json.dumps(told, separators=(",", ":")))
+    else:
+        for line in _lines(pid, told):
+            click.echo(line)
+    if told["container"] is None:
+        sys.exit(1)
+
+
+def _lines(pid: int, told: dict[str, object]) -> list[str]:
+    block = told["container"]
+    if not isinstance(block, dict):
+        return [f"process {pid} belongs to no container"]
+    container = ContainerView.from_document(block)
+    parents = told.get("parents")
+    pairs = [
+        ("container", container.id),
+        ("name", container.name),
+        ("image", container.image),
+        ("runtime", container.runtime),
+        ("state", None if container.state == "unknown" else container.state),
+        ("init", None if container.pid is None else str(container.pid)),
+        ("pod", "/".join(part for part in (container.namespace, container.pod) if part) or None),
+        ("inside of", ", ".join(map(str, parents)) if isinstance(parents, list) else None),
+        ("cgroup", told.get("cgroup")),
+    ]
+    return [f"{name:<10} {visible(str(value))}" for name, value in pairs if value]
