@@ -91,11 +91,7 @@ def _pss_kib(pid: int) -> Counter[str]:
 
 def _compilers(pid: int) -> list[str]:
     maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
-    return [name for name in LARGEST = 6
-"""Mappings named where memory is told."""
-MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)")
-"""A mapping's head line in /proc/PID/smaps; what follows are its figures."""
-COMPILER_LIBRARIES if name in maps]
+    return [name for name in COMPILER_LIBRARIES if name in maps]
 
 
 def _idle(agent: Agent) -> tuple[float, int]:
