@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from bench.burst import PARALLEL
+from bench.progress import say
 from bench.rows import Row
 from tests.e2e.engines.image import IMAGE
 
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
     from bench.agent import Line
     from bench.burst import Burst
 
-SENTINEL = "castoff-sentinel-"
-"""What the containers are called that only mark the end of something."""
+OTHERS = re.compile(r"castoff-(?!bench-).+-[0-9a-f]{12}")
+"""Containers of tests, and those that only mark the end of something: true starts of somebody."""
 
 
 def rows(burst: Burst, command: str) -> list[Row]:
@@ -23,11 +25,9 @@ def rows(burst: Burst, command: str) -> list[Row]:
     ours = Counter(line.container["id"] for line in burst.of("start"))
     whole = {line.container["id"] for line in burst.of("start") if _is_whole(line, burst)}
     twice = sum(count - 1 for count in ours.values())
-    extra = [
-        line
-        for line in starts
-        if line.container["id"] not in burst.names and not line.container["id"].startswith(SENTINEL)
-    ]
+    extra = [line for line in starts if _is_extra(line, burst)]
+    for line in extra:
+        say(f"extra: {line.raw.decode()}")
     failed = sum(line.is_a("start_failed") for line in burst.lines)
     count = len(burst.names)
     return [
@@ -48,6 +48,13 @@ def rows(burst: Burst, command: str) -> list[Row]:
             },
         )
     ]
+
+
+def _is_extra(line: Line, burst: Burst) -> bool:
+    container = line.container
+    if container["id"] in burst.names:
+        return False
+    return not any(OTHERS.fullmatch(name or "") for name in (container["id"], container["name"]))
 
 
 def _is_whole(line: Line, burst: Burst) -> bool:

@@ -124,9 +124,8 @@ class AgentClient:
     def _asking(self, target: str, silence: float) -> Iterator[_Exchange]:
         """Send the request and check the answer's head; translate what goes wrong."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(self._seconds)
             try:
-                connection.connect(str(self._path))
+                self._connect(connection)
                 exchange = _Exchange(connection)
                 head = exchange.ask(target)
                 connection.settimeout(silence)
@@ -146,6 +145,18 @@ class AgentClient:
                     f"{self._path}: {reason}",
                     "start the agent (castoff run), or name its socket with --socket",
                 ) from error
+
+    def _connect(self, connection: socket.socket) -> None:
+        """Wait for a place in the listener's queue, which only a blocking connect does (unix(7))."""
+        whole, rest = divmod(self._seconds, 1)
+        patience = struct.pack("ll", int(whole), int(rest * 1_000_000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        try:
+            connection.connect(str(self._path))
+        except BlockingIOError as error:
+            raise TimeoutError from error
+        finally:
+            connection.settimeout(self._seconds)
 
     def _refuse(self, target: str, head: HTTPStatus, exchange: _Exchange) -> None:
         if head == HTTPStatus.FORBIDDEN:

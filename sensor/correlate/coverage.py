@@ -45,7 +45,8 @@ _STREAMS = {
     Engine.CONTAINERD: Witness.CONTAINERD,
     Engine.PODMAN: Witness.PODMAN,
 }
-_STARTING = frozenset({"start", "restart"})
+_STARTING = "start"
+"""Docker tells a ``restart`` beside the ``start`` that it means."""
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ class Coverage:
 
     def on_engine(self, told: EngineEvent) -> None:
         """Take note of a start that an engine tells."""
-        if told.action not in _STARTING:
+        if told.action != _STARTING:
             return
         for seen in reversed(self._starts):
             # Engines tell late when the node is busy: a word about a container with a start that

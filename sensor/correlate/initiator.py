@@ -154,6 +154,9 @@ class Attributor:
         found: list[Party] = []
         for asked in self._callers.requests(subject.restart_since, subject.time):
             target = asked.target
+            if self._parties.is_engine_caller(asked.request.caller):
+                # dockerd hands on to containerd what somebody has asked of it.
+                continue
             if asked.request.time < subject.since and target.request is not Request.RESTART:
                 continue
             if any(subject.names.called(one) for one in target.targets):

@@ -59,8 +59,9 @@ if TYPE_CHECKING:
     from sensor.correlate.starts import StartReporter
     from sensor.model import Description
 
-DESCRIPTION_WAIT = 250_000_000
-"""Nanoseconds that a start waits for a description. Reading one takes about a millisecond."""
+DESCRIPTION_WAIT = 1_000_000_000
+"""Nanoseconds that a start waits for a description. Reading one takes about a millisecond; a node
+under great pressure, or a hung disk, takes longer."""
 
 ENDED_MAX = 1024
 """Ended inits of unknown containers that are remembered, for inventories under way."""

@@ -11,6 +11,7 @@ meets damage moves the file aside and begins a new one; a reader says so and goe
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from typing import TYPE_CHECKING
@@ -81,6 +82,8 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self._refuse_newer()
+        # SQLite gives the rights of this file to those that it makes beside it.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
         connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )

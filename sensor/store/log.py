@@ -97,6 +97,7 @@ class Store:
         settings = settings or StoreSettings()
         self._database = Database(directory, sync=SYNCS[settings.sync])
         self._restored: KnowledgeRestored | None = None
+        self._unopened = "it is damaged again and again"
         self.cursors: Mapping[str, int] = {}
         """Where the outputs stood when the store was opened."""
         self._counters: Mapping[str, tuple[str, int]] = {}
@@ -116,7 +117,9 @@ class Store:
     def _begin(
         self, connection: sqlite3.Connection | None, rows: Rows | None, listener: Listener | None
     ) -> None:
-        if connection is not None and rows is not None:
+        if connection is None or rows is None:
+            self._writer.fail(self._unopened)
+        else:
             try:
                 self._writer.adopt(connection, rows)
             except sqlite3.Error as error:
@@ -147,7 +150,7 @@ class Store:
                     with contextlib.suppress(OSError):
                         if space.drop_ballast():
                             continue
-                    log.error("%s cannot be opened yet: %s", self._database.path, error)  # noqa: TRY400
+                    self._unopened = str(error)
                     break
                 self._database.move_aside()
             else:

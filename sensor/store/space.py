@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BALLAST_NAME = "castoff.ballast"
 BALLAST_BYTES = 16 << 20
-"""As much as the write-ahead log: what stands in the log can then go to the file, and be deleted there."""
+"""As much as the write-ahead log holds: so it can go to the file and give back its space."""
 
 BALLAST_SHARE = 8
 """The ballast takes at most one of so many parts of the disk."""

@@ -163,7 +163,7 @@ class Writer:
                     continue
                 if what is Trouble.DAMAGE and self._begin_anew():
                     continue
-                self._fail(str(error))
+                self.fail(str(error))
                 if self._queue.closed:
                     return False
                 if what is Trouble.DISK:
@@ -206,8 +206,10 @@ class Writer:
         try:
             more = self._retention.enforce(self._connection, time.time_ns())
         except _ERRORS as error:
-            # The next batch meets the same trouble, and deals with it.
-            log.warning("the log's limits could not be kept: %s", error)
+            # All but damage to what is old is met by the next batch, too, and dealt with there.
+            log.debug("the log's limits could not be kept: %s", error)
+            if self._trouble(error) is Trouble.DAMAGE:
+                self._begin_anew()
         self._report()
         return more
 
@@ -235,7 +237,8 @@ class Writer:
         except (sqlite3.Error, ValueError):
             self._release()
 
-    def _fail(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
+        """Say that nothing can be written, once."""
         if self.failing is None:
             log.error("events cannot be kept in %s: %s", self._database.path, reason)
             self._tell(self._listener.failing, reason)

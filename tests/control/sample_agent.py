@@ -53,7 +53,7 @@ class View:
 def line(number: int, type_: str = "container.start", **container: object) -> bytes:
     """An event of second ``number`` after the epoch, as its JSON line."""
     seconds = f"{number % 60:02d}"
-    document = {
+    document: dict[str, object] = {
         "schema": "castoff.event/1",
         "type": type_,
         "id": f"id-{number}",

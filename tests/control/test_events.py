@@ -17,6 +17,10 @@ from tests.control.sample_agent import DATABASE, Following, Log, ask, documents,
 SMALL = replace(LIMITS, page_rows=3, heartbeat_seconds=0.1)
 
 
+def publish(server: ControlServer, number: int, name: str = "web") -> None:
+    server.publish(number, lambda: line(number, name=name))
+
+
 def sequences(found: list[dict[str, object]]) -> list[int]:
     return [int(str(one["cursor"]).rpartition("-")[2]) for one in found]
 
@@ -58,7 +62,7 @@ def test_the_log_is_asked(query: str, expected: list[int]) -> None:
 
 def test_a_line_is_the_document_with_its_cursor() -> None:
     async def scenario(_: ControlServer, path: Path) -> None:
-        _, body = await ask(path, "/v1/events")
+        body = (await ask(path, "/v1/events"))[1]
         assert body.startswith(b'{"cursor":"abc123-1","schema":"castoff.event/1",')
         assert json.loads(body) == {"cursor": "abc123-1", **json.loads(line(1))}
 
@@ -106,10 +110,10 @@ def test_a_follower_gets_what_was_and_what_comes_once_each() -> None:
 
     async def scenario(server: ControlServer, path: Path) -> None:
         following = await Following.begin(path, "&since=1970-01-01T00:00:01")
-        found = []
+        found: list[dict[str, object]] = []
         for number in range(11, 31):
             log.events[number] = line(number)
-            server.publish(number, lambda number=number: line(number))
+            publish(server, number)
             await asyncio.sleep(0.001)
         while len(found) < 30:
             document = await following.next()
@@ -144,7 +148,7 @@ def test_a_limit_and_an_until_end_a_follower() -> None:
     async def scenario(server: ControlServer, path: Path) -> None:
         following = await Following.begin(path, "&limit=2")
         for number in (4, 5, 6):
-            server.publish(number, lambda number=number: line(number))
+            publish(server, number)
         assert [await following.next() is None for _ in range(3)] == [False, False, True]
         late = await Following.begin(path, "&until=1s")
         assert await late.next() is None
@@ -198,7 +202,7 @@ def test_one_stuck_follower_is_cut_with_a_gap_and_49_others_miss_nothing() -> No
         others = [await Following.begin(path) for _ in range(49)]
 
         async def read(client: Following) -> list[int]:
-            found = []
+            found: list[int] = []
             while len(found) < 400:
                 document = await client.next()
                 assert document is not None
@@ -208,7 +212,7 @@ def test_one_stuck_follower_is_cut_with_a_gap_and_49_others_miss_nothing() -> No
         readers = [asyncio.create_task(read(client)) for client in others]
         stuck.reader._transport.pause_reading()  # type: ignore[attr-defined]
         for number in range(1, 401):
-            server.publish(number, lambda number=number: line(number, name=padding))
+            publish(server, number, padding)
             await asyncio.sleep(0.001)
         assert all(found == list(range(1, 401)) for found in await asyncio.gather(*readers))
         stuck.reader._transport.resume_reading()  # type: ignore[attr-defined]
@@ -237,7 +241,7 @@ def test_a_follower_that_never_reads_again_is_dropped(monkeypatch: pytest.Monkey
         stuck = await Following.begin(path)
         stuck.reader._transport.pause_reading()  # type: ignore[attr-defined]
         for number in range(1, 200):
-            server.publish(number, lambda number=number: line(number, name="x" * 4000))
+            publish(server, number, "x" * 4000)
         while server.following or server._clients:
             await asyncio.sleep(0.02)
         stuck.close()
@@ -301,6 +305,7 @@ def test_an_unreadable_log_is_told_by_status_or_by_a_line() -> None:
         log.failing = None
         following = await Following.begin(path, "&after=abc123-1")
         log.failing = "gone"
+        last: dict[str, object] = {}
         while (document := await following.next()) is not None:
             last = document
         assert (last["type"], last["error"]) == ("error", "gone")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -20,8 +21,9 @@ import pytest
 
 from sensor.control import http as http_module
 from sensor.control.client import AgentClient
+from sensor.control.limits import LIMITS
 from sensor.control.peer import Peer
-from sensor.control.server import CLIENTS_LIMIT, ControlServer
+from sensor.control.server import ControlServer
 from sensor.control.status import Status
 from sensor.errors import AgentUnreachable, PermissionMissing, ProbesBusy, StateUnusable
 from tests.control.test_status import STATUS
@@ -111,8 +113,8 @@ def test_one_connection_carries_several_requests(path: Path) -> None:
 
 def test_one_client_too_many_is_told_and_the_others_stay(path: Path) -> None:
     async def scenario(server: ControlServer) -> None:
-        held = [await asyncio.open_unix_connection(str(path)) for _ in range(CLIENTS_LIMIT)]
-        while len(server._clients) < CLIENTS_LIMIT:
+        held = [await asyncio.open_unix_connection(str(path)) for _ in range(LIMITS.clients)]
+        while len(server._clients) < LIMITS.clients:
             await asyncio.sleep(0.01)
         answer = await exchange(path, b"GET /healthz HTTP/1.1\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 503 ")
@@ -122,6 +124,59 @@ def test_one_client_too_many_is_told_and_the_others_stay(path: Path) -> None:
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
         for _, open_writer in held:
             open_writer.close()
+
+    serving(path, scenario)
+
+
+def crowd(path: Path, said: bytes, into: list[socket.socket]) -> float:
+    """Connect a thousand times and return the longest wait."""
+    slowest = 0.0
+    for _ in range(1000):
+        connection = socket.socket(socket.AF_UNIX)
+        into.append(connection)
+        # Blocking: otherwise a full queue of the listener is an error at once.
+        before = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            connection.connect(str(path))
+            connection.sendall(said)
+        slowest = max(slowest, time.monotonic() - before)
+    return slowest
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["silent", "busy"]
+)
+def test_a_thousand_connections_leave_the_agent_as_it_was(path: Path, said: bytes) -> None:
+    async def scenario(server: ControlServer) -> None:
+        connections: list[socket.socket] = []
+        slowest = await asyncio.to_thread(crowd, path, said, connections)
+        assert len(server._clients) <= 2 * LIMITS.clients
+        for connection in connections:
+            connection.close()
+        while server._clients:
+            await asyncio.sleep(0.01)
+        answer = await exchange(path, b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert server.closed_unheard + server.refused > 0
+        assert slowest < 1
+
+    serving(path, scenario)
+
+
+def test_a_client_that_reads_nothing_is_forgotten(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.2)
+
+    async def scenario(server: ControlServer) -> None:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(connection, str(path))
+            connection.send(b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 90)
+            await asyncio.sleep(0.1)
+            while server._clients:
+                await asyncio.sleep(0.02)
 
     serving(path, scenario)
 

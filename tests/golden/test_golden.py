@@ -187,10 +187,6 @@ STORIES: dict[str, tuple[str, ...]] = {
 AT_ONCE = frozenset({"docker_parallel", "agent_upgrade", "agent_blind"})
 """Stories whose lines come in any order: of eight at once, of an inventory beside the rings."""
 
-LATE_RECORD = "Docker's record of this very run, read late, is taken for that of an earlier one"
-TOLD_WRONG = {"agent_upgrade": LATE_RECORD, "agent_blind": LATE_RECORD}
-"""Stories that are not told right yet. What is mended is taken out of here."""
-
 
 def name(path: Path) -> str:
     return path.stem
@@ -330,15 +326,7 @@ def test_every_golden_event_is_of_the_schema(capture: Path) -> None:
     assert not problems
 
 
-@pytest.mark.parametrize(
-    "behaviour",
-    [
-        pytest.param(
-            one, marks=pytest.mark.xfail(reason=TOLD_WRONG[one]) if one in TOLD_WRONG else ()
-        )
-        for one in STORIES
-    ],
-)
+@pytest.mark.parametrize("behaviour", STORIES)
 def test_every_capture_tells_its_story(behaviour: str) -> None:
     told = list(story(events_in(captures.HERE / f"{behaviour}.capture")))
     wanted = STORIES[behaviour]

@@ -1,4 +1,4 @@
-"""Damaged, cut, older and newer files: read, moved aside, brought up to date, or refused untouched."""
+"""Damaged, cut, older and newer files: read, moved aside, brought up to date, or refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def survives(directory: Path, data: bytes) -> Path | None:
-    """Open a file that holds ``data``: all that a store does works. Where was it moved, if so?"""
+    """Open a file that holds ``data``: all that a store does works. Tells where it was moved."""
     directory.mkdir(exist_ok=True)
     (directory / FILE_NAME).write_bytes(data)
     heard = Heard()
@@ -90,7 +90,7 @@ def test_flipped_bits_are_read_or_moved_aside_or_refused(
         survives(Path(base), bytes(raw))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.binary(max_size=200), cut=st.integers(0, 1 << 16), flip=st.integers(0, 1 << 16))
 def test_a_write_ahead_log_that_is_cut_or_damaged_ends_early(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, cut: int, flip: int

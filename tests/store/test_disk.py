@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from sensor.store.database import FILE_NAME, Database
-from sensor.store.log import StoreSettings
+from sensor.store.listener import Listener
+from sensor.store.log import Store, StoreSettings
 from sensor.store.query import Query, Reader
 from sensor.store.space import BALLAST_NAME, Space
 from tests.store.entries import BOOT, PATIENCE, SECOND, Heard, made, numbers, opened, read
@@ -160,7 +161,7 @@ class Faulty(sqlite3.Connection):
     def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
         if sql == "COMMIT" and self.errors:
             error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorcode = self.errors.pop(0)  # type: ignore[misc]
+            error.sqlite_errorcode = self.errors.pop(0)
             raise error
         return super().execute(sql, *rest)  # type: ignore[arg-type]
 
@@ -174,7 +175,7 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]], None]:
         "sensor.store.database.sqlite3.connect",
         lambda *args, **named: connect(*args, **named, factory=Faulty),
     )
-    return lambda errors: Faulty.errors.extend(errors)
+    return Faulty.errors.extend
 
 
 def test_an_error_of_the_disk_is_outlasted(
@@ -205,7 +206,7 @@ def test_a_disk_that_fails_at_the_start_is_waited_for(
     def fails(self: Database) -> sqlite3.Connection:
         if failures:
             error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorcode = failures.pop()  # type: ignore[misc]
+            error.sqlite_errorcode = failures.pop()
             raise error
         return open_(self)
 
@@ -232,9 +233,6 @@ def test_damage_that_never_ends_does_not_fill_the_disk(
 
 
 def test_a_listener_whose_loop_has_ended_is_no_trouble(tmp_path: Path) -> None:
-    from sensor.store.listener import Listener  # noqa: PLC0415
-    from sensor.store.log import Store  # noqa: PLC0415
-
     def closed(_: object) -> None:
         message = "Event loop is closed"
         raise RuntimeError(message)

@@ -1,4 +1,4 @@
-"""The log as it is asked: by time, type, container and name, page by page, whatever the clock did."""
+"""The log as it is asked: by time, type, container and name, whatever the clock did."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ TIMES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(times=TIMES, since=st.integers(-2, 40), length=st.integers(0, 20), newest=st.booleans())
 def test_a_query_is_what_a_filter_would_give(
     tmp_path_factory: pytest.TempPathFactory,
@@ -227,7 +227,7 @@ def test_a_cursor_of_the_future_has_expired(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_or_not_ours_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StateUnusable, match="castoff.db"):
+    with pytest.raises(StateUnusable, match=r"castoff\.db"):
         Reader(tmp_path / "castoff.db").read(Query())
     database = sqlite3.connect(tmp_path / "castoff.db")
     database.execute("CREATE TABLE a (b)")
@@ -235,7 +235,7 @@ def test_a_file_that_is_not_there_or_not_ours_is_said(tmp_path: Path) -> None:
     with pytest.raises(StateUnusable, match="schema 0"):
         Reader(tmp_path / "castoff.db").extent()
     (tmp_path / "castoff.db").write_bytes(b"rubbish" * 1000)
-    with pytest.raises(StateUnusable, match="castoff.db"):
+    with pytest.raises(StateUnusable, match=r"castoff\.db"):
         Reader(tmp_path / "castoff.db").read(Query())
 
 
