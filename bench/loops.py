@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.attachment import Attachment
     from tests.e2e.engines.lab import Lab
 
-CASE_SECONDS = 10.0
+CASE_SECONDS = 7.0
 PAIRS_MIN = 9
 UNCHANGED = 1.005
 """A ratio of 1.00: what is below this is so when rounded."""

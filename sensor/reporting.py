@@ -102,6 +102,7 @@ def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
         counters.append(("kernel.malformed", sum(agent.source.malformed.values())))
         counters.append(("kernel.backlog_bytes", agent.source.backlog()))
     counters += [(f"defect.{kind}", number) for kind, number in agent.core.defects.items()]
+    counters.append(("starts.waiting", int(agent.core.waiting())))
     counters.append(("containers.known", len(agent.core.table)))
     counters.append(("containers.forgotten", agent.core.table.forgotten))
     return tuple(counters)

@@ -10,6 +10,7 @@ import contextlib
 import grp
 import json
 import socket
+import struct
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ class AgentClient:
                 ) from error
 
     def _connect(self, connection: socket.socket) -> None:
-        """Wait for a place in the listener's queue, which only a blocking connect does (unix(7))."""
+        """Wait for a place in the listener's queue: only a blocking connect does (unix(7))."""
         whole, rest = divmod(self._seconds, 1)
         patience = struct.pack("ll", int(whole), int(rest * 1_000_000))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)

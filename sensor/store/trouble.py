@@ -83,7 +83,10 @@ def is_wrong_place(path: Path, error: Error) -> bool:
     """Tell whether the path or the rights are wrong, which waiting does not change."""
     if isinstance(error, OSError):
         return error.errno in _WRONG_PLACE
-    if not path.parent.is_dir() or path.is_dir():
-        return True
-    read_only = bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    try:
+        if not path.parent.is_dir() or path.is_dir():
+            return True
+        read_only = bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
     return not read_only and not os.access(path.parent, os.W_OK)

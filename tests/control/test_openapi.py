@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import schemathesis
@@ -46,7 +47,7 @@ def server() -> Iterator[Running]:
 
 @schema.parametrize()
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-def test_answers_are_as_the_document_says(case: schemathesis.Case[None], server: Running) -> None:
+def test_answers_are_as_the_document_says(case: schemathesis.Case[Any], server: Running) -> None:
     response = case.call(base_url=f"http://127.0.0.1:{server.port}", timeout=10)
     case.validate_response(response, checks=CHECKS)
 

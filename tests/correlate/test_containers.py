@@ -139,11 +139,11 @@ def test_more_waiting_starts_than_the_table_holds_all_go_out() -> None:
     boxes = [numbered(number) for number in range(12)]
     for box in boxes:
         core >> box.create(0) >> box.execs(5)
-    core.wait(until=1000)
+    core.wait(until=2000)
     assert [e.container.id for e in core.starts if e.container] == [box.id for box in boxes]
     for box in boxes:
-        core >> box.exits(1100)
-    core >> WEB.create(1200)
+        core >> box.exits(2100)
+    core >> WEB.create(2200)
     assert core.table.running == 0
 
 

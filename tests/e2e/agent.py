@@ -21,6 +21,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from sensor.control.client import AgentClient
 from tests.e2e.engines.daemon import tail
 from tests.e2e.engines.lab import Lab, unique
 from tests.e2e.engines.runc import Runc
@@ -32,8 +33,8 @@ SCHEMA = CHECKOUT / "docs" / "schema" / "castoff.event.1.schema.json"
 LOCK = Path("/run/castoff/lock")
 EVENT_SECONDS = 15.0
 READY_SECONDS = 60.0
-DESCRIPTION_SECONDS = 0.3
-"""A little more than the longest time for which a start waits for its description."""
+READ_SECONDS = 0.05
+"""For lines that the agent has written and this process has not read yet."""
 
 Event = dict[str, Any]
 
@@ -254,14 +255,19 @@ class Agent:
         """Wait until the agent has reported all that happened up to now.
 
         The kernel's records of a container started now come after everything before it. What the
-        agent then still holds back are starts whose description is being read, for a bounded time:
-        after that, an event that is not there will not come.
+        agent then still holds back are starts whose description is being read: once it says that
+        there are none, an event that is not there will not come.
         """
         name = unique("sentinel")
         self._runc.run(name, "true")
         self._runc.delete(name)
         self.wait_for(lambda: self.starts(name) and self.stops(name), f"{name} starts and stops")
-        self.quiet(DESCRIPTION_SECONDS)
+        client = AgentClient(self.socket)
+        self.wait_for(
+            lambda: dict(client.status().counters).get("starts.waiting") == 0,
+            "no start waits for its description",
+        )
+        self.quiet(READ_SECONDS)
 
     def exactly(self, count: int, kind: str, container: str) -> list[Event]:
         """Return the container's events of ``kind``, of which there must be ``count``."""

@@ -85,7 +85,8 @@ class Heard:
 def opened(
     directory: Path, settings: StoreSettings | None = None, heard: Heard | None = None
 ) -> Iterator[Store]:
-    """Open a store and close it at the end."""
+    """Open a store and close it at the end; unless told otherwise one that spares the disk."""
+    settings = settings or StoreSettings(sync="normal")
     store = Store(directory, settings, (heard or Heard()).listener())
     try:
         yield store
