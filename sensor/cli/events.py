@@ -85,10 +85,10 @@ def command(
     query = _query(since, until, types, filters)
     if tail is None and since is None and not follow:
         tail = TAIL_DEFAULT
-    events = Session(AgentClient(socket), query, tail, follow=follow).events()
-    show = _shower(output, width(no_trunc=no_trunc), colour=coloured(colour))
+    begin, show = _shower(output, width(no_trunc=no_trunc), colour=coloured(colour))
+    session = Session(AgentClient(socket), query, tail, follow=follow, begun=begin)
     try:
-        for line, document in events:
+        for line, document in session.events():
             show(line, document)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -134,12 +134,16 @@ class Session:
         tail: int | None,
         *,
         follow: bool,
+        begun: Callable[[], None] = lambda: None,
     ) -> None:
+        """``begun`` is called when the agent has agreed for the first time."""
         self._client = client
+        self._begun = begun
         self._query = query
         self._tail = tail
         self._follow = follow
         self._cursor: str | None = None
+        self._failed = False
 
     def events(self) -> Iterator[Event]:
         """Yield each event's line and document."""
@@ -152,17 +156,22 @@ class Session:
                 self._cursor = document.get("cursor", self._cursor)
                 if document.get("schema") != STREAM:
                     told += 1
+                    self._failed = False
                     yield line, document
                 elif document["type"] in {"gap", "more"}:
                     again = True
                 elif document["type"] == "error":
-                    raise AgentUnreachable(str(document.get("error")), "see castoff status")
+                    # Asked again, the agent says by its status what is the matter.
+                    if self._failed:
+                        raise AgentUnreachable(str(document.get("error")), "see castoff status")
+                    again = self._failed = True
             again = again or (self._tail is None and told >= ROWS)
             self._tail = None
 
     def _lines(self) -> Iterator[bytes]:
+        begun, self._begun = self._begun, lambda: None
         try:
-            yield from self._client.lines(self._target())
+            yield from self._client.lines(self._target(), begun)
         except RequestRefused as refused:
             oldest = refused.told.get("oldest")
             if refused.status is not HTTPStatus.GONE or self._cursor in {None, oldest}:
@@ -185,16 +194,18 @@ class Session:
         return f"/v1/events?{urlencode(query)}"
 
 
-def _shower(output: str, columns: int | None, *, colour: bool) -> Callable[[bytes, Any], None]:
+def _shower(
+    output: str, columns: int | None, *, colour: bool
+) -> tuple[Callable[[], None], Callable[[bytes, Any], None]]:
+    """Return what to do at the beginning and with each event."""
     if output == "json":
-        return lambda line, _: click.echo(line, nl=False)
+        return lambda: None, lambda line, _: click.echo(line, nl=False)
     from sensor.cli.event_table import EventTable
 
     table: EventTable = EventTable(columns, colour=colour)
-    click.echo(table.header(), color=colour)
 
     def show(_: bytes, document: Any) -> None:  # noqa: ANN401 - a JSON document
         for line in table.lines(document):
             click.echo(line, color=colour)
 
-    return show
+    return lambda: click.echo(table.header(), color=colour), show

@@ -15,7 +15,8 @@ SOCKET = Path("/run/castoff/castoff.sock")
 
 socket_option = click.option(
     "--socket",
-    type=click.Path(path_type=Path),
+    # Whether it can be used is for the agent to say: click's own check would call it wrong usage.
+    type=click.Path(path_type=Path, readable=False),
     default=SOCKET,
     show_default=True,
     envvar="CASTOFF_SOCKET",

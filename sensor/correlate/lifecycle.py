@@ -11,9 +11,10 @@ Rules:
    What comes about the same container meanwhile waits behind it.
 4. A creation fails when its init ends before its first execve, when the creating command ends with
    an error before it, or when the container is deleted before it; once per creation.
-5. A restored container's init never calls execve: the restore command's success is its start.
-6. What an earlier agent was told already is background: it is remembered, and nothing follows.
-7. Steps of image builds are runtime commands too, and no container starts: they are counted only.
+5. The end of an init that had executed its entrypoint proves a start whose record was lost.
+6. A restored container's init never calls execve: the restore command's success is its start.
+7. What an earlier agent was told already is background: it is remembered, and nothing follows.
+8. Steps of image builds are runtime commands too, and no container starts: they are counted only.
 """
 
 from __future__ import annotations
@@ -288,14 +289,27 @@ class Lifecycle:
                 self._ends.failed(state, exit_, exit_.status, reason)
                 return
             if creation is None or state is None or state.init != creation.process.key:
-                # Only a restored container is known by its runtime's process: rule 5.
+                # Only a restored container is known by its runtime's process: rule 6.
                 state = None
+        if state is None and exit_.started:
+            state = self._missed_start(exit_)
         if state is None or not state.alive:
             self._ended.append(exit_.process)
             self.ignored["exit_unknown"] += 1
             return
         self._ends.stopped(state, exit_)
         self._callers.forget_supervisor(state.key.id)
+
+    def _missed_start(self, exit_: InitExit) -> ContainerState | None:
+        """Report the start that an end proves: the record of the first execve was lost."""
+        identity = self._places.identity(exit_.cgroup)
+        state = self._table.named(identity.id) if identity is not None else None
+        if state is None or not state.unstarted or _moment(exit_.process) in self._told:
+            return None
+        state.cgroup = exit_.cgroup
+        self._remember(exit_.process)
+        self._starts.missed(state, exit_)
+        return state
 
     # ----------------------------------------------------------------- descriptions and time
 

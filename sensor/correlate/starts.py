@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output
     from sensor.correlate.places import Places
-    from sensor.model import CommandExit
+    from sensor.model import CommandExit, InitExit
 
 _ENGINE_PROGRAMS = {
     Engine.DOCKER: ("dockerd", "balenad", "balena-engine-daemon"),
@@ -69,6 +69,14 @@ class StartReporter:
         evidence = [kernel("first execve of the init", exec_.time, exec_.sequence)]
         evidence += _creating(state)
         self._report(state, exec_.process.key, exec_.time, evidence, argv=exec_.argv)
+
+    def missed(self, state: ContainerState, exit_: InitExit) -> None:
+        """Report a start that only the end of the init proves; its time is the init's own."""
+        evidence = [
+            kernel("exit of an init that had run", exit_.time, exit_.sequence),
+            *_creating(state),
+        ]
+        self._report(state, exit_.process, exit_.process.start_time, evidence, argv=None)
 
     def restored(self, state: ContainerState, exit_: CommandExit) -> None:
         """Report that a restore command succeeded; the init is known by that command's process."""

@@ -1,0 +1,82 @@
+"""Scripts can tell what went wrong by the exit code alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.asking import CASTOFF, castoff
+from tests.control.bridge import Running
+
+ASKING = (
+    ("status",),
+    ("coverage",),
+    ("events",),
+    ("events", "--follow"),
+    ("explain", "web"),
+    ("containers",),
+    ("whois", "1"),
+    ("selftest",),
+)
+NOBODY = 65534
+
+
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
+def test_no_agent_is_3(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = castoff(*arguments, socket=tmp_path / "none.sock")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "none.sock" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+@pytest.mark.parametrize("arguments", [("status",), ("events",)], ids=" ".join)
+def test_no_right_is_4_and_the_group_is_named(arguments: tuple[str, ...], agent: Running) -> None:
+    os.chown(agent.path, -1, 1)
+    try:
+        done = subprocess.run(
+            ["/usr/bin/python3", "-m", "sensor", *arguments, "--socket", str(agent.path)],
+            cwd=CASTOFF.parents[1],
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    finally:
+        os.chown(agent.path, -1, 0)
+    assert done.returncode == 4, done.stderr
+    assert "usermod -aG daemon" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("explain", "nobody"), 1),
+        (("containers", "nobody"), 1),
+        (("whois", "99"), 1),
+        (("events", "--since", "never"), 2),
+        (("explain",), 2),
+        (("events", "-n", "1"), 0),
+        (("containers",), 0),
+        (("status",), 0),
+    ],
+    ids=str,
+)
+def test_others(agent: Running, arguments: tuple[str, ...], code: int) -> None:
+    assert castoff(*arguments, socket=agent.path).returncode == code
+
+
+def test_status_takes_less_than_200_ms(agent: Running) -> None:
+    castoff("status", socket=agent.path)
+    taken = []
+    for _ in range(5):
+        began = time.monotonic()
+        castoff("status", socket=agent.path)
+        taken.append(time.monotonic() - began)
+    assert min(taken) < 0.2, taken

@@ -1,0 +1,72 @@
+"""The chain of causes is drawn in order, with its evidence, and safe to look at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sensor.cli.tree import Tree
+from sensor.control.causes import Step, Witnessed, steps
+from sensor.outputs.text import columns
+from tests.cli.asking import ask
+from tests.control.bridge import Running, running
+from tests.control.sample_agent import WEB, Log, View
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "docker_start_stopped.jsonl"
+STARTS = [
+    text
+    for text in GOLDEN.read_text().splitlines()
+    if json.loads(text)["type"] == "container.start"
+]
+
+
+def test_a_real_start_is_drawn() -> None:
+    log = Log()
+    log.events[1] = STARTS[-1].encode() + b"\n"
+    with running(View(), log) as agent:
+        output = ask("explain", agent, "job").output
+    lines = output.splitlines()
+    assert lines[0].startswith("container job, castoff.test/box:1, docker")
+    assert lines[2].startswith("reactivation start after")
+    order = ["docker start", "API connection", "engine dockerd", "runtime runc create", "init sh"]
+    places = [output.index(one) for one in order]
+    assert places == sorted(places)
+    assert "· kernel" in output
+    assert "first execve of the init" in lines[-1]
+
+
+def test_json_is_the_answer_on_one_line(agent: Running) -> None:
+    output = ask("explain", agent, "web", "-o", "json").output
+    assert output.count("\n") == 1
+    assert json.loads(output)["event"]["container"]["id"] == WEB
+
+
+def test_ascii_is_ascii(agent: Running) -> None:
+    assert ask("explain", agent, "web", "--ascii").output.isascii()
+
+
+def test_an_ambiguous_container_lists_whom_it_may_mean(agent: Running) -> None:
+    result = ask("explain", agent, "4f")
+    assert result.exit_code == 1
+    assert f"{WEB}  web" in result.output
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+@pytest.mark.parametrize("start", STARTS)
+def test_lines_fit_the_terminal(start: str, width: int) -> None:
+    for line in Tree(width).lines(steps(json.loads(start))):
+        assert columns(line) <= max(width, 40), line
+
+
+def test_nothing_of_it_reaches_the_terminal_as_it_is() -> None:
+    evil = "\x1b[2J\u202e\nx"
+    step = Step("client", evil, evil, 1, "exact", (Witnessed("kernel", evil, None, evil),))
+    for line in Tree().lines([step, step]):
+        assert line.isprintable(), line
+
+
+def test_every_line_of_colour_ends_it() -> None:
+    for line in Tree(colour=True).lines(steps(json.loads(STARTS[0]))):
+        assert line.endswith("\x1b[0m")
