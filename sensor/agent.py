@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING
 
 from sensor import __version__, priority, reporting
 from sensor.control.server import ControlServer
+from sensor.control.storelog import StoreLog
 from sensor.correlate.core import Correlator, Parsers
-from sensor.errors import PermissionMissing, ProbesBusy, StateUnusable
+from sensor.errors import PermissionMissing, ProbesBusy
 from sensor.identity.describer import Describer
 from sensor.identity.discovery import running_roots
 from sensor.identity.pattern import parser_with
@@ -57,16 +58,19 @@ from sensor.model import (
 )
 from sensor.sources import accounts, procfs
 from sensor.sources.capture import Arrival, CaptureWriter
-from sensor.sources.kernel import KernelSource
-from sensor.store.knowledge import Knowledge
+from sensor.sources.kernel import KernelSource, ReadUpTo
+from sensor.store.log import StoreHealth, StoreSettings
 from sensor.witnesses import Witnesses, WitnessSettings, WitnessState
 
 if TYPE_CHECKING:
     from sensor.control.status import Status
     from sensor.reporting import OutputHealth
+from sensor.keeping import Keeper
+from sensor.node import NodeView
+from sensor.outputs import native
 
 HOUSEKEEPING = 1.0
-"""Seconds between looks at losses, clock and knowledge to save."""
+"""Seconds between looks at losses and clock."""
 
 CLOCK_TOLERANCE = 1_000_000
 """Nanoseconds that the wall clock may drift before the core is told."""
@@ -75,18 +79,26 @@ SET_OVERLAP = 10.0
 """Seconds for which an old probe set stays attached beside its successor: creations that were under
 way at the switch end in the set that saw them begin."""
 
+CHECKPOINT = 60.0
+"""Seconds between notes of until when the agent has seen, on a node where nothing happens."""
+
+DRAIN_STEP = 0.005
+"""Seconds between looks at what a stopping agent waits for."""
+
 SHUTDOWN_WAIT = 2.0
 """Seconds that a stopping agent waits for descriptions and slow readers."""
 
 INVENTORY_WAIT = 10.0
 """Seconds that the start-up inventory may take."""
 
+_SECONDS_PER_DAY = 86_400.0
 _NS_PER_SECOND = 1_000_000_000
 _U32_LEN = 4
 
 log = logging.getLogger("castoff")
 
-Sink = Callable[[Event], None]
+Sink = Callable[[Event, bytes], None]
+"""Takes an event and its JSON line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,9 @@ class AgentSettings:
     capture: Path | None = None
     cgroup_patterns: tuple[str, ...] = ()
     host_root: Path = Path("/")
+    store_sync: str = "full"
+    store_max_mib: int = 512
+    store_max_age_days: int = 30
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
 
 
@@ -160,6 +175,8 @@ class Agent:
         self._witnesses: Witnesses | None = None
         self._capture: CaptureWriter | None = None
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
+        self._keeper: Keeper | None = None
+        self._marked: ReadUpTo | None = None
         self._discovery: asyncio.Task[None] | None = None
         self._describing = 0
         self._losses_until = self.started
@@ -184,6 +201,10 @@ class Agent:
         """Tell how the sources beside the probes are doing."""
         return self._witnesses.states() if self._witnesses is not None else ()
 
+    def store_health(self) -> StoreHealth | None:
+        """Tell how the store is doing, once it is open."""
+        return self._keeper.health() if self._keeper is not None else None
+
     def identity_problems(self) -> tuple[tuple[str, int], ...]:
         """Return what the identity worker could not read, counted."""
         return self._describer.problem_counts()
@@ -197,8 +218,18 @@ class Agent:
         async with AsyncExitStack() as stack:
             stack.callback(os.close, lock_node(self.settings.run_dir))
             pin_set = loader.load(self.settings.pin_root)
-            knowledge = Knowledge(self.settings.state_dir)
-            stack.callback(knowledge.close)
+            self._keeper = Keeper(
+                self.settings.state_dir,
+                StoreSettings(
+                    sync=self.settings.store_sync,
+                    max_bytes=self.settings.store_max_mib << 20,
+                    max_age=self.settings.store_max_age_days * _SECONDS_PER_DAY,
+                ),
+                self.host.boot_id,
+                self._feed,
+                self._release,
+            )
+            stack.callback(self._keeper.close)
             if self.settings.capture is not None:
                 self._capture = CaptureWriter(self.settings.capture, sensor=__version__)
                 stack.callback(self._capture.close)
@@ -214,13 +245,18 @@ class Agent:
             control = ControlServer(
                 self.settings.socket,
                 self._status,
+                view=NodeView(
+                    self.core, self.events, self._parsers.cgroup, lambda: self.realtime_offset
+                ),
+                log=StoreLog(self._keeper.store, self._keeper.reader),
                 group=self.settings.socket_group,
                 resources={"/v1/coverage": lambda query: reporting.coverage(self, query)},
             )
             await control.start()
             stack.push_async_callback(control.close)
+            self._keeper.publish = lambda sequence, line: control.publish(sequence, lambda: line)
             await self._discover()
-            self._introduce(pin_set, knowledge)
+            self._introduce(pin_set, self._keeper)
             self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
             stack.push_async_callback(self._witnesses.close)
             self._loop.add_reader(self._source.descriptor, self._on_readable)
@@ -228,14 +264,14 @@ class Agent:
             await self._witnesses.start(self.realtime_offset)
             tasks = [
                 asyncio.create_task(self._take_inventory()),
-                asyncio.create_task(self._keep_house(knowledge)),
+                asyncio.create_task(self._keep_house(self._keeper)),
                 asyncio.create_task(self._retire_old_sets()),
             ]
             await self._stopping.wait()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._finish(knowledge)
+            await self._finish(self._keeper)
 
     def on_output_loss(self, lines: int) -> None:
         """Note that an output lost ``lines`` events of a reader that is too slow."""
@@ -250,7 +286,7 @@ class Agent:
 
     # ----------------------------------------------------------------- feeding
 
-    def _introduce(self, pin_set: pins.PinSet, knowledge: Knowledge) -> None:
+    def _introduce(self, pin_set: pins.PinSet, keeper: Keeper) -> None:
         self.realtime_offset = clock.realtime_offset()
         loaded_at = _loaded_at(pin_set)
         first: list[Observation] = [
@@ -258,7 +294,7 @@ class Agent:
             ClockSynced(clock.boottime(), self.realtime_offset),
             accounts.read(clock.boottime()),
         ]
-        restored = knowledge.load(clock.boottime())
+        restored = keeper.restored()
         if restored is not None:
             first.append(restored)
         self.probes_surviving = loaded_at < self.started
@@ -270,21 +306,43 @@ class Agent:
         if self._capture is not None:
             self._capture.write(Arrival(now, tuple(observations)))
         outcome = self.core.feed(now, observations)
-        for event in outcome.events:
+        lines = tuple(native.encode_line(event) for event in outcome.events)
+        for event, line in zip(outcome.events, lines, strict=True):
             self.events[event.type] += 1
             for sink in self.sinks:
-                sink(event)
+                sink(event, line)
         if self._worker is not None:
             for request in outcome.requests:
                 self._describing += 1
                 self._worker.submit(request)
         self._arm_timer(now)
-        self._release()
+        self._keep(outcome.events, lines)
 
-    def _release(self) -> None:
-        """Give handled records back to the kernel, unless a start that they tell of is waiting."""
-        if self._source is not None and (not self.core.waiting() or self._source.is_filling()):
-            self._source.release(self._source.read_up_to())
+    def _keep(self, events: tuple[Event, ...], lines: tuple[bytes, ...]) -> None:
+        """Store what came of a batch; the kernel's records go when that is durable.
+
+        Not while a start that they tell of waits: a successor would have to read them again.
+        """
+        if self._keeper is None:
+            return
+        if events:
+            self._keeper.keep(events, lines)
+        self._keeper.note(self.core)
+        source = self._source
+        if source is None:
+            return
+        if source.is_filling():
+            # The disk does not keep up: rather lose the insurance than new records.
+            self._release(source.read_up_to())
+        elif not self.core.waiting():
+            read = source.read_up_to()
+            if read != self._marked:
+                self._marked = read
+                self._keeper.mark(read)
+
+    def _release(self, read: ReadUpTo) -> None:
+        if self._source is not None:
+            self._source.release(read)
 
     def _arm_timer(self, now: int) -> None:
         deadline = self.core.deadline()
@@ -394,7 +452,8 @@ class Agent:
         finally:
             inits.close()
 
-    async def _keep_house(self, knowledge: Knowledge) -> None:
+    async def _keep_house(self, keeper: Keeper) -> None:
+        noted = self._loop.time()
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             observations: list[Observation] = []
@@ -408,17 +467,9 @@ class Agent:
                 observations += self._witnesses.losses(self.realtime_offset)
             if observations:
                 self._feed(observations)
-            await self._save(knowledge)
-
-    async def _save(self, knowledge: Knowledge) -> None:
-        if not self.core.table.dirty:
-            return
-        changed, forgotten = self.core.changes()
-        seen = clock.boottime()
-        try:
-            await asyncio.to_thread(knowledge.save, self.host.boot_id, seen, changed, forgotten)
-        except StateUnusable as error:
-            log.warning("%s", error.problem)
+            if self._loop.time() - noted >= CHECKPOINT:
+                noted = self._loop.time()
+                keeper.checkpoint()
 
     async def _retire_old_sets(self) -> None:
         await asyncio.sleep(SET_OVERLAP)
@@ -426,7 +477,7 @@ class Agent:
             return
         self._feed(self._source.retire_old())
 
-    async def _finish(self, knowledge: Knowledge) -> None:
+    async def _finish(self, keeper: Keeper) -> None:
         """Drain, answer what waits, and keep what is known."""
         if self._source is not None:
             self._loop.remove_reader(self._source.descriptor)
@@ -434,19 +485,15 @@ class Agent:
                 self._feed(observations)
             self._feed(self._source.losses())
         end = self._loop.time() + SHUTDOWN_WAIT
-        while self._describing and self._loop.time() < end:  # noqa: ASYNC110 - bounded, at the end
-            await asyncio.sleep(0.005)
-        while (  # noqa: ASYNC110 - as above
-            self.core.deadline() is not None and self._loop.time() < end
-        ):
-            await asyncio.sleep(0.005)
+        while (self._describing or self.core.waiting()) and self._loop.time() < end:
+            await asyncio.sleep(DRAIN_STEP)
         if self._timer is not None:
             self._timer.cancel()
-        changed, forgotten = self.core.changes()
-        try:
-            knowledge.save(self.host.boot_id, clock.boottime(), changed, forgotten)
-        except StateUnusable as error:
-            log.warning("%s", error.problem)
+        keeper.note(self.core)
+        keeper.checkpoint()
+        await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
+        # Let the releases that the flush led to arrive.
+        await asyncio.sleep(0)
 
 
 def _begins_engine(observation: Observation) -> bool:

@@ -12,6 +12,8 @@ CastoffError
 ├── RuleMalformed          65  rules/audit.rules cannot be read (rules/rule.py)
 ├── RecordMalformed        70  a kernel record that does not follow record.h (EX_SOFTWARE)
 ├── CaptureMalformed       65  a capture file that cannot be replayed (EX_DATAERR)
+├── CursorExpired           1  a cursor before the oldest event (store/question.py)
+├── TooManyMatches          1  a prefix that names too many containers (store/question.py)
 ├── AgentUnreachable        3  no agent answers on the socket
 └── StateUnusable          74  the state directory cannot be read or written (EX_IOERR)
 """

@@ -552,6 +552,16 @@ class OutputLoss:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLoss:
+    """Events that the store could not keep, or keeps no more."""
+
+    time: int
+    since: int
+    reason: str
+    lost: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProbesAttached:
     """The probes report from ``time`` on; ``surviving`` when an earlier agent loaded them."""
 
@@ -636,6 +646,7 @@ Observation = (
     | KernelLoss
     | AccountsRead
     | OutputLoss
+    | StoreLoss
     | ProbesAttached
     | ContainerDescribed
     | InventoryTaken

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sensor.correlate.core import Correlator
     from sensor.sources.kernel import KernelSource
+    from sensor.store.log import StoreHealth
     from sensor.witnesses import WitnessState
 
 
@@ -56,6 +57,9 @@ class Reported(Protocol):
 
     def identity_problems(self) -> tuple[tuple[str, int], ...]:
         """What the identity worker could not read, counted."""
+
+    def store_health(self) -> StoreHealth | None:
+        """How the store is doing, once it is open."""
 
     def output_states(self) -> tuple[OutputHealth, ...]:
         """How the outputs are doing."""
@@ -102,6 +106,16 @@ def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
         counters.append(("kernel.malformed", sum(agent.source.malformed.values())))
         counters.append(("kernel.backlog_bytes", agent.source.backlog()))
     counters += [(f"defect.{kind}", number) for kind, number in agent.core.defects.items()]
+    store = agent.store_health()
+    if store is not None:
+        counters += [
+            ("store.next", store.next),
+            ("store.waiting_bytes", store.waiting_bytes),
+            ("store.lost", store.lost),
+            ("store.duplicates", store.duplicates),
+            ("store.commits", store.commits),
+            ("store.failing", int(store.failing is not None)),
+        ]
     counters.append(("starts.waiting", int(agent.core.waiting())))
     counters.append(("containers.known", len(agent.core.table)))
     counters.append(("containers.forgotten", agent.core.table.forgotten))

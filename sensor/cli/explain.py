@@ -62,7 +62,7 @@ def command(
 
 
 def _heading(event: dict[str, Any]) -> list[str]:
-    container, start = event["container"], event["start"]
+    container = event["container"]
     image = (container.get("image") or {}).get("name")
     name = container.get("name")
     what = [f"container {name or container['id']}", image, container.get("runtime")]
@@ -72,14 +72,19 @@ def _heading(event: dict[str, Any]) -> list[str]:
     lines = [", ".join(part for part in what if part)]
     if name:
         lines.append(f"id {container['id']}")
-    dormant = start.get("dormant_seconds")
-    asleep = f" after {dormant:.0f} s stopped" if dormant is not None else ""
-    lines.append(
-        f"{start['kind']} start{asleep} by {start['trigger']},"
-        f" {when[:SECONDS_SHOWN].replace('T', ' ')} UTC, {since}"
-    )
+    lines.append(f"{_start(event)}, {when[:SECONDS_SHOWN].replace('T', ' ')} UTC, {since}")
     lines.append(f"confidence: {sure}")
     return [visible(line) for line in lines]
+
+
+def _start(event: dict[str, Any]) -> str:
+    start = event["start"]
+    if start is None:
+        reason = (event.get("stop") or {}).get("reason")
+        return f"failed to start: {reason}" if reason else "failed to start"
+    dormant = start.get("dormant_seconds")
+    asleep = f" after {dormant:.0f} s stopped" if dormant is not None else ""
+    return f"{start['kind']} start{asleep} by {start['trigger']}"
 
 
 def _unicode() -> bool:

@@ -29,8 +29,8 @@ async def _run(settings: AgentSettings, output: str | None) -> None:
     render, head = renderer(output)
     stream = LineStream(STDOUT, agent.on_output_loss)
 
-    def sink(event: Event) -> None:
-        stream.write(render(event))
+    def sink(event: Event, line: bytes) -> None:
+        stream.write(line if output == "-" else render(event))
         if stream.closed:
             agent.stop()
 

@@ -14,7 +14,21 @@ import click
 import sensor
 from sensor.errors import CastoffError
 
-VERBS = ("run", "status", "coverage", "doctor", "probes", "rules", "record", "replay")
+VERBS = (
+    "run",
+    "events",
+    "explain",
+    "containers",
+    "whois",
+    "status",
+    "coverage",
+    "doctor",
+    "selftest",
+    "probes",
+    "rules",
+    "record",
+    "replay",
+)
 
 
 class _Verbs(click.Group):

@@ -74,6 +74,9 @@ def of(
         capture=capture,
         cgroup_patterns=config.identity.cgroup_patterns,
         host_root=config.identity.host_root,
+        store_sync=config.store.sync,
+        store_max_mib=config.store.max_mib,
+        store_max_age_days=config.store.max_age_days,
         witnesses=WitnessSettings(
             audit=audit or config.sources.audit,
             engines=frozenset(w for w, wanted in followed.items() if wanted and engines),

@@ -29,7 +29,7 @@ SUPERVISORS = {
     "podman": "conmon",
     "cri-o": "conmon",
 }
-_INIT = ("first execve of the init", "restore succeeded", "init found running")
+_INIT = ("first execve of the init", "restore succeeded", "init found running", "exit of ")
 _API = ("connect ", "API request")
 _STATE = "engine state"
 _PODS = "pod annotations"

@@ -1,5 +1,7 @@
 """``GET /v1/explain/{id}``: the last start of a container, and the chain of its causes.
 
+Where it never started, the last start that failed.
+
 The container may be gone and forgotten: the log is asked then. A name may have been given again and
 again, and the last container that had it is meant.
 """
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from sensor.control.view import AgentView
     from sensor.control.worker import Worker
 
-_STARTS = frozenset({EventType.START.value})
+_STARTS = (frozenset({EventType.START.value}), frozenset({EventType.START_FAILED.value}))
+"""What is looked for: a start, else what was to be one."""
 
 
 class Explain:
@@ -57,12 +60,14 @@ class Explain:
 
     def _starts(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return the last start of each container that fits, the latest first."""
-        wanted = Selection(newest_first=True, types=_STARTS, container=reference)
-        page = self._log.page(wanted, self._limits.page_rows)
         starts: dict[str, tuple[int, dict[str, Any]]] = {}
-        for logged in page.events:
-            event = _document(logged)
-            starts.setdefault(event["container"]["id"], (logged.sequence, event))
+        for types in _STARTS:
+            wanted = Selection(newest_first=True, types=types, container=reference)
+            for logged in self._log.page(wanted, self._limits.page_rows).events:
+                event = _document(logged)
+                starts.setdefault(event["container"]["id"], (logged.sequence, event))
+            if starts:
+                break
         return starts
 
 

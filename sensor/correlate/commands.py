@@ -206,6 +206,15 @@ class CommandLog:
         self._ended.append(Ended(client, time))
         return True
 
+    def command_of(self, exec_: CommandExec) -> ClientCommand | None:
+        """Return what a client's command asks for."""
+        key = exec_.process.key
+        running = self._running.get((key.pid, key.start_time))
+        if running is not None:
+            return running.command
+        ended = (ended.client for ended in reversed(self._ended))
+        return next((client.command for client in ended if client.exec is exec_), None)
+
     def clients(self, since: int, until: int) -> Iterator[Client]:
         """Clients executed in a stretch of time that were still running at its end.
 

@@ -54,6 +54,7 @@ from sensor.model import (
     ProbesAttached,
     RoleOf,
     SourceChanged,
+    StoreLoss,
 )
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Correlator:
         self._on(KernelLoss, self._on_loss)
         self._on(AuditLoss, self._on_audit_loss)
         self._on(OutputLoss, self._on_output_loss)
+        self._on(StoreLoss, self._on_store_loss)
         self._on(InitExec, self._lifecycle.on_init_exec)
         self._on(InitExit, self._lifecycle.on_init_exit)
         self._on(CommandExec, self._lifecycle.on_command)
@@ -258,6 +260,10 @@ class Correlator:
                 lost=loss.limited,
             )
             self._outputs.append(self._factory.gap(gap))
+
+    def _on_store_loss(self, loss: StoreLoss) -> None:
+        gap = Gap("store", loss.reason, loss.since, loss.time, loss.lost)
+        self._outputs.append(self._factory.gap(gap))
 
     def _on_output_loss(self, loss: OutputLoss) -> None:
         gap = Gap(

@@ -69,6 +69,8 @@ class Sighting:
     argv: tuple[str, ...] | None
     image_hint: str | None = None
     """The image by a client's command line, where nothing on disk tells it."""
+    name_hint: str | None = None
+    """The name, likewise."""
 
 
 @dataclass(slots=True)
@@ -122,6 +124,7 @@ class EventFactory:
         if description is None:
             return Container(
                 id=sighting.id,
+                name=sighting.name_hint,
                 runtime=engine_of(sighting),
                 oci_runtime=oci_runtime,
                 image=Image(name=sighting.image_hint) if sighting.image_hint else None,
@@ -136,7 +139,7 @@ class EventFactory:
             image = Image(name=sighting.image_hint)
         return Container(
             id=sighting.id,
-            name=description.name,
+            name=description.name or sighting.name_hint,
             runtime=engine_of(sighting),
             oci_runtime=oci_runtime,
             image=image,

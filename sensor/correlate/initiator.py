@@ -105,6 +105,8 @@ class Attribution:
     confidence: Confidence = Confidence.NONE
     candidates: tuple[Initiator, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    command: ClientCommand | None = None
+    """The initiator's command line, when it is a client: it may name what nothing on disk does."""
 
 
 def names_of(id_: ContainerId, description: Description | None) -> Names:
@@ -243,7 +245,8 @@ class Attributor:
                 continue
             if not _speaks_to(client, subject.engine):
                 continue
-            if command.request is Request.RUN and command.name is None:
+            nameless = command.name is None or subject.names.name is None
+            if command.request is Request.RUN and nameless:
                 if subject.kind is StartKind.FIRST and _image_fits(command, subject):
                     yield self._parties.of_client(client.exec)
             elif command.compose and _may_be_project(client, subject):
@@ -273,6 +276,7 @@ class Attributor:
                 initiator=party.initiator,
                 confidence=certainty,
                 evidence=party.evidence,
+                command=self._commands.command_of(party.exec) if party.exec is not None else None,
             )
         triggers = {party.trigger for party in parties}
         agreed = len(triggers) == 1

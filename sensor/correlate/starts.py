@@ -26,12 +26,13 @@ from sensor.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.correlate.client_command import ClientCommand
     from sensor.correlate.commands import CommandLog
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.correlate.coverage import Coverage
-    from sensor.correlate.events import Output
+    from sensor.correlate.events import Output, Sighting
     from sensor.correlate.places import Places
-    from sensor.model import CommandExit, InitExit
+    from sensor.model import CommandExit, Description, InitExit
 
 _ENGINE_PROGRAMS = {
     Engine.DOCKER: ("dockerd", "balenad", "balena-engine-daemon"),
@@ -110,6 +111,7 @@ class StartReporter:
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)
         cause = self._attributor.attribute(self._subject(state, start.kind, time, engine))
+        sighting = _with_command(sighting, state.description, cause.command)
         exact = state.creation is not None or (identity is not None and identity.exact)
         self._begin_run(state, init, time)
         event = replace(
@@ -193,6 +195,22 @@ class StartReporter:
             restart_since=min(since, state.started or 0) if state.last_run is not None else since,
             engine_boot=self._engine_boot(state, engine),
         )
+
+
+def _with_command(
+    sighting: Sighting, description: Description | None, command: ClientCommand | None
+) -> Sighting:
+    """Take name and image from the client's command line where nothing on disk tells them.
+
+    So it is with a container that was gone, ``--rm``, before anybody could look.
+    """
+    if command is None or command.compose or (description is not None and description.name):
+        return sighting
+    return replace(
+        sighting,
+        image_hint=sighting.image_hint or command.image,
+        name_hint=command.name,
+    )
 
 
 def _creating(state: ContainerState) -> list[Evidence]:

@@ -23,6 +23,7 @@ def log() -> Log:
         4: line(4, "container.stop"),
         5: line(5, id=GONE, name="job"),
         6: line(6, id=GONE_TOO, name="job"),
+        7: line(7, "container.start_failed", id="66" * 32, name="broken"),
     }
     return kept
 
@@ -46,6 +47,7 @@ def explain(reference: str, view: View | None = None) -> tuple[int, dict[str, An
         pytest.param(OLD, "id-1", id="one that had the name before"),
         pytest.param("job", "id-6", id="a name that is gone: the last that had it"),
         pytest.param(GONE, "id-5", id="an id that is gone"),
+        pytest.param("broken", "id-7", id="one that failed to start"),
         pytest.param("77", "id-5", id="the beginning of an id that is gone"),
     ],
 )

@@ -67,8 +67,13 @@ class Run:
     def one(self, what: str) -> machine.Report:
         """The report of a kind that comes once."""
         found = [report for report in self.reports if report["what"] == what]
-        assert found, f"the guest did not report {what!r}: {self.reports[-3:]}"
+        assert found, f"the guest did not report {what!r}; last: {self.last()}"
         return found[0]
+
+    def last(self) -> str:
+        """What the guest said at the end, without the events."""
+        brief = ("what", "name", "text", "error")
+        return str([{k: r[k] for k in brief if r.get(k)} for r in self.reports[-3:]])
 
 
 def progress(suite: str) -> Callable[[machine.Report], None]:
@@ -134,7 +139,7 @@ def test_every_event_follows_the_schema(run: Run) -> None:
 @pytest.mark.parametrize("name", [function.__name__ for function in SCENARIOS])
 def test_scenario(run: Run, name: str) -> None:
     report = run.scenarios.get(name)
-    assert report is not None, f"the guest did not come so far: {run.reports[-3:]}"
+    assert report is not None, f"the guest did not come so far; last: {run.last()}"
     if report["skipped"]:
         pytest.skip(report["skipped"])
     assert report["error"] is None, (report["error"], outline(report["events"]))

@@ -1,0 +1,145 @@
+"""Keep events: the store's side of the agent.
+
+Events are encoded once, given their place in the log, shown to whoever follows, and written by the
+store's own thread. When they are durable, the kernel's records that led to them are released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+
+from sensor.kernel import clock
+from sensor.model import StoreLoss
+from sensor.store.entry import NewEntry
+from sensor.store.listener import Listener
+from sensor.store.log import Store, StoreSettings
+from sensor.store.query import Reader
+from sensor.store.span import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sensor.correlate.core import Correlator
+    from sensor.model import Event, KnowledgeRestored, Observation
+    from sensor.sources.kernel import ReadUpTo
+    from sensor.store.batch import Loss
+    from sensor.store.log import StoreHealth
+    from sensor.store.retention import Dropped
+
+FLUSH_SECONDS = 5.0
+"""How long a stopping agent waits for the disk."""
+
+log = logging.getLogger("castoff")
+
+
+class Keeper:
+    """Owns the store. ``feed`` and ``release`` are called in the loop."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: StoreSettings,
+        boot_id: str,
+        feed: Callable[[list[Observation]], None],
+        release: Callable[[ReadUpTo], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._boot_id = boot_id
+        self._feed = feed
+        self._release = release
+        self.publish: Callable[[int, bytes], None] = _nobody
+        """Told of each event and its sequence."""
+        self.store = Store(
+            directory,
+            settings,
+            Listener(
+                durable=self._durable,
+                failing=self._failing,
+                recovered=self._recovered,
+                dropped=self._dropped,
+                moved_aside=self._moved_aside,
+            ),
+        )
+        self.reader = Reader(self.store.path, Clock(boot_id, clock.realtime_offset))
+
+    def restored(self) -> KnowledgeRestored | None:
+        """Return what an earlier agent knew."""
+        return self.store.restored(clock.boottime())
+
+    def keep(self, events: tuple[Event, ...], lines: tuple[bytes, ...]) -> None:
+        """Append events, whose encoded lines are given."""
+        entries = [_entry(event, line) for event, line in zip(events, lines, strict=True)]
+        for sequence, line in zip(self.store.append(entries), lines, strict=False):
+            self.publish(sequence, line)
+
+    def note(self, core: Correlator) -> None:
+        """Write what changed in the core's knowledge, behind the events that it followed from."""
+        if core.table.dirty:
+            changed, forgotten = core.changes()
+            self.store.note(self._boot_id, clock.boottime(), changed, forgotten)
+
+    def checkpoint(self) -> None:
+        """Write until when this agent has seen."""
+        self.store.note(self._boot_id, clock.boottime(), (), ())
+
+    def mark(self, read: ReadUpTo) -> None:
+        """Release these records of the kernel once everything before is durable."""
+        self.store.mark(read)
+
+    def health(self) -> StoreHealth:
+        """Tell how the store is doing."""
+        return self.store.health()
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        if not self.store.close(FLUSH_SECONDS):
+            log.warning("the store could not write everything in %.0f s", FLUSH_SECONDS)
+
+    # ----------------------------------------------------------------- from the writer's thread
+
+    def _durable(self, token: object) -> None:
+        self._loop.call_soon_threadsafe(self._release, cast("ReadUpTo", token))
+
+    def _failing(self, reason: str) -> None:
+        log.warning("events cannot be kept for now: %s", reason)
+
+    def _recovered(self, loss: Loss | None) -> None:
+        if loss is not None:
+            reason = "events could not be written and did not fit in memory"
+            self._tell(StoreLoss(loss.until, loss.since, reason, loss.lost))
+
+    def _dropped(self, dropped: Dropped) -> None:
+        for output, count in dropped.unshipped.items():
+            reason = f"retention took events that {output} had not shipped"
+            now = clock.boottime()
+            self._tell(StoreLoss(now, now, reason, count))
+
+    def _moved_aside(self, path: Path) -> None:
+        log.warning("the store was damaged: it is at %s now, and a new one begun", path)
+        now = clock.boottime()
+        self._tell(StoreLoss(now, 0, f"damaged database moved aside to {path}", None))
+
+    def _tell(self, loss: StoreLoss) -> None:
+        observations: list[Observation] = [loss]
+        self._loop.call_soon_threadsafe(self._feed, observations)
+
+
+def _nobody(_sequence: int, _line: bytes) -> None:
+    pass
+
+
+def _entry(event: Event, line: bytes) -> NewEntry:
+    container = event.container
+    return NewEntry(
+        id=event.id,
+        type=event.type,
+        time=event.time,
+        wall=event.time + event.realtime_offset,
+        boot_id=event.host.boot_id,
+        container_id=container.id if container is not None else None,
+        name=container.name if container is not None else None,
+        body=line,
+    )
