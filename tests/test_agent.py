@@ -111,7 +111,7 @@ class Node:
             agent = Agent(settings)
             changed, ready = asyncio.Event(), asyncio.Event()
 
-            def sink(event: Event) -> None:
+            def sink(event: Event, _line: bytes) -> None:
                 self.events.append(event)
                 changed.set()
                 if event.sensor is not None and event.sensor.action == "inventory_taken":

@@ -35,7 +35,7 @@ def _lines(report: CoverageReport) -> list[str]:
 @click.option("--since", default="1h", show_default=True, help="10m, 2h, RFC 3339, Unix seconds.")
 @click.option(
     "--socket",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default=Path("/run/castoff/castoff.sock"),
     show_default=True,
     envvar="CASTOFF_SOCKET",

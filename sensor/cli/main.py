@@ -28,6 +28,7 @@ VERBS = (
     "rules",
     "record",
     "replay",
+    "completion",
 )
 
 

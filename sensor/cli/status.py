@@ -46,7 +46,7 @@ def _lines(status: Status) -> list[str]:
 @click.command()
 @click.option(
     "--socket",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default=Path("/run/castoff/castoff.sock"),
     show_default=True,
     envvar="CASTOFF_SOCKET",

@@ -31,10 +31,10 @@ from sensor.kernel.libbpf import BpfMap
 if TYPE_CHECKING:
     from pathlib import Path
 
-WINDOW = 1024 * 1024
+WINDOW = 256 * 1024
 """Bytes of the data area mapped at a time."""
 
-RECORD_MAX = 64 * 1024
+RECORD_MAX = 16 * 1024
 """Longest record that is read; the probes send up to 8.5 KiB."""
 
 BATCH_MAX = 4096
