@@ -20,13 +20,14 @@ RUN_PACKAGES := python3 python3-bpfcc libbpf1 python3-psutil python3-msgpack pyt
     python3-h11 python3-h2 python3-venv runc busybox-static
 TEST_PACKAGES := auditd bpftool clang-format conmon containerd curl docker.io gcc iptables \
     libc6-dev podman procps tini uidmap
+VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: help setup run setup-test check format test bench clean
+.PHONY: help setup run setup-test check format test bench bench-attribution vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: setup setup-test check format bench clean'
+	@echo 'also: setup setup-test check format bench bench-attribution vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -61,10 +62,18 @@ format: setup-test
 	@$(if $(PROBE_SOURCES),clang-format -i $(PROBE_SOURCES))
 
 test: setup setup-test check
-	$(BIN)/python -m pytest -m 'not bench'
+	CASTOFF_E2E=required $(BIN)/python -m pytest -m 'not bench'
 
 bench: setup-test
 	$(BIN)/python -m bench
+
+bench-attribution: setup-test
+	$(BIN)/python -m bench.attribution
+
+# Boots the product on other kernels under QEMU. Takes half an hour.
+vm: setup-test
+	@packaging/apt-install.sh $(VM_PACKAGES)
+	CASTOFF_VM=1 $(BIN)/python -m pytest -s tests/vm
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

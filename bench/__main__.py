@@ -32,16 +32,19 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="this part only")
     arguments = parser.parse_args()
     here = machine()
-    rows = measure(arguments.only or list(PARTS), arguments.starts)
-    print(f"{here}\n\n{table(rows)}")
+    rows: list[Row] = []
+    try:
+        measure(arguments.only or list(PARTS), arguments.starts, rows)
+    finally:
+        # What was measured before something went wrong holds all the same.
+        print(f"{here}\n\n{table(rows)}")
     if arguments.json is not None:
         write_json(arguments.json, here, rows)
     sys.exit(1 if missed(rows) else 0)
 
 
-def measure(parts: list[str], starts: int) -> list[Row]:
-    """Measure the parts, each with a command that gives it alone."""
-    rows: list[Row] = []
+def measure(parts: list[str], starts: int, rows: list[Row]) -> None:
+    """Measure the parts and append their rows, each with a command that gives it alone."""
     commands = {part: f"python -m bench --only {part}" for part in PARTS}
     with own_lab() as lab:
         programs = lab.sub("programs")
@@ -67,7 +70,6 @@ def measure(parts: list[str], starts: int) -> list[Row]:
         if "loops" in parts:
             rows += loading.rows(commands["loops"])
             rows += loops.rows(compiled("loops", programs), lab, commands["loops"])
-    return rows
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SECONDS = 5
 UID = 6001
+EACH = 4
+"""Processes of each: as many as it takes to be given most of the processors' time."""
 PROGRAMS = {"runc": ("list",), "docker": ("run", "--rm", IMAGE, "true")}
 """What each is called, and its command line: docker's could be anybody's who names nothing."""
 
@@ -47,7 +49,7 @@ class Flood:
         rate = self.execs / max(self.seconds, 1e-9)
         return [
             Row(
-                "flood: execs of programs called runc and docker",
+                f"flood: execs of {EACH} programs called runc and {EACH} called docker",
                 f"{self.execs} in {self.seconds:.1f} s, {rate:,.0f} a second",
                 None,
                 None,
@@ -84,11 +86,10 @@ def flood(programs: Path, agent: Agent) -> Iterator[Flood]:
         program = directory / name
         program.write_bytes(source.read_bytes())
         program.chmod(0o755)
-        found.started.append(
-            subprocess.Popen(
-                [program, str(UID), str(SECONDS), *words], stdout=subprocess.PIPE, text=True
-            )
-        )
+        argv = [str(program), str(UID), str(SECONDS), *words]
+        found.started += [
+            subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(EACH)
+        ]
     try:
         yield found
     finally:

@@ -10,6 +10,7 @@ from bench.agent import COMMAND
 from bench.node import held
 from bench.progress import say
 from bench.rows import Row
+from sensor.kernel import loader
 
 LOAD_SECONDS = 2.0
 LOADS = 3
@@ -18,9 +19,7 @@ LOADS = 3
 def rows(command: str) -> list[Row]:
     """Load them a few times; what is measured is the whole command."""
     say(f"loading the probes {LOADS} times")
-    with held():
-        seconds = [_load_anew() for _ in range(LOADS)]
-        _probes("unload")
+    seconds = [_load_anew() for _ in range(LOADS)]
     median, most = statistics.median(seconds), max(seconds)
     return [
         Row(
@@ -36,11 +35,8 @@ def rows(command: str) -> list[Row]:
 
 def _load_anew() -> float:
     """Return how many seconds it took."""
-    _probes("unload")
+    with held():
+        loader.unload()
     began = time.monotonic()
-    _probes("load")
+    subprocess.run([COMMAND, "probes", "load"], check=True, capture_output=True)
     return time.monotonic() - began
-
-
-def _probes(verb: str) -> None:
-    subprocess.run([COMMAND, "probes", verb], check=True, capture_output=True)

@@ -284,7 +284,9 @@ def test_unloading_leaves_nothing(pin_root: Path, bundle: Bundle) -> None:
 
 
 @pytest.mark.kernel
-def test_a_detached_set_of_the_same_source_steps_aside_undrained(probes: Probes, pin_root: Path) -> None:
+def test_a_detached_set_of_the_same_source_steps_aside_undrained(
+    probes: Probes, pin_root: Path
+) -> None:
     detached = PinSet(pin_root / loader.fingerprint())
     detached.path.mkdir(parents=True)
     for name in compiler.MAPS:

@@ -152,7 +152,7 @@ def test_a_flipped_byte_never_raises_anything_else(data: st.DataObject) -> None:
         read(bytes(good))
 
 
-GOOD_ENTRY = [7, [["ClockSynced", 5, 6], ["CommandExit", 6, 1, [9, 4], 256]]]
+GOOD_ENTRY = [7, [["ClockSynced", 5, 6], ["CommandExit", 6, 1, [9, 4], 256, False]]]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ GOOD_ENTRY = [7, [["ClockSynced", 5, 6], ["CommandExit", 6, 1, [9, 4], 256]]]
             packed(header(), [1, [["ProcessKey", 1, 2]]]), "unknown class", id="no member"
         ),
         pytest.param(
-            packed(header(), [1, [["CommandExit", 6, 1, [9, None], 0]]]),
+            packed(header(), [1, [["CommandExit", 6, 1, [9, None], 0, False]]]),
             "ProcessKey.start_time: int expected, got NoneType",
             id="null in a required field",
         ),
