@@ -254,7 +254,10 @@ class Attributor:
 
     def _fitting_callers(self, subject: Subject) -> Iterable[Party]:
         """Processes that connected to an engine and are no client whose command tells it all."""
-        since = max(subject.since, subject.time - CONNECT_WINDOW)
+        # What restarts a container asks before it stops: its request is older than the end.
+        restart = subject.kind is StartKind.RESTART
+        earliest = subject.restart_since if restart else subject.since
+        since = max(earliest, subject.time - CONNECT_WINDOW)
         for connect in self._callers.connects(since, subject.time):
             caller = connect.caller
             if self._parties.is_engine_caller(caller):
