@@ -20,6 +20,7 @@ from sensor.correlate.containers import (
 )
 from sensor.model import (
     FoundContainer,
+    Gap,
     InventoryTaken,
     KnowledgeRestored,
     KnownContainer,
@@ -84,6 +85,10 @@ class Inventory:
         self._attached = attached.time
         note = SensorNote("probes_attached", probes_surviving=attached.surviving)
         self._emit(self._factory.sensor(self._clock.now, note))
+        if self._seen is not None and self._seen < attached.time:
+            reason = "no probes were attached: what started and ended meanwhile is unknown"
+            gap = Gap("kernel", reason, self._seen, attached.time)
+            self._emit(self._factory.gap(gap))
 
     def on_inventory(self, inventory: InventoryTaken) -> None:
         """Compare what runs with what is known to run."""

@@ -19,6 +19,11 @@ from sensor.correlate.core import Correlator, Parsers
 from sensor.identity import cgroup
 from sensor.kernel import watched
 from sensor.model import (
+    Ancestor,
+    ApiConnect,
+    ApiRequest,
+    AuditExec,
+    Caller,
     CgroupBirth,
     CgroupPaths,
     ClockSynced,
@@ -29,11 +34,13 @@ from sensor.model import (
     DescribeRequest,
     Description,
     Engine,
+    EngineEvent,
     EngineRecord,
     Event,
     EventType,
     FoundContainer,
     HostFacts,
+    Image,
     InitExec,
     InitExit,
     InventoryTaken,
@@ -46,7 +53,9 @@ from sensor.model import (
     ProcessFacts,
     ProcessKey,
     Role,
+    SourceChanged,
     Start,
+    Witness,
 )
 
 MS = 1_000_000
@@ -304,6 +313,140 @@ def client(at: float, line: str) -> CommandExec:
 
 def engine_boots(at: float, program: str = "dockerd") -> CommandExec:
     return command(at, (program,), role=Role.ENGINE)
+
+
+# ------------------------------------------------------------------ who asked
+
+SESSION = CgroupPaths(None, "/user.slice/user-1000.slice/session-3.scope")
+DOCKER_SOCKET = "/run/docker.sock"
+
+
+def ancestor(comm: str, pid: int = 1, born: float = -5000, exe: str | None = None) -> Ancestor:
+    """One process above another."""
+    return Ancestor(pid, ns(born), comm[:15], exe if exe is not None else comm)
+
+
+SHIM = ancestor("containerd-shim-runc-v2", 60)
+
+
+def below(exec_: CommandExec, *ancestors: Ancestor) -> CommandExec:
+    """The same command, run by a process with these above it, parent first."""
+    return replace(exec_, process=replace(exec_.process, ancestors=ancestors))
+
+
+def typed(
+    at: float,
+    line: str | Sequence[str],
+    pid: int = 3,
+    *,
+    login: int | None = 1000,
+    uid: int = 1000,
+    cgroup: CgroupPaths = SESSION,
+    cwd: str | None = "/home/ann",
+    above: tuple[Ancestor, ...] = (),
+) -> CommandExec:
+    """A client's command that somebody typed at a terminal."""
+    argv = tuple(line.split()) if isinstance(line, str) else tuple(line)
+    process = replace(
+        facts(pid, at, comm=argv[0][:15], exe=argv[0], cgroup=cgroup),
+        uid=uid,
+        loginuid=login,
+        session=3 if login is not None else None,
+        tty="pts/1",
+        ancestors=above,
+    )
+    return replace(command(at, argv, role=Role.CLIENT, process=process), cwd=cwd)
+
+
+def ended(at: float, exec_: CommandExec, status: int = 0) -> CommandExit:
+    """The process of that command ended."""
+    return CommandExit(ns(at), next(_sequence), exec_.process.key, status)
+
+
+def supervised(at: float, box: Box, program: str, *argv: str, above: Ancestor) -> CommandExec:
+    """The exec of a container's shim or monitor below another process."""
+    role = ROLES.of_name(program)
+    assert role is not None
+    process = replace(facts(box.pid + 7, at, comm=program[:15], exe=program), ancestors=(above,))
+    return command(at, (program, *argv), role=role, program=program, process=process)
+
+
+def caller(
+    pid: int,
+    born: float | None = -500,
+    *,
+    login: int | None = 1000,
+    comm: str = "python3",
+    exe: str | None = "/usr/bin/python3",
+    cgroup: CgroupPaths | None = SESSION,
+) -> Caller:
+    """A process that talks to an engine; audit, which tells no start time, has None for born."""
+    return Caller(
+        pid=pid,
+        start_time=ns(born) if born is not None else None,
+        uid=1000,
+        loginuid=login,
+        session=3,
+        comm=comm,
+        exe=exe,
+        argv=(comm,),
+        cgroup=cgroup,
+    )
+
+
+def connects(
+    at: float, who: Caller, socket: str = DOCKER_SOCKET, witness: Witness = Witness.KERNEL
+) -> ApiConnect:
+    return ApiConnect(ns(at), witness, f"ref:{at:g}", who, socket)
+
+
+def requests(at: float, who: Caller, line: str | bytes, socket: str = DOCKER_SOCKET) -> ApiRequest:
+    """A request to an engine: an HTTP method and path, or bytes as they are."""
+    text = line if isinstance(line, bytes) else f"{line} HTTP/1.1\r\nHost: docker\r\n".encode()
+    return ApiRequest(ns(at), f"ref:{at:g}", who, socket, text)
+
+
+def audited(at: float, pid: int, exe: str = "/usr/bin/docker") -> AuditExec:
+    """What audit says of a client's execve."""
+    who = replace(caller(pid, None, exe=exe), cgroup=None)
+    return AuditExec(ns(at), f"1700000000.000:{at:g}", "castoff", who, success=True)
+
+
+def told(
+    at: float, box: Box, action: str = "start", witness: Witness = Witness.DOCKER
+) -> EngineEvent:
+    """What an engine's own stream says."""
+    return EngineEvent(ns(at), wall(at), witness, action, box.id, box.name, "nginx")
+
+
+def heard(at: float, source: str = "docker", *, available: bool = True) -> SourceChanged:
+    """A source can be heard from now on, or no longer."""
+    return SourceChanged(ns(at), source, available, None)
+
+
+def described(
+    at: float,
+    box: Box,
+    *,
+    engine: Engine | None = Engine.DOCKER,
+    image: str | None = None,
+    image_id: str | None = None,
+    labels: tuple[tuple[str, str], ...] = (),
+    record: EngineRecord | None = None,
+    pod: Orchestrator | None = None,
+) -> ContainerDescribed:
+    """What is read of a container that somebody else than Docker made, or that has more to it."""
+    told_image = Image(image, image_id) if image or image_id else None
+    description = Description(
+        box.id,
+        engine=engine,
+        name=box.name,
+        image=told_image,
+        labels=labels,
+        record=record,
+        orchestrator=pod,
+    )
+    return ContainerDescribed(ns(at), box.id, description)
 
 
 def attached(at: float, *, surviving: bool = False) -> ProbesAttached:

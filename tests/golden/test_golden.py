@@ -174,6 +174,7 @@ STORIES: dict[str, tuple[str, ...]] = {
     ),
     "agent_blind": (
         "the probes are attached",
+        "gap of kernel: None lost",
         "the inventory has 2",
         "unseen starts, first, attempt 0, by unknown, none, none, late by procfs",
     ),
