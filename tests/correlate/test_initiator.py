@@ -297,9 +297,7 @@ def test_what_an_engine_asks_of_another_is_what_somebody_asked_of_it(core: Core)
 
 @pytest.mark.parametrize("comm", ["dockerd", "containerd", "containerd-shim-runc-v2", "runc"])
 @pytest.mark.parametrize("told_by", ["comm", "exe"])
-def test_no_part_of_an_engine_is_a_cause_by_connecting(
-    core: Core, comm: str, told_by: str
-) -> None:
+def test_no_part_of_an_engine_is_a_cause_by_connecting(core: Core, comm: str, told_by: str) -> None:
     part = caller(
         9,
         comm=comm[:15] if told_by == "comm" else "exe",

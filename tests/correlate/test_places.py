@@ -1,0 +1,76 @@
+"""Where a process sits: its container, and those around it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensor.correlate.places import Places, is_build, paths
+from sensor.identity import cgroup
+from sensor.model import CgroupPaths, ContainerId
+
+OUTER, INNER = ContainerId("4f2d" * 16), ContainerId("9a7b" * 16)
+PLACES = Places(cgroup.parse)
+NESTED = f"/docker/{OUTER}/docker/{INNER}"
+
+CHAINS: dict[str, tuple[CgroupPaths | None, tuple[str, ...]]] = {
+    "unknown": (None, ()),
+    "host": (CgroupPaths(None, "/user.slice/session-3.scope"), ()),
+    "roots": (CgroupPaths(None, None), ()),
+    "v2": (CgroupPaths(None, f"/docker/{OUTER}"), (OUTER,)),
+    "v1": (CgroupPaths(f"/docker/{OUTER}", None), (OUTER,)),
+    "v1-before-v2": (CgroupPaths(f"/docker/{OUTER}", f"/docker/{INNER}"), (OUTER,)),
+    "v2-where-v1-tells-nothing": (CgroupPaths("/", f"/docker/{INNER}"), (INNER,)),
+    "nested": (CgroupPaths(None, NESTED), (OUTER, INNER)),
+    "deeper-inside": (CgroupPaths(None, f"/docker/{OUTER}/init.scope"), (OUTER,)),
+    "only-may-be-one": (CgroupPaths(None, "/default/plain"), ()),
+}
+
+
+@pytest.mark.parametrize(("place", "chain"), CHAINS.values(), ids=CHAINS)
+def test_the_containers_that_a_process_is_in(
+    place: CgroupPaths | None, chain: tuple[str, ...]
+) -> None:
+    assert PLACES.chain(place) == chain
+
+
+AROUND: dict[str, tuple[ContainerId, CgroupPaths | None, tuple[str, ...]]] = {
+    "its-own-cgroup": (INNER, CgroupPaths(None, NESTED), (OUTER,)),
+    "its-parents-cgroup": (INNER, CgroupPaths(None, f"/docker/{OUTER}"), (OUTER,)),
+    "outermost": (OUTER, CgroupPaths(None, f"/docker/{OUTER}"), ()),
+    "host": (OUTER, CgroupPaths(None, "/system.slice"), ()),
+    "unknown": (OUTER, None, ()),
+}
+
+
+@pytest.mark.parametrize(("id_", "place", "around"), AROUND.values(), ids=AROUND)
+def test_the_containers_around_one(
+    id_: ContainerId, place: CgroupPaths | None, around: tuple[str, ...]
+) -> None:
+    assert PLACES.around(id_, place) == around
+
+
+def test_a_name_that_only_may_be_an_id_is_told_as_such() -> None:
+    identity = PLACES.identity(CgroupPaths(None, "/default/plain"))
+    assert identity is not None
+    assert (identity.id, identity.exact) == ("plain", False)
+
+
+def test_paths_that_exist_come_v1_first() -> None:
+    assert paths(CgroupPaths("/a", "/b")) == ("/a", "/b")
+    assert paths(CgroupPaths(None, "/b")) == ("/b",)
+    assert paths(CgroupPaths(None, None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "build"),
+    [
+        (CgroupPaths(None, "/docker/buildkit/abc"), True),
+        (CgroupPaths("/docker/buildkit/abc", None), True),
+        (CgroupPaths(None, "/system.slice/buildkit.service"), False),
+        (CgroupPaths(None, f"/docker/{OUTER}"), False),
+        (CgroupPaths(None, None), False),
+    ],
+    ids=["v2", "v1", "service", "container", "nowhere"],
+)
+def test_a_build_step_is_told_by_its_cgroup(place: CgroupPaths, *, build: bool) -> None:
+    assert is_build(place) is build

@@ -1,0 +1,43 @@
+"""Which container a shim or monitor looks after, by its command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sensor.correlate.supervision import ID_MAX, container_of
+from sensor.model import Role
+from tests.correlate.scenario import command
+
+ID = "4f2d" * 16
+SHIM, MONITOR = "containerd-shim-runc-v2", "conmon"
+LINES: dict[str, tuple[Role, tuple[str, ...], str | None]] = {
+    "shim": (Role.SHIM, (SHIM, "-namespace", "moby", "-id", ID, "-address", "/run/c.sock"), ID),
+    "shim-long": (Role.SHIM, (SHIM, "--id", ID, "-address", "/run/c.sock"), ID),
+    "shim-joined": (Role.SHIM, (SHIM, f"-id={ID}", "-address", "x"), ID),
+    "shim-start": (Role.SHIM, (SHIM, "-namespace", "moby", "-id", ID, "start"), ID),
+    "shim-named": (Role.SHIM, (SHIM, "-id", "plain", "start"), "plain"),
+    "shim-cleans-up": (Role.SHIM, (SHIM, "-id", ID, "-bundle", "/b", "delete"), None),
+    "shim-without-id": (Role.SHIM, (SHIM, "-address", "/run/c.sock"), None),
+    "shim-with-c": (Role.SHIM, (SHIM, "-c", ID, "start"), None),
+    "shim-of-no-value": (Role.SHIM, (SHIM, "-id", "", "start"), None),
+    "shim-cut-short": (Role.SHIM, (SHIM, "-id"), None),
+    "monitor": (Role.MONITOR, (MONITOR, "-c", ID, "-n", "web", "-b", "/b", "-r", "runc"), ID),
+    "monitor-long": (Role.MONITOR, (MONITOR, "--cid", ID, "--name", "web"), ID),
+    "monitor-joined": (Role.MONITOR, (MONITOR, f"--cid={ID}", "--name", "web"), ID),
+    "monitor-later": (Role.MONITOR, (MONITOR, "--syslog", "-u", "x", "-c", ID, "-s"), ID),
+    "monitor-with-id": (Role.MONITOR, (MONITOR, "-id", ID, "-s"), None),
+    "too-long": (Role.SHIM, (SHIM, "-id", "x" * (ID_MAX + 1), "start"), None),
+    "longest": (Role.SHIM, (SHIM, "-id", "x" * ID_MAX, "start"), "x" * ID_MAX),
+    "runtime": (Role.RUNTIME, ("runc", "-id", ID, "start"), None),
+    "name-alone": (Role.SHIM, (SHIM,), None),
+    "nothing": (Role.SHIM, (), None),
+}
+
+
+@pytest.mark.parametrize(("role", "argv", "id_"), LINES.values(), ids=LINES)
+def test_a_command_line_tells_the_container(
+    role: Role, argv: tuple[str, ...], id_: str | None
+) -> None:
+    assert container_of(replace(command(0, ("x",), role=role), argv=argv)) == id_
