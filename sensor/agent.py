@@ -29,6 +29,7 @@ from sensor import __version__, memory, priority, reporting
 from sensor.control.server import ControlServer
 from sensor.control.storelog import StoreLog
 from sensor.correlate.core import Correlator, Parsers
+from sensor.correlate.supervision import begins_engine
 from sensor.errors import PermissionMissing, ProbesBusy
 from sensor.identity.describer import Describer
 from sensor.identity.discovery import running_roots
@@ -54,7 +55,6 @@ from sensor.model import (
     OutputLoss,
     ProbesAttached,
     ProcessKey,
-    Role,
 )
 from sensor.sources import accounts, procfs
 from sensor.sources.kernel import KernelSource, ReadUpTo
@@ -509,7 +509,7 @@ def _recorder(
 
 
 def _begins_engine(observation: Observation) -> bool:
-    return isinstance(observation, CommandExec) and observation.role is Role.ENGINE
+    return isinstance(observation, CommandExec) and begins_engine(observation)
 
 
 def _loaded_at(pin_set: pins.PinSet) -> int:

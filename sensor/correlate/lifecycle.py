@@ -106,7 +106,7 @@ class Lifecycle:
         if exec_.role is Role.CLIENT:
             self._commands.add_client(exec_)
             self._callers.add_client(exec_)
-        elif exec_.role is Role.ENGINE:
+        elif supervision.begins_engine(exec_):
             self._commands.add_engine(exec_, self._places.chain(exec_.process.cgroup))
         elif exec_.role is Role.RUNTIME:
             command = self._commands.add_runtime(exec_)

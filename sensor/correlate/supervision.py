@@ -31,3 +31,13 @@ def container_of(exec_: CommandExec) -> str | None:
             found = value if separator else words[index + 1]
             return found if 0 < len(found) <= ID_MAX else None
     return None
+
+
+def begins_engine(exec_: CommandExec) -> bool:
+    """Whether an engine began: not one of the helpers that dockerd executes itself as.
+
+    At every start with a network runc's hook executes dockerd under the name
+    ``libnetwork-setkey`` (moby, pkg/reexec).
+    """
+    called = exec_.argv[0].rpartition("/")[2] if exec_.argv else exec_.program
+    return exec_.role is Role.ENGINE and called == exec_.program

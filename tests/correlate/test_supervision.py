@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.supervision import ID_MAX, container_of
+from sensor.correlate.supervision import ID_MAX, begins_engine, container_of
 from sensor.model import Role
-from tests.correlate.scenario import command
+from tests.correlate.scenario import command, engine_boots
 
 ID = "4f2d" * 16
 SHIM, MONITOR = "containerd-shim-runc-v2", "conmon"
@@ -41,3 +41,9 @@ def test_a_command_line_tells_the_container(
     role: Role, argv: tuple[str, ...], id_: str | None
 ) -> None:
     assert container_of(replace(command(0, ("x",), role=role), argv=argv)) == id_
+
+
+def test_a_helper_that_dockerd_executes_itself_as_is_no_engine() -> None:
+    exec_ = engine_boots(0)
+    assert begins_engine(exec_)
+    assert not begins_engine(replace(exec_, argv=("libnetwork-setkey", "-exec-root=/run/docker")))
