@@ -31,6 +31,8 @@ BOUND_MAX = 4096
 SUPERVISORS_MAX = 4096
 AUDIT_EARLY = 20_000_000
 """Nanoseconds by which an audit record, stamped in whole milliseconds, may seem early."""
+DISORDER = 1_000_000_000
+"""Nanoseconds by which what arrives later may have happened earlier."""
 SAME_PROCESS = 5_000_000_000
 """Nanoseconds within which an audit record and a probe's of the same pid are of one process."""
 
@@ -122,16 +124,21 @@ class CallerLog:
 
     def connects_of(self, exec_: CommandExec) -> tuple[ApiConnect, ...]:
         """Connections that a client's process made, earliest first."""
-        key = exec_.process.key
-        return tuple(
-            connect
-            for connect in self._connects
-            if connect.caller.pid == key.pid and _same(connect.caller, connect.time, exec_)
-        )
+        pid = exec_.process.key.pid
+        found: list[ApiConnect] = []
+        for connect in reversed(self._connects):
+            if connect.time < exec_.time - DISORDER:
+                break
+            if connect.caller.pid == pid and _same(connect.caller, connect.time, exec_):
+                found.append(connect)
+        found.reverse()
+        return tuple(found)
 
     def audit_of(self, exec_: CommandExec) -> AuditExec | None:
         """Return audit's record of the same execve."""
         for record in reversed(self._audit):
+            if record.time < exec_.time - DISORDER:
+                break
             if record.caller.pid == exec_.process.key.pid and _same(
                 record.caller, record.time, exec_
             ):

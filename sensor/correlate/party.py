@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.model import (
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from sensor.correlate.callers import CallerLog
     from sensor.correlate.containers import Creation
+
+REDACTED_MAX = 256
+"""Command lines whose redacted form is remembered."""
 
 _CRON = frozenset({"cron", "crond", "anacron", "atd", "fcron", "CRON"})
 _SERVICE_SUFFIX = ".service"
@@ -69,7 +73,8 @@ class PartyFactory:
         self._callers = callers
         self._parse_cgroup = parse_cgroup
         self._role_of = role_of
-        self._redact = redact
+        # A command is a candidate for many starts: once redacted is enough.
+        self._redact = lru_cache(REDACTED_MAX)(redact)
         self._names: dict[int, str] = {}
 
     def learn_accounts(self, names: tuple[tuple[int, str], ...]) -> None:
