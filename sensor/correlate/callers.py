@@ -54,6 +54,7 @@ class CallerLog:
         self._audit: deque[AuditExec] = deque(maxlen=AUDIT_MAX)
         self._clients: OrderedDict[int, CommandExec] = OrderedDict()
         self._supervisors: OrderedDict[str, CommandExec] = OrderedDict()
+        self._supposed: OrderedDict[tuple[int, int], ContainerId] = OrderedDict()
         self._bound: OrderedDict[tuple[int, int], ContainerId] = OrderedDict()
 
     def add_connect(self, connect: ApiConnect) -> None:
@@ -91,6 +92,17 @@ class CallerLog:
         key = exec_.process.key
         self._bound[key.pid, key.start_time] = id_
         _trim(self._bound, BOUND_MAX)
+
+    def suppose(self, exec_: CommandExec, id_: ContainerId) -> None:
+        """Note that a command which starts one container is taken to have started this one."""
+        key = exec_.process.key
+        self._supposed[key.pid, key.start_time] = id_
+        _trim(self._supposed, BOUND_MAX)
+
+    def supposed_of(self, exec_: CommandExec) -> ContainerId | None:
+        """Return the container that the command is taken to have started."""
+        key = exec_.process.key
+        return self._supposed.get((key.pid, key.start_time))
 
     def bound_to(self, exec_: CommandExec) -> ContainerId | None:
         """Return the container that the command has started."""

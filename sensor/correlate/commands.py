@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sensor.correlate import client_command, runtime_command
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.containers import HEX_ID_LEN, Creation
+from sensor.model import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,43 @@ class Client:
     command: ClientCommand
 
 
+_ENGINES_OF = {
+    "docker": frozenset({Engine.DOCKER, Engine.PODMAN}),
+    "docker-compose": frozenset({Engine.DOCKER, Engine.PODMAN}),
+    "podman": frozenset({Engine.PODMAN}),
+    "podman-remote": frozenset({Engine.PODMAN}),
+    "podman-compose": frozenset({Engine.PODMAN}),
+    "buildah": frozenset({Engine.BUILDAH, Engine.PODMAN}),
+    "ctr": frozenset({Engine.CONTAINERD}),
+    "nerdctl": frozenset({Engine.CONTAINERD}),
+    "crictl": frozenset({Engine.CONTAINERD, Engine.CRIO, Engine.DOCKER}),
+}
+"""The engines that a client can reach. Podman serves Docker's API too."""
+
+_BELOW_DOCKER = frozenset({"ctr", "nerdctl", "k3s-ctr"})
+"""Clients of the containerd that Docker's containers run on: they name them by their full ids."""
+
+_SOCKETS = {
+    "podman.sock": frozenset({Engine.PODMAN}),
+    "docker.sock": frozenset({Engine.DOCKER, Engine.PODMAN}),
+    "containerd.sock": frozenset({Engine.CONTAINERD, Engine.DOCKER}),
+    "crio.sock": frozenset({Engine.CRIO}),
+}
+"""The engines behind sockets of well-known names."""
+
+
+def reaches(client: Client, engine: Engine | None) -> bool:
+    """Whether a client program can ask that engine for anything."""
+    engines = _ENGINES_OF.get(client.exec.program)
+    return engine is None or engines is None or engine in engines
+
+
+def socket_serves(path: str, engine: Engine | None) -> bool:
+    """Whether that engine may be behind a socket, by its name; another name tells nothing."""
+    engines = _SOCKETS.get(path.rpartition("/")[2])
+    return engine is None or engines is None or engine in engines
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A client whose process ended at ``time``."""
@@ -68,9 +106,14 @@ class Names:
     id: ContainerId
     name: str | None
     labels: tuple[tuple[str, str], ...] = ()
+    engine: Engine | None = None
 
     def called(self, target: str) -> bool:
-        """Whether an engine would take ``target`` for it: its name, its id or a prefix of that."""
+        """Whether an engine would take ``target`` for it: its name, its id or a prefix of that.
+
+        Docker takes a name with a slash in front, too, as its API gives it.
+        """
+        target = target.removeprefix("/")
         if target in (self.name, self.id):
             return True
         full = len(self.id) == HEX_ID_LEN
@@ -79,6 +122,9 @@ class Names:
     def named_by(self, client: Client) -> bool:
         """Whether a client's command line names it by an identifier of its own."""
         command = client.command
+        by_full_id = self.id in command.targets and client.exec.program in _BELOW_DOCKER
+        if not by_full_id and not reaches(client, self.engine):
+            return False
         if command.compose:
             return self._in_project(client)
         if command.request in ONE_CONTAINER and command.name is not None:

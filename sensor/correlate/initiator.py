@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.correlate.callers import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.commands import (
     CLIENT_WINDOW,
@@ -29,6 +30,8 @@ from sensor.correlate.commands import (
     Client,
     CommandLog,
     Names,
+    reaches,
+    socket_serves,
 )
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
 from sensor.model import (
@@ -57,19 +60,6 @@ CONNECT_WINDOW = 10_000_000_000
 
 CANDIDATES_MAX = 16
 """Candidates listed in an event."""
-
-_ENGINES_OF = {
-    "docker": frozenset({Engine.DOCKER, Engine.PODMAN}),
-    "docker-compose": frozenset({Engine.DOCKER, Engine.PODMAN}),
-    "podman": frozenset({Engine.PODMAN}),
-    "podman-remote": frozenset({Engine.PODMAN}),
-    "podman-compose": frozenset({Engine.PODMAN}),
-    "buildah": frozenset({Engine.BUILDAH, Engine.PODMAN}),
-    "ctr": frozenset({Engine.CONTAINERD}),
-    "nerdctl": frozenset({Engine.CONTAINERD}),
-    "crictl": frozenset({Engine.CONTAINERD, Engine.CRIO, Engine.DOCKER}),
-}
-"""The engines that a client can reach. Podman serves Docker's API too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +103,7 @@ def names_of(id_: ContainerId, description: Description | None) -> Names:
     """Gather what a command line could call a container."""
     if description is None:
         return Names(id_, None)
-    return Names(id_, description.name, description.labels or ())
+    return Names(id_, description.name, description.labels or (), description.engine)
 
 
 class Attributor:
@@ -160,6 +150,8 @@ class Attributor:
                 # dockerd hands on to containerd what somebody has asked of it.
                 continue
             if asked.request.time < subject.since and target.request is not Request.RESTART:
+                continue
+            if not socket_serves(asked.request.socket, subject.engine):
                 continue
             if any(subject.names.called(one) for one in target.targets):
                 found.append(self._parties.of_request(asked.request))
@@ -240,10 +232,11 @@ class Attributor:
         since = max(subject.since, subject.time - CLIENT_WINDOW)
         for client in self._commands.clients(since, subject.time):
             command = client.command
-            bound = self._callers.bound_to(client.exec)
-            if bound is not None and bound != subject.id:
+            taken = (self._callers.bound_to(client.exec), self._callers.supposed_of(client.exec))
+            if any(other not in (None, subject.id) for other in taken):
+                # It makes one container, and another one is laid to it already.
                 continue
-            if not _speaks_to(client, subject.engine):
+            if not reaches(client, subject.engine):
                 continue
             nameless = command.name is None or subject.names.name is None
             if command.request is Request.RUN and nameless:
@@ -262,6 +255,8 @@ class Attributor:
             caller = connect.caller
             if self._parties.is_engine_caller(caller):
                 continue
+            if not socket_serves(connect.socket, subject.engine):
+                continue
             if self._callers.client_of(caller.pid, caller.start_time, connect.time) is None:
                 yield self._parties.of_connect(connect)
 
@@ -273,6 +268,8 @@ class Attributor:
             party = parties[0]
             if party.exec is not None and certainty is Confidence.EXACT:
                 self._callers.bind(party.exec, subject.id)
+            elif party.exec is not None:
+                self._callers.suppose(party.exec, subject.id)
             return Attribution(
                 party.trigger,
                 certainty,
@@ -295,17 +292,26 @@ class Attributor:
 def _distinct(parties: Iterable[Party]) -> list[Party]:
     """Keep one party a process, joining what the others saw of the same."""
     found: dict[tuple[int, int | None], Party] = {}
-    for party in parties:
-        key = party.key
+    for party in sorted(parties, key=lambda party: party.key[1] is None):
+        key = _key_among(party, found)
         known = found.get(key)
         found[key] = party if known is None else known.joined(party)
     return list(found.values())
 
 
-def _speaks_to(client: Client, engine: Engine | None) -> bool:
-    """Whether a client program can ask that engine for anything."""
-    engines = _ENGINES_OF.get(client.exec.program)
-    return engine is None or engines is None or engine in engines
+def _key_among(party: Party, found: dict[tuple[int, int | None], Party]) -> tuple[int, int | None]:
+    """Find the process that a witness without start times means: of that pid, then alive."""
+    pid, start = party.key
+    if start is not None or not party.evidence:
+        return party.key
+    time = party.evidence[0].time
+    for (other, began), known in found.items():
+        if other != pid or began is None or not known.evidence:
+            continue
+        apart = abs(time - known.evidence[0].time)
+        if began <= time + AUDIT_EARLY and apart <= SAME_PROCESS:
+            return other, began
+    return party.key
 
 
 def _image_fits(command: ClientCommand, subject: Subject) -> bool:

@@ -989,3 +989,42 @@ def test_whatever_happens_an_answer_is_exact_by_a_name_or_by_descent_only(
         assert (trigger is Trigger.UNKNOWN) == (
             trigger_confidence in (Confidence.NONE, Confidence.AMBIGUOUS)
         )
+
+
+@pytest.mark.parametrize(
+    "line", ["podman start web", f"podman start {WEB.id}", "podman restart web"]
+)
+def test_a_name_given_to_another_engine_names_another_container(core: Core, line: str) -> None:
+    core >> typed(0, line, 50) >> starts(WEB, 10)
+    assert said(core.starts[-1]) == (Trigger.UNKNOWN, Confidence.NONE, Confidence.NONE)
+
+
+def test_dockers_container_is_named_to_the_containerd_below_by_its_full_id(core: Core) -> None:
+    core >> typed(0, f"ctr -n moby tasks start {WEB.id}", 50) >> starts(WEB, 10)
+    assert pid(core.starts[-1]) == 50
+
+
+@pytest.mark.parametrize("line", ["docker start /web", "docker restart /web"])
+def test_docker_takes_a_name_with_its_slash(core: Core, line: str) -> None:
+    core >> typed(0, line, 50) >> starts(WEB, 10)
+    assert said(core.starts[-1])[2] is Confidence.EXACT
+
+
+def test_a_caller_that_two_witnesses_saw_is_one(core: Core) -> None:
+    core >> connects(0, caller(77)) >> connects(0.1, caller(77, None), witness=Witness.AUDIT)
+    core >> starts(WEB, 10)
+    assert said(core.starts[-1])[2] is Confidence.INFERRED
+    assert pid(core.starts[-1]) == 77
+
+
+def test_a_run_makes_one_container_and_is_no_suspect_for_the_next(core: Core) -> None:
+    core >> typed(0, "docker run nginx", 50) >> starts(WEB, 10, image="nginx")
+    core >> starts(DB, 2000, image="nginx")
+    first, second = core.starts
+    assert pid(first) == 50
+    assert said(second)[2] is Confidence.NONE
+
+
+def test_a_caller_of_another_engines_socket_is_no_cause(core: Core) -> None:
+    core >> connects(0, caller(77), socket="/run/podman/podman.sock") >> starts(WEB, 10)
+    assert said(core.starts[-1])[2] is Confidence.NONE

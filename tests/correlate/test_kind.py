@@ -97,7 +97,7 @@ def test_at_once_ends_where_it_says(core: Core, late: float, kind: str) -> None:
     [
         "docker start web",
         f"docker start {WEB.id}",
-        f"podman start {WEB.id[:6]}",
+        f"docker start {WEB.id[:6]}",
         "docker start a web",
     ],
 )
