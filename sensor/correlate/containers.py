@@ -115,6 +115,9 @@ class ContainerState:
     parents: tuple[ContainerId, ...] = ()
     started: int | None = None
     """Start of the current or last run, in ns since boot; None for a run of an earlier boot."""
+    requested: int = 0
+    """When the runtime was told to create that run; 0 when unknown. An engine calls a container
+    started before its init's execve, so that somebody may ask to restart it before that."""
     starts: int = 0
     last_run: Run | None = None
     image_hint: str | None = None
@@ -191,6 +194,7 @@ class ContainerTable:
         state.phase = Phase.RUNNING
         state.init = init
         state.started = started
+        state.requested = state.creation.time if state.creation is not None else started
         state.starts += 1
         state.failed = False
         self._by_init[init.pid] = state

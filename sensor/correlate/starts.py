@@ -161,9 +161,9 @@ class StartReporter:
                 started_wall=self._clock.wall(time),
                 restoring=restoring,
                 asked_to_start=start is not None,
-                asked_to_stop=stop is not None and stop.exec.time > (state.started or 0),
+                asked_to_stop=stop is not None and stop.exec.time > state.requested,
                 # It stops the container first: the command precedes the stop that it causes.
-                asked_to_restart=restart is not None and restart.exec.time > (state.started or 0),
+                asked_to_restart=restart is not None and restart.exec.time > state.requested,
                 engine_boot_wall=self._clock.wall(boot) if boot is not None else None,
             ),
         )
@@ -192,7 +192,7 @@ class StartReporter:
             creation=creation,
             time=creation.time if creation is not None else time,
             since=since,
-            restart_since=min(since, state.started or 0) if state.last_run is not None else since,
+            restart_since=min(since, state.requested) if state.last_run is not None else since,
             engine_boot=self._engine_boot(state, engine),
         )
 

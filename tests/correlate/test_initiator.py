@@ -30,6 +30,7 @@ from sensor.model import (
     Observation,
     Orchestrator,
     Role,
+    StartKind,
     Trigger,
     Witness,
 )
@@ -1028,3 +1029,14 @@ def test_a_run_makes_one_container_and_is_no_suspect_for_the_next(core: Core) ->
 def test_a_caller_of_another_engines_socket_is_no_cause(core: Core) -> None:
     core >> connects(0, caller(77), socket="/run/podman/podman.sock") >> starts(WEB, 10)
     assert said(core.starts[-1])[2] is Confidence.NONE
+
+
+def test_a_restart_asked_for_before_the_first_execve_is_its_cause(core: Core) -> None:
+    """An engine says that a container is started before its init has executed anything."""
+    core >> typed(0, "docker run --name web nginx", 50)
+    core >> [below(WEB.create(10), SHIM), described(11, WEB)]
+    core >> typed(14, "docker restart web", 51) >> WEB.execs(15) >> WEB.exits(30)
+    core >> starts(WEB.again(), 40)
+    event = core.starts[-1]
+    assert event.start is not None
+    assert (event.start.kind, pid(event)) == (StartKind.RESTART, 51)
