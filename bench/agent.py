@@ -37,6 +37,9 @@ COMMAND = CHECKOUT / "bin" / "castoff"
 READY_SECONDS = 60.0
 EVENT_SECONDS = 30.0
 
+LAST = 4
+"""Events shown when one does not come."""
+
 FRAME = struct.Struct("=QQ")
 NS_PER_SECOND = 1_000_000_000
 FRACTION = "."
@@ -72,6 +75,8 @@ class Agent:
     def __init__(self, lab: Lab, stamp: Path, *verb: str | Path) -> None:
         home = lab.sub("agents", unique("bench"))
         self.lines: list[Line] = []
+        self.unheard: list[str] = []
+        """Containers of :meth:`settle` whose stop was not reported in time."""
         self.log = home / "stderr.log"
         self.socket = lab.directory / f"{unique('agent')}.sock"
         self.command: list[str | Path] = [
@@ -93,7 +98,13 @@ class Agent:
             pass
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # As a unit's process has: where the kernel groups processes by session
+                # (sched_autogroup_enabled), a nice value means nothing outside of the session.
+                start_new_session=True,
             )
             self._reader = subprocess.Popen(
                 [self._stamp], stdin=self._process.stdout, stdout=subprocess.PIPE
@@ -181,19 +192,25 @@ class Agent:
         """Return the events of type ``container.<kind>`` up to now."""
         return [line for line in tuple(self.lines) if line.is_a(kind)]
 
-    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str) -> bool:
         """Wait until ``condition`` holds; a bench goes on without it and shows what is missing."""
         try:
-            until(lambda: bool(condition()), what, EVENT_SECONDS)
+            return until(lambda: bool(condition()), what, EVENT_SECONDS)
         except AssertionError:
             say(f"within {EVENT_SECONDS:.0f} s it did not come true that {what}")
+            say(f"the agent says: {self.status()}")
+            for line in self.lines[-LAST:]:
+                say(f"one of the last events: {line.raw.decode().strip()}")
+            return False
 
     def settle(self, runc: Runc) -> None:
         """Wait until all that happened up to now is written: until a container started now is."""
         name = unique("sentinel")
         runc.run(name, "true")
         runc.delete(name)
-        self.wait_for(
+        heard = self.wait_for(
             lambda: any(line.container.get("id") == name for line in self.of("stop")),
             f"{name} has stopped",
         )
+        if not heard:
+            self.unheard.append(name)

@@ -30,6 +30,8 @@ class Burst:
     """All events from just before the first start until everything was written."""
     cpu_ns: int
     """CPU time of the agent for it."""
+    unheard: int
+    """Containers before and after it whose end was not reported in time."""
 
     def of(self, kind: str) -> list[Line]:
         """The events of type ``container.<kind>`` about its containers, in the order of writing."""
@@ -62,4 +64,4 @@ def burst(agent: Agent, engines: Engines, starts: int = STARTS) -> Burst:
     )
     used = agent.cpu_ns() - cpu
     agent.settle(engines.runc)
-    return Burst(names, image_id, tuple(agent.lines[first:]), used)
+    return Burst(names, image_id, tuple(agent.lines[first:]), used, len(agent.unheard))

@@ -34,9 +34,10 @@ def rows(burst: Burst, command: str) -> list[Row]:
         Row(
             f"starts reported with id, image and name ({count} `docker run`, {PARALLEL} at a time)",
             f"{len(ours)} of {count}, {len(whole)} whole, {twice} twice,"
-            f" {len(extra)} extra, {failed} called failed",
+            f" {len(extra)} extra, {failed} called failed"
+            + (f", {burst.unheard} around them not reported" if burst.unheard else ""),
             f"{count}, {count}, 0, 0",
-            len(ours) == len(whole) == count and not (twice or extra or failed),
+            len(ours) == len(whole) == count and not (twice or extra or failed or burst.unheard),
             command,
             {
                 "starts": count,
@@ -45,6 +46,7 @@ def rows(burst: Burst, command: str) -> list[Row]:
                 "twice": twice,
                 "extra": len(extra),
                 "called_failed": failed,
+                "unheard": burst.unheard,
             },
         )
     ]

@@ -37,7 +37,7 @@ from sensor.identity.pattern import parser_with
 from sensor.identity.redact import redact_argv
 from sensor.identity.settings import IdentitySettings
 from sensor.identity.worker import Worker
-from sensor.kernel import clock, libbpf, loader, pins, watched
+from sensor.kernel import clock, libbpf, loader, pins, seed, watched
 from sensor.model import (
     CgroupIdentity,
     CgroupPaths,
@@ -167,7 +167,7 @@ class Agent:
         self.sinks: list[Sink] = []
         self.outputs: Callable[[], tuple[OutputHealth, ...]] = tuple
         self.probes_surviving = False
-        self.realtime_offset = 0
+        self.realtime_offset = clock.realtime_offset()
         self._stopping = asyncio.Event()
         self._source: KernelSource | None = None
         self._worker: Worker | None = None
@@ -218,6 +218,8 @@ class Agent:
         async with AsyncExitStack() as stack:
             stack.callback(os.close, lock_node(self.settings.run_dir))
             pin_set = loader.load(self.settings.pin_root)
+            # Before the threads: they inherit it, and share one lock with the loop.
+            priority.raise_own()
             self._keeper = Keeper(
                 self.settings.state_dir,
                 StoreSettings(
@@ -236,7 +238,6 @@ class Agent:
             stack.callback(self._worker.close)
             self._source = KernelSource(pins.loaded_sets(self.settings.pin_root))
             stack.callback(self._source.close)
-            priority.raise_own()
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self.stop)
                 # Not the default again: a second Ctrl-C during the last moments changes nothing.
@@ -447,7 +448,7 @@ class Agent:
                 if inits.lookup(key) is None:
                     inits.update(key, bytes(inits.shape.value_size))
                     # Its end may have come just before: then nobody else removes the entry.
-                    if not Path(f"/proc/{container.init.pid}").exists():
+                    if not seed.is_alive(container.init.pid):
                         inits.delete(key)
         finally:
             inits.close()

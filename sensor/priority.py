@@ -2,9 +2,11 @@
 
 An agent that reads container starts is woken exactly when the node is busiest: engines, shims and
 runtimes compete for the same processors. Its work is short, so what it needs is no share of the
-processor but a short wait. Two requests do that without the power to starve anybody:
+processor but a short wait. These requests do that without the power to starve anybody:
 
 - a low nice value, which weighs its wake-up against theirs;
+- where sessions are scheduled as groups (sched_autogroup_enabled, sched(7)), the same for the
+  agent's group, when it leads one as a service does: its own nice value counts inside only;
 - on EEVDF kernels (6.12 and newer) a short slice, given as ``sched_runtime`` to sched_setattr(2):
   a task that asks for short slices gets an earlier virtual deadline (kernel/sched/fair.c).
 
@@ -14,10 +16,12 @@ processor away from the node; it is not used.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
 import struct
+from pathlib import Path
 
 NICE = -15
 """Nice value asked for, as the systemd unit does."""
@@ -36,6 +40,7 @@ def raise_own() -> bool:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     except PermissionError:
         return False
+    _raise_group()
     number = _SYS_SCHED_SETATTR.get(platform.machine())
     if number is None:
         return False
@@ -43,3 +48,11 @@ def raise_own() -> bool:
     attributes = _SCHED_ATTR.pack(_SCHED_ATTR.size, _SCHED_OTHER, 0, nice, 0, SLICE, 0, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.syscall(number, 0, attributes, 0) == 0)
+
+
+def _raise_group() -> None:
+    """Lower the nice value of the agent's autogroup, unless it shares it with a shell."""
+    if os.getsid(0) != os.getpid():
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")

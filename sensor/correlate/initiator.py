@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from sensor.correlate.callers import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.commands import (
-    CLIENT_WINDOW,
     COMPOSE_PROJECT,
     ONE_CONTAINER,
     STARTING,
@@ -228,22 +227,36 @@ class Attributor:
         return self._decided(subject, parties, Confidence.INFERRED)
 
     def _fitting_clients(self, subject: Subject) -> Iterable[Party]:
-        """Clients that create a container without naming it, from an image like this one's."""
-        since = max(subject.since, subject.time - CLIENT_WINDOW)
-        for client in self._commands.clients(since, subject.time):
-            command = client.command
-            taken = (self._callers.bound_to(client.exec), self._callers.supposed_of(client.exec))
-            if any(other not in (None, subject.id) for other in taken):
-                # It makes one container, and another one is laid to it already.
-                continue
+        """Clients that may have caused it, although nothing but their waiting ties them to it."""
+        for client in self._commands.clients(0, subject.time):
             if not reaches(client, subject.engine):
                 continue
-            nameless = command.name is None or subject.names.name is None
-            if command.request is Request.RUN and nameless:
-                if subject.kind is StartKind.FIRST and _image_fits(command, subject):
-                    yield self._parties.of_client(client.exec)
-            elif command.compose and _may_be_project(client, subject):
+            if client.exec.time < subject.since:
+                fits = self._is_queued(client, subject)
+            elif client.command.request is Request.RUN and not client.command.compose:
+                fits = self._makes(client, subject)
+            else:
+                fits = client.command.compose and _may_be_project(client, subject)
+            if fits:
                 yield self._parties.of_client(client.exec)
+
+    def _is_queued(self, client: Client, subject: Subject) -> bool:
+        """Whether somebody asked for a start before the last run ended, and waits still.
+
+        An engine does one thing to a container after the other: two who ask at once for the start
+        of a container that ends at once get a run each.
+        """
+        asked = client.command.request is Request.START and subject.names.named_by(client)
+        return asked and self._callers.bound_to(client.exec) is None
+
+    def _makes(self, client: Client, subject: Subject) -> bool:
+        """Whether a command that makes one container, from such an image, may have made this."""
+        taken = (self._callers.bound_to(client.exec), self._callers.supposed_of(client.exec))
+        if any(other not in (None, subject.id) for other in taken):
+            return False
+        nameless = client.command.name is None or subject.names.name is None
+        first = subject.kind is StartKind.FIRST
+        return first and nameless and _image_fits(client.command, subject)
 
     def _fitting_callers(self, subject: Subject) -> Iterable[Party]:
         """Processes that connected to an engine and are no client whose command tells it all."""

@@ -158,5 +158,14 @@ def prune(inits: BpfMap, proc: Path = Path("/proc")) -> None:
     Nobody else would, and such an entry hides the next container whose init gets that pid.
     """
     for key in tuple(inits.keys()):
-        if not (proc / str(_U32.unpack(key)[0])).exists():
+        if not is_alive(_U32.unpack(key)[0], proc):
             inits.delete(key)
+
+
+def is_alive(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a process is there and no zombie: the probes have seen a zombie's end already."""
+    try:
+        stat = (proc / str(pid) / "stat").read_bytes()
+    except OSError:
+        return False
+    return stat[stat.rindex(b")") + 2 :][:1] not in (b"Z", b"X", b"")

@@ -399,7 +399,11 @@ def test_only_a_restart_is_asked_for_before_the_stop(
     core: Core, asked: Observation, *, counts: bool
 ) -> None:
     again = WEB.again()
-    core >> starts(WEB, 0) >> asked >> WEB.exits(1100) >> starts(again, 1200)
+    core >> starts(WEB, 0) >> asked
+    if isinstance(asked, CommandExec) and not counts:
+        # Answered, since the container runs: it waits for nothing any more.
+        core >> ended(1050, asked)
+    core >> WEB.exits(1100) >> starts(again, 1200)
     event = core.starts[-1]
     assert (event.initiator is not None and process(event.initiator).pid == ANN) is counts
     assert (event.confidence.initiator is Confidence.EXACT) is counts
@@ -1040,3 +1044,12 @@ def test_a_restart_asked_for_before_the_first_execve_is_its_cause(core: Core) ->
     event = core.starts[-1]
     assert event.start is not None
     assert (event.start.kind, pid(event)) == (StartKind.RESTART, 51)
+
+
+def test_who_still_waits_for_a_start_after_the_run_that_another_got_is_inferred(core: Core) -> None:
+    first, second = typed(0, "docker start web", 50), typed(0, "docker start web", 51)
+    core >> first >> second >> starts(WEB, 10) >> ended(16, first) >> WEB.exits(20)
+    core >> starts(WEB.again(), 40)
+    earlier, later = core.starts
+    assert candidates(earlier) == [50, 51]
+    assert (said(later)[2], pid(later)) == (Confidence.INFERRED, 51)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -189,3 +190,15 @@ def test_this_process_is_found_as_it_is() -> None:
     own = next(running for running in scan() if running.pid == os.getpid())
     assert own.parent == os.getppid()
     assert own.mnt_ns == Path("/proc/self/ns/mnt").stat().st_ino
+
+
+def test_a_zombie_is_not_alive() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        assert seed.is_alive(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not seed.is_alive(process.pid)
+    finally:
+        process.wait()
+    assert not seed.is_alive(process.pid)
