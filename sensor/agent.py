@@ -377,13 +377,14 @@ class Agent:
         """Learn where the engines that run keep their containers."""
         self._describer.learn(await asyncio.to_thread(running_roots))
 
-    def _described(self, description: Description) -> None:
+    def _described(self, request: DescribeRequest, description: Description) -> None:
         """From a thread of the worker."""
-        self._loop.call_soon_threadsafe(self._on_described, description)
+        self._loop.call_soon_threadsafe(self._on_described, request, description)
 
-    def _on_described(self, description: Description) -> None:
+    def _on_described(self, request: DescribeRequest, description: Description) -> None:
         self._describing -= 1
-        self._feed([ContainerDescribed(clock.boottime(), description.id, description)])
+        now = clock.boottime()
+        self._feed([ContainerDescribed(now, request.id, description, request.scope)])
 
     # ----------------------------------------------------------------- tasks
 

@@ -576,6 +576,8 @@ class ContainerDescribed:
     time: int
     id: ContainerId
     description: Description
+    scope: str | None = None
+    """The request's; None in captures that are older than it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -671,6 +673,8 @@ class DescribeRequest:
     reader_mnt_ns: int | None
     reader_uid: int | None
     cgroup: str | None
+    scope: str | None = None
+    """The runtime root that the id belongs to where it is a name; the answer bears it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sensor.correlate.runtime_command import RuntimeCommand
+    from sensor.correlate.runtime_command import RuntimeCommand, Verb
     from sensor.model import (
         CgroupPaths,
+        CommandExit,
         ContainerId,
         Description,
         InitExec,
@@ -97,7 +98,7 @@ class Pending:
     exec: InitExec
     deadline: int
     asked_again: bool = False
-    later: list[InitExit] = field(default_factory=list)
+    later: list[InitExit | tuple[Verb, CommandExit]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

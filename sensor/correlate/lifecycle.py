@@ -26,6 +26,7 @@ from sensor.correlate import supervision
 from sensor.correlate.client_command import Request
 from sensor.correlate.commands import Names
 from sensor.correlate.containers import (
+    ContainerKey,
     ContainerState,
     ContainerTable,
     Creation,
@@ -63,6 +64,9 @@ if TYPE_CHECKING:
 DESCRIPTION_WAIT = 1_000_000_000
 """Nanoseconds that a start waits for a description. Reading one takes about a millisecond; a node
 under great pressure, or a hung disk, takes longer."""
+
+LATER_MAX = 64
+"""Pauses and resumes that wait behind one start; more are counted. Its end always finds room."""
 
 ENDED_MAX = 1024
 """Ended inits of unknown containers that are remembered, for inventories under way."""
@@ -163,6 +167,7 @@ class Lifecycle:
                 reader_mnt_ns=process.mnt_ns if process is not None else None,
                 reader_uid=process.uid if process is not None else None,
                 cgroup=(cgroup.v1 or cgroup.v2) if cgroup is not None else None,
+                scope=state.key.scope,
             )
         )
 
@@ -178,11 +183,19 @@ class Lifecycle:
         if command is None or exit_.status != 0:
             return
         state = self._table.get(container_key(command.id, command.root))
-        if state is None:
+        if state is None or command.verb not in (Verb.PAUSE, Verb.RESUME):
             return
-        if command.verb is Verb.PAUSE and state.phase is Phase.RUNNING:
+        if state.pending is None:
+            self._interrupt(state, command.verb, exit_)
+        elif len(state.pending.later) < LATER_MAX:
+            state.pending.later.append((command.verb, exit_))
+        else:
+            self.ignored["behind_waiting_start"] += 1
+
+    def _interrupt(self, state: ContainerState, verb: Verb, exit_: CommandExit) -> None:
+        if verb is Verb.PAUSE and state.phase is Phase.RUNNING:
             self._ends.paused(state, exit_)
-        elif command.verb is Verb.RESUME and state.phase is Phase.PAUSED:
+        elif verb is Verb.RESUME and state.phase is Phase.PAUSED:
             self._ends.unpaused(state, exit_)
 
     def _on_creation_exit(self, creation: Creation, exit_: CommandExit) -> None:
@@ -315,7 +328,10 @@ class Lifecycle:
 
     def on_described(self, described: ContainerDescribed) -> None:
         """Take the identity worker's answer."""
-        state = self._table.named(described.id)
+        if described.scope is not None:
+            state = self._table.get(ContainerKey(described.id, described.scope))
+        else:
+            state = self._table.named(described.id)
         if state is None:
             return
         state.asked = None
@@ -351,8 +367,11 @@ class Lifecycle:
             return
         self._waiting.pop(pending.exec.process.key.pid, None)
         self._start(state, pending.exec)
-        for exit_ in pending.later:
-            self.on_init_exit(exit_)
+        for behind in pending.later:
+            if isinstance(behind, InitExit):
+                self.on_init_exit(behind)
+            else:
+                self._interrupt(state, *behind)
 
     def knows(self, init: ProcessKey) -> bool:
         """Whether that init's start was taken or its end was seen: an inventory adds nothing."""

@@ -81,7 +81,7 @@ class Worker:
     def __init__(
         self,
         describe: Callable[[DescribeRequest], Description],
-        on_described: Callable[[Description], None],
+        on_described: Callable[[DescribeRequest, Description], None],
         *,
         max_queued: int = MAX_QUEUED,
         deadline: float = DEADLINE,
@@ -126,7 +126,7 @@ class Worker:
                 if self._watch_sleeps:
                     self._watch.notify()
         if refused:
-            self._answer(Description(request.id, problems=(QUEUE_FULL,)))
+            self._answer(request, Description(request.id, problems=(QUEUE_FULL,)))
 
     def counts(self) -> WorkerCounts:
         """Return the counters."""
@@ -173,7 +173,7 @@ class Worker:
                     # Room for one more to be set aside, which the watchdog may be waiting for.
                     self._watch.notify()
             if deliver:
-                self._answer(description)
+                self._answer(job.request, description)
 
     def _next_job(self) -> _Job | None:
         """Wait for a job; None if this reader is not the active one any more."""
@@ -198,9 +198,9 @@ class Worker:
                 self._failed += 1
             return Description(job.request.id, problems=(FAILED,))
 
-    def _answer(self, description: Description) -> None:
+    def _answer(self, request: DescribeRequest, description: Description) -> None:
         try:
-            self._on_described(description)
+            self._on_described(request, description)
         except Exception:
             log.exception("the description of container %r was not taken", description.id)
             with self._lock:
@@ -217,7 +217,7 @@ class Worker:
                 if not overdue:
                     self._sleep(now)
             for job in overdue:
-                self._answer(Description(job.request.id, problems=(OVERDUE,)))
+                self._answer(job.request, Description(job.request.id, problems=(OVERDUE,)))
 
     def _take_overdue(self, now: float) -> list[_Job]:
         overdue = [job for job in self._reading.values() if job.due <= now and not job.answered]

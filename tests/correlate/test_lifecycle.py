@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.lifecycle import DESCRIPTION_WAIT
+from sensor.correlate.lifecycle import DESCRIPTION_WAIT, LATER_MAX
 from sensor.model import (
     CgroupPaths,
     Confidence,
@@ -252,6 +252,20 @@ def test_equal_names_under_two_runtime_roots_are_two_containers(core: Core) -> N
     assert core.last_start().kind == "first"
 
 
+def test_equal_names_under_two_runtime_roots_keep_their_own_descriptions(core: Core) -> None:
+    other = replace(PLAIN, pid=900, root="/run/other")
+    core >> PLAIN.create(0) >> other.create(1) >> PLAIN.execs(5) >> other.execs(6)
+    first, second = core.requests
+    assert (first.scope, second.scope) == ("/run/runc", "/run/other")
+    for at, request in ((20, second), (21, first)):
+        name = f"read below {request.runtime_root}"
+        core >> ContainerDescribed(
+            ns(at), request.id, Description(request.id, name=name), request.scope
+        )
+    names = {event.time: event.container.name for event in core.starts if event.container}
+    assert names == {ns(5): "read below /run/runc", ns(6): "read below /run/other"}
+
+
 # --------------------------------------------------------------- 3: waiting for the description
 
 
@@ -318,6 +332,28 @@ def test_a_stop_behind_a_waiting_start_goes_out_at_the_deadline_too(core: Core) 
     core.wait(until=5 + WAIT)
     assert core.types() == [START, STOP]
     assert core.table.running == 0
+
+
+def test_pauses_stay_behind_the_start_that_waits(core: Core) -> None:
+    core >> WEB.create(0) >> WEB.execs(5)
+    core >> WEB.other(6, "pause") >> WEB.other_done(7, "pause")
+    core >> WEB.other(8, "resume") >> WEB.other_done(9, "resume") >> WEB.exits(10)
+    assert core.types() == []
+    core >> WEB.described(30)
+    assert core.types() == [START, "container.pause", "container.unpause", STOP]
+
+
+def test_a_stop_finds_room_behind_however_many_pauses(core: Core) -> None:
+    core >> WEB.create(0) >> WEB.execs(5)
+    for number in range(LATER_MAX):
+        verb = ("pause", "resume")[number % 2]
+        core >> WEB.other(6, verb) >> WEB.other_done(6, verb)
+    core >> WEB.other(7, "pause") >> WEB.other_done(7, "pause") >> WEB.exits(8)
+    assert core.ignored["behind_waiting_start"] == 1
+    core >> WEB.described(30)
+    assert core.types()[0] == START
+    assert core.types()[-1] == STOP
+    assert len(core.types()) == LATER_MAX + 2
 
 
 def test_the_runtimes_exit_behind_a_waiting_start_is_no_failure(core: Core) -> None:

@@ -22,7 +22,8 @@ class Answers:
         self.all: list[Description] = []
         self._changed = threading.Condition()
 
-    def take(self, description: Description) -> None:
+    def take(self, request: DescribeRequest, description: Description) -> None:
+        assert request.id == description.id
         with self._changed:
             self.all.append(description)
             self._changed.notify_all()
@@ -186,8 +187,8 @@ def test_a_describer_that_raises_is_answered_for(
 def test_a_callback_that_raises_stops_nothing(disk: Describers) -> None:
     seen = Answers()
 
-    def callback(description: Description) -> None:
-        seen.take(description)
+    def callback(request: DescribeRequest, description: Description) -> None:
+        seen.take(request, description)
         raise RuntimeError
 
     worker = Worker(disk.describe, callback)
@@ -227,7 +228,7 @@ def test_close_does_not_wait_for_a_reader_that_hangs(start: Start, disk: Describ
 def test_close_may_be_called_from_the_callback(disk: Describers) -> None:
     done = threading.Event()
 
-    def callback(_: Description) -> None:
+    def callback(_request: DescribeRequest, _description: Description) -> None:
         worker.close()
         done.set()
 
