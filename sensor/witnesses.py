@@ -151,11 +151,14 @@ class Witnesses:
         return found
 
     def losses(self, realtime_offset: int) -> list[Observation]:
-        """Take what audit lost, and keep its clock."""
-        if self._audit is None:
-            return []
-        self._audit.realtime_offset = realtime_offset
-        return list(self._audit.losses())
+        """Take what audit and the engines' streams lost, and keep audit's clock."""
+        found: list[Observation] = []
+        if self._audit is not None:
+            self._audit.realtime_offset = realtime_offset
+            found += self._audit.losses()
+        if self._streams is not None:
+            found += self._streams.losses()
+        return found
 
     def _on_audit(self) -> None:
         found = self.drain_audit()

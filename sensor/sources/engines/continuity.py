@@ -3,11 +3,15 @@
 Docker throws events away when a subscriber is slower than 100 ms, and says nothing. But a run has
 one start and one end: a start of what runs already, and an end of what does not run, prove that an
 event in between is missing. What happened before the list of what runs was complete proves nothing.
+containerd tells the end of a task that was created and never started, so there an end after a
+creation proves nothing either.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from sensor.model import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +29,7 @@ class Continuity:
 
     def __init__(self) -> None:
         self._running: set[_Key] | None = None
+        self._created: set[_Key] = set()
         self._listed_wall = 0
 
     def listed(self, running: Iterable[EngineEvent] | None, wall: int) -> None:
@@ -34,11 +39,20 @@ class Continuity:
 
     def missed(self, event: EngineEvent) -> bool:
         """Take the next event and tell whether one before it must be missing."""
+        key = (event.namespace, event.id)
+        if event.action == "create" and event.witness is Witness.CONTAINERD:
+            self._created.add(key)
+            if len(self._created) > RUNNING_MAX:
+                self._created.clear()
+                self._running = None
         if self._running is None or event.action not in ("start", "die"):
             return False
-        key = (event.namespace, event.id)
+        unstarted = key in self._created
+        self._created.discard(key)
         was_running = key in self._running
         starts = event.action == "start"
+        if unstarted and not starts and not was_running:
+            return False
         if starts:
             self._running.add(key)
         else:

@@ -50,6 +50,11 @@ class Counts:
     """Events that never came, as the others tell: an end without its start, a start without an end
     of the run before. Engines drop events of slow readers without a word (Docker after 100 ms)."""
 
+    @property
+    def unread(self) -> int:
+        """Events that came and could not be used."""
+        return self.malformed + self.oversized + self.dropped
+
 
 class Session(Protocol):
     """One connection to one engine. The caller sets all deadlines and closes it in any case.

@@ -20,6 +20,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sensor.kernel import clock
+from sensor.model import EngineLoss
 from sensor.sources.engines.continuity import Continuity
 from sensor.sources.engines.session import Counts, EngineLost, ListRefused
 
@@ -96,6 +98,17 @@ class EngineStream:
         self._not_before = 0.0
         self._since_wall = time.time_ns()
         self._continuity = Continuity()
+        self._losses_told = (0, 0)
+        self._losses_until = clock.boottime()
+
+    def losses(self, now: int) -> EngineLoss | None:
+        """Take what was lost since the last call; ``now`` in ns since boot."""
+        missed, unread = self.counts.missed, self.counts.unread
+        told, self._losses_told = self._losses_told, (missed, unread)
+        since, self._losses_until = self._losses_until, now
+        if self._losses_told == told:
+            return None
+        return EngineLoss(now, since, self.witness, missed - told[0], unread - told[1])
 
     @property
     def status(self) -> StreamStatus:

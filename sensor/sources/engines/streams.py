@@ -24,7 +24,7 @@ from sensor.sources.engines.stream import EngineStream, StreamStatus, Target
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sensor.model import Observation
+    from sensor.model import EngineLoss, Observation
     from sensor.sources.engines.listeners import EngineSocket
 
 SCAN_PERIOD = 15.0
@@ -96,6 +96,12 @@ class EngineStreams:
     def status(self) -> tuple[StreamStatus, ...]:
         """Tell how each stream is doing."""
         return tuple(followed.stream.status for followed in self._followed.values())
+
+    def losses(self) -> tuple[EngineLoss, ...]:
+        """Take what the streams lost since the last call."""
+        now = clock.boottime()
+        found = (followed.stream.losses(now) for followed in self._followed.values())
+        return tuple(loss for loss in found if loss is not None)
 
     async def stop(self) -> None:
         """Hang up everywhere, within ``STOP_WAIT`` whatever the engines do."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sensor.model import ContainerId, EngineEvent, Witness
@@ -35,6 +37,12 @@ def listed(*names: str) -> Continuity:
 def test_missing_events(running: tuple[str, ...], actions: tuple[str, ...], missed: int) -> None:
     one = listed(*running)
     assert sum(one.missed(event(action)) for action in actions) == missed
+
+
+def test_the_end_of_a_containerd_task_that_never_started_proves_nothing() -> None:
+    one = listed()
+    events = [replace(event(a), witness=Witness.CONTAINERD) for a in ("create", "die", "die")]
+    assert [one.missed(told) for told in events] == [False, False, True]
 
 
 def test_events_from_before_the_list_prove_nothing() -> None:

@@ -186,6 +186,10 @@ def test_garbage_between_events_is_counted_and_skipped(
         counts = heard.counts()
         assert (counts.malformed, counts.oversized, counts.ignored) == (3, 1, 1)
         assert (counts.repeated, counts.events) == (1, 2)
+        (loss,) = heard.streams.losses()
+        assert (loss.source, loss.missed, loss.dropped) == ("docker", 0, 4)
+        assert loss.since < loss.time
+        assert heard.streams.losses() == ()
 
 
 def test_events_that_cannot_follow_each_other_are_counted_as_missed(tmp_path: Path) -> None:
@@ -197,6 +201,8 @@ def test_events_that_cannot_follow_each_other_are_counted_as_missed(tmp_path: Pa
     ):
         heard.await_actions(ID, "start", "start", "die", "die")
         assert heard.counts().missed == 2
+        (loss,) = heard.streams.losses()
+        assert (loss.source, loss.missed, loss.dropped) == ("docker", 2, 0)
 
 
 @pytest.mark.parametrize(
