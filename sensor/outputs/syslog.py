@@ -194,10 +194,7 @@ class SyslogTransport:
 
     async def _open(self) -> DatagramChannel | StreamChannel:
         """Return the open channel, or open one and send again what may have been lost before."""
-        channel = self._channel
-        if isinstance(channel, DatagramChannel) and _is_stale(self._settings, channel):
-            self._drop()
-        elif isinstance(channel, StreamChannel) and channel.loss is not None:
+        if self._channel is not None and self._is_spent(self._channel):
             self._drop()
         if self._channel is None:
             self._channel = await self._connect()
@@ -216,6 +213,12 @@ class SyslogTransport:
         if opened is not None:
             return DatagramChannel(opened)
         return StreamChannel(await dial_unix(target.path), self._mend_after)
+
+    def _is_spent(self, channel: DatagramChannel | StreamChannel) -> bool:
+        if isinstance(channel, StreamChannel):
+            return channel.loss is not None
+        old = time.monotonic() - channel.since > RESOLVE_SECONDS
+        return old and isinstance(self._settings.target, UdpTarget)
 
     def _drop(self) -> None:
         """Close the channel, and keep of the last messages what may be lost with it."""
@@ -253,11 +256,6 @@ def _peer(settings: SyslogSettings) -> str:
     if isinstance(target, UdpTarget):
         return f"udp://{target.address}"
     return f"{'tls' if target.tls else 'tcp'}://{target.address}"
-
-
-def _is_stale(settings: SyslogSettings, channel: DatagramChannel) -> bool:
-    udp = isinstance(settings.target, UdpTarget)
-    return udp and time.monotonic() - channel.since > RESOLVE_SECONDS
 
 
 async def _udp(address: Address) -> socket.socket:
