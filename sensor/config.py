@@ -8,16 +8,21 @@ with half of its configuration protects nobody.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, Self, get_type_hints
 
+from sensor import tables
 from sensor.errors import ConfigError
+from sensor.outputs.settings import OutputSettings, outputs_of
+from sensor.tables import Tree, overlay
 
 DEFAULT_PATH = Path("/etc/castoff/castoff.toml")
 DROP_IN_DIR = "castoff.d"
 SIZE_MAX = 1024 * 1024
+FLUSH_MAX = 60.0
+"""Seconds; systemd and Kubernetes kill what takes longer to stop."""
+DEAD_LETTERS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,16 @@ class StoreSection:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliverySection:
+    """``[delivery]``: what all outputs share."""
+
+    flush_seconds: float = 5.0
+    """How long a stopping agent goes on delivering. What is left is delivered by the next one."""
+    dead_letters: int = 10_000
+    """Events that collectors refused for good and that are kept; the oldest goes first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All sections."""
 
@@ -79,6 +94,9 @@ class Config:
     identity: IdentitySection = field(default_factory=IdentitySection)
     sources: SourcesSection = field(default_factory=SourcesSection)
     store: StoreSection = field(default_factory=StoreSection)
+    delivery: DeliverySection = field(default_factory=DeliverySection)
+    outputs: tuple[OutputSettings, ...] = ()
+    """``[outputs.NAME]``, one table each."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -87,30 +105,33 @@ class Config:
         Without a path the default one is read if it exists. Raises :class:`ConfigError`.
         """
         wanted = path or DEFAULT_PATH
-        config = cls()
-        if path is not None or wanted.exists():
-            config = config.merged(_read(wanted), wanted)
+        config, outputs = cls(), Tree()
+        files = [wanted] if path is not None or wanted.exists() else []
         directory = wanted.parent / DROP_IN_DIR
-        drop_ins = sorted(directory.glob("*.toml")) if directory.is_dir() else []
-        for drop_in in drop_ins:
-            config = config.merged(_read(drop_in), drop_in)
+        files += sorted(directory.glob("*.toml")) if directory.is_dir() else []
+        for file in files:
+            document = _read(file)
+            outputs = overlay(outputs, _outputs(document, file), file)
+            config = config.merged(document, file)
+        config = replace(config, outputs=outputs_of(outputs, wanted))
         config.check(wanted)
         return config
 
     def merged(self, document: dict[str, Any], path: Path) -> Self:
         """Return a copy with what ``document`` sets. Raises :class:`ConfigError`."""
-        sections = {section.name: getattr(self, section.name) for section in fields(self)}
+        sections = {one.name: getattr(self, one.name) for one in fields(self)}
+        outputs = sections.pop("outputs")
         for name, values in document.items():
             section = sections.get(name)
-            if section is None or not is_dataclass(section):
-                known = ", ".join(f"[{known}]" for known in sections)
+            if section is None:
+                known = ", ".join(f"[{known}]" for known in (*sections, "outputs.NAME"))
                 raise ConfigError(f"{path}: there is no section [{name}]", f"Use one of {known}.")
             if not isinstance(values, dict):
                 raise ConfigError(
                     f"{path}: {name} is no section", f"Write [{name}] above its keys."
                 )
             sections[name] = _section(section, name, values, path)
-        return replace(self, **sections)
+        return replace(self, outputs=outputs, **sections)
 
     def check(self, path: Path) -> None:
         """Refuse values that no type tells. Raises :class:`ConfigError`."""
@@ -120,6 +141,22 @@ class Config:
         for key in ("max_mib", "max_age_days"):
             if getattr(self.store, key) < 1:
                 raise ConfigError(f"{path}: store.{key} is below 1", "Give a positive number.")
+        if not 0 <= self.delivery.flush_seconds <= FLUSH_MAX:
+            problem = f"{path}: delivery.flush_seconds is {self.delivery.flush_seconds:g}"
+            raise ConfigError(problem, f"Give 0 to {FLUSH_MAX:g} seconds.")
+        if not 0 <= self.delivery.dead_letters <= DEAD_LETTERS_MAX:
+            problem = f"{path}: delivery.dead_letters is {self.delivery.dead_letters}"
+            raise ConfigError(problem, f"Give 0 to {DEAD_LETTERS_MAX}.")
+
+
+def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Take ``[outputs]`` out of a document."""
+    found = document.pop("outputs", {})
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{path}: outputs is no section", "Write [outputs.NAME] above the keys of an output."
+        )
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -144,25 +181,5 @@ def _section(section: Any, name: str, values: dict[str, Any], path: Path) -> Any
         if key not in hints:
             known = ", ".join(hints)
             raise ConfigError(f"{path}: {name}.{key} is no key", f"[{name}] has: {known}.")
-        changed[key] = _value(value, hints[key], f"{path}: {name}.{key}")
+        changed[key] = tables.value(value, hints[key], f"{path}: {name}.{key}")
     return replace(section, **changed)
-
-
-def _value(value: object, wanted: Any, where: str) -> object:  # noqa: ANN401 - a type
-    if wanted is Path and isinstance(value, str):
-        if not value.startswith("/"):
-            raise ConfigError(f"{where}: {value!r} is no absolute path", "Begin it with /.")
-        return Path(value)
-    if get_origin(wanted) is tuple:
-        element = get_args(wanted)[0]
-        if isinstance(value, list):
-            return tuple(_value(item, element, where) for item in value)
-    elif not isinstance(wanted, UnionType) and type(value) is wanted:
-        return value
-    raise ConfigError(
-        f"{where}: {value!r} has the wrong type",
-        f"Expected: {_NAMES.get(wanted, 'a list of strings')}.",
-    )
-
-
-_NAMES = {str: "a string", int: "a whole number", bool: "true or false", Path: "a path in quotes"}

@@ -28,9 +28,10 @@ def test_the_default_file_has_every_key_with_its_default(tmp_path: Path) -> None
     lines = [line.removeprefix("#") if " = " in line and line.startswith("#") and line[1].isalpha()
              else line for line in text.splitlines()]  # fmt: skip
     assert Config.load(write(tmp_path / "all.toml", "\n".join(lines))) == Config()
-    for section in fields(Config):
-        for key in fields(getattr(Config(), section.name)):
-            assert f"\n#{key.name} = " in text, f"{section.name}.{key.name}"
+    sections = [one.name for one in fields(Config) if one.name != "outputs"]
+    for section in sections:
+        for key in fields(getattr(Config(), section)):
+            assert f"\n#{key.name} = " in text, f"{section}.{key.name}"
 
 
 def test_a_value_is_taken(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class FilterText(click.ParamType):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the keys, then the values where they are a closed set or containers."""
-        from sensor.control.filters import KEYS
+        from sensor.filters import KEYS
 
         key, equals, value = incomplete.partition("=")
         if not equals:

@@ -21,9 +21,9 @@ from sensor.cli.options import (
     width,
 )
 from sensor.control.client import AgentClient, RequestRefused
-from sensor.control.filters import parse
 from sensor.control.since import parse as parse_time
 from sensor.errors import AgentUnreachable
+from sensor.filters import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sensor.control.eventlog import EventLog
-    from sensor.control.filters import Filters
     from sensor.control.limits import Limits
+    from sensor.filters import Filters
 
 NO_LOG = "live"
 """The stream's name in cursors where no log is kept."""

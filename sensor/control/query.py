@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from sensor.control.eventlog import SHOWN, Cursor
-from sensor.control.filters import Filters
-from sensor.control.filters import parse as parse_filters
 from sensor.control.limits import LIMITS, Limits
 from sensor.control.since import parse as parse_time
+from sensor.filters import Filters
+from sensor.filters import parse as parse_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

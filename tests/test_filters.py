@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.control.filters import KEYS, VALUE_MAX, event_type, parse
+from sensor.filters import KEYS, VALUE_MAX, event_type, parse
 from tests.control.sample_agent import WEB, line
 
 DOCUMENT = json.loads(line(1)) | {

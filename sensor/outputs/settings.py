@@ -1,0 +1,136 @@
+"""The tables ``[outputs.NAME]`` of the configuration.
+
+Every output has the keys of :class:`Common`, and those of its kind beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sensor import filters, tables
+from sensor.errors import ConfigError
+from sensor.outputs import registry
+from sensor.secret import hidden, secrets_of
+from sensor.tables import Placed, Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sensor.filters import Filters
+    from sensor.outputs.delivery import Format, Transport
+    from sensor.outputs.registry import OutputKind, Surroundings
+
+OUTPUTS_MAX = 16
+"""Each holds batches in memory and a cursor in the store."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_NAME_FIX = "Use a small letter and up to 31 of a-z, 0-9, - and _."
+
+
+class StartAt(StrEnum):
+    """Where an output begins that has never shipped anything."""
+
+    OLDEST = "oldest"
+    NOW = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """``[outputs.NAME]``: the keys that every kind has."""
+
+    type: str
+    """The kind: what stands in ``registry.KINDS``."""
+    format: str | None = None
+    """How events look: what stands in ``registry.FORMATS``. Each kind has one of its own."""
+    filter: tuple[str, ...] = ()
+    """Only events that fit, as in ``castoff events --filter``: ``key=value``."""
+    types: tuple[str, ...] = ()
+    """Only events of these types: ``start``, ``stop``, ``gap``, …"""
+    start: StartAt = StartAt.OLDEST
+    """Where a new output begins: at the oldest event that is kept, or with the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """One output as it is configured."""
+
+    name: str
+    kind: str
+    own: object
+    """The kind's own settings."""
+    format: str
+    filters: Filters
+    start: StartAt
+
+    def transport(self, surroundings: Surroundings) -> tuple[Transport, Format]:
+        """Make the transport and its format; raises :class:`ConfigError`."""
+        kind: OutputKind[Any] = registry.kind_of(self.kind)
+        form = registry.format_of(self.format)
+        return kind.make(self.own, form, surroundings), form
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text, in which a secret of this output may be quoted, without it."""
+        return hidden(text, tuple(secrets_of(self.own)))
+
+
+def outputs_of(tree: Tree, file: Path) -> tuple[OutputSettings, ...]:
+    """Read ``[outputs]``, all tables of it; raises :class:`ConfigError`."""
+    if len(tree) > OUTPUTS_MAX:
+        raise ConfigError(f"{file}: there are {len(tree)} outputs", f"{OUTPUTS_MAX} at most.")
+    return tuple(_output(name, found, file) for name, found in tree.items())
+
+
+def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
+    if isinstance(found, Placed):
+        problem = f"{found.file}: outputs.{name} is no table"
+        raise ConfigError(problem, f"Write [outputs.{name}] above its keys.")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{file}: {name!r} is no name for an output", _NAME_FIX)
+    common_keys = {one.name for one in fields(Common)}
+    table = f"outputs.{name}"
+    shared: Tree = {key: one for key, one in found.items() if key in common_keys}
+    own: Tree = {key: one for key, one in found.items() if key not in common_keys}
+    common = tables.build(Common, shared, table, file)
+    if common.type not in registry.KINDS:
+        problem = f"{_where(found, 'type', file)}: {table}.type: there is no kind {common.type!r}"
+        raise ConfigError(problem, f"Use one of {', '.join(registry.KINDS)}.")
+    kind = registry.kind_of(common.type)
+    form = common.format or kind.format
+    known = kind.formats or tuple(registry.FORMATS)
+    if form not in known:
+        where = _where(found, "format", file)
+        problem = f"{where}: {table}.format: {common.type} has no format {form!r}"
+        raise ConfigError(problem, f"Use one of {', '.join(known)}.")
+    try:
+        wanted = filters.parse(common.filter, common.types)
+    except ValueError as error:
+        where = _where(found, "filter" if common.filter else "types", file)
+        fix = "docs/outputs.md tells what filters there are."
+        raise ConfigError(f"{where}: [{table}]: {error}", fix) from error
+    return OutputSettings(
+        name=name,
+        kind=common.type,
+        own=_own(kind, own, table, file),
+        format=form,
+        filters=wanted,
+        start=common.start,
+    )
+
+
+def _own(kind: OutputKind[Any], own: Tree, table: str, file: Path) -> object:
+    known = [one.name for one in fields(kind.settings)]
+    for key, found in own.items():
+        if key not in known:
+            where = found.file if isinstance(found, Placed) else file
+            names = ", ".join((*(one.name for one in fields(Common)), *known))
+            raise ConfigError(f"{where}: {table}.{key} is no key", f"[{table}] has: {names}.")
+    built: object = tables.build(kind.settings, own, table, file)
+    return built
+
+
+def _where(found: Tree, key: str, file: Path) -> Path:
+    one = found.get(key)
+    return one.file if isinstance(one, Placed) else file
