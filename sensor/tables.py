@@ -66,7 +66,7 @@ def overlay(below: Tree, table: dict[str, Any], file: Path) -> Tree:
 
 def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
     """Make a ``kind`` of the table ``name``; ``file`` is named where no key can be blamed."""
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns=_TYPES)
     values: dict[str, Any] = {}
     for key, found in tree.items():
         if key not in hints:
@@ -153,6 +153,9 @@ def described(wanted: Any) -> str:  # noqa: ANN401 - a type
         return "a list of tables" if is_dataclass(element) else "a list of strings"
     return _NAMES.get(wanted, "a table")
 
+
+_TYPES = {"Path": Path, "Secret": Secret}
+"""What settings may import for the type checker only."""
 
 _NAMES = {
     str: "a string",

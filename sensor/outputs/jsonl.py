@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - the settings' types are looked at
 from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Retry
@@ -13,6 +12,8 @@ from sensor.outputs.linefile import LineFile, Rotation
 from sensor.outputs.registry import OutputKind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sensor.outputs.delivery import Batch, Format, Outcome
     from sensor.outputs.registry import Surroundings
 

@@ -93,10 +93,13 @@ def test_there_is_a_limit_to_outputs(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------ tables
 
 
+NONE = Secret()
+
+
 @dataclass(frozen=True, slots=True)
 class Inner:
     ca: Path | None = None
-    password: Secret = Secret()
+    password: Secret = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +175,9 @@ def test_what_does_not_fit_its_field_is_refused(table: dict[str, object], named:
 def test_any_value_fits_or_is_refused(found: object, key: str) -> None:
     try:
         outer = built(**{"servers": ["a"], key: found})
-    except ConfigError as error:
-        assert error.fix
-    else:
-        assert isinstance(outer, Outer)
+    except ConfigError:
+        return
+    assert isinstance(outer, Outer)
 
 
 # ----------------------------------------------------------------------------------------- secrets
