@@ -1,0 +1,181 @@
+"""A collector that speaks HTTP and shows the faults that real ones cannot be made to show.
+
+It gives one answer after the other from a script; the last one is repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import h11
+
+
+class Fault(Enum):
+    """What a collector may do instead of answering."""
+
+    HANG = auto()
+    """It reads the request and says nothing."""
+    CLOSE = auto()
+    """It reads the request and closes."""
+    DEAF = auto()
+    """It reads nothing at all."""
+    ENDLESS = auto()
+    """It answers 200 with a body that does not end."""
+    GARBAGE = auto()
+    """It answers with what is no HTTP."""
+    CUT = auto()
+    """It closes in the middle of its answer's body."""
+    EARLY = auto()
+    """It answers 413 before it has read the body, and goes on reading."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    body: bytes = b"{}"
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    and_close: bool = False
+    unasked: bytes = b""
+    """Bytes that follow the answer although nobody asked."""
+
+
+@dataclass(frozen=True)
+class Received:
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> bytes:
+        """The body, unpacked."""
+        return gzip.decompress(self.body) if self.headers.get("content-encoding") else self.body
+
+
+@dataclass
+class FakeHttp:
+    script: list[Answer | Fault]
+    port: int = 0
+    scheme: str = "http"
+    received: list[Received] = field(default_factory=list)
+    connections: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}/"
+
+    def next_step(self) -> Answer | Fault:
+        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            await self.talk(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self.converse(reader, writer):
+                pass
+        except h11.RemoteProtocolError:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Take one request; return whether the connection goes on."""
+        protocol = h11.Connection(h11.SERVER)
+        if self.script[0] is Fault.DEAF:
+            await asyncio.Event().wait()
+        request: h11.Request | None = None
+        body = bytearray()
+        while True:
+            event = protocol.next_event()
+            if event is h11.NEED_DATA:
+                data = await reader.read(65536)
+                if not data and request is None:
+                    return False
+                protocol.receive_data(data)
+            elif isinstance(event, h11.Request):
+                request = event
+                if self.script[0] is Fault.EARLY:
+                    writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            else:
+                return False
+        assert request is not None
+        headers = {name.decode(): value.decode() for name, value in request.headers}
+        self.received.append(
+            Received(request.method.decode(), request.target.decode(), headers, bytes(body))
+        )
+        step = self.next_step()
+        if isinstance(step, Fault):
+            await self.fail(step, writer)
+            return False
+        head = h11.Response(
+            status_code=step.status,
+            headers=[*step.headers, ("Content-Length", str(len(step.body)))]
+            + ([("Connection", "close")] if step.and_close else []),
+        )
+        writer.write(protocol.send(head) or b"")
+        writer.write(protocol.send(h11.Data(data=step.body)) or b"")
+        writer.write((protocol.send(h11.EndOfMessage()) or b"") + step.unasked)
+        await writer.drain()
+        return not step.and_close
+
+    async def fail(self, fault: Fault, writer: asyncio.StreamWriter) -> None:
+        match fault:
+            case Fault.HANG:
+                await asyncio.Event().wait()
+            case Fault.GARBAGE:
+                writer.write(b"\x1b[2J\x15\x03\x01 no \xff protocol\r\n\r\n")
+                await writer.drain()
+            case Fault.CUT:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+                await writer.drain()
+            case Fault.ENDLESS:
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                while True:
+                    writer.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+                    await writer.drain()
+            case _:
+                pass
+
+
+@contextlib.asynccontextmanager
+async def fake_http(
+    *script: Answer | Fault, context: ssl.SSLContext | None = None
+) -> AsyncIterator[FakeHttp]:
+    """Run a collector on a free port of the loopback for as long as the block lasts."""
+    fake = FakeHttp(list(script) or [Answer()], scheme="https" if context else "http")
+    talks: set[asyncio.Task[None]] = set()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.create_task(fake.serve(reader, writer))
+        talks.add(talk)
+        talk.add_done_callback(talks.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=context)
+    fake.port = server.sockets[0].getsockname()[1]
+    try:
+        yield fake
+    finally:
+        server.close()
+        await server.wait_closed()
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await asyncio.sleep(0)  # aborted transports close their sockets in the loop's next round

@@ -1,0 +1,287 @@
+"""Whatever a server does, a request ends within its limits with an answer or a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.outputs import http_client
+from sensor.outputs.dial import Address
+from sensor.outputs.http_client import (
+    HttpClient,
+    HttpFailed,
+    HttpUrl,
+    retry_after,
+)
+from tests.outputs.fake_http import Answer, FakeHttp, Fault, fake_http
+
+TOKEN = "Splunk 5f4dcc3b-5aa7-65d6"
+BODY = b'{"a": 1}'
+
+
+def talk(
+    scenario: Callable[[HttpClient, FakeHttp], Awaitable[None]],
+    *script: Answer | Fault,
+    request_seconds: float = 5.0,
+    answer_limit: int = 1 << 20,
+) -> None:
+    async def run() -> None:
+        async with fake_http(*script) as fake:
+            client = HttpClient(
+                HttpUrl.parse(fake.url + "in?x=1"),
+                headers=(("Authorization", TOKEN),),
+                request_seconds=request_seconds,
+                answer_limit=answer_limit,
+            )
+            try:
+                await scenario(client, fake)
+            finally:
+                await client.close()
+                assert not client.connected
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+async def reason_of(client: HttpClient, body: bytes = BODY) -> str:
+    with pytest.raises(HttpFailed) as failed:
+        await client.post(body)
+    return failed.value.reason
+
+
+def test_a_request_carries_its_headers_and_body_and_the_answer_comes_whole() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        answer = await client.post(BODY, (("Content-Type", "application/json"),))
+        assert (answer.status, answer.body) == (201, b"made")
+        assert answer.header("x-thing") == "7"
+        (request,) = fake.received
+        assert (request.method, request.target, request.body) == ("POST", "/in?x=1", BODY)
+        assert request.headers["host"] == f"127.0.0.1:{fake.port}"
+        assert request.headers["authorization"] == TOKEN
+        assert request.headers["content-type"] == "application/json"
+
+    talk(scenario, Answer(201, b"made", (("X-Thing", "7"),)))
+
+
+def test_connections_are_kept_and_shared_by_requests_one_after_the_other() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        for _ in range(5):
+            await client.post(BODY)
+        assert fake.connections == 1
+        await asyncio.gather(*(client.post(BODY) for _ in range(3)))
+        assert fake.connections == 3
+        assert len(fake.received) == 8
+
+    talk(scenario)
+
+
+def test_a_server_that_closes_after_each_answer_is_dialled_anew() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        for _ in range(3):
+            assert (await client.post(BODY)).status == 200
+        assert fake.connections == 3
+
+    talk(scenario, Answer(and_close=True))
+
+
+def test_a_kept_connection_that_the_server_closed_costs_no_failure() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 200
+        assert (await client.post(BODY)).status == 200
+        assert fake.connections == 2
+        assert len(fake.received) == 3
+
+    talk(scenario, Answer(), Fault.CLOSE, Answer())
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 200
+        await asyncio.sleep(0)
+        assert (await client.post(BODY)).status == 503
+        assert fake.connections == 2
+
+    unasked = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    talk(scenario, Answer(unasked=unasked), Answer(503))
+
+
+def test_a_redirect_is_not_followed() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 307
+        assert len(fake.received) == 1
+
+    talk(scenario, Answer(307, headers=(("Location", "/elsewhere"),)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Fault.HANG, "no whole answer within 0.2 s"),
+        (Fault.DEAF, "no whole answer within 0.2 s"),
+        (Fault.CLOSE, "closed the connection without an answer"),
+        (Fault.GARBAGE, "what answers is no HTTP server"),
+        (Fault.CUT, "what answers is no HTTP server"),
+        (Fault.ENDLESS, "the answer is longer than 65536 bytes"),
+    ],
+)
+def test_each_fault_is_told_in_words_and_within_its_limit(fault: Fault, told: str) -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        reason = await reason_of(client, b"x" * 5_000_000)
+        assert told in reason
+        assert reason.startswith(f"127.0.0.1:{fake.port}: ")
+        assert reason.isprintable()
+        assert not client.connected
+
+    talk(
+        scenario,
+        fault,
+        request_seconds=0.2 if fault in {Fault.HANG, Fault.DEAF} else 10.0,
+        answer_limit=65536,
+    )
+
+
+def test_an_answer_that_comes_before_the_request_is_sent_is_read() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(b"x" * 20_000_000)).status == 413
+        assert fake.connections == 1
+
+    talk(scenario, Fault.EARLY, Answer())
+
+
+def test_nobody_listens() -> None:
+    async def scenario() -> None:
+        async with fake_http() as fake:
+            url = fake.url
+        client = HttpClient(HttpUrl.parse(url))
+        assert "refused" in await reason_of(client)
+        await client.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_tls_client_tells_that_a_plain_server_is_no_tls_server() -> None:
+    async def scenario() -> None:
+        async with fake_http(Fault.GARBAGE) as fake:
+            url = fake.url.replace("http:", "https:")
+            client = HttpClient(HttpUrl.parse(url), request_seconds=5)
+            reason = await reason_of(client)
+            assert "does not speak TLS" in reason or "within the handshake" in reason
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_what_a_server_repeats_of_a_secret_is_blotted_out() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        answer = await client.post(BODY)
+        assert fake.received[0].headers["authorization"] == TOKEN
+        told = client.excerpt(answer)
+        assert "5f4dcc3b" not in told
+        assert told.startswith("HTTP 403: no such token: *** *** \\x1b[2J")
+        assert told.isprintable()
+        assert len(told) < 230
+
+    text = f"no such token:\n {TOKEN} {TOKEN.split()[1]} \x1b[2J".encode() + b"\xff" * 4000
+    talk(scenario, Answer(403, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "target"),
+    [
+        ("http://h", Address("h", 80), "/"),
+        ("https://h", Address("h", 443), "/"),
+        ("http://[::1]:4318/v1/logs?a=b", Address("::1", 4318), "/v1/logs?a=b"),
+        ("HTTPS://Host.example:8443/x", Address("host.example", 8443), "/x"),
+    ],
+)
+def test_urls(text: str, address: Address, target: str) -> None:
+    url = HttpUrl.parse(text)
+    assert (url.address, url.target) == (address, target)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "h:80",
+        "ftp://h/",
+        "http://",
+        "http:///x",
+        "http://u:secret@h/",
+        "http://h/#x",
+        "http://h:x/",
+        "http://h:70000/",
+        "http://h/a b",
+        "http://h/\r\nX: y",
+        "http://[::1/",
+        "http://ü/",
+    ],
+)
+def test_what_is_no_url_is_refused_without_repeating_secrets(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w") as refused:
+        HttpUrl.parse(text)
+    assert "secret" not in str(refused.value)
+
+
+@given(st.text())
+def test_any_text_is_an_url_or_a_value_error(text: str) -> None:
+    for url in (text, f"http://{text}"):
+        try:
+            parsed = HttpUrl.parse(url)
+        except ValueError:
+            continue
+        assert parsed.address.host
+        assert 0 <= parsed.address.port <= 65535
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("Bad Name", "x"),),
+        (("X", "a\r\nY: b"),),
+        (("X", "ä"),),
+        (("Host", "elsewhere"),),
+        (("content-length", "0"),),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_refused(headers: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(ValueError, match="header"):
+        HttpClient(HttpUrl.parse("http://h/"), headers=headers)
+
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0),
+        ("17", 17),
+        (" 17 ", 17),
+        ("99999999999999999999", http_client.RETRY_AFTER_LIMIT),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        ("Tue, 14 Nov 2023 22:13:50 GMT", 30),
+        ("Tue, 14 Nov 2023 22:13:00 GMT", 0),
+        ("Tuesday, 14-Nov-23 22:13:50 GMT", 30),
+        ("Fri, 14 Nov 2099 22:13:50 GMT", http_client.RETRY_AFTER_LIMIT),
+        ("Fri, 99 Nov 2099 22:13:50 GMT", None),
+        (formatdate(NOW + 60, usegmt=True), 60),
+    ],
+)
+def test_retry_after(value: str | None, seconds: float | None) -> None:
+    assert retry_after(value, NOW) == seconds
+
+
+@given(st.text())
+def test_any_retry_after_is_a_wait_within_the_limit_or_nothing(value: str) -> None:
+    wait = retry_after(value, time.time())
+    assert wait is None or 0 <= wait <= http_client.RETRY_AFTER_LIMIT
