@@ -72,7 +72,7 @@ def wall(text: str) -> int:
 class Agent:
     """``castoff run`` or another verb, whose standard output ``stamp`` reads; a context manager."""
 
-    def __init__(self, lab: Lab, stamp: Path, *verb: str | Path) -> None:
+    def __init__(self, lab: Lab, stamp: Path, *verb: str | Path, state: Path | None = None) -> None:
         home = lab.sub("agents", unique("bench"))
         self.lines: list[Line] = []
         self.unheard: list[str] = []
@@ -81,7 +81,7 @@ class Agent:
         self.socket = lab.directory / f"{unique('agent')}.sock"
         self.command: list[str | Path] = [
             *(COMMAND, *(verb or ("run",)), "--output", "-"),
-            *("--state-dir", home / "state", "--socket", self.socket),
+            *("--state-dir", state or home / "state", "--socket", self.socket),
         ]
         self._stamp = stamp
         self._process: subprocess.Popen[bytes] | None = None
@@ -140,11 +140,15 @@ class Agent:
         """End it as systemd does, by force when that takes too long."""
         self._end()
 
-    def _end(self) -> None:
+    def kill(self) -> None:
+        """End it as a crash does; entering it once more starts the next one in its place."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self._process is not None
         assert self._reader is not None
         assert self._thread is not None
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
         try:
             self._process.wait(EVENT_SECONDS)
         except subprocess.TimeoutExpired:

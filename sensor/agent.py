@@ -238,6 +238,7 @@ class Agent:
             stack.callback(self._worker.close)
             self._source = KernelSource(pins.loaded_sets(self.settings.pin_root))
             stack.callback(self._source.close)
+            self._source.take_back(self._keeper.counters())
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self.stop)
                 # Not the default again: a second Ctrl-C during the last moments changes nothing.
@@ -297,6 +298,8 @@ class Agent:
         restored = keeper.restored()
         if restored is not None:
             first.append(restored)
+        if self._source is not None:
+            keeper.count(self._source.reported())
         self.probes_surviving = loaded_at < self.started
         first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
         self._feed(first)
@@ -459,8 +462,8 @@ class Agent:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             observations: list[Observation] = []
-            if self._source is not None:
-                observations += self._source.losses()
+            lost = self._source.losses() if self._source is not None else ()
+            observations += lost
             offset = clock.realtime_offset()
             if abs(offset - self.realtime_offset) > CLOCK_TOLERANCE:
                 self.realtime_offset = offset
@@ -469,9 +472,12 @@ class Agent:
                 observations += self._witnesses.losses(self.realtime_offset)
             if observations:
                 self._feed(observations)
-            if self._loop.time() - noted >= CHECKPOINT:
+            due = self._loop.time() - noted >= CHECKPOINT
+            if due:
                 noted = self._loop.time()
                 keeper.checkpoint()
+            if (lost or due) and self._source is not None:
+                keeper.count(self._source.reported())
 
     async def _retire_old_sets(self) -> None:
         await asyncio.sleep(SET_OVERLAP)
@@ -486,6 +492,7 @@ class Agent:
             while observations := self._source.drain():
                 self._feed(observations)
             self._feed(self._source.losses())
+            keeper.count(self._source.reported())
         end = self._loop.time() + SHUTDOWN_WAIT
         while (self._describing or self.core.waiting()) and self._loop.time() < end:  # noqa: ASYNC110 - two counters, no event
             await asyncio.sleep(DRAIN_STEP)

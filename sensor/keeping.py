@@ -19,7 +19,7 @@ from sensor.store.query import Reader
 from sensor.store.span import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sensor.correlate.core import Correlator
@@ -84,6 +84,14 @@ class Keeper:
     def checkpoint(self) -> None:
         """Write until when this agent has seen."""
         self.store.note(self._boot_id, clock.boottime(), (), ())
+
+    def counters(self) -> dict[str, int]:
+        """Return the counters of this boot as an earlier agent left them."""
+        return self.store.counters(self._boot_id)
+
+    def count(self, counters: Mapping[str, int]) -> None:
+        """Write counters, together with the events that told of them."""
+        self.store.count(self._boot_id, counters)
 
     def mark(self, read: ReadUpTo) -> None:
         """Release these records of the kernel once everything before is durable."""

@@ -10,6 +10,7 @@ from sensor.kernel.libbpf import BpfMap, possible_cpus
 from sensor.kernel.record import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _DROPPED, _LIMITED = 1, 2
@@ -18,6 +19,8 @@ _LOADED_AT, _TOLD_AT, _HANDLED = 0, 1, 2
 when records were handled."""
 _COUNTERS = 3
 """``enum record_counter``: submitted, dropped, limited."""
+_REPORTED = tuple(kind * _COUNTERS + what for kind in Kind for what in (_DROPPED, _LIMITED))
+_WHEN = "told_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,27 @@ class Counters:
                 self._tell(count.kind * _COUNTERS + _LIMITED, count.limited)
         self._settings.update(_TOLD_AT.to_bytes(4, "little"), now.to_bytes(8, "little"))
         return tuple(found)
+
+    def checkpoint(self) -> dict[str, int]:
+        """Return up to where losses were reported, for :meth:`take_back`."""
+        values = {str(index): self._single(self._told, index) for index in _REPORTED}
+        return {**values, _WHEN: self._single(self._settings, _TOLD_AT)}
+
+    def take_back(self, kept: Mapping[str, int]) -> None:
+        """Forget reports that came after ``kept``, a checkpoint: they were lost with an agent.
+
+        The next :meth:`losses` tells of them again. A checkpoint that is ahead of the maps is of
+        other counters and changes nothing.
+        """
+        behind = False
+        for index in _REPORTED:
+            value = kept.get(str(index))
+            if value is not None and value < self._single(self._told, index):
+                self._tell(index, value)
+                behind = True
+        when = kept.get(_WHEN, 0)
+        if behind and when < self._single(self._settings, _TOLD_AT):
+            self._settings.update(_TOLD_AT.to_bytes(4, "little"), when.to_bytes(8, "little"))
 
     def _tell(self, index: int, value: int) -> None:
         self._told.update(index.to_bytes(4, "little"), value.to_bytes(8, "little"))

@@ -25,6 +25,8 @@ from sensor.kernel.ring import BATCH_MAX, Ring
 from sensor.model import CgroupBirth, CommandExec, CommandExit, KernelLoss
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sensor.kernel.pins import PinSet
 
 
@@ -209,6 +211,22 @@ class KernelSource:
         for reader in self._readers:
             found += self._losses_of(reader)
         return tuple(found)
+
+    def reported(self) -> dict[str, int]:
+        """Return up to where losses were reported, for :meth:`take_back` of a later agent."""
+        return {
+            f"{reader.pins.fingerprint}.{name}": value
+            for reader in self._readers
+            for name, value in reader.counters.checkpoint().items()
+        }
+
+    def take_back(self, kept: Mapping[str, int]) -> None:
+        """Report again what an earlier agent reported and was killed before it was kept."""
+        for reader in self._readers:
+            prefix = f"{reader.pins.fingerprint}."
+            reader.counters.take_back(
+                {k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)}
+            )
 
     @staticmethod
     def _losses_of(reader: _Reader) -> list[KernelLoss]:

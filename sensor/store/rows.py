@@ -200,6 +200,9 @@ class Rows:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO cursor VALUES (?, ?)", (text(name), sequence)
                 )
+        for boot_id in {boot_id for boot_id, _ in batch.counters.values()}:
+            # Those of a boot that is over mean nothing: so there are never many.
+            self._connection.execute("DELETE FROM counter WHERE boot_id <> ?", (text(boot_id),))
         self._connection.executemany(
             "INSERT OR REPLACE INTO counter VALUES (?, ?, ?)",
             [

@@ -109,6 +109,43 @@ def test_losses_while_no_agent_ran_are_the_next_ones_to_tell(maps: Maps) -> None
     assert maps.agent().losses(901) == ()
 
 
+def test_losses_whose_report_was_not_kept_are_told_again(maps: Maps) -> None:
+    killed = maps.agent()
+    killed.losses(200)
+    kept = killed.checkpoint()
+    maps.count(Kind.INIT_EXEC, dropped=2)
+    maps.count(Kind.COMMAND_EXEC, limited=1)
+    assert len(killed.losses(300)) == 2
+    maps.count(Kind.INIT_EXEC, dropped=1)
+    after = maps.agent()
+    after.take_back(kept)
+    assert after.losses(900) == (
+        Loss(KindCount(Kind.INIT_EXEC, 0, 3, 0), 200),
+        Loss(KindCount(Kind.COMMAND_EXEC, 0, 0, 1), 200),
+    )
+    assert after.losses(901) == ()
+
+
+def test_a_report_that_was_kept_stands(maps: Maps) -> None:
+    agent = maps.agent()
+    maps.count(Kind.INIT_EXEC, dropped=2)
+    agent.losses(300)
+    kept = agent.checkpoint()
+    agent.losses(400)
+    agent.take_back(kept)
+    assert agent.losses(500) == ()
+    maps.count(Kind.INIT_EXEC, dropped=1)
+    assert [loss.since for loss in agent.losses(600)] == [500]
+
+
+def test_a_checkpoint_of_counters_that_began_anew_changes_nothing(maps: Maps) -> None:
+    kept = dict.fromkeys(maps.agent().checkpoint(), 10**12)
+    maps.count(Kind.INIT_EXEC, dropped=2)
+    agent = maps.agent()
+    agent.take_back(kept)
+    assert agent.losses(500) == (Loss(KindCount(Kind.INIT_EXEC, 0, 2, 0), 100),)
+
+
 def test_the_next_agent_learns_how_far_the_last_one_came(maps: Maps) -> None:
     progress = Progress(Path("settings"))
     assert progress.handled() == 0

@@ -177,6 +177,10 @@ def test_cursors_and_counters_are_kept(tmp_path: Path) -> None:
         assert store.cursors == {"forward": 6, "syslog": 1}
         assert store.counters(BOOT) == {"lifecycle.dropped": 3}
         assert store.counters("another boot") == {}
+        store.count("another boot", {"lifecycle.dropped": 1})
+    with opened(tmp_path) as store:
+        assert store.counters(BOOT) == {}
+        assert store.counters("another boot") == {"lifecycle.dropped": 1}
         store.acknowledge("syslog", None)
     with opened(tmp_path) as store:
         assert store.cursors == {"forward": 6}

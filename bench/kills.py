@@ -1,0 +1,256 @@
+"""What the end of an agent costs: ``python -m bench.kills``.
+
+The agent is killed ten times while 500 containers run through docker, 8 at a time; then the log is
+asked what started. After that 5,000 containers start while no agent runs, and the next one has to
+make up for them: a program of this directory stands in for the runtime there, since runc itself
+would take a quarter of an hour. Ends with 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.agent import COMMAND as CASTOFF
+from bench.agent import Agent
+from bench.burst import PARALLEL
+from bench.engine import engines
+from bench.machine import machine
+from bench.node import own_lab
+from bench.programs import compiled
+from bench.progress import say
+from bench.rows import Row, missed, table, write_json
+from sensor.kernel import pins
+from sensor.kernel.ring import Ring
+from tests.e2e.engines.image import IMAGE
+from tests.e2e.engines.lab import unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.engine import Engines
+    from tests.e2e.engines.lab import Lab
+
+COMMAND = "python -m bench.kills"
+STARTS = 500
+KILLS = 10
+MEASURED = 40
+"""Starts by which the room in a ring is measured."""
+
+BACKLOG = 5_000
+BACKLOG_SECONDS = 2.0
+BACKLOG_STARTS = 20_000
+DRIVERS = 4
+PER_SECOND = 200
+"""Starts of one driver in a second: below what the probes allow one parent."""
+
+ASK_SECONDS = 60.0
+LIMIT = 100_000
+
+
+def started(agent: Agent, since: float) -> Counter[str]:
+    """Ask the agent's log, as a person does: how often it says each container started."""
+    done = subprocess.run(
+        [
+            *(CASTOFF, "events", "--type", "start", "--since", str(int(since)), "-n", str(LIMIT)),
+            *("-o", "json", "--socket", agent.socket),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=ASK_SECONDS,
+    )
+    events = map(json.loads, done.stdout.splitlines())
+    return Counter(event["container"]["id"] for event in events)
+
+
+# --------------------------------------------------------------------------- killed at work
+
+
+def kills(agent: Agent, running: Engines, starts: int) -> Row:
+    """Kill the agent again and again while containers run, and count what its log has of them."""
+    docker = running.docker
+    ran: list[str] = []
+
+    def run(name: str) -> None:
+        identity, code = docker.run_to_end("--rm", "--name", name, IMAGE, "true")
+        if code != 0:
+            raise RuntimeError(f"docker run of {name} ended with {code}")
+        ran.append(identity)
+
+    since = time.time() - 1
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        waiting = [pool.submit(run, unique("kill")) for _ in range(starts)]
+        for number in range(1, KILLS + 1):
+            while len(ran) < number * starts // (KILLS + 1) and not waiting[-1].done():
+                time.sleep(0.01)
+            agent.kill()
+            say(f"killed {number} times, {len(ran)} of {starts} containers have run")
+            agent.__enter__()
+        for one in waiting:
+            one.result()
+    agent.settle(running.runc)
+    told = started(agent, since)
+    absent = sum(identity not in told for identity in ran)
+    twice = sum(told[identity] > 1 for identity in ran)
+    surplus = len(told.keys() - set(ran))
+    return Row(
+        f"{len(ran)} docker run, {PARALLEL} at a time, agent killed {KILLS} times: in the log",
+        f"{absent} missing, {twice} twice",
+        "0, 0",
+        not absent and not twice,
+        COMMAND,
+        {"starts": len(ran), "missing": absent, "twice": twice, "others": surplus},
+    )
+
+
+# --------------------------------------------------------------------------- started meanwhile
+
+
+def rings() -> dict[str, tuple[int, int]]:
+    """Size and bytes that wait, of each ring of the probes that are loaded."""
+    found = {}
+    for name in ("lifecycle", "commands"):
+        ring = Ring(pins.loaded_sets(pins.PIN_ROOT)[-1].map(name))
+        try:
+            found[name] = (ring.size, ring.backlog())
+        finally:
+            ring.close()
+    return found
+
+
+def room(running: Engines) -> Iterator[Row]:
+    """Measure what one start takes of the rings, with no agent running."""
+    before = rings()
+    for _ in range(MEASURED):
+        running.docker.run_to_end("--rm", IMAGE, "true")
+    for name, (size, waiting) in rings().items():
+        each = (waiting - before[name][1]) / MEASURED
+        holds = int(size / each)
+        target = BACKLOG_STARTS if name == "lifecycle" else None
+        yield Row(
+            f"docker starts and stops that the {name} ring holds ({size >> 20} MiB)",
+            f"{holds:,} of {each:.0f} bytes",
+            f"{target:,}" if target else None,
+            holds >= target if target else None,
+            COMMAND,
+            {"starts": holds, "bytes": each},
+        )
+
+
+@contextmanager
+def cgroups() -> Iterator[Path]:
+    """Yield where containers of Docker have their cgroups."""
+    root = Path("/sys/fs/cgroup")
+    parent = (root if (root / "cgroup.controllers").exists() else root / "pids") / "docker"
+    made = not parent.exists()
+    parent.mkdir(exist_ok=True)
+    try:
+        yield parent
+    finally:
+        if made:
+            with suppress(OSError):
+                parent.rmdir()
+
+
+def start_many(lab: Lab, bundle: Path, count: int) -> list[str]:
+    """Start containers as fast as the probes take their commands; returns their ids."""
+    program = compiled("starts", lab.sub("programs")).rename(lab.sub("programs") / "runc")
+    prefixes = [secrets.token_hex(28) for _ in range(DRIVERS)]
+    each = count // DRIVERS
+    with cgroups() as parent:
+        drivers = [
+            subprocess.Popen(
+                [
+                    *(program, program, str(each), str(PER_SECOND), bundle, prefix),
+                    *("/bin/busybox", "true"),
+                ],
+                env={**os.environ, "CGROUPS": str(parent), **lab.mark},
+            )
+            for prefix in prefixes
+        ]
+        if sum(driver.wait() for driver in drivers):
+            raise RuntimeError("not everything could be started")
+    return [f"{prefix}{number:08x}" for prefix in prefixes for number in range(each)]
+
+
+def backlog(lab: Lab, running: Engines, agent: Agent, count: int) -> Iterator[Row]:
+    """Start containers while no agent runs, and time the next one until its log has them all."""
+    bundle = running.runc.bundle(unique("backlog"), "true")
+    say(f"{count} containers start with no agent running")
+    since = time.time() - 1
+    ids = start_many(lab, bundle, count)
+    waiting = sum(bytes_ for _, bytes_ in rings().values())
+    lines = len(agent.lines)
+    say(f"they are over, {waiting >> 10} KiB wait in the rings")
+    with agent:
+        wanted = set(ids)
+
+        def all_told() -> bool:
+            told = {line.container.get("id") for line in agent.lines[lines:] if line.is_a("start")}
+            return wanted <= told
+
+        complete = agent.wait_for(all_told, f"all {count} starts are written")
+        agent.settle(running.runc)
+        lines_of = [line for line in agent.lines[lines:] if line.container.get("id") in wanted]
+        first = min(line.read for line in lines_of)
+        last = max(line.read for line in lines_of if line.is_a("start"))
+        seconds = (last - first) / 1e9
+        told = started(agent, since)
+        gaps = sum(line.event["type"] == "gap" for line in agent.lines[lines:])
+    absent = sum(identity not in told for identity in ids)
+    twice = sum(told[identity] > 1 for identity in ids)
+    yield Row(
+        f"backlog of {count:,} starts and their stops, from the first to the last start written",
+        f"{seconds:.1f} s, {count / seconds if seconds else 0:,.0f} starts/s",
+        f"{BACKLOG_SECONDS:.0f} s",
+        complete and seconds <= BACKLOG_SECONDS,
+        COMMAND,
+        {"seconds": seconds, "starts": count},
+    )
+    yield Row(
+        f"the same {count:,} starts in the log",
+        f"{absent} missing, {twice} twice, {gaps} gaps said",
+        "0, 0",
+        not absent and not twice,
+        COMMAND,
+        {"missing": absent, "twice": twice, "gaps": gaps},
+    )
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--starts", type=int, default=STARTS, help="containers beside the kills")
+    parser.add_argument("--backlog", type=int, default=BACKLOG, help="starts with no agent")
+    arguments = parser.parse_args()
+    here = machine()
+    rows: list[Row] = []
+    try:
+        with own_lab() as lab, engines(lab) as running:
+            agent = Agent(lab, compiled("stamp", lab.sub("programs")))
+            with agent:
+                if arguments.starts:
+                    rows.append(kills(agent, running, arguments.starts))
+            rows += room(running)
+            if arguments.backlog:
+                rows += backlog(lab, running, agent, arguments.backlog)
+    finally:
+        print(f"{here}\n\n{table(rows)}" if rows else here)
+    if arguments.json is not None:
+        write_json(arguments.json, here, rows)
+    sys.exit(1 if missed(rows) else 0)
+
+
+if __name__ == "__main__":
+    main()
