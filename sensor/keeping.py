@@ -120,10 +120,12 @@ class Keeper:
             self._tell(StoreLoss(loss.until, loss.since, reason, loss.lost))
 
     def _dropped(self, dropped: Dropped) -> None:
-        for output, count in dropped.unshipped.items():
+        # What is older than this boot has a negative time since boot: a gap may begin there.
+        offset = clock.realtime_offset()
+        for output, missed in dropped.unshipped.items():
             reason = f"retention took events that {output} had not shipped"
-            now = clock.boottime()
-            self._tell(StoreLoss(now, now, reason, count))
+            until = missed.until - offset
+            self._tell(StoreLoss(until, missed.since - offset, reason, missed.count))
 
     def _moved_aside(self, path: Path) -> None:
         log.warning("the store was damaged: it is at %s now, and a new one begun", path)

@@ -4,6 +4,7 @@
 ``log``        :class:`~sensor.store.log.Store`, all that the agent writes through
 ``listener``   who is told what becomes of it
 ``query``      :class:`~sensor.store.query.Reader`, all that is asked
+``pages``      the log as outputs read it, onward and in bulk
 ``entry``      an event as the log takes it and gives it back
 ``knowledge``  the containers known, and until when the agent saw
 ``batch``      what becomes one transaction

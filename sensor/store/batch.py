@@ -23,6 +23,18 @@ class Loss:
         return Loss(min(self.since, entry.time), max(self.until, entry.time), self.lost + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that an output's collector refused for good: its sequence, why, and when.
+
+    ``told`` is wall time in ns.
+    """
+
+    sequence: int
+    reason: str
+    told: int
+
+
 @dataclass(slots=True)
 class Line:
     """An entry in its place, and how far its time lies behind the latest before it, in ns."""
@@ -43,6 +55,10 @@ class Batch:
     """None for one that is removed."""
     counters: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Name to boot id and value."""
+    dead: dict[tuple[str, int], DeadLetter | None] = field(default_factory=dict)
+    """By output and sequence; None for one that is removed."""
+    forgotten: set[str] = field(default_factory=set)
+    """Outputs whose cursor and dead letters are removed."""
     tokens: list[object] = field(default_factory=list)
     """The newest mark, if any."""
     taken: bool = False
@@ -50,4 +66,6 @@ class Batch:
     @property
     def writes(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.lines or self.note or self.cursors or self.counters)
+        return bool(
+            self.lines or self.note or self.cursors or self.counters or self.dead or self.forgotten
+        )

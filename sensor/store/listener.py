@@ -26,6 +26,8 @@ class Listener:
 
     durable: Callable[[object], None] = _ignore
     """The newest token of :meth:`Store.mark` that is on disk. Older ones are, too."""
+    written: Callable[[int], None] = _ignore
+    """Entries up to this sequence are on disk and can be read."""
     failing: Callable[[str], None] = _ignore
     """Writing has begun to fail: the reason. Not called again before ``recovered``."""
     recovered: Callable[[Loss | None], None] = _ignore

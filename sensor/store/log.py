@@ -26,7 +26,7 @@ from sensor.store.knowledge import Key, Note
 from sensor.store.listener import Listener
 from sensor.store.queue import QUEUE_BYTES, Position, Queue
 from sensor.store.retention import Retention
-from sensor.store.rows import Rows
+from sensor.store.rows import DEAD_LETTERS, Rows
 from sensor.store.space import Space
 from sensor.store.trouble import Trouble, is_wrong_place, trouble
 from sensor.store.writer import Writer
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.model import KnowledgeRestored, KnownContainer
-    from sensor.store.batch import Batch
+    from sensor.store.batch import Batch, DeadLetter
     from sensor.store.entry import Entry, NewEntry
 
 SYNCS = {"full": "FULL", "normal": "NORMAL"}
@@ -60,6 +60,7 @@ class StoreSettings:
     max_bytes: int = MAX_BYTES
     max_age: float | None = None
     queue_bytes: int = QUEUE_BYTES
+    dead_letters: int = DEAD_LETTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class StoreHealth:
     duplicates: int
     commits: int
     moved_aside: Path | None
+    dead_dropped: int = 0
+    """Dead letters that had to go because there were too many."""
 
 
 class Store:
@@ -95,6 +98,7 @@ class Store:
         or may not be written, and for a file of a newer version.
         """
         settings = settings or StoreSettings()
+        self._dead_letters = settings.dead_letters
         self._database = Database(directory, sync=SYNCS[settings.sync])
         self._restored: KnowledgeRestored | None = None
         self._unopened = "it is damaged again and again"
@@ -109,6 +113,7 @@ class Store:
             self._queue,
             Retention(settings.max_bytes, settings.max_age),
             listener or Listener(),
+            settings.dead_letters,
         )
         self._begin(connection, rows, listener)
         self._thread = threading.Thread(target=self._writer.run, name="castoff-store", daemon=True)
@@ -136,7 +141,7 @@ class Store:
             connection = None
             try:
                 connection = self._database.open()
-                rows = Rows(connection)
+                rows = Rows(connection, self._dead_letters)
                 rows.position()
                 self._restored = knowledge.read(connection, 0)
                 self.cursors = rows.cursors()
@@ -218,6 +223,22 @@ class Store:
         """Keep an output's cursor, the last sequence that it has seen off; None forgets it."""
         self._queue.put(lambda batch: batch.cursors.update({output: sequence}))
 
+    def bury(self, output: str, letters: Sequence[DeadLetter]) -> None:
+        """Keep what an output's collector refused for good, before any later cursor."""
+        found: dict[tuple[str, int], DeadLetter | None] = {
+            (output, letter.sequence): letter for letter in letters
+        }
+        self._queue.put(lambda batch: batch.dead.update(found))
+
+    def unbury(self, output: str, sequences: Sequence[int]) -> None:
+        """Remove dead letters that were delivered after all."""
+        found = {(output, sequence): None for sequence in sequences}
+        self._queue.put(lambda batch: batch.dead.update(found))
+
+    def forget(self, output: str) -> None:
+        """Remove an output's cursor and dead letters: it is configured no more."""
+        self._queue.put(lambda batch: batch.forgotten.add(output))
+
     def unwritten(self, after: int = 0) -> tuple[Entry, ...]:
         """Return the entries beyond ``after`` that wait for the disk.
 
@@ -239,6 +260,7 @@ class Store:
             duplicates=self._writer.duplicates,
             commits=self._writer.commits,
             moved_aside=self._database.moved_aside,
+            dead_dropped=self._writer.dead_dropped,
         )
 
     def flush(self, patience: float) -> bool:

@@ -31,17 +31,16 @@ class Reader:
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         """``clock`` tells the wall clock of the boot that goes on; else the log's newest word."""
-        self._uri = f"{path.absolute().as_uri()}?mode=ro"
         self._path = path
         self._clock = clock
 
     def extent(self) -> Extent:
         """Return the log's ends; raises :class:`StateUnusable`."""
         try:
-            with closing(self._connect()) as connection:
+            with closing(connect(self._path)) as connection:
                 return extent_of(connection)
         except (sqlite3.Error, ValueError, OSError) as error:
-            raise self._unusable(error) from error
+            raise unreadable(self._path, error) from error
 
     def read(self, query: Query) -> Page:
         """Answer a query.
@@ -50,34 +49,42 @@ class Reader:
         file cannot be read.
         """
         try:
-            with closing(self._connect()) as connection:
+            with closing(connect(self._path)) as connection:
                 connection.execute("BEGIN")
                 return Answer(connection, query, self._clock).page()
         except (sqlite3.Error, ValueError, OSError, OverflowError) as error:
-            raise self._unusable(error) from error
+            raise unreadable(self._path, error) from error
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=16
-        )
-        try:
-            connection.text_factory = _decoded
-            for pragma in ("query_only = ON", f"cache_size = -{CACHE_KIB}", "mmap_size = 0"):
-                connection.execute(f"PRAGMA {pragma}")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA_VERSION:
-                problem = f"{self._path} has schema {version}, not {SCHEMA_VERSION}"
-                raise StateUnusable(  # noqa: TRY301 - the handler closes what was opened
-                    problem, "Start the agent of this version once."
-                )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
 
-    def _unusable(self, error: Exception) -> StateUnusable:
-        problem = f"{self._path} cannot be read: {error}"
-        return StateUnusable(problem, "See whether the agent runs and the file is sound.")
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file for reading only; raises :class:`StateUnusable`, and what sqlite3 raises."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        cached_statements=16,
+    )
+    try:
+        connection.text_factory = _decoded
+        for pragma in ("query_only = ON", f"cache_size = -{CACHE_KIB}", "mmap_size = 0"):
+            connection.execute(f"PRAGMA {pragma}")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            problem = f"{path} has schema {version}, not {SCHEMA_VERSION}"
+            raise StateUnusable(  # noqa: TRY301 - the handler closes what was opened
+                problem, "Start the agent of this version once."
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def unreadable(path: Path, error: Exception) -> StateUnusable:
+    """Return the error for a file that cannot be read."""
+    problem = f"{path} cannot be read: {error}"
+    return StateUnusable(problem, "See whether the agent runs and the file is sound.")
 
 
 def _decoded(raw: bytes) -> str:

@@ -31,10 +31,25 @@ NS_PER_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """Entries that an output never shipped: how many, and since and until when (wall, ns)."""
+
+    count: int
+    since: int
+    until: int
+
+    def merge(self, other: Missed) -> Missed:
+        """Add more of the same output."""
+        return Missed(
+            self.count + other.count, min(self.since, other.since), max(self.until, other.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Entries that were dropped: first and last sequence, how many, and since and until when.
 
-    Times are wall times in ns. ``unshipped`` tells for each output how many it had not yet
+    Times are wall times in ns. ``unshipped`` tells for each output what it had not yet
     acknowledged; outputs that had them all are not named.
     """
 
@@ -43,21 +58,20 @@ class Dropped:
     count: int
     since: int
     until: int
-    unshipped: dict[str, int] = field(default_factory=dict)
+    unshipped: dict[str, Missed] = field(default_factory=dict)
 
     def merge(self, newer: Dropped) -> Dropped:
         """Add a chunk that follows."""
-        names = self.unshipped.keys() | newer.unshipped.keys()
+        unshipped = dict(self.unshipped)
+        for name, missed in newer.unshipped.items():
+            unshipped[name] = unshipped[name].merge(missed) if name in unshipped else missed
         return Dropped(
             first=self.first,
             last=newer.last,
             count=self.count + newer.count,
             since=min(self.since, newer.since),
             until=max(self.until, newer.until),
-            unshipped={
-                name: self.unshipped.get(name, 0) + newer.unshipped.get(name, 0)
-                for name in sorted(names)
-            },
+            unshipped=unshipped,
         )
 
 
@@ -68,6 +82,10 @@ def used(connection: sqlite3.Connection) -> int:
         for name in ("page_count", "freelist_count", "page_size")
     )
     return (pages - free) * size
+
+
+def _missed(rows: list[tuple[int, int, int]]) -> Missed:
+    return Missed(len(rows), min(row[1] for row in rows), max(row[1] for row in rows))
 
 
 class Retention:
@@ -129,7 +147,7 @@ class Retention:
             since=min(row[1] for row in rows),
             until=max(row[1] for row in rows),
             unshipped={
-                name: sum(row[0] > sequence for row in rows)
+                name: _missed([row for row in rows if row[0] > sequence])
                 for name, sequence in connection.execute(
                     "SELECT name, sequence FROM cursor WHERE sequence < ? ORDER BY name", (last,)
                 )

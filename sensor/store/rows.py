@@ -27,6 +27,16 @@ REALTIME_TOLERANCE = 1_000_000
 DICTIONARIES_KEPT = 256
 """One is learnt a boot. Beyond these a new boot uses the newest there is."""
 
+DEAD_LETTERS = 10_000
+REASON_LIMIT = 500
+"""Characters of the reason of a dead letter that are kept."""
+
+_DEAD = (
+    "INSERT OR REPLACE INTO dead_letter (output, sequence, told, reason, id, type, wall, body)"
+    " SELECT ?, sequence, ?, ?, id, type, wall, body FROM event WHERE sequence = ?"
+)
+_DEAD_AGAIN = "UPDATE dead_letter SET told = ?, reason = ? WHERE output = ? AND sequence = ?"
+
 _EVENT = (
     "INSERT INTO event (sequence, id, type, boot, time, lag, wall, container, name, body)"
     " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"
@@ -38,8 +48,10 @@ Row = tuple[int | str | bytes | None, ...]
 class Rows:
     """What the writer writes through one connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, dead_letters: int = DEAD_LETTERS) -> None:
+        """``dead_letters`` is how many of all outputs are kept."""
         self._connection = connection
+        self._dead_letters = dead_letters
         self._packer = body.Packer()
         self._learner = body.Learner()
         self.recall()
@@ -145,6 +157,7 @@ class Rows:
         self._learn(batch)
         if batch.note is not None:
             knowledge.write(self._connection, batch.note)
+        self._write_dead(batch)
         self._write_positions(batch)
         return new
 
@@ -193,6 +206,9 @@ class Rows:
             return
 
     def _write_positions(self, batch: Batch) -> None:
+        for name in batch.forgotten:
+            self._connection.execute("DELETE FROM cursor WHERE name = ?", (text(name),))
+            self._connection.execute("DELETE FROM dead_letter WHERE output = ?", (text(name),))
         for name, sequence in batch.cursors.items():
             if sequence is None:
                 self._connection.execute("DELETE FROM cursor WHERE name = ?", (text(name),))
@@ -210,6 +226,28 @@ class Rows:
                 for name, (boot_id, value) in batch.counters.items()
             ],
         )
+
+    def _write_dead(self, batch: Batch) -> None:
+        """Copy what was refused out of the log, and remove what was delivered after all."""
+        for (output, sequence), letter in batch.dead.items():
+            key = text(output), sequence
+            if letter is None:
+                self._connection.execute(
+                    "DELETE FROM dead_letter WHERE output = ? AND sequence = ?", key
+                )
+                continue
+            reason = text(letter.reason[:REASON_LIMIT])
+            again = self._connection.execute(_DEAD_AGAIN, (letter.told, reason, *key))
+            if not again.rowcount:
+                self._connection.execute(_DEAD, (key[0], letter.told, reason, sequence))
+
+    def bound_dead(self) -> int:
+        """Remove the oldest dead letters beyond the limit, within the transaction; count them."""
+        return self._connection.execute(
+            "DELETE FROM dead_letter WHERE number <= (SELECT number FROM dead_letter"
+            " ORDER BY number DESC LIMIT 1 OFFSET ?)",
+            (self._dead_letters,),
+        ).rowcount
 
     def cursors(self) -> dict[str, int]:
         """Return every output's cursor."""

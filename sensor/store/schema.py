@@ -3,6 +3,7 @@
 ==  ================================================================================
 1   ``checkpoint``, ``container``: what is known of containers (``knowledge.py``)
 2   the event log with ``state``, ``boot``, ``type``, ``dictionary``; ``cursor``, ``counter``
+3   ``dead_letter``: what a collector refused for good, whole, so that it outlasts the log
 ==  ================================================================================
 
 ``event``: ``sequence`` is the order. ``time`` is ns since boot; ``lag`` is how far it lies behind
@@ -17,7 +18,7 @@ come in the order of their sequence, and so do those of several, merged.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 LATE = 2_000_000_000
 """ns of ``lag`` beyond which an entry is late: it stands in an index of its own."""
@@ -83,6 +84,19 @@ VERSIONS: dict[int, tuple[str, ...]] = {
             boot_id TEXT NOT NULL,
             value INTEGER NOT NULL)""",
     ),
+    3: (
+        """CREATE TABLE dead_letter (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            output TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            told INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            id BLOB NOT NULL,
+            type INTEGER NOT NULL,
+            wall INTEGER NOT NULL,
+            body BLOB NOT NULL,
+            UNIQUE (output, sequence))""",
+    ),
 }
 """The statements that make a version of the one before it."""
 
@@ -98,6 +112,10 @@ EXPECTED = (
     "SELECT number, name, boot_id, line FROM dictionary",
     "SELECT name, sequence FROM cursor",
     "SELECT name, boot_id, value FROM counter",
+    (
+        "SELECT number, output, sequence, told, reason, id, type, wall, body FROM dead_letter"
+        " WHERE output = '' AND sequence = 0"
+    ),
     (
         "SELECT sequence, id, type, boot, time, lag, wall, container, name, body FROM event"
         " INDEXED BY event_type WHERE type = 0"

@@ -59,8 +59,14 @@ class Writer:
     """Writes batches until the queue is closed. Everything but ``health`` is of its thread."""
 
     def __init__(
-        self, database: Database, queue: Queue, retention: Retention, listener: Listener
+        self,
+        database: Database,
+        queue: Queue,
+        retention: Retention,
+        listener: Listener,
+        dead_letters: int,
     ) -> None:
+        self._dead_letters = dead_letters
         self._database = database
         self._queue = queue
         self._retention = retention
@@ -72,6 +78,7 @@ class Writer:
         self.failing: str | None = None
         self.stream: str | None = None
         self.duplicates = 0
+        self.dead_dropped = 0
         self.commits = 0
 
     # ----------------------------------------------------------------- the file
@@ -105,7 +112,7 @@ class Writer:
             if self._database.moved_aside != before and self._database.moved_aside is not None:
                 self._tell(self._listener.moved_aside, self._database.moved_aside)
             try:
-                self.adopt(connection, Rows(connection))
+                self.adopt(connection, Rows(connection, self._dead_letters))
             except BaseException:
                 self._release()
                 connection.close()
@@ -184,10 +191,14 @@ class Writer:
         packed = rows.pack(batch)
         connection.execute("BEGIN IMMEDIATE")
         new = rows.write(batch, packed)
+        dropped = rows.bound_dead() if batch.dead else 0
         rows.reserve(self._queue.first_waiting(), self._queue.next)
         connection.execute("COMMIT")
         self.duplicates += len(batch.lines) - new
+        self.dead_dropped += dropped
         self.commits += 1
+        if batch.lines:
+            self._tell(self._listener.written, batch.lines[-1].sequence)
 
     def _settle(self, batch: Batch) -> None:
         """Tell who waits that the batch is on disk."""
