@@ -9,7 +9,6 @@ from __future__ import annotations
 import array
 import asyncio
 import fcntl
-import os
 import socket
 import termios
 from dataclasses import dataclass
@@ -154,8 +153,3 @@ def _watch(writer: asyncio.StreamWriter) -> None:
         (socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS),
     ):
         opened.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def text_of(error: OSError) -> str:
-    """Return what an error of a socket says, in words."""
-    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__

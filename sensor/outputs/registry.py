@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KINDS: dict[str, str] = {
     "jsonl": "sensor.outputs.jsonl",
+    "syslog": "sensor.outputs.syslog",
 }
 """The module of each kind, by the word that stands for it in ``type``."""
 

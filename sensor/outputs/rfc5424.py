@@ -31,26 +31,31 @@ BOM = b"\xef\xbb\xbf"
 MICROSECOND_DIGITS = len("2026-01-01T00:00:00.000000")
 
 
-class Facility(IntEnum):
-    """Where a message belongs, RFC 5424 section 6.2.1."""
+class Facility(StrEnum):
+    """Where a message belongs; the words are those of syslog.h."""
 
-    KERN = 0
-    USER = 1
-    MAIL = 2
-    DAEMON = 3
-    AUTH = 4
-    SYSLOG = 5
-    AUTHPRIV = 10
-    AUDIT = 13
-    ALERT = 14
-    LOCAL0 = 16
-    LOCAL1 = 17
-    LOCAL2 = 18
-    LOCAL3 = 19
-    LOCAL4 = 20
-    LOCAL5 = 21
-    LOCAL6 = 22
-    LOCAL7 = 23
+    USER = "user"
+    DAEMON = "daemon"
+    AUTH = "auth"
+    AUTHPRIV = "authpriv"
+    LOCAL0 = "local0"
+    LOCAL1 = "local1"
+    LOCAL2 = "local2"
+    LOCAL3 = "local3"
+    LOCAL4 = "local4"
+    LOCAL5 = "local5"
+    LOCAL6 = "local6"
+    LOCAL7 = "local7"
+
+
+FACILITY_CODES = {
+    Facility.USER: 1,
+    Facility.DAEMON: 3,
+    Facility.AUTH: 4,
+    Facility.AUTHPRIV: 10,
+    **{facility: 16 + number for number, facility in enumerate(list(Facility)[4:])},
+}
+"""RFC 5424 section 6.2.1."""
 
 
 class Severity(IntEnum):
@@ -101,7 +106,7 @@ def message(header: Header, record: Record, text: bytes) -> bytes:
     if container is not None:
         data += f" container={_quoted(container)}"
     head = (
-        f"<{header.facility * 8 + severity}>1 {_timestamp(record.wall)}"
+        f"<{FACILITY_CODES[header.facility] * 8 + severity}>1 {_timestamp(record.wall)}"
         f" {_name(host, HOSTNAME_MAX)} {APP_NAME} - {_name(record.type, MSGID_MAX)} [{data}] "
     )
     body = text.rstrip(b"\r\n")

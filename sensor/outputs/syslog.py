@@ -2,7 +2,8 @@
 
 Syslog has no acknowledgements. What ``Delivered`` means here:
 
-- datagrams: the kernel took them. UDP loses without a word;
+- UDP: the kernel took them. It loses without a word;
+- unix datagrams: they are in the receiver's queue. Those of the last seconds are kept, as below;
 - streams: the peer's kernel acknowledged every byte. Whether a program read them is not known, and
   what it had not read is lost when it dies. So the last messages are kept (``REPLAY_BYTES``) and
   sent again on the next connection, those of the last seconds only when the end was an orderly one.
@@ -18,7 +19,6 @@ import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import (
@@ -28,15 +28,19 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.dial import Address, Unreachable, dial, dial_unix, text_of
-from sensor.outputs.rfc5424 import Framing, Header, Unreadable, frame, message
+from sensor.outputs.dial import Address, Unreachable, dial, dial_unix
+from sensor.outputs.registry import OutputKind
+from sensor.outputs.rfc5424 import Header, Unreadable, frame, message
 from sensor.outputs.syslog_channel import DatagramChannel, Loss, StreamChannel, TooLong
+from sensor.outputs.syslog_settings import Over, SyslogSettings
+from sensor.outputs.tls import TlsSettings, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sensor.outputs.delivery import Batch, Format, Outcome
-    from sensor.outputs.tls import TlsSettings
+    from sensor.outputs.registry import Surroundings
 
 SEND_SECONDS = 30.0
 """To connect, send a batch and see it acknowledged by the peer's kernel."""
@@ -48,41 +52,6 @@ RESOLVE_SECONDS = 300.0
 """How long a UDP socket is kept: its name may have another address by then."""
 MEND_FIRST_SECONDS, MEND_MOST_SECONDS, MEND_ATTEMPTS = 1.0, 60.0, 10
 """Waits before the connection is made anew for the sake of messages to be sent again."""
-DATAGRAM_BYTES = 8192
-STREAM_BYTES = 1 << 16
-"""Largest messages by default. What a receiver takes is its own setting: rsyslog's is 8 KiB."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnixTarget:
-    """A unix socket, of datagrams or else of a stream."""
-
-    path: Path = Path("/dev/log")
-
-
-@dataclass(frozen=True, slots=True)
-class UdpTarget:
-    """RFC 5426."""
-
-    address: Address
-
-
-@dataclass(frozen=True, slots=True)
-class TcpTarget:
-    """RFC 6587, and RFC 5425 when there are settings of TLS."""
-
-    address: Address
-    tls: TlsSettings | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SyslogSettings:
-    """Where to, and how messages look. ``max_bytes`` None is the default of the kind of socket."""
-
-    target: UnixTarget | UdpTarget | TcpTarget = UnixTarget()
-    header: Header = field(default_factory=Header)
-    framing: Framing = Framing.OCTET_COUNTING
-    max_bytes: int | None = None
 
 
 @dataclass(slots=True)
@@ -109,6 +78,7 @@ class SyslogTransport:
 
     def __init__(self, settings: SyslogSettings, form: Format) -> None:
         self._settings = settings
+        self._header = Header(settings.facility, settings.enterprise)
         self._format = form
         self._channel: DatagramChannel | StreamChannel | None = None
         self._tail = _Tail()
@@ -131,7 +101,7 @@ class SyslogTransport:
         """Where messages go. A datagram socket is as good as connected once it is open."""
         channel = self._channel
         lost = isinstance(channel, StreamChannel) and channel.loss is not None
-        return Connection(_peer(self._settings), channel is not None and not lost)
+        return Connection(self._settings.peer, channel is not None and not lost)
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Send a batch: see the module for what Delivered means."""
@@ -142,10 +112,10 @@ class SyslogTransport:
             return Retry(error.reason, credentials=error.credentials)
         except TimeoutError:
             self._drop()
-            return Retry(f"{_peer(self._settings)} did not take the batch in {SEND_SECONDS:g} s")
+            return Retry(f"{self._settings.peer} did not take the batch in {SEND_SECONDS:g} s")
         except OSError as error:
             self._drop()
-            return Retry(f"{_peer(self._settings)}: {text_of(error)}")
+            return Retry(f"{self._settings.peer}: {failure(error)[0]}")
 
     async def close(self) -> None:
         """Close what is open."""
@@ -159,30 +129,30 @@ class SyslogTransport:
     async def _deliver(self, batch: Batch) -> Outcome:
         channel = await self._open()
         rejected: list[Rejection] = []
+        sent: list[bytes] = []
         if isinstance(channel, DatagramChannel):
-            for sequence, content in self._messages(batch, DATAGRAM_BYTES, rejected):
+            for sequence, content in self._messages(batch, rejected):
                 try:
                     await channel.send(content)
                 except TooLong as error:
                     rejected.append(Rejection(sequence, str(error)))
+                else:
+                    sent.append(content)
+            if self._settings.over is Over.UNIX:
+                self._tail.add(sent, time.monotonic())
         else:
             framing = self._settings.framing
-            frames = [
-                frame(framing, content)
-                for _, content in self._messages(batch, STREAM_BYTES, rejected)
-            ]
+            frames = [frame(framing, content) for _, content in self._messages(batch, rejected)]
             await channel.send(frames)
             self._tail.add(frames, time.monotonic())
         return Delivered(tuple(rejected))
 
-    def _messages(
-        self, batch: Batch, max_bytes: int, rejected: list[Rejection]
-    ) -> Iterator[tuple[int, bytes]]:
+    def _messages(self, batch: Batch, rejected: list[Rejection]) -> Iterator[tuple[int, bytes]]:
         """Yield sequence and message of each record that can be one."""
-        limit = self._settings.max_bytes or max_bytes
+        limit = self._settings.largest
         for record in batch.records:
             try:
-                content = message(self._settings.header, record, self._format.line(record))
+                content = message(self._header, record, self._format.line(record))
             except Unreadable as error:
                 rejected.append(Rejection(record.sequence, str(error)))
                 continue
@@ -198,34 +168,49 @@ class SyslogTransport:
             self._drop()
         if self._channel is None:
             self._channel = await self._connect()
-            if isinstance(self._channel, StreamChannel) and self._tail.kept:
-                await self._channel.send([framed for _, framed in self._tail.kept])
-                self.replayed += len(self._tail.kept)
+            await self._replay(self._channel)
         return self._channel
 
+    async def _replay(self, channel: DatagramChannel | StreamChannel) -> None:
+        again = [content for _, content in self._tail.kept]
+        if isinstance(channel, StreamChannel):
+            if again:
+                await channel.send(again)
+        else:
+            for content in again:
+                await channel.send(content)
+        self.replayed += len(again)
+
     async def _connect(self) -> DatagramChannel | StreamChannel:
-        target = self._settings.target
-        if isinstance(target, UdpTarget):
-            return DatagramChannel(await _udp(target.address))
-        if isinstance(target, TcpTarget):
-            return StreamChannel(await dial(target.address, target.tls), self._mend_after)
-        opened = _unix(target.path)
+        settings = self._settings
+        if settings.over is Over.UDP:
+            return DatagramChannel(await _udp(settings.address))
+        if settings.over is not Over.UNIX:
+            secure = (settings.tls or TlsSettings()) if settings.over is Over.TLS else None
+            return StreamChannel(await dial(settings.address, secure), self._mend_after)
+        opened = _unix(settings.path)
         if opened is not None:
             return DatagramChannel(opened)
-        return StreamChannel(await dial_unix(target.path), self._mend_after)
+        return StreamChannel(await dial_unix(settings.path), self._mend_after)
 
     def _is_spent(self, channel: DatagramChannel | StreamChannel) -> bool:
         if isinstance(channel, StreamChannel):
             return channel.loss is not None
         old = time.monotonic() - channel.since > RESOLVE_SECONDS
-        return old and isinstance(self._settings.target, UdpTarget)
+        return old and self._settings.over is Over.UDP
 
     def _drop(self) -> None:
-        """Close the channel, and keep of the last messages what may be lost with it."""
+        """Close the channel, and keep of the last messages what may be lost with it.
+
+        A unix socket of datagrams holds no more unread than a few, which are read at once.
+        """
         channel, self._channel = self._channel, None
         if channel is None:
             return
-        if isinstance(channel, StreamChannel) and channel.loss is not None and channel.loss.orderly:
+        stream_torn = isinstance(channel, StreamChannel) and not (
+            channel.loss is not None and channel.loss.orderly
+        )
+        if not stream_torn:
             self._tail.keep_since(time.monotonic() - REPLAY_ORDERLY_SECONDS)
         channel.close()
 
@@ -249,15 +234,6 @@ class SyslogTransport:
                 return
 
 
-def _peer(settings: SyslogSettings) -> str:
-    target = settings.target
-    if isinstance(target, UnixTarget):
-        return str(target.path)
-    if isinstance(target, UdpTarget):
-        return f"udp://{target.address}"
-    return f"{'tls' if target.tls else 'tcp'}://{target.address}"
-
-
 async def _udp(address: Address) -> socket.socket:
     """Return a connected UDP socket. Raises Unreachable."""
     loop = asyncio.get_running_loop()
@@ -271,7 +247,7 @@ async def _udp(address: Address) -> socket.socket:
         opened.connect(place)
     except OSError as error:
         opened.close()
-        raise Unreachable(f"{address}: {text_of(error)}") from error
+        raise Unreachable(f"{address}: {failure(error)[0]}") from error
     return opened
 
 
@@ -284,5 +260,12 @@ def _unix(path: Path) -> socket.socket | None:
         opened.close()
         if error.errno == errno.EPROTOTYPE:
             return None
-        raise Unreachable(f"{path}: {text_of(error)}") from error
+        raise Unreachable(f"{path}: {failure(error)[0]}") from error
     return opened
+
+
+def _make(settings: SyslogSettings, form: Format, _: Surroundings) -> SyslogTransport:
+    return SyslogTransport(settings, form)
+
+
+OUTPUT = OutputKind(SyslogSettings, _make)

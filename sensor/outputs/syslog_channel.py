@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.outputs.dial import text_of
+from sensor.outputs.tls import failure
 
 if TYPE_CHECKING:
     import socket
@@ -54,7 +54,7 @@ class DatagramChannel:
             await asyncio.get_running_loop().sock_sendall(self._socket, content)
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
-                raise TooLong(f"{len(content)} bytes: {text_of(error)}") from error
+                raise TooLong(f"{len(content)} bytes: {failure(error)[0]}") from error
             raise
 
     def close(self) -> None:
@@ -119,5 +119,5 @@ class StreamChannel:
                 pass
             self.loss = Loss("the server closed the connection", orderly=True)
         except OSError as error:
-            self.loss = Loss(text_of(error), orderly=False)
+            self.loss = Loss(failure(error)[0], orderly=False)
         self._on_loss(self.loss)

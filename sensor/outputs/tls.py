@@ -11,10 +11,7 @@ import ssl
 import stat
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path  # noqa: TC003 - sensor.tables reads the types of the fields
 
 
 class TlsVersion(StrEnum):
@@ -100,6 +97,8 @@ def _reason(error: Exception) -> str:
         return (error.reason or "failed").lower().replace("_", " ")
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
+    if isinstance(error, ConnectionError) and not str(error):
+        return "the connection was reset"  # asyncio's own has neither number nor words
     return str(error) or type(error).__name__
 
 
