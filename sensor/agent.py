@@ -49,6 +49,7 @@ from sensor.model import (
     Description,
     Event,
     FoundContainer,
+    Heartbeat,
     HostFacts,
     InventoryTaken,
     Observation,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 from sensor.keeping import Keeper
 from sensor.node import NodeView
 from sensor.outputs import native
+from sensor.reload import Reloader
 
 HOUSEKEEPING = 1.0
 """Seconds between looks at losses and clock."""
@@ -82,7 +84,7 @@ CHECKPOINT = 60.0
 """Seconds between notes of until when the agent has seen, on a node where nothing happens."""
 
 DRAIN_STEP = 0.005
-"""Seconds between looks at what a stopping agent waits for."""
+"""Seconds between looks at what a stopping agent waits for, and at a disk that is behind."""
 
 SHUTDOWN_WAIT = 2.0
 """Seconds that a stopping agent waits for descriptions and slow readers."""
@@ -115,6 +117,9 @@ class AgentSettings:
     store_sync: str = "full"
     store_max_mib: int = 512
     store_max_age_days: int = 30
+    log_level: str = "info"
+    heartbeat_seconds: float = 3600
+    """Between two signs of life; 0 for none."""
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
 
 
@@ -157,8 +162,12 @@ def lock_node(run_dir: Path) -> int:
 class Agent:
     """One run of the agent on this node."""
 
-    def __init__(self, settings: AgentSettings) -> None:
+    def __init__(
+        self, settings: AgentSettings, reread: Callable[[], AgentSettings] | None = None
+    ) -> None:
+        """``reread`` gives the settings anew on SIGHUP; without it they stay as they are."""
         self.settings = settings
+        self._reread = reread or (lambda: settings)
         self.host: HostFacts = procfs.host_facts()
         self._parsers = parsers(settings.cgroup_patterns)
         self.core = Correlator(self._parsers)
@@ -180,6 +189,7 @@ class Agent:
         self._describing = 0
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -260,6 +270,7 @@ class Agent:
             self._introduce(pin_set, self._keeper)
             self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
             stack.push_async_callback(self._witnesses.close)
+            self._reload_on_hangup(self._keeper, control, self._witnesses)
             self._loop.add_reader(self._source.descriptor, self._on_readable)
             started()
             await self._witnesses.start(self.realtime_offset)
@@ -284,6 +295,32 @@ class Agent:
 
     def _status(self) -> Status:
         return reporting.status(self)
+
+    def _reload_on_hangup(
+        self, keeper: Keeper, control: ControlServer, witnesses: Witnesses
+    ) -> None:
+        """Have SIGHUP apply what may change while the agent runs."""
+
+        def limit(wanted: AgentSettings) -> None:
+            keeper.store.limit(
+                wanted.store_max_mib << 20, wanted.store_max_age_days * _SECONDS_PER_DAY
+            )
+
+        reloader = Reloader(
+            self.settings,
+            self._reread,
+            {
+                "heartbeat_seconds": lambda wanted: setattr(self, "settings", wanted),
+                "log_level": lambda wanted: logging.getLogger().setLevel(wanted.log_level.upper()),
+                "socket_group": lambda wanted: control.hand_to_group(wanted.socket_group),
+                "store_max_age_days": limit,
+                "store_max_mib": limit,
+                "witnesses": lambda wanted: witnesses.follow(
+                    wanted.witnesses, self.realtime_offset
+                ),
+            },
+        )
+        self._loop.add_signal_handler(signal.SIGHUP, reloader.request)
 
     # ----------------------------------------------------------------- feeding
 
@@ -360,6 +397,11 @@ class Agent:
         source = self._source
         if source is None:
             return
+        if self._keeper is not None and self._keeper.is_behind() and not source.is_pressing():
+            # A backlog: what waits in the rings is safe there.
+            if self._resting is None:
+                self._resting = self._loop.call_later(DRAIN_STEP, self._on_rested)
+            return
         observations: list[Observation] = list(source.drain())
         if self._witnesses is not None:
             # Causes before effects: what audit and the connects tell goes in front.
@@ -370,6 +412,10 @@ class Agent:
                 self._look_for_engines()
         if source.has_more:
             self._loop.call_soon(self._on_readable)
+
+    def _on_rested(self) -> None:
+        self._resting = None
+        self._on_readable()
 
     def _look_for_engines(self) -> None:
         if self._witnesses is not None:
@@ -407,7 +453,7 @@ class Agent:
         while self._source is not None and self._source.has_more:
             # What began before the inventory may wait in the rings still: it is no inventory.
             self._on_readable()
-            await asyncio.sleep(0)
+            await asyncio.sleep(DRAIN_STEP if self._resting is not None else 0)
         found += self._still_running({container.id for container in found})
         self._watch_inits(found)
         self._feed([InventoryTaken(time, found)])
@@ -458,7 +504,7 @@ class Agent:
             inits.close()
 
     async def _keep_house(self, keeper: Keeper) -> None:
-        noted = self._loop.time()
+        noted = beaten = self._loop.time()
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             observations: list[Observation] = []
@@ -470,6 +516,9 @@ class Agent:
                 observations.append(ClockSynced(clock.boottime(), offset))
             if self._witnesses is not None:
                 observations += self._witnesses.losses(self.realtime_offset)
+            if 0 < self.settings.heartbeat_seconds <= self._loop.time() - beaten:
+                beaten = self._loop.time()
+                observations.append(Heartbeat(clock.boottime()))
             if observations:
                 self._feed(observations)
             due = self._loop.time() - noted >= CHECKPOINT
@@ -491,13 +540,16 @@ class Agent:
             self._loop.remove_reader(self._source.descriptor)
             while observations := self._source.drain():
                 self._feed(observations)
+                if keeper.is_behind():
+                    await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
             self._feed(self._source.losses())
             keeper.count(self._source.reported())
         end = self._loop.time() + SHUTDOWN_WAIT
         while (self._describing or self.core.waiting()) and self._loop.time() < end:  # noqa: ASYNC110 - two counters, no event
             await asyncio.sleep(DRAIN_STEP)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._resting):
+            if timer is not None:
+                timer.cancel()
         keeper.note(self.core)
         keeper.checkpoint()
         await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)

@@ -23,6 +23,7 @@ SIZE_MAX = 1024 * 1024
 FLUSH_MAX = 60.0
 """Seconds; systemd and Kubernetes kill what takes longer to stop."""
 DEAD_LETTERS_MAX = 1_000_000
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class AgentSection:
     """What the agent remembers between runs."""
     run_dir: Path = Path("/run/castoff")
     """Where the lock is that keeps a second agent away."""
+    log_level: str = "info"
+    """``debug``, ``info``, ``warning`` or ``error``."""
+    heartbeat_seconds: int = 3600
+    """Between two signs of life, events ``sensor``; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,12 @@ class Config:
         if self.store.sync not in ("full", "normal"):
             problem = f"{path}: store.sync is {self.store.sync!r}"
             raise ConfigError(problem, "Use full or normal.")
+        if self.agent.log_level not in LOG_LEVELS:
+            problem = f"{path}: agent.log_level is {self.agent.log_level!r}"
+            raise ConfigError(problem, f"Use one of {', '.join(LOG_LEVELS)}.")
+        if self.agent.heartbeat_seconds < 0:
+            problem = f"{path}: agent.heartbeat_seconds is below 0"
+            raise ConfigError(problem, "Give seconds, or 0 for no sign of life.")
         for key in ("max_mib", "max_age_days"):
             if getattr(self.store, key) < 1:
                 raise ConfigError(f"{path}: store.{key} is below 1", "Give a positive number.")

@@ -93,6 +93,10 @@ class Keeper:
         """Write counters, together with the events that told of them."""
         self.store.count(self._boot_id, counters)
 
+    def is_behind(self) -> bool:
+        """Tell whether reading more now would only fill the queue to a disk that works."""
+        return self.store.is_behind()
+
     def mark(self, read: ReadUpTo) -> None:
         """Release these records of the kernel once everything before is durable."""
         self.store.mark(read)

@@ -562,6 +562,13 @@ class StoreLoss:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """It is time for a sign of life."""
+
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProbesAttached:
     """The probes report from ``time`` on; ``surviving`` when an earlier agent loaded them."""
 
@@ -649,6 +656,7 @@ Observation = (
     | AccountsRead
     | OutputLoss
     | StoreLoss
+    | Heartbeat
     | ProbesAttached
     | ContainerDescribed
     | InventoryTaken
@@ -829,9 +837,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class SensorNote:
-    """Something about the sensor itself: started, stopped, inventory taken."""
+    """Something about the sensor itself."""
 
     action: str
+    """``probes_attached``, ``inventory_taken``, ``alive``."""
     containers: int | None = None
     probes_surviving: bool | None = None
 

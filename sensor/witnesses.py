@@ -94,8 +94,29 @@ class Witnesses:
         if self._settings.audit != AUDIT_OFF:
             self._open_audit(realtime_offset)
         if self._settings.engines:
-            self._streams = EngineStreams(self._one, self._resolver.refresh, self._settings.engines)
-            self._streams.start()
+            self._start_streams()
+
+    def follow(self, settings: WitnessSettings, realtime_offset: int) -> None:
+        """Follow others than before; those that stay are not interrupted."""
+        before, self._settings = self._settings, settings
+        if settings.audit != before.audit:
+            self._on_audit()
+            self._close_audit()
+            if settings.audit != AUDIT_OFF:
+                self._open_audit(realtime_offset)
+            else:
+                self._audit_problem = "switched off"
+                reason = self._audit_problem
+                now = clock.boottime()
+                self._feed([SourceChanged(now, "audit", available=False, reason=reason)])
+        if self._streams is not None:
+            self._streams.follow(settings.engines)
+        elif settings.engines:
+            self._start_streams()
+
+    def _start_streams(self) -> None:
+        self._streams = EngineStreams(self._one, self._resolver.refresh, self._settings.engines)
+        self._streams.start()
 
     async def _look_for_engines(self) -> None:
         sockets = await asyncio.to_thread(self._resolver.refresh)
@@ -130,6 +151,18 @@ class Witnesses:
         if self._audit.polled:
             self._timer = self._loop.call_later(POLL, self._on_audit)
         self._feed([SourceChanged(now, "audit", available=True, reason=None)])
+
+    def _close_audit(self) -> None:
+        """Let go of audit."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._audit is None:
+            return
+        for descriptor in self._audit.descriptors():
+            self._loop.remove_reader(descriptor)
+        self._audit.close()
+        self._audit = None
 
     def _is_engine_path(self, path: str) -> bool:
         return path in self._paths
@@ -216,12 +249,7 @@ class Witnesses:
 
     async def close(self) -> None:
         """Close everything."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._audit is not None:
-            for descriptor in self._audit.descriptors():
-                self._loop.remove_reader(descriptor)
-            self._audit.close()
+        self._close_audit()
         if self._streams is not None:
             await self._streams.stop()
         self._sifter.close()

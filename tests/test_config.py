@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -30,8 +31,19 @@ def test_the_default_file_has_every_key_with_its_default(tmp_path: Path) -> None
     assert Config.load(write(tmp_path / "all.toml", "\n".join(lines))) == Config()
     sections = [one.name for one in fields(Config) if one.name != "outputs"]
     for section in sections:
+        keys = text.partition(f"\n[{section}]\n")[2].partition("\n[")[0]
         for key in fields(getattr(Config(), section)):
-            assert f"\n#{key.name} = " in text, f"{section}.{key.name}"
+            assert f"\n#{key.name} = " in f"\n{keys}", f"{section}.{key.name}"
+
+
+def test_the_default_file_says_what_needs_another_start() -> None:
+    text = DEFAULTS.read_text(encoding="utf-8")
+    said = re.findall(r"\(Next start\.\)\n#(\w+) = ", text)
+    reloaded = {"heartbeat_seconds", "log_level", "group", "max_mib", "max_age_days"}
+    of_sources = {one.name for one in fields(Config().sources)}
+    sections = (Config().agent, Config().socket, Config().identity, Config().store)
+    keys = {one.name for section in sections for one in fields(section)}
+    assert set(said) == keys - reloaded - of_sources
 
 
 def test_a_value_is_taken(tmp_path: Path) -> None:
@@ -65,6 +77,8 @@ def test_drop_ins_are_read_in_order_and_the_last_wins(tmp_path: Path) -> None:
         ("[store]\nmax_mib = true\n", "store.max_mib"),
         ("[store]\nmax_mib = 0\n", "store.max_mib"),
         ('[store]\nsync = "maybe"\n', "store.sync"),
+        ('[agent]\nlog_level = "loud"\n', "agent.log_level"),
+        ("[agent]\nheartbeat_seconds = -1\n", "agent.heartbeat_seconds"),
         ("[sources]\ndocker = 1\n", "sources.docker"),
         ('[identity]\ncgroup_patterns = "x"\n', "identity.cgroup_patterns"),
         ("[identity]\ncgroup_patterns = [1]\n", "identity.cgroup_patterns"),

@@ -13,6 +13,8 @@ from sensor.outputs.stream import LineStream
 from sensor.reporting import OutputHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sensor.model import Event
 
 FLUSH_SECONDS = 2.0
@@ -21,8 +23,10 @@ STDOUT = 1
 log = logging.getLogger("castoff")
 
 
-async def _run(settings: AgentSettings, output: str | None) -> None:
-    agent = Agent(settings)
+async def _run(
+    settings: AgentSettings, output: str | None, reread: Callable[[], AgentSettings]
+) -> None:
+    agent = Agent(settings, reread)
     if output is None:
         await agent.run()
         return
@@ -45,8 +49,11 @@ async def _run(settings: AgentSettings, output: str | None) -> None:
     stream.close()
 
 
-def run(settings: AgentSettings, output: str | None, *, quiet: bool) -> None:
-    """Run until SIGTERM, SIGINT or the end of standard output's reader."""
-    level = logging.WARNING if quiet else logging.INFO
+def run(settings: AgentSettings, output: str | None, reread: Callable[[], AgentSettings]) -> None:
+    """Run until SIGTERM, SIGINT or the end of standard output's reader.
+
+    ``reread`` gives the settings anew on SIGHUP, or raises :class:`CastoffError`.
+    """
+    level = settings.log_level.upper()
     logging.basicConfig(level=level, format="castoff: %(message)s", stream=sys.stderr)
-    asyncio.run(_run(settings, output))
+    asyncio.run(_run(settings, output, reread))

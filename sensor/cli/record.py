@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -32,5 +33,5 @@ def command(
 
     FILE must not exist. It holds command lines as they were typed: treat it as a secret.
     """
-    wanted = settings.of(config, state_dir, socket, audit, engines=engines, capture=file)
-    foreground.run(wanted, output, quiet=False)
+    reread = partial(settings.of, config, state_dir, socket, audit, engines=engines, capture=file)
+    foreground.run(reread(), output, reread)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -37,10 +38,11 @@ def command(
     """Report container starts as they happen, until interrupted.
 
     Loads the probes when they are not there. They stay when the agent ends: what happens until the
-    next run is reported then.
+    next run is reported then. SIGHUP has the configuration read again.
     """
-    wanted = settings.of(config, state_dir, socket, audit, engines=engines)
+    reread = partial(settings.of, config, state_dir, socket, audit, engines=engines, quiet=quiet)
+    wanted = reread()
     if check_config:
         click.echo("the configuration is right")
         return
-    foreground.run(wanted, output, quiet=quiet)
+    foreground.run(wanted, output, reread)

@@ -57,6 +57,7 @@ def of(
     *,
     engines: bool,
     capture: Path | None = None,
+    quiet: bool = False,
 ) -> AgentSettings:
     """Read the configuration and apply the command line; raises :class:`ConfigError`."""
     config = Config.load(path)
@@ -71,6 +72,8 @@ def of(
         socket=socket or config.socket.path,
         socket_group=config.socket.group,
         run_dir=config.agent.run_dir,
+        log_level="warning" if quiet else config.agent.log_level,
+        heartbeat_seconds=config.agent.heartbeat_seconds,
         capture=capture,
         cgroup_patterns=config.identity.cgroup_patterns,
         host_root=config.identity.host_root,

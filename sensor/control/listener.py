@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.errors import ProbesBusy, StateUnusable
@@ -116,7 +116,7 @@ def _hand_to_group(path: Path, group: str | None) -> int | None:
         return None
     try:
         gid = grp.getgrnam(group).gr_gid
-        os.chown(path, -1, gid)
+        os.chown(path, -1, gid, follow_symlinks=False)
     except KeyError:
         log.info("no group %s on this host: the socket is for root alone", group)
         return None
@@ -124,6 +124,24 @@ def _hand_to_group(path: Path, group: str | None) -> int | None:
         log.warning("may not give the socket to group %s", group)
         return None
     return gid
+
+
+def regrouped(listener: Listener, group: str | None) -> Listener:
+    """Give a socket that was made here to another group; root keeps it where there is none."""
+    if listener.inode is None:
+        log.warning("%s: systemd made the socket, its unit names the group", listener.path)
+        return listener
+    try:
+        if _inode(listener.path) != listener.inode:
+            log.warning("%s: somebody replaced the socket, its group stays", listener.path)
+            return listener
+        gid = _hand_to_group(listener.path, group)
+        if gid is None:
+            os.chown(listener.path, -1, os.getegid(), follow_symlinks=False)
+    except OSError as error:
+        log.warning("%s: its group stays: %s", listener.path, error.strerror)
+        return listener
+    return replace(listener, gid=gid)
 
 
 def _inode(path: Path) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sensor.control.followers import Followers
 from sensor.control.http import HEAD_LIMIT, Answer, Conversation, Request, Response
 from sensor.control.limits import LIMITS, Limits
-from sensor.control.listener import GROUP, Listener, listen
+from sensor.control.listener import GROUP, Listener, listen, regrouped
 from sensor.control.peer import peer_of
 from sensor.control.resources import Resource, Resources, error
 from sensor.control.worker import Worker
@@ -81,6 +81,11 @@ class ControlServer:
         self._server = await asyncio.start_unix_server(
             self._accept, sock=self._listener.socket, limit=HEAD_LIMIT
         )
+
+    def hand_to_group(self, group: str | None) -> None:
+        """Give the socket to another group; connections that were let in stay."""
+        if self._listener is not None:
+            self._listener = regrouped(self._listener, group)
 
     async def close(self) -> None:
         """Stop listening, end all connections and remove the socket file if it is still ours."""

@@ -42,6 +42,7 @@ from sensor.model import (
     EngineLoss,
     Event,
     Gap,
+    Heartbeat,
     HostFacts,
     InitExec,
     InitExit,
@@ -139,6 +140,7 @@ class Correlator:
         self._on(EngineLoss, self._on_engine_loss)
         self._on(SourceChanged, self._coverage.on_source)
         self._on(ProbesAttached, self._inventory.on_attached)
+        self._on(Heartbeat, self._inventory.on_heartbeat)
         self._on(InventoryTaken, self._inventory.on_inventory)
         self._on(KnowledgeRestored, self._inventory.on_knowledge)
 

@@ -21,6 +21,7 @@ from sensor.correlate.containers import (
 from sensor.model import (
     FoundContainer,
     Gap,
+    Heartbeat,
     InventoryTaken,
     KnowledgeRestored,
     KnownContainer,
@@ -103,6 +104,11 @@ class Inventory:
                 self._ends.vanished(state, inventory.time)
         note = SensorNote("inventory_taken", containers=len(found))
         self._emit(self._factory.sensor(inventory.time, note))
+
+    def on_heartbeat(self, beat: Heartbeat) -> None:
+        """Say that the sensor is alive, so that a node that says nothing has a problem."""
+        note = SensorNote("alive", containers=self._table.running)
+        self._emit(self._factory.sensor(beat.time, note))
 
     @staticmethod
     def _began_since(state: ContainerState, inventory: InventoryTaken) -> bool:

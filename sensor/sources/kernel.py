@@ -148,6 +148,10 @@ class KernelSource:
             return replace(observation, again=True)
         return observation
 
+    def is_pressing(self) -> bool:
+        """Whether starts and ends that wait take half of their ring: they cannot wait for long."""
+        return any(r.lifecycle.backlog() > r.lifecycle.size // 2 for r in self._readers)
+
     @property
     def has_more(self) -> bool:
         """Whether another drain is due at once."""

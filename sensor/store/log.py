@@ -108,10 +108,11 @@ class Store:
         connection, rows = self._open()
         position = Position(time.time_ns() // 1000) if rows is None else rows.position()
         self._queue = Queue(position, settings.queue_bytes)
+        self._retention = Retention(settings.max_bytes, settings.max_age)
         self._writer = Writer(
             self._database,
             self._queue,
-            Retention(settings.max_bytes, settings.max_age),
+            self._retention,
             listener or Listener(),
             settings.dead_letters,
         )
@@ -213,6 +214,14 @@ class Store:
             batch.tokens[:] = [token]
 
         self._queue.put(change)
+
+    def is_behind(self) -> bool:
+        """Tell whether the disk works, and half of what may wait for it does wait."""
+        return self._writer.failing is None and 2 * self._queue.bytes > self._queue.limit
+
+    def limit(self, max_bytes: int, max_age: float | None) -> None:
+        """Set other limits than at the start; the writer keeps them from its next look on."""
+        self._retention.limit(max_bytes, max_age)
 
     def count(self, boot_id: str, counters: Mapping[str, int]) -> None:
         """Keep values of counters of this boot, with the entries before them."""

@@ -62,6 +62,11 @@ class Queue:
         return self._position.next
 
     @property
+    def limit(self) -> int:
+        """Bytes that may wait."""
+        return self._limit
+
+    @property
     def bytes(self) -> int:
         """Bytes that wait."""
         return self._bytes

@@ -89,7 +89,10 @@ def _missed(rows: list[tuple[int, int, int]]) -> Missed:
 
 
 class Retention:
-    """The limits, and what was dropped to keep them. Belongs to the writer's thread."""
+    """The limits, and what was dropped to keep them.
+
+    Belongs to the writer's thread, but for :meth:`limit`.
+    """
 
     def __init__(self, max_bytes: int, max_age: float | None) -> None:
         """``max_age`` in seconds of the wall clock, None for no limit."""
@@ -99,6 +102,10 @@ class Retention:
         self._over = False
         self._dropped: Dropped | None = None
         self._since = 0.0
+
+    def limit(self, max_bytes: int, max_age: float | None) -> None:
+        """Set other limits, from any thread."""
+        self._max_bytes, self._max_age = max_bytes, max_age
 
     def enforce(self, connection: sqlite3.Connection, now: int) -> bool:
         """Drop one chunk if the limits ask for it, and tell whether there is more to do.

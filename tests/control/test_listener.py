@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from sensor.control.listener import listen
+from sensor.control.listener import listen, regrouped
 from tests.control.sample_agent import socket_path
 
 
@@ -72,6 +73,43 @@ def test_what_is_no_socket_is_passed_over(descriptor: int) -> None:
         made.socket.close()
         made.remove()
         os.close(descriptor)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_a_socket_goes_from_group_to_group_and_back_to_root() -> None:
+    with socket_path() as path:
+        made = listen(path, None, {})
+        other = grp.getgrnam("daemon").gr_gid
+        made = regrouped(made, "daemon")
+        assert (made.gid, path.stat().st_gid) == (other, other)
+        made = regrouped(made, "no such group")
+        assert (made.gid, path.stat().st_gid) == (None, os.getegid())
+        made.socket.close()
+        made.remove()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_what_took_the_socket_s_place_is_given_to_nobody(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.touch()
+    with socket_path() as path:
+        made = listen(path, None, {})
+        path.unlink()
+        path.symlink_to(victim)
+        assert regrouped(made, "daemon") == made
+        assert victim.stat().st_gid == os.getegid()
+        made.socket.close()
+
+
+def test_systemd_s_socket_keeps_its_group(
+    descriptor: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket_path() as path:
+        listening(path, descriptor)
+        given = listen(path, None, environment())
+        with given.socket:
+            assert regrouped(given, "daemon") == given
+            assert "its unit names the group" in caplog.text
 
 
 def test_an_unreadable_count_is_no_socket() -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.model import Description, EventType, Lineage, Orchestrator, Witness
+from sensor.model import (
+    Description,
+    EventType,
+    Heartbeat,
+    Lineage,
+    Orchestrator,
+    SensorNote,
+    Witness,
+)
 from tests.correlate.scenario import (
     DB,
     HOST,
@@ -34,6 +42,15 @@ def test_containers_that_ran_before_the_first_agent_are_inventory(core: Core) ->
     notes = [event.sensor for event in core.of(EventType.SENSOR)]
     assert [note.action for note in notes if note] == ["probes_attached", "inventory_taken"]
     assert [note.containers for note in notes if note] == [None, 2]
+
+
+def test_a_heartbeat_is_a_sign_of_life_and_nothing_else(core: Core) -> None:
+    core >> attached(0) >> inventory(10, WEB.found(born=-60_000)) >> Heartbeat(ns(500))
+    (*_, event) = core.events
+    assert (event.type, event.time) == (EventType.SENSOR, ns(500))
+    assert event.sensor == SensorNote("alive", containers=1)
+    core >> Heartbeat(ns(900))
+    assert len({event.id for event in core.events}) == len(core.events)
 
 
 def test_inventory_is_followed_to_its_stop(core: Core) -> None:

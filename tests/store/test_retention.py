@@ -47,6 +47,21 @@ def test_the_log_stays_below_its_bytes(tmp_path: Path) -> None:
     assert reader.read(Query(after=oldest)).entries[0].sequence == oldest + 1
 
 
+def test_a_limit_may_change_while_the_log_is_written(tmp_path: Path) -> None:
+    heard = Heard()
+    with opened(tmp_path, StoreSettings(max_bytes=10 * LIMIT), heard) as store:
+        store.append([made(n, body=noise(n)) for n in range(600)])
+        assert store.flush(PATIENCE)
+        assert heard.dropped == []
+        store.limit(LIMIT, None)
+        store.append([made(600, body=noise(600))])
+        heard.wait(heard.dropped)
+        path = store.path
+    with sqlite3.connect(path) as database:
+        assert used(database) <= LIMIT
+    database.close()
+
+
 def test_entries_go_when_they_are_old(tmp_path: Path) -> None:
     now = OFFSET + 10_000 * SECOND
     ages = [7200 - n for n in range(1000)] + [60, 30]

@@ -88,6 +88,19 @@ class EngineStreams:
         """Begin to look for engines; needs a running loop."""
         self._task = asyncio.create_task(self._run())
 
+    def follow(self, witnesses: frozenset[Witness]) -> None:
+        """Follow these engines from now on; streams of others end, those of the same go on."""
+        self._witnesses = witnesses
+        for key, followed in list(self._followed.items()):
+            if key[0] not in witnesses:
+                del self._followed[key]
+                followed.task.cancel()
+        for witness in [one for one in self._told if one not in witnesses]:
+            del self._told[witness]
+            now = clock.boottime()
+            self._emit(SourceChanged(now, witness, available=False, reason="switched off"))
+        self.wake()
+
     def wake(self) -> None:
         """Look at once: an engine has been started, as somebody else saw."""
         self._pause = SCAN_FIRST

@@ -58,6 +58,10 @@ class Following:
             if isinstance(one, SourceChanged) and one.source == source
         ]
 
+    def in_loop(self, what: Callable[[], object]) -> None:
+        """Have the loop's thread do something."""
+        self.loop.call_soon_threadsafe(what)
+
     def await_source(self, source: str, *, available: bool, timeout: float = 20.0) -> SourceChanged:
         def last() -> SourceChanged | None:
             changes = self.changes(source)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.model import Witness
 from sensor.sources.engines import docker, stream, streams
 from sensor.sources.engines.known import Api
 from sensor.sources.engines.listeners import EngineSocket
@@ -304,6 +305,21 @@ def test_a_socket_that_vanished_is_forgotten(
             heard.await_source("docker", available=False)
             present.clear()
             until(lambda: not heard.streams.status(), "the stream is forgotten")
+
+
+def test_an_engine_that_is_switched_off_is_left_and_switched_on_again_is_followed(
+    tmp_path: Path,
+) -> None:
+    with (
+        listener(tmp_path / "d.sock", streaming()) as found,
+        following(lambda: (found,)) as heard,
+    ):
+        heard.await_source("docker", available=True)
+        heard.in_loop(lambda: heard.streams.follow(frozenset({Witness.PODMAN})))
+        assert heard.await_source("docker", available=False).reason == "switched off"
+        until(lambda: not heard.streams.status(), "nothing is followed")
+        heard.in_loop(lambda: heard.streams.follow(frozenset({Witness.DOCKER})))
+        heard.await_source("docker", available=True)
 
 
 def test_a_socket_without_an_engine_is_not_woken(tmp_path: Path) -> None:
