@@ -102,7 +102,7 @@ def test_requests_during_a_reload_lead_to_one_more(caplog: pytest.LogCaptureFixt
 
     async def session() -> None:
         reloader.request()
-        while not read:  # noqa: ASYNC110 - the other side is a thread
+        while not read:
             await asyncio.sleep(0.001)
         for _ in range(5):
             reloader.request()
