@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 from pathlib import Path
@@ -12,6 +13,7 @@ from sensor.store.database import Database
 from sensor.store.log import StoreSettings
 from sensor.store.query import CursorExpired, Query, Reader
 from sensor.store.retention import CHUNK_FIRST, Retention, used
+from tests.e2e.engines.waiting import until
 from tests.store.entries import OFFSET, PATIENCE, SECOND, Heard, fill, made, numbers, opened, read
 
 LIMIT = 400_000
@@ -55,11 +57,9 @@ def test_a_limit_may_change_while_the_log_is_written(tmp_path: Path) -> None:
         assert heard.dropped == []
         store.limit(LIMIT, None)
         store.append([made(600, body=noise(600))])
-        path = store.path
+        with contextlib.closing(sqlite3.connect(store.path)) as database:
+            until(lambda: used(database) <= LIMIT, "the log has shrunk")
     assert heard.dropped
-    with sqlite3.connect(path) as database:
-        assert used(database) <= LIMIT
-    database.close()
 
 
 def test_entries_go_when_they_are_old(tmp_path: Path) -> None:
