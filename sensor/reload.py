@@ -13,16 +13,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from sensor.agent import AgentSettings
+    from _typeshed import DataclassInstance
 
-    Apply = Callable[[AgentSettings], None]
+_Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 KEYS = {
     "capture": "the capture's file",
@@ -45,14 +45,14 @@ KEYS = {
 log = logging.getLogger("castoff")
 
 
-class Reloader:
+class Reloader(Generic[_Settings]):
     """Holds the settings in force. ``apply`` has a function for each field that may change."""
 
     def __init__(
         self,
-        settings: AgentSettings,
-        reread: Callable[[], AgentSettings],
-        apply: Mapping[str, Apply],
+        settings: _Settings,
+        reread: Callable[[], _Settings],
+        apply: Mapping[str, Callable[[_Settings], None]],
     ) -> None:
         self.settings = settings
         self._reread = reread
@@ -82,7 +82,7 @@ class Reloader:
                 return
             self._again = False
 
-    def take(self, wanted: AgentSettings) -> None:
+    def take(self, wanted: _Settings) -> None:
         """Apply what can be applied of ``wanted``, and say what cannot."""
         differing = [
             one.name
@@ -98,5 +98,5 @@ class Reloader:
             log.warning("takes effect with the next start of the agent: %s", _listed(waiting))
 
 
-def _listed(names: list[str] | dict[str, object]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(KEYS.get(name, name) for name in names)

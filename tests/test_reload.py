@@ -25,7 +25,7 @@ class Applied:
         self.level: list[str] = []
         self.limits: list[tuple[int, int]] = []
 
-    def reloader(self, *answers: AgentSettings | CastoffError) -> Reloader:
+    def reloader(self, *answers: AgentSettings | CastoffError) -> Reloader[AgentSettings]:
         waiting = list(answers)
 
         def reread() -> AgentSettings:
@@ -48,7 +48,7 @@ class Applied:
         )
 
 
-async def finished(reloader: Reloader) -> None:
+async def finished(reloader: Reloader[AgentSettings]) -> None:
     assert reloader._task is not None
     await reloader._task
 
