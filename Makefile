@@ -12,6 +12,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON := /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
+NPM := tests/npm/node_modules
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -40,7 +41,13 @@ run: setup
 
 setup-test: setup
 	@packaging/apt-install.sh $(TEST_PACKAGES)
-	@$(MAKE) --no-print-directory $(VENV)/test-tools
+	@$(MAKE) --no-print-directory $(VENV)/test-tools $(NPM)/.package-lock.json
+
+# What others wrote in JavaScript and the tests of the outputs talk to.
+$(NPM)/.package-lock.json: tests/npm/package.json tests/npm/package-lock.json
+	@command -v npm >/dev/null || packaging/apt-install.sh nodejs npm
+	@cd tests/npm && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 # Anew whenever the pins change.
 $(VENV)/test-tools: pyproject.toml
@@ -77,5 +84,5 @@ vm: setup-test
 	CASTOFF_VM=1 $(BIN)/python -m pytest -s tests/vm
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(NPM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

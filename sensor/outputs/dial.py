@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from sensor.outputs import tls
+from sensor.outputs.lookup import LOOKUPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,15 +98,14 @@ class Stream:
 async def dial(
     address: Address, settings: TlsSettings | None = None, seconds: float = CONNECT_SECONDS
 ) -> Stream:
-    """Connect over TCP, and speak TLS when settings are given. Raises Unreachable."""
+    """Connect over TCP, and speak TLS when settings are given. Raises Unreachable.
+
+    The addresses of a name are tried in the resolver's order, each for its share of the time.
+    """
     stream: Stream | None = None
     try:
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(
-                address.host, address.port, limit=READ_LIMIT
-            )
-            stream = Stream(reader, writer)
-            _watch(writer)
+            stream = await _connected(address, seconds)
             if settings is not None:
                 await stream.secure(settings, address.host)
     except BaseException as error:
@@ -114,6 +114,26 @@ async def dial(
         _explain(error, str(address), seconds)
         raise
     return stream
+
+
+async def _connected(address: Address, seconds: float) -> Stream:
+    """Connect to the first address of the host that answers. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    found = await LOOKUPS.addresses(address.host, address.port)
+    for left in range(len(found), 0, -1):
+        try:
+            async with asyncio.timeout((end - loop.time()) / left):
+                reader, writer = await asyncio.open_connection(
+                    found[-left], address.port, limit=READ_LIMIT
+                )
+        except (OSError, TimeoutError):
+            if left == 1:
+                raise
+        else:
+            _watch(writer)
+            return Stream(reader, writer)
+    raise OSError(f"{address.host} has no address")
 
 
 async def dial_unix(path: Path, seconds: float = CONNECT_SECONDS) -> Stream:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sensor.outputs.delivery import Format, Transport
 
 KINDS: dict[str, str] = {
+    "forward": "sensor.outputs.forward.output",
     "jsonl": "sensor.outputs.jsonl",
     "syslog": "sensor.outputs.syslog",
 }

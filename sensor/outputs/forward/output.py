@@ -1,0 +1,134 @@
+"""``type = "forward"``: Fluentd Forward over TCP or TLS, with acknowledgements."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sensor.errors import ConfigError
+from sensor.outputs.dial import CONNECT_SECONDS, Address
+from sensor.outputs.forward import record
+from sensor.outputs.forward.chunk import Encoding
+from sensor.outputs.forward.handshake import Credentials
+from sensor.outputs.forward.record import Detail
+from sensor.outputs.forward.transport import Access, Forward, Timing
+from sensor.outputs.registry import OutputKind
+from sensor.outputs.tls import TlsSettings  # noqa: TC001 - the types of keys are looked up
+from sensor.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.outputs.delivery import Document, Format, Record
+    from sensor.outputs.registry import Surroundings
+
+PORT = 24224
+PORT_MAX = 65535
+SERVERS_MAX = 16
+WINDOW_MAX = 64
+LEVEL = 6
+LEVEL_MAX = 9
+TAG_LIMIT = 128
+NO_SECRET = Secret()
+
+_SERVER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::([0-9]{1,5}))?")
+_TAG = re.compile(rf"[A-Za-z0-9_.-]{{1,{TAG_LIMIT}}}")
+
+
+class Compression(StrEnum):
+    """What is done to the events of a chunk."""
+
+    GZIP = "gzip"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardSettings:
+    """``type = "forward"``."""
+
+    servers: tuple[str, ...]
+    """``host``, ``host:port`` or ``[IPv6]:port``; the first that works is used."""
+    tag: str = "castoff.event"
+    """What receivers route by."""
+    detail: Detail = Detail.FULL
+    """``compact`` leaves evidence and some places and times out."""
+    shared_key: Secret = NO_SECRET
+    """``security.shared_key`` of the server, which then greets."""
+    user: str = ""
+    """A user that the server asks for beside the key."""
+    password: Secret = NO_SECRET
+    hostname: str = ""
+    """What we call ourselves in the handshake; ``castoff.`` and the host's name when empty."""
+    tls: TlsSettings | None = None
+    """Speak TLS; an empty table takes the system's authorities."""
+    compression: Compression = Compression.GZIP
+    level: int = LEVEL
+    """zlib's level, 1 to 9."""
+    window: int = 8
+    """Chunks that may be under way at once."""
+    connect_seconds: float = CONNECT_SECONDS
+    """To find, connect and secure; and again to shake hands."""
+    ack_seconds: float = 60.0
+    """How long a chunk's acknowledgement may take."""
+    rest_seconds: float = 60.0
+    """How long another server is used before one that failed is tried again."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.servers) <= SERVERS_MAX:
+            raise ValueError(f"servers lists 1 to {SERVERS_MAX} servers")
+        for server in self.servers:
+            address_of(server)
+        if not _TAG.fullmatch(self.tag):
+            raise ValueError(f"tag has 1 to {TAG_LIMIT} of A-Z, a-z, 0-9, _, . and -")
+        if not 1 <= self.level <= LEVEL_MAX:
+            raise ValueError(f"level is between 1 and {LEVEL_MAX}")
+        if not 1 <= self.window <= WINDOW_MAX:
+            raise ValueError(f"window is between 1 and {WINDOW_MAX}")
+        if min(self.connect_seconds, self.ack_seconds, self.rest_seconds) <= 0:
+            raise ValueError("connect_seconds, ack_seconds and rest_seconds are more than 0")
+        if bool(self.user) != bool(self.password):
+            raise ValueError("user and password belong together")
+        if self.user and not self.shared_key:
+            raise ValueError("user goes with a shared_key: Forward asks for both or the key alone")
+
+
+def address_of(server: str) -> Address:
+    """Return the address that a setting names. Raises ValueError."""
+    found = _SERVER.fullmatch(server)
+    port = PORT if found is None or found[3] is None else int(found[3])
+    if found is None or not 1 <= port <= PORT_MAX:
+        raise ValueError(f"servers: {server!r} is no server: write host:port or [IPv6]:port")
+    return Address(found[1] or found[2], port)
+
+
+def make(settings: ForwardSettings, form: Format, surroundings: Surroundings) -> Forward:
+    """Make the transport. Raises :class:`ConfigError`."""
+    if form.document is None:
+        problem = f"output {surroundings.output}: Forward carries documents, not lines of text"
+        raise ConfigError(problem, "Use another format than " + form.name + ".")
+    if form.name == "native":
+        compact = settings.detail is Detail.COMPACT
+        document: Callable[[Record], Document] = record.compact if compact else record.native
+    else:
+        document = record.of_format(form.document)
+    credentials = None
+    if settings.shared_key:
+        credentials = Credentials(
+            settings.hostname or f"castoff.{surroundings.host.name}",
+            settings.shared_key.reveal(),
+            settings.user,
+            settings.password.reveal(),
+        )
+    level = settings.level if settings.compression is Compression.GZIP else 0
+    return Forward(
+        tuple(address_of(server) for server in settings.servers),
+        Access(settings.tls, credentials),
+        Encoding(settings.tag, level, document),
+        Timing(settings.connect_seconds, settings.ack_seconds, settings.rest_seconds),
+        settings.window,
+    )
+
+
+OUTPUT = OutputKind(settings=ForwardSettings, make=make, formats=("native", "ocsf", "ecs", "otel"))

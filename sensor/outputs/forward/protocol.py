@@ -1,0 +1,152 @@
+"""A client's side of one Forward connection: bytes in, events out, no socket anywhere.
+
+======  =========================  ======  =====================================================
+state   what comes                 then    events
+======  =========================  ======  =====================================================
+HELO    HELO                       PONG    Send (the PING)
+PONG    PONG that is right         OPEN    Established
+OPEN    ``{"ack": chunk}``         OPEN    Acked, when that chunk is expected
+OPEN    HELO, and no key is set    BROKEN  raises Broken(credentials)
+OPEN    anything else              OPEN    Ignored; more than ``IGNORED_LIMIT`` raise Broken
+any     no msgpack, a bomb         BROKEN  raises Broken
+any     another message            BROKEN  raises Broken(credentials)
+any     end of the stream          BROKEN  Broken; with credentials in PONG: that is how some refuse
+                                           a key
+======  =========================  ======  =====================================================
+
+A connection without credentials begins in OPEN. There is no negative acknowledgement in Forward:
+Vector answers ``{}`` to what it could not take, others do nothing, so whatever is not the ack of a
+chunk that is under way tells nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from sensor.outputs.forward.handshake import Credentials, Distrust, Handshake, is_helo
+from sensor.outputs.forward.wire import Garbled, Messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IGNORED_LIMIT = 1000
+"""Messages of one connection that mean nothing to us, beyond which the server is taken for mad."""
+
+
+class State(Enum):
+    """Where a connection stands."""
+
+    HELO = auto()
+    """A HELO is awaited."""
+    PONG = auto()
+    """The PING is sent."""
+    OPEN = auto()
+    """Chunks may be sent."""
+    BROKEN = auto()
+    """Nothing more is to be had from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Bytes to send now."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """Chunks may be sent from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The server took this chunk."""
+
+    chunk: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A message that tells nothing: another chunk's acknowledgement, or something else."""
+
+
+Event = Send | Established | Acked | Ignored
+
+
+class Broken(Exception):
+    """The connection is of no use. ``credentials``: one side does not trust the other."""
+
+    def __init__(self, reason: str, *, credentials: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.credentials = credentials
+
+
+class Protocol:
+    """One connection, seen from the client."""
+
+    def __init__(self, credentials: Credentials | None = None, salt: str | None = None) -> None:
+        self._handshake = None if credentials is None else Handshake(credentials, salt)
+        self._messages = Messages()
+        self._expected: set[bytes] = set()
+        self.ignored = 0
+        self.state = State.OPEN if credentials is None else State.HELO
+
+    def expect(self, chunk: bytes) -> None:
+        """Note that a chunk was sent, whose acknowledgement counts from now on, once."""
+        self._expected.add(chunk)
+
+    def receive(self, data: bytes) -> Iterator[Event]:
+        """Take bytes from the server; yields what they tell. Raises Broken after what is right."""
+        if self.state is State.BROKEN:
+            raise Broken("the connection is broken")
+        try:
+            for message in self._messages.feed(data):
+                yield self._message(message)
+        except Garbled as error:
+            self.state = State.BROKEN
+            raise Broken(f"the server speaks no Forward: {error}") from error
+        except Distrust as error:
+            self.state = State.BROKEN
+            raise Broken(str(error), credentials=True) from error
+        except Broken:
+            self.state = State.BROKEN
+            raise
+
+    def end(self) -> Broken:
+        """Take the end of the server's stream; tells what it means."""
+        before, self.state = self.state, State.BROKEN
+        if before is State.HELO:
+            return Broken("the server closed the connection instead of greeting")
+        if before is State.PONG:
+            reason = "the server closed the connection after our PING: is the key right?"
+            return Broken(reason, credentials=True)
+        return Broken("the server closed the connection")
+
+    def _message(self, message: object) -> Event:
+        if self.state is State.OPEN:
+            return self._answer(message)
+        if self._handshake is None:
+            raise Broken("the connection is broken")
+        if self.state is State.HELO:
+            ping = self._handshake.ping(message)
+            self.state = State.PONG
+            return Send(ping)
+        self._handshake.verify(message)
+        self.state = State.OPEN
+        return Established()
+
+    def _answer(self, message: object) -> Event:
+        if isinstance(message, dict) and (chunk := message.get(b"ack")) in self._expected:
+            self._expected.remove(chunk)
+            return Acked(chunk)
+        if self._handshake is None and is_helo(message):
+            raise Broken(
+                "the server asks for a shared key and none is configured", credentials=True
+            )
+        self.ignored += 1
+        if self.ignored > IGNORED_LIMIT:
+            raise Broken("the server sends no end of what is no acknowledgement")
+        return Ignored()

@@ -1,0 +1,202 @@
+"""The transport of Forward: encodes batches, keeps a connection, fails over to other servers.
+
+Batches are encoded in threads of its own (zlib works outside of the interpreter's lock) and sent in
+the order in which they are given, as many at a time as ``window`` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Refused, Retry
+from sensor.outputs.dial import Unreachable
+from sensor.outputs.forward.chunk import Unencodable, encode, id_of
+from sensor.outputs.forward.protocol import Broken
+from sensor.outputs.forward.servers import Servers
+from sensor.outputs.forward.session import Session, open_session
+from sensor.outputs.forward.suspects import Suspects
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sensor.outputs.delivery import Batch, Outcome
+    from sensor.outputs.dial import Address
+    from sensor.outputs.forward.chunk import Chunk, Encoding
+    from sensor.outputs.forward.handshake import Credentials
+    from sensor.outputs.tls import TlsSettings
+
+ENCODERS = 2
+"""Threads: one deflates while the other one packs."""
+
+SUSPECT_SECONDS = 2.0
+"""How long a batch that may be what breaks connections lets others go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Limits of waits in seconds.
+
+    To connect and again to shake hands; for an acknowledgement; before a server that failed is
+    preferred again.
+    """
+
+    connect: float
+    acknowledgement: float
+    rest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to be let in: both are None for a plain server."""
+
+    tls: TlsSettings | None = None
+    credentials: Credentials | None = None
+
+
+class Forward:
+    """A :class:`~sensor.outputs.delivery.Transport`."""
+
+    limits = BatchLimits()
+
+    def __init__(
+        self,
+        addresses: tuple[Address, ...],
+        access: Access,
+        encoding: Encoding,
+        timing: Timing,
+        window: int,
+    ) -> None:
+        self.window = window
+        self._access = access
+        self._encoding = encoding
+        self._timing = timing
+        self._servers = Servers(addresses, timing.rest)
+        self._suspects = Suspects()
+        self._encoders = ThreadPoolExecutor(ENCODERS, "castoff-forward")
+        self._turn = asyncio.Lock()
+        self._session: Session | None = None
+        self._retired: set[Session] = set()
+        self._returning: asyncio.Task[None] | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The server in use."""
+        session = self._session
+        return Connection(None if session is None else str(session.address), session is not None)
+
+    async def deliver(self, batch: Batch) -> Outcome:
+        """Send the batch as one chunk and wait for its acknowledgement."""
+        loop = asyncio.get_running_loop()
+        encoding = loop.run_in_executor(self._encoders, encode, batch, self._encoding)
+        if self._suspects.waits(id_of(batch)):
+            await asyncio.sleep(SUSPECT_SECONDS)
+        async with self._turn:
+            try:
+                chunk = await encoding
+                session = await self._connected()
+            except Unencodable as error:
+                return Refused(str(error))
+            except Unreachable as error:
+                return Retry(error.reason, credentials=error.credentials)
+            answer = session.send(chunk)
+            # However long that takes, the acknowledgement has its own time.
+            with contextlib.suppress(Broken):
+                await self._in_time(session, session.drain())
+        try:
+            await self._in_time(session, answer)
+        except Broken as broken:
+            return self._lost(chunk, broken)
+        self._suspects.delivered(chunk.id)
+        self._servers.works(session.address)
+        return Delivered()
+
+    async def close(self) -> None:
+        """Close all connections. What is under way is not waited for."""
+        if self._returning is not None:
+            self._returning.cancel()
+        for session in (self._session, *self._retired):
+            if session is not None:
+                session.abandon(Broken("the output is closed"))
+        self._encoders.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_time(self, session: Session, waiting: Awaitable[None]) -> None:
+        """Wait for something of a session, which is closed when that takes too long."""
+        limit = self._timing.acknowledgement
+        try:
+            async with asyncio.timeout(limit):
+                await waiting
+        except TimeoutError:
+            broken = Broken(f"{session.address}: no acknowledgement within {limit:g} s")
+            session.abandon(broken)
+            raise broken from None
+
+    def _lost(self, chunk: Chunk, broken: Broken) -> Outcome:
+        losses = self._suspects.refused(chunk.id, chunk.size)
+        if losses:
+            return Refused(f"{losses} connections ended when it was sent: {broken.reason}")
+        return Retry(broken.reason, credentials=broken.credentials)
+
+    # ---------------------------------------------------------------------------- connections
+
+    async def _connected(self) -> Session:
+        """Return the session to use, and make one where there is none. Raises Unreachable."""
+        session = self._session
+        if session is None:
+            session = self._session = await self._first_that_works()
+        elif self._returning is None:
+            better = self._servers.better(session.address, time.monotonic())
+            if better is not None:
+                self._returning = asyncio.create_task(self._return_to(better))
+        return session
+
+    async def _first_that_works(self) -> Session:
+        problems = []
+        for address in self._servers.order(time.monotonic()):
+            try:
+                return await self._open(address)
+            except Unreachable as error:
+                problems.append(error)
+        raise Unreachable(
+            "; ".join(problem.reason for problem in problems),
+            credentials=all(problem.credentials for problem in problems),
+        )
+
+    async def _return_to(self, address: Address) -> None:
+        """Move to a server that is preferred, if it works again."""
+        try:
+            session = await self._open(address)
+        except Unreachable:
+            return
+        finally:
+            self._returning = None
+        before, self._session = self._session, session
+        if before is not None:
+            self._retired.add(before)
+            before.retire()
+
+    async def _open(self, address: Address) -> Session:
+        try:
+            return await open_session(
+                address,
+                self._access.tls,
+                self._access.credentials,
+                self._timing.connect,
+                self._ended,
+            )
+        except Unreachable:
+            self._servers.failed(address, time.monotonic())
+            raise
+
+    def _ended(self, session: Session) -> None:
+        """A session ended; with chunks under way its server is left alone for a while."""
+        if session.lost:
+            self._servers.failed(session.address, time.monotonic())
+            self._suspects.lost(session.lost[0])
+        self._retired.discard(session)
+        if self._session is session:
+            self._session = None
