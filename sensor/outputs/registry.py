@@ -30,6 +30,11 @@ KINDS: dict[str, str] = {
 
 FORMATS: dict[str, str] = {
     "native": "sensor.outputs.formats.native",
+    "ocsf": "sensor.outputs.formats.ocsf",
+    "ecs": "sensor.outputs.formats.ecs",
+    "otel": "sensor.outputs.formats.otel",
+    "cef": "sensor.outputs.formats.cef",
+    "cloudevents": "sensor.outputs.formats.cloudevents",
 }
 """The module of each format, by the word that stands for it in ``format``."""
 

@@ -1,0 +1,378 @@
+"""The format ``ocsf``: Open Cybersecurity Schema Framework 1.8, schema.ocsf.io.
+
+OCSF has no class for containers. What comes closest, and what is said of it:
+
+=========================  =====================================================================
+event                      class and activity
+=========================  =====================================================================
+``container.start``        Process Activity (1007), Launch: ``process`` is the container's init
+``container.start_failed`` the same with status Failure: a launch was tried
+``container.stop``         Process Activity, Terminate
+``container.pause``        Process Activity, Other, named Pause; ``unpause`` likewise
+``alert``                  Detection Finding (2004), Create
+``gap``                    Event Log Activity (1008), Other, named Gap, status Failure
+``sensor``                 Event Log Activity, Start when the probes attach, else Other, named
+=========================  =====================================================================
+
+``actor`` is who caused it: ``actor.process`` the client's process, ``actor.user`` the person who
+logged in (the audit login uid) or, where there was no login, the account of that process.
+``actor.app_name`` is the start's trigger, ``unknown`` where there is none: the class wants an
+actor even where nobody is known. What OCSF has no place for stands under ``unmapped``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sensor import __version__
+from sensor.model import EventType
+from sensor.outputs.delivery import Format
+from sensor.outputs.formats import jsontext, terms
+from sensor.outputs.formats.image import tag_of
+from sensor.outputs.formats.reading import NS_PER_MS, Block, Reading, known, read, wall_of
+from sensor.outputs.formats.terms import Outcome, Severity
+
+if TYPE_CHECKING:
+    from sensor.outputs.delivery import Document, Record
+
+VERSION = "1.8.0"
+
+SYSTEM_ACTIVITY, FINDINGS = 1, 2
+PROCESS_ACTIVITY, EVENT_LOG_ACTIVITY, DETECTION_FINDING = 1007, 1008, 2004
+LAUNCH, TERMINATE = 1, 2
+CREATE = 1
+LOG_START = 6
+OTHER = 99
+STATUS_SUCCESS, STATUS_FAILURE, STATUS_NEW = 1, 2, 1
+DEVICE_SERVER = 1
+OS_LINUX = 200
+FILE_EXECUTABLE = 8
+EXEC = 3
+
+_CLASSES = {
+    PROCESS_ACTIVITY: "Process Activity",
+    EVENT_LOG_ACTIVITY: "Event Log Activity",
+    DETECTION_FINDING: "Detection Finding",
+}
+_CATEGORIES = {SYSTEM_ACTIVITY: "System Activity", FINDINGS: "Findings"}
+_SEVERITIES = {severity: severity.name.capitalize() for severity in Severity}
+_ACTIVITIES = {
+    EventType.START: (PROCESS_ACTIVITY, LAUNCH, "Launch"),
+    EventType.START_FAILED: (PROCESS_ACTIVITY, LAUNCH, "Launch"),
+    EventType.STOP: (PROCESS_ACTIVITY, TERMINATE, "Terminate"),
+    EventType.PAUSE: (PROCESS_ACTIVITY, OTHER, "Pause"),
+    EventType.UNPAUSE: (PROCESS_ACTIVITY, OTHER, "Unpause"),
+    EventType.ALERT: (DETECTION_FINDING, CREATE, "Create"),
+    EventType.GAP: (EVENT_LOG_ACTIVITY, OTHER, "Gap"),
+}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def document(record: Record) -> Document:
+    """Return the event as a document of OCSF. Raises LineDamaged."""
+    event = read(record)
+    class_uid, activity_id, activity = _activity(event)
+    category = FINDINGS if class_uid == DETECTION_FINDING else SYSTEM_ACTIVITY
+    severity = terms.severity(event)
+    named = event.root.block("verdict").texts("attack")
+    attacks = [_attack(uid) for uid in named if not uid.startswith("DC")]
+    told: dict[str, Any] = {
+        "class_uid": class_uid,
+        "class_name": _CLASSES[class_uid],
+        "category_uid": category,
+        "category_name": _CATEGORIES[category],
+        "activity_id": activity_id,
+        "activity_name": activity,
+        "type_uid": class_uid * 100 + activity_id,
+        "type_name": f"{_CLASSES[class_uid]}: {activity if activity_id != OTHER else 'Other'}",
+        "time": event.wall // NS_PER_MS,
+        "severity_id": severity.value,
+        "severity": _SEVERITIES[severity],
+        "message": terms.message(event),
+        "metadata": _metadata(event, attacked=bool(attacks)),
+        "device": _device(event.host),
+        "unmapped": _unmapped(event),
+    }
+    if class_uid == PROCESS_ACTIVITY:
+        told |= _process_activity(event)
+        told["attacks"] = attacks
+    elif class_uid == DETECTION_FINDING:
+        told |= _finding(event, attacks)
+    else:
+        told |= _log_activity(event)
+    whole: Document = known(told)
+    return whole
+
+
+def _activity(event: Reading) -> tuple[int, int, str]:
+    if event.type is not EventType.SENSOR:
+        return _ACTIVITIES[event.type]
+    action = event.root.block("sensor").text("action") or "note"
+    if action == "probes_attached":
+        return EVENT_LOG_ACTIVITY, LOG_START, "Start"
+    return EVENT_LOG_ACTIVITY, OTHER, action
+
+
+def _metadata(event: Reading, *, attacked: bool) -> dict[str, Any]:
+    profiles = ["host"]
+    if event.type not in {EventType.GAP, EventType.SENSOR}:
+        profiles += ["container", "linux/linux_users"]
+    if attacked and event.type is not EventType.ALERT:
+        profiles.append("security_control")
+    return {
+        "version": VERSION,
+        "product": {"name": "Castoff", "vendor_name": "Castoff", "version": __version__},
+        "profiles": profiles,
+        "uid": event.id,
+        "event_code": event.type.value,
+        "log_name": event.root.text("schema"),
+        "original_time": event.time,
+        "logged_time": wall_of(event.observed) // NS_PER_MS,
+        "is_truncated": event.cut or None,
+        "untruncated_size": event.size if event.cut else None,
+    }
+
+
+def _device(host: Block) -> dict[str, Any]:
+    return {
+        "type_id": DEVICE_SERVER,
+        "type": "Server",
+        "hostname": host.text("name") or "unknown",
+        "name": host.text("node"),
+        "uid": host.text("machine_id"),
+        "boot_uid": host.text("boot_id"),
+        "os": {
+            "name": "Linux",
+            "type": "Linux",
+            "type_id": OS_LINUX,
+            "kernel_release": host.text("kernel"),
+        },
+    }
+
+
+def _process_activity(event: Reading) -> dict[str, Any]:
+    root = event.root
+    stop = root.block("stop")
+    told: dict[str, Any] = {"actor": _actor(root), "process": _init(event)}
+    outcome = terms.outcome(event)
+    if outcome is not None:
+        failed = outcome is Outcome.FAILURE
+        told["status_id"] = STATUS_FAILURE if failed else STATUS_SUCCESS
+        told["status"] = "Failure" if failed else "Success"
+    if event.type in {EventType.START, EventType.START_FAILED}:
+        told |= {"launch_type_id": EXEC, "launch_type": "Exec"}
+    if stop:
+        seconds = stop.seconds("duration_seconds")
+        signal = stop.number("signal")
+        told |= {
+            "exit_code": stop.number("exit_code"),
+            "status_code": None if signal is None else f"signal {signal}",
+            "status_detail": stop.text("reason"),
+            "duration": None if seconds is None else round(seconds * 1000),
+        }
+    return told
+
+
+def _finding(event: Reading, attacks: list[dict[str, Any]]) -> dict[str, Any]:
+    verdict = event.root.block("verdict")
+    reasons = verdict.texts("reasons")
+    evidence = {"actor": _actor(event.root)}
+    if event.container:
+        evidence |= {"process": _init(event), "container": _container(event)}
+    return {
+        "finding_info": {
+            "uid": event.id,
+            "title": reasons[0] if reasons else "container start",
+            "desc": "; ".join(reasons) or None,
+            "attacks": attacks,
+            "created_time": event.wall // NS_PER_MS,
+        },
+        "is_alert": True,
+        "status_id": STATUS_NEW,
+        "status": "New",
+        "evidences": [evidence],
+    }
+
+
+def _log_activity(event: Reading) -> dict[str, Any]:
+    told: dict[str, Any] = {"log_provider": "castoff"}
+    if event.type is EventType.GAP:
+        gap = event.root.block("gap")
+        since, until = gap.text("since"), gap.text("until")
+        told |= {
+            "log_name": gap.text("source"),
+            "start_time": None if since is None else wall_of(since) // NS_PER_MS,
+            "end_time": None if until is None else wall_of(until) // NS_PER_MS,
+            "count": gap.number("lost"),
+            "status_id": STATUS_FAILURE,
+            "status": "Failure",
+            "status_detail": gap.text("reason"),
+        }
+    return told
+
+
+def _init(event: Reading) -> dict[str, Any]:
+    """Return the container's init. Its user is the one inside of the container."""
+    container = event.container
+    command = container.texts("command")
+    pid = container.number("pid")
+    started = event.type is EventType.START
+    return {
+        "pid": pid,
+        # The class wants a pid or a uid, and of a container that never ran there is no pid.
+        "uid": container.text("id") if pid is None else None,
+        "name": command[0].rpartition("/")[2] if command else None,
+        "cmd_line": terms.command_line(command),
+        "created_time": event.wall // NS_PER_MS if started else None,
+        "terminated_time": event.wall // NS_PER_MS if event.type is EventType.STOP else None,
+        "user": _inner_user(container.text("user")),
+        "container": _container(event),
+    }
+
+
+def _inner_user(user: str | None) -> dict[str, Any] | None:
+    """Return the user of a container: ``uid``, ``uid:gid``, ``name`` or ``name:group``."""
+    if user is None:
+        return None
+    name = user.partition(":")[0]
+    return {"uid": name} if name.isdecimal() else {"name": name or None}
+
+
+def _container(event: Reading) -> dict[str, Any]:
+    container, orchestrator = event.container, event.root.block("orchestrator")
+    pod_uid = orchestrator.text("pod_uid") or ""
+    return {
+        "uid": container.text("id"),
+        "name": container.text("name"),
+        "runtime": container.text("runtime"),
+        "image": _image(container.block("image")),
+        "tags": [{"name": name, "value": value} for name, value in container.pairs("labels")],
+        "orchestrator": orchestrator.text("type"),
+        "pod_uuid": pod_uid if _UUID.fullmatch(pod_uid) else None,
+    }
+
+
+def _image(image: Block) -> dict[str, Any] | None:
+    """Return the image; OCSF wants an id: the digest or the name where the id is unknown."""
+    name = image.text("name")
+    uid = image.text("id") or image.text("digest") or name
+    return None if uid is None else {"uid": uid, "name": name, "tag": tag_of(name)}
+
+
+def _actor(root: Block) -> dict[str, Any]:
+    initiator = root.block("initiator")
+    user = initiator.block("user")
+    auid, uid = user.number("auid"), user.number("uid")
+    login = {"uid": auid, "name": user.text("auid_name")}
+    account = {"uid": uid, "name": user.text("name")}
+    return {
+        "app_name": root.block("start").text("trigger") or "unknown",
+        "user": _user(login if auid is not None else account),
+        "session": _session(initiator),
+        "process": _client(initiator, _user(account)),
+    }
+
+
+def _user(user: dict[str, Any]) -> dict[str, Any]:
+    uid = user["uid"]
+    return {"uid": None if uid is None else str(uid), "name": user["name"]}
+
+
+def _session(initiator: Block) -> dict[str, Any]:
+    session = initiator.block("user").number("session")
+    return {
+        "uid": None if session is None else str(session),
+        "terminal": initiator.block("process").text("tty"),
+    }
+
+
+def _client(initiator: Block, account: dict[str, Any]) -> dict[str, Any] | None:
+    process, user = initiator.block("process"), initiator.block("user")
+    pid = process.number("pid")
+    if pid is None:
+        return None
+    path, argv, start = process.text("exe"), process.texts("argv"), process.text("start_time")
+    name = (path or (argv[0] if argv else "")).rpartition("/")[2] or None
+    inside = initiator.text("container_id")
+    parents = [_ancestor(ancestor) for ancestor in initiator.blocks("ancestors")]
+    return {
+        "pid": pid,
+        "name": name,
+        "path": path,
+        "file": None
+        if path is None or name is None
+        else {"name": name, "path": path, "type_id": FILE_EXECUTABLE, "type": "Executable File"},
+        "cmd_line": terms.command_line(argv),
+        "working_directory": process.text("cwd"),
+        "created_time": None if start is None else wall_of(start) // NS_PER_MS,
+        "user": account,
+        "euid": user.number("uid"),
+        "auid": user.number("auid"),
+        "container": None if inside is None else {"uid": inside},
+        "parent_process": parents[0] if parents else None,
+        "ancestry": parents[1:],
+    }
+
+
+def _ancestor(ancestor: Block) -> dict[str, Any]:
+    return {
+        "pid": ancestor.number("pid"),
+        "name": ancestor.text("comm"),
+        "path": ancestor.text("exe"),
+    }
+
+
+def _attack(uid: str) -> dict[str, Any]:
+    """Return a technique, sub-technique or tactic of ATT&CK."""
+    if uid.startswith("TA"):
+        return {"tactic": {"uid": uid}}
+    if "." in uid:
+        return {"technique": {"uid": uid.partition(".")[0]}, "sub_technique": {"uid": uid}}
+    return {"technique": {"uid": uid}}
+
+
+def _unmapped(event: Reading) -> dict[str, Any]:
+    """Return what OCSF has no place for, under the names of the native format."""
+    root, container, initiator = event.root, event.container, event.root.block("initiator")
+    verdict, image = root.block("verdict"), container.block("image")
+    stop = root.block("stop")
+    return {
+        "action": terms.action(event),
+        "start": root.raw("start"),
+        "stop": {"signal": stop.number("signal"), "oom_killed": stop.flag("oom_killed")},
+        "container": {
+            "oci_runtime": container.text("oci_runtime"),
+            "created": container.text("created"),
+            "cgroup": container.text("cgroup"),
+            "command": container.texts("command"),
+            "user": container.text("user"),
+            "parents": container.texts("parents"),
+            "sandbox": container.flag("sandbox"),
+            "security": container.raw("security"),
+            "image": {"id": image.text("id"), "digest": image.text("digest")},
+        },
+        "initiator": {
+            "socket": initiator.text("socket"),
+            "user": {"auid": initiator.block("user").number("auid")},
+        },
+        "orchestrator": root.raw("orchestrator"),
+        "verdict": {
+            "expected": verdict.flag("expected"),
+            "reasons": verdict.texts("reasons"),
+            "change": verdict.text("change"),
+            "attack": verdict.texts("attack"),
+        },
+        "confidence": root.raw("confidence"),
+        "candidates": root.raw("candidates"),
+        "evidence": root.raw("evidence"),
+        "gap": root.raw("gap"),
+        "sensor": root.raw("sensor"),
+    }
+
+
+def _line(record: Record) -> bytes:
+    return jsontext.line(document(record))
+
+
+FORMAT = Format("ocsf", "application/json", _line, document)

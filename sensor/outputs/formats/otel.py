@@ -1,0 +1,224 @@
+"""The format ``otel``: OTLP's JSON encoding of logs, with the names of semantic conventions 1.44.
+
+A record's ``eventName`` is the event's type; there is no convention yet for the start of a
+container. The resource is the host of the sensor, the container that it saw is on the record:
+``container.*``, ``k8s.*``, and ``process.*`` for the container's init. ``user.*`` is who asked for
+it: the person who logged in, or the account of the process where there was no login. What the
+conventions have no name for stands under ``castoff.*``.
+
+A line is a whole ``ExportLogsServiceRequest`` with one record, as the collector's file exporter and
+its Kafka receiver (``otlp_json``) have it.
+
+Encoding: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding": lowerCamelCase, enums as
+numbers, 64-bit integers as strings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sensor import __version__
+from sensor.model import EventType
+from sensor.outputs.delivery import Format
+from sensor.outputs.formats import jsontext, terms
+from sensor.outputs.formats.image import repository_of, tag_of
+from sensor.outputs.formats.reading import Block, Reading, read, wall_of
+from sensor.outputs.formats.terms import Severity
+
+if TYPE_CHECKING:
+    from sensor.outputs.delivery import Document, Record
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+SCOPE = {"name": "castoff", "version": __version__}
+
+_SEVERITIES = {
+    Severity.INFORMATIONAL: (9, "INFO"),
+    Severity.LOW: (13, "WARN"),
+    Severity.MEDIUM: (14, "WARN2"),
+    Severity.HIGH: (17, "ERROR"),
+}
+"""SeverityNumber and its short name, opentelemetry.io/docs/specs/otel/logs/data-model."""
+
+Attributes = list[dict[str, Any]]
+
+
+def document(record: Record) -> Document:
+    """Return a request with this one event. Raises LineDamaged."""
+    event = read(record)
+    return request([(resource(event), [log_record(event)])])
+
+
+def request(groups: list[tuple[Attributes, list[dict[str, Any]]]]) -> dict[str, Any]:
+    """Return an ExportLogsServiceRequest of resources and their records."""
+    return {
+        "resourceLogs": [
+            {
+                "resource": {"attributes": attributes},
+                "scopeLogs": [{"scope": SCOPE, "logRecords": records, "schemaUrl": SCHEMA_URL}],
+                "schemaUrl": SCHEMA_URL,
+            }
+            for attributes, records in groups
+        ]
+    }
+
+
+def resource(event: Reading) -> Attributes:
+    """Return the attributes of the host that the sensor runs on."""
+    host = event.host
+    return _attributes(
+        {
+            "service.name": "castoff",
+            "service.version": __version__,
+            "host.name": host.text("name"),
+            "host.id": host.text("machine_id"),
+            "os.type": "linux",
+            "k8s.node.name": host.text("node"),
+            "castoff.host.boot_id": host.text("boot_id"),
+            "castoff.host.kernel": host.text("kernel"),
+        }
+    )
+
+
+def log_record(event: Reading) -> dict[str, Any]:
+    """Return the event as a LogRecord."""
+    number, text = _SEVERITIES[terms.severity(event)]
+    return {
+        "timeUnixNano": str(max(event.wall, 0)),
+        "observedTimeUnixNano": str(max(wall_of(event.observed), 0)),
+        "severityNumber": number,
+        "severityText": text,
+        "eventName": event.type.value,
+        "body": {"stringValue": terms.message(event)},
+        "attributes": _attributes(
+            {"log.record.uid": event.id}
+            | _container(event.container)
+            | _kubernetes(event)
+            | _process(event)
+            | _user(event.root.block("initiator").block("user"))
+            | _castoff(event)
+        ),
+    }
+
+
+def _container(container: Block) -> dict[str, Any]:
+    image = container.block("image")
+    name, digest = image.text("name"), image.text("digest")
+    tag = tag_of(name)
+    told: dict[str, Any] = {
+        "container.id": container.text("id"),
+        "container.name": container.text("name"),
+        "container.runtime.name": container.text("runtime"),
+        "container.image.name": None if name is None else repository_of(name),
+        "container.image.tags": [] if tag is None else [tag],
+        "container.image.id": image.text("id"),
+        "container.image.repo_digests": []
+        if digest is None or name is None
+        else [f"{repository_of(name)}@{digest}"],
+    }
+    for key, value in container.pairs("labels"):
+        told[f"container.label.{key}"] = value
+    return told
+
+
+def _kubernetes(event: Reading) -> dict[str, Any]:
+    orchestrator = event.root.block("orchestrator")
+    if orchestrator.text("type") != "kubernetes":
+        return {}
+    return {
+        "k8s.namespace.name": orchestrator.text("namespace"),
+        "k8s.pod.name": orchestrator.text("pod"),
+        "k8s.pod.uid": orchestrator.text("pod_uid"),
+        "k8s.container.name": orchestrator.text("container"),
+        "k8s.container.restart_count": event.root.block("start").number("attempt"),
+    }
+
+
+def _process(event: Reading) -> dict[str, Any]:
+    container = event.container
+    command = container.texts("command")
+    return {
+        "process.pid": container.number("pid"),
+        "process.command_args": command,
+        "process.command_line": terms.command_line(command),
+        "process.linux.cgroup": container.text("cgroup"),
+        "process.creation.time": event.time if event.type is EventType.START else None,
+        "process.exit.time": event.time if event.type is EventType.STOP else None,
+        "process.exit.code": event.root.block("stop").number("exit_code"),
+    }
+
+
+def _user(user: Block) -> dict[str, Any]:
+    login = user.number("auid")
+    number, name = (login, "auid_name") if login is not None else (user.number("uid"), "name")
+    return {"user.id": None if number is None else str(number), "user.name": user.text(name)}
+
+
+def _castoff(event: Reading) -> dict[str, Any]:
+    root, container = event.root, event.container
+    told: dict[str, Any] = {
+        "castoff.schema": root.text("schema"),
+        "castoff.action": terms.action(event),
+        "castoff.truncated": event.cut or None,
+        "castoff.container.oci_runtime": container.text("oci_runtime"),
+        "castoff.container.image": container.block("image").text("name"),
+        "castoff.container.image_digest": container.block("image").text("digest"),
+        "castoff.container.created": container.text("created"),
+        "castoff.container.user": container.text("user"),
+        "castoff.container.parents": container.texts("parents"),
+        "castoff.container.sandbox": container.flag("sandbox"),
+    }
+    _flatten("castoff.container.security", container.raw("security"), told)
+    for name in (
+        "start",
+        "stop",
+        "initiator",
+        "orchestrator",
+        "verdict",
+        "confidence",
+        "candidates",
+        "evidence",
+        "gap",
+        "sensor",
+    ):
+        _flatten(f"castoff.{name}", root.raw(name), told)
+    return told
+
+
+def _flatten(name: str, value: Any, told: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON
+    """Give each value of a block an attribute of its own; lists of blocks stay lists."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _flatten(f"{name}.{key}", item, told)
+    else:
+        told[name] = value
+
+
+def _attributes(told: dict[str, Any]) -> Attributes:
+    """Return KeyValues of what is known."""
+    return [
+        {"key": key, "value": _any(value)}
+        for key, value in told.items()
+        if value is not None and value != []
+    ]
+
+
+def _any(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return a value as an AnyValue. bool before int: it is one in Python."""
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, str):
+        return {"stringValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_any(item) for item in value]}}
+    return {"kvlistValue": {"values": _attributes(value)}}
+
+
+def _line(record: Record) -> bytes:
+    return jsontext.line(document(record))
+
+
+FORMAT = Format("otel", "application/json", _line, document)

@@ -1,0 +1,160 @@
+"""The terms that the formats share: an event's action, severity, outcome and message.
+
+They are the same whatever engine ran the container, so that one search finds the starts of Docker,
+Podman and Kubernetes alike.
+"""
+
+from __future__ import annotations
+
+import shlex
+from enum import IntEnum, StrEnum, unique
+from typing import TYPE_CHECKING
+
+from sensor.model import EventType, StartKind
+from sensor.outputs.text import visible
+
+if TYPE_CHECKING:
+    from sensor.outputs.formats.reading import Block, Reading
+
+MESSAGE_LIMIT = 1000
+"""Characters of a message: CEF's ``msg`` takes 1,023."""
+COMMAND_LIMIT = 200
+"""Characters of a command in it."""
+
+
+@unique
+class Severity(IntEnum):
+    """How much an event asks for attention; the numbers are those of OCSF."""
+
+    INFORMATIONAL = 1
+    """It happened: starts, stops, pauses, the sensor's own doings."""
+    LOW = 2
+    """It went wrong for somebody: a start that failed, a container killed for want of memory."""
+    MEDIUM = 3
+    """Look at it: an unexpected start; a gap, in which anything may have started."""
+    HIGH = 4
+    """An alert."""
+
+
+@unique
+class Outcome(StrEnum):
+    """Whether what the event tells of succeeded."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+_ACTIONS = {
+    EventType.START_FAILED: "container-start-failed",
+    EventType.STOP: "container-stopped",
+    EventType.PAUSE: "container-paused",
+    EventType.UNPAUSE: "container-unpaused",
+    EventType.ALERT: "alert",
+    EventType.GAP: "sensor-gap",
+}
+_START_ACTIONS: dict[str | None, str] = {
+    StartKind.FIRST: "container-started",
+    StartKind.REACTIVATION: "container-reactivated",
+    StartKind.RESTART: "container-restarted",
+    StartKind.RESTORE: "container-restored",
+}
+
+
+def action(event: Reading) -> str:
+    """Return what happened as one word: ``container-restarted``, ``sensor-inventory-taken``."""
+    if event.type is EventType.START:
+        return _START_ACTIONS.get(event.root.block("start").text("kind"), "container-started")
+    if event.type is EventType.SENSOR:
+        word = event.root.block("sensor").text("action") or "note"
+        return f"sensor-{word.replace('_', '-')}"
+    return _ACTIONS[event.type]
+
+
+def severity(event: Reading) -> Severity:
+    """Return the severity that the event itself speaks for."""
+    if event.type is EventType.ALERT:
+        return Severity.HIGH
+    if event.type is EventType.GAP:
+        return Severity.MEDIUM
+    if event.root.block("verdict").flag("expected") is False:
+        return Severity.MEDIUM
+    if event.type is EventType.START_FAILED or event.root.block("stop").flag("oom_killed"):
+        return Severity.LOW
+    return Severity.INFORMATIONAL
+
+
+def outcome(event: Reading) -> Outcome | None:
+    """Return whether it succeeded; None for what is neither, as a stop."""
+    if event.type in {EventType.START_FAILED, EventType.GAP}:
+        return Outcome.FAILURE
+    if event.type in {EventType.START, EventType.PAUSE, EventType.UNPAUSE}:
+        return Outcome.SUCCESS
+    return None
+
+
+def message(event: Reading) -> str:
+    """Return the event in words, on one printable line."""
+    text = visible(" ".join(_words(event)))
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+
+
+def command_line(words: list[str]) -> str | None:
+    """Return arguments as one text, as a shell would take them; None for none."""
+    return shlex.join(words) if words else None
+
+
+def _words(event: Reading) -> list[str]:
+    root = event.root
+    if event.type is EventType.GAP:
+        gap = root.block("gap")
+        lost = gap.number("lost")
+        told = [f"gap of {gap.text('source')}: {gap.text('reason')}"]
+        return told if lost is None else [*told, f"({lost} lost)"]
+    if event.type is EventType.SENSOR:
+        return ["sensor:", (root.block("sensor").text("action") or "note").replace("_", " ")]
+    if event.type is EventType.ALERT:
+        return ["alert:", "; ".join(root.block("verdict").texts("reasons")), *_container(event)]
+    past = action(event).removeprefix("container-").replace("-", " ")
+    return [
+        "container",
+        *_container(event),
+        past.replace("start failed", "failed to start"),
+        *_how(root),
+    ]
+
+
+def _container(event: Reading) -> list[str]:
+    container = event.container
+    if not container:
+        return []
+    image = container.block("image").text("name")
+    name = container.text("name") or (container.text("id") or "")[:12]
+    return [name if image is None else f"{name} ({image})"]
+
+
+def _how(root: Block) -> list[str]:
+    start, stop = root.block("start"), root.block("stop")
+    if start:
+        return [f"by {start.text('trigger')}", *_initiator(root.block("initiator"))]
+    told: list[str] = []
+    if (reason := stop.text("reason")) is not None:
+        told.append(f": {reason}")
+    if (signal := stop.number("signal")) is not None:
+        told.append(f"by signal {signal}")
+    elif (code := stop.number("exit_code")) is not None:
+        told.append(f"with exit code {code}")
+    if stop.flag("oom_killed"):
+        told.append("out of memory")
+    return told
+
+
+def _initiator(initiator: Block) -> list[str]:
+    user, process = initiator.block("user"), initiator.block("process")
+    told: list[str] = []
+    login = user.text("auid_name") or user.text("name")
+    if login is not None:
+        told.append(f"of {login}")
+    command = command_line(process.texts("argv")) or process.text("exe")
+    if command is not None:
+        told.append(f"({command[:COMMAND_LIMIT]})")
+    return told
