@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, str] = {
     "forward": "sensor.outputs.forward.output",
     "jsonl": "sensor.outputs.jsonl",
+    "http": "sensor.outputs.http",
     "syslog": "sensor.outputs.syslog",
 }
 """The module of each kind, by the word that stands for it in ``type``."""

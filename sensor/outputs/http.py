@@ -1,0 +1,158 @@
+"""``type = "http"``: batches are posted.
+
+To anything that takes lines or an array of JSON, to Splunk's event collector, or to the bulk API of
+Elasticsearch and OpenSearch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import TYPE_CHECKING
+
+from sensor.errors import ConfigError
+from sensor.outputs import elasticsearch, splunk
+from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Retry
+from sensor.outputs.elasticsearch import Elasticsearch
+from sensor.outputs.http_client import HttpClient, HttpFailed, HttpUrl
+from sensor.outputs.http_dialect import Poll, Request, by_status
+from sensor.outputs.http_settings import Body, HttpSettings, Preset
+from sensor.outputs.registry import OutputKind
+from sensor.outputs.splunk import Splunk
+
+if TYPE_CHECKING:
+    from sensor.outputs.delivery import Batch, Format, Outcome
+    from sensor.outputs.http_client import HttpAnswer
+    from sensor.outputs.http_dialect import Dialect
+    from sensor.outputs.registry import Surroundings
+
+POLL_FIRST_SECONDS, POLL_MOST_SECONDS = 0.5, 5.0
+"""Waits between two questions whether a batch is indexed."""
+CONFIRM_SECONDS = 120.0
+"""How long that may take."""
+GZIP_LEVEL = 6
+
+
+class Plain:
+    """Any server that takes events as lines or as one array."""
+
+    def __init__(self, form: Format, *, target: str, body: Body) -> None:
+        self._form = form
+        self._target = target
+        self._body = body
+
+    def request(self, batch: Batch) -> Request:
+        """Return the batch; its id is in a header, by which a server may tell a repetition."""
+        lines = [self._form.line(record) for record in batch.records]
+        if self._body is Body.ARRAY:
+            kind = "application/json"
+            body = b"[" + b",\n".join(line.rstrip(b"\r\n") for line in lines) + b"]"
+        else:
+            text = self._form.document is None
+            kind = self._form.content_type if text else "application/x-ndjson"
+            body = b"".join(lines)
+        headers = (("Content-Type", kind), ("X-Batch-Id", batch.id.hex()))
+        return Request(body, headers, self._target)
+
+    def outcome(self, batch: Batch, answer: HttpAnswer, told: str) -> Outcome:
+        """Return what the status says."""
+        del batch
+        return by_status(answer, told)
+
+    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
+        """Nothing is asked later: an answer has the last word."""
+        del poll
+        return isinstance(by_status(answer, ""), Delivered)
+
+
+class HttpTransport:
+    """Posts batches in a collector's dialect, one at a time: so the log's order is kept."""
+
+    window = 1
+    limits = BatchLimits()
+
+    def __init__(self, client: HttpClient, dialect: Dialect, *, packed: bool) -> None:
+        self._client = client
+        self._dialect = dialect
+        self._packed = packed
+
+    @property
+    def connection(self) -> Connection:
+        """The URL without its query."""
+        return Connection(str(self._client.url), self._client.connected)
+
+    async def deliver(self, batch: Batch) -> Outcome:
+        """Post a batch and, where the collector tells so only later, wait until it is safe."""
+        try:
+            answer = await self._post(self._dialect.request(batch))
+            outcome = self._dialect.outcome(batch, answer, self._client.excerpt(answer))
+            if isinstance(outcome, Poll):
+                return await self._confirm(outcome)
+        except HttpFailed as error:
+            return Retry(error.reason, credentials=error.credentials)
+        return outcome
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _post(self, request: Request) -> HttpAnswer:
+        headers, body = request.headers, request.body
+        if self._packed:
+            headers = (*headers, ("Content-Encoding", "gzip"))
+            body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        return await self._client.post(body, headers, target=request.target)
+
+    async def _confirm(self, poll: Poll) -> Outcome:
+        pause = POLL_FIRST_SECONDS
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                while not self._dialect.confirmed(poll, await self._post(poll.request)):
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, POLL_MOST_SECONDS)
+        except TimeoutError:
+            return Retry(f"not acknowledged by the indexer within {CONFIRM_SECONDS:g} s")
+        return Delivered()
+
+
+def _make(settings: HttpSettings, form: Format, surroundings: Surroundings) -> HttpTransport:
+    url = HttpUrl.parse(settings.url)
+    if settings.body is Body.ARRAY and form.document is None:
+        problem = f"output {surroundings.output}: the format {form.name} is text, no JSON"
+        raise ConfigError(problem, 'Use body = "lines".')
+    try:
+        client = HttpClient(url, headers=settings.sent(), settings=settings.tls)
+    except ValueError as error:
+        problem = f"output {surroundings.output}: {error}"
+        raise ConfigError(problem, "Correct the table headers, token or password.") from error
+    dialect: Dialect
+    if settings.preset is Preset.SPLUNK_HEC:
+        dialect = Splunk(
+            form,
+            target=_target(url, splunk.EVENT_PATH),
+            host=surroundings.host.name,
+            sourcetype=settings.sourcetype,
+            index=settings.index,
+            acknowledge=settings.acknowledge,
+        )
+    elif settings.preset is Preset.ELASTICSEARCH:
+        if form.document is None:
+            problem = f"output {surroundings.output}: the format {form.name} is text, no JSON"
+            raise ConfigError(problem, 'Use format = "native", "ecs" or "ocsf".')
+        dialect = Elasticsearch(
+            form,
+            target=_target(url, elasticsearch.BULK_PATH),
+            index=settings.index,
+            operation=settings.operation,
+        )
+    else:
+        dialect = Plain(form, target=url.target, body=settings.body)
+    return HttpTransport(client, dialect, packed=settings.gzip)
+
+
+def _target(url: HttpUrl, path: str) -> str:
+    """Return the URL's own path and query, or the preset's path where it has none."""
+    return path if url.target == "/" else url.target
+
+
+OUTPUT = OutputKind(HttpSettings, _make)

@@ -1,0 +1,78 @@
+"""What collectors that speak HTTP have in common: a request of a batch, and what an answer means.
+
+Pure. A collector's own way is a :class:`Dialect` in a module of its own.
+
+==================  ================================================================================
+status              meaning
+==================  ================================================================================
+2xx                 taken
+400, 413, 422       refused as it is: halved, until the event is found that does not pass
+401, 403, 407       not known or not allowed: long waits
+anything else       again later, after ``Retry-After`` where it is given. A wrong path (404) is
+                    among them: it is a mistake of the configuration and must not cost events
+==================  ================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from sensor.outputs.delivery import Delivered, Refused, Retry
+from sensor.outputs.text import visible
+
+if TYPE_CHECKING:
+    from sensor.outputs.delivery import Batch, Outcome
+    from sensor.outputs.http_client import Headers, HttpAnswer
+
+REASON_LIMIT = 200
+"""Characters of a collector's reason that are kept."""
+REFUSED_STATUSES = frozenset({400, 413, 422})
+CREDENTIAL_STATUSES = frozenset({401, 403, 407})
+OK_STATUSES = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is posted. ``target`` is path and query."""
+
+    body: bytes
+    headers: Headers
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """The collector took the request and tells only later whether it is safe: ask for that."""
+
+    request: Request
+    id: int
+
+
+class Dialect(Protocol):
+    """How a kind of collector is spoken to."""
+
+    def request(self, batch: Batch) -> Request:
+        """Return the request that carries a batch: the same each time."""
+
+    def outcome(self, batch: Batch, answer: HttpAnswer, told: str) -> Outcome | Poll:
+        """Return what an answer says of a batch; ``told`` is the answer for a person."""
+
+    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
+        """Return whether an answer to a poll says that the batch is safe."""
+
+
+def by_status(answer: HttpAnswer, told: str) -> Outcome:
+    """Return what the status alone says."""
+    if answer.status in OK_STATUSES:
+        return Delivered()
+    if answer.status in REFUSED_STATUSES:
+        return Refused(told)
+    if answer.status in CREDENTIAL_STATUSES:
+        return Retry(told, answer.retry_after(), credentials=True)
+    return Retry(told, answer.retry_after())
+
+
+def printable(text: object) -> str:
+    """Return a word of the collector's, bounded and safe to show."""
+    return visible(str(text)[:REASON_LIMIT])
