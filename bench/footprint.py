@@ -32,7 +32,7 @@ NS_PER_SECOND = 1e9
 
 def rows(agent: Agent, burst: Burst, command: str) -> list[Row]:
     """Measure an agent that has just reported a burst."""
-    memory = sum((_pss_kib(one.pid) for one in agent.processes()), Counter())
+    memory = _memory(agent)
     pss = memory.total() / KIB_PER_MIB
     largest = memory.most_common(LARGEST)
     say("memory: " + ", ".join(f"{name} {kib} KiB" for name, kib in largest))
@@ -73,6 +73,15 @@ def rows(agent: Agent, burst: Burst, command: str) -> list[Row]:
             {"cpu_ms_per_start": cost},
         ),
     ]
+
+
+def _memory(agent: Agent) -> Counter[str]:
+    return sum((_pss_kib(one.pid) for one in agent.processes()), Counter())
+
+
+def pss_mib(agent: Agent) -> float:
+    """Return the PSS of the agent and its children."""
+    return _memory(agent).total() / KIB_PER_MIB
 
 
 def _pss_kib(pid: int) -> Counter[str]:

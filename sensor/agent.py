@@ -18,7 +18,7 @@ import fcntl
 import logging
 import os
 import signal
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -82,6 +82,10 @@ way at the switch end in the set that saw them begin."""
 
 CHECKPOINT = 60.0
 """Seconds between notes of until when the agent has seen, on a node where nothing happens."""
+
+DESCRIBING_MAX = 512
+"""Descriptions under way beyond which no more is read: all of a backlog would wait for them at
+once, most in vain, and go out together."""
 
 DRAIN_STEP = 0.005
 """Seconds between looks at what a stopping agent waits for, and at a disk that is behind."""
@@ -187,6 +191,8 @@ class Agent:
         self._marked: ReadUpTo | None = None
         self._discovery: asyncio.Task[None] | None = None
         self._describing = 0
+        self._answers: deque[tuple[DescribeRequest, Description]] = deque()
+        self._answers_due = False
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
         self._resting: asyncio.TimerHandle | None = None
@@ -397,7 +403,7 @@ class Agent:
         source = self._source
         if source is None:
             return
-        if self._keeper is not None and self._keeper.is_behind() and not source.is_pressing():
+        if self._is_behind() and not source.is_pressing():
             # A backlog: what waits in the rings is safe there.
             if self._resting is None:
                 self._resting = self._loop.call_later(DRAIN_STEP, self._on_rested)
@@ -413,6 +419,12 @@ class Agent:
         if source.has_more:
             self._loop.call_soon(self._on_readable)
 
+    def _is_behind(self) -> bool:
+        """Whether what was read already keeps the disk or the describers busy."""
+        if self._describing > DESCRIBING_MAX:
+            return True
+        return self._keeper is not None and self._keeper.is_behind()
+
     def _on_rested(self) -> None:
         self._resting = None
         self._on_readable()
@@ -427,13 +439,23 @@ class Agent:
         self._describer.learn(await asyncio.to_thread(running_roots))
 
     def _described(self, request: DescribeRequest, description: Description) -> None:
-        """From a thread of the worker."""
-        self._loop.call_soon_threadsafe(self._on_described, request, description)
+        """From a thread of the worker. What comes while the loop is busy is taken at once."""
+        self._answers.append((request, description))
+        if not self._answers_due:
+            self._answers_due = True
+            self._loop.call_soon_threadsafe(self._take_answers)
 
-    def _on_described(self, request: DescribeRequest, description: Description) -> None:
-        self._describing -= 1
+    def _take_answers(self) -> None:
+        # First: who finds it set put its answer in before, and has it taken now.
+        self._answers_due = False
         now = clock.boottime()
-        self._feed([ContainerDescribed(now, request.id, description, request.scope)])
+        answers: list[Observation] = []
+        while self._answers:
+            request, description = self._answers.popleft()
+            answers.append(ContainerDescribed(now, request.id, description, request.scope))
+        self._describing -= len(answers)
+        if answers:
+            self._feed(answers)
 
     # ----------------------------------------------------------------- tasks
 

@@ -26,6 +26,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PROGRAMS = ("/usr/bin/true", "/bin/true")
 SHARED = ("usr", "bin", "lib", "lib32", "lib64", "nix", "gnu")
 """Directories at the root that hold programs and libraries; links among them are made again."""
+PASSED = ("HOME", "DOCKER_HOST", "DOCKER_CONFIG", "CONTAINER_HOST", "XDG_RUNTIME_DIR")
+"""Variables by which a client finds the engine that its user works with."""
 _SAID = 400
 
 
@@ -84,7 +86,8 @@ def _run(*command: str) -> str | None:
         capture_output=True,
         check=False,
         timeout=SECONDS,
-        env={"PATH": PATH, "HOME": os.environ.get("HOME", "/root")},
+        env={"PATH": PATH, "HOME": "/root"}
+        | {name: os.environ[name] for name in PASSED if name in os.environ},
     )
     if not done.returncode:
         return None

@@ -59,7 +59,11 @@ class StoreLog:
 
     def oldest(self) -> int:
         """Return the lowest position after which nothing was dropped."""
-        return self._reader.extent().oldest
+        return self._reader.extent().oldest if self._is_made() else 0
+
+    def _is_made(self) -> bool:
+        """Whether there is a log on disk: a disk that was full from the beginning has none."""
+        return self._store.health().stream is not None
 
     def page(self, selection: Selection, rows: int) -> LoggedPage:
         """Return the next events of a selection."""
@@ -75,6 +79,8 @@ class StoreLog:
 
     def _forwards(self, selection: Selection, waiting: list[Entry], rows: int) -> LoggedPage:
         position = selection.position or 0
+        if not self._is_made():
+            return _page(waiting, rows, position, more=False)
         try:
             stored = self._read(selection, rows)
         except CursorExpired as error:
@@ -93,6 +99,8 @@ class StoreLog:
         entries = [one for one in reversed(waiting) if before is None or one.sequence < before]
         if len(entries) > rows:
             return _page(entries, rows, 0, more=True)
+        if not self._is_made():
+            return _page(entries, rows, 0, more=False)
         held = {entry.sequence for entry in entries}
         stored = self._read(selection, rows)
         entries += [entry for entry in stored.entries if entry.sequence not in held]

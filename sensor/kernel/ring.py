@@ -37,7 +37,7 @@ WINDOW = 256 * 1024
 RECORD_MAX = 16 * 1024
 """Longest record that is read; the probes send up to 8.5 KiB."""
 
-BATCH_MAX = 4096
+BATCH_MAX = 512
 """Records handed over by one drain, so that a full ring does not stall the loop."""
 
 _BUSY = 1 << 31

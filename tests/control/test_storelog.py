@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,13 @@ class Waiting:
 
     def unwritten(self, after: int = 0) -> tuple[Entry, ...]:
         return tuple(one for one in self._entries if one.sequence > after)
+
+
+class Unmade(Waiting):
+    """A store whose disk has not let it make the log."""
+
+    def health(self) -> StoreHealth:
+        return replace(self._store.health(), stream=None)
 
 
 def filled(store: Store, count: int) -> range:
@@ -155,3 +163,14 @@ def test_a_prefix_of_very_many_is_a_wrong_question(store: Store) -> None:
     assert store.flush(5)
     with pytest.raises(ValueError, match="more than"):
         StoreLog(store, Reader(store.path)).page(Selection(container="0"), 5)
+
+
+def test_without_a_log_on_disk_what_waits_is_answered(tmp_path: Path, store: Store) -> None:
+    waiting = Unmade(store, 0)
+    waiting.hold([entry(number) for number in range(5)])
+    log = StoreLog(waiting, Reader(tmp_path / "no such directory" / DATABASE))
+    assert log.oldest() == 0
+    assert numbers(log.page(Selection(), 3)) == [1, 2, 3]
+    assert numbers(log.page(Selection(position=3), 3)) == [4, 5]
+    page = log.page(Selection(newest_first=True), 10)
+    assert (numbers(page), page.more) == ([5, 4, 3, 2, 1], False)

@@ -81,6 +81,9 @@ class Agent:
         self.socket = lab.directory / f"{unique('agent')}.sock"
         self.log = home / "stderr.log"
         self.events: list[Event] = []
+        self.options: list[str | Path] = []
+        """More words of its command line."""
+        self.environment: dict[str, str] = {}
         self._lab = lab
         self._runc = runc
         self._problems: list[str] = []
@@ -92,7 +95,7 @@ class Agent:
 
     def command(self) -> list[str | Path]:
         where: list[str | Path] = ["--state-dir", self.state_dir, "--socket", self.socket]
-        return [COMMAND, "run", "--output", "-", *where]
+        return [COMMAND, "run", "--output", "-", *where, *self.options]
 
     @property
     def pid(self) -> int:
@@ -113,7 +116,7 @@ class Agent:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **self._lab.mark},
+                env={**os.environ, **self._lab.mark, **self.environment},
                 start_new_session=True,
             )
         self._reader = threading.Thread(target=self._read, args=(self._process,))
@@ -152,6 +155,15 @@ class Agent:
         problems = tuple(self._problems)
         del self._problems[: len(problems)]
         assert not problems, "\n".join(problems)
+
+    def hang_up(self) -> None:
+        """Send it SIGHUP, as ``systemctl reload`` does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def counter(self, name: str) -> int | None:
+        """Ask it for one of the counters of its status."""
+        return dict(AgentClient(self.socket).status().counters).get(name)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it as systemd does, and expect it to end well and with everything written."""

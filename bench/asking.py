@@ -1,0 +1,292 @@
+"""What asking the node costs it, and how long it takes: ``python -m bench.asking``.
+
+An agent with everything on and a log of a million events: its memory, its answers, the command
+line. Then 50 followers, one of whom never reads, while containers run 8 at a time, in turn with
+nobody following. Wants a disk below ``--directory``. Ends with 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from bench import store
+from bench.agent import COMMAND as CASTOFF
+from bench.agent import Agent, wall
+from bench.burst import PARALLEL
+from bench.engine import engines
+from bench.footprint import pss_mib
+from bench.machine import machine
+from bench.node import own_lab
+from bench.numbers import percentile, sure_median
+from bench.programs import compiled
+from bench.progress import say
+from bench.rows import Row, missed, table, write_json
+from sensor.control.client import AgentClient
+from sensor.outputs.native import rfc3339
+from tests.e2e.engines.image import IMAGE
+from tests.e2e.engines.lab import unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.agent import Line
+    from bench.engine import Engines
+
+COMMAND = "python -m bench.asking"
+EVENTS = 1_000_000
+PSS_MIB = 45.0
+QUERY_MS = 50.0
+QUERY_ROWS = 100
+STATUS_MS = 200.0
+FOLLOW_MS = 100.0
+FOLLOWERS = 50
+DELAY_MS = 50.0
+ROUNDS = 24
+SAMPLES = 20
+NS_PER_MS = 1e6
+
+
+# --------------------------------------------------------------------------- a large log
+
+
+def timed(agent: Agent, target: str) -> float:
+    """Milliseconds until an answer to GET ``target`` is complete."""
+    client = AgentClient(agent.socket)
+    began = time.perf_counter()
+    lines = sum(1 for _ in client.lines(target))
+    took = (time.perf_counter() - began) * 1000
+    if lines < QUERY_ROWS:
+        raise RuntimeError(f"{target} gave {lines} lines only")
+    return took
+
+
+def queries(agent: Agent, events: int) -> Iterator[Row]:
+    """Ask the socket for the first 100 rows, by time, type and container."""
+    middle = store.entry(events // 2, b"")
+    since, until = (rfc3339(middle.wall + later * store.SECOND) for later in (0, 86_400))
+    asked = {
+        "time": {"since": since, "until": until},
+        "type": {"type": "stop", "since": rfc3339(0)},
+        "container": {"filter": f"container={middle.name}", "since": rfc3339(0)},
+    }
+    for what, words in asked.items():
+        target = f"/v1/events?{urlencode({**words, 'limit': QUERY_ROWS})}"
+        took = [timed(agent, target) for _ in range(SAMPLES)]
+        median, worst = statistics.median(took), max(took)
+        yield Row(
+            f"first {QUERY_ROWS} of {events:,} events by {what}, through the socket",
+            f"median {median:.0f} ms, worst {worst:.0f} ms",
+            f"{QUERY_MS:.0f} ms",
+            median <= QUERY_MS,
+            COMMAND,
+            {"median_ms": median, "worst_ms": worst},
+        )
+
+
+def status(agent: Agent) -> Row:
+    """Time ``castoff status`` from its start to its end."""
+    took = []
+    for _ in range(SAMPLES):
+        began = time.perf_counter()
+        subprocess.run(
+            [CASTOFF, "status", "--socket", agent.socket], check=True, stdout=subprocess.DEVNULL
+        )
+        took.append((time.perf_counter() - began) * 1000)
+    median, worst = statistics.median(took), max(took)
+    return Row(
+        "castoff status, the whole command",
+        f"median {median:.0f} ms, worst {worst:.0f} ms",
+        f"{STATUS_MS:.0f} ms",
+        median <= STATUS_MS,
+        COMMAND,
+        {"median_ms": median, "worst_ms": worst},
+    )
+
+
+def follow(agent: Agent, running: Engines) -> Row:
+    """Time from an init's first execve to the line of ``castoff events -f``."""
+    waits: list[float] = []
+    with subprocess.Popen(
+        [CASTOFF, "events", "-f", "--type", "start", "-o", "json", "--socket", agent.socket],
+        stdout=subprocess.PIPE,
+    ) as command:
+        assert command.stdout is not None
+        lines = command.stdout
+
+        def read() -> None:
+            for line in lines:
+                wait = time.time_ns() - wall(json.loads(line)["time"])
+                waits.append(wait / NS_PER_MS)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        # Until it follows: what came before it was there is no sample.
+        agent.wait_for(lambda: agent_followers(agent) >= 1, "somebody follows")
+        waits.clear()
+        for _ in range(SAMPLES):
+            running.docker.run_to_end("--rm", IMAGE, "true")
+        agent.wait_for(lambda: len(waits) >= SAMPLES, "all starts are shown")
+        command.terminate()
+        reader.join()
+    p50, worst = percentile(waits, 0.5), max(waits)
+    return Row(
+        f"castoff events -f shows a start, {len(waits)} docker run one by one",
+        f"p50 {p50:.0f} ms, worst {worst:.0f} ms after the execve",
+        f"{FOLLOW_MS:.0f} ms",
+        worst <= FOLLOW_MS,
+        COMMAND,
+        {"p50_ms": p50, "worst_ms": worst},
+    )
+
+
+def agent_followers(agent: Agent) -> int:
+    """Ask how many follow."""
+    metrics = AgentClient(agent.socket).get("/metrics").decode()
+    lines = [one for one in metrics.splitlines() if one.startswith("castoff_control_followers ")]
+    return int(float(lines[0].split()[1]))
+
+
+# --------------------------------------------------------------------------- followers
+
+
+@contextmanager
+def following(agent: Agent, count: int) -> Iterator[None]:
+    """Have so many follow meanwhile: all but one read what they get."""
+    request = b"GET /v1/events?follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    over = threading.Event()
+    with contextlib.ExitStack() as stack, selectors.DefaultSelector() as readers:
+        for number in range(count):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(agent.socket))
+            client.sendall(request)
+            if number:
+                readers.register(client, selectors.EVENT_READ)
+
+        def read() -> None:
+            while not over.is_set():
+                for key, _ in readers.select(0.1):
+                    assert isinstance(key.fileobj, socket.socket)
+                    key.fileobj.recv(1 << 16)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        agent.wait_for(lambda: agent_followers(agent) >= count, f"{count} follow")
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+    agent.wait_for(lambda: agent_followers(agent) == 0, "nobody follows any more")
+
+
+def round_of(agent: Agent, running: Engines) -> tuple[list[float], list[float]]:
+    """Run 8 containers at once: ms that each command took, and ms until each start was told."""
+    first = len(agent.lines)
+    ids: list[str] = []
+
+    def run(name: str) -> float:
+        began = time.perf_counter()
+        identity, code = running.docker.run_to_end("--rm", "--name", name, IMAGE, "true")
+        if code != 0:
+            raise RuntimeError(f"docker run of {name} ended with {code}")
+        ids.append(identity)
+        return (time.perf_counter() - began) * 1000
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        took = list(pool.map(run, [unique("follow") for _ in range(PARALLEL)]))
+
+    def told() -> list[Line]:
+        return [
+            line
+            for line in agent.lines[first:]
+            if line.is_a("start") and line.container["id"] in ids
+        ]
+
+    agent.wait_for(lambda: len(told()) >= len(ids), "every start is told")
+    return took, [(line.read - wall(line.event["time"])) / NS_PER_MS for line in told()]
+
+
+def followers(agent: Agent, running: Engines, rounds: int) -> Iterator[Row]:
+    """Compare rounds with followers and rounds without, in turn."""
+    runs: dict[bool, list[list[float]]] = {True: [], False: []}
+    waits: dict[bool, list[list[float]]] = {True: [], False: []}
+    for number in range(2 * rounds):
+        followed = bool(number % 2)
+        with following(agent, FOLLOWERS) if followed else contextlib.nullcontext():
+            took, told = round_of(agent, running)
+        runs[followed].append(took)
+        waits[followed].append(told)
+    for what, found in (("docker run ends", runs), ("a start is told", waits)):
+        pairs = zip(found[False], found[True], strict=True)
+        later = [max(with_) - max(without) for without, with_ in pairs]
+        low, median, high = sure_median(later)
+        yield Row(
+            f"{FOLLOWERS} followers, one stuck, {PARALLEL} docker run: the last {what} later by",
+            f"median {median:+.1f} ms ({low:+.1f} to {high:+.1f}), {len(later)} pairs",
+            f"{DELAY_MS:.0f} ms",
+            high <= DELAY_MS,
+            COMMAND,
+            {"median_ms": median, "low_ms": low, "high_ms": high},
+        )
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--events", type=int, default=EVENTS, help="size of the log")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of rounds of followers")
+    parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="for the log")
+    arguments = parser.parse_args()
+    here = machine()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base:
+        say(f"making a log of {arguments.events:,} events")
+        made, _ = store.large(Path(base), arguments.events)
+        made.close()
+        try:
+            with own_lab() as lab, engines(lab) as running:
+                stamp = compiled("stamp", lab.sub("programs"))
+                state = made.path.parent
+                config = lab.directory / "large.toml"
+                config.write_text("[store]\nmax_mib = 8192\nmax_age_days = 36500\n")
+                with Agent(lab, stamp, "run", "--config", config, state=state) as agent:
+                    agent.settle(running.runc)
+                    rows += [follow(agent, running), status(agent)]
+                    rows += queries(agent, arguments.events)
+                    rows += followers(agent, running, arguments.rounds)
+                    pss = pss_mib(agent)
+                    rows.append(
+                        Row(
+                            f"agent's memory (PSS) then, a log of {arguments.events:,} events",
+                            f"{pss:.1f} MiB",
+                            f"{PSS_MIB:.0f} MiB",
+                            pss <= PSS_MIB,
+                            COMMAND,
+                            {"pss_mib": pss},
+                        )
+                    )
+        finally:
+            print(f"{here}\n\n{table(rows)}" if rows else here)
+    if arguments.json is not None:
+        write_json(arguments.json, here, rows)
+    sys.exit(1 if missed(rows) else 0)
+
+
+if __name__ == "__main__":
+    main()
