@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "forward": "sensor.outputs.forward.output",
     "jsonl": "sensor.outputs.jsonl",
     "http": "sensor.outputs.http",
+    "otlp": "sensor.outputs.otlp",
     "syslog": "sensor.outputs.syslog",
 }
 """The module of each kind, by the word that stands for it in ``type``."""
