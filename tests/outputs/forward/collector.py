@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,11 @@ class Collector:
         )
         assert self._process.stdout is not None
         self.port = json.loads(self._process.stdout.readline())["listening"]
+
+    def stop(self) -> None:
+        """Have it stand still, with its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """Kill it as kill -9 does."""

@@ -1,0 +1,244 @@
+"""Each way in which a server may be wrong has its own reason, and no batch is taken for lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from typing import Any
+
+import msgpack
+import pytest
+
+from sensor.outputs import dial, lookup
+from sensor.outputs.delivery import Delivered, Outcome, Refused, Retry
+from sensor.outputs.forward import transport
+from sensor.outputs.forward.output import Compression
+from sensor.outputs.forward.suspects import LOSSES, LOSSES_UNPROVEN
+from sensor.secret import Secret
+from tests.outputs.batches import batch_of, batches_of, starts
+from tests.outputs.forward.fake_server import Answer, Peer, fake_server, ids
+from tests.outputs.forward.made import forward
+
+KEY = "a key that nobody knows"
+BATCH = batch_of(starts(1, 3))
+LARGE = batch_of(starts(1, 450))
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "SUSPECT_SECONDS", 0.05)
+
+
+def outcome(answer: Answer, batch: Any = BATCH, times: int = 1, **settings: Any) -> Outcome:  # noqa: ANN401
+    """Return what becomes of a batch at such a server, the last of so many times."""
+
+    async def run() -> Outcome:
+        async with fake_server(answer) as port:
+            made = forward(port, **{"connect_seconds": 0.5, "ack_seconds": 0.5, **settings})
+            try:
+                for _ in range(times - 1):
+                    await made.deliver(batch)
+                return await made.deliver(batch)
+            finally:
+                await made.close()
+
+    return asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def retry(found: Outcome, reason: str, *, credentials: bool = False) -> None:
+    assert isinstance(found, Retry), found
+    assert reason in found.reason
+    assert found.credentials is credentials
+    assert found.reason.startswith("127.0.0.1:")
+    assert KEY not in found.reason
+
+
+async def silent(peer: Peer) -> None:
+    await peer.reader.read()
+
+
+async def greet(peer: Peer) -> None:
+    peer.say(["HELO", {"nonce": os.urandom(16), "auth": b"", "keepalive": True}])
+
+
+def test_a_server_that_acks_another_chunk_did_not_take_this_one() -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.message()
+        peer.say({"ack": "AAAAAAAAAAAAAAAAAAAAAA=="})
+        await silent(peer)
+
+    retry(outcome(answer), "no acknowledgement within 0.5 s")
+
+
+def test_an_answer_without_an_ack_is_none() -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.message()
+        peer.say({})
+        await silent(peer)
+
+    retry(outcome(answer), "no acknowledgement within 0.5 s")
+
+
+@pytest.mark.parametrize(
+    ("flood", "reason"),
+    [
+        (msgpack.packb(None) * 4096, "no end of what is no acknowledgement"),
+        (msgpack.packb({"ack": "x"}) * 1024, "no end of what is no acknowledgement"),
+        (b"\xdb\xff\xff\xff\xff" + bytes(4096), "speaks no Forward"),
+        (b"\xdd\xff\xff\xff\xff" + bytes(4096), "speaks no Forward"),
+        (b"\x91" * 4096, "speaks no Forward"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100, "no end of what is no acknowledgement"),
+    ],
+    ids=["nil", "acks", "string bomb", "array bomb", "nested bomb", "HTTP"],
+)
+def test_endless_bytes_end_the_connection_and_not_the_memory(flood: bytes, reason: str) -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.message()
+        while True:
+            peer.writer.write(flood)
+            await peer.writer.drain()
+
+    retry(outcome(answer, ack_seconds=10.0), reason)
+
+
+def test_a_server_that_reads_nothing_is_left() -> None:
+    async def answer(_peer: Peer) -> None:
+        await asyncio.Event().wait()
+
+    began = time.monotonic()
+    found = outcome(answer, LARGE, compression=Compression.NONE)
+    retry(found, "no acknowledgement within 0.5 s")
+    assert time.monotonic() - began < 10
+
+
+def test_a_plain_close_after_the_ping_is_a_wrong_key() -> None:
+    async def answer(peer: Peer) -> None:
+        await greet(peer)
+        await peer.message()
+
+    found = outcome(answer, shared_key=Secret(KEY))
+    retry(found, "closed the connection after our PING", credentials=True)
+
+
+def test_a_close_before_the_greeting_is_no_wrong_key() -> None:
+    async def answer(peer: Peer) -> None:
+        pass
+
+    retry(outcome(answer, shared_key=Secret(KEY)), "instead of greeting")
+
+
+def test_a_server_that_does_not_greet_may_want_no_key() -> None:
+    retry(outcome(silent, shared_key=Secret(KEY)), "no handshake within 0.5 s")
+
+
+def test_a_server_that_echoes_what_it_got_proves_nothing() -> None:
+    async def answer(peer: Peer) -> None:
+        await greet(peer)
+        ping = await peer.message()
+        peer.say(["PONG", True, KEY, "server", ping[3]])
+        await silent(peer)
+
+    found = outcome(answer, shared_key=Secret(KEY))
+    retry(found, "does not know the shared key", credentials=True)
+
+
+def test_a_server_that_asks_for_a_key_gets_no_event_counted() -> None:
+    async def answer(peer: Peer) -> None:
+        await greet(peer)
+        await silent(peer)
+
+    retry(outcome(answer), "asks for a shared key and none is configured", credentials=True)
+
+
+def test_nobody_listens() -> None:
+    async def run() -> Outcome:
+        async with fake_server(silent) as port:
+            pass
+        made = forward(port)
+        try:
+            return await made.deliver(BATCH)
+        finally:
+            await made.close()
+
+    retry(asyncio.run(run()), "Connection refused")
+
+
+# ------------------------------------------------------------------------------ names
+
+
+def resolved_by(monkeypatch: pytest.MonkeyPatch, resolve: lookup.Resolve) -> None:
+    monkeypatch.setattr(dial, "LOOKUPS", lookup.Lookups(resolve))
+
+
+def test_a_name_that_is_not_found_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_host: str, _port: int) -> list[str]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    resolved_by(monkeypatch, fails)
+
+    async def run() -> Outcome:
+        made = forward(servers=("collector.invalid",))
+        try:
+            return await made.deliver(BATCH)
+        finally:
+            await made.close()
+
+    found = asyncio.run(run())
+    assert found == Retry("collector.invalid:24224: Name or service not known")
+
+
+# ------------------------------------------------------------------------------ poison
+
+POISON = BATCH.records[1].id
+
+
+async def breaks_on_poison(peer: Peer) -> None:
+    while True:
+        message = await peer.message()
+        if POISON in ids(message):
+            return
+        peer.ack(message)
+
+
+def test_a_batch_that_breaks_connections_is_given_back_to_be_halved() -> None:
+    plain = Compression.NONE
+    found = outcome(breaks_on_poison, times=LOSSES_UNPROVEN - 1, compression=plain)
+    retry(found, "the server closed the connection")
+    found = outcome(breaks_on_poison, times=LOSSES_UNPROVEN, compression=plain)
+    assert isinstance(found, Refused)
+    assert "6 connections ended" in found.reason
+
+
+def test_a_single_event_is_refused_only_while_others_pass() -> None:
+    poison, *others = batches_of(list(reversed(starts(1, 3)))[1:] + starts(10, 8), 1)
+    assert poison.records[0].id == POISON
+
+    async def run() -> tuple[list[Outcome], list[Outcome]]:
+        async with fake_server(breaks_on_poison) as port:
+            made = forward(port, compression=Compression.NONE)
+            try:
+                alone = [await made.deliver(poison) for _ in range(2 * LOSSES_UNPROVEN)]
+                results: list[Outcome] = []
+                for _ in range(LOSSES):
+                    results = await asyncio.gather(
+                        made.deliver(poison), *(made.deliver(other) for other in others)
+                    )
+                return alone, results
+            finally:
+                await made.close()
+
+    alone, results = asyncio.run(asyncio.wait_for(run(), 30))
+    assert all(isinstance(one, Retry) for one in alone)
+    assert isinstance(results[0], Refused)
+    assert results[1:] == [Delivered()] * len(others)
+
+
+def test_an_event_that_cannot_be_encoded_is_refused_alone() -> None:
+    record = starts(1, 1)[0]
+    for line in (b"{", b'"text"\n', b'{"a":1e400,"b":' + b"9" * 30 + b"}\n", b"\xff\n"):
+        made = batch_of([type(record)(1, record.id, record.type, 0, line)])
+        found = outcome(silent, made)
+        assert isinstance(found, Refused), found
+        assert found.reason.isprintable()
