@@ -111,6 +111,7 @@ async def dial(
     except BaseException as error:
         if stream is not None:
             stream.close()
+            _explain_silence(error, str(address))
         _explain(error, str(address), seconds)
         raise
     return stream
@@ -144,6 +145,13 @@ async def dial_unix(path: Path, seconds: float = CONNECT_SECONDS) -> Stream:
     except BaseException as error:
         _explain(error, str(path), seconds)
         raise
+
+
+def _explain_silence(error: BaseException, peer: str) -> None:
+    """Raise Unreachable for a server that is there and has no word of TLS to say."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        problem = f"{peer} does not answer our TLS: does it speak TLS on this port?"
+        raise Unreachable(problem) from error
 
 
 def _explain(error: BaseException, peer: str, seconds: float) -> None:
