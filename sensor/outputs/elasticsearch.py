@@ -16,9 +16,9 @@ from sensor.outputs.http_dialect import (
     Poll,
     Request,
     by_status,
-    printable,
 )
 from sensor.outputs.native import rfc3339
+from sensor.outputs.text import brief
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch, Format, Outcome, Record
@@ -113,7 +113,7 @@ class _Item:
         self.final = status in FINAL_STATUSES
         error = told.get("error")
         words = [error.get("type"), error.get("reason")] if isinstance(error, dict) else [error]
-        named = ": ".join(printable(word) for word in words if word is not None)
+        named = ": ".join(brief(word) for word in words if word is not None)
         self.reason = f"{status} {named}".rstrip()
 
 

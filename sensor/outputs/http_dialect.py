@@ -19,14 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.outputs.delivery import Delivered, Refused, Retry
-from sensor.outputs.text import visible
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch, Outcome
     from sensor.outputs.http_client import Headers, HttpAnswer
 
-REASON_LIMIT = 200
-"""Characters of a collector's reason that are kept."""
 REFUSED_STATUSES = frozenset({400, 413, 422})
 CREDENTIAL_STATUSES = frozenset({401, 403, 407})
 OK_STATUSES = range(200, 300)
@@ -71,8 +68,3 @@ def by_status(answer: HttpAnswer, told: str) -> Outcome:
     if answer.status in CREDENTIAL_STATUSES:
         return Retry(told, answer.retry_after(), credentials=True)
     return Retry(told, answer.retry_after())
-
-
-def printable(text: object) -> str:
-    """Return a word of the collector's, bounded and safe to show."""
-    return visible(str(text)[:REASON_LIMIT])

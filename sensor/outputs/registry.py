@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 KINDS: dict[str, str] = {
     "forward": "sensor.outputs.forward.output",
-    "jsonl": "sensor.outputs.jsonl",
     "http": "sensor.outputs.http",
+    "jsonl": "sensor.outputs.jsonl",
+    "nats": "sensor.outputs.nats",
     "otlp": "sensor.outputs.otlp",
     "syslog": "sensor.outputs.syslog",
 }

@@ -10,6 +10,8 @@ from __future__ import annotations
 import unicodedata
 
 ELLIPSIS = "…"
+BRIEF_LIMIT = 200
+"""Characters of a collector's reason that are kept."""
 MARKS_PER_COLUMN = 2
 """Combining marks that :func:`fit` keeps for each column: beyond that they bury other rows."""
 
@@ -26,6 +28,11 @@ def visible(text: str) -> str:
     return "".join(
         character if character.isprintable() else _escaped(ord(character)) for character in text
     )
+
+
+def brief(text: object) -> str:
+    """Return the beginning of what somebody else said, safe to show: a reason, for people."""
+    return visible(str(text)[:BRIEF_LIMIT])
 
 
 def columns(text: str) -> int:
