@@ -209,12 +209,17 @@ def _any(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
         return {"stringValue": value}
     if isinstance(value, int):
-        return {"intValue": str(value)}
+        return (
+            {"intValue": str(value)}
+            if -(1 << 63) <= value < 1 << 63
+            else {"stringValue": str(value)}
+        )
     if isinstance(value, float):
         return {"doubleValue": value}
     if isinstance(value, list):
         return {"arrayValue": {"values": [_any(item) for item in value]}}
-    return {"kvlistValue": {"values": _attributes(value)}}
+    # An AnyValue without a value is null.
+    return {} if value is None else {"kvlistValue": {"values": _attributes(value)}}
 
 
 def _line(record: Record) -> bytes:

@@ -15,6 +15,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sensor.model import EventType
@@ -199,7 +200,7 @@ def known(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        values = json.loads(line, parse_constant=_refuse)
+        values = json.loads(line, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise LineDamaged("the line is nested without end") from None
     except ValueError as error:
@@ -209,8 +210,14 @@ def _parse(line: bytes) -> dict[str, Any]:
     return values
 
 
+def _finite(number: str) -> float:
+    """Return a number; JSON has no infinity, but 1e999 is one for Python."""
+    value = float(number)
+    return value if isfinite(value) else _refuse(number)
+
+
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant[:20]} is no number")
 
 
 def _bounded(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any value of JSON

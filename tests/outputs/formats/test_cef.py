@@ -1,0 +1,107 @@
+"""A line of CEF reads back to what went in, whatever that was, and stays one printable line."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.outputs.delivery import Record
+from sensor.outputs.formats import cef
+from sensor.outputs.native import encode_line
+from sensor.outputs.text import visible
+from tests.outputs.formats.records import RECORDS, record, record_of, with_container
+from tests.outputs.sample_events import EVENTS, ID
+
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
+AWKWARD = st.text("|=\\\n\r \x1b\u202eax", max_size=40)
+
+
+def parse(line: bytes) -> tuple[list[str], dict[str, str]]:
+    """Read CEF by its rules, from left to right."""
+    text = line.decode("utf-8")
+    assert text.endswith("\n")
+    text = text[:-1]
+    assert text.isprintable()
+    header: list[str] = []
+    at = 0
+    while len(header) < 7:
+        field = ""
+        while text[at] != "|":
+            if text[at] == "\\":
+                at += 1
+                assert text[at] in "\\|"
+            field += text[at]
+            at += 1
+        at += 1
+        header.append(field)
+    assert header[0] == "CEF:0"
+    found: dict[str, str] = {}
+    # A key begins the extension or follows a space, and its = is not escaped.
+    keys = list(re.finditer(r"(?:^| )([A-Za-z0-9]+)=", text[at:]))
+    for number, key in enumerate(keys):
+        end = keys[number + 1].start() if number + 1 < len(keys) else len(text)
+        value = text[at:][key.end() : end]
+        assert key[1] not in found
+        found[key[1]] = re.sub(r"\\(.)", unescaped, value)
+        assert re.fullmatch(r"(?:[^\\=]|\\[\\=nr])*", value), value
+    return header, found
+
+
+def unescaped(match: re.Match[str]) -> str:
+    return {"n": "\n", "r": "\r"}.get(match[1], match[1])
+
+
+def shown(text: str) -> str:
+    return "\n".join(visible(part) for part in re.split(r"\r\n|[\r\n]", text))
+
+
+@pytest.mark.parametrize("given_record", RECORDS.values(), ids=RECORDS)
+def test_every_event_is_one_line_that_reads_back(given_record: Record) -> None:
+    header, told = parse(cef.FORMAT.line(given_record))
+    native = json.loads(given_record.line)
+    assert header[1:5] == ["Castoff", "castoff", "0.1.0", native["type"]]
+    assert 0 <= int(header[6]) <= 10
+    assert told["externalId"] == native["id"]
+    assert int(told["rt"]) == given_record.wall // 1_000_000
+    for key, value in told.items():
+        assert len(value) <= cef.LIMITS.get(key, cef.CUSTOM_LIMIT)
+        assert f"{key}Label" not in cef.LIMITS
+    assert all(key.removesuffix("Label") in told for key in told)
+    assert len(cef.FORMAT.line(given_record)) < 64 * 1024
+
+
+@settings(max_examples=300)
+@given(ANY_TEXT | AWKWARD, ANY_TEXT | AWKWARD)
+def test_any_text_comes_back(name: str, image: str) -> None:
+    line = encode_line(with_container(name=name or None, user=image or None, command=(name,)))
+    native = json.loads(line)
+    header, told = parse(cef.FORMAT.line(record_of(line)))
+    assert len(header) == 7
+    wanted = native["container"]["name"]
+    assert told.get("cs2") == (None if wanted is None else shown(wanted) or None)
+    assert told["cs1"] == ID
+    assert told["act"] == "container-reactivated"
+
+
+def test_a_start_tells_who_and_what() -> None:
+    header, told = parse(cef.FORMAT.line(record(EVENTS["start"])))
+    assert header[5:] == ["Container reactivated", "5"]
+    assert (told["suser"], told["suid"], told["duser"], told["duid"]) == (
+        "alice",
+        "1000",
+        "root",
+        "0",
+    )
+    assert (told["cs4Label"], told["cs4"]) == ("startKind", "reactivation")
+    assert told["sproc"] == "docker start web"
+
+
+def test_an_escape_is_never_cut_in_two() -> None:
+    for length in range(3990, 4001):
+        event = with_container(name="x" * length + "\\" * 20 + "=\n")
+        _, told = parse(cef.FORMAT.line(record(event)))
+        assert told["cs2"].startswith("x" * length)

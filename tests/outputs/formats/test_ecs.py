@@ -1,0 +1,160 @@
+"""Every field is one of ECS 9.4, of its type and with its words, or stands under castoff."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensor.outputs.delivery import Record
+from sensor.outputs.formats import ecs
+from tests.outputs.formats.records import RECORDS, record
+from tests.outputs.sample_events import EVENTS
+
+NPM = Path(__file__).parents[2] / "npm"
+PRINT = "process.stdout.write(JSON.stringify(require('@elastic/ecs')))"
+PACKAGE: dict[str, Any] = json.loads(
+    subprocess.run(["node", "-e", PRINT], cwd=NPM, stdout=subprocess.PIPE, check=True).stdout
+)
+FIELDS: dict[str, dict[str, Any]] = PACKAGE["EcsFlat"]
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
+
+
+def leaves(told: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in told.items():
+        name = f"{path}{key}"
+        if isinstance(value, dict) and FIELDS.get(name, {}).get("type") not in {
+            "object",
+            "flattened",
+        }:
+            yield from leaves(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def fits(value: object, kind: str) -> bool:
+    match kind:
+        case "keyword" | "wildcard" | "match_only_text" | "constant_keyword" | "text":
+            return isinstance(value, str)
+        case "long":
+            return type(value) is int
+        case "boolean":
+            return isinstance(value, bool)
+        case "date":
+            return isinstance(value, str) and DATE.fullmatch(value) is not None
+        case "object":
+            return isinstance(value, dict) and all(
+                key.strip() and "." not in key and isinstance(item, str)
+                for key, item in value.items()
+            )
+    return False
+
+
+def problems(told: dict[str, Any]) -> list[str]:
+    found = []
+    for name, value in leaves({key: told[key] for key in told if key != "castoff"}):
+        if name not in FIELDS:
+            found.append(f"{name} is no field of ECS")
+            continue
+        field = FIELDS[name]
+        many = "array" in field["normalize"]
+        if many is not isinstance(value, list):
+            found.append(f"{name}: one value or many")
+        for item in value if isinstance(value, list) else [value]:
+            if not fits(item, field["type"]):
+                found.append(f"{name}: {item!r} is no {field['type']}")
+            words = [word["name"] for word in field.get("allowed_values", [])]
+            if words and item not in words:
+                found.append(f"{name}: {item!r} is not allowed")
+            if field.get("expected_values") and item not in field["expected_values"]:
+                found.append(f"{name}: {item!r} is not expected")
+    categories = {word["name"]: word for word in FIELDS["event.category"]["allowed_values"]}
+    found.extend(
+        f"event.type {type_} does not go with {category}"
+        for category in told["event"]["category"]
+        for type_ in told["event"]["type"]
+        if type_ not in categories[category]["expected_event_types"]
+    )
+    return found + [
+        f"{name} is required"
+        for name, field in FIELDS.items()
+        if field.get("required") and name not in dict(leaves(told))
+    ]
+
+
+@pytest.mark.parametrize("given", RECORDS.values(), ids=RECORDS)
+def test_every_event_is_valid(given: Record) -> None:
+    assert problems(json.loads(ecs.FORMAT.line(given))) == []
+
+
+def test_the_version_is_the_one_that_was_checked() -> None:
+    assert PACKAGE["EcsVersion"] == ecs.VERSION
+
+
+def test_the_validation_would_find_a_mistake() -> None:
+    told = json.loads(ecs.FORMAT.line(RECORDS["sample:start"]))
+    assert problems(told | {"surprise": 1})
+    assert problems(told | {"process": {"pid": "1"}})
+    assert problems(told | {"process": {"args": "one"}})
+    assert problems(told | {"event": told["event"] | {"outcome": "maybe"}})
+    assert problems(told | {"event": told["event"] | {"type": ["creation"]}})
+    assert problems({key: value for key, value in told.items() if key != "@timestamp"})
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "kind", "category", "type_", "outcome"),
+    [
+        ("start", "container-reactivated", "event", "process", "start", "success"),
+        ("start_bare", "container-started", "event", "process", "start", "success"),
+        ("start_pod", "container-restarted", "event", "process", "start", "success"),
+        ("start_non_ascii", "container-restored", "event", "process", "start", "success"),
+        ("start_failed", "container-start-failed", "event", "process", "start", "failure"),
+        ("stop", "container-stopped", "event", "process", "end", None),
+        ("pause", "container-paused", "event", "process", "change", "success"),
+        ("unpause", "container-unpaused", "event", "process", "change", "success"),
+        ("alert", "alert", "alert", "process", "info", None),
+        ("gap", "sensor-gap", "event", "host", "info", "failure"),
+        ("sensor", "sensor-started", "event", "host", "info", None),
+    ],
+)
+def test_the_words_of_the_event(
+    name: str, action: str, kind: str, category: str, type_: str, outcome: str | None
+) -> None:
+    told: Any = ecs.document(record(EVENTS[name]))["event"]
+    assert told["action"] == action
+    assert told["kind"] == kind
+    assert told["category"][0] == category
+    assert told["type"] == [type_]
+    assert told.get("outcome") == outcome
+
+
+def test_starts_have_the_same_fields_whatever_runs_them() -> None:
+    docker: Any = ecs.document(RECORDS["docker_run:3"])
+    pod: Any = ecs.document(RECORDS["cri_pod:4"])
+    assert docker["event"].keys() == pod["event"].keys()
+    assert docker["event"]["action"] == pod["event"]["action"] == "container-started"
+    assert docker["container"].keys() >= {"id", "runtime"} <= pod["container"].keys()
+    assert docker["castoff"]["start"].keys() >= {"kind", "trigger"}
+    assert pod["castoff"]["start"].keys() >= {"kind", "trigger"}
+
+
+def test_the_person_is_the_user_and_the_account_is_effective() -> None:
+    told: Any = ecs.document(record(EVENTS["start"]))
+    assert told["user"] == {
+        "id": "1000",
+        "name": "alice",
+        "effective": {"id": "0", "name": "root"},
+    }
+    assert told["process"]["pid"] == 4242
+    assert told["container"]["image"] == {"name": "nginx", "tag": ["1.25"]}
+
+
+def test_labels_whose_keys_would_fight_over_a_field_do_not() -> None:
+    told: Any = ecs.document(RECORDS["hostile:awful labels"])
+    labels = told["container"]["labels"]
+    assert (labels["a_b"], labels["a"], labels["_"]) == ("1", "2", "")
