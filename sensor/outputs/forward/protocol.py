@@ -7,7 +7,7 @@ HELO    HELO                       PONG    Send (the PING)
 PONG    PONG that is right         OPEN    Established
 OPEN    ``{"ack": chunk}``         OPEN    Acked, when that chunk is expected
 OPEN    HELO, and no key is set    BROKEN  raises Broken(credentials)
-OPEN    anything else              OPEN    Ignored; more than ``IGNORED_LIMIT`` raise Broken
+OPEN    anything else              OPEN    Ignored; ``IGNORED_LIMIT`` in a row raise Broken
 any     no msgpack, a bomb         BROKEN  raises Broken
 any     another message            BROKEN  raises Broken(credentials)
 any     end of the stream          BROKEN  Broken; with credentials in PONG: that is how some refuse
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IGNORED_LIMIT = 1000
-"""Messages of one connection that mean nothing to us, beyond which the server is taken for mad."""
+"""Messages in a row that mean nothing to us, beyond which the server is taken for mad."""
 
 
 class State(Enum):
@@ -91,7 +91,7 @@ class Protocol:
         self._handshake = None if credentials is None else Handshake(credentials, salt)
         self._messages = Messages()
         self._expected: set[bytes] = set()
-        self.ignored = 0
+        self.ignored = self._in_a_row = 0
         self.state = State.OPEN if credentials is None else State.HELO
 
     def expect(self, chunk: bytes) -> None:
@@ -141,12 +141,14 @@ class Protocol:
     def _answer(self, message: object) -> Event:
         if isinstance(message, dict) and (chunk := message.get(b"ack")) in self._expected:
             self._expected.remove(chunk)
+            self._in_a_row = 0
             return Acked(chunk)
         if self._handshake is None and is_helo(message):
             raise Broken(
                 "the server asks for a shared key and none is configured", credentials=True
             )
         self.ignored += 1
-        if self.ignored > IGNORED_LIMIT:
+        self._in_a_row += 1
+        if self._in_a_row > IGNORED_LIMIT:
             raise Broken("the server sends no end of what is no acknowledgement")
         return Ignored()

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Refused, Retry
+from sensor.outputs.delivery import Batch, BatchLimits, Connection, Delivered, Refused, Retry
 from sensor.outputs.dial import Unreachable
-from sensor.outputs.forward.chunk import Unencodable, encode, id_of
+from sensor.outputs.forward.chunk import Unencodable, encode
 from sensor.outputs.forward.protocol import Broken
 from sensor.outputs.forward.servers import Servers
 from sensor.outputs.forward.session import Session, open_session
@@ -24,17 +25,16 @@ from sensor.outputs.forward.suspects import Suspects
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from sensor.outputs.delivery import Batch, Outcome
+    from sensor.outputs.delivery import Outcome
     from sensor.outputs.dial import Address
     from sensor.outputs.forward.chunk import Chunk, Encoding
     from sensor.outputs.forward.handshake import Credentials
     from sensor.outputs.tls import TlsSettings
 
+PROBE_ID_BYTES = 16
+
 ENCODERS = 2
 """Threads: one deflates while the other one packs."""
-
-SUSPECT_SECONDS = 2.0
-"""How long a batch that may be what breaks connections lets others go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,6 @@ class Forward:
         """Send the batch as one chunk and wait for its acknowledgement."""
         loop = asyncio.get_running_loop()
         encoding = loop.run_in_executor(self._encoders, encode, batch, self._encoding)
-        if self._suspects.waits(id_of(batch)):
-            await asyncio.sleep(SUSPECT_SECONDS)
         async with self._turn:
             try:
                 chunk = await encoding
@@ -103,6 +101,13 @@ class Forward:
                 return Refused(str(error))
             except Unreachable as error:
                 return Retry(error.reason, credentials=error.credentials)
+            if self._suspects.wants_probe(chunk.id):
+                try:
+                    await self._probe(session)
+                except Broken as broken:
+                    self._suspects.lost(chunk.id)
+                    return self._lost(chunk, broken)
+                self._suspects.probed(chunk.id)
             answer = session.send(chunk)
             # However long that takes, the acknowledgement has its own time.
             with contextlib.suppress(Broken):
@@ -134,6 +139,11 @@ class Forward:
             broken = Broken(f"{session.address}: no acknowledgement within {limit:g} s")
             session.abandon(broken)
             raise broken from None
+
+    async def _probe(self, session: Session) -> None:
+        """See that the server takes a chunk without events. Raises Broken."""
+        probe = encode(Batch(os.urandom(PROBE_ID_BYTES), ()), self._encoding)
+        await self._in_time(session, session.send(probe))
 
     def _lost(self, chunk: Chunk, broken: Broken) -> Outcome:
         losses = self._suspects.refused(chunk.id, chunk.size)

@@ -12,23 +12,17 @@ import msgpack
 import pytest
 
 from sensor.outputs import dial, lookup
-from sensor.outputs.delivery import Delivered, Outcome, Refused, Retry
-from sensor.outputs.forward import transport
+from sensor.outputs.delivery import Batch, Outcome, Refused, Retry
 from sensor.outputs.forward.output import Compression
-from sensor.outputs.forward.suspects import LOSSES, LOSSES_UNPROVEN
+from sensor.outputs.forward.suspects import LOSSES, LOSSES_UNPROVEN, PROOFS
 from sensor.secret import Secret
-from tests.outputs.batches import batch_of, batches_of, starts
+from tests.outputs.batches import batch_of, starts
 from tests.outputs.forward.fake_server import Answer, Peer, fake_server, ids
 from tests.outputs.forward.made import forward
 
 KEY = "a key that nobody knows"
 BATCH = batch_of(starts(1, 3))
 LARGE = batch_of(starts(1, 450))
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "SUSPECT_SECONDS", 0.05)
 
 
 def outcome(answer: Answer, batch: Any = BATCH, times: int = 1, **settings: Any) -> Outcome:  # noqa: ANN401
@@ -202,37 +196,36 @@ async def breaks_on_poison(peer: Peer) -> None:
         peer.ack(message)
 
 
-def test_a_batch_that_breaks_connections_is_given_back_to_be_halved() -> None:
-    plain = Compression.NONE
-    found = outcome(breaks_on_poison, times=LOSSES_UNPROVEN - 1, compression=plain)
+async def dead(peer: Peer) -> None:
+    await peer.message()
+
+
+async def breaks_and_acks_no_probe(peer: Peer) -> None:
+    await peer.message()
+    await silent(peer)
+
+
+PROVEN = LOSSES + PROOFS
+
+
+@pytest.mark.parametrize("batch", [BATCH, batch_of(starts(2, 1))], ids=["several", "alone"])
+def test_what_breaks_connections_behind_an_acknowledged_probe_is_refused(batch: Batch) -> None:
+    found = outcome(breaks_on_poison, batch, PROVEN - 1, compression=Compression.NONE)
     retry(found, "the server closed the connection")
-    found = outcome(breaks_on_poison, times=LOSSES_UNPROVEN, compression=plain)
+    found = outcome(breaks_on_poison, batch, PROVEN, compression=Compression.NONE)
     assert isinstance(found, Refused)
-    assert "6 connections ended" in found.reason
+    assert f"{PROVEN} connections ended" in found.reason
 
 
-def test_a_single_event_is_refused_only_while_others_pass() -> None:
-    poison, *others = batches_of(list(reversed(starts(1, 3)))[1:] + starts(10, 8), 1)
-    assert poison.records[0].id == POISON
+def test_a_server_that_is_down_is_no_reason_to_refuse_an_event() -> None:
+    retry(outcome(dead, batch_of(starts(2, 1)), 30), "the server closed the connection")
 
-    async def run() -> tuple[list[Outcome], list[Outcome]]:
-        async with fake_server(breaks_on_poison) as port:
-            made = forward(port, compression=Compression.NONE)
-            try:
-                alone = [await made.deliver(poison) for _ in range(2 * LOSSES_UNPROVEN)]
-                results: list[Outcome] = []
-                for _ in range(LOSSES):
-                    results = await asyncio.gather(
-                        made.deliver(poison), *(made.deliver(other) for other in others)
-                    )
-                return alone, results
-            finally:
-                await made.close()
 
-    alone, results = asyncio.run(asyncio.wait_for(run(), 30))
-    assert all(isinstance(one, Retry) for one in alone)
-    assert isinstance(results[0], Refused)
-    assert results[1:] == [Delivered()] * len(others)
+def test_halves_are_tried_where_no_probe_is_acknowledged() -> None:
+    found = outcome(breaks_and_acks_no_probe, BATCH, LOSSES_UNPROVEN - 1, ack_seconds=0.05)
+    retry(found, "no acknowledgement")
+    found = outcome(breaks_and_acks_no_probe, BATCH, LOSSES_UNPROVEN, ack_seconds=0.05)
+    assert isinstance(found, Refused)
 
 
 def test_an_event_that_cannot_be_encoded_is_refused_alone() -> None:

@@ -199,6 +199,8 @@ def test_what_was_acknowledged_before_garbage_is_acknowledged() -> None:
 
 def test_a_server_that_talks_without_end_is_left() -> None:
     made = protocol(None)
+    made.expect(b"a")
+    assert len(list(made.receive(packed(None) * IGNORED_LIMIT + ack(b"a")))) == IGNORED_LIMIT + 1
     list(made.receive(packed(None) * IGNORED_LIMIT))
     assert "no end" in broken(made, packed(None)).reason
 

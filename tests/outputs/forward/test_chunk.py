@@ -1,0 +1,155 @@
+"""A chunk is what its batch says, however it is packed; a record loses nothing but nothings."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.outputs.delivery import Batch, Record
+from sensor.outputs.forward import record
+from sensor.outputs.forward.chunk import Encoding, Unencodable, encode
+from tests.outputs.batches import batch_of, golden_records, starts
+
+PLAIN = Encoding("castoff.event", 0, record.native)
+GZIP = Encoding("castoff.event", 6, record.native)
+COMPACT = Encoding("castoff.event", 6, record.compact)
+
+
+def unpacked(data: bytes) -> tuple[str, list[tuple[int, Any]], dict[str, Any]]:
+    """Return tag, entries (ns since the epoch, record) and options of a message."""
+    tag, events, options = msgpack.unpackb(data, raw=False)
+    assert isinstance(events, bytes)
+    if options.get("compressed") == "gzip":
+        events = gzip.decompress(events)
+    unpacker = msgpack.Unpacker(raw=False)
+    unpacker.feed(events)
+    entries = []
+    for time, document in unpacker:
+        assert time.code == 0
+        assert len(time.data) == 8
+        seconds, ns = (int.from_bytes(part, "big") for part in (time.data[:4], time.data[4:]))
+        entries.append((seconds * 10**9 + ns, document))
+    return tag, entries, options
+
+
+@pytest.mark.parametrize("encoding", [PLAIN, GZIP], ids=["plain", "gzip"])
+def test_a_chunk_holds_its_events_in_order_with_their_times(encoding: Encoding) -> None:
+    records = golden_records()
+    batch = batch_of(records)
+    chunk = encode(batch, encoding)
+    tag, entries, options = unpacked(chunk.data)
+    assert tag == "castoff.event"
+    assert chunk.id == base64.b64encode(batch.id)
+    assert options["chunk"].encode() == chunk.id
+    assert options["size"] == chunk.size == len(records) == len(entries)
+    assert [time for time, _ in entries] == [one.wall for one in records]
+    assert [document["id"] for _, document in entries] == [one.id for one in records]
+
+
+def test_a_batch_has_the_same_bytes_whenever_it_is_sent() -> None:
+    batch = batch_of(starts(1, 20))
+    assert encode(batch, GZIP) == encode(batch, GZIP)
+    # No time in gzip's header.
+    message = msgpack.unpackb(encode(batch, GZIP).data)
+    assert message[1][4:8] == bytes(4)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:  # noqa: ANN401
+    """Return every value of a document that says something, by its path."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {
+            key: leaf for name, item in items for key, leaf in leaves(item, (*path, name)).items()
+        }
+    return {} if value is None else {path: value}
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=6)
+    ),
+    max_leaves=30,
+)
+
+
+def of_document(document: object) -> Record:
+    return Record(1, "id", "alert", 0, json.dumps(document).encode() + b"\n")
+
+
+@given(st.dictionaries(st.text(max_size=8), JSON, max_size=8))
+def test_a_bare_record_says_all_that_its_document_says(document: dict[str, Any]) -> None:
+    bare = record.native(of_document(document))
+    assert leaves(bare) == leaves(document)
+    assert msgpack.unpackb(encode(batch_of([of_document(document | {"id": ""})]), PLAIN).data)
+
+
+def nothings(value: Any) -> int:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return sum(item is None or item in ([], {}) for item in value.values()) + sum(
+            map(nothings, value.values())
+        )
+    return sum(map(nothings, value)) if isinstance(value, list) else 0
+
+
+def test_no_golden_record_carries_nothings_and_each_says_all() -> None:
+    for one in golden_records():
+        bare = record.native(one)
+        assert nothings(bare) == 0
+        assert leaves(bare) == leaves(json.loads(one.line))
+
+
+def test_a_compact_record_lacks_what_is_told_and_nothing_else() -> None:
+    for one in golden_records():
+        whole, compact = leaves(record.native(one)), leaves(record.compact(one))
+        assert compact.pop(("schema",)) == record.COMPACT_SCHEMA
+        del whole[("schema",)]
+        assert compact == {
+            path: value
+            for path, value in whole.items()
+            if not any(path[: len(left)] == left for left in record.COMPACT_WITHOUT)
+        }
+
+
+def test_text_that_is_no_unicode_is_sent_as_its_escape() -> None:
+    made = Record(1, "id", "alert", 0, b'{"name":"a\\ud800b"}')
+    ((_, document),) = unpacked(encode(Batch(bytes(16), (made,)), PLAIN).data)[1]
+    assert document == {"name": "a\\ud800b"}
+
+
+@pytest.mark.parametrize(
+    ("wall", "sent"),
+    [(0, 0), (-1, 0), (1_700_000_000_123_456_789,) * 2, (2**32 * 10**9, (2**32 - 1) * 10**9)],
+)
+def test_times_beyond_an_event_time_are_cut(wall: int, sent: int) -> None:
+    made = Record(1, "id", "alert", wall, b"{}")
+    ((time, _),) = unpacked(encode(Batch(bytes(16), (made,)), PLAIN).data)[1]
+    assert time == sent
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"{", b"[]", b'"text"', b"\xff", b'{"a":' + b"9" * 30 + b"}", b'{"a":' + b"[" * 2000],
+    ids=["empty", "cut", "list", "text", "bytes", "number", "deep"],
+)
+def test_what_cannot_be_sent_is_told(line: bytes) -> None:
+    with pytest.raises(Unencodable) as caught:
+        encode(Batch(bytes(16), (Record(1, "id", "alert", 0, line),)), PLAIN)
+    assert str(caught.value).isprintable()
+
+
+def test_a_full_chunk_of_compact_starts_is_smaller_than_one_of_whole_ones() -> None:
+    batch = batch_of(starts(1, 500))
+    sizes = [len(encode(batch, encoding).data) for encoding in (PLAIN, GZIP, COMPACT)]
+    assert sizes == sorted(sizes, reverse=True)
