@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "forward": "sensor.outputs.forward.output",
     "http": "sensor.outputs.http",
     "jsonl": "sensor.outputs.jsonl",
+    "kafka": "sensor.outputs.kafka",
     "nats": "sensor.outputs.nats",
     "otlp": "sensor.outputs.otlp",
     "syslog": "sensor.outputs.syslog",
