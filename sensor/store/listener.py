@@ -17,6 +17,10 @@ def _ignore(_: object) -> None:
     pass
 
 
+def _ignore_both(_: int, _new: int) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """Who is told, in the writer's thread: the calls must be short and must not raise.
@@ -26,8 +30,8 @@ class Listener:
 
     durable: Callable[[object], None] = _ignore
     """The newest token of :meth:`Store.mark` that is on disk. Older ones are, too."""
-    written: Callable[[int], None] = _ignore
-    """Entries up to this sequence are on disk and can be read."""
+    written: Callable[[int, int], None] = _ignore_both
+    """Entries up to this sequence are on disk and can be read, so many of them new."""
     failing: Callable[[str], None] = _ignore
     """Writing has begun to fail: the reason. Not called again before ``recovered``."""
     recovered: Callable[[Loss | None], None] = _ignore

@@ -82,6 +82,16 @@ class Pages:
         """Return an output's dead letters with sequences beyond ``after`` and up to ``through``."""
         return self._page(_DEAD, (text(output), after, through, rows), after, size)
 
+    def count(self, after: int) -> int:
+        """Return how many entries there are beyond a sequence."""
+        statement = "SELECT count(*) FROM event WHERE sequence > ?"
+        try:
+            with closing(self._current().execute(statement, (after,))) as found:
+                return number(found.fetchone()[0])
+        except (sqlite3.Error, ValueError, OSError, OverflowError) as error:
+            self.close()
+            raise unreadable(self._path, error) from error
+
     def dead_counts(self) -> dict[str, tuple[int, int]]:
         """Return for each output that has dead letters how many, and the last one's sequence."""
         statement = "SELECT output, count(*), max(sequence) FROM dead_letter GROUP BY output"

@@ -198,7 +198,7 @@ class Writer:
         self.dead_dropped += dropped
         self.commits += 1
         if batch.lines:
-            self._tell(self._listener.written, batch.lines[-1].sequence)
+            self._tell(self._listener.written, batch.lines[-1].sequence, new)
 
     def _settle(self, batch: Batch) -> None:
         """Tell who waits that the batch is on disk."""
@@ -303,6 +303,6 @@ class Writer:
             self._tell(self._listener.dropped, dropped)
 
     @staticmethod
-    def _tell(call: Callable[..., None], what: object) -> None:
+    def _tell(call: Callable[..., None], *what: object) -> None:
         with contextlib.suppress(RuntimeError):
-            call(what)
+            call(*what)

@@ -10,9 +10,10 @@ import pytest
 from sensor.errors import StateUnusable
 from sensor.store.batch import DeadLetter
 from sensor.store.database import FILE_NAME
+from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
 from sensor.store.pages import Pages, Row
-from tests.store.entries import OFFSET, PATIENCE, SECOND, Heard, fill, made, opened
+from tests.store.entries import OFFSET, PATIENCE, SECOND, fill, made, opened
 
 
 def test_pages_go_on_from_a_cursor_to_the_end(tmp_path: Path) -> None:
@@ -53,15 +54,19 @@ def test_what_is_written_later_is_in_the_next_page_with_its_new_type(tmp_path: P
 
 
 def test_the_writer_tells_what_can_be_read(tmp_path: Path) -> None:
-    heard: list[int] = []
-    told = Heard().listener()
-    store = Store(tmp_path, StoreSettings(sync="normal"), type(told)(written=heard.append))
+    heard: list[tuple[int, int]] = []
+    listener = Listener(written=lambda sequence, new: heard.append((sequence, new)))
+    store = Store(tmp_path, StoreSettings(sync="normal"), listener)
     store.append([made(0), made(1)])
     assert store.flush(PATIENCE)
-    assert heard[-1] == 2
+    assert heard == [(2, 2)]
     store.acknowledge("local", 2)
     assert store.flush(PATIENCE)
-    assert heard == [2]
+    assert heard == [(2, 2)]
+    store.append([made(1), made(2)])
+    assert store.flush(PATIENCE)
+    assert heard[1:] == [(4, 1)]
+    assert Pages(store.path).count(1) == 2
     store.close(PATIENCE)
 
 
