@@ -142,7 +142,7 @@ class Lane:
                 self._changed.clear()
                 try:
                     await self._step()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - logged, and begun anew
                     await self._begin_anew(self._defect(error))
         finally:
             self._tail.leave(self._changed.set)
@@ -342,7 +342,7 @@ class Lane:
             self._defects = 0
         except TimeoutError:
             outcome = Retry(f"no answer within {self._answer_seconds:g} s")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged, and an outcome
             self._defects += 1
             reason = self._defect(error)
             outcome = Refused(reason) if self._defects > DEFECTS else Retry(reason)
