@@ -25,11 +25,11 @@ TEST_PACKAGES := auditd bpftool clang-format conmon containerd curl docker.io gc
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: help setup run setup-test check format test bench bench-attribution vm clean
+.PHONY: help setup run setup-test check format fields test bench bench-attribution vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: setup setup-test check format bench bench-attribution vm clean'
+	@echo 'also: setup setup-test check format fields bench bench-attribution vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -68,6 +68,10 @@ format: setup-test
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	@$(if $(PROBE_SOURCES),clang-format -i $(PROBE_SOURCES))
+
+# docs/fields.md, from what the encoders do.
+fields: setup-test
+	$(BIN)/python -m tests.outputs.formats.field_table
 
 test: setup setup-test check
 	CASTOFF_E2E=required $(BIN)/python -m pytest -m 'not bench'

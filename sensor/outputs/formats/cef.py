@@ -41,6 +41,7 @@ LIMITS = {
     "act": 63,
     "cat": 1023,
     "deviceExternalId": 255,
+    "deviceFacility": 1023,
     "dproc": 1023,
     "duser": 1023,
     "dvchost": 100,
@@ -130,6 +131,7 @@ def _ending(root: Block) -> Iterator[tuple[str, object]]:
     reasons = root.block("verdict").texts("reasons")
     signal = stop.number("signal")
     told = stop.text("reason") or gap.text("reason") or "; ".join(reasons) or None
+    yield "deviceFacility", gap.text("source")
     yield "reason", told or (None if signal is None else f"signal {signal}")
     for key, name in (("start", "since"), ("end", "until")):
         time = gap.text(name)

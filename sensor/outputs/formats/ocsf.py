@@ -179,7 +179,7 @@ def _finding(event: Reading, attacks: list[dict[str, Any]]) -> dict[str, Any]:
     reasons = verdict.texts("reasons")
     evidence = {"actor": _actor(event.root)}
     if event.container:
-        evidence |= {"process": _init(event), "container": _container(event)}
+        evidence["process"] = _init(event)
     return {
         "finding_info": {
             "uid": event.id,
@@ -335,8 +335,9 @@ def _attack(uid: str) -> dict[str, Any]:
 def _unmapped(event: Reading) -> dict[str, Any]:
     """Return what OCSF has no place for, under the names of the native format."""
     root, container, initiator = event.root, event.container, event.root.block("initiator")
-    verdict, image = root.block("verdict"), container.block("image")
-    stop = root.block("stop")
+    verdict, stop = root.block("verdict"), root.block("stop")
+    orchestrator = root.block("orchestrator")
+    pod_uid = orchestrator.text("pod_uid") or ""
     return {
         "action": terms.action(event),
         "start": root.raw("start"),
@@ -345,18 +346,20 @@ def _unmapped(event: Reading) -> dict[str, Any]:
             "oci_runtime": container.text("oci_runtime"),
             "created": container.text("created"),
             "cgroup": container.text("cgroup"),
-            "command": container.texts("command"),
             "user": container.text("user"),
             "parents": container.texts("parents"),
             "sandbox": container.flag("sandbox"),
             "security": container.raw("security"),
-            "image": {"id": image.text("id"), "digest": image.text("digest")},
+            "image": {"digest": container.block("image").text("digest")},
         },
-        "initiator": {
-            "socket": initiator.text("socket"),
-            "user": {"auid": initiator.block("user").number("auid")},
+        "initiator": {"socket": initiator.text("socket")},
+        "orchestrator": {
+            "namespace": orchestrator.text("namespace"),
+            "pod": orchestrator.text("pod"),
+            "pod_uid": None if _UUID.fullmatch(pod_uid) else pod_uid or None,
+            "container": orchestrator.text("container"),
+            "requested_by": orchestrator.text("requested_by"),
         },
-        "orchestrator": root.raw("orchestrator"),
         "verdict": {
             "expected": verdict.flag("expected"),
             "reasons": verdict.texts("reasons"),
@@ -366,7 +369,6 @@ def _unmapped(event: Reading) -> dict[str, Any]:
         "confidence": root.raw("confidence"),
         "candidates": root.raw("candidates"),
         "evidence": root.raw("evidence"),
-        "gap": root.raw("gap"),
         "sensor": root.raw("sensor"),
     }
 

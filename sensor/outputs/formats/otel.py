@@ -39,6 +39,22 @@ _SEVERITIES = {
 }
 """SeverityNumber and its short name, opentelemetry.io/docs/specs/otel/logs/data-model."""
 
+_OWN = (
+    "start",
+    "stop",
+    "initiator",
+    "orchestrator",
+    "verdict",
+    "confidence",
+    "candidates",
+    "evidence",
+    "gap",
+    "sensor",
+)
+"""Blocks that are taken over as they are, but for:"""
+_KUBERNETES = ("namespace", "pod", "pod_uid", "container")
+"""What the conventions have names for when the orchestrator is Kubernetes."""
+
 Attributes = list[dict[str, Any]]
 
 
@@ -122,7 +138,7 @@ def _container(container: Block) -> dict[str, Any]:
 
 def _kubernetes(event: Reading) -> dict[str, Any]:
     orchestrator = event.root.block("orchestrator")
-    if orchestrator.text("type") != "kubernetes":
+    if not _is_kubernetes(event.root):
         return {}
     return {
         "k8s.namespace.name": orchestrator.text("namespace"),
@@ -131,6 +147,10 @@ def _kubernetes(event: Reading) -> dict[str, Any]:
         "k8s.container.name": orchestrator.text("container"),
         "k8s.container.restart_count": event.root.block("start").number("attempt"),
     }
+
+
+def _is_kubernetes(root: Block) -> bool:
+    return root.block("orchestrator").text("type") == "kubernetes"
 
 
 def _process(event: Reading) -> dict[str, Any]:
@@ -155,32 +175,27 @@ def _user(user: Block) -> dict[str, Any]:
 
 def _castoff(event: Reading) -> dict[str, Any]:
     root, container = event.root, event.container
+    image = container.block("image")
+    named = image.text("name")
     told: dict[str, Any] = {
         "castoff.schema": root.text("schema"),
         "castoff.action": terms.action(event),
         "castoff.truncated": event.cut or None,
         "castoff.container.oci_runtime": container.text("oci_runtime"),
-        "castoff.container.image": container.block("image").text("name"),
-        "castoff.container.image_digest": container.block("image").text("digest"),
+        "castoff.container.image.name": named,
+        "castoff.container.image.digest": image.text("digest") if named is None else None,
         "castoff.container.created": container.text("created"),
         "castoff.container.user": container.text("user"),
         "castoff.container.parents": container.texts("parents"),
         "castoff.container.sandbox": container.flag("sandbox"),
     }
     _flatten("castoff.container.security", container.raw("security"), told)
-    for name in (
-        "start",
-        "stop",
-        "initiator",
-        "orchestrator",
-        "verdict",
-        "confidence",
-        "candidates",
-        "evidence",
-        "gap",
-        "sensor",
-    ):
+    for name in _OWN:
         _flatten(f"castoff.{name}", root.raw(name), told)
+    told.pop("castoff.stop.exit_code", None)  # process.exit.code
+    if _is_kubernetes(root):
+        for name in _KUBERNETES:
+            told.pop(f"castoff.orchestrator.{name}", None)
     return told
 
 
