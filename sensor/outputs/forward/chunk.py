@@ -54,24 +54,32 @@ class Chunk:
     size: int
 
 
-def encode(batch: Batch, encoding: Encoding) -> Chunk:
-    """Make the chunk of a batch. Raises Unencodable."""
+def entry(record: Record, encoding: Encoding) -> bytes:
+    """Return one ``[EventTime, record]``. Raises Unencodable."""
     try:
-        entries = b"".join(
-            [
-                packed([event_time(record.wall), encoding.document(record)])
-                for record in batch.records
-            ]
-        )
+        return packed([event_time(record.wall), encoding.document(record)])
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Unencodable(f"no msgpack can be made of it: {error}") from error
-    id_ = id_of(batch)
-    options: dict[str, object] = {"size": len(batch.records), "chunk": id_.decode("ascii")}
+
+
+def sealed(id_: bytes, entries: list[bytes], encoding: Encoding) -> Chunk:
+    """Make the chunk of these entries; with ``id_`` as :func:`id_of` gives it.
+
+    Most of its time is zlib's, outside of the interpreter's lock.
+    """
+    events = b"".join(entries)
+    options: dict[str, object] = {"size": len(entries), "chunk": id_.decode("ascii")}
     if encoding.level:
         stream = zlib.compressobj(encoding.level, zlib.DEFLATED, GZIP, MEMORY_LEVEL)
-        entries = stream.compress(entries) + stream.flush()
+        events = stream.compress(events) + stream.flush()
         options["compressed"] = "gzip"
-    return Chunk(id_, packed([encoding.tag, entries, options]), len(batch.records))
+    return Chunk(id_, packed([encoding.tag, events, options]), len(entries))
+
+
+def encode(batch: Batch, encoding: Encoding) -> Chunk:
+    """Make the chunk of a batch in one go. Raises Unencodable."""
+    entries = [entry(record, encoding) for record in batch.records]
+    return sealed(id_of(batch), entries, encoding)
 
 
 def id_of(batch: Batch) -> bytes:

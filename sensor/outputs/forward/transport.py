@@ -1,8 +1,4 @@
-"""The transport of Forward: encodes batches, keeps a connection, fails over to other servers.
-
-Batches are encoded in threads of its own (zlib works outside of the interpreter's lock) and sent in
-the order in which they are given, as many at a time as ``window`` says.
-"""
+"""The transport of Forward: sends chunks in order, keeps a connection, fails over to others."""
 
 from __future__ import annotations
 
@@ -10,13 +6,13 @@ import asyncio
 import contextlib
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import Batch, BatchLimits, Connection, Delivered, Refused, Retry
 from sensor.outputs.dial import Unreachable
-from sensor.outputs.forward.chunk import Unencodable, encode
+from sensor.outputs.forward.chunk import Unencodable, id_of
+from sensor.outputs.forward.encoder import Encoder
 from sensor.outputs.forward.protocol import Broken
 from sensor.outputs.forward.servers import Servers
 from sensor.outputs.forward.session import Session, open_session
@@ -32,9 +28,6 @@ if TYPE_CHECKING:
     from sensor.outputs.tls import TlsSettings
 
 PROBE_ID_BYTES = 16
-
-ENCODERS = 2
-"""Threads: one deflates while the other one packs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +66,10 @@ class Forward:
     ) -> None:
         self.window = window
         self._access = access
-        self._encoding = encoding
         self._timing = timing
         self._servers = Servers(addresses, timing.rest)
         self._suspects = Suspects()
-        self._encoders = ThreadPoolExecutor(ENCODERS, "castoff-forward")
+        self._encoder = Encoder(encoding)
         self._turn = asyncio.Lock()
         self._session: Session | None = None
         self._retired: set[Session] = set()
@@ -91,31 +83,26 @@ class Forward:
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Send the batch as one chunk and wait for its acknowledgement."""
-        loop = asyncio.get_running_loop()
-        encoding = loop.run_in_executor(self._encoders, encode, batch, self._encoding)
-        async with self._turn:
-            try:
+        encoding = self._encoder.begin(batch)
+        try:
+            async with self._turn:
                 chunk = await encoding
                 session = await self._connected()
-            except Unencodable as error:
-                return Refused(str(error))
-            except Unreachable as error:
-                return Retry(error.reason, credentials=error.credentials)
-            if self._suspects.wants_probe(chunk.id):
-                try:
-                    await self._probe(session)
-                except Broken as broken:
-                    self._suspects.lost(chunk.id)
-                    return self._lost(chunk, broken)
-                self._suspects.probed(chunk.id)
-            answer = session.send(chunk)
-            # However long that takes, the acknowledgement has its own time.
-            with contextlib.suppress(Broken):
-                await self._in_time(session, session.drain())
-        try:
+                if self._suspects.wants_probe(chunk.id):
+                    await self._probe(session, chunk)
+                answer = session.send(chunk)
+                # However long that takes, the acknowledgement has its own time.
+                with contextlib.suppress(Broken):
+                    await self._in_time(session, session.drain())
             await self._in_time(session, answer)
+        except Unencodable as error:
+            return Refused(str(error))
+        except Unreachable as error:
+            return Retry(error.reason, credentials=error.credentials)
         except Broken as broken:
-            return self._lost(chunk, broken)
+            return self._lost(batch, broken)
+        finally:
+            encoding.cancel()
         self._suspects.delivered(chunk.id)
         self._servers.works(session.address)
         return Delivered()
@@ -127,7 +114,7 @@ class Forward:
         for session in (self._session, *self._retired):
             if session is not None:
                 session.abandon(Broken("the output is closed"))
-        self._encoders.shutdown(wait=False, cancel_futures=True)
+        self._encoder.close()
 
     async def _in_time(self, session: Session, waiting: Awaitable[None]) -> None:
         """Wait for something of a session, which is closed when that takes too long."""
@@ -140,13 +127,18 @@ class Forward:
             session.abandon(broken)
             raise broken from None
 
-    async def _probe(self, session: Session) -> None:
+    async def _probe(self, session: Session, suspect: Chunk) -> None:
         """See that the server takes a chunk without events. Raises Broken."""
-        probe = encode(Batch(os.urandom(PROBE_ID_BYTES), ()), self._encoding)
-        await self._in_time(session, session.send(probe))
+        probe = Batch(os.urandom(PROBE_ID_BYTES), ())
+        try:
+            await self._in_time(session, session.send(await self._encoder.begin(probe)))
+        except Broken:
+            self._suspects.lost(suspect.id)
+            raise
+        self._suspects.probed(suspect.id)
 
-    def _lost(self, chunk: Chunk, broken: Broken) -> Outcome:
-        losses = self._suspects.refused(chunk.id, chunk.size)
+    def _lost(self, batch: Batch, broken: Broken) -> Outcome:
+        losses = self._suspects.refused(id_of(batch), len(batch.records))
         if losses:
             return Refused(f"{losses} connections ended when it was sent: {broken.reason}")
         return Retry(broken.reason, credentials=broken.credentials)
