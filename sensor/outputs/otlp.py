@@ -15,12 +15,12 @@ What an answer means, by the specification:
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
+import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor.errors import ConfigError
 from sensor.outputs.delivery import (
@@ -31,7 +31,7 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.formats import jsontext, otel
+from sensor.outputs.formats import otel
 from sensor.outputs.formats.reading import LineDamaged, read
 from sensor.outputs.http_client import HttpClient, HttpFailed, HttpUrl
 from sensor.outputs.registry import OutputKind
@@ -53,6 +53,8 @@ RECORDS = 500
 TURN = 50
 """Records that are encoded before the other outputs have their turn."""
 GZIP_LEVEL = 6
+_GZIP_BITS = 31
+"""A window of 32 KiB and the format of gzip (zlib.h, deflateInit2)."""
 ANSWER_LIMIT = 64 * 1024
 COMPLAINT_LIMIT = 200
 """Characters of a collector's error message that are kept."""
@@ -136,12 +138,11 @@ class OtlpTransport:
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Post the batch and judge the answer. What cannot be read of it is rejected."""
-        body, damaged = await _encoded(batch.records)
+        body, damaged = await _encoded(batch.records, packed=self._packed)
         if len(damaged) == len(batch.records):
             return Delivered(damaged)
         headers = [("Content-Type", "application/json")]
         if self._packed:
-            body = await asyncio.to_thread(gzip.compress, body, GZIP_LEVEL, mtime=0)
             headers.append(("Content-Encoding", "gzip"))
         try:
             answer = await self._client.post(body, tuple(headers), target=self._target)
@@ -167,22 +168,29 @@ class OtlpTransport:
         return Refused(said)
 
 
-async def _encoded(records: Sequence[Record]) -> tuple[bytes, tuple[Rejection, ...]]:
-    """Return the request of a batch, records grouped by host, and those that are no events."""
-    groups: dict[str, tuple[otel.Attributes, list[dict[str, Any]]]] = {}
+async def _encoded(
+    records: Sequence[Record], *, packed: bool
+) -> tuple[bytes, tuple[Rejection, ...]]:
+    """Return the body of a batch's request, and the records that are no events."""
+    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_BITS) if packed else None
+    writer = otel.RequestWriter()
     damaged: list[Rejection] = []
+    body = bytearray()
+
+    def put(piece: bytes) -> None:
+        body.extend(piece if packer is None else packer.compress(piece))
+
     for number, record in enumerate(records, 1):
         try:
-            event = read(record)
-            told = otel.log_record(event)
-            host = otel.resource(event)
+            put(writer.add(read(record)))
         except LineDamaged as error:
             damaged.append(Rejection(record.sequence, str(error)))
-            continue
-        groups.setdefault(repr(host), (host, []))[1].append(told)
         if number % TURN == 0:
             await asyncio.sleep(0)
-    return jsontext.line(otel.request(list(groups.values()))), tuple(damaged)
+    put(writer.end())
+    if packer is not None:
+        body += packer.flush()
+    return bytes(body), tuple(damaged)
 
 
 class _NoAnswer(Exception):

@@ -74,8 +74,7 @@ def document(record: Record) -> Document:
         "threat": _threat(event.root.block("verdict").texts("attack")),
         "castoff": _castoff(event),
     }
-    whole: Document = known(told)
-    return whole
+    return known(told)
 
 
 def _event(event: Reading, severity: Severity) -> dict[str, Any]:

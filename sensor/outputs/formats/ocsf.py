@@ -101,8 +101,7 @@ def document(record: Record) -> Document:
         told |= _finding(event, attacks)
     else:
         told |= _log_activity(event)
-    whole: Document = known(told)
-    return whole
+    return known(told)
 
 
 def _activity(event: Reading) -> tuple[int, int, str]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sensor.outputs.delivery import Document, Record
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
-SCOPE = {"name": "castoff", "version": __version__}
+_SCOPE = {"scope": {"name": "castoff", "version": __version__}, "schemaUrl": SCHEMA_URL}
 
 _SEVERITIES = {
     Severity.INFORMATIONAL: (9, "INFO"),
@@ -61,21 +61,44 @@ Attributes = list[dict[str, Any]]
 def document(record: Record) -> Document:
     """Return a request with this one event. Raises LineDamaged."""
     event = read(record)
-    return request([(resource(event), [log_record(event)])])
-
-
-def request(groups: list[tuple[Attributes, list[dict[str, Any]]]]) -> dict[str, Any]:
-    """Return an ExportLogsServiceRequest of resources and their records."""
     return {
         "resourceLogs": [
-            {
-                "resource": {"attributes": attributes},
-                "scopeLogs": [{"scope": SCOPE, "logRecords": records, "schemaUrl": SCHEMA_URL}],
-                "schemaUrl": SCHEMA_URL,
-            }
-            for attributes, records in groups
+            {**_group(event), "scopeLogs": [{**_SCOPE, "logRecords": [log_record(event)]}]}
         ]
     }
+
+
+class RequestWriter:
+    """Writes the request of a batch piece by piece: it is never in memory as a whole.
+
+    Records of the same host that follow each other share a resource; the order stays.
+    """
+
+    def __init__(self) -> None:
+        self._host: object = None
+
+    def add(self, event: Reading) -> bytes:
+        """Return what comes next. Raises LineDamaged, and then nothing is to be written."""
+        record = jsontext.line(log_record(event))[:-1]
+        host = event.root.raw("host")
+        if self._host is not None and self._host == host:
+            return b"," + record
+        group, scope = jsontext.line(_group(event))[:-2], jsontext.line(_SCOPE)[:-2]
+        before = _BEGIN if self._host is None else _END_OF_GROUP + b","
+        self._host = host or {}
+        return before + group + b',"scopeLogs":[' + scope + b',"logRecords":[' + record
+
+    def end(self) -> bytes:
+        """Return the last piece."""
+        return (_BEGIN if self._host is None else _END_OF_GROUP) + b"]}"
+
+
+_BEGIN = b'{"resourceLogs":['
+_END_OF_GROUP = b"]}]}"
+
+
+def _group(event: Reading) -> dict[str, Any]:
+    return {"resource": {"attributes": resource(event)}, "schemaUrl": SCHEMA_URL}
 
 
 def resource(event: Reading) -> Attributes:

@@ -185,17 +185,22 @@ def _seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def known(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
-    """Return a value without the nulls, empty lists and empty tables in it."""
-    if isinstance(value, dict):
-        return {
-            key: kept
-            for key, item in value.items()
-            if (kept := known(item)) is not None and kept not in ({}, [])
-        }
-    if isinstance(value, list):
-        return [known(item) for item in value]
-    return value
+def known(block: dict[str, Any]) -> dict[str, Any]:
+    """Return a block without the nulls, empty lists and empty blocks in it."""
+    kept: dict[str, Any] = {}
+    for key, value in block.items():
+        if value is None:
+            continue
+        if type(value) is dict:
+            inner = known(value)
+            if inner:
+                kept[key] = inner
+        elif type(value) is list:
+            if value:
+                kept[key] = [known(item) if type(item) is dict else item for item in value]
+        else:
+            kept[key] = value
+    return kept
 
 
 def _parse(line: bytes) -> dict[str, Any]:

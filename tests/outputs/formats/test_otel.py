@@ -15,6 +15,7 @@ from opentelemetry.semconv.schemas import Schemas
 
 from sensor.outputs.delivery import Record
 from sensor.outputs.formats import otel
+from sensor.outputs.formats.reading import read
 from tests.outputs.formats.records import RECORDS, record
 from tests.outputs.sample_events import EVENTS
 
@@ -105,6 +106,23 @@ def test_a_pods_names_are_those_of_kubernetes() -> None:
     told = attributes(log["attributes"])
     assert told["k8s.pod.name"] == {"stringValue": "web-0"}
     assert told["k8s.container.restart_count"] == {"intValue": "4"}
+
+
+def test_a_request_that_is_written_piece_by_piece_is_the_documents_together() -> None:
+    writer = otel.RequestWriter()
+    given = list(RECORDS.values())
+    body = b"".join(writer.add(read(one)) for one in given) + writer.end()
+    groups = json.loads(body)["resourceLogs"]
+    told = [
+        {**group, "scopeLogs": [{**scope, "logRecords": [log]}]}
+        for group in groups
+        for scope in group["scopeLogs"]
+        for log in scope["logRecords"]
+    ]
+    alone: list[Any] = [otel.document(one)["resourceLogs"] for one in given]
+    assert [[one] for one in told] == alone
+    assert 1 < len(groups) < len(given)
+    assert json.loads(otel.RequestWriter().end()) == {"resourceLogs": []}
 
 
 @pytest.mark.parametrize(
