@@ -18,6 +18,7 @@ import fcntl
 import logging
 import os
 import signal
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -82,6 +83,17 @@ way at the switch end in the set that saw them begin."""
 
 CHECKPOINT = 60.0
 """Seconds between notes of until when the agent has seen, on a node where nothing happens."""
+
+RECALL_SPAN = 86_400_000_000_000
+"""Nanoseconds of the engines' past that an agent asks for when it finds a backlog."""
+
+SWITCH_SECONDS = 0.0005
+"""After how long a thread that waits for the interpreter gets it (5 ms otherwise): a describer
+waits anew after each of some twenty system calls."""
+
+DESCRIBING_MANY = 64
+"""Descriptions under way from which on their answers are taken together: the loop and the threads
+that describe take turns, and each turn costs."""
 
 DESCRIBING_MAX = 512
 """Descriptions under way beyond which no more is read: all of a backlog would wait for them at
@@ -231,6 +243,7 @@ class Agent:
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Run until :meth:`stop`; ``started`` is called once the rings are being read."""
         memory.one_arena()
+        sys.setswitchinterval(SWITCH_SECONDS)
         async with AsyncExitStack() as stack:
             stack.callback(os.close, lock_node(self.settings.run_dir))
             pin_set = loader.load(self.settings.pin_root)
@@ -277,6 +290,10 @@ class Agent:
             self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
             stack.push_async_callback(self._witnesses.close)
             self._reload_on_hangup(self._keeper, control, self._witnesses)
+            if self._source.backlog():
+                now = clock.boottime() + self.realtime_offset
+                since = max(_loaded_at(pin_set) + self.realtime_offset, now - RECALL_SPAN)
+                await self._witnesses.recall(since, now)
             self._loop.add_reader(self._source.descriptor, self._on_readable)
             started()
             await self._witnesses.start(self.realtime_offset)
@@ -439,11 +456,16 @@ class Agent:
         self._describer.learn(await asyncio.to_thread(running_roots))
 
     def _described(self, request: DescribeRequest, description: Description) -> None:
-        """From a thread of the worker. What comes while the loop is busy is taken at once."""
+        """From a thread of the worker. Of many under way, those of some moments go together."""
         self._answers.append((request, description))
         if not self._answers_due:
             self._answers_due = True
-            self._loop.call_soon_threadsafe(self._take_answers)
+            if self._describing < DESCRIBING_MANY:
+                self._loop.call_soon_threadsafe(self._take_answers)
+            else:
+                self._loop.call_soon_threadsafe(
+                    self._loop.call_later, DRAIN_STEP, self._take_answers
+                )
 
     def _take_answers(self) -> None:
         # First: who finds it set put its answer in before, and has it taken now.

@@ -494,6 +494,20 @@ class EngineEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRecalled:
+    """What an engine remembers of a container from before its stream was listened to."""
+
+    time: int
+    """When it was asked, ns since boot."""
+    engine_wall: int | None
+    witness: Witness
+    action: str
+    id: ContainerId
+    name: str | None
+    image: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLoss:
     """Events of an engine's stream that did not reach us since the last such observation."""
 
@@ -650,6 +664,7 @@ Observation = (
     | AuditExec
     | AuditLoss
     | EngineEvent
+    | EngineRecalled
     | EngineLoss
     | SourceChanged
     | KernelLoss

@@ -22,7 +22,7 @@ from sensor.sources.audit.plugin import PluginReader
 from sensor.sources.audit.source import POLL, AuditSource, unavailable
 from sensor.sources.audit.tail import TailReader
 from sensor.sources.contacts import ContactSifter
-from sensor.sources.engines.streams import EngineStreams
+from sensor.sources.engines.streams import EngineStreams, target_of, witness_of
 from sensor.sources.sockets import SocketResolver
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ AUDIT_NETLINK, AUDIT_STDIN, AUDIT_OFF = "netlink", "-", "off"
 _NO_CONNECTS = "the kernel allows neither cgroup/connect_unix (Linux 6.7) nor fexit"
 _NO_REQUESTS = "the kernel refuses fentry: who called an API is inferred from connects"
 _HTTP = frozenset({"docker", "libpod"})
+_REMEMBERING = frozenset({Witness.DOCKER, Witness.PODMAN})
+
+RECALL_SECONDS = 0.5
+"""How long engines may take to tell of the time before; the kernel's records wait meanwhile."""
+
+RECALLED_MAX = 8
+"""Engines that are asked."""
 
 log = logging.getLogger("castoff")
 
@@ -95,6 +102,38 @@ class Witnesses:
             self._open_audit(realtime_offset)
         if self._settings.engines:
             self._start_streams()
+
+    async def recall(self, since_wall: int, until_wall: int) -> None:
+        """Have the engines tell what they remember of the time before, in ns since the epoch.
+
+        Takes ``RECALL_SECONDS`` at most, and costs nothing where it fails.
+        """
+        try:
+            async with asyncio.timeout(RECALL_SECONDS):
+                sockets = await asyncio.to_thread(self._resolver.refresh)
+                wanted = [
+                    (target.path, witness)
+                    for socket in sockets
+                    if (witness := witness_of(socket)) in self._settings.engines & _REMEMBERING
+                    and (target := target_of(socket)) is not None
+                ]
+                await asyncio.gather(
+                    *(self._recall(*one, since_wall, until_wall) for one in wanted[:RECALLED_MAX])
+                )
+        except TimeoutError:
+            log.info("an engine took too long to tell of the time before")
+
+    async def _recall(self, path: str, witness: Witness, since_wall: int, until_wall: int) -> None:
+        # Not loaded where there is nothing to catch up with.
+        from sensor.sources.engines.recall import recall  # noqa: PLC0415
+        from sensor.sources.engines.session import EngineLost  # noqa: PLC0415
+
+        try:
+            told = await recall(path, witness, clock.boottime(), since_wall, until_wall)
+        except (EngineLost, OSError) as error:
+            log.info("%s does not tell of the time before: %s", path, error)
+            return
+        self._feed([*told])
 
     def follow(self, settings: WitnessSettings, realtime_offset: int) -> None:
         """Follow others than before; those that stay are not interrupted."""

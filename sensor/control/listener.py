@@ -76,8 +76,13 @@ def _given(path: Path, environment: MutableMapping[str, str]) -> socket.socket |
     if not count.isdecimal():
         return None
     for descriptor in range(FIRST_FD, FIRST_FD + min(int(count), FDS_MAX)):
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
-        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        try:
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
+            mode = os.fstat(descriptor).st_mode
+        except OSError as error:
+            log.warning("LISTEN_FDS tells of descriptor %d: %s", descriptor, error.strerror)
+            continue
+        if not stat.S_ISSOCK(mode):
             continue
         candidate = socket.socket(fileno=descriptor)
         if candidate.family == socket.AF_UNIX and candidate.getsockname() == str(path):

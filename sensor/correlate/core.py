@@ -16,6 +16,7 @@ from sensor.correlate.commands import CommandLog
 from sensor.correlate.containers import ContainerState, ContainerTable
 from sensor.correlate.coverage import Coverage
 from sensor.correlate.ends import EndReporter
+from sensor.correlate.engine_words import EngineWords
 from sensor.correlate.events import Clock, EventFactory
 from sensor.correlate.initiator import Attributor
 from sensor.correlate.inventory import Inventory
@@ -40,6 +41,7 @@ from sensor.model import (
     DescribeRequest,
     EngineEvent,
     EngineLoss,
+    EngineRecalled,
     Event,
     Gap,
     Heartbeat,
@@ -99,6 +101,7 @@ class Correlator:
         self._callers = CallerLog()
         self._parties = PartyFactory(self._callers, parsers.cgroup, parsers.role_of, parsers.redact)
         self._coverage = Coverage(self._clock, self._factory, emit)
+        self._words = EngineWords()
         starts = StartReporter(
             self._clock,
             self._factory,
@@ -108,6 +111,7 @@ class Correlator:
             Attributor(commands, self._callers, self._parties, parsers.role_of),
             self._coverage,
             emit,
+            words=self._words,
         )
         ends = EndReporter(self._clock, self._factory, self.table, places, self._coverage, emit)
         self._lifecycle = Lifecycle(
@@ -136,7 +140,8 @@ class Correlator:
         self._on(ApiConnect, self._callers.add_connect)
         self._on(ApiRequest, self._callers.add_request)
         self._on(AuditExec, self._callers.add_audit)
-        self._on(EngineEvent, self._coverage.on_engine)
+        self._on(EngineEvent, self._on_engine)
+        self._on(EngineRecalled, self._words.hear)
         self._on(EngineLoss, self._on_engine_loss)
         self._on(SourceChanged, self._coverage.on_source)
         self._on(ProbesAttached, self._inventory.on_attached)
@@ -235,6 +240,10 @@ class Correlator:
     def _on_audit_loss(self, loss: AuditLoss) -> None:
         gap = Gap("audit", loss.reason, loss.since, loss.time, loss.lost)
         self._outputs.append(self._factory.gap(gap))
+
+    def _on_engine(self, told: EngineEvent) -> None:
+        self._words.hear(told)
+        self._coverage.on_engine(told)
 
     def _on_engine_loss(self, loss: EngineLoss) -> None:
         reason = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
 from sensor.correlate.client_command import Request
+from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.initiator import Attributor, Subject, names_of
 from sensor.model import (
@@ -55,6 +56,8 @@ class StartReporter:
         attributor: Attributor,
         coverage: Coverage,
         emit: Callable[[Output], None],
+        *,
+        words: EngineWords,
     ) -> None:
         self._clock = clock
         self._factory = factory
@@ -63,6 +66,7 @@ class StartReporter:
         self._commands = commands
         self._attributor = attributor
         self._coverage = coverage
+        self._words = words
         self._emit = emit
 
     def executed(self, state: ContainerState, exec_: InitExec) -> None:
@@ -113,6 +117,12 @@ class StartReporter:
         cause = self._attributor.attribute(self._subject(state, start.kind, time, engine))
         sighting = _with_command(sighting, state.description, cause.command)
         exact = state.creation is not None or (identity is not None and identity.exact)
+        known = Confidence.EXACT if exact else Confidence.INFERRED
+        sighting, word = self._words.complete(sighting)
+        if word is not None:
+            evidence = [*evidence, word]
+            if is_word_alone(state.description):
+                known = Confidence.INFERRED
         self._begin_run(state, init, time)
         event = replace(
             self._factory.of_container(
@@ -121,7 +131,7 @@ class StartReporter:
                 time,
                 init,
                 Certainty(
-                    container=Confidence.EXACT if exact else Confidence.INFERRED,
+                    container=known,
                     trigger=cause.trigger_confidence,
                     initiator=cause.confidence,
                 ),

@@ -112,6 +112,17 @@ def test_systemd_s_socket_keeps_its_group(
             assert "its unit names the group" in caplog.text
 
 
+def test_a_descriptor_that_is_not_open_is_passed_over(
+    descriptor: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket_path() as path:
+        made = listen(path, None, environment())
+        assert made.inode is not None
+        assert f"descriptor {descriptor}: Bad file descriptor" in caplog.text
+        made.socket.close()
+        made.remove()
+
+
 def test_an_unreadable_count_is_no_socket() -> None:
     with socket_path() as path:
         made = listen(path, None, environment() | {"LISTEN_FDS": "many"})

@@ -23,11 +23,12 @@ pytestmark = pytest.mark.e2e
 ACTIVATE = """
 import os, socket, sys
 path, *command = sys.argv[1:]
-with socket.socket(socket.AF_UNIX) as made:
-    made.bind(path)
-    made.listen()
-    os.chmod(path, 0o660)
-    os.dup2(made.fileno(), 3)
+made = socket.socket(socket.AF_UNIX)
+made.bind(path)
+made.listen()
+os.chmod(path, 0o660)
+os.dup2(made.fileno(), 3)
+os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 os.execv(command[0], command)
 """
@@ -65,18 +66,19 @@ def test_a_new_configuration_takes_effect_and_no_start_is_lost(
     with storm(runc) as ran:
         until(lambda: len(ran) >= 3, "containers run")
         config.write_text(
-            '[agent]\nheartbeat_seconds = 1\nlog_level = "debug"\nstate_dir = "/nowhere"\n'
+            '[agent]\nheartbeat_seconds = 1\nlog_level = "debug"\nrun_dir = "/nowhere"\n'
             '[sources]\naudit = "off"\ncontainerd = false\n[store]\nmax_mib = 7\n'
             '[socket]\ngroup = "daemon"\n'
         )
         reload(
             own_agent,
-            "the configuration was read again: agent.heartbeat_seconds",
+            "the configuration was read again: ",
+            "agent.heartbeat_seconds",
             "agent.log_level",
             "socket.group",
             "store.max_mib",
             "[sources]",
-            "next start of the agent: agent.state_dir",
+            "next start of the agent: agent.run_dir",
         )
         own_agent.wait_for(
             lambda: [e for e in own_agent.events if (e["sensor"] or {}).get("action") == "alive"],

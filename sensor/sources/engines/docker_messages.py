@@ -164,8 +164,16 @@ def _compose(labels: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found)[:LABELS_MAX])
 
 
-def events_target(since_wall: int) -> str:
-    """Return the request target that subscribes to containers' events since a moment."""
-    seconds, nanoseconds = divmod(max(0, since_wall - _OVERLAP_NS), _NS_PER_SECOND)
+def events_target(since_wall: int, until_wall: int | None = None) -> str:
+    """Return the request target for containers' events since a moment.
+
+    Without an end it is a subscription.
+    """
     filters = quote('{"type":["container"]}', safe="")
-    return f"/events?since={seconds}.{nanoseconds:09d}&filters={filters}"
+    end = f"&until={_timestamp(until_wall)}" if until_wall is not None else ""
+    return f"/events?since={_timestamp(since_wall - _OVERLAP_NS)}{end}&filters={filters}"
+
+
+def _timestamp(wall: int) -> str:
+    seconds, nanoseconds = divmod(max(0, wall), _NS_PER_SECOND)
+    return f"{seconds}.{nanoseconds:09d}"

@@ -1,0 +1,95 @@
+"""A container that left nothing behind is known by its engine's word, and that is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensor.correlate.engine_words import WORDS_MAX, EngineWords
+from sensor.model import (
+    Confidence,
+    ContainerDescribed,
+    ContainerId,
+    Description,
+    EngineEvent,
+    EngineRecalled,
+    Evidence,
+    Witness,
+)
+from tests.correlate.scenario import WEB, Core, described, ns
+
+WALL = 1_700_000_000_000_000_000
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core()
+
+
+def recalled(at: float, name: str | None = "web", image: str | None = "shop:1") -> EngineRecalled:
+    return EngineRecalled(ns(at), WALL, Witness.DOCKER, "destroy", WEB.id, name, image)
+
+
+def nothing(at: float) -> ContainerDescribed:
+    return ContainerDescribed(ns(at), WEB.id, Description(WEB.id, problems=("bundle:missing",)))
+
+
+def test_a_removed_container_of_a_backlog_has_the_name_that_its_engine_remembers(
+    core: Core,
+) -> None:
+    core >> recalled(500) >> WEB.create(0) >> WEB.execs(5) >> WEB.exits(6) >> nothing(501)
+    event = core.start
+    assert event.container is not None
+    assert event.container.image is not None
+    assert (event.container.name, event.container.image.name) == ("web", "shop:1")
+    assert event.confidence.container is Confidence.INFERRED
+    word = Evidence(Witness.DOCKER, "docker event: destroy", ns(500), str(WALL))
+    assert word in event.evidence
+
+
+def test_the_engine_s_stream_tells_as_much(core: Core) -> None:
+    create = EngineEvent(ns(-1), WALL, Witness.DOCKER, "create", WEB.id, "web", "shop:1")
+    core >> create >> WEB.create(0) >> WEB.execs(5) >> nothing(9)
+    assert core.start.container is not None
+    assert core.start.container.name == "web"
+    assert core.start.confidence.container is Confidence.INFERRED
+
+
+def test_what_lies_on_disk_needs_no_word(core: Core) -> None:
+    core >> recalled(1, name="forged") >> WEB.create(0) >> described(2, WEB, image="shop:2")
+    core >> WEB.execs(5)
+    assert core.start.container is not None
+    assert core.start.container.image is not None
+    assert (core.start.container.name, core.start.container.image.name) == ("web", "shop:2")
+    assert core.start.confidence.container is Confidence.EXACT
+    assert {evidence.source for evidence in core.start.evidence} == {Witness.KERNEL}
+
+
+def test_an_image_beside_a_bundle_makes_nothing_less_sure(core: Core) -> None:
+    bundle = Description(WEB.id, command=("nginx",))
+    core >> recalled(1, name=None) >> WEB.create(0) >> ContainerDescribed(ns(2), WEB.id, bundle)
+    core >> WEB.execs(5)
+    assert core.start.container is not None
+    assert core.start.container.image is not None
+    assert core.start.container.image.name == "shop:1"
+    assert core.start.confidence.container is Confidence.EXACT
+
+
+def test_a_word_about_another_container_is_none(core: Core) -> None:
+    core >> recalled(1) >> WEB.create(0) >> WEB.execs(5) >> nothing(6)
+    other = EngineWords()
+    other.hear(recalled(1))
+    assert core.start.confidence.container is Confidence.INFERRED
+    fresh = Core() >> WEB.create(0) >> WEB.execs(5) >> nothing(6)
+    assert fresh.start.container is not None
+    assert fresh.start.container.name is None
+
+
+def test_words_are_bounded_and_the_latest_stay() -> None:
+    words = EngineWords()
+    for number in range(WORDS_MAX + 5):
+        id_ = ContainerId(f"{number:064x}")
+        words.hear(EngineRecalled(0, None, Witness.PODMAN, "create", id_, "x", None))
+    assert len(words._words) == WORDS_MAX
+    assert ContainerId(f"{4:064x}") not in words._words
+    words.hear(EngineRecalled(0, None, Witness.PODMAN, "create", ContainerId("y"), None, None))
+    assert ContainerId("y") not in words._words
