@@ -416,9 +416,14 @@ static __always_inline void submit_lifecycle(struct scratch *scratch, u32 kind)
 	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
 }
 
-static __always_inline void submit_commands(struct scratch *scratch, u32 kind)
+/*
+ * The agent is woken by what must be acted on at once: a runtime's or engine's execve, and whatever
+ * may be a runtime's. The rest is background that it finds when it looks.
+ */
+static __always_inline void submit_commands(struct scratch *scratch, u32 kind, bool urgent)
 {
-	bool lost = commands.ringbuf_output(scratch, used_length(scratch), BPF_RB_FORCE_WAKEUP) < 0;
+	u64 wakeup = urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	bool lost = commands.ringbuf_output(scratch, used_length(scratch), wakeup) < 0;
 
 	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
 }
@@ -488,7 +493,7 @@ static __always_inline void report_command(u64 task, u32 role, u8 flags, struct 
 	fill_identity(scratch, task);
 	fill_cwd(scratch, task);
 	fill_argv(scratch, task);
-	submit_commands(scratch, RECORD_COMMAND_EXEC);
+	submit_commands(scratch, RECORD_COMMAND_EXEC, role == ROLE_RUNTIME || role == ROLE_ENGINE);
 }
 
 static __always_inline void found_lineage(u64 task, u32 pid, u64 start_time, u32 mnt_ns, u32 kind)
@@ -613,7 +618,7 @@ static __always_inline void report_command_exit(u64 task, u64 signal, struct lin
 	scratch->record.status = exit_status(task, signal);
 	scratch->record.pid = lineage->root_pid;
 	scratch->record.start_time = lineage->root_start_time;
-	submit_commands(scratch, RECORD_COMMAND_EXIT);
+	submit_commands(scratch, RECORD_COMMAND_EXIT, false);
 }
 
 int on_exit(struct bpf_raw_tracepoint_args *ctx)
@@ -704,7 +709,7 @@ int on_cgroup_mkdir(struct bpf_raw_tracepoint_args *ctx)
 	fill_ancestors(scratch, task);
 	scratch->record.cgroup_v1_len = append_cgroup(scratch, cgroup);
 	fill_argv(scratch, task);
-	submit_commands(scratch, RECORD_CGROUP_BIRTH);
+	submit_commands(scratch, RECORD_CGROUP_BIRTH, true);
 	return 0;
 }
 
@@ -758,6 +763,15 @@ static __always_inline u64 hash_path(struct socket_path *path)
 	return hash;
 }
 
+/* Whether the process is an engine, a shim or another founder of a lineage, and no caller of one. */
+static __always_inline bool is_founder(u64 task)
+{
+	u32 pid = read_u32(task, OFF_task_struct_tgid);
+	struct lineage *lineage = lineages.lookup(&pid);
+
+	return lineage && lineage->root_pid == pid;
+}
+
 /*
  * cgroup/connect_unix, since Linux 6.7: who connects to which unix socket, at no cost to anything
  * else. The first connect to each path of each mount namespace goes up; user space looks whether an
@@ -771,6 +785,7 @@ int on_connect_unix(void *ctx)
 	struct socket_path path = {};
 	struct socket_place place = {};
 	struct scratch *scratch;
+	bool urgent = false;
 	u32 first = 1;
 	u32 *verdict;
 	u32 offset;
@@ -790,10 +805,13 @@ int on_connect_unix(void *ctx)
 		return 1;
 	} else if (!guess_allowed(task, RECORD_API_CONNECT)) {
 		return 1;
-	} else if (verdict) {
-		__sync_fetch_and_add(verdict, 1);
 	} else {
-		socket_verdicts.update(&place, &first);
+		/* Who lives for a moment must be looked at while it does. */
+		urgent = !is_founder(task);
+		if (verdict)
+			__sync_fetch_and_add(verdict, 1);
+		else
+			socket_verdicts.update(&place, &first);
 	}
 	scratch = begin(RECORD_API_CONNECT);
 	if (!scratch)
@@ -804,7 +822,7 @@ int on_connect_unix(void *ctx)
 	scratch->record.text_len = length & 127;
 	scratch->record.size += length & 127;
 	fill_argv(scratch, task);
-	submit_commands(scratch, RECORD_API_CONNECT);
+	submit_commands(scratch, RECORD_API_CONNECT, urgent);
 	return 1;
 }
 #endif
@@ -921,7 +939,7 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 		scratch->record.size += usable;
 	}
 	fill_argv(scratch, task);
-	submit_commands(scratch, RECORD_API_REQUEST);
+	submit_commands(scratch, RECORD_API_REQUEST, false);
 	return 0;
 }
 
@@ -945,7 +963,7 @@ KRETFUNC_PROBE(unix_stream_connect, struct socket *socket, struct sockaddr *addr
 	fill_identity(scratch, task);
 	append_listener(scratch, peer);
 	fill_argv(scratch, task);
-	submit_commands(scratch, RECORD_API_CONNECT);
+	submit_commands(scratch, RECORD_API_CONNECT, false);
 	return 0;
 }
 #endif

@@ -74,6 +74,14 @@ from sensor.reload import Reloader
 HOUSEKEEPING = 1.0
 """Seconds between looks at losses and clock."""
 
+LOOK_FIRST = 0.1
+LOOK_LAST = 0.8
+"""Seconds until the rings are looked at again after they held something, doubled while nothing is:
+most commands, and the ends of all, do not wake the agent."""
+
+SETTLE_PACE = 0.2
+"""Seconds until what led to no event is noted and released: a start makes a dozen such batches."""
+
 CLOCK_TOLERANCE = 1_000_000
 """Nanoseconds that the wall clock may drift before the core is told."""
 
@@ -208,6 +216,8 @@ class Agent:
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
         self._resting: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
+        self._settling: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -382,26 +392,32 @@ class Agent:
         self._keep(outcome.events, lines)
 
     def _keep(self, events: tuple[Event, ...], lines: tuple[bytes, ...]) -> None:
-        """Store what came of a batch; the kernel's records go when that is durable.
-
-        Not while a start that they tell of waits: a successor would have to read them again.
-        """
+        """Store what came of a batch; what led to no event is noted a little later."""
         if self._keeper is None:
             return
         if events:
             self._keeper.keep(events, lines)
-        self._keeper.note(self.core)
-        source = self._source
-        if source is None:
-            return
-        if source.is_filling():
+            self._settle(self._keeper)
+        elif self._settling is None:
+            self._settling = self._loop.call_later(SETTLE_PACE, self._settle, self._keeper)
+        if self._source is not None and self._source.is_filling():
             # The disk does not keep up: rather lose the insurance than new records.
-            self._release(source.read_up_to())
-        elif not self.core.waiting():
-            read = source.read_up_to()
+            self._release(self._source.read_up_to())
+
+    def _settle(self, keeper: Keeper) -> None:
+        """Note what changed, and have the kernel's records go when that is durable.
+
+        Not while a start that they tell of waits: a successor would have to read them again.
+        """
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        keeper.note(self.core)
+        if self._source is not None and not self.core.waiting():
+            read = self._source.read_up_to()
             if read != self._marked:
                 self._marked = read
-                self._keeper.mark(read)
+                keeper.mark(read)
 
     def _release(self, read: ReadUpTo) -> None:
         if self._source is not None:
@@ -435,6 +451,17 @@ class Agent:
                 self._look_for_engines()
         if source.has_more:
             self._loop.call_soon(self._on_readable)
+        elif observations and self._looking is None:
+            self._looking = self._loop.call_later(LOOK_FIRST, self._look_again, LOOK_FIRST)
+
+    def _look_again(self, waited: float) -> None:
+        self._looking = None
+        if self._source is None:
+            return
+        before = self._source.observations
+        self._on_readable()
+        if self._source.observations == before and waited < LOOK_LAST:
+            self._looking = self._loop.call_later(2 * waited, self._look_again, 2 * waited)
 
     def _is_behind(self) -> bool:
         """Whether what was read already keeps the disk or the describers busy."""
@@ -551,6 +578,7 @@ class Agent:
         noted = beaten = self._loop.time()
         while True:
             await asyncio.sleep(HOUSEKEEPING)
+            self._on_readable()
             observations: list[Observation] = []
             lost = self._source.losses() if self._source is not None else ()
             observations += lost
@@ -582,6 +610,8 @@ class Agent:
         """Drain, answer what waits, and keep what is known."""
         if self._source is not None:
             self._loop.remove_reader(self._source.descriptor)
+            if self._looking is not None:
+                self._looking.cancel()
             while observations := self._source.drain():
                 self._feed(observations)
                 if keeper.is_behind():
@@ -594,7 +624,7 @@ class Agent:
         for timer in (self._timer, self._resting):
             if timer is not None:
                 timer.cancel()
-        keeper.note(self.core)
+        self._settle(keeper)
         keeper.checkpoint()
         await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
         # Let the releases that the flush led to arrive.

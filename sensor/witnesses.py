@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.correlate.party import is_engine_caller
 from sensor.errors import CastoffError, PermissionMissing
 from sensor.kernel import clock, loader, watched
 from sensor.kernel.verdicts import EngineSockets, SocketVerdicts
-from sensor.model import ApiRequest, Role, SourceChanged, Witness
+from sensor.model import ApiConnect, ApiRequest, Role, SourceChanged, Witness
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.plugin import PluginReader
 from sensor.sources.audit.source import POLL, AuditSource, unavailable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from sensor.kernel.pins import PinSet
-    from sensor.model import ApiConnect, Observation
+    from sensor.model import Observation
     from sensor.sources.engines.stream import StreamStatus
 
 _NS_PER_SECOND = 1_000_000_000
@@ -82,7 +83,13 @@ class Witnesses:
         self._resolver = SocketResolver(engines)
         self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
         self._files = EngineSockets(pin_set.map("engine_sockets"))
-        self._sifter = ContactSifter(self._resolver, self._verdicts, self._contacted)
+        role_of = watched.Roles(programs).of_name
+        self._sifter = ContactSifter(
+            self._resolver,
+            self._verdicts,
+            self._contacted,
+            lambda caller: is_engine_caller(caller, role_of),
+        )
         links = pin_set.links()
         self._connects = bool({"on_connect_unix", "kretfunc__unix_stream_connect"} & set(links))
         self._requests = "kfunc__unix_stream_sendmsg" in links
@@ -211,7 +218,9 @@ class Witnesses:
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
         """Take the connects that nobody has looked at out of a batch of the probes."""
         rest = self._sifter.sift(observations)
-        self._asked += sum(isinstance(observation, ApiRequest) for observation in rest)
+        for observation in rest:
+            self._asked += isinstance(observation, ApiRequest)
+            self._contacts += isinstance(observation, ApiConnect)
         return rest
 
     def drain_audit(self) -> list[Observation]:

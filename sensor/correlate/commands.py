@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sensor.correlate import client_command, runtime_command
 from sensor.correlate.client_command import ClientCommand, Request
-from sensor.correlate.containers import HEX_ID_LEN, Creation
-from sensor.model import Engine
+from sensor.correlate.containers import Creation
+from sensor.correlate.naming import Client, ClientIndex, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,68 +27,10 @@ _Value = TypeVar("_Value")
 CREATIONS_MAX = 4096
 BIRTHS_MAX = 1024
 CLIENTS_MAX = 1024
-ASKED_MAX = 256
 ENGINES_MAX = 64
 CLIENT_WINDOW = 3_600_000_000_000
 """Nanoseconds for which a client command can explain a start: it may pull an image first. It has to
 be running still when the container is created, so that a long window lets nothing wrong in."""
-
-ID_PREFIX_MIN = 1
-
-STARTING = frozenset({Request.RUN, Request.START, Request.RESTART, Request.UP})
-"""Requests that make containers run; ``create`` does not."""
-
-ONE_CONTAINER = frozenset({Request.RUN, Request.CREATE})
-"""Requests that make one container."""
-
-COMPOSE_PROJECT = "com.docker.compose.project"
-COMPOSE_SERVICE = "com.docker.compose.service"
-COMPOSE_WORKING_DIR = "com.docker.compose.project.working_dir"
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A client command and its exec."""
-
-    exec: CommandExec
-    command: ClientCommand
-
-
-_ENGINES_OF = {
-    "docker": frozenset({Engine.DOCKER, Engine.PODMAN}),
-    "docker-compose": frozenset({Engine.DOCKER, Engine.PODMAN}),
-    "podman": frozenset({Engine.PODMAN}),
-    "podman-remote": frozenset({Engine.PODMAN}),
-    "podman-compose": frozenset({Engine.PODMAN}),
-    "buildah": frozenset({Engine.BUILDAH, Engine.PODMAN}),
-    "ctr": frozenset({Engine.CONTAINERD}),
-    "nerdctl": frozenset({Engine.CONTAINERD}),
-    "crictl": frozenset({Engine.CONTAINERD, Engine.CRIO, Engine.DOCKER}),
-}
-"""The engines that a client can reach. Podman serves Docker's API too."""
-
-_BELOW_DOCKER = frozenset({"ctr", "nerdctl", "k3s-ctr"})
-"""Clients of the containerd that Docker's containers run on: they name them by their full ids."""
-
-_SOCKETS = {
-    "podman.sock": frozenset({Engine.PODMAN}),
-    "docker.sock": frozenset({Engine.DOCKER, Engine.PODMAN}),
-    "containerd.sock": frozenset({Engine.CONTAINERD, Engine.DOCKER}),
-    "crio.sock": frozenset({Engine.CRIO}),
-}
-"""The engines behind sockets of well-known names."""
-
-
-def reaches(client: Client, engine: Engine | None) -> bool:
-    """Whether a client program can ask that engine for anything."""
-    engines = _ENGINES_OF.get(client.exec.program)
-    return engine is None or engines is None or engine in engines
-
-
-def socket_serves(path: str, engine: Engine | None) -> bool:
-    """Whether that engine may be behind a socket, by its name; another name tells nothing."""
-    engines = _SOCKETS.get(path.rpartition("/")[2])
-    return engine is None or engines is None or engine in engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,51 +41,6 @@ class Ended:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Everything that a command line could call a container by."""
-
-    id: ContainerId
-    name: str | None
-    labels: tuple[tuple[str, str], ...] = ()
-    engine: Engine | None = None
-
-    def called(self, target: str) -> bool:
-        """Whether an engine would take ``target`` for it: its name, its id or a prefix of that.
-
-        Docker takes a name with a slash in front, too, as its API gives it.
-        """
-        target = target.removeprefix("/")
-        if target in (self.name, self.id):
-            return True
-        full = len(self.id) == HEX_ID_LEN
-        return full and len(target) >= ID_PREFIX_MIN and self.id.startswith(target)
-
-    def named_by(self, client: Client) -> bool:
-        """Whether a client's command line names it by an identifier of its own."""
-        command = client.command
-        by_full_id = self.id in command.targets and client.exec.program in _BELOW_DOCKER
-        if not by_full_id and not reaches(client, self.engine):
-            return False
-        if command.compose:
-            return self._in_project(client)
-        if command.request in ONE_CONTAINER and command.name is not None:
-            return command.name == self.name
-        return any(self.called(target) for target in command.targets)
-
-    def _in_project(self, client: Client) -> bool:
-        """Whether a compose command is about the project, and the service, of its labels."""
-        labels = dict(self.labels)
-        project = labels.get(COMPOSE_PROJECT)
-        services = client.command.targets
-        if project is None or (services and labels.get(COMPOSE_SERVICE) not in services):
-            return False
-        if client.command.project is not None:
-            return client.command.project == project
-        cwd = client.exec.cwd
-        return cwd is not None and cwd == labels.get(COMPOSE_WORKING_DIR)
-
-
 class CommandLog:
     """What was executed lately."""
 
@@ -152,7 +49,7 @@ class CommandLog:
         self._others: OrderedDict[int, tuple[ProcessKey, RuntimeCommand]] = OrderedDict()
         self._births: OrderedDict[str, Creation] = OrderedDict()
         self._running: OrderedDict[tuple[int, int], Client] = OrderedDict()
-        self._asked = {request: deque[Client](maxlen=ASKED_MAX) for request in Request}
+        self._asked = {request: ClientIndex() for request in Request}
         self._ended: deque[Ended] = deque(maxlen=CLIENTS_MAX)
         self._engines: OrderedDict[tuple[str, tuple[ContainerId, ...]], int] = OrderedDict()
 
@@ -210,7 +107,7 @@ class CommandLog:
         key = exec_.process.key
         self._running[key.pid, key.start_time] = client
         self._trim(self._running, CLIENTS_MAX)
-        self._asked[command.request].append(client)
+        self._asked[command.request].add(client)
         return client
 
     def add_engine(self, exec_: CommandExec, inside: tuple[ContainerId, ...]) -> None:
@@ -280,7 +177,7 @@ class CommandLog:
     def asked(self, request: Request, names: Names, since: int, until: int) -> Client | None:
         """Find the latest client command of that kind, in [since, until], naming the container."""
         oldest = max(since, until - CLIENT_WINDOW)
-        for client in reversed(self._asked[request]):
+        for client in self._asked[request].about(names):
             if oldest <= client.exec.time <= until and names.named_by(client):
                 return client
         return None

@@ -11,6 +11,7 @@ State of one container, and what moves it:
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum, auto, unique
@@ -33,6 +34,7 @@ CONTAINERS_MAX = 16_384
 """Containers remembered; beyond it the longest-stopped is forgotten, then the oldest of all."""
 
 HEX_ID_LEN = 64
+_UNIQUE_ID = re.compile(rf"[0-9a-f]{{{HEX_ID_LEN}}}")
 
 
 @unique
@@ -60,7 +62,7 @@ class ContainerKey:
 
 def container_key(id_: ContainerId, root: str | None) -> ContainerKey:
     """Make the key of ``id_``, seen under the runtime root ``root``."""
-    unique_id = len(id_) == HEX_ID_LEN and all(digit in "0123456789abcdef" for digit in id_)
+    unique_id = _UNIQUE_ID.fullmatch(id_) is not None
     return ContainerKey(id_, None if unique_id else root)
 
 

@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.callers import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.client_command import ClientCommand, Request
-from sensor.correlate.commands import (
+from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
+from sensor.correlate.naming import (
     COMPOSE_PROJECT,
     ONE_CONTAINER,
     STARTING,
     Client,
-    CommandLog,
     Names,
     reaches,
     socket_serves,
 )
-from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
+from sensor.correlate.party import is_orchestrator
 from sensor.model import (
     Confidence,
     ContainerId,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sensor.correlate.callers import CallerLog
+    from sensor.correlate.commands import CommandLog
     from sensor.correlate.containers import Creation
     from sensor.correlate.party import Party, PartyFactory
 
@@ -196,7 +197,7 @@ class Attributor:
             (
                 self._parties.of_connect(connect)
                 for connect in self._callers.connects(0, subject.time)
-                if self._parties.is_orchestrator(connect.caller)
+                if is_orchestrator(connect.caller)
             ),
             None,
         )

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import supervision
 from sensor.correlate.client_command import Request
-from sensor.correlate.commands import Names
 from sensor.correlate.containers import (
     ContainerKey,
     ContainerState,
@@ -34,6 +33,7 @@ from sensor.correlate.containers import (
     Phase,
     container_key,
 )
+from sensor.correlate.naming import Names
 from sensor.correlate.places import Places, is_build
 from sensor.correlate.runtime_command import RuntimeCommand, Verb
 from sensor.model import (

@@ -151,7 +151,7 @@ class PartyFactory:
         container = self._container(caller.cgroup)
         if container is not None:
             trigger = Trigger.CONTAINER
-        elif self.is_orchestrator(caller):
+        elif is_orchestrator(caller):
             trigger = Trigger.ORCHESTRATOR
         else:
             trigger = Trigger.API_CLIENT
@@ -184,20 +184,7 @@ class PartyFactory:
 
     def is_engine_caller(self, caller: Caller) -> bool:
         """Whether the caller is part of an engine itself, as dockerd is to containerd."""
-        roles = {
-            self._role_of(caller.comm or ""),
-            self._role_of((caller.exe or "").rpartition("/")[2]),
-        }
-        if self.is_orchestrator(caller):
-            return False
-        return bool(roles & {Role.ENGINE, Role.SHIM, Role.MONITOR, Role.RUNTIME})
-
-    @staticmethod
-    def is_orchestrator(caller: Caller) -> bool:
-        """Whether the caller is a kubelet, alone or inside a distribution's one binary."""
-        return (
-            caller.comm in _ORCHESTRATORS or (caller.exe or "").rpartition("/")[2] in _ORCHESTRATORS
-        )
+        return is_engine_caller(caller, self._role_of)
 
     def _trigger_of_client(self, process: ProcessFacts, container: ContainerId | None) -> Trigger:
         if container is not None:
@@ -244,6 +231,19 @@ class PartyFactory:
             auid_name=self._names.get(loginuid) if loginuid is not None else None,
             session=session,
         )
+
+
+def is_engine_caller(caller: Caller, role_of: RoleOf) -> bool:
+    """Whether the caller is part of an engine itself, as dockerd is to containerd."""
+    if is_orchestrator(caller):
+        return False
+    roles = {role_of(caller.comm or ""), role_of((caller.exe or "").rpartition("/")[2])}
+    return bool(roles & {Role.ENGINE, Role.SHIM, Role.MONITOR, Role.RUNTIME})
+
+
+def is_orchestrator(caller: Caller) -> bool:
+    """Whether the caller is a kubelet, alone or inside a distribution's one binary."""
+    return caller.comm in _ORCHESTRATORS or (caller.exe or "").rpartition("/")[2] in _ORCHESTRATORS
 
 
 def _unit(cgroup: CgroupPaths) -> str | None:

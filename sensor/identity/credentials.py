@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 REDACTED = "[redacted]"
 """Stands for every value that was taken out."""
@@ -45,16 +46,34 @@ _CREDENTIALS = (
 )  # fmt: skip
 
 
+_MAY_HOLD = re.compile(
+    r"(?i)[:=]|-----BEGIN|\b(?:bearer|basic)\s|eyJ|A(?:KIA|SIA|ROA|IDA|BIA|CCA)|AIza"
+    r"|gh[pousr]_|github_pat_|glpat-|xox[abposr]-|[sr]k_live_|npm_|hvs\."
+)
+"""What every text that one of the patterns fits has in it. Most words have nothing of it, and the
+patterns one by one cost more than everything else that is made of a start."""
+
+NAMES_REMEMBERED = 512
+"""Names of which it is remembered whether they mean a secret."""
+
+
+@lru_cache(NAMES_REMEMBERED)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None
+
+
 def is_secret_name(name: str) -> bool:
     """Tell whether an option, a variable, a header or a label of this name holds a secret.
 
     ``--token-file`` and its like name a secret and do not hold it.
     """
-    return _SECRET_NAME.fullmatch(name[-MAX_NAME:]) is not None
+    return _is_secret(name[-MAX_NAME:])
 
 
 def without_credentials(text: str) -> str:
     """Replace what is a credential by its own look, or by a name in the same text."""
+    if _MAY_HOLD.search(text) is None:
+        return text
     for pattern, replacement in _CREDENTIALS:
         text = pattern.sub(replacement, text)
     return text

@@ -38,6 +38,7 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_][\w.-]{0,255})=(.*)", re.DOTALL)
 _JOINED_ENV = re.compile(r"(-e|--env=|--build-arg=|--container-env=|--setenv=)"
                          r"([A-Za-z_][\w.-]{0,255})=(.*)", re.DOTALL)  # fmt: skip
 _HEADER = re.compile(r"\s*[\"']?([A-Za-z][\w-]{0,127})\s*:\s*(.+)", re.DOTALL)
+_SPACE = re.compile(r"\s")
 _WORDS = re.compile(r"\s+|(?:\"(?:\\.|[^\"\\])*\"|'[^']*'|[^\s\"'])+|[\"']", re.DOTALL)
 
 
@@ -192,7 +193,7 @@ def _redacted(word: str, reader: _Reader) -> str:
 def _within(word: str) -> str:
     """Redact what stands inside a word, reading it as a command line if it has spaces."""
     word = without_credentials(word)
-    if not any(character.isspace() for character in word):
+    if _SPACE.search(word) is None:
         return word
     reader = _Reader(inside=True)
     return "".join(
@@ -201,7 +202,7 @@ def _within(word: str) -> str:
 
 
 def _inner(piece: str, reader: _Reader) -> str:
-    if any(character.isspace() for character in piece) and not reader.secret_next:
+    if _SPACE.search(piece) is not None and not reader.secret_next:
         return _quoted_assignment(piece, reader)
     return reader.read(piece)
 

@@ -2,7 +2,8 @@
 
 The probes report the first connect to each path of each mount namespace. A thread looks what lies
 there (no file system of a stranger is touched on the reader's path), writes the verdict for the
-probes, and hands on what concerns an engine. Verdicts expire, since what lies at a path changes.
+probes, and hands on what concerns an engine. Verdicts expire, since what lies at a path changes; as
+long as one holds, further connects to that engine go on at once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.kernel.verdicts import SocketVerdicts
-    from sensor.model import Observation
+    from sensor.model import Caller, Observation
 
 QUEUE_MAX = 1024
 """Connects that wait for a verdict; more are dropped and counted."""
@@ -41,11 +42,18 @@ class ContactSifter:
         resolver: SocketResolver,
         verdicts: SocketVerdicts,
         emit: Callable[[ApiConnect], None],
+        is_engine: Callable[[Caller], bool],
     ) -> None:
+        """``is_engine`` tells callers that are engines themselves.
+
+        containerd connects to a socket of each shim, and what one engine asks of another was asked
+        of it by somebody: neither is worth a look.
+        """
         self.dropped = 0
         self._resolver = resolver
         self._verdicts = verdicts
         self._emit = emit
+        self._is_engine = is_engine
         self._generation = resolver.generation
         self._own_pid = os.getpid()
         self._queue: queue.Queue[ApiConnect | None] = queue.Queue(QUEUE_MAX)
@@ -54,7 +62,10 @@ class ContactSifter:
         self._thread.start()
 
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
-        """Take the connects out of a batch; they come back through ``emit`` if they concern us."""
+        """Take out of a batch the connects that must be looked at.
+
+        They come back through ``emit`` if they concern us.
+        """
         rest: list[Observation] = []
         for observation in observations:
             if isinstance(observation, ApiConnect | ApiRequest) and (
@@ -62,7 +73,11 @@ class ContactSifter:
             ):
                 continue
             if isinstance(observation, ApiConnect) and observation.mnt_ns is not None:
-                self._put(observation)
+                known = self._resolver.known(observation.mnt_ns, observation.socket)
+                if known is not None:
+                    rest.append(replace(observation, socket=known.path))
+                elif not self._is_engine(observation.caller):
+                    self._put(observation)
             else:
                 rest.append(observation)
         return rest
@@ -99,6 +114,7 @@ class ContactSifter:
             self._written.pop((mnt_ns, path), None)
             return
         self._written[mnt_ns, path] = time.monotonic() + OTHER_FOR
+        self._written.move_to_end((mnt_ns, path))
         if len(self._written) > VERDICTS_MAX:
             self._forget(*self._written.popitem(last=False)[0])
 
@@ -109,9 +125,9 @@ class ContactSifter:
 
     def _expire(self) -> None:
         now = time.monotonic()
-        for key in [key for key, until in self._written.items() if until <= now]:
-            del self._written[key]
-            self._forget(*key)
+        # In the order in which they expire: each is written once, for the same time.
+        while self._written and next(iter(self._written.values())) <= now:
+            self._forget(*self._written.popitem(last=False)[0])
 
     def _forget(self, mnt_ns: int, path: str) -> None:
         self._verdicts.forget(mnt_ns, path)

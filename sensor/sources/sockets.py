@@ -104,6 +104,11 @@ class SocketResolver:
             self.generation += 1
         return found
 
+    def known(self, mnt_ns: int, path: str) -> EngineSocket | None:
+        """Tell the engine's socket at ``path`` while a verdict on it holds; from any thread."""
+        kept = self._verdicts.get((mnt_ns, path))
+        return kept[1] if kept is not None and self._clock() < kept[0] else None
+
     def resolve(self, pid: int, mnt_ns: int, path: str) -> Verdict:
         """Tell the engine's socket at ``path`` as process ``pid`` of ``mnt_ns`` sees it.
 

@@ -99,6 +99,8 @@ class Retention:
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._chunk = CHUNK_FIRST
+        self.changed = False
+        """The limits are new, and nobody has looked yet."""
         self._over = False
         self._dropped: Dropped | None = None
         self._since = 0.0
@@ -106,12 +108,14 @@ class Retention:
     def limit(self, max_bytes: int, max_age: float | None) -> None:
         """Set other limits, from any thread."""
         self._max_bytes, self._max_age = max_bytes, max_age
+        self.changed = True
 
     def enforce(self, connection: sqlite3.Connection, now: int) -> bool:
         """Drop one chunk if the limits ask for it, and tell whether there is more to do.
 
         ``now`` is the wall clock in ns. Raises what sqlite3 raises; nothing is dropped then.
         """
+        self.changed = False
         size = used(connection)
         self._over = size > self._max_bytes * (LOW_WATER if self._over else 1)
         cutoff = None if self._over else self._cutoff(now)

@@ -47,6 +47,11 @@ ROOM_ENTRIES = 200
 SPACE_SECONDS = 10.0
 """Seconds after which the free space is looked at again."""
 
+LIMITS_SECONDS = 1.0
+LIMITS_ENTRIES = 1000
+"""The limits are looked at when so much time has passed, or so much was written, since the last
+time: looking costs a transaction as much as writing a start does."""
+
 IDLE_SECONDS = 60.0
 """Seconds after which the limits are looked at when nothing is written."""
 
@@ -75,6 +80,9 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._rows: Rows | None = None
         self._looked = float("-inf")
+        self._limited = float("-inf")
+        """When the limits were looked at last, and what was written since."""
+        self._unlimited = 0
         self.failing: str | None = None
         self.stream: str | None = None
         self.duplicates = 0
@@ -146,8 +154,19 @@ class Writer:
                 self._settle(batch)
             elif self._queue.closed:
                 break
-            more = not self.failing and self._keep_limits()
+            more = (
+                not self.failing and (more or self._limits_are_due(batch)) and self._keep_limits()
+            )
         self._end()
+
+    def _limits_are_due(self, batch: Batch | None) -> bool:
+        self._unlimited += len(batch.lines) if batch is not None else LIMITS_ENTRIES
+        now = time.monotonic()
+        early = self._unlimited < LIMITS_ENTRIES and now - self._limited < LIMITS_SECONDS
+        if early and not self._retention.changed:
+            return False
+        self._unlimited, self._limited = 0, now
+        return True
 
     def _write(self, batch: Batch) -> bool:
         """Write the batch, however long it takes; false when the queue was closed meanwhile."""

@@ -22,6 +22,7 @@ NAMESPACE = 4026531841
 ENGINE, OTHER, RELATIVE = "/var/run/docker.sock", "/run/dbus/socket", "docker.sock"
 DOCKER = EngineSocket("/run/docker.sock", Engine.DOCKER, 1, 2, "docker")
 GATE = "/wait"
+ENGINE_PID = 4000
 
 
 class Resolver:
@@ -35,8 +36,12 @@ class Resolver:
             OTHER: None,
             RELATIVE: Unresolvable("relative"),
         }
+        self.kept: dict[tuple[int, str], EngineSocket] = {}
         self.gate = threading.Event()
         self.waits = threading.Event()
+
+    def known(self, mnt_ns: int, path: str) -> EngineSocket | None:
+        return self.kept.get((mnt_ns, path))
 
     def resolve(self, pid: int, mnt_ns: int, path: str) -> EngineSocket | Unresolvable | None:
         self.asked.append((pid, mnt_ns, path))
@@ -73,6 +78,7 @@ class Bench:
             cast("SocketResolver", self.resolver),
             cast("SocketVerdicts", self.verdicts),
             self.emitted.append,
+            lambda caller: caller.pid == ENGINE_PID,
         )
 
     def sift(self, *paths: str, mnt_ns: int = NAMESPACE) -> list[Observation]:
@@ -107,6 +113,20 @@ def test_a_connect_to_an_engine_comes_back_with_the_engines_own_path(bench: Benc
     assert bench.sift(ENGINE) == []
     assert bench.emitted == [replace(connect(ENGINE), socket="/run/docker.sock")]
     assert bench.verdicts.entries[NAMESPACE, ENGINE] is True
+
+
+def test_while_a_verdict_holds_connects_to_an_engine_go_on_in_their_place(bench: Bench) -> None:
+    bench.resolver.kept[NAMESPACE, ENGINE] = DOCKER
+    create = WEB.create(0)
+    told = replace(connect(ENGINE), socket=DOCKER.path)
+    assert bench.sifter.sift([create, connect(ENGINE), create]) == [create, told, create]
+    assert bench.resolver.asked == []
+
+
+def test_engines_are_not_followed_to_their_shims(bench: Bench) -> None:
+    assert bench.sifter.sift([connect("/run/containerd/s/1", pid=ENGINE_PID)]) == []
+    bench.settle()
+    assert ENGINE_PID not in [pid for pid, _, _ in bench.resolver.asked]
 
 
 def test_a_connect_to_anything_else_is_silenced(bench: Bench) -> None:
@@ -158,12 +178,12 @@ def test_a_new_generation_voids_what_was_silenced(bench: Bench) -> None:
 
 
 def test_silence_expires(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.sift(OTHER)
     monkeypatch.setattr(contacts, "OTHER_FOR", -1.0)
-    bench.sift("/another")
+    bench.sift(OTHER, "/another")
     bench.settle()
-    assert bench.verdicts.entries.get((NAMESPACE, OTHER)) is False
-    assert (NAMESPACE, "/another") not in bench.verdicts.entries
+    for path in (OTHER, "/another"):
+        assert ("other", path) in bench.verdicts.told
+        assert (NAMESPACE, path) not in bench.verdicts.entries
 
 
 def test_an_engine_that_was_silenced_before_does_not_expire(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.store import writer
 from sensor.store.database import Database
 from sensor.store.log import StoreSettings
 from sensor.store.query import CursorExpired, Query, Reader
@@ -23,7 +24,8 @@ def noise(number: int) -> bytes:
     return random.Random(number).randbytes(1000)
 
 
-def test_the_log_stays_below_its_bytes(tmp_path: Path) -> None:
+def test_the_log_stays_below_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "LIMITS_ENTRIES", 50)
     heard = Heard()
     with opened(tmp_path, StoreSettings(max_bytes=LIMIT), heard) as store:
         store.acknowledge("forward", 100)
@@ -60,6 +62,22 @@ def test_a_limit_may_change_while_the_log_is_written(tmp_path: Path) -> None:
         with contextlib.closing(sqlite3.connect(store.path)) as database:
             until(lambda: used(database) <= LIMIT, "the log has shrunk")
     assert heard.dropped
+
+
+def test_the_limits_are_not_looked_at_for_every_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LIMITS_SECONDS", 3600)
+    looks: list[int] = []
+    monkeypatch.setattr(Retention, "enforce", lambda *_: looks.append(1))
+    with opened(tmp_path) as store:
+        for number in range(20):
+            store.append([made(number)])
+            store.flush(PATIENCE)
+        assert len(looks) == 1
+        store.append([made(number) for number in range(20, 20 + writer.LIMITS_ENTRIES)])
+        store.flush(PATIENCE)
+    assert len(looks) == 2
 
 
 def test_entries_go_when_they_are_old(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from sensor.kernel import clock
 from sensor.model import ContainerId, EngineEvent, Witness
 from sensor.sources.engines import wire
 from sensor.sources.engines.grpc import Call, Channel
+from sensor.sources.engines.pace import PACE
 from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused
 from sensor.sources.engines.wire import WireError
 
@@ -170,6 +171,8 @@ class ContainerdSession:
                 found += decode_tasks(answer, namespace, clock.boottime(), self._images)
         except (EngineLost, WireError) as error:
             raise ListRefused(str(error)) from error
+        finally:
+            self._channel.pace = PACE
         return tuple(found)
 
     async def receive(self) -> tuple[EngineEvent, ...]:

@@ -20,6 +20,7 @@ from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from sensor.sources.engines.framing import MessageSplitter
+from sensor.sources.engines.pace import rest
 from sensor.sources.engines.session import EngineLost
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Channel:
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._calls: dict[int, Call] = {}
         self._lost: EngineLost | None = None
+        self.pace = 0.0
+        """Seconds between two looks at the socket."""
         self._h2.initiate_connection()
         self._flush()
         self._pump = asyncio.create_task(self._read())
@@ -171,6 +174,7 @@ class Channel:
                 for event in self._h2.receive_data(data):
                     self._take(event)
                 self._flush()
+                await rest(self._writer.transport, self.pace)
         except EngineLost as error:
             lost = error
         except ProtocolError as error:

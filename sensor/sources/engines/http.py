@@ -10,6 +10,7 @@ import asyncio
 
 import h11
 
+from sensor.sources.engines.pace import rest
 from sensor.sources.engines.session import EngineLost
 
 READ_BYTES = 65_536
@@ -24,6 +25,8 @@ class Exchange:
         self._writer = writer
         self._h11 = h11.Connection(h11.CLIENT)
         self.status = 0
+        self.pace = 0.0
+        """Seconds between two looks at the socket."""
 
     @classmethod
     async def get(cls, path: str, target: str) -> Exchange:
@@ -64,6 +67,7 @@ class Exchange:
         try:
             while (event := self._h11.next_event()) is h11.NEED_DATA:
                 self._h11.receive_data(await self._reader.read(READ_BYTES))
+                await rest(self._writer.transport, self.pace)
         except h11.RemoteProtocolError as error:
             raise EngineLost(f"no HTTP: {error}") from error
         if isinstance(event, h11.Event):
