@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sensor.correlate.callers import CallerLog
@@ -55,6 +56,7 @@ from sensor.model import (
     Observation,
     OutputLoss,
     ProbesAttached,
+    Role,
     RoleOf,
     SourceChanged,
     StoreLoss,
@@ -64,6 +66,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.correlate.events import Output
+
+CGROUPS_REMEMBERED = 256
+"""Cgroup paths of which it is remembered what they name: one is asked for several times a start."""
 
 _Kind = TypeVar("_Kind", bound=Observation)
 
@@ -96,10 +101,11 @@ class Correlator:
         self.defects: Counter[str] = Counter()
         """Observations that the core could not take, by kind and error: each is a defect."""
         emit = self._outputs.append
-        places = Places(parsers.cgroup)
+        parse_cgroup = lru_cache(CGROUPS_REMEMBERED)(parsers.cgroup)
+        places = Places(parse_cgroup)
         commands = CommandLog()
         self._callers = CallerLog()
-        self._parties = PartyFactory(self._callers, parsers.cgroup, parsers.role_of, parsers.redact)
+        self._parties = PartyFactory(self._callers, parse_cgroup, parsers.role_of, parsers.redact)
         self._coverage = Coverage(self._clock, self._factory, emit)
         self._words = EngineWords()
         starts = StartReporter(
@@ -133,7 +139,7 @@ class Correlator:
         self._on(StoreLoss, self._on_store_loss)
         self._on(InitExec, self._lifecycle.on_init_exec)
         self._on(InitExit, self._lifecycle.on_init_exit)
-        self._on(CommandExec, self._lifecycle.on_command)
+        self._on(CommandExec, self._on_command)
         self._on(CommandExit, self._lifecycle.on_command_exit)
         self._on(CgroupBirth, self._lifecycle.on_birth)
         self._on(ContainerDescribed, self._lifecycle.on_described)
@@ -227,6 +233,11 @@ class Correlator:
             pod_uid=state.pod_uid,
             pod_container=state.pod_container,
         )
+
+    def _on_command(self, exec_: CommandExec) -> None:
+        self._lifecycle.on_command(exec_)
+        if exec_.role is Role.CLIENT:
+            self._parties.expect(exec_)
 
     def _on_host(self, host: HostFacts) -> None:
         self._clock.host = host

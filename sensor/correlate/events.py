@@ -119,7 +119,6 @@ class EventFactory:
     def _container(self, sighting: Sighting) -> Container:
         description = sighting.description
         creation = sighting.creation
-        argv = self.redact(sighting.argv) if sighting.argv else None
         oci_runtime = creation.program if creation is not None else None
         if description is None:
             return Container(
@@ -130,7 +129,7 @@ class EventFactory:
                 image=Image(name=sighting.image_hint) if sighting.image_hint else None,
                 pid=sighting.pid,
                 cgroup=sighting.cgroup,
-                command=argv,
+                command=self._command(sighting),
                 parents=sighting.parents,
                 sandbox=sighting.identity.sandbox if sighting.identity is not None else False,
             )
@@ -147,12 +146,15 @@ class EventFactory:
             created_wall=description.created_wall,
             pid=sighting.pid,
             cgroup=sighting.cgroup,
-            command=description.command or argv,
+            command=description.command or self._command(sighting),
             user=description.user,
             parents=sighting.parents,
             sandbox=description.sandbox,
             security=description.security,
         )
+
+    def _command(self, sighting: Sighting) -> tuple[str, ...] | None:
+        return self.redact(sighting.argv) if sighting.argv else None
 
     def gap(self, gap: Gap) -> Event:
         """Something may have gone unseen."""

@@ -81,6 +81,10 @@ class PartyFactory:
         """Take over the node's account names."""
         self._names = dict(names)
 
+    def expect(self, exec_: CommandExec) -> None:
+        """Do now, while nobody waits, what a start that this client causes would wait for."""
+        self._redact(exec_.argv)
+
     # ----------------------------------------------------------------- parties
 
     def of_client(self, exec_: CommandExec) -> Party:

@@ -56,6 +56,8 @@ class Counters:
         self._map = BpfMap.pinned(path)
         self._told = BpfMap.pinned(told)
         self._settings = BpfMap.pinned(settings)
+        self._reported: dict[int, int] = {}
+        """What was told of each counter: this agent alone writes that map."""
         self._cpus = possible_cpus()
         self._copies = struct.Struct(f"<{self._cpus}Q")
 
@@ -79,8 +81,8 @@ class Counters:
         since = self._single(self._settings, _TOLD_AT) or self._single(self._settings, _LOADED_AT)
         found: list[Loss] = []
         for count in self.read():
-            dropped = count.dropped - self._single(self._told, count.kind * _COUNTERS + _DROPPED)
-            limited = count.limited - self._single(self._told, count.kind * _COUNTERS + _LIMITED)
+            dropped = count.dropped - self._told_of(count.kind * _COUNTERS + _DROPPED)
+            limited = count.limited - self._told_of(count.kind * _COUNTERS + _LIMITED)
             if dropped or limited:
                 found.append(Loss(KindCount(count.kind, 0, dropped, limited), since))
                 self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
@@ -90,7 +92,7 @@ class Counters:
 
     def checkpoint(self) -> dict[str, int]:
         """Return up to where losses were reported, for :meth:`take_back`."""
-        values = {str(index): self._single(self._told, index) for index in _REPORTED}
+        values = {str(index): self._told_of(index) for index in _REPORTED}
         return {**values, _WHEN: self._single(self._settings, _TOLD_AT)}
 
     def take_back(self, kept: Mapping[str, int]) -> None:
@@ -102,14 +104,20 @@ class Counters:
         behind = False
         for index in _REPORTED:
             value = kept.get(str(index))
-            if value is not None and value < self._single(self._told, index):
+            if value is not None and value < self._told_of(index):
                 self._tell(index, value)
                 behind = True
         when = kept.get(_WHEN, 0)
         if behind and when < self._single(self._settings, _TOLD_AT):
             self._settings.update(_TOLD_AT.to_bytes(4, "little"), when.to_bytes(8, "little"))
 
+    def _told_of(self, index: int) -> int:
+        if index not in self._reported:
+            self._reported[index] = self._single(self._told, index)
+        return self._reported[index]
+
     def _tell(self, index: int, value: int) -> None:
+        self._reported[index] = value
         self._told.update(index.to_bytes(4, "little"), value.to_bytes(8, "little"))
 
     def close(self) -> None:

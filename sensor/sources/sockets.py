@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from sensor.sources.engines import inode, steps
 from sensor.sources.engines.inode import Inode, Miss
-from sensor.sources.engines.known import Api
+from sensor.sources.engines.known import MOSTLY_MISSING, Api
 from sensor.sources.engines.listeners import EngineSocket, engine_sockets
 
 if TYPE_CHECKING:
@@ -126,8 +126,11 @@ class SocketResolver:
         if isinstance(view, Unresolvable):
             return view
         if isinstance(view.at, Miss):
-            return Unresolvable(view.at.value)
-        socket = self._engine_at(view.at)
+            if view.at is not Miss.MISSING or path not in MOSTLY_MISSING:
+                return Unresolvable(view.at.value)
+            socket = None
+        else:
+            socket = self._engine_at(view.at)
         if view.shared:
             held = OTHER_FOR if socket is None else ENGINE_FOR
             verdicts[key] = (self._clock() + held, socket)

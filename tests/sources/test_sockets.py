@@ -79,6 +79,18 @@ def test_what_is_no_engines_socket_is_nothing(tmp_path: Path, resolver: SocketRe
     assert ask(resolver, tmp_path / "file") is None
 
 
+def test_a_name_service_cache_that_nobody_runs_is_no_engine(
+    tmp_path: Path, resolver: SocketResolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = tmp_path / "socket", tmp_path / "other"
+    monkeypatch.setattr(sockets, "MOSTLY_MISSING", frozenset({str(path)}))
+    # The lookup asks no file system: what is missing must be known to the kernel, as nscd's is.
+    assert not path.exists()
+    assert not other.exists()
+    assert ask(resolver, path) is None
+    assert ask(resolver, other) == Unresolvable("missing")
+
+
 def test_a_missing_path_has_no_verdict(tmp_path: Path, resolver: SocketResolver) -> None:
     assert isinstance(ask(resolver, tmp_path / "nothing"), Unresolvable)
     assert isinstance(ask(resolver, "/" + "x" * 5000), Unresolvable)

@@ -50,6 +50,11 @@ NO_API_DIRECTORIES = frozenset({"libnetwork"})
 dockerd's libnetwork socket in every start."""
 
 
+MOSTLY_MISSING = frozenset({"/var/run/nscd/socket"})
+"""Where programs of glibc look for a daemon that hardly any host runs (nscd/nscd-client.h), each of
+them twice; only root can put anything there. Other paths that lead nowhere are asked for again."""
+
+
 def engine_called(program: str) -> tuple[Engine | str, Api]:
     """Tell an engine program's engine, or its own name, and what it speaks on its sockets."""
     return PROGRAMS.get(program, (program, "unknown"))
