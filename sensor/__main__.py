@@ -2,9 +2,11 @@
 
 import sys
 
-# asyncio imports ssl where it finds it: 3 MiB for an agent that speaks unix sockets only.
-sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
+# asyncio imports ssl where it finds it: 3 MiB for an agent that speaks unix sockets only. hashlib
+# imports OpenSSL's hashes likewise, 2 MiB, and has its own.
+for module in ("ssl", "_hashlib"):
+    sys.modules.setdefault(module, None)  # type: ignore[arg-type]
 
-from sensor.cli.main import main  # noqa: E402 - after the line above
+from sensor.cli.main import main  # noqa: E402 - after the lines above
 
 main()
