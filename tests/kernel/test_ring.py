@@ -208,8 +208,12 @@ def small() -> Iterator[Probes]:
 
 @pytest.fixture
 def tool(tmp_path: Path) -> Path:
-    """A program of a watched name that does nothing."""
-    program = tmp_path / "crictl"
+    """A client that does nothing."""
+    return idle_program(tmp_path, "crictl")
+
+
+def idle_program(directory: Path, name: str) -> Path:
+    program = directory / name
     shutil.copy(shutil.which("true") or "/bin/true", program)
     return program
 
@@ -282,15 +286,35 @@ def test_starts_that_found_no_room_are_counted(small: Probes, bundle: Bundle) ->
 
 
 @pytest.mark.kernel
-def test_a_reader_that_releases_nothing_is_woken_by_the_next_record(
-    small: Probes, tool: Path
+def test_a_reader_that_releases_nothing_is_woken_by_the_next_runtime(
+    small: Probes, tmp_path: Path
 ) -> None:
+    runtime = idle_program(tmp_path, "crun")
     take(small.commands)
     with select.epoll() as epoll:
         epoll.register(small.commands.descriptor, select.EPOLLIN | select.EPOLLET)
         for number in range(3):
-            call(tool, number)
+            call(runtime, number)
             assert epoll.poll(5)
-            while number not in numbers(small.commands.drain(), tool):
+            while number not in numbers(small.commands.drain(), runtime):
                 assert epoll.poll(5)
     take(small.commands)
+
+
+@pytest.mark.kernel
+def test_a_client_is_background_that_wakes_nobody(
+    small: Probes, tool: Path, tmp_path: Path
+) -> None:
+    runtime = idle_program(tmp_path, "crun")
+    take(small.commands)
+    with select.epoll() as epoll:
+        epoll.register(small.commands.descriptor, select.EPOLLIN | select.EPOLLET)
+        epoll.poll(0)
+        call(tool, 1)
+        assert small.commands.backlog() > 0
+        assert not epoll.poll(0)
+        call(runtime, 2)
+        assert epoll.poll(5)
+    records = take(small.commands)
+    assert numbers(records, tool) == [1]
+    assert numbers(records, runtime) == [2]
