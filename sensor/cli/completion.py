@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import CompletionItem
 
 from sensor.cli.options import SOCKET
 from sensor.errors import CastoffError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 0.25
 ITEMS_MAX = 200
 SHORT_ID = 12
-VARIABLE = "_CASTOFF_COMPLETE"
 
 
 class ContainerName(click.ParamType):
@@ -114,15 +113,60 @@ def _typable(word: str) -> bool:
     return word.isascii() and all(one.isalnum() or one in "._-" for one in word)
 
 
+_BASH = r"""
+_castoff_completion() {
+    # What stands before the cursor, by its spaces: to bash a "=" is a word of its own.
+    local line=${COMP_LINE:0:COMP_POINT} words word kind value
+    read -r -a words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    word=${words[-1]}
+    local before=
+    [[ $COMP_WORDBREAKS == *=* && $word == *=* ]] && before=${word%=*}=
+    COMPREPLY=()
+    while IFS=, read -r kind value; do
+        [[ $kind == plain ]] || continue
+        [[ $value == *= ]] && compopt -o nospace
+        COMPREPLY+=("${value#"$before"}")
+    done < <(COMP_WORDS=$line COMP_CWORD=$((${#words[@]} - 1)) _CASTOFF_COMPLETE=bash_complete "$1")
+}
+complete -o nosort -F _castoff_completion castoff
+"""
+
+_ZSH = r"""
+#compdef castoff
+_castoff_completion() {
+    local -a items whole open shown
+    local kind value help
+    items=("${(@f)$(COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT - 1)) \
+        _CASTOFF_COMPLETE=zsh_complete "${words[1]}")}")
+    for kind value help in "${items[@]}"; do
+        [[ $kind == plain ]] || continue
+        if [[ $value == *= ]]; then
+            open+=("$value")
+        else
+            whole+=("$value")
+            [[ $help == _ ]] && shown+=("$value") || shown+=("$value  $help")
+        fi
+    done
+    (( $#open )) && compadd -S '' -V castoff -a open
+    (( $#whole )) && compadd -l -d shown -V castoff -a whole
+    (( $#open + $#whole ))
+}
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    _castoff_completion "$@"
+else
+    compdef _castoff_completion castoff
+fi
+"""
+
+_SCRIPTS = {"bash": _BASH.lstrip("\n"), "zsh": _ZSH.lstrip("\n")}
+
+
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh"]))
-@click.pass_context
-def command(ctx: click.Context, shell: str) -> None:
+def command(shell: str) -> None:
     """Print the script by which SHELL completes commands and container names.
 
     For this shell alone: eval "$(castoff completion bash)"
     """
-    kind = get_completion_class(shell)
-    if kind is None:  # click has both
-        raise click.UsageError(f"no completion for {shell}")
-    click.echo(kind(ctx.find_root().command, {}, "castoff", VARIABLE).source())
+    click.echo(_SCRIPTS[shell], nl=False)
