@@ -327,7 +327,7 @@ class _Connection:
         What a server says unasked would be taken for the answer to the next request.
         """
         silence = self._silence
-        if silence is None or silence.done():
+        if silence is None:
             return False
         silence.cancel()
         await asyncio.wait({silence})

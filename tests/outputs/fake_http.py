@@ -65,6 +65,7 @@ class FakeHttp:
     scheme: str = "http"
     received: list[Received] = field(default_factory=list)
     connections: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -75,6 +76,7 @@ class FakeHttp:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             await self.talk(reader, writer)
             writer.close()

@@ -110,6 +110,34 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones() -> Non
     talk(scenario, Answer(unasked=unasked), Answer(503))
 
 
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"?", b""])
+def test_a_kept_connection_on_which_the_server_spoke_or_closed_is_given_up(said: bytes) -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 200
+        if said:
+            fake.writers[0].write(said)
+        else:
+            fake.writers[0].close()
+        silence = client._idle[0]._silence
+        assert silence is not None
+        await asyncio.wait({silence})
+        assert (await client.post(BODY)).status == 503
+        assert fake.connections == 2
+        assert len(fake.received) == 2
+
+    talk(scenario, Answer(), Answer(503))
+
+
+def test_a_connection_that_was_idle_for_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        await client.post(BODY)
+        await client.post(BODY)
+        assert fake.connections == 2
+
+    monkeypatch.setattr(http_client, "IDLE_SECONDS", 0.0)
+    talk(scenario)
+
+
 def test_a_redirect_is_not_followed() -> None:
     async def scenario(client: HttpClient, fake: FakeHttp) -> None:
         assert (await client.post(BODY)).status == 307

@@ -14,5 +14,4 @@ _ENCODER = json.JSONEncoder(check_circular=False, allow_nan=False, separators=("
 
 def line(document: Document) -> bytes:
     """Return a document as a line, newline and all."""
-    # JSON allows DEL as it is, a terminal does not have to.
-    return _ENCODER.encode(document).replace("\x7f", "\\u007f").encode("ascii") + b"\n"
+    return _ENCODER.encode(document).encode("ascii") + b"\n"

@@ -14,7 +14,7 @@ from sensor.outputs.formats import cef
 from sensor.outputs.native import encode_line
 from sensor.outputs.text import visible
 from tests.outputs.formats.cef_reader import parse
-from tests.outputs.formats.records import RECORDS, record, record_of, with_container
+from tests.outputs.formats.records import RECORDS, record, record_of, remade, with_container
 from tests.outputs.sample_events import EVENTS, ID
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
@@ -64,6 +64,13 @@ def test_a_start_tells_who_and_what() -> None:
     )
     assert (told["cs4Label"], told["cs4"]) == ("startKind", "reactivation")
     assert told["sproc"] == "docker start web"
+
+
+def test_a_header_is_escaped_too() -> None:
+    native = json.loads(record(EVENTS["sensor"]).line)
+    native["sensor"]["action"] = "a|b\\c\n\x1b"
+    header, _ = parse(cef.FORMAT.line(remade(native)))
+    assert header[5] == "Sensor a|b\\c\\x0a\\x1b"
 
 
 def test_an_escape_is_never_cut_in_two() -> None:

@@ -71,13 +71,18 @@ DAMAGED = [
     b"null",
     b"\xff\xfe",
     b'{"a":NaN}',
-    b'{"a":1e999}',
     b'{"a":' + b"9" * 10_000 + b"}",
     b"[" * 100_000,
     b'{"type":"container.start"}',
     b'{"type":"container.begin","id":"x","time":"2023-11-14T22:13:33.000000123Z"}',
     b'{"type":"container.start","id":"x","time":"yesterday"}',
     b'{"type":"container.start","id":7,"time":"2023-11-14T22:13:33.000000123Z"}',
+]
+WHOLE_LINE = record(EVENTS["start"]).line
+DAMAGED += [
+    WHOLE_LINE.replace(b"3605.25", b"1e999"),
+    WHOLE_LINE.replace(b"3605.25", b"-Infinity"),
+    WHOLE_LINE[:-3],
 ]
 derived = pytest.mark.parametrize(
     "form", [form for name, form in FORMATS.items() if name != "native"], ids=lambda form: form.name
