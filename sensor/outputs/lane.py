@@ -144,6 +144,7 @@ class Lane:
                     await self._step()
                 except Exception as error:  # noqa: BLE001 - logged, and begun anew
                     await self._begin_anew(self._defect(error))
+                await self._rest()
         finally:
             self._tail.leave(self._changed.set)
             for task in self._tasks.values():
