@@ -27,6 +27,7 @@ class Collector:
         self._path = path
         self._options = {"print": "entries", **options, "path": str(path)}
         self._process: subprocess.Popen[bytes] | None = None
+        self._read = 0
         self.port = int(options.get("port", 0))
 
     def start(self) -> None:
@@ -55,13 +56,21 @@ class Collector:
                 assert pipe is not None
                 pipe.close()
 
-    def received(self) -> list[dict[str, Any]]:
-        """Return all chunks so far, in the order of their coming."""
+    def new(self) -> list[dict[str, Any]]:
+        """Return the chunks since this was asked last."""
         if not self._path.exists():
             return []
-        # A line that was cut by a kill belongs to a chunk that was not acknowledged.
-        lines = self._path.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            # A line that was cut by a kill belongs to a chunk that was not acknowledged.
+            whole, _, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + 1 if whole else 0
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def received(self) -> list[dict[str, Any]]:
+        """Return all chunks so far, in the order of their coming."""
+        self._read = 0
+        return self.new()
 
 
 @contextmanager
