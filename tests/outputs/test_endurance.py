@@ -1,4 +1,4 @@
-"""Kills of both sides and a network that fails lose nothing. ``python -m bench.delivery`` has more."""
+"""Kills of both sides and a failing network lose nothing. ``python -m bench.delivery`` has more."""
 
 from __future__ import annotations
 
