@@ -39,6 +39,8 @@ def disk(own_agent: Agent) -> Iterator[Path]:
     )
     yield place
     own_agent.close()
+    # What the disk had no room for waits in the rings: not for the next test's agent.
+    unload_probes()
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
@@ -138,8 +140,7 @@ def test_what_did_not_fit_in_memory_is_a_gap_when_the_disk_works_again(
         PATIENCE,
     )
     assert own_agent.counter("store.failing") == 1
-    lost = own_agent.counter("store.lost")
-    assert lost
+    assert own_agent.counter("store.lost")
     greedy.unlink()
     until(lambda: own_agent.counter("store.failing") == 0, "the disk works again", PATIENCE)
 
@@ -150,14 +151,11 @@ def test_what_did_not_fit_in_memory_is_a_gap_when_the_disk_works_again(
         return found[-1] if found else None
 
     said = until(gap, "the loss is said", PATIENCE)
-    assert said["gap"]["lost"] == lost
+    assert said["gap"]["lost"] == own_agent.counter("store.lost")
     assert said["gap"]["since"] < said["gap"]["until"]
     container = unique("after")
     runc.run(container, "true")
     until(lambda: starts_in(logged(own_agent, 200))[container] == 1, "it is kept", PATIENCE)
-    own_agent.stop()
-    # What the log of a small disk has no room for need not wait for the next test's agent.
-    unload_probes()
 
 
 def test_a_read_only_state_directory_is_outlasted(own_agent: Agent, runc: Runc, disk: Path) -> None:
