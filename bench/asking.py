@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import selectors
 import socket
@@ -37,7 +38,8 @@ from bench.programs import compiled
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
 from sensor.control.client import AgentClient
-from sensor.outputs.native import rfc3339
+from sensor.outputs.native import encode_line, rfc3339
+from sensor.store.log import Store, StoreSettings
 from tests.e2e.engines.image import IMAGE
 from tests.e2e.engines.lab import unique
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
     from bench.agent import Line
     from bench.engine import Engines
+    from sensor.store.entry import NewEntry
 
 COMMAND = "python -m bench.asking"
 EVENTS = 1_000_000
@@ -58,10 +61,38 @@ FOLLOWERS = 50
 DELAY_MS = 50.0
 ROUNDS = 24
 SAMPLES = 20
+BEGAN = 1_700_000_000 * store.SECOND
+STEP = store.SECOND // 10
 NS_PER_MS = 1e6
 
 
 # --------------------------------------------------------------------------- a large log
+
+
+def large_log(directory: Path, count: int) -> Path:
+    """Make a log of so many events, a tenth of a second apart; returns its directory.
+
+    Few are encoded, and stand in it again and again.
+    """
+    samples = [
+        store.entry(number, encode_line(store.event(number))) for number in range(store.SAMPLES)
+    ]
+
+    def entries(first: int) -> list[NewEntry]:
+        return [
+            dataclasses.replace(
+                samples[number % len(samples)],
+                id=f"{number:032x}",
+                time=number * STEP,
+                wall=BEGAN + number * STEP,
+            )
+            for number in range(first, min(first + store.BLOCK, count))
+        ]
+
+    made = Store(directory, StoreSettings(sync="normal", max_bytes=8 << 30))
+    store.fill(made, (entries(first) for first in range(0, count, store.BLOCK)))
+    made.close()
+    return directory
 
 
 def timed(agent: Agent, target: str) -> float:
@@ -77,12 +108,13 @@ def timed(agent: Agent, target: str) -> float:
 
 def queries(agent: Agent, events: int) -> Iterator[Row]:
     """Ask the socket for the first 100 rows, by time, type and container."""
-    middle = store.entry(events // 2, b"")
-    since, until = (rfc3339(middle.wall + later * store.SECOND) for later in (0, 86_400))
+    middle = BEGAN + events // 2 * STEP
+    since, until = (rfc3339(middle + later * store.SECOND) for later in (0, 86_400))
+    name = store.entry(events // 2 % store.SAMPLES, b"").name
     asked = {
         "time": {"since": since, "until": until},
         "type": {"type": "stop", "since": rfc3339(0)},
-        "container": {"filter": f"container={middle.name}", "since": rfc3339(0)},
+        "container": {"filter": f"container={name}", "since": rfc3339(0)},
     }
     for what, words in asked.items():
         target = f"/v1/events?{urlencode({**words, 'limit': QUERY_ROWS})}"
@@ -257,12 +289,10 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base:
         say(f"making a log of {arguments.events:,} events")
-        made, _ = store.large(Path(base), arguments.events)
-        made.close()
+        state = large_log(Path(base) / "state", arguments.events)
         try:
             with own_lab() as lab, engines(lab) as running:
                 stamp = compiled("stamp", lab.sub("programs"))
-                state = made.path.parent
                 config = lab.directory / "large.toml"
                 config.write_text("[store]\nmax_mib = 8192\nmax_age_days = 36500\n")
                 with Agent(lab, stamp, "run", "--config", config, state=state) as agent:

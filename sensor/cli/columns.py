@@ -1,7 +1,13 @@
-"""Columns for people: as wide as what stands in them, cut to the terminal where they must be."""
+"""Columns for people: as wide as what stands in them, cut to the terminal where they must be.
+
+Not by rich: it takes a table as a whole, while events come one by one, and importing it takes as
+long as ``castoff status`` may take altogether (170 ms and more beside 70). Escaping and widths are
+in :mod:`sensor.outputs.text` in any case.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.outputs.text import columns, fit, visible
@@ -10,32 +16,72 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GAP = "  "
-LEAST = 8
-"""Columns that a column keeps when the terminal is narrow."""
+LEAST = 12
+"""Columns that a column which may be cut keeps as long as others can go instead."""
 _SPANS = ((60, 1, "s"), (3600, 60, "min"), (172_800, 3600, "h"))
 
 
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, *, colour: bool = False
-) -> list[str]:
-    """Return the lines of a table; ``width`` is None where nothing is cut."""
-    shown = [[visible(cell) for cell in row] for row in rows]
-    widths = [max(map(columns, cells)) for cells in zip(header, *shown, strict=True)]
-    if width is not None:
-        over = sum(widths) + len(GAP) * (len(widths) - 1) - width
-        while over > 0 and max(widths) > LEAST:
-            place = widths.index(max(widths))
-            second = max(LEAST, *(one for n, one in enumerate(widths) if n != place), 0)
-            cut = max(1, min(over, widths[place] - min(second, widths[place])))
-            widths[place] -= cut
-            over -= cut
-    lines = [
-        GAP.join(fit(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *shown)
-    ]
-    if colour:
-        lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
-    return lines
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a table, and what gives way on a narrow terminal.
+
+    Columns of ``flexible`` are cut, the widest first, down to ``LEAST``; before they are cut
+    further those of ``expendable`` go, the first of them first.
+    """
+
+    header: tuple[str, ...]
+    flexible: frozenset[str]
+    expendable: tuple[str, ...]
+
+    def table(
+        self, rows: Sequence[Sequence[str]], width: int | None, *, colour: bool = False
+    ) -> list[str]:
+        """Return the lines of a table; ``width`` is None where nothing is cut."""
+        shown = [[visible(cell) for cell in row] for row in rows]
+        natural = {
+            name: max(map(columns, cells))
+            for name, *cells in zip(self.header, self.header, *shown, strict=True)
+        }
+        widths = natural if width is None else self._fitting(natural, width)
+        lines = [
+            GAP.join(
+                fit(cell, widths[name])
+                for name, cell in zip(self.header, row, strict=True)
+                if name in widths
+            ).rstrip()
+            for row in (self.header, *shown)
+        ]
+        if width is not None:
+            lines = [fit(line, width).rstrip() for line in lines]
+        if colour:
+            lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
+        return lines
+
+    def _fitting(self, natural: dict[str, int], width: int) -> dict[str, int]:
+        """Choose the columns that stay, and their widths."""
+        widths = dict(natural)
+        going = list(self.expendable)
+        while going and _total(self._least(widths)) > width:
+            widths.pop(going.pop(0))
+        while (over := _total(widths) - width) > 0:
+            cut = [name for name in widths if name in self.flexible and widths[name] > LEAST]
+            if not cut:
+                break
+            cut.sort(key=widths.__getitem__)
+            widest = cut.pop()
+            second = max(LEAST, widths[cut[-1]] if cut else 0)
+            widths[widest] -= max(1, min(over, widths[widest] - second))
+        return widths
+
+    def _least(self, widths: dict[str, int]) -> dict[str, int]:
+        return {
+            name: min(size, LEAST) if name in self.flexible else size
+            for name, size in widths.items()
+        }
+
+
+def _total(widths: dict[str, int]) -> int:
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
 
 
 def ago(then: int | None, now: int) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from sensor.cli.columns import ago, table
+from sensor.cli.columns import Layout, ago
 from sensor.cli.completion import ContainerName
 from sensor.cli.options import (
     colour_option,
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHORT_ID = 12
-HEADER = ("CONTAINER", "NAME", "IMAGE", "RUNTIME", "STATE", "PID", "STARTED", "STARTS", "POD")
+LAYOUT = Layout(
+    header=("CONTAINER", "NAME", "IMAGE", "RUNTIME", "STATE", "PID", "STARTED", "STARTS", "POD"),
+    flexible=frozenset({"NAME", "IMAGE", "POD"}),
+    expendable=("STARTS", "PID", "RUNTIME", "POD"),
+)
 
 
 @click.command()
@@ -59,7 +63,7 @@ def command(
     found = [ContainerView.from_document(document) for document in documents]
     rows = [_row(one, time.time_ns(), no_trunc=no_trunc) for one in found]
     painted = coloured(colour)
-    for line in table(HEADER, rows, width(no_trunc=no_trunc), colour=painted):
+    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
         click.echo(line, color=painted)
 
 

@@ -74,17 +74,33 @@ class Table:
     def line(self, event: Event) -> str:
         """Return the event's line."""
         container = event.container
-        image = container.image if container else None
+        if container is None:
+            return self._coloured(event, self._sentence(event))
+        image = container.image
         line = self._row(
             _clock(event.time + event.realtime_offset),
             _event(event),
-            container.id[:SHORT_ID] if container else "",
-            (container.name if container else None) or "-",
+            container.id[:SHORT_ID],
+            container.name or "-",
             (image.name or image.id or "-") if image else "-",
-            (container.runtime or container.oci_runtime or "-") if container else "-",
+            container.runtime or container.oci_runtime or "-",
             _cause(event),
         )
+        return self._coloured(event, line)
+
+    def _coloured(self, event: Event, line: str) -> str:
         return f"\x1b[{_COLOURS[event.type]}m{line}\x1b[0m" if self.colour else line
+
+    def _sentence(self, event: Event) -> str:
+        """Return the line of an event about no container: its text takes all columns."""
+        time = _clock(event.time + event.realtime_offset)[: self._time_width]
+        head = (fit(time, self._time_width), fit(_event(event), EVENT_WIDTH))
+        line = SEPARATOR.join((*head, visible(_cause(event))))
+        return (line if self.width is None else fit(line, self.width)).rstrip()
+
+    @property
+    def _time_width(self) -> int:
+        return TIME_WIDTH_NARROW if self._narrow else TIME_WIDTH
 
     @property
     def _narrow(self) -> bool:
@@ -92,8 +108,7 @@ class Table:
 
     def _row(self, time: str, what: str, short_id: str, *rest: str) -> str:
         name, image, runtime, cause = map(visible, rest)
-        time_width = TIME_WIDTH_NARROW if self._narrow else TIME_WIDTH
-        fixed = [fit(time[:time_width], time_width), fit(what, EVENT_WIDTH)]
+        fixed = [fit(time[: self._time_width], self._time_width), fit(what, EVENT_WIDTH)]
         fixed.append(fit(visible(short_id), SHORT_ID))
         if not self._narrow:
             fixed.append(fit(runtime, RUNTIME_WIDTH))

@@ -1,0 +1,91 @@
+"""Names and labels that somebody made to mislead: shown escaped and bounded by every verb."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from sensor.control.view import ContainerView
+from tests.cli.asking import ask
+from tests.control.bridge import Running, running
+from tests.control.sample_agent import EVIL, WEB, Log, View, line
+
+LABEL = 64 * 1024
+ATTACKS = {
+    "escape": "\x1b]0;owned\x07\x1b[2J\x1b[1;1H",
+    "newline": "web\n12:00:00  start  forged",
+    "return": "web\rforged",
+    "right_to_left": "web\u202egnp.exe\u2066",
+    "zero_width": "w\u200beb\u200d\ufeff",
+    "c1": "\x9b2J\x85",
+    "no_utf8": "\udcff\udcfe",
+    "long": "x" * LABEL,
+    "rich_markup": "[red]web[/red] :skull:",
+}
+VERBS = [
+    ("events", ()),
+    ("events", ("--no-trunc",)),
+    ("containers", ("--all",)),
+    ("containers", ("--all", "--no-trunc")),
+    ("containers", (EVIL[:12],)),
+    ("explain", (EVIL[:12],)),
+    ("explain", (EVIL[:12], "--no-trunc")),
+    ("whois", ("4243",)),
+]
+
+
+@pytest.fixture(params=ATTACKS)
+def attack(request: pytest.FixtureRequest) -> str:
+    return ATTACKS[request.param]
+
+
+@pytest.fixture
+def agent(attack: str) -> Iterator[Running]:
+    """An agent whose container has the attack wherever somebody else chooses the text."""
+    log = Log()
+    image = {"name": attack, "id": attack, "digest": None}
+    log.events[1] = line(
+        1, id=EVIL, name=attack, image=image, labels={attack: attack}, command=[attack],
+        user=attack, cgroup=f"/{attack}",
+    )  # fmt: skip
+    view = View((ContainerView(EVIL, attack, attack, attack, "running", 7, None, 1),))
+    view.members[4243] = type(view.members[4243])(EVIL, (WEB,), f"/docker/{attack}")  # type: ignore[misc, call-arg]
+    with running(view, log) as one:
+        yield one
+
+
+@pytest.mark.parametrize(("verb", "arguments"), VERBS)
+def test_nothing_of_it_reaches_the_terminal(
+    agent: Running, attack: str, verb: str, arguments: tuple[str, ...]
+) -> None:
+    done = ask(verb, agent, *arguments)
+    assert done.exit_code == 0, done.output
+    lines = done.output.split("\n")
+    assert all(one.isprintable() for one in lines)
+    assert "forged" not in [one.strip() for one in lines]
+    assert not any(one.startswith("12:00:00") for one in lines)
+    if attack == ATTACKS["rich_markup"]:
+        assert attack in done.output, "no markup is interpreted"
+
+
+@pytest.mark.parametrize(("verb", "arguments"), VERBS)
+def test_a_terminal_s_line_is_never_longer_than_the_terminal(
+    agent: Running, verb: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "--no-trunc" in arguments:
+        pytest.skip("nothing is to be cut")
+    monkeypatch.setattr(f"sensor.cli.{verb}.width", lambda **_: 80, raising=False)
+    done = ask(verb, agent, *arguments)
+    assert done.exit_code == 0
+    if verb != "whois":
+        assert max(map(len, done.output.split("\n"))) <= 200
+
+
+def test_json_is_as_it_was_sent_and_one_line(agent: Running, attack: str) -> None:
+    done = ask("events", agent, "-o", "json")
+    (only,) = done.output.splitlines()
+    if "\udcff" not in attack:
+        assert json.loads(only)["container"]["name"] == attack
+    assert only.isascii() or only.isprintable()
