@@ -24,10 +24,13 @@ from sensor.cli.reading import nanoseconds
 from sensor.cli.tree import Tree
 from sensor.control.causes import Step
 from sensor.control.client import AgentClient, RequestRefused
-from sensor.outputs.text import visible
+from sensor.outputs.text import fit, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+HEADING_LEAST = 70
+"""Columns of the lines above the tree on any terminal: a whole id has 64."""
 
 SECONDS_SHOWN = 23
 """Characters of a time of RFC 3339 up to its milliseconds."""
@@ -55,13 +58,14 @@ def command(
         click.echo(json.dumps(told, separators=(",", ":")))
         return
     painted = coloured(colour)
-    tree = Tree(width(no_trunc=no_trunc), painted, unicode=not plain and _unicode())
+    room = width(no_trunc=no_trunc)
+    tree = Tree(room, painted, unicode=not plain and _unicode())
     steps = [Step.from_document(one) for one in told["steps"]]
-    for line in (*_heading(told["event"]), "", *tree.lines(steps)):
+    for line in (*_heading(told["event"], room), "", *tree.lines(steps)):
         click.echo(line, color=painted)
 
 
-def _heading(event: dict[str, Any]) -> list[str]:
+def _heading(event: dict[str, Any], room: int | None) -> list[str]:
     container = event["container"]
     image = (container.get("image") or {}).get("name")
     name = container.get("name")
@@ -74,7 +78,10 @@ def _heading(event: dict[str, Any]) -> list[str]:
         lines.append(f"id {container['id']}")
     lines.append(f"{_start(event)}, {when[:SECONDS_SHOWN].replace('T', ' ')} UTC, {since}")
     lines.append(f"confidence: {sure}")
-    return [visible(line) for line in lines]
+    shown = [visible(line) for line in lines]
+    if room is None:
+        return shown
+    return [fit(line, max(room, HEADING_LEAST)).rstrip() for line in shown]
 
 
 def _start(event: dict[str, Any]) -> str:

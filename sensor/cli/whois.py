@@ -11,10 +11,14 @@ import click
 from sensor.cli.options import output_option, socket_option
 from sensor.control.client import AgentClient
 from sensor.control.view import ContainerView
-from sensor.outputs.text import visible
+from sensor.outputs.text import ELLIPSIS, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+VALUE_MAX = 1024
+"""Characters shown of one thing; ``-o json`` has all of it."""
 
 
 @click.command()
@@ -53,4 +57,8 @@ def _lines(pid: int, told: dict[str, object]) -> list[str]:
         ("inside of", ", ".join(map(str, parents)) if isinstance(parents, list) else None),
         ("cgroup", told.get("cgroup")),
     ]
-    return [f"{name:<10} {visible(str(value))}" for name, value in pairs if value]
+    return [f"{name:<10} {visible(_bounded(str(value)))}" for name, value in pairs if value]
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}{ELLIPSIS}"

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sensor.control.view import ContainerView
+from sensor.cli.whois import VALUE_MAX
+from sensor.control.view import ContainerView, Membership
+from sensor.outputs.text import columns
 from tests.cli.asking import ask
 from tests.control.bridge import Running, running
 from tests.control.sample_agent import EVIL, WEB, Log, View, line
@@ -51,7 +53,7 @@ def agent(attack: str) -> Iterator[Running]:
         user=attack, cgroup=f"/{attack}",
     )  # fmt: skip
     view = View((ContainerView(EVIL, attack, attack, attack, "running", 7, None, 1),))
-    view.members[4243] = type(view.members[4243])(EVIL, (WEB,), f"/docker/{attack}")  # type: ignore[misc, call-arg]
+    view.members[4243] = Membership(EVIL, (WEB,), f"/docker/{attack}")
     with running(view, log) as one:
         yield one
 
@@ -70,17 +72,18 @@ def test_nothing_of_it_reaches_the_terminal(
         assert attack in done.output, "no markup is interpreted"
 
 
-@pytest.mark.parametrize(("verb", "arguments"), VERBS)
-def test_a_terminal_s_line_is_never_longer_than_the_terminal(
-    agent: Running, verb: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if "--no-trunc" in arguments:
-        pytest.skip("nothing is to be cut")
-    monkeypatch.setattr(f"sensor.cli.{verb}.width", lambda **_: 80, raising=False)
+@pytest.mark.parametrize("verb", ["events", "containers", "explain"])
+def test_lines_fit_the_terminal(agent: Running, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"sensor.cli.{verb}.width", lambda **_: 80)
+    arguments = {"events": (), "containers": ("--all",), "explain": (EVIL[:12],)}[verb]
     done = ask(verb, agent, *arguments)
     assert done.exit_code == 0
-    if verb != "whois":
-        assert max(map(len, done.output.split("\n"))) <= 200
+    assert max(map(columns, done.output.split("\n"))) <= 80
+
+
+def test_whois_shows_a_bounded_piece_of_each(agent: Running) -> None:
+    done = ask("whois", agent, "4243")
+    assert max(map(len, done.output.split("\n"))) <= 4 * VALUE_MAX + 20
 
 
 def test_json_is_as_it_was_sent_and_one_line(agent: Running, attack: str) -> None:
