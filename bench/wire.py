@@ -1,0 +1,217 @@
+"""``python -m bench.wire``: bytes of a start on the way to each kind of collector, and at rest.
+
+The starts are those of the golden captures, many times over: each time of other containers and
+processes, at another time, with one of a few hundred names and images. Alone is a batch of one, as
+a quiet node sends it; full is a batch of 500. Bodies only: the heads of HTTP add some 200 bytes to
+a batch, TCP and TLS what they add.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import random
+import re
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.machine import machine
+from bench.rows import Row, table
+from sensor.outputs import elasticsearch, otlp, splunk
+from sensor.outputs.delivery import Batch, Record
+from sensor.outputs.elasticsearch import BulkOperation, Elasticsearch
+from sensor.outputs.forward.chunk import Encoding, encode
+from sensor.outputs.forward.output import LEVEL
+from sensor.outputs.forward.record import compact
+from sensor.outputs.forward.record import native as native_document
+from sensor.outputs.http import GZIP_LEVEL, Plain
+from sensor.outputs.http_settings import Body
+from sensor.outputs.native import rfc3339
+from sensor.outputs.registry import format_of
+from sensor.outputs.rfc5424 import Framing, Header, frame, message
+from sensor.outputs.splunk import Splunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COMMAND = "python -m bench.wire"
+ROOT = Path(__file__).parents[1]
+FULL = 500
+BATCHES = 8
+STORED = 100_000
+"""Starts that are put into ClickHouse."""
+NAMES, IMAGES, HOSTS = 300, 200, 100
+BEGIN = time.time_ns() - 2 * 86_400 * 1_000_000_000
+"""Two days ago: ClickHouse throws away what is older than the schema's TTL."""
+MEAN_BETWEEN = 1_000_000_000
+"""Nanoseconds from one start of a node to the next."""
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
+_ID = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def starts(count: int) -> list[Record]:
+    """Return records of that many starts, of one node after the other in batches of 500."""
+    dice = random.Random(7)
+    patterns = [
+        line
+        for path in sorted((ROOT / "tests" / "golden").glob("*.jsonl"))
+        for line in path.read_text().splitlines()
+        if json.loads(line)["type"] == "container.start"
+    ]
+    made, wall = [], BEGIN
+    for sequence in range(count):
+        wall += int(dice.expovariate(1) * MEAN_BETWEEN)
+        event = _another(json.loads(dice.choice(patterns)), dice, wall, sequence // FULL % HOSTS)
+        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        made.append(Record(sequence + 1, event["id"], event["type"], wall, line))
+    return made
+
+
+def _another(event: dict[str, Any], dice: random.Random, wall: int, host: int) -> dict[str, Any]:
+    """Return the start of another container, at another time."""
+    ids: dict[str, str] = {}
+
+    def other(match: re.Match[str]) -> str:
+        return ids.setdefault(match[0], f"{dice.getrandbits(256):064x}")
+
+    def walk(value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON
+        if isinstance(value, dict):
+            return {name: walk(inner, name) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [walk(inner, key) for inner in value]
+        if key in {"pid", "session"} and isinstance(value, int):
+            return dice.randrange(1 << 22)
+        if isinstance(value, str) and _TIME.fullmatch(value):
+            return rfc3339(wall - dice.randrange(900_000_000))
+        return _ID.sub(other, value) if isinstance(value, str) else value
+
+    image = dice.randrange(IMAGES)
+    known = random.Random(image)
+    made: dict[str, Any] = walk(event)
+    made["id"], made["time"] = f"{dice.getrandbits(128):032x}", rfc3339(wall)
+    made["container"]["name"] = f"shop-{dice.randrange(NAMES)}"
+    if made["container"]["image"] is not None:
+        made["container"]["image"] = {
+            "name": f"registry.example/team-{image % 20}/app-{image}:1.{image % 7}",
+            "id": f"sha256:{known.getrandbits(256):064x}",
+            "digest": None,
+        }
+    machine_id = f"{random.Random(host).getrandbits(128):032x}"
+    made["host"] |= {"name": f"node-{host}", "machine_id": machine_id}
+    return made
+
+
+def ways() -> Iterator[tuple[str, Callable[[Batch], bytes]]]:
+    """Yield each way's name, and the function that gives the bytes of a batch."""
+    native, cef, ecs = format_of("native"), format_of("cef"), format_of("ecs")
+    packed = Plain(native, target="/", body=Body.LINES)
+    hec = Splunk(
+        native,
+        target=splunk.EVENT_PATH,
+        host="node-1",
+        sourcetype="castoff:event",
+        index=None,
+        acknowledge=False,
+    )
+
+    def squeezed(make: Callable[[Batch], bytes]) -> Callable[[Batch], bytes]:
+        return lambda batch: gzip.compress(make(batch), GZIP_LEVEL, mtime=0)
+
+    def bulk(form: str) -> Elasticsearch:
+        return Elasticsearch(
+            format_of(form),
+            target=elasticsearch.BULK_PATH,
+            index="castoff-{date}",
+            operation=BulkOperation.CREATE,
+        )
+
+    def syslog(line: Callable[[Record], bytes]) -> Callable[[Batch], bytes]:
+        return lambda batch: b"".join(
+            frame(Framing.OCTET_COUNTING, message(Header(), record, line(record)))
+            for record in batch.records
+        )
+
+    yield "native, as lines", lambda batch: packed.request(batch).body
+    yield "http, lines, gzip", squeezed(lambda batch: packed.request(batch).body)
+    yield "http, Splunk, gzip", squeezed(lambda batch: hec.request(batch).body)
+    yield "http, bulk, gzip", squeezed(lambda batch: bulk("native").request(batch).body)
+    yield "http, bulk, ECS, gzip", squeezed(lambda batch: bulk("ecs").request(batch).body)
+    yield "otlp, gzip", otlp_body
+    full = Encoding("castoff.event", LEVEL, native_document)
+    brief = Encoding("castoff.event", LEVEL, compact)
+    yield "forward, gzip", lambda batch: encode(batch, full).data
+    yield "forward, compact, gzip", lambda batch: encode(batch, brief).data
+    yield "syslog, native", syslog(native.line)
+    yield "syslog, CEF", syslog(cef.line)
+    yield "ECS, as lines", lambda batch: b"".join(map(ecs.line, batch.records))
+
+
+def otlp_body(batch: Batch) -> bytes:
+    """Return the body that the OTLP output posts."""
+    body, _ = asyncio.run(otlp._encoded(batch.records, packed=True))  # noqa: SLF001 - what is sent
+    return body
+
+
+def sizes(records: list[Record]) -> list[Row]:
+    """Measure each way, with batches of one and full ones."""
+    alone = [Batch(bytes(16), (record,)) for record in records[:FULL]]
+    full = [
+        Batch(bytes(16), tuple(records[at : at + FULL])) for at in range(0, BATCHES * FULL, FULL)
+    ]
+    rows = []
+    for name, make in ways():
+        one = statistics.median(len(make(batch)) for batch in alone)
+        many = statistics.median(len(make(batch)) / FULL for batch in full)
+        told = f"{one:,.0f} alone, {many:,.0f} in a full batch"
+        rows.append(Row(name, told, None, None, COMMAND, {"alone": one, "full": many}))
+    return rows
+
+
+def at_rest(count: int) -> Row:
+    """Measure what a start takes in ClickHouse, merged: with its whole line, and without."""
+    from chdb.session import Session  # noqa: PLC0415 - half a GiB
+
+    from tests.deploy.conftest import SCHEMA, statements  # noqa: PLC0415 - imports chdb
+
+    with tempfile.TemporaryDirectory() as directory:
+        session: Any = Session(directory)
+        for statement in statements(SCHEMA.read_text()):
+            session.query(statement)
+        records = starts(count)
+        for at in range(0, count, 10_000):
+            body = b"".join(record.line for record in records[at : at + 10_000]).decode()
+            session.query(f"INSERT INTO castoff.inbox FORMAT JSONAsString {body}")
+        session.query("OPTIMIZE TABLE castoff.events FINAL")
+        asked = (
+            "SELECT sum(column_data_compressed_bytes) AS n FROM system.parts_columns"
+            " WHERE table = 'events' AND active"
+        )
+        whole, line = (
+            json.loads(str(session.query(f"{asked}{more}", "JSONEachRow")))["n"] / count
+            for more in ("", " AND column = 'event'")
+        )
+        session.close()
+    told = f"{whole:,.0f}, of which the whole event as text {line:,.0f}"
+    return Row("ClickHouse, merged", told, None, None, COMMAND, {"bytes": whole, "text": line})
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument("--no-clickhouse", action="store_true", help="leave out what needs chdb")
+    arguments = parser.parse_args()
+    rows = sizes(starts(BATCHES * FULL))
+    if not arguments.no_clickhouse:
+        rows.append(at_rest(STORED))
+    print(machine())
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
