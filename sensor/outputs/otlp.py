@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from sensor.outputs.registry import Surroundings
 
 PATH = "/v1/logs"
-WINDOW = 2
-"""One batch is encoded while the one before it is under way."""
+WINDOW = 1
+"""Requests on several connections could overtake each other, and the order is the log's."""
 RECORDS = 500
 TURN = 50
 """Records that are encoded before the other outputs have their turn."""

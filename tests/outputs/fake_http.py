@@ -1,6 +1,7 @@
 """A collector that speaks HTTP and shows the faults that real ones cannot be made to show.
 
-It gives one answer after the other from a script; the last one is repeated.
+It gives one answer after the other from a script, in which a function may decide by the request;
+the last one is repeated.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -58,9 +59,12 @@ class Received:
         return gzip.decompress(self.body) if self.headers.get("content-encoding") else self.body
 
 
+Step = Answer | Fault | Callable[[Received], Answer | Fault]
+
+
 @dataclass
 class FakeHttp:
-    script: list[Answer | Fault]
+    script: list[Step]
     port: int = 0
     scheme: str = "http"
     received: list[Received] = field(default_factory=list)
@@ -71,8 +75,9 @@ class FakeHttp:
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}/"
 
-    def next_step(self) -> Answer | Fault:
-        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+    def next_step(self, received: Received) -> Answer | Fault:
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        return step(received) if callable(step) else step
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -120,10 +125,9 @@ class FakeHttp:
                 return False
         assert request is not None
         headers = {name.decode(): value.decode() for name, value in request.headers}
-        self.received.append(
-            Received(request.method.decode(), request.target.decode(), headers, bytes(body))
-        )
-        step = self.next_step()
+        received = Received(request.method.decode(), request.target.decode(), headers, bytes(body))
+        self.received.append(received)
+        step = self.next_step(received)
         if isinstance(step, Fault):
             await self.fail(step, writer)
             return False
@@ -159,7 +163,7 @@ class FakeHttp:
 
 @contextlib.asynccontextmanager
 async def fake_http(
-    *script: Answer | Fault, context: ssl.SSLContext | None = None
+    *script: Step, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[FakeHttp]:
     """Run a collector on a free port of the loopback for as long as the block lasts."""
     fake = FakeHttp(list(script) or [Answer()], scheme="https" if context else "http")

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
 from time import time
+from typing import cast
 
 import pytest
 
@@ -28,8 +29,9 @@ from sensor.outputs.tls import TlsSettings
 from sensor.secret import Secret
 from tests.outputs.batches import batch_of, golden_records, starts
 from tests.outputs.certificates import Authority
-from tests.outputs.fake_http import Answer, FakeHttp, Fault, fake_http
+from tests.outputs.fake_http import Answer, FakeHttp, Fault, Received, fake_http
 from tests.outputs.formats.records import RECORDS
+from tests.outputs.lane_world import Collector, World
 from tests.outputs.rotel import Rotel, rotel
 from tests.outputs.sample_events import HOST
 
@@ -231,6 +233,41 @@ def test_lines_that_are_no_events_are_rejected_and_the_rest_is_sent() -> None:
         assert len(fake.received) == 1
 
     talk(scenario)
+
+
+def test_batches_that_are_too_large_are_split_and_a_poison_event_is_a_dead_letter() -> None:
+    """With the engine's own lane: nothing but the poison is missing, and the order is kept."""
+    records = starts(1, 60)
+    poison = records[36]
+    taken: list[str] = []
+
+    def judge(request: Received) -> Answer:
+        (group,) = json.loads(request.text)["resourceLogs"]
+        logs = group["scopeLogs"][0]["logRecords"]
+        ids = [log["attributes"][0]["value"]["stringValue"] for log in logs]
+        if len(ids) > 16:
+            return Answer(413, b"too large")
+        if poison.id in ids:
+            return Answer(400, b"bad record")
+        taken.extend(ids)
+        return Answer()
+
+    async def run() -> None:
+        async with fake_http(judge) as fake:
+            world = World()
+            lane = world.lane(cast(Collector, OtlpTransport(OtlpSettings(fake.url))))
+            for record in records:
+                world.pages.append(record.sequence, body=record.line)
+            world.tail.written(60, 60)
+            while lane.cursor != 60:
+                await asyncio.sleep(0.01)
+            await world.stop()
+            assert taken == [record.id for record in records if record is not poison]
+            ((key, letter),) = world.pages.graves.items()
+            assert key == ("local", poison.sequence)
+            assert "HTTP 400: bad record" in letter.reason
+
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 def test_tls_with_a_private_authority(tmp_path: Path) -> None:
