@@ -510,3 +510,40 @@ def test_a_mount_over_the_directory_leaves_a_dead_rule(real: Host, tmp_path: Pat
         assert Installer(real, control).refresh().dead == ()
     finally:
         subprocess.run(["umount", run_dir], check=True)
+
+
+AUGENRULES = """
+set -e
+mount -t tmpfs castoff-test /etc/audit
+mkdir /etc/audit/rules.d
+printf -- '-D\\n' >/etc/audit/rules.d/00-site.rules
+cp "$1" /etc/audit/rules.d/
+augenrules --load
+"""
+"""In a mount namespace of its own: the host's /etc/audit is not touched."""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("form", Form)
+def test_auditd_s_own_loader_takes_the_file_among_those_of_the_site(real: Host, form: Form) -> None:
+    if shutil.which("augenrules") is None:
+        pytest.skip("needs augenrules: apt-get install auditd")
+    control = Auditctl()
+    Installer(real, control).install(form)
+    (written,) = real.rules_d.glob("*.rules")
+    wanted = control.loaded()
+    subprocess.run(["auditctl", "-D"], check=True, capture_output=True)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", AUGENRULES, "sh", written],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    if "mount" in done.stderr:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    loaded = control.loaded()
+    assert set(loaded.ours) == set(wanted.ours)
+    assert loaded.people is wanted.people
+    assert loaded.foreign == ()
