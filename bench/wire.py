@@ -154,7 +154,7 @@ def ways() -> Iterator[tuple[str, Callable[[Batch], bytes]]]:
 
 def otlp_body(batch: Batch) -> bytes:
     """Return the body that the OTLP output posts."""
-    body, _ = asyncio.run(otlp._encoded(batch.records, packed=True))  # noqa: SLF001 - what is sent
+    body, _ = asyncio.run(otlp.encoded(batch.records, packed=True))
     return body
 
 

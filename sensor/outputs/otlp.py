@@ -138,7 +138,7 @@ class OtlpTransport:
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Post the batch and judge the answer. What cannot be read of it is rejected."""
-        body, damaged = await _encoded(batch.records, packed=self._packed)
+        body, damaged = await encoded(batch.records, packed=self._packed)
         if len(damaged) == len(batch.records):
             return Delivered(damaged)
         headers = [("Content-Type", "application/json")]
@@ -168,7 +168,7 @@ class OtlpTransport:
         return Refused(said)
 
 
-async def _encoded(
+async def encoded(
     records: Sequence[Record], *, packed: bool
 ) -> tuple[bytes, tuple[Rejection, ...]]:
     """Return the body of a batch's request, and the records that are no events."""
