@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from sensor.errors import ConfigError
 from sensor.outputs import tls
 from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Rejection, Retry
+from sensor.outputs.dial import Address
+from sensor.outputs.lookup import LOOKUPS
 from sensor.outputs.nats_settings import NatsSettings
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.text import brief
@@ -58,7 +60,7 @@ class NatsTransport:
         self._host = surroundings.host.name
         self._name = f"castoff-{surroundings.output}"
         self._client: Client | None = None
-        self._inbox = ""
+        self._inbox = self._peer = ""
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
         self._next = 0
         self._problem: Exception | None = None
@@ -67,9 +69,8 @@ class NatsTransport:
     @property
     def connection(self) -> Connection:
         """The server that is connected to, else those that may be."""
-        client = self._client
-        if client is not None and client.is_connected and client.connected_url is not None:
-            return Connection(f"nats://{client.connected_url.netloc.rpartition('@')[2]}", True)  # noqa: FBT003 - connected
+        if self._client is not None and self._client.is_connected:
+            return Connection(f"nats://{self._peer}", connected=True)
         return Connection(", ".join(self._settings.servers), connected=False)
 
     async def deliver(self, batch: Batch) -> Outcome:
@@ -128,40 +129,53 @@ class NatsTransport:
             future.set_result(_ack(reply.headers, reply.data))
 
     async def _connected(self) -> Client:
-        """Return the connected client. Raises OSError, TimeoutError, nats.errors.Error."""
-        from nats.aio.client import Client as NewClient  # noqa: PLC0415 - optional
+        """Return the connected client. Raises OSError, TlsUnusable, nats.errors.Error."""
+        from nats.errors import Error  # noqa: PLC0415 - optional
 
         if self._client is not None and self._client.is_connected:
             return self._client
+        failed: Exception = OSError("no server answers")
+        for address in self._settings.addresses:
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    # The client's own lookup would hold up the agent's end when it hangs.
+                    found = await LOOKUPS.addresses(address.host, address.port)
+                    return await self._connect(address, Address(found[0], address.port))
+            except TimeoutError:
+                failed = self._blamed(OSError(f"{address} does not answer"))
+            except (OSError, Error) as error:
+                failed = self._blamed(error)
+        raise failed
+
+    async def _connect(self, named: Address, numeric: Address) -> Client:
+        """Connect to one server, whose certificate has to be for its name."""
+        from nats.aio.client import Client as NewClient  # noqa: PLC0415 - optional
+
         await self._drop()
-        settings = self._settings
+        settings, files = self._settings, self._settings.tls or TlsSettings()
         keys: dict[str, Any] = {}
         if settings.secure:
-            files = settings.tls or TlsSettings()
             keys["tls"] = await asyncio.to_thread(tls.context, files)
-            keys["tls_hostname"] = files.server_name or settings.addresses[0].host
+            keys["tls_hostname"] = files.server_name or named.host
         if settings.password is not None:
             keys |= {"user": settings.user, "password": settings.password.reveal()}
         if settings.token is not None:
             keys["token"] = settings.token.reveal()
         self._problem = None
         self._client = client = NewClient()
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await client.connect(
-                    servers=list(settings.servers),
-                    name=self._name,
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    connect_timeout=int(CONNECT_SECONDS),
-                    ping_interval=PING_SECONDS,
-                    error_cb=self._failed,
-                    closed_cb=self._closed,
-                    **keys,
-                )
-        except TimeoutError:
-            raise self._blamed(OSError("no server answers")) from None
+        await client.connect(
+            servers=[f"{'tls' if settings.secure else 'nats'}://{numeric}"],
+            name=self._name,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=int(CONNECT_SECONDS),
+            ping_interval=PING_SECONDS,
+            error_cb=self._failed,
+            closed_cb=self._closed,
+            **keys,
+        )
+        self._peer = str(named)
         self._inbox = client.new_inbox()
         await client.subscribe(f"{self._inbox}.*", cb=self._replied)
         return client

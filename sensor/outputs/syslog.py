@@ -28,7 +28,8 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.dial import Address, Unreachable, dial, dial_unix
+from sensor.outputs.dial import CONNECT_SECONDS, Address, Unreachable, dial, dial_unix
+from sensor.outputs.lookup import LOOKUPS
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.rfc5424 import Header, Unreadable, frame, message
 from sensor.outputs.syslog_channel import DatagramChannel, Loss, StreamChannel, TooLong
@@ -236,15 +237,18 @@ class SyslogTransport:
 
 async def _udp(address: Address) -> socket.socket:
     """Return a connected UDP socket. Raises Unreachable."""
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
-    except (socket.gaierror, UnicodeError) as error:
-        raise Unreachable(f"{address}: {error}") from error
-    family, kind, protocol, _, place = found[0]
-    opened = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            found = (await LOOKUPS.addresses(address.host, address.port))[0]
+    except TimeoutError as error:
+        problem = f"{address}: the name is not looked up within {CONNECT_SECONDS:g} s"
+        raise Unreachable(problem) from error
+    except OSError as error:
+        raise Unreachable(f"{address}: {error.strerror or error}") from error
+    family = socket.AF_INET6 if ":" in found else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
-        opened.connect(place)
+        opened.connect((found, address.port))
     except OSError as error:
         opened.close()
         raise Unreachable(f"{address}: {failure(error)[0]}") from error

@@ -248,6 +248,22 @@ def test_an_absent_server_is_retried() -> None:
     assert not outcome.credentials
 
 
+def test_the_next_server_is_used_when_the_first_is_not_there(
+    tmp_path: Path, running: list[NatsServer]
+) -> None:
+    port = started(tmp_path, running).port
+
+    async def scenario() -> None:
+        await make_stream(port)
+        servers = (f"nats://127.0.0.1:{free_port()}", f"nats://127.0.0.1:{port}")
+        to = nats.OUTPUT.make(NatsSettings(servers), NATIVE, SURROUNDINGS)
+        assert await to.deliver(batch_of(starts(1, 1))) == Delivered()
+        assert to.connection.peer == servers[1]
+        await to.close()
+
+    run(scenario())
+
+
 def test_a_missing_library_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "nats", None)
     with pytest.raises(ConfigError) as missing:
