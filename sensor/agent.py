@@ -58,13 +58,14 @@ from sensor.model import (
     ProbesAttached,
     ProcessKey,
 )
+from sensor.shipping import Shipping, ShippingSettings
 from sensor.sources import accounts, procfs
 from sensor.sources.kernel import KernelSource, ReadUpTo
 from sensor.store.log import StoreHealth, StoreSettings
 from sensor.witnesses import Witnesses, WitnessSettings, WitnessState
 
 if TYPE_CHECKING:
-    from sensor.control.status import Status
+    from sensor.control.status import DeliveryState, Status
     from sensor.reporting import OutputHealth
 from sensor.keeping import Keeper
 from sensor.node import NodeView
@@ -141,6 +142,7 @@ class AgentSettings:
     store_sync: str = "full"
     store_max_mib: int = 512
     store_max_age_days: int = 30
+    shipping: ShippingSettings = field(default_factory=ShippingSettings)
     log_level: str = "info"
     heartbeat_seconds: float = 3600
     """Between two signs of life; 0 for none."""
@@ -206,6 +208,7 @@ class Agent:
         self._worker: Worker | None = None
         self._witnesses: Witnesses | None = None
         self._record: Callable[[int, tuple[Observation, ...]], object] | None = None
+        self._shipping = Shipping(settings.shipping, self.host)
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
         self._keeper: Keeper | None = None
         self._marked: ReadUpTo | None = None
@@ -242,6 +245,10 @@ class Agent:
         """Tell how the store is doing, once it is open."""
         return self._keeper.health() if self._keeper is not None else None
 
+    def delivery_states(self) -> tuple[DeliveryState, ...]:
+        """Tell how the outputs that ship the log are doing."""
+        return self._shipping.states()
+
     def identity_problems(self) -> tuple[tuple[str, int], ...]:
         """Return what the identity worker could not read, counted."""
         return self._describer.problem_counts()
@@ -265,12 +272,15 @@ class Agent:
                     sync=self.settings.store_sync,
                     max_bytes=self.settings.store_max_mib << 20,
                     max_age=self.settings.store_max_age_days * _SECONDS_PER_DAY,
+                    dead_letters=self.settings.shipping.dead_letters,
                 ),
                 self.host.boot_id,
                 self._feed,
                 self._release,
             )
             stack.callback(self._keeper.close)
+            self._shipping.open(self._keeper)
+            stack.push_async_callback(self._shipping.close)
             if self.settings.capture is not None:
                 self._record = _recorder(self.settings.capture, stack)
             self._worker = Worker(self._describer.describe, self._described)
@@ -289,6 +299,7 @@ class Agent:
                     self.core, self.events, self._parsers.cgroup, lambda: self.realtime_offset
                 ),
                 log=StoreLog(self._keeper.store, self._keeper.reader),
+                deliveries=self._shipping,
                 group=self.settings.socket_group,
                 resources={"/v1/coverage": lambda query: reporting.coverage(self, query)},
             )

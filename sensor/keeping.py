@@ -52,11 +52,16 @@ class Keeper:
         self._release = release
         self.publish: Callable[[int, bytes], None] = _nobody
         """Told of each event and its sequence."""
+        self.written: Callable[[int, int], None] = _nobody_waits
+        """Told, by the writer's thread, up to which sequence the log can be read."""
+        self.missed: Callable[[str, int], None] = _nobody_misses
+        """Told, by the writer's thread, how many events an output missed for good."""
         self.store = Store(
             directory,
             settings,
             Listener(
                 durable=self._durable,
+                written=self.written,
                 failing=self._failing,
                 recovered=self._recovered,
                 dropped=self._dropped,
@@ -128,6 +133,7 @@ class Keeper:
         offset = clock.realtime_offset()
         for output, missed in dropped.unshipped.items():
             reason = f"retention took events that {output} had not shipped"
+            self.missed(output, missed.count)
             until = missed.until - offset
             self._tell(StoreLoss(until, missed.since - offset, reason, missed.count))
 
@@ -142,6 +148,14 @@ class Keeper:
 
 
 def _nobody(_sequence: int, _line: bytes) -> None:
+    pass
+
+
+def _nobody_waits(_sequence: int, _new: int) -> None:
+    pass
+
+
+def _nobody_misses(_output: str, _count: int) -> None:
     pass
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from pathlib import Path
 
+    from sensor.control.status import DeliveryState
     from sensor.correlate.core import Correlator
     from sensor.sources.kernel import KernelSource
     from sensor.store.log import StoreHealth
@@ -60,6 +61,9 @@ class Reported(Protocol):
 
     def store_health(self) -> StoreHealth | None:
         """How the store is doing, once it is open."""
+
+    def delivery_states(self) -> tuple[DeliveryState, ...]:
+        """How the outputs that ship the log are doing."""
 
     def output_states(self) -> tuple[OutputHealth, ...]:
         """How the outputs are doing."""
@@ -114,6 +118,7 @@ def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
             ("store.lost", store.lost),
             ("store.duplicates", store.duplicates),
             ("store.commits", store.commits),
+            ("store.dead_letters_dropped", store.dead_dropped),
             ("store.failing", int(store.failing is not None)),
         ]
     counters.append(("starts.waiting", int(agent.core.waiting())))
@@ -156,4 +161,5 @@ def status(agent: Reported) -> Status:
         starts=agent.events[EventType.START],
         containers_running=agent.core.table.running,
         counters=_counters(agent),
+        deliveries=agent.delivery_states(),
     )

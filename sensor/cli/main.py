@@ -21,6 +21,7 @@ VERBS = (
     "containers",
     "whois",
     "status",
+    "outputs",
     "coverage",
     "doctor",
     "selftest",

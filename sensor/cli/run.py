@@ -43,6 +43,7 @@ def command(
     reread = partial(settings.of, config, state_dir, socket, audit, engines=engines, quiet=quiet)
     wanted = reread()
     if check_config:
+        settings.check(wanted)
         click.echo("the configuration is right")
         return
     foreground.run(wanted, output, reread)

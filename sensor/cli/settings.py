@@ -10,6 +10,8 @@ import click
 from sensor.agent import AgentSettings, parsers
 from sensor.config import Config
 from sensor.model import Witness
+from sensor.shipping import ShippingSettings, transports
+from sensor.sources import procfs
 from sensor.witnesses import WitnessSettings
 
 if TYPE_CHECKING:
@@ -80,8 +82,18 @@ def of(
         store_sync=config.store.sync,
         store_max_mib=config.store.max_mib,
         store_max_age_days=config.store.max_age_days,
+        shipping=ShippingSettings(
+            outputs=config.outputs,
+            flush_seconds=config.delivery.flush_seconds,
+            dead_letters=config.delivery.dead_letters,
+        ),
         witnesses=WitnessSettings(
             audit=audit or config.sources.audit,
             engines=frozenset(w for w, wanted in followed.items() if wanted and engines),
         ),
     )
+
+
+def check(settings: AgentSettings) -> None:
+    """Make the outputs, which connect nowhere yet; raises :class:`ConfigError`."""
+    transports(settings.shipping, procfs.host_facts())

@@ -32,6 +32,13 @@ def _lines(status: Status) -> list[str]:
         f" {output.dropped} dropped"
         for output in status.outputs
     ]
+    lines += [
+        f"output   {one.name}: {one.circuit}, {one.peer or 'no peer'},"
+        f" {one.lag_events} events behind, {one.delivered} delivered, {one.retries} retries,"
+        f" {one.dead_letters} dead letters"
+        + (f"; {one.last_error_time}: {one.last_error}" if one.last_error else "")
+        for one in status.deliveries
+    ]
     lost = [drop for drop in status.drops if drop.dropped or drop.limited]
     lines += [
         f"lost     {drop.ring}/{drop.kind}: {drop.dropped} dropped, {drop.limited} held back"

@@ -58,7 +58,7 @@ class RequestRefused(CastoffError):
 
 
 _FIXES = {
-    HTTPStatus.NOT_FOUND: "see what there is with castoff containers --all",
+    HTTPStatus.NOT_FOUND: "see what there is with castoff containers --all, castoff outputs list",
     HTTPStatus.CONFLICT: "give more of the id",
     HTTPStatus.GONE: "ask again without the cursor",
     HTTPStatus.SERVICE_UNAVAILABLE: "try again; castoff status tells how the agent is doing",
@@ -96,10 +96,20 @@ class AgentClient:
             raise self._strange(f"{target} is no document")
         return told
 
-    def get(self, target: str) -> bytes:
+    def told(self, target: str) -> dict[str, Any]:
+        """Tell the agent something, with POST, and return its answer."""
+        try:
+            told = json.loads(self.get(target, method="POST"))
+        except ValueError as error:
+            raise self._strange(str(error)) from error
+        if not isinstance(told, dict):
+            raise self._strange(f"{target} is no document")
+        return told
+
+    def get(self, target: str, method: str = "GET") -> bytes:
         """Return the body of a resource."""
         body = bytearray()
-        with self._asking(target, self._seconds) as exchange:
+        with self._asking(target, self._seconds, method) as exchange:
             for chunk in exchange.chunks():
                 body += chunk
                 if len(body) > ANSWER_LIMIT:
@@ -122,16 +132,16 @@ class AgentClient:
                     raise self._strange(f"a line of {target} does not end")
 
     @contextlib.contextmanager
-    def _asking(self, target: str, silence: float) -> Iterator[_Exchange]:
+    def _asking(self, target: str, silence: float, method: str = "GET") -> Iterator[_Exchange]:
         """Send the request and check the answer's head; translate what goes wrong."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
                 self._connect(connection)
                 exchange = _Exchange(connection)
-                head = exchange.ask(target)
+                head = exchange.ask(target, method)
                 connection.settimeout(silence)
                 if head != HTTPStatus.OK:
-                    self._refuse(target, head, exchange)
+                    self._refuse(target, head, exchange, method)
                 yield exchange
             except PermissionError as error:
                 raise self._forbidden() from error
@@ -159,8 +169,10 @@ class AgentClient:
         finally:
             connection.settimeout(self._seconds)
 
-    def _refuse(self, target: str, head: HTTPStatus, exchange: _Exchange) -> None:
+    def _refuse(self, target: str, head: HTTPStatus, exchange: _Exchange, method: str) -> None:
         if head == HTTPStatus.FORBIDDEN:
+            if method != "GET":
+                raise SocketForbidden(f"{self._path}: only root may do that", "run as root")
             raise self._forbidden()
         told: object = None
         if head in _REFUSALS:
@@ -194,10 +206,10 @@ class _Exchange:
         self._connection = connection
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
 
-    def ask(self, target: str) -> HTTPStatus:
-        """Send a GET request and return the answer's status."""
+    def ask(self, target: str, method: str) -> HTTPStatus:
+        """Send a request and return the answer's status."""
         request = h11.Request(
-            method="GET", target=target, headers=[("Host", "localhost"), ("Connection", "close")]
+            method=method, target=target, headers=[("Host", "localhost"), ("Connection", "close")]
         )
         data = (self._protocol.send(request) or b"") + (
             self._protocol.send(h11.EndOfMessage()) or b""

@@ -59,6 +59,7 @@ def exposition(
         ],
     )
     _add_sources(family, status)
+    _add_deliveries(family, status)
     family.add(
         "castoff_internal",
         "unknown",
@@ -95,6 +96,46 @@ def _add_sources(family: _Families, status: Status) -> None:
         "counter",
         "Events that an output dropped.",
         [((("output", one.name),), one.dropped) for one in status.outputs],
+    )
+
+
+_DELIVERY_COUNTERS = (
+    ("delivered_events", "delivered", "Events that the collector acknowledged."),
+    ("delivered_batches", "batches", "Batches that the collector acknowledged."),
+    ("retried_batches", "retries", "Attempts of which nothing is known."),
+    ("refused_batches", "refused", "Batches that were refused and halved."),
+    ("dead_events", "dead", "Events that the collector refused for good."),
+    ("credentials_failures", "credentials", "Attempts at which the collector did not know us."),
+    ("warnings", "warnings", "Complaints about delivered batches."),
+    ("defects", "defects", "Errors of the output itself."),
+    ("damaged_entries", "damaged", "Entries of the log that could not be read."),
+)
+_DELIVERY_GAUGES = (
+    ("lag_events", "lag_events", "Events that are not acknowledged."),
+    ("lag_seconds", "lag_seconds", "Age of the oldest event under way."),
+    ("in_flight_batches", "in_flight", "Batches under way."),
+    ("dead_letters", "dead_letters", "Events that are kept as dead letters."),
+    ("connected", "connected", "Whether there is a connection."),
+)
+
+
+def _add_deliveries(family: _Families, status: Status) -> None:
+    for kind, metrics in (("gauge", _DELIVERY_GAUGES), ("counter", _DELIVERY_COUNTERS)):
+        for name, attribute, text in metrics:
+            samples = [
+                ((("output", one.name),), float(getattr(one, attribute)))
+                for one in status.deliveries
+            ]
+            family.add(f"castoff_output_{name}", kind, text, samples)
+    family.add(
+        "castoff_output_circuit",
+        "stateset",
+        "Whether an output sends, waits after a failure, or tries one batch.",
+        [
+            ((("output", one.name), ("castoff_output_circuit", state)), one.circuit == state)
+            for one in status.deliveries
+            for state in ("closed", "open", "half-open")
+        ],
     )
 
 

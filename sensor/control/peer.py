@@ -30,6 +30,10 @@ class Peer:
             group is not None and (self.gid == group or group in self.groups)
         )
 
+    def may_control(self) -> bool:
+        """Tell whether it is root."""
+        return self.uid == 0
+
 
 def peer_of(connection: socket.socket) -> Peer:
     """Return the peer of a connected unix socket."""

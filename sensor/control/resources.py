@@ -5,6 +5,7 @@
 ``/v1/containers[/{id}]``    :mod:`sensor.control.containers`
 ``/v1/explain/{id}``         :mod:`sensor.control.explain`
 ``/v1/whois/{pid}``          :mod:`sensor.control.containers`
+``/v1/outputs[/{name}/…]``   :mod:`sensor.control.deliveries`
 ``/v1/status``               :mod:`sensor.control.status`
 ``/v1/coverage``             :mod:`sensor.control.coverage`
 ``/v1/openapi.json``         all of this, for programs
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from sensor.control import deliveries
 from sensor.control.containers import Containers, as_json
 from sensor.control.events import Events
 from sensor.control.explain import Explain
@@ -32,9 +34,11 @@ from sensor.control.query import read_fields
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
+    from sensor.control.deliveries import Deliveries
     from sensor.control.eventlog import EventLog
     from sensor.control.followers import Followers
     from sensor.control.http import Answer, Request
+    from sensor.control.peer import Peer
     from sensor.control.status import Status
     from sensor.control.view import AgentView
     from sensor.control.worker import Worker
@@ -59,13 +63,16 @@ class Resources:
         followers: Followers,
         worker: Worker,
         own_metrics: Callable[[], Mapping[str, tuple[str, str, float]]],
+        outputs: Deliveries | None = None,
     ) -> None:
+        self._deliveries = outputs
         self._status = status
         self._view = view
         self._own_metrics = own_metrics
         self._documents: dict[str, Resource] = {
             "/v1/status": _plain(lambda: status().to_json()),
             "/v1/openapi.json": _plain(OPENAPI.read_bytes),
+            deliveries.PATH: lambda query: deliveries.listed(outputs, query),
             "/healthz": _plain(lambda: b'{"status":"ok"}\n'),
             **others,
         }
@@ -77,9 +84,11 @@ class Resources:
             else None
         )
 
-    async def answer(self, request: Request) -> Answer:
-        """Answer a request, be it with what is wrong with it."""
+    async def answer(self, request: Request, peer: Peer | None = None) -> Answer:
+        """Answer a request of a peer, be it with what is wrong with it."""
         try:
+            if deliveries.action_of(request.path) is not None:
+                return await self._tell(request, peer)
             answer = await self._find(request.path, request.query, request.method)
         except ValueError as reason:
             return error(HTTPStatus.BAD_REQUEST, str(reason))
@@ -102,6 +111,12 @@ class Resources:
         if path == "/metrics":
             return self._metrics(query)
         return await self._of_containers(path, head, last, query)
+
+    async def _tell(self, request: Request, peer: Peer | None) -> Answer:
+        if request.method != "POST":
+            refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource is told, with POST")
+            return Response(refusal.status, refusal.body, allow="POST")
+        return await deliveries.told(self._deliveries, request, peer)
 
     async def _of_containers(self, path: str, head: str, last: str, query: str) -> Answer:
         containers = self._containers

@@ -17,7 +17,7 @@ from sensor.control.followers import Followers
 from sensor.control.http import HEAD_LIMIT, Answer, Conversation, Request, Response
 from sensor.control.limits import LIMITS, Limits
 from sensor.control.listener import GROUP, Listener, listen, regrouped
-from sensor.control.peer import peer_of
+from sensor.control.peer import Peer, peer_of
 from sensor.control.resources import Resource, Resources, error
 from sensor.control.worker import Worker
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from sensor.control.deliveries import Deliveries
     from sensor.control.eventlog import EventLog
     from sensor.control.status import Status
     from sensor.control.view import AgentView
@@ -51,6 +52,7 @@ class ControlServer:
         resources: Mapping[str, Resource] | None = None,
         view: AgentView | None = None,
         log: EventLog | None = None,
+        deliveries: Deliveries | None = None,
         group: str | None = GROUP,
         limits: Limits = LIMITS,
     ) -> None:
@@ -65,7 +67,14 @@ class ControlServer:
         self._worker = Worker()
         self._followers = Followers(limits, log)
         self._resources = Resources(
-            status, resources or {}, view, log, self._followers, self._worker, self._own_metrics
+            status,
+            resources or {},
+            view,
+            log,
+            self._followers,
+            self._worker,
+            self._own_metrics,
+            deliveries,
         )
         self._listener: Listener | None = None
         self._server: asyncio.Server | None = None
@@ -134,29 +143,29 @@ class ControlServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversation = Conversation(reader, writer)
-        refusal = self._refusal_of(writer)
+        peer = peer_of(writer.get_extra_info("socket"))
+        refusal = self._refusal_of(peer)
         if refusal is not None:
             self.refused += 1
             await conversation.refuse(refusal)
             return
-        await conversation.serve(self._answer, error)
+        await conversation.serve(lambda request: self._answer(request, peer), error)
 
-    def _refusal_of(self, writer: asyncio.StreamWriter) -> Response | None:
+    def _refusal_of(self, peer: Peer) -> Response | None:
         """Return the answer for a client that may not ask, None for one that may."""
         if len(self._clients) > self._limits.clients:
             if len(self._clients) == self._limits.clients + 1:
                 log.warning("more than %d clients at once", self._limits.clients)
             return error(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients, try again")
-        peer = peer_of(writer.get_extra_info("socket"))
         if not peer.may_read(self._listener.gid if self._listener is not None else None):
             log.warning("refused pid %d of uid %d", peer.pid, peer.uid)
             return error(HTTPStatus.FORBIDDEN, "only root and the socket's group may ask")
         log.debug("client pid %d of uid %d", peer.pid, peer.uid)
         return None
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request, peer: Peer) -> Answer:
         self.requests += 1
-        return await self._resources.answer(request)
+        return await self._resources.answer(request, peer)
 
     def _own_metrics(self) -> dict[str, tuple[str, str, float]]:
         return {

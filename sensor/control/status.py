@@ -59,6 +59,53 @@ class OutputState:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """One output that ships the log; counts are of events since the agent began, unless told.
+
+    ``lag_seconds`` is the age of the oldest event that is under way. Times are RFC 3339.
+    """
+
+    name: str
+    type: str
+    format: str
+    circuit: str
+    """``closed``, ``open`` (waiting after a failure) or ``half-open`` (trying one batch)."""
+    peer: str | None
+    connected: bool
+    cursor: int
+    lag_events: int
+    lag_seconds: float
+    in_flight: int
+    """Batches."""
+    delivered: int
+    batches: int
+    retries: int
+    """Batches."""
+    refused: int
+    """Batches that were halved."""
+    dead: int
+    """Events that became dead letters."""
+    dead_letters: int
+    """Dead letters that are kept."""
+    credentials: int
+    """Attempts at which the collector did not know us."""
+    warnings: int
+    defects: int
+    damaged: int
+    resumes_in_seconds: float | None
+    last_error: str | None
+    last_error_time: str | None
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read one of ``/v1/outputs``; raises ValueError when it lacks a field."""
+        try:
+            return cls(**_known(cls, document))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"no output's document: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """An agent at one moment. ``counters`` holds what has no field of its own, by name."""
 
@@ -75,6 +122,7 @@ class Status:
     """``container.start`` events since the agent began."""
     containers_running: int
     counters: tuple[tuple[str, int], ...] = ()
+    deliveries: tuple[DeliveryState, ...] = ()
 
     def to_json(self) -> bytes:
         """Return the document on one line."""
@@ -102,6 +150,9 @@ class Status:
                     OutputState(**_known(OutputState, one)) for one in document["outputs"]
                 ),
                 "counters": tuple(document["counters"].items()),
+                "deliveries": tuple(
+                    DeliveryState.from_document(one) for one in document.get("deliveries", ())
+                ),
             }
             return cls(**known)
         except (AttributeError, KeyError, TypeError) as error:

@@ -50,9 +50,6 @@ class Storage(Ledger, Protocol):
     def path(self) -> Path:
         """The database's file."""
 
-    def forget(self, output: str) -> None:
-        """Remove an output's cursor and dead letters."""
-
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -86,11 +83,7 @@ class Engine:
         self._thread = threading.Thread(target=self._turn, name="castoff-outputs", daemon=True)
 
     def start(self) -> None:
-        """Forget outputs that are configured no more, and begin to deliver."""
-        known = {output.settings.name for output in self._outputs}
-        for name in sorted(set(self._storage.cursors) - known):
-            log.warning("output %s is configured no more: its place in the log is forgotten", name)
-            self._storage.forget(name)
+        """Begin to deliver; returns once every output knows its place."""
         self._thread.start()
         self._ready.wait()
 

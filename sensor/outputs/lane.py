@@ -477,14 +477,13 @@ class Lane:
             self._written, self._written_at = self.cursor, self._loop.time()
 
     def _count_behind(self) -> None:
-        self._counted = self._tail.appended
+        newest, self._counted = self._tail.mark
         try:
-            self._behind = self._tail.count(self.cursor)
+            self._behind = self._tail.count(self.cursor, newest)
         except StateUnusable as error:
             self._behind = 0
             self._cannot_read(error)
 
     def _lag(self) -> int:
-        if self.cursor >= self._tail.newest:
-            return 0
-        return max(0, self._behind + self._tail.appended - self._counted)
+        newest, appended = self._tail.mark
+        return 0 if self.cursor >= newest else max(0, self._behind + appended - self._counted)

@@ -16,9 +16,9 @@ class Tail:
 
     def __init__(self, pages: Pages, newest: int) -> None:
         """``newest`` is the last sequence that can be read."""
-        self.newest = newest
-        self.appended = 0
-        """Entries that were written since the start."""
+        self.mark = newest, 0
+        """The last sequence that can be read, and entries up to it that were written since the
+        start: one value, since two threads look at it."""
         self.wakes = 0
         """How often somebody was woken."""
         self._pages = pages
@@ -27,8 +27,10 @@ class Tail:
 
     def written(self, sequence: int, new: int) -> None:
         """Note that the log goes up to here now; from the writer's thread."""
-        self.appended += new
-        self.newest = sequence
+        newest, appended = self.mark
+        if sequence <= newest:
+            return
+        self.mark = sequence, appended + new
         if self._hungry:
             self._loop.call_soon_threadsafe(self._wake)
 
@@ -47,9 +49,14 @@ class Tail:
         """Return a page; raises :class:`StateUnusable`."""
         return self._pages.after(sequence, rows, size)
 
-    def count(self, after: int) -> int:
-        """Return how many entries there are beyond a sequence; raises :class:`StateUnusable`."""
-        return self._pages.count(after)
+    @property
+    def newest(self) -> int:
+        """The last sequence that can be read."""
+        return self.mark[0]
+
+    def count(self, after: int, through: int) -> int:
+        """Return how many entries there are in between; raises :class:`StateUnusable`."""
+        return self._pages.count(after, through)
 
     def dead(self, output: str, after: int, through: int, rows: int, size: int) -> LogPage:
         """Return a page of dead letters; raises :class:`StateUnusable`."""

@@ -82,11 +82,11 @@ class Pages:
         """Return an output's dead letters with sequences beyond ``after`` and up to ``through``."""
         return self._page(_DEAD, (text(output), after, through, rows), after, size)
 
-    def count(self, after: int) -> int:
-        """Return how many entries there are beyond a sequence."""
-        statement = "SELECT count(*) FROM event WHERE sequence > ?"
+    def count(self, after: int, through: int) -> int:
+        """Return how many entries there are beyond a sequence and up to another."""
+        statement = "SELECT count(*) FROM event WHERE sequence > ? AND sequence <= ?"
         try:
-            with closing(self._current().execute(statement, (after,))) as found:
+            with closing(self._current().execute(statement, (after, through))) as found:
                 return number(found.fetchone()[0])
         except (sqlite3.Error, ValueError, OSError, OverflowError) as error:
             self.close()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sensor.control.deliveries import Deliveries
 from sensor.control.limits import LIMITS, Limits
 from sensor.control.resources import Resource
 from sensor.control.server import ControlServer
@@ -35,6 +36,7 @@ def running(
     log: Log | None = None,
     limits: Limits = LIMITS,
     resources: dict[str, Resource] | None = None,
+    deliveries: Deliveries | None = None,
 ) -> Iterator[Running]:
     ready = threading.Event()
     box: list[Running] = []
@@ -48,6 +50,7 @@ def running(
             log=log,
             limits=limits,
             resources=resources,
+            deliveries=deliveries,
             group=None,
         )
         await server.start()

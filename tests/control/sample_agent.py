@@ -11,12 +11,17 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sensor.control.deliveries import Rewound
 from sensor.control.eventlog import LoggedEvent, LoggedPage, Selection
 from sensor.control.limits import LIMITS, Limits
 from sensor.control.server import ControlServer
+from sensor.control.status import DeliveryState
 from sensor.control.view import ContainerView, Membership
 from sensor.errors import CastoffError, StateUnusable
-from tests.control.test_status import STATUS
+from tests.control.test_status import DELIVERY, STATUS
+
+NOW = 4_000_000_000 * 1_000_000_000
+"""Long after every test, in wall ns."""
 
 WEB = "4f2d" * 16
 DATABASE = "4f9a" * 16
@@ -128,6 +133,31 @@ class Log:
             raise StateUnusable(self.failing, "look at the disk")
 
 
+class Outputs:
+    """One output that does what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, int]] = []
+
+    def states(self) -> tuple[DeliveryState, ...]:
+        return (DELIVERY,)
+
+    async def rewind(self, output: str, since: int) -> Rewound:
+        if output != DELIVERY.name:
+            raise KeyError(output)
+        if since > NOW:
+            message = "nothing is kept since then"
+            raise ValueError(message)
+        self.told.append(("rewind", output, since))
+        return Rewound(output, 3, 38)
+
+    async def retry_dead(self, output: str) -> int:
+        if output != DELIVERY.name:
+            raise KeyError(output)
+        self.told.append(("retry-dead", output, 0))
+        return 1
+
+
 @contextmanager
 def socket_path() -> Iterator[Path]:
     """A path that other users reach too, and that is short enough for a socket."""
@@ -150,13 +180,20 @@ def serving(
     log: Log | None = None,
     limits: Limits = LIMITS,
     seconds: float = 20,
+    deliveries: Outputs | None = None,
 ) -> None:
     """Run the scenario while a server answers."""
 
     async def run() -> None:
         with socket_path() as path:
             server = ControlServer(
-                path, lambda: STATUS, view=view, log=log, group=None, limits=limits
+                path,
+                lambda: STATUS,
+                view=view,
+                log=log,
+                group=None,
+                limits=limits,
+                deliveries=deliveries,
             )
             await server.start()
             try:
@@ -173,11 +210,11 @@ def serving(
     asyncio.run(run())
 
 
-async def ask(path: Path, target: str) -> tuple[int, bytes]:
+async def ask(path: Path, target: str, method: str = "GET") -> tuple[int, bytes]:
     """Send a request and return the answer's status and body, chunks joined."""
     reader, writer = await asyncio.open_unix_connection(str(path), limit=1 << 24)
     _OPENED.append(writer)
-    writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     status, headers = await _head(reader)
     body = await reader.read()
     writer.close()

@@ -22,7 +22,7 @@ from sensor.control.client import AgentClient
 from sensor.control.limits import LIMITS
 from sensor.control.resources import OPENAPI
 from tests.control.bridge import Running, running
-from tests.control.sample_agent import Log, View
+from tests.control.sample_agent import Log, Outputs, View
 
 DOCUMENT = json.loads(OPENAPI.read_text())
 CHECKS = [
@@ -41,7 +41,7 @@ schema = schemathesis.openapi.from_dict(DOCUMENT)
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     limits = replace(LIMITS, follow_seconds=0.02)
-    with running(View(), Log(20), limits, {"/v1/coverage": lambda _: COVERAGE}) as one:
+    with running(View(), Log(20), limits, {"/v1/coverage": lambda _: COVERAGE}, Outputs()) as one:
         yield one
 
 

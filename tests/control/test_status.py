@@ -6,8 +6,40 @@ import json
 
 import pytest
 
-from sensor.control.status import DropCount, OutputState, ProbeSet, SourceState, Status
+from sensor.control.status import (
+    DeliveryState,
+    DropCount,
+    OutputState,
+    ProbeSet,
+    SourceState,
+    Status,
+)
 
+DELIVERY = DeliveryState(
+    name="local",
+    type="jsonl",
+    format="native",
+    circuit="open",
+    peer="/var/log/castoff/events.jsonl",
+    connected=False,
+    cursor=41,
+    lag_events=7,
+    lag_seconds=12.5,
+    in_flight=0,
+    delivered=41,
+    batches=5,
+    retries=2,
+    refused=0,
+    dead=1,
+    dead_letters=1,
+    credentials=0,
+    warnings=0,
+    defects=0,
+    damaged=0,
+    resumes_in_seconds=3.5,
+    last_error="No space left on device",
+    last_error_time="2023-11-14T22:13:20.000000000Z",
+)
 STATUS = Status(
     pid=4242,
     version="0.1.0",
@@ -20,6 +52,7 @@ STATUS = Status(
     starts=3,
     containers_running=2,
     counters=(("identity.timeouts", 1),),
+    deliveries=(DELIVERY,),
 )
 
 
@@ -43,7 +76,7 @@ def test_anything_else_is_no_status(data: bytes) -> None:
         Status.from_json(data)
 
 
-@pytest.mark.parametrize("key", list(json.loads(STATUS.to_json())))
+@pytest.mark.parametrize("key", sorted(json.loads(STATUS.to_json()).keys() - {"deliveries"}))
 def test_a_missing_key_is_refused(key: str) -> None:
     document = json.loads(STATUS.to_json())
     del document[key]

@@ -53,8 +53,8 @@ class MemoryPages(Pages):
             size -= len(row.body)
         return LogPage("stream", tuple(found), found[-1].sequence if found else sequence)
 
-    def count(self, after: int) -> int:
-        return sum(row.sequence > after for row in self.rows)
+    def count(self, after: int, through: int) -> int:
+        return sum(after < row.sequence <= through for row in self.rows)
 
     def dead(
         self,

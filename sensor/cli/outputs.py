@@ -1,0 +1,123 @@
+"""``castoff outputs``: where events go, how that is going, and shipping them again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+import click
+
+from sensor.cli.columns import Layout
+from sensor.cli.options import (
+    colour_option,
+    coloured,
+    no_trunc_option,
+    output_option,
+    socket_option,
+    width,
+)
+from sensor.control.client import AgentClient
+from sensor.control.status import DeliveryState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAYOUT = Layout(
+    header=(
+        "OUTPUT",
+        "TYPE",
+        "STATE",
+        "LAG",
+        "IN FLIGHT",
+        "DELIVERED",
+        "RETRIES",
+        "DEAD",
+        "PEER",
+        "LAST ERROR",
+    ),
+    flexible=frozenset({"OUTPUT", "TYPE", "PEER", "LAST ERROR"}),
+    expendable=("IN FLIGHT", "RETRIES", "TYPE"),
+)
+
+
+@click.group()
+def command() -> None:
+    """List the outputs of the running agent, or have one ship events again."""
+
+
+@command.command("list")
+@output_option
+@no_trunc_option
+@colour_option
+@socket_option
+def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
+    """List outputs: how far behind each is, what it delivered, and what went wrong last."""
+    documents = AgentClient(socket).document("/v1/outputs")["outputs"]
+    if output == "json":
+        for document in documents:
+            click.echo(json.dumps(document, separators=(",", ":")))
+        return
+    painted = coloured(colour)
+    rows = [row(DeliveryState.from_document(document)) for document in documents]
+    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
+        click.echo(line, color=painted)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--since", required=True, help="10m, 2h30m, RFC 3339 or Unix seconds.")
+@output_option
+@socket_option
+def rewind(name: str, since: str, output: str, socket: Path) -> None:
+    """Have output NAME ship again all that is kept since a time. For root.
+
+    A collector gets events that it had already: with the ids that they had.
+    """
+    target = f"/v1/outputs/{quote(name, safe='')}/rewind?{urlencode({'since': since})}"
+    told = AgentClient(socket).told(target)
+    if output == "json":
+        click.echo(json.dumps(told, separators=(",", ":")))
+        return
+    click.echo(f"output {name} ships {told['events']} events again")
+
+
+@command.command("retry-dead")
+@click.argument("name")
+@output_option
+@socket_option
+def retry_dead(name: str, output: str, socket: Path) -> None:
+    """Have output NAME try again the events that its collector refused for good. For root."""
+    told = AgentClient(socket).told(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
+    if output == "json":
+        click.echo(json.dumps(told, separators=(",", ":")))
+        return
+    click.echo(f"output {name} tries {told['events']} dead letters again")
+
+
+def state(one: DeliveryState) -> str:
+    """Return what an output does, in few words."""
+    if one.circuit == "open":
+        return f"waits {one.resumes_in_seconds or 0:.0f} s"
+    if one.circuit == "half-open":
+        return "tries"
+    return "ships" if one.in_flight or one.lag_events else "idle"
+
+
+def row(one: DeliveryState) -> tuple[str, ...]:
+    """Return an output's cells under the table's header."""
+    lag = f"{one.lag_events}"
+    if one.lag_seconds >= 1 and one.lag_events:
+        lag += f" / {one.lag_seconds:.0f} s"
+    return (
+        one.name,
+        one.type if one.format == "native" else f"{one.type} ({one.format})",
+        state(one),
+        lag,
+        str(one.in_flight),
+        str(one.delivered),
+        str(one.retries),
+        str(one.dead_letters),
+        one.peer or "-",
+        "-" if one.last_error is None else f"{one.last_error_time or ''} {one.last_error}".strip(),
+    )
