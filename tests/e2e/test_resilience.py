@@ -82,6 +82,27 @@ def test_starts_while_no_agent_runs_are_reported_by_the_next(
     assert own_agent.stops(long) == []
 
 
+def test_a_container_that_came_and_went_while_no_agent_ran_is_named_by_its_engine(
+    own_agent: Agent, docker: Dockerd
+) -> None:
+    """Its command does not name it, and ``--rm`` left nothing on disk."""
+    own_agent.start()
+    own_agent.stop()
+    gone, _ = docker.run_to_end("--rm", IMAGE, "true")
+    own_agent.start()
+    start = own_agent.one_start(gone)
+    assert_has(
+        start,
+        container={"image": {"name": IMAGE}, "runtime": "docker"},
+        confidence={"container": "inferred"},
+        start=FIRST,
+    )
+    assert "_" in start["container"]["name"], "the engine made up a name of two words"
+    told = [one for one in start["evidence"] if one["source"] == "docker"]
+    assert [one["what"] for one in told] == ["docker event: destroy"]
+    assert own_agent.one_stop(gone)["container"]["id"] == gone
+
+
 def test_an_agent_killed_again_and_again_in_a_storm_misses_no_start(
     own_agent: Agent, runc: Runc
 ) -> None:
