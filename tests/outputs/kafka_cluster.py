@@ -63,7 +63,7 @@ class Cluster:
             self.library.rd_kafka_mock_broker_set_up(self.handle, number)
 
     def stored(self, count: int) -> list[confluent_kafka.Message]:
-        """Return the first ``count`` messages of the topic, each partition in its order."""
+        """Return the topic's messages, at least ``count``, each partition in its order."""
         consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": self.addresses[0],
@@ -78,7 +78,8 @@ class Cluster:
             batch = consumer.consume(count - len(found), 10)
             assert batch, f"{len(found)} of {count} messages"
             found += batch
-        found += consumer.consume(1, 0.2)
+        while more := consumer.consume(500, 0.3):
+            found += more
         consumer.close()
         return found
 
