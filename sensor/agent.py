@@ -390,8 +390,9 @@ class Agent:
         if self._record is not None:
             self._record(now, tuple(observations))
         outcome = self.core.feed(now, observations)
-        lines = tuple(native.encode_line(event) for event in outcome.events)
-        for event, line in zip(outcome.events, lines, strict=True):
+        lines: list[bytes] = []
+        for event in outcome.events:
+            lines.append(line := native.encode_line(event))
             self.events[event.type] += 1
             for sink in self.sinks:
                 sink(event, line)
@@ -402,7 +403,7 @@ class Agent:
         self._arm_timer(now)
         self._keep(outcome.events, lines)
 
-    def _keep(self, events: tuple[Event, ...], lines: tuple[bytes, ...]) -> None:
+    def _keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
         """Store what came of a batch; what led to no event is noted a little later."""
         if self._keeper is None:
             return

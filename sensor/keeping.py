@@ -19,7 +19,7 @@ from sensor.store.query import Reader
 from sensor.store.span import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sensor.correlate.core import Correlator
@@ -74,7 +74,7 @@ class Keeper:
         """Return what an earlier agent knew."""
         return self.store.restored(clock.boottime())
 
-    def keep(self, events: tuple[Event, ...], lines: tuple[bytes, ...]) -> None:
+    def keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
         """Append events, whose encoded lines are given."""
         entries = [_entry(event, line) for event, line in zip(events, lines, strict=True)]
         for sequence, line in zip(self.store.append(entries), lines, strict=False):

@@ -74,7 +74,7 @@ class KernelSource:
         self.malformed: Counter[str] = Counter()
         self.observations = 0
         self.last_seen: int | None = None
-        self._safe = self._positions()
+        self._here = self._safe = self._positions()
 
     def _open(self, pins: PinSet) -> _Reader:
         reader = _Reader(
@@ -108,7 +108,6 @@ class KernelSource:
         batch = self._held
         late: list[KernelObservation] = []
         horizon: int | None = None
-        before = self._positions()
         for reader in self._readers:
             for ring, into in (
                 (reader.lifecycle, batch),
@@ -132,8 +131,9 @@ class KernelSource:
         self.observations += len(batch)
         if batch:
             self.last_seen = batch[-1].time
+        before, self._here = self._here, self._positions()
         if not self._held:
-            self._safe = self._positions()
+            self._safe = self._here
         elif not batch:
             self._safe = before
         if batch and batch[0].time <= self._handled:
