@@ -216,6 +216,8 @@ class Agent:
         self._describing = 0
         self._answers: deque[tuple[DescribeRequest, Description]] = deque()
         self._answers_due = False
+        self._awaited = False
+        """A start waits for an answer."""
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
         self._resting: asyncio.TimerHandle | None = None
@@ -400,6 +402,11 @@ class Agent:
             for request in outcome.requests:
                 self._describing += 1
                 self._worker.submit(request)
+        self._awaited = self.core.waiting()
+        if self._awaited and self._answers and not self._answers_due:
+            # It came while nobody waited, and nobody was woken.
+            self._answers_due = True
+            self._loop.call_soon(self._take_answers)
         self._arm_timer(now)
         self._keep(outcome.events, lines)
 
@@ -449,6 +456,7 @@ class Agent:
         if source is None:
             return
         if self._is_behind() and not source.is_pressing():
+            self._take_answers()
             # A backlog: what waits in the rings is safe there.
             if self._resting is None:
                 self._resting = self._loop.call_later(DRAIN_STEP, self._on_rested)
@@ -457,8 +465,9 @@ class Agent:
         if self._witnesses is not None:
             # Causes before effects: what audit and the connects tell goes in front.
             observations = self._witnesses.drain_audit() + self._witnesses.sift(observations)
-        if observations:
-            self._feed(observations)
+        answers = self._described_by_now()
+        if observations or answers:
+            self._feed(answers + observations)
             if any(_begins_engine(observation) for observation in observations):
                 self._look_for_engines()
         if source.has_more:
@@ -495,9 +504,12 @@ class Agent:
         self._describer.learn(await asyncio.to_thread(running_roots))
 
     def _described(self, request: DescribeRequest, description: Description) -> None:
-        """From a thread of the worker. Of many under way, those of some moments go together."""
+        """From a thread of the worker. Of many under way, those of some moments go together.
+
+        Most come while no start waits for them: those are taken with the next records.
+        """
         self._answers.append((request, description))
-        if not self._answers_due:
+        if self._awaited and not self._answers_due:
             self._answers_due = True
             if self._describing < DESCRIBING_MANY:
                 self._loop.call_soon_threadsafe(self._take_answers)
@@ -509,14 +521,18 @@ class Agent:
     def _take_answers(self) -> None:
         # First: who finds it set put its answer in before, and has it taken now.
         self._answers_due = False
+        answers = self._described_by_now()
+        if answers:
+            self._feed(answers)
+
+    def _described_by_now(self) -> list[Observation]:
         now = clock.boottime()
         answers: list[Observation] = []
         while self._answers:
             request, description = self._answers.popleft()
             answers.append(ContainerDescribed(now, request.id, description, request.scope))
         self._describing -= len(answers)
-        if answers:
-            self._feed(answers)
+        return answers
 
     # ----------------------------------------------------------------- tasks
 
@@ -631,7 +647,8 @@ class Agent:
             self._feed(self._source.losses())
             keeper.count(self._source.reported())
         end = self._loop.time() + SHUTDOWN_WAIT
-        while (self._describing or self.core.waiting()) and self._loop.time() < end:  # noqa: ASYNC110 - two counters, no event
+        while (self._describing or self.core.waiting()) and self._loop.time() < end:
+            self._take_answers()
             await asyncio.sleep(DRAIN_STEP)
         for timer in (self._timer, self._resting):
             if timer is not None:
