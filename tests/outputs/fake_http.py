@@ -34,6 +34,8 @@ class Fault(Enum):
     """It closes in the middle of its answer's body."""
     EARLY = auto()
     """It answers 413 before it has read the body, and goes on reading."""
+    SLAM = auto()
+    """It answers 413 before it has read the body, and cuts the connection."""
 
 
 @dataclass(frozen=True)
@@ -104,28 +106,9 @@ class FakeHttp:
         protocol = h11.Connection(h11.SERVER)
         if self.script[0] is Fault.DEAF:
             await asyncio.Event().wait()
-        request: h11.Request | None = None
-        body = bytearray()
-        while True:
-            event = protocol.next_event()
-            if event is h11.NEED_DATA:
-                data = await reader.read(65536)
-                if not data and request is None:
-                    return False
-                protocol.receive_data(data)
-            elif isinstance(event, h11.Request):
-                request = event
-                if self.script[0] is Fault.EARLY:
-                    writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            elif isinstance(event, h11.Data):
-                body += event.data
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            else:
-                return False
-        assert request is not None
-        headers = {name.decode(): value.decode() for name, value in request.headers}
-        received = Received(request.method.decode(), request.target.decode(), headers, bytes(body))
+        received = await self.receive(protocol, reader, writer)
+        if received is None:
+            return False
         self.received.append(received)
         step = self.next_step(received)
         if isinstance(step, Fault):
@@ -141,6 +124,36 @@ class FakeHttp:
         writer.write((protocol.send(h11.EndOfMessage()) or b"") + step.unasked)
         await writer.drain()
         return not step.and_close
+
+    async def receive(
+        self, protocol: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Received | None:
+        """Return a request as a whole, None when the client or the script ends it before."""
+        request: h11.Request | None = None
+        body = bytearray()
+        while True:
+            event = protocol.next_event()
+            if event is h11.NEED_DATA:
+                data = await reader.read(65536)
+                if not data and request is None:
+                    return None
+                protocol.receive_data(data)
+            elif isinstance(event, h11.Request):
+                request = event
+                if self.script[0] in {Fault.EARLY, Fault.SLAM}:
+                    writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+                if self.script[0] is Fault.SLAM:
+                    await writer.drain()
+                    writer.transport.abort()
+                    return None
+            elif isinstance(event, h11.Data):
+                body += event.data
+            else:
+                break
+        if request is None or not isinstance(event, h11.EndOfMessage):
+            return None
+        headers = {name.decode(): value.decode() for name, value in request.headers}
+        return Received(request.method.decode(), request.target.decode(), headers, bytes(body))
 
     async def fail(self, fault: Fault, writer: asyncio.StreamWriter) -> None:
         match fault:

@@ -173,12 +173,16 @@ def test_each_fault_is_told_in_words_and_within_its_limit(fault: Fault, told: st
     )
 
 
-def test_an_answer_that_comes_before_the_request_is_sent_is_read() -> None:
+@pytest.mark.parametrize("fault", [Fault.EARLY, Fault.SLAM])
+@pytest.mark.parametrize("size", [100_000, 20_000_000])
+def test_an_answer_that_comes_before_the_request_is_sent_is_read(fault: Fault, size: int) -> None:
+    """Or a batch that is too large would be sent again and again, and never be split."""
+
     async def scenario(client: HttpClient, fake: FakeHttp) -> None:
-        assert (await client.post(b"x" * 20_000_000)).status == 413
+        assert (await client.post(b"x" * size)).status == 413
         assert fake.connections == 1
 
-    talk(scenario, Fault.EARLY, Answer())
+    talk(scenario, fault, Answer())
 
 
 def test_nobody_listens() -> None:

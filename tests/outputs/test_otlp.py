@@ -189,7 +189,7 @@ def test_a_date_of_retry_after_is_honoured() -> None:
     talk(scenario, Answer(503, headers=(("Retry-After", when),)))
 
 
-@pytest.mark.parametrize("fault", [one for one in Fault if one is not Fault.EARLY])
+@pytest.mark.parametrize("fault", [one for one in Fault if one not in {Fault.EARLY, Fault.SLAM}])
 def test_every_fault_is_a_retry_with_a_reason(fault: Fault) -> None:
     async def scenario(transport: OtlpTransport, fake: FakeHttp) -> None:
         outcome = await transport.deliver(batch_of(RECORDS_TAKEN))
