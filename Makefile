@@ -25,11 +25,11 @@ TEST_PACKAGES := auditd bpftool clang-format conmon containerd curl docker.io gc
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: help setup run setup-test check format fields test bench bench-attribution vm clean
+.PHONY: help setup run setup-test check format fields test bench bench-attribution bench-node vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: setup setup-test check format fields bench bench-attribution vm clean'
+	@echo 'also: setup setup-test check format fields bench bench-attribution bench-node vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -81,6 +81,10 @@ bench: setup-test
 
 bench-attribution: setup-test
 	$(BIN)/python -m bench.attribution
+
+bench-node: setup-test
+	$(BIN)/python -m bench.kills
+	$(BIN)/python -m bench.asking
 
 # Boots the product on other kernels under QEMU. Takes half an hour.
 vm: setup-test

@@ -118,6 +118,7 @@ INVENTORY_WAIT = 10.0
 """Seconds that the start-up inventory may take."""
 
 _SECONDS_PER_DAY = 86_400.0
+_STDIN = 0
 _NS_PER_SECOND = 1_000_000_000
 _U32_LEN = 4
 
@@ -204,6 +205,8 @@ class Agent:
         self.probes_surviving = False
         self.realtime_offset = clock.realtime_offset()
         self._stopping = asyncio.Event()
+        self._hung_up = False
+        self._interactive = os.isatty(_STDIN)
         self._source: KernelSource | None = None
         self._worker: Worker | None = None
         self._witnesses: Witnesses | None = None
@@ -265,6 +268,9 @@ class Agent:
         sys.setswitchinterval(SWITCH_SECONDS)
         async with AsyncExitStack() as stack:
             stack.callback(os.close, lock_node(self.settings.run_dir))
+            # One that comes before everything is there waits for that.
+            self._loop.add_signal_handler(signal.SIGHUP, lambda: setattr(self, "_hung_up", True))
+            stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
             pin_set = loader.load(self.settings.pin_root)
             # Before the threads: they inherit it, and share one lock with the loop.
             priority.raise_own()
@@ -366,7 +372,17 @@ class Agent:
                 ),
             },
         )
-        self._loop.add_signal_handler(signal.SIGHUP, reloader.request)
+
+        def on_hangup() -> None:
+            # The terminal of who runs it in the foreground is gone: as if it had been interrupted.
+            if self._interactive and not os.isatty(_STDIN):
+                self.stop()
+            else:
+                reloader.request()
+
+        self._loop.add_signal_handler(signal.SIGHUP, on_hangup)
+        if self._hung_up:
+            on_hangup()
 
     # ----------------------------------------------------------------- feeding
 

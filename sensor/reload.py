@@ -4,7 +4,7 @@ Rules:
 
 1. A configuration that is wrong changes nothing: the old one stays, and the log says what is wrong.
 2. What cannot change while the agent runs is named in the log, and keeps its value until the next
-   start: where things are kept, what containers are known by, how the store writes.
+   start: where things are kept, what containers are known by, how the store writes, the outputs.
 3. Nothing that is being read is interrupted: the kernel's records wait in their rings anyway.
 """
 
@@ -32,6 +32,7 @@ KEYS = {
     "log_level": "agent.log_level",
     "pin_root": "the place of the pins",
     "run_dir": "agent.run_dir",
+    "shipping": "[outputs] and [delivery]",
     "socket": "socket.path",
     "socket_group": "socket.group",
     "state_dir": "agent.state_dir",

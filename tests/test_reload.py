@@ -117,4 +117,7 @@ def test_requests_during_a_reload_lead_to_one_more(caplog: pytest.LogCaptureFixt
 def test_every_setting_has_the_name_that_a_person_knows() -> None:
     names = {one.name for one in fields(AgentSettings)}
     assert names == KEYS.keys()
-    assert all(re.fullmatch(r"[a-z]+\.[a-z_]+|\[[a-z]+\]|the .*", key) for key in KEYS.values())
+    assert all(
+        re.fullmatch(r"[a-z]+\.[a-z_]+|\[[a-z]+\]( and \[[a-z]+\])?|the .*", key)
+        for key in KEYS.values()
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 from sensor.control.client import AgentClient
 from tests.e2e.agent import COMMAND, Agent
 from tests.e2e.engines.daemon import tail
-from tests.e2e.engines.lab import unique
+from tests.e2e.engines.lab import Lab, unique
 from tests.e2e.engines.runc import Runc
 from tests.e2e.engines.waiting import until
 from tests.e2e.test_resilience import storm
@@ -106,6 +108,37 @@ def test_a_broken_configuration_changes_nothing_and_is_named(
     runc.run(container, "true")
     own_agent.one_start(container)
     own_agent.stop()
+
+
+def test_a_terminal_that_is_gone_ends_the_agent_of_who_sat_there(
+    own_agent: Agent, lab: Lab
+) -> None:
+    home = own_agent.state_dir.parent
+    home.mkdir(parents=True, exist_ok=True)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(COMMAND, [str(word) for word in own_agent.command()])
+    lab.logs["agent on a terminal"] = own_agent.log
+
+    def shown() -> bytes:
+        return os.read(terminal, 65_536)
+
+    text = b""
+    while b"inventory_taken" not in text:
+        text += shown()
+    os.kill(pid, signal.SIGHUP)
+    while b"the configuration was read again" not in text:
+        text += shown()
+    os.close(terminal)
+    ended: list[int] = []
+
+    def over() -> bool:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        ended.append(status)
+        return done == pid
+
+    until(over, "the agent ends")
+    assert os.waitstatus_to_exitcode(ended[-1]) == 0
 
 
 def test_a_socket_of_systemd_is_taken_over_and_outlives_the_agent(
