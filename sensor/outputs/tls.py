@@ -7,11 +7,12 @@ The server is always verified. Who has a private authority or a self-signed cert
 from __future__ import annotations
 
 import os
-import ssl
 import stat
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - sensor.tables reads the types of the fields
+
+from sensor.outputs.openssl import ssl
 
 
 class TlsVersion(StrEnum):
