@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import socket
 import struct
+import termios
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sensor.outputs import syslog, syslog_settings
-from sensor.outputs.delivery import Batch, Delivered, Record, Refused, Retry
+from sensor.outputs.delivery import Batch, Delivered, Outcome, Record, Refused, Retry
 from sensor.outputs.rfc5424 import Framing
 from sensor.outputs.syslog import SyslogTransport
 from sensor.outputs.syslog_settings import Over, SyslogSettings
@@ -236,6 +239,31 @@ def test_a_server_that_does_not_read_is_retried_in_time(monkeypatch: pytest.Monk
     asyncio.run(send())
 
 
+def test_delivered_means_that_the_kernel_of_the_server_has_every_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(syslog, "SEND_SECONDS", 0.3)
+
+    async def send() -> int:
+        taken = 0
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            async with open_transport(tcp(listener.getsockname()[1])) as transport:
+                batch = batch_of(starts(1, 5))
+                await transport.deliver(batch)
+                accepted, _ = listener.accept()
+                with accepted:
+                    size = unread(accepted)
+                    outcome: Outcome = Delivered()
+                    while isinstance(outcome, Delivered):
+                        taken += 1
+                        assert unread(accepted) == taken * size
+                        outcome = await transport.deliver(batch)
+        return taken
+
+    assert asyncio.run(send()) > 1
+
+
 @pytest.mark.parametrize(
     ("name", "server_name", "reason"),
     [
@@ -428,6 +456,13 @@ def test_ports_are_those_of_the_rfcs() -> None:
     ports = [SyslogSettings(over, host="x").address.port for over in list(Over)[1:]]
     assert ports == [514, 514, 6514]
     assert SyslogSettings(Over.UDP, host="x").largest == syslog_settings.DATAGRAM_BYTES
+
+
+def unread(connection: socket.socket) -> int:
+    """Return the bytes that the kernel holds for whoever reads the connection."""
+    held = array.array("i", [0])
+    fcntl.ioctl(connection.fileno(), termios.FIONREAD, held)
+    return held[0]
 
 
 def large(sequence: int, size: int) -> Record:
