@@ -22,7 +22,7 @@ from sensor.outputs.text import brief
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch, Format, Outcome, Record
-    from sensor.outputs.http_client import HttpAnswer
+    from sensor.outputs.http_message import HttpAnswer
 
 BULK_PATH = "/_bulk"
 FILTER = "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"

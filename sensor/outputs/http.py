@@ -14,16 +14,17 @@ from sensor.errors import ConfigError
 from sensor.outputs import elasticsearch, splunk
 from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Retry
 from sensor.outputs.elasticsearch import Elasticsearch
-from sensor.outputs.http_client import HttpClient, HttpFailed, HttpUrl
+from sensor.outputs.http_client import HttpClient, HttpFailed
 from sensor.outputs.http_dialect import Poll, Request, by_status
+from sensor.outputs.http_message import HttpUrl
 from sensor.outputs.http_settings import Body, HttpSettings, Preset
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.splunk import Splunk
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch, Format, Outcome
-    from sensor.outputs.http_client import HttpAnswer
     from sensor.outputs.http_dialect import Dialect
+    from sensor.outputs.http_message import HttpAnswer
     from sensor.outputs.registry import Surroundings
 
 POLL_FIRST_SECONDS, POLL_MOST_SECONDS = 0.5, 5.0

@@ -13,97 +13,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import h11
 
 from sensor.outputs import tls
-from sensor.outputs.dial import CONNECT_SECONDS, Address, Stream, Unreachable, dial
+from sensor.outputs.dial import CONNECT_SECONDS, Unreachable, dial
+from sensor.outputs.http_connection import AnswerTooLong, HttpConnection
+from sensor.outputs.http_message import check_headers
 from sensor.outputs.text import visible
 from sensor.outputs.tls import TlsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from sensor.outputs.http_message import Headers, HttpAnswer, HttpUrl
 
 REQUEST_SECONDS = 30.0
 """From the first byte of a request to the last one of its answer."""
-HEAD_LIMIT = 16 * 1024
 ANSWER_LIMIT = 1024 * 1024
-READ_SIZE = 64 * 1024
 IDLE_LIMIT = 8
 """Connections that are kept open between requests."""
-IDLE_SECONDS = 45.0
-"""How long: most servers and balancers close after 60 s or more."""
-RETRY_AFTER_LIMIT = 3600.0
 EXCERPT_LIMIT = 200
 """Characters of an answer that a reason repeats."""
 SECRET_MIN = 4
 """Shorter words of a header's value are no secrets."""
-
-Headers = tuple[tuple[str, str], ...]
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-
-
-@dataclass(frozen=True, slots=True)
-class HttpUrl:
-    """``target`` is path and query, ``authority`` the Host header."""
-
-    secure: bool
-    address: Address
-    authority: str
-    target: str
-
-    @classmethod
-    def parse(cls, text: str) -> HttpUrl:
-        """Read ``http[s]://host[:port][/path][?query]``.
-
-        Raises ValueError with words for a person: for another scheme, a user or password (they
-        belong into a header), a fragment, and what is not printable ASCII.
-        """
-        if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("an URL has printable ASCII characters only; escape others with %")
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https"):
-            raise ValueError("an URL begins with http:// or https://")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("user and password do not belong into an URL: set a header")
-        if parts.fragment:
-            raise ValueError("an URL of a collector has no #fragment")
-        if not parts.hostname:
-            raise ValueError("an URL names a host")
-        secure = parts.scheme == "https"
-        port = parts.port if parts.port is not None else (443 if secure else 80)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(secure, Address(parts.hostname, port), parts.netloc, target)
-
-    def __str__(self) -> str:
-        """Return the URL without its query, in which some collectors want a token."""
-        path = self.target.partition("?")[0]
-        return f"{'https' if self.secure else 'http'}://{self.authority}{path}"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A whole answer; ``headers`` have lower-case names."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        """Return the first header of that (lower-case) name."""
-        return next((value for found, value in self.headers if found == name), None)
-
-    def retry_after(self) -> float | None:
-        """Return the wait in seconds that the server asks for, an hour at most."""
-        return retry_after(self.header("retry-after"), time.time())
 
 
 class HttpFailed(Exception):
@@ -143,8 +75,8 @@ class HttpClient:
         self._connect_seconds = connect_seconds
         self._request_seconds = request_seconds
         self._answer_limit = answer_limit
-        self._idle: list[_Connection] = []
-        self._busy: set[_Connection] = set()
+        self._idle: list[HttpConnection] = []
+        self._busy: set[HttpConnection] = set()
 
     @property
     def connected(self) -> bool:
@@ -176,7 +108,7 @@ class HttpClient:
             stream = await dial(self.url.address, self._tls, self._connect_seconds)
         except Unreachable as error:
             raise HttpFailed(error.reason, credentials=error.credentials) from error
-        return await self._exchange(_Connection(stream), head, body)
+        return await self._exchange(HttpConnection(stream), head, body)
 
     def excerpt(self, answer: HttpAnswer) -> str:
         """Return status and beginning of an answer for a person, on one printable line."""
@@ -198,7 +130,7 @@ class HttpClient:
             text = text.replace(secret, "***")
         return text
 
-    async def _take(self) -> _Connection | None:
+    async def _take(self) -> HttpConnection | None:
         while self._idle:
             connection = self._idle.pop()
             try:
@@ -212,7 +144,7 @@ class HttpClient:
         return None
 
     async def _exchange(
-        self, connection: _Connection, head: h11.Request, body: bytes
+        self, connection: HttpConnection, head: h11.Request, body: bytes
     ) -> HttpAnswer:
         self._busy.add(connection)
         again = False
@@ -224,7 +156,7 @@ class HttpClient:
         except TimeoutError as error:
             problem = f"{where}: no whole answer within {self._request_seconds:g} s"
             raise HttpFailed(problem) from error
-        except _TooLong as error:
+        except AnswerTooLong as error:
             problem = f"{where}: the answer is longer than {self._answer_limit} bytes"
             raise HttpFailed(problem) from error
         except h11.RemoteProtocolError as error:
@@ -247,134 +179,6 @@ class HttpClient:
 
 class _Stale(Exception):
     """A kept connection ended before a byte of the answer: the server had closed it."""
-
-
-class _TooLong(Exception):
-    """The answer's body goes beyond the limit."""
-
-
-class _Connection:
-    """One connection and the state of its protocol."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.used = False
-        """It has carried an exchange before the present one."""
-        self.answered = False
-        """Bytes of the present answer came."""
-        self._stream = stream
-        self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
-        self._idle_since = 0.0
-        self._silence: asyncio.Task[bytes] | None = None
-
-    async def exchange(self, head: h11.Request, body: bytes, limit: int) -> HttpAnswer:
-        """Raises OSError, h11.RemoteProtocolError and _TooLong."""
-        protocol = self._protocol
-        if protocol.our_state is h11.DONE:
-            protocol.start_next_cycle()
-            self.used, self.answered = True, False
-        self._stream.write(protocol.send(head) or b"")
-        self._stream.write(protocol.send(h11.Data(data=body)) or b"")
-        self._stream.write(protocol.send(h11.EndOfMessage()) or b"")
-        response: h11.Response | None = None
-        received = bytearray()
-        while True:
-            event = protocol.next_event()
-            if event is h11.NEED_DATA:
-                await self._read()
-            elif isinstance(event, h11.Response):
-                response = event
-            elif isinstance(event, h11.Data):
-                received += event.data
-                if len(received) > limit:
-                    raise _TooLong
-            elif response is not None and isinstance(event, h11.EndOfMessage):
-                break
-            elif not isinstance(event, h11.InformationalResponse):
-                raise ConnectionResetError("the server closed the connection without an answer")
-        return HttpAnswer(
-            response.status_code,
-            tuple(
-                (name.decode("ascii", "replace"), value.decode("latin-1"))
-                for name, value in response.headers
-            ),
-            bytes(received),
-        )
-
-    async def _read(self) -> None:
-        data = await self._stream.reader.read(READ_SIZE)
-        if not data and not self.answered:
-            raise ConnectionResetError("the server closed the connection without an answer")
-        self.answered = True
-        self._protocol.receive_data(data)
-
-    def reusable(self) -> bool:
-        """Whether both sides mean to go on, and neither request nor answer left anything over."""
-        return (
-            self._protocol.our_state is h11.DONE
-            and self._protocol.their_state is h11.DONE
-            and self._protocol.trailing_data == (b"", False)
-        )
-
-    def rest(self) -> None:
-        """Begin to wait for the next request, and watch for the server's closing meanwhile."""
-        self._idle_since = asyncio.get_running_loop().time()
-        self._silence = asyncio.create_task(self._stream.reader.read(1))
-        self._silence.add_done_callback(_heard)
-
-    async def wake(self) -> bool:
-        """Return whether the connection is still young, open, and was silent while it rested.
-
-        What a server says unasked would be taken for the answer to the next request.
-        """
-        silence = self._silence
-        if silence is None:
-            return False
-        silence.cancel()
-        await asyncio.wait({silence})
-        age = asyncio.get_running_loop().time() - self._idle_since
-        return silence.cancelled() and age < IDLE_SECONDS
-
-    def abort(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-        self._stream.close()
-
-
-def _heard(silence: asyncio.Task[bytes]) -> None:
-    if not silence.cancelled():
-        silence.exception()  # the connection is given up whatever it was
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Return the wait of a Retry-After header, at most an hour; None for none or a senseless one.
-
-    It is a number of seconds or a date, RFC 9110 section 10.2.3; ``now`` in seconds since the Unix
-    epoch.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), RETRY_AFTER_LIMIT)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 1 MiB, and hardly ever needed
-
-    try:
-        then = parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(then - now, 0.0), RETRY_AFTER_LIMIT)
-
-
-def check_headers(headers: Sequence[tuple[str, str]]) -> None:
-    """Raise ValueError, without any value, for headers that a request cannot have."""
-    for name, value in headers:
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a header")
-        if name.lower() in _OURS:
-            raise ValueError(f"the header {name} cannot be set")
-        if value and not _HEADER_VALUE.fullmatch(value):
-            # Its value may be a secret and is not repeated.
-            raise ValueError(f"the value of the header {name} is not printable ASCII")
 
 
 def _secret(word: str) -> bool:

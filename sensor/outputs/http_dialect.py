@@ -22,7 +22,7 @@ from sensor.outputs.delivery import Delivered, Refused, Retry
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch, Outcome
-    from sensor.outputs.http_client import Headers, HttpAnswer
+    from sensor.outputs.http_message import Headers, HttpAnswer
 
 REFUSED_STATUSES = frozenset({400, 413, 422})
 CREDENTIAL_STATUSES = frozenset({401, 403, 407})

@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sensor.outputs.elasticsearch import BulkOperation
-from sensor.outputs.http_client import HttpUrl
+from sensor.outputs.http_message import HttpUrl
 from sensor.outputs.tls import TlsSettings  # noqa: TC001 - read by sensor.tables
 from sensor.secret import Secret  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
-    from sensor.outputs.http_client import Headers
+    from sensor.outputs.http_message import Headers
 
 
 class Preset(StrEnum):

@@ -33,7 +33,8 @@ from sensor.outputs.delivery import (
 )
 from sensor.outputs.formats import otel
 from sensor.outputs.formats.reading import LineDamaged, read
-from sensor.outputs.http_client import HttpClient, HttpFailed, HttpUrl
+from sensor.outputs.http_client import HttpClient, HttpFailed
+from sensor.outputs.http_message import HttpUrl
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.text import visible
 from sensor.outputs.tls import TlsSettings  # noqa: TC001 - as Secret
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensor.outputs.delivery import Batch, Format, Outcome, Record
-    from sensor.outputs.http_client import HttpAnswer
+    from sensor.outputs.http_message import HttpAnswer
     from sensor.outputs.registry import Surroundings
 
 PATH = "/v1/logs"

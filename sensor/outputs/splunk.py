@@ -16,7 +16,7 @@ from sensor.outputs.http_dialect import OK_STATUSES, Poll, Request, by_status
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch, Format, Outcome, Record
-    from sensor.outputs.http_client import HttpAnswer
+    from sensor.outputs.http_message import HttpAnswer
 
 EVENT_PATH = "/services/collector/event"
 ACK_NAME = "ack"

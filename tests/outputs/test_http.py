@@ -25,7 +25,8 @@ from sensor.outputs.delivery import (
     Retry,
 )
 from sensor.outputs.elasticsearch import BulkOperation, Elasticsearch
-from sensor.outputs.http_client import HttpAnswer, HttpClient
+from sensor.outputs.http_client import HttpClient
+from sensor.outputs.http_message import HttpAnswer
 from sensor.outputs.http_settings import Body, HttpSettings, Preset
 from sensor.outputs.registry import Surroundings
 from sensor.outputs.splunk import Splunk

@@ -23,7 +23,8 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.http_client import HttpClient, HttpUrl
+from sensor.outputs.http_client import HttpClient
+from sensor.outputs.http_message import HttpUrl
 from sensor.outputs.otlp import Compression, OtlpSettings, OtlpTransport
 from sensor.outputs.tls import TlsSettings
 from sensor.secret import Secret
