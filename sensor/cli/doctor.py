@@ -8,13 +8,15 @@ import os
 import platform
 import shutil
 import sys
-from dataclasses import asdict, dataclass
-from enum import StrEnum, unique
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from sensor.cli import surroundings
+from sensor.cli.finding import Finding, Health
+from sensor.cli.options import colour_option, coloured, output_option, socket_option, width
 from sensor.errors import CastoffError
 from sensor.kernel import btf, cgroup_link, fields, libbpf, loader
 from sensor.kernel.pins import BPFFS
@@ -33,26 +35,6 @@ CONNECT_MIN = (6, 7)
 """cgroup/connect_unix programs."""
 
 _CAP_BPF, _CAP_PERFMON, _CAP_SYS_ADMIN = 39, 38, 21
-
-
-@unique
-class Health(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    NOTE = "note"
-    """Works without; something is lost by it."""
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, how it is, what to do."""
-
-    check: str
-    health: Health
-    text: str
-    fix: str | None = None
 
 
 def _kernel_version() -> tuple[int, int]:
@@ -173,9 +155,9 @@ def _audit() -> Finding:
         report = inspection.check(Host(), Auditctl())
     except (CastoffError, OSError) as error:
         return Finding("audit", Health.NOTE, str(error), "apt-get install auditd, or go without.")
-    text = f"{report.state.value.replace('_', ' ')}; the three states and their cost:"
-    text += "".join(f"\n               - {state}" for state in _AUDIT_STATES)
-    return Finding("audit", Health.OK, text + "\n               measured: docs/audit.md")
+    state = report.state.value.replace("_", " ")
+    text = f"{state}; the three states and their cost, measured in docs/audit.md:"
+    return Finding("audit", Health.OK, text, details=_AUDIT_STATES)
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
@@ -189,26 +171,24 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _probes,
     _connects,
     _audit,
+    surroundings.engines,
     _disk,
+    surroundings.clock,
 )
-_COLOURS = {Health.OK: "green", Health.NOTE: "yellow", Health.FAIL: "red"}
 
 
 @click.command()
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
-def command(output: str) -> None:
+@output_option
+@colour_option
+@socket_option
+def command(output: str, colour: str, socket: Path) -> None:
     """Check this host; exit code 1 when something stands in the way of seeing starts."""
-    findings = [check() for check in CHECKS]
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    findings = [*(check() for check in CHECKS), surroundings.agent_socket(socket)]
     for finding in findings:
         if output == "json":
             click.echo(json.dumps(asdict(finding)))
             continue
-        mark = finding.health.value.ljust(5)
-        if colour:
-            mark = click.style(mark, fg=_COLOURS[finding.health])
-        click.echo(f"{mark} {finding.check:<12} {finding.text}")
-        if finding.fix is not None:
-            click.echo(f"{'':19}fix: {finding.fix}")
+        for line in finding.lines(width(no_trunc=False), colour=coloured(colour)):
+            click.echo(line, color=coloured(colour))
     if any(finding.health is Health.FAIL for finding in findings):
         raise SystemExit(1)

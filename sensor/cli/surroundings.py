@@ -1,0 +1,100 @@
+"""What ``castoff doctor`` asks of the host around the probes: engines, the socket, the clock."""
+
+from __future__ import annotations
+
+import ctypes
+import grp
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from sensor.cli.finding import Finding, Health
+from sensor.kernel import loader, watched
+from sensor.model import Role
+from sensor.sources.engines.listeners import engine_sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+GROUP = "castoff"
+RELEASED = 1_735_689_600
+"""Seconds since the epoch before which no clock of a node with Castoff can be right: 2025."""
+
+_TIME_ERROR = 5
+"""adjtimex(2): the clock is not synchronised."""
+_TIMEX_BYTES = 208
+"""``struct timex`` of 64-bit machines (include/uapi/linux/timex.h); ``modes`` 0 only reads."""
+
+
+def engines() -> Finding:
+    """Tell which engines' sockets are listened on."""
+    programs = watched.read(loader.SOURCES / "watched.toml")
+    names = frozenset(program.name for program in programs if program.role is Role.ENGINE)
+    found = engine_sockets(names)
+    running = [one for one in found if one.pid is not None]
+    held = len(found) - len(running)
+    if not running:
+        text = "no engine listens here" + (f"; {held} sockets wait for theirs" if held else "")
+        return Finding("engines", Health.OK, text)
+    details = tuple(
+        f"{one.engine} at {one.path}, pid {one.pid}"
+        + (" (inside a container or of another user: not listened to)" if one.nested else "")
+        for one in running
+    )
+    return Finding("engines", Health.OK, f"{len(running)} sockets with an engine", details=details)
+
+
+def agent_socket(path: Path) -> Finding:
+    """Tell who may ask the agent."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        fix = "castoff run, or systemctl start castoff"
+        return Finding("socket", Health.NOTE, f"{path} is not there: no agent runs", fix)
+    except OSError as error:
+        return Finding("socket", Health.NOTE, f"{path}: {error.strerror}", "Look at the path.")
+    if not stat.S_ISSOCK(status.st_mode):
+        return Finding("socket", Health.FAIL, f"{path} is no socket", "Remove it.")
+    others = "root"
+    if status.st_gid and status.st_mode & stat.S_IWGRP:
+        others += f" and group {_group(status.st_gid)}"
+    if status.st_mode & stat.S_IWOTH:
+        fix = f"chmod o= {path}; the agent refuses others in any case"
+        return Finding("socket", Health.NOTE, f"{path} is open to everybody", fix)
+    if others == "root":
+        fix = f"groupadd --system {GROUP}, then systemctl reload castoff, to let people ask"
+        return Finding("socket", Health.OK, f"{path}, for {others}", fix)
+    return Finding("socket", Health.OK, f"{path}, for {others}")
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def clock(
+    now: Callable[[], float] = time.time, synchronised: Callable[[], bool | None] | None = None
+) -> Finding:
+    """Tell whether wall times can be trusted; order never depends on them."""
+    seconds = now()
+    if seconds < RELEASED:
+        year = time.gmtime(seconds).tm_year
+        fix = "Set the clock: systemctl start systemd-timesyncd, or chrony."
+        return Finding("clock", Health.NOTE, f"the year is {year}: wall times are wrong", fix)
+    state = (synchronised or _synchronised)()
+    if state is None:
+        return Finding("clock", Health.OK, "the kernel does not tell whether it is synchronised")
+    if not state:
+        fix = "Run chrony or systemd-timesyncd, to compare times with other hosts."
+        return Finding("clock", Health.NOTE, "not synchronised; order is right all the same", fix)
+    return Finding("clock", Health.OK, "synchronised")
+
+
+def _synchronised() -> bool | None:
+    """Ask adjtimex(2); None where it does not answer."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    state = int(libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
+    return None if state < 0 else state != _TIME_ERROR

@@ -1,0 +1,87 @@
+"""The doctor says of each thing how it is, in lines that fit, with the fix beside what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from sensor.cli import surroundings
+from sensor.cli.finding import Finding, Health
+from tests.cli.asking import castoff
+from tests.control.bridge import Running
+
+CHECKS = [
+    *("kernel", "btf", "bcc", "rights", "lockdown", "bpffs", "cpus", "probes", "api callers"),
+    *("audit", "engines", "disk", "clock", "socket"),
+]
+
+
+def test_every_check_is_a_line_and_json_has_them_all(agent: Running) -> None:
+    done = castoff("doctor", "-o", "json", socket=agent.path)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["check"] for one in found] == CHECKS
+    failed = [one for one in found if one["health"] == "fail"]
+    assert done.returncode == (1 if failed else 0)
+    assert all(one["fix"] for one in found if one["health"] != "ok")
+    text = castoff("doctor", socket=agent.path).stdout
+    assert [name for name in CHECKS if f" {name} " not in text] == []
+
+
+def test_long_texts_are_wrapped_below_where_they_begin() -> None:
+    finding = Finding("audit", Health.NOTE, "word " * 40, "do this", ("one " * 30, "two"))
+    lines = finding.lines(80, colour=False)
+    assert lines[0].startswith("note  audit        word")
+    assert all(len(line) <= 80 for line in lines)
+    assert all(line.startswith(" " * 19) for line in lines[1:])
+    assert sum("- " in line for line in lines) == 2
+    assert lines[-1].strip() == "fix: do this"
+    assert len(finding.lines(None, colour=False)) == 4
+
+
+def test_what_somebody_else_named_is_shown_escaped() -> None:
+    finding = Finding("engines", Health.OK, "x", details=("docker at /run/\x1b[2J\nx",))
+    assert all(line.isprintable() for line in finding.lines(80, colour=False))
+
+
+def test_the_socket_says_who_may_ask(tmp_path: Path) -> None:
+    path = tmp_path / "castoff.sock"
+    assert surroundings.agent_socket(path).text.endswith("no agent runs")
+    path.touch()
+    assert surroundings.agent_socket(path).health is Health.FAIL
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+        path.chmod(0o600)
+        alone = surroundings.agent_socket(path)
+        assert alone.text.endswith("for root")
+        assert "groupadd" in (alone.fix or "")
+        path.chmod(0o666)
+        assert surroundings.agent_socket(path).health is Health.NOTE
+        if os.geteuid() == 0:
+            os.chown(path, 0, 4_000_000)
+            path.chmod(0o660)
+            assert surroundings.agent_socket(path).text.endswith("root and group 4000000")
+
+
+@pytest.mark.parametrize(
+    ("now", "synchronised", "health", "said"),
+    [
+        (0.0, True, Health.NOTE, "the year is 1970"),
+        (2e9, True, Health.OK, "synchronised"),
+        (2e9, False, Health.NOTE, "order is right all the same"),
+        (2e9, None, Health.OK, "does not tell"),
+    ],
+)
+def test_the_clock(now: float, *, synchronised: bool | None, health: Health, said: str) -> None:
+    finding = surroundings.clock(lambda: now, lambda: synchronised)
+    assert finding.health is health
+    assert said in finding.text
+
+
+def test_the_kernel_tells_of_its_own_clock() -> None:
+    assert surroundings._synchronised() in (True, False, None)
+    assert surroundings.clock().check == "clock"
