@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,28 @@ from tests.outputs.sample_events import EVENTS
 
 NPM = Path(__file__).parents[2] / "npm"
 PRINT = "process.stdout.write(JSON.stringify(require('@elastic/ecs')))"
-PACKAGE: dict[str, Any] = json.loads(
-    subprocess.run(["node", "-e", PRINT], cwd=NPM, stdout=subprocess.PIPE, check=True).stdout
-)
-FIELDS: dict[str, dict[str, Any]] = PACKAGE["EcsFlat"]
+
+
+@lru_cache
+def package() -> dict[str, Any]:
+    """Return what npm's @elastic/ecs exports: the fields of ECS and its version."""
+    told = subprocess.run(["node", "-e", PRINT], cwd=NPM, stdout=subprocess.PIPE, check=True)
+    exported: dict[str, Any] = json.loads(told.stdout)
+    return exported
+
+
+def fields() -> dict[str, dict[str, Any]]:
+    flat: dict[str, dict[str, Any]] = package()["EcsFlat"]
+    return flat
+
+
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 
 def leaves(told: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in told.items():
         name = f"{path}{key}"
-        if isinstance(value, dict) and FIELDS.get(name, {}).get("type") not in {
+        if isinstance(value, dict) and fields().get(name, {}).get("type") not in {
             "object",
             "flattened",
         }:
@@ -58,10 +70,10 @@ def fits(value: object, kind: str) -> bool:
 def problems(told: dict[str, Any]) -> list[str]:
     found = []
     for name, value in leaves({key: told[key] for key in told if key != "castoff"}):
-        if name not in FIELDS:
+        if name not in fields():
             found.append(f"{name} is no field of ECS")
             continue
-        field = FIELDS[name]
+        field = fields()[name]
         many = "array" in field["normalize"]
         if many is not isinstance(value, list):
             found.append(f"{name}: one value or many")
@@ -73,7 +85,7 @@ def problems(told: dict[str, Any]) -> list[str]:
                 found.append(f"{name}: {item!r} is not allowed")
             if field.get("expected_values") and item not in field["expected_values"]:
                 found.append(f"{name}: {item!r} is not expected")
-    categories = {word["name"]: word for word in FIELDS["event.category"]["allowed_values"]}
+    categories = {word["name"]: word for word in fields()["event.category"]["allowed_values"]}
     found.extend(
         f"event.type {type_} does not go with {category}"
         for category in told["event"]["category"]
@@ -82,7 +94,7 @@ def problems(told: dict[str, Any]) -> list[str]:
     )
     return found + [
         f"{name} is required"
-        for name, field in FIELDS.items()
+        for name, field in fields().items()
         if field.get("required") and name not in dict(leaves(told))
     ]
 
@@ -93,7 +105,7 @@ def test_every_event_is_valid(given: Record) -> None:
 
 
 def test_the_version_is_the_one_that_was_checked() -> None:
-    assert PACKAGE["EcsVersion"] == ecs.VERSION
+    assert package()["EcsVersion"] == ecs.VERSION
 
 
 def test_the_validation_would_find_a_mistake() -> None:
