@@ -61,7 +61,7 @@ class Keeper:
             settings,
             Listener(
                 durable=self._durable,
-                written=self.written,
+                written=self._written,
                 failing=self._failing,
                 recovered=self._recovered,
                 dropped=self._dropped,
@@ -119,6 +119,10 @@ class Keeper:
 
     def _durable(self, token: object) -> None:
         self._loop.call_soon_threadsafe(self._release, cast("ReadUpTo", token))
+
+    def _written(self, sequence: int, new: int) -> None:
+        # Whoever waits for it comes after the store.
+        self.written(sequence, new)
 
     def _failing(self, reason: str) -> None:
         log.warning("events cannot be kept for now: %s", reason)
