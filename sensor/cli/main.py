@@ -14,23 +14,24 @@ import click
 import sensor
 from sensor.errors import CastoffError
 
-VERBS = (
-    "run",
-    "events",
-    "explain",
-    "containers",
-    "whois",
-    "status",
-    "outputs",
-    "coverage",
-    "doctor",
-    "selftest",
-    "probes",
-    "rules",
-    "record",
-    "replay",
-    "completion",
-)
+VERBS = {
+    "run": "Report container starts as they happen.",
+    "events": "What started, stopped or was missed; -f follows.",
+    "explain": "Who or what caused a container's last start, as a tree.",
+    "containers": "What runs here.",
+    "whois": "The container of a process.",
+    "status": "Health, losses and lag of the running agent.",
+    "outputs": "Where events are shipped to; ship some again.",
+    "coverage": "Which witness saw which start.",
+    "doctor": "What this host allows, what is missing, and the fix.",
+    "selftest": "Start a harmless container and see that it is reported.",
+    "probes": "Load, show or unload the kernel probes.",
+    "rules": "Check, install or remove the audit rules.",
+    "record": "Keep all observations in a file.",
+    "replay": "Print the events that a file of observations leads to.",
+    "completion": "The script for completion in bash or zsh.",
+}
+"""Verbs and what they do, in less than a line of a narrow terminal."""
 
 
 class _Verbs(click.Group):
@@ -48,6 +49,15 @@ class _Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(f"sensor.cli.{cmd_name}").command
         return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the list without loading the verbs."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,26 @@
+"""Help is there for each verb, fits a terminal, and loads no more than it shows."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from sensor.cli.main import VERBS
+from tests.cli.asking import castoff
+
+
+def test_the_list_of_verbs_is_whole_and_cut_nowhere() -> None:
+    text = castoff("--help").stdout
+    for verb, what in VERBS.items():
+        assert f"  {verb.ljust(10)}  {what}\n" in text
+    assert "..." not in text.partition("Commands:")[2]
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help(verb: str) -> None:
+    done = castoff(verb, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: castoff {verb} ")
+    assert importlib.import_module(f"sensor.cli.{verb}").command.help
