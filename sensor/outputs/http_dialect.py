@@ -8,8 +8,8 @@ status              meaning
 2xx                 taken
 400, 413, 422       refused as it is: halved, until the event is found that does not pass
 401, 403, 407       not known or not allowed: long waits
-anything else       again later, after ``Retry-After`` where it is given. A wrong path (404) is
-                    among them: it is a mistake of the configuration and must not cost events
+404, 405, 3xx       a wrong URL: a mistake of the configuration must not cost events; long waits
+anything else       again later, after ``Retry-After`` where it is given
 ==================  ================================================================================
 """
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sensor.outputs.http_message import Headers, HttpAnswer
 
 REFUSED_STATUSES = frozenset({400, 413, 422})
-CREDENTIAL_STATUSES = frozenset({401, 403, 407})
+MISTAKEN_STATUSES = frozenset({*range(300, 400), 401, 403, 404, 405, 407})
+"""Those that a person has to mend."""
 OK_STATUSES = range(200, 300)
 
 
@@ -65,6 +66,6 @@ def by_status(answer: HttpAnswer, told: str) -> Outcome:
         return Delivered()
     if answer.status in REFUSED_STATUSES:
         return Refused(told)
-    if answer.status in CREDENTIAL_STATUSES:
+    if answer.status in MISTAKEN_STATUSES:
         return Retry(told, answer.retry_after(), credentials=True)
     return Retry(told, answer.retry_after())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def test_an_example_is_read(example: str, tmp_path: Path, monkeypatch: pytest.Mo
     config = tmp_path / "castoff.toml"
     config.write_text(re.sub(r"file:/[^\"}]*", f"file:{secret}", example))
     assert Config.load(config).outputs
+
+
+@pytest.mark.parametrize("kind", ["otlp", "syslog", "http", "kafka", "nats"])
+def test_every_key_of_a_kind_is_in_its_section(kind: str) -> None:
+    section = re.split(r"^## ", TEXT.partition(f"\n## {kind}\n")[2], flags=re.MULTILINE)[0]
+    documented = {
+        name
+        for row in re.findall(r"^\| (`[^|]*`) \|", section, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert {one.name for one in fields(registry.kind_of(kind).settings)} <= documented
 
 
 def test_every_format_is_described() -> None:
