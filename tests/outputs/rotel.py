@@ -9,19 +9,68 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 20.0
 
 
-@dataclass(frozen=True)
 class Rotel:
-    url: str
-    log: Path
+    """The receiver on ports of its own; every record that it takes is printed to its log."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._http, self._grpc = free_port(), free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._http}"
+        self.log = directory / "rotel.log"
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    binary(),
+                    "start",
+                    "--otlp-http-endpoint",
+                    f"127.0.0.1:{self._http}",
+                    "--otlp-grpc-endpoint",
+                    f"127.0.0.1:{self._grpc}",
+                    "--exporter",
+                    "blackhole",
+                    "--debug-log",
+                    "logs",
+                    "--debug-log-verbosity",
+                    "detailed",
+                ],
+                cwd=self._directory,
+                env={"PATH": "/usr/bin:/bin", "HOME": str(self._directory)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        end = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
+                probe.connect(("127.0.0.1", self._http))
+                return
+            assert self._process.poll() is None, self.said()
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it in good order: what it took is printed."""
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def said(self) -> str:
         return re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text(errors="replace"))
+
+    def ids(self) -> list[str]:
+        """Return the ids of the events that it took, in its order."""
+        return re.findall(r"log\.record\.uid: Str\((\w+)\)", self.said())
 
     def wait_for(self, text: str, after: str = "") -> str:
         """Return what it printed, from the last ``after`` on, once ``text`` is in that."""
@@ -51,45 +100,10 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def rotel(directory: Path) -> Iterator[Rotel]:
-    """Run it on free ports of the loopback; every record that it takes is printed to its log."""
-    log = directory / "rotel.log"
-    http, grpc = free_port(), free_port()
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                binary(),
-                "start",
-                "--otlp-http-endpoint",
-                f"127.0.0.1:{http}",
-                "--otlp-grpc-endpoint",
-                f"127.0.0.1:{grpc}",
-                "--exporter",
-                "blackhole",
-                "--debug-log",
-                "logs",
-                "--debug-log-verbosity",
-                "detailed",
-            ],
-            cwd=directory,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(directory)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    """Run it for as long as the block lasts."""
+    running = Rotel(directory)
+    running.start()
     try:
-        running = Rotel(f"http://127.0.0.1:{http}", log)
-        end = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
-                probe.connect(("127.0.0.1", http))
-                break
-            assert process.poll() is None, running.said()
-            assert time.monotonic() < end, running.said()
-            time.sleep(0.02)
         yield running
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        running.stop()

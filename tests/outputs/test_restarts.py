@@ -24,6 +24,7 @@ from tests.outputs import rsyslog
 from tests.outputs.endurance import Agent, _committed
 from tests.outputs.kafka_cluster import cluster
 from tests.outputs.nats_server import NatsServer
+from tests.outputs.rotel import rotel
 from tests.outputs.rsyslog import Rsyslog, free_port
 
 EVENTS = 4000
@@ -119,6 +120,17 @@ def kafka(_: Path) -> Iterator[Collector]:
 
 
 @contextmanager
+def otlp(directory: Path) -> Iterator[Collector]:
+    with rotel(directory) as receiver:
+
+        def restart() -> None:
+            receiver.stop()
+            receiver.start()
+
+        yield Collector(f'type = "otlp"\nurl = "{receiver.url}"\n', restart, receiver.ids)
+
+
+@contextmanager
 def bulk(_: Path) -> Iterator[Collector]:
     """An index in memory: what a bulk API does with ``create``."""
     index: dict[str, bytes] = {}
@@ -172,7 +184,7 @@ def bulk(_: Path) -> Iterator[Collector]:
 
 
 @pytest.mark.parametrize(
-    "kind", [syslog_tcp, syslog_unix, jetstream, kafka, bulk], ids=lambda kind: kind.__name__
+    "kind", [syslog_tcp, syslog_unix, jetstream, kafka, bulk, otlp], ids=lambda kind: kind.__name__
 )
 def test_nothing_is_lost_and_what_comes_twice_has_one_id(
     kind: Callable[[Path], contextlib.AbstractContextManager[Collector]], tmp_path: Path
