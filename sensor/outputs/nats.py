@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import ConfigError
@@ -75,8 +76,6 @@ class NatsTransport:
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Publish a batch and wait until each event is stored."""
-        from nats.errors import Error  # noqa: PLC0415 - optional
-
         futures: list[asyncio.Future[Ack]] = []
         try:
             async with asyncio.timeout(ACK_SECONDS):
@@ -90,7 +89,7 @@ class NatsTransport:
         except TimeoutError:
             await self._drop()
             return Retry(f"no acknowledgement within {ACK_SECONDS:g} s")
-        except (OSError, Error, json.JSONDecodeError) as error:
+        except Exception as error:  # noqa: BLE001 - see _failure
             await self._drop()
             return self._failure(error)
         finally:
@@ -129,9 +128,7 @@ class NatsTransport:
             future.set_result(_ack(reply.headers, reply.data))
 
     async def _connected(self) -> Client:
-        """Return the connected client. Raises OSError, TlsUnusable, nats.errors.Error."""
-        from nats.errors import Error  # noqa: PLC0415 - optional
-
+        """Return the connected client. Raises TlsUnusable, and whatever :meth:`_failure` takes."""
         if self._client is not None and self._client.is_connected:
             return self._client
         failed: Exception = OSError("no server answers")
@@ -143,7 +140,9 @@ class NatsTransport:
                     return await self._connect(address, Address(found[0], address.port))
             except TimeoutError:
                 failed = self._blamed(OSError(f"{address} does not answer"))
-            except (OSError, Error) as error:
+            except TlsUnusable:
+                raise
+            except Exception as error:  # noqa: BLE001 - see _failure
                 failed = self._blamed(error)
         raise failed
 
@@ -193,21 +192,26 @@ class NatsTransport:
     async def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            from nats.errors import Error  # noqa: PLC0415 - optional
-
-            with contextlib.suppress(OSError, Error, TimeoutError):
+            with contextlib.suppress(Exception):  # it is given up, whatever it thinks of that
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await client.close()
             await asyncio.sleep(0)  # the transport's socket is closed in the loop's next round
 
     def _failure(self, error: Exception) -> Retry:
-        from nats.errors import AuthorizationError, NoServersError  # noqa: PLC0415 - optional
+        """Return what an error means.
+
+        The client reads what a stranger sends and raises what comes of it: ValueError for a line
+        that does not end, TypeError and AttributeError for JSON of another shape (nats-py 2.16).
+        """
+        from nats.errors import AuthorizationError, Error, NoServersError  # noqa: PLC0415 - optional
 
         if isinstance(error, NoServersError):
             error = self._blamed(error)
         if isinstance(error, OSError):
             reason, credentials = tls.failure(error)
             return Retry(reason, credentials=credentials)
+        if not isinstance(error, Error):
+            return Retry(f"what answers does not speak NATS: {type(error).__name__}")
         reason = brief(error).removeprefix("nats: ").strip("'") or type(error).__name__
         stranger = isinstance(error, AuthorizationError) or "authorization" in reason.lower()
         return Retry(reason, credentials=stranger)
@@ -253,6 +257,9 @@ def _make(settings: NatsSettings, form: Format, surroundings: Surroundings) -> N
             f"output {surroundings.output}: the Python module nats is not installed",
             "Install nats-py from PyPI for the Python that runs castoff: Debian has no package.",
         ) from error
+    # It writes tracebacks of what servers send; what matters comes as an outcome.
+    logging.getLogger("nats").addHandler(logging.NullHandler())
+    logging.getLogger("nats").propagate = False
     return NatsTransport(settings, form, surroundings)
 
 

@@ -26,7 +26,7 @@ from tests.outputs.certificates import Authority
 from tests.outputs.nats_server import NatsServer
 from tests.outputs.rsyslog import free_port
 from tests.outputs.sample_events import HOST
-from tests.outputs.test_syslog import large
+from tests.outputs.test_syslog import large, serving
 
 Result = TypeVar("Result")
 
@@ -235,6 +235,50 @@ def test_tls_is_spoken_and_the_server_verified(
     assert outcome.credentials is not known
     expected = "no stream takes" if known else "Hostname mismatch"
     assert expected in outcome.reason
+
+
+INFO = b'INFO {"server_id":"x","version":"2.9.0","max_payload":1048576,"headers":true}\r\n'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [b"\x1b[2J\xff\x00\r\n"],
+        [b"x" * 200_000],
+        [b"INFO {\r\n"],
+        [b"INFO []\r\n"],
+        [b'INFO {"max_payload":"x","headers":true}\r\n', b"PONG\r\n"],
+        [INFO],
+        [INFO, b"-ERR 'odd \xff'\r\n"],
+        [INFO, b"PONG\r\n", b"\xff\xfe junk\r\n"],
+        [INFO, b"PONG\r\n", b"MSG a 1 99999999999\r\n" + b"y" * 100_000],
+        [INFO, b"PONG\r\n", b"MSG a 1 -5\r\nxx\r\n"],
+        [INFO, b"PONG\r\n", b"INFO {{{\r\n"],
+    ],
+    ids=range(11),
+)
+def test_whatever_a_server_says_is_an_outcome(
+    said: list[bytes], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(nats, "ACK_SECONDS", 0.5)
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for part in said:
+            writer.write(part)
+            await writer.drain()
+            # Each part is a segment of its own: the client has to ask in between.
+            await asyncio.sleep(0.05)
+        if said != [INFO]:
+            await asyncio.Event().wait()
+
+    async def scenario() -> Outcome:
+        async with serving(serve) as port, transport_to(port) as to:
+            return await to.deliver(batch_of(starts(1, 3)))
+
+    outcome = run(scenario())
+    assert isinstance(outcome, Retry)
+    assert outcome.reason.isprintable()
+    assert capfd.readouterr().err == ""
 
 
 def test_an_absent_server_is_retried() -> None:
