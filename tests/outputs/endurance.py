@@ -69,8 +69,8 @@ class Outcome:
 class Agent:
     """The shipping process, started again after each kill where durable events end."""
 
-    def __init__(self, directory: Path, last: int) -> None:
-        self.durable = 0
+    def __init__(self, directory: Path, last: int, durable: int = 0) -> None:
+        self.durable = durable
         self._directory = directory
         self._last = last
         self._process: subprocess.Popen[str] | None = None
@@ -93,6 +93,11 @@ class Agent:
         for line in process.stdout:
             if line.endswith("\n"):
                 self.durable = max(self.durable, int(line))
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def running(self) -> bool:

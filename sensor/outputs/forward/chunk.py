@@ -8,18 +8,18 @@ each, big-endian. Source: the specification's sections Carrier modes and EventTi
 from __future__ import annotations
 
 import base64
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgpack
-
-from sensor.outputs.forward.wire import packed
+from sensor.outputs.forward.wire import packed, packer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.outputs.delivery import Batch, Document, Record
+    from sensor.outputs.forward.wire import Pack
 
 GZIP = 16 + zlib.MAX_WBITS
 """What makes zlib write gzip's header, without name and time: a batch has the same bytes twice."""
@@ -29,7 +29,10 @@ MEMORY_LEVEL = 9
 
 NS_PER_SECOND = 1_000_000_000
 _SECONDS_MAX = (1 << 32) - 1
-_EVENT_TIME = 0
+_ENTRY = b"\x92"
+"""An array of two."""
+_FIXEXT_8 = 0xD7
+_EVENT_TIME = struct.Struct(">BbII")
 
 
 class Unencodable(Exception):
@@ -54,10 +57,10 @@ class Chunk:
     size: int
 
 
-def entry(record: Record, encoding: Encoding) -> bytes:
+def entry(record: Record, encoding: Encoding, pack: Pack) -> bytes:
     """Return one ``[EventTime, record]``. Raises Unencodable."""
     try:
-        return packed([event_time(record.wall), encoding.document(record)])
+        return _ENTRY + event_time(record.wall) + pack(encoding.document(record))
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Unencodable(f"no msgpack can be made of it: {error}") from error
 
@@ -78,7 +81,8 @@ def sealed(id_: bytes, entries: list[bytes], encoding: Encoding) -> Chunk:
 
 def encode(batch: Batch, encoding: Encoding) -> Chunk:
     """Make the chunk of a batch in one go. Raises Unencodable."""
-    entries = [entry(record, encoding) for record in batch.records]
+    pack = packer()
+    entries = [entry(record, encoding, pack) for record in batch.records]
     return sealed(id_of(batch), entries, encoding)
 
 
@@ -87,9 +91,9 @@ def id_of(batch: Batch) -> bytes:
     return base64.b64encode(batch.id)
 
 
-def event_time(wall: int) -> msgpack.ExtType:
-    """Return ns since the epoch as EventTime; years before 1970 and after 2105 are cut there."""
+def event_time(wall: int) -> bytes:
+    """Return ns since the epoch as an EventTime; years before 1970 and after 2105 are cut there."""
     seconds, nanoseconds = divmod(wall, NS_PER_SECOND)
     if not 0 <= seconds <= _SECONDS_MAX:
         seconds, nanoseconds = (0, 0) if seconds < 0 else (_SECONDS_MAX, 0)
-    return msgpack.ExtType(_EVENT_TIME, seconds.to_bytes(4, "big") + nanoseconds.to_bytes(4, "big"))
+    return _EVENT_TIME.pack(_FIXEXT_8, 0, seconds, nanoseconds)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from sensor.outputs.forward.chunk import entry, id_of, sealed
+from sensor.outputs.forward.wire import packer
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch
@@ -29,6 +30,7 @@ class Encoder:
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
+        self._pack = packer()
         self._packing = asyncio.Lock()
         self._deflater = ThreadPoolExecutor(1, "castoff-deflate")
 
@@ -49,7 +51,7 @@ class Encoder:
             for start in range(0, len(batch.records), SLICE):
                 await asyncio.sleep(0)
                 part = batch.records[start : start + SLICE]
-                entries += [entry(record, self._encoding) for record in part]
+                entries += [entry(record, self._encoding, self._pack) for record in part]
         if len(entries) <= SMALL:
             return sealed(id_of(batch), entries, self._encoding)
         loop = asyncio.get_running_loop()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PORT = 24224
 PORT_MAX = 65535
 SERVERS_MAX = 16
+WINDOW = 4
 WINDOW_MAX = 64
 LEVEL = 6
 LEVEL_MAX = 9
@@ -66,7 +67,7 @@ class ForwardSettings:
     compression: Compression = Compression.GZIP
     level: int = LEVEL
     """zlib's level, 1 to 9."""
-    window: int = 8
+    window: int = WINDOW
     """Chunks that may be under way at once."""
     connect_seconds: float = CONNECT_SECONDS
     """To find, connect and secure; and again to shake hands."""

@@ -12,8 +12,9 @@ are no bytes and no 64-bit numbers.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,19 @@ COMPACT_WITHOUT = (
 """Paths that a compact record lacks. Of the 200 bytes of a start they are 75 in a gzip chunk."""
 
 
+_SAYING = frozenset({str, int, float, bool})
+"""Classes of JSON values that say something when they are false, too."""
+
+
+def _saying(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its members; called from the inside out, and for each of each event."""
+    return {key: value for key, value in pairs if value or value.__class__ in _SAYING}
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_saying)
+"""Parsing and leaving out in one go takes two thirds of the time of one after the other."""
+
+
 class Detail(StrEnum):
     """How much of an event is sent."""
 
@@ -38,17 +52,19 @@ class Detail(StrEnum):
     COMPACT = "compact"
 
 
-def native(record: Record) -> Document:
+def native(record: Record) -> dict[str, object]:
     """Return a record's own document, bare. Raises ValueError and RecursionError."""
-    document = json.loads(str(record.line, "ascii"))
+    document: object
+    document, _ = _DECODER.raw_decode(str(record.line, "ascii"))
     if not isinstance(document, dict):
         raise ValueError("the line is no JSON object")  # noqa: TRY004 - a damaged line
-    return bare(document)
+    return document
 
 
 def compact(record: Record) -> Document:
     """Return the compact document of a record. Raises ValueError and RecursionError."""
-    document: Any = native(record)
+    document = native(record)
+    inner: object
     for *path, last in COMPACT_WITHOUT:
         inner = document
         for key in path:
@@ -56,29 +72,18 @@ def compact(record: Record) -> Document:
         if isinstance(inner, dict):
             inner.pop(last, None)
     document["schema"] = COMPACT_SCHEMA
-    return bare(document)
+    return document
 
 
 def bare(document: Document) -> dict[str, object]:
     """Return a copy without nulls, empty lists and empty objects, however deep they stand."""
-    # The identity of classes is all that JSON needs, and this runs for each value of each event.
-    kept: dict[str, object] = {}
-    for key, value in document.items():
-        if value is None:
-            continue
-        kind = value.__class__
-        if kind is dict:
-            if inner := bare(value):  # type: ignore[arg-type] # a dict, as the line above says
-                kept[key] = inner
-        elif kind is list or kind is tuple:
-            if value:
-                kept[key] = [
-                    bare(item) if item.__class__ is dict else item
-                    for item in value  # type: ignore[attr-defined] # a list
-                ]
-        else:
-            kept[key] = value
-    return kept
+    return _saying([(key, _bare(value)) for key, value in document.items()])
+
+
+def _bare(value: object) -> object:
+    if isinstance(value, Mapping):
+        return bare(value)
+    return [_bare(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def of_format(document: Callable[[Record], Document]) -> Callable[[Record], Document]:

@@ -18,6 +18,7 @@ Source: Forward Protocol Specification v1, github.com/fluent/fluentd/wiki.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -32,7 +33,12 @@ STRING_LIMIT = 4096
 ITEMS_LIMIT = 16
 _FEED = 16 * 1024
 _BUFFER = 2 * _FEED
-_PACKER = {"use_bin_type": True, "unicode_errors": "backslashreplace"}
+
+Pack = Callable[[object], bytes]
+"""Gives a value as msgpack. Not shared between threads.
+
+Raises ValueError (nested too deeply), OverflowError (a number beyond 64 bits) and TypeError.
+"""
 
 
 class Garbled(Exception):
@@ -40,12 +46,14 @@ class Garbled(Exception):
 
 
 def packed(value: object) -> bytes:
-    """Return a value as msgpack.
+    """Return a value as msgpack; raises as :data:`Pack` does."""
+    return packer()(value)
 
-    Raises ValueError (nested too deeply), OverflowError (a number beyond 64 bits) and TypeError.
-    """
-    data: bytes = msgpack.packb(value, **_PACKER)
-    return data
+
+def packer() -> Pack:
+    """Return what packs many values faster than one at a time."""
+    pack: Pack = msgpack.Packer(use_bin_type=True, unicode_errors="backslashreplace").pack
+    return pack
 
 
 class Messages:
