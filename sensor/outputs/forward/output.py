@@ -132,4 +132,6 @@ def make(settings: ForwardSettings, form: Format, surroundings: Surroundings) ->
     )
 
 
-OUTPUT = OutputKind(settings=ForwardSettings, make=make, formats=("native", "ocsf", "ecs", "otel"))
+OUTPUT = OutputKind(
+    settings=ForwardSettings, make=make, formats=("native", "ocsf", "ecs", "otel", "cloudevents")
+)
