@@ -131,6 +131,8 @@ class CallerLog:
     def connects(self, since: int, until: int) -> Iterator[ApiConnect]:
         """Connections in a stretch of time, latest first."""
         for connect in reversed(self._connects):
+            if connect.time < since - DISORDER:
+                break
             if since <= connect.time <= until:
                 yield connect
 

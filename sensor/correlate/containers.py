@@ -148,6 +148,9 @@ class ContainerTable:
     def __init__(self, limit: int = CONTAINERS_MAX) -> None:
         self._limit = limit
         self._states: OrderedDict[ContainerKey, ContainerState] = OrderedDict()
+        self._scoped: dict[ContainerId, OrderedDict[ContainerKey, ContainerState]] = {}
+        """Those of a runtime root's own, by their name: the one whose state changed last at the
+        end."""
         self._by_init: dict[int, ContainerState] = {}
         self._pods: dict[tuple[str, str | None], ContainerState] = {}
         self.forgotten = 0
@@ -169,14 +172,23 @@ class ContainerTable:
             if len(self._states) >= self._limit:
                 self._forget_one()
             state = self._states[key] = ContainerState(key)
+            if key.scope is not None:
+                self._scoped.setdefault(key.id, OrderedDict())[key] = state
         return state
+
+    def _touch(self, key: ContainerKey) -> None:
+        """Note that its state changed last of all."""
+        self._states.move_to_end(key)
+        if key.scope is not None:
+            self._scoped[key.id].move_to_end(key)
 
     def named(self, id_: ContainerId) -> ContainerState | None:
         """Return the container of that id under whatever root; for ids that come without one."""
         state = self._states.get(ContainerKey(id_, None))
         if state is not None:
             return state
-        return next((s for k, s in reversed(self._states.items()) if k.id == id_), None)
+        scoped = self._scoped.get(id_)
+        return next(reversed(scoped.values())) if scoped else None
 
     def of_init(self, process: ProcessKey) -> ContainerState | None:
         """Return the container whose current init is ``process``."""
@@ -201,7 +213,7 @@ class ContainerTable:
         state.starts += 1
         state.failed = False
         self._by_init[init.pid] = state
-        self._states.move_to_end(state.key)
+        self._touch(state.key)
         self.dirty.add(state.key)
 
     def end_run(self, state: ContainerState, run: Run | None) -> None:
@@ -215,7 +227,7 @@ class ContainerTable:
         state.creation = None
         state.description = None
         if state.key in self._states:
-            self._states.move_to_end(state.key)
+            self._touch(state.key)
         self.dirty.add(state.key)
 
     def join_pod(self, state: ContainerState, pod_uid: str, container: str | None) -> None:
@@ -248,6 +260,11 @@ class ContainerTable:
             self.running -= 1
         self._release_init(victim)
         del self._states[victim.key]
+        if victim.key.scope is not None:
+            scoped = self._scoped[victim.key.id]
+            del scoped[victim.key]
+            if not scoped:
+                del self._scoped[victim.key.id]
         if victim.pod_uid is not None:
             pod = (victim.pod_uid, victim.pod_container)
             if self._pods.get(pod) is victim:

@@ -169,7 +169,8 @@ class TableMachine(RuleBasedStateMachine):
         self.table = ContainerTable(limit=LIMIT)
 
     def pick(self, name: int) -> ContainerState:
-        return self.table.obtain(key(f"n{name}"))
+        scope = (None, "/run/a", "/run/b")[name % 3]
+        return self.table.obtain(ContainerKey(ContainerId(f"n{name // 3}"), scope))
 
     @rule(name=NAMES)
     def create(self, name: int) -> None:
@@ -213,6 +214,15 @@ class TableMachine(RuleBasedStateMachine):
         assert len(self.table) <= LIMIT
         assert len(self.table._by_init) <= LIMIT
         assert len(self.table._pods) <= LIMIT
+
+    @invariant()
+    def a_name_means_what_a_look_at_all_of_them_says(self) -> None:
+        for name in range(2 * LIMIT // 3 + 1):
+            id_ = ContainerId(f"n{name}")
+            fitting = [state for state in self.table.all() if state.key.id == id_]
+            plain = [state for state in fitting if state.key.scope is None]
+            assert self.table.named(id_) is next(reversed(plain or fitting), None)
+        assert all(self.table._scoped.values()), "none is kept for a name that nobody has"
 
     @invariant()
     def running_counts_what_is_alive(self) -> None:
