@@ -62,7 +62,7 @@ class Handshake:
         if auth and not mine.user:
             raise Distrust("the server asks for a user and none is configured")
         self._nonce = nonce
-        password = _digest(auth, mine.user.encode(), mine.password.encode()) if auth else ""
+        proof = _digest(auth, _raw(mine.user), _raw(mine.password)) if auth else ""
         return packed(
             [
                 "PING",
@@ -70,7 +70,7 @@ class Handshake:
                 self._salt.decode(),
                 self._key_digest(mine.hostname.encode("utf-8", "backslashreplace")),
                 mine.user if auth else "",
-                password,
+                proof,
             ]
         )
 
@@ -89,7 +89,7 @@ class Handshake:
             raise Distrust("the server does not know the shared key")
 
     def _key_digest(self, hostname: bytes) -> str:
-        return _digest(self._salt, hostname, self._nonce, self._mine.shared_key.encode())
+        return _digest(self._salt, hostname, self._nonce, _raw(self._mine.shared_key))
 
 
 def is_helo(message: object) -> bool:
@@ -102,6 +102,11 @@ def shown(value: object) -> str:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else "no reason given"
     cut = text[:REASON_LIMIT].encode("ascii", "backslashreplace").decode("ascii")
     return "".join(character if character.isprintable() else "?" for character in cut)
+
+
+def _raw(secret: str) -> bytes:
+    """Return a secret as the bytes that it was before the environment made text of it."""
+    return secret.encode("utf-8", "surrogateescape")
 
 
 def _digest(*parts: bytes) -> str:

@@ -92,6 +92,10 @@ class Session:
         self._listening.cancel()
         self._end(why)
 
+    async def closed(self) -> None:
+        """Wait until nothing of it is left, after :meth:`abandon`."""
+        await asyncio.wait([self._listening])
+
     async def _listen(self) -> None:
         try:
             while data := await self._stream.reader.read(READ_SIZE):
@@ -112,6 +116,9 @@ class Session:
             )
         else:
             self._end(self._protocol.end())
+        finally:
+            # Whatever happened, nobody waits for answers that nobody reads.
+            self._end(Broken("the connection is not read any more"))
 
     def _acked(self, chunk: bytes) -> None:
         answer = self._flying.pop(chunk, None)

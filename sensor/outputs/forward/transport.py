@@ -111,9 +111,11 @@ class Forward:
         """Close all connections. What is under way is not waited for."""
         if self._returning is not None:
             self._returning.cancel()
+            await asyncio.wait([self._returning])
         for session in (self._session, *self._retired):
             if session is not None:
                 session.abandon(Broken("the output is closed"))
+                await session.closed()
         self._encoder.close()
 
     async def _in_time(self, session: Session, waiting: Awaitable[None]) -> None:

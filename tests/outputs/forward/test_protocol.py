@@ -106,6 +106,16 @@ def test_no_user_is_told_to_a_server_that_asks_for_none() -> None:
     assert msgpack.unpackb(sent.data)[4:] == ["", ""]
 
 
+def test_a_secret_that_is_no_text_is_proven_by_its_bytes() -> None:
+    secret = b"\xffkey".decode("utf-8", "surrogateescape")
+    made = protocol(Credentials("sensor", secret, "user", secret))
+    (sent,) = made.receive(helo())
+    assert isinstance(sent, Send)
+    ping = msgpack.unpackb(sent.data)
+    assert ping[3] == digest(SALT.encode(), b"sensor", NONCE, b"\xffkey")
+    assert ping[5] == digest(AUTH, b"user", b"\xffkey")
+
+
 def test_salts_are_of_one_handshake() -> None:
     pings = {
         sent.data
