@@ -31,6 +31,7 @@ from sensor.outputs.forward.record import compact
 from sensor.outputs.forward.record import native as native_document
 from sensor.outputs.http import GZIP_LEVEL, Plain
 from sensor.outputs.http_settings import Body
+from sensor.outputs.lines import lines_of
 from sensor.outputs.native import rfc3339
 from sensor.outputs.registry import format_of
 from sensor.outputs.rfc5424 import Framing, Header, frame, message
@@ -38,6 +39,8 @@ from sensor.outputs.splunk import Splunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sensor.outputs.delivery import Format
 
 COMMAND = "python -m bench.wire"
 ROOT = Path(__file__).parents[1]
@@ -110,9 +113,9 @@ def _another(event: dict[str, Any], dice: random.Random, wall: int, host: int) -
 def ways() -> Iterator[tuple[str, Callable[[Batch], bytes]]]:
     """Yield each way's name, and the function that gives the bytes of a batch."""
     native, cef, ecs = format_of("native"), format_of("cef"), format_of("ecs")
-    packed = Plain(native, target="/", body=Body.LINES)
+    packed = Plain(content_type="application/x-ndjson", target="/", body=Body.LINES)
     hec = Splunk(
-        native,
+        is_text=False,
         target=splunk.EVENT_PATH,
         host="node-1",
         sourcetype="castoff:event",
@@ -123,13 +126,13 @@ def ways() -> Iterator[tuple[str, Callable[[Batch], bytes]]]:
     def squeezed(make: Callable[[Batch], bytes]) -> Callable[[Batch], bytes]:
         return lambda batch: gzip.compress(make(batch), GZIP_LEVEL, mtime=0)
 
-    def bulk(form: str) -> Elasticsearch:
-        return Elasticsearch(
-            format_of(form),
+    def bulk(form: Format) -> Callable[[Batch], bytes]:
+        dialect = Elasticsearch(
             target=elasticsearch.BULK_PATH,
             index="castoff-{date}",
             operation=BulkOperation.CREATE,
         )
+        return lambda batch: dialect.request(lines_of(batch, form)).body
 
     def syslog(line: Callable[[Record], bytes]) -> Callable[[Batch], bytes]:
         return lambda batch: b"".join(
@@ -137,11 +140,11 @@ def ways() -> Iterator[tuple[str, Callable[[Batch], bytes]]]:
             for record in batch.records
         )
 
-    yield "native, as lines", lambda batch: packed.request(batch).body
-    yield "http, lines, gzip", squeezed(lambda batch: packed.request(batch).body)
-    yield "http, Splunk, gzip", squeezed(lambda batch: hec.request(batch).body)
-    yield "http, bulk, gzip", squeezed(lambda batch: bulk("native").request(batch).body)
-    yield "http, bulk, ECS, gzip", squeezed(lambda batch: bulk("ecs").request(batch).body)
+    yield "native, as lines", lambda batch: packed.request(lines_of(batch, native)).body
+    yield "http, lines, gzip", squeezed(lambda batch: packed.request(lines_of(batch, native)).body)
+    yield "http, Splunk, gzip", squeezed(lambda batch: hec.request(lines_of(batch, native)).body)
+    yield "http, bulk, gzip", squeezed(bulk(native))
+    yield "http, bulk, ECS, gzip", squeezed(bulk(ecs))
     yield "otlp, gzip", otlp_body
     full = Encoding("castoff.event", LEVEL, native_document)
     brief = Encoding("castoff.event", LEVEL, compact)

@@ -21,8 +21,9 @@ from sensor.outputs.native import rfc3339
 from sensor.outputs.text import brief
 
 if TYPE_CHECKING:
-    from sensor.outputs.delivery import Batch, Format, Outcome, Record
+    from sensor.outputs.delivery import Outcome, Record
     from sensor.outputs.http_message import HttpAnswer
+    from sensor.outputs.lines import Lines
 
 BULK_PATH = "/_bulk"
 FILTER = "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
@@ -46,30 +47,27 @@ class BulkOperation(StrEnum):
 class Elasticsearch:
     """``target`` is path and query of the bulk API; ``index`` None when the path names it."""
 
-    def __init__(
-        self, form: Format, *, target: str, index: str | None, operation: BulkOperation
-    ) -> None:
-        self._form = form
+    def __init__(self, *, target: str, index: str | None, operation: BulkOperation) -> None:
         path, _, query = target.partition("?")
         self._target = f"{path}?{query}&{FILTER}" if query else f"{path}?{FILTER}"
         self._index = index
         self._operation = operation
 
-    def request(self, batch: Batch) -> Request:
+    def request(self, batch: Lines) -> Request:
         """Return two lines an event: the action and the document."""
         lines: list[bytes] = []
-        for record in batch.records:
-            named = {"_id": record.id}
+        for line in batch.lines:
+            named = {"_id": line.record.id}
             if self._index is not None:
-                named["_index"] = self._index.replace(DATE, _day(record))
+                named["_index"] = self._index.replace(DATE, _day(line.record))
             lines += (
                 json.dumps({self._operation.value: named}).encode() + b"\n",
-                self._form.line(record).rstrip(b"\r\n") + b"\n",
+                line.text + b"\n",
             )
         headers = (("Content-Type", "application/x-ndjson"),)
         return Request(b"".join(lines), headers, self._target)
 
-    def outcome(self, batch: Batch, answer: HttpAnswer, told: str) -> Outcome:
+    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
         """Return what the items say; one that may pass later makes the batch go again."""
         if answer.status not in OK_STATUSES:
             return by_status(answer, told)
@@ -80,16 +78,16 @@ class Elasticsearch:
             items = [_Item(self._operation, item) for item in found["items"]]
         except (ValueError, TypeError, KeyError, IndexError, RecursionError):
             return Retry("the answer is not that of a bulk API: check url")
-        if len(items) != len(batch.records):
-            return Retry(f"the answer has {len(items)} items for {len(batch.records)} events")
+        if len(items) != len(batch.lines):
+            return Retry(f"the answer has {len(items)} items for {len(batch.lines)} events")
         waiting = [item for item in items if not (item.stored or item.final)]
         if waiting:
             reason = f"{len(waiting)} of {len(items)} events: {waiting[0].reason}"
             return Retry(reason, answer.retry_after())
         return Delivered(
             tuple(
-                Rejection(record.sequence, item.reason)
-                for record, item in zip(batch.records, items, strict=True)
+                Rejection(line.record.sequence, item.reason)
+                for line, item in zip(batch.lines, items, strict=True)
                 if not item.stored
             )
         )

@@ -18,6 +18,7 @@ from sensor.outputs.http_client import HttpClient, HttpFailed
 from sensor.outputs.http_dialect import Poll, Request, by_status
 from sensor.outputs.http_message import HttpUrl
 from sensor.outputs.http_settings import Body, HttpSettings, Preset
+from sensor.outputs.lines import lines_of
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.splunk import Splunk
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sensor.outputs.delivery import Batch, Format, Outcome
     from sensor.outputs.http_dialect import Dialect
     from sensor.outputs.http_message import HttpAnswer
+    from sensor.outputs.lines import Lines
     from sensor.outputs.registry import Surroundings
 
 POLL_FIRST_SECONDS, POLL_MOST_SECONDS = 0.5, 5.0
@@ -37,25 +39,21 @@ GZIP_LEVEL = 6
 class Plain:
     """Any server that takes events as lines or as one array."""
 
-    def __init__(self, form: Format, *, target: str, body: Body) -> None:
-        self._form = form
+    def __init__(self, *, content_type: str, target: str, body: Body) -> None:
+        self._content_type = content_type
         self._target = target
         self._body = body
 
-    def request(self, batch: Batch) -> Request:
+    def request(self, batch: Lines) -> Request:
         """Return the batch; its id is in a header, by which a server may tell a repetition."""
-        lines = [self._form.line(record) for record in batch.records]
         if self._body is Body.ARRAY:
-            kind = "application/json"
-            body = b"[" + b",\n".join(line.rstrip(b"\r\n") for line in lines) + b"]"
+            body = b"[" + b",\n".join(line.text for line in batch.lines) + b"]"
         else:
-            text = self._form.document is None
-            kind = self._form.content_type if text else "application/x-ndjson"
-            body = b"".join(lines)
-        headers = (("Content-Type", kind), ("X-Batch-Id", batch.id.hex()))
+            body = b"".join(line.text + b"\n" for line in batch.lines)
+        headers = (("Content-Type", self._content_type), ("X-Batch-Id", batch.id.hex()))
         return Request(body, headers, self._target)
 
-    def outcome(self, batch: Batch, answer: HttpAnswer, told: str) -> Outcome:
+    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
         """Return what the status says."""
         del batch
         return by_status(answer, told)
@@ -72,9 +70,10 @@ class HttpTransport:
     window = 1
     limits = BatchLimits()
 
-    def __init__(self, client: HttpClient, dialect: Dialect, *, packed: bool) -> None:
+    def __init__(self, client: HttpClient, dialect: Dialect, form: Format, *, packed: bool) -> None:
         self._client = client
         self._dialect = dialect
+        self._form = form
         self._packed = packed
 
     @property
@@ -84,14 +83,17 @@ class HttpTransport:
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Post a batch and, where the collector tells so only later, wait until it is safe."""
+        lines = lines_of(batch, self._form)
+        if not lines.lines:
+            return Delivered(lines.damaged)
         try:
-            answer = await self._post(self._dialect.request(batch))
-            outcome = self._dialect.outcome(batch, answer, self._client.excerpt(answer))
+            answer = await self._post(self._dialect.request(lines))
+            outcome = self._dialect.outcome(lines, answer, self._client.excerpt(answer))
             if isinstance(outcome, Poll):
-                return await self._confirm(outcome)
+                outcome = await self._confirm(outcome)
         except HttpFailed as error:
             return Retry(error.reason, credentials=error.credentials)
-        return outcome
+        return lines.told(outcome)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -129,7 +131,7 @@ def _make(settings: HttpSettings, form: Format, surroundings: Surroundings) -> H
     dialect: Dialect
     if settings.preset is Preset.SPLUNK_HEC:
         dialect = Splunk(
-            form,
+            is_text=form.document is None,
             target=_target(url, splunk.EVENT_PATH),
             host=surroundings.host.name,
             sourcetype=settings.sourcetype,
@@ -141,14 +143,21 @@ def _make(settings: HttpSettings, form: Format, surroundings: Surroundings) -> H
             problem = f"output {surroundings.output}: the format {form.name} is text, no JSON"
             raise ConfigError(problem, 'Use format = "native", "ecs" or "ocsf".')
         dialect = Elasticsearch(
-            form,
             target=_target(url, elasticsearch.BULK_PATH),
             index=settings.index,
             operation=settings.operation,
         )
     else:
-        dialect = Plain(form, target=url.target, body=settings.body)
-    return HttpTransport(client, dialect, packed=settings.gzip)
+        dialect = Plain(
+            content_type=_content_type(settings.body, form), target=url.target, body=settings.body
+        )
+    return HttpTransport(client, dialect, form, packed=settings.gzip)
+
+
+def _content_type(body: Body, form: Format) -> str:
+    if body is Body.ARRAY:
+        return "application/json"
+    return form.content_type if form.document is None else "application/x-ndjson"
 
 
 def _target(url: HttpUrl, path: str) -> str:

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Protocol
 from sensor.outputs.delivery import Delivered, Refused, Retry
 
 if TYPE_CHECKING:
-    from sensor.outputs.delivery import Batch, Outcome
+    from sensor.outputs.delivery import Outcome
     from sensor.outputs.http_message import Headers, HttpAnswer
+    from sensor.outputs.lines import Lines
 
 REFUSED_STATUSES = frozenset({400, 413, 422})
 MISTAKEN_STATUSES = frozenset({*range(300, 400), 401, 403, 404, 405, 407})
@@ -50,10 +51,10 @@ class Poll:
 class Dialect(Protocol):
     """How a kind of collector is spoken to."""
 
-    def request(self, batch: Batch) -> Request:
+    def request(self, batch: Lines) -> Request:
         """Return the request that carries a batch: the same each time."""
 
-    def outcome(self, batch: Batch, answer: HttpAnswer, told: str) -> Outcome | Poll:
+    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome | Poll:
         """Return what an answer says of a batch; ``told`` is the answer for a person."""
 
     def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Rejection, Retry
 from sensor.outputs.kafka_settings import DELIVERY_SECONDS, KafkaSettings
+from sensor.outputs.lines import lines_of
 from sensor.outputs.registry import OutputKind, missing
 from sensor.outputs.text import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from confluent_kafka import KafkaError, Producer
 
-    from sensor.outputs.delivery import Batch, Format, Outcome, Record
+    from sensor.outputs.delivery import Batch, Format, Outcome
+    from sensor.outputs.lines import Line
     from sensor.outputs.registry import Surroundings
 
 WINDOW = 2
@@ -67,14 +67,17 @@ class KafkaTransport:
         from confluent_kafka import KafkaException  # noqa: PLC0415 - optional
 
         self._well = False
+        lines = lines_of(batch, self._format)
+        if not lines.lines:
+            return Delivered(lines.damaged)
         try:
             if self._producer is None:
                 settings = self._settings.librdkafka(self._name)
                 self._producer = await asyncio.to_thread(_Polled, settings)
             producer = self._producer
-            reports = _Reports(batch.records)
-            for record in batch.records:
-                self._produce(producer, record, reports)
+            reports = _Reports(len(lines.lines))
+            for line in lines.lines:
+                self._produce(producer, line, reports)
             async with asyncio.timeout(ANSWER_SECONDS):
                 failed = await reports.complete
         except TimeoutError:
@@ -90,7 +93,7 @@ class KafkaTransport:
         self._well = isinstance(outcome, Delivered)
         if any(error.fatal() for _, error in failed):
             await self.close()
-        return outcome
+        return lines.told(outcome)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -98,8 +101,10 @@ class KafkaTransport:
         if producer is not None:
             await asyncio.to_thread(producer.close)
 
-    def _produce(self, producer: _Polled, record: Record, reports: _Reports) -> None:
+    def _produce(self, producer: _Polled, line: Line, reports: _Reports) -> None:
         from confluent_kafka import KafkaException  # noqa: PLC0415 - optional
+
+        record = line.record
 
         def report(error: KafkaError | None, _: object, sequence: int = record.sequence) -> None:
             reports.add(sequence, error)
@@ -107,7 +112,7 @@ class KafkaTransport:
         try:
             producer.produce(
                 self._settings.topic,
-                value=self._format.line(record).rstrip(b"\r\n"),
+                value=line.text,
                 key=self._key,
                 headers=[("castoff-id", record.id), ("castoff-type", record.type)],
                 timestamp=max(record.wall, 0) // NS_PER_MILLISECOND,
@@ -120,10 +125,10 @@ class KafkaTransport:
 class _Reports:
     """What became of a batch's events. ``complete`` has those that failed, once all are known."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, count: int) -> None:
         self._loop = asyncio.get_running_loop()
         self.complete: asyncio.Future[list[tuple[int, KafkaError]]] = self._loop.create_future()
-        self._missing = len(records)
+        self._missing = count
         self._failed: list[tuple[int, KafkaError]] = []
         self._lock = threading.Lock()
 

@@ -20,6 +20,7 @@ from sensor.errors import ConfigError
 from sensor.outputs import tls
 from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Rejection, Retry
 from sensor.outputs.dial import Address
+from sensor.outputs.lines import lines_of
 from sensor.outputs.lookup import LOOKUPS
 from sensor.outputs.nats_settings import NatsSettings
 from sensor.outputs.registry import OutputKind
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-    from sensor.outputs.delivery import Batch, Format, Outcome, Record
+    from sensor.outputs.delivery import Batch, Format, Outcome
+    from sensor.outputs.lines import Line, Lines
     from sensor.outputs.registry import Surroundings
 
 CONNECT_SECONDS = 10.0
@@ -77,13 +79,14 @@ class NatsTransport:
     async def deliver(self, batch: Batch) -> Outcome:
         """Publish a batch and wait until each event is stored."""
         futures: list[asyncio.Future[Ack]] = []
+        lines = lines_of(batch, self._format)
         try:
             async with asyncio.timeout(ACK_SECONDS):
                 async with self._turn:
                     client = await self._connected()
-                    for record in batch.records:
-                        futures.append(await self._publish(client, record))  # noqa: PERF401 - cancelled even when only some are
-                return _outcome(batch, await asyncio.gather(*futures))
+                    for line in lines.lines:
+                        futures.append(await self._publish(client, line))  # noqa: PERF401 - cancelled even when only some are
+                return lines.told(_outcome(lines, await asyncio.gather(*futures)))
         except TlsUnusable as error:
             return Retry(str(error), credentials=True)
         except TimeoutError:
@@ -100,7 +103,7 @@ class NatsTransport:
         """Close the connection."""
         await self._drop()
 
-    async def _publish(self, client: Client, record: Record) -> asyncio.Future[Ack]:
+    async def _publish(self, client: Client, line: Line) -> asyncio.Future[Ack]:
         """Send an event; the future tells what became of it."""
         from nats.errors import MaxPayloadError  # noqa: PLC0415 - optional
 
@@ -109,10 +112,10 @@ class NatsTransport:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda _: self._waiting.pop(token, None))
         self._waiting[token] = future
+        record, text = line.record, line.text
         headers = {"Nats-Msg-Id": record.id, "Castoff-Type": record.type}
         if self._settings.stream is not None:
             headers["Nats-Expected-Stream"] = self._settings.stream
-        text = self._format.line(record).rstrip(b"\r\n")
         subject = self._settings.subject_of(self._host, record.type)
         try:
             await client.publish(subject, text, reply=f"{self._inbox}.{token}", headers=headers)
@@ -221,13 +224,13 @@ class NatsTransport:
         return self._problem or error
 
 
-def _outcome(batch: Batch, acks: list[Ack]) -> Outcome:
+def _outcome(batch: Lines, acks: list[Ack]) -> Outcome:
     rejected: list[Rejection] = []
-    for record, ack in zip(batch.records, acks, strict=True):
+    for line, ack in zip(batch.lines, acks, strict=True):
         if isinstance(ack, Retry):
             return ack
         if isinstance(ack, str):
-            rejected.append(Rejection(record.sequence, ack))
+            rejected.append(Rejection(line.record.sequence, ack))
     return Delivered(tuple(rejected))
 
 

@@ -15,8 +15,9 @@ from sensor.outputs.delivery import Retry
 from sensor.outputs.http_dialect import OK_STATUSES, Poll, Request, by_status
 
 if TYPE_CHECKING:
-    from sensor.outputs.delivery import Batch, Format, Outcome, Record
+    from sensor.outputs.delivery import Outcome
     from sensor.outputs.http_message import HttpAnswer
+    from sensor.outputs.lines import Line, Lines
 
 EVENT_PATH = "/services/collector/event"
 ACK_NAME = "ack"
@@ -27,31 +28,31 @@ CODES_OF_CONFIGURATION = frozenset({1, 2, 3, 4, 7, 10, 11})
 
 
 class Splunk:
-    """``target`` is the collector's path and query; ``channel`` names us when acks are wanted."""
+    """``target`` is the collector's path and query; ``is_text`` tells that lines are no JSON."""
 
     def __init__(
         self,
-        form: Format,
         *,
+        is_text: bool,
         target: str,
         host: str | None,
         sourcetype: str,
         index: str | None,
         acknowledge: bool,
     ) -> None:
-        self._form = form
+        self._is_text = is_text
         self._target = target
         self._channel = str(uuid.uuid4()) if acknowledge else None
         meta = {"host": host, "source": "castoff", "sourcetype": sourcetype, "index": index}
         known = {name: value for name, value in meta.items() if value is not None}
         self._meta = json.dumps(known).encode()[1:-1]
 
-    def request(self, batch: Batch) -> Request:
+    def request(self, batch: Lines) -> Request:
         """Return the batch in envelopes."""
-        body = b"\n".join(map(self._envelope, batch.records))
+        body = b"\n".join(map(self._envelope, batch.lines))
         return Request(body, (("Content-Type", "application/json"), *self._named()), self._target)
 
-    def outcome(self, batch: Batch, answer: HttpAnswer, told: str) -> Outcome | Poll:
+    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome | Poll:
         """Return what an answer means: the codes are in Splunk's manual of the collector."""
         del batch
         code = _number(answer.body, "code")
@@ -79,10 +80,9 @@ class Splunk:
     def _named(self) -> tuple[tuple[str, str], ...]:
         return () if self._channel is None else (("X-Splunk-Request-Channel", self._channel),)
 
-    def _envelope(self, record: Record) -> bytes:
-        text = self._form.line(record).rstrip(b"\r\n")
-        event = json.dumps(text.decode()).encode() if self._form.document is None else text
-        seconds, rest = divmod(max(record.wall, 0), NS_PER_SECOND)
+    def _envelope(self, line: Line) -> bytes:
+        event = json.dumps(line.text.decode()).encode() if self._is_text else line.text
+        seconds, rest = divmod(max(line.record.wall, 0), NS_PER_SECOND)
         return b'{"time": %d.%09d, %b, "event": %b}' % (seconds, rest, self._meta, event)
 
 

@@ -29,6 +29,7 @@ from sensor.outputs.delivery import (
     Retry,
 )
 from sensor.outputs.dial import CONNECT_SECONDS, Address, Unreachable, dial, dial_unix
+from sensor.outputs.lines import lines_of
 from sensor.outputs.lookup import LOOKUPS
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.rfc5424 import Header, Unreadable, frame, message
@@ -151,9 +152,12 @@ class SyslogTransport:
     def _messages(self, batch: Batch, rejected: list[Rejection]) -> Iterator[tuple[int, bytes]]:
         """Yield sequence and message of each record that can be one."""
         limit = self._settings.largest
-        for record in batch.records:
+        lines = lines_of(batch, self._format)
+        rejected += lines.damaged
+        for line in lines.lines:
+            record = line.record
             try:
-                content = message(self._header, record, self._format.line(record))
+                content = message(self._header, record, line.text)
             except Unreadable as error:
                 rejected.append(Rejection(record.sequence, str(error)))
                 continue

@@ -12,6 +12,7 @@ import pytest
 
 from sensor.outputs.http import Plain
 from sensor.outputs.http_settings import Body
+from sensor.outputs.lines import lines_of
 from tests.deploy.conftest import DEPLOY, SCHEMA, ClickHouse
 from tests.outputs.batches import NATIVE, batch_of, golden_lines, golden_records
 
@@ -92,7 +93,8 @@ def test_a_gap_has_its_times(clickhouse: ClickHouse) -> None:
 def test_what_arrives_twice_is_found_once(clickhouse: ClickHouse) -> None:
     """The second delivery is the HTTP output's own body; it tells the same events again."""
     before = clickhouse.rows("SELECT count() AS n FROM castoff.events FINAL")
-    body = Plain(NATIVE, target="/", body=Body.LINES).request(batch_of(golden_records())).body
+    plain = Plain(content_type="application/x-ndjson", target="/", body=Body.LINES)
+    body = plain.request(lines_of(batch_of(golden_records()), NATIVE)).body
     clickhouse.insert(body)
     clickhouse.run("OPTIMIZE TABLE castoff.events FINAL")
     assert clickhouse.rows("SELECT count() AS n FROM castoff.events FINAL") == before

@@ -28,7 +28,8 @@ from sensor.outputs.elasticsearch import BulkOperation, Elasticsearch
 from sensor.outputs.http_client import HttpClient
 from sensor.outputs.http_message import HttpAnswer
 from sensor.outputs.http_settings import Body, HttpSettings, Preset
-from sensor.outputs.registry import Surroundings
+from sensor.outputs.lines import lines_of
+from sensor.outputs.registry import Surroundings, format_of
 from sensor.outputs.splunk import Splunk
 from sensor.secret import Secret
 from tests.outputs.batches import batch_of, golden_records, starts
@@ -40,6 +41,7 @@ JSON = Format("native", "application/json", lambda one: one.line, lambda one: js
 TEXT = Format("cef", "text/plain", lambda one: b"CEF:0|" + one.id.encode() + b"\n", None)
 TOKEN = "4c6f-9d7c-1b7a"
 RECORDS = starts(1, 3)
+STORED = [{"create": {"status": 201}}]
 
 
 def delivered(
@@ -140,6 +142,28 @@ def test_a_collector_that_hangs_is_retried_in_time(monkeypatch: pytest.MonkeyPat
     assert "no whole answer" in outcome.reason
 
 
+DAMAGED = Record(2, "x", "container.start", 0, b'{"type": "container.start"')
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_what_is_no_event_is_rejected_and_the_others_go(preset: Preset) -> None:
+    keys: dict[str, Any] = {"preset": preset}
+    if preset is Preset.ELASTICSEARCH:
+        keys["index"] = "castoff"
+    answer = Answer(200, json.dumps({"errors": True, "items": 2 * STORED}).encode())
+    records = [RECORDS[0], DAMAGED, RECORDS[2]]
+    outcome, (received,) = delivered(answer, keys=keys, form=format_of("ecs"), records=records)
+    assert isinstance(outcome, Delivered)
+    assert [one.sequence for one in outcome.rejected] == [2]
+    assert received.text.count(b'{"@timestamp"') == 2
+
+
+def test_a_batch_without_an_event_is_not_sent() -> None:
+    outcome, received = delivered(Answer(), form=format_of("ecs"), records=[DAMAGED])
+    assert isinstance(outcome, Delivered)
+    assert (len(outcome.rejected), received) == (1, [])
+
+
 class TestSplunk:
     KEYS: Mapping[str, Any] = {"preset": Preset.SPLUNK_HEC, "token": Secret(TOKEN)}
 
@@ -209,8 +233,12 @@ class TestSplunk:
 
     @given(st.integers(100, 599), st.binary())
     def test_no_answer_breaks_it(self, status: int, body: bytes) -> None:
-        dialect = Splunk(JSON, target="/x", host=None, sourcetype="s", index=None, acknowledge=True)
-        outcome = dialect.outcome(batch_of(RECORDS), HttpAnswer(status, (), body), "told")
+        dialect = Splunk(
+            is_text=False, target="/x", host=None, sourcetype="s", index=None, acknowledge=True
+        )
+        outcome = dialect.outcome(
+            lines_of(batch_of(RECORDS), JSON), HttpAnswer(status, (), body), "told"
+        )
         assert outcome != Delivered()
 
 
@@ -285,9 +313,9 @@ class TestElasticsearch:
         ).map(lambda items: {"errors": True, "items": items})
     )
     def test_no_answer_breaks_it(self, answer: object) -> None:
-        dialect = Elasticsearch(JSON, target="/_bulk", index="x", operation=BulkOperation.CREATE)
+        dialect = Elasticsearch(target="/_bulk", index="x", operation=BulkOperation.CREATE)
         found = HttpAnswer(200, (), json.dumps(answer).encode())
-        assert isinstance(dialect.outcome(batch_of(RECORDS), found, "told"), Retry)
+        assert isinstance(dialect.outcome(lines_of(batch_of(RECORDS), JSON), found, "told"), Retry)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ from sensor.errors import ConfigError
 from sensor.outputs import kafka, kafka_settings
 from sensor.outputs.delivery import Delivered, Outcome, Retry
 from sensor.outputs.kafka_settings import Compression, KafkaSettings
-from sensor.outputs.registry import Surroundings
+from sensor.outputs.registry import Surroundings, format_of
 from sensor.outputs.tls import TlsSettings
 from sensor.secret import Secret
 from tests.outputs.batches import NATIVE, batch_of, batches_of, golden_records, starts
 from tests.outputs.kafka_cluster import Cluster, cluster
 from tests.outputs.rsyslog import free_port
 from tests.outputs.sample_events import HOST
+from tests.outputs.test_lines import BATCH as DAMAGED_BATCH
 from tests.outputs.test_syslog import large
 
 Result = TypeVar("Result")
@@ -184,6 +185,15 @@ def test_closing_ends_the_thread_and_what_waits(mock: Cluster) -> None:
         await asyncio.wait({under_way})
 
     run(scenario())
+
+
+def test_what_is_no_event_is_rejected_and_the_others_are_stored(mock: Cluster) -> None:
+    settings = KafkaSettings(tuple(mock.addresses))
+    transport = kafka._make(settings, format_of("ecs"), SURROUNDINGS)
+    outcome = delivered(transport, list(DAMAGED_BATCH.records))
+    assert isinstance(outcome, Delivered)
+    assert [one.sequence for one in outcome.rejected] == [2]
+    assert len(mock.stored(2)) == 2
 
 
 def test_a_missing_library_is_told_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from sensor.errors import ConfigError
 from sensor.outputs import nats
 from sensor.outputs.delivery import Delivered, Outcome, Retry, Transport
 from sensor.outputs.nats_settings import NatsSettings
-from sensor.outputs.registry import Surroundings
+from sensor.outputs.registry import Surroundings, format_of
 from sensor.outputs.tls import TlsSettings
 from sensor.secret import Secret
 from tests.outputs.batches import NATIVE, batch_of, batches_of, golden_records, starts
@@ -26,6 +26,7 @@ from tests.outputs.certificates import Authority
 from tests.outputs.nats_server import NatsServer
 from tests.outputs.rsyslog import free_port
 from tests.outputs.sample_events import HOST
+from tests.outputs.test_lines import BATCH as DAMAGED_BATCH
 from tests.outputs.test_syslog import large, serving
 
 Result = TypeVar("Result")
@@ -306,6 +307,25 @@ def test_the_next_server_is_used_when_the_first_is_not_there(
         await to.close()
 
     run(scenario())
+
+
+def test_what_is_no_event_is_rejected_and_the_others_are_stored(
+    tmp_path: Path, running: list[NatsServer]
+) -> None:
+    port = started(tmp_path, running).port
+
+    async def scenario() -> tuple[Outcome, list[Any]]:
+        await make_stream(port)
+        settings = NatsSettings((f"nats://127.0.0.1:{port}",))
+        to = nats.OUTPUT.make(settings, format_of("ecs"), SURROUNDINGS)
+        outcome = await to.deliver(DAMAGED_BATCH)
+        await to.close()
+        return outcome, await stored(port)
+
+    outcome, messages = run(scenario())
+    assert isinstance(outcome, Delivered)
+    assert [one.sequence for one in outcome.rejected] == [2]
+    assert len(messages) == 2
 
 
 def test_a_missing_library_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from sensor.outputs import syslog, syslog_settings
 from sensor.outputs.delivery import Batch, Delivered, Outcome, Record, Refused, Retry
+from sensor.outputs.registry import format_of
 from sensor.outputs.rfc5424 import Framing
 from sensor.outputs.syslog import SyslogTransport
 from sensor.outputs.syslog_settings import Over, SyslogSettings
@@ -27,6 +28,7 @@ from tests.outputs import rsyslog
 from tests.outputs.batches import NATIVE, batch_of, batches_of, golden_records, record_of, starts
 from tests.outputs.certificates import Authority
 from tests.outputs.rsyslog import Rsyslog
+from tests.outputs.test_lines import BATCH as DAMAGED_BATCH
 
 Server = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -403,6 +405,21 @@ def test_a_line_that_cannot_be_read_is_rejected(tmp_path: Path) -> None:
         settings = SyslogSettings(path=tmp_path / "log")
         _, rejection = rejected(settings, [Record(1, "x", "gap", 0, b"{")])
     assert "not readable" in rejection
+
+
+def test_what_a_format_makes_nothing_of_is_rejected_and_the_others_go(tmp_path: Path) -> None:
+    async def send(settings: SyslogSettings) -> Outcome:
+        transport = SyslogTransport(settings, format_of("cef"))
+        outcome = await transport.deliver(DAMAGED_BATCH)
+        await transport.close()
+        return outcome
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "log"))
+        outcome = asyncio.run(send(SyslogSettings(path=tmp_path / "log")))
+        assert [receiver.recv(1 << 20).count(b"CEF:0") for _ in range(2)] == [1, 1]
+    assert isinstance(outcome, Delivered)
+    assert [one.sequence for one in outcome.rejected] == [2]
 
 
 @pytest.mark.parametrize("framing", list(Framing))
