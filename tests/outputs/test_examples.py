@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import textwrap
 from dataclasses import fields
@@ -11,6 +12,10 @@ import pytest
 
 from sensor.config import Config
 from sensor.outputs import registry
+from sensor.outputs.delivery import Delivered, Retry
+from tests.outputs.batches import batch_of, starts
+from tests.outputs.sample_events import HOST
+from tests.outputs.test_syslog import serving
 
 DOCS = Path(__file__).parents[2] / "docs" / "outputs.md"
 TEXT = DOCS.read_text()
@@ -50,3 +55,35 @@ def test_every_format_is_described() -> None:
     assert examples()
     for name in registry.FORMATS:
         assert f"| `{name}` |" in TEXT
+
+
+def test_the_example_of_one_more_kind_delivers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = TEXT.partition("\n## One more kind\n")[2]
+    code = textwrap.dedent("".join(re.findall(r"^(?:    .*)?\n", section, re.MULTILINE)))
+    (tmp_path / "ok_output.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(registry.KINDS, "ok", "ok_output")
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = b"ok\n" if received else b"no\n"
+        received.extend([await reader.readline(), await reader.readline()])
+        writer.write(answer)
+        await reader.read()
+
+    async def scenario() -> None:
+        records = starts(1, 2)
+        async with serving(serve) as port:
+            config = tmp_path / "castoff.toml"
+            config.write_text(f'[outputs.mine]\ntype = "ok"\nhost = "127.0.0.1"\nport = {port}\n')
+            (output,) = Config.load(config).outputs
+            transport, _ = output.transport(registry.Surroundings(HOST, "1.2.3", "mine"))
+            assert isinstance(await transport.deliver(batch_of(records)), Retry)
+            assert await transport.deliver(batch_of(records)) == Delivered()
+            assert transport.connection.connected
+            await transport.close()
+        assert received == [record.line for record in records] * 2
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
