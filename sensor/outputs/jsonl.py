@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Retry
+from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Rejection, Retry
 from sensor.outputs.diskthread import DiskThread
 from sensor.outputs.linefile import LineFile, Rotation
 from sensor.outputs.registry import OutputKind
@@ -89,20 +89,29 @@ class JsonlFile:
             return Retry(f"{self._path}: the disk does not answer")
         try:
             async with asyncio.timeout(self._seconds):
-                await self._disk.run(lambda: self._append(batch))
+                return await self._disk.run(lambda: self._append(batch))
         except TimeoutError:
             return Retry(f"{self._path}: the disk does not answer")
         except OSError as error:
             return Retry(f"{self._path}: {error.strerror}")
-        return Delivered()
 
     async def close(self) -> None:
         """Close the file behind what is being written."""
         self._disk.run(self._file.close)
         self._disk.close()
 
-    def _append(self, batch: Batch) -> None:
-        self._file.append(b"".join(map(self._line, batch.records)))
+    def _append(self, batch: Batch) -> Delivered:
+        """Write the lines; events that the format cannot make a line of are rejected."""
+        lines: list[bytes] = []
+        rejected: list[Rejection] = []
+        for record in batch.records:
+            try:
+                lines.append(self._line(record))
+            except ValueError as error:
+                rejected.append(Rejection(record.sequence, str(error)))
+        if lines:
+            self._file.append(b"".join(lines))
+        return Delivered(tuple(rejected))
 
 
 def _make(settings: JsonlSettings, form: Format, surroundings: Surroundings) -> JsonlFile:

@@ -130,13 +130,13 @@ class Lane:
         """Entries beyond the cursor, without those that were appended since ``_counted``."""
         self._counted = 0
         self._finishing = self._tried = False
+        self._count_behind()
         self._finished = asyncio.Event()
 
     # ----------------------------------------------------------------- from outside
 
     async def run(self) -> None:
         """Ship until cancelled."""
-        self._count_behind()
         try:
             while True:
                 self._changed.clear()

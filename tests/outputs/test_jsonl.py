@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from sensor.outputs import native
 from sensor.outputs.delivery import Batch, Connection, Delivered, Record, Retry
 from sensor.outputs.formats.native import FORMAT
 from sensor.outputs.jsonl import OUTPUT, JsonlFile, JsonlSettings
 from sensor.outputs.registry import Surroundings, format_of, kind_of
 from sensor.outputs.window import make_batch
-from tests.outputs.sample_events import HOST
+from tests.outputs.sample_events import HOST, START
 
 
 def batch(*numbers: int) -> Batch:
@@ -39,6 +41,27 @@ def test_what_was_delivered_stands_in_the_file(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert path.read_bytes() == b'{"number":1}\n{"number":2}\n{"number":3}\n'
+
+
+def test_an_entry_that_is_no_event_is_rejected_and_the_others_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    bad = Record(2, "id-2", "container.start", 0, b"garbled")
+    good = started()
+
+    async def main() -> None:
+        file = JsonlFile(JsonlSettings(path), format_of("ocsf"), "local")
+        outcome = await file.deliver(make_batch("stream", [bad, good]))
+        assert isinstance(outcome, Delivered)
+        assert [one.sequence for one in outcome.rejected] == [2]
+        await file.close()
+
+    asyncio.run(main())
+    (line,) = path.read_bytes().splitlines()
+    assert json.loads(line)["class_uid"] == 1007
+
+
+def started() -> Record:
+    return Record(3, START.id, START.type, 0, native.encode_line(START))
 
 
 @pytest.mark.parametrize("kind", ["missing", "symlink", "fifo"])
