@@ -263,15 +263,20 @@ def followers(agent: Agent, running: Engines, rounds: int) -> Iterator[Row]:
             took, told = round_of(agent, running)
         runs[followed].append(took)
         waits[followed].append(told)
-    for what, found in (("docker run ends", runs), ("its start is told", waits)):
+    # The agent is in nobody's way to a start: what docker run takes is told, and varies by itself
+    # more than the target.
+    for what, found, target in (
+        ("docker run ends", runs, None),
+        ("its start is told", waits, DELAY_MS),
+    ):
         pairs = zip(found[False], found[True], strict=True)
         later = [statistics.median(b) - statistics.median(a) for a, b in pairs]
         low, median, high = sure_median(later)
         yield Row(
             f"{FOLLOWERS} followers, one stuck, {PARALLEL} docker run at once: {what} later by",
             f"median {median:+.1f} ms ({low:+.1f} to {high:+.1f}), {len(later)} pairs",
-            f"{DELAY_MS:.0f} ms",
-            high <= DELAY_MS,
+            f"{target:.0f} ms" if target else None,
+            high <= target if target else None,
             COMMAND,
             {"median_ms": median, "low_ms": low, "high_ms": high},
         )
