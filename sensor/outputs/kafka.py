@@ -56,6 +56,7 @@ class KafkaTransport:
         self._key = host.machine_id or host.boot_id or host.name or ""
         self._producer: _Polled | None = None
         self._well = False
+        self._turn = asyncio.Lock()
 
     @property
     def connection(self) -> Connection:
@@ -71,13 +72,12 @@ class KafkaTransport:
         if not lines.lines:
             return Delivered(lines.damaged)
         try:
-            if self._producer is None:
-                settings = self._settings.librdkafka(self._name)
-                self._producer = await asyncio.to_thread(_Polled, settings)
-            producer = self._producer
-            reports = _Reports(len(lines.lines))
-            for line in lines.lines:
-                self._produce(producer, line, reports)
+            # One after the other: batches are queued in the order of the log, by one producer.
+            async with self._turn:
+                producer = await self._open()
+                reports = _Reports(len(lines.lines))
+                for line in lines.lines:
+                    self._produce(producer, line, reports)
             async with asyncio.timeout(ANSWER_SECONDS):
                 failed = await reports.complete
         except TimeoutError:
@@ -100,6 +100,12 @@ class KafkaTransport:
         producer, self._producer = self._producer, None
         if producer is not None:
             await asyncio.to_thread(producer.close)
+
+    async def _open(self) -> _Polled:
+        if self._producer is None:
+            settings = self._settings.librdkafka(self._name)
+            self._producer = await asyncio.to_thread(_Polled, settings)
+        return self._producer
 
     def _produce(self, producer: _Polled, line: Line, reports: _Reports) -> None:
         from confluent_kafka import KafkaException  # noqa: PLC0415 - optional
@@ -163,13 +169,15 @@ class _Polled:
 
     def close(self) -> None:
         """Throw away what is queued and end the thread."""
-        self._ends.set()
         self._producer.purge()
+        self._ends.set()
         self._thread.join(CLOSE_SECONDS)
 
     def _poll(self) -> None:
         while not self._ends.is_set():
             self._producer.poll(POLL_SECONDS)
+        # What was thrown away is reported, too: somebody waits for it.
+        self._producer.poll(0)
 
     def _told(self, error: KafkaError) -> None:
         self.problem = error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -170,6 +171,23 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Any) -> None:  # noqa: AN
     assert "ssl.ca.location" in outcome.reason
 
 
+def test_batches_that_begin_together_are_stored_in_their_order(mock: Cluster) -> None:
+    """The engine begins a window of them at once, also with a producer that is yet to be made."""
+    records = starts(1, 400)
+
+    async def scenario() -> None:
+        transport = transport_to(*mock.addresses)
+        batches = batches_of(records)
+        outcomes = await asyncio.gather(*(transport.deliver(batch) for batch in batches))
+        assert outcomes == [Delivered()] * len(batches)
+        await transport.close()
+
+    run(scenario())
+    stored = [dict(one.headers() or [])["castoff-id"] for one in mock.stored(len(records))]
+    assert stored == [record.id.encode() for record in records]
+    assert [one.name for one in threading.enumerate() if one.name == "castoff-kafka"] == []
+
+
 def test_closing_ends_the_thread_and_what_waits(mock: Cluster) -> None:
     async def scenario() -> None:
         transport = transport_to(*mock.addresses)
@@ -181,8 +199,8 @@ def test_closing_ends_the_thread_and_what_waits(mock: Cluster) -> None:
         assert producer is not None
         await transport.close()
         assert not producer._thread.is_alive()
-        under_way.cancel()
-        await asyncio.wait({under_way})
+        outcome = await asyncio.wait_for(under_way, 5)
+        assert isinstance(outcome, Retry)
 
     run(scenario())
 
