@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import time
 
 import pytest
 
+from sensor.model import EngineRecalled, Witness
+from sensor.sources.engines.recall import recall
 from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import Lab
+from tests.e2e.engines.lab import Lab, unique
 from tests.sources.engines.following import following, sockets_below
 from tests.sources.engines.podman_service import PodmanService
 
@@ -40,3 +44,20 @@ def test_a_restarted_service_is_heard_again(lab: Lab, podman: PodmanService) -> 
         podman.start()
         heard.await_source("podman", available=True, timeout=30)
         heard.await_actions(container, "create", "start", "running")
+
+
+def test_its_past_names_a_container_that_is_gone(podman: PodmanService) -> None:
+    before = time.time_ns()
+    name = unique("gone")
+    podman.podman.cli("run", "--rm", "--name", name, IMAGE, "true")
+
+    async def ask() -> tuple[EngineRecalled, ...]:
+        async with asyncio.timeout(10):
+            return await recall(
+                str(podman.address), Witness.PODMAN, 7, before, time.time_ns() + 10**9
+            )
+
+    (told,) = [one for one in asyncio.run(ask()) if one.name == name]
+    assert (told.witness, told.image, told.time) == (Witness.PODMAN, IMAGE, 7)
+    assert told.engine_wall is not None
+    assert told.engine_wall >= before - 10**9

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sensor.model import EngineRecalled, Witness
+from sensor.model import ContainerId, EngineRecalled, Witness
 from sensor.sources.engines import recall as recalling
 from sensor.sources.engines.recall import recall
 from sensor.sources.engines.session import EngineLost
@@ -85,6 +87,19 @@ def test_an_engine_that_hangs_costs_the_deadline_alone(tmp_path: Path) -> None:
 def test_what_is_no_engine_is_said(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(EngineLost):
         ask(tmp_path / "d.sock", saying(data))
+
+
+@given(st.binary(max_size=300) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(
+        st.sampled_from(("Type", "Action", "Actor", "ID", "Attributes", "name", "image")), inner
+    ),
+).map(lambda value: json.dumps(value).encode()))  # fmt: skip
+def test_any_line_is_a_word_or_nothing(line: bytes) -> None:
+    found: dict[ContainerId, EngineRecalled] = {}
+    recalling._take(line, Witness.DOCKER, NOW, found)
+    for one in found.values():
+        assert one.name or one.image
 
 
 def test_an_event_of_interest_to_nobody_is_no_word(tmp_path: Path) -> None:
