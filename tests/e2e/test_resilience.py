@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
+from bench.kills import start_many
+from sensor.control.client import AgentClient
 from tests.e2e.agent import COMMAND, Agent, summaries, unload_probes
 from tests.e2e.engines.containerd import Containerd
 from tests.e2e.engines.dockerd import Dockerd
 from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import unique
+from tests.e2e.engines.lab import Lab, unique
 from tests.e2e.engines.runc import Runc
 from tests.e2e.engines.waiting import until
 from tests.e2e.expect import FIRST, assert_has
 
 pytestmark = pytest.mark.e2e
+
+BACKLOG = 5_000
+"""Starts whose events, and those of their stops, are more than may wait for the disk."""
 
 
 @contextmanager
@@ -101,6 +109,25 @@ def test_a_container_that_came_and_went_while_no_agent_ran_is_named_by_its_engin
     told = [one for one in start["evidence"] if one["source"] == "docker"]
     assert [one["what"] for one in told] == ["docker event: destroy"]
     assert own_agent.one_stop(gone)["container"]["id"] == gone
+
+
+def test_a_backlog_of_thousands_is_told_whole(own_agent: Agent, runc: Runc, lab: Lab) -> None:
+    """More than memory may hold: what is not read yet waits in the kernel."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no C compiler: apt-get install gcc")
+    own_agent.validating = False
+    own_agent.start()
+    own_agent.stop()
+    started = start_many(lab, runc.bundle(unique("backlog"), "true"), BACKLOG)
+    own_agent.launch()
+    client = AgentClient(own_agent.socket)
+    until(lambda: client.status().starts >= BACKLOG, "all of them are told", 60)
+    until(lambda: own_agent.counter("store.waiting_bytes") == 0, "all is on disk", 60)
+    assert own_agent.counter("store.lost") == 0
+    told: Counter[str] = Counter()
+    for line in client.lines(f"/v1/events?since=0&type=start&limit={2 * BACKLOG}"):
+        told[json.loads(line)["container"]["id"]] += 1
+    assert [told[container] for container in started] == [1] * BACKLOG
 
 
 def test_an_agent_killed_again_and_again_in_a_storm_misses_no_start(
