@@ -97,7 +97,8 @@ class Lifecycle:
         self._starts = starts
         self._ends = ends
         self._emit = emit
-        self._waiting: dict[int, ContainerState] = {}
+        self._waiting: dict[tuple[int, int], ContainerState] = {}
+        """By the init, the first deadline first: all wait equally long."""
         self._ended: deque[ProcessKey] = deque(maxlen=ENDED_MAX)
         self._told: OrderedDict[tuple[int, int], None] = OrderedDict()
         self.ignored: Counter[str] = Counter()
@@ -236,7 +237,7 @@ class Lifecycle:
         if state.asked is None:
             self._ask(state, state.creation)
         state.pending = Pending(exec_, self._clock.now + DESCRIPTION_WAIT)
-        self._waiting[process.key.pid] = state
+        self._waiting[_moment(process.key)] = state
 
     def _remember(self, init: ProcessKey) -> None:
         """Keep in mind that the init's start is reported or waits to be: rule 1."""
@@ -286,7 +287,7 @@ class Lifecycle:
 
     def on_init_exit(self, exit_: InitExit) -> None:
         """Take note that an init ended, before or after its first execve."""
-        waiting = self._waiting.get(exit_.process.pid)
+        waiting = self._waiting.get(_moment(exit_.process))
         if waiting is not None and waiting.pending is not None:
             waiting.pending.later.append(exit_)
             return
@@ -351,21 +352,20 @@ class Lifecycle:
 
     def deadline(self) -> int | None:
         """When the first waiting start must go out, in ns since boot."""
-        deadlines = [s.pending.deadline for s in self._waiting.values() if s.pending is not None]
-        return min(deadlines, default=None)
+        first = next(iter(self._waiting.values()), None)
+        return first.pending.deadline if first is not None and first.pending is not None else None
 
     def expire(self) -> None:
         """Let starts go whose description did not come in time."""
-        for state in tuple(self._waiting.values()):
-            if state.pending is not None and state.pending.deadline <= self._clock.now:
-                self.ignored["description_late"] += 1
-                self._flush(state)
+        while (deadline := self.deadline()) is not None and deadline <= self._clock.now:
+            self.ignored["description_late"] += 1
+            self._flush(next(iter(self._waiting.values())))
 
     def _flush(self, state: ContainerState) -> None:
         pending, state.pending = state.pending, None
         if pending is None:
             return
-        self._waiting.pop(pending.exec.process.key.pid, None)
+        self._waiting.pop(_moment(pending.exec.process.key), None)
         self._start(state, pending.exec)
         for behind in pending.later:
             if isinstance(behind, InitExit):

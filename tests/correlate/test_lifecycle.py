@@ -310,6 +310,23 @@ def test_the_nearest_of_several_deadlines_counts(core: Core) -> None:
     assert core.core.deadline() == ns(9) + DESCRIPTION_WAIT
 
 
+def test_two_that_wait_may_have_had_the_same_pid(core: Core) -> None:
+    """In a backlog, what happened within minutes is read within a second."""
+    other = replace(DB, pid=WEB.pid, run=3)
+    assert other.init.pid == WEB.init.pid
+    core >> WEB.create(0) >> WEB.execs(5) >> WEB.exits(6, 3)
+    core >> other.create(7) >> other.execs(8) >> other.exits(9, 4)
+    assert core.types() == []
+    core >> other.described(20)
+    assert core.types() == [START, STOP]
+    core.wait(until=5 + WAIT)
+    assert core.types() == [START, STOP] * 2
+    codes = {event.container.id: event.stop.exit_code for event in core.of(EventType.STOP)
+             if event.container and event.stop}  # fmt: skip
+    assert codes == {WEB.id: 3, DB.id: 4}
+    assert core.core.deadline() is None
+
+
 def test_a_container_is_described_once_for_its_creation(core: Core) -> None:
     core >> WEB.create(0) >> WEB.execs(5) >> WEB.described(6)
     (request,) = core.requests
