@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sensor.errors import StateUnusable
-from sensor.outputs.lane import ANSWER_SECONDS, Lane, Ledger
+from sensor.outputs.account import Ledger
+from sensor.outputs.lane import ANSWER_SECONDS, Lane
 from sensor.outputs.settings import StartAt
 from sensor.outputs.tail import Tail
 from sensor.store.pages import Pages
@@ -97,7 +98,7 @@ class Engine:
         """Note that retention took entries that an output had not shipped; from any thread."""
         if output in self._lanes:
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._lanes[output].missed, count)
+                self._loop.call_soon_threadsafe(self._lanes[output].account.missed, count)
 
     def health(self) -> tuple[OutputHealth, ...]:
         """Tell how the outputs are doing; from any thread."""
@@ -175,7 +176,7 @@ class Engine:
         with suppress(StateUnusable):
             for name, (count, _) in tail.dead_counts().items():
                 if name in self._lanes:
-                    self._lanes[name].dead_letters = count
+                    self._lanes[name].account.dead_letters = count
         self._tail = tail
         if self._newest > tail.newest:
             tail.written(self._newest, 0)
@@ -185,7 +186,7 @@ class Engine:
         if self._tail is None:
             return 0
         count, last = self._tail.dead_counts().get(lane.name, (0, 0))
-        lane.dead_letters = count
+        lane.account.dead_letters = count
         if count:
             lane.retry_dead(last)
         return count

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from sensor import filters
+from sensor.outputs.account import CURSOR_SECONDS
 from sensor.outputs.backoff import Circuit
 from sensor.outputs.delivery import (
     Batch,
@@ -22,7 +23,8 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.lane import CURSOR_SECONDS, DEFECTS, REFUSED_IN_A_ROW
+from sensor.outputs.lane import DEFECTS
+from sensor.outputs.sizing import REFUSED_IN_A_ROW
 from sensor.outputs.window import make_batch
 from tests.outputs.lane_world import Collector, MemoryLedger, MemoryPages, World, until
 from tests.outputs.virtual_loop import VirtualLoop, run
