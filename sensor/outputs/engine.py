@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sensor.errors import StateUnusable
 from sensor.outputs.account import Ledger
-from sensor.outputs.lane import ANSWER_SECONDS, Lane
+from sensor.outputs.flights import ANSWER_SECONDS
+from sensor.outputs.lane import Lane
 from sensor.outputs.settings import StartAt
 from sensor.outputs.tail import Tail
 from sensor.store.pages import Pages

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sensor.errors import StateUnusable
@@ -26,6 +27,7 @@ from sensor.outputs.account import Account
 from sensor.outputs.backoff import Backoff, Circuit
 from sensor.outputs.delivery import Delivered, Refused, Rejection, Retry
 from sensor.outputs.feed import Feed
+from sensor.outputs.flights import ANSWER_SECONDS, Flights
 from sensor.outputs.health import OutputHealth
 from sensor.outputs.sizing import Sizing
 from sensor.outputs.window import Window
@@ -39,17 +41,8 @@ if TYPE_CHECKING:
     from sensor.outputs.tail import Tail
     from sensor.outputs.window import Stretch
 
-ANSWER_SECONDS = 300.0
-"""After this a transport that should have given up itself is given up."""
-
-CANCEL_SECONDS = 5.0
-"""How long attempts that are given up may take to end."""
-
 READ_AGAIN_SECONDS = 1.0
 """After the log could not be read."""
-
-DEFECTS = 5
-"""Attempts at a batch that an error of our own ended, before it counts as refused."""
 
 TICK = 0.001
 """Seconds by which a timer of the loop may be early."""
@@ -75,11 +68,9 @@ class Lane:
         self.name = settings.name
         self.account = Account(settings, ledger, tail, cursor)
         self.circuit = Circuit.CLOSED
-        self.attempts = 0
         self._settings = settings
         self._transport = transport
         self._tail = tail
-        self._answer_seconds = answer_seconds
         self._loop = asyncio.get_running_loop()
         limits = transport.limits
         self._feed = Feed(self.name, tail, settings.filters, cursor, limits.bytes)
@@ -87,13 +78,17 @@ class Lane:
         self._window = Window()
         self._backoff = Backoff(random)
         self._changed = asyncio.Event()
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._flights = Flights(transport, self.account, answer_seconds)
         self._resume = 0.0
         self._read_again = 0.0
-        self._defects = 0
         self._rewinding: tuple[int, asyncio.Future[None]] | None = None
         self._finishing = self._tried = False
         self._finished = asyncio.Event()
+
+    @property
+    def attempts(self) -> int:
+        """How many batches were begun."""
+        return self._flights.begun
 
     @property
     def cursor(self) -> int:
@@ -114,11 +109,8 @@ class Lane:
                 await self._rest()
         finally:
             self._tail.leave(self._changed.set)
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self.account.write(self._loop.time())
-            await self._transport.close()
+            await self._flights.close()
 
     async def finish(self) -> None:
         """Return when everything was shipped, or when it turns out that it cannot be.
@@ -181,7 +173,7 @@ class Lane:
         if self.circuit is Circuit.OPEN:
             if now < self._resume:
                 return
-            await self._give_up(self._window.go_back())
+            await self._flights.give_up(self._window.go_back())
             self.circuit = Circuit.HALF_OPEN
         if now >= self._read_again:
             self._read_again = 0.0
@@ -190,12 +182,12 @@ class Lane:
 
     async def _begin_anew(self, reason: str) -> None:
         """Drop what is held and wait: nothing is known of it but the cursor."""
-        await self._give_up(self._window.clear())
+        await self._flights.give_up(self._window.clear())
         self._feed.go_to(self.cursor)
         self._failed(Retry(reason))
 
     async def _rewind(self, sequence: int, done: asyncio.Future[None]) -> None:
-        await self._give_up(self._window.clear())
+        await self._flights.give_up(self._window.clear())
         self._rewinding = None
         self._feed.go_to(sequence)
         self.account.rewind(sequence, self._loop.time())
@@ -254,38 +246,14 @@ class Lane:
     def _begin(self) -> None:
         while self._window.under_way < self._size:
             stretch = self._window.begin()
-            if stretch is None:
+            if stretch is None or stretch.batch is None:
                 return
-            self.attempts += 1
-            task = self._loop.create_task(self._deliver(stretch, stretch.attempt))
-            self._tasks[stretch.attempt] = task
+            landed = partial(self._landed, stretch, stretch.attempt)
+            self._flights.begin(stretch.attempt, stretch.batch, landed)
 
-    async def _deliver(self, stretch: Stretch, attempt: int) -> None:
-        outcome: Outcome
-        if stretch.batch is None:
-            return
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                outcome = await self._transport.deliver(stretch.batch)
-            self._defects = 0
-        except TimeoutError:
-            outcome = Retry(f"no answer within {self._answer_seconds:g} s")
-        except Exception as error:  # noqa: BLE001 - logged, and an outcome
-            self._defects += 1
-            reason = self.account.defect(error)
-            outcome = Refused(reason) if self._defects > DEFECTS else Retry(reason)
-        finally:
-            self._tasks.pop(attempt, None)
-            self._changed.set()
+    def _landed(self, stretch: Stretch, attempt: int, outcome: Outcome) -> None:
         self._window.settle(stretch, attempt, outcome)
-
-    async def _give_up(self, attempts: list[int]) -> None:
-        """End attempts; they are over when this returns, so nothing overtakes anything."""
-        tasks = [self._tasks[attempt] for attempt in attempts if attempt in self._tasks]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        self._changed.set()
 
     # ----------------------------------------------------------------- outcomes
 
@@ -328,7 +296,7 @@ class Lane:
             return
         self.account.counts.refused += 1
         self.account.note(reason)
-        await self._give_up(self._window.go_back(stretch))
+        await self._flights.give_up(self._window.go_back(stretch))
         self._window.halve(stretch)
         self._sizing.halved(len(records))
 

@@ -23,7 +23,7 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.lane import DEFECTS
+from sensor.outputs.flights import DEFECTS
 from sensor.outputs.sizing import REFUSED_IN_A_ROW
 from sensor.outputs.window import make_batch
 from tests.outputs.lane_world import Collector, MemoryLedger, MemoryPages, World, until
