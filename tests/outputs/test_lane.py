@@ -161,7 +161,7 @@ def test_what_hangs_behind_a_retry_is_given_up_before_it_is_begun_again() -> Non
         collector = Collector(window=2, limits=FEW, answer=answer)
         world.append(*range(1, 9))
         lane = world.lane(collector)
-        await until(lambda: lane.cursor == 8)
+        await until(lambda: lane.cursor == 8, limit=60)
         assert collector.taken == list(range(1, 9))
         assert ended == ["5"]
         await world.stop()
