@@ -25,11 +25,11 @@ TEST_PACKAGES := auditd python3-audit bpftool clang-format conmon containerd cur
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: help setup run setup-test check format fields test bench bench-attribution bench-node vm clean
+.PHONY: help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: setup setup-test check format fields bench bench-attribution bench-node vm clean'
+	@echo 'also: setup setup-test check format fields bench bench-attribution bench-delivery bench-node vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -78,6 +78,9 @@ test: setup setup-test check
 
 bench: setup-test
 	$(BIN)/python -m bench
+
+bench-delivery: setup-test
+	$(BIN)/python -m bench.delivery
 
 bench-attribution: setup-test
 	$(BIN)/python -m bench.attribution
