@@ -82,12 +82,15 @@ class Engine:
         self._newest = 0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._turn, name="castoff-outputs", daemon=True)
 
     def start(self) -> None:
         """Begin to deliver; returns once every output knows its place."""
         self._thread.start()
         self._ready.wait()
+        if self._error is not None:
+            raise self._error
 
     def written(self, sequence: int, new: int) -> None:
         """Note that the log goes up to here; from the store's writer."""
@@ -147,6 +150,8 @@ class Engine:
     def _begin(self) -> None:
         try:
             self._set_up()
+        except Exception as error:  # noqa: BLE001 - raised by who waits
+            self._error = error
         finally:
             self._ready.set()
 

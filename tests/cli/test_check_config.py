@@ -1,4 +1,4 @@
-"""``castoff run --check-config`` reads the configuration as the agent would, and starts nothing."""
+"""``castoff run --check-config`` looks at the outputs, too, and shows no secret."""
 
 from __future__ import annotations
 
@@ -6,42 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from sensor.errors import ConfigError
 from tests.cli.asking import castoff
 
-SHIPPED = Path(__file__).parents[2] / "packaging" / "etc" / "castoff.toml"
+FORWARD = """
+[outputs.collector]
+type = "forward"
+servers = ["127.0.0.1:9"]
+shared_key = "{key}"
+"""
 
 
-def check(path: Path) -> tuple[int, str, str]:
-    done = castoff("run", "--check-config", "--config", str(path))
-    return done.returncode, done.stdout, done.stderr
+def checked(path: Path, text: str, **variables: str) -> tuple[int, str]:
+    path.write_text(text, encoding="utf-8")
+    ended = castoff("run", "--check-config", "--config", str(path), socket=None, **variables)
+    return ended.returncode, ended.stdout + ended.stderr
 
 
-def test_the_shipped_file_is_right() -> None:
-    assert check(SHIPPED) == (0, "the configuration is right\n", "")
+def test_what_is_right_connects_nowhere(tmp_path: Path) -> None:
+    text = FORWARD.format(key="${env:CASTOFF_TEST_KEY}")
+    code, said = checked(tmp_path / "c.toml", text, CASTOFF_TEST_KEY="hunter22")
+    assert (code, said) == (0, "the configuration is right\n")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "named"),
     [
-        ("[agent]\nstate = 1\n", "agent.state is no key"),
-        ('[store]\nmax_mib = "much"\n', "store.max_mib"),
-        ('[identity]\ncgroup_patterns = ["("]\n', "pattern"),
-        ("[agent\n", "line 1"),
+        (FORWARD.format(key="${env:CASTOFF_NOT_SET}"), "CASTOFF_NOT_SET"),
+        (FORWARD.format(key="file:/nowhere/key"), "/nowhere/key"),
+        (FORWARD.format(key="k") + "[outputs.collector.tls]\nca = 7\n", "tls.ca"),
+        ('[outputs.local]\ntype = "jsonl"\n', "path"),
     ],
 )
-@pytest.mark.parametrize("in_drop_in", [False, True], ids=["file", "drop_in"])
-def test_a_mistake_is_named_with_its_file(
-    tmp_path: Path, text: str, said: str, *, in_drop_in: bool
+def test_a_mistake_ends_with_the_code_of_the_configuration(
+    tmp_path: Path, text: str, named: str
 ) -> None:
-    path = tmp_path / "castoff.toml"
-    drop_in = tmp_path / "castoff.d" / "50-mine.toml"
-    drop_in.parent.mkdir()
-    path.write_text("" if in_drop_in else text)
-    drop_in.write_text(text if in_drop_in else "")
-    code, output, problem = check(path)
-    assert (code, output) == (ConfigError.exit_code, "")
-    assert said in problem
-    assert "Traceback" not in problem
-    if "pattern" not in said:
-        assert str(drop_in if in_drop_in else path) in problem
+    code, said = checked(tmp_path / "c.toml", text)
+    assert code == 78
+    assert named in said
+    assert "Traceback" not in said

@@ -253,3 +253,26 @@ def test_killed_again_and_again_nothing_is_missing_from_the_file(tmp_path: Path)
     shipped = [json.loads(line)["number"] for line in lines]
     assert set(shipped) == set(range(max(shipped) + 1))
     assert max(shipped) >= number - 1
+
+
+def test_a_log_that_was_damaged_and_begun_anew_is_shipped_on(tmp_path: Path) -> None:
+    collector = Collector()
+    with node(tmp_path, output(collector)) as one:
+        one.store.append([made(n) for n in range(20)])
+        wait(lambda: len(collector.taken) == 20)
+        assert one.store.flush(PATIENCE)
+        for path in tmp_path.glob("castoff.db*"):
+            path.write_bytes(b"\0" * path.stat().st_size)
+        number = 20
+        while one.store.health().moved_aside is None:
+            one.store.append([made(number)])
+            one.store.flush(PATIENCE)
+            number += 1
+            assert number < 5000
+        one.store.append([made(n) for n in range(number, number + 10)])
+        assert one.store.flush(PATIENCE)
+        engine = one.engine
+        assert engine is not None
+        newest = one.store.health().next - 1
+        wait(lambda: engine.health()[0].cursor == newest)
+        assert collector.taken[-10:] == list(range(newest - 9, newest + 1))
