@@ -28,12 +28,15 @@ from sensor.store.pages import Pages
 from sensor.store.query import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from sensor.outputs.delivery import Transport
     from sensor.outputs.health import OutputHealth
     from sensor.outputs.settings import OutputSettings
+
+WAIT_SECONDS = 1.0
+"""Between attempts at reading where outputs stood, on a disk that does not let us."""
 
 CLOSE_SECONDS = 2.0
 """How long transports may take to close, after the time for delivering is over."""
@@ -45,8 +48,6 @@ _Result = TypeVar("_Result")
 
 class Storage(Ledger, Protocol):
     """What is asked of :class:`sensor.store.log.Store`."""
-
-    cursors: Mapping[str, int]
 
     @property
     def path(self) -> Path:
@@ -83,6 +84,7 @@ class Engine:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._error: Exception | None = None
+        self._waiting = False
         self._thread = threading.Thread(target=self._turn, name="castoff-outputs", daemon=True)
 
     def start(self) -> None:
@@ -156,18 +158,24 @@ class Engine:
             self._ready.set()
 
     def _set_up(self) -> None:
+        """Give each output its place, as soon as the log can be read: it tells the cursors."""
+        pages = Pages(self._storage.path)
         try:
             extent = Reader(self._storage.path).extent()
-            oldest, newest = extent.oldest, extent.newest
+            cursors = pages.cursors()
         except StateUnusable as error:
-            log.warning("outputs wait for the log: %s", error.problem)
-            oldest = newest = 0
-        tail = Tail(Pages(self._storage.path), max(newest, self._newest))
+            if not self._waiting:
+                log.warning("outputs wait for the log: %s", error.problem)
+            self._waiting = True
+            self._loop.call_later(WAIT_SECONDS, self._set_up)
+            return
+        tail = Tail(pages, max(extent.newest, self._newest))
         for output in self._outputs:
             name = output.settings.name
-            cursor = self._storage.cursors.get(name)
+            cursor = cursors.get(name)
             if cursor is None:
-                cursor = oldest if output.settings.start is StartAt.OLDEST else tail.newest
+                begins = output.settings.start
+                cursor = extent.oldest if begins is StartAt.OLDEST else tail.newest
                 # From now on retention tells what it missed.
                 self._storage.acknowledge(name, cursor)
             self._lanes[name] = Lane(
@@ -205,10 +213,10 @@ class Engine:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
-        if self._tail is not None:
-            self._tail.close()
-            return all(lane.cursor >= self._tail.newest for lane in self._lanes.values())
-        return True
+        if self._tail is None:
+            return False
+        self._tail.close()
+        return all(lane.cursor >= self._tail.newest for lane in self._lanes.values())
 
     async def _ask(self, asked: Coroutine[None, None, _Result]) -> _Result:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, self._loop))

@@ -82,6 +82,15 @@ class Pages:
         """Return an output's dead letters with sequences beyond ``after`` and up to ``through``."""
         return self._page(_DEAD, (text(output), after, through, rows), after, size)
 
+    def cursors(self) -> dict[str, int]:
+        """Return where each output stands, as far as it was written."""
+        try:
+            with closing(self._current().execute("SELECT name, sequence FROM cursor")) as found:
+                return {string(row[0]): number(row[1]) for row in found}
+        except (sqlite3.Error, ValueError, OSError) as error:
+            self.close()
+            raise unreadable(self._path, error) from error
+
     def count(self, after: int, through: int) -> int:
         """Return how many entries there are beyond a sequence and up to another."""
         statement = "SELECT count(*) FROM event WHERE sequence > ? AND sequence <= ?"

@@ -52,3 +52,11 @@ def test_odd_names_are_escaped() -> None:
     status = replace(STATUS, sources=(SourceState(name, "running", None, 7),))
     found = samples(exposition(status, (), {}))
     assert found["castoff_source_observations_total", (("source", name),)] == 7
+
+
+def test_each_output_that_ships_the_log_has_its_metrics() -> None:
+    text = exposition(STATUS, (), {}).decode()
+    assert 'castoff_output_lag_events{output="local"} 7\n' in text
+    assert 'castoff_output_retried_batches_total{output="local"} 2\n' in text
+    assert 'castoff_output_circuit{output="local",castoff_output_circuit="open"} 1\n' in text
+    assert 'castoff_output_circuit{output="local",castoff_output_circuit="closed"} 0\n' in text

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.errors import StateUnusable
 from sensor.filters import Filters
 from sensor.outputs.backoff import Circuit
 from sensor.outputs.delivery import (
@@ -34,7 +35,7 @@ from sensor.outputs.jsonl import JsonlFile, JsonlSettings
 from sensor.outputs.settings import OutputSettings, StartAt
 from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
-from sensor.store.query import Query, Reader
+from sensor.store.query import Extent, Query, Reader
 from tests.store.entries import PATIENCE, fill, made
 
 STORE = StoreSettings(sync="normal")
@@ -276,3 +277,30 @@ def test_a_log_that_was_damaged_and_begun_anew_is_shipped_on(tmp_path: Path) -> 
         newest = one.store.health().next - 1
         wait(lambda: engine.health()[0].cursor == newest)
         assert collector.taken[-10:] == list(range(newest - 9, newest + 1))
+
+
+def test_outputs_wait_for_a_log_that_cannot_be_read_and_keep_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with node(tmp_path, output(Collector())) as one:
+        one.store.append([made(n) for n in range(10)])
+    broken = threading.Event()
+    broken.set()
+    real = Reader.extent
+
+    def extent(reader: Reader) -> Extent:
+        if broken.is_set():
+            raise StateUnusable("castoff.db cannot be read: disk I/O error", "Look.")
+        return real(reader)
+
+    monkeypatch.setattr(Reader, "extent", extent)
+    monkeypatch.setattr("sensor.outputs.engine.WAIT_SECONDS", 0.02)
+    collector = Collector()
+    with node(tmp_path, output(collector)) as one:
+        engine = one.engine
+        assert engine is not None
+        assert engine.health() == ()
+        one.store.append([made(n) for n in range(10, 12)])
+        assert one.store.flush(PATIENCE)
+        broken.clear()
+        wait(lambda: len(collector.taken) == 2)
