@@ -12,7 +12,7 @@ import msgpack
 import pytest
 
 from sensor.outputs import dial, lookup
-from sensor.outputs.delivery import Batch, Outcome, Refused, Retry
+from sensor.outputs.delivery import Batch, Delivered, Outcome, Refused, Retry
 from sensor.outputs.forward.output import Compression
 from sensor.outputs.forward.suspects import LOSSES, LOSSES_UNPROVEN, PROOFS
 from sensor.secret import Secret
@@ -215,6 +215,30 @@ def test_what_breaks_connections_behind_an_acknowledged_probe_is_refused(batch: 
     found = outcome(breaks_on_poison, batch, PROVEN, compression=Compression.NONE)
     assert isinstance(found, Refused)
     assert f"{PROVEN} connections ended" in found.reason
+
+
+async def takes(peer: Peer) -> None:
+    while True:
+        peer.ack(await peer.message())
+
+
+@pytest.mark.parametrize("bad", [dead, silent], ids=["closes", "does not ack"])
+def test_a_server_that_takes_connections_and_no_chunk_is_left_for_the_next(bad: Answer) -> None:
+    async def run() -> tuple[list[Outcome], list[str | None]]:
+        async with fake_server(bad) as first, fake_server(takes) as second:
+            made = forward(first, second, ack_seconds=0.3)
+            outcomes = []
+            try:
+                for _ in range(3):
+                    outcomes.append(await made.deliver(BATCH))  # noqa: PERF401 - one by one
+                return outcomes, [made.connection.peer, f"127.0.0.1:{second}"]
+            finally:
+                await made.close()
+
+    outcomes, (peer, second) = asyncio.run(asyncio.wait_for(run(), 20))
+    assert isinstance(outcomes[0], Retry)
+    assert outcomes[1:] == [Delivered()] * 2
+    assert peer == second
 
 
 def test_a_server_that_is_down_is_no_reason_to_refuse_an_event() -> None:
