@@ -91,7 +91,8 @@ class KafkaTransport:
             return Retry(brief(error.args[0].str()), credentials=True)
         outcome = _outcome(failed, producer.problem)
         self._well = isinstance(outcome, Delivered)
-        if any(error.fatal() for _, error in failed):
+        if any(error.fatal() or error.code() in TIMED_OUT_CODES for _, error in failed):
+            # What it goes on trying in the background, the engine tries when it is time.
             await self.close()
         return lines.told(outcome)
 
@@ -178,6 +179,8 @@ class _Polled:
             self._producer.poll(POLL_SECONDS)
         # What was thrown away is reported, too: somebody waits for it.
         self._producer.poll(0)
+        # Its error_cb is ours, a circle; librdkafka's threads end with the last reference.
+        del self._producer, self.produce
 
     def _told(self, error: KafkaError) -> None:
         self.problem = error

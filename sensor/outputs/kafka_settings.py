@@ -19,6 +19,8 @@ MAX_BYTES_LEAST, MAX_BYTES_MOST = 1000, 1_000_000_000
 DELIVERY_SECONDS = 30
 """How long librdkafka tries an event by itself before it says that it failed."""
 LINGER_MILLISECONDS = 5
+RECONNECT_MILLISECONDS = 1000
+"""The first wait before a broker is tried again; it grows to ten seconds."""
 QUEUE_MESSAGES, QUEUE_KIB = 4000, 32 * 1024
 """librdkafka's own queue: several batches, since a window of them is under way."""
 
@@ -99,6 +101,7 @@ class KafkaSettings:
             "linger.ms": LINGER_MILLISECONDS,
             "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
             "request.timeout.ms": DELIVERY_SECONDS * 1000 // 2,
+            "reconnect.backoff.ms": RECONNECT_MILLISECONDS,
             "queue.buffering.max.messages": QUEUE_MESSAGES,
             "queue.buffering.max.kbytes": QUEUE_KIB,
             # What it has to say comes to error_cb; standard error is the agent's.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -186,6 +188,27 @@ def test_batches_that_begin_together_are_stored_in_their_order(mock: Cluster) ->
     stored = [dict(one.headers() or [])["castoff-id"] for one in mock.stored(len(records))]
     assert stored == [record.id.encode() for record in records]
     assert [one.name for one in threading.enumerate() if one.name == "castoff-kafka"] == []
+
+
+@pytest.mark.usefixtures("hasty")
+def test_no_thread_of_the_library_is_left_after_a_failure() -> None:
+    before = len(list(Path("/proc/self/task").iterdir()))
+
+    async def scenario() -> None:
+        transport = transport_to(f"127.0.0.1:{free_port()}")
+        for _ in range(3):
+            assert isinstance(await transport.deliver(batch_of(starts(1, 1))), Retry)
+        await transport.close()
+        async with asyncio.timeout(10):
+            # asyncio's own worker threads are kept: one is enough for all.
+            while len(list(Path("/proc/self/task").iterdir())) > before + 1:
+                await asyncio.sleep(0.01)
+
+    gc.disable()
+    try:
+        run(scenario())
+    finally:
+        gc.enable()
 
 
 def test_closing_ends_the_thread_and_what_waits(mock: Cluster) -> None:
