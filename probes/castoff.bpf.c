@@ -27,6 +27,7 @@
 #define PARENT_COMMANDS_PER_SECOND 256
 #define USER_COMMANDS_PER_SECOND 2048
 #define USER_GUESSES_PER_SECOND 256
+#define CAUSES_WINDOW (10 * CLOCK_SECOND) /* in which what caused a start may have happened */
 #define SIGNAL_GROUP_EXIT 4
 #define UNSET 0xffffffff
 
@@ -52,7 +53,8 @@ BPF_TABLE("lru_hash", u64, struct budget, budgets, 8192);
 BPF_TABLE("lru_hash", struct socket_place, u32, socket_verdicts, 8192);
 BPF_HASH(engine_sockets, struct socket_file, u32, 1024);
 BPF_ARRAY(told, u64, RECORD_KINDS *COUNTERS); /* counters as of the last report of losses */
-BPF_ARRAY(settings, u64, 4);
+BPF_ARRAY(settings, u64, 4); /* 0 to 2 are the agent's own notes */
+#define SETTING_COMMAND_LOST 3
 
 static __always_inline u64 read_pointer(u64 base, u64 offset)
 {
@@ -77,6 +79,24 @@ static __always_inline void count(u32 kind, u32 what)
 
 	if (value)
 		*value += 1;
+}
+
+/* Who looks for a cause by elimination must know that some may be missing. */
+static __always_inline void note_lost_command(void)
+{
+	u32 index = SETTING_COMMAND_LOST;
+	u64 *time = settings.lookup(&index);
+
+	if (time)
+		*time = bpf_ktime_get_boot_ns();
+}
+
+static __always_inline bool causes_may_be_lost(void)
+{
+	u32 index = SETTING_COMMAND_LOST;
+	u64 *time = settings.lookup(&index);
+
+	return time && *time && bpf_ktime_get_boot_ns() - *time < CAUSES_WINDOW;
 }
 
 static __always_inline u32 mount_namespace(u64 task)
@@ -168,6 +188,15 @@ static __always_inline u32 effective_user(u64 task)
 	return read_u32(read_pointer(task, OFF_task_struct_real_cred), OFF_cred_uid);
 }
 
+/* Commands, connects and requests have budgets of their own: a flood of one hides none of the others. */
+static __always_inline u64 budget_of(u64 user, u32 whose, u32 kind)
+{
+	u32 sort = kind == RECORD_API_CONNECT ? 1 : kind == RECORD_API_REQUEST ? 2 : 0;
+
+	/* A pid has 22 bits (PID_MAX_LIMIT). */
+	return (user << 32) | (whose ^ (sort << 28));
+}
+
 /* An attacker can execute a file called runc in a loop: first its parent's share, then its user's. */
 static __always_inline bool command_allowed(u64 task, u32 kind)
 {
@@ -176,19 +205,22 @@ static __always_inline bool command_allowed(u64 task, u32 kind)
 	u64 parent =
 		read_u32(read_pointer(task, OFF_task_struct_real_parent), OFF_task_struct_tgid);
 
-	if (within_budget((user << 32) | parent, now, PARENT_COMMANDS_PER_SECOND) &&
-	    within_budget((user << 32) | UNSET, now, USER_COMMANDS_PER_SECOND))
+	if (within_budget(budget_of(user, parent, kind), now, PARENT_COMMANDS_PER_SECOND) &&
+	    within_budget(budget_of(user, UNSET, kind), now, USER_COMMANDS_PER_SECOND))
 		return true;
+	note_lost_command();
 	count(kind, COUNT_LIMITED);
 	return false;
 }
 
+/* Of what may be a runtime's or an engine's, and mostly is not. */
 static __always_inline bool guess_allowed(u64 task, u32 kind)
 {
-	u64 key = ((u64)effective_user(task) << 32) | (UNSET - 1);
+	u64 key = budget_of(effective_user(task), UNSET - 1, kind);
 
 	if (within_budget(key, bpf_ktime_get_boot_ns(), USER_GUESSES_PER_SECOND))
 		return true;
+	note_lost_command();
 	count(kind, COUNT_LIMITED);
 	return false;
 }
@@ -425,6 +457,8 @@ static __always_inline void submit_commands(struct scratch *scratch, u32 kind, b
 	u64 wakeup = urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	bool lost = commands.ringbuf_output(scratch, used_length(scratch), wakeup) < 0;
 
+	if (lost)
+		note_lost_command();
 	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
 }
 
@@ -472,6 +506,8 @@ static __always_inline void report_init(u64 task, u32 pid, u64 start_time, u32 m
 	scratch = begin(RECORD_INIT_EXEC);
 	if (!scratch)
 		return;
+	if (causes_may_be_lost())
+		scratch->record.flags |= FLAG_CAUSES_LOST;
 	set_root(&scratch->record, lineage, kind);
 	fill_identity(scratch, task);
 	fill_argv(scratch, task);
@@ -835,23 +871,27 @@ int on_connect_unix(void *ctx)
 #define RPC_MESSAGE_MAX 1024
 #define POST 0x54534f50U
 
-/* The engine API behind the socket that this one is connected to, 0 for any other. */
-static __always_inline u32 engine_api(u64 sock, u64 *peer)
+/* The engine API that listens at a socket, or at the one that it was accepted from; 0 for none. */
+static __always_inline u32 api_at(u64 socket)
 {
-	u64 dentry;
-	u64 inode;
+	u64 dentry = socket ? read_pointer(socket, OFF_unix_sock_dentry) : 0;
+	u64 inode = dentry ? read_pointer(dentry, OFF_dentry_d_inode) : 0;
 	struct socket_file file = {};
 	u32 *api;
 
-	*peer = read_pointer(sock, OFF_unix_sock_peer);
-	dentry = *peer ? read_pointer(*peer, OFF_unix_sock_dentry) : 0;
-	inode = dentry ? read_pointer(dentry, OFF_dentry_d_inode) : 0;
 	if (!inode)
 		return 0;
 	file.inode = read_pointer(inode, OFF_inode_i_ino);
 	file.device = read_u32(read_pointer(inode, OFF_inode_i_sb), OFF_super_block_s_dev);
 	api = engine_sockets.lookup(&file);
 	return api ? *api : 0;
+}
+
+/* The same of the socket that this one is connected to. */
+static __always_inline u32 engine_api(u64 socket, u64 *peer)
+{
+	*peer = read_pointer(socket, OFF_unix_sock_peer);
+	return api_at(*peer);
 }
 
 /* The user address of what is sent, and how much of it lies there in one piece; 0 for none. */
@@ -899,20 +939,99 @@ static __always_inline void append_listener(struct scratch *scratch, u64 peer)
 	scratch->record.size += length & 127;
 }
 
+#ifndef OFF_sock_receive_queue
+#define OFF_sock_receive_queue 0
+#endif
+
+/* struct sk_buff_head: next, then prev. */
+static __always_inline u64 last_packet(u64 peer)
+{
+	u64 queue = peer + OFF_sock_receive_queue;
+	u64 last = read_pointer(queue, 8);
+
+	return last == queue ? 0 : last;
+}
+
+/* ``packet`` is what the bytes lie in, 0 when they are the sender's own. */
+static __always_inline void report_request(u64 peer, u64 packet, u64 bytes, u64 usable)
+{
+	u64 task = bpf_get_current_task();
+	struct scratch *scratch;
+	u32 offset;
+	long failed;
+
+	if (!command_allowed(task, RECORD_API_REQUEST))
+		return;
+	scratch = begin(RECORD_API_REQUEST);
+	if (!scratch)
+		return;
+	fill_identity(scratch, task);
+	append_listener(scratch, peer);
+	if (usable > PAYLOAD_LEN - 1)
+		usable = PAYLOAD_LEN - 1;
+	usable &= PAYLOAD_LEN - 1;
+	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
+	if (packet)
+		failed = bpf_probe_read_kernel(&scratch->tail[offset], usable, (void *)bytes);
+	else
+		failed = bpf_probe_read_user(&scratch->tail[offset], usable, (void *)bytes);
+	if (failed || (packet && last_packet(peer) != packet))
+		return;
+	scratch->record.payload_len = usable;
+	scratch->record.size += usable;
+	fill_argv(scratch, task);
+	submit_commands(scratch, RECORD_API_REQUEST, false);
+}
+
+/*
+ * sk_data_ready, since Linux 6.3, for hosts that refuse fentry: in the sender's context, once what it
+ * sent is queued at the other end and before who sleeps there is woken. A receiver that did not
+ * sleep may have taken it: nothing is told then. What is still there after it was read was there all
+ * the time.
+ */
+#if defined(OFF_sk_buff_data_len)
+#define SOCKET_UNIX 1
+
+int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 receiver = ctx->args[0];
+	u64 packet;
+	u64 bytes;
+	u64 usable;
+	u32 head = 0;
+	u32 api;
+
+	if ((read_u32(receiver, OFF_sock_family) & 0xffff) != SOCKET_UNIX)
+		return 0;
+	api = api_at(receiver);
+	packet = api ? last_packet(receiver) : 0;
+	if (!packet)
+		return 0;
+	bytes = read_pointer(packet, OFF_sk_buff_data);
+	usable = read_u32(packet, OFF_sk_buff_len);
+	if (api == API_RPC && usable > RPC_MESSAGE_MAX)
+		return 0;
+	usable -= read_u32(packet, OFF_sk_buff_data_len);
+	if (usable < sizeof(head) || bpf_probe_read_kernel(&head, sizeof(head), (void *)bytes) < 0)
+		return 0;
+	if (api == API_HTTP && head != POST)
+		return 0;
+	report_request(receiver, packet, bytes, usable);
+	return 0;
+}
+#endif
+
 struct socket;
 struct msghdr;
 struct sockaddr;
 
 KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, u64 length)
 {
-	u64 task;
 	u64 peer;
 	u32 api = engine_api(read_pointer((u64)socket, OFF_socket_sk), &peer);
-	struct scratch *scratch;
 	u64 usable = 0;
 	u32 head = 0;
 	u64 bytes;
-	u32 offset;
 
 	if (!api || (api == API_RPC && length > RPC_MESSAGE_MAX))
 		return 0;
@@ -922,24 +1041,7 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 		return 0;
 	if (api == API_HTTP && head != POST)
 		return 0;
-	task = bpf_get_current_task();
-	if (!command_allowed(task, RECORD_API_REQUEST))
-		return 0;
-	scratch = begin(RECORD_API_REQUEST);
-	if (!scratch)
-		return 0;
-	fill_identity(scratch, task);
-	append_listener(scratch, peer);
-	if (usable > PAYLOAD_LEN - 1)
-		usable = PAYLOAD_LEN - 1;
-	usable &= PAYLOAD_LEN - 1;
-	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
-	if (bpf_probe_read_user(&scratch->tail[offset], usable, (void *)bytes) == 0) {
-		scratch->record.payload_len = usable;
-		scratch->record.size += usable;
-	}
-	fill_argv(scratch, task);
-	submit_commands(scratch, RECORD_API_REQUEST, false);
+	report_request(peer, 0, bytes, usable);
 	return 0;
 }
 

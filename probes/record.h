@@ -61,6 +61,7 @@ enum lineage_kind {
 enum record_flag {
 	FLAG_STARTED = 1, /* RECORD_INIT_EXIT: it had executed its entrypoint */
 	FLAG_OOM_KILLED = 2, /* RECORD_INIT_EXIT: the kernel's OOM killer chose it */
+	FLAG_CAUSES_LOST = 32, /* RECORD_INIT_EXEC: commands before it were held back or dropped */
 	FLAG_LISTENER = 16, /* RECORD_API_CONNECT: the path is the engine's own, not the caller's */
 	FLAG_NAMED_BY_COMM = 8, /* RECORD_COMMAND_EXEC: a script or link, matched by its own name */
 	FLAG_ARGV_TRUNCATED = 4, /* the command line was longer than ARGV_LEN */

@@ -340,6 +340,8 @@ class InitExec:
     lineage: Lineage
     root: ProcessKey | None
     """The runtime, supervisor or cgroup maker that the process descends from."""
+    causes_lost: bool = False
+    """Some commands, connects or requests of the seconds before were held back or dropped."""
 
 
 @dataclass(frozen=True, slots=True)

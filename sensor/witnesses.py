@@ -37,7 +37,10 @@ _NS_PER_SECOND = 1_000_000_000
 AUDIT_NETLINK, AUDIT_STDIN, AUDIT_OFF = "netlink", "-", "off"
 
 _NO_CONNECTS = "the kernel allows neither cgroup/connect_unix (Linux 6.7) nor fexit"
-_NO_REQUESTS = "the kernel refuses fentry: who called an API is inferred from connects"
+_NO_REQUESTS = (
+    "the kernel refuses fentry and has no sk_data_ready (Linux 6.3):"
+    " who called an API is inferred from connects"
+)
 _HTTP = frozenset({"docker", "libpod"})
 _REMEMBERING = frozenset({Witness.DOCKER, Witness.PODMAN})
 
@@ -92,7 +95,7 @@ class Witnesses:
         )
         links = pin_set.links()
         self._connects = bool({"on_connect_unix", "kretfunc__unix_stream_connect"} & set(links))
-        self._requests = "kfunc__unix_stream_sendmsg" in links
+        self._requests = bool({"kfunc__unix_stream_sendmsg", "on_data_ready"} & set(links))
         self._asked = 0
         self._contacts = 0
         self._audit: AuditSource | None = None

@@ -78,6 +78,8 @@ class Subject:
     restart_since: int
     """The same for a restart command, which comes before the end that it causes."""
     engine_boot: int | None
+    causes_lost: bool = False
+    """Some of what may have caused it was held back: nobody is the only one who remains."""
 
     @property
     def names(self) -> Names:
@@ -223,6 +225,8 @@ class Attributor:
 
     def _by_elimination(self, subject: Subject) -> Attribution:
         parties = _distinct([*self._fitting_clients(subject), *self._fitting_callers(subject)])
+        if subject.causes_lost:
+            return _incomplete(subject, parties)
         if not parties:
             return Attribution()
         return self._decided(subject, parties, Confidence.INFERRED)
@@ -301,6 +305,16 @@ class Attributor:
             candidates=tuple(party.initiator for party in parties[:CANDIDATES_MAX]),
             evidence=tuple(e for party in parties[:CANDIDATES_MAX] for e in party.evidence[:1]),
         )
+
+
+def _incomplete(subject: Subject, parties: list[Party]) -> Attribution:
+    """Name candidates and say that there may be others, whom the rate limit has hidden."""
+    lost = Evidence(Witness.KERNEL, "commands were held back: there may be others", subject.time)
+    return Attribution(
+        confidence=Confidence.AMBIGUOUS if parties else Confidence.NONE,
+        candidates=tuple(party.initiator for party in parties[:CANDIDATES_MAX]),
+        evidence=(*(e for party in parties[:CANDIDATES_MAX] for e in party.evidence[:1]), lost),
+    )
 
 
 def _distinct(parties: Iterable[Party]) -> list[Party]:

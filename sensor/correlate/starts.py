@@ -73,7 +73,14 @@ class StartReporter:
         """Report that the init ran its first execve."""
         evidence = [kernel("first execve of the init", exec_.time, exec_.sequence)]
         evidence += _creating(state)
-        self._report(state, exec_.process.key, exec_.time, evidence, argv=exec_.argv)
+        self._report(
+            state,
+            exec_.process.key,
+            exec_.time,
+            evidence,
+            argv=exec_.argv,
+            causes_lost=exec_.causes_lost,
+        )
 
     def missed(self, state: ContainerState, exit_: InitExit) -> None:
         """Report a start that only the end of the init proves; its time is the init's own."""
@@ -109,12 +116,14 @@ class StartReporter:
         *,
         argv: tuple[str, ...] | None,
         restoring: bool = False,
+        causes_lost: bool = False,
     ) -> None:
         identity = self._places.identity(state.cgroup)
         sighting = sighting_of(state, identity, argv)
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)
-        cause = self._attributor.attribute(self._subject(state, start.kind, time, engine))
+        subject = self._subject(state, start.kind, time, engine)
+        cause = self._attributor.attribute(replace(subject, causes_lost=causes_lost))
         sighting = _with_command(sighting, state.description, cause.command)
         exact = state.creation is not None or (identity is not None and identity.exact)
         known = Confidence.EXACT if exact else Confidence.INFERRED

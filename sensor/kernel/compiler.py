@@ -33,6 +33,9 @@ REQUEST_PROGRAM = "kfunc__unix_stream_sendmsg"
 CONNECTED_PROGRAM = "kretfunc__unix_stream_connect"
 """fentry and fexit programs; the second where cgroup/connect_unix is not."""
 
+READY_PROGRAM, READY_TRACEPOINT = "on_data_ready", "sk_data_ready"
+"""Reads requests where fentry is refused, since 6.3."""
+
 MAPS = (
     "lifecycle",
     "commands",
@@ -181,7 +184,10 @@ def _attach_connect(program: object, staged: pins.PinSet) -> tuple[str, ...]:
 def _attach_traces(
     bcc: object, program: object, staged: pins.PinSet, *, connects: bool
 ) -> tuple[str, ...]:
-    """Attach the fentry programs, where the host allows them; returns those that it refused."""
+    """Attach the fentry programs, where the host allows them; returns those that it refused.
+
+    Requests are then read by a raw tracepoint, where the kernel has it.
+    """
     missing = []
     for function in (REQUEST_PROGRAM, CONNECTED_PROGRAM) if connects else (REQUEST_PROGRAM,):
         try:
@@ -195,6 +201,13 @@ def _attach_traces(
             missing.append(function)
             continue
         libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{function}"))
+    if REQUEST_PROGRAM in missing:
+        try:
+            descriptor = _attach(bcc, program, READY_PROGRAM, READY_TRACEPOINT)
+        except Exception:  # noqa: BLE001 - as above
+            missing.append(READY_PROGRAM)
+        else:
+            libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{READY_PROGRAM}"))
     return tuple(missing)
 
 

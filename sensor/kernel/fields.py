@@ -110,6 +110,12 @@ FIELDS = (
     _field("iov_iter", "type", optional=True),
     _field("iov_iter", "ubuf", optional=True),
     _field("iov_iter", "__iov", "iov", macro="iov", optional=True),
+    # What sk_data_ready leads to, since 6.3: the bytes that were sent.
+    _field("sock", "__sk_common.skc_family", macro="family", optional=True),
+    _field("sock", "sk_receive_queue", macro="receive_queue", optional=True),
+    _field("sk_buff", "data", optional=True),
+    _field("sk_buff", "len", optional=True),
+    _field("sk_buff", "data_len", optional=True),
     # The context of cgroup/connect_unix programs, since 6.7.
     _field("bpf_sock_addr_kern", "uaddr", optional=True),
     # Renamed in 6.15, when it became RCU-protected.

@@ -69,6 +69,7 @@ class Flag(IntFlag):
     ARGV_TRUNCATED = 4
     NAMED_BY_COMM = 8
     LISTENER = 16
+    CAUSES_LOST = 32
 
 
 LINEAGES = {
@@ -211,7 +212,8 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
     argv = _argv(data[payload_end:])
     truncated = bool(flags & Flag.ARGV_TRUNCATED)
     if kind == Kind.INIT_EXEC and lineage in LINEAGES:
-        return InitExec(time, number, process, argv, truncated, LINEAGES[lineage], root)
+        lost = bool(flags & Flag.CAUSES_LOST)
+        return InitExec(time, number, process, argv, truncated, LINEAGES[lineage], root, lost)
     text = data[v2_end:text_end]
     if kind == Kind.COMMAND_EXEC and role in ROLES:
         by_comm = flags & Flag.NAMED_BY_COMM or process.exe is None
