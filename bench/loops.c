@@ -1,14 +1,17 @@
 // The loops of bench/loops.py, without an interpreter's weight.
 //
-//   loops exec|exec-static|syscalls|connect COUNT CPU SOCKET
+//   loops exec|exec-static|syscalls|connect|unix-send|tcp-send COUNT CPU SOCKET
 //
 // Pins itself to one processor, asks for a real-time priority so that nobody cuts in, runs the loop and prints
 // nanoseconds of CPU time and of wall time an iteration. The CPU time includes that of the children. exec: fork, execve of /bin/true, wait. exec-static: the same with this
 // very program, which is linked statically and ends at once: the shortest process there is. syscalls: getppid
 // and a write of one byte to /dev/null. connect: socket, connect to a unix socket of this process, accept, close.
+// unix-send, tcp-send: 100 bytes into a connection of this process with itself, and out again.
 
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +104,35 @@ static void connect_loop(long count, const char *path)
 	unlink(path);
 }
 
+static void connect_tcp(int *pair)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&address, &length))
+		fail("listen");
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(pair[0], (struct sockaddr *)&address, length))
+		fail("connect");
+	pair[1] = accept(listener, NULL, NULL);
+	close(listener);
+}
+
+static void send_loop(long count, int *pair)
+{
+	char text[100] = "";
+
+	for (long i = 0; i < count; i++)
+		if (send(pair[0], text, sizeof(text), 0) != sizeof(text) ||
+		    recv(pair[1], text, sizeof(text), MSG_WAITALL) != sizeof(text))
+			fail("send");
+}
+
 int main(int argc, char **argv)
 {
+	int pair[2];
 	struct sched_param priority = { .sched_priority = 1 };
 	cpu_set_t set;
 
@@ -128,7 +158,12 @@ int main(int argc, char **argv)
 		syscall_loop(count);
 	else if (strcmp(argv[1], "connect") == 0)
 		connect_loop(count, argv[4]);
-	else
+	else if (strcmp(argv[1], "unix-send") == 0 && !socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		send_loop(count, pair);
+	else if (strcmp(argv[1], "tcp-send") == 0) {
+		connect_tcp(pair);
+		send_loop(count, pair);
+	} else
 		return 2;
 	printf("%.1f %.1f\n", (cpu_time() - cpu) / count, (wall_time() - wall) / count);
 	return 0;

@@ -52,6 +52,8 @@ LOOPS = (
     Loop("exec-static", "the same with the smallest program there is", 60, None, None),
     Loop("syscalls", "getppid and a write of one byte", 80_000, "1.00", UNCHANGED),
     Loop("connect", "connect to a unix socket, accept, close", 4_000, None, None),
+    Loop("unix-send", "100 bytes through a unix socket", 20_000, None, None),
+    Loop("tcp-send", "100 bytes through TCP on loopback", 8_000, None, None),
 )
 
 

@@ -25,6 +25,7 @@ from sensor.model import (
     Engine,
     EngineRecord,
     Event,
+    InitExec,
     Initiator,
     InitiatorProcess,
     Observation,
@@ -651,6 +652,33 @@ def test_a_process_that_connected_often_is_one(core: Core) -> None:
         core >> connects(at, caller(77))
     core >> starts(WEB, 10)
     assert said(core.start) == BY_API
+
+
+def hidden(observations: list[Observation]) -> list[Observation]:
+    """The same where the rate limit held back commands of the seconds before."""
+    return [
+        replace(one, causes_lost=True) if isinstance(one, InitExec) else one for one in observations
+    ]
+
+
+def test_who_remains_is_not_the_only_one_where_others_were_held_back(core: Core) -> None:
+    core >> connects(0, caller(77)) >> hidden(starts(WEB, 10))
+    assert said(core.start) == (Trigger.UNKNOWN, Confidence.NONE, Confidence.AMBIGUOUS)
+    assert [process(who).pid for who in core.start.candidates] == [77]
+    assert "commands were held back: there may be others" in [
+        one.what for one in core.start.evidence
+    ]
+
+
+def test_nobody_is_said_where_all_may_have_been_held_back(core: Core) -> None:
+    core >> hidden(starts(WEB, 10))
+    assert said(core.start) == (Trigger.UNKNOWN, Confidence.NONE, Confidence.NONE)
+    assert core.start.candidates == ()
+
+
+def test_a_name_ties_it_whatever_was_held_back(core: Core) -> None:
+    core >> typed(0, "docker start web", ANN) >> hidden(starts(WEB, 10))
+    assert said(core.start) == EXACT
 
 
 TOO_EARLY_OR_LATE = {
