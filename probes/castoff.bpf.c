@@ -303,7 +303,7 @@ static __always_inline void fill_ancestors(struct scratch *scratch, u64 task)
 	u64 current = task;
 	u32 i;
 
-#pragma unroll
+#pragma nounroll
 	for (i = 0; i < MAX_ANCESTORS; i++) {
 		struct ancestor *ancestor = &ancestors[i];
 		u64 parent = read_pointer(read_pointer(current, OFF_task_struct_group_leader),
@@ -334,7 +334,7 @@ static __always_inline u32 append_cgroup(struct scratch *scratch, u64 cgroup)
 	u32 offset = begin;
 	u32 i;
 
-#pragma unroll
+#pragma nounroll
 	for (i = 0; i < CGROUP_DEPTH; i++) {
 		u64 parent = node ? read_pointer(node, OFF_kernfs_node_parent) : 0;
 		long length;
@@ -377,7 +377,7 @@ static __always_inline void fill_cwd(struct scratch *scratch, u64 task)
 	u32 offset = begin;
 	u32 i;
 
-#pragma unroll
+#pragma nounroll
 	for (i = 0; i < CWD_DEPTH; i++) {
 		u64 parent = dentry ? read_pointer(dentry, OFF_dentry_d_parent) : 0;
 		u64 root = read_pointer(mount, OFF_mount_mnt + OFF_vfsmount_mnt_root);
