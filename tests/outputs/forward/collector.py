@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,8 @@ MISSING = (
     if LIBRARY.is_dir() and shutil.which("node")
     else "the npm packages of tests/npm are not installed: make setup-test"
 )
+if MISSING is not None and os.environ.get("CASTOFF_E2E") == "required":
+    raise RuntimeError(MISSING)
 
 
 class Collector:
