@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -28,18 +26,23 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.dial import CONNECT_SECONDS, Address, Unreachable, dial, dial_unix
+from sensor.outputs.dial import Unreachable, dial, dial_unix
 from sensor.outputs.lines import lines_of
-from sensor.outputs.lookup import LOOKUPS
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.rfc5424 import Header, Unreadable, frame, message
-from sensor.outputs.syslog_channel import DatagramChannel, Loss, StreamChannel, TooLong
+from sensor.outputs.syslog_channel import (
+    DatagramChannel,
+    Loss,
+    StreamChannel,
+    TooLong,
+    open_udp,
+    open_unix,
+)
 from sensor.outputs.syslog_settings import Over, SyslogSettings
 from sensor.outputs.tls import TlsSettings, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sensor.outputs.delivery import Batch, Format, Outcome
     from sensor.outputs.registry import Surroundings
@@ -189,11 +192,11 @@ class SyslogTransport:
     async def _connect(self) -> DatagramChannel | StreamChannel:
         settings = self._settings
         if settings.over is Over.UDP:
-            return DatagramChannel(await _udp(settings.address))
+            return DatagramChannel(await open_udp(settings.address))
         if settings.over is not Over.UNIX:
             secure = (settings.tls or TlsSettings()) if settings.over is Over.TLS else None
             return StreamChannel(await dial(settings.address, secure), self._mend_after)
-        opened = _unix(settings.path)
+        opened = open_unix(settings.path)
         if opened is not None:
             return DatagramChannel(opened)
         return StreamChannel(await dial_unix(settings.path), self._mend_after)
@@ -237,39 +240,6 @@ class SyslogTransport:
                 self._drop()
             else:
                 return
-
-
-async def _udp(address: Address) -> socket.socket:
-    """Return a connected UDP socket. Raises Unreachable."""
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            found = (await LOOKUPS.addresses(address.host, address.port))[0]
-    except TimeoutError as error:
-        problem = f"{address}: the name is not looked up within {CONNECT_SECONDS:g} s"
-        raise Unreachable(problem) from error
-    except OSError as error:
-        raise Unreachable(f"{address}: {error.strerror or error}") from error
-    family = socket.AF_INET6 if ":" in found else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        opened.connect((found, address.port))
-    except OSError as error:
-        opened.close()
-        raise Unreachable(f"{address}: {failure(error)[0]}") from error
-    return opened
-
-
-def _unix(path: Path) -> socket.socket | None:
-    """Return a socket of datagrams, None when a stream listens there. Raises Unreachable."""
-    opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        opened.connect(str(path))
-    except OSError as error:
-        opened.close()
-        if error.errno == errno.EPROTOTYPE:
-            return None
-        raise Unreachable(f"{path}: {failure(error)[0]}") from error
-    return opened
 
 
 def _make(settings: SyslogSettings, form: Format, _: Surroundings) -> SyslogTransport:

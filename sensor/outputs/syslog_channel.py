@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.outputs.dial import CONNECT_SECONDS, Unreachable
+from sensor.outputs.lookup import LOOKUPS
 from sensor.outputs.tls import failure
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from sensor.outputs.dial import Stream
+    from sensor.outputs.dial import Address, Stream
 
 WRITE_SIZE = 1 << 16
 """Bytes that are handed to a stream at once."""
@@ -121,3 +124,36 @@ class StreamChannel:
         except OSError as error:
             self.loss = Loss(failure(error)[0], orderly=False)
         self._on_loss(self.loss)
+
+
+async def open_udp(address: Address) -> socket.socket:
+    """Return a connected UDP socket. Raises Unreachable."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            found = (await LOOKUPS.addresses(address.host, address.port))[0]
+    except TimeoutError as error:
+        problem = f"{address}: the name is not looked up within {CONNECT_SECONDS:g} s"
+        raise Unreachable(problem) from error
+    except OSError as error:
+        raise Unreachable(f"{address}: {error.strerror or error}") from error
+    family = socket.AF_INET6 if ":" in found else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        opened.connect((found, address.port))
+    except OSError as error:
+        opened.close()
+        raise Unreachable(f"{address}: {failure(error)[0]}") from error
+    return opened
+
+
+def open_unix(path: Path) -> socket.socket | None:
+    """Return a socket of datagrams, None when a stream listens there. Raises Unreachable."""
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        opened.connect(str(path))
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EPROTOTYPE:
+            return None
+        raise Unreachable(f"{path}: {failure(error)[0]}") from error
+    return opened
