@@ -108,8 +108,8 @@ def test_an_operator_has_everything_since_a_time_shipped_again(tmp_path: Path) -
         node.keep(events(1, 2, 3, 4))
         await until(lambda: len(shipped(tmp_path / "local.jsonl")) == 4)
         await until(lambda: node.shipping.states()[0].cursor == 4)
-        # The time of the third by the clock as it is now.
-        since = events(3)[0].time + clock.realtime_offset()
+        # Shortly before the third, by the clock as it is now.
+        since = events(3)[0].time + clock.realtime_offset() - SECOND // 2
         told = await node.shipping.rewind("local", since)
         assert (told.output, told.cursor) == ("local", 2)
         await until(lambda: shipped(tmp_path / "local.jsonl") == [1, 2, 3, 4, 3, 4])
