@@ -13,9 +13,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bench.progress import say
-from sensor.agent import AgentSettings, lock_node
+from sensor.agent import AgentSettings
 from sensor.errors import ProbesBusy
 from sensor.kernel import loader
+from sensor.lock import lock_node
 from tests.e2e.engines import lab as labs
 from tests.e2e.engines.waiting import until
 

@@ -14,50 +14,42 @@ meanwhile.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor import __version__, memory, priority, reporting
+from sensor import __version__, inventory, memory, priority, reporting
 from sensor.control.server import ControlServer
 from sensor.control.storelog import StoreLog
 from sensor.correlate.core import Correlator, Parsers
-from sensor.correlate.supervision import begins_engine
-from sensor.errors import PermissionMissing, ProbesBusy
+from sensor.describing import Describing
+from sensor.draining import Drain
 from sensor.identity.describer import Describer
-from sensor.identity.discovery import running_roots
 from sensor.identity.pattern import parser_with
 from sensor.identity.redact import redact_argv
 from sensor.identity.settings import IdentitySettings
-from sensor.identity.worker import Worker
-from sensor.kernel import clock, libbpf, loader, pins, seed, watched
+from sensor.keeping import Keeper
+from sensor.kernel import clock, libbpf, loader, pins, watched
+from sensor.lock import lock_node
 from sensor.model import (
-    CgroupIdentity,
-    CgroupPaths,
     ClockSynced,
-    CommandExec,
-    ContainerDescribed,
-    ContainerId,
-    DescribeRequest,
-    Description,
     Event,
-    FoundContainer,
     Heartbeat,
     HostFacts,
-    InventoryTaken,
     Observation,
     OutputLoss,
     ProbesAttached,
-    ProcessKey,
 )
+from sensor.node import NodeView
+from sensor.outputs import native
+from sensor.reload import Reloader
 from sensor.shipping import Shipping, ShippingSettings
 from sensor.sources import accounts, procfs
 from sensor.sources.kernel import KernelSource, ReadUpTo
@@ -67,18 +59,9 @@ from sensor.witnesses import Witnesses, WitnessSettings, WitnessState
 if TYPE_CHECKING:
     from sensor.control.status import DeliveryState, Status
     from sensor.reporting import OutputHealth
-from sensor.keeping import Keeper
-from sensor.node import NodeView
-from sensor.outputs import native
-from sensor.reload import Reloader
 
 HOUSEKEEPING = 1.0
 """Seconds between looks at losses and clock."""
-
-LOOK_FIRST = 0.1
-LOOK_LAST = 0.8
-"""Seconds until the rings are looked at again after they held something, doubled while nothing is:
-most commands, and the ends of all, do not wake the agent."""
 
 SETTLE_PACE = 0.2
 """Seconds until what led to no event is noted and released: a start makes a dozen such batches."""
@@ -100,22 +83,11 @@ SWITCH_SECONDS = 0.0005
 """After how long a thread that waits for the interpreter gets it (5 ms otherwise): a describer
 waits anew after each of some twenty system calls."""
 
-DESCRIBING_MANY = 64
-"""Descriptions under way from which on their answers are taken together: the loop and the threads
-that describe take turns, and each turn costs."""
-
-DESCRIBING_MAX = 512
-"""Descriptions under way beyond which no more is read: all of a backlog would wait for them at
-once, most in vain, and go out together."""
-
 DRAIN_STEP = 0.005
-"""Seconds between looks at what a stopping agent waits for, and at a disk that is behind."""
+"""Seconds between looks at what a stopping agent waits for."""
 
 SHUTDOWN_WAIT = 2.0
 """Seconds that a stopping agent waits for descriptions and slow readers."""
-
-INVENTORY_WAIT = 10.0
-"""Seconds that the start-up inventory may take."""
 
 _SECONDS_PER_DAY = 86_400.0
 _STDIN = 0
@@ -159,33 +131,6 @@ def parsers(cgroup_patterns: Sequence[str] = ()) -> Parsers:
     return Parsers(cgroup=parser_with(cgroup_patterns), redact=redact_argv, role_of=roles.of_name)
 
 
-def lock_node(run_dir: Path) -> int:
-    """Hold the node: one agent reads the rings. Returns the lock's descriptor.
-
-    Raises :class:`ProbesBusy` naming the holder.
-    """
-    try:
-        run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(
-            run_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
-        )
-    except PermissionError as error:
-        problem = f"may not write {run_dir}"
-        raise PermissionMissing(problem, "Run as root, or give --run-dir.") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
-        problem = f"another agent (pid {holder}) reads the probes of this node"
-        raise ProbesBusy(
-            problem, "Stop it first: systemctl stop castoff, or its DaemonSet."
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
-
-
 class Agent:
     """One run of the agent on this node."""
 
@@ -208,23 +153,15 @@ class Agent:
         self._hung_up = False
         self._interactive = os.isatty(_STDIN)
         self._source: KernelSource | None = None
-        self._worker: Worker | None = None
         self._witnesses: Witnesses | None = None
         self._record: Callable[[int, tuple[Observation, ...]], object] | None = None
         self._shipping = Shipping(settings.shipping, self.host)
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
         self._keeper: Keeper | None = None
         self._marked: ReadUpTo | None = None
-        self._discovery: asyncio.Task[None] | None = None
-        self._describing = 0
-        self._answers: deque[tuple[DescribeRequest, Description]] = deque()
-        self._answers_due = False
-        self._awaited = False
-        """A start waits for an answer."""
+        self._describing: Describing | None = None
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
-        self._resting: asyncio.TimerHandle | None = None
-        self._looking: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -291,8 +228,8 @@ class Agent:
             stack.push_async_callback(self._shipping.close)
             if self.settings.capture is not None:
                 self._record = _recorder(self.settings.capture, stack)
-            self._worker = Worker(self._describer.describe, self._described)
-            stack.callback(self._worker.close)
+            self._describing = Describing(self._describer, self._feed)
+            stack.callback(self._describing.close)
             self._source = KernelSource(pins.loaded_sets(self.settings.pin_root))
             stack.callback(self._source.close)
             self._source.take_back(self._keeper.counters())
@@ -314,7 +251,7 @@ class Agent:
             await control.start()
             stack.push_async_callback(control.close)
             self._keeper.publish = lambda sequence, line: control.publish(sequence, lambda: line)
-            await self._discover()
+            await self._describing.discover()
             self._introduce(pin_set, self._keeper)
             self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
             stack.push_async_callback(self._witnesses.close)
@@ -323,19 +260,20 @@ class Agent:
                 now = clock.boottime() + self.realtime_offset
                 since = max(_loaded_at(pin_set) + self.realtime_offset, now - RECALL_SPAN)
                 await self._witnesses.recall(since, now)
-            self._loop.add_reader(self._source.descriptor, self._on_readable)
+            drain = Drain(self._source, self._witnesses, self._describing, self._keeper, self._feed)
+            drain.start()
             started()
             await self._witnesses.start(self.realtime_offset)
             tasks = [
-                asyncio.create_task(self._take_inventory()),
-                asyncio.create_task(self._keep_house(self._keeper)),
+                asyncio.create_task(self._take_inventory(self._describing, drain)),
+                asyncio.create_task(self._keep_house(self._keeper, drain)),
                 asyncio.create_task(self._retire_old_sets()),
             ]
             await self._stopping.wait()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._finish(self._keeper)
+            await self._finish(self._keeper, self._describing, drain)
 
     def on_output_loss(self, lines: int) -> None:
         """Note that an output lost ``lines`` events of a reader that is too slow."""
@@ -414,15 +352,9 @@ class Agent:
             self.events[event.type] += 1
             for sink in self.sinks:
                 sink(event, line)
-        if self._worker is not None:
-            for request in outcome.requests:
-                self._describing += 1
-                self._worker.submit(request)
-        self._awaited = self.core.waiting()
-        if self._awaited and self._answers and not self._answers_due:
-            # It came while nobody waited, and nobody was woken.
-            self._answers_due = True
-            self._loop.call_soon(self._take_answers)
+        if self._describing is not None:
+            self._describing.submit(outcome.requests)
+            self._describing.expect(awaited=self.core.waiting())
         self._arm_timer(now)
         self._keep(outcome.events, lines)
 
@@ -467,162 +399,21 @@ class Agent:
             delay = max(0, deadline - now) / _NS_PER_SECOND
             self._timer = self._loop.call_later(delay, self._feed, ())
 
-    def _on_readable(self) -> None:
-        source = self._source
-        if source is None:
-            return
-        if self._is_behind() and not source.is_pressing():
-            self._take_answers()
-            # A backlog: what waits in the rings is safe there.
-            if self._resting is None:
-                self._resting = self._loop.call_later(DRAIN_STEP, self._on_rested)
-            return
-        observations: list[Observation] = list(source.drain())
-        if self._witnesses is not None:
-            # Causes before effects: what audit and the connects tell goes in front.
-            observations = self._witnesses.drain_audit() + self._witnesses.sift(observations)
-        answers = self._described_by_now()
-        if observations or answers:
-            self._feed(answers + observations)
-            if any(_begins_engine(observation) for observation in observations):
-                self._look_for_engines()
-        if source.has_more:
-            self._loop.call_soon(self._on_readable)
-        elif observations and self._looking is None:
-            self._looking = self._loop.call_later(LOOK_FIRST, self._look_again, LOOK_FIRST)
-
-    def _look_again(self, waited: float) -> None:
-        self._looking = None
-        if self._source is None:
-            return
-        before = self._source.observations
-        self._on_readable()
-        if self._source.observations == before and waited < LOOK_LAST:
-            self._looking = self._loop.call_later(2 * waited, self._look_again, 2 * waited)
-
-    def _is_behind(self) -> bool:
-        """Whether what was read already keeps the disk or the describers busy."""
-        if self._describing > DESCRIBING_MAX:
-            return True
-        return self._keeper is not None and self._keeper.is_behind()
-
-    def _on_rested(self) -> None:
-        self._resting = None
-        self._on_readable()
-
-    def _look_for_engines(self) -> None:
-        if self._witnesses is not None:
-            self._witnesses.engine_began()
-        self._discovery = self._loop.create_task(self._discover())
-
-    async def _discover(self) -> None:
-        """Learn where the engines that run keep their containers."""
-        self._describer.learn(await asyncio.to_thread(running_roots))
-
-    def _described(self, request: DescribeRequest, description: Description) -> None:
-        """From a thread of the worker. Of many under way, those of some moments go together.
-
-        Most come while no start waits for them: those are taken with the next records.
-        """
-        self._answers.append((request, description))
-        if self._awaited and not self._answers_due:
-            self._answers_due = True
-            if self._describing < DESCRIBING_MANY:
-                self._loop.call_soon_threadsafe(self._take_answers)
-            else:
-                self._loop.call_soon_threadsafe(
-                    self._loop.call_later, DRAIN_STEP, self._take_answers
-                )
-
-    def _take_answers(self) -> None:
-        # First: who finds it set put its answer in before, and has it taken now.
-        self._answers_due = False
-        answers = self._described_by_now()
-        if answers:
-            self._feed(answers)
-
-    def _described_by_now(self) -> list[Observation]:
-        now = clock.boottime()
-        answers: list[Observation] = []
-        while self._answers:
-            request, description = self._answers.popleft()
-            answers.append(ContainerDescribed(now, request.id, description, request.scope))
-        self._describing -= len(answers)
-        return answers
-
     # ----------------------------------------------------------------- tasks
 
-    async def _take_inventory(self) -> None:
-        time = clock.boottime()
-        try:
-            found = await asyncio.wait_for(
-                asyncio.to_thread(
-                    procfs.running_containers, self._parsers.cgroup, self._describe_found
-                ),
-                INVENTORY_WAIT,
-            )
-        except TimeoutError:
-            log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
-            return
-        self._on_readable()
-        while self._source is not None and self._source.has_more:
-            # What began before the inventory may wait in the rings still: it is no inventory.
-            self._on_readable()
-            await asyncio.sleep(DRAIN_STEP if self._resting is not None else 0)
-        found += self._still_running({container.id for container in found})
-        self._watch_inits(found)
-        self._feed([InventoryTaken(time, found)])
-        memory.settle()
-
-    def _still_running(self, found: set[ContainerId]) -> tuple[FoundContainer, ...]:
-        """Find known containers whose cgroups do not tell their ids: by their inits."""
-        again = (
-            procfs.found_again(state.key.id, state.key.scope, state.init, state.parents)
-            for state in self.core.table.all()
-            if state.alive and state.init is not None and state.key.id not in found
+    async def _take_inventory(self, describing: Describing, drain: Drain) -> None:
+        taken = await inventory.take(
+            self._parsers.cgroup, describing, drain, self.core.table, self.settings.pin_root
         )
-        return tuple(container for container in again if container is not None)
+        if taken is not None:
+            self._feed([taken])
+            memory.settle()
 
-    def _describe_found(
-        self,
-        identity: CgroupIdentity,
-        init: ProcessKey,  # noqa: ARG002 - procfs hands it to every describer
-        paths: CgroupPaths,
-    ) -> Description | None:
-        """From the inventory's thread."""
-        return self._describer.describe(
-            DescribeRequest(
-                id=identity.id,
-                engine=identity.engine,
-                bundle=None,
-                runtime_root=None,
-                containerd_namespace=None,
-                reader=None,
-                reader_mnt_ns=None,
-                reader_uid=None,
-                cgroup=paths.v1 or paths.v2,
-            )
-        )
-
-    def _watch_inits(self, found: tuple[FoundContainer, ...]) -> None:
-        """Have the probes report the end of inits that they did not see begin."""
-        inits = libbpf.BpfMap.pinned(pins.loaded_sets(self.settings.pin_root)[-1].map("inits"))
-        try:
-            for container in found:
-                key = container.init.pid.to_bytes(_U32_LEN, "little")
-                if inits.lookup(key) is None:
-                    inits.update(key, bytes(inits.shape.value_size))
-                    # Its end may have come just before: then nobody else removes the entry.
-                    if not seed.is_alive(container.init.pid):
-                        inits.delete(key)
-        finally:
-            inits.close()
-
-    async def _keep_house(self, keeper: Keeper) -> None:
+    async def _keep_house(self, keeper: Keeper, drain: Drain) -> None:
         noted = beaten = self._loop.time()
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            self._on_readable()
+            drain.turn()
             observations: list[Observation] = []
             lost = self._source.losses() if self._source is not None else ()
             observations += lost
@@ -650,25 +441,18 @@ class Agent:
             return
         self._feed(self._source.retire_old())
 
-    async def _finish(self, keeper: Keeper) -> None:
+    async def _finish(self, keeper: Keeper, describing: Describing, drain: Drain) -> None:
         """Drain, answer what waits, and keep what is known."""
+        await drain.stop()
         if self._source is not None:
-            self._loop.remove_reader(self._source.descriptor)
-            if self._looking is not None:
-                self._looking.cancel()
-            while observations := self._source.drain():
-                self._feed(observations)
-                if keeper.is_behind():
-                    await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
             self._feed(self._source.losses())
             keeper.count(self._source.reported())
         end = self._loop.time() + SHUTDOWN_WAIT
-        while (self._describing or self.core.waiting()) and self._loop.time() < end:
-            self._take_answers()
+        while (describing.under_way or self.core.waiting()) and self._loop.time() < end:
+            describing.take()
             await asyncio.sleep(DRAIN_STEP)
-        for timer in (self._timer, self._resting):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._settle(keeper)
         keeper.checkpoint()
         await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
@@ -686,10 +470,6 @@ def _recorder(
     capture = CaptureWriter(path, sensor=__version__)
     stack.callback(capture.close)
     return lambda now, observations: capture.write(Arrival(now, observations))
-
-
-def _begins_engine(observation: Observation) -> bool:
-    return isinstance(observation, CommandExec) and begins_engine(observation)
 
 
 def _loaded_at(pin_set: pins.PinSet) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sensor.agent import Agent, AgentSettings, lock_node, parsers
+from sensor.agent import Agent, AgentSettings, parsers
 from sensor.errors import PermissionMissing, ProbesBusy
 from sensor.kernel import loader, pins
+from sensor.lock import lock_node
 from sensor.model import Event, EventType, Role
 from sensor.witnesses import WitnessSettings
 from tests.kernel.conftest import bundle, why_not

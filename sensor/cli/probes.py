@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from sensor.agent import lock_node
 from sensor.config import Config
 from sensor.errors import ProbesAbsent
 from sensor.kernel import loader
+from sensor.lock import lock_node
 
 
 @click.group()

@@ -1,0 +1,123 @@
+"""When the rings are read: at once for what is urgent, seldom for the rest, not while behind.
+
+    urgent record ──▶ drain ──▶ records came: look again after LOOK_FIRST
+                       ▲  ▲         │ nothing new: after twice as long, up to LOOK_LAST
+                       │  └─────────┘
+                       └── every second, by the agent's housekeeping
+
+What waits in the rings is safe there, so while describers or the disk are behind nothing is drained
+unless starts and ends fill half of their ring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sensor.correlate.supervision import begins_engine
+from sensor.model import CommandExec, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.describing import Describing
+    from sensor.keeping import Keeper
+    from sensor.sources.kernel import KernelSource
+    from sensor.witnesses import Witnesses
+
+LOOK_FIRST = 0.1
+LOOK_LAST = 0.8
+"""Seconds until the rings are looked at again after they held something, doubled while nothing is:
+most commands, and the ends of all, do not wake the agent."""
+
+REST = 0.005
+"""Seconds between looks at whether disk and describers have caught up."""
+
+FLUSH_SECONDS = 2.0
+"""Seconds that a last drain waits for a disk that is behind, each time."""
+
+
+class Drain:
+    """Reads the rings in the loop, with all that belongs in front of their records."""
+
+    def __init__(
+        self,
+        source: KernelSource,
+        witnesses: Witnesses,
+        describing: Describing,
+        keeper: Keeper,
+        feed: Callable[[list[Observation]], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._source = source
+        self._witnesses = witnesses
+        self._describing = describing
+        self._keeper = keeper
+        self._feed = feed
+        self._looking: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Read whenever there is something urgent."""
+        self._loop.add_reader(self._source.descriptor, self.turn)
+
+    def turn(self) -> None:
+        """Take what is there, a batch of bounded size; the next follows by itself."""
+        if self._is_behind() and not self._source.is_pressing():
+            self._describing.take()
+            if self._resting is None:
+                self._resting = self._loop.call_later(REST, self._rested)
+            return
+        records = self._records()
+        answers = self._describing.taken()
+        if records or answers:
+            self._feed(answers + records)
+            if any(_begins_engine(record) for record in records):
+                self._witnesses.engine_began()
+                self._describing.look_for_engines()
+        if self._source.has_more:
+            self._loop.call_soon(self.turn)
+        elif records and self._looking is None:
+            self._looking = self._loop.call_later(LOOK_FIRST, self._look_again, LOOK_FIRST)
+
+    def _records(self) -> list[Observation]:
+        """Drain the rings; what audit tells goes in front: causes before effects."""
+        drained: list[Observation] = list(self._source.drain())
+        return self._witnesses.drain_audit() + self._witnesses.sift(drained)
+
+    def _look_again(self, waited: float) -> None:
+        self._looking = None
+        before = self._source.observations
+        self.turn()
+        if self._source.observations == before and waited < LOOK_LAST:
+            self._looking = self._loop.call_later(2 * waited, self._look_again, 2 * waited)
+
+    def _is_behind(self) -> bool:
+        """Whether what was read already keeps the disk or the describers busy."""
+        return self._describing.is_busy or self._keeper.is_behind()
+
+    def _rested(self) -> None:
+        self._resting = None
+        self.turn()
+
+    async def to_the_end(self) -> None:
+        """Return once everything that was in the rings when this was called is read."""
+        self.turn()
+        while self._source.has_more:
+            self.turn()
+            await asyncio.sleep(REST if self._resting is not None else 0)
+
+    async def stop(self) -> None:
+        """Read no more by itself, and take what is left."""
+        self._loop.remove_reader(self._source.descriptor)
+        for timer in (self._looking, self._resting):
+            if timer is not None:
+                timer.cancel()
+        while records := self._records():
+            self._feed(records)
+            if self._keeper.is_behind():
+                await asyncio.to_thread(self._keeper.store.flush, FLUSH_SECONDS)
+
+
+def _begins_engine(observation: Observation) -> bool:
+    return isinstance(observation, CommandExec) and begins_engine(observation)
