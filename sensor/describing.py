@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MANY = 64
 """Descriptions under way from which on their answers are taken together."""
 
-MOST = 512
+MOST = 256
 """Descriptions under way beyond which no more is read: all of a backlog would wait for them at
 once, most in vain, and go out together."""
 
