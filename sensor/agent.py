@@ -119,6 +119,8 @@ class AgentSettings:
     log_level: str = "info"
     heartbeat_seconds: float = 3600
     """Between two signs of life; 0 for none."""
+    requests: bool = True
+    """Whether the probes read what is asked of engines; decided when they are loaded."""
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
 
 
@@ -208,7 +210,7 @@ class Agent:
             # One that comes before everything is there waits for that.
             self._loop.add_signal_handler(signal.SIGHUP, lambda: setattr(self, "_hung_up", True))
             stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
-            pin_set = loader.load(self.settings.pin_root)
+            pin_set = loader.load(self.settings.pin_root, requests=self.settings.requests)
             # Before the threads: they inherit it, and share one lock with the loop.
             priority.raise_own()
             self._keeper = Keeper(

@@ -68,6 +68,8 @@ class SourcesSection:
     docker: bool = True
     containerd: bool = True
     podman: bool = True
+    requests: bool = True
+    """Read the first bytes of what is asked of engines: who asked for a start is then certain."""
 
 
 @dataclass(frozen=True, slots=True)

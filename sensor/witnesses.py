@@ -38,7 +38,7 @@ AUDIT_NETLINK, AUDIT_STDIN, AUDIT_OFF = "netlink", "-", "off"
 
 _NO_CONNECTS = "the kernel allows neither cgroup/connect_unix (Linux 6.7) nor fexit"
 _NO_REQUESTS = (
-    "the kernel refuses fentry and has no sk_data_ready (Linux 6.3):"
+    "switched off, or the kernel refuses fentry and has no sk_data_ready (Linux 6.3):"
     " who called an API is inferred from connects"
 )
 _HTTP = frozenset({"docker", "libpod"})

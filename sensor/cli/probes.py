@@ -22,10 +22,11 @@ def command() -> None:
 
 
 @command.command()
-def load() -> None:
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="For [sources].")
+def load(config: Path | None) -> None:
     """Compile the probes and attach them; nothing happens when they are already."""
     began = time.monotonic()
-    loaded = loader.load()
+    loaded = loader.load(requests=Config.load(config).sources.requests)
     took = time.monotonic() - began
     click.echo(
         f"probe set {loaded.fingerprint} attached ({', '.join(loaded.links())}) in {took:.2f} s"

@@ -87,6 +87,7 @@ def of(
             flush_seconds=config.delivery.flush_seconds,
             dead_letters=config.delivery.dead_letters,
         ),
+        requests=config.sources.requests,
         witnesses=WitnessSettings(
             audit=audit or config.sources.audit,
             engines=frozenset(w for w, wanted in followed.items() if wanted and engines),

@@ -67,6 +67,8 @@ class Request:
     pin_root: str
     fingerprint: str
     predecessor: str | None
+    requests: bool = True
+    """Whether to read what is asked of engines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,11 @@ def _populate(
         maps["watched"].update(*watched.map_entry(entry))
     missing = _attach_all(bcc, program, staged)
     connect = _attach_connect(program, staged)
-    missing += connect + _attach_traces(bcc, program, staged, connects=bool(connect))
+    missing += connect
+    if request.requests:
+        missing += _attach_requests(bcc, program, staged)
+    if connect:
+        missing += _attach_trace(bcc, program, staged, CONNECTED_PROGRAM)
     maps["settings"].update(_LOADED_AT, clock.boottime().to_bytes(8, "little"))
     _seed(maps, programs, request.predecessor)
     return missing
@@ -181,34 +187,33 @@ def _attach_connect(program: object, staged: pins.PinSet) -> tuple[str, ...]:
     return ()
 
 
-def _attach_traces(
-    bcc: object, program: object, staged: pins.PinSet, *, connects: bool
-) -> tuple[str, ...]:
-    """Attach the fentry programs, where the host allows them; returns those that it refused.
+def _attach_requests(bcc: object, program: object, staged: pins.PinSet) -> tuple[str, ...]:
+    """Attach what reads requests: by fentry, else by a raw tracepoint; returns what is refused."""
+    missing = _attach_trace(bcc, program, staged, REQUEST_PROGRAM)
+    if not missing:
+        return ()
+    try:
+        descriptor = _attach(bcc, program, READY_PROGRAM, READY_TRACEPOINT)
+    except Exception:  # noqa: BLE001 - bcc raises bare Exception, and each reason means the same
+        return (*missing, READY_PROGRAM)
+    libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{READY_PROGRAM}"))
+    return missing
 
-    Requests are then read by a raw tracepoint, where the kernel has it.
-    """
-    missing = []
-    for function in (REQUEST_PROGRAM, CONNECTED_PROGRAM) if connects else (REQUEST_PROGRAM,):
-        try:
-            kind = bcc.BPF.TRACING  # type: ignore[attr-defined]
-            loaded = program.load_func(function.encode(), kind)  # type: ignore[attr-defined]
-            descriptor = int(bcc.lib.bpf_attach_kfunc(loaded.fd))  # type: ignore[attr-defined]
-        except Exception:  # noqa: BLE001 - bcc raises bare Exception, and each reason means the same
-            missing.append(function)
-            continue
-        if descriptor < 0:
-            missing.append(function)
-            continue
-        libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{function}"))
-    if REQUEST_PROGRAM in missing:
-        try:
-            descriptor = _attach(bcc, program, READY_PROGRAM, READY_TRACEPOINT)
-        except Exception:  # noqa: BLE001 - as above
-            missing.append(READY_PROGRAM)
-        else:
-            libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{READY_PROGRAM}"))
-    return tuple(missing)
+
+def _attach_trace(
+    bcc: object, program: object, staged: pins.PinSet, function: str
+) -> tuple[str, ...]:
+    """Attach an fentry or fexit program, where the host allows it; names it where it does not."""
+    try:
+        kind = bcc.BPF.TRACING  # type: ignore[attr-defined]
+        loaded = program.load_func(function.encode(), kind)  # type: ignore[attr-defined]
+        descriptor = int(bcc.lib.bpf_attach_kfunc(loaded.fd))  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 - bcc raises bare Exception, and each reason means the same
+        return (function,)
+    if descriptor < 0:
+        return (function,)
+    libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{function}"))
+    return ()
 
 
 def _seed(

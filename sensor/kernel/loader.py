@@ -59,22 +59,25 @@ def _cflags(btf: Btf) -> tuple[str, ...]:
     )
 
 
-def fingerprint() -> str:
+def fingerprint(*, requests: bool = True) -> str:
     """Digest of everything that decides what a probe set does: sources, names, kernel, sizes.
 
     The field offsets follow from the kernel's version and build, so BTF need not be read.
+    ``requests`` as for :func:`load`.
     """
     digest = hashlib.sha256()
     for name in ("castoff.bpf.c", "record.h", "watched.toml"):
         digest.update((SOURCES / name).read_bytes())
     uname = platform.uname()
     digest.update(f"{uname.release} {uname.version} {uname.machine}".encode())
-    digest.update(f" {LIFECYCLE_PAGES} {COMMANDS_PAGES}".encode())
+    digest.update(f" {LIFECYCLE_PAGES} {COMMANDS_PAGES} {requests}".encode())
     return digest.hexdigest()[:_FINGERPRINT_DIGITS]
 
 
-def load(root: Path = pins.PIN_ROOT) -> pins.PinSet:
+def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     """Make sure that the probe set of this source and kernel is attached, and return it.
+
+    Without ``requests`` nothing is attached to the sending of messages through unix sockets.
 
     Sets of other fingerprints are left attached: whoever reads them retires them, so that a switch
     loses nothing. Raises a :class:`CastoffError` with the reason and the fix.
@@ -83,7 +86,7 @@ def load(root: Path = pins.PIN_ROOT) -> pins.PinSet:
         problem = "loading the probes needs root"
         raise PermissionMissing(problem, "Run: sudo castoff probes load")
     pins.mount_bpffs(root.parent)
-    wanted = fingerprint()
+    wanted = fingerprint(requests=requests)
     for candidate in pins.loaded_sets(root):
         if candidate.fingerprint == wanted:
             if candidate.links():
@@ -99,6 +102,7 @@ def load(root: Path = pins.PIN_ROOT) -> pins.PinSet:
         pin_root=str(root),
         fingerprint=wanted,
         predecessor=str(existing[-1].path) if existing else None,
+        requests=requests,
     )
     answer = _run_compiler(request)
     if answer.path is None:
@@ -143,7 +147,7 @@ def _rebuild(answer: compiler.Answer) -> CastoffError:
 
 def status(root: Path = pins.PIN_ROOT) -> tuple[LoadedSet, ...]:
     """Tell which probe sets are in the kernel."""
-    wanted = fingerprint()
+    current = {fingerprint(requests=requests) for requests in (True, False)}
     return tuple(
         LoadedSet(
             fingerprint=loaded.fingerprint,
@@ -151,7 +155,7 @@ def status(root: Path = pins.PIN_ROOT) -> tuple[LoadedSet, ...]:
             programs=loaded.links(),
             lifecycle_mib=_ring_mib(loaded.map("lifecycle")),
             commands_mib=_ring_mib(loaded.map("commands")),
-            current=loaded.fingerprint == wanted,
+            current=loaded.fingerprint in current,
         )
         for loaded in pins.loaded_sets(root)
     )

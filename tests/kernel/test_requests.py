@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.kernel import loader, pins
 from sensor.kernel.verdicts import EngineSockets
 from sensor.model import ApiRequest
 from tests.kernel.live import Probes
@@ -123,3 +125,15 @@ def test_only_what_asks_an_engine_for_something_is_told(probes: Probes, server: 
 @pytest.mark.kernel
 def test_what_is_said_on_other_sockets_is_nobodys_business(probes: Probes, server: Server) -> None:
     assert asked(probes, server, POST) == []
+
+
+@pytest.mark.kernel
+def test_without_requests_nothing_is_attached_to_what_is_sent() -> None:
+    root = pins.BPFFS / f"castoff-test-quiet-{os.getpid()}"
+    try:
+        loaded = loader.load(root, requests=False)
+        assert not {"on_data_ready", "kfunc__unix_stream_sendmsg"} & set(loaded.links())
+        assert loaded.fingerprint == loader.fingerprint(requests=False)
+        assert loader.status(root)[0].current
+    finally:
+        loader.unload(root)
