@@ -33,6 +33,8 @@ KERNEL_MIN = (5, 8)
 
 CONNECT_MIN = (6, 7)
 """cgroup/connect_unix programs."""
+READY_MIN = (6, 3)
+"""The tracepoint sk_data_ready."""
 
 _CAP_BPF, _CAP_PERFMON, _CAP_SYS_ADMIN = 39, 38, 21
 
@@ -107,6 +109,13 @@ def _connects() -> Finding:
     return Finding("api callers", Health.OK, f"seen by cgroup/connect_unix at {root}")
 
 
+def _requests() -> Finding:
+    if _kernel_version() >= READY_MIN:
+        return Finding("api requests", Health.OK, "read by fentry, or at sk_data_ready")
+    text = "before 6.3 they are read where fentry is allowed: castoff status tells"
+    return Finding("api requests", Health.NOTE, text, "Without it callers are inferred.")
+
+
 def _probes() -> Finding:
     try:
         sets = loader.status()
@@ -170,6 +179,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _libbpf,
     _probes,
     _connects,
+    _requests,
     _audit,
     surroundings.engines,
     _disk,

@@ -15,7 +15,18 @@ from tests.cli.asking import castoff
 from tests.control.bridge import Running
 
 CHECKS = [
-    *("kernel", "btf", "bcc", "rights", "lockdown", "bpffs", "cpus", "probes", "api callers"),
+    *(
+        "kernel",
+        "btf",
+        "bcc",
+        "rights",
+        "lockdown",
+        "bpffs",
+        "cpus",
+        "probes",
+        "api callers",
+        "api requests",
+    ),
     *("audit", "engines", "disk", "clock", "socket"),
 ]
 
