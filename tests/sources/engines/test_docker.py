@@ -22,7 +22,7 @@ from sensor.sources.engines.docker_messages import (
 from sensor.sources.engines.listeners import EngineSocket
 from tests.e2e.engines.dockerd import Dockerd
 from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import Lab
+from tests.e2e.engines.lab import Lab, unique
 from tests.e2e.engines.waiting import until
 from tests.sources.engines.following import following, sockets_below
 
@@ -198,6 +198,8 @@ def test_a_restarted_engine_is_heard_again(
     with following(sockets_below(lab.directory / "docker")) as heard:
         heard.await_source("docker", available=True)
         inode = dockerd.address.stat().st_ino
+        # Kept in use: the file system could give the next socket the number of this one.
+        (lab.directory / "docker" / unique("socket")).hardlink_to(dockerd.address)
         dockerd.stop(number)
         lost = heard.await_source("docker", available=False)
         assert lost.reason is not None
