@@ -783,6 +783,15 @@ int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* Whether the process is an engine, a shim or another founder of a lineage, and no caller of one. */
+static __always_inline bool is_founder(u64 task)
+{
+	u32 pid = read_u32(task, OFF_task_struct_tgid);
+	struct lineage *lineage = lineages.lookup(&pid);
+
+	return lineage && lineage->root_pid == pid;
+}
+
 #ifdef OFF_bpf_sock_addr_kern_uaddr
 struct socket_path {
 	u64 words[SOCKET_PATH_LEN / 8];
@@ -797,15 +806,6 @@ static __always_inline u64 hash_path(struct socket_path *path)
 	for (i = 0; i < SOCKET_PATH_LEN / 8; i++)
 		hash = (hash ^ path->words[i]) * 0x100000001b3ULL;
 	return hash;
-}
-
-/* Whether the process is an engine, a shim or another founder of a lineage, and no caller of one. */
-static __always_inline bool is_founder(u64 task)
-{
-	u32 pid = read_u32(task, OFF_task_struct_tgid);
-	struct lineage *lineage = lineages.lookup(&pid);
-
-	return lineage && lineage->root_pid == pid;
 }
 
 /*
@@ -960,7 +960,8 @@ static __always_inline void report_request(u64 peer, u64 packet, u64 bytes, u64 
 	u32 offset;
 	long failed;
 
-	if (!command_allowed(task, RECORD_API_REQUEST))
+	/* What an engine asks of another one was asked of it by somebody. */
+	if (is_founder(task) || !command_allowed(task, RECORD_API_REQUEST))
 		return;
 	scratch = begin(RECORD_API_REQUEST);
 	if (!scratch)

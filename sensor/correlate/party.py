@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from sensor.model import (
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 REDACTED_MAX = 256
 """Command lines whose redacted form is remembered."""
 
+NAMES_MAX = 256
+"""Names of programs of which it is remembered whether they are parts of an engine."""
+
+_OF_ENGINES = frozenset({Role.ENGINE, Role.SHIM, Role.MONITOR, Role.RUNTIME})
 _CRON = frozenset({"cron", "crond", "anacron", "atd", "fcron", "CRON"})
 _SERVICE_SUFFIX = ".service"
 _NOT_A_CAUSE = ("user@", "session-", "ssh.service", "sshd", "getty@", "serial-getty@")
@@ -75,6 +79,7 @@ class PartyFactory:
         self._role_of = role_of
         # A command is a candidate for many starts: once redacted is enough.
         self._redact = lru_cache(REDACTED_MAX)(redact)
+        self._is_engine = lru_cache(NAMES_MAX)(partial(_is_engine, role_of))
         self._names: dict[int, str] = {}
 
     def learn_accounts(self, names: tuple[tuple[int, str], ...]) -> None:
@@ -188,7 +193,7 @@ class PartyFactory:
 
     def is_engine_caller(self, caller: Caller) -> bool:
         """Whether the caller is part of an engine itself, as dockerd is to containerd."""
-        return is_engine_caller(caller, self._role_of)
+        return self._is_engine(caller.comm or "", caller.exe or "")
 
     def _trigger_of_client(self, process: ProcessFacts, container: ContainerId | None) -> Trigger:
         if container is not None:
@@ -239,10 +244,14 @@ class PartyFactory:
 
 def is_engine_caller(caller: Caller, role_of: RoleOf) -> bool:
     """Whether the caller is part of an engine itself, as dockerd is to containerd."""
-    if is_orchestrator(caller):
+    return _is_engine(role_of, caller.comm or "", caller.exe or "")
+
+
+def _is_engine(role_of: RoleOf, comm: str, exe: str) -> bool:
+    names = {comm, exe.rpartition("/")[2]}
+    if names & _ORCHESTRATORS:
         return False
-    roles = {role_of(caller.comm or ""), role_of((caller.exe or "").rpartition("/")[2])}
-    return bool(roles & {Role.ENGINE, Role.SHIM, Role.MONITOR, Role.RUNTIME})
+    return any(role_of(name) in _OF_ENGINES for name in names)
 
 
 def is_orchestrator(caller: Caller) -> bool:
