@@ -24,6 +24,7 @@ connection.connect(sys.argv[1])
 connection.sendall(bytes.fromhex(sys.argv[2]))
 connection.recv(1)
 """
+PYTHON = (sys.executable, "-I", "-c", SEND)
 POST = b"POST /v1.43/containers/web/start HTTP/1.1\r\nHost: docker\r\n\r\n"
 PAYLOAD_MAX = 511
 
@@ -71,12 +72,14 @@ def server(probes: Probes, tmp_path: Path) -> Iterator[Server]:
     sockets.close()
 
 
-def asked(probes: Probes, server: Server, *sent: bytes) -> list[tuple[int, ApiRequest]]:
+def asked(
+    probes: Probes, server: Server, *sent: bytes, program: tuple[str, ...] = PYTHON
+) -> list[tuple[int, ApiRequest]]:
     """Have a process send each, and return what was told of them with its pid."""
     probes.drain()
     pids = []
     for data in sent:
-        client = subprocess.Popen([sys.executable, "-I", "-c", SEND, server.path, data.hex()])
+        client = subprocess.Popen([*program, server.path, data.hex()])
         assert client.wait(30) == 0
         pids.append(client.pid)
     told = [one for one in probes.drain() if isinstance(one, ApiRequest)]
@@ -125,6 +128,19 @@ def test_only_what_asks_an_engine_for_something_is_told(probes: Probes, server: 
 @pytest.mark.kernel
 def test_what_is_said_on_other_sockets_is_nobodys_business(probes: Probes, server: Server) -> None:
     assert asked(probes, server, POST) == []
+
+
+@pytest.mark.kernel
+def test_what_engines_ask_of_each_other_is_not_read(
+    probes: Probes, server: Server, tmp_path: Path
+) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    for name, told in (("dockerd", False), ("somebody", True)):
+        script = tmp_path / name
+        script.write_text(f"#!{sys.executable} -I\n{SEND}", encoding="utf-8")
+        script.chmod(0o755)
+        found = asked(probes, server, *[POST] * 3, program=(str(script),))
+        assert bool(found) is told, name
 
 
 @pytest.mark.kernel
