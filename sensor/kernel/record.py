@@ -72,6 +72,11 @@ class Flag(IntFlag):
     CAUSES_LOST = 32
 
 
+# An enum's & is a function of Python's, and costs as much as decoding a field.
+_STARTED, _OOM_KILLED, _LISTENER = int(Flag.STARTED), int(Flag.OOM_KILLED), int(Flag.LISTENER)
+_ARGV_TRUNCATED, _NAMED_BY_COMM = int(Flag.ARGV_TRUNCATED), int(Flag.NAMED_BY_COMM)
+_CAUSES_LOST = int(Flag.CAUSES_LOST)
+
 LINEAGES = {
     1: Lineage.RUNTIME,
     2: Lineage.SUPERVISOR,
@@ -185,10 +190,10 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
             sequence=number,
             process=key,
             status=status,
-            started=bool(flags & Flag.STARTED),
+            started=bool(flags & _STARTED),
             root=root,
             cgroup=cgroup,
-            oom_killed=bool(flags & Flag.OOM_KILLED),
+            oom_killed=bool(flags & _OOM_KILLED),
         )
     process = ProcessFacts(
         key=key,
@@ -210,13 +215,13 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
         ),
     )
     argv = _argv(data[payload_end:])
-    truncated = bool(flags & Flag.ARGV_TRUNCATED)
+    truncated = bool(flags & _ARGV_TRUNCATED)
     if kind == Kind.INIT_EXEC and lineage in LINEAGES:
-        lost = bool(flags & Flag.CAUSES_LOST)
+        lost = bool(flags & _CAUSES_LOST)
         return InitExec(time, number, process, argv, truncated, LINEAGES[lineage], root, lost)
     text = data[v2_end:text_end]
     if kind == Kind.COMMAND_EXEC and role in ROLES:
-        by_comm = flags & Flag.NAMED_BY_COMM or process.exe is None
+        by_comm = flags & _NAMED_BY_COMM or process.exe is None
         program = process.comm if by_comm else process.exe or process.comm
         cwd = _path(text) or "/"
         return CommandExec(time, number, ROLES[role], program, process, argv, truncated, cwd)
@@ -225,7 +230,7 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
         return CgroupBirth(time, number, path, process, argv, truncated)
     if kind == Kind.API_CONNECT:
         caller = _caller(process, argv)
-        place = None if flags & Flag.LISTENER else process.mnt_ns
+        place = None if flags & _LISTENER else process.mnt_ns
         return ApiConnect(
             time, Witness.KERNEL, kernel_reference(number), caller, _text(text), place
         )
