@@ -99,7 +99,9 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
     total = sum(map(judgement.total, Group))
     named = judgement.total(Group.CLI_NAMED) + judgement.total(Group.SET_UP)
     exact = sum(judgement.answered(g, Answer.EXACT) for g in (Group.CLI_NAMED, Group.SET_UP))
-    calls = judgement.total(Group.API)
+    nameless = judgement.answered(Group.CLI_NAMELESS, Answer.EXACT)
+    calls, inside = judgement.total(Group.API), judgement.total(Group.CONTAINER)
+    called = sum(judgement.answered(group, Answer.EXACT) for group in (Group.API, Group.CONTAINER))
     told = judgement.answered(Group.API, *ATTRIBUTED)
     wrong = len(judgement.wrong)
     missing, surplus = judgement.missing, judgement.surplus
@@ -119,6 +121,22 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
             exact == named,
             command,
             {"starts": named, "exact": exact},
+        ),
+        Row(
+            "docker run without a name, which nothing but its request tells: the same",
+            f"{nameless} of {judgement.total(Group.CLI_NAMELESS)}",
+            f"{judgement.total(Group.CLI_NAMELESS)}",
+            nameless == judgement.total(Group.CLI_NAMELESS),
+            command,
+            {"starts": judgement.total(Group.CLI_NAMELESS), "exact": nameless},
+        ),
+        Row(
+            "raw API calls, from the host and from a container: exact by their requests",
+            f"{called} of {calls + inside}",
+            f"{calls + inside}",
+            called == calls + inside,
+            command,
+            {"starts": calls + inside, "exact": called},
         ),
         Row(
             "raw API calls: the caller named, or among the candidates",

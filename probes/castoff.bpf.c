@@ -783,13 +783,14 @@ int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Whether the process is an engine, a shim or another founder of a lineage, and no caller of one. */
-static __always_inline bool is_founder(u64 task)
+/* Whether the process itself is an engine, a shim, a monitor or a runtime, and no caller of one. */
+static __always_inline bool is_part_of_engine(u64 task)
 {
 	u32 pid = read_u32(task, OFF_task_struct_tgid);
 	struct lineage *lineage = lineages.lookup(&pid);
 
-	return lineage && lineage->root_pid == pid;
+	return lineage && lineage->root_pid == pid &&
+	       (lineage->kind == LINEAGE_RUNTIME || lineage->kind == LINEAGE_SUPERVISOR);
 }
 
 #ifdef OFF_bpf_sock_addr_kern_uaddr
@@ -843,7 +844,7 @@ int on_connect_unix(void *ctx)
 		return 1;
 	} else {
 		/* Who lives for a moment must be looked at while it does. */
-		urgent = !is_founder(task);
+		urgent = !is_part_of_engine(task);
 		if (verdict)
 			__sync_fetch_and_add(verdict, 1);
 		else
@@ -961,7 +962,7 @@ static __always_inline void report_request(u64 peer, u64 packet, u64 bytes, u64 
 	long failed;
 
 	/* What an engine asks of another one was asked of it by somebody. */
-	if (is_founder(task) || !command_allowed(task, RECORD_API_REQUEST))
+	if (is_part_of_engine(task) || !command_allowed(task, RECORD_API_REQUEST))
 		return;
 	scratch = begin(RECORD_API_REQUEST);
 	if (!scratch)

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from sensor.control.status import DeliveryState, Status
     from sensor.reporting import OutputHealth
 
-HOUSEKEEPING = 1.0
+HOUSEKEEPING = 2.0
 """Seconds between looks at losses and clock."""
 
 SETTLE_PACE = 0.2

@@ -135,7 +135,7 @@ def test_what_engines_ask_of_each_other_is_not_read(
     probes: Probes, server: Server, tmp_path: Path
 ) -> None:
     server.watched_as(EngineSockets.HTTP)
-    for name, told in (("dockerd", False), ("somebody", True)):
+    for name, told in (("dockerd", False), ("docker", True), ("somebody", True)):
         script = tmp_path / name
         script.write_text(f"#!{sys.executable} -I\n{SEND}", encoding="utf-8")
         script.chmod(0o755)
