@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.cli.outputs import state
 from sensor.control.client import AgentClient
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def _lines(status: Status) -> list[str]:
         for output in status.outputs
     ]
     lines += [
-        f"output   {one.name}: {one.circuit}, {one.peer or 'no peer'},"
+        f"output   {one.name}: {state(one)}, {one.peer or 'no peer'},"
         f" {one.lag_events} events behind, {one.delivered} delivered, {one.retries} retries,"
         f" {one.dead_letters} dead letters"
         + (f"; {one.last_error_time}: {one.last_error}" if one.last_error else "")
