@@ -954,15 +954,16 @@ static __always_inline u64 last_packet(u64 peer)
 }
 
 /* ``packet`` is what the bytes lie in, 0 when they are the sender's own. */
-static __always_inline void report_request(u64 peer, u64 packet, u64 bytes, u64 usable)
+static __always_inline void report_request(u32 api, u64 peer, u64 packet, u64 bytes, u64 usable)
 {
 	u64 task = bpf_get_current_task();
 	struct scratch *scratch;
 	u32 offset;
 	long failed;
 
-	/* What an engine asks of another one was asked of it by somebody. */
-	if (is_part_of_engine(task) || !command_allowed(task, RECORD_API_REQUEST))
+	/* What an engine asks of another one, and never of Docker, was asked of it by somebody. */
+	if ((api == API_RPC && is_part_of_engine(task)) ||
+	    !command_allowed(task, RECORD_API_REQUEST))
 		return;
 	scratch = begin(RECORD_API_REQUEST);
 	if (!scratch)
@@ -1018,7 +1019,7 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (api == API_HTTP && head != POST)
 		return 0;
-	report_request(receiver, packet, bytes, usable);
+	report_request(api, receiver, packet, bytes, usable);
 	return 0;
 }
 #endif
@@ -1043,7 +1044,7 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 		return 0;
 	if (api == API_HTTP && head != POST)
 		return 0;
-	report_request(peer, 0, bytes, usable);
+	report_request(api, peer, 0, bytes, usable);
 	return 0;
 }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.correlate.naming import is_peoples
 from sensor.correlate.party import is_engine_caller
 from sensor.errors import CastoffError, PermissionMissing
 from sensor.kernel import clock, loader, watched
@@ -91,7 +92,9 @@ class Witnesses:
             self._resolver,
             self._verdicts,
             self._contacted,
-            lambda caller: is_engine_caller(caller, role_of),
+            lambda connect: (
+                not is_peoples(connect.socket) and is_engine_caller(connect.caller, role_of)
+            ),
         )
         links = pin_set.links()
         self._connects = bool({"on_connect_unix", "kretfunc__unix_stream_connect"} & set(links))

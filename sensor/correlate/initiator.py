@@ -29,11 +29,13 @@ from sensor.correlate.naming import (
     STARTING,
     Client,
     Names,
+    is_peoples,
     reaches,
     socket_serves,
 )
 from sensor.correlate.party import is_orchestrator
 from sensor.model import (
+    Caller,
     Confidence,
     ContainerId,
     Description,
@@ -152,8 +154,7 @@ class Attributor:
             # First what tells nearly all of them apart: there may be a thousand.
             if not any(names.called(one) for one in target.targets):
                 continue
-            if self._parties.is_engine_caller(asked.request.caller):
-                # dockerd hands on to containerd what somebody has asked of it.
+            if self._hands_on(asked.request.caller, asked.request.socket, subject):
                 continue
             if asked.request.time < subject.since and target.request is not Request.RESTART:
                 continue
@@ -170,6 +171,15 @@ class Attributor:
                 found.append(self._parties.of_client(client.exec))
         distinct = _distinct(found)
         return distinct or None
+
+    def _hands_on(self, caller: Caller, socket: str, subject: Subject) -> bool:
+        """Whether the caller is a part of an engine that hands on what somebody asked of it.
+
+        As dockerd does to containerd. A name alone makes nobody one: a program that is only called
+        dockerd is a cause like any other where no engine would ask.
+        """
+        pod = subject.description is not None and subject.description.orchestrator is not None
+        return (pod or not is_peoples(socket)) and self._parties.is_engine_caller(caller)
 
     # ----------------------------------------------------------------- descent
 
@@ -273,7 +283,7 @@ class Attributor:
         since = max(earliest, subject.time - CONNECT_WINDOW)
         for connect in self._callers.connects(since, subject.time):
             caller = connect.caller
-            if self._parties.is_engine_caller(caller):
+            if self._hands_on(caller, connect.socket, subject):
                 continue
             if not socket_serves(connect.socket, subject.engine):
                 continue

@@ -80,6 +80,17 @@ def socket_serves(path: str, engine: Engine | None) -> bool:
     return engine is None or engines is None or engine in engines
 
 
+PEOPLES_SOCKETS = frozenset({"docker.sock", "podman.sock"})
+"""Sockets that are there for people and programs. Parts of engines talk to the others; of those,
+only cri-dockerd asks Docker, for a pod: whoever else is called as an engine and asks there is none.
+"""
+
+
+def is_peoples(path: str) -> bool:
+    """Whether a socket is one that no part of an engine talks to."""
+    return path.rpartition("/")[2] in PEOPLES_SOCKETS
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Everything that a command line could call a container by."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.kernel.verdicts import SocketVerdicts
-    from sensor.model import Caller, Observation
+    from sensor.model import Observation
 
 QUEUE_MAX = 1024
 """Connects that wait for a verdict; more are dropped and counted."""
@@ -42,9 +42,9 @@ class ContactSifter:
         resolver: SocketResolver,
         verdicts: SocketVerdicts,
         emit: Callable[[ApiConnect], None],
-        is_engine: Callable[[Caller], bool],
+        is_engines_own: Callable[[ApiConnect], bool],
     ) -> None:
-        """``is_engine`` tells callers that are engines themselves.
+        """``is_engines_own`` tells connects of engines themselves.
 
         containerd connects to a socket of each shim, and what one engine asks of another was asked
         of it by somebody: neither is worth a look.
@@ -53,7 +53,7 @@ class ContactSifter:
         self._resolver = resolver
         self._verdicts = verdicts
         self._emit = emit
-        self._is_engine = is_engine
+        self._is_engines_own = is_engines_own
         self._generation = resolver.generation
         self._own_pid = os.getpid()
         self._queue: queue.Queue[ApiConnect | None] = queue.Queue(QUEUE_MAX)
@@ -76,7 +76,7 @@ class ContactSifter:
                 known = self._resolver.known(observation.mnt_ns, observation.socket)
                 if known is not None:
                     rest.append(replace(observation, socket=known.path))
-                elif not self._is_engine(observation.caller):
+                elif not self._is_engines_own(observation):
                     self._put(observation)
             else:
                 rest.append(observation)

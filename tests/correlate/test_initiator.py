@@ -305,8 +305,22 @@ def test_no_part_of_an_engine_is_a_cause_by_connecting(core: Core, comm: str, to
         comm=comm[:15] if told_by == "comm" else "exe",
         exe=f"/usr/bin/{comm}" if told_by == "exe" else None,
     )
-    core >> connects(1, part) >> starts(WEB, 10)
+    core >> connects(1, part, "/run/containerd/containerd.sock") >> starts(WEB, 10)
     assert said(core.start) == UNKNOWN
+
+
+def test_a_name_makes_no_engine_of_who_asks_where_engines_do_not(core: Core) -> None:
+    fake = caller(9, comm="dockerd", exe="/tmp/dockerd", login=1007)
+    core >> connects(1, caller(77)) >> requests(2, fake, f"POST /containers/{WEB.id}/start")
+    core >> starts(WEB, 10)
+    assert said(core.start) == (Trigger.API_CLIENT, Confidence.EXACT, Confidence.EXACT)
+    assert process(core.start.initiator).pid == 9
+
+
+def test_who_is_called_as_an_engine_is_a_candidate_as_others_are(core: Core) -> None:
+    fake = caller(9, comm="dockerd", exe="/tmp/dockerd")
+    core >> connects(1, caller(77)) >> connects(2, fake) >> starts(WEB, 10)
+    assert {process(who).pid for who in core.start.candidates} == {9, 77}
 
 
 def test_a_client_that_ended_before_the_creation_is_no_cause(core: Core) -> None:

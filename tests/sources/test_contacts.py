@@ -78,7 +78,7 @@ class Bench:
             cast("SocketResolver", self.resolver),
             cast("SocketVerdicts", self.verdicts),
             self.emitted.append,
-            lambda caller: caller.pid == ENGINE_PID,
+            lambda connect: connect.caller.pid == ENGINE_PID,
         )
 
     def sift(self, *paths: str, mnt_ns: int = NAMESPACE) -> list[Observation]:
