@@ -30,8 +30,8 @@ COMPILE_TIMEOUT = 180.0
 LIFECYCLE_PAGES = 8192
 """32 MiB: some 30,000 starts that nobody has read yet."""
 
-COMMANDS_PAGES = 1024
-"""4 MiB: some 3,000 commands of ordinary length."""
+COMMANDS_PAGES = 2048
+"""8 MiB: some 6,000 commands of ordinary length."""
 
 _PAGE = 4096
 _FINGERPRINT_DIGITS = 16
