@@ -19,9 +19,9 @@ TARGETS_MAX = 16
 _HTTP = re.compile(rb"POST ([!-~]{1,480}) HTTP/1\.[01]\r\n")
 _HTTP_CUT = re.compile(rb"POST ([!-~]{1,512})")
 _ACTION = re.compile(
-    r"^(?:/v[0-9.]{1,8})?(?:/libpod)?/containers/(?P<target>[^/]{1,1024})/(?P<action>start|restart)$"
+    r"^(?:/v[0-9.]{1,8})?(?:/libpod)?/containers/(?P<target>/?[^/]{1,1024})/(?P<action>start|restart)\Z"
 )
-_CREATE = re.compile(r"^(?:/v[0-9.]{1,8})?(?:/libpod)?/containers/create$")
+_CREATE = re.compile(r"^(?:/v[0-9.]{1,8})?(?:/libpod)?/containers/create\Z")
 _FULL_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -56,11 +56,13 @@ def _http(target: str) -> ApiTarget | None:
         query = parse_qs(parts.query, max_num_fields=32)
     except ValueError:
         return None
-    action = _ACTION.match(parts.path)
+    # Engines match the path as it reads decoded (net/http, URL.Path): %73tart starts, too.
+    path = unquote(parts.path, errors="surrogateescape")
+    action = _ACTION.match(path)
     if action is not None:
         request = Request.START if action["action"] == "start" else Request.RESTART
-        return ApiTarget(request, (unquote(action["target"]),))
-    if _CREATE.match(parts.path):
+        return ApiTarget(request, (action["target"],))
+    if _CREATE.match(path):
         names = query.get("name", [])
         return ApiTarget(Request.CREATE, name=names[0][:NAME_MAX] if names else None)
     return None

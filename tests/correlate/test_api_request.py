@@ -34,6 +34,8 @@ PATHS = {
     "encoded-dash": ("/containers/shop%2Dfront/start", START, "shop-front"),
     "encoded-slash": ("/containers/%2Fweb/start", START, "/web"),
     "encoded-bytes": ("/containers/caf%C3%A9/start", START, "café"),
+    "encoded-action": ("/containers/web/%73tart", START, "web"),
+    "encoded-all": ("/v1.43/%63ontainers/%77eb/st%61rt", START, "web"),
     "dots": ("/containers/a.b_c-d/start", START, "a.b_c-d"),
 }
 
