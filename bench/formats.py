@@ -29,7 +29,7 @@ def rows() -> list[Row]:
     for name in registry.FORMATS:
         line = registry.format_of(name).line
         size = sum(len(line(record)) for record in records) / STARTS
-        cost = best(lambda line=line: [line(record) for record in records])  # type: ignore[misc]
+        cost = best(lambda line=line: [line(record) for record in records])  # type: ignore[misc] # a default binds
         found.append(row(f"{name}: a start as a line", cost, size))
     packed = asyncio.run(otlp.encoded(records, packed=True))[0]
     cost = best(lambda: asyncio.run(otlp.encoded(records, packed=True)))

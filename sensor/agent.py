@@ -467,7 +467,7 @@ def _recorder(
 ) -> Callable[[int, tuple[Observation, ...]], object]:
     """Open a capture and return what writes a batch to it; ``stack`` closes it."""
     # 1.6 MiB that an agent need not have otherwise.
-    from sensor.sources.capture import Arrival, CaptureWriter  # noqa: PLC0415
+    from sensor.sources.capture import Arrival, CaptureWriter  # noqa: PLC0415 - see above
 
     capture = CaptureWriter(path, sensor=__version__)
     stack.callback(capture.close)

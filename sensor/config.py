@@ -187,7 +187,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}", "The file has to be TOML (toml.io).") from error
 
 
-def _section(section: Any, name: str, values: dict[str, Any], path: Path) -> Any:  # noqa: ANN401
+def _section(section: Any, name: str, values: dict[str, Any], path: Path) -> Any:  # noqa: ANN401 - any of the sections
     hints = get_type_hints(type(section))
     changed: dict[str, Any] = {}
     for key, value in values.items():

@@ -76,7 +76,6 @@ class PartyFactory:
     ) -> None:
         self._callers = callers
         self._parse_cgroup = parse_cgroup
-        self._role_of = role_of
         # A command is a candidate for many starts: once redacted is enough.
         self._redact = lru_cache(REDACTED_MAX)(redact)
         self._is_engine = lru_cache(NAMES_MAX)(partial(_is_engine, role_of))

@@ -22,7 +22,7 @@ import ssl  # noqa: E402 - after the lines above
 
 if _kept_out:
     asyncio.base_events.ssl = ssl  # type: ignore[attr-defined] # as its own import would
-    asyncio.selector_events.ssl = ssl  # type: ignore[attr-defined]
+    asyncio.selector_events.ssl = ssl  # type: ignore[attr-defined] # its own import
     # Its classes and constants depend on what it finds; the others look them up in the module.
     importlib.reload(asyncio.sslproto)
 

@@ -101,6 +101,7 @@ def message(header: Header, record: Record, text: bytes) -> bytes:
     Raises Unreadable.
     """
     host, container = _places(record.line)
+    # An EventType is its text, and so is found by it.
     severity = SEVERITIES.get(record.type, Severity.INFORMATIONAL)  # type: ignore[call-overload]
     data = f"castoff@{header.enterprise} id={_quoted(record.id)} type={_quoted(record.type)}"
     if container is not None:
