@@ -167,7 +167,7 @@ class Witnesses:
             self._start_streams()
 
     def _start_streams(self) -> None:
-        self._streams = EngineStreams(self._one, self._resolver.refresh, self._settings.engines)
+        self._streams = EngineStreams(self._told, self._resolver.refresh, self._settings.engines)
         self._streams.start()
 
     async def _look_for_engines(self) -> None:
@@ -265,8 +265,8 @@ class Witnesses:
         if delay is not None:
             self._timer = self._loop.call_later(delay, self._on_audit)
 
-    def _one(self, observation: Observation) -> None:
-        self._feed([observation])
+    def _told(self, observations: Sequence[Observation]) -> None:
+        self._feed([*observations])
 
     def _contacted(self, connect: ApiConnect) -> None:
         """From the sifter's thread."""

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from sensor.correlate import api_request
+from sensor.correlate.naming import WordIndex, words_of
 from sensor.model import ProcessKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.correlate.api_request import ApiTarget
+    from sensor.correlate.naming import Names
     from sensor.model import ApiConnect, ApiRequest, AuditExec, Caller, CommandExec, ContainerId
 
 _Key = TypeVar("_Key")
@@ -50,7 +52,7 @@ class CallerLog:
 
     def __init__(self) -> None:
         self._connects: deque[ApiConnect] = deque(maxlen=CONNECTS_MAX)
-        self._requests: deque[Asked] = deque(maxlen=REQUESTS_MAX)
+        self._requests: WordIndex[Asked] = WordIndex(REQUESTS_MAX)
         self._audit: deque[AuditExec] = deque(maxlen=AUDIT_MAX)
         self._clients: OrderedDict[int, CommandExec] = OrderedDict()
         self._supervisors: OrderedDict[str, CommandExec] = OrderedDict()
@@ -64,8 +66,8 @@ class CallerLog:
     def add_request(self, request: ApiRequest) -> None:
         """Record a request that names a container."""
         target = api_request.parse(request.payload)
-        if target is not None:
-            self._requests.append(Asked(request, target))
+        if target is not None and target.targets:
+            self._requests.add(Asked(request, target), words_of(target.targets))
 
     def add_audit(self, exec_: AuditExec) -> None:
         """Record what audit says of a watched program's execve."""
@@ -122,10 +124,12 @@ class CallerLog:
             return exec_ if exec_.process.key.start_time == start_time else None
         return exec_ if abs(exec_.time - time) <= SAME_PROCESS else None
 
-    def requests(self, since: int, until: int) -> Iterator[Asked]:
-        """Requests in a stretch of time, latest first."""
-        for asked in reversed(self._requests):
-            if since <= asked.request.time <= until:
+    def requests(self, names: Names, since: int, until: int) -> Iterator[Asked]:
+        """Requests in a stretch of time that name the container, latest first."""
+        for asked in self._requests.about(names):
+            if since <= asked.request.time <= until and any(
+                names.called(target) for target in asked.target.targets
+            ):
                 yield asked
 
     def connects(self, since: int, until: int) -> Iterator[ApiConnect]:

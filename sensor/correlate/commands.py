@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sensor.correlate import client_command, runtime_command
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.containers import Creation
-from sensor.correlate.naming import Client, ClientIndex, Names
+from sensor.correlate.naming import Client, Names, WordIndex, words_of_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,9 @@ CREATIONS_MAX = 4096
 BIRTHS_MAX = 1024
 CLIENTS_MAX = 1024
 ENGINES_MAX = 64
+ASKED_MAX = 256
+"""Clients of one request that are remembered by what they name."""
+
 CLIENT_WINDOW = 3_600_000_000_000
 """Nanoseconds for which a client command can explain a start: it may pull an image first. It has to
 be running still when the container is created, so that a long window lets nothing wrong in."""
@@ -49,7 +52,9 @@ class CommandLog:
         self._others: OrderedDict[int, tuple[ProcessKey, RuntimeCommand]] = OrderedDict()
         self._births: OrderedDict[str, Creation] = OrderedDict()
         self._running: OrderedDict[tuple[int, int], Client] = OrderedDict()
-        self._asked = {request: ClientIndex() for request in Request}
+        self._asked: dict[Request, WordIndex[Client]] = {
+            request: WordIndex(ASKED_MAX) for request in Request
+        }
         self._ended: deque[Ended] = deque(maxlen=CLIENTS_MAX)
         self._engines: OrderedDict[tuple[str, tuple[ContainerId, ...]], int] = OrderedDict()
 
@@ -107,7 +112,7 @@ class CommandLog:
         key = exec_.process.key
         self._running[key.pid, key.start_time] = client
         self._trim(self._running, CLIENTS_MAX)
-        self._asked[command.request].add(client)
+        self._asked[command.request].add(client, words_of_client(command))
         return client
 
     def add_engine(self, exec_: CommandExec, inside: tuple[ContainerId, ...]) -> None:

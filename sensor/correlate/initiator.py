@@ -149,11 +149,8 @@ class Attributor:
         """Everybody who named this container; None when nobody did."""
         found: list[Party] = []
         names = subject.names
-        for asked in self._callers.requests(subject.restart_since, subject.time):
+        for asked in self._callers.requests(names, subject.restart_since, subject.time):
             target = asked.target
-            # First what tells nearly all of them apart: there may be a thousand.
-            if not any(names.called(one) for one in target.targets):
-                continue
             if self._hands_on(asked.request.caller, asked.request.socket, subject):
                 continue
             if asked.request.time < subject.since and target.request is not Request.RESTART:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.containers import HEX_ID_LEN
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from sensor.model import CommandExec, ContainerId
 
-ASKED_MAX = 256
-"""Clients of one request that are remembered."""
+Item = TypeVar("Item")
 
 ID_PREFIX_MIN = 1
 
@@ -100,6 +99,16 @@ class Names:
     labels: tuple[tuple[str, str], ...] = ()
     engine: Engine | None = None
 
+    @property
+    def words(self) -> set[str]:
+        """Every word under which an index may have something about the container."""
+        words = {_COMPOSE, self.id}
+        if self.name is not None:
+            words.add(self.name)
+        if len(self.id) == HEX_ID_LEN:
+            words.update(self.id[:length] for length in range(ID_PREFIX_MIN, HEX_ID_LEN))
+        return words
+
     def called(self, target: str) -> bool:
         """Whether an engine would take ``target`` for it: its name, its id or a prefix of that.
 
@@ -136,51 +145,61 @@ class Names:
         return cwd is not None and cwd == labels.get(COMPOSE_WORKING_DIR)
 
 
-class ClientIndex:
-    """The latest clients of one request, found by what their command lines call containers."""
+class WordIndex(Generic[Item]):
+    """The latest items of a kind, found by the words that they call containers by.
 
-    def __init__(self) -> None:
-        self._clients: OrderedDict[int, Client] = OrderedDict()
+    Looking through all of them for each start would cost more than all else that a start does.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """``limit`` is how many are remembered; beyond it the oldest is forgotten."""
+        self._limit = limit
+        self._items: OrderedDict[int, tuple[Item, frozenset[str]]] = OrderedDict()
         self._by_word: dict[str, list[int]] = {}
         self._number = 0
 
-    def add(self, client: Client) -> None:
-        """Record one; beyond ASKED_MAX the oldest is forgotten."""
+    def add(self, item: Item, words: frozenset[str]) -> None:
+        """Record one with the words that it may be found by."""
         self._number += 1
-        self._clients[self._number] = client
-        for word in _words(client):
+        self._items[self._number] = (item, words)
+        for word in words:
             self._by_word.setdefault(word, []).append(self._number)
-        if len(self._clients) > ASKED_MAX:
-            number, oldest = self._clients.popitem(last=False)
-            for word in _words(oldest):
+        if len(self._items) > self._limit:
+            number, (_, forgotten) = self._items.popitem(last=False)
+            for word in forgotten:
                 numbers = self._by_word[word]
                 numbers.remove(number)
                 if not numbers:
                     del self._by_word[word]
 
-    def about(self, names: Names) -> Iterator[Client]:
+    def about(self, names: Names) -> Iterator[Item]:
         """Yield those that may name the container, latest first."""
-        if not self._clients:
+        if not self._items:
             return
-        words = {_COMPOSE, names.id}
-        if names.name is not None:
-            words.add(names.name)
-        if len(names.id) == HEX_ID_LEN:
-            words.update(names.id[:length] for length in range(ID_PREFIX_MIN, HEX_ID_LEN))
-        found = {number for word in words & self._by_word.keys() for number in self._by_word[word]}
+        known = names.words & self._by_word.keys()
+        if len(known) == 1:
+            for number in reversed(self._by_word[known.pop()]):
+                yield self._items[number][0]
+            return
+        found = {number for word in known for number in self._by_word[word]}
         for number in sorted(found, reverse=True):
-            yield self._clients[number]
+            yield self._items[number][0]
 
 
 _COMPOSE = "\0compose"
 """Stands for all that a compose command may be about. No argument of a command holds a NUL."""
 
 
-def _words(client: Client) -> set[str]:
-    command = client.command
+def words_of_client(command: ClientCommand) -> frozenset[str]:
+    """Return what a client's command can be found by in an index."""
     if command.compose:
-        return {_COMPOSE}
-    words = {target.removeprefix("/") for target in command.targets}
+        return frozenset({_COMPOSE})
+    words = words_of(command.targets)
     if command.request in ONE_CONTAINER and command.name is not None:
-        words.add(command.name)
+        return words | {command.name}
     return words
+
+
+def words_of(targets: tuple[str, ...]) -> frozenset[str]:
+    """Return what names, ids or prefixes of ids can be found by in an index."""
+    return frozenset(target.removeprefix("/") for target in targets)

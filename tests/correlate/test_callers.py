@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sensor.correlate import callers
-from sensor.correlate.callers import AUDIT_EARLY, CONNECTS_MAX, SAME_PROCESS, CallerLog
+from sensor.correlate.callers import (
+    AUDIT_EARLY,
+    CONNECTS_MAX,
+    REQUESTS_MAX,
+    SAME_PROCESS,
+    CallerLog,
+)
+from sensor.correlate.naming import Names
 from sensor.model import Witness
 from tests.correlate.scenario import (
     DB,
@@ -101,7 +108,28 @@ def test_stretches_of_time_include_both_ends_and_go_backwards(log: CallerLog) ->
 def test_requests_that_name_nothing_are_not_kept(log: CallerLog) -> None:
     log.add_request(requests(0, caller(70), "GET /v1.43/containers/json"))
     log.add_request(requests(1, caller(70), "POST /containers/web/start"))
-    assert [asked.target.targets for asked in log.requests(ns(0), ns(9))] == [("web",)]
+    log.add_request(requests(2, caller(70), "POST /containers/create?name=web"))
+    found = log.requests(Names(WEB.id, "web"), ns(0), ns(9))
+    assert [asked.target.targets for asked in found] == [("web",)]
+
+
+@pytest.mark.parametrize("target", ["web", "/web", WEB.id, WEB.id[:12], WEB.id[:1]])
+def test_requests_are_found_by_whatever_they_call_a_container(log: CallerLog, target: str) -> None:
+    log.add_request(requests(0, caller(70), f"POST /containers/{target}/start"))
+    log.add_request(requests(1, caller(71), f"POST /containers/{target}/start"))
+    log.add_request(requests(2, caller(72), "POST /containers/other/start"))
+    names = Names(WEB.id, "web")
+    found = [asked.request.caller.pid for asked in log.requests(names, ns(0), ns(9))]
+    assert found == [71, 70]
+    assert not list(log.requests(names, ns(2), ns(9)))
+
+
+def test_requests_are_bounded_and_the_oldest_forgotten(log: CallerLog) -> None:
+    for number in range(REQUESTS_MAX + 1):
+        log.add_request(requests(number, caller(70), "POST /containers/web/start"))
+    found = list(log.requests(Names(WEB.id, "web"), 0, ns(REQUESTS_MAX + 1)))
+    assert len(found) == REQUESTS_MAX
+    assert found[-1].request.time == ns(1)
 
 
 # ------------------------------------------------------------------ bindings and supervisors

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate import commands, naming
+from sensor.correlate import commands
 from sensor.correlate.client_command import Request
 from sensor.correlate.commands import CLIENT_WINDOW, CommandLog
 from sensor.correlate.containers import Creation
@@ -82,8 +82,8 @@ def test_clients_and_engines_are_bounded(log: CommandLog) -> None:
         log.add_client(client(number, f"docker start c{number}"))
         log.add_engine(engine_boots(number, f"engine{number}"), ())
     assert len(log._running) <= commands.CLIENTS_MAX
-    assert len(log._asked[Request.START]._clients) == naming.ASKED_MAX
-    assert len(log._asked[Request.START]._by_word) == naming.ASKED_MAX
+    assert len(log._asked[Request.START]._items) == commands.ASKED_MAX
+    assert len(log._asked[Request.START]._by_word) == commands.ASKED_MAX
     assert len(log._engines) == commands.ENGINES_MAX
 
 

@@ -176,25 +176,29 @@ class ContainerdSession:
         return tuple(found)
 
     async def receive(self) -> tuple[EngineEvent, ...]:
-        """Wait for an event; see ``Session``."""
+        """Wait for events; see ``Session``."""
         if self._stream is None:
             raise EngineLost("not subscribed")
-        data = await self._stream.message()
+        messages = await self._stream.messages()
         oversized, dropped = self._stream.oversized, self._stream.dropped
         self._counts.oversized += oversized - self._seen[0]
         self._counts.dropped += dropped - self._seen[1]
         self._seen = (oversized, dropped)
-        if data is None:
+        if not messages:
             raise EngineLost("the engine ended the stream")
-        try:
-            event = decode_event(data, clock.boottime(), self._images)
-        except WireError:
-            self._counts.malformed += 1
-            return ()
-        if event is None:
-            self._counts.ignored += 1
-            return ()
-        return (event,)
+        time = clock.boottime()
+        found: list[EngineEvent] = []
+        for data in messages:
+            try:
+                event = decode_event(data, time, self._images)
+            except WireError:
+                self._counts.malformed += 1
+                continue
+            if event is None:
+                self._counts.ignored += 1
+            else:
+                found.append(event)
+        return tuple(found)
 
     async def ping(self) -> None:
         """Ask for the version; see ``Session``."""

@@ -8,7 +8,6 @@ CPython 3.11); grpcio costs 9 MiB and brings threads of its own.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -47,7 +46,7 @@ class Call:
 
     def __init__(self, limit: int) -> None:
         self._splitter = MessageSplitter(limit)
-        self._messages: deque[bytes] = deque()
+        self._messages: list[bytes] = []
         self._changed = asyncio.Event()
         self._end: EngineLost | None = None
         self.status: bytes | None = None
@@ -74,8 +73,8 @@ class Call:
             self._end = error
         self._changed.set()
 
-    async def message(self) -> bytes | None:
-        """Wait for the next message; None once the call ended well.
+    async def messages(self) -> list[bytes]:
+        """Wait for a message and return all that are there; none once the call ended well.
 
         May be cancelled and repeated.
 
@@ -84,10 +83,9 @@ class Call:
         while not self._messages and self._end is None:
             self._changed.clear()
             await self._changed.wait()
-        if self._messages:
-            return self._messages.popleft()
-        if self.status == _OK or self._end is None:
-            return None
+        if self._messages or self.status == _OK or self._end is None:
+            taken, self._messages = self._messages, []
+            return taken
         raise self._end
 
 
@@ -152,12 +150,12 @@ class Channel:
         """
         call = self.call(method, request, namespace, ANSWER_MAX)
         try:
-            answer = await call.message()
+            answers = await call.messages()
         finally:
             self._give_up(call)
-        if answer is None:
+        if not answers:
             raise EngineLost(f"{method}: no answer of at most {ANSWER_MAX} bytes")
-        return answer
+        return answers[0]
 
     def _give_up(self, call: Call) -> None:
         """Tell the engine that nobody waits for the rest of a call, where there may be one."""

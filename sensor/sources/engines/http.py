@@ -24,6 +24,7 @@ class Exchange:
         self._reader = reader
         self._writer = writer
         self._h11 = h11.Connection(h11.CLIENT)
+        self._ahead: h11.Event | None = None
         self.status = 0
         self.pace = 0.0
         """Seconds between two looks at the socket."""
@@ -64,6 +65,9 @@ class Exchange:
             self._writer.write(data)
 
     async def _next(self) -> h11.Event:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return ahead
         try:
             while (event := self._h11.next_event()) is h11.NEED_DATA:
                 self._h11.receive_data(await self._reader.read(READ_BYTES))
@@ -75,11 +79,27 @@ class Exchange:
         raise EngineLost("the engine does not follow HTTP")
 
     async def chunk(self) -> bytes | None:
-        """Wait for the next piece of the body; None at its end. May be cancelled and repeated."""
+        """Wait for the next piece of the body; None at its end. May be cancelled and repeated.
+
+        Chunks that came together are one piece: an engine sends one for each event.
+        """
         event = await self._next()
-        if isinstance(event, h11.Data):
-            return bytes(event.data)
-        return None
+        if not isinstance(event, h11.Data):
+            return None
+        pieces = [bytes(event.data)]
+        while isinstance(more := self._at_hand(), h11.Data):
+            pieces.append(bytes(more.data))
+        self._ahead = more
+        return b"".join(pieces)
+
+    def _at_hand(self) -> h11.Event | None:
+        """Take another event of what was read already."""
+        try:
+            event = self._h11.next_event()
+        except h11.RemoteProtocolError:
+            # It is raised again for who waits for the next.
+            return None
+        return event if isinstance(event, h11.Event) else None
 
     async def body(self, limit: int) -> bytes | None:
         """Return the whole body, or None where it is longer than ``limit`` bytes."""

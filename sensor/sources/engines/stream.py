@@ -26,7 +26,7 @@ from sensor.sources.engines.continuity import Continuity
 from sensor.sources.engines.session import Counts, EngineLost, ListRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sensor.model import Observation, Witness
     from sensor.sources.engines.session import Session
@@ -79,7 +79,7 @@ class EngineStream:
         witness: Witness,
         path: str,
         make: Callable[[Counts], Awaitable[Session]],
-        emit: Callable[[Observation], None],
+        emit: Callable[[Sequence[Observation]], None],
         changed: Callable[[], None],
     ) -> None:
         self.witness = witness
@@ -208,8 +208,7 @@ class EngineStream:
             log.warning("%s: no list of what runs: %s", self.path, str(error) or "no answer")
             return
         self._continuity.listed(running, time.time_ns())
-        for event in running:
-            self._emit(event)
+        self._emit(running)
 
     async def _listen(self, session: Session) -> None:
         try:
@@ -225,7 +224,8 @@ class EngineStream:
                 self._since_wall = max(self._since_wall, event.engine_wall)
             if self._continuity.missed(event):
                 self.counts.missed += 1
-            self._emit(event)
+        if events:
+            self._emit(events)
 
     def _tell(self, *, available: bool, reason: str | None) -> None:
         self.available, self.reason = available, reason

@@ -22,7 +22,7 @@ from sensor.sources.engines.session import Counts, EngineLost, Session
 from sensor.sources.engines.stream import EngineStream, StreamStatus, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sensor.model import EngineLoss, Observation
     from sensor.sources.engines.listeners import EngineSocket
@@ -69,7 +69,7 @@ class EngineStreams:
 
     def __init__(
         self,
-        emit: Callable[[Observation], None],
+        emit: Callable[[Sequence[Observation]], None],
         scan: Callable[[], tuple[EngineSocket, ...]],
         witnesses: frozenset[Witness] = ALL,
     ) -> None:
@@ -98,7 +98,7 @@ class EngineStreams:
         for witness in [one for one in self._told if one not in witnesses]:
             del self._told[witness]
             now = clock.boottime()
-            self._emit(SourceChanged(now, witness, available=False, reason="switched off"))
+            self._emit([SourceChanged(now, witness, available=False, reason="switched off")])
         self.wake()
 
     def wake(self) -> None:
@@ -203,7 +203,7 @@ class EngineStreams:
         said = (not problems, "; ".join(problems) or None)
         if self._told.get(witness) != said:
             self._told[witness] = said
-            self._emit(SourceChanged(clock.boottime(), witness.value, *said))
+            self._emit([SourceChanged(clock.boottime(), witness.value, *said)])
 
 
 def witness_of(socket: EngineSocket) -> Witness | None:

@@ -97,7 +97,7 @@ def following(scan: Callable[[], tuple[EngineSocket, ...]]) -> Iterator[Followin
         loop.set_exception_handler(lambda _, context: problems.append(context))
         over = asyncio.Event()
         told: list[Observation] = []
-        streams = EngineStreams(told.append, scan)
+        streams = EngineStreams(told.extend, scan)
         shown.append(Following(streams, loop, told))
         end.append(lambda: loop.call_soon_threadsafe(over.set))
         streams.start()
