@@ -28,6 +28,11 @@
 #define USER_COMMANDS_PER_SECOND 2048
 #define USER_GUESSES_PER_SECOND 256
 #define CAUSES_WINDOW (10 * CLOCK_SECOND) /* in which what caused a start may have happened */
+#define VERB_WITHIN 1024
+#define WORD_CREATE 0x0063726561746500ULL /* "\0create\0" */
+#define WORD_RESTORE 0x726573746f726500ULL /* "restore\0" */
+#define WORD_START 0x00737461727400ULL /* "\0start\0" */
+#define WORD_RUN 0x0072756e00ULL /* "\0run\0" */
 #define SIGNAL_GROUP_EXIT 4
 #define UNSET 0xffffffff
 
@@ -449,8 +454,9 @@ static __always_inline void submit_lifecycle(struct scratch *scratch, u32 kind)
 }
 
 /*
- * The agent is woken by what must be acted on at once: a runtime's or engine's execve, and whatever
- * may be a runtime's. The rest is background that it finds when it looks.
+ * The agent is woken by what must be acted on at once: a runtime that is about to make or start a
+ * container, an engine that begins, and whatever may be a runtime. The rest is background that it
+ * finds when it looks.
  */
 static __always_inline void submit_commands(struct scratch *scratch, u32 kind, bool urgent)
 {
@@ -514,6 +520,31 @@ static __always_inline void report_init(u64 task, u32 pid, u64 start_time, u32 m
 	submit_lifecycle(scratch, RECORD_INIT_EXEC);
 }
 
+/*
+ * Whether a command line holds a word with which OCI runtimes make or start a container (the
+ * runtime-spec's operations, and runc's run and restore). All else that a runtime does can wait. A
+ * word beyond what is looked at counts as one.
+ */
+static __always_inline bool begins_container(struct scratch *scratch)
+{
+	u32 offset = scratch->record.size - scratch->record.argv_len - sizeof(struct record);
+	u32 length = scratch->record.argv_len;
+	u64 last = 0; /* the last eight bytes, the latest lowest */
+	u32 i;
+
+#pragma nounroll
+	for (i = 0; i < VERB_WITHIN; i++) {
+		if (i >= length)
+			return false;
+		last = last << 8 | (u8)scratch->tail[(offset + i) & TAIL_MASK];
+		if (last == WORD_CREATE || last == WORD_RESTORE ||
+		    (last & 0xffffffffffffffULL) == WORD_START ||
+		    (last & 0xffffffffffULL) == WORD_RUN)
+			return true;
+	}
+	return true;
+}
+
 static __always_inline void report_command(u64 task, u32 role, u8 flags, struct lineage *lineage)
 {
 	struct scratch *scratch;
@@ -529,7 +560,10 @@ static __always_inline void report_command(u64 task, u32 role, u8 flags, struct 
 	fill_identity(scratch, task);
 	fill_cwd(scratch, task);
 	fill_argv(scratch, task);
-	submit_commands(scratch, RECORD_COMMAND_EXEC, role == ROLE_RUNTIME || role == ROLE_ENGINE);
+	/* What an engine executes of itself, as dockerd does to set up a network, begins no engine. */
+	submit_commands(scratch, RECORD_COMMAND_EXEC,
+			role == ROLE_RUNTIME ? begins_container(scratch)
+					     : role == ROLE_ENGINE && !lineage);
 }
 
 static __always_inline void found_lineage(u64 task, u32 pid, u64 start_time, u32 mnt_ns, u32 kind)
@@ -871,6 +905,8 @@ int on_connect_unix(void *ctx)
 #if defined(OFF_unix_sock_peer) && defined(ENUM_ITER_IOVEC)
 #define RPC_MESSAGE_MAX 1024
 #define POST 0x54534f50U
+#define METHOD_LEN 5 /* "POST " */
+#define LETTERS_START 0x7374617274ULL /* "start" */
 
 /* The engine API that listens at a socket, or at the one that it was accepted from; 0 for none. */
 static __always_inline u32 api_at(u64 socket)
@@ -954,16 +990,57 @@ static __always_inline u64 last_packet(u64 peer)
 }
 
 /* ``packet`` is what the bytes lie in, 0 when they are the sender's own. */
+static __always_inline long read_request(void *into, u64 length, u64 packet, u64 bytes)
+{
+	if (packet)
+		return bpf_probe_read_kernel(into, length, (void *)bytes);
+	return bpf_probe_read_user(into, length, (void *)bytes);
+}
+
+/*
+ * Whether the path of an HTTP request may end in start or restart: of the four requests of a docker
+ * run three do not. A path with an escaped letter, and one that does not end in what is looked at,
+ * counts as one that may.
+ */
+static __always_inline bool may_start(u64 packet, u64 bytes, u64 usable)
+{
+	u32 kind = RECORD_API_REQUEST;
+	struct scratch *scratch = scratches.lookup(&kind);
+	u64 last = 0; /* the last eight bytes, the latest lowest */
+	u32 i;
+
+	if (!scratch)
+		return true;
+	if (usable > PAYLOAD_LEN - 1)
+		usable = PAYLOAD_LEN - 1;
+	usable &= PAYLOAD_LEN - 1;
+	if (usable <= METHOD_LEN || read_request(scratch->tail, usable, packet, bytes))
+		return true;
+#pragma nounroll
+	for (i = METHOD_LEN; i < PAYLOAD_LEN; i++) {
+		u8 letter = scratch->tail[i & TAIL_MASK];
+
+		if (i >= usable || letter == '%')
+			return true;
+		if (letter == ' ' || letter == '?')
+			return false;
+		last = last << 8 | letter;
+		if ((last & 0xffffffffffULL) == LETTERS_START)
+			return true;
+	}
+	return true;
+}
+
 static __always_inline void report_request(u32 api, u64 peer, u64 packet, u64 bytes, u64 usable)
 {
 	u64 task = bpf_get_current_task();
 	struct scratch *scratch;
 	u32 offset;
-	long failed;
 
 	/* What an engine asks of another one, and never of Docker, was asked of it by somebody. */
-	if ((api == API_RPC && is_part_of_engine(task)) ||
-	    !command_allowed(task, RECORD_API_REQUEST))
+	if (api == API_RPC ? is_part_of_engine(task) : !may_start(packet, bytes, usable))
+		return;
+	if (!command_allowed(task, RECORD_API_REQUEST))
 		return;
 	scratch = begin(RECORD_API_REQUEST);
 	if (!scratch)
@@ -974,11 +1051,8 @@ static __always_inline void report_request(u32 api, u64 peer, u64 packet, u64 by
 		usable = PAYLOAD_LEN - 1;
 	usable &= PAYLOAD_LEN - 1;
 	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
-	if (packet)
-		failed = bpf_probe_read_kernel(&scratch->tail[offset], usable, (void *)bytes);
-	else
-		failed = bpf_probe_read_user(&scratch->tail[offset], usable, (void *)bytes);
-	if (failed || (packet && last_packet(peer) != packet))
+	if (read_request(&scratch->tail[offset], usable, packet, bytes) ||
+	    (packet && last_packet(peer) != packet))
 		return;
 	scratch->record.payload_len = usable;
 	scratch->record.size += usable;

@@ -223,7 +223,6 @@ class Agent:
                 ),
                 self.host.boot_id,
                 self._feed,
-                self._release,
             )
             stack.callback(self._keeper.close)
             self._shipping.open(self._keeper)
@@ -378,6 +377,7 @@ class Agent:
 
         Not while a start that they tell of waits: a successor would have to read them again.
         """
+        self._release(keeper.released())
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
@@ -388,8 +388,8 @@ class Agent:
                 self._marked = read
                 keeper.mark(read)
 
-    def _release(self, read: ReadUpTo) -> None:
-        if self._source is not None:
+    def _release(self, read: ReadUpTo | None) -> None:
+        if self._source is not None and read is not None:
             self._source.release(read)
 
     def _arm_timer(self, now: int) -> None:
@@ -416,6 +416,7 @@ class Agent:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             drain.turn()
+            self._release(keeper.released())
             observations: list[Observation] = []
             lost = self._source.losses() if self._source is not None else ()
             observations += lost
@@ -458,8 +459,7 @@ class Agent:
         self._settle(keeper)
         keeper.checkpoint()
         await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
-        # Let the releases that the flush led to arrive.
-        await asyncio.sleep(0)
+        self._release(keeper.released())
 
 
 def _recorder(

@@ -1,7 +1,7 @@
 """Keep events: the store's side of the agent.
 
 Events are encoded once, given their place in the log, shown to whoever follows, and written by the
-store's own thread. When they are durable, the kernel's records that led to them are released.
+store's own thread. When they are durable, the kernel's records that led to them may be released.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger("castoff")
 
 
 class Keeper:
-    """Owns the store. ``feed`` and ``release`` are called in the loop."""
+    """Owns the store. ``feed`` is called in the loop."""
 
     def __init__(
         self,
@@ -44,12 +44,13 @@ class Keeper:
         settings: StoreSettings,
         boot_id: str,
         feed: Callable[[list[Observation]], None],
-        release: Callable[[ReadUpTo], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._boot_id = boot_id
         self._feed = feed
-        self._release = release
+        self._safe: ReadUpTo | None = None
+        """Written by the writer's thread."""
+        self._given: ReadUpTo | None = None
         self.publish: Callable[[int, bytes], None] = _nobody
         """Told of each event and its sequence."""
         self.written: Callable[[int, int], None] = _nobody_waits
@@ -103,8 +104,16 @@ class Keeper:
         return self.store.is_behind()
 
     def mark(self, read: ReadUpTo) -> None:
-        """Release these records of the kernel once everything before is durable."""
+        """Have :meth:`released` return these records once everything before is durable."""
         self.store.mark(read)
+
+    def released(self) -> ReadUpTo | None:
+        """Return which of the kernel's records are not needed any more, once each time."""
+        safe = self._safe
+        if safe is self._given:
+            return None
+        self._given = safe
+        return safe
 
     def health(self) -> StoreHealth:
         """Tell how the store is doing."""
@@ -118,7 +127,8 @@ class Keeper:
     # ----------------------------------------------------------------- from the writer's thread
 
     def _durable(self, token: object) -> None:
-        self._loop.call_soon_threadsafe(self._release, cast("ReadUpTo", token))
+        # Nobody is woken for it: the kernel keeps its records a moment longer.
+        self._safe = cast("ReadUpTo", token)
 
     def _written(self, sequence: int, new: int) -> None:
         # Whoever waits for it comes after the store.

@@ -52,7 +52,6 @@ class Node:
             settings or StoreSettings(sync="normal"),
             HOST.boot_id,
             self.fed.extend,
-            lambda _: None,
         )
         self.shipping = Shipping(ShippingSettings(outputs, flush_seconds=5.0), HOST)
         self.shipping.open(self.keeper)
