@@ -28,6 +28,7 @@
 #define USER_COMMANDS_PER_SECOND 2048
 #define USER_GUESSES_PER_SECOND 256
 #define CAUSES_WINDOW (10 * CLOCK_SECOND) /* in which what caused a start may have happened */
+#define LOOKED_FOR CLOCK_SECOND /* the agent looks several times in as long, sensor/draining.py */
 #define VERB_WITHIN 1024
 #define WORD_CREATE 0x0063726561746500ULL /* "\0create\0" */
 #define WORD_RESTORE 0x726573746f726500ULL /* "restore\0" */
@@ -445,10 +446,10 @@ static __always_inline u64 used_length(struct scratch *scratch)
 	return length > sizeof(struct scratch) ? sizeof(struct scratch) : length;
 }
 
-static __always_inline void submit_lifecycle(struct scratch *scratch, u32 kind)
+static __always_inline void submit_lifecycle(struct scratch *scratch, u32 kind, bool urgent)
 {
-	bool lost =
-		lifecycle.ringbuf_output(scratch, used_length(scratch), BPF_RB_FORCE_WAKEUP) < 0;
+	u64 wakeup = urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	bool lost = lifecycle.ringbuf_output(scratch, used_length(scratch), wakeup) < 0;
 
 	count(kind, lost ? COUNT_DROPPED : COUNT_SUBMITTED);
 }
@@ -517,7 +518,7 @@ static __always_inline void report_init(u64 task, u32 pid, u64 start_time, u32 m
 	set_root(&scratch->record, lineage, kind);
 	fill_identity(scratch, task);
 	fill_argv(scratch, task);
-	submit_lifecycle(scratch, RECORD_INIT_EXEC);
+	submit_lifecycle(scratch, RECORD_INIT_EXEC, true);
 }
 
 /*
@@ -560,7 +561,6 @@ static __always_inline void report_command(u64 task, u32 role, u8 flags, struct 
 	fill_identity(scratch, task);
 	fill_cwd(scratch, task);
 	fill_argv(scratch, task);
-	/* What an engine executes of itself, as dockerd does to set up a network, begins no engine. */
 	submit_commands(scratch, RECORD_COMMAND_EXEC,
 			role == ROLE_RUNTIME ? begins_container(scratch)
 					     : role == ROLE_ENGINE && !lineage);
@@ -624,9 +624,12 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (!role)
 		return 0;
-	/* runc executes itself as "runc init", and hooks may call runtimes: their founder speaks for them. */
-	if (role == ROLE_RUNTIME && lineage && lineage->kind == LINEAGE_RUNTIME &&
-	    lineage->root_pid != pid)
+	/*
+	 * runc executes itself as "runc init", and hooks may call runtimes or, as Docker's does to set
+	 * up the network, the engine: their founder speaks for them.
+	 */
+	if ((role == ROLE_RUNTIME || role == ROLE_ENGINE) && lineage &&
+	    lineage->kind == LINEAGE_RUNTIME && lineage->root_pid != pid)
 		return 0;
 	report_command(task, role, flags, lineage);
 	if (role == ROLE_RUNTIME)
@@ -676,7 +679,10 @@ static __always_inline void report_init_exit(u64 task, u64 signal, struct lineag
 	set_root(&scratch->record, lineage, lineage ? lineage->kind : LINEAGE_NONE);
 	fill_process(&scratch->record, task);
 	fill_cgroups(scratch, task);
-	submit_lifecycle(scratch, RECORD_INIT_EXIT);
+	/* Soon after a start the agent looks by itself. */
+	submit_lifecycle(scratch, RECORD_INIT_EXIT,
+			 !(flags & FLAG_STARTED) ||
+				 scratch->record.time - scratch->record.start_time > LOOKED_FOR);
 }
 
 static __always_inline void report_command_exit(u64 task, u64 signal, struct lineage *lineage)

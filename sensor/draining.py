@@ -15,7 +15,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sensor.correlate.supervision import begins_engine
-from sensor.model import CommandExec, Observation
+from sensor.model import CommandExec, InitExec, InitExit, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 LOOK_FIRST = 0.1
 LOOK_LAST = 0.8
 """Seconds until the rings are looked at again after they held something, doubled while nothing is:
-most commands, and the ends of all, do not wake the agent."""
+most commands, the ends of all, and the end of who lived for less than a second wake nobody."""
 
 REST = 0.005
 """Seconds between looks at whether disk and describers have caught up."""
 
 FLUSH_SECONDS = 2.0
 """Seconds that a last drain waits for a disk that is behind, each time."""
+
+
+_EFFECTS = frozenset({InitExec, InitExit})
+"""Records that may make somebody ask for a cause at once."""
 
 
 class Drain:
@@ -77,13 +81,24 @@ class Drain:
                 self._describing.look_for_engines()
         if self._source.has_more:
             self._loop.call_soon(self.turn)
-        elif records and self._looking is None:
-            self._looking = self._loop.call_later(LOOK_FIRST, self._look_again, LOOK_FIRST)
+        elif records:
+            self._look_soon()
 
     def _records(self) -> list[Observation]:
-        """Drain the rings; what audit tells goes in front: causes before effects."""
+        """Drain the rings; what audit tells goes in front of a start: causes before effects."""
         drained: list[Observation] = list(self._source.drain())
-        return self._witnesses.drain_audit() + self._witnesses.sift(drained)
+        rest = self._witnesses.sift(drained)
+        if any(type(record) in _EFFECTS for record in drained):
+            return self._witnesses.drain_audit() + rest
+        return rest
+
+    def _look_soon(self) -> None:
+        """Look again after LOOK_FIRST: an end, say, follows its start without waking anybody."""
+        if self._looking is not None:
+            if self._looking.when() <= self._loop.time() + LOOK_FIRST:
+                return
+            self._looking.cancel()
+        self._looking = self._loop.call_later(LOOK_FIRST, self._look_again, LOOK_FIRST)
 
     def _look_again(self, waited: float) -> None:
         self._looking = None

@@ -125,6 +125,22 @@ def test_only_what_asks_an_engine_for_something_is_told(probes: Probes, server: 
     assert short == b"frame"
 
 
+def request_to(path: str) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+
+
+@pytest.mark.kernel
+def test_of_requests_those_that_may_start_something_are_told(
+    probes: Probes, server: Server
+) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    for path in ("create?name=start", "web/attach?stream=1", "web/wait", "web/stop", "prune"):
+        assert asked(probes, server, *[request_to(f"/v1.43/containers/{path}")] * 2) == [], path
+    long = "x" * PAYLOAD_MAX
+    for path in ("web/start?detachKeys=", "web/restart", "web/%73tart", f"{long}/kill"):
+        assert asked(probes, server, *[request_to(f"/containers/{path}")] * 5), path
+
+
 @pytest.mark.kernel
 def test_what_is_said_on_other_sockets_is_nobodys_business(probes: Probes, server: Server) -> None:
     assert asked(probes, server, POST) == []

@@ -7,7 +7,9 @@ import select
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,12 @@ from sensor.kernel import loader, pins, ring
 from sensor.kernel.libbpf import BpfMap
 from sensor.kernel.record import Kind, decode
 from sensor.kernel.ring import Ring
-from sensor.model import CommandExec
+from sensor.model import CommandExec, InitExit
 from tests.kernel.live import Bundle, Probes, take
 from tests.kernel.sample_ring import BUSY, DISCARDED, PAGE, FakeRing
 
 NOWHERE = Path("/nowhere")
+SECOND = 1_000_000_000
 
 
 @pytest.fixture
@@ -285,36 +288,84 @@ def test_starts_that_found_no_room_are_counted(small: Probes, bundle: Bundle) ->
     assert submitted + dropped >= 12
 
 
+@contextmanager
+def woken(ring: Ring) -> Iterator[Callable[[float], bool]]:
+    """Tell whether a record wakes who waits for the ring, within so many seconds."""
+    with select.epoll() as epoll:
+        epoll.register(ring.descriptor, select.EPOLLIN | select.EPOLLET)
+        epoll.poll(0)
+        yield lambda patience: bool(epoll.poll(patience))
+
+
 @pytest.mark.kernel
 def test_a_reader_that_releases_nothing_is_woken_by_the_next_runtime(
     small: Probes, tmp_path: Path
 ) -> None:
     runtime = idle_program(tmp_path, "crun")
     take(small.commands)
-    with select.epoll() as epoll:
-        epoll.register(small.commands.descriptor, select.EPOLLIN | select.EPOLLET)
+    with woken(small.commands) as is_woken:
         for number in range(3):
-            call(runtime, number)
-            assert epoll.poll(5)
+            subprocess.run([runtime, str(number), "create", "web"], check=True)
+            assert is_woken(5)
             while number not in numbers(small.commands.drain(), runtime):
-                assert epoll.poll(5)
+                assert is_woken(5)
     take(small.commands)
+
+
+LONG = "--log=" + 300 * "x"
+URGENT = {
+    "create": (("--root", "/run/r", "--log", "l", "create", "--bundle", "b", "web"), True),
+    "run": (("run", "web"), True),
+    "start": (("--root=/r", "start", "web"), True),
+    "restore": (("restore", "web"), True),
+    "behind-long-options": ((*[LONG] * 5, "create", "web"), True),
+    "beyond-what-is-looked-at": ((*[LONG] * 5, "state", "web"), True),
+    "delete": (("--root", "/run/r", "delete", "--force", "web"), False),
+    "state": (("state", "web"), False),
+    "part-of-a-word": (("state", "restart", "runner", "recreate"), False),
+    "nothing": ((), False),
+}
+
+
+def by_a_parent_of_its_own(*command: str | Path) -> None:
+    """Run something that is not held back for what this process has run already."""
+    subprocess.run(["/bin/sh", "-c", '"$@"; exit', "sh", *command], check=True)
 
 
 @pytest.mark.kernel
-def test_a_client_is_background_that_wakes_nobody(
-    small: Probes, tool: Path, tmp_path: Path
+@pytest.mark.parametrize(("words", "urgent"), URGENT.values(), ids=URGENT)
+def test_a_runtime_that_begins_a_container_wakes_and_all_else_is_background(
+    small: Probes, tool: Path, tmp_path: Path, words: tuple[str, ...], *, urgent: bool
 ) -> None:
     runtime = idle_program(tmp_path, "crun")
     take(small.commands)
-    with select.epoll() as epoll:
-        epoll.register(small.commands.descriptor, select.EPOLLIN | select.EPOLLET)
-        epoll.poll(0)
-        call(tool, 1)
+    with woken(small.commands) as is_woken:
+        by_a_parent_of_its_own(tool, "1")
         assert small.commands.backlog() > 0
-        assert not epoll.poll(0)
-        call(runtime, 2)
-        assert epoll.poll(5)
+        assert not is_woken(0)
+        by_a_parent_of_its_own(runtime, "2", *words)
+        assert is_woken(5 if urgent else 0) is urgent
     records = take(small.commands)
     assert numbers(records, tool) == [1]
     assert numbers(records, runtime) == [2]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("seconds", ["0", "1.1"])
+def test_the_end_of_who_lived_for_a_moment_wakes_nobody(
+    small: Probes, bundle: Bundle, seconds: str
+) -> None:
+    gate = bundle.path / "rootfs" / "go"
+    os.mkfifo(gate)
+    take(small.lifecycle)
+    with woken(small.lifecycle) as is_woken, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(bundle.run, "/bin/sh", "-c", f"read go </go; sleep {seconds}")
+        assert is_woken(20), "by its start"
+        gate.write_bytes(b"\n")
+        assert running.result(20) == 0
+        by_its_end = is_woken(0)
+    seen = [decode(data) for data in take(small.lifecycle)]
+    (end,) = [one for one in seen if isinstance(one, InitExit)]
+    lived = end.time - end.process.start_time
+    assert by_its_end is (lived > SECOND)
+    assert lived > float(seconds) * SECOND

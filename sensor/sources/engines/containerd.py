@@ -55,14 +55,22 @@ _EXIT_STATUS = 4
 _UP = frozenset({2, 4, 5})
 """containerd.v1.types.Status: RUNNING, PAUSED, PAUSING."""
 
+DOCKERS_NAMESPACE = "moby"
+"""Where dockerd keeps its containers unless told otherwise (moby, daemon/config): while Docker's
+stream is followed nobody needs to hear of them here too, without their names and images."""
+
 Images = OrderedDict[tuple[str, str], str]
 """Image references by namespace and container id, oldest first."""
 
 
-def subscription() -> bytes:
-    """Encode the SubscribeRequest for the topics of interest."""
+def subscription(without: str | None = None) -> bytes:
+    """Encode the SubscribeRequest for the topics of interest, in all namespaces but one.
+
+    Filters are alternatives, each a conjunction (containerd, filters/filter.go).
+    """
     topics = (*_ACTIONS, _CREATION)
-    return b"".join(wire.encode_text(1, f'topic=="{topic}"') for topic in topics)
+    also = f",namespace!={without}" if without is not None else ""
+    return b"".join(wire.encode_text(1, f'topic=="{topic}"{also}') for topic in topics)
 
 
 def decode_event(data: bytes, time: int, images: Images) -> EngineEvent | None:
@@ -145,10 +153,14 @@ def decode_tasks(data: bytes, namespace: str, time: int, images: Images) -> list
 
 
 class ContainerdSession:
-    """One subscription to containerd's events (a ``Session``). ``images`` outlives it."""
+    """One subscription to containerd's events (a ``Session``). ``images`` outlives it.
 
-    def __init__(self, counts: Counts, images: Images) -> None:
+    ``without`` is a namespace that is left to another witness.
+    """
+
+    def __init__(self, counts: Counts, images: Images, without: str | None = None) -> None:
         self._counts = counts
+        self._without = without
         self._images = images
         self._channel: Channel | None = None
         self._stream: Call | None = None
@@ -157,7 +169,7 @@ class ContainerdSession:
     async def open(self, path: str, since_wall: int) -> None:  # noqa: ARG002 - keeps no old events
         """Subscribe, and have the engine answer something else; see ``Session``."""
         self._channel = await Channel.open(path)
-        self._stream = self._channel.call(_SUBSCRIBE, subscription())
+        self._stream = self._channel.call(_SUBSCRIBE, subscription(self._without))
         await self._channel.ask(_VERSION)
 
     async def running(self) -> tuple[EngineEvent, ...]:
@@ -167,6 +179,8 @@ class ContainerdSession:
         found: list[EngineEvent] = []
         try:
             for namespace in decode_namespaces(await self._channel.ask(_NAMESPACES)):
+                if namespace == self._without:
+                    continue
                 answer = await self._channel.ask(_TASKS, namespace=namespace)
                 found += decode_tasks(answer, namespace, clock.boottime(), self._images)
         except (EngineLost, WireError) as error:

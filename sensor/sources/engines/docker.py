@@ -50,7 +50,7 @@ class DockerSession:
     async def open(self, path: str, since_wall: int) -> None:
         """Subscribe; see ``Session``."""
         self._path = path
-        self._stream = await Exchange.get(path, events_target(since_wall))
+        self._stream = await Exchange.get(path, events_target(self._witness, since_wall))
         if self._stream.status != HTTPStatus.OK:
             body = await self._stream.body(TEXT_MAX) or b""
             text = body.decode("utf-8", "replace").strip()

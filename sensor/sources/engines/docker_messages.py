@@ -22,13 +22,11 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sensor.model import ContainerId, EngineEvent
+from sensor.model import ContainerId, EngineEvent, Witness
 from sensor.sources.engines.session import TEXT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from sensor.model import Witness
 
 CONTAINERS_MAX = 10_000
 """Containers of one list that are told."""
@@ -164,12 +162,16 @@ def _compose(labels: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found)[:LABELS_MAX])
 
 
-def events_target(since_wall: int, until_wall: int | None = None) -> str:
+def events_target(witness: Witness, since_wall: int, until_wall: int | None = None) -> str:
     """Return the request target for containers' events since a moment.
 
-    Without an end it is a subscription.
+    Without an end it is a subscription. Docker is asked for the events of interest only, since each
+    health check makes three others; Podman refuses names that it does not know.
     """
-    filters = quote('{"type":["container"]}', safe="")
+    wanted = {"type": ["container"]}
+    if witness is Witness.DOCKER:
+        wanted["event"] = list(_ACTIONS)
+    filters = quote(json.dumps(wanted, separators=(",", ":")), safe="")
     end = f"&until={_timestamp(until_wall)}" if until_wall is not None else ""
     return f"/events?since={_timestamp(since_wall - _OVERLAP_NS)}{end}&filters={filters}"
 

@@ -35,7 +35,7 @@ async def recall(
 
     :raises EngineLost: it does not answer as an engine does.
     """
-    exchange = await Exchange.get(path, events_target(since_wall, until_wall))
+    exchange = await Exchange.get(path, events_target(witness, since_wall, until_wall))
     try:
         if exchange.status != HTTPStatus.OK:
             raise EngineLost(f"/events answered {exchange.status}")

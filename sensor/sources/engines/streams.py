@@ -89,10 +89,15 @@ class EngineStreams:
         self._task = asyncio.create_task(self._run())
 
     def follow(self, witnesses: frozenset[Witness]) -> None:
-        """Follow these engines from now on; streams of others end, those of the same go on."""
+        """Follow these engines from now on; streams of others end, those of the same go on.
+
+        But for containerd's when Docker comes or goes: it speaks of Docker's containers or not.
+        """
+        others = self._witnesses ^ witnesses
         self._witnesses = witnesses
         for key, followed in list(self._followed.items()):
-            if key[0] not in witnesses:
+            speaks_otherwise = key[0] is Witness.CONTAINERD and Witness.DOCKER in others
+            if key[0] not in witnesses or speaks_otherwise:
                 del self._followed[key]
                 followed.task.cancel()
         for witness in [one for one in self._told if one not in witnesses]:
@@ -172,7 +177,11 @@ class EngineStreams:
 
     def _begin(self, witness: Witness, path: str, now: float) -> _Followed:
         stream = EngineStream(
-            witness, path, _maker(witness), self._emit, partial(self._changed, witness)
+            witness,
+            path,
+            _maker(witness, docker_is_heard=Witness.DOCKER in self._witnesses),
+            self._emit,
+            partial(self._changed, witness),
         )
         followed = _Followed(stream, asyncio.create_task(stream.run()), now)
         followed.task.add_done_callback(partial(self._ended, (witness, path)))
@@ -237,7 +246,7 @@ def target_of(socket: EngineSocket) -> Target | None:
     return None
 
 
-def _maker(witness: Witness) -> Callable[[Counts], Awaitable[Session]]:
+def _maker(witness: Witness, *, docker_is_heard: bool) -> Callable[[Counts], Awaitable[Session]]:
     """Return what makes sessions of an engine; its state outlives each of them."""
     recent: deque[tuple[int | None, str, str]] = deque(maxlen=REPEATS_MAX)
     images: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -246,9 +255,13 @@ def _maker(witness: Witness) -> Callable[[Counts], Awaitable[Session]]:
         # Loaded on first use: a node without the engine does not pay for its protocol.
         try:
             if witness is Witness.CONTAINERD:
-                from sensor.sources.engines.containerd import ContainerdSession  # noqa: PLC0415
+                from sensor.sources.engines.containerd import (  # noqa: PLC0415
+                    DOCKERS_NAMESPACE,
+                    ContainerdSession,
+                )
 
-                return ContainerdSession(counts, images)
+                without = DOCKERS_NAMESPACE if docker_is_heard else None
+                return ContainerdSession(counts, images, without)
             from sensor.sources.engines.docker import DockerSession  # noqa: PLC0415
 
             return DockerSession(witness, counts, recent)

@@ -9,8 +9,10 @@ from collections import OrderedDict
 
 import pytest
 
+from sensor.model import Witness
 from sensor.sources.engines import stream
 from sensor.sources.engines.containerd import (
+    DOCKERS_NAMESPACE,
     Images,
     decode_event,
     decode_namespaces,
@@ -20,6 +22,7 @@ from sensor.sources.engines.wire import WireError
 from tests.e2e.engines.containerd import Containerd
 from tests.e2e.engines.image import IMAGE
 from tests.e2e.engines.lab import Lab, unique
+from tests.e2e.engines.waiting import until
 from tests.sources.engines.following import following, sockets_below
 
 START = bytes.fromhex("0a076e67696e782d3110b90a")
@@ -130,6 +133,28 @@ def test_life_of_a_container_is_told(lab: Lab, containerd: Containerd) -> None:
         assert walls == sorted(walls)
         assert walls[0] > 1_700_000_000_000_000_000
         assert heard.counts().missed == 0
+
+
+@pytest.mark.e2e
+def test_dockers_namespace_is_left_to_docker_while_that_is_followed(
+    lab: Lab, containerd: Containerd
+) -> None:
+    containerd.import_image(lab.directory / "image" / "docker.tar", DOCKERS_NAMESPACE)
+
+    def run(name: str, namespace: str) -> str:
+        runc = f"--runc-root={containerd.runc_root}"
+        containerd.ctr("run", "--rm", runc, IMAGE, name, "true", namespace=namespace)
+        return name
+
+    with following(sockets_below(lab.directory / "containerd")) as heard:
+        heard.await_source("containerd", available=True)
+        dockers = run(unique("dockers"), DOCKERS_NAMESPACE)
+        heard.await_actions(run(unique("own"), "default"), "create", "start", "die", "destroy")
+        assert not heard.actions(dockers)
+        heard.in_loop(lambda: heard.streams.follow(frozenset({Witness.CONTAINERD})))
+        until(lambda: heard.counts().connects and heard.counts().events == 0, "another stream")
+        again = run(unique("dockers"), DOCKERS_NAMESPACE)
+        heard.await_actions(again, "create", "start", "die", "destroy")
 
 
 @pytest.mark.e2e
