@@ -51,7 +51,9 @@ class CallerLog:
     """The callers of the recent past."""
 
     def __init__(self) -> None:
-        self._connects: deque[ApiConnect] = deque(maxlen=CONNECTS_MAX)
+        self._connects: deque[ApiConnect] = deque()
+        self._connects_of: dict[int, deque[ApiConnect]] = {}
+        """The same by the caller's pid."""
         self._requests: WordIndex[Asked] = WordIndex(REQUESTS_MAX)
         self._audit: deque[AuditExec] = deque(maxlen=AUDIT_MAX)
         self._clients: OrderedDict[int, CommandExec] = OrderedDict()
@@ -62,6 +64,13 @@ class CallerLog:
     def add_connect(self, connect: ApiConnect) -> None:
         """Record a connection to an engine's socket."""
         self._connects.append(connect)
+        self._connects_of.setdefault(connect.caller.pid, deque()).append(connect)
+        if len(self._connects) > CONNECTS_MAX:
+            pid = self._connects.popleft().caller.pid
+            of_pid = self._connects_of[pid]
+            of_pid.popleft()
+            if not of_pid:
+                del self._connects_of[pid]
 
     def add_request(self, request: ApiRequest) -> None:
         """Record a request that names a container."""
@@ -142,15 +151,11 @@ class CallerLog:
 
     def connects_of(self, exec_: CommandExec) -> tuple[ApiConnect, ...]:
         """Connections that a client's process made, earliest first."""
-        pid = exec_.process.key.pid
-        found: list[ApiConnect] = []
-        for connect in reversed(self._connects):
-            if connect.time < exec_.time - DISORDER:
-                break
-            if connect.caller.pid == pid and _same(connect.caller, connect.time, exec_):
-                found.append(connect)
-        found.reverse()
-        return tuple(found)
+        return tuple(
+            connect
+            for connect in self._connects_of.get(exec_.process.key.pid, ())
+            if connect.time >= exec_.time - DISORDER and _same(connect.caller, connect.time, exec_)
+        )
 
     def audit_of(self, exec_: CommandExec) -> AuditExec | None:
         """Return audit's record of the same execve."""

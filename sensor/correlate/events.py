@@ -20,6 +20,7 @@ from sensor.model import (
     Gap,
     HostFacts,
     Image,
+    Initiator,
     ProcessKey,
     SensorNote,
     Start,
@@ -96,6 +97,8 @@ class EventFactory:
         *,
         start: Start | None = None,
         stop: Stop | None = None,
+        initiator: Initiator | None = None,
+        candidates: tuple[Initiator, ...] = (),
     ) -> Event:
         """Make an event about a container. ``about`` is the process that makes its id stable."""
         moment = about.start_time // NS_PER_TICK if about is not None else time
@@ -110,6 +113,8 @@ class EventFactory:
             container=self._container(sighting),
             start=start,
             stop=stop,
+            initiator=initiator,
+            candidates=candidates,
             orchestrator=description.orchestrator if description is not None else None,
             verdict=Verdict(expected=None) if type_ is EventType.START else None,
             confidence=confidence,
@@ -218,16 +223,18 @@ def sighting_of(
     state: ContainerState,
     identity: CgroupIdentity | None,
     argv: tuple[str, ...] | None,
+    init: ProcessKey | None = None,
 ) -> Sighting:
-    """Describe a container as its state has it."""
+    """Describe a container as its state has it; ``init`` when it is not there yet."""
     cgroup = state.cgroup
+    known = init or state.init
     return Sighting(
         id=state.key.id,
         creation=state.creation,
         description=state.description,
         identity=identity,
         parents=state.parents,
-        pid=state.init.pid if state.init is not None else None,
+        pid=known.pid if known is not None else None,
         cgroup=(cgroup.v1 or cgroup.v2) if cgroup is not None else None,
         argv=argv,
         image_hint=state.image_hint,

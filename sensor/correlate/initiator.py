@@ -158,10 +158,13 @@ class Attributor:
             if socket_serves(asked.request.socket, subject.engine):
                 found.append(self._parties.of_request(asked.request))
         for client in self._commands.clients(subject.restart_since, subject.time):
+            if client.command.request not in STARTING:
+                continue
             bound = self._callers.bound_to(client.exec)
             if client.command.request in ONE_CONTAINER and bound not in (None, subject.id):
                 continue
-            if client.command.request not in STARTING:
+            if any(party.exec is client.exec for party in found):
+                # Whoever was told by a request of its own: its command line adds nothing.
                 continue
             restarting = client.command.request is Request.RESTART
             if (restarting or client.exec.time >= subject.since) and names.named_by(client):

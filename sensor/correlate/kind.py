@@ -14,9 +14,13 @@ a start that follows the stop at once, as an API restart, a supervisor's or a cr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sensor.correlate.containers import ContainerState, Run
 from sensor.model import Description, EngineRecord, PreviousRun, Start, StartKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 AT_ONCE = 2_000_000_000
 """Nanoseconds between stop and start below which nobody is taken to have asked in between.
@@ -38,10 +42,8 @@ NS_PER_SECOND = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What surrounded the start. Times are wall-clock ns."""
+    """What surrounded the start of a container that ran before."""
 
-    started_wall: int
-    restoring: bool
     asked_to_start: bool
     """A client command asked to start (not restart) this container since it stopped."""
     asked_to_stop: bool
@@ -49,7 +51,7 @@ class Circumstances:
     asked_to_restart: bool
     """A client command asked to restart this container."""
     engine_boot_wall: int | None
-    """When the container's engine last began, if the probes saw it."""
+    """When the container's engine last began, in wall-clock ns, if the probes saw it."""
 
 
 def earlier_run(
@@ -86,7 +88,9 @@ def may_start_at_boot(description: Description | None) -> bool:
     return record is None or record.restart_policy in (None, *BOOT_POLICIES)
 
 
-def _one_operation(run: Run | None, description: Description | None, seen: Circumstances) -> bool:
+def _one_operation(
+    run: Run, description: Description | None, started_wall: int, seen: Circumstances
+) -> bool:
     record = description.record if description is not None else None
     if record is not None and record.restarting:
         return True
@@ -94,48 +98,54 @@ def _one_operation(run: Run | None, description: Description | None, seen: Circu
         return True
     if seen.asked_to_start:
         return False
-    stopped = run.stopped_wall if run is not None else None
+    stopped = run.stopped_wall
     boot = seen.engine_boot_wall
     if (
         boot is not None
         and may_start_at_boot(description)
-        and 0 <= seen.started_wall - boot <= ENGINE_BOOT_WINDOW
+        and 0 <= started_wall - boot <= ENGINE_BOOT_WINDOW
         and (stopped is None or stopped <= boot)
     ):
         return True
     if seen.asked_to_stop:
         return False
-    return stopped is not None and 0 <= seen.started_wall - stopped <= AT_ONCE
+    return stopped is not None and 0 <= started_wall - stopped <= AT_ONCE
 
 
 def decide(
     state: ContainerState,
     description: Description | None,
     predecessor: ContainerState | None,
-    seen: Circumstances,
+    started_wall: int,
+    circumstances: Callable[[], Circumstances],
+    *,
+    restoring: bool = False,
 ) -> Start:
-    """Classify one start of ``state``; ``predecessor`` is the last of its name in its pod."""
-    run = earlier_run(state, description, predecessor, seen.started_wall)
+    """Classify one start of ``state``; ``predecessor`` is the last of its name in its pod.
+
+    ``circumstances`` is asked for nothing of most starts: they are the first.
+    """
+    run = earlier_run(state, description, predecessor, started_wall)
     pod = description.orchestrator if description is not None else None
     attempt = pod.attempt if pod is not None else None
     record = description.record if description is not None else None
     if attempt is None and record is not None:
         attempt = record.restart_count
-    if seen.restoring:
+    if restoring:
         kind = StartKind.RESTORE
     elif pod is not None and (attempt or (run is not None and predecessor is not None)):
         # A pod's container is never started twice: a new attempt is a new container.
         kind = StartKind.RESTART
     elif run is None:
         kind = StartKind.FIRST
-    elif _one_operation(run, description, seen):
+    elif _one_operation(run, description, started_wall, circumstances()):
         kind = StartKind.RESTART
     else:
         kind = StartKind.REACTIVATION
     return Start(
         kind=kind,
         attempt=attempt,
-        dormant_seconds=_dormant(run, seen.started_wall),
+        dormant_seconds=_dormant(run, started_wall),
         previous=_previous(run),
     )
 

@@ -6,7 +6,7 @@ its services at once.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -15,8 +15,6 @@ from sensor.correlate.containers import HEX_ID_LEN
 from sensor.model import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sensor.model import CommandExec, ContainerId
 
 Item = TypeVar("Item")
@@ -99,16 +97,6 @@ class Names:
     labels: tuple[tuple[str, str], ...] = ()
     engine: Engine | None = None
 
-    @property
-    def words(self) -> set[str]:
-        """Every word under which an index may have something about the container."""
-        words = {_COMPOSE, self.id}
-        if self.name is not None:
-            words.add(self.name)
-        if len(self.id) == HEX_ID_LEN:
-            words.update(self.id[:length] for length in range(ID_PREFIX_MIN, HEX_ID_LEN))
-        return words
-
     def called(self, target: str) -> bool:
         """Whether an engine would take ``target`` for it: its name, its id or a prefix of that.
 
@@ -156,6 +144,8 @@ class WordIndex(Generic[Item]):
         self._limit = limit
         self._items: OrderedDict[int, tuple[Item, frozenset[str]]] = OrderedDict()
         self._by_word: dict[str, list[int]] = {}
+        self._lengths: Counter[int] = Counter()
+        """How many words there are of each length: a container has 64 beginnings of its id."""
         self._number = 0
 
     def add(self, item: Item, words: frozenset[str]) -> None:
@@ -163,7 +153,11 @@ class WordIndex(Generic[Item]):
         self._number += 1
         self._items[self._number] = (item, words)
         for word in words:
-            self._by_word.setdefault(word, []).append(self._number)
+            numbers = self._by_word.get(word)
+            if numbers is None:
+                numbers = self._by_word[word] = []
+                self._lengths[len(word)] += 1
+            numbers.append(self._number)
         if len(self._items) > self._limit:
             number, (_, forgotten) = self._items.popitem(last=False)
             for word in forgotten:
@@ -171,19 +165,22 @@ class WordIndex(Generic[Item]):
                 numbers.remove(number)
                 if not numbers:
                     del self._by_word[word]
+                    self._lengths[len(word)] -= 1
+                    if not self._lengths[len(word)]:
+                        del self._lengths[len(word)]
 
-    def about(self, names: Names) -> Iterator[Item]:
-        """Yield those that may name the container, latest first."""
+    def about(self, names: Names) -> list[Item]:
+        """Return those that may name the container, latest first."""
         if not self._items:
-            return
-        known = names.words & self._by_word.keys()
-        if len(known) == 1:
-            for number in reversed(self._by_word[known.pop()]):
-                yield self._items[number][0]
-            return
-        found = {number for word in known for number in self._by_word[word]}
-        for number in sorted(found, reverse=True):
-            yield self._items[number][0]
+            return []
+        by_word = self._by_word
+        words = {_COMPOSE, names.id}
+        if names.name is not None:
+            words.add(names.name)
+        if len(names.id) == HEX_ID_LEN:
+            words.update([names.id[:length] for length in self._lengths])
+        found = {number for word in words if word in by_word for number in by_word[word]}
+        return [self._items[number][0] for number in sorted(found, reverse=True)]
 
 
 _COMPOSE = "\0compose"

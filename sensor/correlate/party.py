@@ -91,8 +91,13 @@ class PartyFactory:
 
     # ----------------------------------------------------------------- parties
 
-    def of_client(self, exec_: CommandExec) -> Party:
-        """A container client that was executed."""
+    def of_client(
+        self, exec_: CommandExec, also: Evidence | None = None, socket: str | None = None
+    ) -> Party:
+        """A container client that was executed; ``also`` is what was seen of it beside that.
+
+        ``socket`` is the one that it is known to have used.
+        """
         evidence = [
             Evidence(
                 Witness.KERNEL,
@@ -108,12 +113,14 @@ class PartyFactory:
             exe = record.caller.exe or exe
         connects = self._callers.connects_of(exec_)
         evidence += [_connect_evidence(connect) for connect in connects[:2]]
+        if also is not None and also not in evidence:
+            evidence.append(also)
+        if socket is None and connects:
+            socket = connects[0].socket
         container = self._container(exec_.process.cgroup)
         initiator = self._initiator(
-            exec_.process, self._redact(exec_.argv), exec_.cwd, exe, container
+            exec_.process, self._redact(exec_.argv), exec_.cwd, exe, container, socket
         )
-        if connects:
-            initiator = replace(initiator, socket=connects[0].socket)
         return Party(
             (exec_.process.key.pid, exec_.process.key.start_time),
             initiator,
@@ -152,10 +159,7 @@ class PartyFactory:
     def _of_caller(self, caller: Caller, socket: str, time: int, evidence: Evidence) -> Party:
         exec_ = self._callers.client_of(caller.pid, caller.start_time, time)
         if exec_ is not None:
-            party = self.of_client(exec_)
-            seen = dict.fromkeys((*party.evidence, evidence))
-            initiator = replace(party.initiator, socket=socket)
-            return replace(party, initiator=initiator, evidence=tuple(seen))
+            return self.of_client(exec_, evidence, socket)
         container = self._container(caller.cgroup)
         if container is not None:
             trigger = Trigger.CONTAINER
@@ -219,6 +223,7 @@ class PartyFactory:
         cwd: str | None,
         exe: str | None,
         container: ContainerId | None,
+        socket: str | None = None,
     ) -> Initiator:
         ancestors: tuple[Ancestor, ...] = process.ancestors
         return Initiator(
@@ -227,7 +232,7 @@ class PartyFactory:
             ),
             user=self._user(process.uid, process.loginuid, process.session),
             container_id=container,
-            socket=None,
+            socket=socket,
             ancestors=ancestors,
         )
 

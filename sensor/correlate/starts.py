@@ -119,11 +119,11 @@ class StartReporter:
         causes_lost: bool = False,
     ) -> None:
         identity = self._places.identity(state.cgroup)
-        sighting = sighting_of(state, identity, argv)
+        sighting = sighting_of(state, identity, argv, init)
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)
-        subject = self._subject(state, start.kind, time, engine)
-        cause = self._attributor.attribute(replace(subject, causes_lost=causes_lost))
+        subject = self._subject(state, start.kind, time, engine, causes_lost=causes_lost)
+        cause = self._attributor.attribute(subject)
         sighting = _with_command(sighting, state.description, cause.command)
         exact = state.creation is not None or (identity is not None and identity.exact)
         known = Confidence.EXACT if exact else Confidence.INFERRED
@@ -133,20 +133,18 @@ class StartReporter:
             if is_word_alone(state.description):
                 known = Confidence.INFERRED
         self._begin_run(state, init, time)
-        event = replace(
-            self._factory.of_container(
-                EventType.START,
-                replace(sighting, pid=init.pid),
-                time,
-                init,
-                Certainty(
-                    container=known,
-                    trigger=cause.trigger_confidence,
-                    initiator=cause.confidence,
-                ),
-                (*evidence, *cause.evidence),
-                start=replace(start, trigger=cause.trigger),
+        event = self._factory.of_container(
+            EventType.START,
+            sighting,
+            time,
+            init,
+            Certainty(
+                container=known,
+                trigger=cause.trigger_confidence,
+                initiator=cause.confidence,
             ),
+            (*evidence, *cause.evidence),
+            start=replace(start, trigger=cause.trigger),
             initiator=cause.initiator,
             candidates=cause.candidates,
         )
@@ -167,24 +165,29 @@ class StartReporter:
         predecessor = None
         if pod is not None and pod.pod_uid is not None:
             predecessor = self._table.predecessor(pod.pod_uid, pod.container)
-        names = names_of(state.key.id, description)
-        restart = self._commands.asked(Request.RESTART, names, 0, time)
-        start = self._commands.asked(Request.START, names, self._since(state), time)
-        stop = self._commands.asked(Request.STOP, names, 0, time)
-        boot = self._engine_boot(state, engine)
         return kind.decide(
             state,
             description,
             predecessor,
-            kind.Circumstances(
-                started_wall=self._clock.wall(time),
-                restoring=restoring,
-                asked_to_start=start is not None,
-                asked_to_stop=stop is not None and stop.exec.time > state.requested,
-                # It stops the container first: the command precedes the stop that it causes.
-                asked_to_restart=restart is not None and restart.exec.time > state.requested,
-                engine_boot_wall=self._clock.wall(boot) if boot is not None else None,
-            ),
+            self._clock.wall(time),
+            lambda: self._circumstances(state, time, engine),
+            restoring=restoring,
+        )
+
+    def _circumstances(
+        self, state: ContainerState, time: int, engine: Engine | None
+    ) -> kind.Circumstances:
+        names = names_of(state.key.id, state.description)
+        restart = self._commands.asked(Request.RESTART, names, 0, time)
+        start = self._commands.asked(Request.START, names, self._since(state), time)
+        stop = self._commands.asked(Request.STOP, names, 0, time)
+        boot = self._engine_boot(state, engine)
+        return kind.Circumstances(
+            asked_to_start=start is not None,
+            asked_to_stop=stop is not None and stop.exec.time > state.requested,
+            # It stops the container first: the command precedes the stop that it causes.
+            asked_to_restart=restart is not None and restart.exec.time > state.requested,
+            engine_boot_wall=self._clock.wall(boot) if boot is not None else None,
         )
 
     def _engine_boot(self, state: ContainerState, engine: Engine | None) -> int | None:
@@ -199,7 +202,13 @@ class StartReporter:
         return stopped - self._clock.realtime_offset if stopped is not None else 0
 
     def _subject(
-        self, state: ContainerState, kind_: StartKind, time: int, engine: Engine | None
+        self,
+        state: ContainerState,
+        kind_: StartKind,
+        time: int,
+        engine: Engine | None,
+        *,
+        causes_lost: bool,
     ) -> Subject:
         creation = state.creation
         since = self._since(state)
@@ -212,7 +221,9 @@ class StartReporter:
             time=creation.time if creation is not None else time,
             since=since,
             restart_since=min(since, state.requested) if state.last_run is not None else since,
-            engine_boot=self._engine_boot(state, engine),
+            # No engine's own start is the cause of a container's first.
+            engine_boot=None if kind_ is StartKind.FIRST else self._engine_boot(state, engine),
+            causes_lost=causes_lost,
         )
 
 
