@@ -82,8 +82,24 @@ class _OpenHow(ctypes.Structure):
     )
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+def _how(flags: int) -> _OpenHow:
+    return _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+
+
+_FILE = _how(os.O_PATH | os.O_NOFOLLOW)
+_DIRECTORY = _how(os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
+_HOW_SIZE = ctypes.sizeof(_OpenHow)
+_REOPENED = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+_syscall = ctypes.CDLL(None, use_errno=True).syscall
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = (
+    ctypes.c_long,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.POINTER(_OpenHow),
+    ctypes.c_size_t,
+)
 
 
 def failure_of(error: OSError) -> Failure:
@@ -96,29 +112,34 @@ def read(root: int, path: str, limit: int = MAX_FILE_BYTES) -> bytes | Failure:
 
     ``path`` is absolute or relative to ``root``, always below it. Never raises.
     """
-    opened = _open_path(root, path, os.O_PATH | os.O_NOFOLLOW)
+    opened = _open_path(root, path, _FILE)
     if isinstance(opened, Failure):
         return opened
+    descriptor = -1
     try:
-        refused = _refusal(os.fstat(opened), limit)
+        status = os.fstat(opened)
+        refused = _refusal(status, limit)
         if refused is not None:
             return refused
-        descriptor = os.open(
-            f"/proc/self/fd/{opened}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        )
-        try:
-            return _read_all(descriptor, limit)
-        finally:
-            os.close(descriptor)
+        descriptor = os.open(f"/proc/self/fd/{opened}", _REOPENED)
+        return _read_all(descriptor, status.st_size, limit)
     except OSError as error:
         return failure_of(error)
     finally:
+        _close(opened, descriptor)
+
+
+def exists(root: int, path: str) -> bool:
+    """Tell whether anything, readable or not, is at ``path`` below ``root``. Never raises."""
+    opened = _open_path(root, path, _FILE)
+    if isinstance(opened, int):
         os.close(opened)
+    return opened is not Failure.MISSING
 
 
 def names(root: int, path: str, limit: int = MAX_NAMES) -> tuple[str, ...] | Failure:
     """Return at most ``limit`` entry names of the directory at ``path`` below ``root``, sorted."""
-    opened = _open_path(root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
+    opened = _open_path(root, path, _DIRECTORY)
     if isinstance(opened, Failure):
         return opened
     found: list[str] = []
@@ -143,50 +164,55 @@ def _refusal(status: os.stat_result, limit: int) -> Failure | None:
     return Failure.TOO_LARGE if status.st_size > limit else None
 
 
-def _read_all(descriptor: int, limit: int) -> bytes | Failure:
+def _read_all(descriptor: int, size: int, limit: int) -> bytes | Failure:
+    """Read to the end. ``size`` is what fstat said: where it is right, one call is enough."""
+    part = os.read(descriptor, min(size or _CHUNK, limit) + 1)
+    if size and len(part) == size:
+        # As much as there should be and less than was asked for: the end.
+        return part
     parts: list[bytes] = []
-    size = 0
-    while size <= limit:
-        part = os.read(descriptor, min(_CHUNK, limit + 1 - size))
-        if not part:
-            return b"".join(parts)
+    read_so_far = 0
+    while part:
         parts.append(part)
-        size += len(part)
-    return Failure.TOO_LARGE
+        read_so_far += len(part)
+        if read_so_far > limit:
+            return Failure.TOO_LARGE
+        part = os.read(descriptor, min(_CHUNK, limit + 1 - read_so_far))
+    return b"".join(parts)
 
 
-def _open_path(root: int, path: str, flags: int) -> int | Failure:
+def _close(opened: int, descriptor: int) -> None:
+    """Close both, in one call where they are neighbours; errors are of no interest any more."""
+    if descriptor == opened + 1:
+        os.closerange(opened, descriptor + 1)
+        return
+    os.closerange(opened, opened + 1)
+    if descriptor >= 0:
+        os.closerange(descriptor, descriptor + 1)
+
+
+def _open_path(root: int, path: str, how: _OpenHow) -> int | Failure:
     try:
         raw = path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return Failure.UNSAFE
     if not raw or b"\0" in raw or len(raw) >= MAX_PATH_BYTES:
         return Failure.UNSAFE
-    flags |= os.O_CLOEXEC
-    resolve = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS
     code = errno.EAGAIN
     for _ in range(MAX_RETRIES):
-        opened, code = _openat2(root, raw, _OpenHow(flags, 0, resolve))
+        opened, code = _openat2(root, raw, how)
         if opened >= 0:
             return opened
         if code != errno.EAGAIN:
             break
     if code in (errno.ENOSYS, errno.EPERM):
-        return _open_by_steps(root, raw, flags)
+        return _open_by_steps(root, raw, how.flags)
     return _BY_ERRNO.get(code, Failure.IO_ERROR)
 
 
 def _openat2(root: int, raw: bytes, how: _OpenHow) -> tuple[int, int]:
-    opened = int(
-        _libc.syscall(
-            ctypes.c_long(_OPENAT2),
-            ctypes.c_int(root),
-            ctypes.c_char_p(raw),
-            ctypes.byref(how),
-            ctypes.c_size_t(ctypes.sizeof(how)),
-        )
-    )
-    return opened, ctypes.get_errno()
+    opened = int(_syscall(_OPENAT2, root, raw, how, _HOW_SIZE))
+    return opened, 0 if opened >= 0 else ctypes.get_errno()
 
 
 def _open_by_steps(root: int, raw: bytes, flags: int) -> int | Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.identity.files import Failure, read
+from sensor.identity.files import exists
 from sensor.identity.podman import DRIVERS
 from sensor.identity.reading import FileKind, Reading
 from sensor.model import Engine
@@ -41,8 +41,7 @@ def find_bundle(
 ) -> str | None:
     """Return the directory of the container's bundle, None if it is in none of the known places."""
     for directory in _candidates(container, engine, reading, settings):
-        found = read(reading.root, f"{directory}/config.json", settings.max_file_bytes)
-        if found is not Failure.MISSING:
+        if exists(reading.root, f"{directory}/config.json"):
             return directory
     return None
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sensor.identity import files
-from sensor.identity.files import MAX_FILE_BYTES, Failure, names, read
+from sensor.identity.files import MAX_FILE_BYTES, Failure, exists, names, read
 from tests.identity.sample_node import open_descriptors
 
 
@@ -51,6 +52,29 @@ def test_a_file_whose_size_says_nothing_is_bounded_too() -> None:
         assert read(descriptor, "maps", 10) is Failure.TOO_LARGE
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 70_000])
+@pytest.mark.parametrize("length", [0, 1, 10, 69_999])
+def test_a_file_that_grew_or_shrank_since_its_size_was_asked_is_read_whole(
+    root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, length: int
+) -> None:
+    content = os.urandom(length)
+    (tmp_path / "f").write_bytes(content)
+    status = os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, size, 0, 0, 0))
+    monkeypatch.setattr("os.fstat", lambda _: status)
+    monkeypatch.setattr(files, "_is_own_root", lambda _: False)
+    assert read(root, "/f", 70_000) == content
+    if length:
+        assert read(root, "/f", length - 1) is Failure.TOO_LARGE
+
+
+def test_what_is_there_is_told_without_reading_it(root: int, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    (tmp_path / "l").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "p")
+    assert all(exists(root, path) for path in ("/f", "/p", "/l", "/"))
+    assert not any(exists(root, path) for path in ("/none", "/f/x", "/none/f"))
 
 
 def test_a_missing_file(root: int, tmp_path: Path) -> None:
@@ -152,8 +176,14 @@ def test_names_are_sorted_and_bounded(root: int, tmp_path: Path) -> None:
 def test_no_descriptor_is_left_open(root: int, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
     os.mkfifo(tmp_path / "p")
+    hole, above = os.open("/", os.O_PATH), os.open("/", os.O_PATH)
     before = open_descriptors()
     for path in ("/f", "/p", "/none", "/", "/f/x", "/../x"):
         read(root, path)
+        exists(root, path)
         names(root, path)
     assert open_descriptors() == before
+    os.close(hole)
+    read(root, "/f")
+    assert open_descriptors() == before - 1
+    os.close(above)
