@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 import threading
+import weakref
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from sensor.identity.roots import (
     host_namespace,
     open_process_root,
     open_root,
+    own_namespaces,
     shared_namespaces,
     working_directory,
 )
@@ -51,16 +53,21 @@ class _View:
     """It is the root of a reader in a mount namespace of its own."""
     lost: bool
     """It should be foreign, but the reader has ended: paths are tried on the host."""
+    kept: bool = False
+    """The descriptor serves other requests, too."""
 
 
 class Describer:
     """Describes containers from the node's disk. One instance serves any number of threads."""
 
     def __init__(self, settings: IdentitySettings | None = None) -> None:
-        """Take the places to look at; the host's mount namespace is asked for once."""
+        """Take the places to look at; the host's root and mount namespace are looked for once."""
         self._settings = settings or IdentitySettings()
         known_ns = self._settings.host_mnt_ns
         self._host_mnt_ns = known_ns or host_namespace(self._settings.proc, "mount")
+        self._root = open_root(self._settings.host_root)
+        if isinstance(self._root, int):
+            weakref.finalize(self, os.close, self._root)
         self._problems: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -83,14 +90,13 @@ class Describer:
     def learn(self, roots: Roots) -> None:
         """Look in these places too, from the next request on; the newest first."""
         known = self._settings
-        merged = replace(
-            known,
-            docker_roots=_joined(roots.docker, known.docker_roots),
-            task_roots=_joined(roots.tasks, known.task_roots),
-            storage_roots=_joined(roots.storage, known.storage_roots),
-        )
-        if merged != known:
-            self._settings = merged
+        docker = _joined(roots.docker, known.docker_roots)
+        tasks = _joined(roots.tasks, known.task_roots)
+        storage = _joined(roots.storage, known.storage_roots)
+        if (docker, tasks, storage) != (known.docker_roots, known.task_roots, known.storage_roots):
+            self._settings = replace(
+                known, docker_roots=docker, task_roots=tasks, storage_roots=storage
+            )
 
     def problem_counts(self) -> tuple[tuple[str, int], ...]:
         """Return how often each problem occurred, sorted by its name."""
@@ -98,8 +104,9 @@ class Describer:
             return tuple(sorted(self._problems.items()))
 
     def _counted(self, description: Description) -> Description:
-        with self._lock:
-            self._problems.update(description.problems)
+        if description.problems:
+            with self._lock:
+                self._problems.update(description.problems)
         return description
 
     def _described(self, request: DescribeRequest) -> Description:
@@ -111,7 +118,8 @@ class Describer:
             reading = Reading(view.root, self._settings.max_file_bytes, problems)
             return self._read(request, view, reading)
         finally:
-            os.close(view.root)
+            if not view.kept:
+                os.close(view.root)
 
     def _open_view(self, request: DescribeRequest, problems: list[str]) -> _View | None:
         lost = False
@@ -121,6 +129,8 @@ class Describer:
                 return _View(opened, foreign=True, lost=False)
             problems.append(f"{FileKind.PROCESS_ROOT}:{opened}")
             lost = True
+        if isinstance(self._root, int):
+            return _View(self._root, foreign=False, lost=lost, kept=True)
         opened = open_root(self._settings.host_root)
         if isinstance(opened, Failure):
             problems.append(f"{FileKind.HOST_ROOT}:{opened}")
@@ -139,10 +149,9 @@ class Describer:
         facts = self._facts(request, ownership, path, bundle, reading)
         if bundle is None and facts is None:
             reading.note(FileKind.BUNDLE, Failure.MISSING)
-        engine = ownership.engine
-        if engine is None and bundle is None and facts is not None:
-            engine = Engine.DOCKER
-        return self._assembled(request, replace(ownership, engine=engine), bundle, facts, reading)
+        if ownership.engine is None and bundle is None and facts is not None:
+            ownership = replace(ownership, engine=Engine.DOCKER)
+        return self._assembled(request, ownership, bundle, facts, reading)
 
     def _bundle(
         self, request: DescribeRequest, view: _View, reading: Reading
@@ -237,20 +246,30 @@ class Describer:
         if bundle is None:
             known = facts.privileged is not None
             return Security(privileged=facts.privileged) if known else None
-        shares: tuple[str, ...] | None = NAMESPACES
-        if request.reader is not None:
-            shares = shared_namespaces(self._settings.proc, request.reader)
-            if shares is None and not self._is_foreign(request):
-                shares = NAMESPACES
-        elif self._is_foreign(request):
-            shares = None
-        security = security_of(bundle, privileged=facts.privileged, runtime_shares=shares)
-        if security.host_namespaces is None or not facts.host_namespaces:
-            return security
-        shared = {*security.host_namespaces, *facts.host_namespaces}
-        return replace(
-            security, host_namespaces=tuple(name for name in NAMESPACES if name in shared)
+        return security_of(
+            bundle,
+            privileged=facts.privileged,
+            runtime_shares=self._runtime_shares(request, bundle, facts),
+            engine_shares=facts.host_namespaces,
         )
+
+    def _runtime_shares(
+        self, request: DescribeRequest, bundle: Bundle, facts: EngineFacts
+    ) -> tuple[str, ...] | None:
+        """Return the namespaces that the runtime shares with the host, None where nothing tells.
+
+        Of a runtime in the host's mount namespace only those are asked for that neither the bundle
+        nor the engine tells.
+        """
+        reader = request.reader
+        if self._is_foreign(request):
+            return None if reader is None else shared_namespaces(self._settings.proc, reader)
+        if reader is None or not bundle.linux:
+            return NAMESPACES
+        told = {*facts.host_namespaces, *(namespace.type for namespace in bundle.namespaces)}
+        left_open = [name for name in NAMESPACES if name not in told]
+        own = own_namespaces(self._settings.proc, reader, left_open)
+        return tuple(name for name in NAMESPACES if name not in own) if own else NAMESPACES
 
 
 def _joined(new: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

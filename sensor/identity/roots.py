@@ -12,9 +12,13 @@ import os
 import posixpath
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensor.identity.files import Failure, failure_of
 from sensor.model import NS_PER_TICK, ProcessKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAMESPACES = ("pid", "network", "ipc", "uts", "cgroup", "user", "mount")
 """Namespaces by their OCI names (runtime-spec config-linux.md, "Namespaces")."""
@@ -73,8 +77,11 @@ def absolute(directory: str, path: str) -> str:
 def is_alive(proc: str, process: ProcessKey) -> bool:
     """Tell whether the pid still belongs to this very process."""
     try:
-        with Path(f"{proc}/{process.pid}/stat").open("rb", buffering=0) as file:
-            fields = file.read(_MAX_STAT).rpartition(b")")[2].split()
+        file = os.open(f"{proc}/{process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fields = os.read(file, _MAX_STAT).rpartition(b")")[2].split()
+        finally:
+            os.close(file)
         start_time = int(fields[_START_TIME]) * NS_PER_TICK
     except (OSError, ValueError, IndexError):
         return False
@@ -84,27 +91,62 @@ def is_alive(proc: str, process: ProcessKey) -> bool:
 def namespace(proc: str, pid: int | None, name: str) -> int | None:
     """Return the inode of a process's namespace, by its OCI name; of this process for None."""
     try:
-        whose = "self" if pid is None else pid
-        return os.stat(f"{proc}/{whose}/ns/{_PROC_NAMES.get(name, name)}").st_ino  # noqa: PTH116 - a third of the time
+        return os.stat(_entry(proc, pid, name)).st_ino  # noqa: PTH116 - a third of the time
+    except OSError:
+        return None
+
+
+def host_namespace(proc: str, name: str) -> int | None:
+    """Return the inode of the host's namespace: pid 1's, or this process's where that is hidden.
+
+    Without CAP_SYS_PTRACE nobody sees pid 1's; an agent without it runs on the host itself.
+    """
+    return namespace(proc, 1, name) or namespace(proc, None, name)
+
+
+def _entry(proc: str, pid: int | None, name: str) -> str:
+    whose = "self" if pid is None else pid
+    return f"{proc}/{whose}/ns/{_PROC_NAMES.get(name, name)}"
+
+
+def _link(proc: str, pid: int | None, name: str) -> str | None:
+    """Return a namespace as its link names it, ``user:[4026531837]``: half of what stat costs."""
+    try:
+        return os.readlink(_entry(proc, pid, name))  # noqa: PTH115 - a third of the time
     except OSError:
         return None
 
 
 @lru_cache(maxsize=len(NAMESPACES))
-def host_namespace(proc: str, name: str) -> int | None:
-    """Return the inode of the host's namespace: pid 1's, or this process's where that is hidden.
+def _host_link(proc: str, name: str) -> str | None:
+    """Return the host's, as in :func:`host_namespace`.
 
-    Without CAP_SYS_PTRACE nobody sees pid 1's; an agent without it runs on the host itself. Asked
-    for once: pid 1 stays in the namespaces that it booted in.
+    Asked for once: pid 1 stays in the namespaces that it booted in.
     """
-    return namespace(proc, 1, name) or namespace(proc, None, name)
+    return _link(proc, 1, name) or _link(proc, None, name)
+
+
+def own_namespaces(proc: str, process: ProcessKey, names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of ``names`` in which a process is not the host's; none if it is gone or hidden.
+
+    A runtime is in the host's nearly always, and that is told by its namespaces alone: whether it
+    is alive still matters only for a namespace of its own, which may be that of a reused pid.
+    """
+    found: list[str] = []
+    for name in names:
+        own, hosts = _link(proc, process.pid, name), _host_link(proc, name)
+        if own is None or hosts is None:
+            return ()
+        if own != hosts:
+            found.append(name)
+    return tuple(found) if found and is_alive(proc, process) else ()
 
 
 def shared_namespaces(proc: str, process: ProcessKey) -> tuple[str, ...] | None:
     """Return the namespaces that a process shares with the host; None if it is gone or hidden."""
     shared: list[str] = []
     for name in NAMESPACES:
-        own, hosts = namespace(proc, process.pid, name), host_namespace(proc, name)
+        own, hosts = _link(proc, process.pid, name), _host_link(proc, name)
         if own is None or hosts is None:
             return None
         if own == hosts:

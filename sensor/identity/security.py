@@ -42,12 +42,14 @@ def security_of(
     *,
     privileged: bool | None = None,
     runtime_shares: tuple[str, ...] | None = NAMESPACES,
+    engine_shares: tuple[str, ...] = (),
 ) -> Security:
     """Return the settings that a bundle makes.
 
     ``privileged`` is what the engine says of it, None if it says nothing. ``runtime_shares`` names
     the namespaces that the runtime itself shares with the host, None if unknown: a namespace that
-    is absent from the bundle is the runtime's own.
+    is absent from the bundle is the runtime's own. ``engine_shares`` names those that the engine
+    was told to share.
     """
     capabilities = bundle.capabilities
     no_process = bundle.no_new_privileges is None
@@ -56,7 +58,7 @@ def security_of(
         capabilities=None
         if capabilities is None
         else tuple(name for name in capabilities if name not in DEFAULT_CAPABILITIES),
-        host_namespaces=_host_namespaces(bundle, runtime_shares),
+        host_namespaces=_host_namespaces(bundle, runtime_shares, engine_shares),
         mounts=sensitive_mounts(bundle.mounts),
         seccomp=(FILTERED if bundle.seccomp else UNCONFINED) if bundle.linux else None,
         apparmor=None if no_process else bounded(bundle.apparmor or UNCONFINED),
@@ -65,7 +67,7 @@ def security_of(
 
 
 def _host_namespaces(
-    bundle: Bundle, runtime_shares: tuple[str, ...] | None
+    bundle: Bundle, runtime_shares: tuple[str, ...] | None, engine_shares: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     if not bundle.linux or runtime_shares is None:
         return None
@@ -73,7 +75,8 @@ def _host_namespaces(
     return tuple(
         name
         for name in NAMESPACES
-        if (name in runtime_shares if name not in listed else _is_hosts(listed[name]))
+        if name in engine_shares
+        or (name in runtime_shares if name not in listed else _is_hosts(listed[name]))
     )
 
 
@@ -88,7 +91,7 @@ def _looks_privileged(bundle: Bundle) -> bool | None:
         len(bundle.capabilities) >= ALL_CAPABILITIES
         and not bundle.seccomp
         and bundle.apparmor in (None, UNCONFINED)
-        and _allows_all_devices(bundle.devices)
+        and _allows_all_devices(bundle.devices())
     )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from sensor.identity.describer import Describer
 from sensor.identity.settings import IdentitySettings
 from sensor.model import (
+    NS_PER_TICK,
     DescribeRequest,
     Description,
     Engine,
@@ -337,6 +339,44 @@ def test_no_descriptor_is_left_open(node: Node) -> None:
     for request in (request_for(MOBY), request_for(None), request_for("/none"), request_for(".")):
         describer.describe(request)
     assert open_descriptors() == before
+
+
+def test_the_hosts_root_is_closed_with_the_describer(node: Node) -> None:
+    write_docker(node)
+    before = open_descriptors()
+    describer = Describer(node.settings)
+    assert [describer.describe(request_for(MOBY)).name for _ in range(2)] == ["web", "web"]
+    del describer
+    assert open_descriptors() == before
+
+
+def test_a_host_root_that_comes_later_is_found(tmp_path: Path) -> None:
+    node = Node(tmp_path / "late")
+    describer = Describer(node.settings)
+    assert describer.describe(request_for(MOBY)).problems == ("host_root:missing",)
+    write_docker(node)
+    assert describer.describe(request_for(MOBY)).name == "web"
+
+
+@pytest.mark.parametrize(("own", "shared"), [((), ("cgroup", "user")), (("user",), ("cgroup",))])
+def test_what_a_bundle_leaves_open_is_shared_as_the_runtime_shares_it(
+    node: Node, tmp_path: Path, own: tuple[str, ...], shared: tuple[str, ...]
+) -> None:
+    node.write("/b/config.json", oci_config())
+    proc = tmp_path / "proc"
+    for pid in (1, 7):
+        entries = proc / f"{pid}/ns"
+        entries.mkdir(parents=True)
+        for kind in ("cgroup", "user"):
+            (entries / kind).symlink_to(f"{kind}:[{pid if kind in own else 1}]")
+    (proc / "7/stat").write_text("7 (runc) " + " ".join(["S", *(["0"] * 18), "5"]))
+    settings_ = replace(node.settings, proc=str(proc), host_mnt_ns=1)
+    reader = ProcessKey(7, 5 * NS_PER_TICK)
+    found = Describer(settings_).describe(
+        request_for("/b", container="web", reader=reader, mnt_ns=1)
+    )
+    assert found.security is not None
+    assert found.security.host_namespaces == shared
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))

@@ -11,11 +11,13 @@ import pytest
 from sensor.identity import roots
 from sensor.identity.files import Failure, read
 from sensor.identity.roots import (
+    NAMESPACES,
     absolute,
     is_alive,
     namespace,
     open_process_root,
     open_root,
+    own_namespaces,
     shared_namespaces,
     working_directory,
 )
@@ -116,5 +118,12 @@ def test_namespaces_are_compared_with_the_hosts(tmp_path: Path, host: str) -> No
     own = {kind: f"host-{kind}" for kind in KINDS} | {"net": "own-net", "mnt": "own-mnt"}
     fake_proc(tmp_path, "5", own)
     (tmp_path / "5/stat").write_text("5 (x) " + " ".join(["S", *(["0"] * 18), "7"]))
-    shared = shared_namespaces(str(tmp_path), ProcessKey(5, 7 * NS_PER_TICK))
+    key = ProcessKey(5, 7 * NS_PER_TICK)
+    shared = shared_namespaces(str(tmp_path), key)
     assert shared == ("pid", "ipc", "uts", "cgroup", "user")
+    assert own_namespaces(str(tmp_path), key, NAMESPACES) == ("network", "mount")
+    assert own_namespaces(str(tmp_path), key, ("user", "network")) == ("network",)
+    assert own_namespaces(str(tmp_path), key, ("user",)) == ()
+    another = ProcessKey(5, 8 * NS_PER_TICK)
+    assert own_namespaces(str(tmp_path), another, NAMESPACES) == ()
+    assert own_namespaces(str(tmp_path), ProcessKey(6, 0), NAMESPACES) == ()
