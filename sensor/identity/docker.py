@@ -61,8 +61,6 @@ def docker_facts(
 
 def _container_directory(bundle: Bundle, container: str) -> str | None:
     for mount in bundle.mounts:
-        if mount.source is None or not mount.source.startswith("/"):
-            continue
         match = _OWN_FILE.fullmatch(posixpath.normpath(mount.source))
         if match is not None:
             return f"{match[1]}/containers/{container}"

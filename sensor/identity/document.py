@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sensor.identity.files import Failure
@@ -43,7 +44,7 @@ class Document:
     def text(self, key: str) -> str | None:
         """Return the string at ``key``; None for an empty one."""
         value = self._members.get(key)
-        return value if isinstance(value, str) and value else None
+        return value if value and isinstance(value, str) else None
 
     def number(self, key: str) -> int | None:
         """Return the integer at ``key``. A boolean is none, although Python thinks so."""
@@ -58,7 +59,7 @@ class Document:
     def part(self, key: str) -> Document:
         """Return the object at ``key``, an empty one where there is none."""
         value = self._members.get(key)
-        return Document(value) if isinstance(value, dict) else Document()
+        return Document(value) if value and isinstance(value, dict) else EMPTY
 
     def parts(self, key: str) -> tuple[Document, ...]:
         """Return the objects in the array at ``key``, skipping what is no object."""
@@ -70,13 +71,13 @@ class Document:
         value = self._members.get(key)
         if not isinstance(value, list) or len(value) > MAX_ITEMS:
             return None
-        strings = tuple(item for item in value if isinstance(item, str))
-        return strings if len(strings) == len(value) else None
+        strings = [item for item in value if isinstance(item, str)]
+        return tuple(strings) if len(strings) == len(value) else None
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return the members whose value is a string, in the order of the file."""
         strings = ((key, value) for key, value in self._members.items() if isinstance(value, str))
-        return tuple(pair for pair, _ in zip(strings, range(MAX_ITEMS), strict=False))
+        return tuple(islice(strings, MAX_ITEMS))
 
     def named_parts(self) -> tuple[tuple[str, Document], ...]:
         """Return the members whose value is an object, in the order of the file."""
@@ -85,12 +86,18 @@ class Document:
             for key, value in self._members.items()
             if isinstance(value, dict)
         )
-        return tuple(pair for pair, _ in zip(found, range(MAX_ITEMS), strict=False))
+        return tuple(islice(found, MAX_ITEMS))
+
+
+EMPTY = Document()
+"""No object, or one without members."""
+
+_DECODER = json.JSONDecoder()
 
 
 def objects_of(values: list[object]) -> tuple[Document, ...]:
     """Wrap the objects among ``values``."""
-    return tuple(Document(value) for value in values if isinstance(value, dict))
+    return tuple([Document(value) for value in values if isinstance(value, dict)])
 
 
 def parse(data: bytes) -> Document | Failure:
@@ -116,11 +123,15 @@ def parse_text(text: str) -> Document | Failure:
     return parse(text.encode("utf-8", "surrogatepass"))
 
 
+def _marks(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
 def _value(data: bytes) -> object:
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
+    if len(data) > MAX_VALUES and _marks(data) > MAX_VALUES:
         return Failure.TOO_MANY_VALUES
     try:
-        value: object = json.loads(data.decode("utf-8", "surrogateescape"))
+        value: object = _DECODER.decode(data.decode("utf-8", "surrogateescape"))
     except RecursionError:
         return Failure.TOO_DEEP
     except ValueError:

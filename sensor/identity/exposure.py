@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 MAX_MOUNTS = 64
 """Sensitive mounts that are told of one container."""
 
+
+class _Trees:
+    """Directories with all that is below them."""
+
+    __slots__ = ("_below", "_tops")
+
+    def __init__(self, *tops: str) -> None:
+        self._tops = frozenset(tops)
+        self._below = tuple(f"{top}/" for top in tops)
+
+    def hold(self, path: str) -> bool:
+        return path.startswith(self._below) or path in self._tops
+
+
 _SOCKETS = frozenset(
     {
         "docker.sock", "docker-cli.sock", "containerd.sock", "crio.sock", "podman.sock",
@@ -43,14 +57,14 @@ _THEMSELVES = frozenset(
     }
 )  # fmt: skip
 
-_TREES = (
+_TREES = _Trees(
     "/boot", "/dev", "/etc", "/lib/modules", "/proc", "/root", "/sys", "/usr/lib/modules",
     "/usr/src", "/opt/cni", "/run/systemd", "/var/lib/etcd", "/var/lib/kubelet/pki",
     "/var/lib/kubelet/device-plugins", "/var/lib/kubelet/plugins_registry",
     "/var/lib/cloud", "/var/spool/cron", "/var/lib/rancher/k3s/server",
 )  # fmt: skip
 
-_HARMLESS = (
+_HARMLESS = _Trees(
     "/dev/shm",  # noqa: S108 - a mount's source, no temporary file of ours
     "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
     "/dev/pts", "/dev/hugepages", "/dev/net/tun", "/dev/dri", "/dev/fuse", "/dev/kvm",
@@ -63,7 +77,7 @@ _SECRETS_AT_HOME = re.compile(
     r"/home/[^/]+(?:/\.(?:ssh|aws|kube|docker|gnupg|config|azure|git-credentials|netrc)(?:/.*)?)?"
 )
 _ENGINES_OWN = re.compile(r".*/containers/[0-9a-f]{64}/(?:hosts|hostname|resolv\.conf|mounts/.*)")
-_WRITABLE_ONLY = ("/sys",)
+_WRITABLE_ONLY = _Trees("/sys")
 """Read-only they tell little that the container's own copy does not."""
 
 
@@ -92,20 +106,16 @@ def is_sensitive(source: str, *, writable: bool) -> bool:
         source = source[len("/var") :]
     if source in _THEMSELVES or _SECRETS_AT_HOME.fullmatch(source):
         return True
-    if _below(source, _HARMLESS) or _ENGINES_OWN.fullmatch(source):
+    if not _TREES.hold(source):
         return False
-    if not writable and _below(source, _WRITABLE_ONLY):
+    if _HARMLESS.hold(source) or _ENGINES_OWN.fullmatch(source):
         return False
-    return _below(source, _TREES)
-
-
-def _below(path: str, trees: tuple[str, ...]) -> bool:
-    return any(path == tree or path.startswith(f"{tree}/") for tree in trees)
+    return writable or not _WRITABLE_ONLY.hold(source)
 
 
 def _bound_source(mount: OciMount) -> str | None:
     is_bind = mount.type == "bind" or "bind" in mount.options or "rbind" in mount.options
-    if not is_bind or mount.source is None or not mount.source.startswith("/"):
+    if not is_bind or not mount.source.startswith("/"):
         return None
     normal = posixpath.normpath(mount.source)
     return normal[1:] if normal.startswith("//") else normal

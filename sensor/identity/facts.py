@@ -75,19 +75,24 @@ def bounded_facts(facts: EngineFacts, cgroup: str | None) -> EngineFacts:
     The pod's uid is taken from the cgroup path where the engine does not tell it.
     """
     record = facts.record
-    if record is not None:
-        record = replace(record, restart_policy=known(record.restart_policy))
+    if record is not None and record.restart_policy is not None:
+        policy = known(record.restart_policy)
+        if policy != record.restart_policy:
+            record = replace(record, restart_policy=policy)
     image = facts.image
     if image is not None:
         image = Image(known(image.name), known(image.id), known(image.digest))
     labels = None if facts.labels is None else redact_labels(bounded_labels(facts.labels))
-    return replace(
-        facts,
+    return EngineFacts(
         name=known(facts.name),
         image=image,
         labels=labels,
+        created_wall=facts.created_wall,
         orchestrator=_bounded_pod(facts.orchestrator, cgroup),
+        sandbox=facts.sandbox,
         record=record,
+        privileged=facts.privileged,
+        host_namespaces=facts.host_namespaces,
     )
 
 

@@ -8,8 +8,9 @@ environment included, are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
-from sensor.identity.document import MAX_ITEMS, Document
+from sensor.identity.document import EMPTY, MAX_ITEMS, Document
 
 MAX_ANNOTATIONS = 512
 MAX_ANNOTATION = 65_536
@@ -37,11 +38,11 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class OciMount:
-    """An element of ``mounts``."""
+    """An element of ``mounts`` with an absolute source: the others are none of the host's files."""
 
     destination: str
     type: str | None
-    source: str | None
+    source: str
     options: tuple[str, ...]
 
 
@@ -77,7 +78,12 @@ class Bundle:
     namespaces: tuple[Namespace, ...] = ()
     seccomp: bool = False
     """A filter is set that refuses something."""
-    devices: tuple[DeviceRule, ...] = ()
+    resources: Document = EMPTY
+    """``linux.resources``, read further only where somebody asks."""
+
+    def devices(self) -> tuple[DeviceRule, ...]:
+        """Return the rules of the device cgroup, in their order."""
+        return _devices(self.resources)
 
     def annotation(self, key: str) -> str | None:
         """Return the value of an annotation, None for an empty one."""
@@ -103,7 +109,7 @@ def bundle_of(config: Document) -> Bundle:
         linux=bool(linux),
         namespaces=_namespaces(linux),
         seccomp=_filters(linux.part("seccomp")),
-        devices=_devices(linux.part("resources")),
+        resources=linux.part("resources"),
     )
 
 
@@ -122,17 +128,24 @@ def _capabilities(sets: Document) -> tuple[str, ...] | None:
         if listed is None:
             continue
         present = True
-        found.update(capability[:MAX_CAPABILITY].upper() for capability in listed)
-    return tuple(sorted(found)[:MAX_CAPABILITIES]) if present else None
+        found.update(listed)
+    if not present:
+        return None
+    # The sets hold the same names: what is done to each name is done once.
+    names = {capability[:MAX_CAPABILITY].upper() for capability in found}
+    return tuple(sorted(names)[:MAX_CAPABILITIES])
 
 
 def _mounts(config: Document) -> tuple[OciMount, ...]:
     mounts: list[OciMount] = []
     for mount in config.parts("mounts")[:MAX_ITEMS]:
+        source = mount.text("source")
+        if source is None or not source.startswith("/"):
+            continue
         destination = mount.text("destination")
         if destination is not None:
             options = mount.texts("options") or ()
-            mounts.append(OciMount(destination, mount.text("type"), mount.text("source"), options))
+            mounts.append(OciMount(destination, mount.text("type"), source, options))
     return tuple(mounts)
 
 
@@ -144,7 +157,7 @@ def _annotations(annotations: Document) -> tuple[tuple[str, str], ...]:
         and key not in _WITH_MANIFEST
         and not key.endswith(_MANIFEST_SUFFIX)
     )
-    return tuple(pair for pair, _ in zip(kept, range(MAX_ANNOTATIONS), strict=False))
+    return tuple(islice(kept, MAX_ANNOTATIONS))
 
 
 def _namespaces(linux: Document) -> tuple[Namespace, ...]:

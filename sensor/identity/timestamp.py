@@ -12,6 +12,8 @@ _FORM = re.compile(
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = "0001-01-01T00:00:00Z"
+_SECONDS_PER_DAY = 86_400
 
 
 def wall_time(text: str | None) -> int | None:
@@ -20,19 +22,23 @@ def wall_time(text: str | None) -> int | None:
     Go's zero time is ``0001-01-01T00:00:00Z``: engines write it for "never". Nothing before the
     epoch can be a container's time, so all of that is unknown.
     """
-    match = _FORM.fullmatch(text) if text else None
+    match = _FORM.fullmatch(text) if text and text != _NEVER else None
     if match is None:
         return None
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
+    (year, month, day, hour, minute, second, fraction, sign, offset_hours, offset_minutes) = (
+        match.groups()
+    )
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        moment = datetime(
+            int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
         if sign:
             offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
             moment = moment - offset if sign == "+" else moment + offset
     except (ValueError, OverflowError):
         return None
-    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    since = moment - _EPOCH
+    seconds = since.days * _SECONDS_PER_DAY + since.seconds
     if seconds <= 0:
         return None
     return seconds * _NS_PER_SECOND + int((fraction or "").ljust(9, "0"))

@@ -42,6 +42,13 @@ def test_bad_documents_are_named(data: bytes, failure: Failure) -> None:
     assert parse(data) is failure
 
 
+def test_many_bytes_are_not_many_values() -> None:
+    text = b"," * (MAX_VALUES + 1)
+    assert parse(b'{"a":"' + text + b'"}') is Failure.TOO_MANY_VALUES
+    document = parse(b'{"a":"' + b"x" * (MAX_VALUES + 1) + b'"}')
+    assert isinstance(document, Document)
+
+
 def test_undecodable_bytes_survive() -> None:
     document = parse(b'{"a": "\xff\xfe"}')
     assert isinstance(document, Document)
