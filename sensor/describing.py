@@ -88,8 +88,10 @@ class Describing:
 
     def taken(self) -> list[Observation]:
         """Return the answers that are there, to be fed with something else."""
-        now = clock.boottime()
         answers: list[Observation] = []
+        if not self._answers:
+            return answers
+        now = clock.boottime()
         while self._answers:
             request, description = self._answers.popleft()
             answers.append(ContainerDescribed(now, request.id, description, request.scope))

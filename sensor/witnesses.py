@@ -231,7 +231,7 @@ class Witnesses:
 
     def drain_audit(self) -> list[Observation]:
         """Take what audit has to say of the time up to now."""
-        if self._audit is None:
+        if self._audit is None or self._audit.is_quiet():
             return []
         found: list[Observation] = list(self._audit.drain())
         self._arm()

@@ -51,6 +51,9 @@ class CallerLog:
     """The callers of the recent past."""
 
     def __init__(self) -> None:
+        self.learnt_late = 0
+        """How often something was learnt that happened before what is watched."""
+        self._watched_until = 0
         self._connects: deque[ApiConnect] = deque()
         self._connects_of: dict[int, deque[ApiConnect]] = {}
         """The same by the caller's pid."""
@@ -61,8 +64,17 @@ class CallerLog:
         self._supposed: OrderedDict[tuple[int, int], ContainerId] = OrderedDict()
         self._bound: OrderedDict[tuple[int, int], ContainerId] = OrderedDict()
 
+    def watch_until(self, time: int) -> None:
+        """Count in ``learnt_late`` what is learnt from now on of the time up to ``time``."""
+        self._watched_until = max(self._watched_until, time)
+
+    def _note(self, time: int) -> None:
+        if time <= self._watched_until:
+            self.learnt_late += 1
+
     def add_connect(self, connect: ApiConnect) -> None:
         """Record a connection to an engine's socket."""
+        self._note(connect.time)
         self._connects.append(connect)
         self._connects_of.setdefault(connect.caller.pid, deque()).append(connect)
         if len(self._connects) > CONNECTS_MAX:
@@ -74,16 +86,19 @@ class CallerLog:
 
     def add_request(self, request: ApiRequest) -> None:
         """Record a request that names a container."""
+        self._note(request.time)
         target = api_request.parse(request.payload)
         if target is not None and target.targets:
             self._requests.add(Asked(request, target), words_of(target.targets))
 
     def add_audit(self, exec_: AuditExec) -> None:
         """Record what audit says of a watched program's execve."""
+        self._note(exec_.time - AUDIT_EARLY)
         self._audit.append(exec_)
 
     def add_client(self, exec_: CommandExec) -> None:
         """Record that a process is a container client, whatever it wants."""
+        self._note(exec_.time)
         self._clients[exec_.process.key.pid] = exec_
         self._clients.move_to_end(exec_.process.key.pid)
         _trim(self._clients, PROCESSES_MAX)

@@ -34,6 +34,7 @@ from sensor.correlate.naming import (
     socket_serves,
 )
 from sensor.correlate.party import is_orchestrator
+from sensor.correlate.prepared import PreparedAnswers
 from sensor.model import (
     Caller,
     Confidence,
@@ -120,10 +121,22 @@ class Attributor:
         self._callers = callers
         self._parties = parties
         self._role_of = role_of
+        self._prepared: PreparedAnswers[Subject, Attribution] = PreparedAnswers(callers)
+
+    def prepare(self, subject: Subject) -> None:
+        """Find the cause of a start that is to come, if it is certain already."""
+        if not self._prepared.has(subject.id, subject):
+            named = self._named(subject)
+            if named is not None:
+                answer = self._decided(subject, named, Confidence.EXACT)
+                self._prepared.keep(subject.id, subject, subject.time, answer)
 
     def attribute(self, subject: Subject) -> Attribution:
         """Find the cause of one start."""
-        named = self._by_identifier(subject) or self._by_descent(subject)
+        prepared = self._prepared.take(subject.id, subject)
+        if prepared is not None:
+            return prepared
+        named = self._named(subject)
         if named is not None:
             return self._decided(subject, named, Confidence.EXACT)
         record = subject.description.record if subject.description is not None else None
@@ -142,6 +155,10 @@ class Attributor:
         if self._is_engine_boot(subject):
             return Attribution(Trigger.ENGINE_BOOT, Confidence.INFERRED)
         return self._by_elimination(subject)
+
+    def _named(self, subject: Subject) -> list[Party] | None:
+        """Whom something ties to this container and no other; None for nobody."""
+        return self._by_identifier(subject) or self._by_descent(subject)
 
     # ----------------------------------------------------------------- identifiers
 

@@ -121,6 +121,8 @@ class Lifecycle:
                 self._begin_creation(command)
             elif command is not None and command.verb is Verb.DELETE:
                 self._on_delete(command, exec_)
+            elif command is not None and command.verb is Verb.START:
+                self._prepare(self._table.get(container_key(command.id, command.root)))
         else:
             id_ = supervision.container_of(exec_)
             if id_ is not None:
@@ -349,6 +351,12 @@ class Lifecycle:
         if state.pending is not None:
             state.description = described.description
             self._flush(state)
+        else:
+            self._prepare(state)
+
+    def _prepare(self, state: ContainerState | None) -> None:
+        if state is not None and state.unstarted:
+            self._starts.prepare(state)
 
     def deadline(self) -> int | None:
         """When the first waiting start must go out, in ns since boot."""

@@ -69,6 +69,16 @@ class StartReporter:
         self._words = words
         self._emit = emit
 
+    def prepare(self, state: ContainerState) -> None:
+        """Find out now, while nobody waits, who is about to have caused a start."""
+        description = state.description
+        if description is None or description.build_step or state.creation is None:
+            return
+        engine = description.engine
+        start = self._kind(state, self._clock.now, engine, restoring=False)
+        subject = self._subject(state, start.kind, self._clock.now, engine, causes_lost=False)
+        self._attributor.prepare(subject)
+
     def executed(self, state: ContainerState, exec_: InitExec) -> None:
         """Report that the init ran its first execve."""
         evidence = [kernel("first execve of the init", exec_.time, exec_.sequence)]

@@ -1,0 +1,74 @@
+"""Causes that were worked out before anybody asked: an init's execve is when time is short.
+
+A container's cause is decided by what happened up to the runtime's creating command, some tens of
+milliseconds before its init runs. Who caused it is therefore known, most of the time, when the
+container has been described. An answer that was prepared is given only for the very same question,
+and only while nothing has been learnt since that happened before it: it never differs from what
+would be found then.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from sensor.correlate.callers import CallerLog
+    from sensor.model import CommandExec, ContainerId
+
+PREPARED_MAX = 1024
+"""Containers that are created and not started; the oldest is forgotten."""
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared(Generic[Question, Answer]):
+    question: Question
+    answer: Answer
+    supervisor: CommandExec | None
+    learnt: int
+
+
+class PreparedAnswers(Generic[Question, Answer]):
+    """The latest answer for each container."""
+
+    def __init__(self, callers: CallerLog) -> None:
+        self._callers = callers
+        self._answers: OrderedDict[ContainerId, _Prepared[Question, Answer]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def keep(self, id_: ContainerId, question: Question, time: int, answer: Answer) -> None:
+        """Keep what was found of a container; causes after ``time`` have no bearing on it."""
+        self._callers.watch_until(time)
+        self._answers[id_] = _Prepared(
+            question, answer, self._callers.supervisor_of(id_), self._callers.learnt_late
+        )
+        self._answers.move_to_end(id_)
+        if len(self._answers) > PREPARED_MAX:
+            self._answers.popitem(last=False)
+
+    def has(self, id_: ContainerId, question: Question) -> bool:
+        """Whether the answer is there and still holds."""
+        prepared = self._answers.get(id_)
+        return prepared is not None and self._holds(id_, question, prepared)
+
+    def take(self, id_: ContainerId, question: Question) -> Answer | None:
+        """Give the answer, once, if it still holds."""
+        prepared = self._answers.pop(id_, None)
+        if prepared is None or not self._holds(id_, question, prepared):
+            return None
+        return prepared.answer
+
+    def _holds(
+        self, id_: ContainerId, question: Question, prepared: _Prepared[Question, Answer]
+    ) -> bool:
+        return (
+            prepared.learnt == self._callers.learnt_late
+            and prepared.supervisor is self._callers.supervisor_of(id_)
+            and prepared.question == question
+        )
