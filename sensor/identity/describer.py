@@ -5,15 +5,14 @@ Everything here blocks on a disk, and possibly on one that hangs: it runs in the
 
 from __future__ import annotations
 
-import os
 import posixpath
 import threading
-import weakref
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sensor.identity.containerd import containerd_facts
 from sensor.identity.crio import crio_facts
+from sensor.identity.digests import PulledDigests
 from sensor.identity.discovery import ROOTS_MAX, Roots, root_of_bundle
 from sensor.identity.docker import docker_facts
 from sensor.identity.facts import EngineFacts, bounded_facts, is_hex_digest
@@ -24,18 +23,10 @@ from sensor.identity.places import find_bundle, is_safe_id
 from sensor.identity.podman import podman_facts
 from sensor.identity.reading import FileKind, Reading
 from sensor.identity.redact import redact_argv
-from sensor.identity.roots import (
-    NAMESPACES,
-    absolute,
-    host_namespace,
-    open_process_root,
-    open_root,
-    own_namespaces,
-    shared_namespaces,
-    working_directory,
-)
+from sensor.identity.roots import absolute, working_directory
 from sensor.identity.security import security_of
 from sensor.identity.settings import IdentitySettings
+from sensor.identity.view import View, Views
 from sensor.model import (
     DescribeRequest,
     Description,
@@ -44,30 +35,14 @@ from sensor.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The root that a request's paths belong to."""
-
-    root: int
-    foreign: bool
-    """It is the root of a reader in a mount namespace of its own."""
-    lost: bool
-    """It should be foreign, but the reader has ended: paths are tried on the host."""
-    kept: bool = False
-    """The descriptor serves other requests, too."""
-
-
 class Describer:
     """Describes containers from the node's disk. One instance serves any number of threads."""
 
     def __init__(self, settings: IdentitySettings | None = None) -> None:
         """Take the places to look at; the host's root and mount namespace are looked for once."""
         self._settings = settings or IdentitySettings()
-        known_ns = self._settings.host_mnt_ns
-        self._host_mnt_ns = known_ns or host_namespace(self._settings.proc, "mount")
-        self._root = open_root(self._settings.host_root)
-        if isinstance(self._root, int):
-            weakref.finalize(self, os.close, self._root)
+        self._views = Views(self._settings)
+        self._digests = PulledDigests()
         self._problems: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -98,6 +73,10 @@ class Describer:
                 known, docker_roots=docker, task_roots=tasks, storage_roots=storage
             )
 
+    def _learn_from(self, bundle: str) -> None:
+        if bundle.rsplit("/", 2)[0] not in self._settings.task_roots:
+            self.learn(root_of_bundle(bundle))
+
     def problem_counts(self) -> tuple[tuple[str, int], ...]:
         """Return how often each problem occurred, sorted by its name."""
         with self._lock:
@@ -111,40 +90,19 @@ class Describer:
 
     def _described(self, request: DescribeRequest) -> Description:
         problems: list[str] = []
-        view = self._open_view(request, problems)
+        view = self._views.open(request, problems)
         if view is None:
             return Description(request.id, engine=request.engine, problems=tuple(problems))
         try:
             reading = Reading(view.root, self._settings.max_file_bytes, problems)
             return self._read(request, view, reading)
         finally:
-            if not view.kept:
-                os.close(view.root)
+            view.close()
 
-    def _open_view(self, request: DescribeRequest, problems: list[str]) -> _View | None:
-        lost = False
-        if self._is_foreign(request) and request.reader is not None:
-            opened = open_process_root(self._settings.proc, request.reader)
-            if isinstance(opened, int):
-                return _View(opened, foreign=True, lost=False)
-            problems.append(f"{FileKind.PROCESS_ROOT}:{opened}")
-            lost = True
-        if isinstance(self._root, int):
-            return _View(self._root, foreign=False, lost=lost, kept=True)
-        opened = open_root(self._settings.host_root)
-        if isinstance(opened, Failure):
-            problems.append(f"{FileKind.HOST_ROOT}:{opened}")
-            return None
-        return _View(opened, foreign=False, lost=lost)
-
-    def _is_foreign(self, request: DescribeRequest) -> bool:
-        wanted, hosts = request.reader_mnt_ns, self._host_mnt_ns
-        return wanted is not None and hosts is not None and wanted != hosts
-
-    def _read(self, request: DescribeRequest, view: _View, reading: Reading) -> Description:
+    def _read(self, request: DescribeRequest, view: View, reading: Reading) -> Description:
         path, bundle = self._bundle(request, view, reading)
         if bundle is not None and path is not None and not view.foreign:
-            self.learn(root_of_bundle(path))
+            self._learn_from(path)
         ownership = ownership_of(request, path, bundle)
         facts = self._facts(request, ownership, path, bundle, reading)
         if bundle is None and facts is None:
@@ -154,7 +112,7 @@ class Describer:
         return self._assembled(request, ownership, bundle, facts, reading)
 
     def _bundle(
-        self, request: DescribeRequest, view: _View, reading: Reading
+        self, request: DescribeRequest, view: View, reading: Reading
     ) -> tuple[str | None, Bundle | None]:
         """Return the bundle's absolute path and content, both None where it is not found."""
         path = self._bundle_path(request, reading)
@@ -196,7 +154,7 @@ class Describer:
         if ownership.build_step:
             return EngineFacts()
         if engine is Engine.DOCKER or (engine is None and bundle is None):
-            return docker_facts(bundle, request.id, reading, self._settings)
+            return docker_facts(bundle, request.id, reading, self._settings, self._digests)
         if bundle is None or path is None:
             return None
         match engine:
@@ -246,30 +204,13 @@ class Describer:
         if bundle is None:
             known = facts.privileged is not None
             return Security(privileged=facts.privileged) if known else None
+        told = {*facts.host_namespaces, *(namespace.type for namespace in bundle.namespaces)}
         return security_of(
             bundle,
             privileged=facts.privileged,
-            runtime_shares=self._runtime_shares(request, bundle, facts),
+            runtime_shares=self._views.shared(request, told) if bundle.linux else None,
             engine_shares=facts.host_namespaces,
         )
-
-    def _runtime_shares(
-        self, request: DescribeRequest, bundle: Bundle, facts: EngineFacts
-    ) -> tuple[str, ...] | None:
-        """Return the namespaces that the runtime shares with the host, None where nothing tells.
-
-        Of a runtime in the host's mount namespace only those are asked for that neither the bundle
-        nor the engine tells.
-        """
-        reader = request.reader
-        if self._is_foreign(request):
-            return None if reader is None else shared_namespaces(self._settings.proc, reader)
-        if reader is None or not bundle.linux:
-            return NAMESPACES
-        told = {*facts.host_namespaces, *(namespace.type for namespace in bundle.namespaces)}
-        left_open = [name for name in NAMESPACES if name not in told]
-        own = own_namespaces(self._settings.proc, reader, left_open)
-        return tuple(name for name in NAMESPACES if name not in own) if own else NAMESPACES
 
 
 def _joined(new: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

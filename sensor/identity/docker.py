@@ -11,6 +11,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from sensor.identity.digests import PulledDigests
 from sensor.identity.document import Document
 from sensor.identity.facts import EngineFacts, image_of
 from sensor.identity.kubernetes import from_labels
@@ -38,13 +39,17 @@ _SANDBOX_TYPE = "io.kubernetes.docker.type"
 
 
 def docker_facts(
-    bundle: Bundle | None, container: str, reading: Reading, settings: IdentitySettings
+    bundle: Bundle | None,
+    container: str,
+    reading: Reading,
+    settings: IdentitySettings,
+    digests: PulledDigests | None = None,
 ) -> EngineFacts | None:
     """Read dockerd's record of a container, None if none of the data roots has one.
 
     The data root is known from the bundle's mounts: dockerd binds ``hostname``, ``hosts`` or
     ``resolv.conf`` from there, the container's own or those of the container whose network it
-    shares. Else the known roots are tried.
+    shares. Else the known roots are tried. ``digests`` is what is known of the node's images.
     """
     directory = _container_directory(bundle, container) if bundle is not None else None
     directories = (directory,) if directory else _known_directories(container, reading, settings)
@@ -55,7 +60,8 @@ def docker_facts(
             host_config = reading.document(
                 FileKind.DOCKER_HOST_CONFIG, f"{candidate}/hostconfig.json"
             )
-            return _facts(config, host_config or Document(), candidate, reading)
+            known = digests or PulledDigests()
+            return _facts(config, host_config or Document(), candidate, reading, known)
     return None
 
 
@@ -79,14 +85,18 @@ def _known_directories(
 
 
 def _facts(
-    config: Document, host_config: Document, directory: str, reading: Reading
+    config: Document,
+    host_config: Document,
+    directory: str,
+    reading: Reading,
+    digests: PulledDigests,
 ) -> EngineFacts:
     labels = config.part("Config").part("Labels").pairs()
     name = (config.text("Name") or "").removeprefix("/") or None
     kind = next((value for key, value in labels if key == _SANDBOX_TYPE), None)
     return EngineFacts(
         name=name,
-        image=_image(config, directory, reading),
+        image=_image(config, directory, reading, digests),
         labels=labels,
         created_wall=wall_time(config.text("Created")),
         orchestrator=from_labels(labels, name),
@@ -118,7 +128,9 @@ def _record(config: Document, host_config: Document) -> EngineRecord:
     )
 
 
-def _image(config: Document, directory: str, reading: Reading) -> Image | None:
+def _image(
+    config: Document, directory: str, reading: Reading, digests: PulledDigests
+) -> Image | None:
     name = config.part("Config").text("Image")
     image_id = config.text("Image")
     image = image_of(name, image_id, config.part("ImageManifest").text("digest"))
@@ -128,28 +140,5 @@ def _image(config: Document, directory: str, reading: Reading) -> Image | None:
     if driver is None or not _DRIVER.fullmatch(driver):
         return image
     path = f"{posixpath.dirname(posixpath.dirname(directory))}/image/{driver}/repositories.json"
-    repositories = reading.document(FileKind.DOCKER_REPOSITORIES, path, optional=True)
-    if repositories is None:
-        return image
-    digest = _repository_digest(repositories.part("Repositories"), image.id, image.name)
-    return Image(image.name, image.id, digest)
-
-
-def _repository_digest(repositories: Document, image_id: str, name: str | None) -> str | None:
-    """Find the digest under which an image was pulled (moby reference/store.go).
-
-    ``Repositories`` maps a repository to its references, ``name:tag`` and ``name@sha256:…``, and
-    these to image ids. Without the image's own name, the only digest of the id will do.
-    """
-    found: set[str] = set()
-    for repository, references in repositories.named_parts():
-        for reference, referred_id in references.pairs():
-            _, at, digest = reference.partition("@")
-            if not at or referred_id != image_id:
-                continue
-            if name is not None and name.rpartition(":")[0] == repository:
-                return digest
-            if name == repository:
-                return digest
-            found.add(digest)
-    return found.pop() if len(found) == 1 else None
+    digest = digests.digest(path, image.id, image.name, reading)
+    return image if digest is None else Image(image.name, image.id, digest)

@@ -82,7 +82,9 @@ def bounded_facts(facts: EngineFacts, cgroup: str | None) -> EngineFacts:
     image = facts.image
     if image is not None:
         image = Image(known(image.name), known(image.id), known(image.digest))
-    labels = None if facts.labels is None else redact_labels(bounded_labels(facts.labels))
+    labels = facts.labels
+    if labels:
+        labels = redact_labels(bounded_labels(labels))
     return EngineFacts(
         name=known(facts.name),
         image=image,

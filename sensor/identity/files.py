@@ -14,11 +14,14 @@ sound for the host's own root only, so below any other root a symlink is then re
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
 from enum import StrEnum, unique
+from typing import NamedTuple
+
+from sensor.identity.openat2 import OpenHow, how
+from sensor.identity.openat2 import openat2 as _openat2
 
 MAX_FILE_BYTES = 1 << 20
 """Largest file that is read where the caller names no other limit: 1 MiB."""
@@ -32,11 +35,6 @@ MAX_NAMES = 4096
 MAX_RETRIES = 4
 """How often a resolution that raced with a rename is tried again (openat2(2), EAGAIN)."""
 
-_OPENAT2 = 437
-"""The syscall's number, one for all architectures (kernel: include/uapi/asm-generic/unistd.h)."""
-
-_RESOLVE_NO_MAGICLINKS = 0x02
-_RESOLVE_IN_ROOT = 0x10
 _CHUNK = 1 << 16
 
 
@@ -72,34 +70,9 @@ _BY_ERRNO = {
 }
 
 
-class _OpenHow(ctypes.Structure):
-    """``struct open_how`` (kernel: include/uapi/linux/openat2.h)."""
-
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
-
-
-def _how(flags: int) -> _OpenHow:
-    return _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-
-
-_FILE = _how(os.O_PATH | os.O_NOFOLLOW)
-_DIRECTORY = _how(os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
-_HOW_SIZE = ctypes.sizeof(_OpenHow)
+_FILE = how(os.O_PATH | os.O_NOFOLLOW)
+_DIRECTORY = how(os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
 _REOPENED = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
-_syscall.restype = ctypes.c_long
-_syscall.argtypes = (
-    ctypes.c_long,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.POINTER(_OpenHow),
-    ctypes.c_size_t,
-)
 
 
 def failure_of(error: OSError) -> Failure:
@@ -127,6 +100,34 @@ def read(root: int, path: str, limit: int = MAX_FILE_BYTES) -> bytes | Failure:
         return failure_of(error)
     finally:
         _close(opened, descriptor)
+
+
+class Stamp(NamedTuple):
+    """What changes when a file is replaced or written; times in ns since the epoch."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+
+def stamp(root: int, path: str) -> Stamp | Failure:
+    """Return the stamp of the regular file at ``path`` below ``root``. Never raises."""
+    opened = _open_path(root, path, _FILE)
+    if isinstance(opened, Failure):
+        return opened
+    try:
+        status = os.fstat(opened)
+    except OSError as error:
+        return failure_of(error)
+    finally:
+        _close(opened, -1)
+    if not stat.S_ISREG(status.st_mode):
+        return Failure.NOT_REGULAR
+    return Stamp(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
 
 
 def exists(root: int, path: str) -> bool:
@@ -191,7 +192,7 @@ def _close(opened: int, descriptor: int) -> None:
         os.closerange(descriptor, descriptor + 1)
 
 
-def _open_path(root: int, path: str, how: _OpenHow) -> int | Failure:
+def _open_path(root: int, path: str, manner: OpenHow) -> int | Failure:
     try:
         raw = path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -200,19 +201,14 @@ def _open_path(root: int, path: str, how: _OpenHow) -> int | Failure:
         return Failure.UNSAFE
     code = errno.EAGAIN
     for _ in range(MAX_RETRIES):
-        opened, code = _openat2(root, raw, how)
+        opened, code = _openat2(root, raw, manner)
         if opened >= 0:
             return opened
         if code != errno.EAGAIN:
             break
     if code in (errno.ENOSYS, errno.EPERM):
-        return _open_by_steps(root, raw, how.flags)
+        return _open_by_steps(root, raw, manner.flags)
     return _BY_ERRNO.get(code, Failure.IO_ERROR)
-
-
-def _openat2(root: int, raw: bytes, how: _OpenHow) -> tuple[int, int]:
-    opened = int(_syscall(_OPENAT2, root, raw, how, _HOW_SIZE))
-    return opened, 0 if opened >= 0 else ctypes.get_errno()
 
 
 def _open_by_steps(root: int, raw: bytes, flags: int) -> int | Failure:

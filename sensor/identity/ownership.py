@@ -41,8 +41,10 @@ def ownership_of(
 ) -> Ownership:
     """Tell whose container it is. ``bundle_path`` is absolute."""
     path = bundle_path or ""
-    if _BUILDAH.fullmatch(request.id) or _BUILDAH.fullmatch(posixpath.basename(path)):
-        return Ownership(Engine.BUILDAH, build_step=True)
+    if "buildah" in path or "buildah" in request.id:
+        names = (request.id, posixpath.basename(path))
+        if any(_BUILDAH.fullmatch(name) for name in names):
+            return Ownership(Engine.BUILDAH, build_step=True)
     if _BUILDKIT_BUNDLE.search(path) or "/docker/buildkit/" in (request.cgroup or ""):
         in_docker = "/docker/" in path or "/docker/buildkit/" in (request.cgroup or "")
         return Ownership(Engine.DOCKER if in_docker else None, build_step=True)
