@@ -20,6 +20,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,7 @@ from sensor.model import (
 )
 from sensor.node import NodeView
 from sensor.outputs import native
+from sensor.realtime import RealTime
 from sensor.reload import Reloader
 from sensor.shipping import Shipping, ShippingSettings
 from sensor.sources import accounts, procfs
@@ -121,6 +123,8 @@ class AgentSettings:
     """Between two signs of life; 0 for none."""
     requests: bool = True
     """Whether the probes read what is asked of engines; decided when they are loaded."""
+    realtime: bool = True
+    """Whether the loop's thread may have a real-time policy, within its budget."""
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
 
 
@@ -162,6 +166,7 @@ class Agent:
         self._keeper: Keeper | None = None
         self._marked: ReadUpTo | None = None
         self._describing: Describing | None = None
+        self.real_time = RealTime()
         self._losses_until = self.started
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
@@ -211,8 +216,12 @@ class Agent:
             self._loop.add_signal_handler(signal.SIGHUP, lambda: setattr(self, "_hung_up", True))
             stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
             pin_set = loader.load(self.settings.pin_root, requests=self.settings.requests)
-            # Before the threads: they inherit it, and share one lock with the loop.
+            # Before the threads: they inherit it, and share one lock with the loop. Those of the
+            # executor are made later, by a thread that hands nothing on.
             priority.raise_own()
+            self._loop.set_default_executor(
+                ThreadPoolExecutor(thread_name_prefix="aside", initializer=priority.raise_own)
+            )
             self._keeper = Keeper(
                 self.settings.state_dir,
                 StoreSettings(
@@ -261,8 +270,19 @@ class Agent:
                 now = clock.boottime() + self.realtime_offset
                 since = max(_loaded_at(pin_set) + self.realtime_offset, now - RECALL_SPAN)
                 await self._witnesses.recall(since, now)
-            drain = Drain(self._source, self._witnesses, self._describing, self._keeper, self._feed)
+            drain = Drain(
+                self._source,
+                self._witnesses,
+                self._describing,
+                self._keeper,
+                self._feed,
+                self.real_time.account,
+            )
             drain.start()
+            if self.settings.realtime:
+                stack.callback(self.real_time.end)
+                if not self.real_time.begin():
+                    log.info("no real-time policy is allowed here: starts are told a little later")
             started()
             await self._witnesses.start(self.realtime_offset)
             tasks = [

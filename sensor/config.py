@@ -38,6 +38,8 @@ class AgentSection:
     """``debug``, ``info``, ``warning`` or ``error``."""
     heartbeat_seconds: int = 3600
     """Between two signs of life, events ``sensor``; 0 for none."""
+    realtime: bool = True
+    """Run at once when woken, for a tenth of one processor at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,10 @@ class Drain:
         describing: Describing,
         keeper: Keeper,
         feed: Callable[[list[Observation]], None],
+        account: Callable[[], None] = lambda: None,
     ) -> None:
+        """``account`` is called after each turn."""
+        self._account = account
         self._loop = asyncio.get_running_loop()
         self._source = source
         self._witnesses = witnesses
@@ -83,6 +86,7 @@ class Drain:
             self._loop.call_soon(self.turn)
         elif records:
             self._look_soon()
+        self._account()
 
     def _records(self) -> list[Observation]:
         """Drain the rings; what audit tells goes in front of a start: causes before effects."""

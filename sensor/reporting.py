@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sensor.control.status import DeliveryState
     from sensor.correlate.core import Correlator
+    from sensor.realtime import RealTime
     from sensor.sources.kernel import KernelSource
     from sensor.store.log import StoreHealth
     from sensor.witnesses import WitnessState
@@ -44,6 +45,7 @@ class Reported(Protocol):
     started: int
     probes_surviving: bool
     realtime_offset: int
+    real_time: RealTime
 
     @property
     def pin_root(self) -> Path:
@@ -121,6 +123,8 @@ def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
             ("store.dead_letters_dropped", store.dead_dropped),
             ("store.failing", int(store.failing is not None)),
         ]
+    counters.append(("realtime.active", int(agent.real_time.active)))
+    counters.append(("realtime.withdrawn", agent.real_time.withdrawn))
     counters.append(("starts.waiting", int(agent.core.waiting())))
     counters.append(("containers.known", len(agent.core.table)))
     counters.append(("containers.forgotten", agent.core.table.forgotten))

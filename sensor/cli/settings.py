@@ -76,6 +76,7 @@ def of(
         run_dir=config.agent.run_dir,
         log_level="warning" if quiet else config.agent.log_level,
         heartbeat_seconds=config.agent.heartbeat_seconds,
+        realtime=config.agent.realtime,
         capture=capture,
         cgroup_patterns=config.identity.cgroup_patterns,
         host_root=config.identity.host_root,
