@@ -139,6 +139,6 @@ def _image(
     driver = config.text("Driver")
     if driver is None or not _DRIVER.fullmatch(driver):
         return image
-    path = f"{posixpath.dirname(posixpath.dirname(directory))}/image/{driver}/repositories.json"
+    path = f"{directory.rsplit('/', 2)[0]}/image/{driver}/repositories.json"
     digest = digests.digest(path, image.id, image.name, reading)
     return image if digest is None else Image(image.name, image.id, digest)

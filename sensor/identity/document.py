@@ -93,6 +93,7 @@ EMPTY = Document()
 """No object, or one without members."""
 
 _DECODER = json.JSONDecoder()
+_WHITESPACE = " \t\n\r"
 
 
 def objects_of(values: list[object]) -> tuple[Document, ...]:
@@ -130,10 +131,13 @@ def _marks(data: bytes) -> int:
 def _value(data: bytes) -> object:
     if len(data) > MAX_VALUES and _marks(data) > MAX_VALUES:
         return Failure.TOO_MANY_VALUES
+    text = data.decode("utf-8", "surrogateescape").strip(_WHITESPACE)
+    value: object
     try:
-        value: object = _DECODER.decode(data.decode("utf-8", "surrogateescape"))
+        # What json.loads does, without the expressions that look for whitespace.
+        value, end = _DECODER.raw_decode(text)
     except RecursionError:
         return Failure.TOO_DEEP
     except ValueError:
         return Failure.MALFORMED
-    return value
+    return value if end == len(text) else Failure.MALFORMED

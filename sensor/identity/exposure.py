@@ -100,12 +100,14 @@ def sensitive_mounts(mounts: tuple[OciMount, ...]) -> tuple[Mount, ...]:
 
 def is_sensitive(source: str, *, writable: bool) -> bool:
     """Tell whether the host's file or directory at the normalised path ``source`` is sensitive."""
-    if posixpath.basename(source) in _SOCKETS:
+    if source.rpartition("/")[2] in _SOCKETS:
         return True
     if source.startswith("/var/run/"):
         source = source[len("/var") :]
-    if source in _THEMSELVES or _SECRETS_AT_HOME.fullmatch(source):
+    if source in _THEMSELVES:
         return True
+    if source.startswith("/home/"):
+        return _SECRETS_AT_HOME.fullmatch(source) is not None
     if not _TREES.hold(source):
         return False
     if _HARMLESS.hold(source) or _ENGINES_OWN.fullmatch(source):

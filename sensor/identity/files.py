@@ -91,9 +91,8 @@ def read(root: int, path: str, limit: int = MAX_FILE_BYTES) -> bytes | Failure:
     descriptor = -1
     try:
         status = os.fstat(opened)
-        refused = _refusal(status, limit)
-        if refused is not None:
-            return refused
+        if status.st_size > limit or not stat.S_ISREG(status.st_mode):
+            return _refusal(status)
         descriptor = os.open(f"/proc/self/fd/{opened}", _REOPENED)
         return _read_all(descriptor, status.st_size, limit)
     except OSError as error:
@@ -157,12 +156,10 @@ def names(root: int, path: str, limit: int = MAX_NAMES) -> tuple[str, ...] | Fai
     return tuple(sorted(found))
 
 
-def _refusal(status: os.stat_result, limit: int) -> Failure | None:
+def _refusal(status: os.stat_result) -> Failure:
     if stat.S_ISLNK(status.st_mode):
         return Failure.SYMLINK
-    if not stat.S_ISREG(status.st_mode):
-        return Failure.NOT_REGULAR
-    return Failure.TOO_LARGE if status.st_size > limit else None
+    return Failure.TOO_LARGE if stat.S_ISREG(status.st_mode) else Failure.NOT_REGULAR
 
 
 def _read_all(descriptor: int, size: int, limit: int) -> bytes | Failure:

@@ -150,6 +150,8 @@ def _mounts(config: Document) -> tuple[OciMount, ...]:
 
 
 def _annotations(annotations: Document) -> tuple[tuple[str, str], ...]:
+    if not annotations:
+        return ()
     kept = (
         (key, value)
         for key, value in annotations.pairs()

@@ -45,8 +45,9 @@ def ownership_of(
         names = (request.id, posixpath.basename(path))
         if any(_BUILDAH.fullmatch(name) for name in names):
             return Ownership(Engine.BUILDAH, build_step=True)
-    if _BUILDKIT_BUNDLE.search(path) or "/docker/buildkit/" in (request.cgroup or ""):
-        in_docker = "/docker/" in path or "/docker/buildkit/" in (request.cgroup or "")
+    below_buildkit = "/docker/buildkit/" in (request.cgroup or "")
+    if below_buildkit or ("/buildkit/" in path and _BUILDKIT_BUNDLE.search(path)):
+        in_docker = below_buildkit or "/docker/" in path
         return Ownership(Engine.DOCKER if in_docker else None, build_step=True)
     namespace = _namespace(request, path)
     if namespace is not None:
