@@ -72,8 +72,7 @@ class Drain:
         """Take what is there, a batch of bounded size; the next follows by itself."""
         if self._is_behind() and not self._source.is_pressing():
             self._describing.take()
-            if self._resting is None:
-                self._resting = self._loop.call_later(REST, self._rested)
+            self._rest()
             return
         records = self._records()
         answers = self._describing.taken()
@@ -115,8 +114,15 @@ class Drain:
         """Whether what was read already keeps the disk or the describers busy."""
         return self._describing.is_busy or self._keeper.is_behind()
 
+    def _rest(self) -> None:
+        if self._resting is None:
+            # What waits in the rings would have the loop call again and again.
+            self._loop.remove_reader(self._source.descriptor)
+            self._resting = self._loop.call_later(REST, self._rested)
+
     def _rested(self) -> None:
         self._resting = None
+        self._loop.add_reader(self._source.descriptor, self.turn)
         self.turn()
 
     async def to_the_end(self) -> None:

@@ -54,7 +54,7 @@ _MAY_HOLD = re.compile(rf"(?i)[:=]|-----BEGIN|\b(?:bearer|basic)\s|{_TOKENS}")
 """What every text that one of the patterns fits has in it. Most words have nothing of it, and the
 patterns one by one cost more than everything else that is made of a start."""
 
-_MAY_BE_MORE = re.compile(rf"[\s:=]|{_TOKENS}")
+_NOT_PLAIN = re.compile(rf"[\s:=]|{_TOKENS}")
 """The same of a single word, where upper and lower case make a difference: a third of the cost."""
 
 NAMES_REMEMBERED = 512
@@ -74,9 +74,14 @@ def is_secret_name(name: str) -> bool:
     return _is_secret(name[-MAX_NAME:])
 
 
+def is_plain(text: str) -> bool:
+    """Tell whether a text is one word in which no credential can be."""
+    return _NOT_PLAIN.search(text) is None
+
+
 def without_credentials(text: str) -> str:
     """Replace what is a credential by its own look, or by a name in the same text."""
-    if _MAY_BE_MORE.search(text) is None or _MAY_HOLD.search(text) is None:
+    if _MAY_HOLD.search(text) is None:
         return text
     for pattern, replacement in _CREDENTIALS:
         text = pattern.sub(replacement, text)

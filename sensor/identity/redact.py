@@ -11,9 +11,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sensor.identity.credentials import REDACTED, is_secret_name, without_credentials
+from sensor.identity.credentials import (
+    REDACTED,
+    is_plain,
+    is_secret_name,
+    without_credentials,
+)
 from sensor.identity.text import CUT, bounded
 
 if TYPE_CHECKING:
@@ -78,6 +84,38 @@ _TELLING = _CLIENTS.keys() | {client.after for client in _CLIENTS.values() if cl
 """Words that decide what the options after them mean."""
 
 
+MAX_OPTION = 64
+"""Characters of an option without a value whose meaning is remembered."""
+
+OPTIONS_REMEMBERED = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """What an option means by itself, whichever program it is for."""
+
+    assignment_next: bool
+    header_next: bool
+    script_next: bool
+    secret: str | None
+    """Its name, if it takes a secret."""
+    value: str | None
+    """What is joined to a name that takes a secret."""
+
+
+@lru_cache(OPTIONS_REMEMBERED)
+def _option_of(word: str) -> _Option:
+    named = _OPTION.fullmatch(word)
+    secret = named is not None and is_secret_name(named[1])
+    return _Option(
+        assignment_next=_ENV_OPTION.fullmatch(word) is not None,
+        header_next=word in ("-H", "--header"),
+        script_next=_SCRIPT_OPTION.fullmatch(word) is not None,
+        secret=named[1] if named is not None and secret else None,
+        value=named[3] if named is not None and secret else None,
+    )
+
+
 @dataclass(slots=True)
 class _Reader:
     """Reads words in their order; remembers what the last ones make of the next."""
@@ -114,29 +152,33 @@ class _Reader:
     def _option(self, word: str) -> str | None:
         """Read an option; None for a word that is none, or none that bears on secrets."""
         if not word.startswith("-"):
-            self.programs.update(_TELLING & {word.rpartition("/")[2]})
+            program = word.rpartition("/")[2]
+            if program in _TELLING:
+                self.programs.add(program)
             return None
-        joined = _JOINED_ENV.fullmatch(word)
+        joined = _JOINED_ENV.fullmatch(word) if "=" in word else None
         if joined is not None:
             return f"{joined[1]}{joined[2]}={_value(joined[3])}"
         by_client = self._client_option(word)
         if by_client is not None:
             return by_client
-        self.assignment_next = _ENV_OPTION.fullmatch(word) is not None
-        self.header_next = word in ("-H", "--header")
-        self.script_next = _SCRIPT_OPTION.fullmatch(word) is not None
-        return self._secret_option(word)
-
-    def _secret_option(self, word: str) -> str | None:
-        option = _OPTION.fullmatch(word)
-        if option is None or not is_secret_name(option[1]):
+        if "=" not in word and len(word) <= MAX_OPTION:
+            option = _option_of(word)
+        else:
+            option = _option_of.__wrapped__(word)
+        self.assignment_next = option.assignment_next
+        self.header_next = option.header_next
+        self.script_next = option.script_next
+        if option.secret is None:
             return None
-        if option[2] is not None:
-            return f"{option[1]}={_value(option[3])}"
+        if option.value is not None:
+            return f"{option.secret}={_value(option.value)}"
         self.secret_next = True
         return word
 
     def _client_option(self, word: str) -> str | None:
+        if not self.programs:
+            return None
         for name in self.programs & _CLIENTS.keys():
             client = _CLIENTS[name]
             if client.after is not None and client.after not in self.programs:
@@ -151,7 +193,7 @@ class _Reader:
 
     @staticmethod
     def _assignment(word: str) -> str:
-        match = _ASSIGNMENT.fullmatch(word)
+        match = _ASSIGNMENT.fullmatch(word) if "=" in word else None
         if match is None or not is_secret_name(match[1]):
             return word
         return f"{match[1]}={_value(match[2])}"
@@ -192,6 +234,8 @@ def _redacted(word: str, reader: _Reader) -> str:
 
 def _within(word: str) -> str:
     """Redact what stands inside a word, reading it as a command line if it has spaces."""
+    if is_plain(word):
+        return word
     word = without_credentials(word)
     if _SPACE.search(word) is None:
         return word
