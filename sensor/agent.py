@@ -98,8 +98,8 @@ _U32_LEN = 4
 
 log = logging.getLogger("castoff")
 
-Sink = Callable[[Event, bytes], None]
-"""Takes an event and its JSON line."""
+Sink = Callable[[Event, bytes, bool], None]
+"""Takes an event, its JSON line, and whether another follows that it may wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,11 +368,13 @@ class Agent:
             self._record(now, tuple(observations))
         outcome = self.core.feed(now, observations)
         lines: list[bytes] = []
-        for event in outcome.events:
+        for number, event in enumerate(outcome.events, start=1):
             lines.append(line := native.encode_line(event))
             self.events[event.type] += 1
+            # The first goes out at once, the others of a backlog together.
+            more = 1 < number < len(outcome.events)
             for sink in self.sinks:
-                sink(event, line)
+                sink(event, line, more)
         if self._describing is not None:
             self._describing.submit(outcome.requests)
             self._describing.expect(awaited=self.core.waiting())

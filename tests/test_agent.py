@@ -112,7 +112,7 @@ class Node:
             agent = Agent(settings)
             changed, ready = asyncio.Event(), asyncio.Event()
 
-            def sink(event: Event, _line: bytes) -> None:
+            def sink(event: Event, _line: bytes, _more: object) -> None:
                 self.events.append(event)
                 changed.set()
                 if event.sensor is not None and event.sensor.action == "inventory_taken":

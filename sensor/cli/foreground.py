@@ -33,8 +33,8 @@ async def _run(
     render, head = renderer(output)
     stream = LineStream(STDOUT, agent.on_output_loss)
 
-    def sink(event: Event, line: bytes) -> None:
-        stream.write(line if output == "-" else render(event))
+    def sink(event: Event, line: bytes, more: bool) -> None:  # noqa: FBT001 - Sink has it so
+        stream.write(line if output == "-" else render(event), more=more)
         if stream.closed:
             agent.stop()
 

@@ -67,14 +67,17 @@ class LineStream:
         """Bytes that wait for the reader."""
         return len(self._backlog)
 
-    def write(self, line: bytes) -> bool:
-        """Write a line now or later; False when it was dropped."""
+    def write(self, line: bytes, *, more: bool = False) -> bool:
+        """Write a line now or later; False when it was dropped.
+
+        With ``more`` it waits for the next one, which has to come at once.
+        """
         if self.closed or len(self._backlog) + len(line) > self._limit:
             self.dropped += 1
             self._unreported += 1
             return False
         self._backlog += line
-        if not self._waiting:
+        if not self._waiting and not (more and len(self._backlog) < WRITE_SIZE):
             self._pump()
         self._report_loss()
         return True

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.outputs.stream import LineStream
+from sensor.outputs.stream import WRITE_SIZE, LineStream
 
 LINE = b"x" * 1023 + b"\n"
 
@@ -79,6 +79,23 @@ def test_lines_arrive_in_order_and_whole_from_a_slow_reader(ends: tuple[int, int
         got, flushed = await asyncio.gather(read_lines(reader, len(lines)), out.flush(5))
         assert flushed
         assert got == b"".join(lines)
+        out.close()
+
+    in_loop(scenario)
+
+
+def test_a_line_that_another_follows_waits_for_it(ends: tuple[int, int]) -> None:
+    writer, reader = ends
+
+    async def scenario() -> None:
+        out = LineStream(writer, lambda lost: pytest.fail(f"{lost} lost"))
+        assert out.write(b"first\n", more=True)
+        assert out.backlog == len(b"first\n")
+        assert out.write(b"second\n")
+        assert out.backlog == 0
+        assert await read_lines(reader, 2) == b"first\nsecond\n"
+        assert out.write(b"z" * WRITE_SIZE, more=True)
+        assert out.backlog < WRITE_SIZE, "what fills a pipe waits for nothing"
         out.close()
 
     in_loop(scenario)
