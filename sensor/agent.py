@@ -17,7 +17,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -80,10 +79,6 @@ CHECKPOINT = 60.0
 
 RECALL_SPAN = 86_400_000_000_000
 """Nanoseconds of the engines' past that an agent asks for when it finds a backlog."""
-
-SWITCH_SECONDS = 0.0005
-"""After how long a thread that waits for the interpreter gets it (5 ms otherwise): a describer
-waits anew after each of some twenty system calls."""
 
 DRAIN_STEP = 0.005
 """Seconds between looks at what a stopping agent waits for."""
@@ -209,7 +204,6 @@ class Agent:
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Run until :meth:`stop`; ``started`` is called once the rings are being read."""
         memory.one_arena()
-        sys.setswitchinterval(SWITCH_SECONDS)
         async with AsyncExitStack() as stack:
             stack.callback(os.close, lock_node(self.settings.run_dir))
             # One that comes before everything is there waits for that.

@@ -2,8 +2,9 @@
 
 A description is asked for when a runtime's ``create`` is seen, tens of milliseconds before the init
 runs. Most answers come while no start waits for them: those wake nobody and are taken with the next
-records. An answer that a start waits for wakes the loop; of many under way, those of some moments
-go together, since the loop and the threads that describe take turns, and each turn costs.
+records. An answer that a start waits for wakes the loop. Of many under way all go together: the
+loop and the thread that describes share one interpreter, and a description takes three times as
+long while the loop is at work.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
     from sensor.model import CgroupIdentity, CgroupPaths, ProcessKey
 
 MANY = 64
-"""Descriptions under way from which on their answers are taken together."""
+"""Descriptions under way from which on their answers are taken when all of them are there."""
 
 MOST = 256
 """Descriptions under way beyond which no more is read: all of a backlog would wait for them at
 once, most in vain, and go out together."""
 
-TOGETHER = 0.005
-"""Seconds over which answers are gathered then."""
+TOGETHER = 0.05
+"""Seconds after which those that are there are taken all the same."""
 
 
 class Describing:
@@ -44,7 +45,11 @@ class Describing:
         self._describer = describer
         self._feed = feed
         self._answers: deque[tuple[DescribeRequest, Description]] = deque()
+        self.on_taken: Callable[[], None] = _nothing
+        """Called when answers were fed."""
         self._due = False
+        self._gathering = False
+        """Whether ``take`` is called after ``TOGETHER``, if not before."""
         self._awaited = False
         self._discovery: asyncio.Task[None] | None = None
         self._worker = Worker(describer.describe, self._described)
@@ -71,12 +76,18 @@ class Describing:
     def _described(self, request: DescribeRequest, description: Description) -> None:
         """From a thread of the worker."""
         self._answers.append((request, description))
-        if self._awaited and not self._due:
+        if not self._awaited or self._due:
+            return
+        if self.under_way < MANY or len(self._answers) >= self.under_way:
             self._due = True
-            if self.under_way < MANY:
-                self._loop.call_soon_threadsafe(self.take)
-            else:
-                self._loop.call_soon_threadsafe(self._loop.call_later, TOGETHER, self.take)
+            self._loop.call_soon_threadsafe(self.take)
+        elif not self._gathering:
+            self._gathering = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, TOGETHER, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self.take()
 
     def take(self) -> None:
         """Feed the answers that are there."""
@@ -85,6 +96,7 @@ class Describing:
         answers = self.taken()
         if answers:
             self._feed(answers)
+            self.on_taken()
 
     def taken(self) -> list[Observation]:
         """Return the answers that are there, to be fed with something else."""
@@ -132,3 +144,7 @@ class Describing:
     def close(self) -> None:
         """End the threads; nothing is answered any more."""
         self._worker.close()
+
+
+def _nothing() -> None:
+    pass
