@@ -29,11 +29,14 @@
 #define USER_GUESSES_PER_SECOND 256
 #define CAUSES_WINDOW (10 * CLOCK_SECOND) /* in which what caused a start may have happened */
 #define LOOKED_FOR CLOCK_SECOND /* the agent looks several times in as long, sensor/draining.py */
-#define VERB_WITHIN 1024
+#define VERB_WITHIN 512
 #define WORD_CREATE 0x0063726561746500ULL /* "\0create\0" */
 #define WORD_RESTORE 0x726573746f726500ULL /* "restore\0" */
 #define WORD_START 0x00737461727400ULL /* "\0start\0" */
 #define WORD_RUN 0x0072756e00ULL /* "\0run\0" */
+#define WORD_PAUSE 0x00706175736500ULL /* "\0pause\0" */
+#define WORD_RESUME 0x00726573756d6500ULL /* "\0resume\0" */
+#define QUIET_EXIT 0x80000000U /* beside the level in struct lineage: its root's end is not told */
 #define SIGNAL_GROUP_EXIT 4
 #define UNSET 0xffffffff
 
@@ -483,7 +486,7 @@ static __always_inline bool is_init(struct lineage *lineage, u64 task, u32 mnt_n
 	u64 pid = read_pointer(task, OFF_task_struct_thread_pid);
 	u32 level = namespace_level(pid);
 
-	if (level > lineage->level && innermost_pid(pid, level) == 1)
+	if (level > (lineage->level & ~QUIET_EXIT) && innermost_pid(pid, level) == 1)
 		return true;
 	return mnt_ns != lineage->mnt_ns && !started_mounts.lookup(&mnt_ns) &&
 	       is_session_leader(task, pid);
@@ -521,12 +524,19 @@ static __always_inline void report_init(u64 task, u32 pid, u64 start_time, u32 m
 	submit_lifecycle(scratch, RECORD_INIT_EXEC, true);
 }
 
+/* What a runtime's command line asks for, as far as it matters here. */
+enum work {
+	WORK_BACKGROUND, /* delete, state, kill, exec, ... */
+	WORK_STARTS, /* the init's execve is about to come */
+	WORK_INTERRUPTS, /* pause, resume: done when the command ends well */
+	WORK_CREATES, /* create, run, restore: the agent has to look at once, and at the end */
+};
+
 /*
- * Whether a command line holds a word with which OCI runtimes make or start a container (the
- * runtime-spec's operations, and runc's run and restore). All else that a runtime does can wait. A
- * word beyond what is looked at counts as one.
+ * Find the verb of an OCI runtime (the runtime-spec's operations, and runc's others) among the words
+ * of a command line. A verb beyond what is looked at counts as the one that matters most.
  */
-static __always_inline bool begins_container(struct scratch *scratch)
+static __always_inline enum work work_of(struct scratch *scratch)
 {
 	u32 offset = scratch->record.size - scratch->record.argv_len - sizeof(struct record);
 	u32 length = scratch->record.argv_len;
@@ -536,43 +546,53 @@ static __always_inline bool begins_container(struct scratch *scratch)
 #pragma nounroll
 	for (i = 0; i < VERB_WITHIN; i++) {
 		if (i >= length)
-			return false;
+			return WORK_BACKGROUND;
 		last = last << 8 | (u8)scratch->tail[(offset + i) & TAIL_MASK];
 		if (last == WORD_CREATE || last == WORD_RESTORE ||
-		    (last & 0xffffffffffffffULL) == WORD_START ||
 		    (last & 0xffffffffffULL) == WORD_RUN)
-			return true;
+			return WORK_CREATES;
+		if ((last & 0xffffffffffffffULL) == WORD_START)
+			return WORK_STARTS;
+		if (last == WORD_RESUME || (last & 0xffffffffffffffULL) == WORD_PAUSE)
+			return WORK_INTERRUPTS;
 	}
-	return true;
+	return WORK_CREATES;
 }
 
-static __always_inline void report_command(u64 task, u32 role, u8 flags, struct lineage *lineage)
+static __always_inline enum work report_command(u64 task, u32 role, u8 flags,
+						struct lineage *lineage)
 {
+	enum work work = WORK_CREATES;
 	struct scratch *scratch;
 
 	if (!command_allowed(task, RECORD_COMMAND_EXEC))
-		return;
+		return work;
 	scratch = begin(RECORD_COMMAND_EXEC);
 	if (!scratch)
-		return;
+		return work;
 	scratch->record.role = role;
 	scratch->record.flags = flags;
 	set_root(&scratch->record, lineage, lineage ? lineage->kind : LINEAGE_NONE);
 	fill_identity(scratch, task);
 	fill_cwd(scratch, task);
 	fill_argv(scratch, task);
+	if (role == ROLE_RUNTIME)
+		work = work_of(scratch);
 	submit_commands(scratch, RECORD_COMMAND_EXEC,
-			role == ROLE_RUNTIME ? begins_container(scratch)
+			role == ROLE_RUNTIME ? work == WORK_CREATES || work == WORK_STARTS
 					     : role == ROLE_ENGINE && !lineage);
+	return work;
 }
 
-static __always_inline void found_lineage(u64 task, u32 pid, u64 start_time, u32 mnt_ns, u32 kind)
+/* ``quiet``: QUIET_EXIT when nobody needs to know how the command ends. */
+static __always_inline void found_lineage(u64 task, u32 pid, u64 start_time, u32 mnt_ns, u32 kind,
+					  u32 quiet)
 {
 	struct lineage lineage = {
 		.root_start_time = start_time,
 		.root_pid = pid,
 		.mnt_ns = mnt_ns,
-		.level = namespace_level(read_pointer(task, OFF_task_struct_thread_pid)),
+		.level = namespace_level(read_pointer(task, OFF_task_struct_thread_pid)) | quiet,
 		.kind = kind,
 	};
 
@@ -586,6 +606,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct name executable = {};
 	struct name comm = {};
 	struct lineage *lineage = lineages.lookup(&pid);
+	enum work work;
 	u64 start_time;
 	u32 mnt_ns;
 	u32 role;
@@ -631,13 +652,14 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	if ((role == ROLE_RUNTIME || role == ROLE_ENGINE) && lineage &&
 	    lineage->kind == LINEAGE_RUNTIME && lineage->root_pid != pid)
 		return 0;
-	report_command(task, role, flags, lineage);
+	work = report_command(task, role, flags, lineage);
 	if (role == ROLE_RUNTIME)
-		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_RUNTIME);
+		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_RUNTIME,
+			      work < WORK_INTERRUPTS ? QUIET_EXIT : 0);
 	else if (role != ROLE_CLIENT)
-		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_SUPERVISOR);
+		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_SUPERVISOR, 0);
 	else if (!lineage)
-		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_CLIENT);
+		found_lineage(task, pid, start_time, mnt_ns, LINEAGE_CLIENT, 0);
 	return 0;
 }
 
@@ -732,7 +754,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 			return 0;
 		mnt_ns = mount_namespace(task);
 		if (copy.root_pid == pid) {
-			if (copy.kind != LINEAGE_SUPERVISOR &&
+			if (copy.kind != LINEAGE_SUPERVISOR && !(copy.level & QUIET_EXIT) &&
 			    command_allowed(task, RECORD_COMMAND_EXIT))
 				report_command_exit(task, signal, &copy);
 		} else if (is_init(&copy, read_pointer(task, OFF_task_struct_group_leader),
@@ -768,7 +790,7 @@ int on_cgroup_mkdir(struct bpf_raw_tracepoint_args *ctx)
 		found_lineage(task, pid,
 			      read_pointer(read_pointer(task, OFF_task_struct_group_leader),
 					   OFF_task_struct_start_time),
-			      mount_namespace(task), LINEAGE_CGROUP_MAKER);
+			      mount_namespace(task), LINEAGE_CGROUP_MAKER, 0);
 		lineage = lineages.lookup(&pid);
 		if (!lineage)
 			return 0;

@@ -125,7 +125,7 @@ struct lineage {
 	u64 root_start_time;
 	u32 root_pid;
 	u32 mnt_ns; /* the root's, at the time it became one */
-	u32 level; /* of the root's pid namespace */
+	u32 level; /* of the root's pid namespace, and QUIET_EXIT */
 	u32 kind;
 };
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import __version__, inventory, memory, priority, reporting
+from sensor.beat import BEAT
 from sensor.control.server import ControlServer
 from sensor.control.storelog import StoreLog
 from sensor.correlate.core import Correlator, Parsers
@@ -64,8 +65,9 @@ if TYPE_CHECKING:
 HOUSEKEEPING = 2.0
 """Seconds between looks at losses and clock."""
 
-SETTLE_PACE = 0.2
-"""Seconds until what led to no event is noted and released: a start makes a dozen such batches."""
+SETTLE_PACE = 2 * BEAT
+"""Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
+makes a handful of batches, and each note is a transaction's worth of work."""
 
 CLOCK_TOLERANCE = 1_000_000
 """Nanoseconds that the wall clock may drift before the core is told."""
@@ -271,6 +273,7 @@ class Agent:
                 self._keeper,
                 self._feed,
                 self.real_time.account,
+                self._on_beat,
             )
             drain.start()
             if self.settings.realtime:
@@ -376,17 +379,20 @@ class Agent:
         self._keep(outcome.events, lines)
 
     def _keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
-        """Store what came of a batch; what led to no event is noted a little later."""
+        """Store the events of a batch; what else is known of it is noted a little later."""
         if self._keeper is None:
             return
         if events:
             self._keeper.keep(events, lines)
-            self._settle(self._keeper)
-        elif self._settling is None:
+        if self._settling is None:
             self._settling = self._loop.call_later(SETTLE_PACE, self._settle, self._keeper)
         if self._source is not None and self._source.is_filling():
             # The disk does not keep up: rather lose the insurance than new records.
             self._release(self._source.read_up_to())
+
+    def _on_beat(self) -> None:
+        if self._settling is not None and self._keeper is not None:
+            self._settle(self._keeper)
 
     def _settle(self, keeper: Keeper) -> None:
         """Note what changed, and have the kernel's records go when that is durable.

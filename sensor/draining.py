@@ -1,6 +1,6 @@
 """When the rings are read: at once for what is urgent, seldom for the rest, not while behind.
 
-    urgent record ──▶ drain ──▶ records came: look again after LOOK_FIRST
+    urgent record ──▶ drain ──▶ records came: look again on the next beat
                        ▲  ▲         │ nothing new: after twice as long, up to LOOK_LAST
                        │  └─────────┘
                        └── every two seconds, by the agent's housekeeping
@@ -15,6 +15,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from sensor.beat import BEAT, next_beat
 from sensor.correlate.supervision import begins_engine
 from sensor.model import CommandExec, InitExec, InitExit, Observation
 
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     from sensor.sources.kernel import KernelSource
     from sensor.witnesses import Witnesses
 
-LOOK_FIRST = 0.1
 LOOK_LAST = 0.8
-"""Seconds until the rings are looked at again after they held something, doubled while nothing is:
-most commands, the ends of all, and the end of who lived for less than a second wake nobody."""
+"""Seconds until the rings are looked at again, at most, while they hold nothing new: most commands,
+the ends of all, and the end of who lived for less than a second wake nobody."""
 
 SWITCH_SECONDS = 0.0005
 """After how long a thread that waits for the interpreter gets it: a describer waits anew after each
@@ -60,9 +60,11 @@ class Drain:
         keeper: Keeper,
         feed: Callable[[list[Observation]], None],
         account: Callable[[], None] = lambda: None,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """``account`` is called after each turn."""
+        """``account`` is called after each turn, ``on_beat`` after one that nobody asked for."""
         self._account = account
+        self._on_beat = on_beat
         self._loop = asyncio.get_running_loop()
         self._source = source
         self._witnesses = witnesses
@@ -115,19 +117,22 @@ class Drain:
         return rest
 
     def _look_soon(self) -> None:
-        """Look again after LOOK_FIRST: an end, say, follows its start without waking anybody."""
+        """Look again on the next beat: an end, say, follows its start without waking anybody."""
+        at = next_beat(self._loop.time())
         if self._looking is not None:
-            if self._looking.when() <= self._loop.time() + LOOK_FIRST:
+            if self._looking.when() <= at:
                 return
             self._looking.cancel()
-        self._looking = self._loop.call_later(LOOK_FIRST, self._look_again, LOOK_FIRST)
+        self._looking = self._loop.call_at(at, self._look_again, BEAT)
 
     def _look_again(self, waited: float) -> None:
         self._looking = None
         before = self._source.observations
         self.turn()
+        self._on_beat()
         if self._source.observations == before and waited < LOOK_LAST:
-            self._looking = self._loop.call_later(2 * waited, self._look_again, 2 * waited)
+            at = next_beat(self._loop.time(), 2 * waited - BEAT)
+            self._looking = self._loop.call_at(at, self._look_again, 2 * waited)
 
     def _is_behind(self) -> bool:
         """Whether what was read already keeps the disk or the describers busy."""

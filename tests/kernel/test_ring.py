@@ -20,7 +20,7 @@ from sensor.kernel import loader, pins, ring
 from sensor.kernel.libbpf import BpfMap
 from sensor.kernel.record import Kind, decode
 from sensor.kernel.ring import Ring
-from sensor.model import CommandExec, InitExit
+from sensor.model import CommandExec, CommandExit, InitExit
 from tests.kernel.live import Bundle, Probes, take
 from tests.kernel.sample_ring import BUSY, DISCARDED, PAGE, FakeRing
 
@@ -313,17 +313,19 @@ def test_a_reader_that_releases_nothing_is_woken_by_the_next_runtime(
 
 
 LONG = "--log=" + 300 * "x"
-URGENT = {
-    "create": (("--root", "/run/r", "--log", "l", "create", "--bundle", "b", "web"), True),
-    "run": (("run", "web"), True),
-    "start": (("--root=/r", "start", "web"), True),
-    "restore": (("restore", "web"), True),
-    "behind-long-options": ((*[LONG] * 5, "create", "web"), True),
-    "beyond-what-is-looked-at": ((*[LONG] * 5, "state", "web"), True),
-    "delete": (("--root", "/run/r", "delete", "--force", "web"), False),
-    "state": (("state", "web"), False),
-    "part-of-a-word": (("state", "restart", "runner", "recreate"), False),
-    "nothing": ((), False),
+WORK = {
+    "create": (("--root", "/run/r", "--log", "l", "create", "--bundle", "b", "web"), True, True),
+    "run": (("run", "web"), True, True),
+    "restore": (("restore", "web"), True, True),
+    "start": (("--root=/r", "start", "web"), True, False),
+    "pause": (("pause", "web"), False, True),
+    "resume": (("--root", "/run/r", "resume", "web"), False, True),
+    "behind-long-options": ((LONG, "state", "web"), False, False),
+    "beyond-what-is-looked-at": ((LONG, LONG, "state", "web"), True, True),
+    "delete": (("--root", "/run/r", "delete", "--force", "web"), False, False),
+    "state": (("state", "web"), False, False),
+    "part-of-a-word": (("state", "restart", "runner", "recreate"), False, False),
+    "nothing": ((), False, False),
 }
 
 
@@ -333,9 +335,9 @@ def by_a_parent_of_its_own(*command: str | Path) -> None:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize(("words", "urgent"), URGENT.values(), ids=URGENT)
+@pytest.mark.parametrize(("words", "urgent", "ends"), WORK.values(), ids=WORK)
 def test_a_runtime_that_begins_a_container_wakes_and_all_else_is_background(
-    small: Probes, tool: Path, tmp_path: Path, words: tuple[str, ...], *, urgent: bool
+    small: Probes, tool: Path, tmp_path: Path, words: tuple[str, ...], *, urgent: bool, ends: bool
 ) -> None:
     runtime = idle_program(tmp_path, "crun")
     take(small.commands)
@@ -348,6 +350,10 @@ def test_a_runtime_that_begins_a_container_wakes_and_all_else_is_background(
     records = take(small.commands)
     assert numbers(records, tool) == [1]
     assert numbers(records, runtime) == [2]
+    seen = [decode(data) for data in records]
+    (began,) = [one for one in seen if isinstance(one, CommandExec) and one.argv[1:2] == ("2",)]
+    ended = [one.process for one in seen if isinstance(one, CommandExit)]
+    assert (began.process.key in ended) is ends, "its end is told where it means something"
 
 
 @pytest.mark.kernel

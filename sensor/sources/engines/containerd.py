@@ -23,7 +23,6 @@ from sensor.kernel import clock
 from sensor.model import ContainerId, EngineEvent, Witness
 from sensor.sources.engines import wire
 from sensor.sources.engines.grpc import Call, Channel
-from sensor.sources.engines.pace import PACE
 from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused
 from sensor.sources.engines.wire import WireError
 
@@ -186,7 +185,7 @@ class ContainerdSession:
         except (EngineLost, WireError) as error:
             raise ListRefused(str(error)) from error
         finally:
-            self._channel.pace = PACE
+            self._channel.paced = True
         return tuple(found)
 
     async def receive(self) -> tuple[EngineEvent, ...]:

@@ -15,7 +15,6 @@ from sensor.sources.engines.docker_messages import (
 )
 from sensor.sources.engines.framing import LineSplitter
 from sensor.sources.engines.http import Exchange
-from sensor.sources.engines.pace import PACE
 from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class DockerSession:
             body = await self._stream.body(TEXT_MAX) or b""
             text = body.decode("utf-8", "replace").strip()
             raise EngineLost(f"/events answered {self._stream.status}: {text[:200]}")
-        self._stream.pace = PACE
+        self._stream.paced = True
 
     async def running(self) -> tuple[EngineEvent, ...]:
         """List what runs; see ``Session``."""

@@ -98,8 +98,8 @@ class Channel:
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._calls: dict[int, Call] = {}
         self._lost: EngineLost | None = None
-        self.pace = 0.0
-        """Seconds between two looks at the socket."""
+        self.paced = False
+        """Whether the socket is looked at on the beat only."""
         self._h2.initiate_connection()
         self._flush()
         self._pump = asyncio.create_task(self._read())
@@ -172,7 +172,7 @@ class Channel:
                 for event in self._h2.receive_data(data):
                     self._take(event)
                 self._flush()
-                await rest(self._writer.transport, self.pace)
+                await rest(self._writer.transport, paced=self.paced)
         except EngineLost as error:
             lost = error
         except ProtocolError as error:

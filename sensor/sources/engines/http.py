@@ -26,8 +26,8 @@ class Exchange:
         self._h11 = h11.Connection(h11.CLIENT)
         self._ahead: h11.Event | None = None
         self.status = 0
-        self.pace = 0.0
-        """Seconds between two looks at the socket."""
+        self.paced = False
+        """Whether the socket is looked at on the beat only."""
 
     @classmethod
     async def get(cls, path: str, target: str) -> Exchange:
@@ -71,7 +71,7 @@ class Exchange:
         try:
             while (event := self._h11.next_event()) is h11.NEED_DATA:
                 self._h11.receive_data(await self._reader.read(READ_BYTES))
-                await rest(self._writer.transport, self.pace)
+                await rest(self._writer.transport, paced=self.paced)
         except h11.RemoteProtocolError as error:
             raise EngineLost(f"no HTTP: {error}") from error
         if isinstance(event, h11.Event):
