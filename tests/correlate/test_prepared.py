@@ -1,0 +1,173 @@
+"""Answers that are prepared: given for the same question only, and never other than found anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.correlate.callers import AUDIT_EARLY, CallerLog
+from sensor.correlate.initiator import Attributor, Subject
+from sensor.correlate.prepared import PREPARED_MAX, PreparedAnswers
+from sensor.model import Confidence, ContainerId, Event
+from tests.correlate.scenario import (
+    DB,
+    MS,
+    WEB,
+    Core,
+    ancestor,
+    audited,
+    below,
+    caller,
+    connects,
+    ns,
+    requests,
+    supervised,
+    typed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.model import Observation
+
+SHIM = ancestor("containerd-shim-runc-v2", 60)
+ANN, BOB = 50, 51
+EARLY = AUDIT_EARLY / MS
+
+LEARNT: dict[str, Callable[[CallerLog, float], None]] = {
+    "connect": lambda log, at: log.add_connect(connects(at, caller(70))),
+    "request": lambda log, at: log.add_request(
+        requests(at, caller(70), "POST /containers/web/start")
+    ),
+    "client": lambda log, at: log.add_client(typed(at, "docker start web", ANN)),
+    "audit": lambda log, at: log.add_audit(audited(at + EARLY, ANN)),
+}
+
+
+@pytest.fixture
+def log() -> CallerLog:
+    return CallerLog()
+
+
+@pytest.fixture
+def answers(log: CallerLog) -> PreparedAnswers[str, str]:
+    made: PreparedAnswers[str, str] = PreparedAnswers(log)
+    made.keep(WEB.id, "who?", ns(10), "ann")
+    return made
+
+
+def test_an_answer_is_given_once_and_for_its_own_question(
+    answers: PreparedAnswers[str, str],
+) -> None:
+    assert answers.has(WEB.id, "who?")
+    assert answers.take(DB.id, "who?") is None
+    assert answers.take(WEB.id, "who?") == "ann"
+    assert answers.take(WEB.id, "who?") is None
+    answers.keep(WEB.id, "who?", ns(10), "ann")
+    assert answers.take(WEB.id, "who else?") is None
+    assert len(answers) == 0
+
+
+@pytest.mark.parametrize("learn", LEARNT.values(), ids=LEARNT)
+@pytest.mark.parametrize(("at", "holds"), [(9, False), (10, False), (11, True)])
+def test_what_is_learnt_of_the_time_before_makes_it_void(
+    log: CallerLog,
+    answers: PreparedAnswers[str, str],
+    learn: Callable[[CallerLog, float], None],
+    at: float,
+    *,
+    holds: bool,
+) -> None:
+    learn(log, at)
+    assert answers.has(WEB.id, "who?") is holds
+    assert (answers.take(WEB.id, "who?") == "ann") is holds
+
+
+def test_another_supervisor_makes_it_void(
+    log: CallerLog, answers: PreparedAnswers[str, str]
+) -> None:
+    shim = supervised(5, WEB, "conmon", "-c", WEB.id, above=ancestor("podman", 61))
+    log.add_supervisor(WEB.id, shim)
+    assert not answers.has(WEB.id, "who?")
+    answers.keep(WEB.id, "who?", ns(10), "bob")
+    assert answers.take(WEB.id, "who?") == "bob"
+
+
+def test_answers_are_bounded(log: CallerLog) -> None:
+    answers: PreparedAnswers[str, int] = PreparedAnswers(log)
+    for number in range(PREPARED_MAX + 1):
+        answers.keep(ContainerId(f"{number:064x}"), "who?", ns(10), number)
+    assert len(answers) == PREPARED_MAX
+    assert answers.take(ContainerId(f"{0:064x}"), "who?") is None
+
+
+# ------------------------------------------------------------------ in the core
+
+BEFORE = st.integers(0, 9)
+PEOPLE = st.sampled_from([ANN, BOB])
+SEEN = st.one_of(
+    st.builds(
+        typed,
+        BEFORE,
+        st.sampled_from(["docker start web", "docker run --name web nginx", "docker run nginx"]),
+        PEOPLE,
+    ),
+    st.builds(lambda at, pid: connects(at, caller(pid)), BEFORE, st.sampled_from([ANN, 77, 78])),
+    st.builds(
+        lambda at, pid, name: requests(at, caller(pid), f"POST /containers/{name}/start"),
+        BEFORE,
+        st.sampled_from([ANN, 77]),
+        st.sampled_from([WEB.id, "web", "db"]),
+    ),
+    st.builds(audited, BEFORE, PEOPLE),
+)
+
+
+def told(observations: list[Observation]) -> Event:
+    core = Core()
+    for observation in observations:
+        core >> observation
+    return core.start
+
+
+@given(
+    early=st.lists(SEEN, max_size=5),
+    late=st.lists(SEEN, max_size=3),
+    later=st.lists(SEEN, max_size=2),
+)
+def test_a_prepared_cause_is_what_would_have_been_found(
+    early: list[Observation], late: list[Observation], later: list[Observation]
+) -> None:
+    created: list[Observation] = [below(WEB.create(10), SHIM), WEB.described(11)]
+    made: list[Observation] = [
+        *early,
+        *created,
+        *late,
+        WEB.other(13, "start"),
+        *later,
+        WEB.execs(15),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Attributor, "prepare", lambda *_: None)
+        found = told(made)
+    assert told(made) == found
+
+
+def test_a_certain_cause_is_prepared_and_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[ContainerId] = []
+    search = Attributor._by_identifier
+
+    def counted(self: Attributor, subject: Subject) -> object:
+        searched.append(subject.id)
+        return search(self, subject)
+
+    monkeypatch.setattr(Attributor, "_by_identifier", counted)
+    core = Core()
+    core >> typed(0, "docker start web", ANN) >> below(WEB.create(10), SHIM) >> WEB.described(11)
+    assert searched == [WEB.id]
+    core >> WEB.other(13, "start") >> WEB.execs(15)
+    assert searched == [WEB.id]
+    assert core.start.confidence.initiator is Confidence.EXACT
