@@ -17,6 +17,7 @@ import tty
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.vm import clocks  # noqa: F401 - its scenarios come last
 from tests.vm.engines import Skip, prepare, run
 from tests.vm.observer import TREE, Agent
 from tests.vm.scenarios import SCENARIOS, Scenario

@@ -22,7 +22,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sensor.kernel import compiler
-from tests.vm import image, machine
+from tests.vm import clocks, image, machine  # noqa: F401 - clocks has scenarios, too
 from tests.vm.scenarios import SCENARIOS
 from tests.vm.story import START, STOP, signal_name
 
