@@ -112,6 +112,14 @@ def _ancestor(raw: bytes) -> Ancestor:
 
 
 @lru_cache(REMEMBERED)
+def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
+    """Decode all ancestors: those of one process are told with each thing that it does."""
+    return tuple(
+        _ancestor(raw[start : start + ANCESTOR.size]) for start in range(0, len(raw), ANCESTOR.size)
+    )
+
+
+@lru_cache(REMEMBERED)
 def _cgroup(v1: bytes, v2: bytes) -> CgroupPaths:
     return CgroupPaths(_path(v1), _path(v2))
 
@@ -209,10 +217,7 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
         mnt_ns=mnt_ns,
         cgroup_ns=cgroup_ns,
         cgroup=cgroup,
-        ancestors=tuple(
-            _ancestor(data[start : start + ANCESTOR.size])
-            for start in range(FIXED.size, ancestors_end, ANCESTOR.size)
-        ),
+        ancestors=_ancestors(data[FIXED.size : ancestors_end]),
     )
     argv = _argv(data[payload_end:])
     truncated = bool(flags & _ARGV_TRUNCATED)
