@@ -183,6 +183,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _audit,
     surroundings.engines,
     _disk,
+    surroundings.scheduling,
     surroundings.clock,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import grp
+import os
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -73,6 +74,23 @@ def _group(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
+
+
+def scheduling(take: Callable[[], object] | None = None) -> Finding:
+    """Tell whether an agent with the same rights would run at once when it is woken."""
+    try:
+        (take or _take_real_time)()
+    except OSError as error:
+        text = f"no real-time policy ({error.strerror}): starts are told later on a busy node"
+        fix = "Give CAP_SYS_NICE; in a cgroup v1 with CONFIG_RT_GROUP_SCHED, cpu.rt_runtime_us too."
+        return Finding("scheduling", Health.NOTE, text, fix)
+    return Finding("scheduling", Health.OK, "a real-time policy is allowed (agent.realtime)")
+
+
+def _take_real_time() -> None:
+    """Take the policy that the agent takes, and give it back."""
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def clock(

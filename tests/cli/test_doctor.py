@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -27,7 +28,7 @@ CHECKS = [
         "api callers",
         "api requests",
     ),
-    *("audit", "engines", "disk", "clock", "socket"),
+    *("audit", "engines", "disk", "scheduling", "clock", "socket"),
 ]
 
 
@@ -51,6 +52,20 @@ def test_long_texts_are_wrapped_below_where_they_begin() -> None:
     assert sum("- " in line for line in lines) == 2
     assert lines[-1].strip() == "fix: do this"
     assert len(finding.lines(None, colour=False)) == 4
+
+
+def test_what_forbids_a_real_time_policy_is_said_with_the_fix() -> None:
+    def refuse() -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    finding = surroundings.scheduling(refuse)
+    assert finding.health is Health.NOTE
+    assert "Operation not permitted" in finding.text
+    assert finding.fix is not None
+    assert "CAP_SYS_NICE" in finding.fix
+    before = os.sched_getscheduler(0)
+    surroundings.scheduling()
+    assert os.sched_getscheduler(0) == before
 
 
 def test_what_somebody_else_named_is_shown_escaped() -> None:
