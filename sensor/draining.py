@@ -72,6 +72,8 @@ class Drain:
         self._keeper = keeper
         self._feed = feed
         self._hurried = True
+        self._behind = False
+        """As of the end of the last turn: nothing is asked while a start may be waiting."""
         self._looking: asyncio.TimerHandle | None = None
         self._resting: asyncio.TimerHandle | None = None
 
@@ -83,7 +85,7 @@ class Drain:
 
     def turn(self) -> None:
         """Take what is there, a batch of bounded size; the next follows by itself."""
-        if self._is_behind() and not self._source.is_pressing():
+        if self._behind and self._is_behind() and not self._source.is_pressing():
             self._hurry(wanted=False)
             self._rest()
             return
@@ -100,6 +102,7 @@ class Drain:
             self._hurry(wanted=True)
             if records:
                 self._look_soon()
+        self._behind = self._is_behind()
         self._account()
 
     def _hurry(self, *, wanted: bool) -> None:
@@ -112,8 +115,9 @@ class Drain:
         """Drain the rings; what audit tells goes in front of a start: causes before effects."""
         drained: list[Observation] = list(self._source.drain())
         rest = self._witnesses.sift(drained)
-        if any(type(record) in _EFFECTS for record in drained):
-            return self._witnesses.drain_audit() + rest
+        for record in drained:
+            if type(record) in _EFFECTS:
+                return self._witnesses.drain_audit() + rest
         return rest
 
     def _look_soon(self) -> None:

@@ -171,8 +171,8 @@ class Correlator:
         self._coverage.expire()
         if not self._outputs:
             return _NOTHING
-        events = tuple(o for o in self._outputs if isinstance(o, Event))
-        requests = tuple(o for o in self._outputs if isinstance(o, DescribeRequest))
+        events = tuple([o for o in self._outputs if isinstance(o, Event)])
+        requests = tuple([o for o in self._outputs if isinstance(o, DescribeRequest)])
         self._outputs.clear()
         return Outcome(events, requests)
 
@@ -191,8 +191,10 @@ class Correlator:
 
     def deadline(self) -> int | None:
         """When to feed again even if nothing arrives, in ns since boot."""
-        deadlines = (self._lifecycle.deadline(), self._coverage.deadline())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        first, second = self._lifecycle.deadline(), self._coverage.deadline()
+        if first is None or second is None:
+            return second if first is None else first
+        return min(first, second)
 
     def coverage(self, since: int) -> tuple[CoverageRow, ...]:
         """Return the starts since a time (ns since boot), each with its witnesses."""

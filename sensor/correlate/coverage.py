@@ -92,14 +92,13 @@ class Coverage:
         container = event.container
         if container is None:
             return
-        audited = any(evidence.source is Witness.AUDIT for evidence in event.evidence)
+        audited = Witness.AUDIT in [evidence.source for evidence in event.evidence]
         seen = _Seen(
             container.id, container.name, event.time, container.runtime, commanded, audited
         )
-        for key, told in list(self._untold.items()):
-            if told.id == container.id:
-                seen.told_by.add(told.witness)
-                del self._untold[key]
+        if self._untold:
+            for key in [key for key, told in self._untold.items() if told.id == container.id]:
+                seen.told_by.add(self._untold.pop(key).witness)
         self._starts.append(seen)
 
     def on_failure(self, id_: ContainerId, time: int) -> None:

@@ -83,7 +83,7 @@ class EventFactory:
     _made: int = field(default=0)
 
     def _id(self, *parts: object) -> str:
-        text = "|".join(str(part) for part in (self.clock.host.boot_id, *parts))
+        text = "|".join([self.clock.host.boot_id, *map(str, parts)])
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:ID_DIGITS]
 
     def of_container(

@@ -21,11 +21,10 @@ class Places:
         """Return the container that a process's cgroups name: the v1 path first, then v2."""
         if cgroup is None:
             return None
-        for path in paths(cgroup):
-            identity = self.parse(path)
-            if identity is not None:
-                return identity
-        return None
+        identity = self.parse(cgroup.v1) if cgroup.v1 is not None else None
+        if identity is None and cgroup.v2 is not None:
+            identity = self.parse(cgroup.v2)
+        return identity
 
     def chain(self, cgroup: CgroupPaths | None) -> tuple[ContainerId, ...]:
         """Return the containers that a process is in, outermost first."""
@@ -42,11 +41,6 @@ class Places:
         return self.chain(cgroup)
 
 
-def paths(cgroup: CgroupPaths) -> tuple[str, ...]:
-    """Return the paths that exist, v1 first."""
-    return tuple(path for path in (cgroup.v1, cgroup.v2) if path is not None)
-
-
 def is_build(cgroup: CgroupPaths) -> bool:
     """Whether a cgroup is that of a BuildKit step (``/docker/buildkit/<step>``)."""
-    return any(_BUILD_CGROUP in path for path in paths(cgroup))
+    return _BUILD_CGROUP in (cgroup.v1 or "") or _BUILD_CGROUP in (cgroup.v2 or "")

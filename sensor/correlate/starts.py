@@ -154,7 +154,9 @@ class StartReporter:
                 initiator=cause.confidence,
             ),
             (*evidence, *cause.evidence),
-            start=replace(start, trigger=cause.trigger),
+            start=Start(
+                start.kind, cause.trigger, start.attempt, start.dormant_seconds, start.previous
+            ),
             initiator=cause.initiator,
             candidates=cause.candidates,
         )

@@ -42,6 +42,7 @@ class _Reader:
     """One probe set being read."""
 
     pins: PinSet
+    fingerprint: str
     lifecycle: Ring
     commands: Ring
     counters: Counters
@@ -75,10 +76,12 @@ class KernelSource:
         self.observations = 0
         self.last_seen: int | None = None
         self._here = self._safe = self._positions()
+        """Up to where everything was read, and up to where everything was handed over."""
 
     def _open(self, pins: PinSet) -> _Reader:
         reader = _Reader(
             pins=pins,
+            fingerprint=pins.fingerprint,
             lifecycle=Ring(pins.map("lifecycle")),
             commands=Ring(pins.map("commands")),
             counters=Counters(pins.map("counters"), pins.map("told"), pins.map("settings")),
@@ -164,8 +167,10 @@ class KernelSource:
             clock.boottime(),
             self.last_seen or 0,
             tuple(
-                (reader.pins.fingerprint, reader.lifecycle.position, reader.commands.position)
-                for reader in self._readers
+                [
+                    (reader.fingerprint, reader.lifecycle.position, reader.commands.position)
+                    for reader in self._readers
+                ]
             ),
         )
 
@@ -181,7 +186,7 @@ class KernelSource:
         """Give records back to the kernel: lifecycle at once, commands after COMMANDS_KEPT."""
         for fingerprint, lifecycle, _ in read.positions:
             for reader in self._readers:
-                if reader.pins.fingerprint == fingerprint:
+                if reader.fingerprint == fingerprint:
                     reader.lifecycle.release(lifecycle)
                     reader.progress.note(read.handled)
         if self._kept and read.time - self._kept[-1].time < COMMANDS_STEP:
@@ -196,7 +201,7 @@ class KernelSource:
     def _release_commands(self, read: ReadUpTo) -> None:
         for fingerprint, _, commands in read.positions:
             for reader in self._readers:
-                if reader.pins.fingerprint == fingerprint:
+                if reader.fingerprint == fingerprint:
                     reader.commands.release(commands)
 
     # ----------------------------------------------------------------- losses and sets

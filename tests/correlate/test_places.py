@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.correlate.places import Places, is_build, paths
+from sensor.correlate.places import Places, is_build
 from sensor.identity import cgroup
 from sensor.model import CgroupPaths, ContainerId
 
@@ -53,12 +53,6 @@ def test_a_name_that_only_may_be_an_id_is_told_as_such() -> None:
     identity = PLACES.identity(CgroupPaths(None, "/default/plain"))
     assert identity is not None
     assert (identity.id, identity.exact) == ("plain", False)
-
-
-def test_paths_that_exist_come_v1_first() -> None:
-    assert paths(CgroupPaths("/a", "/b")) == ("/a", "/b")
-    assert paths(CgroupPaths(None, "/b")) == ("/b",)
-    assert paths(CgroupPaths(None, None)) == ()
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,10 @@ class AuditSource:
 
     def is_quiet(self) -> bool:
         """Whether :meth:`drain` would find nothing: cheaper to ask than to drain in vain."""
-        return not (self._assembler or self.polled or self.has_more or self._news.poll(0))
+        for reader in self._readers:
+            if reader.has_more or reader.descriptor is None:
+                return False
+        return not self._assembler and not self._news.poll(0)
 
     def drain(self) -> list[Testimony]:
         """Take what is there and what is due, in the order in which it happened."""
