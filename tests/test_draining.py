@@ -96,6 +96,11 @@ class Bench:
         )
         self.drain.start()
 
+    def get_behind(self) -> None:
+        """What is read next keeps others busy."""
+        self.others.is_busy = True
+        self.drain.turn()
+
     def _feed(self, observations: list[Observation]) -> None:
         self.fed += observations
         self.changed.set()
@@ -122,7 +127,7 @@ async def opened() -> AsyncIterator[Bench]:
 
 async def rests() -> None:
     async with opened() as bench:
-        bench.others.is_busy = True
+        bench.get_behind()
         turns = 0
         turn = bench.drain.turn
 
@@ -147,7 +152,7 @@ def test_while_behind_nothing_is_read_and_the_loop_is_left_alone() -> None:
 
 async def goes_on() -> None:
     async with opened() as bench:
-        bench.others.is_busy = True
+        bench.get_behind()
         bench.rings.wake()
         while bench.drain._resting is None:
             await asyncio.sleep(0)
