@@ -25,6 +25,9 @@ MAX_ID = 1024
 
 _ROOTLESS = frozenset({None, Engine.PODMAN, Engine.DOCKER, Engine.CONTAINERD})
 
+_TASKS_ALONE = frozenset({Engine.DOCKER, Engine.CONTAINERD})
+"""Engines whose bundles are containerd's tasks and never lie in containers/storage."""
+
 
 def is_safe_id(container: str) -> bool:
     """Tell whether an id may become one component of a path."""
@@ -52,13 +55,16 @@ def _candidates(
     if engine is not Engine.PODMAN:
         for root in settings.task_roots:
             yield from _tasks(root, container, reading)
-    for root in settings.storage_roots:
-        yield from _stored(root, container)
+    if engine not in _TASKS_ALONE:
+        for root in settings.storage_roots:
+            yield from _stored(root, container)
     if engine not in _ROOTLESS:
         return
     for user in reading.names(FileKind.BUNDLE, settings.user_run, MAX_USERS):
         for root in settings.user_task_roots:
             yield from _tasks(f"{settings.user_run}/{user}/{root}", container, reading)
+    if engine in _TASKS_ALONE:
+        return
     for user in reading.names(FileKind.BUNDLE, settings.homes, MAX_USERS):
         yield from _stored(f"{settings.homes}/{user}/{settings.home_storage}", container)
 
