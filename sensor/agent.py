@@ -18,12 +18,11 @@ import logging
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sensor import __version__, inventory, memory, priority, reporting
 from sensor.beat import BEAT
@@ -59,6 +58,8 @@ from sensor.store.log import StoreHealth, StoreSettings
 from sensor.witnesses import Witnesses, WitnessSettings, WitnessState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sensor.control.status import DeliveryState, Status
     from sensor.reporting import OutputHealth
 
@@ -95,8 +96,15 @@ _U32_LEN = 4
 
 log = logging.getLogger("castoff")
 
-Sink = Callable[[Event, bytes, bool], None]
-"""Takes an event, its JSON line, and whether another follows that it may wait for."""
+
+class Sink(Protocol):
+    """Takes events while they are made."""
+
+    def take(self, event: Event, line: bytes, *, more: bool) -> None:
+        """Take an event and its JSON line; with ``more`` it may wait for the next or the push."""
+
+    def push(self) -> None:
+        """Let go of what waits: nothing follows for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +153,9 @@ class Agent:
         self._reread = reread or (lambda: settings)
         self.host: HostFacts = procfs.host_facts()
         self._parsers = parsers(settings.cgroup_patterns)
-        self.core = Correlator(self._parsers)
+        self.core = Correlator(self._parsers, self._tell)
+        self._lines: list[bytes] = []
+        """Of the events of the batch that is being fed."""
         self.events: Counter[str] = Counter()
         self.started = clock.boottime()
         self.sinks: list[Sink] = []
@@ -363,20 +373,26 @@ class Agent:
         now = clock.boottime()
         if self._record is not None:
             self._record(now, tuple(observations))
-        outcome = self.core.feed(now, observations)
-        lines: list[bytes] = []
-        for number, event in enumerate(outcome.events, start=1):
-            lines.append(line := native.encode_line(event))
-            self.events[event.type] += 1
-            # The first goes out at once, the others of a backlog together.
-            more = 1 < number < len(outcome.events)
+        try:
+            outcome = self.core.feed(now, observations)
+        finally:
+            lines, self._lines = self._lines, []
+        if len(lines) > 1:
             for sink in self.sinks:
-                sink(event, line, more)
+                sink.push()
         if self._describing is not None:
             self._describing.submit(outcome.requests)
             self._describing.expect(awaited=self.core.waiting())
         self._arm_timer(now)
         self._keep(outcome.events, lines)
+
+    def _tell(self, event: Event) -> None:
+        """Hand an event on; the first of a batch at once, the others together at its end."""
+        line = native.encode_line(event)
+        for sink in self.sinks:
+            sink.take(event, line, more=bool(self._lines))
+        self._lines.append(line)
+        self.events[event.type] += 1
 
     def _keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
         """Store the events of a batch; what else is known of it is noted a little later."""

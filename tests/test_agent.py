@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,26 @@ def test_the_core_gets_the_shipped_table_of_programs() -> None:
 # --------------------------------------------------------------- whole runs
 
 
+@dataclass
+class Gathered:
+    """Takes events as standard output does."""
+
+    events: list[Event]
+    changed: asyncio.Event
+    ready: asyncio.Event
+
+    def take(self, event: Event, line: bytes, *, more: bool) -> None:
+        assert line
+        assert not more or self.events
+        self.events.append(event)
+        self.changed.set()
+        if event.sensor is not None and event.sensor.action == "inventory_taken":
+            self.ready.set()
+
+    def push(self) -> None:
+        assert self.events
+
+
 class Node:
     """Agents on a node of their own: one pin root, one state, one after the other."""
 
@@ -112,13 +133,7 @@ class Node:
             agent = Agent(settings)
             changed, ready = asyncio.Event(), asyncio.Event()
 
-            def sink(event: Event, _line: bytes, _more: object) -> None:
-                self.events.append(event)
-                changed.set()
-                if event.sensor is not None and event.sensor.action == "inventory_taken":
-                    ready.set()
-
-            agent.sinks.append(sink)
+            agent.sinks.append(Gathered(self.events, changed, ready))
             running = asyncio.create_task(agent.run())
             await asyncio.wait(
                 {running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED

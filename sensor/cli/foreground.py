@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.agent import Agent, AgentSettings
@@ -15,12 +16,30 @@ from sensor.reporting import OutputHealth
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.cli.rendering import Renderer
     from sensor.model import Event
 
 FLUSH_SECONDS = 2.0
 STDOUT = 1
 
 log = logging.getLogger("castoff")
+
+
+@dataclass(frozen=True, slots=True)
+class _StandardOutput:
+    """Writes events as they are or as a table's rows; the agent ends with their reader."""
+
+    agent: Agent
+    stream: LineStream
+    render: Renderer | None
+
+    def take(self, event: Event, line: bytes, *, more: bool) -> None:
+        self.stream.write(line if self.render is None else self.render(event), more=more)
+        if self.stream.closed:
+            self.agent.stop()
+
+    def push(self) -> None:
+        self.stream.push()
 
 
 async def _run(
@@ -33,14 +52,9 @@ async def _run(
     render, head = renderer(output)
     stream = LineStream(STDOUT, agent.on_output_loss)
 
-    def sink(event: Event, line: bytes, more: bool) -> None:  # noqa: FBT001 - Sink has it so
-        stream.write(line if output == "-" else render(event), more=more)
-        if stream.closed:
-            agent.stop()
-
     if head:
         stream.write(head)
-    agent.sinks.append(sink)
+    agent.sinks.append(_StandardOutput(agent, stream, None if output == "-" else render))
     agent.outputs = lambda: (
         OutputHealth("stdout", stream.backlog, stream.dropped, stream.closed_reason),
     )

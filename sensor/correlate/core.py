@@ -93,14 +93,20 @@ class Outcome:
 class Correlator:
     """Holds all state between batches; everything in it is bounded."""
 
-    def __init__(self, parsers: Parsers) -> None:
+    def __init__(self, parsers: Parsers, on_event: Callable[[Event], None] | None = None) -> None:
+        """``on_event`` is told of each event as soon as it is made, in the middle of a batch.
+
+        What it raises comes out of :meth:`feed`, when that has done its work.
+        """
+        self._on_event = on_event
+        self._raised: Exception | None = None
         self._clock = Clock()
         self._outputs: list[Output] = []
         self._factory = EventFactory(self._clock, parsers.redact)
         self.table = ContainerTable()
         self.defects: Counter[str] = Counter()
         """Observations that the core could not take, by kind and error: each is a defect."""
-        emit = self._outputs.append
+        emit = self._emit
         parse_cgroup = lru_cache(CGROUPS_REMEMBERED)(parsers.cgroup)
         places = Places(parse_cgroup)
         commands = CommandLog()
@@ -169,12 +175,23 @@ class Correlator:
                 self._defect(observation, error)
         self._lifecycle.expire()
         self._coverage.expire()
+        if self._raised is not None:
+            raised, self._raised = self._raised, None
+            raise raised
         if not self._outputs:
             return _NOTHING
         events = tuple([o for o in self._outputs if isinstance(o, Event)])
         requests = tuple([o for o in self._outputs if isinstance(o, DescribeRequest)])
         self._outputs.clear()
         return Outcome(events, requests)
+
+    def _emit(self, output: Output) -> None:
+        self._outputs.append(output)
+        if self._on_event is not None and isinstance(output, Event):
+            try:
+                self._on_event(output)
+            except Exception as error:  # noqa: BLE001 - its trouble must not become the core's
+                self._raised = error
 
     def _defect(self, observation: Observation, error: Exception) -> None:
         """Count an observation that the core could not take, and say so once for its kind."""
@@ -183,7 +200,7 @@ class Correlator:
         if self.defects[kind] == 1:
             reason = f"an observation could not be understood: {kind}"
             gap = Gap("core", reason, self._clock.now, self._clock.now, lost=1)
-            self._outputs.append(self._factory.gap(gap))
+            self._emit(self._factory.gap(gap))
 
     def waiting(self) -> bool:
         """Whether a start waits for its container's description."""
@@ -252,7 +269,7 @@ class Correlator:
 
     def _on_audit_loss(self, loss: AuditLoss) -> None:
         gap = Gap("audit", loss.reason, loss.since, loss.time, loss.lost)
-        self._outputs.append(self._factory.gap(gap))
+        self._emit(self._factory.gap(gap))
 
     def _on_engine(self, told: EngineEvent) -> None:
         self._words.hear(told)
@@ -263,7 +280,7 @@ class Correlator:
             f"events of {loss.source} not received: {loss.missed} missed, {loss.dropped} unread"
         )
         gap = Gap(loss.source, reason, loss.since, loss.time, loss.missed + loss.dropped)
-        self._outputs.append(self._factory.gap(gap))
+        self._emit(self._factory.gap(gap))
 
     def _on_loss(self, loss: KernelLoss) -> None:
         if loss.dropped:
@@ -274,7 +291,7 @@ class Correlator:
                 until=loss.time,
                 lost=loss.dropped,
             )
-            self._outputs.append(self._factory.gap(gap))
+            self._emit(self._factory.gap(gap))
         if loss.limited:
             gap = Gap(
                 source=f"kernel.{loss.ring}",
@@ -283,11 +300,11 @@ class Correlator:
                 until=loss.time,
                 lost=loss.limited,
             )
-            self._outputs.append(self._factory.gap(gap))
+            self._emit(self._factory.gap(gap))
 
     def _on_store_loss(self, loss: StoreLoss) -> None:
         gap = Gap("store", loss.reason, loss.since, loss.time, loss.lost)
-        self._outputs.append(self._factory.gap(gap))
+        self._emit(self._factory.gap(gap))
 
     def _on_output_loss(self, loss: OutputLoss) -> None:
         gap = Gap(
@@ -297,7 +314,7 @@ class Correlator:
             until=loss.time,
             lost=loss.lost,
         )
-        self._outputs.append(self._factory.gap(gap))
+        self._emit(self._factory.gap(gap))
 
 
 _NOTHING = Outcome((), ())

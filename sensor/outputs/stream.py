@@ -70,7 +70,7 @@ class LineStream:
     def write(self, line: bytes, *, more: bool = False) -> bool:
         """Write a line now or later; False when it was dropped.
 
-        With ``more`` it waits for the next one, which has to come at once.
+        With ``more`` it waits for the next one or for :meth:`push`, which has to come at once.
         """
         if self.closed or len(self._backlog) + len(line) > self._limit:
             self.dropped += 1
@@ -81,6 +81,11 @@ class LineStream:
             self._pump()
         self._report_loss()
         return True
+
+    def push(self) -> None:
+        """Hand over what waits for more."""
+        if not self._waiting and not self.closed:
+            self._pump()
 
     async def flush(self, seconds: float) -> bool:
         """Wait until all is written, at most so many seconds; False when something is left."""

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.model import EventType, KernelLoss, Lineage, Observation, ProcessKey
+from sensor.correlate.core import Correlator, Parsers
+from sensor.identity import cgroup
+from sensor.model import (
+    ClockSynced,
+    Event,
+    EventType,
+    KernelLoss,
+    Lineage,
+    Observation,
+    ProcessKey,
+)
 from tests.correlate.scenario import (
+    BEGAN,
     DB,
+    HOST,
+    OFFSET,
     PLAIN,
+    ROLES,
     WEB,
     Core,
     attached,
@@ -53,6 +68,35 @@ def test_no_loss_is_no_gap() -> None:
     core = Core()
     core >> loss(0)
     assert core.events == []
+
+
+def listened_to(listener: Callable[[Event], None]) -> Correlator:
+    core = Correlator(Parsers(cgroup.parse, lambda argv: argv, ROLES.of_name), listener)
+    core.feed(BEGAN, [HOST, ClockSynced(BEGAN, OFFSET)])
+    return core
+
+
+def test_an_event_is_told_of_before_the_rest_of_its_batch_is_looked_at() -> None:
+    told: list[tuple[Event, bool]] = []
+    core = listened_to(lambda event: told.append((event, core.table.named(DB.id) is not None)))
+    outcome = core.feed(ns(20), [*WEB.life(0), DB.create(15)])
+    assert core.table.named(DB.id) is not None
+    assert told == [(event, False) for event in outcome.events]
+    assert len(told) == 2
+
+
+def test_what_a_listener_raises_is_its_own_and_costs_no_event() -> None:
+    def fail(event: Event) -> None:
+        told.append(event)
+        raise OSError("a pipe that broke")
+
+    told: list[Event] = []
+    core = listened_to(fail)
+    with pytest.raises(OSError, match="a pipe that broke"):
+        core.feed(ns(20), WEB.life(0))
+    assert [event.type for event in told] == [EventType.START, EventType.STOP]
+    assert not core.defects
+    core.feed(ns(30), [])
 
 
 def test_an_empty_batch_gives_nothing() -> None:

@@ -94,6 +94,10 @@ def test_a_line_that_another_follows_waits_for_it(ends: tuple[int, int]) -> None
         assert out.write(b"second\n")
         assert out.backlog == 0
         assert await read_lines(reader, 2) == b"first\nsecond\n"
+        assert out.write(b"third\n", more=True)
+        out.push()
+        assert await read_lines(reader, 1) == b"third\n"
+        out.push()
         assert out.write(b"z" * WRITE_SIZE, more=True)
         assert out.backlog < WRITE_SIZE, "what fills a pipe waits for nothing"
         out.close()
