@@ -152,6 +152,9 @@ class Lifecycle:
         run = self._commands.asked(Request.RUN, names, 0, creation.time)
         state.image_hint = run.command.image if run is not None else None
         self._ask(state, creation)
+        if state.key.scope is None:
+            # An id of its own: nobody else has such a path.
+            self._places.expect(state.key.id)
 
     def _ask(self, state: ContainerState, creation: Creation | None) -> None:
         state.asked = self._clock.now
@@ -235,6 +238,7 @@ class Lifecycle:
         if state.description is not None or state.pending is not None:
             self._flush(state)
             self._start(state, exec_)
+            self._places.remember(state.key.id, process.cgroup)
             return
         if state.asked is None:
             self._ask(state, state.creation)

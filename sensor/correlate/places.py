@@ -11,11 +11,27 @@ if TYPE_CHECKING:
 _BUILD_CGROUP = "/buildkit/"
 
 
-@dataclass(frozen=True, slots=True)
+_ANY_ID = "\0"
+"""Stands for an id in a path. No path holds a NUL."""
+
+
+@dataclass(slots=True)
 class Places:
-    """Reads cgroup paths with the parser that the site configured."""
+    """Reads cgroup paths with the parser that the site configured, which remembers some."""
 
     parse: CgroupParser
+    _alike: tuple[str, ...] = ()
+
+    def remember(self, id_: ContainerId, cgroup: CgroupPaths) -> None:
+        """Note where the container ``id_`` was put: engines put the next one beside it."""
+        self._alike = tuple(
+            [path.replace(id_, _ANY_ID) for path in (cgroup.v1, cgroup.v2) if path and id_ in path]
+        )
+
+    def expect(self, id_: ContainerId) -> None:
+        """Read now, while nobody waits, the path that a container which is made will have."""
+        for path in self._alike:
+            self.parse(path.replace(_ANY_ID, id_))
 
     def identity(self, cgroup: CgroupPaths | None) -> CgroupIdentity | None:
         """Return the container that a process's cgroups name: the v1 path first, then v2."""

@@ -142,7 +142,6 @@ class StartReporter:
             evidence = [*evidence, word]
             if is_word_alone(state.description):
                 known = Confidence.INFERRED
-        self._begin_run(state, init, time)
         event = self._factory.of_container(
             EventType.START,
             sighting,
@@ -160,7 +159,9 @@ class StartReporter:
             initiator=cause.initiator,
             candidates=cause.candidates,
         )
+        # It is on its way before anything else is noted.
         self._emit(event)
+        self._begin_run(state, init, time)
         self._coverage.on_start(event, commanded=state.creation is not None)
 
     def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         Certainty,
         Container,
         Event,
-        Evidence,
         Gap,
         HostFacts,
         Image,
@@ -85,7 +84,15 @@ def document(event: Event) -> Document:
         "verdict": None if event.verdict is None else _verdict(event.verdict),
         "confidence": _confidence(event.confidence),
         "candidates": [_initiator(candidate, offset) for candidate in event.candidates],
-        "evidence": [_evidence(witness, offset) for witness in event.evidence],
+        "evidence": [
+            {
+                "source": witness.source,
+                "what": witness.what,
+                "time": rfc3339(witness.time + offset),
+                "ref": witness.ref,
+            }
+            for witness in event.evidence
+        ],
         "gap": None if event.gap is None else _gap(event.gap, offset),
         "sensor": None if event.sensor is None else _sensor(event.sensor),
     }
@@ -242,15 +249,6 @@ def _confidence(confidence: Certainty) -> Document:
         "container": confidence.container,
         "trigger": confidence.trigger,
         "initiator": confidence.initiator,
-    }
-
-
-def _evidence(evidence: Evidence, offset: int) -> Document:
-    return {
-        "source": evidence.source,
-        "what": evidence.what,
-        "time": rfc3339(evidence.time + offset),
-        "ref": evidence.ref,
     }
 
 

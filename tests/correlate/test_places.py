@@ -6,7 +6,7 @@ import pytest
 
 from sensor.correlate.places import Places, is_build
 from sensor.identity import cgroup
-from sensor.model import CgroupPaths, ContainerId
+from sensor.model import CgroupIdentity, CgroupPaths, ContainerId
 
 OUTER, INNER = ContainerId("4f2d" * 16), ContainerId("9a7b" * 16)
 PLACES = Places(cgroup.parse)
@@ -68,3 +68,21 @@ def test_a_name_that_only_may_be_an_id_is_told_as_such() -> None:
 )
 def test_a_build_step_is_told_by_its_cgroup(place: CgroupPaths, *, build: bool) -> None:
     assert is_build(place) is build
+
+
+def test_the_path_of_the_next_container_is_read_before_it_is_there() -> None:
+    read: list[str] = []
+
+    def parse(path: str) -> CgroupIdentity | None:
+        read.append(path)
+        return cgroup.parse(path)
+
+    places = Places(parse)
+    places.expect(INNER)
+    assert read == [], "nothing is known of where containers are put"
+    places.remember(OUTER, CgroupPaths(f"/docker/{OUTER}", f"/x.slice/docker-{OUTER}.scope"))
+    places.expect(INNER)
+    assert read == [f"/docker/{INNER}", f"/x.slice/docker-{INNER}.scope"]
+    places.remember(OUTER, CgroupPaths(None, "/by/another/name"))
+    places.expect(INNER)
+    assert len(read) == 2
