@@ -138,23 +138,6 @@ def _unset(value: int) -> int | None:
     return None if value == UNSET else value
 
 
-def _caller(process: ProcessFacts, argv: tuple[str, ...]) -> Caller:
-    return Caller(
-        pid=process.key.pid,
-        start_time=process.key.start_time,
-        uid=process.uid,
-        loginuid=process.loginuid,
-        session=process.session,
-        comm=process.comm,
-        exe=process.exe,
-        tty=process.tty,
-        parent=process.ancestors[0].pid if process.ancestors else None,
-        argv=argv or None,
-        cgroup=process.cgroup,
-        ancestors=process.ancestors,
-    )
-
-
 def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
     data: bytes,
 ) -> KernelObservation:
@@ -203,6 +186,29 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
             cgroup=cgroup,
             oom_killed=bool(flags & _OOM_KILLED),
         )
+    ancestors = _ancestors(data[FIXED.size : ancestors_end])
+    argv = _argv(data[payload_end:])
+    text = data[v2_end:text_end]
+    if kind in (Kind.API_CONNECT, Kind.API_REQUEST):
+        caller = Caller(
+            pid=pid,
+            start_time=start_time,
+            uid=uid,
+            loginuid=_unset(loginuid),
+            session=_unset(session),
+            comm=_text(comm),
+            exe=_text(exe) or None,
+            tty=_text(tty) or None,
+            parent=ancestors[0].pid if ancestors else None,
+            argv=argv or None,
+            cgroup=cgroup,
+            ancestors=ancestors,
+        )
+        reference = kernel_reference(number)
+        if kind == Kind.API_REQUEST:
+            return ApiRequest(time, reference, caller, _text(text), data[text_end:payload_end])
+        place = None if flags & _LISTENER else mnt_ns
+        return ApiConnect(time, Witness.KERNEL, reference, caller, _text(text), place)
     process = ProcessFacts(
         key=key,
         uid=uid,
@@ -217,14 +223,12 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
         mnt_ns=mnt_ns,
         cgroup_ns=cgroup_ns,
         cgroup=cgroup,
-        ancestors=_ancestors(data[FIXED.size : ancestors_end]),
+        ancestors=ancestors,
     )
-    argv = _argv(data[payload_end:])
     truncated = bool(flags & _ARGV_TRUNCATED)
     if kind == Kind.INIT_EXEC and lineage in LINEAGES:
         lost = bool(flags & _CAUSES_LOST)
         return InitExec(time, number, process, argv, truncated, LINEAGES[lineage], root, lost)
-    text = data[v2_end:text_end]
     if kind == Kind.COMMAND_EXEC and role in ROLES:
         by_comm = flags & _NAMED_BY_COMM or process.exe is None
         program = process.comm if by_comm else process.exe or process.comm
@@ -233,15 +237,5 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
     if kind == Kind.CGROUP_BIRTH:
         path = cgroup.v1 or cgroup.v2 or "/"
         return CgroupBirth(time, number, path, process, argv, truncated)
-    if kind == Kind.API_CONNECT:
-        caller = _caller(process, argv)
-        place = None if flags & _LISTENER else process.mnt_ns
-        return ApiConnect(
-            time, Witness.KERNEL, kernel_reference(number), caller, _text(text), place
-        )
-    if kind == Kind.API_REQUEST:
-        caller = _caller(process, argv)
-        payload = data[text_end:payload_end]
-        return ApiRequest(time, kernel_reference(number), caller, _text(text), payload)
     problem = f"record of unknown kind {kind}, role {role}, lineage {lineage}"
     raise RecordMalformed(problem, _FIX)

@@ -75,7 +75,9 @@ class ContactSifter:
             if isinstance(observation, ApiConnect) and observation.mnt_ns is not None:
                 known = self._resolver.known(observation.mnt_ns, observation.socket)
                 if known is not None:
-                    rest.append(replace(observation, socket=known.path))
+                    if known.path != observation.socket:
+                        observation = replace(observation, socket=known.path)  # noqa: PLW2901
+                    rest.append(observation)
                 elif not self._is_engines_own(observation):
                     self._put(observation)
             else:

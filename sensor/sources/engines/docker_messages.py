@@ -52,6 +52,9 @@ _ACTIONS = {
     "pause": "pause",
     "unpause": "unpause",
 }
+_FOLLOWED = ("start", "restart", "die", "pause", "unpause", "restore")
+"""What a subscription to Docker is about: what else it tells of a container is on its disk."""
+
 _UP = frozenset({"running", "paused"})
 
 
@@ -165,12 +168,12 @@ def _compose(labels: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 def events_target(witness: Witness, since_wall: int, until_wall: int | None = None) -> str:
     """Return the request target for containers' events since a moment.
 
-    Without an end it is a subscription. Docker is asked for the events of interest only, since each
-    health check makes three others; Podman refuses names that it does not know.
+    Without an end it is a subscription. Docker is then asked for what matters only, since each
+    health check makes three other events; Podman refuses names that it does not know.
     """
     wanted = {"type": ["container"]}
-    if witness is Witness.DOCKER:
-        wanted["event"] = list(_ACTIONS)
+    if witness is Witness.DOCKER and until_wall is None:
+        wanted["event"] = list(_FOLLOWED)
     filters = quote(json.dumps(wanted, separators=(",", ":")), safe="")
     end = f"&until={_timestamp(until_wall)}" if until_wall is not None else ""
     return f"/events?since={_timestamp(since_wall - _OVERLAP_NS)}{end}&filters={filters}"
