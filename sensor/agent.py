@@ -17,20 +17,19 @@ import asyncio
 import logging
 import os
 import signal
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sensor import __version__, inventory, memory, priority, reporting
-from sensor.beat import BEAT
 from sensor.control.server import ControlServer
 from sensor.control.storelog import StoreLog
-from sensor.correlate.core import Correlator, Parsers
+from sensor.correlate.core import Parsers
 from sensor.describing import Describing
 from sensor.draining import Drain
+from sensor.feeding import Feeding
 from sensor.identity.describer import Describer
 from sensor.identity.pattern import parser_with
 from sensor.identity.redact import redact_argv
@@ -40,7 +39,6 @@ from sensor.kernel import clock, libbpf, loader, pins, watched
 from sensor.lock import lock_node
 from sensor.model import (
     ClockSynced,
-    Event,
     Heartbeat,
     HostFacts,
     Observation,
@@ -48,12 +46,11 @@ from sensor.model import (
     ProbesAttached,
 )
 from sensor.node import NodeView
-from sensor.outputs import native
 from sensor.realtime import RealTime
 from sensor.reload import Reloader
 from sensor.shipping import Shipping, ShippingSettings
 from sensor.sources import accounts, procfs
-from sensor.sources.kernel import KernelSource, ReadUpTo
+from sensor.sources.kernel import KernelSource
 from sensor.store.log import StoreHealth, StoreSettings
 from sensor.witnesses import Witnesses, WitnessSettings, WitnessState
 
@@ -65,10 +62,6 @@ if TYPE_CHECKING:
 
 HOUSEKEEPING = 2.0
 """Seconds between looks at losses and clock."""
-
-SETTLE_PACE = 2 * BEAT
-"""Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
-makes a handful of batches, and each note is a transaction's worth of work."""
 
 CLOCK_TOLERANCE = 1_000_000
 """Nanoseconds that the wall clock may drift before the core is told."""
@@ -91,20 +84,9 @@ SHUTDOWN_WAIT = 2.0
 
 _SECONDS_PER_DAY = 86_400.0
 _STDIN = 0
-_NS_PER_SECOND = 1_000_000_000
 _U32_LEN = 4
 
 log = logging.getLogger("castoff")
-
-
-class Sink(Protocol):
-    """Takes events while they are made."""
-
-    def take(self, event: Event, line: bytes, *, more: bool) -> None:
-        """Take an event and its JSON line; with ``more`` it may wait for the next or the push."""
-
-    def push(self) -> None:
-        """Let go of what waits: nothing follows for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +135,9 @@ class Agent:
         self._reread = reread or (lambda: settings)
         self.host: HostFacts = procfs.host_facts()
         self._parsers = parsers(settings.cgroup_patterns)
-        self.core = Correlator(self._parsers, self._tell)
-        self._lines: list[bytes] = []
-        """Of the events of the batch that is being fed."""
-        self.events: Counter[str] = Counter()
+        self.feeding = Feeding(self._parsers)
+        self.core, self.events = self.feeding.core, self.feeding.events
         self.started = clock.boottime()
-        self.sinks: list[Sink] = []
         self.outputs: Callable[[], tuple[OutputHealth, ...]] = tuple
         self.probes_surviving = False
         self.realtime_offset = clock.realtime_offset()
@@ -167,16 +146,12 @@ class Agent:
         self._interactive = os.isatty(_STDIN)
         self._source: KernelSource | None = None
         self._witnesses: Witnesses | None = None
-        self._record: Callable[[int, tuple[Observation, ...]], object] | None = None
         self._shipping = Shipping(settings.shipping, self.host)
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
         self._keeper: Keeper | None = None
-        self._marked: ReadUpTo | None = None
         self._describing: Describing | None = None
         self.real_time = RealTime()
         self._losses_until = self.started
-        self._timer: asyncio.TimerHandle | None = None
-        self._settling: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -228,7 +203,7 @@ class Agent:
             self._loop.set_default_executor(
                 ThreadPoolExecutor(thread_name_prefix="aside", initializer=priority.raise_own)
             )
-            self._keeper = Keeper(
+            self._keeper = self.feeding.keeper = Keeper(
                 self.settings.state_dir,
                 StoreSettings(
                     sync=self.settings.store_sync,
@@ -237,16 +212,20 @@ class Agent:
                     dead_letters=self.settings.shipping.dead_letters,
                 ),
                 self.host.boot_id,
-                self._feed,
+                self.feeding.feed,
             )
             stack.callback(self._keeper.close)
             self._shipping.open(self._keeper)
             stack.push_async_callback(self._shipping.close)
             if self.settings.capture is not None:
-                self._record = _recorder(self.settings.capture, stack)
-            self._describing = Describing(self._describer, self._feed)
+                self.feeding.record = _recorder(self.settings.capture, stack)
+            self._describing = self.feeding.describing = Describing(
+                self._describer, self.feeding.feed
+            )
             stack.callback(self._describing.close)
-            self._source = KernelSource(pins.loaded_sets(self.settings.pin_root))
+            self._source = self.feeding.source = KernelSource(
+                pins.loaded_sets(self.settings.pin_root)
+            )
             stack.callback(self._source.close)
             self._source.take_back(self._keeper.counters())
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -269,7 +248,7 @@ class Agent:
             self._keeper.publish = lambda sequence, line: control.publish(sequence, lambda: line)
             await self._describing.discover()
             self._introduce(pin_set, self._keeper)
-            self._witnesses = Witnesses(self.settings.witnesses, pin_set, self._feed)
+            self._witnesses = Witnesses(self.settings.witnesses, pin_set, self.feeding.feed)
             stack.push_async_callback(self._witnesses.close)
             self._reload_on_hangup(self._keeper, control, self._witnesses)
             if self._source.backlog():
@@ -281,9 +260,9 @@ class Agent:
                 self._witnesses,
                 self._describing,
                 self._keeper,
-                self._feed,
+                self.feeding.feed,
                 self.real_time.account,
-                self._on_beat,
+                self.feeding.on_beat,
             )
             drain.start()
             if self.settings.realtime:
@@ -309,7 +288,7 @@ class Agent:
         log.warning("%d events not written: the reader is too slow", lines)
         loss = OutputLoss(time=now, since=self._losses_until, output="stdout", lost=lines)
         self._losses_until = now
-        self._loop.call_soon(self._feed, (loss,))
+        self._loop.call_soon(self.feeding.feed, (loss,))
 
     def _status(self) -> Status:
         return reporting.status(self)
@@ -367,77 +346,7 @@ class Agent:
             keeper.count(self._source.reported())
         self.probes_surviving = loaded_at < self.started
         first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
-        self._feed(first)
-
-    def _feed(self, observations: Sequence[Observation]) -> None:
-        now = clock.boottime()
-        if self._record is not None:
-            self._record(now, tuple(observations))
-        try:
-            outcome = self.core.feed(now, observations)
-        finally:
-            lines, self._lines = self._lines, []
-        if len(lines) > 1:
-            for sink in self.sinks:
-                sink.push()
-        if self._describing is not None:
-            self._describing.submit(outcome.requests)
-            self._describing.expect(awaited=self.core.waiting())
-        self._arm_timer(now)
-        self._keep(outcome.events, lines)
-
-    def _tell(self, event: Event) -> None:
-        """Hand an event on; the first of a batch at once, the others together at its end."""
-        line = native.encode_line(event)
-        for sink in self.sinks:
-            sink.take(event, line, more=bool(self._lines))
-        self._lines.append(line)
-        self.events[event.type] += 1
-
-    def _keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
-        """Store the events of a batch; what else is known of it is noted a little later."""
-        if self._keeper is None:
-            return
-        if events:
-            self._keeper.keep(events, lines)
-        if self._settling is None:
-            self._settling = self._loop.call_later(SETTLE_PACE, self._settle, self._keeper)
-        if self._source is not None and self._source.is_filling():
-            # The disk does not keep up: rather lose the insurance than new records.
-            self._release(self._source.read_up_to())
-
-    def _on_beat(self) -> None:
-        if self._settling is not None and self._keeper is not None:
-            self._settle(self._keeper)
-
-    def _settle(self, keeper: Keeper) -> None:
-        """Note what changed, and have the kernel's records go when that is durable.
-
-        Not while a start that they tell of waits: a successor would have to read them again.
-        """
-        self._release(keeper.released())
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
-        keeper.note(self.core)
-        if self._source is not None and not self.core.waiting():
-            read = self._source.read_up_to()
-            if read != self._marked:
-                self._marked = read
-                keeper.mark(read)
-
-    def _release(self, read: ReadUpTo | None) -> None:
-        if self._source is not None and read is not None:
-            self._source.release(read)
-
-    def _arm_timer(self, now: int) -> None:
-        deadline = self.core.deadline()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            delay = max(0, deadline - now) / _NS_PER_SECOND
-            self._timer = self._loop.call_later(delay, self._feed, ())
+        self.feeding.feed(first)
 
     # ----------------------------------------------------------------- tasks
 
@@ -446,7 +355,7 @@ class Agent:
             self._parsers.cgroup, describing, drain, self.core.table, self.settings.pin_root
         )
         if taken is not None:
-            self._feed([taken])
+            self.feeding.feed([taken])
             memory.settle()
 
     async def _keep_house(self, keeper: Keeper, drain: Drain) -> None:
@@ -454,7 +363,7 @@ class Agent:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             drain.turn()
-            self._release(keeper.released())
+            self.feeding.release()
             observations: list[Observation] = []
             lost = self._source.losses() if self._source is not None else ()
             observations += lost
@@ -468,7 +377,7 @@ class Agent:
                 beaten = self._loop.time()
                 observations.append(Heartbeat(clock.boottime()))
             if observations:
-                self._feed(observations)
+                self.feeding.feed(observations)
             due = self._loop.time() - noted >= CHECKPOINT
             if due:
                 noted = self._loop.time()
@@ -480,24 +389,22 @@ class Agent:
         await asyncio.sleep(SET_OVERLAP)
         if self._source is None or len(pins.loaded_sets(self.settings.pin_root)) == 1:
             return
-        self._feed(self._source.retire_old())
+        self.feeding.feed(self._source.retire_old())
 
     async def _finish(self, keeper: Keeper, describing: Describing, drain: Drain) -> None:
         """Drain, answer what waits, and keep what is known."""
         await drain.stop()
         if self._source is not None:
-            self._feed(self._source.losses())
+            self.feeding.feed(self._source.losses())
             keeper.count(self._source.reported())
         end = self._loop.time() + SHUTDOWN_WAIT
         while (describing.under_way or self.core.waiting()) and self._loop.time() < end:
             describing.take()
             await asyncio.sleep(DRAIN_STEP)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._settle(keeper)
+        self.feeding.stop()
         keeper.checkpoint()
         await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
-        self._release(keeper.released())
+        self.feeding.release()
 
 
 def _recorder(

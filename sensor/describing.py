@@ -2,9 +2,9 @@
 
 A description is asked for when a runtime's ``create`` is seen, tens of milliseconds before the init
 runs. Most answers come while no start waits for them: those wake nobody and are taken with the next
-records. An answer that a start waits for wakes the loop. Of many under way all go together: the
-loop and the thread that describes share one interpreter, and a description takes three times as
-long while the loop is at work.
+records. An answer that a start waits for wakes the loop, and so do those that the reading of more
+waits for. Of many under way all go together: the loop and the thread that describes share one
+interpreter, and a description takes three times as long while the loop is at work.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Describing:
     def _described(self, request: DescribeRequest, description: Description) -> None:
         """From a thread of the worker."""
         self._answers.append((request, description))
-        if not self._awaited or self._due:
+        if self._due or not (self._awaited or self.is_busy):
             return
         if self.under_way < MANY or len(self._answers) >= self.under_way:
             self._due = True

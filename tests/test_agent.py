@@ -133,7 +133,7 @@ class Node:
             agent = Agent(settings)
             changed, ready = asyncio.Event(), asyncio.Event()
 
-            agent.sinks.append(Gathered(self.events, changed, ready))
+            agent.feeding.sinks.append(Gathered(self.events, changed, ready))
             running = asyncio.create_task(agent.run())
             await asyncio.wait(
                 {running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED

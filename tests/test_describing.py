@@ -106,6 +106,22 @@ def test_an_answer_that_came_before_anybody_waited_is_not_missed() -> None:
     asyncio.run(is_not_missed())
 
 
+async def lets_reading_go_on() -> None:
+    async with opened() as bench:
+        went_on = asyncio.Event()
+        bench.describing.on_taken = went_on.set
+        bench.ask(*(f"c{number}" for number in range(MOST + 1)))
+        async with asyncio.timeout(PATIENCE):
+            while bench.describing.is_busy:
+                went_on.clear()
+                await went_on.wait()
+        assert bench.fed
+
+
+def test_answers_that_the_reading_of_records_waits_for_wake_though_no_start_does() -> None:
+    asyncio.run(lets_reading_go_on())
+
+
 async def holds_more_back() -> None:
     async with opened() as bench:
         bench.reader.gate.clear()
