@@ -15,7 +15,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from sensor.beat import BEAT
+from sensor.beat import BEAT, next_beat
 from sensor.correlate.core import Correlator
 from sensor.kernel import clock
 from sensor.outputs import native
@@ -62,8 +62,10 @@ class Feeding:
         self._lines: list[bytes] = []
         """Of the events of the batch that is being fed."""
         self._marked: ReadUpTo | None = None
+        self._released: ReadUpTo | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.TimerHandle | None = None
+        self._releasing: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     def feed(self, observations: Sequence[Observation]) -> None:
@@ -97,7 +99,10 @@ class Feeding:
         """Store the events of a batch; what else is known of it is noted a little later."""
         if events:
             keeper.keep(events, lines)
-        if self._settling is None:
+        if len(events) > 1 and not self.core.waiting():
+            # Of a backlog: on the beat the next ones would be waiting.
+            self.settle()
+        elif self._settling is None:
             self._settling = self._loop.call_later(SETTLE_PACE, self.settle)
         if self.source is not None and self.source.is_filling():
             # The disk does not keep up: rather lose the insurance than new records.
@@ -125,12 +130,25 @@ class Feeding:
             if read != self._marked:
                 self._marked = read
                 self.keeper.mark(read)
+                self._release_later()
 
     def release(self) -> None:
         """Give the kernel's records back whose events are durable."""
         read = self.keeper.released() if self.keeper is not None else None
         if self.source is not None and read is not None:
             self.source.release(read)
+            self._released = read
+
+    def _release_later(self) -> None:
+        """Look on the beats whether what was marked is durable: nobody is woken when it is."""
+        if self._releasing is None:
+            self._releasing = self._loop.call_at(next_beat(self._loop.time()), self._look)
+
+    def _look(self) -> None:
+        self._releasing = None
+        self.release()
+        if self._released != self._marked:
+            self._release_later()
 
     def _arm_timer(self, now: int) -> None:
         deadline = self.core.deadline()
@@ -143,6 +161,7 @@ class Feeding:
 
     def stop(self) -> None:
         """Do nothing more by itself, and note what is left."""
-        if self._timer is not None:
-            self._timer.cancel()
         self.settle()
+        for timer in (self._timer, self._releasing):
+            if timer is not None:
+                timer.cancel()

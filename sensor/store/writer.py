@@ -150,8 +150,11 @@ class Writer:
             if batch is not None:
                 if not self._write(batch):
                     break
+                # Told first: who waits for the batch to be done may ask what is durable.
+                if batch.tokens:
+                    self._tell(self._listener.durable, batch.tokens[-1])
                 self._queue.done(batch)
-                self._settle(batch)
+                self._settle()
             elif self._queue.closed:
                 break
             more = (
@@ -219,10 +222,8 @@ class Writer:
         if batch.lines:
             self._tell(self._listener.written, batch.lines[-1].sequence, new)
 
-    def _settle(self, batch: Batch) -> None:
-        """Tell who waits that the batch is on disk."""
-        if batch.tokens:
-            self._tell(self._listener.durable, batch.tokens[-1])
+    def _settle(self) -> None:
+        """Tell that writing works again, if it did not."""
         loss = self._queue.loss_if_calm()
         if self.failing is not None or loss is not None:
             self.failing = None
