@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from sensor.model import ContainerId, KnownContainer
 from sensor.store.body import BUILT_IN, LEARN_AFTER, Packer, Unpacker
+from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
 from sensor.store.query import Query, Reader
 from sensor.store.queue import GROUP_ENTRIES
@@ -250,3 +252,22 @@ def test_closing_twice_and_flushing_after_it_do_no_harm(tmp_path: Path) -> None:
     assert store.close()
     assert store.close()
     assert store.flush(0.0)
+
+
+def test_what_is_durable_was_told_when_a_flush_is_over(tmp_path: Path) -> None:
+    told: list[object] = []
+
+    def tell(token: object) -> None:
+        # Slower than whoever waits for the flush.
+        time.sleep(0.02)
+        told.append(token)
+
+    store = Store(tmp_path, StoreSettings(sync="normal"), Listener(durable=tell))
+    try:
+        for number in range(5):
+            store.append([made(number)])
+            store.mark(number)
+            assert store.flush(PATIENCE)
+            assert told[-1:] == [number]
+    finally:
+        store.close(PATIENCE)
