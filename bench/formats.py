@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.machine import machine
@@ -17,9 +18,15 @@ from sensor.outputs import otlp, registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.outputs.delivery import Record
+
 COMMAND = "python -m bench.formats"
 STARTS = 500
 ROUNDS = 7
+
+
+def _lines(line: Callable[[Record], bytes], records: list[Record]) -> list[bytes]:
+    return [line(record) for record in records]
 
 
 def rows() -> list[Row]:
@@ -29,7 +36,7 @@ def rows() -> list[Row]:
     for name in registry.FORMATS:
         line = registry.format_of(name).line
         size = sum(len(line(record)) for record in records) / STARTS
-        cost = best(lambda line=line: [line(record) for record in records])  # type: ignore[misc] # a default binds
+        cost = best(partial(_lines, line, records))
         found.append(row(f"{name}: a start as a line", cost, size))
     packed = asyncio.run(otlp.encoded(records, packed=True))[0]
     cost = best(lambda: asyncio.run(otlp.encoded(records, packed=True)))

@@ -49,7 +49,7 @@ class Sink:
     def __init__(self, records: int = 500) -> None:
         self.limits = BatchLimits(records=records)
 
-    async def deliver(self, batch: Batch) -> Outcome:  # noqa: ARG002 - a transport's signature
+    async def deliver(self, _batch: Batch) -> Outcome:
         """Say that it was taken."""
         await asyncio.sleep(0)
         return Delivered()

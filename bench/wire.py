@@ -83,7 +83,7 @@ def _another(event: dict[str, Any], dice: random.Random, wall: int, host: int) -
     def other(match: re.Match[str]) -> str:
         return ids.setdefault(match[0], f"{dice.getrandbits(256):064x}")
 
-    def walk(value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON
+    def walk(value: Any, key: str = "") -> Any:  # noqa: ANN401 - returns a value of the kind it is given
         if isinstance(value, dict):
             return {name: walk(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
@@ -178,9 +178,9 @@ def sizes(records: list[Record]) -> list[Row]:
 
 def at_rest(count: int) -> Row:
     """Measure what a start takes in ClickHouse, merged: with its whole line, and without."""
-    from chdb.session import Session  # noqa: PLC0415 - half a GiB
+    from chdb.session import Session  # noqa: PLC0415 - half a GiB of memory, for this row only
 
-    from tests.deploy.conftest import SCHEMA, statements  # noqa: PLC0415 - imports chdb
+    from tests.deploy.conftest import SCHEMA, statements  # noqa: PLC0415 - it imports chdb, as above
 
     with tempfile.TemporaryDirectory() as directory:
         session: Any = Session(directory)

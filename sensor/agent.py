@@ -411,8 +411,10 @@ def _recorder(
     path: Path, stack: AsyncExitStack
 ) -> Callable[[int, tuple[Observation, ...]], object]:
     """Open a capture and return what writes a batch to it; ``stack`` closes it."""
-    # 1.6 MiB that an agent need not have otherwise.
-    from sensor.sources.capture import Arrival, CaptureWriter  # noqa: PLC0415 - see above
+    from sensor.sources.capture import (  # noqa: PLC0415 - 1.6 MiB that few agents need
+        Arrival,
+        CaptureWriter,
+    )
 
     capture = CaptureWriter(path, sensor=__version__)
     stack.callback(capture.close)

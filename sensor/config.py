@@ -10,12 +10,17 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
 from sensor import tables
 from sensor.errors import ConfigError
 from sensor.outputs.settings import OutputSettings, outputs_of
 from sensor.tables import Tree, overlay
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Section = TypeVar("_Section", bound="DataclassInstance")
 
 DEFAULT_PATH = Path("/etc/castoff/castoff.toml")
 DROP_IN_DIR = "castoff.d"
@@ -189,7 +194,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}", "The file has to be TOML (toml.io).") from error
 
 
-def _section(section: Any, name: str, values: dict[str, Any], path: Path) -> Any:  # noqa: ANN401 - any of the sections
+def _section(section: _Section, name: str, values: dict[str, Any], path: Path) -> _Section:
     hints = get_type_hints(type(section))
     changed: dict[str, Any] = {}
     for key, value in values.items():

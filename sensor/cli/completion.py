@@ -32,7 +32,7 @@ class ContainerName(click.ParamType):
     def shell_complete(
         self,
         ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002 - click's signature
+        _param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer names, and ids where the word begins like one."""
@@ -47,7 +47,7 @@ class FilterText(click.ParamType):
     def shell_complete(
         self,
         ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002 - click's signature
+        _param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the keys, then the values where they are a closed set or containers."""
@@ -70,8 +70,8 @@ class TypeName(click.ParamType):
 
     def shell_complete(
         self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
-        param: click.Parameter,  # noqa: ARG002 - click's signature
+        _ctx: click.Context,
+        _param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the types."""

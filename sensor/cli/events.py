@@ -196,7 +196,7 @@ class Session:
 
 def _shower(
     output: str, columns: int | None, *, colour: bool
-) -> tuple[Callable[[], None], Callable[[bytes, Any], None]]:
+) -> tuple[Callable[[], None], Callable[[bytes, dict[str, Any]], None]]:
     """Return what to do at the beginning and with each event."""
     if output == "json":
         return lambda: None, lambda line, _: click.echo(line, nl=False)
@@ -204,7 +204,7 @@ def _shower(
 
     table: EventTable = EventTable(columns, colour=colour)
 
-    def show(_: bytes, document: Any) -> None:  # noqa: ANN401 - a JSON document
+    def show(_: bytes, document: dict[str, Any]) -> None:
         for line in table.lines(document):
             click.echo(line, color=colour)
 

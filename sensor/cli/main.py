@@ -37,12 +37,12 @@ VERBS = {
 class _Verbs(click.Group):
     """Finds each verb in the module of its name."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(VERBS)
 
     def get_command(
         self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
+        _ctx: click.Context,
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name not in VERBS:
@@ -52,7 +52,7 @@ class _Verbs(click.Group):
 
     def format_commands(
         self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
+        _ctx: click.Context,
         formatter: click.HelpFormatter,
     ) -> None:
         """Write the list without loading the verbs."""

@@ -81,7 +81,7 @@ def _lay_out(rootfs: Path) -> list[str]:
 
 def _run(*command: str) -> str | None:
     """Run a command; return what it said when it failed."""
-    done = subprocess.run(  # noqa: S603 - the commands stand in this file
+    done = subprocess.run(  # noqa: S603 - no shell, and every command is made in this file
         command,
         capture_output=True,
         check=False,

@@ -82,7 +82,7 @@ def command(runtime: str | None, output: str, socket: Path) -> None:
 def _run(client: AgentClient, runtime: str, where: str) -> list[Check]:
     status = client.status()
     agent = f"castoff {status.version}, pid {status.pid}"
-    checks = [Check("agent", True, agent)]  # noqa: FBT003 - a field
+    checks = [Check("agent", ok=True, detail=agent)]
     name = proof.new_name()
     watch = _Watch(client, name)
     watch.ready()
@@ -95,10 +95,10 @@ def _run(client: AgentClient, runtime: str, where: str) -> list[Check]:
     event = watch.wait(PATIENCE)
     if event is None:
         detail = f"not within {PATIENCE:g} s of its end"
-        return [*checks, Check("reported", False, detail)]  # noqa: FBT003 - a field
+        return [*checks, Check("reported", ok=False, detail=detail)]
     took = watch.arrived - began
     detail = f"{took * 1000:.0f} ms after the command"
-    checks.append(Check("reported", True, detail))  # noqa: FBT003 - a field
+    checks.append(Check("reported", ok=True, detail=detail))
     return [*checks, *_judge(event, runtime), _agreed(client, event["container"]["id"])]
 
 
@@ -132,11 +132,11 @@ def _agreed(client: AgentClient, id_: str) -> Check:
         report = CoverageReport.from_json(client.get(f"/v1/coverage?since={PERIOD}"))
         missed = next((row for row in report.disagreements if row.id == id_), None)
         if missed is None:
-            return Check("witnesses agree", True, "nobody missed it")  # noqa: FBT003 - a field
+            return Check("witnesses agree", ok=True, detail="nobody missed it")
         if time.monotonic() >= end:
             missing = ", ".join(missed.missing)
             why = f"not {missing}: {missed.reason}"
-            return Check("witnesses agree", False, why)  # noqa: FBT003 - a field
+            return Check("witnesses agree", ok=False, detail=why)
         time.sleep(0.2)
 
 

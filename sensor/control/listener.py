@@ -77,7 +77,7 @@ def _given(path: Path, environment: MutableMapping[str, str]) -> socket.socket |
         return None
     for descriptor in range(FIRST_FD, FIRST_FD + min(int(count), FDS_MAX)):
         try:
-            os.set_inheritable(descriptor, False)  # noqa: FBT003 - the standard library's signature
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keywords
             mode = os.fstat(descriptor).st_mode
         except OSError as error:
             log.warning("LISTEN_FDS tells of descriptor %d: %s", descriptor, error.strerror)
@@ -86,7 +86,7 @@ def _given(path: Path, environment: MutableMapping[str, str]) -> socket.socket |
             continue
         candidate = socket.socket(fileno=descriptor)
         if candidate.family == socket.AF_UNIX and candidate.getsockname() == str(path):
-            candidate.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            candidate.setblocking(False)  # noqa: FBT003 - takes no keywords
             return candidate
         candidate.detach()
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -37,7 +37,7 @@ class EventQuery:
     limit: int | None = None
     tail: int | None = None
     follow: bool = False
-    filters: Filters = Filters()  # noqa: RUF009 - frozen
+    filters: Filters = field(default_factory=Filters)
 
     @property
     def historical(self) -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sensor.correlate.client_command import Request
 
-NAME_MAX = 1024
 TARGETS_MAX = 16
 
 _HTTP = re.compile(rb"POST ([!-~]{1,480}) HTTP/1\.[01]\r\n")
@@ -21,7 +20,6 @@ _HTTP_CUT = re.compile(rb"POST ([!-~]{1,512})")
 _ACTION = re.compile(
     r"^(?:/v[0-9.]{1,8})?(?:/libpod)?/containers/(?P<target>/?[^/]{1,1024})/(?P<action>start|restart)\Z"
 )
-_CREATE = re.compile(r"^(?:/v[0-9.]{1,8})?(?:/libpod)?/containers/create\Z")
 _FULL_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -29,12 +27,12 @@ _FULL_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 class ApiTarget:
     """What a request asks for. ``targets`` are names, ids or prefixes of ids.
 
-    ``request`` is None when the bytes name a container but not what is to be done with it.
+    ``request`` is None when the bytes name a container but not what is to be done with it. What
+    asks for a container to be made names none yet, and is not read.
     """
 
     request: Request | None
-    targets: tuple[str, ...] = ()
-    name: str | None = None
+    targets: tuple[str, ...]
 
 
 def parse(payload: bytes) -> ApiTarget | None:
@@ -53,7 +51,6 @@ def parse(payload: bytes) -> ApiTarget | None:
 def _http(target: str) -> ApiTarget | None:
     try:
         parts = urlsplit(target)
-        query = parse_qs(parts.query, max_num_fields=32)
     except ValueError:
         return None
     # Engines match the path as it reads decoded (net/http, URL.Path): %73tart starts, too.
@@ -62,7 +59,4 @@ def _http(target: str) -> ApiTarget | None:
     if action is not None:
         request = Request.START if action["action"] == "start" else Request.RESTART
         return ApiTarget(request, (action["target"],))
-    if _CREATE.match(path):
-        names = query.get("name", [])
-        return ApiTarget(Request.CREATE, name=names[0][:NAME_MAX] if names else None)
     return None

@@ -88,7 +88,7 @@ class CallerLog:
         """Record a request that names a container."""
         self._note(request.time)
         target = api_request.parse(request.payload)
-        if target is not None and target.targets:
+        if target is not None:
             self._requests.add(Asked(request, target), words_of(target.targets))
 
     def add_audit(self, exec_: AuditExec) -> None:

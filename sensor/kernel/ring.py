@@ -12,8 +12,9 @@ at its end can be read through.
 
 Reading and releasing are two steps: records that led to an event are released when the event is
 durable, so that a killed agent's successor reads them again. The kernel wakes a reader by itself
-only when everything was released, so the probes ask for a wake-up with every record
-(BPF_RB_FORCE_WAKEUP), and a reader waits edge-triggered.
+only when everything was released, so the probes ask for a wake-up with each urgent record
+(BPF_RB_FORCE_WAKEUP) and for none with the others (BPF_RB_NO_WAKEUP); a reader waits
+edge-triggered.
 """
 
 from __future__ import annotations
