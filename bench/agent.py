@@ -18,19 +18,19 @@ import psutil
 
 from bench.node import PATIENCE, held
 from bench.progress import say
-from sensor.control.client import AgentClient
+from lab.daemon import tail
+from lab.engines import unique
+from lab.waiting import until
+from sensor.api.client import AgentClient
 from sensor.errors import AgentUnreachable, ProbesBusy
-from tests.e2e.engines.daemon import tail
-from tests.e2e.engines.lab import unique
-from tests.e2e.engines.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from sensor.control.status import Status
-    from tests.e2e.engines.lab import Lab
-    from tests.e2e.engines.runc import Runc
+    from lab.engines import Lab
+    from lab.runc import Runc
+    from sensor.api.status import Status
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 COMMAND = CHECKOUT / "bin" / "castoff"

@@ -37,12 +37,12 @@ from bench.numbers import percentile, sure_median
 from bench.programs import compiled
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
-from sensor.control.client import AgentClient
-from sensor.outputs.native import encode_line, rfc3339
+from lab.engines import unique
+from lab.image import IMAGE
+from sensor.api.client import AgentClient
+from sensor.schema.document import encode_line, rfc3339
 from sensor.store.database import FILE_NAME
 from sensor.store.log import Store, StoreSettings
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.node import held
-from sensor.kernel import libbpf, loader
-from sensor.kernel.cgroup_link import cgroup2_root
-from sensor.kernel.pins import LINK_PREFIX
+from sensor.bpf import libbpf, loader
+from sensor.bpf.cgroup_link import cgroup2_root
+from sensor.bpf.pins import LINK_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,7 +30,7 @@ from bench.rows import Row, missed, table, write_json
 
 if TYPE_CHECKING:
     from bench.engine import Engines
-    from tests.e2e.engines.lab import Lab
+    from lab.engines import Lab
 
 COMMAND = "make bench-attribution"
 FLOOD_COMMAND = "python -m bench.attribution --flood"

@@ -23,10 +23,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.rules.auditctl import Auditctl, Loaded
-from sensor.rules.host import Host
-from sensor.rules.installer import Installer
-from sensor.rules.template import Form
+from sensor.audit_rules.auditctl import Auditctl, Loaded
+from sensor.audit_rules.host import Host
+from sensor.audit_rules.installer import Installer
+from sensor.audit_rules.template import Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

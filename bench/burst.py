@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.progress import say
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import unique
+from lab.engines import unique
+from lab.image import IMAGE
 
 if TYPE_CHECKING:
     from bench.agent import Agent, Line

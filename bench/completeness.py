@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.burst import PARALLEL
 from bench.progress import say
 from bench.rows import Row
-from tests.e2e.engines.image import IMAGE
+from lab.image import IMAGE
 
 if TYPE_CHECKING:
     from bench.agent import Line

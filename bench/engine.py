@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.progress import say
-from tests.e2e.engines.containerd import Containerd
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import BoxImage
-from tests.e2e.engines.runc import Runc
+from lab.containerd import Containerd
+from lab.dockerd import Dockerd
+from lab.image import BoxImage
+from lab.runc import Runc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.engines.lab import Lab
+    from lab.engines import Lab
 
 
 @dataclass(frozen=True, slots=True)

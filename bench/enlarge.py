@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sensor
-from sensor.model import HostFacts, InventoryTaken, KnowledgeRestored, ProbesAttached
+from sensor.model.observations import HostFacts, InventoryTaken, KnowledgeRestored, ProbesAttached
 from sensor.sources.capture import Arrival, CaptureWriter, open_capture
 
 if TYPE_CHECKING:

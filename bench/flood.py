@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench.programs import compiled
 from bench.progress import say
 from bench.rows import Row
-from tests.e2e.engines.image import IMAGE
+from lab.image import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

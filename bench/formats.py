@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from bench.machine import machine
 from bench.rows import Row, table
 from bench.wire import starts
-from sensor.outputs import otlp, registry
+from sensor.outputs import registry
+from sensor.outputs.http import otlp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

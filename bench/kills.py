@@ -31,16 +31,16 @@ from bench.node import own_lab
 from bench.programs import compiled
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
-from sensor.kernel import pins
-from sensor.kernel.ring import Ring
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import unique
+from lab.engines import unique
+from lab.image import IMAGE
+from sensor.bpf import pins
+from sensor.bpf.ring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.engine import Engines
-    from tests.e2e.engines.lab import Lab
+    from lab.engines import Lab
 
 COMMAND = "python -m bench.kills"
 STARTS = 500

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any
 
-from sensor.model import Trigger
+from sensor.model.vocabulary import Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

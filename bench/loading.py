@@ -10,7 +10,7 @@ from bench.agent import COMMAND
 from bench.node import held
 from bench.progress import say
 from bench.rows import Row
-from sensor.kernel import loader
+from sensor.bpf import loader
 
 LOAD_SECONDS = 2.0
 LOADS = 3

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.attachment import Attachment
-    from tests.e2e.engines.lab import Lab
+    from lab.engines import Lab
 
 CASE_SECONDS = 7.0
 PAIRS_MIN = 9

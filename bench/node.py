@@ -13,17 +13,17 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bench.progress import say
-from sensor.agent import AgentSettings
+from lab import engines as labs
+from lab.waiting import until
+from sensor.agent.agent import AgentSettings
+from sensor.agent.lock import lock_node
+from sensor.bpf import loader
 from sensor.errors import ProbesBusy
-from sensor.kernel import loader
-from sensor.lock import lock_node
-from tests.e2e.engines import lab as labs
-from tests.e2e.engines.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.engines.lab import Lab
+    from lab.engines import Lab
 
 PATIENCE = 600.0
 """Seconds for which another agent or a test run is waited for."""

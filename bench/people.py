@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from bench.labels import Cause, Group
 from bench.programs import SOURCES
-from tests.e2e.engines import processes
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import unique
-from tests.e2e.engines.waiting import until
+from lab import processes
+from lab.engines import unique
+from lab.image import IMAGE
+from lab.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bench.engine import Engines
     from bench.labels import Labels
-    from tests.e2e.engines.lab import Lab
+    from lab.engines import Lab
 
 USERS = 8
 API_CALLS = 16

@@ -20,12 +20,12 @@ from bench.machine import machine
 from bench.progress import say
 from bench.rows import Row, table
 from bench.store import blocks, fill
-from sensor.filters import Filters, parse
 from sensor.outputs.delivery import BatchLimits, Connection, Delivered
-from sensor.outputs.engine import Engine, Output
+from sensor.outputs.engine.engine import Engine, Output
+from sensor.outputs.file.jsonl import JsonlFile, JsonlSettings
 from sensor.outputs.formats.native import FORMAT
-from sensor.outputs.jsonl import JsonlFile, JsonlSettings
 from sensor.outputs.settings import OutputSettings, StartAt
+from sensor.schema.filters import Filters, parse
 from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
 from sensor.store.pages import Pages

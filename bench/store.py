@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING
 from bench.machine import machine
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
-from sensor.model import Container, ContainerId, EventType, Image, Stop
-from sensor.outputs.native import encode_line
+from sensor.model.container import Image
+from sensor.model.events import Container, Stop
+from sensor.model.vocabulary import ContainerId, EventType
+from sensor.schema.document import encode_line
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
 from sensor.store.query import Query, Reader
@@ -33,7 +35,7 @@ from tests.outputs.sample_events import START
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sensor.model import Event
+    from sensor.model.events import Event
 
 COMMAND = "python -m bench.store"
 EVENTS = 1_000_000

@@ -22,20 +22,20 @@ from typing import TYPE_CHECKING, Any
 
 from bench.machine import machine
 from bench.rows import Row, table
-from sensor.outputs import elasticsearch, otlp, splunk
 from sensor.outputs.delivery import Batch, Record
-from sensor.outputs.elasticsearch import BulkOperation, Elasticsearch
 from sensor.outputs.forward.chunk import Encoding, encode
 from sensor.outputs.forward.output import LEVEL
 from sensor.outputs.forward.record import compact
 from sensor.outputs.forward.record import native as native_document
-from sensor.outputs.http import GZIP_LEVEL, Plain
-from sensor.outputs.http_settings import Body
+from sensor.outputs.http import elasticsearch, otlp, splunk
+from sensor.outputs.http.elasticsearch import BulkOperation, Elasticsearch
+from sensor.outputs.http.output import GZIP_LEVEL, Plain
+from sensor.outputs.http.settings import Body
+from sensor.outputs.http.splunk import Splunk
 from sensor.outputs.lines import lines_of
-from sensor.outputs.native import rfc3339
 from sensor.outputs.registry import format_of
-from sensor.outputs.rfc5424 import Framing, Header, frame, message
-from sensor.outputs.splunk import Splunk
+from sensor.outputs.syslog.rfc5424 import Framing, Header, frame, message
+from sensor.schema.document import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What the probes hand to user space. sensor/kernel/record.py mirrors this file; a test compiles
+ * What the probes hand to user space. sensor/bpf/record.py mirrors this file; a test compiles
  * it and compares every offset. Fields have fixed sizes and no padding.
  */
 #pragma once

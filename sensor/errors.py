@@ -14,8 +14,8 @@ CastoffError
 ├── CaptureMalformed       65  a capture file that cannot be replayed (EX_DATAERR)
 ├── CursorExpired           1  a cursor before the oldest event (store/question.py)
 ├── TooManyMatches          1  a prefix that names too many containers (store/question.py)
-├── SocketForbidden         4  the socket is not for this user (control/client.py)
-├── RequestRefused          1  the agent refused a request (control/client.py)
+├── SocketForbidden         4  the socket is not for this user (api/client.py)
+├── RequestRefused          1  the agent refused a request (api/client.py)
 ├── RuntimeMissing         69  no runtime to prove a start with (cli/selftest.py)
 ├── AgentUnreachable        3  no agent answers on the socket
 └── StateUnusable          74  the state directory cannot be read or written (EX_IOERR)

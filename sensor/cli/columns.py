@@ -2,7 +2,7 @@
 
 Not by rich: it takes a table as a whole, while events come one by one, and importing it takes as
 long as ``castoff status`` may take altogether (170 ms and more beside 70). Escaping and widths are
-in :mod:`sensor.outputs.text` in any case.
+in :mod:`sensor.schema.text` in any case.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.outputs.text import columns, fit, visible
+from sensor.schema.text import columns, fit, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

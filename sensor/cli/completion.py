@@ -51,7 +51,7 @@ class FilterText(click.ParamType):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the keys, then the values where they are a closed set or containers."""
-        from sensor.filters import KEYS
+        from sensor.schema.filters import KEYS
 
         key, equals, value = incomplete.partition("=")
         if not equals:
@@ -79,7 +79,7 @@ class TypeName(click.ParamType):
 
 
 def _closed(key: str) -> Iterable[str]:
-    from sensor.model import EventType, StartKind, Trigger
+    from sensor.model.vocabulary import EventType, StartKind, Trigger
 
     if key == "type":
         return [one.removeprefix("container.") for one in EventType]
@@ -90,7 +90,7 @@ def _closed(key: str) -> Iterable[str]:
 
 def _containers(ctx: click.Context, incomplete: str) -> list[tuple[str, str | None]]:
     """Ask the agent for words; nothing when it does not answer at once."""
-    from sensor.control.client import AgentClient
+    from sensor.api.client import AgentClient
 
     chosen = ctx.params.get("socket") or os.environ.get("CASTOFF_SOCKET") or SOCKET
     try:

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import click
 
+from sensor.api.client import AgentClient
+from sensor.api.view import ContainerView
 from sensor.cli.columns import Layout, ago
 from sensor.cli.completion import ContainerName
 from sensor.cli.options import (
@@ -20,8 +22,6 @@ from sensor.cli.options import (
     width,
 )
 from sensor.cli.reading import nanoseconds
-from sensor.control.client import AgentClient
-from sensor.control.view import ContainerView
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import click
 
-from sensor.control.client import AgentClient
-from sensor.control.coverage import CoverageReport
-from sensor.control.since import parse
-from sensor.outputs.text import visible
+from sensor.api.client import AgentClient
+from sensor.api.coverage import CoverageReport
+from sensor.api.since import parse
+from sensor.schema.text import visible
 
 SHORT_ID = 12
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.bpf import btf, cgroup_link, fields, libbpf, loader
+from sensor.bpf.pins import BPFFS
 from sensor.cli import surroundings
 from sensor.cli.finding import Finding, Health
 from sensor.cli.options import colour_option, coloured, output_option, socket_option, width
 from sensor.errors import CastoffError
-from sensor.kernel import btf, cgroup_link, fields, libbpf, loader
-from sensor.kernel.pins import BPFFS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,9 @@ def _lockdown() -> Finding:
 def _connects() -> Finding:
     if _kernel_version() < CONNECT_MIN:
         text = "before 6.7 the kernel does not tell who connects to an engine's socket"
-        return Finding("api callers", Health.NOTE, text, "castoff rules install (audit), or 6.7.")
+        return Finding(
+            "api callers", Health.NOTE, text, "castoff audit-rules install (audit), or 6.7."
+        )
     try:
         root = cgroup_link.cgroup2_root()
     except OSError:
@@ -150,15 +152,15 @@ def _disk() -> Finding:
 
 _AUDIT_STATES = (
     "no rules: no cost; who used an engine's API is told by the kernel alone (6.7 and newer)",
-    "people (rules install --people): those who logged in are recorded, others pay nothing",
-    "all (rules install --all): every task is recorded, and pays at each system call",
+    "people (audit-rules install --people): those who logged in are recorded, others pay nothing",
+    "all (audit-rules install --all): every task is recorded, and pays at each system call",
 )
 
 
 def _audit() -> Finding:
-    from sensor.rules import inspection
-    from sensor.rules.auditctl import Auditctl
-    from sensor.rules.host import Host
+    from sensor.audit_rules import inspection
+    from sensor.audit_rules.auditctl import Auditctl
+    from sensor.audit_rules.host import Host
 
     try:
         report = inspection.check(Host(), Auditctl())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sensor.cli.reading import event_of
-from sensor.outputs.native import rfc3339
-from sensor.outputs.table import Table
+from sensor.cli.table import Table
+from sensor.schema.document import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import click
 
+from sensor.api.client import AgentClient, RequestRefused
+from sensor.api.since import parse as parse_time
 from sensor.cli.completion import FilterText, TypeName
 from sensor.cli.options import (
     colour_option,
@@ -20,10 +22,8 @@ from sensor.cli.options import (
     socket_option,
     width,
 )
-from sensor.control.client import AgentClient, RequestRefused
-from sensor.control.since import parse as parse_time
 from sensor.errors import AgentUnreachable
-from sensor.filters import parse
+from sensor.schema.filters import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

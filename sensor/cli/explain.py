@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import click
 
+from sensor.api.causes import Step
+from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.columns import ago
 from sensor.cli.completion import ContainerName
 from sensor.cli.options import (
@@ -22,9 +24,7 @@ from sensor.cli.options import (
 )
 from sensor.cli.reading import nanoseconds
 from sensor.cli.tree import Tree
-from sensor.control.causes import Step
-from sensor.control.client import AgentClient, RequestRefused
-from sensor.outputs.text import fit, visible
+from sensor.schema.text import fit, visible
 
 if TYPE_CHECKING:
     from pathlib import Path

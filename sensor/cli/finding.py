@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 
 import click
 
-from sensor.outputs.text import visible
+from sensor.schema.text import visible
 
 INDENT = 19
 """Columns before a finding's text."""

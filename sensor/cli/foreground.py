@@ -8,16 +8,16 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.agent import Agent, AgentSettings
+from sensor.agent.agent import Agent, AgentSettings
+from sensor.agent.status import OutputHealth
+from sensor.cli.line_stream import LineStream
 from sensor.cli.rendering import renderer
-from sensor.outputs.stream import LineStream
-from sensor.reporting import OutputHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.cli.rendering import Renderer
-    from sensor.model import Event
+    from sensor.model.events import Event
 
 FLUSH_SECONDS = 2.0
 STDOUT = 1

@@ -26,12 +26,15 @@ VERBS = {
     "doctor": "What this host allows, what is missing, and the fix.",
     "selftest": "Start a harmless container and see that it is reported.",
     "probes": "Load, show or unload the kernel probes.",
-    "rules": "Check, install or remove the audit rules.",
+    "audit-rules": "Check, install or remove the audit rules.",
     "record": "Keep all observations in a file.",
     "replay": "Print the events that a file of observations leads to.",
     "completion": "The script for completion in bash or zsh.",
 }
 """Verbs and what they do, in less than a line of a narrow terminal."""
+
+RENAMED = {"rules": "audit-rules"}
+"""Verbs of earlier versions, and their names now."""
 
 
 class _Verbs(click.Group):
@@ -45,9 +48,12 @@ class _Verbs(click.Group):
         _ctx: click.Context,
         cmd_name: str,
     ) -> click.Command | None:
+        if cmd_name in RENAMED:
+            raise click.UsageError(f"{cmd_name} was renamed: castoff {RENAMED[cmd_name]}")
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"sensor.cli.{cmd_name}").command
+        module = f"sensor.cli.{cmd_name.replace('-', '_')}"
+        command: click.Command = importlib.import_module(module).command
         return command
 
     def format_commands(

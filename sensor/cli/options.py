@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from sensor.outputs.table import colour_wanted
+from sensor.cli.table import colour_wanted
 
 SOCKET = Path("/run/castoff/castoff.sock")
 

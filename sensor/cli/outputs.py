@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from sensor.api.client import AgentClient
+from sensor.api.status import DeliveryState
 from sensor.cli.columns import Layout
 from sensor.cli.options import (
     colour_option,
@@ -17,8 +19,6 @@ from sensor.cli.options import (
     socket_option,
     width,
 )
-from sensor.control.client import AgentClient
-from sensor.control.status import DeliveryState
 
 if TYPE_CHECKING:
     from pathlib import Path

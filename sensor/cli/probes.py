@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from sensor.config import Config
+from sensor.agent.config import Config
+from sensor.agent.lock import lock_node
+from sensor.bpf import loader
 from sensor.errors import ProbesAbsent
-from sensor.kernel import loader
-from sensor.lock import lock_node
 
 
 @click.group()

@@ -8,27 +8,22 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sensor.model import (
+from sensor.model.container import Image
+from sensor.model.events import (
     Certainty,
-    Confidence,
     Container,
-    ContainerId,
-    Engine,
     Event,
-    EventType,
     Gap,
-    HostFacts,
-    Image,
     Initiator,
     InitiatorProcess,
     InitiatorUser,
     SensorNote,
     Start,
-    StartKind,
     Stop,
-    Trigger,
     Verdict,
 )
+from sensor.model.observations import HostFacts
+from sensor.model.vocabulary import Confidence, ContainerId, Engine, EventType, StartKind, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

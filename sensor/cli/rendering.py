@@ -7,9 +7,9 @@ import shutil
 import sys
 from collections.abc import Callable
 
-from sensor.model import Event
-from sensor.outputs import native
-from sensor.outputs.table import Table, colour_wanted
+from sensor.cli.table import Table, colour_wanted
+from sensor.model.events import Event
+from sensor.schema import document
 
 Renderer = Callable[[Event], bytes]
 
@@ -17,7 +17,7 @@ Renderer = Callable[[Event], bytes]
 def renderer(output: str) -> tuple[Renderer, bytes]:
     """Choose the function from an event to its line, and what goes before the first."""
     if output != "table":
-        return native.encode_line, b""
+        return document.encode_line, b""
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     table = Table(width, colour_wanted(os.environ, terminal=terminal))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from sensor.agent import parsers
+from sensor.agent.agent import parsers
+from sensor.agent.config import Config
 from sensor.cli.rendering import renderer
-from sensor.config import Config
 from sensor.correlate.core import Correlator
 from sensor.sources.capture import open_capture
 

@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 
 import click
 
+from sensor.api.client import AgentClient
+from sensor.api.coverage import CoverageReport
 from sensor.cli import proof
 from sensor.cli.options import output_option, socket_option
-from sensor.control.client import AgentClient
-from sensor.control.coverage import CoverageReport
 from sensor.errors import CastoffError
-from sensor.outputs.text import visible
+from sensor.schema.text import visible
 
 if TYPE_CHECKING:
     from pathlib import Path

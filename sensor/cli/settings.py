@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from sensor.agent import AgentSettings, parsers
-from sensor.config import Config
-from sensor.model import Witness
-from sensor.shipping import ShippingSettings, transports
+from sensor.agent.agent import AgentSettings, parsers
+from sensor.agent.config import Config
+from sensor.agent.delivery import ShippingSettings, transports
+from sensor.agent.sources import WitnessSettings
+from sensor.model.vocabulary import Witness
 from sensor.sources import procfs
-from sensor.witnesses import WitnessSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

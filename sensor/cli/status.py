@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.api.client import AgentClient
 from sensor.cli.outputs import state
-from sensor.control.client import AgentClient
 
 if TYPE_CHECKING:
-    from sensor.control.status import Status
+    from sensor.api.status import Status
 
 
 def _lines(status: Status) -> list[str]:

@@ -9,9 +9,9 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
+from sensor.bpf import loader, watched
 from sensor.cli.finding import Finding, Health
-from sensor.kernel import loader, watched
-from sensor.model import Role
+from sensor.model.vocabulary import Role
 from sensor.sources.engines.listeners import engine_sockets
 
 if TYPE_CHECKING:

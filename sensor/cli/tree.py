@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.outputs.text import columns, fit, visible
+from sensor.schema.text import columns, fit, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sensor.control.causes import Step, Witnessed
+    from sensor.api.causes import Step, Witnessed
 
 DETAIL_GAP = "  "
 CLOCK = slice(11, 23)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.api.client import AgentClient
+from sensor.api.view import ContainerView
 from sensor.cli.options import output_option, socket_option
-from sensor.control.client import AgentClient
-from sensor.control.view import ContainerView
-from sensor.outputs.text import ELLIPSIS, visible
+from sensor.schema.text import ELLIPSIS, visible
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sensor.correlate import api_request
 from sensor.correlate.naming import WordIndex, words_of
-from sensor.model import ProcessKey
+from sensor.model.process import ProcessKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.correlate.api_request import ApiTarget
     from sensor.correlate.naming import Names
-    from sensor.model import ApiConnect, ApiRequest, AuditExec, Caller, CommandExec, ContainerId
+    from sensor.model.observations import ApiConnect, ApiRequest, AuditExec, Caller, CommandExec
+    from sensor.model.vocabulary import ContainerId
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.correlate.runtime_command import RuntimeCommand
-    from sensor.model import CgroupBirth, CommandExec, ContainerId, ProcessKey
+    from sensor.model.observations import CgroupBirth, CommandExec
+    from sensor.model.process import ProcessKey
+    from sensor.model.vocabulary import ContainerId
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")

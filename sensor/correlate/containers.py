@@ -19,16 +19,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sensor.correlate.runtime_command import RuntimeCommand, Verb
-    from sensor.model import (
-        CgroupPaths,
-        CommandExit,
-        ContainerId,
-        Description,
-        InitExec,
-        InitExit,
-        ProcessFacts,
-        ProcessKey,
-    )
+    from sensor.model.container import Description
+    from sensor.model.observations import CommandExit, InitExec, InitExit
+    from sensor.model.process import CgroupPaths, ProcessFacts, ProcessKey
+    from sensor.model.vocabulary import ContainerId
 
 CONTAINERS_MAX = 16_384
 """Containers remembered; beyond it the longest-stopped is forgotten, then the oldest of all."""

@@ -25,26 +25,21 @@ from sensor.correlate.lifecycle import Lifecycle
 from sensor.correlate.party import PartyFactory
 from sensor.correlate.places import Places
 from sensor.correlate.starts import StartReporter
-from sensor.model import (
+from sensor.model.events import Event, Gap
+from sensor.model.observations import (
     AccountsRead,
     ApiConnect,
     ApiRequest,
     AuditExec,
     AuditLoss,
     CgroupBirth,
-    CgroupParser,
     ClockSynced,
     CommandExec,
     CommandExit,
     ContainerDescribed,
-    ContainerId,
-    CoverageRow,
-    DescribeRequest,
     EngineEvent,
     EngineLoss,
     EngineRecalled,
-    Event,
-    Gap,
     Heartbeat,
     HostFacts,
     InitExec,
@@ -56,16 +51,17 @@ from sensor.model import (
     Observation,
     OutputLoss,
     ProbesAttached,
-    Role,
-    RoleOf,
     SourceChanged,
     StoreLoss,
 )
+from sensor.model.requests import CoverageRow, DescribeRequest
+from sensor.model.vocabulary import ContainerId, Role, RoleOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.correlate.events import Output
+    from sensor.model.container import CgroupParser
 
 CGROUPS_REMEMBERED = 256
 """Cgroup paths of which it is remembered what they name: one is asked for several times a start."""

@@ -12,21 +12,15 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.model import (
-    ContainerId,
-    CoverageRow,
-    Engine,
-    EngineEvent,
-    Event,
-    Gap,
-    SourceChanged,
-    Witness,
-)
+from sensor.model.events import Event, Gap
+from sensor.model.requests import CoverageRow
+from sensor.model.vocabulary import ContainerId, Engine, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.events import Clock, EventFactory
+    from sensor.model.observations import EngineEvent, SourceChanged
 
 STARTS_MAX = 4096
 """Starts in the table; older ones are forgotten."""

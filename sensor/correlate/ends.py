@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING
 from sensor.correlate import kind
 from sensor.correlate.containers import Phase, Run
 from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
-from sensor.model import (
-    Certainty,
-    CommandExec,
-    CommandExit,
-    Confidence,
-    EventType,
-    Evidence,
-    InitExit,
-    Stop,
-    Witness,
-)
+from sensor.model.events import Certainty, Evidence, Stop
+from sensor.model.vocabulary import Confidence, EventType, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +18,7 @@ if TYPE_CHECKING:
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output
     from sensor.correlate.places import Places
+    from sensor.model.observations import CommandExec, CommandExit, InitExit
 
 _EXACT = Certainty(container=Confidence.EXACT)
 

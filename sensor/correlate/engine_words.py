@@ -11,11 +11,13 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sensor.model import Evidence
+from sensor.model.events import Evidence
 
 if TYPE_CHECKING:
     from sensor.correlate.events import Sighting
-    from sensor.model import ContainerId, Description, EngineEvent, EngineRecalled
+    from sensor.model.container import Description
+    from sensor.model.observations import EngineEvent, EngineRecalled
+    from sensor.model.vocabulary import ContainerId
 
 WORDS_MAX = 2048
 """Containers of which a word is remembered; the one not spoken of for longest is forgotten."""

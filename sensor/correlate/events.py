@@ -6,35 +6,30 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sensor.model import (
-    NS_PER_TICK,
+from sensor.model.container import CgroupIdentity, Description, Image
+from sensor.model.events import (
     Certainty,
-    CgroupIdentity,
     Container,
-    ContainerId,
-    Description,
-    Engine,
     Event,
-    EventType,
     Evidence,
     Gap,
-    HostFacts,
-    Image,
     Initiator,
-    ProcessKey,
     SensorNote,
     Start,
     Stop,
     Verdict,
-    Witness,
     kernel_reference,
 )
+from sensor.model.observations import HostFacts
+from sensor.model.process import NS_PER_TICK, ProcessKey
+from sensor.model.vocabulary import ContainerId, Engine, EventType, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.containers import ContainerState, Creation
-    from sensor.model import DescribeRequest, EngineEvent
+    from sensor.model.observations import EngineEvent
+    from sensor.model.requests import DescribeRequest
 
     Output = Event | DescribeRequest
 

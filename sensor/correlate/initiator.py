@@ -35,14 +35,11 @@ from sensor.correlate.naming import (
 )
 from sensor.correlate.party import is_orchestrator
 from sensor.correlate.prepared import PreparedAnswers
-from sensor.model import (
-    Caller,
+from sensor.model.events import Evidence, Initiator
+from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
-    Description,
     Engine,
-    Evidence,
-    Initiator,
     Role,
     RoleOf,
     StartKind,
@@ -57,6 +54,8 @@ if TYPE_CHECKING:
     from sensor.correlate.commands import CommandLog
     from sensor.correlate.containers import Creation
     from sensor.correlate.party import Party, PartyFactory
+    from sensor.model.container import Description
+    from sensor.model.observations import Caller
 
 CONNECT_WINDOW = 10_000_000_000
 """Nanoseconds before a creation in which a connection to the engine may have carried its cause."""

@@ -18,16 +18,7 @@ from sensor.correlate.containers import (
     Run,
     container_key,
 )
-from sensor.model import (
-    FoundContainer,
-    Gap,
-    Heartbeat,
-    InventoryTaken,
-    KnowledgeRestored,
-    KnownContainer,
-    ProbesAttached,
-    SensorNote,
-)
+from sensor.model.events import Gap, SensorNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +26,14 @@ if TYPE_CHECKING:
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, EventFactory, Output
     from sensor.correlate.lifecycle import Lifecycle
+    from sensor.model.observations import (
+        FoundContainer,
+        Heartbeat,
+        InventoryTaken,
+        KnowledgeRestored,
+        KnownContainer,
+        ProbesAttached,
+    )
 
 
 class Inventory:

@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate.containers import ContainerState, Run
-from sensor.model import Description, EngineRecord, PreviousRun, Start, StartKind
+from sensor.model.events import PreviousRun, Start
+from sensor.model.vocabulary import StartKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sensor.model.container import Description, EngineRecord
 
 AT_ONCE = 2_000_000_000
 """Nanoseconds between stop and start below which nobody is taken to have asked in between.

@@ -36,20 +36,18 @@ from sensor.correlate.containers import (
 from sensor.correlate.naming import Names
 from sensor.correlate.places import Places, is_build
 from sensor.correlate.runtime_command import RuntimeCommand, Verb
-from sensor.model import (
-    NS_PER_TICK,
+from sensor.model.observations import (
     CgroupBirth,
     CommandExec,
     CommandExit,
     ContainerDescribed,
-    DescribeRequest,
     FoundContainer,
     InitExec,
     InitExit,
-    Lineage,
-    ProcessKey,
-    Role,
 )
+from sensor.model.process import NS_PER_TICK, ProcessKey
+from sensor.model.requests import DescribeRequest
+from sensor.model.vocabulary import Lineage, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +57,7 @@ if TYPE_CHECKING:
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, Output
     from sensor.correlate.starts import StartReporter
-    from sensor.model import Description
+    from sensor.model.container import Description
 
 DESCRIPTION_WAIT = 1_000_000_000
 """Nanoseconds that a start waits for a description. Reading one takes about a millisecond; a node

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.containers import HEX_ID_LEN
-from sensor.model import Engine
+from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
-    from sensor.model import CommandExec, ContainerId
+    from sensor.model.observations import CommandExec
+    from sensor.model.vocabulary import ContainerId
 
 Item = TypeVar("Item")
 

@@ -6,32 +6,23 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from sensor.model import (
-    Ancestor,
-    ApiConnect,
-    ApiRequest,
-    Caller,
-    CgroupParser,
-    CgroupPaths,
-    CommandExec,
-    ContainerId,
+from sensor.model.events import (
     Evidence,
     Initiator,
     InitiatorProcess,
     InitiatorUser,
-    ProcessFacts,
-    Role,
-    RoleOf,
-    Trigger,
-    Witness,
     kernel_reference,
 )
+from sensor.model.vocabulary import ContainerId, Role, RoleOf, Trigger, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.callers import CallerLog
     from sensor.correlate.containers import Creation
+    from sensor.model.container import CgroupParser
+    from sensor.model.observations import ApiConnect, ApiRequest, Caller, CommandExec
+    from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts
 
 REDACTED_MAX = 256
 """Command lines whose redacted form is remembered."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sensor.model import CgroupIdentity, CgroupParser, CgroupPaths, ContainerId
+    from sensor.model.container import CgroupIdentity, CgroupParser
+    from sensor.model.process import CgroupPaths
+    from sensor.model.vocabulary import ContainerId
 
 _BUILD_CGROUP = "/buildkit/"
 

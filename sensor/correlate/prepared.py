@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from sensor.correlate.callers import CallerLog
-    from sensor.model import CommandExec, ContainerId
+    from sensor.model.observations import CommandExec
+    from sensor.model.vocabulary import ContainerId
 
 PREPARED_MAX = 1024
 """Containers that are created and not started; the oldest is forgotten."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from sensor.model import ContainerId
+from sensor.model.vocabulary import ContainerId
 
 ID_MAX = 1024
 """Characters of an id that are accepted; runc allows what a file name can hold (255)."""

@@ -10,19 +10,8 @@ from sensor.correlate.client_command import Request
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.initiator import Attributor, Subject, names_of
-from sensor.model import (
-    Certainty,
-    Confidence,
-    Engine,
-    EventType,
-    Evidence,
-    FoundContainer,
-    InitExec,
-    ProcessKey,
-    Start,
-    StartKind,
-    Witness,
-)
+from sensor.model.events import Certainty, Evidence, Start
+from sensor.model.vocabulary import Confidence, Engine, EventType, StartKind, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +22,9 @@ if TYPE_CHECKING:
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output, Sighting
     from sensor.correlate.places import Places
-    from sensor.model import CommandExit, Description, InitExit
+    from sensor.model.container import Description
+    from sensor.model.observations import CommandExit, FoundContainer, InitExec, InitExit
+    from sensor.model.process import ProcessKey
 
 _ENGINE_PROGRAMS = {
     Engine.DOCKER: ("dockerd", "balenad", "balena-engine-daemon"),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.model import Role
+from sensor.model.vocabulary import Role
 
 if TYPE_CHECKING:
-    from sensor.model import CommandExec
+    from sensor.model.observations import CommandExec
 
 ID_MAX = 1024
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sensor.model import CgroupIdentity, ContainerId, Engine
+from sensor.model.container import CgroupIdentity
+from sensor.model.vocabulary import ContainerId, Engine
 
 MAX_PATH = 4096
 """Longest path that is looked at: PATH_MAX."""

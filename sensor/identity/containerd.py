@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.facts import EngineFacts, image_of
 from sensor.identity.kubernetes import attempt_from_logs, from_cri
-from sensor.model import EngineRecord
+from sensor.model.container import EngineRecord
 
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle

@@ -17,7 +17,7 @@ from sensor.identity.timestamp import wall_time
 
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle
-    from sensor.model import Image, Orchestrator
+    from sensor.model.container import Image, Orchestrator
 
 _CRIO = "io.kubernetes.cri-o."
 _LOG_NAME = re.compile(r".*/([0-9]{1,10})\.log", re.DOTALL)

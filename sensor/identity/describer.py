@@ -9,6 +9,7 @@ import posixpath
 import threading
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sensor.identity.containerd import containerd_facts
 from sensor.identity.crio import crio_facts
@@ -27,12 +28,11 @@ from sensor.identity.roots import absolute, working_directory
 from sensor.identity.security import security_of
 from sensor.identity.settings import IdentitySettings
 from sensor.identity.view import View, Views
-from sensor.model import (
-    DescribeRequest,
-    Description,
-    Engine,
-    Security,
-)
+from sensor.model.container import Description, Security
+from sensor.model.vocabulary import Engine
+
+if TYPE_CHECKING:
+    from sensor.model.requests import DescribeRequest
 
 
 class Describer:

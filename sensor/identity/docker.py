@@ -17,7 +17,7 @@ from sensor.identity.facts import EngineFacts, image_of
 from sensor.identity.kubernetes import from_labels
 from sensor.identity.reading import FileKind, Reading
 from sensor.identity.timestamp import wall_time
-from sensor.model import EngineRecord, Image
+from sensor.model.container import EngineRecord, Image
 
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sensor.identity.text import MAX_SOURCE, bounded
-from sensor.model import Mount
+from sensor.model.container import Mount
 
 if TYPE_CHECKING:
     from sensor.identity.oci import OciMount

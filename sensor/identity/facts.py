@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sensor.identity.cgroup import parse
 from sensor.identity.redact import redact_labels
 from sensor.identity.text import bounded_labels, known
-from sensor.model import EngineRecord, Image, Orchestrator
+from sensor.model.container import EngineRecord, Image, Orchestrator
 
 
 @dataclass(frozen=True, slots=True)

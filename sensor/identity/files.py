@@ -20,8 +20,8 @@ import stat
 from enum import StrEnum, unique
 from typing import NamedTuple
 
-from sensor.identity.openat2 import OpenHow, how
-from sensor.identity.openat2 import openat2 as _openat2
+from sensor.linux.openat2 import OpenHow, how
+from sensor.linux.openat2 import openat2 as _openat2
 
 MAX_FILE_BYTES = 1 << 20
 """Largest file that is read where the caller names no other limit: 1 MiB."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.cgroup import pod_uid
 from sensor.identity.reading import FileKind, Reading
-from sensor.model import Orchestrator
+from sensor.model.container import Orchestrator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

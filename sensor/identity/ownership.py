@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.identity.podman import storage_of
-from sensor.model import DescribeRequest, Engine
+from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle
+    from sensor.model.requests import DescribeRequest
 
 _TASK = re.compile(r"/io\.containerd\.runtime\.v[12]\.[a-z]+/([^/]+)/[^/]+$")
 _RUNTIME_ROOT = re.compile(r"/(?:containerd/[^/]+|docker/runtime-[^/]+)/([^/]+)/?$")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sensor.errors import ConfigError
 from sensor.identity.cgroup import MAX_PATH, parse
-from sensor.model import CgroupIdentity, CgroupParser, ContainerId
+from sensor.model.container import CgroupIdentity, CgroupParser
+from sensor.model.vocabulary import ContainerId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

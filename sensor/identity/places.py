@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sensor.identity.files import exists
 from sensor.identity.podman import DRIVERS
 from sensor.identity.reading import FileKind, Reading
-from sensor.model import Engine
+from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

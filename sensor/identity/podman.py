@@ -20,7 +20,7 @@ from sensor.identity.timestamp import wall_time
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle
     from sensor.identity.settings import IdentitySettings
-    from sensor.model import Image
+    from sensor.model.container import Image
 
 DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
 """Drivers of containers-storage, the usual one first."""

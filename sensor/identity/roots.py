@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.identity.files import Failure, failure_of
-from sensor.model import NS_PER_TICK, ProcessKey
+from sensor.model.process import NS_PER_TICK, ProcessKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

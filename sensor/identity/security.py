@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sensor.identity.exposure import sensitive_mounts
 from sensor.identity.roots import NAMESPACES
 from sensor.identity.text import bounded
-from sensor.model import Security
+from sensor.model.container import Security
 
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle, DeviceRule

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sensor.identity.settings import IdentitySettings
-    from sensor.model import DescribeRequest
+    from sensor.model.requests import DescribeRequest
 
 
 @dataclass(frozen=True, slots=True)

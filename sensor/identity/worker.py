@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sensor.model import DescribeRequest, Description
+from sensor.model.container import Description
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sensor.model.requests import DescribeRequest
 
 MAX_QUEUED = 1024
 """Requests that wait for a reader."""

@@ -1,7 +1,7 @@
 """What kinds of outputs and formats there are. Adding one is one file and one line here.
 
 A kind's module has a constant ``OUTPUT``, an :class:`OutputKind`: the frozen dataclass of its
-settings (:mod:`sensor.tables` tells which fields are possible), and the function that makes its
+settings (:mod:`sensor.settings.tables` lists the possible fields), and the function that makes its
 transport. A format's module has a constant ``FORMAT``, a :class:`~sensor.outputs.delivery.Format`.
 Modules are imported when a configuration names them, so what nobody uses costs no memory; libraries
 that need not be there are imported by ``make`` and not at the module's top.
@@ -18,17 +18,17 @@ from sensor.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.model import HostFacts
+    from sensor.model.observations import HostFacts
     from sensor.outputs.delivery import Format, Transport
 
 KINDS: dict[str, str] = {
     "forward": "sensor.outputs.forward.output",
-    "http": "sensor.outputs.http",
-    "jsonl": "sensor.outputs.jsonl",
-    "kafka": "sensor.outputs.kafka",
-    "nats": "sensor.outputs.nats",
-    "otlp": "sensor.outputs.otlp",
-    "syslog": "sensor.outputs.syslog",
+    "http": "sensor.outputs.http.output",
+    "jsonl": "sensor.outputs.file.jsonl",
+    "kafka": "sensor.outputs.kafka.output",
+    "nats": "sensor.outputs.nats.output",
+    "otlp": "sensor.outputs.http.otlp",
+    "syslog": "sensor.outputs.syslog.output",
 }
 """The module of each kind, by the word that stands for it in ``type``."""
 

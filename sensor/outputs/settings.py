@@ -10,18 +10,19 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sensor import filters, tables
 from sensor.errors import ConfigError
 from sensor.outputs import registry
-from sensor.secret import hidden, secrets_of
-from sensor.tables import Placed, Tree
+from sensor.schema import filters
+from sensor.settings import tables
+from sensor.settings.secret import hidden, secrets_of
+from sensor.settings.tables import Placed, Tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensor.filters import Filters
     from sensor.outputs.delivery import Format, Transport
     from sensor.outputs.registry import OutputKind, Surroundings
+    from sensor.schema.filters import Filters
 
 OUTPUTS_MAX = 16
 """Each holds batches in memory and a cursor in the store."""

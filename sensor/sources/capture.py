@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from sensor.errors import CaptureMalformed, StateUnusable
-from sensor.model import Observation  # noqa: TC001 - the codec reads Arrival's type hints
+from sensor.model.observations import Observation  # noqa: TC001 - the codec reads Arrival's type hints
 from sensor.sources.codec import Mismatch, decoder, encoder, layout_of
 from sensor.sources.packing import (
     ITEMS_LIMIT,

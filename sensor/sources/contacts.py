@@ -16,14 +16,14 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.model import ApiConnect, ApiRequest
+from sensor.model.observations import ApiConnect, ApiRequest
 from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sensor.kernel.verdicts import SocketVerdicts
-    from sensor.model import Observation
+    from sensor.bpf.socket_filter import SocketVerdicts
+    from sensor.model.observations import Observation
 
 QUEUE_MAX = 1024
 """Connects that wait for a verdict; more are dropped and counted."""

@@ -17,17 +17,17 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sensor import clock
+from sensor.bpf.counters import Counters, KindCount, Progress
+from sensor.bpf.record import KernelObservation, decode
+from sensor.bpf.ring import BATCH_MAX, Ring
 from sensor.errors import RecordMalformed
-from sensor.kernel import clock
-from sensor.kernel.counters import Counters, KindCount, Progress
-from sensor.kernel.record import KernelObservation, decode
-from sensor.kernel.ring import BATCH_MAX, Ring
-from sensor.model import CgroupBirth, CommandExec, CommandExit, KernelLoss
+from sensor.model.observations import CgroupBirth, CommandExec, CommandExit, KernelLoss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sensor.kernel.pins import PinSet
+    from sensor.bpf.pins import PinSet
 
 
 COMMANDS_KEPT = 10_000_000_000

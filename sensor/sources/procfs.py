@@ -11,20 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.model import (
-    NS_PER_TICK,
-    CgroupIdentity,
-    CgroupParser,
-    CgroupPaths,
-    ContainerId,
-    Description,
-    FoundContainer,
-    HostFacts,
-    ProcessKey,
-)
+from sensor.model.observations import FoundContainer, HostFacts
+from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sensor.model.container import CgroupIdentity, CgroupParser, Description
+    from sensor.model.vocabulary import ContainerId
 
 PROCESSES_MAX = 100_000
 """Processes looked at in one inventory."""

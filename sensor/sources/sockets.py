@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.sources.engines import inode, steps
-from sensor.sources.engines.inode import Inode, Miss
+from sensor.linux import inode, path_walk
+from sensor.linux.inode import Inode, Miss
 from sensor.sources.engines.known import MOSTLY_MISSING, Api
 from sensor.sources.engines.listeners import EngineSocket, engine_sockets
 
@@ -173,7 +173,7 @@ class SocketResolver:
             if isinstance(directory, Miss):
                 return Unresolvable(directory.value)
             try:
-                at = steps.look_up(process, directory, path)
+                at = path_walk.look_up(process, directory, path)
                 return _View(at, absolute and self._is_shared(directory, pid, mnt_ns))
             finally:
                 os.close(directory)

@@ -11,7 +11,9 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.model import ContainerId, KnowledgeRestored, KnownContainer, ProcessKey
+from sensor.model.observations import KnowledgeRestored, KnownContainer
+from sensor.model.process import ProcessKey
+from sensor.model.vocabulary import ContainerId
 from sensor.store.database import FILE_NAME, Database
 from sensor.store.entry import INT64, number, string, text
 from sensor.store.schema import SCHEMA_VERSION

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sensor.model import KnowledgeRestored, KnownContainer
+    from sensor.model.observations import KnowledgeRestored, KnownContainer
     from sensor.store.batch import Batch, DeadLetter
     from sensor.store.entry import Entry, NewEntry
 

@@ -6,15 +6,10 @@ from pathlib import Path
 
 import sensor
 from bench.enlarge import BETWEEN, enlarge
-from sensor.model import (
-    CgroupPaths,
-    ContainerDescribed,
-    ContainerId,
-    Description,
-    HostFacts,
-    InitExit,
-    ProcessKey,
-)
+from sensor.model.container import Description
+from sensor.model.observations import ContainerDescribed, HostFacts, InitExit
+from sensor.model.process import CgroupPaths, ProcessKey
+from sensor.model.vocabulary import ContainerId
 from sensor.sources.capture import Arrival, CaptureWriter, open_capture
 
 HOST = HostFacts("host", "boot", None, "6.18", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from tests.control.bridge import Running
+from tests.api.bridge import Running
 
 CASTOFF = Path(__file__).parents[2] / "bin" / "castoff"
 

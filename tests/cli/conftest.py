@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.control.bridge import Running, running
-from tests.control.sample_agent import Log, View
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Log, View
 
 
 @pytest.fixture(scope="module")

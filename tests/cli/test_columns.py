@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.cli.columns import LEAST, Layout
-from sensor.outputs.text import columns
+from sensor.schema.text import columns
 
 LAYOUT = Layout(("ID", "NAME", "KIND", "NOTE"), frozenset({"NAME", "NOTE"}), ("KIND", "NOTE"))
 ROWS = [

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from tests.api.bridge import Running
+from tests.api.sample_agent import EVIL, WEB
 from tests.cli.asking import ask, castoff
-from tests.control.bridge import Running
-from tests.control.sample_agent import EVIL, WEB
 
 
 def test_those_that_run(agent: Running) -> None:

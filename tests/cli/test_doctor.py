@@ -12,8 +12,8 @@ import pytest
 
 from sensor.cli import surroundings
 from sensor.cli.finding import Finding, Health
+from tests.api.bridge import Running
 from tests.cli.asking import castoff
-from tests.control.bridge import Running
 
 CHECKS = [
     *(

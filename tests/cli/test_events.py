@@ -8,13 +8,13 @@ import time
 
 import pytest
 
+from sensor.api.client import AgentClient
+from sensor.api.limits import Limits
 from sensor.cli import events
 from sensor.cli.events import Session
-from sensor.control.client import AgentClient
-from sensor.control.limits import Limits
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Log, View, line
 from tests.cli.asking import CASTOFF, ask
-from tests.control.bridge import Running, running
-from tests.control.sample_agent import Log, View, line
 
 
 def test_the_last_events_are_a_table(agent: Running) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.bridge import Running
 from tests.cli.asking import CASTOFF, castoff
-from tests.control.bridge import Running
 
 ASKING = (
     ("status",),

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sensor.api.causes import Step, Witnessed, steps
 from sensor.cli.tree import Tree
-from sensor.control.causes import Step, Witnessed, steps
-from sensor.outputs.text import columns
+from sensor.schema.text import columns
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import WEB, Log, View
 from tests.cli.asking import ask
-from tests.control.bridge import Running, running
-from tests.control.sample_agent import WEB, Log, View
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "docker_start_stopped.jsonl"
 STARTS = [

@@ -12,8 +12,9 @@ from tests.cli.asking import castoff
 
 def test_the_list_of_verbs_is_whole_and_cut_nowhere() -> None:
     text = castoff("--help").stdout
+    width = max(map(len, VERBS))
     for verb, what in VERBS.items():
-        assert f"  {verb.ljust(10)}  {what}\n" in text
+        assert f"  {verb.ljust(width)}  {what}\n" in text
     assert "..." not in text.partition("Commands:")[2]
     assert all(len(line) <= 80 for line in text.splitlines())
 
@@ -23,4 +24,10 @@ def test_each_verb_has_help(verb: str) -> None:
     done = castoff(verb, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: castoff {verb} ")
-    assert importlib.import_module(f"sensor.cli.{verb}").command.help
+    assert importlib.import_module(f"sensor.cli.{verb.replace('-', '_')}").command.help
+
+
+def test_an_earlier_name_of_a_verb_gives_its_name_now() -> None:
+    answer = castoff("rules", "check")
+    assert answer.returncode == 2
+    assert "castoff audit-rules" in answer.stderr

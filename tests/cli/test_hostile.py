@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from sensor.api.view import ContainerView, Membership
 from sensor.cli.whois import VALUE_MAX
-from sensor.control.view import ContainerView, Membership
-from sensor.outputs.text import columns
+from sensor.schema.text import columns
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import EVIL, WEB, Log, View, line
 from tests.cli.asking import ask
-from tests.control.bridge import Running, running
-from tests.control.sample_agent import EVIL, WEB, Log, View, line
 
 LABEL = 64 * 1024
 ATTACKS = {

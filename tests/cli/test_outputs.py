@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from sensor.errors import PermissionMissing
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Log, Outputs, View
 from tests.cli.asking import ask, castoff
-from tests.control.bridge import Running, running
-from tests.control.sample_agent import Log, Outputs, View
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_what_cannot_be_done_is_said(
 def test_only_root_is_not_taken_for_a_missing_group(
     agent: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sensor.control.peer.Peer.may_control", lambda _: False)
+    monkeypatch.setattr("sensor.linux.peer.Peer.may_control", lambda _: False)
     result = ask("outputs", agent, "retry-dead", "local")
     assert isinstance(result.exception, PermissionMissing)
     assert "only root" in result.exception.problem

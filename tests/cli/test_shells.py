@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.bridge import Running
 from tests.cli.asking import CASTOFF
-from tests.control.bridge import Running
 
 PATIENCE = 20.0
 BEGIN_OF_LINE = "\x01"

@@ -14,49 +14,37 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sensor.bpf import watched
 from sensor.correlate.containers import ContainerTable
 from sensor.correlate.core import Correlator, Parsers
 from sensor.identity import cgroup
-from sensor.kernel import watched
-from sensor.model import (
-    Ancestor,
+from sensor.model.container import Description, EngineRecord, Image, Orchestrator
+from sensor.model.events import Event, Start
+from sensor.model.observations import (
     ApiConnect,
     ApiRequest,
     AuditExec,
     Caller,
     CgroupBirth,
-    CgroupPaths,
     ClockSynced,
     CommandExec,
     CommandExit,
     ContainerDescribed,
-    ContainerId,
-    DescribeRequest,
-    Description,
-    Engine,
     EngineEvent,
-    EngineRecord,
-    Event,
-    EventType,
     FoundContainer,
     HostFacts,
-    Image,
     InitExec,
     InitExit,
     InventoryTaken,
     KnowledgeRestored,
     KnownContainer,
-    Lineage,
     Observation,
-    Orchestrator,
     ProbesAttached,
-    ProcessFacts,
-    ProcessKey,
-    Role,
     SourceChanged,
-    Start,
-    Witness,
 )
+from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts, ProcessKey
+from sensor.model.requests import DescribeRequest
+from sensor.model.vocabulary import ContainerId, Engine, EventType, Lineage, Role, Witness
 
 MS = 1_000_000
 SECOND = 1_000_000_000

@@ -13,7 +13,7 @@ from sensor.correlate.callers import (
     CallerLog,
 )
 from sensor.correlate.naming import Names
-from sensor.model import Witness
+from sensor.model.vocabulary import Witness
 from tests.correlate.scenario import (
     DB,
     MS,

@@ -12,7 +12,8 @@ from sensor.correlate.commands import CLIENT_WINDOW, CommandLog
 from sensor.correlate.containers import Creation
 from sensor.correlate.naming import Names
 from sensor.correlate.runtime_command import RuntimeCommand, Verb
-from sensor.model import ContainerId, ProcessKey
+from sensor.model.process import ProcessKey
+from sensor.model.vocabulary import ContainerId
 from tests.correlate.scenario import MS, WEB, client, engine_boots, ns, numbered
 
 

@@ -16,7 +16,8 @@ from sensor.correlate.containers import (
     Run,
     container_key,
 )
-from sensor.model import ContainerId, ProcessKey
+from sensor.model.process import ProcessKey
+from sensor.model.vocabulary import ContainerId
 from tests.correlate.scenario import MS, WEB, Core, numbered
 
 LIMIT = 6

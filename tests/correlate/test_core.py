@@ -13,15 +13,10 @@ from hypothesis import strategies as st
 
 from sensor.correlate.core import Correlator, Parsers
 from sensor.identity import cgroup
-from sensor.model import (
-    ClockSynced,
-    Event,
-    EventType,
-    KernelLoss,
-    Lineage,
-    Observation,
-    ProcessKey,
-)
+from sensor.model.events import Event
+from sensor.model.observations import ClockSynced, KernelLoss, Observation
+from sensor.model.process import ProcessKey
+from sensor.model.vocabulary import EventType, Lineage
 from tests.correlate.scenario import (
     BEGAN,
     DB,

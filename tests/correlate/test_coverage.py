@@ -5,15 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sensor.correlate.coverage import FAILURE_WINDOW, GRACE, STARTS_MAX, WAITING_MAX
-from sensor.model import (
-    CoverageRow,
-    Engine,
-    EngineLoss,
-    Event,
-    EventType,
-    SourceChanged,
-    Witness,
-)
+from sensor.model.events import Event
+from sensor.model.observations import EngineLoss, SourceChanged
+from sensor.model.requests import CoverageRow
+from sensor.model.vocabulary import Engine, EventType, Witness
 from tests.correlate.scenario import (
     DB,
     MS,

@@ -5,16 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sensor.correlate.engine_words import WORDS_MAX, EngineWords
-from sensor.model import (
-    Confidence,
-    ContainerDescribed,
-    ContainerId,
-    Description,
-    EngineEvent,
-    EngineRecalled,
-    Evidence,
-    Witness,
-)
+from sensor.model.container import Description
+from sensor.model.events import Evidence
+from sensor.model.observations import ContainerDescribed, EngineEvent, EngineRecalled
+from sensor.model.vocabulary import Confidence, ContainerId, Witness
 from tests.correlate.scenario import WEB, Core, described, ns
 
 WALL = 1_700_000_000_000_000_000

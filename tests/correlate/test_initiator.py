@@ -16,20 +16,14 @@ from sensor.correlate.kind import ENGINE_BOOT_WINDOW
 from sensor.correlate.lifecycle import DESCRIPTION_WAIT
 from sensor.identity import cgroup
 from sensor.identity.redact import redact_argv
-from sensor.model import (
-    AccountsRead,
-    CgroupPaths,
-    CommandExec,
+from sensor.model.container import EngineRecord, Orchestrator
+from sensor.model.events import Event, Initiator, InitiatorProcess
+from sensor.model.observations import AccountsRead, CommandExec, InitExec, Observation
+from sensor.model.process import CgroupPaths
+from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
     Engine,
-    EngineRecord,
-    Event,
-    InitExec,
-    Initiator,
-    InitiatorProcess,
-    Observation,
-    Orchestrator,
     Role,
     StartKind,
     Trigger,

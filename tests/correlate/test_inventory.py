@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.model import (
-    Description,
-    EventType,
-    Heartbeat,
-    Lineage,
-    Orchestrator,
-    SensorNote,
-    Witness,
-)
+from sensor.model.container import Description, Orchestrator
+from sensor.model.events import SensorNote
+from sensor.model.observations import Heartbeat
+from sensor.model.vocabulary import EventType, Lineage, Witness
 from tests.correlate.scenario import (
     DB,
     HOST,

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from sensor.correlate.kind import AT_ONCE, ENGINE_BOOT_WINDOW
-from sensor.model import EngineRecord, Orchestrator, PreviousRun
+from sensor.model.container import EngineRecord, Orchestrator
+from sensor.model.events import PreviousRun
 from tests.correlate.scenario import (
     DB,
     MS,

@@ -7,18 +7,10 @@ from dataclasses import replace
 import pytest
 
 from sensor.correlate.lifecycle import DESCRIPTION_WAIT, LATER_MAX
-from sensor.model import (
-    CgroupPaths,
-    Confidence,
-    ContainerDescribed,
-    ContainerId,
-    Description,
-    EventType,
-    Lineage,
-    Observation,
-    ProcessKey,
-    Witness,
-)
+from sensor.model.container import Description
+from sensor.model.observations import ContainerDescribed, Observation
+from sensor.model.process import CgroupPaths, ProcessKey
+from sensor.model.vocabulary import Confidence, ContainerId, EventType, Lineage, Witness
 from tests.correlate.scenario import (
     DB,
     MS,

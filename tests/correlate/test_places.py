@@ -6,7 +6,9 @@ import pytest
 
 from sensor.correlate.places import Places, is_build
 from sensor.identity import cgroup
-from sensor.model import CgroupIdentity, CgroupPaths, ContainerId
+from sensor.model.container import CgroupIdentity
+from sensor.model.process import CgroupPaths
+from sensor.model.vocabulary import ContainerId
 
 OUTER, INNER = ContainerId("4f2d" * 16), ContainerId("9a7b" * 16)
 PLACES = Places(cgroup.parse)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sensor.correlate.callers import AUDIT_EARLY, CallerLog
 from sensor.correlate.initiator import Attributor, Subject
 from sensor.correlate.prepared import PREPARED_MAX, PreparedAnswers
-from sensor.model import Confidence, ContainerId, Event
+from sensor.model.events import Event
+from sensor.model.vocabulary import Confidence, ContainerId
 from tests.correlate.scenario import (
     DB,
     MS,
@@ -31,7 +32,7 @@ from tests.correlate.scenario import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.model import Observation
+    from sensor.model.observations import Observation
 
 SHIM = ancestor("containerd-shim-runc-v2", 60)
 ANN, BOB = 50, 51

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sensor.correlate.supervision import ID_MAX, begins_engine, container_of
-from sensor.model import Role
+from sensor.model.vocabulary import Role
 from tests.correlate.scenario import command, engine_boots
 
 ID = "4f2d" * 16

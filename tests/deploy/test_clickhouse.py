@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sensor.outputs.http import Plain
-from sensor.outputs.http_settings import Body
+from sensor.outputs.http.output import Plain
+from sensor.outputs.http.settings import Body
 from sensor.outputs.lines import lines_of
 from tests.deploy.conftest import DEPLOY, SCHEMA, ClickHouse
 from tests.outputs.batches import NATIVE, batch_of, golden_lines, golden_records

@@ -16,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from sensor.config import Config
+from sensor.agent.config import Config
 from sensor.outputs.forward.output import ForwardSettings
 from sensor.outputs.forward.record import compact, native
-from sensor.outputs.http_settings import HttpSettings
+from sensor.outputs.http.settings import HttpSettings
 from sensor.outputs.registry import Surroundings
 from tests.deploy.conftest import DEPLOY, SCHEMA, ClickHouse
 from tests.outputs.batches import golden_records

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from sensor.control import metrics
-from tests.control.test_status import STATUS
+from sensor.api import metrics
+from tests.api.test_status import STATUS
 from tests.deploy.conftest import DEPLOY, ClickHouse
 
 DASHBOARD = json.loads((DEPLOY / "grafana" / "castoff.json").read_text())

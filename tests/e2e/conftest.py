@@ -13,17 +13,17 @@ from typing import NoReturn
 
 import pytest
 
-from tests.e2e.agent import Agent, holder, summaries, unload_probes
-from tests.e2e.engines import lab as labs
-from tests.e2e.engines import podman as podmans
-from tests.e2e.engines.containerd import KUBERNETES, Containerd
-from tests.e2e.engines.cri import Cri
-from tests.e2e.engines.daemon import tail
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import BoxImage, busybox
-from tests.e2e.engines.lab import Lab
-from tests.e2e.engines.podman import Podman
-from tests.e2e.engines.runc import Runc
+from lab import engines as labs
+from lab import podman as podmans
+from lab.agent import Agent, holder, summaries, unload_probes
+from lab.containerd import KUBERNETES, Containerd
+from lab.cri import Cri
+from lab.daemon import tail
+from lab.dockerd import Dockerd
+from lab.engines import Lab
+from lab.image import BoxImage, busybox
+from lab.podman import Podman
+from lab.runc import Runc
 
 LAB = pytest.StashKey[Lab]()
 

@@ -18,15 +18,15 @@ from typing import Any
 
 import pytest
 
-from sensor.kernel import pins
-from tests.e2e.agent import CHECKOUT, Agent, Event
-from tests.e2e.engines import processes
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import unique
-from tests.e2e.engines.runc import Runc
-from tests.e2e.engines.waiting import until
-from tests.e2e.expect import assert_has
+from lab import processes
+from lab.agent import CHECKOUT, Agent, Event
+from lab.dockerd import Dockerd
+from lab.engines import unique
+from lab.expect import assert_has
+from lab.image import IMAGE
+from lab.runc import Runc
+from lab.waiting import until
+from sensor.bpf import pins
 
 pytestmark = pytest.mark.e2e
 

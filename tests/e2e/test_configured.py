@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from sensor.control.client import AgentClient
-from tests.e2e.agent import COMMAND, Agent
-from tests.e2e.engines.daemon import tail
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.runc import Runc
-from tests.e2e.engines.waiting import until
+from lab.agent import COMMAND, Agent
+from lab.daemon import tail
+from lab.engines import Lab, unique
+from lab.runc import Runc
+from lab.waiting import until
+from sensor.api.client import AgentClient
 from tests.e2e.test_resilience import storm
 
 pytestmark = pytest.mark.e2e

@@ -7,13 +7,13 @@ import signal
 
 import pytest
 
-from tests.e2e.agent import Agent
-from tests.e2e.engines import processes
-from tests.e2e.engines.containerd import Containerd
-from tests.e2e.engines.image import IMAGE, NOT_A_PROGRAM
-from tests.e2e.engines.lab import CGROUP_PARENT, unique
-from tests.e2e.engines.waiting import until
-from tests.e2e.expect import FIRST, assert_has
+from lab import processes
+from lab.agent import Agent
+from lab.containerd import Containerd
+from lab.engines import CGROUP_PARENT, unique
+from lab.expect import FIRST, assert_has
+from lab.image import IMAGE, NOT_A_PROGRAM
+from lab.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from bench.kills import start_many
-from sensor.control.client import AgentClient
-from tests.e2e.agent import COMMAND, Agent, Event, unload_probes
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.runc import Runc
-from tests.e2e.engines.waiting import until
+from lab.agent import COMMAND, Agent, Event, unload_probes
+from lab.engines import Lab, unique
+from lab.runc import Runc
+from lab.waiting import until
+from sensor.api.client import AgentClient
 
 pytestmark = pytest.mark.e2e
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.agent import Agent
-from tests.e2e.engines import processes
-from tests.e2e.engines.dockerd import RENAMED_RUNTIME, Dockerd
-from tests.e2e.engines.image import COMMAND, IMAGE, NOT_A_PROGRAM
-from tests.e2e.engines.lab import CGROUP_PARENT, unique
-from tests.e2e.engines.waiting import until
-from tests.e2e.expect import FIRST, assert_has
+from lab import processes
+from lab.agent import Agent
+from lab.dockerd import RENAMED_RUNTIME, Dockerd
+from lab.engines import CGROUP_PARENT, unique
+from lab.expect import FIRST, assert_has
+from lab.image import COMMAND, IMAGE, NOT_A_PROGRAM
+from lab.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.engines import lab as labs
-from tests.e2e.engines import processes
-from tests.e2e.engines.containerd import Containerd
-from tests.e2e.engines.cri import Cri, Pod
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import BoxImage
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.podman import Podman
-from tests.e2e.engines.runc import Runc
+from lab import engines as labs
+from lab import processes
+from lab.containerd import Containerd
+from lab.cri import Cri, Pod
+from lab.dockerd import Dockerd
+from lab.engines import Lab, unique
+from lab.image import BoxImage
+from lab.podman import Podman
+from lab.runc import Runc
 
 LOGIN = Path("/proc/self/loginuid")
 

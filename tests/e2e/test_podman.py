@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.agent import Agent
-from tests.e2e.engines.image import IMAGE, NOT_A_PROGRAM
-from tests.e2e.engines.lab import unique
-from tests.e2e.engines.podman import Podman
-from tests.e2e.expect import FIRST, assert_has
+from lab.agent import Agent
+from lab.engines import unique
+from lab.expect import FIRST, assert_has
+from lab.image import IMAGE, NOT_A_PROGRAM
+from lab.podman import Podman
 
 pytestmark = pytest.mark.e2e
 

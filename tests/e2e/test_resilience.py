@@ -15,15 +15,15 @@ from functools import partial
 import pytest
 
 from bench.kills import start_many
-from sensor.control.client import AgentClient
-from tests.e2e.agent import COMMAND, Agent, unload_probes
-from tests.e2e.engines.containerd import Containerd
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.runc import Runc
-from tests.e2e.engines.waiting import until
-from tests.e2e.expect import FIRST, assert_has
+from lab.agent import COMMAND, Agent, unload_probes
+from lab.containerd import Containerd
+from lab.dockerd import Dockerd
+from lab.engines import Lab, unique
+from lab.expect import FIRST, assert_has
+from lab.image import IMAGE
+from lab.runc import Runc
+from lab.waiting import until
+from sensor.api.client import AgentClient
 
 pytestmark = pytest.mark.e2e
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.agent import Agent
-from tests.e2e.engines.image import NOT_A_PROGRAM, BoxImage
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.runc import Runc
-from tests.e2e.expect import FIRST, assert_has
+from lab.agent import Agent
+from lab.engines import Lab, unique
+from lab.expect import FIRST, assert_has
+from lab.image import NOT_A_PROGRAM, BoxImage
+from lab.runc import Runc
 
 pytestmark = pytest.mark.e2e
 

@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-from tests.e2e.agent import COMMAND, Agent
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import BoxImage
+from lab.agent import COMMAND, Agent
+from lab.dockerd import Dockerd
+from lab.image import BoxImage
 
 pytestmark = pytest.mark.e2e
 

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from sensor.model import InitExec, KernelLoss, Observation
+from lab import processes
+from lab.agent import unload_probes
+from lab.cri import Pod
+from lab.dockerd import RENAMED_RUNTIME
+from lab.engines import unique
+from lab.image import IMAGE, NOT_A_PROGRAM
+from lab.runc import Runc
+from sensor.model.observations import InitExec, KernelLoss, Observation
 from sensor.sources.capture import Arrival
-from tests.e2e.agent import unload_probes
-from tests.e2e.engines import processes
-from tests.e2e.engines.cri import Pod
-from tests.e2e.engines.dockerd import RENAMED_RUNTIME
-from tests.e2e.engines.image import IMAGE, NOT_A_PROGRAM
-from tests.e2e.engines.lab import unique
-from tests.e2e.engines.runc import Runc
 from tests.golden.stage import Engines, Recorder
 
 ALICE, BOB = 4242, 4243

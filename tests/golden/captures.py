@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sensor import __version__
-from sensor.outputs.native import encode_line
+from sensor.schema.document import encode_line
 from sensor.sources.capture import Arrival, CaptureWriter, open_capture
 from tests.golden.sanitise import events_of
 

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from lab import engines as labs
+from lab import processes
+from lab.agent import CHECKOUT, unload_probes
 from sensor.sources.capture import Arrival
-from tests.e2e.agent import CHECKOUT, unload_probes
-from tests.e2e.engines import lab as labs
-from tests.e2e.engines import processes
 from tests.golden import captures
 from tests.golden.behaviours import BEHAVIOURS, Behaviour
 from tests.golden.sanitise import (

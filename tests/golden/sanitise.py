@@ -26,11 +26,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from sensor.agent import parsers
+from sensor.agent.agent import parsers
 from sensor.correlate.core import Correlator
-from sensor.model import (
+from sensor.model.events import Event
+from sensor.model.observations import (
     AccountsRead,
-    Ancestor,
     ApiConnect,
     ApiRequest,
     AuditLoss,
@@ -43,7 +43,6 @@ from sensor.model import (
     EngineEvent,
     EngineLoss,
     EngineRecalled,
-    Event,
     HostFacts,
     InitExec,
     InitExit,
@@ -52,10 +51,9 @@ from sensor.model import (
     KnowledgeRestored,
     Observation,
     OutputLoss,
-    ProcessFacts,
-    ProcessKey,
-    Role,
 )
+from sensor.model.process import Ancestor, ProcessFacts, ProcessKey
+from sensor.model.vocabulary import Role
 from sensor.sources.capture import Arrival
 
 NODE = "node-1"

@@ -7,17 +7,17 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
-from sensor.control.client import AgentClient
+from lab.agent import COMMAND, Agent, holder, unload_probes
+from lab.containerd import KUBERNETES, Containerd
+from lab.cri import Cri
+from lab.dockerd import Dockerd
+from lab.engines import Lab, unique
+from lab.image import BoxImage
+from lab.podman import Podman
+from lab.runc import Runc
+from lab.waiting import until
+from sensor.api.client import AgentClient
 from sensor.errors import CastoffError
-from tests.e2e.agent import COMMAND, Agent, holder, unload_probes
-from tests.e2e.engines.containerd import KUBERNETES, Containerd
-from tests.e2e.engines.cri import Cri
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import BoxImage
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.podman import Podman
-from tests.e2e.engines.runc import Runc
-from tests.e2e.engines.waiting import until
 
 BUSY_SECONDS = 600.0
 """How long another agent on this node is waited for."""

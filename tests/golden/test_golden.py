@@ -21,9 +21,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.agent import COMMAND, Event, validator
 from sensor.errors import CaptureMalformed
 from sensor.sources.capture import Arrival, CaptureReader
-from tests.e2e.agent import COMMAND, Event, validator
 from tests.golden import captures
 from tests.golden.behaviours import BEHAVIOURS
 

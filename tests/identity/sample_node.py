@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 from sensor.identity.settings import IdentitySettings
-from sensor.model import NS_PER_TICK, ContainerId, DescribeRequest, Engine, ProcessKey
+from sensor.model.process import NS_PER_TICK, ProcessKey
+from sensor.model.requests import DescribeRequest
+from sensor.model.vocabulary import ContainerId, Engine
 
 ID = ContainerId("c0ffee" + "0123456789" * 5 + "abcdef01")
 SECRET = "hunter2-do-not-tell"

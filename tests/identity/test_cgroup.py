@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.identity.cgroup import MAX_PATH, parse, pod_uid
-from sensor.model import Engine
+from sensor.model.vocabulary import Engine
 
 H = "0123456789abcdef" * 4
 H1, H2 = "a1" * 32, "b2" * 32

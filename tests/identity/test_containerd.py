@@ -6,7 +6,7 @@ from sensor.identity.containerd import containerd_facts
 from sensor.identity.facts import EngineFacts
 from sensor.identity.oci import Bundle
 from sensor.identity.reading import Reading
-from sensor.model import EngineRecord, Image, Orchestrator
+from sensor.model.container import EngineRecord, Image, Orchestrator
 from tests.identity.sample_node import Node
 
 UID = "eb052b63-ea96-4728-ab4a-64ab3babccd7"

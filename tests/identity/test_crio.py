@@ -8,7 +8,7 @@ import pytest
 
 from sensor.identity.crio import crio_facts
 from sensor.identity.oci import Bundle
-from sensor.model import Image, Orchestrator
+from sensor.model.container import Image, Orchestrator
 
 UID = "eb052b63-ea96-4728-ab4a-64ab3babccd7"
 HEX = "1f" * 32

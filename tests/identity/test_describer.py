@@ -16,16 +16,10 @@ from hypothesis import strategies as st
 
 from sensor.identity.describer import Describer
 from sensor.identity.settings import IdentitySettings
-from sensor.model import (
-    NS_PER_TICK,
-    DescribeRequest,
-    Description,
-    Engine,
-    Image,
-    Mount,
-    Orchestrator,
-    ProcessKey,
-)
+from sensor.model.container import Description, Image, Mount, Orchestrator
+from sensor.model.process import NS_PER_TICK, ProcessKey
+from sensor.model.requests import DescribeRequest
+from sensor.model.vocabulary import Engine
 from tests.identity.sample_node import (
     ID,
     SECRET,

@@ -10,7 +10,7 @@ from sensor.identity.docker import docker_facts
 from sensor.identity.document import Document
 from sensor.identity.oci import Bundle, bundle_of
 from sensor.identity.reading import Reading
-from sensor.model import EngineRecord, Image
+from sensor.model.container import EngineRecord, Image
 from tests.identity.sample_node import ID, SECRET, Node, oci_config
 
 IMAGE_ID = "sha256:" + "1f" * 32

@@ -6,7 +6,7 @@ import pytest
 
 from sensor.identity.exposure import MAX_MOUNTS, is_sensitive, sensitive_mounts
 from sensor.identity.oci import OciMount
-from sensor.model import Mount
+from sensor.model.container import Mount
 
 ID = "a1" * 32
 

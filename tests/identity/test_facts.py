@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sensor.identity.facts import EngineFacts, bounded_facts, image_of
-from sensor.model import EngineRecord, Image, Orchestrator
+from sensor.model.container import EngineRecord, Image, Orchestrator
 
 HEX = "1f" * 32
 ID = f"sha256:{HEX}"

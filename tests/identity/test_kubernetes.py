@@ -7,7 +7,7 @@ import pytest
 from sensor.identity.kubernetes import attempt_from_logs, from_cri, from_labels
 from sensor.identity.oci import Bundle
 from sensor.identity.reading import Reading
-from sensor.model import Orchestrator
+from sensor.model.container import Orchestrator
 from tests.identity.sample_node import Node
 
 UID = "eb052b63-ea96-4728-ab4a-64ab3babccd7"

@@ -6,7 +6,8 @@ import pytest
 
 from sensor.identity.oci import Bundle
 from sensor.identity.ownership import Ownership, ownership_of
-from sensor.model import DescribeRequest, Engine
+from sensor.model.requests import DescribeRequest
+from sensor.model.vocabulary import Engine
 from tests.identity.sample_node import ID, request_for
 
 TASK = "/run/containerd/io.containerd.runtime.v2.task"

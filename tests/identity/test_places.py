@@ -8,7 +8,7 @@ import pytest
 
 from sensor.identity.places import MAX_ID, find_bundle, is_safe_id
 from sensor.identity.reading import Reading
-from sensor.model import Engine
+from sensor.model.vocabulary import Engine
 from tests.identity.sample_node import ID, Node
 
 

@@ -10,7 +10,7 @@ from sensor.identity.facts import EngineFacts
 from sensor.identity.oci import Bundle
 from sensor.identity.podman import podman_facts, storage_of
 from sensor.identity.reading import Reading
-from sensor.model import Image
+from sensor.model.container import Image
 from tests.identity.sample_node import ID, Node
 
 HEX = "1f" * 32

@@ -21,7 +21,7 @@ from sensor.identity.roots import (
     shared_namespaces,
     working_directory,
 )
-from sensor.model import NS_PER_TICK, ProcessKey
+from sensor.model.process import NS_PER_TICK, ProcessKey
 from tests.identity.sample_node import open_descriptors, own_key
 
 

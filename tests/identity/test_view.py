@@ -11,7 +11,7 @@ import pytest
 from sensor.identity.roots import NAMESPACES
 from sensor.identity.settings import IdentitySettings
 from sensor.identity.view import View, Views
-from sensor.model import ProcessKey
+from sensor.model.process import ProcessKey
 from tests.identity.sample_node import Node, open_descriptors, own_key, request_for
 
 GONE = ProcessKey(2**22 + 1, 5)

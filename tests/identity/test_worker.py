@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sensor.identity.worker import FAILED, MAX_STUCK, OVERDUE, QUEUE_FULL, Worker
-from sensor.model import ContainerId, DescribeRequest, Description
+from sensor.model.container import Description
+from sensor.model.requests import DescribeRequest
+from sensor.model.vocabulary import ContainerId
 from tests.identity.sample_node import request_for
 
 PATIENCE = 5.0

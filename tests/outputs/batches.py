@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sensor.outputs.delivery import Batch, Format, Record
-from sensor.outputs.native import encode_line
+from sensor.schema.document import encode_line
 from tests.outputs.sample_events import START
 
 GOLDEN = Path(__file__).parents[1] / "golden"

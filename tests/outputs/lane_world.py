@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from sensor.errors import StateUnusable
-from sensor.filters import Filters
 from sensor.outputs.delivery import (
     Batch,
     BatchLimits,
@@ -16,9 +15,10 @@ from sensor.outputs.delivery import (
     Delivered,
     Outcome,
 )
-from sensor.outputs.lane import Lane
+from sensor.outputs.engine.lane import Lane
+from sensor.outputs.engine.tail import Tail
 from sensor.outputs.settings import OutputSettings, StartAt
-from sensor.outputs.tail import Tail
+from sensor.schema.filters import Filters
 from sensor.store.batch import DeadLetter
 from sensor.store.pages import LogPage, Pages, Row
 

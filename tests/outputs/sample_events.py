@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from sensor.model import (
-    Ancestor,
+from sensor.model.container import Image, Mount, Orchestrator, Security
+from sensor.model.events import (
     Certainty,
-    Confidence,
     Container,
-    ContainerId,
-    Engine,
     Event,
-    EventType,
     Evidence,
     Gap,
-    HostFacts,
-    Image,
     Initiator,
     InitiatorProcess,
     InitiatorUser,
-    Mount,
-    Orchestrator,
     PreviousRun,
-    Security,
     SensorNote,
     Start,
-    StartKind,
     Stop,
-    Trigger,
     Verdict,
+)
+from sensor.model.observations import HostFacts
+from sensor.model.process import Ancestor
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    Engine,
+    EventType,
+    StartKind,
+    Trigger,
     Witness,
 )
 

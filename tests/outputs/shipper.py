@@ -12,8 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
-from sensor.config import Config
-from sensor.outputs.engine import Engine, Output
+from sensor.agent.config import Config
+from sensor.outputs.engine.engine import Engine, Output
 from sensor.outputs.registry import Surroundings
 from sensor.store.entry import NewEntry
 from sensor.store.listener import Listener

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from sensor.config import Config
+from sensor.agent.config import Config
 from sensor.outputs import registry
 from sensor.outputs.delivery import Delivered, Retry
 from tests.outputs.batches import batch_of, starts
 from tests.outputs.sample_events import HOST
-from tests.outputs.test_syslog import serving
+from tests.outputs.syslog.test_output import serving
 
 DOCS = Path(__file__).parents[2] / "docs" / "outputs.md"
 TEXT = DOCS.read_text()

@@ -11,8 +11,25 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from sensor import model
-from sensor.outputs.native import encode_line
+from sensor.model.container import Image, Mount, Orchestrator, Security
+from sensor.model.events import (
+    Certainty,
+    Container,
+    Event,
+    Evidence,
+    Gap,
+    Initiator,
+    InitiatorProcess,
+    InitiatorUser,
+    PreviousRun,
+    SensorNote,
+    Start,
+    Stop,
+    Verdict,
+)
+from sensor.model.observations import HostFacts
+from sensor.model.vocabulary import Confidence, Engine, EventType, StartKind, Trigger, Witness
+from sensor.schema.document import encode_line
 from tests.outputs.sample_events import EVENTS
 
 SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "schema" / "castoff.event.1.schema.json"
@@ -30,23 +47,23 @@ def test_the_schema_is_a_schema() -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
-def test_events_are_valid(event: model.Event) -> None:
+def test_events_are_valid(event: Event) -> None:
     assert problems(json.loads(encode_line(event))) == []
 
 
 def test_samples_cover_every_type() -> None:
-    assert {event.type for event in EVENTS.values()} == set(model.EventType)
+    assert {event.type for event in EVENTS.values()} == set(EventType)
 
 
 @pytest.mark.parametrize(
     ("words", "vocabulary"),
     [
-        pytest.param(SCHEMA["properties"]["type"], model.EventType, id="type"),
-        pytest.param(DEFS["container"]["properties"]["runtime"], model.Engine, id="runtime"),
-        pytest.param(DEFS["start"]["properties"]["kind"], model.StartKind, id="kind"),
-        pytest.param(DEFS["start"]["properties"]["trigger"], model.Trigger, id="trigger"),
-        pytest.param(DEFS["confidence"], model.Confidence, id="confidence"),
-        pytest.param(DEFS["evidence"]["properties"]["source"], model.Witness, id="source"),
+        pytest.param(SCHEMA["properties"]["type"], EventType, id="type"),
+        pytest.param(DEFS["container"]["properties"]["runtime"], Engine, id="runtime"),
+        pytest.param(DEFS["start"]["properties"]["kind"], StartKind, id="kind"),
+        pytest.param(DEFS["start"]["properties"]["trigger"], Trigger, id="trigger"),
+        pytest.param(DEFS["confidence"], Confidence, id="confidence"),
+        pytest.param(DEFS["evidence"]["properties"]["source"], Witness, id="source"),
     ],
 )
 def test_words_are_the_models(words: dict[str, Any], vocabulary: type[enum.Enum]) -> None:
@@ -98,26 +115,26 @@ def test_what_is_wrong_is_refused(bad: dict[str, Any]) -> None:
 def test_the_encoder_writes_every_field_of_the_model() -> None:
     """A field that is added to the model does not silently stay out of the document."""
     renamed = {"created_wall": "created", "started_wall": "started", "stopped_wall": "stopped"}
-    left_out = {(model.Event, "realtime_offset"), (model.Orchestrator, "attempt")}
+    left_out = {(Event, "realtime_offset"), (Orchestrator, "attempt")}
     blocks = {
-        model.Event: SCHEMA,
-        model.HostFacts: DEFS["host"],
-        model.Container: DEFS["container"],
-        model.Image: DEFS["image"],
-        model.Security: DEFS["security"],
-        model.Mount: DEFS["mount"],
-        model.Start: DEFS["start"],
-        model.PreviousRun: DEFS["previous"],
-        model.Stop: DEFS["stop"],
-        model.InitiatorProcess: DEFS["process"],
-        model.InitiatorUser: DEFS["user"],
-        model.Initiator: DEFS["initiator"],
-        model.Orchestrator: DEFS["orchestrator"],
-        model.Verdict: DEFS["verdict"],
-        model.Certainty: DEFS["certainty"],
-        model.Evidence: DEFS["evidence"],
-        model.Gap: DEFS["gap"],
-        model.SensorNote: DEFS["sensor"],
+        Event: SCHEMA,
+        HostFacts: DEFS["host"],
+        Container: DEFS["container"],
+        Image: DEFS["image"],
+        Security: DEFS["security"],
+        Mount: DEFS["mount"],
+        Start: DEFS["start"],
+        PreviousRun: DEFS["previous"],
+        Stop: DEFS["stop"],
+        InitiatorProcess: DEFS["process"],
+        InitiatorUser: DEFS["user"],
+        Initiator: DEFS["initiator"],
+        Orchestrator: DEFS["orchestrator"],
+        Verdict: DEFS["verdict"],
+        Certainty: DEFS["certainty"],
+        Evidence: DEFS["evidence"],
+        Gap: DEFS["gap"],
+        SensorNote: DEFS["sensor"],
     }
     for cls, block in blocks.items():
         names = {

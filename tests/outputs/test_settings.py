@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor import tables
-from sensor.config import Config
+from sensor.agent.config import Config
 from sensor.errors import ConfigError
-from sensor.outputs.jsonl import JsonlSettings
+from sensor.outputs.file.jsonl import JsonlSettings
 from sensor.outputs.settings import StartAt
-from sensor.secret import Secret, hidden, resolve, secrets_of
+from sensor.settings import tables
+from sensor.settings.secret import Secret, hidden, resolve, secrets_of
 
 
 def load(directory: Path, text: str, drop_in: str | None = None) -> Config:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sensor.kernel.counters import KindCount, Loss
-from sensor.kernel.pins import PinSet
-from sensor.kernel.record import Kind
+from sensor.bpf.counters import KindCount, Loss
+from sensor.bpf.pins import PinSet
+from sensor.bpf.record import Kind
 from sensor.sources import kernel
 from sensor.sources.kernel import KernelSource
 

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor import model
 from sensor.errors import CaptureMalformed, StateUnusable
+from sensor.model.observations import ClockSynced, CommandExit, HostFacts, InitExit
+from sensor.model.process import ProcessKey
 from sensor.sources.capture import Arrival, CaptureReader, CaptureWriter, open_capture
 from sensor.sources.codec import layout_of
 from sensor.sources.packing import ITEMS_LIMIT
@@ -90,8 +91,8 @@ def packed(*objects: object) -> bytes:
 ARRIVAL = Arrival(
     now=7,
     observations=(
-        model.ClockSynced(time=5, realtime_offset=1_700_000_000_000_000_000),
-        model.CommandExit(time=6, sequence=1, process=model.ProcessKey(9, 4), status=256),
+        ClockSynced(time=5, realtime_offset=1_700_000_000_000_000_000),
+        CommandExit(time=6, sequence=1, process=ProcessKey(9, 4), status=256),
     ),
 )
 
@@ -222,14 +223,14 @@ def test_a_field_that_came_later_reads_as_its_default() -> None:
     entry = [1, [["InitExit", 1, 2, [3, 4], 9, True, None, [None, "/x"]]]]
     (arrival,) = read(packed(header(layout=layout), entry))
     (observation,) = arrival.observations
-    assert isinstance(observation, model.InitExit)
+    assert isinstance(observation, InitExit)
     assert observation.oom_killed is False
 
 
 def test_fields_are_matched_by_name_and_not_by_place() -> None:
     layout = layout_of(Arrival) | {"ClockSynced": ("realtime_offset", "time")}
     (arrival,) = read(packed(header(layout=layout), [1, [["ClockSynced", 10, 20]]]))
-    assert arrival.observations == (model.ClockSynced(time=20, realtime_offset=10),)
+    assert arrival.observations == (ClockSynced(time=20, realtime_offset=10),)
 
 
 @pytest.mark.parametrize(
@@ -266,10 +267,10 @@ def test_a_class_that_came_later_may_be_missing_from_the_layout() -> None:
 
 
 def test_surrogates_that_never_were_bytes_become_replacement_characters(tmp_path: Path) -> None:
-    host = model.HostFacts("a\ud800b\udcff", "boot", None, "kernel", None)
+    host = HostFacts("a\ud800b\udcff", "boot", None, "kernel", None)
     (arrival,) = read(write(tmp_path / "file", Arrival(1, (host,))))
     (observation,) = arrival.observations
-    assert isinstance(observation, model.HostFacts)
+    assert isinstance(observation, HostFacts)
     assert observation.name == "a\ufffdb\udcff"
 
 
@@ -316,7 +317,7 @@ def test_beyond_its_limit_the_writer_stops_for_good_and_counts(tmp_path: Path) -
 
 
 def test_an_entry_that_no_reader_would_take_is_skipped(tmp_path: Path) -> None:
-    clock = model.ClockSynced(1, 2)
+    clock = ClockSynced(1, 2)
     with CaptureWriter(tmp_path / "file", sensor="0.1.0") as writer:
         assert writer.write(Arrival(1, (clock,) * ITEMS_LIMIT))
         assert not writer.write(Arrival(1, (clock,) * (ITEMS_LIMIT + 1)))

@@ -10,13 +10,14 @@ from typing import cast
 
 import pytest
 
-from sensor.kernel.verdicts import SocketVerdicts
-from sensor.model import ApiConnect, Engine, Observation, Witness
+from lab.waiting import until
+from sensor.bpf.socket_filter import SocketVerdicts
+from sensor.model.observations import ApiConnect, Observation
+from sensor.model.vocabulary import Engine, Witness
 from sensor.sources import contacts
 from sensor.sources.contacts import ContactSifter
 from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
 from tests.correlate.scenario import WEB, caller, connects, requests
-from tests.e2e.engines.waiting import until
 
 NAMESPACE = 4026531841
 ENGINE, OTHER, RELATIVE = "/var/run/docker.sock", "/run/dbus/socket", "docker.sock"

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.kernel import clock
-from sensor.kernel.record import Kind
-from sensor.model import CommandExec, InitExec
+from sensor import clock
+from sensor.bpf.record import Kind
+from sensor.model.observations import CommandExec, InitExec
 from sensor.sources import kernel
-from tests.kernel.sample_records import pack
+from tests.bpf.sample_records import pack
 from tests.sources.sample_readers import Stage
 
 

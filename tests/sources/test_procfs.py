@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.identity import cgroup
-from sensor.model import (
-    NS_PER_TICK,
-    CgroupIdentity,
-    CgroupPaths,
-    ContainerId,
-    Description,
-    FoundContainer,
-    ProcessKey,
-)
+from sensor.model.container import CgroupIdentity, Description
+from sensor.model.observations import FoundContainer
+from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
+from sensor.model.vocabulary import ContainerId
 from sensor.sources import procfs
 from sensor.sources.procfs import cgroup_paths, found_again, host_facts, running_containers
 

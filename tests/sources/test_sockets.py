@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.waiting import until
 from sensor.sources import sockets
 from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
-from tests.e2e.engines.waiting import until
 from tests.sources.engines.test_listeners import process_called
 
 OWN_NAMESPACE = Path("/proc/self/ns/mnt").stat().st_ino

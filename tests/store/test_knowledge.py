@@ -15,7 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sensor.errors import StateUnusable
-from sensor.model import ContainerId, KnowledgeRestored, KnownContainer, ProcessKey
+from sensor.model.observations import KnowledgeRestored, KnownContainer
+from sensor.model.process import ProcessKey
+from sensor.model.vocabulary import ContainerId
 from sensor.store.knowledge import FILE_NAME, SCHEMA_VERSION, Knowledge
 
 BOOT = "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.model import ContainerId, KnownContainer
+from sensor.model.observations import KnownContainer
+from sensor.model.vocabulary import ContainerId
 from sensor.store.body import BUILT_IN, LEARN_AFTER, Packer, Unpacker
 from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.waiting import until
 from sensor.store import writer
 from sensor.store.database import Database
 from sensor.store.log import StoreSettings
 from sensor.store.query import CursorExpired, Query, Reader
 from sensor.store.retention import CHUNK_FIRST, Retention, used
-from tests.e2e.engines.waiting import until
 from tests.store.entries import OFFSET, PATIENCE, SECOND, Heard, fill, made, numbers, opened, read
 
 LIMIT = 400_000

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from sensor.kernel import compiler
+from sensor.bpf import compiler
 from tests.vm import clocks, image, machine  # noqa: F401 - clocks has scenarios, too
 from tests.vm.scenarios import SCENARIOS
 from tests.vm.story import START, STOP, signal_name

@@ -18,7 +18,7 @@ from sensor.outputs.delivery import Format
 from sensor.outputs.formats import terms
 from sensor.outputs.formats.reading import NS_PER_MS, Block, Reading, read, wall_of
 from sensor.outputs.formats.terms import Severity
-from sensor.outputs.text import visible
+from sensor.schema.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

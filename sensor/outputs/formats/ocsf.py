@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sensor import __version__
-from sensor.model import EventType
+from sensor.model.vocabulary import EventType
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import jsontext, ocsf_objects, terms
 from sensor.outputs.formats.reading import NS_PER_MS, Reading, known, read, wall_of

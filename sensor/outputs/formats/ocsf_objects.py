@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sensor.model import EventType
+from sensor.model.vocabulary import EventType
 from sensor.outputs.formats import terms
 from sensor.outputs.formats.image import tag_of
 from sensor.outputs.formats.reading import NS_PER_MS, Block, Reading, wall_of

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sensor import __version__
-from sensor.model import EventType
+from sensor.model.vocabulary import EventType
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import jsontext, terms
 from sensor.outputs.formats.image import repository_of, tag_of

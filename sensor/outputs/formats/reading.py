@@ -18,7 +18,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sensor.model import EventType
+from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Record

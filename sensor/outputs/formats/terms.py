@@ -10,8 +10,8 @@ import shlex
 from enum import IntEnum, StrEnum, unique
 from typing import TYPE_CHECKING
 
-from sensor.model import EventType, StartKind
-from sensor.outputs.text import visible
+from sensor.model.vocabulary import EventType, StartKind
+from sensor.schema.text import visible
 
 if TYPE_CHECKING:
     from sensor.outputs.formats.reading import Block, Reading

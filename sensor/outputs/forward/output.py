@@ -8,15 +8,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sensor.errors import ConfigError
-from sensor.outputs.dial import CONNECT_SECONDS, Address
 from sensor.outputs.forward import record
 from sensor.outputs.forward.chunk import Encoding
 from sensor.outputs.forward.handshake import Credentials
 from sensor.outputs.forward.record import Detail
 from sensor.outputs.forward.transport import Access, Forward, Timing
+from sensor.outputs.network.dial import CONNECT_SECONDS, Address
+from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - the types of keys are looked up
 from sensor.outputs.registry import OutputKind
-from sensor.outputs.tls import TlsSettings  # noqa: TC001 - the types of keys are looked up
-from sensor.secret import Secret
+from sensor.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

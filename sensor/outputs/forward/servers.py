@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sensor.outputs.dial import Address
+    from sensor.outputs.network.dial import Address
 
 
 @dataclass(slots=True)

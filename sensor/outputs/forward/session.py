@@ -6,17 +6,17 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from sensor.outputs import tls
-from sensor.outputs.dial import Unreachable, dial
 from sensor.outputs.forward.protocol import Acked, Broken, Established, Protocol, Send, State
+from sensor.outputs.network import tls
+from sensor.outputs.network.dial import Unreachable, dial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.outputs.dial import Address, Stream
     from sensor.outputs.forward.chunk import Chunk
     from sensor.outputs.forward.handshake import Credentials
-    from sensor.outputs.tls import TlsSettings
+    from sensor.outputs.network.dial import Address, Stream
+    from sensor.outputs.network.tls import TlsSettings
 
 READ_SIZE = 64 * 1024
 

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import Batch, BatchLimits, Connection, Delivered, Refused, Retry
-from sensor.outputs.dial import Unreachable
 from sensor.outputs.forward.chunk import Unencodable, id_of
 from sensor.outputs.forward.encoder import Encoder
 from sensor.outputs.forward.protocol import Broken
 from sensor.outputs.forward.servers import Servers
 from sensor.outputs.forward.session import Session, open_session
 from sensor.outputs.forward.suspects import Suspects
+from sensor.outputs.network.dial import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from sensor.outputs.delivery import Outcome
-    from sensor.outputs.dial import Address
     from sensor.outputs.forward.chunk import Chunk, Encoding
     from sensor.outputs.forward.handshake import Credentials
-    from sensor.outputs.tls import TlsSettings
+    from sensor.outputs.network.dial import Address
+    from sensor.outputs.network.tls import TlsSettings
 
 PROBE_ID_BYTES = 16
 

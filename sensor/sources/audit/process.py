@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sensor.model import NS_PER_TICK
+from sensor.model.process import NS_PER_TICK
 
 COARSE = 2 * NS_PER_TICK
 """Nanoseconds that a process may seem younger than its own record: audit stamps come from the

@@ -14,7 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.model import ApiConnect, AuditExec, Caller, Witness
+from sensor.model.observations import ApiConnect, AuditExec, Caller
+from sensor.model.vocabulary import Witness
 from sensor.sources.audit import decode
 from sensor.sources.audit.syscalls import Call, classify
 

@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from sensor.kernel import clock
-from sensor.model import ContainerId, EngineEvent, Witness
+from sensor import clock
+from sensor.model.observations import EngineEvent
+from sensor.model.vocabulary import ContainerId, Witness
 from sensor.sources.engines import wire
 from sensor.sources.engines.grpc import Call, Channel
 from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused

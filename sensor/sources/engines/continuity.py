@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.model import Witness
+from sensor.model.vocabulary import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sensor.model import EngineEvent
+    from sensor.model.observations import EngineEvent
 
 RUNNING_MAX = 10_000
 """Containers followed; with more of them nothing is inferred until the next list."""

@@ -6,7 +6,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sensor.kernel import clock
+from sensor import clock
 from sensor.sources.engines.docker_messages import (
     Malformed,
     decode_event,
@@ -20,7 +20,8 @@ from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRef
 if TYPE_CHECKING:
     from collections import deque
 
-    from sensor.model import EngineEvent, Witness
+    from sensor.model.observations import EngineEvent
+    from sensor.model.vocabulary import Witness
 
 LINE_MAX = 1 << 20
 """Bytes of one event."""

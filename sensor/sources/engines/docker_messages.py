@@ -22,7 +22,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sensor.model import ContainerId, EngineEvent, Witness
+from sensor.model.observations import EngineEvent
+from sensor.model.vocabulary import ContainerId, Witness
 from sensor.sources.engines.session import TEXT_MAX
 
 if TYPE_CHECKING:

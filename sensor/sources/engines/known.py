@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sensor.model import Engine
+from sensor.model.vocabulary import Engine
 
 Api = Literal["docker", "grpc", "ttrpc", "libpod", "unknown"]
 """What is spoken on a socket. ``libpod`` is Podman's, which serves Docker's API, too."""

@@ -19,13 +19,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.sources.engines import inode, known, steps
-from sensor.sources.engines.inode import Inode, Miss
+from sensor.linux import inode, path_walk
+from sensor.linux.inode import Inode, Miss
+from sensor.sources.engines import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sensor.model import Engine
+    from sensor.model.vocabulary import Engine
     from sensor.sources.engines.known import Api
 
 PROCESSES_MAX = 100_000
@@ -145,7 +146,7 @@ def _sockets_of(
             for path in table.get(number, ()):
                 if isinstance(root, Miss) or not known.is_api(path):
                     continue
-                at = steps.look_up(process, root, path)
+                at = path_walk.look_up(process, root, path)
                 if at is Miss.UNCACHED and not nested:
                     # The host's own file systems may be asked; those of a container may not.
                     at = inode.look_up(root, path, may_wait=True)

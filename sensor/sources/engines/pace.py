@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sensor.beat import next_beat
+from sensor.tick import next_beat
 
 
 async def rest(transport: asyncio.BaseTransport, *, paced: bool) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sensor.model import EngineRecalled
+from sensor.model.observations import EngineRecalled
 from sensor.sources.engines.docker_messages import Malformed, decode_event, events_target
 from sensor.sources.engines.framing import LineSplitter
 from sensor.sources.engines.http import Exchange
 from sensor.sources.engines.session import EngineLost
 
 if TYPE_CHECKING:
-    from sensor.model import ContainerId, Witness
+    from sensor.model.vocabulary import ContainerId, Witness
 
 BYTES_MAX = 4 << 20
 """Bytes of one engine's past that are read."""

@@ -20,15 +20,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sensor.kernel import clock
-from sensor.model import EngineLoss
+from sensor import clock
+from sensor.model.observations import EngineLoss
 from sensor.sources.engines.continuity import Continuity
 from sensor.sources.engines.session import Counts, EngineLost, ListRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sensor.model import Observation, Witness
+    from sensor.model.observations import Observation
+    from sensor.model.vocabulary import Witness
     from sensor.sources.engines.session import Session
 
 CONNECT_WAIT = 10.0

@@ -16,15 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.kernel import clock
-from sensor.model import Engine, SourceChanged, Witness
+from sensor import clock
+from sensor.model.observations import SourceChanged
+from sensor.model.vocabulary import Engine, Witness
 from sensor.sources.engines.session import Counts, EngineLost, Session
 from sensor.sources.engines.stream import EngineStream, StreamStatus, Target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sensor.model import EngineLoss, Observation
+    from sensor.model.observations import EngineLoss, Observation
     from sensor.sources.engines.listeners import EngineSocket
 
 SCAN_PERIOD = 15.0

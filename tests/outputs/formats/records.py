@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from sensor.model import Container, Event, InitiatorProcess, InitiatorUser
+from sensor.model.events import Container, Event, InitiatorProcess, InitiatorUser
 from sensor.outputs.delivery import Record
 from sensor.outputs.formats.reading import wall_of
-from sensor.outputs.native import encode_line
+from sensor.schema.document import encode_line
 from tests.outputs.sample_events import CONTAINER, EVENTS, INITIATOR, POD, START
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sensor.outputs.delivery import Record
 from sensor.outputs.formats import cef
-from sensor.outputs.native import encode_line
-from sensor.outputs.text import visible
+from sensor.schema.document import encode_line
+from sensor.schema.text import visible
 from tests.outputs.formats.cef_reader import parse
 from tests.outputs.formats.records import RECORDS, record, record_of, remade, with_container
 from tests.outputs.sample_events import EVENTS, ID

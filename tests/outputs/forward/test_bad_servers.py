@@ -11,11 +11,11 @@ from typing import Any
 import msgpack
 import pytest
 
-from sensor.outputs import dial, lookup
 from sensor.outputs.delivery import Batch, Delivered, Outcome, Refused, Retry
 from sensor.outputs.forward.output import Compression
 from sensor.outputs.forward.suspects import LOSSES, LOSSES_UNPROVEN, PROOFS
-from sensor.secret import Secret
+from sensor.outputs.network import dial, lookup
+from sensor.settings.secret import Secret
 from tests.outputs.batches import batch_of, starts
 from tests.outputs.forward.fake_server import Answer, Peer, fake_server, ids
 from tests.outputs.forward.made import forward

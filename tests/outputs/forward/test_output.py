@@ -8,10 +8,10 @@ import pytest
 
 from sensor.errors import ConfigError
 from sensor.outputs.delivery import Format
-from sensor.outputs.dial import Address
 from sensor.outputs.forward.output import OUTPUT, ForwardSettings, address_of, make
+from sensor.outputs.network.dial import Address
 from sensor.outputs.registry import kind_of
-from sensor.secret import Secret
+from sensor.settings.secret import Secret
 from tests.outputs.forward.made import SURROUNDINGS
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sensor.config import Config
-from sensor.outputs.engine import Engine, Output
+from lab.waiting import until
+from sensor.agent.config import Config
+from sensor.outputs.engine.engine import Engine, Output
 from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
-from tests.e2e.engines.waiting import until
 from tests.outputs.forward.fake_server import Peer, fake_server, ids
 from tests.outputs.forward.made import SURROUNDINGS
 from tests.outputs.shipper import Starts

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sensor.outputs.dial import Address
 from sensor.outputs.forward.servers import Servers
+from sensor.outputs.network.dial import Address
 
 A, B, C = (Address(host, 24224) for host in "abc")
 

@@ -13,8 +13,8 @@ import pytest
 from sensor.outputs.delivery import Connection, Delivered, Outcome, Retry
 from sensor.outputs.forward.output import Compression
 from sensor.outputs.forward.transport import Forward
-from sensor.outputs.tls import TlsSettings, TlsVersion
-from sensor.secret import Secret
+from sensor.outputs.network.tls import TlsSettings, TlsVersion
+from sensor.settings.secret import Secret
 from tests.outputs.batches import batch_of, batches_of, golden_records, starts
 from tests.outputs.certificates import Authority
 from tests.outputs.forward.collector import MISSING, Collector, collector

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from sensor import clock
 from sensor.errors import KernelUnsupported, PermissionMissing
-from sensor.kernel import clock
-from sensor.model import ApiConnect, AuditExec, AuditLoss
+from sensor.model.observations import ApiConnect, AuditExec, AuditLoss
 from sensor.sources.audit import netlink
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.source import AuditSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sensor.model import NS_PER_TICK
+from sensor.model.process import NS_PER_TICK
 from sensor.sources.audit.process import COARSE, start_time
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.model import ApiConnect, AuditExec, Witness
+from sensor.model.observations import ApiConnect, AuditExec
+from sensor.model.vocabulary import Witness
 from sensor.sources.audit.assembly import Assembler, AuditEvent, Ending
 from sensor.sources.audit.fields import FieldParser
 from sensor.sources.audit.programs import Programs

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.engines import lab as labs
-from tests.e2e.engines import podman as podmans
-from tests.e2e.engines.containerd import Containerd
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import BoxImage
-from tests.e2e.engines.lab import Lab
+from lab import engines as labs
+from lab import podman as podmans
+from lab.containerd import Containerd
+from lab.dockerd import Dockerd
+from lab.engines import Lab
+from lab.image import BoxImage
 from tests.sources.engines.podman_service import PodmanService
 
 

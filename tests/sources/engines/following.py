@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sensor.model import EngineEvent, Observation, SourceChanged
+from lab.waiting import until
+from sensor.model.observations import EngineEvent, Observation, SourceChanged
 from sensor.sources.engines.listeners import EngineSocket, engine_sockets
 from sensor.sources.engines.session import Counts
 from sensor.sources.engines.streams import EngineStreams
-from tests.e2e.engines.waiting import until
 
 PROGRAMS = frozenset({"dockerd", "containerd", "crio"})
 

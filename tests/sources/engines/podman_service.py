@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.e2e.engines.daemon import Daemon
-from tests.e2e.engines.image import BoxImage
-from tests.e2e.engines.lab import Lab
-from tests.e2e.engines.podman import Podman
+from lab.daemon import Daemon
+from lab.engines import Lab
+from lab.image import BoxImage
+from lab.podman import Podman
 
 
 class PodmanService:

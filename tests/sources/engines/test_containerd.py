@@ -9,7 +9,11 @@ from collections import OrderedDict
 
 import pytest
 
-from sensor.model import Witness
+from lab.containerd import Containerd
+from lab.engines import Lab, unique
+from lab.image import IMAGE
+from lab.waiting import until
+from sensor.model.vocabulary import Witness
 from sensor.sources.engines import stream
 from sensor.sources.engines.containerd import (
     DOCKERS_NAMESPACE,
@@ -19,10 +23,6 @@ from sensor.sources.engines.containerd import (
     decode_tasks,
 )
 from sensor.sources.engines.wire import WireError
-from tests.e2e.engines.containerd import Containerd
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.waiting import until
 from tests.sources.engines.following import following, sockets_below
 
 START = bytes.fromhex("0a076e67696e782d3110b90a")

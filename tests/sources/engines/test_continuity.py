@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.model import ContainerId, EngineEvent, Witness
+from sensor.model.observations import EngineEvent
+from sensor.model.vocabulary import ContainerId, Witness
 from sensor.sources.engines import continuity
 from sensor.sources.engines.continuity import Continuity
 

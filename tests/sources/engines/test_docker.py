@@ -12,7 +12,11 @@ from urllib.parse import parse_qs, quote
 
 import pytest
 
-from sensor.model import Witness
+from lab.dockerd import Dockerd
+from lab.engines import Lab, unique
+from lab.image import IMAGE
+from lab.waiting import until
+from sensor.model.vocabulary import Witness
 from sensor.sources.engines import stream
 from sensor.sources.engines.docker_messages import (
     Malformed,
@@ -21,10 +25,6 @@ from sensor.sources.engines.docker_messages import (
     events_target,
 )
 from sensor.sources.engines.listeners import EngineSocket
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import Lab, unique
-from tests.e2e.engines.waiting import until
 from tests.sources.engines.following import following, sockets_below
 
 ID = "ab" * 32

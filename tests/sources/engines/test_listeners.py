@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.containerd import Containerd
+from lab.dockerd import Dockerd
+from lab.waiting import until
 from sensor.sources.engines.listeners import EngineSocket, _listening, engine_sockets
-from tests.e2e.engines.containerd import Containerd
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.waiting import until
 
 LISTEN = """\
 import ctypes, os, socket, sys

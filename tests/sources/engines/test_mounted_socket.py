@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.dockerd import Dockerd
+from lab.image import IMAGE
+from lab.waiting import until
 from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
-from tests.e2e.engines.dockerd import Dockerd
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.waiting import until
 from tests.sources.engines.following import PROGRAMS
 
 INSIDE = "/mnt/docker.sock"

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from sensor.model import EngineRecalled, Witness
+from lab.engines import Lab, unique
+from lab.image import IMAGE
+from sensor.model.observations import EngineRecalled
+from sensor.model.vocabulary import Witness
 from sensor.sources.engines.recall import recall
-from tests.e2e.engines.image import IMAGE
-from tests.e2e.engines.lab import Lab, unique
 from tests.sources.engines.following import following, sockets_below
 from tests.sources.engines.podman_service import PodmanService
 

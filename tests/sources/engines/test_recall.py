@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.model import ContainerId, EngineRecalled, Witness
+from sensor.model.observations import EngineRecalled
+from sensor.model.vocabulary import ContainerId, Witness
 from sensor.sources.engines import recall as recalling
 from sensor.sources.engines.recall import recall
 from sensor.sources.engines.session import EngineLost

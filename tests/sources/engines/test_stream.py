@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from sensor.model import Witness
+from lab.waiting import until
+from sensor.model.vocabulary import Witness
 from sensor.sources.engines import docker, stream, streams
 from sensor.sources.engines.known import Api
 from sensor.sources.engines.listeners import EngineSocket
 from sensor.sources.engines.streams import target_of, witness_of
-from tests.e2e.engines.waiting import until
 from tests.sources.engines.following import following, socket_at
 
 ID = "cd" * 32

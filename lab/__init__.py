@@ -1,0 +1,1 @@
+"""Engines, images and agents that tests, bench and golden recordings share."""

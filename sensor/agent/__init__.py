@@ -1,0 +1,1 @@
+"""The running agent: one process, one loop."""

@@ -1,0 +1,433 @@
+"""The agent: builds the pipeline, owns the loop and the order of shutdown.
+
+    rings ─▶ KernelSource ─▶ Correlator ─▶ sinks (lines on a descriptor)
+                                │    ▲
+              describe requests ▼    │ ContainerDescribed
+                            identity worker (threads)
+
+Start-up: take the node's lock, load the probes, tell the core what an earlier agent knew, read the
+rings from then on, and compare with procfs. Shutdown: drain the rings, wait for descriptions under
+way, flush the sinks, save what is known. The probes stay: the next agent drains what happens
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor import __version__, clock
+from sensor.agent import startup_scan, status
+from sensor.agent.delivery import Shipping, ShippingSettings
+from sensor.agent.descriptions import Describing
+from sensor.agent.lock import lock_node
+from sensor.agent.node_view import NodeView
+from sensor.agent.persistence import Keeper
+from sensor.agent.pipeline import Feeding
+from sensor.agent.reload import Reloader
+from sensor.agent.ring_reader import Drain
+from sensor.agent.sources import Witnesses, WitnessSettings, WitnessState
+from sensor.api.server import ControlServer
+from sensor.api.storelog import StoreLog
+from sensor.bpf import libbpf, loader, pins, watched
+from sensor.correlate.core import Parsers
+from sensor.identity.describer import Describer
+from sensor.identity.pattern import parser_with
+from sensor.identity.redact import redact_argv
+from sensor.identity.settings import IdentitySettings
+from sensor.linux import malloc, priority
+from sensor.linux.realtime import RealTime
+from sensor.model.observations import (
+    ClockSynced,
+    Heartbeat,
+    HostFacts,
+    Observation,
+    OutputLoss,
+    ProbesAttached,
+)
+from sensor.sources import accounts, procfs
+from sensor.sources.kernel import KernelSource
+from sensor.store.log import StoreHealth, StoreSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sensor.agent.status import OutputHealth
+    from sensor.api.status import DeliveryState, Status
+
+HOUSEKEEPING = 2.0
+"""Seconds between looks at losses and clock."""
+
+CLOCK_TOLERANCE = 1_000_000
+"""Nanoseconds that the wall clock may drift before the core is told."""
+
+SET_OVERLAP = 10.0
+"""Seconds for which an old probe set stays attached beside its successor: creations that were under
+way at the switch end in the set that saw them begin."""
+
+CHECKPOINT = 60.0
+"""Seconds between notes of until when the agent has seen, on a node where nothing happens."""
+
+RECALL_SPAN = 86_400_000_000_000
+"""Nanoseconds of the engines' past that an agent asks for when it finds a backlog."""
+
+DRAIN_STEP = 0.005
+"""Seconds between looks at what a stopping agent waits for."""
+
+SHUTDOWN_WAIT = 2.0
+"""Seconds that a stopping agent waits for descriptions and slow readers."""
+
+_SECONDS_PER_DAY = 86_400.0
+_STDIN = 0
+_U32_LEN = 4
+
+log = logging.getLogger("castoff")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Where the agent keeps and finds its things."""
+
+    state_dir: Path = Path("/var/lib/castoff")
+    socket: Path = Path("/run/castoff/castoff.sock")
+    run_dir: Path = Path("/run/castoff")
+    pin_root: Path = pins.PIN_ROOT
+    socket_group: str = "castoff"
+    capture: Path | None = None
+    cgroup_patterns: tuple[str, ...] = ()
+    host_root: Path = Path("/")
+    store_sync: str = "full"
+    store_max_mib: int = 512
+    store_max_age_days: int = 30
+    shipping: ShippingSettings = field(default_factory=ShippingSettings)
+    log_level: str = "info"
+    heartbeat_seconds: float = 3600
+    """Between two signs of life; 0 for none."""
+    requests: bool = True
+    """Whether the probes read what is asked of engines; decided when they are loaded."""
+    realtime: bool = True
+    """Whether the loop's thread may have a real-time policy, within its budget."""
+    witnesses: WitnessSettings = field(default_factory=WitnessSettings)
+
+
+def parsers(cgroup_patterns: Sequence[str] = ()) -> Parsers:
+    """Gather the pure functions of ``identity`` that the core uses, live and in replay.
+
+    Raises :class:`ConfigError` for a pattern that cannot be used.
+    """
+    roles = watched.Roles(watched.read(loader.SOURCES / "watched.toml"))
+    return Parsers(cgroup=parser_with(cgroup_patterns), redact=redact_argv, role_of=roles.of_name)
+
+
+class Agent:
+    """One run of the agent on this node."""
+
+    def __init__(
+        self, settings: AgentSettings, reread: Callable[[], AgentSettings] | None = None
+    ) -> None:
+        """``reread`` gives the settings anew on SIGHUP; without it they stay as they are."""
+        self.settings = settings
+        self._reread = reread or (lambda: settings)
+        self.host: HostFacts = procfs.host_facts()
+        self._parsers = parsers(settings.cgroup_patterns)
+        self.feeding = Feeding(self._parsers)
+        self.core, self.events = self.feeding.core, self.feeding.events
+        self.started = clock.boottime()
+        self.outputs: Callable[[], tuple[OutputHealth, ...]] = tuple
+        self.probes_surviving = False
+        self.realtime_offset = clock.realtime_offset()
+        self._stopping = asyncio.Event()
+        self._hung_up = False
+        self._interactive = os.isatty(_STDIN)
+        self._source: KernelSource | None = None
+        self._witnesses: Witnesses | None = None
+        self._shipping = Shipping(settings.shipping, self.host)
+        self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
+        self._keeper: Keeper | None = None
+        self._describing: Describing | None = None
+        self.real_time = RealTime()
+        self._losses_until = self.started
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def source(self) -> KernelSource | None:
+        """The kernel source, once it is open."""
+        return self._source
+
+    @property
+    def pin_root(self) -> Path:
+        """Where the probe sets are pinned."""
+        return self.settings.pin_root
+
+    def output_states(self) -> tuple[OutputHealth, ...]:
+        """Tell how the outputs are doing."""
+        return self.outputs()
+
+    def witness_states(self) -> tuple[WitnessState, ...]:
+        """Tell how the sources beside the probes are doing."""
+        return self._witnesses.states() if self._witnesses is not None else ()
+
+    def store_health(self) -> StoreHealth | None:
+        """Tell how the store is doing, once it is open."""
+        return self._keeper.health() if self._keeper is not None else None
+
+    def delivery_states(self) -> tuple[DeliveryState, ...]:
+        """Tell how the outputs that ship the log are doing."""
+        return self._shipping.states()
+
+    def identity_problems(self) -> tuple[tuple[str, int], ...]:
+        """Return what the identity worker could not read, counted."""
+        return self._describer.problem_counts()
+
+    def stop(self) -> None:
+        """Ask the agent to drain and end."""
+        self._stopping.set()
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Run until :meth:`stop`; ``started`` is called once the rings are being read."""
+        malloc.one_arena()
+        async with AsyncExitStack() as stack:
+            stack.callback(os.close, lock_node(self.settings.run_dir))
+            # One that comes before everything is there waits for that.
+            self._loop.add_signal_handler(signal.SIGHUP, lambda: setattr(self, "_hung_up", True))
+            stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+            pin_set = loader.load(self.settings.pin_root, requests=self.settings.requests)
+            # Before the threads: they inherit it, and share one lock with the loop. Those of the
+            # executor are made later, by a thread that hands nothing on.
+            priority.raise_own()
+            self._loop.set_default_executor(
+                ThreadPoolExecutor(thread_name_prefix="aside", initializer=priority.raise_own)
+            )
+            self._keeper = self.feeding.keeper = Keeper(
+                self.settings.state_dir,
+                StoreSettings(
+                    sync=self.settings.store_sync,
+                    max_bytes=self.settings.store_max_mib << 20,
+                    max_age=self.settings.store_max_age_days * _SECONDS_PER_DAY,
+                    dead_letters=self.settings.shipping.dead_letters,
+                ),
+                self.host.boot_id,
+                self.feeding.feed,
+            )
+            stack.callback(self._keeper.close)
+            self._shipping.open(self._keeper)
+            stack.push_async_callback(self._shipping.close)
+            if self.settings.capture is not None:
+                self.feeding.record = _recorder(self.settings.capture, stack)
+            self._describing = self.feeding.describing = Describing(
+                self._describer, self.feeding.feed
+            )
+            stack.callback(self._describing.close)
+            self._source = self.feeding.source = KernelSource(
+                pins.loaded_sets(self.settings.pin_root)
+            )
+            stack.callback(self._source.close)
+            self._source.take_back(self._keeper.counters())
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self.stop)
+                # Not the default again: a second Ctrl-C during the last moments changes nothing.
+                stack.callback(signal.signal, number, signal.SIG_IGN)
+            control = ControlServer(
+                self.settings.socket,
+                self._status,
+                view=NodeView(
+                    self.core, self.events, self._parsers.cgroup, lambda: self.realtime_offset
+                ),
+                log=StoreLog(self._keeper.store, self._keeper.reader),
+                deliveries=self._shipping,
+                group=self.settings.socket_group,
+                resources={"/v1/coverage": lambda query: status.coverage(self, query)},
+            )
+            await control.start()
+            stack.push_async_callback(control.close)
+            self._keeper.publish = lambda sequence, line: control.publish(sequence, lambda: line)
+            await self._describing.discover()
+            self._introduce(pin_set, self._keeper)
+            self._witnesses = Witnesses(self.settings.witnesses, pin_set, self.feeding.feed)
+            stack.push_async_callback(self._witnesses.close)
+            self._reload_on_hangup(self._keeper, control, self._witnesses)
+            if self._source.backlog():
+                now = clock.boottime() + self.realtime_offset
+                since = max(_loaded_at(pin_set) + self.realtime_offset, now - RECALL_SPAN)
+                await self._witnesses.recall(since, now)
+            drain = Drain(
+                self._source,
+                self._witnesses,
+                self._describing,
+                self._keeper,
+                self.feeding.feed,
+                self.real_time.account,
+                self.feeding.on_beat,
+            )
+            drain.start()
+            if self.settings.realtime:
+                stack.callback(self.real_time.end)
+                if not self.real_time.begin():
+                    log.info("no real-time policy is allowed here: starts are told a little later")
+            started()
+            await self._witnesses.start(self.realtime_offset)
+            tasks = [
+                asyncio.create_task(self._take_inventory(self._describing, drain)),
+                asyncio.create_task(self._keep_house(self._keeper, drain)),
+                asyncio.create_task(self._retire_old_sets()),
+            ]
+            await self._stopping.wait()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._finish(self._keeper, self._describing, drain)
+
+    def on_output_loss(self, lines: int) -> None:
+        """Note that an output lost ``lines`` events of a reader that is too slow."""
+        now = clock.boottime()
+        log.warning("%d events not written: the reader is too slow", lines)
+        loss = OutputLoss(time=now, since=self._losses_until, output="stdout", lost=lines)
+        self._losses_until = now
+        self._loop.call_soon(self.feeding.feed, (loss,))
+
+    def _status(self) -> Status:
+        return status.status(self)
+
+    def _reload_on_hangup(
+        self, keeper: Keeper, control: ControlServer, witnesses: Witnesses
+    ) -> None:
+        """Have SIGHUP apply what may change while the agent runs."""
+
+        def limit(wanted: AgentSettings) -> None:
+            keeper.store.limit(
+                wanted.store_max_mib << 20, wanted.store_max_age_days * _SECONDS_PER_DAY
+            )
+
+        reloader = Reloader(
+            self.settings,
+            self._reread,
+            {
+                "heartbeat_seconds": lambda wanted: setattr(self, "settings", wanted),
+                "log_level": lambda wanted: logging.getLogger().setLevel(wanted.log_level.upper()),
+                "socket_group": lambda wanted: control.hand_to_group(wanted.socket_group),
+                "store_max_age_days": limit,
+                "store_max_mib": limit,
+                "witnesses": lambda wanted: witnesses.follow(
+                    wanted.witnesses, self.realtime_offset
+                ),
+            },
+        )
+
+        def on_hangup() -> None:
+            # The terminal of who runs it in the foreground is gone: as if it had been interrupted.
+            if self._interactive and not os.isatty(_STDIN):
+                self.stop()
+            else:
+                reloader.request()
+
+        self._loop.add_signal_handler(signal.SIGHUP, on_hangup)
+        if self._hung_up:
+            on_hangup()
+
+    # ----------------------------------------------------------------- feeding
+
+    def _introduce(self, pin_set: pins.PinSet, keeper: Keeper) -> None:
+        self.realtime_offset = clock.realtime_offset()
+        loaded_at = _loaded_at(pin_set)
+        first: list[Observation] = [
+            self.host,
+            ClockSynced(clock.boottime(), self.realtime_offset),
+            accounts.read(clock.boottime()),
+        ]
+        restored = keeper.restored()
+        if restored is not None:
+            first.append(restored)
+        if self._source is not None:
+            keeper.count(self._source.reported())
+        self.probes_surviving = loaded_at < self.started
+        first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
+        self.feeding.feed(first)
+
+    # ----------------------------------------------------------------- tasks
+
+    async def _take_inventory(self, describing: Describing, drain: Drain) -> None:
+        taken = await startup_scan.take(
+            self._parsers.cgroup, describing, drain, self.core.table, self.settings.pin_root
+        )
+        if taken is not None:
+            self.feeding.feed([taken])
+            malloc.settle()
+
+    async def _keep_house(self, keeper: Keeper, drain: Drain) -> None:
+        noted = beaten = self._loop.time()
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            drain.turn()
+            self.feeding.release()
+            observations: list[Observation] = []
+            lost = self._source.losses() if self._source is not None else ()
+            observations += lost
+            offset = clock.realtime_offset()
+            if abs(offset - self.realtime_offset) > CLOCK_TOLERANCE:
+                self.realtime_offset = offset
+                observations.append(ClockSynced(clock.boottime(), offset))
+            if self._witnesses is not None:
+                observations += self._witnesses.losses(self.realtime_offset)
+            if 0 < self.settings.heartbeat_seconds <= self._loop.time() - beaten:
+                beaten = self._loop.time()
+                observations.append(Heartbeat(clock.boottime()))
+            if observations:
+                self.feeding.feed(observations)
+            due = self._loop.time() - noted >= CHECKPOINT
+            if due:
+                noted = self._loop.time()
+                keeper.checkpoint()
+            if (lost or due) and self._source is not None:
+                keeper.count(self._source.reported())
+
+    async def _retire_old_sets(self) -> None:
+        await asyncio.sleep(SET_OVERLAP)
+        if self._source is None or len(pins.loaded_sets(self.settings.pin_root)) == 1:
+            return
+        self.feeding.feed(self._source.retire_old())
+
+    async def _finish(self, keeper: Keeper, describing: Describing, drain: Drain) -> None:
+        """Drain, answer what waits, and keep what is known."""
+        await drain.stop()
+        if self._source is not None:
+            self.feeding.feed(self._source.losses())
+            keeper.count(self._source.reported())
+        end = self._loop.time() + SHUTDOWN_WAIT
+        while (describing.under_way or self.core.waiting()) and self._loop.time() < end:
+            describing.take()
+            await asyncio.sleep(DRAIN_STEP)
+        self.feeding.stop()
+        keeper.checkpoint()
+        await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
+        self.feeding.release()
+
+
+def _recorder(
+    path: Path, stack: AsyncExitStack
+) -> Callable[[int, tuple[Observation, ...]], object]:
+    """Open a capture and return what writes a batch to it; ``stack`` closes it."""
+    from sensor.sources.capture import (  # noqa: PLC0415 - 1.6 MiB that few agents need
+        Arrival,
+        CaptureWriter,
+    )
+
+    capture = CaptureWriter(path, sensor=__version__)
+    stack.callback(capture.close)
+    return lambda now, observations: capture.write(Arrival(now, observations))
+
+
+def _loaded_at(pin_set: pins.PinSet) -> int:
+    """When the probes of a set were attached, in ns since boot; the loader wrote it."""
+    settings = libbpf.BpfMap.pinned(pin_set.map("settings"))
+    try:
+        value = settings.lookup(bytes(_U32_LEN))
+    finally:
+        settings.close()
+    return int.from_bytes(value or b"", "little")

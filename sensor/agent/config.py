@@ -1,0 +1,205 @@
+"""The configuration: ``/etc/castoff/castoff.toml`` and the drop-ins beside it.
+
+Every key has a default, so that no file is needed. A key that is not known, or a value of another
+type than expected, is refused with the file, the key and what was expected: a sensor that goes on
+with half of its configuration protects nobody.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
+
+from sensor.errors import ConfigError
+from sensor.outputs.settings import OutputSettings, outputs_of
+from sensor.settings import tables
+from sensor.settings.tables import Tree, overlay
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Section = TypeVar("_Section", bound="DataclassInstance")
+
+DEFAULT_PATH = Path("/etc/castoff/castoff.toml")
+DROP_IN_DIR = "castoff.d"
+SIZE_MAX = 1024 * 1024
+FLUSH_MAX = 60.0
+"""Seconds; systemd and Kubernetes kill what takes longer to stop."""
+DEAD_LETTERS_MAX = 1_000_000
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSection:
+    """``[agent]``."""
+
+    state_dir: Path = Path("/var/lib/castoff")
+    """What the agent remembers between runs."""
+    run_dir: Path = Path("/run/castoff")
+    """Where the lock is that keeps a second agent away."""
+    log_level: str = "info"
+    """``debug``, ``info``, ``warning`` or ``error``."""
+    heartbeat_seconds: int = 3600
+    """Between two signs of life, events ``sensor``; 0 for none."""
+    realtime: bool = True
+    """Run at once when woken, for a tenth of one processor at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSection:
+    """``[socket]``."""
+
+    path: Path = Path("/run/castoff/castoff.sock")
+    group: str = "castoff"
+    """Who may ask besides root."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySection:
+    """``[identity]``."""
+
+    cgroup_patterns: tuple[str, ...] = ()
+    """Regular expressions for cgroup paths of your own, each with one named group ``id``."""
+    host_root: Path = Path("/")
+    """The host's root directory as the agent sees it: ``/proc/1/root`` in a pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesSection:
+    """``[sources]``."""
+
+    audit: str = "netlink"
+    """``netlink``, ``-`` (standard input, as an audisp plugin), ``off``, or a log file's path."""
+    docker: bool = True
+    containerd: bool = True
+    podman: bool = True
+    requests: bool = True
+    """Read the first bytes of what is asked of engines: who asked for a start is then certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSection:
+    """``[store]``."""
+
+    sync: str = "full"
+    """``full`` survives a power cut, ``normal`` a crash of the agent."""
+    max_mib: int = 512
+    max_age_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySection:
+    """``[delivery]``: what all outputs share."""
+
+    flush_seconds: float = 5.0
+    """How long a stopping agent goes on delivering. What is left is delivered by the next one."""
+    dead_letters: int = 10_000
+    """Events that collectors refused for good and that are kept; the oldest goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All sections."""
+
+    agent: AgentSection = field(default_factory=AgentSection)
+    socket: SocketSection = field(default_factory=SocketSection)
+    identity: IdentitySection = field(default_factory=IdentitySection)
+    sources: SourcesSection = field(default_factory=SourcesSection)
+    store: StoreSection = field(default_factory=StoreSection)
+    delivery: DeliverySection = field(default_factory=DeliverySection)
+    outputs: tuple[OutputSettings, ...] = ()
+    """``[outputs.NAME]``, one table each."""
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """Read ``path`` and then its drop-ins in order of their names; later ones win.
+
+        Without a path the default one is read if it exists. Raises :class:`ConfigError`.
+        """
+        wanted = path or DEFAULT_PATH
+        config, outputs = cls(), Tree()
+        files = [wanted] if path is not None or wanted.exists() else []
+        directory = wanted.parent / DROP_IN_DIR
+        files += sorted(directory.glob("*.toml")) if directory.is_dir() else []
+        for file in files:
+            document = _read(file)
+            outputs = overlay(outputs, _outputs(document, file), file)
+            config = config.merged(document, file)
+        config = replace(config, outputs=outputs_of(outputs, wanted))
+        config.check(wanted)
+        return config
+
+    def merged(self, document: dict[str, Any], path: Path) -> Self:
+        """Return a copy with what ``document`` sets. Raises :class:`ConfigError`."""
+        sections = {one.name: getattr(self, one.name) for one in fields(self)}
+        outputs = sections.pop("outputs")
+        for name, values in document.items():
+            section = sections.get(name)
+            if section is None:
+                known = ", ".join(f"[{known}]" for known in (*sections, "outputs.NAME"))
+                raise ConfigError(f"{path}: there is no section [{name}]", f"Use one of {known}.")
+            if not isinstance(values, dict):
+                raise ConfigError(
+                    f"{path}: {name} is no section", f"Write [{name}] above its keys."
+                )
+            sections[name] = _section(section, name, values, path)
+        return replace(self, outputs=outputs, **sections)
+
+    def check(self, path: Path) -> None:
+        """Refuse values that no type tells. Raises :class:`ConfigError`."""
+        if self.store.sync not in ("full", "normal"):
+            problem = f"{path}: store.sync is {self.store.sync!r}"
+            raise ConfigError(problem, "Use full or normal.")
+        if self.agent.log_level not in LOG_LEVELS:
+            problem = f"{path}: agent.log_level is {self.agent.log_level!r}"
+            raise ConfigError(problem, f"Use one of {', '.join(LOG_LEVELS)}.")
+        if self.agent.heartbeat_seconds < 0:
+            problem = f"{path}: agent.heartbeat_seconds is below 0"
+            raise ConfigError(problem, "Give seconds, or 0 for no sign of life.")
+        for key in ("max_mib", "max_age_days"):
+            if getattr(self.store, key) < 1:
+                raise ConfigError(f"{path}: store.{key} is below 1", "Give a positive number.")
+        if not 0 <= self.delivery.flush_seconds <= FLUSH_MAX:
+            problem = f"{path}: delivery.flush_seconds is {self.delivery.flush_seconds:g}"
+            raise ConfigError(problem, f"Give 0 to {FLUSH_MAX:g} seconds.")
+        if not 0 <= self.delivery.dead_letters <= DEAD_LETTERS_MAX:
+            problem = f"{path}: delivery.dead_letters is {self.delivery.dead_letters}"
+            raise ConfigError(problem, f"Give 0 to {DEAD_LETTERS_MAX}.")
+
+
+def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Take ``[outputs]`` out of a document."""
+    found = document.pop("outputs", {})
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{path}: outputs is no section", "Write [outputs.NAME] above the keys of an output."
+        )
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX + 1)
+    except OSError as error:
+        fix = "Check the path and its permissions, or leave --config out."
+        raise ConfigError(f"{path}: {error.strerror}", fix) from error
+    if len(data) > SIZE_MAX:
+        raise ConfigError(f"{path}: larger than {SIZE_MAX} bytes", "Is this the right file?")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", "The file has to be TOML (toml.io).") from error
+
+
+def _section(section: _Section, name: str, values: dict[str, Any], path: Path) -> _Section:
+    hints = get_type_hints(type(section))
+    changed: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in hints:
+            known = ", ".join(hints)
+            raise ConfigError(f"{path}: {name}.{key} is no key", f"[{name}] has: {known}.")
+        changed[key] = tables.value(value, hints[key], f"{path}: {name}.{key}")
+    return replace(section, **changed)

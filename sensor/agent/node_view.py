@@ -1,0 +1,86 @@
+"""What the agent shows of its node: containers, and which of them a process is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.api.view import ContainerView, Membership
+from sensor.schema.document import rfc3339
+from sensor.sources.procfs import cgroup_paths
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from sensor.correlate.containers import ContainerState
+    from sensor.correlate.core import Correlator
+    from sensor.model.container import CgroupParser
+
+CGROUP_MAX = 64 * 1024
+
+
+class NodeView:
+    """Answers the socket's questions about containers."""
+
+    def __init__(
+        self,
+        core: Correlator,
+        events: Counter[str],
+        parse: CgroupParser,
+        realtime_offset: Callable[[], int],
+        proc: Path = Path("/proc"),
+    ) -> None:
+        self._core = core
+        self._events = events
+        self._parse = parse
+        self._realtime_offset = realtime_offset
+        self._proc = proc
+
+    def containers(self) -> tuple[ContainerView, ...]:
+        """Return every container that the core knows."""
+        return tuple(self._view(state) for state in self._core.table.all())
+
+    def container_of(self, pid: int) -> Membership | None:
+        """Return the container of a process; raises ProcessLookupError when there is none such."""
+        try:
+            with (self._proc / str(pid) / "cgroup").open("rb") as file:
+                text = file.read(CGROUP_MAX).decode("utf-8", "surrogateescape")
+        except FileNotFoundError as error:
+            raise ProcessLookupError(f"no process {pid}") from error
+        paths = cgroup_paths(text)
+        for path in (paths.v1, paths.v2):
+            identity = self._parse(path) if path is not None else None
+            if identity is not None:
+                return Membership(identity.id, identity.parents, path)
+        return None
+
+    def event_counts(self) -> tuple[tuple[str, int], ...]:
+        """Return how many events of each type there were."""
+        return tuple(sorted(self._events.items()))
+
+    def _view(self, state: ContainerState) -> ContainerView:
+        described = state.description
+        image = described.image if described is not None else None
+        pod = described.orchestrator if described is not None else None
+        run = state.last_run
+        started = state.started
+        wall = started + self._realtime_offset() if started is not None and state.alive else None
+        return ContainerView(
+            id=state.key.id,
+            name=described.name if described is not None else None,
+            runtime=described.engine if described is not None else None,
+            image=(image.name if image is not None else None) or state.image_hint,
+            state=state.phase.name.lower(),
+            pid=state.init.pid if state.alive and state.init is not None else None,
+            started=rfc3339(wall if wall is not None else run.started_wall if run else None),
+            starts=state.starts,
+            exit_code=run.exit_code if run is not None and not state.alive else None,
+            signal=run.signal if run is not None and not state.alive else None,
+            namespace=pod.namespace if pod is not None else None,
+            pod=pod.pod if pod is not None else None,
+            parents=tuple(state.parents),
+            sandbox=described.sandbox if described is not None else False,
+            cgroup=(state.cgroup.v1 or state.cgroup.v2) if state.cgroup is not None else None,
+            command=described.command if described is not None else None,
+        )

@@ -1,0 +1,188 @@
+"""Keep events: the store's side of the agent.
+
+Events are encoded once, given their place in the log, shown to whoever follows, and written by the
+store's own thread. When they are durable, the kernel's records that led to them may be released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+
+from sensor import clock
+from sensor.model.observations import StoreLoss
+from sensor.store.entry import NewEntry
+from sensor.store.listener import Listener
+from sensor.store.log import Store, StoreSettings
+from sensor.store.query import Reader
+from sensor.store.span import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from sensor.correlate.core import Correlator
+    from sensor.model.events import Event
+    from sensor.model.observations import KnowledgeRestored, Observation
+    from sensor.sources.kernel import ReadUpTo
+    from sensor.store.batch import Loss
+    from sensor.store.log import StoreHealth
+    from sensor.store.retention import Dropped
+
+FLUSH_SECONDS = 5.0
+"""How long a stopping agent waits for the disk."""
+
+log = logging.getLogger("castoff")
+
+
+class Keeper:
+    """Owns the store. ``feed`` is called in the loop."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: StoreSettings,
+        boot_id: str,
+        feed: Callable[[list[Observation]], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._boot_id = boot_id
+        self._feed = feed
+        self._safe: ReadUpTo | None = None
+        """Written by the writer's thread."""
+        self._given: ReadUpTo | None = None
+        self.publish: Callable[[int, bytes], None] = _nobody
+        """Told of each event and its sequence."""
+        self.written: Callable[[int, int], None] = _nobody_waits
+        """Told, by the writer's thread, up to which sequence the log can be read."""
+        self.missed: Callable[[str, int], None] = _nobody_misses
+        """Told, by the writer's thread, how many events an output missed for good."""
+        self.store = Store(
+            directory,
+            settings,
+            Listener(
+                durable=self._durable,
+                written=self._written,
+                failing=self._failing,
+                recovered=self._recovered,
+                dropped=self._dropped,
+                moved_aside=self._moved_aside,
+            ),
+        )
+        self.reader = Reader(self.store.path, Clock(boot_id, clock.realtime_offset))
+
+    def restored(self) -> KnowledgeRestored | None:
+        """Return what an earlier agent knew."""
+        return self.store.restored(clock.boottime())
+
+    def keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
+        """Append events, whose encoded lines are given."""
+        entries = [_entry(event, line) for event, line in zip(events, lines, strict=True)]
+        for sequence, line in zip(self.store.append(entries), lines, strict=False):
+            self.publish(sequence, line)
+
+    def note(self, core: Correlator) -> None:
+        """Write what changed in the core's knowledge, behind the events that it followed from."""
+        if core.table.dirty:
+            changed, forgotten = core.changes()
+            self.store.note(self._boot_id, clock.boottime(), changed, forgotten)
+
+    def checkpoint(self) -> None:
+        """Write until when this agent has seen."""
+        self.store.note(self._boot_id, clock.boottime(), (), ())
+
+    def counters(self) -> dict[str, int]:
+        """Return the counters of this boot as an earlier agent left them."""
+        return self.store.counters(self._boot_id)
+
+    def count(self, counters: Mapping[str, int]) -> None:
+        """Write counters, together with the events that told of them."""
+        self.store.count(self._boot_id, counters)
+
+    def is_behind(self) -> bool:
+        """Tell whether reading more now would only fill the queue to a disk that works."""
+        return self.store.is_behind()
+
+    def mark(self, read: ReadUpTo) -> None:
+        """Have :meth:`released` return these records once everything before is durable."""
+        self.store.mark(read)
+
+    def released(self) -> ReadUpTo | None:
+        """Return which of the kernel's records are not needed any more, once each time."""
+        safe = self._safe
+        if safe is self._given:
+            return None
+        self._given = safe
+        return safe
+
+    def health(self) -> StoreHealth:
+        """Tell how the store is doing."""
+        return self.store.health()
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        if not self.store.close(FLUSH_SECONDS):
+            log.warning("the store could not write everything in %.0f s", FLUSH_SECONDS)
+
+    # ----------------------------------------------------------------- from the writer's thread
+
+    def _durable(self, token: object) -> None:
+        # Nobody is woken for it: the kernel keeps its records a moment longer.
+        self._safe = cast("ReadUpTo", token)
+
+    def _written(self, sequence: int, new: int) -> None:
+        # Whoever waits for it comes after the store.
+        self.written(sequence, new)
+
+    def _failing(self, reason: str) -> None:
+        log.warning("events cannot be kept for now: %s", reason)
+
+    def _recovered(self, loss: Loss | None) -> None:
+        if loss is not None:
+            reason = "events could not be written and did not fit in memory"
+            self._tell(StoreLoss(loss.until, loss.since, reason, loss.lost))
+
+    def _dropped(self, dropped: Dropped) -> None:
+        # What is older than this boot has a negative time since boot: a gap may begin there.
+        offset = clock.realtime_offset()
+        for output, missed in dropped.unshipped.items():
+            reason = f"retention took events that {output} had not shipped"
+            self.missed(output, missed.count)
+            until = missed.until - offset
+            self._tell(StoreLoss(until, missed.since - offset, reason, missed.count))
+
+    def _moved_aside(self, path: Path) -> None:
+        log.warning("the store was damaged: it is at %s now, and a new one begun", path)
+        now = clock.boottime()
+        self._tell(StoreLoss(now, 0, f"damaged database moved aside to {path}", None))
+
+    def _tell(self, loss: StoreLoss) -> None:
+        observations: list[Observation] = [loss]
+        self._loop.call_soon_threadsafe(self._feed, observations)
+
+
+def _nobody(_sequence: int, _line: bytes) -> None:
+    pass
+
+
+def _nobody_waits(_sequence: int, _new: int) -> None:
+    pass
+
+
+def _nobody_misses(_output: str, _count: int) -> None:
+    pass
+
+
+def _entry(event: Event, line: bytes) -> NewEntry:
+    container = event.container
+    return NewEntry(
+        id=event.id,
+        type=event.type,
+        time=event.time,
+        wall=event.time + event.realtime_offset,
+        boot_id=event.host.boot_id,
+        container_id=container.id if container is not None else None,
+        name=container.name if container is not None else None,
+        body=line,
+    )

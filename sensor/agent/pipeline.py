@@ -1,0 +1,168 @@
+"""Feed the core, and hand on what comes out: events to whoever shows and keeps them, requests.
+
+    observations ─▶ Correlator ─ each event ─▶ sinks, at once
+                        │
+                        ├── events ─▶ Keeper: appended
+                        ├── requests ─▶ Describing
+                        └── on the beat: what changed is noted, the kernel's records are released
+
+Everything here runs in the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+from sensor import clock
+from sensor.correlate.core import Correlator
+from sensor.schema import document
+from sensor.tick import BEAT, next_beat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sensor.agent.descriptions import Describing
+    from sensor.agent.persistence import Keeper
+    from sensor.correlate.core import Parsers
+    from sensor.model.events import Event
+    from sensor.model.observations import Observation
+    from sensor.sources.kernel import KernelSource, ReadUpTo
+
+SETTLE_PACE = 2 * BEAT
+"""Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
+makes a handful of batches, and each note is a transaction's worth of work."""
+
+_NS_PER_SECOND = 1_000_000_000
+
+
+class Sink(Protocol):
+    """Takes events while they are made."""
+
+    def take(self, event: Event, line: bytes, *, more: bool) -> None:
+        """Take an event and its JSON line; with ``more`` it may wait for the next or the push."""
+
+    def push(self) -> None:
+        """Let go of what waits: nothing follows for now."""
+
+
+class Feeding:
+    """Owns the core. What is None is not there yet, and what it would do is left out."""
+
+    def __init__(self, parsers: Parsers) -> None:
+        self.core = Correlator(parsers, self._tell)
+        self.events: Counter[str] = Counter()
+        """Events by type."""
+        self.sinks: list[Sink] = []
+        self.record: Callable[[int, tuple[Observation, ...]], object] | None = None
+        """Told of each batch and the time of its arrival, in ns since boot."""
+        self.describing: Describing | None = None
+        self.keeper: Keeper | None = None
+        self.source: KernelSource | None = None
+        self._lines: list[bytes] = []
+        """Of the events of the batch that is being fed."""
+        self._marked: ReadUpTo | None = None
+        self._released: ReadUpTo | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._settling: asyncio.TimerHandle | None = None
+        self._releasing: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def feed(self, observations: Sequence[Observation]) -> None:
+        """Feed one batch."""
+        now = clock.boottime()
+        if self.record is not None:
+            self.record(now, tuple(observations))
+        try:
+            outcome = self.core.feed(now, observations)
+        finally:
+            lines, self._lines = self._lines, []
+        if len(lines) > 1:
+            for sink in self.sinks:
+                sink.push()
+        if self.describing is not None:
+            self.describing.submit(outcome.requests)
+            self.describing.expect(awaited=self.core.waiting())
+        self._arm_timer(now)
+        if self.keeper is not None:
+            self._keep(self.keeper, outcome.events, lines)
+
+    def _tell(self, event: Event) -> None:
+        """Hand an event on; the first of a batch at once, the others together at its end."""
+        line = document.encode_line(event)
+        for sink in self.sinks:
+            sink.take(event, line, more=bool(self._lines))
+        self._lines.append(line)
+        self.events[event.type] += 1
+
+    def _keep(self, keeper: Keeper, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
+        """Store the events of a batch; what else is known of it is noted a little later."""
+        if events:
+            keeper.keep(events, lines)
+        if len(events) > 1 and not self.core.waiting():
+            # Of a backlog: on the beat the next ones would be waiting.
+            self.settle()
+        elif self._settling is None:
+            self._settling = self._loop.call_later(SETTLE_PACE, self.settle)
+        if self.source is not None and self.source.is_filling():
+            # The disk does not keep up: rather lose the insurance than new records.
+            self.source.release(self.source.read_up_to())
+
+    def on_beat(self) -> None:
+        """Settle if there is anything to settle."""
+        if self._settling is not None:
+            self.settle()
+
+    def settle(self) -> None:
+        """Note what changed, and have the kernel's records go when that is durable.
+
+        Not while a start that they tell of waits: a successor would have to read them again.
+        """
+        self.release()
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        if self.keeper is None:
+            return
+        self.keeper.note(self.core)
+        if self.source is not None and not self.core.waiting():
+            read = self.source.read_up_to()
+            if read != self._marked:
+                self._marked = read
+                self.keeper.mark(read)
+                self._release_later()
+
+    def release(self) -> None:
+        """Give the kernel's records back whose events are durable."""
+        read = self.keeper.released() if self.keeper is not None else None
+        if self.source is not None and read is not None:
+            self.source.release(read)
+            self._released = read
+
+    def _release_later(self) -> None:
+        """Look on the beats whether what was marked is durable: nobody is woken when it is."""
+        if self._releasing is None:
+            self._releasing = self._loop.call_at(next_beat(self._loop.time()), self._look)
+
+    def _look(self) -> None:
+        self._releasing = None
+        self.release()
+        if self._released != self._marked:
+            self._release_later()
+
+    def _arm_timer(self, now: int) -> None:
+        deadline = self.core.deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            delay = max(0, deadline - now) / _NS_PER_SECOND
+            self._timer = self._loop.call_later(delay, self.feed, ())
+
+    def stop(self) -> None:
+        """Do nothing more by itself, and note what is left."""
+        self.settle()
+        for timer in (self._timer, self._releasing):
+            if timer is not None:
+                timer.cancel()

@@ -1,0 +1,184 @@
+"""When the rings are read: at once for what is urgent, seldom for the rest, not while behind.
+
+    urgent record ──▶ drain ──▶ records came: look again on the next beat
+                       ▲  ▲         │ nothing new: after twice as long, up to LOOK_LAST
+                       │  └─────────┘
+                       └── every two seconds, by the agent's housekeeping
+
+What waits in the rings is safe there, so while describers or the disk are behind nothing is drained
+unless starts and ends fill half of their ring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from sensor.correlate.supervision import begins_engine
+from sensor.model.observations import CommandExec, InitExec, InitExit, Observation
+from sensor.tick import BEAT, next_beat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.agent.descriptions import Describing
+    from sensor.agent.persistence import Keeper
+    from sensor.agent.sources import Witnesses
+    from sensor.sources.kernel import KernelSource
+
+LOOK_LAST = 0.8
+"""Seconds until the rings are looked at again, at most, while they hold nothing new: most commands,
+the ends of all, and the end of who lived for less than a second wake nobody."""
+
+SWITCH_SECONDS = 0.0005
+"""After how long a thread that waits for the interpreter gets it: a describer waits anew after each
+of some twenty system calls, and the loop for the describer."""
+
+SWITCH_SELDOM = 0.005
+"""The same while there is a backlog, as CPython has it: a fifth less for all of them together."""
+
+REST = 0.02
+"""Seconds between looks at whether the disk has caught up; describers tell of themselves."""
+
+FLUSH_SECONDS = 2.0
+"""Seconds that a last drain waits for a disk that is behind, each time."""
+
+
+_EFFECTS = frozenset({InitExec, InitExit})
+"""Records that may make somebody ask for a cause at once."""
+
+
+class Drain:
+    """Reads the rings in the loop, with all that belongs in front of their records."""
+
+    def __init__(
+        self,
+        source: KernelSource,
+        witnesses: Witnesses,
+        describing: Describing,
+        keeper: Keeper,
+        feed: Callable[[list[Observation]], None],
+        account: Callable[[], None] = lambda: None,
+        on_beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``account`` is called after each turn, ``on_beat`` after one that nobody asked for."""
+        self._account = account
+        self._on_beat = on_beat
+        self._loop = asyncio.get_running_loop()
+        self._source = source
+        self._witnesses = witnesses
+        self._describing = describing
+        self._keeper = keeper
+        self._feed = feed
+        self._hurried = True
+        self._behind = False
+        """As of the end of the last turn: nothing is asked while a start may be waiting."""
+        self._looking: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Read whenever there is something urgent."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self._describing.on_taken = self._go_on
+        self._loop.add_reader(self._source.descriptor, self.turn)
+
+    def turn(self) -> None:
+        """Take what is there, a batch of bounded size; the next follows by itself."""
+        if self._behind and self._is_behind() and not self._source.is_pressing():
+            self._hurry(wanted=False)
+            self._rest()
+            return
+        records = self._records()
+        answers = self._describing.taken()
+        if records or answers:
+            self._feed(answers + records)
+            if any(_begins_engine(record) for record in records):
+                self._witnesses.engine_began()
+                self._describing.look_for_engines()
+        if self._source.has_more:
+            self._loop.call_soon(self.turn)
+        else:
+            self._hurry(wanted=True)
+            if records:
+                self._look_soon()
+        self._behind = self._is_behind()
+        self._account()
+
+    def _hurry(self, *, wanted: bool) -> None:
+        """Have threads hand the interpreter over soon, or seldom, as a backlog does best."""
+        if wanted != self._hurried:
+            self._hurried = wanted
+            sys.setswitchinterval(SWITCH_SECONDS if wanted else SWITCH_SELDOM)
+
+    def _records(self) -> list[Observation]:
+        """Drain the rings; what audit tells goes in front of a start: causes before effects."""
+        drained: list[Observation] = list(self._source.drain())
+        rest = self._witnesses.sift(drained)
+        for record in drained:
+            if type(record) in _EFFECTS:
+                return self._witnesses.drain_audit() + rest
+        return rest
+
+    def _look_soon(self) -> None:
+        """Look again on the next beat: an end, say, follows its start without waking anybody."""
+        at = next_beat(self._loop.time())
+        if self._looking is not None:
+            if self._looking.when() <= at:
+                return
+            self._looking.cancel()
+        self._looking = self._loop.call_at(at, self._look_again, BEAT)
+
+    def _look_again(self, waited: float) -> None:
+        self._looking = None
+        before = self._source.observations
+        self.turn()
+        self._on_beat()
+        if self._source.observations == before and waited < LOOK_LAST:
+            at = next_beat(self._loop.time(), 2 * waited - BEAT)
+            self._looking = self._loop.call_at(at, self._look_again, 2 * waited)
+
+    def _is_behind(self) -> bool:
+        """Whether what was read already keeps the disk or the describers busy."""
+        return self._describing.is_busy or self._keeper.is_behind()
+
+    def _rest(self) -> None:
+        if self._resting is None:
+            # What waits in the rings would have the loop call again and again.
+            self._loop.remove_reader(self._source.descriptor)
+            self._resting = self._loop.call_later(REST, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        self._loop.add_reader(self._source.descriptor, self.turn)
+        self.turn()
+
+    def _go_on(self) -> None:
+        """Rest no longer: answers were taken."""
+        if self._resting is not None and not self._is_behind():
+            self._resting.cancel()
+            self._resting = None
+            self._loop.add_reader(self._source.descriptor, self.turn)
+            self._loop.call_soon(self.turn)
+
+    async def to_the_end(self) -> None:
+        """Return once everything that was in the rings when this was called is read."""
+        self.turn()
+        while self._source.has_more:
+            self.turn()
+            await asyncio.sleep(REST if self._resting is not None else 0)
+
+    async def stop(self) -> None:
+        """Read no more by itself, and take what is left."""
+        self._loop.remove_reader(self._source.descriptor)
+        for timer in (self._looking, self._resting):
+            if timer is not None:
+                timer.cancel()
+        while records := self._records():
+            self._feed(records)
+            if self._keeper.is_behind():
+                await asyncio.to_thread(self._keeper.store.flush, FLUSH_SECONDS)
+
+
+def _begins_engine(observation: Observation) -> bool:
+    return isinstance(observation, CommandExec) and begins_engine(observation)

@@ -1,0 +1,340 @@
+"""The witnesses beside the probes' lifecycle: API connects, audit, the engines' own streams.
+
+Everything here may be missing: each that is not available says so once, with the fix, and the rest
+goes on. Nothing here delays a start: audit is drained before the rings are handed to the core,
+connects and streams come in when they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor import clock
+from sensor.bpf import loader, watched
+from sensor.bpf.socket_filter import EngineSockets, SocketVerdicts
+from sensor.correlate.naming import is_peoples
+from sensor.correlate.party import is_engine_caller
+from sensor.errors import CastoffError, PermissionMissing
+from sensor.model.observations import ApiConnect, ApiRequest, SourceChanged
+from sensor.model.vocabulary import Role, Witness
+from sensor.sources.audit.netlink import NetlinkReader
+from sensor.sources.audit.plugin import PluginReader
+from sensor.sources.audit.source import POLL, AuditSource, unavailable
+from sensor.sources.audit.tail import TailReader
+from sensor.sources.contacts import ContactSifter
+from sensor.sources.engines.streams import EngineStreams, target_of, witness_of
+from sensor.sources.sockets import SocketResolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sensor.bpf.pins import PinSet
+    from sensor.model.observations import Observation
+    from sensor.sources.engines.stream import StreamStatus
+
+_NS_PER_SECOND = 1_000_000_000
+AUDIT_NETLINK, AUDIT_STDIN, AUDIT_OFF = "netlink", "-", "off"
+
+_NO_CONNECTS = "the kernel allows neither cgroup/connect_unix (Linux 6.7) nor fexit"
+_NO_REQUESTS = (
+    "switched off, or the kernel refuses fentry and has no sk_data_ready (Linux 6.3):"
+    " who called an API is inferred from connects"
+)
+_HTTP = frozenset({"docker", "libpod"})
+_REMEMBERING = frozenset({Witness.DOCKER, Witness.PODMAN})
+
+RECALL_SECONDS = 0.5
+"""How long engines may take to tell of the time before; the kernel's records wait meanwhile."""
+
+RECALLED_MAX = 8
+"""Engines that are asked."""
+
+log = logging.getLogger("castoff")
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSettings:
+    """Which of them to use."""
+
+    audit: str = "netlink"
+    """``netlink``, ``-`` for an audisp plugin's standard input, ``off``, or a log file's path."""
+    engines: frozenset[Witness] = frozenset({Witness.DOCKER, Witness.CONTAINERD, Witness.PODMAN})
+    """Engines whose event streams are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessState:
+    """How one is doing."""
+
+    name: str
+    state: str
+    observations: int
+
+
+class Witnesses:
+    """Opens, drains and closes them. ``feed`` is called in the loop."""
+
+    def __init__(
+        self, settings: WitnessSettings, pin_set: PinSet, feed: Callable[[list[Observation]], None]
+    ) -> None:
+        self._feed = feed
+        self._loop = asyncio.get_running_loop()
+        programs = watched.read(loader.SOURCES / "watched.toml")
+        engines = frozenset(p.name for p in programs if p.role is Role.ENGINE)
+        self._names = frozenset(program.name for program in programs)
+        self._resolver = SocketResolver(engines)
+        self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
+        self._files = EngineSockets(pin_set.map("engine_sockets"))
+        role_of = watched.Roles(programs).of_name
+        self._sifter = ContactSifter(
+            self._resolver,
+            self._verdicts,
+            self._contacted,
+            lambda connect: (
+                not is_peoples(connect.socket) and is_engine_caller(connect.caller, role_of)
+            ),
+        )
+        links = pin_set.links()
+        self._connects = bool({"on_connect_unix", "kretfunc__unix_stream_connect"} & set(links))
+        self._requests = bool({"kfunc__unix_stream_sendmsg", "on_data_ready"} & set(links))
+        self._asked = 0
+        self._contacts = 0
+        self._audit: AuditSource | None = None
+        self._audit_problem: str | None = None if settings.audit != AUDIT_OFF else "switched off"
+        self._streams: EngineStreams | None = None
+        self._settings = settings
+        self._timer: asyncio.TimerHandle | None = None
+        self._paths: frozenset[str] = frozenset()
+
+    async def start(self, realtime_offset: int) -> None:
+        """Find the engines' sockets and open what is available."""
+        await self._look_for_engines()
+        if self._settings.audit != AUDIT_OFF:
+            self._open_audit(realtime_offset)
+        if self._settings.engines:
+            self._start_streams()
+
+    async def recall(self, since_wall: int, until_wall: int) -> None:
+        """Have the engines tell what they remember of the time before, in ns since the epoch.
+
+        Takes ``RECALL_SECONDS`` at most, and costs nothing where it fails.
+        """
+        try:
+            async with asyncio.timeout(RECALL_SECONDS):
+                sockets = await asyncio.to_thread(self._resolver.refresh)
+                wanted = [
+                    (target.path, witness)
+                    for socket in sockets
+                    if (witness := witness_of(socket)) in self._settings.engines & _REMEMBERING
+                    and (target := target_of(socket)) is not None
+                ]
+                await asyncio.gather(
+                    *(self._recall(*one, since_wall, until_wall) for one in wanted[:RECALLED_MAX])
+                )
+        except TimeoutError:
+            log.info("an engine took too long to tell of the time before")
+
+    async def _recall(self, path: str, witness: Witness, since_wall: int, until_wall: int) -> None:
+        # Not loaded where there is nothing to catch up with.
+        from sensor.sources.engines.recall import recall  # noqa: PLC0415 - for a backlog only
+        from sensor.sources.engines.session import EngineLost  # noqa: PLC0415 - as above
+
+        try:
+            told = await recall(path, witness, clock.boottime(), since_wall, until_wall)
+        except (EngineLost, OSError) as error:
+            log.info("%s does not tell of the time before: %s", path, error)
+            return
+        self._feed([*told])
+
+    def follow(self, settings: WitnessSettings, realtime_offset: int) -> None:
+        """Follow others than before; those that stay are not interrupted."""
+        before, self._settings = self._settings, settings
+        if settings.audit != before.audit:
+            self._on_audit()
+            self._close_audit()
+            if settings.audit != AUDIT_OFF:
+                self._open_audit(realtime_offset)
+            else:
+                self._audit_problem = "switched off"
+                reason = self._audit_problem
+                now = clock.boottime()
+                self._feed([SourceChanged(now, "audit", available=False, reason=reason)])
+        if self._streams is not None:
+            self._streams.follow(settings.engines)
+        elif settings.engines:
+            self._start_streams()
+
+    def _start_streams(self) -> None:
+        self._streams = EngineStreams(self._told, self._resolver.refresh, self._settings.engines)
+        self._streams.start()
+
+    async def _look_for_engines(self) -> None:
+        sockets = await asyncio.to_thread(self._resolver.refresh)
+        self._paths = frozenset(_spellings(socket.path for socket in sockets))
+        self._files.replace(
+            (
+                socket.device,
+                socket.inode,
+                EngineSockets.HTTP if socket.api in _HTTP else EngineSockets.RPC,
+            )
+            for socket in sockets
+        )
+
+    def _open_audit(self, realtime_offset: int) -> None:
+        now = clock.boottime()
+        try:
+            self._audit = AuditSource(
+                [_audit_reader(self._settings.audit)],
+                watched=self._names,
+                engine_socket=self._is_engine_path,
+                clock=clock.boottime,
+                realtime_offset=realtime_offset,
+            )
+        except CastoffError as error:
+            self._audit_problem = error.problem
+            level = logging.INFO if isinstance(error, PermissionMissing) else logging.WARNING
+            log.log(level, "no audit records: %s. %s", error.problem, error.fix)
+            self._feed([unavailable(now, error)])
+            return
+        for descriptor in self._audit.descriptors():
+            self._loop.add_reader(descriptor, self._on_audit)
+        if self._audit.polled:
+            self._timer = self._loop.call_later(POLL, self._on_audit)
+        self._feed([SourceChanged(now, "audit", available=True, reason=None)])
+
+    def _close_audit(self) -> None:
+        """Let go of audit."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._audit is None:
+            return
+        for descriptor in self._audit.descriptors():
+            self._loop.remove_reader(descriptor)
+        self._audit.close()
+        self._audit = None
+
+    def _is_engine_path(self, path: str) -> bool:
+        return path in self._paths
+
+    # ----------------------------------------------------------------- reading
+
+    def sift(self, observations: Sequence[Observation]) -> list[Observation]:
+        """Take the connects that nobody has looked at out of a batch of the probes."""
+        rest = self._sifter.sift(observations)
+        for observation in rest:
+            self._asked += isinstance(observation, ApiRequest)
+            self._contacts += isinstance(observation, ApiConnect)
+        return rest
+
+    def drain_audit(self) -> list[Observation]:
+        """Take what audit has to say of the time up to now."""
+        if self._audit is None or self._audit.is_quiet():
+            return []
+        found: list[Observation] = list(self._audit.drain())
+        self._arm()
+        return found
+
+    def losses(self, realtime_offset: int) -> list[Observation]:
+        """Take what audit and the engines' streams lost, and keep audit's clock."""
+        found: list[Observation] = []
+        if self._audit is not None:
+            self._audit.realtime_offset = realtime_offset
+            found += self._audit.losses()
+        if self._streams is not None:
+            found += self._streams.losses()
+        return found
+
+    def _on_audit(self) -> None:
+        found = self.drain_audit()
+        if found:
+            self._feed(found)
+
+    def _arm(self) -> None:
+        """Look again when an unfinished audit event is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._audit.deadline() if self._audit is not None else None
+        delay = POLL if self._audit is not None and self._audit.polled else None
+        if deadline is not None:
+            until = max(0.001, (deadline - clock.boottime()) / _NS_PER_SECOND)
+            delay = until if delay is None else min(delay, until)
+        if delay is not None:
+            self._timer = self._loop.call_later(delay, self._on_audit)
+
+    def _told(self, observations: Sequence[Observation]) -> None:
+        self._feed([*observations])
+
+    def _contacted(self, connect: ApiConnect) -> None:
+        """From the sifter's thread."""
+        self._loop.call_soon_threadsafe(self._on_contact, connect)
+
+    def _on_contact(self, connect: ApiConnect) -> None:
+        self._contacts += 1
+        self._feed([connect])
+
+    def engine_began(self) -> None:
+        """Look for new sockets at once: an engine was executed."""
+        if self._streams is not None:
+            self._streams.wake()
+        self._loop.create_task(self._look_for_engines())
+
+    # ----------------------------------------------------------------- state
+
+    def states(self) -> tuple[WitnessState, ...]:
+        """Tell how each is doing."""
+        connects = "running" if self._connects else f"failed: {_NO_CONNECTS}"
+        requests = "running" if self._requests else f"failed: {_NO_REQUESTS}"
+        states = [
+            WitnessState("connects", connects, self._contacts),
+            WitnessState("requests", requests, self._asked),
+        ]
+        if self._audit is not None:
+            heard = "running" if self._audit.heard else "waiting: kernel audit is off"
+            states.append(WitnessState("audit", heard, self._audit.observations))
+        else:
+            states.append(WitnessState("audit", f"failed: {self._audit_problem}", 0))
+        if self._streams is not None:
+            states += [_stream_state(status) for status in self._streams.status()]
+        return tuple(states)
+
+    async def close(self) -> None:
+        """Close everything."""
+        self._close_audit()
+        if self._streams is not None:
+            await self._streams.stop()
+        self._sifter.close()
+        self._verdicts.close()
+        self._files.close()
+
+
+def _audit_reader(way: str) -> NetlinkReader | PluginReader | TailReader:
+    """Open audit's way in that the settings name; raises a CastoffError."""
+    if way == AUDIT_NETLINK:
+        return NetlinkReader()
+    return PluginReader() if way == AUDIT_STDIN else TailReader(Path(way))
+
+
+def _stream_state(status: StreamStatus) -> WitnessState:
+    if status.available is None:
+        state = "waiting"
+    else:
+        state = "running" if status.available else f"failed: {status.reason}"
+    return WitnessState(f"{status.witness}:{status.path}", state, status.counts.events)
+
+
+def _spellings(paths: Iterable[str]) -> set[str]:
+    """Socket paths as callers may write them: /run is also reached as /var/run."""
+    found: set[str] = set()
+    for path in paths:
+        found.add(path)
+        if path.startswith("/run/"):
+            found.add(f"/var{path}")
+        elif path.startswith("/var/run/"):
+            found.add(path.removeprefix("/var"))
+    return found

@@ -1,0 +1,80 @@
+"""What runs already when an agent begins: found in procfs, described, and watched from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from sensor import clock
+from sensor.bpf import libbpf, pins, seed
+from sensor.model.observations import InventoryTaken
+from sensor.sources import procfs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sensor.agent.descriptions import Describing
+    from sensor.agent.ring_reader import Drain
+    from sensor.correlate.containers import ContainerTable
+    from sensor.model.container import CgroupParser
+    from sensor.model.observations import FoundContainer
+    from sensor.model.vocabulary import ContainerId
+
+INVENTORY_WAIT = 10.0
+"""Seconds that it may take."""
+
+_U32_LEN = 4
+
+log = logging.getLogger("castoff")
+
+
+async def take(
+    parse_cgroup: CgroupParser,
+    describing: Describing,
+    drain: Drain,
+    table: ContainerTable,
+    pin_root: Path,
+) -> InventoryTaken | None:
+    """Find every container of the node; None when procfs does not answer in INVENTORY_WAIT.
+
+    What began before it may wait in the rings still, and is no inventory: they are read first.
+    """
+    time = clock.boottime()
+    try:
+        found = await asyncio.wait_for(
+            asyncio.to_thread(procfs.running_containers, parse_cgroup, describing.describe_found),
+            INVENTORY_WAIT,
+        )
+    except TimeoutError:
+        log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
+        return None
+    await drain.to_the_end()
+    found += _still_running(table, {container.id for container in found})
+    _watch_inits(found, pin_root)
+    return InventoryTaken(time, found)
+
+
+def _still_running(table: ContainerTable, found: set[ContainerId]) -> tuple[FoundContainer, ...]:
+    """Find known containers whose cgroups do not tell their ids: by their inits."""
+    again = (
+        procfs.found_again(state.key.id, state.key.scope, state.init, state.parents)
+        for state in table.all()
+        if state.alive and state.init is not None and state.key.id not in found
+    )
+    return tuple(container for container in again if container is not None)
+
+
+def _watch_inits(found: tuple[FoundContainer, ...], pin_root: Path) -> None:
+    """Have the probes report the end of inits that they did not see begin."""
+    inits = libbpf.BpfMap.pinned(pins.loaded_sets(pin_root)[-1].map("inits"))
+    try:
+        for container in found:
+            key = container.init.pid.to_bytes(_U32_LEN, "little")
+            if inits.lookup(key) is None:
+                inits.update(key, bytes(inits.shape.value_size))
+                # Its end may have come just before: then nobody else removes the entry.
+                if not seed.is_alive(container.init.pid):
+                    inits.delete(key)
+    finally:
+        inits.close()

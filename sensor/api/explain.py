@@ -1,0 +1,88 @@
+"""``GET /v1/explain/{id}``: the last start of a container, and the chain of its causes.
+
+Where it never started, the last start that failed.
+
+The container may be gone and forgotten: the log is asked then. A name may have been given again and
+again, and the last container that had it is meant.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sensor.api.causes import steps
+from sensor.api.containers import ambiguous, as_json, find, unknown
+from sensor.api.eventlog import Cursor, Selection
+from sensor.model.vocabulary import EventType
+
+if TYPE_CHECKING:
+    from sensor.api.eventlog import EventLog, LoggedEvent
+    from sensor.api.http import Response
+    from sensor.api.limits import Limits
+    from sensor.api.view import AgentView
+    from sensor.api.worker import Worker
+
+_STARTS = (frozenset({EventType.START.value}), frozenset({EventType.START_FAILED.value}))
+"""What is looked for: a start, else what was to be one."""
+
+
+class Explain:
+    """Answers for one server."""
+
+    def __init__(self, log: EventLog, view: AgentView, worker: Worker, limits: Limits) -> None:
+        self._log = log
+        self._view = view
+        self._worker = worker
+        self._limits = limits
+
+    async def answer(self, reference: str) -> Response:
+        """Answer for a container by id, name, or the beginning of one."""
+        if not reference:
+            return unknown("name a container")
+        found = find(self._view.containers(), reference)
+        if len(found) > 1:
+            return ambiguous(reference, [(one.id, one.name) for one in found])
+        starts = await self._worker.run(self._starts, found[0].id if found else reference)
+        if found:
+            starts = {id_: start for id_, start in starts.items() if id_ == found[0].id}
+        else:
+            starts = _meant(starts, reference)
+        if not starts:
+            return unknown(f"no start of a container {reference!r} is in the log")
+        if len(starts) > 1:
+            told = [(id_, event["container"]["name"]) for id_, (_, event) in starts.items()]
+            return ambiguous(reference, told)
+        sequence, event = next(iter(starts.values()))
+        chain = [step.document() for step in steps(event)]
+        cursor = str(Cursor(self._log.stream, sequence))
+        return as_json({"cursor": cursor, "event": event, "steps": chain})
+
+    def _starts(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:
+        """Return the last start of each container that fits, the latest first."""
+        starts: dict[str, tuple[int, dict[str, Any]]] = {}
+        for types in _STARTS:
+            wanted = Selection(newest_first=True, types=types, container=reference)
+            for logged in self._log.page(wanted, self._limits.page_rows).events:
+                event = _document(logged)
+                starts.setdefault(event["container"]["id"], (logged.sequence, event))
+            if starts:
+                break
+        return starts
+
+
+def _document(logged: LoggedEvent) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(logged.line)
+    return document
+
+
+def _meant(
+    starts: dict[str, tuple[int, dict[str, Any]]], reference: str
+) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Choose the container of that id, else the last one of that name, else leave all."""
+    if reference in starts:
+        return {reference: starts[reference]}
+    for id_, start in starts.items():
+        if start[1]["container"]["name"] == reference:
+            return {id_: start}
+    return starts

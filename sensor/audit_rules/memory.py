@@ -1,0 +1,107 @@
+"""What was under the watched paths when the rules were loaded.
+
+auditctl -l shows a rule's path and not what the kernel took it for. The kernel follows a file that
+is re-created (it watches the directory), but a directory that is removed takes its rules along, and
+one that is mounted over leaves them on what is below. Only the directory's identity at loading time
+tells such a dead rule from a living one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.errors import PermissionMissing, StateUnusable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "audit-rules.json"
+SIZE_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path and its directory, each by device and inode; None for what is not there."""
+
+    directory: tuple[int, int] | None
+    file: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One loading."""
+
+    boot_id: str
+    owns_people_rule: bool
+    """The rule on tasks without a login was put there by Castoff."""
+    places: dict[str, Place] = field(default_factory=dict)
+
+
+def look(root: Path, target: str) -> Place:
+    """See what is at a watched path now."""
+    path = root / target.removeprefix("/")
+    return Place(_identity(path.parent), _identity(path))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - device and inode
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class MemoryFile:
+    """The memory in the state directory. What cannot be read is as if it were not there."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / NAME
+
+    def load(self) -> Memory | None:
+        """Return the memory of the last loading."""
+        try:
+            with self._path.open("rb") as file:
+                content = json.loads(file.read(SIZE_MAX))
+            places = {
+                str(path): Place(_pair(place["directory"]), _pair(place["file"]))
+                for path, place in content["places"].items()
+            }
+            return Memory(str(content["boot_id"]), content["owns_people_rule"] is True, places)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def save(self, memory: Memory) -> None:
+        """Remember. Raises :class:`PermissionMissing` or :class:`StateUnusable`."""
+        content = {
+            "boot_id": memory.boot_id,
+            "owns_people_rule": memory.owns_people_rule,
+            "places": {
+                path: {"directory": place.directory, "file": place.file}
+                for path, place in memory.places.items()
+            },
+        }
+        draft = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.write_text(json.dumps(content), encoding="utf-8")
+            draft.replace(self._path)
+        except PermissionError as error:
+            problem = f"may not write {self._path}"
+            raise PermissionMissing(problem, "Run as root: sudo castoff audit-rules …") from error
+        except OSError as error:
+            problem = f"{self._path}: {error.strerror}"
+            raise StateUnusable(problem, "Make room, or make the file system writable.") from error
+
+    def forget(self) -> None:
+        """Remove it."""
+        self._path.unlink(missing_ok=True)
+
+
+def _pair(value: list[int] | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    device, inode = value
+    return int(device), int(inode)

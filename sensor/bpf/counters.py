@@ -1,0 +1,150 @@
+"""The probes' per-CPU counters: records submitted, dropped and held back, by kind."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.bpf.libbpf import BpfMap, possible_cpus
+from sensor.bpf.record import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_DROPPED, _LIMITED = 1, 2
+_LOADED_AT, _TOLD_AT, _HANDLED = 0, 1, 2
+"""Indices in ``settings``: when the probes were attached, when losses were reported last, and up to
+when records were handled."""
+_COUNTERS = 3
+"""``enum record_counter``: submitted, dropped, limited."""
+_REPORTED = tuple(kind * _COUNTERS + what for kind in Kind for what in (_DROPPED, _LIMITED))
+_WHEN = "told_at"
+
+
+@dataclass(frozen=True, slots=True)
+class KindCount:
+    """Counts since the probes were loaded, summed over all CPUs."""
+
+    kind: Kind
+    submitted: int
+    dropped: int
+    limited: int
+
+    @property
+    def ring(self) -> str:
+        """The ring that records of this kind go to."""
+        return "lifecycle" if self.kind in (Kind.INIT_EXEC, Kind.INIT_EXIT) else "commands"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Records of one kind that were lost since ``since`` (ns since boot)."""
+
+    count: KindCount
+    since: int
+
+
+class Counters:
+    """Reads the counters of one probe set, and remembers in its maps what was reported of them.
+
+    Losses while no agent ran are thus the next agent's to report.
+    """
+
+    def __init__(self, path: Path, told: Path, settings: Path) -> None:
+        self._map = BpfMap.pinned(path)
+        self._told = BpfMap.pinned(told)
+        self._settings = BpfMap.pinned(settings)
+        self._reported: dict[int, int] = {}
+        """What was told of each counter: this agent alone writes that map."""
+        self._cpus = possible_cpus()
+        self._copies = struct.Struct(f"<{self._cpus}Q")
+
+    def _sum(self, index: int) -> int:
+        value = self._map.lookup(index.to_bytes(4, "little"), self._cpus)
+        return sum(self._copies.unpack(value)) if value is not None else 0
+
+    @staticmethod
+    def _single(of: BpfMap, index: int) -> int:
+        return int.from_bytes(of.lookup(index.to_bytes(4, "little")) or b"", "little")
+
+    def read(self) -> tuple[KindCount, ...]:
+        """Return current counts of every kind."""
+        return tuple(
+            KindCount(kind, *(self._sum(kind * _COUNTERS + what) for what in range(_COUNTERS)))
+            for kind in Kind
+        )
+
+    def losses(self, now: int) -> tuple[Loss, ...]:
+        """Tell what was lost since the last call, of whichever agent; ``now`` in ns since boot."""
+        since = self._single(self._settings, _TOLD_AT) or self._single(self._settings, _LOADED_AT)
+        found: list[Loss] = []
+        for count in self.read():
+            dropped = count.dropped - self._told_of(count.kind * _COUNTERS + _DROPPED)
+            limited = count.limited - self._told_of(count.kind * _COUNTERS + _LIMITED)
+            if dropped or limited:
+                found.append(Loss(KindCount(count.kind, 0, dropped, limited), since))
+                self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
+                self._tell(count.kind * _COUNTERS + _LIMITED, count.limited)
+        self._settings.update(_TOLD_AT.to_bytes(4, "little"), now.to_bytes(8, "little"))
+        return tuple(found)
+
+    def checkpoint(self) -> dict[str, int]:
+        """Return up to where losses were reported, for :meth:`take_back`."""
+        values = {str(index): self._told_of(index) for index in _REPORTED}
+        return {**values, _WHEN: self._single(self._settings, _TOLD_AT)}
+
+    def take_back(self, kept: Mapping[str, int]) -> None:
+        """Forget reports that came after ``kept``, a checkpoint: they were lost with an agent.
+
+        The next :meth:`losses` tells of them again. A checkpoint that is ahead of the maps is of
+        other counters and changes nothing.
+        """
+        behind = False
+        for index in _REPORTED:
+            value = kept.get(str(index))
+            if value is not None and value < self._told_of(index):
+                self._tell(index, value)
+                behind = True
+        when = kept.get(_WHEN, 0)
+        if behind and when < self._single(self._settings, _TOLD_AT):
+            self._settings.update(_TOLD_AT.to_bytes(4, "little"), when.to_bytes(8, "little"))
+
+    def _told_of(self, index: int) -> int:
+        if index not in self._reported:
+            self._reported[index] = self._single(self._told, index)
+        return self._reported[index]
+
+    def _tell(self, index: int, value: int) -> None:
+        self._reported[index] = value
+        self._told.update(index.to_bytes(4, "little"), value.to_bytes(8, "little"))
+
+    def close(self) -> None:
+        """Close the maps."""
+        self._map.close()
+        self._told.close()
+        self._settings.close()
+
+
+class Progress:
+    """How far agents have handled what a probe set told, kept in the set's own ``settings``."""
+
+    def __init__(self, settings: Path) -> None:
+        self._settings = BpfMap.pinned(settings)
+        self._noted = 0
+
+    def handled(self) -> int:
+        """Time of the newest record that was handled, in ns since boot; 0 when none was."""
+        value = self._settings.lookup(_HANDLED.to_bytes(4, "little"))
+        return int.from_bytes(value or b"", "little")
+
+    def note(self, time: int) -> None:
+        """Record that everything up to ``time`` is handled, and durable."""
+        if time > self._noted:
+            self._noted = time
+            self._settings.update(_HANDLED.to_bytes(4, "little"), time.to_bytes(8, "little"))
+
+    def close(self) -> None:
+        """Close the map."""
+        self._settings.close()

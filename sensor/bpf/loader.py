@@ -1,0 +1,178 @@
+"""Bring the probes into the kernel, tell what is there, take them out again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sensor import errors
+from sensor.bpf import compiler, fields, libbpf, pins
+from sensor.bpf.btf import Btf
+from sensor.errors import (
+    CastoffError,
+    CompilerMissing,
+    KernelUnsupported,
+    PermissionMissing,
+)
+
+SOURCES = Path(__file__).resolve().parents[2] / "probes"
+"""The probes lie beside the package, in a checkout as in an installed tree."""
+
+COMPILE_TIMEOUT = 180.0
+"""Seconds. Takes about a second; 28 s were seen on an emulated processor."""
+
+LIFECYCLE_PAGES = 8192
+"""32 MiB: some 30,000 starts that nobody has read yet."""
+
+COMMANDS_PAGES = 2048
+"""8 MiB: some 6,000 commands of ordinary length."""
+
+_PAGE = 4096
+_FINGERPRINT_DIGITS = 16
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSet:
+    """A probe set in the kernel. ``programs`` is empty when it only waits to be drained."""
+
+    fingerprint: str
+    path: Path
+    programs: tuple[str, ...]
+    lifecycle_mib: float
+    commands_mib: float
+    current: bool
+
+
+def _cflags(btf: Btf) -> tuple[str, ...]:
+    return (
+        *fields.macros(btf),
+        f"-I{SOURCES}",
+        f"-DLIFECYCLE_PAGES={LIFECYCLE_PAGES}",
+        f"-DCOMMANDS_PAGES={COMMANDS_PAGES}",
+    )
+
+
+def fingerprint(*, requests: bool = True) -> str:
+    """Digest of everything that decides what a probe set does: sources, names, kernel, sizes.
+
+    The field offsets follow from the kernel's version and build, so BTF need not be read.
+    ``requests`` as for :func:`load`.
+    """
+    digest = hashlib.sha256()
+    for name in ("castoff.bpf.c", "record.h", "watched.toml"):
+        digest.update((SOURCES / name).read_bytes())
+    uname = platform.uname()
+    digest.update(f"{uname.release} {uname.version} {uname.machine}".encode())
+    digest.update(f" {LIFECYCLE_PAGES} {COMMANDS_PAGES} {requests}".encode())
+    return digest.hexdigest()[:_FINGERPRINT_DIGITS]
+
+
+def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
+    """Make sure that the probe set of this source and kernel is attached, and return it.
+
+    Without ``requests`` nothing is attached to the sending of messages through unix sockets.
+
+    Sets of other fingerprints are left attached: whoever reads them retires them, so that a switch
+    loses nothing. Raises a :class:`CastoffError` with the reason and the fix.
+    """
+    if os.geteuid() != 0 and not os.access(root.parent, os.W_OK):
+        problem = "loading the probes needs root"
+        raise PermissionMissing(problem, "Run: sudo castoff probes load")
+    pins.mount_bpffs(root.parent)
+    wanted = fingerprint(requests=requests)
+    for candidate in pins.loaded_sets(root):
+        if candidate.fingerprint == wanted:
+            if candidate.links():
+                return candidate
+            # Detached, and perhaps not drained: it steps aside for whoever reads it.
+            candidate.path.rename(candidate.path.with_name(f"{wanted}-detached"))
+    existing = pins.loaded_sets(root)
+    request = compiler.Request(
+        source=str(SOURCES / "castoff.bpf.c"),
+        watched=str(SOURCES / "watched.toml"),
+        stubs=str(SOURCES / "kernel-stubs"),
+        cflags=_cflags(Btf.running()),
+        pin_root=str(root),
+        fingerprint=wanted,
+        predecessor=str(existing[-1].path) if existing else None,
+        requests=requests,
+    )
+    answer = _run_compiler(request)
+    if answer.path is None:
+        raise _rebuild(answer)
+    return pins.PinSet(Path(answer.path))
+
+
+def _run_compiler(request: compiler.Request) -> compiler.Answer:
+    package = Path(__file__).resolve().parents[2]
+    try:
+        result = subprocess.run(
+            [sys.executable, "-P", "-m", "sensor.bpf.compiler"],
+            input=json.dumps(asdict(request)),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMPILE_TIMEOUT,
+            check=False,
+            cwd=package,
+            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(package)},
+        )
+    except subprocess.TimeoutExpired as error:
+        problem = f"compiling the probes took more than {COMPILE_TIMEOUT:.0f} s"
+        raise CompilerMissing(problem, "Give the node some CPU time and try again.") from error
+    lines = result.stdout.strip().splitlines()
+    try:
+        values = json.loads(lines[-1])
+        values["missing"] = tuple(values["missing"])
+        return compiler.Answer(**values)
+    except (IndexError, ValueError, TypeError, KeyError) as error:
+        tail = result.stderr.strip()[-2000:]
+        problem = f"the compiler process ended with {result.returncode}: {tail}"
+        raise CompilerMissing(problem, "Report the messages above.") from error
+
+
+def _rebuild(answer: compiler.Answer) -> CastoffError:
+    """Turn the child's answer into the error that it stands for."""
+    kind = getattr(errors, answer.error or "", KernelUnsupported)
+    error: CastoffError = kind(answer.problem or "", answer.fix or "")
+    return error
+
+
+def status(root: Path = pins.PIN_ROOT) -> tuple[LoadedSet, ...]:
+    """Tell which probe sets are in the kernel."""
+    current = {fingerprint(requests=requests) for requests in (True, False)}
+    return tuple(
+        LoadedSet(
+            fingerprint=loaded.fingerprint,
+            path=loaded.path,
+            programs=loaded.links(),
+            lifecycle_mib=_ring_mib(loaded.map("lifecycle")),
+            commands_mib=_ring_mib(loaded.map("commands")),
+            current=loaded.fingerprint in current,
+        )
+        for loaded in pins.loaded_sets(root)
+    )
+
+
+def _ring_mib(path: Path) -> float:
+    ring = libbpf.BpfMap.pinned(path)
+    size = ring.shape.max_entries / _MIB
+    ring.close()
+    return size
+
+
+def unload(root: Path = pins.PIN_ROOT) -> int:
+    """Take every probe set out of the kernel; returns how many there were."""
+    sets = pins.loaded_sets(root)
+    for loaded in sets:
+        loaded.remove()
+    if root.exists() and not any(root.iterdir()):
+        root.rmdir()
+    return len(sets)

@@ -1,0 +1,236 @@
+"""Decode what the probes send: the mirror of ``probes/record.h``.
+
+A record is a fixed part (``struct record``) and a tail. Every length is checked against the bytes
+at hand; a record that does not fit raises :class:`RecordMalformed` and is counted by the caller.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum, IntFlag
+from functools import lru_cache
+
+from sensor.errors import RecordMalformed
+from sensor.model.events import kernel_reference
+from sensor.model.observations import (
+    ApiConnect,
+    ApiRequest,
+    Caller,
+    CgroupBirth,
+    CommandExec,
+    CommandExit,
+    InitExec,
+    InitExit,
+)
+from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts, ProcessKey
+from sensor.model.vocabulary import Lineage, Role, Witness
+
+LAYOUT = 2
+"""``CASTOFF_LAYOUT``: raised whenever record.h changes."""
+
+FIXED = struct.Struct("<IHHQIIQ QIIIIIIII 8I 16s32s16s QIBBBB HHHHHHI".replace(" ", ""))
+HEAD = struct.Struct("<IHHQIIQ QI".replace(" ", ""))
+"""What it begins with, up to the pid."""
+ANCESTOR = struct.Struct("<IIQ16s32s")
+
+NS_LEVELS = 8
+ARGV_MAX = 4096
+UNSET = 0xFFFFFFFF
+
+REMEMBERED = 256
+"""Ancestors and cgroups whose decoded forms are remembered: the same come again and again, and a
+record costs half as much."""
+
+_FIX = "This is a defect of Castoff, or of the kernel's BTF: report the kernel's version."
+
+
+class Kind(IntEnum):
+    """``enum record_kind``."""
+
+    INIT_EXEC = 1
+    INIT_EXIT = 2
+    COMMAND_EXEC = 3
+    COMMAND_EXIT = 4
+    CGROUP_BIRTH = 5
+    API_CONNECT = 6
+    API_REQUEST = 7
+
+
+class Flag(IntFlag):
+    """``enum record_flag``."""
+
+    STARTED = 1
+    OOM_KILLED = 2
+    ARGV_TRUNCATED = 4
+    NAMED_BY_COMM = 8
+    LISTENER = 16
+    CAUSES_LOST = 32
+
+
+# An enum's & is a function of Python's, and costs as much as decoding a field.
+_STARTED, _OOM_KILLED, _LISTENER = int(Flag.STARTED), int(Flag.OOM_KILLED), int(Flag.LISTENER)
+_ARGV_TRUNCATED, _NAMED_BY_COMM = int(Flag.ARGV_TRUNCATED), int(Flag.NAMED_BY_COMM)
+_CAUSES_LOST = int(Flag.CAUSES_LOST)
+
+LINEAGES = {
+    1: Lineage.RUNTIME,
+    2: Lineage.SUPERVISOR,
+    3: Lineage.CGROUP_MAKER,
+    4: Lineage.CGROUP,
+}
+ROLES = {1: Role.RUNTIME, 2: Role.SHIM, 3: Role.MONITOR, 4: Role.ENGINE, 5: Role.CLIENT}
+
+KernelObservation = (
+    InitExec | InitExit | CommandExec | CommandExit | CgroupBirth | ApiConnect | ApiRequest
+)
+
+
+def _text(raw: bytes) -> str:
+    """Decode a NUL-padded field."""
+    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _path(names: bytes) -> str | None:
+    """Join names, innermost first, into a path; None for a root, which has no name."""
+    if not names:
+        return None
+    parts = names.split(b"\0")[:-1]
+    parts.reverse()
+    return "/" + b"/".join(parts).decode("utf-8", "surrogateescape")
+
+
+@lru_cache(REMEMBERED)
+def _ancestor(raw: bytes) -> Ancestor:
+    """Decode one ancestor: engines and shells stand above many processes."""
+    pid, _pad, start_time, comm, exe = ANCESTOR.unpack(raw)
+    return Ancestor(pid, start_time, _text(comm), _text(exe) or None)
+
+
+@lru_cache(REMEMBERED)
+def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
+    """Decode all ancestors: those of one process are told with each thing that it does."""
+    return tuple(
+        _ancestor(raw[start : start + ANCESTOR.size]) for start in range(0, len(raw), ANCESTOR.size)
+    )
+
+
+@lru_cache(REMEMBERED)
+def _cgroup(v1: bytes, v2: bytes) -> CgroupPaths:
+    return CgroupPaths(_path(v1), _path(v2))
+
+
+def _argv(raw: bytes) -> tuple[str, ...]:
+    """Split a command line as procfs does: NUL-terminated arguments."""
+    if not raw:
+        return ()
+    parts = raw.decode("utf-8", "surrogateescape").split("\0")
+    if parts[-1] == "":
+        parts.pop()
+    return tuple(parts)
+
+
+def _unset(value: int) -> int | None:
+    return None if value == UNSET else value
+
+
+def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
+    data: bytes,
+) -> KernelObservation:
+    """Decode one record. Raises :class:`RecordMalformed`."""
+    if len(data) < FIXED.size:
+        problem = f"record of {len(data)} bytes, {FIXED.size} are the least"
+        raise RecordMalformed(problem, _FIX)
+    size, kind, layout, time, cpu, status, sequence, start_time, pid = HEAD.unpack_from(data)
+    if kind == Kind.COMMAND_EXIT and layout == LAYOUT and size == len(data) == FIXED.size:
+        # A quarter of all records, which say no more than this.
+        return CommandExit(time, cpu << 48 | sequence, ProcessKey(pid, start_time), status)
+    (
+        size, kind, layout, time, cpu, status, sequence,
+        start_time, pid, uid, gid, loginuid, session, pid_ns, mnt_ns, cgroup_ns,
+        n0, n1, n2, n3, n4, n5, n6, n7,
+        comm, exe, tty,
+        root_start, root_pid, lineage, role, flags, levels,
+        ancestor_count, v1_len, v2_len, argv_len, text_len, payload_len, _reserved,
+    ) = FIXED.unpack_from(data)  # fmt: skip
+    if layout != LAYOUT or size != len(data):
+        problem = f"record of layout {layout} and {size} bytes in {len(data)}"
+        raise RecordMalformed(problem, _FIX)
+    ancestors_end = FIXED.size + ancestor_count * ANCESTOR.size
+    v1_end = ancestors_end + v1_len
+    v2_end = v1_end + v2_len
+    text_end = v2_end + text_len
+    payload_end = text_end + payload_len
+    if payload_end + argv_len != size:
+        problem = f"record of kind {kind}: parts of {payload_end + argv_len} bytes in {size}"
+        raise RecordMalformed(problem, _FIX)
+
+    key = ProcessKey(pid, start_time)
+    number = cpu << 48 | sequence
+    root = ProcessKey(root_pid, root_start) if root_pid else None
+    if kind == Kind.COMMAND_EXIT:
+        return CommandExit(time, number, key, status)
+    cgroup = _cgroup(data[ancestors_end:v1_end], data[v1_end:v2_end])
+    if kind == Kind.INIT_EXIT:
+        return InitExit(
+            time=time,
+            sequence=number,
+            process=key,
+            status=status,
+            started=bool(flags & _STARTED),
+            root=root,
+            cgroup=cgroup,
+            oom_killed=bool(flags & _OOM_KILLED),
+        )
+    ancestors = _ancestors(data[FIXED.size : ancestors_end])
+    argv = _argv(data[payload_end:])
+    text = data[v2_end:text_end]
+    if kind in (Kind.API_CONNECT, Kind.API_REQUEST):
+        caller = Caller(
+            pid=pid,
+            start_time=start_time,
+            uid=uid,
+            loginuid=_unset(loginuid),
+            session=_unset(session),
+            comm=_text(comm),
+            exe=_text(exe) or None,
+            tty=_text(tty) or None,
+            parent=ancestors[0].pid if ancestors else None,
+            argv=argv or None,
+            cgroup=cgroup,
+            ancestors=ancestors,
+        )
+        reference = kernel_reference(number)
+        if kind == Kind.API_REQUEST:
+            return ApiRequest(time, reference, caller, _text(text), data[text_end:payload_end])
+        place = None if flags & _LISTENER else mnt_ns
+        return ApiConnect(time, Witness.KERNEL, reference, caller, _text(text), place)
+    process = ProcessFacts(
+        key=key,
+        uid=uid,
+        gid=gid,
+        loginuid=_unset(loginuid),
+        session=_unset(session),
+        comm=_text(comm),
+        exe=_text(exe) or None,
+        tty=_text(tty) or None,
+        ns_pids=(n0, n1, n2, n3, n4, n5, n6, n7)[:levels],
+        pid_ns=pid_ns,
+        mnt_ns=mnt_ns,
+        cgroup_ns=cgroup_ns,
+        cgroup=cgroup,
+        ancestors=ancestors,
+    )
+    truncated = bool(flags & _ARGV_TRUNCATED)
+    if kind == Kind.INIT_EXEC and lineage in LINEAGES:
+        lost = bool(flags & _CAUSES_LOST)
+        return InitExec(time, number, process, argv, truncated, LINEAGES[lineage], root, lost)
+    if kind == Kind.COMMAND_EXEC and role in ROLES:
+        by_comm = flags & _NAMED_BY_COMM or process.exe is None
+        program = process.comm if by_comm else process.exe or process.comm
+        cwd = _path(text) or "/"
+        return CommandExec(time, number, ROLES[role], program, process, argv, truncated, cwd)
+    if kind == Kind.CGROUP_BIRTH:
+        path = cgroup.v1 or cgroup.v2 or "/"
+        return CgroupBirth(time, number, path, process, argv, truncated)
+    problem = f"record of unknown kind {kind}, role {role}, lineage {lineage}"
+    raise RecordMalformed(problem, _FIX)

@@ -1,0 +1,85 @@
+"""Tell the connect program which unix sockets are engines': the ``socket_verdicts`` map."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+from sensor.bpf.libbpf import BpfMap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+PATH_LEN = 112
+"""``SOCKET_PATH_LEN`` of record.h: 108 bytes of sun_path, padded to whole words."""
+
+_FILE = struct.Struct("<QII")
+_PLACE = struct.Struct("<QII")
+_WORDS = struct.Struct("<14Q")
+_BASIS = 0xCBF29CE484222325
+_PRIME = 0x100000001B3
+_MASK = (1 << 64) - 1
+_ENGINE, _OTHER = 100, 101
+"""``enum socket_verdict``."""
+
+
+def hash_path(path: bytes) -> int:
+    """Hash a path as the function of that name in castoff.bpf.c: FNV-1a over 64-bit words."""
+    value = _BASIS
+    for word in _WORDS.unpack(path[: PATH_LEN - 1].ljust(PATH_LEN, b"\0")):
+        value = ((value ^ word) * _PRIME) & _MASK
+    return value
+
+
+class SocketVerdicts:
+    """The verdicts of one probe set. Paths are as the caller wrote them, surrogates for bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self._map = BpfMap.pinned(path)
+
+    @staticmethod
+    def _place(mnt_ns: int, path: str) -> bytes:
+        return _PLACE.pack(hash_path(path.encode("utf-8", "surrogateescape")), mnt_ns, 0)
+
+    def set(self, mnt_ns: int, path: str, *, engine: bool) -> None:
+        """Report all connects to an engine's socket, or none to any other."""
+        verdict = _ENGINE if engine else _OTHER
+        self._map.update(self._place(mnt_ns, path), verdict.to_bytes(4, "little"))
+
+    def forget(self, mnt_ns: int, path: str) -> None:
+        """Have the next connect reported again."""
+        self._map.delete(self._place(mnt_ns, path))
+
+    def close(self) -> None:
+        """Close the map."""
+        self._map.close()
+
+
+class EngineSockets:
+    """The ``engine_sockets`` map: the files of the sockets whose requests are read."""
+
+    HTTP, RPC = 1, 2
+    """``enum socket_api``."""
+
+    def __init__(self, path: Path) -> None:
+        self._map = BpfMap.pinned(path)
+        self._known: dict[bytes, int] = {}
+
+    def replace(self, sockets: Iterable[tuple[int, int, int]]) -> None:
+        """Set the map to (st_dev, inode, api) triples; st_dev as stat(2) gives it."""
+        wanted = {
+            _FILE.pack(inode, os.major(device) << 20 | os.minor(device), 0): api
+            for device, inode, api in sockets
+        }
+        for key in self._known.keys() - wanted.keys():
+            self._map.delete(key)
+        for key, api in wanted.items():
+            if self._known.get(key) != api:
+                self._map.update(key, api.to_bytes(4, "little"))
+        self._known = wanted
+
+    def close(self) -> None:
+        """Close the map."""
+        self._map.close()

@@ -1,0 +1,193 @@
+"""The table for people: one line an event, cut to the terminal, safe to show.
+
+Pure: the caller says how wide the terminal is, whether it may be coloured, and writes the lines.
+Nothing reads this output but eyes; programs take JSON lines (:mod:`sensor.schema.document`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.model.vocabulary import Confidence, EventType, StartKind
+from sensor.schema.document import rfc3339
+from sensor.schema.text import columns, fit, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sensor.model.events import Event, Initiator, Start, Stop
+
+SHORT_ID = 12
+"""Characters of a container id that people are shown, as engines do."""
+TIME_WIDTH, TIME_WIDTH_NARROW = 12, 8
+EVENT_WIDTH = 12
+RUNTIME_WIDTH = 10
+NARROW = 110
+"""Below so many columns the milliseconds and the runtime give their room to name and cause."""
+NAME_SHARE, IMAGE_SHARE = 0.25, 0.30
+"""Parts of the room beside the fixed columns; the cause takes what is left and is cut last."""
+NAME_MIN, IMAGE_MIN = 10, 12
+WIDTH_UNLIMITED = 160
+"""The layout where there is no terminal; there, the last column is not cut."""
+SEPARATOR = "  "
+
+_COLOURS = {
+    EventType.START: "32",
+    EventType.START_FAILED: "31",
+    EventType.STOP: "2",
+    EventType.PAUSE: "2",
+    EventType.UNPAUSE: "2",
+    EventType.ALERT: "1;31",
+    EventType.GAP: "1;33",
+    EventType.SENSOR: "36",
+}
+_SPANS = (
+    (1, 0.001, "{:.0f} ms"),
+    (60, 1, "{:.1f} s"),
+    (3600, 60, "{:.0f} min"),
+    (86400, 3600, "{:.0f} h"),
+)
+_CONFIDENCE_MARKS = {Confidence.INFERRED: "~", Confidence.AMBIGUOUS: "?"}
+
+
+def colour_wanted(environment: Mapping[str, str], *, terminal: bool) -> bool:
+    """Tell whether to colour: on a terminal that can, unless NO_COLOR is set and not empty."""
+    return terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How the lines look.
+
+    ``width`` is the terminal's in columns, or None where there is no terminal. Lines end without
+    a newline.
+    """
+
+    width: int | None = None
+    colour: bool = False
+
+    def header(self) -> str:
+        """Return the line with the columns' names."""
+        time = "TIME" if self._narrow else "TIME (UTC)"
+        line = self._row(time, "EVENT", "CONTAINER", "NAME", "IMAGE", "RUNTIME", "CAUSE")
+        return f"\x1b[1m{line}\x1b[0m" if self.colour else line
+
+    def line(self, event: Event) -> str:
+        """Return the event's line."""
+        container = event.container
+        if container is None:
+            return self._coloured(event, self._sentence(event))
+        image = container.image
+        line = self._row(
+            _clock(event.time + event.realtime_offset),
+            _event(event),
+            container.id[:SHORT_ID],
+            container.name or "-",
+            (image.name or image.id or "-") if image else "-",
+            container.runtime or container.oci_runtime or "-",
+            _cause(event),
+        )
+        return self._coloured(event, line)
+
+    def _coloured(self, event: Event, line: str) -> str:
+        return f"\x1b[{_COLOURS[event.type]}m{line}\x1b[0m" if self.colour else line
+
+    def _sentence(self, event: Event) -> str:
+        """Return the line of an event about no container: its text takes all columns."""
+        time = _clock(event.time + event.realtime_offset)[: self._time_width]
+        head = (fit(time, self._time_width), fit(_event(event), EVENT_WIDTH))
+        line = SEPARATOR.join((*head, visible(_cause(event))))
+        return (line if self.width is None else fit(line, self.width)).rstrip()
+
+    @property
+    def _time_width(self) -> int:
+        return TIME_WIDTH_NARROW if self._narrow else TIME_WIDTH
+
+    @property
+    def _narrow(self) -> bool:
+        return self.width is not None and self.width < NARROW
+
+    def _row(self, time: str, what: str, short_id: str, *rest: str) -> str:
+        name, image, runtime, cause = map(visible, rest)
+        fixed = [fit(time[: self._time_width], self._time_width), fit(what, EVENT_WIDTH)]
+        fixed.append(fit(visible(short_id), SHORT_ID))
+        if not self._narrow:
+            fixed.append(fit(runtime, RUNTIME_WIDTH))
+        taken = sum(map(columns, fixed)) + len(SEPARATOR) * (len(fixed) + 2)
+        room = (self.width or WIDTH_UNLIMITED) - taken
+        name_width = max(NAME_MIN, int(room * NAME_SHARE))
+        image_width = max(IMAGE_MIN, int(room * IMAGE_SHARE))
+        parts = [*fixed, fit(name, name_width), fit(image, image_width), cause]
+        line = SEPARATOR.join(parts)
+        return (line if self.width is None else fit(line, self.width)).rstrip()
+
+
+def _clock(wall: int) -> str:
+    """Return HH:MM:SS.mmm of a wall time in ns."""
+    text = rfc3339(wall)
+    return "-" if text is None else text[11:23]
+
+
+def _event(event: Event) -> str:
+    if event.start is not None:
+        return "start" if event.start.kind is StartKind.FIRST else event.start.kind
+    return event.type.removeprefix("container.")
+
+
+def _cause(event: Event) -> str:
+    if event.gap is not None:
+        lost = "" if event.gap.lost is None else f", {event.gap.lost} lost"
+        return f"{event.gap.source}: {event.gap.reason}{lost}"
+    if event.sensor is not None:
+        count = event.sensor.containers
+        return event.sensor.action + ("" if count is None else f", {count} containers running")
+    if event.stop is not None:
+        return _ending(event.stop)
+    if event.verdict is not None and event.type is EventType.ALERT:
+        return "; ".join(event.verdict.reasons)
+    if event.start is not None:
+        mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
+        return mark + _pull(event.start, event.initiator)
+    return ""
+
+
+def _ending(stop: Stop) -> str:
+    if stop.signal is not None:
+        how = f"killed by signal {stop.signal}" + (", out of memory" if stop.oom_killed else "")
+    elif stop.exit_code is not None:
+        how = f"exit code {stop.exit_code}"
+    else:
+        how = ""
+    after = "" if stop.duration_seconds is None else f"after {_span(stop.duration_seconds)}"
+    reason = "" if stop.reason is None else stop.reason
+    return ", ".join(part for part in (reason, " ".join(filter(None, (how, after)))) if part)
+
+
+def _pull(start: Start, initiator: Initiator | None) -> str:
+    parts = [str(start.trigger)]
+    if initiator is not None and initiator.user is not None:
+        user = initiator.user
+        login = user.auid_name or (None if user.auid is None else f"uid {user.auid}")
+        account = user.name or (None if user.uid is None else f"uid {user.uid}")
+        if login or account:
+            parts.append(f"by {login or account}")
+        if login and account and login != account:
+            parts.append(f"as {account}")
+    if initiator is not None and initiator.process is not None:
+        process = initiator.process
+        if process.argv or process.exe:
+            parts.append(f"({' '.join(process.argv or ()) or process.exe})")
+    if start.dormant_seconds is not None and start.kind is StartKind.REACTIVATION:
+        parts.append(f"after {_span(start.dormant_seconds)} stopped")
+    if start.attempt:
+        parts.append(f"attempt {start.attempt}")
+    return " ".join(parts)
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time as people say it: 3 ms, 2.5 s, 4 min, 6 h, 12 d."""
+    for limit, size, form in _SPANS:
+        if seconds < limit:
+            return form.format(seconds / size)
+    return f"{seconds / 86400:.0f} d"

@@ -1,0 +1,1 @@
+"""What Python's os module lacks: system calls and procfs formats."""

@@ -1,0 +1,187 @@
+"""What the core makes of observations: one document of castoff.event/1 each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sensor.model.container import Image, Orchestrator, Security
+from sensor.model.observations import HostFacts
+from sensor.model.process import Ancestor
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    Engine,
+    EventType,
+    StartKind,
+    Trigger,
+    Witness,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The observed container."""
+
+    id: ContainerId
+    name: str | None = None
+    runtime: Engine | None = None
+    oci_runtime: str | None = None
+    image: Image | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
+    created_wall: int | None = None
+    pid: int | None = None
+    cgroup: str | None = None
+    command: tuple[str, ...] | None = None
+    user: str | None = None
+    parents: tuple[ContainerId, ...] = ()
+    sandbox: bool = False
+    security: Security | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousRun:
+    """The run of the container (or of its Kubernetes predecessor) before this start."""
+
+    id: ContainerId
+    started_wall: int | None = None
+    stopped_wall: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What kind of start it was."""
+
+    kind: StartKind
+    trigger: Trigger = Trigger.UNKNOWN
+    attempt: int | None = None
+    dormant_seconds: float | None = None
+    previous: PreviousRun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How a container ended, or why it never started; signal and exit code exclude each other."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    oom_killed: bool | None = None
+    duration_seconds: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InitiatorProcess:
+    """The process that caused the start; audit alone does not tell its start time."""
+
+    pid: int
+    start_time: int | None
+    exe: str | None
+    argv: tuple[str, ...] | None
+    cwd: str | None
+    tty: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InitiatorUser:
+    """The person or account behind the process; ``auid`` is the audit login uid."""
+
+    uid: int | None
+    name: str | None
+    auid: int | None
+    auid_name: str | None
+    session: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Initiator:
+    """Who or what caused the start."""
+
+    process: InitiatorProcess | None
+    user: InitiatorUser | None
+    container_id: ContainerId | None
+    socket: str | None
+    ancestors: tuple[Ancestor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the start was expected."""
+
+    expected: bool | None
+    reasons: tuple[str, ...] = ()
+    change: str | None = None
+    attack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Certainty:
+    """The event's ``confidence``."""
+
+    container: Confidence = Confidence.NONE
+    trigger: Confidence = Confidence.NONE
+    initiator: Confidence = Confidence.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One witness: what it saw, when (ns since boot), and where to find it again."""
+
+    source: Witness
+    what: str
+    time: int
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time in which something may have gone unseen, and how much is known lost."""
+
+    source: str
+    reason: str
+    since: int
+    until: int
+    lost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SensorNote:
+    """Something about the sensor itself."""
+
+    action: str
+    """``probes_attached``, ``inventory_taken``, ``alive``."""
+    containers: int | None = None
+    probes_surviving: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One document of schema ``castoff.event/1``. Which parts are set depends on ``type``.
+
+    ``time`` and ``observed`` are ns since boot; ``realtime_offset`` makes wall times of them.
+    """
+
+    type: EventType
+    id: str
+    time: int
+    observed: int
+    realtime_offset: int
+    host: HostFacts
+    container: Container | None = None
+    start: Start | None = None
+    stop: Stop | None = None
+    initiator: Initiator | None = None
+    orchestrator: Orchestrator | None = None
+    verdict: Verdict | None = None
+    confidence: Certainty = field(default_factory=Certainty)
+    candidates: tuple[Initiator, ...] = ()
+    """Everybody who may have caused the start, when several may: the initiator is None then."""
+    evidence: tuple[Evidence, ...] = ()
+    gap: Gap | None = None
+    sensor: SensorNote | None = None
+
+
+def kernel_reference(sequence: int) -> str:
+    """Name a kernel record in evidence: its CPU and its number there."""
+    return f"cpu{sequence >> 48}:{sequence & (1 << 48) - 1}"

@@ -1,0 +1,115 @@
+"""Closed sets of words and ids that every stage shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum, unique
+from typing import NewType
+
+ContainerId = NewType("ContainerId", str)
+"""A container's full id as its runtime knows it: 64 hex digits, or any OCI id. Never truncated."""
+
+
+@unique
+class Engine(StrEnum):
+    """Who manages the container (event field ``container.runtime``)."""
+
+    DOCKER = "docker"
+    CONTAINERD = "containerd"
+    CRIO = "cri-o"
+    PODMAN = "podman"
+    BUILDAH = "buildah"
+    ECS = "ecs"
+    LXC = "lxc"
+    NSPAWN = "nspawn"
+
+
+@unique
+class Role(StrEnum):
+    """What a watched program is to a container start (``probes/watched.toml``)."""
+
+    RUNTIME = "runtime"
+    SHIM = "shim"
+    MONITOR = "monitor"
+    ENGINE = "engine"
+    CLIENT = "client"
+
+
+@unique
+class Lineage(StrEnum):
+    """Why the kernel probes took a process for a container's init."""
+
+    RUNTIME = "runtime"
+    """It descends from an OCI runtime that the probes know by name."""
+    SUPERVISOR = "supervisor"
+    """It descends from a shim, a monitor or an engine, but from no runtime known by name."""
+    CGROUP_MAKER = "cgroup_maker"
+    """It descends from a process that made a cgroup."""
+    CGROUP = "cgroup"
+    """Its cgroup is not its parent's."""
+
+
+@unique
+class EventType(StrEnum):
+    """The event's ``type``."""
+
+    START = "container.start"
+    START_FAILED = "container.start_failed"
+    STOP = "container.stop"
+    PAUSE = "container.pause"
+    UNPAUSE = "container.unpause"
+    ALERT = "alert"
+    GAP = "gap"
+    SENSOR = "sensor"
+
+
+@unique
+class StartKind(StrEnum):
+    """How a start relates to earlier runs of the same container."""
+
+    FIRST = "first"
+    REACTIVATION = "reactivation"
+    RESTART = "restart"
+    RESTORE = "restore"
+
+
+@unique
+class Trigger(StrEnum):
+    """Who pulled it."""
+
+    USER_COMMAND = "user_command"
+    API_CLIENT = "api_client"
+    CONTAINER = "container"
+    RESTART_POLICY = "restart_policy"
+    ENGINE_BOOT = "engine_boot"
+    ORCHESTRATOR = "orchestrator"
+    SERVICE_MANAGER = "service_manager"
+    DIRECT_RUNTIME = "direct_runtime"
+    UNKNOWN = "unknown"
+
+
+@unique
+class Confidence(StrEnum):
+    """How sure a statement is."""
+
+    EXACT = "exact"
+    INFERRED = "inferred"
+    AMBIGUOUS = "ambiguous"
+    NONE = "none"
+
+
+@unique
+class Witness(StrEnum):
+    """Where a piece of evidence comes from (``evidence[].source``)."""
+
+    KERNEL = "kernel"
+    AUDIT = "audit"
+    DOCKER = "docker"
+    CONTAINERD = "containerd"
+    PODMAN = "podman"
+    PROCFS = "procfs"
+    KUBERNETES = "kubernetes"
+
+
+RoleOf = Callable[[str], Role | None]
+"""A pure function from a program's base name to its role among the watched programs."""

@@ -1,0 +1,1 @@
+"""One output at work: what it reads, sends, acknowledges and retries."""

@@ -1,0 +1,311 @@
+"""One output at work: reads the log from its cursor, keeps its window full, and waits.
+
+    closed ──Retry──▶ open ──wait over──▶ half-open ──Delivered, Refused──▶ closed
+                       ▲                      │
+                       └───────Retry──────────┘
+
+Rules:
+
+- a partial batch is sent only when nothing is under way: under load batches fill by themselves, on
+  a quiet node an event leaves at once;
+- while the circuit is open nothing is read and nobody is woken but by the end of the wait;
+- what is held is at most ``window`` stretches of the transport's limits;
+- when it is the collector that is wrong and not the events (``sizing.py``), each further one that
+  is refused costs a wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sensor.errors import StateUnusable
+from sensor.outputs.delivery import Delivered, Refused, Rejection, Retry
+from sensor.outputs.engine.account import Account
+from sensor.outputs.engine.backoff import Backoff, Circuit
+from sensor.outputs.engine.feed import Feed
+from sensor.outputs.engine.flights import ANSWER_SECONDS, Flights
+from sensor.outputs.engine.health import OutputHealth
+from sensor.outputs.engine.sizing import Sizing
+from sensor.outputs.engine.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sensor.outputs.delivery import Outcome, Transport
+    from sensor.outputs.engine.account import Ledger
+    from sensor.outputs.engine.tail import Tail
+    from sensor.outputs.engine.window import Stretch
+    from sensor.outputs.settings import OutputSettings
+
+READ_AGAIN_SECONDS = 1.0
+"""After the log could not be read."""
+
+TICK = 0.001
+"""Seconds by which a timer of the loop may be early."""
+
+_NS = 1_000_000_000
+
+log = logging.getLogger("castoff.outputs")
+
+
+class Lane:
+    """One output. Belongs to the outputs' loop, but for :meth:`health`."""
+
+    def __init__(
+        self,
+        settings: OutputSettings,
+        transport: Transport,
+        tail: Tail,
+        ledger: Ledger,
+        cursor: int,
+        random: Callable[[], float],
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self.name = settings.name
+        self.account = Account(settings, ledger, tail, cursor)
+        self.circuit = Circuit.CLOSED
+        self._settings = settings
+        self._transport = transport
+        self._tail = tail
+        self._loop = asyncio.get_running_loop()
+        limits = transport.limits
+        self._feed = Feed(self.name, tail, settings.filters, cursor, limits.bytes)
+        self._sizing = Sizing(limits.records)
+        self._window = Window()
+        self._backoff = Backoff(random)
+        self._changed = asyncio.Event()
+        self._flights = Flights(transport, self.account, answer_seconds)
+        self._resume = 0.0
+        self._read_again = 0.0
+        self._rewinding: tuple[int, asyncio.Future[None]] | None = None
+        self._finishing = self._tried = False
+        self._finished = asyncio.Event()
+
+    @property
+    def attempts(self) -> int:
+        """How many batches were begun."""
+        return self._flights.begun
+
+    @property
+    def cursor(self) -> int:
+        """The last sequence that it is done with."""
+        return self.account.cursor
+
+    # ----------------------------------------------------------------- from outside
+
+    async def run(self) -> None:
+        """Ship until cancelled."""
+        try:
+            while True:
+                self._changed.clear()
+                try:
+                    await self._step()
+                except Exception as error:  # noqa: BLE001 - logged, and begun anew
+                    await self._begin_anew(self.account.defect(error))
+                await self._rest()
+        finally:
+            self._tail.leave(self._changed.set)
+            self.account.write(self._loop.time())
+            await self._flights.close()
+
+    async def finish(self) -> None:
+        """Return when everything was shipped, or when it turns out that it cannot be.
+
+        An open circuit is tried once more, at once.
+        """
+        self._finishing = True
+        self._changed.set()
+        await self._finished.wait()
+
+    async def rewind(self, sequence: int) -> None:
+        """Ship everything beyond ``sequence`` again; raises ValueError when that is ahead."""
+        if sequence >= self.cursor or self._rewinding is not None:
+            message = f"{self.name} has shipped nothing since then"
+            raise ValueError(message)
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._rewinding = sequence, done
+        self._changed.set()
+        await done
+
+    def retry_dead(self, through: int) -> None:
+        """Ship the dead letters up to a sequence again, as soon as nothing is under way."""
+        self._feed.retry_dead(through)
+        self._changed.set()
+
+    def health(self) -> OutputHealth:
+        """Tell how it is doing; from any thread."""
+        oldest = next((one.batch for one in tuple(self._window) if one.batch is not None), None)
+        age = 0.0 if oldest is None else (time.time_ns() - oldest.records[0].wall) / _NS
+        is_open = self.circuit is Circuit.OPEN
+        return OutputHealth(
+            name=self.name,
+            kind=self._settings.kind,
+            format=self._settings.format,
+            circuit=self.circuit,
+            cursor=self.cursor,
+            lag_events=self.account.lag(),
+            lag_seconds=max(0.0, age),
+            in_flight=self._window.under_way,
+            dead_letters=self.account.dead_letters,
+            resumes_in=max(0.0, self._resume - self._loop.time()) if is_open else None,
+            connection=self._transport.connection,
+            last_error=self.account.last_error,
+            counts=self.account.counts,
+        )
+
+    # ----------------------------------------------------------------- one turn
+
+    async def _step(self) -> None:
+        if self._rewinding is not None:
+            await self._rewind(*self._rewinding)
+        await self._settle()
+        if self._finishing and not self._tried:
+            self._tried = True
+            self._resume = self._loop.time()
+        now = self._loop.time() + TICK
+        due = self.account.due()
+        if due is not None and now >= due:
+            self.account.write(now)
+        if self.circuit is Circuit.OPEN:
+            if now < self._resume:
+                return
+            await self._flights.give_up(self._window.go_back())
+            self.circuit = Circuit.HALF_OPEN
+        if now >= self._read_again:
+            self._read_again = 0.0
+            self._read()
+        self._begin()
+
+    async def _begin_anew(self, reason: str) -> None:
+        """Drop what is held and wait: nothing is known of it but the cursor."""
+        await self._flights.give_up(self._window.clear())
+        self._feed.go_to(self.cursor)
+        self._failed(Retry(reason))
+
+    async def _rewind(self, sequence: int, done: asyncio.Future[None]) -> None:
+        await self._flights.give_up(self._window.clear())
+        self._rewinding = None
+        self._feed.go_to(sequence)
+        self.account.rewind(sequence, self._loop.time())
+        if not done.done():
+            done.set_result(None)
+
+    async def _rest(self) -> None:
+        """Wait until something changes or falls due."""
+        due = min(self._due(), default=None)
+        if self._tried and self._is_finished():
+            self._finished.set()
+        timer = None if due is None else self._loop.call_at(due, self._changed.set)
+        try:
+            # Also where there is more to do at once: the others have their turn in between.
+            await asyncio.sleep(0)
+            await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _due(self) -> Iterator[float]:
+        if self.circuit is Circuit.OPEN:
+            yield self._resume
+        elif self._read_again:
+            yield self._read_again
+        due = self.account.due()
+        if due is not None:
+            yield due
+
+    def _is_finished(self) -> bool:
+        if self.circuit is Circuit.OPEN or self._read_again:
+            return True
+        return not len(self._window) and self._feed.exhausted
+
+    # ----------------------------------------------------------------- reading and sending
+
+    @property
+    def _size(self) -> int:
+        return self._transport.window if self.circuit is Circuit.CLOSED else 1
+
+    def _read(self) -> None:
+        """Put one page into the window if there is room."""
+        if len(self._window) >= self._size:
+            return
+        try:
+            more = self._feed.read(self._window, self._sizing.records, self._changed.set)
+        except StateUnusable as error:
+            self.account.note(error.problem)
+            self._read_again = self._loop.time() + READ_AGAIN_SECONDS
+            return
+        self.account.counts.damaged = self._feed.damaged
+        if more:
+            # Again at once: for what nobody wants, and for the rest of the window.
+            self._changed.set()
+
+    def _begin(self) -> None:
+        while self._window.under_way < self._size:
+            stretch = self._window.begin()
+            if stretch is None or stretch.batch is None:
+                return
+            landed = partial(self._landed, stretch, stretch.attempt)
+            self._flights.begin(stretch.attempt, stretch.batch, landed)
+
+    def _landed(self, stretch: Stretch, attempt: int, outcome: Outcome) -> None:
+        self._window.settle(stretch, attempt, outcome)
+        self._changed.set()
+
+    # ----------------------------------------------------------------- outcomes
+
+    async def _settle(self) -> None:
+        while True:
+            for done in self._window.take_done():
+                self._done(done)
+            if self.circuit is Circuit.OPEN:
+                return
+            stretch = self._window.trouble()
+            if stretch is None:
+                return
+            if isinstance(stretch.outcome, Retry):
+                self._failed(stretch.outcome)
+            elif isinstance(stretch.outcome, Refused):
+                await self._refused(stretch, stretch.outcome.reason)
+
+    def _done(self, stretch: Stretch) -> None:
+        """Close the circuit when the collector takes events, open it when it takes none."""
+        answered = self.account.done(stretch)
+        if answered is None:
+            return
+        self._sizing.answered(*answered)
+        if self._sizing.hopeless:
+            told = self.account.last_error
+            self._failed(Retry(f"the collector refuses every event: {told.text if told else ''}"))
+        elif self.circuit is not Circuit.OPEN:
+            if self.circuit is Circuit.HALF_OPEN:
+                log.info("output %s: works again", self.name)
+            self.circuit = Circuit.CLOSED
+            self._backoff.succeeded()
+
+    async def _refused(self, stretch: Stretch, reason: str) -> None:
+        if stretch.batch is None:
+            return
+        records = stretch.batch.records
+        if len(records) == 1:
+            stretch.outcome = Delivered(rejected=(Rejection(records[0].sequence, reason),))
+            self._sizing.poisoned()
+            return
+        self.account.counts.refused += 1
+        self.account.note(reason)
+        await self._flights.give_up(self._window.go_back(stretch))
+        self._window.halve(stretch)
+        self._sizing.halved(len(records))
+
+    def _failed(self, retry: Retry) -> None:
+        counts = self.account.counts
+        counts.retries += 1
+        counts.credentials += retry.credentials
+        self.account.note(retry.reason)
+        if self.circuit is Circuit.CLOSED:
+            log.warning("output %s: %s", self.name, self.account.shown(retry.reason))
+        self.circuit = Circuit.OPEN
+        self._resume = self._loop.time() + self._backoff.failed(retry)

@@ -1,0 +1,1 @@
+"""Outputs that speak HTTP: plain, Elasticsearch, Splunk HEC, OTLP."""

@@ -1,0 +1,115 @@
+"""Elasticsearch and OpenSearch: the ``_bulk`` API, each event under its own id.
+
+An event that is there already answers ``create`` with 409, which is as good as stored: sending a
+batch again stores nothing twice. Each item of the answer speaks for one event.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sensor.outputs.delivery import Delivered, Rejection, Retry
+from sensor.outputs.http.dialect import OK_STATUSES, Poll, Request, by_status
+from sensor.schema.document import rfc3339
+from sensor.schema.text import brief
+
+if TYPE_CHECKING:
+    from sensor.outputs.delivery import Outcome, Record
+    from sensor.outputs.http.message import HttpAnswer
+    from sensor.outputs.lines import Lines
+
+BULK_PATH = "/_bulk"
+FILTER = "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
+"""What the answer is to hold: it grows with the batch otherwise."""
+DATE = "{date}"
+"""In the name of an index: the event's day in UTC, as 2026.01.31."""
+DAY_LENGTH = len("2026-01-31")
+CONFLICT = 409
+FINAL_STATUSES = frozenset({400, 413, 422})
+"""Of an item: this event will never be taken. A missing index (404), a lacking right (403) or a
+write block (429, 403) concern them all, and somebody will mend them."""
+
+
+class BulkOperation(StrEnum):
+    """``create`` keeps what is there, and is all that a data stream takes; ``index`` replaces."""
+
+    CREATE = "create"
+    INDEX = "index"
+
+
+class Elasticsearch:
+    """``target`` is path and query of the bulk API; ``index`` None when the path names it."""
+
+    def __init__(self, *, target: str, index: str | None, operation: BulkOperation) -> None:
+        path, _, query = target.partition("?")
+        self._target = f"{path}?{query}&{FILTER}" if query else f"{path}?{FILTER}"
+        self._index = index
+        self._operation = operation
+
+    def request(self, batch: Lines) -> Request:
+        """Return two lines an event: the action and the document."""
+        lines: list[bytes] = []
+        for line in batch.lines:
+            named = {"_id": line.record.id}
+            if self._index is not None:
+                named["_index"] = self._index.replace(DATE, _day(line.record))
+            lines += (
+                json.dumps({self._operation.value: named}).encode() + b"\n",
+                line.text + b"\n",
+            )
+        headers = (("Content-Type", "application/x-ndjson"),)
+        return Request(b"".join(lines), headers, self._target)
+
+    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
+        """Return what the items say; one that may pass later makes the batch go again."""
+        if answer.status not in OK_STATUSES:
+            return by_status(answer, told)
+        try:
+            found = json.loads(answer.body)
+            if found["errors"] is False:
+                return Delivered()
+            items = [_Item(self._operation, item) for item in found["items"]]
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+            return Retry("the answer is not that of a bulk API: check url")
+        if len(items) != len(batch.lines):
+            return Retry(f"the answer has {len(items)} items for {len(batch.lines)} events")
+        waiting = [item for item in items if not (item.stored or item.final)]
+        if waiting:
+            reason = f"{len(waiting)} of {len(items)} events: {waiting[0].reason}"
+            return Retry(reason, answer.retry_after())
+        return Delivered(
+            tuple(
+                Rejection(line.record.sequence, item.reason)
+                for line, item in zip(batch.lines, items, strict=True)
+                if not item.stored
+            )
+        )
+
+    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
+        """Nothing is asked later: an answer has the last word."""
+        del poll
+        return answer.status in OK_STATUSES
+
+
+class _Item:
+    """One event's part of the answer. Raises TypeError, KeyError for what is none."""
+
+    def __init__(self, operation: BulkOperation, item: dict[str, dict[str, object]]) -> None:
+        told = item[operation.value]
+        status = told["status"]
+        if not isinstance(status, int):
+            raise TypeError(status)
+        exists = status == CONFLICT and operation is BulkOperation.CREATE
+        self.stored = status in OK_STATUSES or exists
+        self.final = status in FINAL_STATUSES
+        error = told.get("error")
+        words = [error.get("type"), error.get("reason")] if isinstance(error, dict) else [error]
+        named = ": ".join(brief(word) for word in words if word is not None)
+        self.reason = f"{status} {named}".rstrip()
+
+
+def _day(record: Record) -> str:
+    text = rfc3339(record.wall)
+    return "unknown" if text is None else text[:DAY_LENGTH].replace("-", ".")

@@ -1,0 +1,228 @@
+"""``type = "otlp"``: OpenTelemetry logs over HTTP, JSON encoding (OTLP 1.x, "OTLP/HTTP").
+
+What an answer means, by the specification:
+
+- 200 takes the batch. ``partialSuccess.rejectedLogRecords`` is a warning: which records they were
+  is not said, and the specification forbids to send them again;
+- 429, 502, 503 and 504 are retried, after ``Retry-After`` where it is given; so is a lost
+  connection, and an answer that is no answer of OTLP, for it tells nothing about the events;
+- 401, 403, 404, 405 and redirections are about the configuration and not about the events: they
+  are retried, seldom;
+- everything else refuses the batch, 413 as well: the engine halves it, and what does not pass even
+  alone is a dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from sensor.errors import ConfigError
+from sensor.outputs.delivery import (
+    BatchLimits,
+    Connection,
+    Delivered,
+    Refused,
+    Rejection,
+    Retry,
+)
+from sensor.outputs.formats import otel
+from sensor.outputs.formats.reading import LineDamaged, read
+from sensor.outputs.http.client import HttpClient, HttpFailed
+from sensor.outputs.http.message import HttpUrl
+from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - as Secret
+from sensor.outputs.registry import OutputKind
+from sensor.schema.text import visible
+from sensor.settings.secret import Secret  # noqa: TC001 - read by sensor.settings.tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sensor.outputs.delivery import Batch, Format, Outcome, Record
+    from sensor.outputs.http.message import HttpAnswer
+    from sensor.outputs.registry import Surroundings
+
+PATH = "/v1/logs"
+WINDOW = 1
+"""Requests on several connections could overtake each other, and the order is the log's."""
+RECORDS = 500
+TURN = 50
+"""Records that are encoded before the other outputs have their turn."""
+GZIP_LEVEL = 6
+_GZIP_BITS = 31
+"""A window of 32 KiB and the format of gzip (zlib.h, deflateInit2)."""
+ANSWER_LIMIT = 64 * 1024
+COMPLAINT_LIMIT = 200
+"""Characters of a collector's error message that are kept."""
+SECONDS_MOST = 300.0
+
+_RETRIED = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+_MISTAKEN = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    }
+)
+_REDIRECTIONS = range(300, 400)
+
+
+class Compression(StrEnum):
+    """How a request is packed."""
+
+    GZIP = "gzip"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpSettings:
+    """``type = "otlp"``."""
+
+    url: str
+    """Of the receiver; ``/v1/logs`` is added where it has no path."""
+    compression: Compression = Compression.GZIP
+    headers: tuple[tuple[str, Secret], ...] = ()
+    """Sent with each request, as the receiver wants them."""
+    tls: TlsSettings | None = None
+    """For https."""
+    seconds: float = 30.0
+    """How long a request may take."""
+    max_records: int = RECORDS
+    """Events of a request."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds <= SECONDS_MOST:
+            raise ValueError(f"seconds is more than 0 and at most {SECONDS_MOST:g}")
+        if not 0 < self.max_records <= RECORDS:
+            raise ValueError(f"max_records is between 1 and {RECORDS}")
+        if self.tls is not None and not HttpUrl.parse(self.url).secure:
+            raise ValueError("the table tls is for an https URL")
+
+
+class OtlpTransport:
+    """Posts batches to one receiver."""
+
+    window = WINDOW
+
+    def __init__(self, settings: OtlpSettings) -> None:
+        """Raises ValueError for an URL or headers that cannot be."""
+        url = HttpUrl.parse(settings.url)
+        self._client = HttpClient(
+            url,
+            headers=tuple((name, value.reveal()) for name, value in settings.headers),
+            settings=settings.tls,
+            request_seconds=settings.seconds,
+            answer_limit=ANSWER_LIMIT,
+        )
+        self._target = PATH if url.target == "/" else url.target
+        self._packed = settings.compression is Compression.GZIP
+        self.limits = BatchLimits(records=settings.max_records)
+
+    @property
+    def connection(self) -> Connection:
+        """The receiver."""
+        return Connection(str(self._client.url), self._client.connected)
+
+    async def deliver(self, batch: Batch) -> Outcome:
+        """Post the batch and judge the answer. What cannot be read of it is rejected."""
+        body, damaged = await encoded(batch.records, packed=self._packed)
+        if len(damaged) == len(batch.records):
+            return Delivered(damaged)
+        headers = [("Content-Type", "application/json")]
+        if self._packed:
+            headers.append(("Content-Encoding", "gzip"))
+        try:
+            answer = await self._client.post(body, tuple(headers), target=self._target)
+        except HttpFailed as error:
+            return Retry(error.reason, credentials=error.credentials)
+        return self._judge(answer, damaged)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _judge(self, answer: HttpAnswer, damaged: tuple[Rejection, ...]) -> Outcome:
+        said = self._client.excerpt(answer)
+        if answer.status == HTTPStatus.OK:
+            try:
+                return Delivered(damaged, _warning(answer.body))
+            except _NoAnswer:
+                return Retry(f"{said} is no answer of an OTLP receiver: check the URL")
+        if answer.status in _RETRIED:
+            return Retry(said, after=answer.retry_after())
+        if answer.status in _MISTAKEN or answer.status in _REDIRECTIONS:
+            return Retry(said, credentials=True)
+        return Refused(said)
+
+
+async def encoded(
+    records: Sequence[Record], *, packed: bool
+) -> tuple[bytes, tuple[Rejection, ...]]:
+    """Return the body of a batch's request, and the records that are no events."""
+    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_BITS) if packed else None
+    writer = otel.RequestWriter()
+    damaged: list[Rejection] = []
+    body = bytearray()
+
+    def put(piece: bytes) -> None:
+        body.extend(piece if packer is None else packer.compress(piece))
+
+    for number, record in enumerate(records, 1):
+        try:
+            put(writer.add(read(record)))
+        except LineDamaged as error:
+            damaged.append(Rejection(record.sequence, str(error)))
+        if number % TURN == 0:
+            await asyncio.sleep(0)
+    put(writer.end())
+    if packer is not None:
+        body += packer.flush()
+    return bytes(body), tuple(damaged)
+
+
+class _NoAnswer(Exception):
+    """What came with a 200 is no ExportLogsServiceResponse."""
+
+
+def _warning(body: bytes) -> str | None:
+    """Return what a receiver says of records that it did not take, or of the batch as a whole.
+
+    An empty body is an empty message. Raises _NoAnswer.
+    """
+    if not body.strip():
+        return None
+    try:
+        told = json.loads(body)
+        partial = told.get("partialSuccess") or {}
+        # A 64-bit integer: a string in JSON, though not every receiver knows that.
+        rejected = int(partial.get("rejectedLogRecords") or 0)
+        complaint = visible(str(partial.get("errorMessage") or ""))[:COMPLAINT_LIMIT]
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _NoAnswer from error
+    if rejected > 0:
+        return f"the collector rejected {rejected} records: {complaint or 'no reason given'}"
+    return complaint or None
+
+
+def _make(settings: OtlpSettings, _form: Format, surroundings: Surroundings) -> OtlpTransport:
+    try:
+        return OtlpTransport(settings)
+    except ValueError as error:
+        raise ConfigError(f"output {surroundings.output}: {error}", "Correct it.") from error
+
+
+OUTPUT = OutputKind(OtlpSettings, _make, format="otel", formats=("otel",))

@@ -1,0 +1,92 @@
+"""``type = "http"``: its keys, and what they may be."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sensor.outputs.http.elasticsearch import BulkOperation
+from sensor.outputs.http.message import HttpUrl
+from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - read by sensor.settings.tables
+from sensor.settings.secret import Secret  # noqa: TC001 - likewise
+
+if TYPE_CHECKING:
+    from sensor.outputs.http.message import Headers
+
+
+class Preset(StrEnum):
+    """What kind of collector listens."""
+
+    PLAIN = "plain"
+    SPLUNK_HEC = "splunk_hec"
+    ELASTICSEARCH = "elasticsearch"
+
+
+class Body(StrEnum):
+    """How a plain collector wants a batch."""
+
+    LINES = "lines"
+    ARRAY = "array"
+
+
+_SCHEMES = {Preset.PLAIN: "Bearer", Preset.SPLUNK_HEC: "Splunk", Preset.ELASTICSEARCH: "ApiKey"}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """``type = "http"``."""
+
+    url: str
+    """Where to post. Without a path, a preset's own is used."""
+    preset: Preset = Preset.PLAIN
+    body: Body = Body.LINES
+    """Of the plain preset: a line an event, or one JSON array."""
+    headers: tuple[tuple[str, Secret], ...] = ()
+    """Further headers of each request."""
+    token: Secret | None = None
+    """Authorization: Bearer, Splunk or ApiKey, by the preset."""
+    user: str | None = None
+    password: Secret | None = None
+    """Authorization: Basic."""
+    gzip: bool = True
+    tls: TlsSettings | None = None
+    index: str | None = None
+    """Of Splunk or Elasticsearch; ``{date}`` in the latter's stands for the event's day."""
+    operation: BulkOperation = BulkOperation.CREATE
+    """Of Elasticsearch."""
+    sourcetype: str = "castoff:event"
+    """Of Splunk."""
+    acknowledge: bool = False
+    """Of Splunk: events count as delivered when the indexer acknowledged them."""
+
+    def __post_init__(self) -> None:
+        try:
+            url = HttpUrl.parse(self.url)
+        except ValueError as error:
+            raise ValueError(f"url: {error}") from error
+        if self.tls is not None and not url.secure:
+            raise ValueError("the table tls is for a url that begins with https://")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        if self.user is not None and (":" in self.user or self.token is not None):
+            raise ValueError("user has no colon, and is not set beside token")
+        if self.preset is Preset.PLAIN and self.index is not None:
+            raise ValueError("index is for the presets splunk_hec and elasticsearch")
+        if self.body is Body.ARRAY and self.preset is not Preset.PLAIN:
+            raise ValueError("body is for the preset plain")
+        if self.acknowledge and self.preset is not Preset.SPLUNK_HEC:
+            raise ValueError("acknowledge is for the preset splunk_hec")
+        if self.preset is Preset.ELASTICSEARCH and self.index is None and url.target == "/":
+            raise ValueError("elasticsearch needs index, or a url that names it: …/INDEX/_bulk")
+
+    def sent(self) -> Headers:
+        """Return the headers of each request, secrets and all."""
+        headers = tuple((name, value.reveal()) for name, value in self.headers)
+        if self.token is not None:
+            return (("Authorization", f"{_SCHEMES[self.preset]} {self.token.reveal()}"), *headers)
+        if self.user is not None and self.password is not None:
+            pair = f"{self.user}:{self.password.reveal()}".encode()
+            return (("Authorization", f"Basic {base64.b64encode(pair).decode()}"), *headers)
+        return headers

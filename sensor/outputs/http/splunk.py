@@ -1,0 +1,99 @@
+"""Splunk's HTTP event collector: an envelope around each event, and acknowledgements of indexing.
+
+``{"time": 1700000000.123456789, "host": …, "source": "castoff", "sourcetype": …, "event": …}``, one
+after the other. Status 200 says that Splunk has the events in memory. With ``acknowledge`` the
+token's *indexer acknowledgement* is used: events count as delivered when they are on its disk.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from sensor.outputs.delivery import Retry
+from sensor.outputs.http.dialect import OK_STATUSES, Poll, Request, by_status
+
+if TYPE_CHECKING:
+    from sensor.outputs.delivery import Outcome
+    from sensor.outputs.http.message import HttpAnswer
+    from sensor.outputs.lines import Line, Lines
+
+EVENT_PATH = "/services/collector/event"
+ACK_NAME = "ack"
+NS_PER_SECOND = 1_000_000_000
+
+CODES_OF_CONFIGURATION = frozenset({1, 2, 3, 4, 7, 10, 11})
+"""Token disabled, missing, malformed or unknown; a wrong index; a channel missing or malformed."""
+
+
+class Splunk:
+    """``target`` is the collector's path and query; ``is_text`` tells that lines are no JSON."""
+
+    def __init__(
+        self,
+        *,
+        is_text: bool,
+        target: str,
+        host: str | None,
+        sourcetype: str,
+        index: str | None,
+        acknowledge: bool,
+    ) -> None:
+        self._is_text = is_text
+        self._target = target
+        self._channel = str(uuid.uuid4()) if acknowledge else None
+        meta = {"host": host, "source": "castoff", "sourcetype": sourcetype, "index": index}
+        known = {name: value for name, value in meta.items() if value is not None}
+        self._meta = json.dumps(known).encode()[1:-1]
+
+    def request(self, batch: Lines) -> Request:
+        """Return the batch in envelopes."""
+        body = b"\n".join(map(self._envelope, batch.lines))
+        return Request(body, (("Content-Type", "application/json"), *self._named()), self._target)
+
+    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome | Poll:
+        """Return what an answer means: the codes are in Splunk's manual of the collector."""
+        del batch
+        code = _number(answer.body, "code")
+        if answer.status not in OK_STATUSES and code in CODES_OF_CONFIGURATION:
+            return Retry(told, answer.retry_after(), credentials=True)
+        outcome = by_status(answer, told)
+        if self._channel is None or answer.status not in OK_STATUSES:
+            return outcome
+        ack = _number(answer.body, "ackId")
+        if ack is None:
+            return Retry("no ackId: indexer acknowledgement is off for this token")
+        path = self._target.partition("?")[0].rstrip("/").rpartition("/")[0]
+        body = json.dumps({"acks": [ack]}).encode()
+        headers = (("Content-Type", "application/json"), *self._named())
+        target = f"{path}/{ACK_NAME}?channel={self._channel}"
+        return Poll(Request(body, headers, target), ack)
+
+    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
+        """Return whether the events of a poll are indexed."""
+        if answer.status not in OK_STATUSES:
+            return False
+        acks = _object(answer.body).get("acks")
+        return isinstance(acks, dict) and acks.get(str(poll.id)) is True
+
+    def _named(self) -> tuple[tuple[str, str], ...]:
+        return () if self._channel is None else (("X-Splunk-Request-Channel", self._channel),)
+
+    def _envelope(self, line: Line) -> bytes:
+        event = json.dumps(line.text.decode()).encode() if self._is_text else line.text
+        seconds, rest = divmod(max(line.record.wall, 0), NS_PER_SECOND)
+        return b'{"time": %d.%09d, %b, "event": %b}' % (seconds, rest, self._meta, event)
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _number(body: bytes, name: str) -> int | None:
+    found = _object(body).get(name)
+    return found if type(found) is int else None

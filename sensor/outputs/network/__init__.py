@@ -1,0 +1,1 @@
+"""Connections to collectors: name lookup, TCP, TLS."""

@@ -1,0 +1,1 @@
+"""The event document castoff.event/1, and what reads it."""

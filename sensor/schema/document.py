@@ -1,0 +1,298 @@
+r"""The native encoding: one event is one JSON document of schema ``castoff.event/1`` on one line.
+
+Rules of the document (``docs/schema/castoff.event.1.schema.json`` is the same in JSON Schema):
+
+- every key of the schema is there in every event: a block that does not belong to the event's
+  type, and every value that is unknown, is ``null``; a list that is known to be empty is ``[]``;
+- times are RFC 3339, UTC, with nine digits; what a file claims outside of the years 1 to 9999 is
+  unknown;
+- the line is printable ASCII: control characters, bidi marks and everything else beyond ASCII are
+  ``\u`` escapes of JSON, so a line may be shown on a terminal as it is;
+- bytes that are no UTF-8, which :mod:`sensor.model` carries as surrogates, become the text
+  ``\xNN``: a lone surrogate would make the document unreadable for strict parsers.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.model.container import Image, Orchestrator, Security
+    from sensor.model.events import (
+        Certainty,
+        Container,
+        Event,
+        Gap,
+        Initiator,
+        PreviousRun,
+        SensorNote,
+        Start,
+        Stop,
+        Verdict,
+    )
+    from sensor.model.observations import HostFacts
+
+SCHEMA = "castoff.event/1"
+
+Document = dict[str, object]
+
+NS_PER_SECOND = 1_000_000_000
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: only its printed form is used
+SECONDS_CACHED = 256
+"""Distinct seconds whose text is kept; the times of one event mostly share two or three."""
+
+
+@lru_cache(maxsize=SECONDS_CACHED)
+def _second_text(seconds: int) -> str | None:
+    """Return ``YYYY-MM-DDTHH:MM:SS`` of seconds since the epoch, None outside of years 1-9999."""
+    try:
+        return (EPOCH + timedelta(seconds=seconds)).isoformat()
+    except OverflowError:
+        return None
+
+
+def rfc3339(wall: int | None) -> str | None:
+    """Return a wall time in ns as ``YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ``; None for what is no time."""
+    if wall is None:
+        return None
+    seconds, rest = divmod(wall, NS_PER_SECOND)
+    text = _second_text(seconds)
+    return None if text is None else f"{text}.{rest:09d}Z"
+
+
+def document(event: Event) -> Document:
+    """Return the event as the document that the schema describes, strings not yet escaped."""
+    offset = event.realtime_offset
+    return {
+        "schema": SCHEMA,
+        "type": event.type,
+        "id": event.id,
+        "time": rfc3339(event.time + offset),
+        "observed": rfc3339(event.observed + offset),
+        "host": _host(event.host),
+        "container": None if event.container is None else _container(event.container),
+        "start": None if event.start is None else _start(event.start),
+        "stop": None if event.stop is None else _stop(event.stop),
+        "initiator": None if event.initiator is None else _initiator(event.initiator, offset),
+        "orchestrator": None if event.orchestrator is None else _orchestrator(event.orchestrator),
+        "verdict": None if event.verdict is None else _verdict(event.verdict),
+        "confidence": _confidence(event.confidence),
+        "candidates": [_initiator(candidate, offset) for candidate in event.candidates],
+        "evidence": [
+            {
+                "source": witness.source,
+                "what": witness.what,
+                "time": rfc3339(witness.time + offset),
+                "ref": witness.ref,
+            }
+            for witness in event.evidence
+        ],
+        "gap": None if event.gap is None else _gap(event.gap, offset),
+        "sensor": None if event.sensor is None else _sensor(event.sensor),
+    }
+
+
+def encode_line(event: Event) -> bytes:
+    """Return the event as one line of JSON: printable ASCII and a newline."""
+    text = _ENCODER.encode(document(event))
+    # JSON allows DEL as it is, a terminal does not have to.
+    return text.replace("\x7f", "\\u007f").encode("ascii", _ESCAPE) + b"\n"
+
+
+def _host(host: HostFacts) -> Document:
+    return {
+        "name": host.name,
+        "boot_id": host.boot_id,
+        "machine_id": host.machine_id,
+        "kernel": host.kernel,
+        "node": host.node,
+    }
+
+
+def _container(container: Container) -> Document:
+    labels = container.labels
+    return {
+        "id": container.id,
+        "name": container.name,
+        "runtime": container.runtime,
+        "oci_runtime": container.oci_runtime,
+        "image": None if container.image is None else _image(container.image),
+        "labels": None if labels is None else dict(labels),
+        "created": rfc3339(container.created_wall),
+        "pid": container.pid,
+        "cgroup": container.cgroup,
+        "command": container.command,
+        "user": container.user,
+        "parents": container.parents,
+        "sandbox": container.sandbox,
+        "security": None if container.security is None else _security(container.security),
+    }
+
+
+def _image(image: Image) -> Document:
+    return {"name": image.name, "id": image.id, "digest": image.digest}
+
+
+def _security(security: Security) -> Document:
+    mounts = security.mounts
+    return {
+        "privileged": security.privileged,
+        "capabilities": security.capabilities,
+        "host_namespaces": security.host_namespaces,
+        "mounts": None
+        if mounts is None
+        else [
+            {
+                "source": mount.source,
+                "destination": mount.destination,
+                "writable": mount.writable,
+            }
+            for mount in mounts
+        ],
+        "seccomp": security.seccomp,
+        "apparmor": security.apparmor,
+        "no_new_privileges": security.no_new_privileges,
+    }
+
+
+def _start(start: Start) -> Document:
+    return {
+        "kind": start.kind,
+        "trigger": start.trigger,
+        "attempt": start.attempt,
+        "dormant_seconds": start.dormant_seconds,
+        "previous": None if start.previous is None else _previous(start.previous),
+    }
+
+
+def _previous(previous: PreviousRun) -> Document:
+    return {
+        "id": previous.id,
+        "started": rfc3339(previous.started_wall),
+        "stopped": rfc3339(previous.stopped_wall),
+        "exit_code": previous.exit_code,
+        "signal": previous.signal,
+    }
+
+
+def _stop(stop: Stop) -> Document:
+    return {
+        "exit_code": stop.exit_code,
+        "signal": stop.signal,
+        "oom_killed": stop.oom_killed,
+        "duration_seconds": stop.duration_seconds,
+        "reason": stop.reason,
+    }
+
+
+def _initiator(initiator: Initiator, offset: int) -> Document:
+    process, user = initiator.process, initiator.user
+    return {
+        "process": None
+        if process is None
+        else {
+            "pid": process.pid,
+            "start_time": None
+            if process.start_time is None
+            else rfc3339(process.start_time + offset),
+            "exe": process.exe,
+            "argv": process.argv,
+            "cwd": process.cwd,
+            "tty": process.tty,
+        },
+        "user": None
+        if user is None
+        else {
+            "uid": user.uid,
+            "name": user.name,
+            "auid": user.auid,
+            "auid_name": user.auid_name,
+            "session": user.session,
+        },
+        "container_id": initiator.container_id,
+        "socket": initiator.socket,
+        "ancestors": [
+            {"pid": ancestor.pid, "exe": ancestor.exe, "comm": ancestor.comm}
+            for ancestor in initiator.ancestors
+        ],
+    }
+
+
+def _orchestrator(orchestrator: Orchestrator) -> Document:
+    return {
+        "type": orchestrator.type,
+        "namespace": orchestrator.namespace,
+        "pod": orchestrator.pod,
+        "pod_uid": orchestrator.pod_uid,
+        "container": orchestrator.container,
+        "requested_by": orchestrator.requested_by,
+    }
+
+
+def _verdict(verdict: Verdict) -> Document:
+    return {
+        "expected": verdict.expected,
+        "reasons": verdict.reasons,
+        "change": verdict.change,
+        "attack": verdict.attack,
+    }
+
+
+def _confidence(confidence: Certainty) -> Document:
+    return {
+        "container": confidence.container,
+        "trigger": confidence.trigger,
+        "initiator": confidence.initiator,
+    }
+
+
+def _gap(gap: Gap, offset: int) -> Document:
+    return {
+        "source": gap.source,
+        "reason": gap.reason,
+        "since": rfc3339(gap.since + offset),
+        "until": rfc3339(gap.until + offset),
+        "lost": gap.lost,
+    }
+
+
+def _sensor(note: SensorNote) -> Document:
+    return {
+        "action": note.action,
+        "containers": note.containers,
+        "probes_surviving": note.probes_surviving,
+    }
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Codec error handler: what stands in a JSON string and is not ASCII, as escapes.
+
+    It runs for such stretches only, so an event of plain ASCII pays nothing for it.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    escaped = []
+    for character in error.object[error.start : error.end]:
+        code = ord(character)
+        if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - the range of surrogateescape, PEP 383
+            escaped.append(f"\\\\x{code - 0xDC00:02x}")
+        elif 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - any other surrogate, never valid alone
+            escaped.append(f"\\\\u{code:04x}")
+        elif code <= 0xFFFF:  # noqa: PLR2004 - the basic plane
+            escaped.append(f"\\u{code:04x}")
+        else:
+            high, low = divmod(code - 0x10000, 0x400)
+            escaped.append(f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}")
+    return "".join(escaped), error.end
+
+
+_ESCAPE = "castoff.json"
+codecs.register_error(_ESCAPE, _escape)
+# A document is a tree by construction: looking for cycles would cost a fifth of the time.
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+)

@@ -1,0 +1,1 @@
+"""Typed TOML tables and secrets, for the agent and its outputs."""

@@ -1,0 +1,111 @@
+"""The configuration: defaults without a file, drop-ins, and a refusal that names file and key."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from sensor.agent.config import Config
+from sensor.errors import ConfigError
+
+DEFAULTS = Path(__file__).parents[2] / "packaging" / "etc" / "castoff.toml"
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_commented_default_file_changes_nothing() -> None:
+    assert Config.load(DEFAULTS) == Config()
+
+
+def test_the_default_file_has_every_key_with_its_default(tmp_path: Path) -> None:
+    text = DEFAULTS.read_text(encoding="utf-8")
+    lines = [line.removeprefix("#") if " = " in line and line.startswith("#") and line[1].isalpha()
+             else line for line in text.splitlines()]  # fmt: skip
+    assert Config.load(write(tmp_path / "all.toml", "\n".join(lines))) == Config()
+    sections = [one.name for one in fields(Config) if one.name != "outputs"]
+    for section in sections:
+        keys = text.partition(f"\n[{section}]\n")[2].partition("\n[")[0]
+        for key in fields(getattr(Config(), section)):
+            assert f"\n#{key.name} = " in f"\n{keys}", f"{section}.{key.name}"
+
+
+def test_the_default_file_says_what_needs_another_start() -> None:
+    text = DEFAULTS.read_text(encoding="utf-8")
+    said = re.findall(r"\(Next start\.\)\n#(\w+) = ", text)
+    reloaded = {"heartbeat_seconds", "log_level", "group", "max_mib", "max_age_days"}
+    of_sources = {one.name for one in fields(Config().sources)}
+    sections = (Config().agent, Config().socket, Config().identity, Config().store)
+    keys = {one.name for section in sections for one in fields(section)}
+    assert set(said) == (keys - reloaded - of_sources) | {"requests"}
+
+
+def test_a_value_is_taken(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "castoff.toml",
+        '[agent]\nstate_dir = "/srv/castoff"\n[identity]\ncgroup_patterns = ["/(?P<id>x)"]\n',
+    )
+    config = Config.load(path)
+    assert config.agent.state_dir == Path("/srv/castoff")
+    assert config.identity.cgroup_patterns == ("/(?P<id>x)",)
+
+
+def test_drop_ins_are_read_in_order_and_the_last_wins(tmp_path: Path) -> None:
+    path = write(tmp_path / "castoff.toml", "[store]\nmax_mib = 1\nmax_age_days = 5\n")
+    write(tmp_path / "castoff.d" / "20-b.toml", "[store]\nmax_mib = 3\n")
+    write(tmp_path / "castoff.d" / "10-a.toml", "[store]\nmax_mib = 2\n")
+    write(tmp_path / "castoff.d" / "note.txt", "not toml")
+    store = Config.load(path).store
+    assert (store.max_mib, store.max_age_days) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[agnet]\n", "[agnet]"),
+        ("agent = 1\n", "agent"),
+        ('[agent]\nstat = "x"\n', "agent.stat"),
+        ('[agent]\nstate_dir = "relative"\n', "agent.state_dir"),
+        ("[agent]\nstate_dir = 1\n", "agent.state_dir"),
+        ('[store]\nmax_mib = "1"\n', "store.max_mib"),
+        ("[store]\nmax_mib = true\n", "store.max_mib"),
+        ("[store]\nmax_mib = 0\n", "store.max_mib"),
+        ('[store]\nsync = "maybe"\n', "store.sync"),
+        ('[agent]\nlog_level = "loud"\n', "agent.log_level"),
+        ("[agent]\nheartbeat_seconds = -1\n", "agent.heartbeat_seconds"),
+        ("[sources]\ndocker = 1\n", "sources.docker"),
+        ('[identity]\ncgroup_patterns = "x"\n', "identity.cgroup_patterns"),
+        ("[identity]\ncgroup_patterns = [1]\n", "identity.cgroup_patterns"),
+        ("[agent\n", "line 1"),
+        ("\x00", "castoff.toml"),
+    ],
+)
+def test_a_mistake_is_refused_with_the_file_and_the_key(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    path = write(tmp_path / "castoff.toml", text)
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert str(path) in caught.value.problem
+    assert named in caught.value.problem
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("make", ["missing", "directory", "too large", "not UTF-8"])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, make: str) -> None:
+    path = tmp_path / "castoff.toml"
+    if make == "directory":
+        path.mkdir()
+    elif make == "too large":
+        path.write_bytes(b"#" * (1024 * 1024 + 1))
+    elif make == "not UTF-8":
+        path.write_bytes(b"# \xff\n")
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert str(path) in caught.value.problem

@@ -1,0 +1,144 @@
+"""What comes of a batch is handed on, and the kernel's records go when it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from sensor.agent.agent import parsers
+from sensor.agent.persistence import Keeper
+from sensor.agent.pipeline import Feeding
+from sensor.correlate.core import Correlator
+from sensor.model.events import Event
+from sensor.model.observations import ClockSynced
+from sensor.sources.kernel import KernelSource, ReadUpTo
+from sensor.tick import BEAT
+from tests.correlate.scenario import DB, HOST, OFFSET, WEB
+
+PATIENCE = 10.0
+
+
+class Disk:
+    """A keeper whose disk takes its time, and the rings of the kernel in one."""
+
+    def __init__(self) -> None:
+        self.kept: list[Event] = []
+        self.notes = 0
+        self.marked: list[ReadUpTo] = []
+        self.is_durable = False
+        self.given_back: list[ReadUpTo] = []
+        self.position = 0
+
+    def keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
+        assert len(events) == len(lines)
+        self.kept += events
+
+    def note(self, core: Correlator) -> None:
+        assert core is not None
+        self.notes += 1
+
+    def mark(self, read: ReadUpTo) -> None:
+        self.marked.append(read)
+
+    def released(self) -> ReadUpTo | None:
+        return self.marked[-1] if self.is_durable else None
+
+    def is_filling(self) -> bool:
+        return False
+
+    def read_up_to(self) -> ReadUpTo:
+        return ReadUpTo(self.position, self.position, (("set", self.position, self.position),))
+
+    def release(self, read: ReadUpTo) -> None:
+        self.given_back.append(read)
+
+
+class Shown:
+    """Takes events as standard output does, and tells what was pushed together."""
+
+    def __init__(self) -> None:
+        self.waiting: list[str] = []
+        self.groups: list[list[str]] = []
+
+    def take(self, event: Event, line: bytes, *, more: bool) -> None:
+        assert line.endswith(b"\n")
+        self.waiting.append(event.type)
+        if not more:
+            self.push()
+
+    def push(self) -> None:
+        if self.waiting:
+            self.groups.append(self.waiting)
+        self.waiting = []
+
+
+def with_disk() -> tuple[Feeding, Disk]:
+    feeding, disk = Feeding(parsers()), Disk()
+    feeding.feed([HOST, ClockSynced(0, OFFSET)])
+    feeding.keeper = cast("Keeper", disk)
+    feeding.source = cast("KernelSource", disk)
+    return feeding, disk
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(BEAT / 20)
+
+
+async def hands_on() -> None:
+    feeding, disk = with_disk()
+    shown = Shown()
+    feeding.sinks.append(shown)
+    feeding.feed(WEB.life(0)[:4])
+    assert shown.groups == [["container.start"]]
+    feeding.feed([WEB.exits(10), *DB.life(20)])
+    assert shown.groups[1:] == [
+        ["container.stop"],
+        ["container.start", "container.stop"],
+    ], "the first of a batch at once, the others together"
+    assert [event.type for event in disk.kept] == [
+        type_ for group in shown.groups for type_ in group
+    ]
+    assert feeding.events == {"container.start": 2, "container.stop": 2}
+
+
+def test_events_are_shown_and_kept_in_their_order() -> None:
+    asyncio.run(hands_on())
+
+
+async def releases() -> None:
+    feeding, disk = with_disk()
+    disk.position = 7
+    feeding.feed(WEB.life(0)[:4])
+    assert disk.marked == [], "one event is noted on the beat"
+    await until(lambda: disk.marked)
+    assert disk.notes == 1
+    await asyncio.sleep(2 * BEAT)
+    assert disk.given_back == [], "it is not durable yet"
+    disk.is_durable = True
+    await until(lambda: disk.given_back)
+    assert disk.given_back[-1].handled == 7
+    settled = len(disk.given_back)
+    await asyncio.sleep(2 * BEAT)
+    assert len(disk.given_back) == settled, "nothing is looked at when all is released"
+
+
+def test_records_are_released_once_what_they_led_to_is_durable_though_nothing_happens() -> None:
+    asyncio.run(releases())
+
+
+async def marks_a_backlog() -> None:
+    feeding, disk = with_disk()
+    disk.position = 9
+    feeding.feed([*WEB.life(0), *DB.life(20)])
+    assert [read.handled for read in disk.marked] == [9]
+    disk.position = 11
+    feeding.feed([WEB.again().create(50), WEB.again().execs(55)])
+    await asyncio.sleep(0)
+    assert len(disk.marked) == 1, "a start waits for its description: its record stays"
+
+
+def test_a_backlog_is_marked_as_it_is_told_but_not_what_waits() -> None:
+    asyncio.run(marks_a_backlog())

@@ -1,0 +1,186 @@
+"""When the rings are read: not while behind, at once when that is over, and on the beat."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import cast
+
+from sensor.agent.descriptions import Describing
+from sensor.agent.persistence import Keeper
+from sensor.agent.ring_reader import LOOK_LAST, REST, Drain
+from sensor.agent.sources import Witnesses
+from sensor.model.observations import Heartbeat, Observation
+from sensor.sources.kernel import KernelSource
+from sensor.tick import BEAT
+
+PATIENCE = 10.0
+
+
+class Rings:
+    """A source of made-up records; its descriptor is readable as long as nobody reads."""
+
+    def __init__(self) -> None:
+        self._reads, self._writes = os.pipe()
+        os.set_blocking(self._reads, False)
+        self.observations = 0
+        self.waiting = 0
+        self.drains = 0
+
+    @property
+    def descriptor(self) -> int:
+        return self._reads
+
+    @property
+    def has_more(self) -> bool:
+        return self.waiting > 0
+
+    def is_pressing(self) -> bool:
+        return False
+
+    def wake(self) -> None:
+        self.waiting += 1
+        os.write(self._writes, b"!")
+
+    def drain(self) -> list[Observation]:
+        self.drains += 1
+        with suppress(BlockingIOError):
+            os.read(self._reads, 1 << 16)
+        taken, self.waiting = self.waiting, 0
+        self.observations += taken
+        return [Heartbeat(number) for number in range(taken)]
+
+    def close(self) -> None:
+        os.close(self._reads)
+        os.close(self._writes)
+
+
+class Others:
+    """What a drain asks beside the rings: all in one."""
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self.asked = 0
+        self.on_taken: Callable[[], None] = lambda: None
+
+    def is_behind(self) -> bool:
+        self.asked += 1
+        return False
+
+    def taken(self) -> list[Observation]:
+        return []
+
+    def sift(self, records: list[Observation]) -> list[Observation]:
+        return records
+
+    def drain_audit(self) -> list[Observation]:
+        return []
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.rings = Rings()
+        self.others = Others()
+        self.fed: list[Observation] = []
+        self.changed = asyncio.Event()
+        self.beats = 0
+        self.drain = Drain(
+            cast("KernelSource", self.rings),
+            cast("Witnesses", self.others),
+            cast("Describing", self.others),
+            cast("Keeper", self.others),
+            self._feed,
+            on_beat=self._beat,
+        )
+        self.drain.start()
+
+    def get_behind(self) -> None:
+        """What is read next keeps others busy."""
+        self.others.is_busy = True
+        self.drain.turn()
+
+    def _feed(self, observations: list[Observation]) -> None:
+        self.fed += observations
+        self.changed.set()
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+    async def until_fed(self, count: int) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while len(self.fed) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Bench]:
+    bench = Bench()
+    try:
+        yield bench
+    finally:
+        await bench.drain.stop()
+        bench.rings.close()
+
+
+async def rests() -> None:
+    async with opened() as bench:
+        bench.get_behind()
+        turns = 0
+        turn = bench.drain.turn
+
+        def counted() -> None:
+            nonlocal turns
+            turns += 1
+            turn()
+
+        bench.drain.turn = counted  # type: ignore[method-assign]
+        bench.drain.start()
+        bench.rings.wake()
+        await asyncio.sleep(10 * REST)
+        assert bench.fed == []
+        assert 1 <= turns <= 12
+        bench.others.is_busy = False
+        await bench.until_fed(1)
+
+
+def test_while_behind_nothing_is_read_and_the_loop_is_left_alone() -> None:
+    asyncio.run(rests())
+
+
+async def goes_on() -> None:
+    async with opened() as bench:
+        bench.get_behind()
+        bench.rings.wake()
+        while bench.drain._resting is None:
+            await asyncio.sleep(0)
+        bench.others.is_busy = False
+        bench.others.on_taken()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(bench.fed) == 1, "without waiting for the end of the rest"
+
+
+def test_reading_goes_on_as_soon_as_answers_were_taken() -> None:
+    asyncio.run(goes_on())
+
+
+async def looks() -> None:
+    async with opened() as bench:
+        bench.rings.wake()
+        await bench.until_fed(1)
+        # An end that wakes nobody.
+        bench.rings.waiting += 1
+        began = asyncio.get_running_loop().time()
+        await bench.until_fed(2)
+        assert asyncio.get_running_loop().time() - began < 2 * BEAT
+        assert bench.beats >= 1
+        drains, span = bench.rings.drains, 2 * LOOK_LAST
+        await asyncio.sleep(span)
+        assert bench.rings.drains - drains <= 4, "twice as long each time, then not at all"
+
+
+def test_what_wakes_nobody_is_found_on_the_next_beat() -> None:
+    asyncio.run(looks())

@@ -1,0 +1,278 @@
+"""An agent to ask: a view, a log in memory, and a server around them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sensor.api.deliveries import Rewound
+from sensor.api.eventlog import LoggedEvent, LoggedPage, Selection
+from sensor.api.limits import LIMITS, Limits
+from sensor.api.server import ControlServer
+from sensor.api.status import DeliveryState
+from sensor.api.view import ContainerView, Membership
+from sensor.errors import CastoffError, StateUnusable
+from tests.api.test_status import DELIVERY, STATUS
+
+NOW = 4_000_000_000 * 1_000_000_000
+"""Long after every test, in wall ns."""
+
+WEB = "4f2d" * 16
+DATABASE = "4f9a" * 16
+OLD = "0a0b" * 16
+EVIL = "e0" * 32
+CONTAINERS = (
+    ContainerView(OLD, "web", "docker", "nginx:1", "stopped", None, None, 2, exit_code=1),
+    ContainerView(
+        WEB, "web", "docker", "nginx:1.25", "running", 4242, "2026-01-31T12:00:00.000000000Z", 1
+    ),
+    ContainerView(DATABASE, "db", "podman", "postgres:16", "paused", 77, None, 1),
+    ContainerView(EVIL, "\x1b[2Jevil\u202e\nrow\udcff", None, None, "created", None, None, 0),
+)
+
+
+class View:
+    def __init__(self, containers: Sequence[ContainerView] = CONTAINERS) -> None:
+        self.shown = tuple(containers)
+        self.members = {4243: Membership(WEB, (DATABASE,), f"/docker/{WEB}"), 1: None}
+
+    def containers(self) -> tuple[ContainerView, ...]:
+        return self.shown
+
+    def container_of(self, pid: int) -> Membership | None:
+        try:
+            return self.members[pid]
+        except KeyError as error:
+            raise ProcessLookupError(pid) from error
+
+    def event_counts(self) -> tuple[tuple[str, int], ...]:
+        return (("container.start", 3), ("gap", 1))
+
+
+def line(number: int, type_: str = "container.start", **container: object) -> bytes:
+    """An event of second ``number`` after the epoch, as its JSON line."""
+    seconds = f"{number % 60:02d}"
+    document: dict[str, object] = {
+        "schema": "castoff.event/1",
+        "type": type_,
+        "id": f"id-{number}",
+        "time": f"1970-01-01T00:00:{seconds}.000000000Z",
+        "container": {
+            "id": WEB,
+            "name": "web",
+            "runtime": "docker",
+            "oci_runtime": "runc",
+            "image": {"name": "nginx:1.25", "id": "sha256:abcd", "digest": None},
+            "labels": {"tier": "front"},
+            "command": ["nginx"],
+            "pid": 4242,
+            **container,
+        },
+        "start": {"kind": "first", "trigger": "user_command"},
+        "initiator": None,
+        "confidence": {"container": "exact", "trigger": "exact", "initiator": "none"},
+        "evidence": [],
+    }
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+class Log:
+    """A log in memory: sequence n happened in second n after the epoch."""
+
+    stream = "abc123"
+
+    def __init__(self, count: int = 0) -> None:
+        self.events: dict[int, bytes] = {number: line(number) for number in range(1, count + 1)}
+        self.dropped = 0
+        self.failing: str | None = None
+        self.pages = 0
+
+    def newest(self) -> int:
+        return max(self.events, default=0)
+
+    def oldest(self) -> int:
+        self._check()
+        return self.dropped
+
+    def page(self, selection: Selection, rows: int) -> LoggedPage:
+        self._check()
+        self.pages += 1
+        place = selection.position
+        if not selection.newest_first and place is not None and place < self.dropped:
+            raise CastoffError("dropped", "go on")
+        found = []
+        for number in sorted(self.events, reverse=selection.newest_first):
+            if place is not None:
+                beyond = number < place if selection.newest_first else number > place
+                if not beyond:
+                    continue
+            document = json.loads(self.events[number])
+            wall = number * 1_000_000_000
+            container = document["container"]
+            if selection.types and document["type"] not in selection.types:
+                continue
+            if not (selection.since or 0) <= wall <= (selection.until or wall):
+                continue
+            if selection.container is not None and not (
+                container["id"].startswith(selection.container)
+                or container["name"] == selection.container
+            ):
+                continue
+            found.append(LoggedEvent(number, self.events[number]))
+        kept = tuple(found[:rows])
+        return LoggedPage(kept, kept[-1].sequence if kept else place or 0, len(found) > rows)
+
+    def _check(self) -> None:
+        if self.failing is not None:
+            raise StateUnusable(self.failing, "look at the disk")
+
+
+class Outputs:
+    """One output that does what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, int]] = []
+
+    def states(self) -> tuple[DeliveryState, ...]:
+        return (DELIVERY,)
+
+    async def rewind(self, output: str, since: int) -> Rewound:
+        if output != DELIVERY.name:
+            raise KeyError(output)
+        if since > NOW:
+            message = "nothing is kept since then"
+            raise ValueError(message)
+        self.told.append(("rewind", output, since))
+        return Rewound(output, 3, 38)
+
+    async def retry_dead(self, output: str) -> int:
+        if output != DELIVERY.name:
+            raise KeyError(output)
+        self.told.append(("retry-dead", output, 0))
+        return 1
+
+
+@contextmanager
+def socket_path() -> Iterator[Path]:
+    """A path that other users reach too, and that is short enough for a socket."""
+    directory = Path(tempfile.mkdtemp(prefix="castoff-"))
+    directory.chmod(0o755)
+    try:
+        yield directory / "castoff.sock"
+    finally:
+        shutil.rmtree(directory)
+
+
+_OPENED: list[asyncio.StreamWriter] = []
+Scenario = Callable[[ControlServer, Path], Awaitable[None]]
+
+
+def serving(
+    scenario: Scenario,
+    *,
+    view: View | None = None,
+    log: Log | None = None,
+    limits: Limits = LIMITS,
+    seconds: float = 20,
+    deliveries: Outputs | None = None,
+) -> None:
+    """Run the scenario while a server answers."""
+
+    async def run() -> None:
+        with socket_path() as path:
+            server = ControlServer(
+                path,
+                lambda: STATUS,
+                view=view,
+                log=log,
+                group=None,
+                limits=limits,
+                deliveries=deliveries,
+            )
+            await server.start()
+            try:
+                async with asyncio.timeout(seconds):
+                    await scenario(server, path)
+            finally:
+                await server.close()
+                while _OPENED:
+                    writer = _OPENED.pop()
+                    writer.close()
+                    with contextlib.suppress(ConnectionError):
+                        await writer.wait_closed()
+
+    asyncio.run(run())
+
+
+async def ask(path: Path, target: str, method: str = "GET") -> tuple[int, bytes]:
+    """Send a request and return the answer's status and body, chunks joined."""
+    reader, writer = await asyncio.open_unix_connection(str(path), limit=1 << 24)
+    _OPENED.append(writer)
+    writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    status, headers = await _head(reader)
+    body = await reader.read()
+    writer.close()
+    if b"transfer-encoding: chunked" in headers.lower():
+        body = _joined(body)
+    return status, body
+
+
+async def documents(path: Path, target: str) -> list[dict[str, object]]:
+    """Return the documents of a stream that ends."""
+    status, body = await ask(path, target)
+    assert status == 200, body
+    return [json.loads(one) for one in body.splitlines()]
+
+
+class Following:
+    """A client that follows; ``next`` returns one line's document."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self._waiting: list[bytes] = []
+
+    @classmethod
+    async def begin(cls, path: Path, query: str = "") -> Following:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=1 << 24)
+        _OPENED.append(writer)
+        target = f"/v1/events?follow=1{query}"
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        status, _ = await _head(reader)
+        assert status == 200
+        return cls(reader, writer)
+
+    async def next(self) -> dict[str, object] | None:
+        """The next document, None at the end."""
+        if not self._waiting:
+            size = int(await self.reader.readline() or b"0", 16)
+            if size == 0:
+                return None
+            chunk = await self.reader.readexactly(size)
+            await self.reader.readexactly(2)
+            self._waiting = chunk.splitlines()
+        document: dict[str, object] = json.loads(self._waiting.pop(0))
+        return document
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+async def _head(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    return int(head.split()[1]), head
+
+
+def _joined(body: bytes) -> bytes:
+    joined = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size, 16)
+        joined += rest[:length]
+        body = rest[length + 2 :]
+    return joined

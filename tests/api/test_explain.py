@@ -1,0 +1,74 @@
+"""The last start of a container is found, be the container known or gone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensor.api.server import ControlServer
+from tests.api.sample_agent import DATABASE, OLD, WEB, Log, View, ask, line, serving
+
+GONE, GONE_TOO = "77" * 32, "78" * 32
+
+
+def log() -> Log:
+    kept = Log()
+    kept.events = {
+        1: line(1, id=OLD),
+        2: line(2),
+        3: line(3),
+        4: line(4, "container.stop"),
+        5: line(5, id=GONE, name="job"),
+        6: line(6, id=GONE_TOO, name="job"),
+        7: line(7, "container.start_failed", id="66" * 32, name="broken"),
+    }
+    return kept
+
+
+def explain(reference: str, view: View | None = None) -> tuple[int, dict[str, Any]]:
+    answers: list[tuple[int, dict[str, Any]]] = []
+
+    async def scenario(_: ControlServer, path: Path) -> None:
+        status, body = await ask(path, f"/v1/explain/{reference}")
+        answers.append((status, json.loads(body)))
+
+    serving(scenario, view=view or View(), log=log())
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    ("reference", "event"),
+    [
+        pytest.param("web", "id-3", id="a name"),
+        pytest.param(WEB[:8], "id-3", id="the beginning of an id"),
+        pytest.param(OLD, "id-1", id="one that had the name before"),
+        pytest.param("job", "id-6", id="a name that is gone: the last that had it"),
+        pytest.param(GONE, "id-5", id="an id that is gone"),
+        pytest.param("broken", "id-7", id="one that failed to start"),
+        pytest.param("77", "id-5", id="the beginning of an id that is gone"),
+    ],
+)
+def test_which_start_is_explained(reference: str, event: str) -> None:
+    status, told = explain(reference)
+    assert status == 200
+    assert told["event"]["id"] == event
+    assert told["cursor"] == f"abc123-{event[3:]}"
+    assert told["steps"][-1]["kind"] == "init"
+
+
+@pytest.mark.parametrize(
+    ("reference", "status", "candidates"),
+    [
+        ("we", 409, {OLD, WEB}),
+        ("7", 409, {GONE, GONE_TOO}),
+        (DATABASE, 404, set()),
+        ("nobody", 404, set()),
+    ],
+)
+def test_which_is_not(reference: str, status: int, candidates: set[str]) -> None:
+    answer, told = explain(reference)
+    assert answer == status
+    assert {one["id"] for one in told.get("candidates", ())} == candidates

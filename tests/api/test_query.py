@@ -1,0 +1,76 @@
+"""Queries are read whole or refused with a sentence; nothing in them raises anything else."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.api.eventlog import Cursor
+from sensor.api.limits import LIMITS
+from sensor.api.query import EventQuery, parse_events
+from sensor.api.since import parse, to_text
+
+NOW = 1_800_000_000_000_000_000
+NAMES = ("since", "until", "after", "limit", "tail", "follow", "type", "filter", "other")
+
+
+def test_what_is_read() -> None:
+    query = parse_events("since=10m&until=2027-01-15T08:00:00Z&after=ab-7&limit=5&follow=1", NOW)
+    assert query == EventQuery(
+        since=NOW - 600 * 10**9, until=NOW, after=Cursor("ab", 7), limit=5, follow=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "historical"),
+    [
+        ("", LIMITS.rows_default, True),
+        ("tail=3", None, True),
+        ("follow=1", None, False),
+        ("follow=true&tail=3", None, True),
+        ("follow=1&limit=3", 3, False),
+        ("follow=0", LIMITS.rows_default, True),
+    ],
+)
+def test_how_much_is_meant(text: str, limit: int | None, historical: bool) -> None:  # noqa: FBT001 - a table's column
+    query = parse_events(text, NOW)
+    assert (query.limit, query.historical) == (limit, historical)
+
+
+@given(st.text(max_size=60))
+def test_any_query_string_is_read_or_refused(text: str) -> None:
+    for query in (text, quote(text), f"filter={quote(text)}", f"since={quote(text)}"):
+        try:
+            parsed = parse_events(query, NOW)
+        except ValueError:
+            continue
+        assert parsed.since is None or 0 <= parsed.since < 2**63
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=12)), max_size=6))
+def test_any_parameters_are_read_or_refused(pairs: list[tuple[str, str]]) -> None:
+    try:
+        query = parse_events(urlencode(pairs), NOW)
+    except ValueError:
+        return
+    assert query.limit is None or 1 <= query.limit <= LIMITS.rows_max
+
+
+@given(st.from_regex(r"[a-z0-9]{1,16}", fullmatch=True), st.integers(0, 10**18 - 1))
+def test_a_cursor_reads_back(stream: str, sequence: int) -> None:
+    cursor = Cursor(stream, sequence)
+    assert Cursor.parse(str(cursor)) == cursor
+
+
+@pytest.mark.parametrize("text", ["", "-", "7", "a-", "-7", "a-b", "a-7 ", "é-7", "a-" + "9" * 19])
+def test_what_is_no_cursor(text: str) -> None:
+    with pytest.raises(ValueError, match="is no cursor"):
+        Cursor.parse(text)
+
+
+@given(st.integers(0, 4 * 10**18))
+def test_a_time_reads_back(wall: int) -> None:
+    assert parse(to_text(wall), NOW) == wall // 10**6 * 10**6

@@ -1,0 +1,328 @@
+"""Bringing the probes into the kernel: once, beside their predecessors, and out without a trace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensor.bpf import compiler, libbpf, loader, pins, seed
+from sensor.bpf.btf import Btf
+from sensor.bpf.compiler import Answer
+from sensor.bpf.pins import PinSet
+from sensor.bpf.record import Kind
+from sensor.errors import CompilerMissing, KernelUnsupported, PermissionMissing
+from tests.bpf.live import Bundle, Listener, Probes
+from tests.bpf.sample_btf import Blob
+
+REQUIRED = {function for function, _, required in compiler.PROGRAMS if required}
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the probes' sources that may be changed."""
+    copy = tmp_path / "probes"
+    shutil.copytree(loader.SOURCES, copy)
+    monkeypatch.setattr(loader, "SOURCES", copy)
+    return copy
+
+
+@pytest.fixture(autouse=True)
+def small_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "LIFECYCLE_PAGES", 64)
+    monkeypatch.setattr(loader, "COMMANDS_PAGES", 64)
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_request: object) -> Answer:
+        pytest.fail("nothing was to be compiled")
+
+    monkeypatch.setattr(loader, "_run_compiler", refuse)
+
+
+# --------------------------------------------------------------- fingerprints
+
+
+def test_the_fingerprint_names_a_directory(sources: Path) -> None:
+    assert sources.is_dir()
+    mark = loader.fingerprint()
+    assert mark == loader.fingerprint()
+    assert mark.isalnum(), "bpffs takes no dots"
+
+
+@pytest.mark.parametrize("name", ["castoff.bpf.c", "record.h", "watched.toml"])
+def test_every_source_counts_for_the_fingerprint(sources: Path, name: str) -> None:
+    before = loader.fingerprint()
+    with (sources / name).open("a") as file:
+        file.write("\n")
+    assert loader.fingerprint() != before
+
+
+@pytest.mark.parametrize("name", ["LIFECYCLE_PAGES", "COMMANDS_PAGES"])
+def test_ring_sizes_count_for_the_fingerprint(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    before = loader.fingerprint()
+    monkeypatch.setattr(loader, name, 128)
+    assert loader.fingerprint() != before
+
+
+def test_the_place_of_the_sources_does_not_count(sources: Path, tmp_path: Path) -> None:
+    before = loader.fingerprint()
+    sources.rename(tmp_path / "elsewhere")
+    loader.SOURCES = tmp_path / "elsewhere"
+    assert loader.fingerprint() == before
+
+
+# --------------------------------------------------------------- refusals
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_without_the_rights_the_fix_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionMissing) as caught:
+        loader.load(tmp_path / "castoff")
+    assert "sudo" in caught.value.fix
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_a_kernel_without_a_field_is_told_before_anything_is_compiled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pins, "mount_bpffs", lambda _root: False)
+    monkeypatch.setattr(Btf, "running", classmethod(lambda _: Btf(Blob().data(), "9.9-odd")))
+    with pytest.raises(KernelUnsupported, match=r"9\.9-odd has no task_struct\.tgid"):
+        loader.load(tmp_path / "castoff")
+
+
+REQUEST = compiler.Request("s", "w", "k", (), "/p", "f", None)
+
+
+def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
+    """Let a script stand in for the interpreter that compiles."""
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exit 3",
+        "echo no json; echo oops >&2; exit 3",
+        "echo '[]'; exit 3",
+        "echo '{}'; exit 3",
+        """echo '{"missing": [], "odd": 1}'; exit 3""",
+        "kill -9 $$",
+    ],
+)
+def test_a_compiler_that_dies_without_an_answer_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
+) -> None:
+    child(monkeypatch, tmp_path, script)
+    with pytest.raises(CompilerMissing, match="the compiler process ended with"):
+        loader._run_compiler(REQUEST)
+
+
+def test_what_a_dying_compiler_said_is_passed_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    child(monkeypatch, tmp_path, "echo 'cannot open shared object' >&2; exit 1")
+    with pytest.raises(CompilerMissing, match="cannot open shared object"):
+        loader._run_compiler(REQUEST)
+
+
+def test_messages_before_the_answer_do_no_harm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    child(monkeypatch, tmp_path, """echo warning; echo '{"path": "/x", "missing": ["a"]}'""")
+    assert loader._run_compiler(REQUEST) == Answer(path="/x", missing=("a",))
+
+
+def test_a_compiler_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loader, "COMPILE_TIMEOUT", 0.1)
+    child(monkeypatch, tmp_path, "exec sleep 60")
+    with pytest.raises(CompilerMissing, match="more than"):
+        loader._run_compiler(REQUEST)
+
+
+@pytest.mark.parametrize("kind", [CompilerMissing, KernelUnsupported, PermissionMissing])
+def test_errors_of_the_child_are_raised_here(kind: type[Exception]) -> None:
+    error = loader._rebuild(Answer(error=kind.__name__, problem="what", fix="do"))
+    assert type(error) is kind
+    assert (error.problem, error.fix) == ("what", "do")
+
+
+def test_the_child_answers_errors_as_json() -> None:
+    """Without bcc on its path, the child says so and how to get it."""
+    result = subprocess.run(
+        [sys.executable, "-S", "-P", "-m", "sensor.bpf.compiler"],
+        input='{"source": "", "watched": "", "stubs": "", "cflags": [], "pin_root": "",'
+        ' "fingerprint": "", "predecessor": null}',
+        env={"PYTHONPATH": str(Path(loader.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert '"error": "CompilerMissing"' in result.stdout
+    assert "apt-get install python3-bpfcc" in result.stdout
+
+
+# --------------------------------------------------------------- the real thing
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """A pin root that this module's tests share and leave as they find it."""
+    place = pins.BPFFS / f"castoff-test-loader-{os.getpid()}"
+    yield place
+    loader.unload(place)
+
+
+@pytest.fixture
+def probes(root: Path) -> Iterator[Probes]:
+    """The set that lies there, loaded by the first test that needs it."""
+    opened = Probes(loader.load(root))
+    yield opened
+    opened.close()
+    for other in pins.loaded_sets(root):
+        if other != opened.pins:
+            other.remove()
+
+
+@pytest.mark.kernel
+def test_a_loaded_set_is_whole_and_loading_again_changes_nothing(
+    probes: Probes, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = probes.pins
+    assert set(loaded.links()) >= REQUIRED
+    assert {entry.name for entry in loaded.path.iterdir()} >= set(compiler.MAPS)
+    monkeypatch.setattr(loader, "_run_compiler", lambda _: pytest.fail("compiled again"))
+    assert loader.load(root) == loaded
+    (status,) = loader.status(root)
+    assert status.current
+    assert (status.fingerprint, status.programs) == (loaded.fingerprint, loaded.links())
+    assert (status.lifecycle_mib, status.commands_mib) == (0.25, 0.25)
+
+
+@pytest.mark.kernel
+def test_a_changed_source_gives_a_second_set_beside_the_first(
+    probes: Probes, root: Path, sources: Path, bundle: Bundle
+) -> None:
+    bundle.write("/bin/sleep", "1000")
+    assert bundle.runc("run", "--no-pivot", "-d", bundle.id) == 0
+    first = Listener(probes)
+    pid = bundle.init_pid()
+    with (sources / "castoff.bpf.c").open("a") as file:
+        file.write("/* another version */\n")
+    second = Probes(loader.load(root))
+    try:
+        sets = pins.loaded_sets(root)
+        assert sets == (probes.pins, second.pins)
+        assert all(set(one.links()) >= REQUIRED for one in sets)
+        assert [one.current for one in loader.status(root)] == [False, True]
+
+        inits = libbpf.BpfMap.pinned(second.pins.map("inits"))
+        entry = inits.lookup(pid.to_bytes(4, "little"))
+        inits.close()
+        assert entry is not None
+        assert seed._STARTED.unpack(entry)[0] > 0, "carried over with its exact start time"
+
+        heir = Listener(second)
+        assert bundle.runc("kill", bundle.id, "KILL") == 0
+        bundle.delete()
+        assert bundle.run("/bin/true") == 0
+        assert first.until(lambda: len(first.inits) == 1)
+        assert heir.until(lambda: len(heir.inits) == 1)
+        assert first.inits[0].process.key == heir.inits[0].process.key
+    finally:
+        second.close()
+
+
+@pytest.mark.kernel
+def test_a_container_that_ran_before_the_probes_is_followed_and_not_started(
+    pin_root: Path, bundle: Bundle
+) -> None:
+    script = "while [ ! -e /go ]; do sleep 0.02; done; exec /bin/sh -c 'exit 6'"
+    bundle.write("/bin/sh", "-c", script)
+    assert bundle.runc("run", "--no-pivot", "-d", bundle.id) == 0
+    probes = Probes(loader.load(pin_root))
+    try:
+        listener = Listener(probes)
+        assert bundle.runc("exec", bundle.id, "/bin/true") == 0
+        (bundle.path / "rootfs" / "go").touch()
+        ended = (6 << 8, True)
+        assert listener.until(lambda: ended in [(e.status, e.started) for e in listener.all_exits])
+        assert listener.inits == []
+    finally:
+        probes.close()
+
+
+@pytest.mark.kernel
+def test_unloading_leaves_nothing(pin_root: Path, bundle: Bundle) -> None:
+    probes = Probes(loader.load(pin_root))
+    try:
+        assert loader.unload(pin_root) == 1
+        assert not pin_root.exists()
+        assert pins.loaded_sets(pin_root) == ()
+        assert loader.status(pin_root) == ()
+        assert loader.unload(pin_root) == 0
+        before = probes.count(Kind.INIT_EXEC)
+        assert bundle.run("/bin/true") == 0
+        assert probes.count(Kind.INIT_EXEC) == before, "detached, and not only unpinned"
+    finally:
+        probes.close()
+
+
+@pytest.mark.kernel
+def test_a_detached_set_of_the_same_source_steps_aside_undrained(
+    probes: Probes, pin_root: Path
+) -> None:
+    detached = PinSet(pin_root / loader.fingerprint())
+    detached.path.mkdir(parents=True)
+    for name in compiler.MAPS:
+        opened = libbpf.BpfMap.pinned(probes.pins.map(name))
+        libbpf.pin(opened.descriptor, detached.map(name))
+        opened.close()
+    (status,) = loader.status(pin_root)
+    assert (status.programs, status.current) == ((), True)
+    again = loader.load(pin_root)
+    aside = PinSet(pin_root / f"{loader.fingerprint()}-detached")
+    assert set(pins.loaded_sets(pin_root)) == {aside, again}
+    assert aside.map("lifecycle").exists()
+    assert set(again.links()) >= REQUIRED
+
+
+@pytest.mark.kernel
+def test_pins_of_a_dead_loader_are_removed(probes: Probes, root: Path) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    left = PinSet(root / f"{pins.STAGING_PREFIX}0123-{process.pid}")
+    left.path.mkdir()
+    settings = libbpf.BpfMap.pinned(probes.pins.map("settings"))
+    libbpf.pin(settings.descriptor, left.map("settings"))
+    settings.close()
+    staged = pins.staging(root, "4567")
+    assert not left.path.exists()
+    assert pins.loaded_sets(root) == (probes.pins,)
+    staged.remove()
+
+
+@pytest.mark.kernel
+def test_a_source_that_does_not_compile_leaves_nothing_behind(
+    pin_root: Path, sources: Path
+) -> None:
+    with (sources / "castoff.bpf.c").open("a") as file:
+        file.write("this is no C\n")
+    with pytest.raises(CompilerMissing, match=r"castoff\.bpf\.c"):
+        loader.load(pin_root)
+    assert not pin_root.exists() or list(pin_root.iterdir()) == []

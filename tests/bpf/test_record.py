@@ -1,0 +1,397 @@
+"""Records: the C and the Python layouts are one, what is valid round-trips, the rest is refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.bpf import counters, record, seed, watched
+from sensor.bpf.loader import SOURCES
+from sensor.bpf.record import (
+    ANCESTOR,
+    FIXED,
+    LINEAGES,
+    ROLES,
+    Flag,
+    KernelObservation,
+    Kind,
+    decode,
+)
+from sensor.errors import RecordMalformed
+from sensor.model.observations import (
+    ApiConnect,
+    ApiRequest,
+    CgroupBirth,
+    CommandExec,
+    CommandExit,
+    InitExec,
+    InitExit,
+)
+from sensor.model.process import Ancestor, CgroupPaths, ProcessKey
+from sensor.model.vocabulary import Lineage, Role
+from tests.bpf.sample_records import pack
+
+HEADER = SOURCES / "record.h"
+STRUCTS = {
+    "record": FIXED,
+    "ancestor": ANCESTOR,
+    "lineage": seed._LINEAGE,
+    "started_init": seed._STARTED,
+}
+
+
+def fields_of(name: str) -> list[str]:
+    """The fields that record.h declares in a structure, in order."""
+    body = re.search(rf"^struct {name} {{\n(.*?)^}};", HEADER.read_text(), re.MULTILINE | re.DOTALL)
+    assert body is not None
+    declared = re.findall(r"^\t(?:u\d+|char) (\w+)", body[1], re.MULTILINE)
+    assert len(declared) == body[1].count(";"), "every declaration is understood"
+    return declared
+
+
+FIELDS = {name: fields_of(name) for name in STRUCTS}
+
+
+def constants() -> list[str]:
+    """Names of the header's enumerators and numeric macros."""
+    text = HEADER.read_text()
+    return re.findall(r"^#define (\w+) \d+$", text, re.MULTILINE) + re.findall(
+        r"^\t([A-Z_]+) = \d+,", text, re.MULTILINE
+    )
+
+
+@pytest.fixture(scope="module")
+def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """What a C compiler makes of record.h: ``struct.field`` offsets, ``+`` sizes, constants."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler: apt-get install gcc")
+    lines = [
+        "#include <stddef.h>",
+        "#include <stdint.h>",
+        "#include <stdio.h>",
+        *(f"typedef uint{bits}_t u{bits};" for bits in (8, 16, 32, 64)),
+        f'#include "{HEADER}"',
+        "int main(void) {",
+    ]
+    for name, fields in FIELDS.items():
+        kind = f"struct {name}"
+        lines.append(f'printf("{name} %zu\\n", sizeof({kind}));')
+        for field in fields:
+            member = f"(({kind} *)0)->{field}"
+            lines.append(f'printf("{name}.{field} %zu\\n", offsetof({kind}, {field}));')
+            lines.append(f'printf("{name}.{field}+ %zu\\n", sizeof({member}));')
+    lines += [f'printf("{name} %d\\n", (int){name});' for name in constants()]
+    lines.append("}")
+    base = tmp_path_factory.mktemp("header")
+    source, program = base / "layout.c", base / "layout"
+    source.write_text("\n".join(lines))
+    subprocess.run([compiler, "-Wall", "-Werror", "-o", program, source], check=True)
+    printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    return {name: int(value) for name, value in map(str.split, printed.splitlines())}
+
+
+def layout_of(format_: struct.Struct, fields: list[str]) -> dict[str, tuple[int, int]]:
+    """Offset and size of each field of a struct format, arrays as one field."""
+    sizes = {"Q": 8, "I": 4, "H": 2, "B": 1}
+    parts: list[tuple[int, int]] = []
+    offset = 0
+    for count, code in re.findall(r"(\d*)([QIHBs])", format_.format):
+        number = int(count or 1)
+        whole = code == "s" or (code == "I" and number > 1 and not _is_run(format_, count))
+        size = number if code == "s" else sizes[code]
+        repeats = 1 if whole else number
+        width = size if code == "s" else size * (number if whole else 1)
+        for _ in range(repeats):
+            parts.append((offset, width))
+            offset += width
+    assert len(parts) == len(fields)
+    return dict(zip(fields, parts, strict=True))
+
+
+def _is_run(format_: struct.Struct, count: str) -> bool:
+    """Whether a counted integer code stands for several fields; only ns_pids is an array."""
+    return format_ is not FIXED or int(count) != record.NS_LEVELS
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_the_compiled_header_and_the_formats_have_one_layout(
+    header: dict[str, int], name: str
+) -> None:
+    mine = layout_of(STRUCTS[name], FIELDS[name])
+    theirs = {
+        field: (header[f"{name}.{field}"], header[f"{name}.{field}+"]) for field in FIELDS[name]
+    }
+    assert mine == theirs
+    assert STRUCTS[name].size == header[name], "no padding at the end either"
+
+
+def test_kinds_flags_lineages_and_roles_have_the_headers_numbers(header: dict[str, int]) -> None:
+    assert {kind.name: int(kind) for kind in Kind} == {
+        name.removeprefix("RECORD_"): value
+        for name, value in header.items()
+        if name.startswith("RECORD_") and name != "RECORD_KINDS"
+    }
+    assert header["RECORD_KINDS"] == max(Kind) + 1
+    assert {flag.name: int(flag) for flag in Flag} == _named(header, "FLAG_")
+    lineages = {lineage.name: number for number, lineage in LINEAGES.items()}
+    assert lineages | {"NONE": 0} == _named(header, "LINEAGE_")
+    assert set(LINEAGES.values()) == set(Lineage)
+    roles = {role.name: number for number, role in ROLES.items()}
+    assert roles | {"NONE": 0} == _named(header, "ROLE_")
+    assert set(ROLES.values()) == set(Role)
+    assert {role: number for number, role in ROLES.items()} == watched.ROLE_CODES
+
+
+def _named(header: dict[str, int], prefix: str) -> dict[str | None, int]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in header.items()
+        if name.startswith(prefix)
+    }
+
+
+def test_limits_have_the_headers_numbers(header: dict[str, int]) -> None:
+    assert header["CASTOFF_LAYOUT"] == record.LAYOUT
+    assert header["NS_LEVELS"] == record.NS_LEVELS
+    assert header["ARGV_LEN"] == record.ARGV_MAX
+    assert header["NAME_LEN"] == watched.NAME_MAX + 1
+    assert header["COMM_LEN"] - 1 == watched.PREFIX_LEN
+    assert header["COUNTERS"] == counters._COUNTERS
+    assert (
+        header["LINEAGE_RUNTIME"],
+        header["LINEAGE_SUPERVISOR"],
+    ) == (seed._LINEAGE_RUNTIME, seed._LINEAGE_SUPERVISOR)
+
+
+# --------------------------------------------------------------- decoding
+
+TEXT = st.binary(max_size=15).filter(lambda raw: b"\0" not in raw)
+NAME = st.binary(min_size=1, max_size=20).filter(lambda raw: b"\0" not in raw and b"/" not in raw)
+U32 = st.integers(0, 2**32 - 1)
+U64 = st.integers(0, 2**64 - 1)
+WORDS = st.lists(TEXT, max_size=5)
+
+
+def text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def path_of(names: list[bytes]) -> str | None:
+    return "/" + "/".join(text(name) for name in reversed(names)) if names else None
+
+
+@settings(deadline=None)
+@given(
+    time=U64,
+    cpu=st.integers(0, 4095),
+    sequence=st.integers(0, 2**48 - 1),
+    pid=U32,
+    start_time=U64,
+    uid=U32,
+    loginuid=U32,
+    comm=TEXT,
+    exe=TEXT,
+    tty=TEXT,
+    ns_pids=st.lists(U32, max_size=8),
+    lineage=st.sampled_from(sorted(LINEAGES)),
+    ancestors=st.lists(st.tuples(U32, U64, TEXT, TEXT), max_size=8),
+    v1=st.lists(NAME, max_size=4),
+    v2=st.lists(NAME, max_size=4),
+    words=WORDS,
+    truncated=st.booleans(),
+)
+def test_an_exec_of_an_init_round_trips(
+    *,
+    time: int, cpu: int, sequence: int, pid: int, start_time: int, uid: int, loginuid: int,
+    comm: bytes, exe: bytes, tty: bytes, ns_pids: list[int], lineage: int,
+    ancestors: list[tuple[int, int, bytes, bytes]], v1: list[bytes], v2: list[bytes],
+    words: list[bytes], truncated: bool,
+) -> None:  # fmt: skip
+    data = pack(
+        time=time, cpu=cpu, sequence=sequence, pid=pid, start_time=start_time, uid=uid,
+        loginuid=loginuid, comm=comm, exe=exe, tty=tty, ns_pids=ns_pids, lineage=lineage,
+        ancestors=ancestors, v1=v1, v2=v2, argv=b"".join(word + b"\0" for word in words),
+        flags=Flag.ARGV_TRUNCATED if truncated else 0,
+    )  # fmt: skip
+    seen = decode(data)
+    assert isinstance(seen, InitExec)
+    assert (seen.time, seen.sequence) == (time, cpu << 48 | sequence)
+    assert seen.argv == tuple(map(text, words))
+    assert seen.argv_truncated is truncated
+    assert (seen.lineage, seen.root) == (LINEAGES[lineage], ProcessKey(100, 3))
+    process = seen.process
+    assert (process.key, process.uid) == (ProcessKey(pid, start_time), uid)
+    assert process.loginuid == (None if loginuid == record.UNSET else loginuid)
+    assert process.session is None
+    assert (process.comm, process.exe, process.tty) == (
+        text(comm),
+        text(exe) or None,
+        text(tty) or None,
+    )
+    assert process.ns_pids == tuple(ns_pids)
+    assert (process.pid_ns, process.mnt_ns, process.cgroup_ns) == (11, 12, 13)
+    assert process.cgroup == CgroupPaths(path_of(v1), path_of(v2))
+    assert process.ancestors == tuple(
+        Ancestor(a_pid, a_start, text(a_comm), text(a_exe) or None)
+        for a_pid, a_start, a_comm, a_exe in ancestors
+    )
+
+
+@pytest.mark.parametrize("flags", [0, Flag.STARTED, Flag.STARTED | Flag.OOM_KILLED])
+def test_an_exit_of_an_init_tells_whether_it_had_started(flags: int) -> None:
+    seen = decode(pack(Kind.INIT_EXIT, status=7 << 8, flags=flags, argv=b"", v1=[b"web"], v2=[]))
+    assert seen == InitExit(
+        time=5,
+        sequence=1 << 48 | 7,
+        process=ProcessKey(101, 4),
+        status=7 << 8,
+        started=bool(flags & Flag.STARTED),
+        root=ProcessKey(100, 3),
+        cgroup=CgroupPaths("/web", None),
+        oom_killed=bool(flags & Flag.OOM_KILLED),
+    )
+
+
+@pytest.mark.parametrize(("number", "role"), ROLES.items())
+def test_a_command_tells_role_and_program(number: int, role: Role) -> None:
+    seen = decode(pack(Kind.COMMAND_EXEC, role=number, lineage=0, exe=b"runc", comm=b"3"))
+    assert isinstance(seen, CommandExec)
+    assert (seen.role, seen.program, seen.argv) == (role, "runc", ("sleep", "1"))
+
+
+def test_a_command_without_a_file_is_known_by_its_comm() -> None:
+    seen = decode(pack(Kind.COMMAND_EXEC, role=1, exe=b"", comm=b"runc"))
+    assert isinstance(seen, CommandExec)
+    assert seen.program == "runc"
+
+
+def test_a_script_is_known_by_its_own_name() -> None:
+    flags = Flag.NAMED_BY_COMM
+    data = pack(Kind.COMMAND_EXEC, role=5, exe=b"python3.11", comm=b"docker-compose", flags=flags)
+    seen = decode(data)
+    assert isinstance(seen, CommandExec)
+    assert seen.program == "docker-compose"
+
+
+@pytest.mark.parametrize(
+    ("names", "cwd"), [(b"", "/"), (b"a\0", "/a"), (b"src\0ann\0home\0", "/home/ann/src")]
+)
+def test_a_command_tells_where_it_was_given(names: bytes, cwd: str) -> None:
+    seen = decode(pack(Kind.COMMAND_EXEC, role=1, text=names))
+    assert isinstance(seen, CommandExec)
+    assert (seen.cwd, seen.argv) == (cwd, ("sleep", "1"))
+
+
+def test_a_connection_tells_socket_and_caller() -> None:
+    ancestors = [(90, 2, b"bash", b"bash"), (1, 0, b"systemd", b"systemd")]
+    data = pack(Kind.API_CONNECT, text=b"/run/docker.sock\0", ancestors=ancestors, uid=1000)
+    seen = decode(data)
+    assert isinstance(seen, ApiConnect)
+    assert (seen.socket, seen.mnt_ns) == ("/run/docker.sock", 12)
+    caller = seen.caller
+    assert (caller.pid, caller.start_time, caller.uid, caller.parent) == (101, 4, 1000, 90)
+    assert caller.argv == ("sleep", "1")
+
+
+def test_a_request_tells_its_first_bytes() -> None:
+    payload = b"POST /v1.43/containers/web/start HTTP/1.1\r\n\0\xff"
+    seen = decode(pack(Kind.API_REQUEST, text=b"/run/docker.sock", payload=payload, argv=b""))
+    assert isinstance(seen, ApiRequest)
+    assert (seen.socket, seen.payload, seen.caller.argv) == ("/run/docker.sock", payload, None)
+
+
+def test_an_exit_of_a_command_names_its_process() -> None:
+    data = pack(Kind.COMMAND_EXIT, status=256, argv=b"", v2=[])
+    assert decode(data) == CommandExit(5, 1 << 48 | 7, ProcessKey(101, 4), 256)
+
+
+@pytest.mark.parametrize(
+    ("v1", "v2", "path"), [([b"a"], [b"b"], "/a"), ([], [b"b"], "/b"), ([], [], "/")]
+)
+def test_a_birth_tells_the_new_cgroups_path(v1: list[bytes], v2: list[bytes], path: str) -> None:
+    seen = decode(pack(Kind.CGROUP_BIRTH, lineage=3, v1=v1, v2=v2))
+    assert isinstance(seen, CgroupBirth)
+    assert (seen.path, seen.maker.key.pid, seen.argv) == (path, 101, ("sleep", "1"))
+
+
+def test_a_process_without_a_founder_has_no_root() -> None:
+    seen = decode(pack(lineage=4, root=(0, 0)))
+    assert isinstance(seen, InitExec)
+    assert seen.root is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "argv"),
+    [
+        (b"", ()),
+        (b"a\0", ("a",)),
+        (b"a\0b", ("a", "b")),
+        (b"a\0\0", ("a", "")),
+        (b"\0", ("",)),
+        (b"\xff\xfe\0", ("\udcff\udcfe",)),
+        (b"\x1b[2J\n\0", ("\x1b[2J\n",)),
+    ],
+)
+def test_command_lines_are_split_as_procfs_does(raw: bytes, argv: tuple[str, ...]) -> None:
+    seen = decode(pack(argv=raw))
+    assert isinstance(seen, InitExec)
+    assert seen.argv == argv
+
+
+MALFORMED = {
+    "empty": b"",
+    "short": pack()[: FIXED.size - 1],
+    "cut": pack()[:-1],
+    "longer than it says": pack() + b"x",
+    "shorter than it says": pack(size=10_000),
+    "another layout": pack(layout=record.LAYOUT + 1),
+    "kind 0": pack(0),
+    "unknown kind": pack(max(Kind) + 1),
+    "unknown lineage": pack(lineage=9),
+    "no lineage": pack(lineage=0),
+    "unknown role": pack(Kind.COMMAND_EXEC, role=9),
+    "no role": pack(Kind.COMMAND_EXEC, role=0),
+}
+
+
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
+def test_what_does_not_follow_the_layout_is_refused(data: bytes) -> None:
+    with pytest.raises(RecordMalformed) as caught:
+        decode(data)
+    assert caught.value.problem
+    assert caught.value.fix
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=400), st.binary(min_size=FIXED.size, max_size=FIXED.size + 99)))
+def test_arbitrary_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(RecordMalformed):
+        decode(data)
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_a_damaged_record_is_refused_or_decoded_and_never_raises_anything_else(
+    data: st.DataObject,
+) -> None:
+    kind = data.draw(st.sampled_from(Kind))
+    good = bytearray(pack(kind, role=1, ancestors=[(1, 2, b"runc", b"runc")], v1=[b"web"]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        seen = decode(bytes(good))
+    except RecordMalformed:
+        return
+    assert isinstance(seen, KernelObservation)
+
+
+def test_sequence_numbers_of_all_processors_differ() -> None:
+    seen = [decode(pack(cpu=cpu, sequence=n)) for cpu in range(4) for n in range(1, 5)]
+    assert len({one.sequence for one in seen if isinstance(one, InitExec)}) == 16

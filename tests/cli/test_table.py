@@ -1,0 +1,77 @@
+"""The table shows one safe line an event that fits the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.cli.table import Table, colour_wanted
+from sensor.model.events import Event
+from sensor.schema.text import columns
+from tests.outputs.sample_events import CONTAINER, EVENTS, START
+
+
+def test_a_start_without_a_terminal_is_not_cut() -> None:
+    cells = Table().line(START).split("  ")
+    assert [cell.strip() for cell in cells if cell] == [
+        "22:13:33.000",
+        "reactivation",
+        "4f2d4f2d4f2d",
+        "docker",
+        "web",
+        "nginx:1.25",
+        "~user_command by alice as root (docker start web) after 1 h stopped",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("start_bare", "unknown"),
+        ("start_pod", "orchestrator attempt 4"),
+        ("stop", "killed by signal 9, out of memory after 1 ms"),
+        ("start_failed", "no such file, exit code 1"),
+        ("gap", "kernel: ring full, 3 lost"),
+        ("sensor", "started, 2 containers running"),
+        ("alert", "why"),
+    ],
+)
+def test_cause(name: str, end: str) -> None:
+    assert Table().line(EVENTS[name]).endswith(f"  {end}")
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+@pytest.mark.parametrize("width", [1, 40, 80, 109, 110, 200])
+def test_lines_fit_the_terminal(event: Event, width: int) -> None:
+    table = Table(width)
+    assert columns(table.line(event)) <= width
+    assert columns(table.header()) <= width
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=())), st.none() | st.integers(1, 200))
+def test_nothing_that_a_person_chose_reaches_the_terminal_raw(text: str, width: int | None) -> None:
+    container = dataclasses.replace(CONTAINER, name=text)
+    line = Table(width).line(dataclasses.replace(START, container=container))
+    assert line.isprintable()
+
+
+def test_colour_wraps_the_line_and_changes_nothing_else() -> None:
+    plain = Table(100).line(EVENTS["gap"])
+    assert Table(100, colour=True).line(EVENTS["gap"]) == f"\x1b[1;33m{plain}\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "wanted"),
+    [
+        pytest.param({}, True, True, id="terminal"),
+        pytest.param({}, False, False, id="pipe"),
+        pytest.param({"NO_COLOR": "1"}, True, False, id="NO_COLOR"),
+        pytest.param({"NO_COLOR": ""}, True, True, id="empty NO_COLOR"),
+        pytest.param({"TERM": "dumb"}, True, False, id="dumb terminal"),
+    ],
+)
+def test_colour_wanted(environment: dict[str, str], terminal: bool, wanted: bool) -> None:  # noqa: FBT001 - a table's columns
+    assert colour_wanted(environment, terminal=terminal) is wanted

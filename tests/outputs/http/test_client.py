@@ -1,0 +1,213 @@
+"""Whatever a server does, a request ends within its limits with an answer or a reason."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from sensor.outputs.http import connection
+from sensor.outputs.http.client import HttpClient, HttpFailed
+from sensor.outputs.http.message import HttpUrl
+from tests.outputs.fake_http import Answer, FakeHttp, Fault, fake_http
+
+TOKEN = "Splunk 5f4dcc3b-5aa7-65d6"
+BODY = b'{"a": 1}'
+
+
+def talk(
+    scenario: Callable[[HttpClient, FakeHttp], Awaitable[None]],
+    *script: Answer | Fault,
+    request_seconds: float = 5.0,
+    answer_limit: int = 1 << 20,
+) -> None:
+    async def run() -> None:
+        async with fake_http(*script) as fake:
+            client = HttpClient(
+                HttpUrl.parse(fake.url + "in?x=1"),
+                headers=(("Authorization", TOKEN),),
+                request_seconds=request_seconds,
+                answer_limit=answer_limit,
+            )
+            try:
+                await scenario(client, fake)
+            finally:
+                await client.close()
+                assert not client.connected
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+async def reason_of(client: HttpClient, body: bytes = BODY) -> str:
+    with pytest.raises(HttpFailed) as failed:
+        await client.post(body)
+    return failed.value.reason
+
+
+def test_a_request_carries_its_headers_and_body_and_the_answer_comes_whole() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        answer = await client.post(BODY, (("Content-Type", "application/json"),))
+        assert (answer.status, answer.body) == (201, b"made")
+        assert answer.header("x-thing") == "7"
+        (request,) = fake.received
+        assert (request.method, request.target, request.body) == ("POST", "/in?x=1", BODY)
+        assert request.headers["host"] == f"127.0.0.1:{fake.port}"
+        assert request.headers["authorization"] == TOKEN
+        assert request.headers["content-type"] == "application/json"
+
+    talk(scenario, Answer(201, b"made", (("X-Thing", "7"),)))
+
+
+def test_connections_are_kept_and_shared_by_requests_one_after_the_other() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        for _ in range(5):
+            await client.post(BODY)
+        assert fake.connections == 1
+        await asyncio.gather(*(client.post(BODY) for _ in range(3)))
+        assert fake.connections == 3
+        assert len(fake.received) == 8
+
+    talk(scenario)
+
+
+def test_a_server_that_closes_after_each_answer_is_dialled_anew() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        for _ in range(3):
+            assert (await client.post(BODY)).status == 200
+        assert fake.connections == 3
+
+    talk(scenario, Answer(and_close=True))
+
+
+def test_a_kept_connection_that_the_server_closed_costs_no_failure() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 200
+        assert (await client.post(BODY)).status == 200
+        assert fake.connections == 2
+        assert len(fake.received) == 3
+
+    talk(scenario, Answer(), Fault.CLOSE, Answer())
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 200
+        await asyncio.sleep(0)
+        assert (await client.post(BODY)).status == 503
+        assert fake.connections == 2
+
+    unasked = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    talk(scenario, Answer(unasked=unasked), Answer(503))
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"?", b""])
+def test_a_kept_connection_on_which_the_server_spoke_or_closed_is_given_up(said: bytes) -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 200
+        if said:
+            fake.writers[0].write(said)
+        else:
+            fake.writers[0].close()
+        silence = client._idle[0]._silence
+        assert silence is not None
+        await asyncio.wait({silence})
+        assert (await client.post(BODY)).status == 503
+        assert fake.connections == 2
+        assert len(fake.received) == 2
+
+    talk(scenario, Answer(), Answer(503))
+
+
+def test_a_connection_that_was_idle_for_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        await client.post(BODY)
+        await client.post(BODY)
+        assert fake.connections == 2
+
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.0)
+    talk(scenario)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(BODY)).status == 307
+        assert len(fake.received) == 1
+
+    talk(scenario, Answer(307, headers=(("Location", "/elsewhere"),)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Fault.HANG, "no whole answer within 0.2 s"),
+        (Fault.DEAF, "no whole answer within 0.2 s"),
+        (Fault.CLOSE, "closed the connection without an answer"),
+        (Fault.GARBAGE, "what answers is no HTTP server"),
+        (Fault.CUT, "what answers is no HTTP server"),
+        (Fault.ENDLESS, "the answer is longer than 65536 bytes"),
+    ],
+)
+def test_each_fault_is_told_in_words_and_within_its_limit(fault: Fault, told: str) -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        reason = await reason_of(client, b"x" * 5_000_000)
+        assert told in reason
+        assert reason.startswith(f"127.0.0.1:{fake.port}: ")
+        assert reason.isprintable()
+        assert not client.connected
+
+    talk(
+        scenario,
+        fault,
+        request_seconds=0.2 if fault in {Fault.HANG, Fault.DEAF} else 10.0,
+        answer_limit=65536,
+    )
+
+
+@pytest.mark.parametrize("fault", [Fault.EARLY, Fault.SLAM])
+@pytest.mark.parametrize("size", [100_000, 20_000_000])
+def test_an_answer_that_comes_before_the_request_is_sent_is_read(fault: Fault, size: int) -> None:
+    """Or a batch that is too large would be sent again and again, and never be split."""
+
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        assert (await client.post(b"x" * size)).status == 413
+        assert fake.connections == 1
+
+    talk(scenario, fault, Answer())
+
+
+def test_nobody_listens() -> None:
+    async def scenario() -> None:
+        async with fake_http() as fake:
+            url = fake.url
+        client = HttpClient(HttpUrl.parse(url))
+        assert "refused" in await reason_of(client)
+        await client.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_tls_client_tells_that_a_plain_server_is_no_tls_server() -> None:
+    async def scenario() -> None:
+        async with fake_http(Fault.GARBAGE) as fake:
+            url = fake.url.replace("http:", "https:")
+            client = HttpClient(HttpUrl.parse(url), request_seconds=5)
+            reason = await reason_of(client)
+            assert "does not speak TLS" in reason or "within the handshake" in reason
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_what_a_server_repeats_of_a_secret_is_blotted_out() -> None:
+    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
+        answer = await client.post(BODY)
+        assert fake.received[0].headers["authorization"] == TOKEN
+        told = client.excerpt(answer)
+        assert "5f4dcc3b" not in told
+        assert told.startswith("HTTP 403: no such token: *** *** \\x1b[2J")
+        assert told.isprintable()
+        assert len(told) < 230
+
+    text = f"no such token:\n {TOKEN} {TOKEN.split()[1]} \x1b[2J".encode() + b"\xff" * 4000
+    talk(scenario, Answer(403, text))

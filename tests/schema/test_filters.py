@@ -1,0 +1,107 @@
+"""Filters mean what they mean for docker events: the same key is or, different keys are and."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.schema.filters import KEYS, VALUE_MAX, event_type, parse
+from tests.api.sample_agent import WEB, line
+
+DOCUMENT = json.loads(line(1)) | {
+    "initiator": {"user": {"uid": 0, "name": "root", "auid": 1000, "auid_name": "alice"}},
+    "orchestrator": {"pod": "web-0", "namespace": "shop"},
+}
+DOCUMENT["container"]["image"] = {"name": "host:5000/team/nginx:1.25", "id": "sha256:abcd"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (["container=web"], True),
+        (["container=we"], False),
+        ([f"container={WEB[:3]}"], True),
+        (["name=web"], True),
+        (["name=w*"], True),
+        (["name=w?"], False),
+        (["name=w[de]b"], True),
+        (["image=host:5000/team/nginx:1.25"], True),
+        (["image=host:5000/team/nginx"], True),
+        (["image=*nginx*"], True),
+        (["image=nginx"], False),
+        (["image=abc"], True),
+        (["image=sha256:ab"], True),
+        (["label=tier"], True),
+        (["label=tier=front"], True),
+        (["label=tier=back"], False),
+        (["label=other"], False),
+        (["runtime=docker"], True),
+        (["runtime=runc"], True),
+        (["kind=first"], True),
+        (["trigger=user_command"], True),
+        (["user=alice"], True),
+        (["user=root"], True),
+        (["user=1000"], True),
+        (["user=1001"], False),
+        (["pod=web-0", "namespace=shop"], True),
+        (["name=web", "name=db"], True),
+        (["name=web", "runtime=podman"], False),
+        (["type=start"], True),
+        (["type=stop"], False),
+    ],
+    ids=str,
+)
+def test_what_fits(filters: list[str], expected: bool) -> None:  # noqa: FBT001 - a table's column
+    assert parse(filters).matcher()(DOCUMENT) is expected
+
+
+@pytest.mark.parametrize("text", ["", "=", "name", "name=", "=x", "nope=1", "kind=x", "type=x"])
+def test_what_is_no_filter(text: str) -> None:
+    with pytest.raises(ValueError, match=r"filter|kind|type"):
+        parse([text])
+
+
+def test_a_long_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        parse(["name=" + "x" * (VALUE_MAX + 1)])
+
+
+def test_types_are_taken_with_and_without_their_prefix() -> None:
+    assert event_type("start") == event_type("container.start") == "container.start"
+    assert parse([], ["stop,gap", "alert"]).types == {"container.stop", "gap", "alert"}
+
+
+SCALARS = st.none() | st.integers() | st.text(max_size=5) | st.booleans()
+ODD = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+NAMES = ("type", "container", "start", "initiator", "orchestrator")
+
+
+@given(
+    st.lists(
+        st.builds("{}={}".format, st.sampled_from(KEYS), st.text(min_size=1, max_size=20)),
+        max_size=3,
+    ),
+    st.dictionaries(st.sampled_from(NAMES), ODD),
+)
+def test_any_filter_is_refused_or_looks_at_any_document(
+    filters: list[str], document: dict[str, object]
+) -> None:
+    try:
+        matches = parse(filters).matcher()
+    except ValueError:
+        return
+    assert matches(document) in {True, False}
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_filter_or_is_refused(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert parse([text])
