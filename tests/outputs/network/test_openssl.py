@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 sys.modules["ssl"] = None
 import asyncio
-from sensor.outputs import tls
+from sensor.outputs.network import tls
 
 async def main():
     async def greet(reader, writer):
