@@ -1,0 +1,207 @@
+"""HTTP/2 (RFC 9113) in both directions: gRPC's calls, and Docker's API with prior knowledge.
+
+gRPC over HTTP/2 (grpc/doc/PROTOCOL-HTTP2.md): a request is HEADERS with ``:path``, then DATA with a
+prefix of five bytes. A unary answer is HEADERS, DATA, and HEADERS with ``grpc-status``; an error is
+one HEADERS frame that ends the stream. Engines are Go programs, whose servers send a message only
+with status 0: where the status stands in an unknown part of the dynamic table, the shape decides.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.correlate.engine_api.calls import Action, Outcome
+from sensor.correlate.engine_api.http2_frames import Blocks, ids_in
+from sensor.correlate.engine_api.messages import Named, Request, answered_id, is_complete, read
+from sensor.correlate.engine_api.methods import http_method, is_rpc, rpc_method
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.correlate.engine_api.header_block import HeaderField
+    from sensor.correlate.engine_api.methods import RpcMethod
+
+STREAMS_MAX = 256
+"""Streams of one connection whose request or answer is still incomplete; the oldest is ended."""
+
+MESSAGE_MAX = 1024
+"""Bytes of a message that are read."""
+
+ANSWER_MAX = 256
+"""Bytes of an answer's message that are read."""
+
+_PREFIX = 5
+_FINAL, _MULTIPLE, _NOT_MODIFIED = 200, 300, 304
+
+
+@dataclass(slots=True)
+class _Request:
+    method: str | None
+    rpc: RpcMethod | None
+    message: bytearray = field(default_factory=bytearray)
+
+
+class Requests(Blocks):
+    """The client's direction."""
+
+    def __init__(self, found: Callable[[Request], None]) -> None:
+        super().__init__()
+        self._found = found
+        self._waiting: OrderedDict[int, _Request] = OrderedDict()
+
+    def headers(self, stream: int, fields: list[HeaderField], *, ends: bool) -> None:
+        """Take a request's headers."""
+        if stream in self._waiting:
+            # Trailers of a request.
+            self.ended(stream)
+            return
+        path, verb = _value(fields, ":path"), _value(fields, ":method")
+        if path is not None and not is_rpc(path):
+            http = http_method(verb or "", path)
+            named = Named(http.action, http.targets)
+            self._found(Request(stream, http.method, named, rpc=False))
+            return
+        rpc = rpc_method(path[1:]) if path is not None else None
+        request = _Request(path[1:] if path is not None else None, rpc)
+        if ends or (rpc is not None and is_complete(rpc, b"")):
+            self._emit(stream, request)
+            return
+        self._waiting[stream] = request
+        if len(self._waiting) > STREAMS_MAX:
+            self._emit(*self._waiting.popitem(last=False))
+
+    def data(self, stream: int, data: bytes) -> None:
+        """Take bytes of a request's message."""
+        request = self._waiting.get(stream)
+        if request is None:
+            return
+        request.message += data[: MESSAGE_MAX - len(request.message)]
+        message = request.message
+        whole = len(message) >= _PREFIX and len(message) >= _PREFIX + _length(message)
+        named = request.rpc is not None and is_complete(request.rpc, bytes(message[_PREFIX:]))
+        if whole or named or len(message) >= MESSAGE_MAX:
+            self.ended(stream)
+
+    def ended(self, stream: int) -> None:
+        """Report a request with what is known of it."""
+        request = self._waiting.pop(stream, None)
+        if request is not None:
+            self._emit(stream, request)
+
+    def flush(self) -> None:
+        """Report all requests that wait for more bytes."""
+        while self._waiting:
+            self._emit(*self._waiting.popitem(last=False))
+
+    def _emit(self, stream: int, request: _Request) -> None:
+        message = bytes(request.message)
+        plain = message[_PREFIX : _PREFIX + _length(message)] if message[:1] == b"\0" else b""
+        if request.rpc is None:
+            named = Named(Action.UNKNOWN, ids_in(plain))
+        else:
+            named = read(request.rpc, plain)
+        self._found(Request(stream, request.method, named))
+
+
+@dataclass(slots=True)
+class _Answer:
+    started: bool = False
+    message: bytearray = field(default_factory=bytearray)
+
+
+class Answers(Blocks):
+    """The engine's direction.
+
+    ``is_rpc_call`` says of a stream whether its call is gRPC, None for a stream without a call.
+    ``found`` takes the stream, the outcome, the status and the id that the answer gives.
+    """
+
+    def __init__(
+        self,
+        is_rpc_call: Callable[[int], bool | None],
+        found: Callable[[int, Outcome, int | None, str | None], None],
+    ) -> None:
+        super().__init__()
+        self._is_rpc = is_rpc_call
+        self._found = found
+        self._open: OrderedDict[int, _Answer] = OrderedDict()
+
+    def headers(self, stream: int, fields: list[HeaderField], *, ends: bool) -> None:
+        """Take an answer's headers or trailers."""
+        rpc = self._is_rpc(stream)
+        if rpc is None:
+            return
+        status = _digits(_value(fields, ":status"))
+        code = _digits(_value(fields, "grpc-status"))
+        if not rpc:
+            if status is None or status >= _FINAL:
+                self._found(stream, http_outcome(status), status, None)
+            return
+        answer = self._open.get(stream) or _Answer()
+        if code is not None:
+            self._finish(stream, Outcome.REFUSED if code else Outcome.ACCEPTED, code)
+        elif status is not None and status >= _MULTIPLE:
+            self._finish(stream, Outcome.REFUSED, None)
+        elif ends and not answer.started:
+            # One frame alone is an error: an answer without one has a message.
+            self._finish(stream, Outcome.REFUSED, None)
+        elif ends:
+            self._finish(stream, Outcome.ACCEPTED if answer.message else Outcome.UNKNOWN, None)
+        else:
+            answer.started = True
+            self._open[stream] = answer
+            if len(self._open) > STREAMS_MAX:
+                self._open.popitem(last=False)
+
+    def data(self, stream: int, data: bytes) -> None:
+        """Take bytes of an answer's message."""
+        answer = self._open.get(stream)
+        if answer is None and self._is_rpc(stream):
+            # The headers were missed; a message is an answer without an error all the same.
+            answer = self._open.setdefault(stream, _Answer(started=True))
+        if answer is not None:
+            answer.message += data[: ANSWER_MAX - len(answer.message)]
+
+    def ended(self, stream: int) -> None:
+        """Decide by what is known, since the trailers cannot be."""
+        answer = self._open.get(stream)
+        if answer is not None and answer.message:
+            self._finish(stream, Outcome.ACCEPTED, None)
+
+    def flush(self) -> None:
+        """Decide all answers of which a message was seen."""
+        for stream in list(self._open):
+            self.ended(stream)
+        self._open.clear()
+
+    def _finish(self, stream: int, outcome: Outcome, code: int | None) -> None:
+        answer = self._open.pop(stream, None)
+        message = bytes(answer.message) if answer is not None else b""
+        plain = message[_PREFIX : _PREFIX + _length(message)] if message[:1] == b"\0" else b""
+        made = answered_id(plain) if outcome is Outcome.ACCEPTED else None
+        self._found(stream, outcome, code, made)
+
+
+def http_outcome(status: int | None) -> Outcome:
+    """Return what an HTTP status means for a request to change a container's state."""
+    if status is None:
+        return Outcome.UNKNOWN
+    if status == _NOT_MODIFIED:
+        return Outcome.UNCHANGED
+    return Outcome.ACCEPTED if status < _MULTIPLE else Outcome.REFUSED
+
+
+def _length(message: bytes | bytearray) -> int:
+    return int.from_bytes(message[1:_PREFIX])
+
+
+def _value(fields: list[HeaderField], name: str) -> str | None:
+    return next((one.value for one in fields if one.name == name), None)
+
+
+def _digits(text: str | None) -> int | None:
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 3:  # noqa: PLR2004
+        return None
+    return int(text)

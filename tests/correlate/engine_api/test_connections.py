@@ -1,0 +1,66 @@
+"""The table of connections and its shares."""
+
+from __future__ import annotations
+
+import time
+
+from sensor.correlate.engine_api.calls import Action, Segment
+from sensor.correlate.engine_api.connections import CONNECTIONS_MAX, SHARE_MAX, EngineCalls
+
+START = b"POST /containers/web/start HTTP/1.1\r\n\r\n"
+
+
+def sent(calls: EngineCalls, connection: int, owner: str, data: bytes, offset: int = 0) -> Action:
+    (call,) = calls.sent(connection, owner, Segment(1, offset, data))
+    return call.action
+
+
+def test_an_owner_with_many_connections_loses_its_own_oldest() -> None:
+    calls = EngineCalls()
+    sent(calls, 1, "root", START)
+    for connection in range(2, SHARE_MAX + 12):
+        sent(calls, connection, "mallory", START)
+    assert calls.forgotten == 10
+    (answer,) = calls.answered(1, Segment(2, 0, b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert answer.number == 1
+    assert calls.answered(2, Segment(2, 0, b"HTTP/1.1 204 No Content\r\n\r\n")) == ()
+
+
+def test_many_owners_take_from_the_one_with_the_most() -> None:
+    calls = EngineCalls()
+    owners = CONNECTIONS_MAX // 8
+    connection = 0
+    for owner in range(owners):
+        for _ in range(8):
+            connection += 1
+            sent(calls, connection, f"user {owner}", START)
+    assert calls.forgotten == 0
+    for _ in range(8):
+        connection += 1
+        sent(calls, connection, "greedy", START)
+    assert calls.forgotten == 8
+
+
+def test_a_number_that_is_used_again_is_another_connection() -> None:
+    calls = EngineCalls()
+    assert sent(calls, 1, "root", START) is Action.START
+    calls.closed(1)
+    assert sent(calls, 1, "mallory", START) is Action.START
+    calls.closed(1)
+    calls.closed(1)
+    assert calls.answered(1, Segment(2, 0, b"HTTP/1.1 204 No Content\r\n\r\n")) == ()
+
+
+def test_the_cost_of_a_connection_is_linear_in_its_bytes() -> None:
+    def seconds(count: int, data: bytes) -> float:
+        best = 10.0
+        for _ in range(3):
+            calls = EngineCalls()
+            begin = time.perf_counter()
+            for index in range(count):
+                calls.sent(1, "x", Segment(1, index * len(data), data))
+            best = min(best, time.perf_counter() - begin)
+        return best
+
+    for data in (b"A" * 512, b"GET / HTTP/1.1\r\nx:y\r\n\r\n", b"x: y\r\n" * 80):
+        assert seconds(800, data) <= max(10 * seconds(200, data), 0.05)
