@@ -28,7 +28,7 @@
 #define USER_COMMANDS_PER_SECOND 2048
 #define USER_GUESSES_PER_SECOND 256
 #define CAUSES_WINDOW (10 * CLOCK_SECOND) /* in which what caused a start may have happened */
-#define LOOKED_FOR CLOCK_SECOND /* the agent looks several times in as long, sensor/agent/ring_reader.py */
+#define LOOKED_FOR CLOCK_SECOND /* ring_reader.py polls several times in as long */
 #define VERB_WITHIN 512
 #define WORD_CREATE 0x0063726561746500ULL /* "\0create\0" */
 #define WORD_RESTORE 0x726573746f726500ULL /* "restore\0" */
