@@ -24,18 +24,26 @@ from sensor.correlate.inventory import Inventory
 from sensor.correlate.lifecycle import Lifecycle
 from sensor.correlate.party import PartyFactory
 from sensor.correlate.places import Places
+from sensor.correlate.sensor_health import SensorHealth
 from sensor.correlate.starts import StartReporter
 from sensor.model.events import Event, Gap
 from sensor.model.observations import (
     AccountsRead,
+    AgentAbsent,
+    AgentStalled,
+    ApiAnswer,
     ApiConnect,
+    ApiHop,
     ApiRequest,
     AuditExec,
     AuditLoss,
     CgroupBirth,
+    CgroupFrozen,
+    ClockStepped,
     ClockSynced,
     CommandExec,
     CommandExit,
+    ConnectionClosed,
     ContainerDescribed,
     EngineEvent,
     EngineLoss,
@@ -51,6 +59,8 @@ from sensor.model.observations import (
     Observation,
     OutputLoss,
     ProbesAttached,
+    ProbesLost,
+    ProbesRestored,
     SourceChanged,
     StoreLoss,
 )
@@ -128,6 +138,7 @@ class Correlator:
         self._inventory = Inventory(
             self._clock, self._factory, self.table, self._lifecycle, ends, emit
         )
+        self._health = SensorHealth(self._factory, emit)
         self._handlers: dict[type, Callable[[Observation], None]] = {}
         self._register()
 
@@ -156,6 +167,14 @@ class Correlator:
         self._on(Heartbeat, self._inventory.on_heartbeat)
         self._on(InventoryTaken, self._inventory.on_inventory)
         self._on(KnowledgeRestored, self._inventory.on_knowledge)
+        self._on(ProbesLost, self._health.on_lost)
+        self._on(ProbesRestored, self._health.on_restored)
+        self._on(AgentStalled, self._health.on_stalled)
+        self._on(AgentAbsent, self._health.on_absent)
+        self._on(ClockStepped, self._health.on_stepped)
+        # Recorded in captures, and not used by any rule yet.
+        for kind in (ApiAnswer, ApiHop, CgroupFrozen, ConnectionClosed):
+            self._handlers[kind] = _ignore
 
     def _on(self, kind: type[_Kind], handler: Callable[[_Kind], None]) -> None:
         self._handlers[kind] = cast("Callable[[Observation], None]", handler)
@@ -311,6 +330,10 @@ class Correlator:
             lost=loss.lost,
         )
         self._emit(self._factory.gap(gap))
+
+
+def _ignore(_: Observation) -> None:
+    """Take what no rule looks at."""
 
 
 _NOTHING = Outcome((), ())

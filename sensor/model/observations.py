@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sensor.model.container import Description
-from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts, ProcessKey
+from sensor.model.process import Ancestor, CgroupPaths, Namespaces, ProcessFacts, ProcessKey
 from sensor.model.vocabulary import ContainerId, Lineage, Role, Witness
 
 
@@ -43,6 +43,8 @@ class InitExec:
     """The runtime, supervisor or cgroup maker that the process descends from."""
     causes_lost: bool = False
     """Some commands, connects or requests of the seconds before were held back or dropped."""
+    namespaces: Namespaces | None = None
+    """As of its execve; None in older captures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +123,15 @@ class Caller:
     cwd: str | None = None
     cgroup: CgroupPaths | None = None
     ancestors: tuple[Ancestor, ...] = ()
+    euid: int | None = None
+    """Effective uid, as the first user namespace numbers it."""
+    user_ns: int | None = None
+    """Inode number of its user namespace."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiConnect:
-    """A process connected to a socket that an engine listens on."""
+    """A process connected to a socket that an engine listens on, and was let in."""
 
     time: int
     witness: Witness
@@ -137,18 +143,95 @@ class ApiConnect:
     """The listener's path as the caller wrote it: ``/run/docker.sock`` or ``/var/run/…``."""
     mnt_ns: int | None = None
     """The caller's mount namespace, in which the path holds; None when it is the listener's own."""
+    connection: int | None = None
+    """Names the pair of sockets while it lives. Where it is set, the connection's requests are
+    searched from their first byte, and those that may start something are reported."""
+    confirmed: bool = True
+    """False where the host lets no program see whether a connect was let in."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """The first bytes that a process sent to an engine's socket in one call."""
+    """The first bytes of one write to an engine's socket, of a request that may start something.
+
+    What a client writes before the engine answers follows as further requests of the same
+    connection. Requests that cannot start anything are not reported.
+    """
 
     time: int
     ref: str
     caller: Caller
     socket: str
     payload: bytes
+    """At most 512 bytes; none where the engine took them before they could be read."""
+    connection: int | None = None
+    offset: int | None = None
+    """Of the payload in what the client sent since it connected; None where that is unknown."""
+    length: int | None = None
+    """Bytes of the write; more than the payload has when it was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """The first bytes of one write of an engine to a client whose requests were reported.
+
+    HTTP/1: the four writes after a request at most, so its status line. gRPC and ttrpc: the eight
+    writes after each of the client's.
+    """
+
+    time: int
+    ref: str
+    connection: int
+    socket: str
+    payload: bytes
     """At most 512 bytes."""
+    offset: int | None = None
+    """Of the payload in what the engine sent on this connection."""
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClosed:
+    """A connection whose requests were reported was closed by either end.
+
+    Only hosts that allow fentry report it.
+    """
+
+    time: int
+    ref: str
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiHop:
+    """A process that talks to an engine passes on what another process of this node sends it.
+
+    ``caller`` is connected to ``address``, where ``relay`` (or a process above it) listens.
+    """
+
+    time: int
+    witness: Witness
+    """KERNEL: the connect was seen. PROCFS: the pair of sockets was found."""
+    ref: str
+    relay: ProcessKey
+    caller: Caller
+    address: str
+    """``tcp:127.0.0.1:2375``, or the path of a unix socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupFrozen:
+    """A cgroup of the v2 hierarchy, or of the v1 freezer, was frozen or thawed."""
+
+    time: int
+    ref: str
+    path: str
+    """Absolute from the hierarchy's root."""
+    frozen: bool
+    settled: bool
+    """The kernel says that all of its tasks are; else a process asked for it."""
+    process: ProcessKey | None
+    """Who asked; of a settled one a task of the cgroup, or who asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +377,56 @@ class ProbesAttached:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbesLost:
+    """Something that the probes need was taken away: until ``ProbesRestored`` they may be blind."""
+
+    time: int
+    since: int
+    """When all of it was seen last."""
+    programs: tuple[str, ...]
+    """Programs that are detached, whose pins are gone, or that others replaced."""
+    reason: str
+    blind: bool = True
+    """False when they went on recording: only what the next agent needs was gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbesRestored:
+    """The probes report again from ``time`` on."""
+
+    time: int
+    since: int
+    """When they were lost, at the earliest."""
+    programs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStalled:
+    """The agent did not run between ``since`` and ``time``: stopped by a signal, or starved."""
+
+    time: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAbsent:
+    """No agent ran between ``since`` and ``time``; the next one reports it."""
+
+    time: int
+    since: int
+    recording: bool
+    """The probes were attached all the time: what happened is read now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The wall clock was set: by ``step`` ns, forward or (negative) back."""
+
+    time: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerDescribed:
     """The identity worker's answer to a :class:`DescribeRequest`."""
 
@@ -364,6 +497,10 @@ Observation = (
     | CgroupBirth
     | ApiConnect
     | ApiRequest
+    | ApiAnswer
+    | ConnectionClosed
+    | ApiHop
+    | CgroupFrozen
     | AuditExec
     | AuditLoss
     | EngineEvent
@@ -376,6 +513,11 @@ Observation = (
     | StoreLoss
     | Heartbeat
     | ProbesAttached
+    | ProbesLost
+    | ProbesRestored
+    | AgentStalled
+    | AgentAbsent
+    | ClockStepped
     | ContainerDescribed
     | InventoryTaken
     | KnowledgeRestored

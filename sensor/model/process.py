@@ -51,6 +51,22 @@ class CgroupPaths:
 
 
 @dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Inode numbers of a process's namespaces, as in /proc/PID/ns; None where unknown.
+
+    One that is equal to the host's is shared with the host.
+    """
+
+    mnt: int | None
+    pid: int | None
+    net: int | None
+    ipc: int | None
+    uts: int | None
+    user: int | None
+    cgroup: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessFacts:
     """What the kernel says of a process at the moment of a record."""
 
@@ -69,3 +85,7 @@ class ProcessFacts:
     cgroup_ns: int
     cgroup: CgroupPaths
     ancestors: tuple[Ancestor, ...]
+    euid: int | None = None
+    """Effective uid, as the first user namespace numbers it; None in older captures."""
+    user_ns: int | None = None
+    """Inode number of its user namespace."""

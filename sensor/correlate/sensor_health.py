@@ -1,0 +1,73 @@
+"""What the sensor reports of its own absence: lost probes, an agent that did not run, the clock.
+
+Each is a ``gap`` that says from when to when something may be missing. What an operator has to
+act on is a ``sensor`` event as well, with an action of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.model.events import Gap, SensorNote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.correlate.events import EventFactory, Output
+    from sensor.model.observations import (
+        AgentAbsent,
+        AgentStalled,
+        ClockStepped,
+        ProbesLost,
+        ProbesRestored,
+    )
+
+PROGRAMS_NAMED = 16
+"""Programs that a reason lists."""
+
+_NS_PER_SECOND = 1_000_000_000
+
+
+class SensorHealth:
+    """Makes the events; keeps nothing."""
+
+    def __init__(self, factory: EventFactory, emit: Callable[[Output], None]) -> None:
+        self._factory = factory
+        self._emit = emit
+
+    def on_lost(self, lost: ProbesLost) -> None:
+        """Report at once: an intruder who switches the probes off may end the agent next."""
+        self._note("probes_lost", lost.time)
+        names = ", ".join(lost.programs[:PROGRAMS_NAMED])
+        reason = f"{lost.reason}: {names}" if names else lost.reason
+        self._emit(self._factory.gap(Gap("kernel", reason, lost.since, lost.time)))
+
+    def on_restored(self, restored: ProbesRestored) -> None:
+        """Report until when the probes may have been blind."""
+        self._note("probes_restored", restored.time)
+        reason = "probes were attached again: what happened meanwhile may be missing"
+        self._emit(self._factory.gap(Gap("kernel", reason, restored.since, restored.time)))
+
+    def on_stalled(self, stalled: AgentStalled) -> None:
+        """Report that nothing was read for a while; the probes went on recording."""
+        self._note("stalled", stalled.time)
+        seconds = (stalled.time - stalled.since) / _NS_PER_SECOND
+        reason = f"the agent did not run for {seconds:.0f} s: stopped by a signal, or starved"
+        self._emit(self._factory.gap(Gap("agent", reason, stalled.since, stalled.time)))
+
+    def on_absent(self, absent: AgentAbsent) -> None:
+        """Report how long no agent ran."""
+        seconds = (absent.time - absent.since) / _NS_PER_SECOND
+        meanwhile = "the probes recorded meanwhile" if absent.recording else "no probes recorded"
+        reason = f"no agent ran for {seconds:.0f} s; {meanwhile}"
+        self._emit(self._factory.gap(Gap("agent", reason, absent.since, absent.time)))
+
+    def on_stepped(self, stepped: ClockStepped) -> None:
+        """Report that times before and after do not compare."""
+        self._note("clock_stepped", stepped.time)
+        seconds = stepped.step / _NS_PER_SECOND
+        reason = f"the wall clock was set by {seconds:+.3f} s"
+        self._emit(self._factory.gap(Gap("clock", reason, stepped.time, stepped.time)))
+
+    def _note(self, action: str, time: int) -> None:
+        self._emit(self._factory.sensor(time, SensorNote(action)))

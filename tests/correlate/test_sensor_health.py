@@ -1,0 +1,62 @@
+"""The sensor's own absence becomes events that say from when to when something may be missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensor.model.events import Event
+from sensor.model.observations import (
+    AgentAbsent,
+    AgentStalled,
+    ClockStepped,
+    Observation,
+    ProbesLost,
+    ProbesRestored,
+)
+from sensor.model.vocabulary import EventType
+from tests.correlate.scenario import Core
+
+SECOND = 1_000_000_000
+LOST = ProbesLost(9 * SECOND, 7 * SECOND, ("on_exec", "on_fork"), "pins are gone")
+
+
+def reported(observation: Observation) -> tuple[list[str], list[tuple[str, int, int, str]]]:
+    """Actions of the sensor events, and source, span and reason of the gaps."""
+    events: list[Event] = Core().feed([observation])
+    actions = [event.sensor.action for event in events if event.sensor is not None]
+    gaps = [
+        (event.gap.source, event.gap.since, event.gap.until, event.gap.reason)
+        for event in events
+        if event.gap is not None
+    ]
+    assert {event.type for event in events} <= {EventType.SENSOR, EventType.GAP}
+    return actions, gaps
+
+
+def test_lost_probes_are_a_gap_that_names_them() -> None:
+    actions, gaps = reported(LOST)
+    assert actions == ["probes_lost"]
+    assert gaps == [("kernel", 7 * SECOND, 9 * SECOND, "pins are gone: on_exec, on_fork")]
+
+
+def test_restored_probes_end_the_gap() -> None:
+    actions, (gap,) = reported(ProbesRestored(12 * SECOND, 7 * SECOND, ("on_exec",)))
+    assert actions == ["probes_restored"]
+    assert gap[:3] == ("kernel", 7 * SECOND, 12 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("observation", "action", "source", "text"),
+    [
+        (AgentStalled(70 * SECOND, 10 * SECOND), ["stalled"], "agent", "did not run for 60 s"),
+        (AgentAbsent(70 * SECOND, 10 * SECOND, recording=True), [], "agent", "the probes recorded"),
+        (AgentAbsent(70 * SECOND, 10 * SECOND, recording=False), [], "agent", "no probes"),
+        (ClockStepped(70 * SECOND, -3600 * SECOND), ["clock_stepped"], "clock", "-3600.000 s"),
+    ],
+)
+def test_each_absence_says_how_long_it_was(
+    observation: Observation, action: list[str], source: str, text: str
+) -> None:
+    actions, ((gap_source, _, until, reason),) = reported(observation)
+    assert (actions, gap_source, until) == (action, source, 70 * SECOND)
+    assert text in reason
