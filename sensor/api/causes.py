@@ -2,9 +2,9 @@
 
     login ─▶ ancestors ─▶ initiator ─▶ API ─▶ engine ─▶ supervisor ─▶ runtime ─▶ init
 
-Each step says how sure it is and which evidence of the event speaks for it. A step that no witness
-told of, but that the engine never leaves out, is ``inferred`` and has no evidence. What the event
-does not tell is no step at all. Pure: a document of schema ``castoff.event/1`` goes in.
+Each step has its confidence and the evidence of the event that supports it. A step that no source
+reported, but that the engine never leaves out, is ``inferred`` and has no evidence. What the event
+does not hold makes no step. Pure: a document of schema ``castoff.event/1`` goes in.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PODS = "pod annotations"
 _TRIGGERS = {
     "restart_policy": "its restart policy",
     "engine_boot": "the engine's own start",
-    "unknown": "nobody known",
+    "unknown": "unknown",
 }
 
 

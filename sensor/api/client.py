@@ -45,16 +45,16 @@ class SocketForbidden(PermissionMissing):
 class RequestRefused(CastoffError):
     """The agent answered, and what was asked for makes no sense or does not exist.
 
-    ``status`` is the answer's, ``told`` its document.
+    ``status`` is the answer's, ``answer`` its document.
     """
 
     exit_code = 1
 
-    def __init__(self, status: HTTPStatus, told: dict[str, Any]) -> None:
-        problem = str(told.get("error") or status.phrase)[:REASON_LIMIT]
+    def __init__(self, status: HTTPStatus, answer: dict[str, Any]) -> None:
+        problem = str(answer.get("error") or status.phrase)[:REASON_LIMIT]
         super().__init__(problem, _FIXES.get(status, "see castoff --help"))
         self.status = status
-        self.told = told
+        self.answer = answer
 
 
 _FIXES = {
@@ -89,22 +89,22 @@ class AgentClient:
     def document(self, target: str) -> dict[str, Any]:
         """Return the JSON document of a resource."""
         try:
-            told = json.loads(self.get(target))
+            answer = json.loads(self.get(target))
         except ValueError as error:
             raise self._strange(str(error)) from error
-        if not isinstance(told, dict):
+        if not isinstance(answer, dict):
             raise self._strange(f"{target} is no document")
-        return told
+        return answer
 
-    def told(self, target: str) -> dict[str, Any]:
+    def post(self, target: str) -> dict[str, Any]:
         """Tell the agent something, with POST, and return its answer."""
         try:
-            told = json.loads(self.get(target, method="POST"))
+            answer = json.loads(self.get(target, method="POST"))
         except ValueError as error:
             raise self._strange(str(error)) from error
-        if not isinstance(told, dict):
+        if not isinstance(answer, dict):
             raise self._strange(f"{target} is no document")
-        return told
+        return answer
 
     def get(self, target: str, method: str = "GET") -> bytes:
         """Return the body of a resource."""
@@ -174,12 +174,12 @@ class AgentClient:
             if method != "GET":
                 raise SocketForbidden(f"{self._path}: only root may do that", "run as root")
             raise self._forbidden()
-        told: object = None
+        answer: object = None
         if head in _REFUSALS:
             with contextlib.suppress(ValueError):
-                told = json.loads(b"".join(exchange.chunks())[:ANSWER_LIMIT])
-        if isinstance(told, dict):
-            raise RequestRefused(head, told)
+                answer = json.loads(b"".join(exchange.chunks())[:ANSWER_LIMIT])
+        if isinstance(answer, dict):
+            raise RequestRefused(head, answer)
         raise self._strange(f"answered {target} with {head.value} {exchange.reason}")
 
     def _strange(self, what: str) -> AgentUnreachable:

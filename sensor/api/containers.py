@@ -2,7 +2,7 @@
 
 A reference means, in this order: the whole id, the whole name, the beginning of an id or a name.
 Several containers may have had one name, so that the one which runs is meant. What still fits
-several is ambiguous, and all of them are told.
+several is ambiguous: the answer lists all of them.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def find(containers: Sequence[ContainerView], reference: str) -> list[ContainerV
 
 def ambiguous(reference: str, found: Sequence[tuple[str, str | None]]) -> Response:
     """Return the answer for a reference that fits several containers, by id and name."""
-    told = {
+    answer = {
         "error": f"{reference!r} may be {len(found)} containers",
         "candidates": [{"id": id_, "name": name} for id_, name in found[:CANDIDATES_MAX]],
     }
-    return as_json(told, HTTPStatus.CONFLICT)
+    return as_json(answer, HTTPStatus.CONFLICT)
 
 
 def unknown(reason: str) -> Response:
@@ -54,9 +54,9 @@ def unknown(reason: str) -> Response:
     return as_json({"error": reason}, HTTPStatus.NOT_FOUND)
 
 
-def as_json(told: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def as_json(answer: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Return an answer with a document on one line of ASCII."""
-    return Response(status, encode(told))
+    return Response(status, encode(answer))
 
 
 class Containers:
@@ -96,9 +96,9 @@ class Containers:
             return as_json({"pid": pid, "container": None, "parents": [], "cgroup": None})
         found = [one for one in self._view.containers() if one.id == member.container]
         alive = [one for one in found if one.alive] or found
-        told = document(alive[-1]) if alive else {"id": member.container}
+        described = document(alive[-1]) if alive else {"id": member.container}
         return as_json(
-            {"pid": pid, "container": told, "parents": member.parents, "cgroup": member.cgroup}
+            {"pid": pid, "container": described, "parents": member.parents, "cgroup": member.cgroup}
         )
 
 

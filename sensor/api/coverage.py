@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 LAYERS = ("kernel", "runtime", "audit", "engine")
 ROWS_MAX = 1000
-"""Disagreements told; the newest."""
+"""The newest disagreements that an answer lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A start that some witnesses told of and others did not."""
+    """A start that some witnesses reported and others did not."""
 
     id: str
     name: str | None

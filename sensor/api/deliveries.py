@@ -6,7 +6,7 @@
 ``POST /v1/outputs/{name}/retry-dead``                ship its dead letters again
 ====================================================  ====================================
 
-Reading is for whoever may use the socket, telling is for root.
+Every user of the socket may read; only root may rewind or retry.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def listed(deliveries: Deliveries | None, query: str) -> bytes:
     return as_json({"outputs": [dataclasses.asdict(state) for state in states]}).body
 
 
-async def told(deliveries: Deliveries | None, request: Request, peer: Peer | None) -> Response:
+async def command(deliveries: Deliveries | None, request: Request, peer: Peer | None) -> Response:
     """Answer a POST to an output; raises ValueError for what makes no sense."""
     found = action_of(request.path)
     if peer is None or not peer.may_control():

@@ -97,7 +97,7 @@ class _Session:
         self._deadline = self._loop.time() + self._limits.query_seconds
 
     async def open(self) -> None:
-        """Read the first page, so that an unreadable log is told by the status."""
+        """Read the first page, so that the status reports an unreadable log."""
         if self._scan is None:
             return
         if self._query.tail is not None:
@@ -120,7 +120,7 @@ class _Session:
             self._followers.leave(self._follower)
 
     def last_words(self) -> bytes:
-        """Return what a client is told that left everything unread."""
+        """Return the last line for a client that left everything unread."""
         lost = 0 if self._follower is None else self._follower.lost or len(self._follower.take())
         return lines.gap(self._cursor(), self._time(), lost)
 

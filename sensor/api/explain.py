@@ -51,8 +51,8 @@ class Explain:
         if not starts:
             return unknown(f"no start of a container {reference!r} is in the log")
         if len(starts) > 1:
-            told = [(id_, event["container"]["name"]) for id_, (_, event) in starts.items()]
-            return ambiguous(reference, told)
+            known = [(id_, event["container"]["name"]) for id_, (_, event) in starts.items()]
+            return ambiguous(reference, known)
         sequence, event = next(iter(starts.values()))
         chain = [step.document() for step in steps(event)]
         cursor = str(Cursor(self._log.stream, sequence))

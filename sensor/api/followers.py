@@ -1,6 +1,6 @@
 """Who follows events as they come, each with a bounded queue.
 
-An event costs nothing while nobody follows: its line is not even encoded. Followers share one copy
+Without followers an event costs nothing: its line is not even encoded. Followers share one copy
 of each line. One whose queue is full is cut: what waited is thrown away and counted, and nothing is
 queued for it any more.
 """

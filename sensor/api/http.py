@@ -60,7 +60,7 @@ class Response:
 class Stream:
     """An answer that goes on: lines as they come, at most for ``seconds``.
 
-    ``last_words`` is asked for what a client is told that leaves the stream unread; ``close`` is
+    ``last_words`` gives the last line for a client that leaves the stream unread; ``close`` is
     called at the end, however it comes.
     """
 

@@ -35,8 +35,8 @@ def heartbeat(cursor: Cursor, time: str) -> bytes:
 
 def gap(cursor: Cursor, time: str, lost: int) -> bytes:
     """Say that a reader was too slow; ``cursor`` is the last event that it was sent."""
-    told = {"source": "socket", "reason": "the reader is too slow", "until": time, "lost": lost}
-    return _line("gap", cursor, gap=told)
+    gap = {"source": "socket", "reason": "the reader is too slow", "until": time, "lost": lost}
+    return _line("gap", cursor, gap=gap)
 
 
 def more(cursor: Cursor) -> bytes:

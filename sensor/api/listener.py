@@ -138,7 +138,7 @@ def regrouped(listener: Listener, group: str | None) -> Listener:
         return listener
     try:
         if _inode(listener.path) != listener.inode:
-            log.warning("%s: somebody replaced the socket, its group stays", listener.path)
+            log.warning("%s: the socket was replaced; its group stays as it is", listener.path)
             return listener
         gid = _hand_to_group(listener.path, group)
         if gid is None:
@@ -155,7 +155,7 @@ def _inode(path: Path) -> tuple[int, int]:
 
 
 def _refuse_occupied(path: Path) -> None:
-    """Make sure that nothing of worth stands at the path: only a socket that nobody answers."""
+    """Make sure that the path is free, or holds a socket on which no process listens."""
     try:
         mode = path.lstat().st_mode
     except OSError:

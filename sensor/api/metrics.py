@@ -187,8 +187,8 @@ class _Families:
         self._lines.append(f"# HELP {name} {text.translate(_ESCAPES)}")
         suffix = {"counter": "_total", "info": "_info"}.get(kind, "")
         for labels, value in samples:
-            told = ",".join(f'{key}="{_shown(text)}"' for key, text in labels)
-            braced = f"{{{told}}}" if told else ""
+            joined = ",".join(f'{key}="{_shown(text)}"' for key, text in labels)
+            braced = f"{{{joined}}}" if joined else ""
             self._lines.append(f"{name}{suffix}{braced} {float(value):.15g}")
 
     def text(self) -> bytes:

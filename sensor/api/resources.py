@@ -114,9 +114,9 @@ class Resources:
 
     async def _tell(self, request: Request, peer: Peer | None) -> Answer:
         if request.method != "POST":
-            refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource is told, with POST")
+            refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
             return Response(refusal.status, refusal.body, allow="POST")
-        return await deliveries.told(self._deliveries, request, peer)
+        return await deliveries.command(self._deliveries, request, peer)
 
     async def _of_containers(self, path: str, head: str, last: str, query: str) -> Answer:
         containers = self._containers

@@ -1,7 +1,7 @@
 """The agent's local socket: HTTP/1.1 and JSON, ``curl --unix-socket`` works.
 
-Whoever connects is checked by the credentials that the kernel gives, so a later chmod of the socket
-by somebody opens nothing. What can be asked stands in :mod:`sensor.api.resources` and, with all
+The kernel's credentials of each client are checked, so a later chmod of the socket
+opens nothing. What can be asked stands in :mod:`sensor.api.resources` and, with all
 fields, in ``openapi.json``.
 """
 
@@ -117,7 +117,7 @@ class ControlServer:
     def publish(self, sequence: int, line: Callable[[], bytes]) -> None:
         """Hand an event to those who follow, after it was given its sequence.
 
-        ``line`` encodes the event's JSON line; it is called at most once, and only when somebody
+        ``line`` encodes the event's JSON line; it is called at most once, and only when a client
         follows.
         """
         self._followers.publish(sequence, line)

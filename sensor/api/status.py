@@ -60,7 +60,7 @@ class OutputState:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryState:
-    """One output that ships the log; counts are of events since the agent began, unless told.
+    """One output that ships the log; counts are of events since the agent began, unless stated.
 
     ``lag_seconds`` is the age of the oldest event that is under way. Times are RFC 3339.
     """

@@ -13,9 +13,9 @@ import re
 _BEYOND = re.compile(r"[^\x00-\x7e]")
 
 
-def encode(told: object) -> bytes:
+def encode(document: object) -> bytes:
     """Return the document on one line."""
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return _BEYOND.sub(_escape, text).encode("ascii") + b"\n"
 
 

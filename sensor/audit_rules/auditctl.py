@@ -50,9 +50,9 @@ class Loaded:
     """``auditctl -l``, apart by owner."""
 
     ours: tuple[Rule, ...]
-    """With keys of ours, whoever loaded them."""
+    """With keys of ours, by any loader."""
     people: bool
-    """``-a never,task -F auid=unset`` is there. It bears no key: nobody can tell whose it is."""
+    """``-a never,task -F auid=unset`` is there. It bears no key, so its author is unknown."""
     foreign: tuple[str, ...]
     """All other lines."""
 

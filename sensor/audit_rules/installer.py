@@ -1,7 +1,7 @@
 """Put the rules in force and take them away, never at the host's expense.
 
 Loading goes through auditd's own tool where auditd runs and every rule in the kernel also stands in
-a file: augenrules begins with the site's ``-D`` and would wipe what somebody loaded by hand.
+a file: augenrules begins with the site's ``-D`` and would wipe rules that were loaded by hand.
 Otherwise, and for whatever that left out, each rule is added by itself.
 """
 
@@ -41,7 +41,8 @@ class Installer:
     def install(self, form: Form | None) -> Report:
         """Write the file and load the rules; ``form`` None chooses.
 
-        Raises only where the disk or the user's rights forbid it: what the kernel refuses is told.
+        Raises only where the disk or the user's rights forbid it. A refusal of the kernel is
+        reported in the result.
         """
         asked = ask(self._control)
         loaded = None if isinstance(asked, AuditctlUnusable) else asked[1]
@@ -90,7 +91,7 @@ class Installer:
         return Report(state, None, str(self._file.path), notes=tuple(notes))
 
     def _default_form(self, loaded: Loaded | None) -> Form:
-        """Keep what is installed; else people, where that blinds nobody else's rule."""
+        """Keep what is installed; else people, where that blinds no other rule."""
         installed = self._file.read()
         if installed is not None:
             return installed.form

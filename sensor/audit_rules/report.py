@@ -71,7 +71,7 @@ def notes(
     if loaded.muted:
         found.append("This host's own rule -a never,task exempts every task: nothing is recorded.")
     if not installed.intact:
-        found.append("Somebody edited the file: castoff audit-rules install writes it anew.")
+        found.append("The file was edited: castoff audit-rules install writes it anew.")
     if installed.form is Form.PEOPLE and loaded.foreign:
         found.append(
             f"The people form blinds {len(loaded.foreign)} rules of this host for tasks without a"

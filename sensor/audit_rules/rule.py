@@ -1,6 +1,6 @@
 """One audit rule: read from auditctl(8)'s syntax, compared as a value, written back.
 
-Only the rules that Castoff makes have a value; everything else on a host is somebody else's line.
+Only the rules that Castoff makes have a value; every other line on a host belongs to its author.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Installed:
     form: Form
     rules: tuple[Rule, ...]
     intact: bool
-    """False when somebody put a line into it that Castoff would not."""
+    """False when it holds a line that Castoff would not write."""
 
 
 class RulesFile:

@@ -43,7 +43,7 @@ def _lines(report: CoverageReport) -> list[str]:
 )
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
 def command(since: str, socket: Path, output: str) -> None:
-    """Count the starts of a period by the witnesses that told of them."""
+    """Count the starts of a period by the sources that reported them."""
     try:
         parse(since, time.time_ns())
     except ValueError as error:

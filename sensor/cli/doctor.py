@@ -151,7 +151,7 @@ def _disk() -> Finding:
 
 
 _AUDIT_STATES = (
-    "no rules: no cost; who used an engine's API is told by the kernel alone (6.7 and newer)",
+    "no rules: no cost; the kernel alone reports who used an engine's API (6.7 and newer)",
     "people (audit-rules install --people): those who logged in are recorded, others pay nothing",
     "all (audit-rules install --all): every task is recorded, and pays at each system call",
 )

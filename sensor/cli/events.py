@@ -39,7 +39,7 @@ STREAM = "castoff.stream/1"
 INTERRUPTED = 130
 NS = 1_000_000_000
 OLDEST = 100_000_000 * NS
-"""Unix seconds are told from other times by their nine digits and more."""
+"""Unix seconds have nine digits or more; other times do not."""
 
 Event = tuple[bytes, dict[str, Any]]
 
@@ -149,13 +149,13 @@ class Session:
         """Yield each event's line and document."""
         again = True
         while again:
-            told = 0
+            shown = 0
             again = self._follow
             for line in self._lines():
                 document = json.loads(line)
                 self._cursor = document.get("cursor", self._cursor)
                 if document.get("schema") != STREAM:
-                    told += 1
+                    shown += 1
                     self._failed = False
                     yield line, document
                 elif document["type"] in {"gap", "more"}:
@@ -165,7 +165,7 @@ class Session:
                     if self._failed:
                         raise AgentUnreachable(str(document.get("error")), "see castoff status")
                     again = self._failed = True
-            again = again or (self._tail is None and told >= ROWS)
+            again = again or (self._tail is None and shown >= ROWS)
             self._tail = None
 
     def _lines(self) -> Iterator[bytes]:
@@ -173,7 +173,7 @@ class Session:
         try:
             yield from self._client.lines(self._target(), begun)
         except RequestRefused as refused:
-            oldest = refused.told.get("oldest")
+            oldest = refused.answer.get("oldest")
             if refused.status is not HTTPStatus.GONE or self._cursor in {None, oldest}:
                 raise
             click.echo("castoff: some events are no longer kept", err=True)

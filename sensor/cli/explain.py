@@ -49,19 +49,19 @@ def command(
     """Draw the chain of causes of the last start of CONTAINER: an id, a name, or its beginning."""
     client = AgentClient(socket)
     try:
-        told = client.document(f"/v1/explain/{quote(container, safe='')}")
+        answer = client.document(f"/v1/explain/{quote(container, safe='')}")
     except RequestRefused as refused:
-        for candidate in refused.told.get("candidates", ()):
+        for candidate in refused.answer.get("candidates", ()):
             click.echo(visible(f"{candidate['id']}  {candidate['name'] or '-'}"), err=True)
         raise
     if output == "json":
-        click.echo(json.dumps(told, separators=(",", ":")))
+        click.echo(json.dumps(answer, separators=(",", ":")))
         return
     painted = coloured(colour)
     room = width(no_trunc=no_trunc)
     tree = Tree(room, painted, unicode=not plain and _unicode())
-    steps = [Step.from_document(one) for one in told["steps"]]
-    for line in (*_heading(told["event"], room), "", *tree.lines(steps)):
+    steps = [Step.from_document(one) for one in answer["steps"]]
+    for line in (*_heading(answer["event"], room), "", *tree.lines(steps)):
         click.echo(line, color=painted)
 
 

@@ -1,4 +1,4 @@
-"""Lines to a file descriptor that somebody else may be slow to read, without ever waiting for it.
+"""Lines to a file descriptor whose reader may be slow, without ever waiting for it.
 
 Rules:
 

@@ -75,11 +75,11 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
     A collector gets events that it had already: with the ids that they had.
     """
     target = f"/v1/outputs/{quote(name, safe='')}/rewind?{urlencode({'since': since})}"
-    told = AgentClient(socket).told(target)
+    answer = AgentClient(socket).post(target)
     if output == "json":
-        click.echo(json.dumps(told, separators=(",", ":")))
+        click.echo(json.dumps(answer, separators=(",", ":")))
         return
-    click.echo(f"output {name} ships {told['events']} events again")
+    click.echo(f"output {name} ships {answer['events']} events again")
 
 
 @command.command("retry-dead")
@@ -88,11 +88,11 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
 @socket_option
 def retry_dead(name: str, output: str, socket: Path) -> None:
     """Have output NAME try again the events that its collector refused for good. For root."""
-    told = AgentClient(socket).told(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
+    answer = AgentClient(socket).post(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
     if output == "json":
-        click.echo(json.dumps(told, separators=(",", ":")))
+        click.echo(json.dumps(answer, separators=(",", ":")))
         return
-    click.echo(f"output {name} tries {told['events']} dead letters again")
+    click.echo(f"output {name} tries {answer['events']} dead letters again")
 
 
 def state(one: DeliveryState) -> str:

@@ -57,7 +57,7 @@ def status(output: str) -> None:
 @command.command()
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="For its run_dir.")
 def unload(config: Path | None) -> None:
-    """Detach the probes and forget what nobody has read; refused while an agent reads them."""
+    """Detach the probes and drop unread records; refused while an agent reads them."""
     held = lock_node(Config.load(config).agent.run_dir)
     try:
         count = loader.unload()

@@ -104,15 +104,15 @@ def _run(client: AgentClient, runtime: str, where: str) -> list[Check]:
 
 def _judge(event: dict[str, Any], runtime: str) -> list[Check]:
     """Check what the event says."""
-    told = [(one["source"], one["what"]) for one in event["evidence"]]
-    kernel = any(source == "kernel" and what.startswith(_FIRST_EXEC) for source, what in told)
+    evidence = [(one["source"], one["what"]) for one in event["evidence"]]
+    kernel = any(source == "kernel" and what.startswith(_FIRST_EXEC) for source, what in evidence)
     oci_runtime = event["container"]["oci_runtime"]
-    commanded = any(what.startswith(f"{oci_runtime} ") for _, what in told)
+    commanded = any(what.startswith(f"{oci_runtime} ") for _, what in evidence)
     start, sure = event["start"], event["confidence"]
     process = (event["initiator"] or {}).get("process") or {}
     caused = any(part.rpartition("/")[2] == runtime for part in (process.get("argv") or [])[:1])
-    caller = " ".join(process.get("argv") or ["nobody"])
-    said = "; ".join(f"{source}: {what}" for source, what in told) or "no evidence"
+    caller = " ".join(process.get("argv") or ["unknown"])
+    said = "; ".join(f"{source}: {what}" for source, what in evidence) or "no evidence"
     return [
         Check("kernel saw the init", kernel, said),
         Check("runtime's command seen", commanded, str(oci_runtime)),
@@ -132,7 +132,7 @@ def _agreed(client: AgentClient, id_: str) -> Check:
         report = CoverageReport.from_json(client.get(f"/v1/coverage?since={PERIOD}"))
         missed = next((row for row in report.disagreements if row.id == id_), None)
         if missed is None:
-            return Check("witnesses agree", ok=True, detail="nobody missed it")
+            return Check("witnesses agree", ok=True, detail="no source missed it")
         if time.monotonic() >= end:
             missing = ", ".join(missed.missing)
             why = f"not {missing}: {missed.reason}"

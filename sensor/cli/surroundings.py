@@ -81,7 +81,7 @@ def scheduling(take: Callable[[], object] | None = None) -> Finding:
     try:
         (take or _take_real_time)()
     except OSError as error:
-        text = f"no real-time policy ({error.strerror}): starts are told later on a busy node"
+        text = f"no real-time policy ({error.strerror}): starts are reported later on a busy node"
         fix = "Give CAP_SYS_NICE; in a cgroup v1 with CONFIG_RT_GROUP_SCHED, cpu.rt_runtime_us too."
         return Finding("scheduling", Health.NOTE, text, fix)
     return Finding("scheduling", Health.OK, "a real-time policy is allowed (agent.realtime)")

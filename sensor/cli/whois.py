@@ -30,22 +30,22 @@ def command(pid: int, output: str, socket: Path) -> None:
 
     PID is as the agent's pid namespace numbers it, which is the host's.
     """
-    told = AgentClient(socket).document(f"/v1/whois/{pid}")
+    answer = AgentClient(socket).document(f"/v1/whois/{pid}")
     if output == "json":
-        click.echo(json.dumps(told, separators=(",", ":")))
+        click.echo(json.dumps(answer, separators=(",", ":")))
     else:
-        for line in _lines(pid, told):
+        for line in _lines(pid, answer):
             click.echo(line)
-    if told["container"] is None:
+    if answer["container"] is None:
         sys.exit(1)
 
 
-def _lines(pid: int, told: dict[str, object]) -> list[str]:
-    block = told["container"]
+def _lines(pid: int, answer: dict[str, object]) -> list[str]:
+    block = answer["container"]
     if not isinstance(block, dict):
         return [f"process {pid} belongs to no container"]
     container = ContainerView.from_document(block)
-    parents = told.get("parents")
+    parents = answer.get("parents")
     pairs = [
         ("container", container.id),
         ("name", container.name),
@@ -55,7 +55,7 @@ def _lines(pid: int, told: dict[str, object]) -> list[str]:
         ("init", None if container.pid is None else str(container.pid)),
         ("pod", "/".join(part for part in (container.namespace, container.pod) if part) or None),
         ("inside of", ", ".join(map(str, parents)) if isinstance(parents, list) else None),
-        ("cgroup", told.get("cgroup")),
+        ("cgroup", answer.get("cgroup")),
     ]
     return [f"{name:<10} {visible(_bounded(str(value)))}" for name, value in pairs if value]
 

@@ -1,4 +1,4 @@
-"""Which inode lies at a path as some process sees it, told without waiting for a file system.
+"""Which inode lies at a path as some process sees it, found without waiting for a file system.
 
 A path that a process connected to may lead anywhere: through symlinks of a container, or into a
 FUSE mount whose server never answers. So a look-up
@@ -129,7 +129,7 @@ _libc.syscall.restype = ctypes.c_long
 
 
 def open_process(pid: int, proc: Path = Path("/proc")) -> int:
-    """Open /proc/PID: the descriptor stays that process's, whoever gets its pid later.
+    """Open /proc/PID: the descriptor stays that process's, even when its pid is used again.
 
     :raises OSError: the process is gone.
     """

@@ -31,7 +31,7 @@ LOCAL = frozenset(
     b"bcachefs btrfs devtmpfs erofs ext2 ext3 ext4 f2fs "
     b"overlay ramfs rootfs squashfs tmpfs xfs zfs".split()
 )
-"""File systems that wait for nobody outside the kernel, save for overlay on one that does."""
+"""File systems that wait only for the kernel, except overlay on one that does not."""
 
 
 def look_up(process: int, directory: int, path: str) -> Inode | Miss:

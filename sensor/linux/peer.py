@@ -11,7 +11,7 @@ _UCRED = struct.Struct("iII")
 _SO_PEERGROUPS = 59
 """Since Linux 4.13 (include/uapi/asm-generic/socket.h); CPython has no name for it."""
 _GROUPS_BYTES = 1024
-"""The most that socket.getsockopt takes: 256 groups. Somebody in more is judged by the first."""
+"""The most that socket.getsockopt takes: 256 groups. Of a user in more, the first 256 count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Run as soon as something is there to read, for a bounded share of a processor.
 
-A start is told late for one reason: on a busy node the agent waits for a processor. A real-time
+A start is reported late for one reason: on a busy node the agent waits for a processor. A real-time
 policy (SCHED_RR, sched(7)) ends that wait, and unbounded it would let a flood of starts take a
 processor from the node. So it is bounded three times over:
 
@@ -38,7 +38,7 @@ STRETCH = 0.05
 """Seconds of processor time without any wait after which the kernel steps in."""
 
 PENALTY = 1.0
-"""Seconds for which that happens to nobody again."""
+"""Seconds in which that does not happen again."""
 
 _MICROSECONDS = 1_000_000
 _PRIORITY = os.sched_param(1)
@@ -68,7 +68,7 @@ class RealTime:
         try:
             resource.setrlimit(resource.RLIMIT_RTTIME, (stretch, self._limits[1]))
         except (ValueError, OSError):
-            # Somebody set a harder limit: the kernel would kill rather than warn.
+            # A harder limit is set: the kernel would kill rather than warn.
             self.allowed = False
             return False
         self._told, self._used = time.monotonic(), time.thread_time()
@@ -83,7 +83,7 @@ class RealTime:
         earned = (now - self._told) * SHARE
         spent = used - self._used
         self._told, self._used = now, used
-        # What is used as an ordinary thread is nobody's loss.
+        # What an ordinary thread uses costs no other task its turn.
         self._budget = min(BURST, self._budget + earned - (spent if self.active else 0.0))
         if self.active and self._budget < 0:
             self._give_up()

@@ -1,6 +1,6 @@
 """Text that other people chose, made safe to show and to line up on a terminal.
 
-Names, labels and arguments of containers are under the control of whoever starts them. An escape
+Names, labels and arguments of containers are chosen by the one who starts them. An escape
 sequence in one of them must not move the cursor, a bidi mark must not reorder the line, and a line
 break must not forge another row.
 """
@@ -31,7 +31,7 @@ def visible(text: str) -> str:
 
 
 def brief(text: object) -> str:
-    """Return the beginning of what somebody else said, safe to show: a reason, for people."""
+    """Return the beginning of a foreign text, safe to show: a reason, for people."""
     return visible(str(text)[:BRIEF_LIMIT])
 
 

@@ -7,10 +7,10 @@
 anything else           itself
 ======================  ============================================================================
 
-They are read once, at start-up. A file has to be a regular one of at most ``FILE_LIMIT`` bytes that
-belongs to root or to the agent's own user and that nobody else may write; a link to it must belong
-to one of them, too (Kubernetes mounts its secrets as links). So nobody can make the agent read what
-its operator did not mean, nor wait for a FIFO.
+They are read once, at start-up. A file has to be a regular one of at most ``FILE_LIMIT`` bytes,
+owned by root or by the agent's own user and writable by no other user. A link to it must have such
+an owner, too (Kubernetes mounts its secrets as links). So no other user can make the agent read
+what its operator did not mean, nor wait for a FIFO.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _read(path: str) -> str:
     trusted = {0, os.geteuid()}
     try:
         if os.lstat(path).st_uid not in trusted:
-            message = f"{path} belongs to somebody else than root or this user"
+            message = f"{path} belongs to neither root nor this user"
             raise ValueError(message)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:

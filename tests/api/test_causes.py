@@ -95,7 +95,7 @@ def test_a_person_s_command_through_docker() -> None:
 
 def test_nobody_known_is_said() -> None:
     event = start(initiator=None, start={"kind": "first", "trigger": "unknown"})
-    assert steps(event)[0].label == "nobody known"
+    assert steps(event)[0].label == "unknown"
 
 
 def test_a_policy_is_a_cause() -> None:

@@ -23,7 +23,7 @@ SOMEBODY = Peer(1, 1000, 1000, frozenset({999}))
 def told(path: str, query: str = "", peer: Peer | None = ROOT) -> tuple[int, dict[str, object]]:
     outputs = Outputs()
     request = Request("POST", path, query)
-    answer = asyncio.run(deliveries.told(outputs, request, peer))
+    answer = asyncio.run(deliveries.command(outputs, request, peer))
     document = json.loads(answer.body)
     assert isinstance(document, dict)
     return answer.status, document | {"told": outputs.told}
@@ -58,7 +58,7 @@ def test_an_output_that_is_none_is_not_found() -> None:
     assert told("/v1/outputs/other/rewind", "since=1h")[0] == 404
     assert told("/v1/outputs/other/retry-dead")[0] == 404
     request = Request("POST", "/v1/outputs/local/retry-dead", "")
-    assert asyncio.run(deliveries.told(None, request, ROOT)).status == 404
+    assert asyncio.run(deliveries.command(None, request, ROOT)).status == 404
 
 
 @pytest.mark.parametrize("query", ["", "since=yesterday", "since=1h&x=1", "since=2100-01-01"])
