@@ -22,14 +22,17 @@ RUN_PACKAGES := python3 python3-bpfcc libbpf1 python3-psutil python3-msgpack pyt
 TEST_PACKAGES := auditd python3-audit bpftool clang-format conmon containerd curl docker.io gcc iptables \
     libc6-dev openssl nats-server podman procps rsyslog rsyslog-gnutls \
     rsyslog-openssl tini uidmap zsh
+# What builds and checks packages. groff-base, systemd and fish check what is installed, in `make test` too.
+PACKAGING_PACKAGES := debhelper dh-python lintian rpm rpmlint
+TEST_PACKAGES += fish groff-base systemd
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node vm clean
+.PHONY: deb rpm image packages packages-test help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: setup setup-test check format fields bench bench-attribution bench-delivery bench-node vm clean'
+	@echo 'also: deb rpm image packages packages-test setup setup-test check format fields bench bench-attribution bench-delivery bench-node vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -61,6 +64,7 @@ check: setup-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy bin/prove-start
+	$(BIN)/mypy packaging/man/manpages.py
 	$(BIN)/lint-imports
 	@$(if $(PROBE_SOURCES),clang-format --dry-run --Werror $(PROBE_SOURCES))
 
@@ -74,7 +78,7 @@ fields: setup-test
 	$(BIN)/python -m tests.outputs.formats.field_table
 
 test: setup setup-test check
-	CASTOFF_E2E=required $(BIN)/python -m pytest -m 'not bench'
+	CASTOFF_E2E=required $(BIN)/python -m pytest -m 'not bench and not packages'
 
 bench: setup-test
 	$(BIN)/python -m bench
@@ -93,6 +97,27 @@ bench-node: setup-test
 vm: setup-test
 	@packaging/apt-install.sh $(VM_PACKAGES)
 	CASTOFF_VM=1 $(BIN)/python -m pytest -s tests/vm
+
+PACKAGES := build/packages
+
+setup-packaging: setup
+	@packaging/apt-install.sh $(PACKAGING_PACKAGES)
+
+deb: setup-packaging
+	packaging/build-deb.sh $(PACKAGES)
+
+rpm: setup-packaging
+	packaging/build-rpm.sh $(PACKAGES)
+
+# With a running Docker; BASE names an image of Debian 12 that it has.
+image: deb
+	packaging/build-image.sh $(PACKAGES)
+
+packages: deb rpm
+
+# lintian, rpmlint, two builds compared.
+packages-test: setup-test setup-packaging
+	CASTOFF_PACKAGES=required $(BIN)/python -m pytest -m packages
 
 clean:
 	rm -rf $(VENV) $(NPM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

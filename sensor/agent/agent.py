@@ -44,6 +44,7 @@ from sensor.identity.redact import redact_argv
 from sensor.identity.settings import IdentitySettings
 from sensor.linux import malloc, priority
 from sensor.linux.realtime import RealTime
+from sensor.linux.systemd import Notifier
 from sensor.model.observations import (
     ClockSynced,
     Heartbeat,
@@ -130,10 +131,17 @@ class Agent:
     """One run of the agent on this node."""
 
     def __init__(
-        self, settings: AgentSettings, reread: Callable[[], AgentSettings] | None = None
+        self,
+        settings: AgentSettings,
+        reread: Callable[[], AgentSettings] | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
-        """``reread`` gives the settings anew on SIGHUP; without it they stay as they are."""
+        """``reread`` gives the settings anew on SIGHUP; without it they stay as they are.
+
+        ``notifier`` reports to systemd.
+        """
         self.settings = settings
+        self._notifier = notifier or Notifier({})
         self._reread = reread or (lambda: settings)
         self.host: HostFacts = procfs.host_facts()
         self._parsers = parsers(settings.cgroup_patterns)
@@ -272,6 +280,7 @@ class Agent:
                 if not self.real_time.begin():
                     log.info("no real-time policy is allowed here: starts are told a little later")
             started()
+            self._notifier.ready(status.line(self))
             await self._witnesses.start(self.realtime_offset)
             tasks = [
                 asyncio.create_task(self._take_inventory(self._describing, drain)),
@@ -279,6 +288,7 @@ class Agent:
                 asyncio.create_task(self._retire_old_sets()),
             ]
             await self._stopping.wait()
+            self._notifier.stopping("draining the probes' rings")
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -386,6 +396,8 @@ class Agent:
                 keeper.checkpoint()
             if (lost or due) and self._source is not None:
                 keeper.count(self._source.reported())
+            # Here, since the loop has turned and the rings were polled.
+            self._notifier.beat(status.line(self))
 
     async def _retire_old_sets(self) -> None:
         await asyncio.sleep(SET_OVERLAP)

@@ -141,6 +141,19 @@ def coverage(agent: Reported, query: str) -> bytes:
     return report(rows, rfc3339(since) or "", rfc3339(until) or "", times).to_json()
 
 
+def line(agent: Reported) -> str:
+    """Return one line for ``systemctl status``."""
+    store = agent.store_health()
+    parts = [
+        f"{agent.events[EventType.START]} starts reported",
+        f"{agent.core.table.running} containers running",
+        f"{sum(count.dropped for count in _drops(agent))} kernel records lost",
+    ]
+    if store is not None and store.failing is not None:
+        parts.append(f"event log failing: {store.failing}")
+    return ", ".join(parts)
+
+
 def status(agent: Reported) -> Status:
     """Return the agent as it is now."""
     now = clock.boottime()

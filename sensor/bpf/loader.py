@@ -82,9 +82,6 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     Sets of other fingerprints are left attached: whoever reads them retires them, so that a switch
     loses nothing. Raises a :class:`CastoffError` with the reason and the fix.
     """
-    if os.geteuid() != 0 and not os.access(root.parent, os.W_OK):
-        problem = "loading the probes needs root"
-        raise PermissionMissing(problem, "Run: sudo castoff probes load")
     pins.mount_bpffs(root.parent)
     wanted = fingerprint(requests=requests)
     for candidate in pins.loaded_sets(root):
@@ -93,6 +90,10 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
                 return candidate
             # Detached, and perhaps not drained: it steps aside for whoever reads it.
             candidate.path.rename(candidate.path.with_name(f"{wanted}-detached"))
+    if os.geteuid() != 0 and not os.access(root if root.exists() else root.parent, os.W_OK):
+        problem = "the probes of this version are not loaded, and loading them needs root"
+        fix = "Run: systemctl restart castoff-probes (its journal has the reason when it fails)."
+        raise PermissionMissing(problem, fix)
     existing = pins.loaded_sets(root)
     request = compiler.Request(
         source=str(SOURCES / "castoff.bpf.c"),

@@ -104,6 +104,16 @@ def loaded_sets(root: Path = PIN_ROOT) -> tuple[PinSet, ...]:
     return tuple(PinSet(entry) for entry in entries)
 
 
+def hand_over(root: Path, uid: int, gid: int) -> None:
+    """Give every probe set to an account: an agent that is not root reads and retires them."""
+    for path in (root, *(entry for loaded in loaded_sets(root) for entry in _entries(loaded))):
+        os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def _entries(loaded: PinSet) -> tuple[Path, ...]:
+    return (loaded.path, *loaded.path.iterdir())
+
+
 def staging(root: Path, fingerprint: str) -> PinSet:
     """Make an empty directory for a new set; leftovers of dead loaders are removed."""
     root.mkdir(mode=0o700, exist_ok=True)

@@ -159,11 +159,26 @@ else
 fi
 """
 
-_SCRIPTS = {"bash": _BASH.lstrip("\n"), "zsh": _ZSH.lstrip("\n")}
+_FISH = r"""
+function _castoff_completion
+    for line in (env _CASTOFF_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) \
+            COMP_CWORD=(commandline -t) castoff)
+        set -l parts (string split -m 1 , -- $line)
+        test "$parts[1]" = plain; and echo $parts[2]
+    end
+end
+complete --no-files --command castoff --arguments "(_castoff_completion)"
+"""
+
+_SCRIPTS = {
+    "bash": _BASH.lstrip("\n"),
+    "zsh": _ZSH.lstrip("\n"),
+    "fish": _FISH.lstrip("\n"),
+}
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh"]))
+@click.argument("shell", type=click.Choice(list(_SCRIPTS)))
 def command(shell: str) -> None:
     """Print the script by which SHELL completes commands and container names.
 

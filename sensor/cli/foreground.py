@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from sensor.agent.agent import Agent, AgentSettings
 from sensor.agent.status import OutputHealth
 from sensor.cli.line_stream import LineStream
 from sensor.cli.rendering import renderer
+from sensor.errors import CastoffError
+from sensor.linux import journal
+from sensor.linux.systemd import Notifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +47,12 @@ class _StandardOutput:
 
 
 async def _run(
-    settings: AgentSettings, output: str | None, reread: Callable[[], AgentSettings]
+    settings: AgentSettings,
+    output: str | None,
+    reread: Callable[[], AgentSettings],
+    notifier: Notifier,
 ) -> None:
-    agent = Agent(settings, reread)
+    agent = Agent(settings, reread, notifier)
     if output is None:
         await agent.run()
         return
@@ -68,6 +75,17 @@ def run(settings: AgentSettings, output: str | None, reread: Callable[[], AgentS
 
     ``reread`` gives the settings anew on SIGHUP, or raises :class:`CastoffError`.
     """
-    level = settings.log_level.upper()
-    logging.basicConfig(level=level, format="castoff: %(message)s", stream=sys.stderr)
-    asyncio.run(_run(settings, output, reread))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[_log_handler()])
+    notifier = Notifier(os.environ)
+    try:
+        asyncio.run(_run(settings, output, reread, notifier))
+    except CastoffError as error:
+        notifier.failed(f"{error.problem} {error.fix}")
+        raise
+
+
+def _log_handler() -> logging.Handler:
+    """Return what writes the log: the journal with its fields for a service, else stderr."""
+    plain = logging.StreamHandler(sys.stderr)
+    plain.setFormatter(logging.Formatter("castoff: %(message)s"))
+    return journal.JournalHandler(plain) if journal.is_stderr(os.environ) else plain

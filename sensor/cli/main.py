@@ -7,6 +7,7 @@ refuses.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -29,7 +30,7 @@ VERBS = {
     "audit-rules": "Check, install or remove the audit rules.",
     "record": "Keep all observations in a file.",
     "replay": "Print the events that a file of observations leads to.",
-    "completion": "The script for completion in bash or zsh.",
+    "completion": "The script for completion in bash, zsh or fish.",
 }
 """Verbs and what they do, in less than a line of a narrow terminal."""
 
@@ -77,6 +78,24 @@ def main() -> None:
     try:
         castoff(prog_name="castoff")
     except CastoffError as error:
-        click.echo(f"castoff: {error.problem}", err=True)
-        click.echo(f"         {error.fix}", err=True)
+        if not _journalled(error):
+            click.echo(f"castoff: {error.problem}", err=True)
+            click.echo(f"         {error.fix}", err=True)
         sys.exit(error.exit_code)
+
+
+def _journalled(error: CastoffError) -> bool:
+    """Send the error of a service to the journal, its fix and exit status in fields."""
+    if "JOURNAL_STREAM" not in os.environ:
+        return False
+    from sensor.linux import journal
+
+    return journal.is_stderr(os.environ) and journal.send(
+        {
+            "MESSAGE": f"{error.problem} Fix: {error.fix}",
+            "PRIORITY": str(journal.ERROR),
+            "SYSLOG_IDENTIFIER": "castoff",
+            "CASTOFF_FIX": error.fix,
+            "CASTOFF_EXIT_STATUS": str(error.exit_code),
+        }
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +13,8 @@ import click
 
 from sensor.agent.config import Config
 from sensor.agent.lock import lock_node
-from sensor.bpf import loader
-from sensor.errors import ProbesAbsent
+from sensor.bpf import loader, pins
+from sensor.errors import ConfigError, ProbesAbsent
 
 
 @click.group()
@@ -23,14 +24,26 @@ def command() -> None:
 
 @command.command()
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="For [sources].")
-def load(config: Path | None) -> None:
+@click.option("--owner", help="Give the probes to this account: an agent that is not root.")
+def load(config: Path | None, owner: str | None) -> None:
     """Compile the probes and attach them; nothing happens when they are already."""
+    account = None if owner is None else _account(owner)
     began = time.monotonic()
     loaded = loader.load(requests=Config.load(config).sources.requests)
+    if account is not None:
+        pins.hand_over(pins.PIN_ROOT, account.pw_uid, account.pw_gid)
     took = time.monotonic() - began
     click.echo(
         f"probe set {loaded.fingerprint} attached ({', '.join(loaded.links())}) in {took:.2f} s"
     )
+
+
+def _account(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError as error:
+        problem = f"there is no account {name}"
+        raise ConfigError(problem, "Create it: systemd-sysusers castoff.conf") from error
 
 
 @command.command()

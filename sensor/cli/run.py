@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--output",
-    type=click.Choice(["-", "table"]),
+    type=click.Choice(["-", "table", "none"]),
     default="table",
     show_default=True,
-    help="'-': one JSON document a line; table: for people. Both on standard output.",
+    help="'-': one JSON document a line; table: for people; none: for a service.",
 )
 @settings.options
 @click.option("--check-config", is_flag=True, help="Read the configuration and end: 0 or 78.")
@@ -46,4 +46,4 @@ def command(
         settings.check(wanted)
         click.echo("the configuration is right")
         return
-    foreground.run(wanted, output, reread)
+    foreground.run(wanted, None if output == "none" else output, reread)
