@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.identity.credentials import REDACTED
 from sensor.identity.redact import (
     MAX_ARGUMENT,
     MAX_ARGUMENTS,
@@ -17,6 +16,7 @@ from sensor.identity.redact import (
     redact_argv,
     redact_labels,
 )
+from sensor.identity.secret_names import REDACTED
 from sensor.identity.text import CUT
 
 R = REDACTED
@@ -65,9 +65,9 @@ SECRET = [
     (["sshpass", "-p", "s", "ssh"], ["sshpass", "-p", R, "ssh"]),
     (["redis-cli", "-a", "s"], ["redis-cli", "-a", R]),
     (["sh", "-c", "PASSWORD=s run"], ["sh", "-c", f"PASSWORD={R} run"]),
-    (["sh", "-c", "x --password s; y"], ["sh", "-c", f"x --password {R} y"]),
+    (["sh", "-c", "x --password s; y"], ["sh", "-c", f"x --password {R}; y"]),
     (["sh", "-c", "x --password 'a b' y"], ["sh", "-c", f"x --password {R} y"]),
-    (["sh", "-c", 'export PASSWORD="a b"; y'], ["sh", "-c", f"export PASSWORD={R} y"]),
+    (["sh", "-c", 'export PASSWORD="a b"; y'], ["sh", "-c", f"export PASSWORD={R}; y"]),
     (["sh", "-c", "mysql -ps db"], ["sh", "-c", f"mysql -p{R} db"]),
     (["sh", "-c", "docker run -e A=b x"], ["sh", "-c", f"docker run -e A={R} x"]),
     (["x", '{"password": "s", "a": 1}'], ["x", f'{{"password": "{R}", "a": 1}}']),

@@ -1,0 +1,354 @@
+"""One command line, read word by word as its program would, with its secrets taken out.
+
+Rules, in their order:
+
+1. What the word before announced decides: a secret's value, a variable, a header, a script.
+2. An option is read by the client that it belongs to, by the program that was named, by its name.
+3. Another word may be a secret by its place (``vault login S``), a program, or ``NAME=value``.
+4. What is left is searched for secrets that are known by their look or by a name beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto, unique
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sensor.identity import client_options, secret_options
+from sensor.identity.secret_names import REDACTED, is_secret_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.identity.secret_options import OptionSecret, WordSecret
+
+_ENV_OPTION = re.compile(r"-[a-zA-Z]{0,8}e|--(?:env|build-arg|container-env|setenv|env-add)")
+_JOINED_ENV = re.compile(
+    r"(-[ditPqT]{0,6}e|--(?:env|build-arg|container-env|setenv|env-add)=)"
+    r"([A-Za-z_][\w.-]{0,255})=(.*)", re.DOTALL
+)  # fmt: skip
+_SCRIPT_OPTION = re.compile(r"-[a-z]{0,8}c")
+_HEADER_OPTIONS = frozenset({"-H", "--header", "--proxy-header", "--add-header"})
+_OPTION = re.compile(r"--?[A-Za-z][\w.-]{0,127}")
+_VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,255}")
+_NAME = re.compile(r"[\w.\-/:@\[\]]{1,256}")
+_HEADER = re.compile(r"\s{0,64}[\"']?([A-Za-z][\w-]{0,127})\s{0,8}:\s{0,64}(.+)", re.DOTALL)
+_SHORT_PREFIX = 2
+
+_NO_SECRETS = frozenset({"", "true", "false", "True", "False"})
+"""Values that are no secret whatever they are given to."""
+
+OPTIONS_REMEMBERED = 512
+MAX_OPTION = 64
+"""Characters of an option whose meaning is remembered."""
+
+
+@unique
+class _Next(Enum):
+    """What the word before makes of this one."""
+
+    SECRET = auto()
+    NAMED_SECRET = auto()
+    """One after a word that is only a name: an option is none."""
+    VARIABLE = auto()
+    HEADER = auto()
+    SCRIPT = auto()
+    VALUE = auto()
+    """The value of a client's own option: no program begins here."""
+
+
+@unique
+class _Stage(Enum):
+    """Where in a container client's command line the word stands."""
+
+    OUTSIDE = auto()
+    GLOBAL = auto()
+    """Before the verb."""
+    RUN = auto()
+    """Between the verb and the image."""
+    OTHER = auto()
+    """Behind a verb that runs no command."""
+
+
+def _by_program() -> dict[str, tuple[tuple[OptionSecret, tuple[str, ...]], ...]]:
+    found: dict[str, list[tuple[OptionSecret, tuple[str, ...]]]] = {}
+    for rule in secret_options.OPTION_SECRETS:
+        for program in rule.programs.split():
+            found.setdefault(program, []).append((rule, tuple(rule.options.split())))
+    return {program: tuple(rules) for program, rules in found.items()}
+
+
+def _words_by_program() -> dict[str, tuple[tuple[WordSecret, tuple[str, ...]], ...]]:
+    found: dict[str, list[tuple[WordSecret, tuple[str, ...]]]] = {}
+    for rule in secret_options.WORD_SECRETS:
+        for program in rule.programs.split():
+            found.setdefault(program, []).append((rule, tuple(rule.verbs.split())))
+    return {program: tuple(rules) for program, rules in found.items()}
+
+
+_OPTION_RULES = _by_program()
+_WORD_RULES = _words_by_program()
+_VERBS = frozenset(rule.after for rule in secret_options.OPTION_SECRETS if rule.after)
+_PROGRAMS = _OPTION_RULES.keys() | _WORD_RULES.keys()
+_SETTERS = secret_options.SETTERS | {verb.upper() for verb in secret_options.SETTERS}
+_MARKED = _PROGRAMS | _VERBS | client_options.CLIENTS | _SETTERS
+"""Words that decide what those after them mean."""
+
+
+@lru_cache(OPTIONS_REMEMBERED)
+def _announces(option: str) -> _Next | None:
+    """Return what an option without a value makes of the next word, whichever program it is for."""
+    if _ENV_OPTION.fullmatch(option) is not None:
+        return _Next.VARIABLE
+    if option in _HEADER_OPTIONS:
+        return _Next.HEADER
+    if _OPTION.fullmatch(option) is not None and is_secret_name(option):
+        return _Next.SECRET
+    return _Next.SCRIPT if _SCRIPT_OPTION.fullmatch(option) is not None else None
+
+
+def is_marked(word: str) -> bool:
+    """Return whether a word decides what those after it mean."""
+    return word in _MARKED or ("/" in word and word.rpartition("/")[2] in _MARKED)
+
+
+class _Progress:
+    """How much of a :class:`WordSecret` has been seen."""
+
+    __slots__ = ("at", "skipped", "verbs")
+
+    def __init__(self, verbs: tuple[str, ...], skipped: int) -> None:
+        self.verbs = verbs
+        self.skipped = skipped
+        self.at = 0
+
+    def is_secret(self, word: str) -> bool:
+        """Take the next word that is no option."""
+        place = self.at - len(self.verbs)
+        if place < 0:
+            self.at += word.lower() == self.verbs[self.at]
+            return False
+        self.at += 1
+        return place >= self.skipped
+
+
+class CommandReader:
+    """Reads the words of one command in their order."""
+
+    def __init__(self, plain: Callable[[str], str]) -> None:
+        """``plain`` takes the secrets out of a word that means nothing by its place."""
+        self._plain = plain
+        self._next: _Next | None = None
+        self._stage = _Stage.OUTSIDE
+        self._exec = False
+        self._setter = False
+        self._programs: set[str] = set()
+        self._rules: list[_Progress] = []
+        self._rest_is_secret = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that was read has a meaning for what follows."""
+        return (
+            self._next is None
+            and self._stage is _Stage.OUTSIDE
+            and not (self._setter or self._programs or self._rules)
+        )
+
+    def read(self, word: str) -> str:
+        """Return the word without what is secret in it."""
+        if self._next is not None:
+            read = self._announced(word)
+            if read is not None:
+                return read
+        if word.startswith("-") and len(word) > 1:
+            return self._option(word)
+        return self._word(word)
+
+    # ----------------------------------------------------------------- announced
+
+    def _announced(self, word: str) -> str | None:
+        """Read a word that the one before announced; None for one that is read like any other."""
+        announced, self._next = self._next, None
+        read: str | None = None
+        match announced:
+            case _Next.SECRET:
+                read = _value(word)
+            case _Next.NAMED_SECRET:
+                read = None if word.startswith("-") else _value(word)
+            case _Next.SCRIPT:
+                read = self._plain(word)
+            case _Next.VALUE:
+                read = self._assignment(word)
+            case _Next.VARIABLE:
+                read = self._variable(word)
+            case _Next.HEADER:
+                read = self._header(word)
+        return read
+
+    def _variable(self, word: str) -> str | None:
+        name, equals, value = word.partition("=")
+        if equals and _VARIABLE.fullmatch(name) is not None:
+            return f"{name}={_value(value)}"
+        return self._plain(word) if self._stage is _Stage.RUN else None
+
+    @staticmethod
+    def _header(word: str) -> str | None:
+        match = _HEADER.fullmatch(word)
+        if match is None or not is_secret_name(match[1]):
+            return None
+        return f"{match[1]}: {REDACTED}"
+
+    # ----------------------------------------------------------------- options
+
+    def _option(self, word: str) -> str:
+        if "=" in word:
+            joined = _JOINED_ENV.fullmatch(word)
+            if joined is not None:
+                return f"{joined[1]}{joined[2]}={_value(joined[3])}"
+        if self._programs:
+            by_program = self._by_program(word)
+            if by_program is not None:
+                return by_program
+        if self._stage is _Stage.RUN and not word.startswith("--"):
+            return self._short_of_client(word)
+        name, equals, value = word.partition("=")
+        if equals:
+            return self._with_value(name, value, word)
+        self._next = self._announces(word)
+        if self._next is None and word.startswith("-H"):
+            header = self._header(word[_SHORT_PREFIX:])
+            if header is not None:
+                return f"-H{header}"
+        return self._plain(word)
+
+    def _announces(self, word: str) -> _Next | None:
+        """Return what an option without a value makes of the next word."""
+        if self._stage is _Stage.RUN or self._stage is _Stage.GLOBAL:
+            return self._of_client(word)
+        if self._is_reference(word):
+            return _Next.VALUE
+        return _announces(word) if len(word) <= MAX_OPTION else _announces.__wrapped__(word)
+
+    def _with_value(self, name: str, value: str, word: str) -> str:
+        if _OPTION.fullmatch(name) is None:
+            return self._plain(word)
+        if is_secret_name(name) and not self._is_reference(name):
+            return f"{name}={_value(value)}"
+        if name in _HEADER_OPTIONS:
+            return f"{name}={self._header(value) or self._plain(value)}"
+        return f"{name}={self._assignment(value)}"
+
+    def _is_reference(self, option: str) -> bool:
+        """Return whether a client's option only names a secret: ``--secret id=x,src=file``."""
+        return option == "--secret" and self._stage is not _Stage.OUTSIDE
+
+    def _of_client(self, word: str) -> _Next | None:
+        """Return what a client's own option makes of the next word."""
+        if not word.startswith("--"):
+            return _Next.VALUE if word in client_options.GLOBAL_VALUES else None
+        takes = client_options.takes_value(word[2:])
+        if takes is None:
+            return _announces(word)
+        return _Next.VALUE if takes else None
+
+    def _short_of_client(self, word: str) -> str:
+        split = client_options.short_value(word)
+        if split is None:
+            return word
+        option, value = split
+        if not value:
+            self._next = _Next.VARIABLE if option[-1] == "e" else _Next.VALUE
+            return word
+        return option + self._assignment(value)
+
+    def _by_program(self, word: str) -> str | None:
+        for program in self._programs:
+            for rule, options in _OPTION_RULES.get(program, ()):
+                if rule.after is not None and rule.after not in self._programs:
+                    continue
+                for option in options:
+                    if not word.startswith(option):
+                        continue
+                    if len(word) == len(option):
+                        if rule.joined_only:
+                            return word
+                        self._next = _Next.SECRET
+                        return word
+                    if len(option) == _SHORT_PREFIX or option[0] != "-":
+                        return option + REDACTED
+                    if word[len(option)] == "=":
+                        return f"{option}={REDACTED}"
+        return None
+
+    # ----------------------------------------------------------------- other words
+
+    def _word(self, word: str) -> str:
+        if self._rules and self._is_secret_by_place(word):
+            name, equals, value = word.partition("=")
+            named = equals and _VARIABLE.fullmatch(name) is not None
+            return f"{name}={_value(value)}" if named else _value(word)
+        if self._stage is not _Stage.OUTSIDE:
+            return self._of_stage(word)
+        if is_marked(word):
+            self._meet(word.rpartition("/")[2])
+        elif self._setter and _NAME.fullmatch(word) is not None and is_secret_name(word):
+            if word.lower() not in secret_options.NOUNS:
+                self._next = _Next.NAMED_SECRET
+                return self._plain(word)
+        elif word[0:1] == "/" and self._programs:
+            return self._by_program(word) or self._plain(word)
+        return self._assignment(word)
+
+    def _is_secret_by_place(self, word: str) -> bool:
+        if not self._rest_is_secret:
+            # Each rule takes the word, also behind one that it is a secret for.
+            self._rest_is_secret = sum(rule.is_secret(word) for rule in self._rules) > 0
+        return self._rest_is_secret
+
+    def _of_stage(self, word: str) -> str:
+        """Read a word of a container client that is neither an option nor an option's value."""
+        if self._stage is _Stage.GLOBAL:
+            if word in client_options.RUN_VERBS:
+                self._stage, self._exec = _Stage.RUN, word == "exec"
+            elif word in client_options.LOOSE_VERBS:
+                self._stage = _Stage.OUTSIDE
+            elif word not in client_options.GROUPS:
+                self._stage = _Stage.OTHER
+                if word in _VERBS:
+                    self._programs.add(word)
+            return self._plain(word)
+        if self._stage is _Stage.RUN:
+            self._stage = _Stage.OUTSIDE
+            self._programs.clear()
+            self._rules.clear()
+            self._rest_is_secret = False
+            program = client_options.program_of(word)
+            if not self._exec and program in _PROGRAMS:
+                self._meet(program)
+        return self._plain(word)
+
+    def _meet(self, program: str) -> None:
+        """Take note of a word that decides what others mean."""
+        self._setter = self._setter or program in _SETTERS
+        if program in _PROGRAMS and program not in self._programs:
+            self._rules += [
+                _Progress(verbs, rule.skipped) for rule, verbs in _WORD_RULES.get(program, ())
+            ]
+        if program in _PROGRAMS or program in _VERBS:
+            self._programs.add(program)
+        if program in client_options.CLIENTS:
+            self._stage = _Stage.GLOBAL
+
+    def _assignment(self, word: str) -> str:
+        name, equals, value = word.partition("=")
+        if not equals or _NAME.fullmatch(name) is None or "://" in name:
+            return self._plain(word)
+        if is_secret_name(name):
+            return f"{name}={_value(value)}"
+        return self._plain(word)
+
+
+def _value(value: str) -> str:
+    return value if value in _NO_SECRETS else REDACTED

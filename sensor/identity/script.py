@@ -1,0 +1,191 @@
+"""A text that may be a shell's: split as a shell would, each command read like a command line.
+
+A quote that is not closed is an ordinary character. Each kind of quote can be found open once only,
+so the cost is linear in the text. Most words mean nothing to what follows them, and cost only the
+look that shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache, partial
+
+from sensor.identity import secret_options
+from sensor.identity.command_reader import CommandReader, is_marked
+from sensor.identity.secret_names import REDACTED, is_secret_name
+from sensor.identity.secret_shapes import is_plain, without_shapes
+from sensor.identity.secret_text import without_named
+
+MAX_DEPTH = 3
+"""Scripts within scripts that are read: ``sh -c "sudo sh -c 'mysql -pS'"``."""
+
+_SPACE = re.compile(r"\s")
+_QUOTES = re.compile(r"[\"'\\]")
+_DULL_LENGTH = 64
+"""Characters of a word of which it is remembered that it means nothing."""
+WORDS_REMEMBERED = 1024
+_OPERATORS = frozenset("|;&()<>")
+_ENDS = frozenset("|;&()")
+"""Operators behind which another command begins. So does a line."""
+_HERE_STRING = "<<<"
+_PIPED_HINTS = ("stdin", "passwd", "-S", "secret", "login", "token", "kinit", "cryptsetup", "-fd")
+"""Texts of which one is in every command that takes a secret from a pipe."""
+
+
+def redact_text(text: str) -> str:
+    """Take the secrets out of a word that may be a whole script."""
+    if is_plain(text):
+        return text
+    # What is found by its look or by a name beside it is found in all of the text at once.
+    return _script(without_named(without_shapes(text)), 0)
+
+
+def _script(text: str, depth: int) -> str:
+    if depth >= MAX_DEPTH or _SPACE.search(text) is None or _is_prose(text):
+        return text
+    pieces = split(text)
+    secret = _piped(pieces) if any(hint in text for hint in _PIPED_HINTS) else frozenset()
+    within = partial(_script, depth=depth + 1)
+    reader = CommandReader(within)
+    idle = True
+    read: list[str] = []
+    place, last = 0, len(pieces)
+    while place < last:
+        piece = pieces[place]
+        place += 1
+        if piece[0] in _OPERATORS or piece.isspace():
+            if not idle and (piece[0] in _ENDS or "\n" in piece):
+                reader, idle = CommandReader(within), True
+            read.append(piece)
+            continue
+        if place - 1 in secret:
+            clean = REDACTED
+        elif idle and len(piece) <= _DULL_LENGTH and _is_dull(piece):
+            read.append(piece)
+            continue
+        else:
+            clean = _read(piece, reader)
+            idle = reader.is_idle
+        read.append(clean)
+        if clean != piece:
+            place = _rest_of_word(pieces, place)
+    return "".join(read)
+
+
+@lru_cache(WORDS_REMEMBERED)
+def _is_dull(word: str) -> bool:
+    """Return whether a word has no secret and no meaning for the next one, by itself."""
+    if _QUOTES.search(word) is not None or is_marked(word):
+        return False
+    reader = CommandReader(str)
+    return reader.read(word) == word and reader.is_idle
+
+
+def _is_prose(text: str) -> bool:
+    """Return whether nothing in a text can be an option, an assignment or a known command."""
+    return not (
+        "-" in text
+        or "=" in text
+        or "|" in text
+        or _HERE_STRING in text
+        or any(is_marked(word) for word in set(text.split()))
+    )
+
+
+def _read(piece: str, reader: CommandReader) -> str:
+    """Read a word of a script, without the quotes around it where those are one pair."""
+    quote = piece[0]
+    if quote not in "\"'" or len(piece) == 1 or piece.find(quote, 1) != len(piece) - 1:
+        return reader.read(piece)
+    bare = piece[1:-1]
+    clean = reader.read(bare)
+    if clean == bare:
+        return piece
+    return f"{quote}{clean}{quote}" if _SPACE.search(clean) is not None else clean
+
+
+def _rest_of_word(pieces: list[str], place: int) -> int:
+    """Return the place behind what is joined to a secret, which a shell would split off.
+
+    A program that is no shell takes all of it for the secret. Operators before a space are kept.
+    """
+    end = place
+    while end < len(pieces) and not pieces[end].isspace():
+        end += 1
+    return place if all(piece[0] in _OPERATORS for piece in pieces[place:end]) else end
+
+
+@cache
+def _pattern(*, double: bool, single: bool) -> re.Pattern[str]:
+    """Return the expression for pieces where these kinds of quotes may still be closed."""
+    quotes = ('"' if double else "") + ("'" if single else "")
+    closed = (r'|"(?:[^"\\]++|\\.)*+"' if double else "") + (r"|'[^']*+'" if single else "")
+    word = rf"(?:[^\s|;&()<>\\{quotes}]++|\\.?{closed})++"
+    return re.compile(rf"{word}|\s++|[|;&()<>]++|.", re.DOTALL)
+
+
+def split(text: str) -> list[str]:
+    """Split a script into spaces, operators and words; joined they are the text again."""
+    double = single = True
+    found: list[str] = []
+    place = 0
+    while True:
+        pieces = _pattern(double=double, single=single).findall(text, place)
+        open_double = pieces.index('"') if double and '"' in pieces else len(pieces)
+        open_single = pieces.index("'") if single and "'" in pieces else len(pieces)
+        cut = min(open_double, open_single)
+        if cut == len(pieces):
+            return found + pieces
+        if open_double < open_single:
+            double = False
+        else:
+            single = False
+        # The word begins anew, with this quote as one of its characters.
+        if cut and pieces[cut - 1][0] not in _OPERATORS and not pieces[cut - 1].isspace():
+            cut -= 1
+        found += pieces[:cut]
+        place += sum(map(len, pieces[:cut]))
+
+
+def _piped(pieces: list[str]) -> frozenset[int]:
+    """Return the places of words that are piped into a command that takes a secret from there."""
+    found: set[int] = set()
+    pipeline: list[list[int]] = [[]]
+    for place, piece in enumerate(pieces):
+        if piece in ("|", "|&"):
+            pipeline.append([])
+        elif piece[0] in _ENDS or (piece.isspace() and "\n" in piece):
+            _add_piped(pieces, pipeline, found)
+            pipeline = [[]]
+        elif not piece.isspace():
+            pipeline[-1].append(place)
+    _add_piped(pieces, pipeline, found)
+    return frozenset(found)
+
+
+def _add_piped(pieces: list[str], pipeline: list[list[int]], found: set[int]) -> None:
+    reads = False
+    for command in reversed(pipeline):
+        words = [pieces[place].strip("\"'") for place in command]
+        if reads and not secret_options.WRITERS.isdisjoint(words):
+            found.update(
+                place
+                for place, word in zip(command, words, strict=True)
+                if word not in secret_options.WRITERS and not word.startswith("-")
+            )
+        reads = reads or _reads_secret(words)
+        if reads and _HERE_STRING in words:
+            found.update(command[words.index(_HERE_STRING) + 1 :])
+
+
+def _reads_secret(words: list[str]) -> bool:
+    """Return whether a command takes a secret from its standard input."""
+    known = set(words)
+    if not secret_options.STDIN_READERS.isdisjoint(known):
+        return True
+    if any(needed <= known for needed in secret_options.STDIN_READING):
+        return True
+    return any(
+        word.endswith("stdin") and word.startswith("--") and is_secret_name(word[: -len("-stdin")])
+        for word in words
+    )

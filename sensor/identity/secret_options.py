@@ -1,0 +1,165 @@
+"""How programs take a secret where its name does not say so: ``mysql -pS``, ``vault login S``.
+
+A program counts wherever its name stands as a word of a command line, since any number of wrappers
+may stand in front (``sudo``, ``docker exec``, ``tini --``). Only what stands before the image of a
+container client's command belongs to that client alone (``client_options.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSecret:
+    """Options of some programs whose value is a secret."""
+
+    programs: str
+    """Names of the programs, separated by spaces."""
+    options: str
+    """Options that take the secret as the next word or joined: ``-p S``, ``-pS``, ``--user=S``."""
+    after: str | None = None
+    """The word that must have been seen."""
+    joined_only: bool = False
+    """The secret is never the next word: ``mysql -p`` asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordSecret:
+    """Words of a command that are secrets by their place."""
+
+    programs: str
+    verbs: str
+    """Words that must have been seen, in this order, separated by spaces."""
+    skipped: int
+    """Words between the last verb and the first secret; all behind it are secrets."""
+
+
+OPTION_SECRETS = (
+    OptionSecret(
+        "docker podman nerdctl buildah skopeo helm oc az crane cosign oras regctl", "-p",
+        after="login",
+    ),
+    OptionSecret("ctr nerdctl", "-u --user", after="pull"),
+    OptionSecret("ctr nerdctl", "-u --user", after="push"),
+    OptionSecret(
+        "mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlshow mysqlslap mysqlpump "
+        "mysqlbinlog mysqlsh mytop mariadb mariadb-dump mariadb-admin mariadb-import "
+        "mariadb-check mariadb-show mariadb-backup mariabackup xtrabackup 7z 7za 7zr",
+        "-p", joined_only=True,
+    ),
+    OptionSecret("rar unrar", "-p -hp", joined_only=True),
+    OptionSecret("xfreerdp xfreerdp3 wlfreerdp", "/p: /pth: /gp:", joined_only=True),
+    OptionSecret(
+        "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop mydumper "
+        "myloader sshpass cqlsh cypher-shell influx beeline rabbitmqadmin arangosh rdesktop "
+        "elasticsearch-users ncftp ncftpget ncftpput usermod useradd racadm smbmap netexec nxc "
+        "crackmapexec evil-winrm",
+        "-p",
+    ),
+    OptionSecret("twine", "-p", after="upload"),
+    OptionSecret("redis-cli redis-benchmark valkey-cli keydb-cli", "-a"),
+    OptionSecret(
+        "sqlcmd bcp osql isql mosquitto_pub mosquitto_sub mosquitto_rr ipmitool zip unzip", "-P"
+    ),
+    OptionSecret(
+        "curl", "-u --user -U --proxy-user -b -E --cert --tlspassword --proxy-tlspassword"
+    ),
+    OptionSecret("http https xh xhs httpie", "-a"),
+    OptionSecret("etcdctl siege", "--user"),
+    OptionSecret("ab", "-A -P"),
+    OptionSecret("lftp", "-u"),
+    OptionSecret("smbclient rpcclient smbcacls smbget winexe wmic net", "-U --user"),
+    OptionSecret(
+        "ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd ldapcompare ldapmodrdn",
+        "-w",
+    ),
+    OptionSecret("ldappasswd", "-s -a"),
+    OptionSecret("snmpget snmpgetnext snmpwalk snmpbulkwalk snmpset snmptrap", "-c -A -X"),
+    OptionSecret("openssl", "-passin -passout -pass -password -k -K -macopt"),
+    OptionSecret("kubeadm k3s rke2", "-t"),
+    OptionSecret("kubectl oc k3s", "--from-literal"),
+    OptionSecret("consul serf nomad", "-encrypt"),
+    OptionSecret("doctl vercel", "-t"),
+    OptionSecret("gh", "-b --body", after="secret"),
+    OptionSecret("glab", "-t", after="login"),
+    OptionSecret("aws", "--value", after="put-parameter"),
+    OptionSecret("dotnet nuget choco", "-k", after="push"),
+)  # fmt: skip
+"""Short options, and long ones whose name is not that of a secret."""
+
+WORD_SECRETS = (
+    WordSecret("vault", "login", 0),
+    WordSecret("vault", "unseal", 0),
+    WordSecret("vault", "unwrap", 0),
+    WordSecret("vault", "token revoke", 0),
+    WordSecret("vault", "token lookup", 0),
+    WordSecret("vault", "token renew", 0),
+    WordSecret("vault", "kv put", 1),
+    WordSecret("vault", "kv patch", 1),
+    WordSecret("vault", "write", 1),
+    WordSecret("consul", "kv put", 1),
+    WordSecret("etcdctl", "user add", 0),
+    WordSecret("docker podman nerdctl", "secret create", 1),
+    WordSecret("kubectl oc", "set env", 1),
+    WordSecret("heroku dokku", "config:set", 0),
+    WordSecret("fly flyctl", "secrets set", 0),
+    WordSecret("pulumi", "config set", 0),
+    WordSecret("poetry composer", "config", 1),
+    WordSecret("redis-cli valkey-cli keydb-cli", "auth", 0),
+    WordSecret("redis-cli valkey-cli keydb-cli", "setuser", 1),
+    WordSecret("rabbitmqctl", "add_user", 1),
+    WordSecret("rabbitmqctl", "change_password", 1),
+    WordSecret("rabbitmqctl", "authenticate_user", 1),
+    WordSecret("mosquitto_passwd htpasswd", "", 1),
+    WordSecret("wpa_passphrase smbclient", "", 1),
+    WordSecret("sqlplus", "", 0),
+    WordSecret("openssl", "passwd", 0),
+    WordSecret("mkpasswd", "", 0),
+    WordSecret("neo4j-admin", "set-initial-password", 0),
+    WordSecret("ansible-vault", "encrypt_string", 0),
+    WordSecret("cargo", "login", 0),
+    WordSecret("ngrok", "authtoken", 0),
+    WordSecret("ngrok", "add-authtoken", 0),
+    WordSecret("cloudflared", "service install", 0),
+    WordSecret("bw", "unlock", 0),
+    WordSecret("bw", "login", 1),
+    WordSecret("snyk", "auth", 0),
+    WordSecret("mc", "alias set", 2),
+    WordSecret("mc", "user add", 1),
+    WordSecret("microk8s", "join", 0),
+    WordSecret("nmcli", "password", 0),
+    WordSecret("net", "user", 1),
+)
+"""Commands that take a secret as a word of its own."""
+
+SETTERS = frozenset(
+    {"add", "config", "configure", "create", "insert", "modify", "patch", "put", "replace", "set",
+     "setx", "update", "write"}
+)  # fmt: skip
+"""Verbs after which a word with a secret's name makes the next word one:
+``aws configure set aws_secret_access_key S``."""
+
+NOUNS = frozenset(
+    {"auth", "cookie", "credential", "credentials", "password", "secret", "secrets", "token",
+     "tokens"}
+)  # fmt: skip
+"""Words that are sub-commands rather than names: ``kubectl create secret generic``."""
+
+STDIN_READERS = frozenset(
+    {"chpasswd", "cryptsetup", "kinit", "passwd", "smbpasswd", "vncpasswd", "--passphrase-fd",
+     "--with-token", "--stdin", "stdin"}
+)  # fmt: skip
+"""Words of a command that takes a secret from the pipe before it."""
+
+STDIN_READING = (
+    frozenset({"sudo", "-S"}),
+    frozenset({"login", "-"}),
+    frozenset({"secret", "create"}),
+    frozenset({"secret", "put"}),
+    frozenset({"secret", "set"}),
+)
+"""The same of words that mean it together."""
+
+WRITERS = frozenset({"echo", "printf"})
+"""Commands whose words go into the pipe."""
