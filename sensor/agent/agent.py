@@ -67,7 +67,7 @@ HOUSEKEEPING = 2.0
 """Seconds between looks at losses and clock."""
 
 CLOCK_TOLERANCE = 1_000_000
-"""Nanoseconds that the wall clock may drift before the core is told."""
+"""Nanoseconds that the wall clock may drift before the core gets a new offset."""
 
 SET_OVERLAP = 10.0
 """Seconds for which an old probe set stays attached beside its successor: creations that were under
@@ -278,7 +278,9 @@ class Agent:
             if self.settings.realtime:
                 stack.callback(self.real_time.end)
                 if not self.real_time.begin():
-                    log.info("no real-time policy is allowed here: starts are told a little later")
+                    log.info(
+                        "no real-time policy is allowed here: starts are reported a little later"
+                    )
             started()
             self._notifier.ready(status.line(self))
             await self._witnesses.start(self.realtime_offset)

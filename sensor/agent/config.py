@@ -2,7 +2,7 @@
 
 Every key has a default, so that no file is needed. A key that is not known, or a value of another
 type than expected, is refused with the file, the key and what was expected: a sensor that goes on
-with half of its configuration protects nobody.
+with half of its configuration protects nothing.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Have containers described off the loop, and take the answers when somebody can use them.
+"""Have containers described off the loop, and take the answers when a start needs them.
 
 A description is asked for when a runtime's ``create`` is seen, tens of milliseconds before the init
-runs. Most answers come while no start waits for them: those wake nobody and are taken with the next
-records. An answer that a start waits for wakes the loop, and so do those that the reading of more
-waits for. Of many under way all go together: the loop and the thread that describes share one
-interpreter, and a description takes three times as long while the loop is at work.
+runs. Most answers come while no start waits for them: those do not wake the loop and are taken with
+the next records. An answer that a start waits for wakes the loop, and so does one that the reader
+of the rings waits for. Of many under way all go together: the loop and the thread that describes
+share one interpreter, and a description takes three times as long while the loop is at work.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Describing:
         """Tell whether a start waits for an answer from now on."""
         self._awaited = awaited
         if awaited and self._answers and not self._due:
-            # It came while nobody waited, and nobody was woken.
+            # It came while no start waited, so it did not wake the loop.
             self._due = True
             self._loop.call_soon(self.take)
 

@@ -1,6 +1,6 @@
 """Keep events: the store's side of the agent.
 
-Events are encoded once, given their place in the log, shown to whoever follows, and written by the
+Events are encoded once, given their place in the log, shown to followers, and written by the
 store's own thread. When they are durable, the kernel's records that led to them may be released.
 """
 
@@ -53,11 +53,11 @@ class Keeper:
         """Written by the writer's thread."""
         self._given: ReadUpTo | None = None
         self.publish: Callable[[int, bytes], None] = _nobody
-        """Told of each event and its sequence."""
+        """Called with each event and its sequence."""
         self.written: Callable[[int, int], None] = _nobody_waits
-        """Told, by the writer's thread, up to which sequence the log can be read."""
+        """Called by the writer's thread with the sequence up to which the log can be read."""
         self.missed: Callable[[str, int], None] = _nobody_misses
-        """Told, by the writer's thread, how many events an output missed for good."""
+        """Called by the writer's thread with the number of events that an output missed."""
         self.store = Store(
             directory,
             settings,
@@ -97,7 +97,7 @@ class Keeper:
         return self.store.counters(self._boot_id)
 
     def count(self, counters: Mapping[str, int]) -> None:
-        """Write counters, together with the events that told of them."""
+        """Write counters, together with the events that reported them."""
         self.store.count(self._boot_id, counters)
 
     def is_behind(self) -> bool:
@@ -128,11 +128,11 @@ class Keeper:
     # ----------------------------------------------------------------- from the writer's thread
 
     def _durable(self, token: object) -> None:
-        # Nobody is woken for it: the kernel keeps its records a moment longer.
+        # No wake-up for it: the kernel keeps its records a moment longer.
         self._safe = cast("ReadUpTo", token)
 
     def _written(self, sequence: int, new: int) -> None:
-        # Whoever waits for it comes after the store.
+        # Its waiters come after the store.
         self.written(sequence, new)
 
     def _failing(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Feed the core, and hand on what comes out: events to whoever shows and keeps them, requests.
+"""Feed the core, and hand on what comes out: events and requests.
 
     observations ─▶ Correlator ─ each event ─▶ sinks, at once
                         │
@@ -56,7 +56,7 @@ class Feeding:
         """Events by type."""
         self.sinks: list[Sink] = []
         self.record: Callable[[int, tuple[Observation, ...]], object] | None = None
-        """Told of each batch and the time of its arrival, in ns since boot."""
+        """Called with each batch and the time of its arrival, in ns since boot."""
         self.describing: Describing | None = None
         self.keeper: Keeper | None = None
         self.source: KernelSource | None = None
@@ -141,7 +141,7 @@ class Feeding:
             self._released = read
 
     def _release_later(self) -> None:
-        """Look on the beats whether what was marked is durable: nobody is woken when it is."""
+        """Look on the ticks whether what was marked is durable: that alone wakes no task."""
         if self._releasing is None:
             self._releasing = self._loop.call_at(next_beat(self._loop.time()), self._look)
 

@@ -76,7 +76,7 @@ class Reloader(Generic[_Settings]):
             try:
                 wanted = await asyncio.to_thread(self._reread)
             except CastoffError as error:
-                log.error(  # noqa: TRY400 - where it was raised helps nobody
+                log.error(  # noqa: TRY400 - where it was raised does not help the operator
                     "the configuration stays as it was: %s. %s", error.problem, error.fix
                 )
             else:

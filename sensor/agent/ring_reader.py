@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LOOK_LAST = 0.8
 """Seconds until the rings are looked at again, at most, while they hold nothing new: most commands,
-the ends of all, and the end of who lived for less than a second wake nobody."""
+the ends of all, and the end of a container younger than 1 s do not wake the reader."""
 
 SWITCH_SECONDS = 0.0005
 """After how long a thread that waits for the interpreter gets it: a describer waits anew after each
@@ -46,7 +46,7 @@ FLUSH_SECONDS = 2.0
 
 
 _EFFECTS = frozenset({InitExec, InitExit})
-"""Records that may make somebody ask for a cause at once."""
+"""Records after which a cause may be asked for at once."""
 
 
 class Drain:
@@ -62,7 +62,7 @@ class Drain:
         account: Callable[[], None] = lambda: None,
         on_beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """``account`` is called after each turn, ``on_beat`` after one that nobody asked for."""
+        """``account`` is called after each turn, ``on_beat`` after one that was not asked for."""
         self._account = account
         self._on_beat = on_beat
         self._loop = asyncio.get_running_loop()

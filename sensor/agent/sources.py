@@ -144,11 +144,11 @@ class Witnesses:
         from sensor.sources.engines.session import EngineLost  # noqa: PLC0415 - as above
 
         try:
-            told = await recall(path, witness, clock.boottime(), since_wall, until_wall)
+            recalled = await recall(path, witness, clock.boottime(), since_wall, until_wall)
         except (EngineLost, OSError) as error:
             log.info("%s does not tell of the time before: %s", path, error)
             return
-        self._feed([*told])
+        self._feed([*recalled])
 
     def follow(self, settings: WitnessSettings, realtime_offset: int) -> None:
         """Follow others than before; those that stay are not interrupted."""
@@ -224,7 +224,7 @@ class Witnesses:
     # ----------------------------------------------------------------- reading
 
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
-        """Take the connects that nobody has looked at out of a batch of the probes."""
+        """Take the connects without a verdict out of a batch of the probes."""
         rest = self._sifter.sift(observations)
         for observation in rest:
             self._asked += isinstance(observation, ApiRequest)

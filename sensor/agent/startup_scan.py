@@ -73,7 +73,7 @@ def _watch_inits(found: tuple[FoundContainer, ...], pin_root: Path) -> None:
             key = container.init.pid.to_bytes(_U32_LEN, "little")
             if inits.lookup(key) is None:
                 inits.update(key, bytes(inits.shape.value_size))
-                # Its end may have come just before: then nobody else removes the entry.
+                # Its end may have come just before: then no exit record removes the entry.
                 if not seed.is_alive(container.init.pid):
                     inits.delete(key)
     finally:

@@ -28,7 +28,7 @@ class Lines:
     lines: tuple[Line, ...]
     damaged: tuple[Rejection, ...] = ()
 
-    def told(self, outcome: Outcome) -> Outcome:
+    def outcome_of(self, outcome: Outcome) -> Outcome:
         """Return the outcome of the lines as that of the whole batch."""
         if not self.damaged or not isinstance(outcome, Delivered):
             return outcome

@@ -3,7 +3,7 @@
 A kind's module has a constant ``OUTPUT``, an :class:`OutputKind`: the frozen dataclass of its
 settings (:mod:`sensor.settings.tables` lists the possible fields), and the function that makes its
 transport. A format's module has a constant ``FORMAT``, a :class:`~sensor.outputs.delivery.Format`.
-Modules are imported when a configuration names them, so what nobody uses costs no memory; libraries
+Modules are imported when a configuration names them, so an unused one costs no memory; libraries
 that need not be there are imported by ``make`` and not at the module's top.
 """
 
@@ -47,7 +47,7 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a transport is told of its place: the node, the version, the output's own name."""
+    """What a transport knows of its place: the node, the version, the output's own name."""
 
     host: HostFacts
     version: str

@@ -7,8 +7,8 @@ fed.
              "layout": {"InitExec": ["time", "sequence", ...], ...}}
     entry   [now, [observation, ...]]
 
-How observations look in an entry is told in :mod:`sensor.sources.codec`. A capture may come from
-anybody: every length is bounded, every type is checked, and whatever does not fit is
+:mod:`sensor.sources.codec` has the shape of an observation in an entry. A capture may come from
+anywhere: every length is bounded, every type is checked, and whatever does not fit is
 :class:`~sensor.errors.CaptureMalformed`, with the offset of the object that it is about.
 """
 

@@ -39,11 +39,11 @@ def test_a_line_has_no_newline(name: str) -> None:
 def test_its_rejection_is_told_with_those_of_the_collector(
     outcome: Delivered, told: list[int]
 ) -> None:
-    both = lines_of(BATCH, ECS).told(outcome)
+    both = lines_of(BATCH, ECS).outcome_of(outcome)
     assert isinstance(both, Delivered)
     assert [one.sequence for one in both.rejected] == told
 
 
 @pytest.mark.parametrize("outcome", [Retry("later"), Refused("never")])
 def test_it_is_not_told_before_the_others_are_delivered(outcome: Outcome) -> None:
-    assert lines_of(BATCH, ECS).told(outcome) is outcome
+    assert lines_of(BATCH, ECS).outcome_of(outcome) is outcome

@@ -52,6 +52,6 @@ class Cutter:
         try:
             return self._matches(json.loads(row.body))
         except (ValueError, AttributeError):
-            # Nobody can tell: rather one too many.
+            # Unknown: rather one too many.
             self.unreadable += 1
             return True

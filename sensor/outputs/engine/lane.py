@@ -8,7 +8,7 @@ Rules:
 
 - a partial batch is sent only when nothing is under way: under load batches fill by themselves, on
   a quiet node an event leaves at once;
-- while the circuit is open nothing is read and nobody is woken but by the end of the wait;
+- while the circuit is open nothing is read, and only the end of the wait wakes the lane;
 - what is held is at most ``window`` stretches of the transport's limits;
 - when it is the collector that is wrong and not the events (``sizing.py``), each further one that
   is refused costs a wait.
@@ -240,7 +240,7 @@ class Lane:
             return
         self.account.counts.damaged = self._feed.damaged
         if more:
-            # Again at once: for what nobody wants, and for the rest of the window.
+            # Again at once: for events that no filter takes, and for the rest of the window.
             self._changed.set()
 
     def _begin(self) -> None:
@@ -278,8 +278,8 @@ class Lane:
             return
         self._sizing.answered(*answered)
         if self._sizing.hopeless:
-            told = self.account.last_error
-            self._failed(Retry(f"the collector refuses every event: {told.text if told else ''}"))
+            last = self.account.last_error
+            self._failed(Retry(f"the collector refuses every event: {last.text if last else ''}"))
         elif self.circuit is not Circuit.OPEN:
             if self.circuit is Circuit.HALF_OPEN:
                 log.info("output %s: works again", self.name)

@@ -20,7 +20,7 @@ class Tail:
         """The last sequence that can be read, and entries up to it that were written since the
         start: one value, since two threads look at it."""
         self.wakes = 0
-        """How often somebody was woken."""
+        """How often a waiter was woken."""
         self._pages = pages
         self._loop = asyncio.get_running_loop()
         self._hungry: set[Callable[[], None]] = set()
@@ -42,7 +42,7 @@ class Tail:
             self._wake()
 
     def leave(self, wake: Callable[[], None]) -> None:
-        """Wake somebody no more."""
+        """Remove a waiter."""
         self._hungry.discard(wake)
 
     def after(self, sequence: int, rows: int, size: int) -> LogPage:

@@ -25,7 +25,7 @@ class DiskThread:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self.waiting = 0
-        """Functions that were given and are not done, also those that nobody waits for any more."""
+        """Functions that were given and are not done, also those without a waiter."""
 
     def run(self, function: Callable[[], _Result]) -> asyncio.Future[_Result]:
         """Return the future result, or what the function raises, in the running loop."""

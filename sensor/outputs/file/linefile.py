@@ -5,7 +5,7 @@
 - ``path`` becomes ``path.1`` and that ``path.2`` when the file would grow beyond ``max_bytes``, or
   when it was last written in an earlier period; ``keep`` of them are kept. Periods are counted from
   midnight UTC, so that a restart changes nothing.
-- A file that somebody moved away (logrotate) is let go before the next batch.
+- A file that was moved away (logrotate) is closed before the next batch.
 - It has to be a regular file, held with flock(2): who else writes to it would be cut off, too.
 
 Blocking; belongs to one thread.

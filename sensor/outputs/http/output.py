@@ -93,7 +93,7 @@ class HttpTransport:
                 outcome = await self._confirm(outcome)
         except HttpFailed as error:
             return Retry(error.reason, credentials=error.credentials)
-        return lines.told(outcome)
+        return lines.outcome_of(outcome)
 
     async def close(self) -> None:
         """Close the connections."""

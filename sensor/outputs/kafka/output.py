@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WINDOW = 2
 ANSWER_SECONDS = DELIVERY_SECONDS + 10.0
-"""When librdkafka should long have told what became of a batch."""
+"""When librdkafka should long have reported the outcome of a batch."""
 POLL_SECONDS = 0.5
 CLOSE_SECONDS = 2.0
 NS_PER_MILLISECOND = 1_000_000
@@ -39,7 +39,7 @@ CREDENTIAL_CODES = frozenset({-169, -181, 29, 31, 58})
 """librdkafka's _AUTHENTICATION and _SSL; TOPIC and CLUSTER_AUTHORIZATION_FAILED,
 SASL_AUTHENTICATION_FAILED."""
 TIMED_OUT_CODES = frozenset({-192, -185})
-"""librdkafka's _MSG_TIMED_OUT and _TIMED_OUT: the reason is what it told meanwhile."""
+"""librdkafka's _MSG_TIMED_OUT and _TIMED_OUT: the reason is what it reported meanwhile."""
 
 
 class KafkaTransport:
@@ -94,7 +94,7 @@ class KafkaTransport:
         if any(error.fatal() or error.code() in TIMED_OUT_CODES for _, error in failed):
             # What it goes on trying in the background, the engine tries when it is time.
             await self.close()
-        return lines.told(outcome)
+        return lines.outcome_of(outcome)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -177,7 +177,7 @@ class _Polled:
     def _poll(self) -> None:
         while not self._ends.is_set():
             self._producer.poll(POLL_SECONDS)
-        # What was thrown away is reported, too: somebody waits for it.
+        # What was thrown away is reported, too: a batch waits for it.
         self._producer.poll(0)
         # Its error_cb is ours, a circle; librdkafka's threads end with the last reference.
         del self._producer, self.produce
@@ -187,7 +187,7 @@ class _Polled:
 
 
 def _outcome(failed: list[tuple[int, KafkaError]], problem: KafkaError | None) -> Outcome:
-    """Return what the reports of a batch come to; ``problem`` is what librdkafka told last."""
+    """Return the outcome of a batch; ``problem`` is the last one that librdkafka reported."""
     rejected = []
     for sequence, error in failed:
         if error.code() in FINAL_CODES:

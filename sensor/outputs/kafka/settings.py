@@ -1,4 +1,4 @@
-"""``type = "kafka"``: its keys, and what librdkafka is told of them."""
+"""``type = "kafka"``: its keys, and the librdkafka settings that follow from them."""
 
 from __future__ import annotations
 

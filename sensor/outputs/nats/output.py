@@ -5,7 +5,7 @@ often it is sent. A batch is published at one go and the acknowledgements awaite
 
 The client's own reconnecting is off: a lost connection is an outcome, and the engine decides when
 to try again. Its asynchronous publishing is not used: with it an error that the stream reports
-reaches nobody (nats-py 2.16), so the replies come to an inbox of ours.
+reaches no waiter (nats-py 2.16), so the replies come to an inbox of ours.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class NatsTransport:
                     client = await self._connected()
                     for line in lines.lines:
                         futures.append(await self._publish(client, line))  # noqa: PERF401 - cancelled even when only some are
-                return lines.told(_outcome(lines, await asyncio.gather(*futures)))
+                return lines.outcome_of(_outcome(lines, await asyncio.gather(*futures)))
         except TlsUnusable as error:
             return Retry(str(error), credentials=True)
         except TimeoutError:

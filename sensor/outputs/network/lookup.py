@@ -1,7 +1,7 @@
 """Looking up names without waiting for ever.
 
 ``getaddrinfo(3)`` cannot be cancelled and may hang for as long as resolv.conf(5) lets it, so it
-runs in a thread of its own that nobody waits for at the end. A name is looked up once at a time:
+runs in a thread of its own, which is not joined at the end. A name is looked up once at a time:
 who asks meanwhile waits for the same answer. Beyond ``LOOKUPS_MAX`` names under way no other is
 begun.
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WRITE_SIZE = 1 << 16
 """Bytes that are handed to a stream at once."""
 PACE_MESSAGES, PACE_SECONDS = 32, 0.001
-"""A pause after so many datagrams: a burst overruns the buffer of whoever receives them."""
+"""A pause after so many datagrams: a burst overruns the receiver's buffer."""
 SETTLE_FIRST_SECONDS, SETTLE_MOST_SECONDS = 0.001, 0.05
 """Waits between two looks at what the peer's kernel has not acknowledged."""
 IGNORED_READ_SIZE = 4096

@@ -92,7 +92,7 @@ class Header:
 
 
 class Unreadable(Exception):
-    """The record's line is no event: it cannot be told which host and container it speaks of."""
+    """The record's line is not an event: its host and container are unknown."""
 
 
 def message(header: Header, record: Record, text: bytes) -> bytes:

@@ -3,7 +3,7 @@
 An untrusted string (audit_log_untrustedstring() of kernel/audit.c) is quoted, or upper-case hex
 when it holds a quote, a space or anything else outside 0x21-0x7e. ``(null)``, ``(none)`` and ``?``
 stand for nothing. Text comes out as UTF-8 with surrogateescape; control characters stay, for
-whoever prints them to escape. None is said of what is cut or follows no rule.
+the printer to escape. A value that is cut or follows no rule is None.
 """
 
 from __future__ import annotations

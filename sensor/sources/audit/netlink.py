@@ -1,6 +1,6 @@
-"""Audit records from the kernel's multicast group: the way in that disturbs nobody.
+"""Audit records from the kernel's multicast group: the way in that disturbs no other reader.
 
-The group AUDIT_NLGRP_READLOG (since 3.16; CAP_AUDIT_READ) hands every record to whoever listens,
+The group AUDIT_NLGRP_READLOG (since 3.16; CAP_AUDIT_READ) hands every record to every listener,
 and drops what a listener's buffer cannot take. auditd keeps its unicast socket, which is never
 touched here: a reader that took it would stall every audited process on the host. Nothing is ever
 sent.
@@ -61,7 +61,7 @@ class NetlinkReader:
             raise AuditUnavailable(problem, "Run on the host's network: hostNetwork: true.")
         _set_buffer(self._socket, buffer)
         self.overruns = 0
-        """Times that the kernel told of records it dropped."""
+        """Times that the kernel reported dropped records."""
         self.malformed = 0
         self.heard = False
         """Any record arrived: audit is enabled and this namespace is served."""

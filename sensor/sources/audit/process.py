@@ -18,8 +18,8 @@ _STARTTIME = 19
 def start_time(pid: int, before: int, proc: Path = Path("/proc")) -> int | None:
     """Return a process's start in ns since boot, rounded down to 10 ms.
 
-    None when it has ended, or when whoever has its pid now started after ``before`` (the record's
-    time, ns since boot): then the pid was given away again.
+    None when it has ended, or when the process that now has the pid started after ``before`` (the
+    record's time, ns since boot): then the pid was used again.
     """
     try:
         with (proc / str(pid) / "stat").open("rb") as file:

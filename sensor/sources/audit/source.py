@@ -1,8 +1,8 @@
 """The audit source as the agent owns it: readers, assembly, serials and the witness in one.
 
-``drain`` never waits and may be called at any time: whoever is about to judge a start drains first,
-so that a cause is never behind its effect. The agent also calls it at :meth:`AuditSource.deadline`
-and, for a log that is followed, every :data:`POLL` seconds.
+``drain`` never waits and may be called at any time. The pipeline drains it before it attributes a
+start, so that a cause is never behind its effect. The agent also calls it at
+:meth:`AuditSource.deadline` and, for a log that is followed, every :data:`POLL` seconds.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Reader(Protocol):
 
 
 def unavailable(time: int, error: CastoffError) -> SourceChanged:
-    """Make of an error of a reader or of :class:`AuditSource` what the core is told."""
+    """Make of an error of a reader or of :class:`AuditSource` the observation for the core."""
     return SourceChanged(time, SOURCE, available=False, reason=f"{error.problem}. {error.fix}")
 
 

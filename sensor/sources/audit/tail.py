@@ -2,7 +2,7 @@
 
 The last way in: a record is on disk when auditd has flushed it, some of a second after the event.
 auditd rotates by renaming (audit.log to audit.log.1) and begins a new file; log rotation by copy
-truncates it instead. Both are told by the file's inode and size. Between two looks more than one
+truncates it instead. The file's inode and size show both. Between two looks more than one
 rotation loses what the middle file held: the serials show it.
 """
 

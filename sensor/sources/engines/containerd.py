@@ -56,8 +56,8 @@ _UP = frozenset({2, 4, 5})
 """containerd.v1.types.Status: RUNNING, PAUSED, PAUSING."""
 
 DOCKERS_NAMESPACE = "moby"
-"""Where dockerd keeps its containers unless told otherwise (moby, daemon/config): while Docker's
-stream is followed nobody needs to hear of them here too, without their names and images."""
+"""Where dockerd keeps its containers unless configured otherwise (moby, daemon/config). While
+Docker's stream is followed, this one leaves them out: it has no names and images."""
 
 Images = OrderedDict[tuple[str, str], str]
 """Image references by namespace and container id, oldest first."""

@@ -11,7 +11,7 @@ Facts (API 1.41, Docker 20.10; Podman 4.3; both tried):
   start from a checkpoint;
 - a container's labels stand among an event's attributes. In Docker a label called ``exitCode``
   replaces the true one; ``name`` and ``image`` cannot be forged that way;
-- the list goes on calling a container running for some milliseconds after its ``die`` was told;
+- the list goes on calling a container running for some milliseconds after its ``die`` event;
 - a start that fails for want of its program tells ``create`` and ``destroy``, no ``start``.
 """
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONTAINERS_MAX = 10_000
-"""Containers of one list that are told."""
+"""Containers of one list that are reported, at most."""
 
 LABELS_MAX = 32
-"""Compose labels of one container that are told."""
+"""Compose labels of one container that are reported, at most."""
 
 _OVERLAP_NS = 1_000_000
 """How far back a new subscription asks: Podman reads ``since`` as a float, which is 0.2 us off."""

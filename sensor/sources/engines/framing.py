@@ -56,7 +56,7 @@ class MessageSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """Take what arrived and return the messages that are whole now.
 
-        :raises EngineLost: a compressed message, which nobody asked for.
+        :raises EngineLost: a compressed message, which was not asked for.
         """
         skipped = min(self._skip, len(data))
         self._skip -= skipped

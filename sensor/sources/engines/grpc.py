@@ -158,7 +158,7 @@ class Channel:
         return answers[0]
 
     def _give_up(self, call: Call) -> None:
-        """Tell the engine that nobody waits for the rest of a call, where there may be one."""
+        """Cancel the rest of a call, where there may be one."""
         for stream in [stream for stream, other in self._calls.items() if other is call]:
             del self._calls[stream]
             with suppress(ProtocolError, EngineLost):

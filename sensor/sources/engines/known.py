@@ -46,7 +46,7 @@ PROGRAMS: dict[str, tuple[Engine | str, Api]] = {
 
 NO_API_NAMES = frozenset({"metrics.sock", "debug.sock", "kine.sock", "kubelet.sock"})
 NO_API_DIRECTORIES = frozenset({"libnetwork"})
-"""Sockets of engines on which nobody can ask for a container. runc's network hook connects to
+"""Sockets of engines that take no request for a container. runc's network hook connects to
 dockerd's libnetwork socket in every start."""
 
 

@@ -1,7 +1,7 @@
-"""Read an engine's stream seldom: it is the third witness, and nobody waits for it.
+"""Read an engine's stream seldom: it is the third source, and no start waits for it.
 
 A start is four events of each engine, each a wake-up of its own; looked at on the beat they come a
-few at a time. Docker gives up on an event that nobody takes for 100 ms (moby
+few at a time. Docker drops an event that is not taken for 100 ms (moby
 daemon/events/events.go), but a socket's buffer holds hundreds.
 """
 

@@ -43,7 +43,7 @@ class Counts:
     oversized: int = 0
     """Events larger than the limit, skipped."""
     repeated: int = 0
-    """Events that a new subscription told again, skipped."""
+    """Events that a new subscription repeated, skipped."""
     dropped: int = 0
     """Events thrown away here because too many waited."""
     missed: int = 0

@@ -105,11 +105,11 @@ class EngineStream:
     def losses(self, now: int) -> EngineLoss | None:
         """Take what was lost since the last call; ``now`` in ns since boot."""
         missed, unread = self.counts.missed, self.counts.unread
-        told, self._losses_told = self._losses_told, (missed, unread)
+        reported, self._losses_told = self._losses_told, (missed, unread)
         since, self._losses_until = self._losses_until, now
-        if self._losses_told == told:
+        if self._losses_told == reported:
             return None
-        return EngineLoss(now, since, self.witness, missed - told[0], unread - told[1])
+        return EngineLoss(now, since, self.witness, missed - reported[0], unread - reported[1])
 
     @property
     def status(self) -> StreamStatus:
@@ -164,7 +164,7 @@ class EngineStream:
         """Say why a conversation ended, and when the next may begin."""
         self._conversation = None
         if self._target == self._attempted:
-            # Whoever served it may be gone: the next scan tells.
+            # Its server may be gone: the next scan shows it.
             self._target = None
         if conversation.cancelled():
             reason = "another socket or process took its place"

@@ -108,7 +108,7 @@ class EngineStreams:
         self.wake()
 
     def wake(self) -> None:
-        """Look at once: an engine has been started, as somebody else saw."""
+        """Look at once: another source saw an engine start."""
         self._pause = SCAN_FIRST
         self._wake.set()
 
@@ -134,7 +134,7 @@ class EngineStreams:
 
     async def _run(self) -> None:
         while True:
-            # Cleared before the scan: whoever wakes during it wants another one.
+            # Cleared before the scan: a wake-up during it asks for another one.
             self._wake.clear()
             try:
                 found = await asyncio.to_thread(self._scan)
