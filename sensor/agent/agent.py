@@ -419,6 +419,7 @@ class Agent:
             await asyncio.sleep(DRAIN_STEP)
         self.feeding.stop()
         keeper.checkpoint()
+        keeper.note_clean_end()
         await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
         self.feeding.release()
 

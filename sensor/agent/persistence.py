@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from sensor import clock
 from sensor.model.observations import StoreLoss
+from sensor.model.vocabulary import LastEnd
 from sensor.store.entry import NewEntry
 from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from sensor.store.batch import Loss
     from sensor.store.log import StoreHealth
     from sensor.store.retention import Dropped
+
+RUNNING = "agent.running"
+"""Counter that is 1 while an agent runs: the next one reads from it whether it was killed."""
 
 FLUSH_SECONDS = 5.0
 """How long a stopping agent waits for the disk."""
@@ -73,8 +78,17 @@ class Keeper:
         self.reader = Reader(self.store.path, Clock(boot_id, clock.realtime_offset))
 
     def restored(self) -> KnowledgeRestored | None:
-        """Return what an earlier agent knew."""
-        return self.store.restored(clock.boottime())
+        """Return what an earlier agent knew and how it ended, and note that this one runs."""
+        restored = self.store.restored(clock.boottime())
+        running = self.store.last_counter(RUNNING)
+        self.count({RUNNING: 1})
+        if restored is None or running is None:
+            return restored
+        return replace(restored, ended=LastEnd.KILLED if running else LastEnd.CLEAN)
+
+    def note_clean_end(self) -> None:
+        """Record for the next agent that this one ended cleanly."""
+        self.count({RUNNING: 0})
 
     def keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
         """Append events, whose encoded lines are given."""

@@ -126,6 +126,7 @@ class EventFactory:
                 name=sighting.name_hint,
                 runtime=engine_of(sighting),
                 oci_runtime=oci_runtime,
+                oci_runtime_path=_runtime_path(creation, None),
                 image=Image(name=sighting.image_hint) if sighting.image_hint else None,
                 pid=sighting.pid,
                 cgroup=sighting.cgroup,
@@ -151,6 +152,12 @@ class EventFactory:
             parents=sighting.parents,
             sandbox=description.sandbox,
             security=description.security,
+            namespace=description.namespace,
+            restart_policy=description.record.restart_policy
+            if description.record is not None
+            else None,
+            oci_runtime_path=_runtime_path(creation, description),
+            cwd=description.cwd,
         )
 
     def _command(self, sighting: Sighting) -> tuple[str, ...] | None:
@@ -204,6 +211,14 @@ _TOLD_BY = {
 }
 
 _REPEATABLE = frozenset({EventType.PAUSE, EventType.UNPAUSE, EventType.START_FAILED})
+
+
+def _runtime_path(creation: Creation | None, description: Description | None) -> str | None:
+    """Return the runtime's file: as the probes saw it, else as procfs had it a moment later."""
+    exe = creation.process.exe if creation is not None else None
+    if exe is not None and exe.startswith("/"):
+        return exe
+    return description.oci_runtime_path if description is not None else None
 
 
 def engine_of(sighting: Sighting) -> Engine | None:

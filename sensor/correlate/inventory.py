@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         KnownContainer,
         ProbesAttached,
     )
+    from sensor.model.vocabulary import LastEnd
+
+NS_PER_SECOND = 1_000_000_000
 
 
 class Inventory:
@@ -56,14 +59,27 @@ class Inventory:
         self._emit = emit
         self._seen: int | None = None
         self._attached: int | None = None
+        self._down: tuple[float | None, LastEnd | None] = None, None
 
     def on_knowledge(self, knowledge: KnowledgeRestored) -> None:
         """Take over what an earlier agent knew; of another boot, nothing runs any more."""
         same_boot = knowledge.boot_id == self._clock.host.boot_id
         self._seen = knowledge.seen if same_boot else 0
+        self._down = self._down_seconds(knowledge, same_boot=same_boot), knowledge.ended
         for known in knowledge.containers:
             self._restore(known, same_boot=same_boot)
         self._table.dirty.clear()
+
+    def _down_seconds(self, knowledge: KnowledgeRestored, *, same_boot: bool) -> float | None:
+        """How long no agent ran, in seconds; None where the clocks do not tell."""
+        now = self._clock.now
+        if same_boot:
+            gone = now - knowledge.seen
+        elif knowledge.seen_wall is not None:
+            gone = self._clock.wall(now) - knowledge.seen_wall
+        else:
+            return None
+        return round(gone / NS_PER_SECOND, 3) if gone >= 0 else None
 
     def _restore(self, known: KnownContainer, *, same_boot: bool) -> None:
         state = self._table.obtain(ContainerKey(known.id, known.scope))
@@ -83,7 +99,13 @@ class Inventory:
     def on_attached(self, attached: ProbesAttached) -> None:
         """Note that the probes report from that time on."""
         self._attached = attached.time
-        note = SensorNote("probes_attached", probes_surviving=attached.surviving)
+        (down, ended), self._down = self._down, (None, None)
+        note = SensorNote(
+            "probes_attached",
+            probes_surviving=attached.surviving,
+            down_seconds=down,
+            last_end=ended,
+        )
         self._emit(self._factory.sensor(self._clock.now, note))
         if self._seen is not None and self._seen < attached.time:
             reason = "no probes were attached: what started and ended meanwhile is unknown"

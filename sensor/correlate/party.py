@@ -173,6 +173,7 @@ class PartyFactory:
                 container_id=container,
                 socket=socket,
                 ancestors=caller.ancestors,
+                unit=_unit(caller.cgroup) if caller.cgroup is not None else None,
             ),
             trigger,
             (evidence,),
@@ -225,6 +226,7 @@ class PartyFactory:
             container_id=container,
             socket=socket,
             ancestors=ancestors,
+            unit=_unit(process.cgroup),
         )
 
     def _user(self, uid: int | None, loginuid: int | None, session: int | None) -> InitiatorUser:

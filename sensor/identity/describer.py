@@ -24,9 +24,10 @@ from sensor.identity.places import find_bundle, is_safe_id
 from sensor.identity.podman import podman_facts
 from sensor.identity.reading import FileKind, Reading
 from sensor.identity.redact import redact_argv
-from sensor.identity.roots import absolute, working_directory
+from sensor.identity.roots import absolute, executable, working_directory
 from sensor.identity.security import security_of
 from sensor.identity.settings import IdentitySettings
+from sensor.identity.text import known
 from sensor.identity.view import View, Views
 from sensor.model.container import Description, Security
 from sensor.model.vocabulary import Engine
@@ -192,6 +193,9 @@ class Describer:
             sandbox=facts.sandbox,
             build_step=ownership.build_step,
             record=facts.record,
+            namespace=known(ownership.namespace),
+            oci_runtime_path=known(executable(self._settings.proc, request.reader)),
+            cwd=known(bundle.cwd) if bundle is not None else None,
             problems=tuple(reading.problems),
         )
 

@@ -16,6 +16,18 @@ MAX_ANNOTATIONS = 512
 MAX_ANNOTATION = 65_536
 """Characters of an annotation's value; a longer one is left out."""
 
+MAX_DEVICES = 16
+"""Device files of a container that are listed."""
+
+STANDARD_DEVICES = frozenset(
+    {
+        "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
+        "/dev/console", "/dev/ptmx", "/dev/pts", "/dev/fd", "/dev/stdin", "/dev/stdout",
+        "/dev/stderr", "/dev/shm",  # noqa: S108 - no temporary file of ours
+    }
+)  # fmt: skip
+"""What every container has (runtime-spec config-linux.md, "Default Devices")."""
+
 MAX_CAPABILITIES = 128
 MAX_CAPABILITY = 64
 
@@ -64,6 +76,9 @@ class Bundle:
     args: tuple[str, ...] | None = None
     user: str | None = None
     """``uid:gid``."""
+    cwd: str | None = None
+    device_files: tuple[str, ...] = ()
+    """Paths of ``linux.devices`` beyond the standard ones."""
     capabilities: tuple[str, ...] | None = None
     """The union of the five sets: the most that the process can come to hold."""
     no_new_privileges: bool | None = None
@@ -99,6 +114,8 @@ def bundle_of(config: Document) -> Bundle:
     return Bundle(
         args=process.texts("args"),
         user=_user(process.part("user")),
+        cwd=process.text("cwd"),
+        device_files=_device_files(linux),
         capabilities=_capabilities(process.part("capabilities")),
         no_new_privileges=(process.flag("noNewPrivileges") or False) if process else None,
         apparmor=process.text("apparmorProfile"),
@@ -177,6 +194,12 @@ def _filters(seccomp: Document) -> bool:
     return seccomp.text("defaultAction") != "SCMP_ACT_ALLOW" or any(
         rule.text("action") != "SCMP_ACT_ALLOW" for rule in seccomp.parts("syscalls")
     )
+
+
+def _device_files(linux: Document) -> tuple[str, ...]:
+    paths = (device.text("path") for device in linux.parts("devices")[:MAX_ITEMS])
+    found = {path for path in paths if path is not None and path not in STANDARD_DEVICES}
+    return tuple(sorted(found)[:MAX_DEVICES])
 
 
 def _devices(resources: Document) -> tuple[DeviceRule, ...]:

@@ -35,6 +35,8 @@ class Ownership:
 
     engine: Engine | None
     build_step: bool = False
+    namespace: str | None = None
+    """containerd's namespace, of Docker's containers as well."""
 
 
 def ownership_of(
@@ -53,8 +55,9 @@ def ownership_of(
     namespace = _namespace(request, path)
     if namespace is not None:
         if namespace in _DOCKER_NAMESPACES:
-            return Ownership(Engine.DOCKER)
-        return Ownership(Engine.CONTAINERD, build_step=bool(_BUILD_NAMESPACES.fullmatch(namespace)))
+            return Ownership(Engine.DOCKER, namespace=namespace)
+        is_build = _BUILD_NAMESPACES.fullmatch(namespace) is not None
+        return Ownership(Engine.CONTAINERD, build_step=is_build, namespace=namespace)
     return Ownership(_by_storage(request, path, bundle) or request.engine)
 
 

@@ -30,6 +30,7 @@ _START_TIME = 19
 """Field 22 of /proc/PID/stat, counted from the first field after the command's parenthesis."""
 
 _MAX_STAT = 4096
+_DELETED = " (deleted)"
 
 
 def open_root(path: str) -> int | Failure:
@@ -67,6 +68,20 @@ def working_directory(proc: str, process: ProcessKey) -> str | Failure:
     if not is_alive(proc, process):
         return Failure.PROCESS_GONE
     return target if target.startswith("/") else Failure.UNSAFE
+
+
+def executable(proc: str, process: ProcessKey | None) -> str | None:
+    """Return the path of a process's file; None for one that is gone, and for a deleted file."""
+    if process is None:
+        return None
+    try:
+        target = os.readlink(f"{proc}/{process.pid}/exe")  # noqa: PTH115 - a third of the time
+    except OSError:
+        return None
+    # A file that was replaced meanwhile ends in this (fs/d_path.c): its name proves nothing.
+    if not target.startswith("/") or target.endswith(_DELETED) or not is_alive(proc, process):
+        return None
+    return target
 
 
 def absolute(directory: str, path: str) -> str:

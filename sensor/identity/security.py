@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.exposure import sensitive_mounts
 from sensor.identity.roots import NAMESPACES
-from sensor.identity.text import bounded
+from sensor.identity.text import MAX_SOURCE, bounded
 from sensor.model.container import Security
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ def security_of(
     """
     capabilities = bundle.capabilities
     no_process = bundle.no_new_privileges is None
+    if privileged is None:
+        privileged = _looks_privileged(bundle)
     return Security(
-        privileged=_looks_privileged(bundle) if privileged is None else privileged,
+        privileged=privileged,
         capabilities=None
         if capabilities is None
         else tuple(name for name in capabilities if name not in DEFAULT_CAPABILITIES),
@@ -63,7 +65,15 @@ def security_of(
         seccomp=(FILTERED if bundle.seccomp else UNCONFINED) if bundle.linux else None,
         apparmor=None if no_process else bounded(bundle.apparmor or UNCONFINED),
         no_new_privileges=bundle.no_new_privileges,
+        devices=_devices(bundle, privileged=privileged),
     )
+
+
+def _devices(bundle: Bundle, *, privileged: bool | None) -> tuple[str, ...] | None:
+    """Return the devices that it is given; of a privileged one, which has all, none is listed."""
+    if privileged or not bundle.linux:
+        return None
+    return tuple(bounded(path, MAX_SOURCE) for path in bundle.device_files)
 
 
 def _host_namespaces(

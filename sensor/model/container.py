@@ -60,6 +60,8 @@ class Security:
     apparmor: str | None = None
     """The profile's name, or ``unconfined``."""
     no_new_privileges: bool | None = None
+    devices: tuple[str, ...] | None = None
+    """Device files of the host beyond those that every container has, by their path inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +112,11 @@ class Description:
     build_step: bool = False
     """It is a step of an image build (BuildKit, buildah), not a container that somebody runs."""
     record: EngineRecord | None = None
+    namespace: str | None = None
+    """The engine's own namespace: containerd's ``k8s.io``, ``moby``, ``default``."""
+    oci_runtime_path: str | None = None
+    """The file of the OCI runtime's process, as procfs has it."""
+    cwd: str | None = None
+    """Working directory of the init, inside the container."""
     problems: tuple[str, ...] = ()
     """What could not be read: ``<file kind>:<reason>`` as counted by the identity worker."""

@@ -12,6 +12,9 @@ from sensor.model.vocabulary import (
     ContainerId,
     Engine,
     EventType,
+    Explanation,
+    Finding,
+    LastEnd,
     StartKind,
     Trigger,
     Witness,
@@ -36,6 +39,11 @@ class Container:
     parents: tuple[ContainerId, ...] = ()
     sandbox: bool = False
     security: Security | None = None
+    namespace: str | None = None
+    """The engine's own namespace: containerd's ``k8s.io``, ``moby``, ``default``."""
+    restart_policy: str | None = None
+    oci_runtime_path: str | None = None
+    cwd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,8 @@ class Initiator:
     container_id: ContainerId | None
     socket: str | None
     ancestors: tuple[Ancestor, ...]
+    unit: str | None = None
+    """The systemd service that the process is in, but for those that people log in through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,12 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     change: str | None = None
     attack: tuple[str, ...] = ()
+    explanation: Explanation | None = None
+    findings: tuple[Finding, ...] = ()
+    workload: str | None = None
+    """Key of the workload that the container is an instance of."""
+    level: str | None = None
+    """At which level its past was found: ``workload``, ``image`` or ``node``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +169,14 @@ class SensorNote:
     """``probes_attached``, ``inventory_taken``, ``alive``."""
     containers: int | None = None
     probes_surviving: bool | None = None
+    down_seconds: float | None = None
+    """Of an agent that begins: how long no agent ran before it."""
+    last_end: LastEnd | None = None
+    """Of an agent that begins: how the one before it ended."""
+    detail: str | None = None
+    """What happened, as a sentence: which policy, which change."""
+    by: str | None = None
+    """The login or account that did it, by the kernel's word."""
 
 
 @dataclass(frozen=True, slots=True)

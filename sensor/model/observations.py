@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sensor.model.container import Description
 from sensor.model.process import Ancestor, CgroupPaths, Namespaces, ProcessFacts, ProcessKey
-from sensor.model.vocabulary import ContainerId, Lineage, Role, Witness
+from sensor.model.vocabulary import ContainerId, LastEnd, Lineage, Role, Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,9 @@ class HostFacts:
     kernel: str
     node: str | None
     """Kubernetes node name, where known."""
+    lsm: tuple[str, ...] | None = None
+    """Security modules that the kernel has active, in their order; None where it does not report
+    them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,6 +488,10 @@ class KnowledgeRestored:
     boot_id: str
     seen: int
     containers: tuple[KnownContainer, ...]
+    seen_wall: int | None = None
+    """``seen`` as wall-clock ns."""
+    ended: LastEnd | None = None
+    """How that agent ended; None where it left no record of it."""
 
 
 Observation = (

@@ -89,6 +89,46 @@ class Trigger(StrEnum):
 
 
 @unique
+class Explanation(StrEnum):
+    """Why a start was expected (``verdict.explanation``)."""
+
+    CHANGE = "change"
+    """An approved change covers it."""
+    POLICY = "policy"
+    """A rule of the policy expects it."""
+    RESTART_POLICY = "restart_policy"
+    ENGINE_BOOT = "engine_boot"
+    HEALTH_CHECK = "health_check"
+    """The kubelet had ended it itself, as after a failed health check."""
+    ATTEMPT = "attempt"
+    RESCHEDULE = "reschedule"
+    ROLLOUT = "rollout"
+    SCALING = "scaling"
+
+
+@unique
+class Finding(StrEnum):
+    """What is wrong with a start (``verdict.findings``)."""
+
+    DIRECT_RUNTIME = "direct-runtime"
+    ENGINE_NAMESPACE = "engine-namespace"
+    UNKNOWN_RUNTIME = "unknown-runtime"
+    FORBIDDEN = "forbidden"
+    OUTSIDE_WINDOW = "outside-window"
+    UNAPPROVED_IMAGE = "unapproved-image"
+    NO_EXPLANATION = "no-explanation"
+    WIDE_CHANGE = "wide-change"
+
+
+@unique
+class LastEnd(StrEnum):
+    """How the agent before this one ended (``sensor.last_end``)."""
+
+    CLEAN = "clean"
+    KILLED = "killed"
+
+
+@unique
 class Confidence(StrEnum):
     """How sure a statement is."""
 

@@ -110,6 +110,7 @@ def _host(host: HostFacts) -> Document:
         "machine_id": host.machine_id,
         "kernel": host.kernel,
         "node": host.node,
+        "lsm": host.lsm,
     }
 
 
@@ -130,6 +131,10 @@ def _container(container: Container) -> Document:
         "parents": container.parents,
         "sandbox": container.sandbox,
         "security": None if container.security is None else _security(container.security),
+        "namespace": container.namespace,
+        "restart_policy": container.restart_policy,
+        "oci_runtime_path": container.oci_runtime_path,
+        "cwd": container.cwd,
     }
 
 
@@ -156,6 +161,7 @@ def _security(security: Security) -> Document:
         "seccomp": security.seccomp,
         "apparmor": security.apparmor,
         "no_new_privileges": security.no_new_privileges,
+        "devices": security.devices,
     }
 
 
@@ -219,6 +225,7 @@ def _initiator(initiator: Initiator, offset: int) -> Document:
             {"pid": ancestor.pid, "exe": ancestor.exe, "comm": ancestor.comm}
             for ancestor in initiator.ancestors
         ],
+        "unit": initiator.unit,
     }
 
 
@@ -239,6 +246,10 @@ def _verdict(verdict: Verdict) -> Document:
         "reasons": verdict.reasons,
         "change": verdict.change,
         "attack": verdict.attack,
+        "explanation": verdict.explanation,
+        "findings": verdict.findings,
+        "workload": verdict.workload,
+        "level": verdict.level,
     }
 
 
@@ -265,6 +276,10 @@ def _sensor(note: SensorNote) -> Document:
         "action": note.action,
         "containers": note.containers,
         "probes_surviving": note.probes_surviving,
+        "down_seconds": note.down_seconds,
+        "last_end": note.last_end,
+        "detail": note.detail,
+        "by": note.by,
     }
 
 

@@ -35,8 +35,21 @@ ARGV_MAX = 4096
 _NODE_VARIABLE = "NODE_NAME"
 
 
-def host_facts(proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> HostFacts:
-    """Name, boot id, machine id and kernel of this node."""
+LSM = Path("/sys/kernel/security/lsm")
+"""Active security modules, separated by commas (Documentation/admin-guide/LSM/index.rst)."""
+LSM_MAX = 1024
+
+
+def security_modules(path: Path = LSM) -> tuple[str, ...] | None:
+    """Return the active security modules; None where securityfs is not mounted or not readable."""
+    text = _read(path, LSM_MAX)
+    if text is None:
+        return None
+    return tuple(name for name in text.decode("ascii", "replace").strip().split(",") if name)
+
+
+def host_facts(proc: Path = Path("/proc"), etc: Path = Path("/etc"), lsm: Path = LSM) -> HostFacts:
+    """Name, boot id, machine id, kernel and security modules of this node."""
     boot_id = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     try:
         machine_id = (etc / "machine-id").read_text(encoding="ascii").strip() or None
@@ -48,6 +61,7 @@ def host_facts(proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> HostFact
         machine_id=machine_id,
         kernel=platform.release(),
         node=os.environ.get(_NODE_VARIABLE) or None,
+        lsm=security_modules(lsm),
     )
 
 

@@ -63,6 +63,10 @@ def read(connection: sqlite3.Connection, time: int) -> KnowledgeRestored | None:
     checkpoint = connection.execute("SELECT boot_id, seen FROM checkpoint").fetchone()
     if checkpoint is None:
         return None
+    boot = connection.execute(
+        "SELECT realtime FROM boot WHERE boot_id = ? ORDER BY number DESC LIMIT 1",
+        (checkpoint[0],),
+    ).fetchone()
     rows = connection.execute(
         "SELECT id, scope, boot_id, init_pid, init_start, running, starts, started_wall,"
         " stopped_wall, exit_code, signal, pod_uid, pod_container FROM container ORDER BY rowid"
@@ -72,6 +76,7 @@ def read(connection: sqlite3.Connection, time: int) -> KnowledgeRestored | None:
         boot_id=string(checkpoint[0]),
         seen=number(checkpoint[1]),
         containers=tuple(_known(row) for row in rows),
+        seen_wall=number(checkpoint[1]) + number(boot[0]) if boot is not None else None,
     )
 
 

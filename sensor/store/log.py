@@ -17,7 +17,7 @@ import logging
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.store import knowledge
@@ -173,7 +173,12 @@ class Store:
         restored, self._restored = self._restored, None
         if restored is None:
             return None
-        return type(restored)(now, restored.boot_id, restored.seen, restored.containers)
+        return replace(restored, time=now)
+
+    def last_counter(self, name: str) -> int | None:
+        """Return a counter as it stood when the store was opened, of whatever boot it was."""
+        found = self._counters.get(name)
+        return None if found is None else found[1]
 
     def counters(self, boot_id: str) -> dict[str, int]:
         """Return the counters of this boot as they stood when the store was opened."""

@@ -85,7 +85,25 @@ USERDATA = f"overlay-containers/{ID}/userdata"
 def test_engines(
     request_: DescribeRequest, path: str | None, bundle: Bundle | None, expected: Engine | None
 ) -> None:
-    assert ownership_of(request_, path, bundle) == Ownership(expected)
+    found = ownership_of(request_, path, bundle)
+    assert (found.engine, found.build_step) == (expected, False)
+
+
+@pytest.mark.parametrize(
+    ("request_", "path", "namespace"),
+    [
+        pytest.param(request_for(), f"{TASK}/k8s.io/{ID}", "k8s.io", id="the kubelet's"),
+        pytest.param(request_for(), f"{TASK}/moby/{ID}", "moby", id="Docker's"),
+        pytest.param(
+            request_for(runtime_root="/run/containerd/runc/team"), "/b", "team", id="by root"
+        ),
+        pytest.param(request_for(), "/b", None, id="of no engine"),
+    ],
+)
+def test_the_namespace_of_containerd_is_kept(
+    request_: DescribeRequest, path: str, namespace: str | None
+) -> None:
+    assert ownership_of(request_, path, None).namespace == namespace
 
 
 @pytest.mark.parametrize(
@@ -119,4 +137,5 @@ def test_engines(
     ],
 )
 def test_build_steps(request_: DescribeRequest, path: str | None, engine: Engine | None) -> None:
-    assert ownership_of(request_, path, None) == Ownership(engine, build_step=True)
+    found = ownership_of(request_, path, None)
+    assert (found.engine, found.build_step) == (engine, True)

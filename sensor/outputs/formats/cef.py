@@ -38,6 +38,10 @@ NAME_LIMIT = 512
 CUSTOM_LIMIT = 4000
 """Of a custom string."""
 LIMITS = {
+    "CastoffChange": 1023,
+    "CastoffExplanation": 63,
+    "CastoffFindings": 1023,
+    "CastoffWorkload": 1023,
     "act": 63,
     "cat": 1023,
     "deviceExternalId": 255,
@@ -112,6 +116,7 @@ def _extension(event: Reading, action: str) -> Iterator[tuple[str, object]]:
     yield from _custom("cn3", "lost", root.block("gap").number("lost"))
     yield from _custom("flexString1", "runtime", container.text("runtime"))
     yield from _custom("flexString2", "confidence", root.block("confidence").text("initiator"))
+    yield from _verdict(root.block("verdict"))
 
 
 def _initiator(initiator: Block) -> Iterator[tuple[str, object]]:
@@ -124,6 +129,14 @@ def _initiator(initiator: Block) -> Iterator[tuple[str, object]]:
     yield "duser", user.text("name")
     yield "spid", process.number("pid")
     yield "sproc", terms.command_line(process.texts("argv")) or process.text("exe")
+
+
+def _verdict(verdict: Block) -> Iterator[tuple[str, object]]:
+    """Why it was expected or not; the dictionary has no keys for it and all its own are taken."""
+    yield "CastoffExplanation", verdict.text("explanation")
+    yield "CastoffFindings", ",".join(verdict.texts("findings")) or None
+    yield "CastoffWorkload", verdict.text("workload")
+    yield "CastoffChange", verdict.text("change")
 
 
 def _ending(root: Block) -> Iterator[tuple[str, object]]:

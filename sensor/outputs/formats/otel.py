@@ -114,6 +114,7 @@ def resource(event: Reading) -> Attributes:
             "k8s.node.name": host.text("node"),
             "castoff.host.boot_id": host.text("boot_id"),
             "castoff.host.kernel": host.text("kernel"),
+            "castoff.host.lsm": host.texts("lsm"),
         }
     )
 
@@ -211,6 +212,10 @@ def _castoff(event: Reading) -> dict[str, Any]:
         "castoff.container.user": container.text("user"),
         "castoff.container.parents": container.texts("parents"),
         "castoff.container.sandbox": container.flag("sandbox"),
+        "castoff.container.namespace": container.text("namespace"),
+        "castoff.container.restart_policy": container.text("restart_policy"),
+        "castoff.container.oci_runtime_path": container.text("oci_runtime_path"),
+        "castoff.container.cwd": container.text("cwd"),
     }
     _flatten("castoff.container.security", container.raw("security"), told)
     for name in _OWN:
