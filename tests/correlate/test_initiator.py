@@ -803,6 +803,20 @@ def test_a_service_is_told_from_a_person(
     assert said(core.start) == (trigger, Confidence.EXACT, Confidence.EXACT)
 
 
+def test_the_unit_of_a_service_is_named_and_that_of_a_login_is_not(core: Core) -> None:
+    service = CgroupPaths(None, "/system.slice/backup.service")
+    core >> typed(0, "docker start web", ANN, login=None, cgroup=service) >> starts(WEB, 10)
+    assert core.start.initiator is not None
+    assert core.start.initiator.unit == "backup.service"
+
+
+def test_a_login_is_in_no_unit(core: Core) -> None:
+    session = CgroupPaths(None, "/system.slice/ssh.service")
+    core >> typed(0, "docker start web", ANN, login=1000, cgroup=session) >> starts(WEB, 10)
+    assert core.start.initiator is not None
+    assert core.start.initiator.unit is None
+
+
 # ------------------------------------------------------------------ one pid, several processes
 
 

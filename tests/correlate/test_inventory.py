@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import SensorNote
 from sensor.model.observations import Heartbeat
-from sensor.model.vocabulary import EventType, Lineage, Witness
+from sensor.model.vocabulary import EventType, LastEnd, Lineage, Witness
 from tests.correlate.scenario import (
     DB,
     HOST,
@@ -37,6 +39,34 @@ def test_containers_that_ran_before_the_first_agent_are_inventory(core: Core) ->
     notes = [event.sensor for event in core.of(EventType.SENSOR)]
     assert [note.action for note in notes if note] == ["probes_attached", "inventory_taken"]
     assert [note.containers for note in notes if note] == [None, 2]
+
+
+@pytest.mark.parametrize("ended", [None, *LastEnd])
+def test_an_agent_reports_how_long_none_ran_and_how_the_last_one_ended(
+    core: Core, ended: LastEnd | None
+) -> None:
+    core >> replace(knowledge(-12_500), ended=ended) >> attached(-60_000)
+    (event,) = [one for one in core.of(EventType.SENSOR) if one.sensor is not None]
+    assert event.sensor is not None
+    down = (core.now - ns(-12_500)) / 1e9
+    assert (event.sensor.down_seconds, event.sensor.last_end) == (round(down, 3), ended)
+
+
+def test_down_time_across_boots_goes_by_the_wall_clock(core: Core) -> None:
+    seen = replace(knowledge(0, boot_id="another"), seen_wall=wall(-3_600_000))
+    core >> seen >> attached(0)
+    (event,) = core.of(EventType.SENSOR)
+    assert event.sensor is not None
+    assert event.sensor.down_seconds is not None
+    assert event.sensor.down_seconds == pytest.approx(3600, abs=2)
+
+
+def test_down_time_is_unknown_when_the_clock_went_backwards(core: Core) -> None:
+    seen = replace(knowledge(0, boot_id="another"), seen_wall=wall(3_600_000))
+    core >> seen >> attached(0)
+    (event,) = core.of(EventType.SENSOR)
+    assert event.sensor is not None
+    assert event.sensor.down_seconds is None
 
 
 def test_a_heartbeat_is_a_sign_of_life_and_nothing_else(core: Core) -> None:

@@ -33,6 +33,7 @@ def test_the_parts_that_matter_are_read() -> None:
     found = read_bundle()
     assert found.args == ("nginx", "-g", "daemon off;")
     assert found.user == "0:0"
+    assert read_bundle(process={"cwd": "/srv/app"}).cwd == "/srv/app"
     assert found.capabilities == ("CAP_CHOWN", "CAP_NET_ADMIN")
     assert found.no_new_privileges is True
     assert found.apparmor == "docker-default"

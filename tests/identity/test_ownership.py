@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sensor.identity.oci import Bundle
-from sensor.identity.ownership import Ownership, ownership_of
+from sensor.identity.ownership import ownership_of
 from sensor.model.requests import DescribeRequest
 from sensor.model.vocabulary import Engine
 from tests.identity.sample_node import ID, request_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sensor.identity.files import Failure, read
 from sensor.identity.roots import (
     NAMESPACES,
     absolute,
+    executable,
     is_alive,
     namespace,
     open_process_root,
@@ -79,6 +81,24 @@ def test_the_working_directory_is_the_processs(tmp_path: Path) -> None:
             assert working_directory("/proc", own_key(child.pid)) == str(tmp_path)
         finally:
             child.kill()
+
+
+def test_the_file_of_a_process_is_known_until_it_is_deleted(tmp_path: Path) -> None:
+    program = tmp_path / "harmless"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "60"]) as child:
+        try:
+            assert executable("/proc", own_key(child.pid)) == str(program)
+            program.unlink()
+            assert executable("/proc", own_key(child.pid)) is None
+        finally:
+            child.kill()
+
+
+def test_the_file_of_a_pid_that_is_another_process_now_is_unknown() -> None:
+    key = own_key()
+    assert executable("/proc", ProcessKey(key.pid, key.start_time - NS_PER_TICK)) is None
+    assert executable("/proc", None) is None
 
 
 def test_a_root_that_is_no_directory(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sensor.identity.document import Document
-from sensor.identity.oci import Bundle, bundle_of
+from sensor.identity.oci import MAX_DEVICES, Bundle, bundle_of
 from sensor.identity.security import ALL_CAPABILITIES, DEFAULT_CAPABILITIES, security_of
 from tests.identity.sample_node import oci_config
 
@@ -24,6 +24,18 @@ def bundle(
         process["capabilities"] = {"bounding": capabilities}
     linux = {"namespaces": [], "resources": {"devices": ALLOW_ALL}, **linux}
     return bundle_of(Document({"process": process, "linux": linux}))
+
+
+def test_devices_beyond_the_standard_ones_are_listed_and_bounded() -> None:
+    given = [{"path": "/dev/null", "type": "c"}, {"path": "/dev/sda", "type": "b"}, {"path": 7}]
+    assert security_of(bundle([], devices=given)).devices == ("/dev/sda",)
+    many = [{"path": f"/dev/loop{number}"} for number in range(1000)]
+    assert len(security_of(bundle([], devices=many)).devices or ()) == MAX_DEVICES
+
+
+def test_the_devices_of_a_privileged_container_are_all_and_none_is_listed() -> None:
+    assert security_of(bundle(ALL, devices=[{"path": "/dev/sda"}])).devices is None
+    assert security_of(Bundle()).devices is None
 
 
 def test_the_default_set_has_fourteen_and_only_what_is_beyond_it_is_told() -> None:

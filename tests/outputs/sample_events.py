@@ -66,7 +66,12 @@ CONTAINER = Container(
         seccomp="filtered",
         apparmor=None,
         no_new_privileges=False,
+        devices=("/dev/fuse",),
     ),
+    namespace="moby",
+    restart_policy="unless-stopped",
+    oci_runtime_path="/usr/bin/runc",
+    cwd="/srv",
 )
 
 INITIATOR = Initiator(

@@ -28,7 +28,17 @@ from sensor.model.events import (
     Verdict,
 )
 from sensor.model.observations import HostFacts
-from sensor.model.vocabulary import Confidence, Engine, EventType, StartKind, Trigger, Witness
+from sensor.model.vocabulary import (
+    Confidence,
+    Engine,
+    EventType,
+    Explanation,
+    Finding,
+    LastEnd,
+    StartKind,
+    Trigger,
+    Witness,
+)
 from sensor.schema.document import encode_line
 from tests.outputs.sample_events import EVENTS
 
@@ -62,6 +72,9 @@ def test_samples_cover_every_type() -> None:
         pytest.param(DEFS["container"]["properties"]["runtime"], Engine, id="runtime"),
         pytest.param(DEFS["start"]["properties"]["kind"], StartKind, id="kind"),
         pytest.param(DEFS["start"]["properties"]["trigger"], Trigger, id="trigger"),
+        pytest.param(DEFS["verdict"]["properties"]["explanation"], Explanation, id="explanation"),
+        pytest.param(DEFS["verdict"]["properties"]["findings"]["items"], Finding, id="finding"),
+        pytest.param(DEFS["sensor"]["properties"]["last_end"], LastEnd, id="last_end"),
         pytest.param(DEFS["confidence"], Confidence, id="confidence"),
         pytest.param(DEFS["evidence"]["properties"]["source"], Witness, id="source"),
     ],

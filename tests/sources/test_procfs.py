@@ -15,7 +15,13 @@ from sensor.model.observations import FoundContainer
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId
 from sensor.sources import procfs
-from sensor.sources.procfs import cgroup_paths, found_again, host_facts, running_containers
+from sensor.sources.procfs import (
+    cgroup_paths,
+    found_again,
+    host_facts,
+    running_containers,
+    security_modules,
+)
 
 H1, H2 = "4f2d" * 16, "9a7b" * 16
 
@@ -243,10 +249,16 @@ def test_host_facts_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     boot.mkdir(parents=True)
     (boot / "boot_id").write_text("6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11\n")
     (tmp_path / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
-    facts = host_facts(tmp_path / "proc", tmp_path)
+    (tmp_path / "lsm").write_text("lockdown,capability,apparmor")
+    facts = host_facts(tmp_path / "proc", tmp_path, tmp_path / "lsm")
     assert facts.boot_id == "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"
     assert facts.machine_id == "0123456789abcdef0123456789abcdef"
     assert facts.node == "worker-3"
+    assert facts.lsm == ("lockdown", "capability", "apparmor")
+
+
+def test_security_modules_are_unknown_without_securityfs(tmp_path: Path) -> None:
+    assert security_modules(tmp_path / "lsm") is None
 
 
 @pytest.mark.parametrize("content", [None, "", "\n"])
