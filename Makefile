@@ -17,9 +17,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-RUN_PACKAGES := python3 python3-bpfcc libbpf1 python3-psutil python3-msgpack python3-click \
+RUN_PACKAGES := python3 python3-audit python3-bpfcc libbpf1 python3-psutil python3-msgpack python3-click \
     python3-h11 python3-h2 python3-venv runc busybox-static
-TEST_PACKAGES := auditd python3-audit bpftool clang-format conmon containerd curl docker.io gcc iptables \
+TEST_PACKAGES := auditd bpftool clang-format conmon containerd curl docker.io gcc iptables \
     libc6-dev openssl nats-server podman procps rsyslog rsyslog-gnutls \
     rsyslog-openssl tini uidmap zsh
 # What builds and checks packages. groff-base, systemd and fish check what is installed, in `make test` too.

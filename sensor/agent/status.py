@@ -138,7 +138,13 @@ def coverage(agent: Reported, query: str) -> bytes:
     since = parse_since(parse_qs(query).get("since", [DEFAULT_PERIOD])[-1], until)
     rows = agent.core.coverage(since - agent.realtime_offset)
     times = tuple(rfc3339(row.time + agent.realtime_offset) or "" for row in rows)
-    return report(rows, rfc3339(since) or "", rfc3339(until) or "", times).to_json()
+    return report(
+        rows,
+        times,
+        since=rfc3339(since) or "",
+        covers_since=rfc3339(max(since, agent.started + agent.realtime_offset)) or "",
+        until=rfc3339(until) or "",
+    ).to_json()
 
 
 def line(agent: Reported) -> str:

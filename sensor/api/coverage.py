@@ -29,9 +29,14 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class CoverageReport:
-    """Starts of a period by layer. ``listening`` counts those whose engine was listened to."""
+    """Starts of a period by layer. ``listening`` counts those whose engine was listened to.
+
+    ``since`` is the beginning of the period as asked, ``covers_since`` the moment from which the
+    agent knows all starts: the later of ``since`` and its own beginning.
+    """
 
     since: str
+    covers_since: str
     until: str
     starts: int
     layers: tuple[tuple[str, int], ...]
@@ -59,7 +64,12 @@ class CoverageReport:
 
 
 def report(
-    rows: tuple[CoverageRow, ...], since: str, until: str, times: tuple[str, ...]
+    rows: tuple[CoverageRow, ...],
+    times: tuple[str, ...],
+    *,
+    since: str,
+    covers_since: str,
+    until: str,
 ) -> CoverageReport:
     """Count ``rows``; ``times`` are their times as text, in the same order."""
     counts: Counter[str] = Counter()
@@ -72,6 +82,7 @@ def report(
             found.append(Disagreement(row.id, row.name, time, saw, missing, row.reason))
     return CoverageReport(
         since=since,
+        covers_since=covers_since,
         until=until,
         starts=len(rows),
         layers=tuple((layer, counts[layer]) for layer in LAYERS),

@@ -16,14 +16,17 @@ from sensor.schema.text import visible
 SHORT_ID = 12
 
 
-def _lines(report: CoverageReport) -> list[str]:
-    lines = [f"{report.starts} starts since {report.since}"]
+def lines(report: CoverageReport) -> list[str]:
+    """Return the report for people, one line each."""
+    lines = [f"{report.starts} starts since {report.covers_since}"]
+    if report.covers_since != report.since:
+        lines.append(f"  the agent began then; it has no record from {report.since} until then")
     for layer, count in report.layers:
         of = report.listening if layer == "engine" else report.starts
-        note = " that it was listened to for" if layer == "engine" else ""
+        note = " whose engine was followed" if layer == "engine" else ""
         lines.append(f"  {layer:<8} {count} of {of}{note}")
     if not report.disagreements:
-        lines.append("every start was seen by all who should have")
+        lines.append("every source that should have reported a start did")
     for row in report.disagreements:
         name = visible(row.name or row.id[:SHORT_ID])
         saw, missing = ", ".join(row.saw), ", ".join(row.missing)
@@ -52,5 +55,5 @@ def command(since: str, socket: Path, output: str) -> None:
     if output == "json":
         click.echo(document, nl=False)
         return
-    for line in _lines(CoverageReport.from_json(document)):
+    for line in lines(CoverageReport.from_json(document)):
         click.echo(line)

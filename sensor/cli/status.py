@@ -11,10 +11,11 @@ from sensor.api.client import AgentClient
 from sensor.cli.outputs import state
 
 if TYPE_CHECKING:
-    from sensor.api.status import Status
+    from sensor.api.status import SourceState, Status
 
 
-def _lines(status: Status) -> list[str]:
+def lines(status: Status) -> list[str]:
+    """Return the agent's state for people, one line each."""
     probes = status.probes
     kept = ", kept from an earlier agent" if probes.surviving else ""
     programs = ", ".join(probes.programs) or "detached"
@@ -25,7 +26,7 @@ def _lines(status: Status) -> list[str]:
     ]
     lines += [
         f"source   {source.name}: {source.state}, {source.observations} observations,"
-        f" last {source.last_seen or 'never'}"
+        f" {_last(source)}"
         for source in status.sources
     ]
     lines += [
@@ -51,6 +52,13 @@ def _lines(status: Status) -> list[str]:
     return lines
 
 
+def _last(source: SourceState) -> str:
+    """Return when the last observation came. Some sources count observations without a time."""
+    if source.last_seen is not None:
+        return f"last {source.last_seen}"
+    return "time unknown" if source.observations else "none yet"
+
+
 @click.command()
 @click.option(
     "--socket",
@@ -67,5 +75,5 @@ def command(socket: Path, output: str) -> None:
     if output == "json":
         click.echo(status.to_json(), nl=False)
         return
-    for line in _lines(status):
+    for line in lines(status):
         click.echo(line)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.requirements import cannot
 from sensor.agent.agent import Agent, AgentSettings, parsers
 from sensor.agent.lock import lock_node
 from sensor.agent.sources import WitnessSettings
@@ -159,7 +160,7 @@ class Node:
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     reason = why_not()
     if reason is not None:
-        pytest.skip(reason)
+        cannot(reason)
     monkeypatch.setattr(loader, "LIFECYCLE_PAGES", 64)
     monkeypatch.setattr(loader, "COMMANDS_PAGES", 64)
     priority = os.getpriority(os.PRIO_PROCESS, 0)

@@ -33,7 +33,8 @@ CHECKS = [
     unsupported_method,
 ]
 COVERAGE = (
-    b'{"since":"a","until":"b","starts":0,"layers":{"kernel":0},"listening":0,"disagreements":[]}\n'
+    b'{"since":"a","covers_since":"a","until":"b","starts":0,"layers":{"kernel":0},'
+    b'"listening":0,"disagreements":[]}\n'
 )
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.requirements import cannot
 from sensor.bpf import loader, pins
 from sensor.bpf.btf import VMLINUX
 from tests.bpf.live import Bundle, Listener, Probes
@@ -82,7 +83,7 @@ def bundle(tmp_path: Path) -> Iterator[Bundle]:
     """A runc bundle with a busybox in it; what is left of its container is deleted afterwards."""
     reason = why_no_containers()
     if reason is not None:
-        pytest.skip(reason)
+        cannot(reason)
     binaries = tmp_path / "rootfs" / "bin"
     binaries.mkdir(parents=True)
     shutil.copy(BUSYBOX.resolve(), binaries / "busybox")

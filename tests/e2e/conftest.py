@@ -7,9 +7,7 @@ environment they fail instead, for a place where skipping would go unnoticed.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Generator, Iterator
-from typing import NoReturn
 
 import pytest
 
@@ -23,21 +21,10 @@ from lab.dockerd import Dockerd
 from lab.engines import Lab
 from lab.image import BoxImage, busybox
 from lab.podman import Podman
+from lab.requirements import cannot, need
 from lab.runc import Runc
 
 LAB = pytest.StashKey[Lab]()
-
-
-def cannot(reason: str) -> NoReturn:
-    if os.environ.get("CASTOFF_E2E") == "required":
-        pytest.fail(f"cannot run here: {reason}")
-    pytest.skip(f"cannot run here: {reason}")
-
-
-def need(*programs: str) -> None:
-    missing = [name for name in programs if shutil.which(name) is None]
-    if missing:
-        cannot(f"{', '.join(missing)} not installed; fix: make setup-test")
 
 
 @pytest.hookimpl(wrapper=True)
