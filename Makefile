@@ -44,12 +44,17 @@ run: setup
 
 setup-test: setup
 	@packaging/apt-install.sh $(TEST_PACKAGES)
-	@$(MAKE) --no-print-directory $(VENV)/test-tools $(NPM)/.package-lock.json
+	@$(MAKE) --no-print-directory $(VENV)/test-tools $(VENV)/kubernetes/helm $(NPM)/.package-lock.json
 
 # What others wrote in JavaScript and the tests of the outputs talk to.
 $(NPM)/.package-lock.json: tests/npm/package.json tests/npm/package-lock.json
 	@command -v npm >/dev/null || packaging/apt-install.sh nodejs npm
 	@cd tests/npm && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# helm and kubectl, by which the tests render the manifests.
+$(VENV)/kubernetes/helm: tests/packaging/kubernetes_tools.py | $(VENV)/test-tools
+	@$(BIN)/python -m tests.packaging.kubernetes_tools $(@D)
 	@touch $@
 
 # Anew whenever the pins change.

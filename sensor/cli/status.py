@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sensor.api.client import AgentClient
+from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.outputs import state
 
 if TYPE_CHECKING:
@@ -69,8 +70,16 @@ def _last(source: SourceState) -> str:
     help="Where the agent answers.",
 )
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
-def command(socket: Path, output: str) -> None:
+@click.option(
+    "--alive", is_flag=True, help="Only check that the agent's loop answers; for liveness probes."
+)
+def command(socket: Path, output: str, *, alive: bool) -> None:
     """Show health, losses and lag of the running agent; exit code 3 when there is none."""
+    if alive:
+        # Any answer counts: an agent that lost its probes gains nothing by a restart.
+        with contextlib.suppress(RequestRefused):
+            AgentClient(socket).get("/healthz")
+        return
     status = AgentClient(socket).status()
     if output == "json":
         click.echo(status.to_json(), nl=False)

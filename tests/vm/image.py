@@ -35,7 +35,7 @@ GUEST_PACKAGES = (
     *("systemd-sysv", "udev", "kmod", "dbus", "procps", "iproute2", "iptables", "uidmap", "curl"),
     *("python3-audit", "python3-aiohttp", "auditd", "bpftool", "strace"),
     *("runc", "crun", "podman", "conmon", "docker.io", "containerd", "tini"),
-    *("busybox-static", "bubblewrap", "systemd-container"),
+    *("busybox-static", "bubblewrap", "systemd-container", "rpm"),
 )
 """What a guest has beyond what the product needs, which the Makefile's RUN_PACKAGES lists."""
 

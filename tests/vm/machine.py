@@ -16,7 +16,7 @@ import selectors
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,8 +105,8 @@ def _parse(line: bytes) -> Report:
     return {"what": "noise", "text": line.decode(errors="replace")}
 
 
-def _pack(target: Path, job: Path) -> None:
-    """Write the guest's tar: the given parts of the tree, and the job."""
+def _pack(target: Path, job: Path, files: Mapping[str, Path]) -> None:
+    """Write the guest's tar: the given parts of the tree, further files, and the job."""
 
     def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         return None if "__pycache__" in member.name else member
@@ -114,6 +114,8 @@ def _pack(target: Path, job: Path) -> None:
     with tarfile.open(target, "w") as archive:
         for part in GIVEN:
             archive.add(TREE / part, f"castoff/{part}", filter=wanted)
+        for name, path in files.items():
+            archive.add(path, name)
         info = archive.gettarinfo(job, "job")
         info.mode = 0o755
         with job.open("rb") as source:
@@ -121,11 +123,16 @@ def _pack(target: Path, job: Path) -> None:
 
 
 @contextmanager
-def boot(kernel: Kernel, root: Path, job: Path, console: Path) -> Iterator[Guest]:
-    """Start a guest that runs ``job``; it is killed on the way out if it still runs."""
+def boot(
+    kernel: Kernel, root: Path, job: Path, console: Path, files: Mapping[str, Path] | None = None
+) -> Iterator[Guest]:
+    """Start a guest that runs ``job``; it is killed on the way out if it still runs.
+
+    ``files`` lie beside the job in the guest, by name.
+    """
     with tempfile.TemporaryDirectory(prefix="castoff-vm-") as directory:
         disk = Path(directory) / "given.tar"
-        _pack(disk, job)
+        _pack(disk, job, files or {})
         process = subprocess.Popen(
             ["nice", "-n", "10", *_command(kernel, root, disk, console)],
             stdin=subprocess.DEVNULL,
