@@ -40,7 +40,8 @@ from bench.rows import Row, missed, table, write_json
 from lab.engines import unique
 from lab.image import IMAGE
 from sensor.api.client import AgentClient
-from sensor.schema.document import encode_line, rfc3339
+from sensor.schema.document import encode_line
+from sensor.schema.times import rfc3339
 from sensor.store.database import FILE_NAME
 from sensor.store.log import Store, StoreSettings
 

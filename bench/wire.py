@@ -35,7 +35,7 @@ from sensor.outputs.http.splunk import Splunk
 from sensor.outputs.lines import lines_of
 from sensor.outputs.registry import format_of
 from sensor.outputs.syslog.rfc5424 import Framing, Header, frame, message
-from sensor.schema.document import rfc3339
+from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

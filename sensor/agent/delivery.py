@@ -15,7 +15,7 @@ from sensor import __version__
 from sensor.api.deliveries import Rewound
 from sensor.api.status import DeliveryState
 from sensor.outputs.registry import Surroundings
-from sensor.schema.document import rfc3339
+from sensor.schema.times import rfc3339
 from sensor.store.query import Query
 from sensor.store.rows import DEAD_LETTERS
 

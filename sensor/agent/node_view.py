@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.api.view import ContainerView, Membership
-from sensor.schema.document import rfc3339
+from sensor.schema.times import rfc3339
 from sensor.sources.procfs import cgroup_paths
 
 if TYPE_CHECKING:

@@ -195,7 +195,7 @@ def _entry(event: Event, line: bytes) -> NewEntry:
         type=event.type,
         time=event.time,
         wall=event.time + event.realtime_offset,
-        boot_id=event.host.boot_id,
+        boot_id="" if event.host is None else event.host.boot_id,
         container_id=container.id if container is not None else None,
         name=container.name if container is not None else None,
         body=line,

@@ -13,7 +13,7 @@ from sensor.api.since import parse as parse_since
 from sensor.api.status import DropCount, OutputState, ProbeSet, SourceState, Status
 from sensor.bpf import pins
 from sensor.model.vocabulary import EventType
-from sensor.schema.document import rfc3339
+from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.cli.reading import event_of
 from sensor.cli.table import Table
-from sensor.schema.document import rfc3339
+from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

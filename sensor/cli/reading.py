@@ -8,7 +8,18 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sensor.model.container import Image
+from sensor.model.container import Image, Orchestrator
+from sensor.model.control_plane import (
+    Actor,
+    ActorKind,
+    ChainConfidence,
+    Effect,
+    Request,
+    RequestedBy,
+    RequestOutcome,
+    RequestSource,
+    Workload,
+)
 from sensor.model.events import (
     Certainty,
     Container,
@@ -65,6 +76,8 @@ def event_of(document: Document) -> Event | None:
         if gap
         else None,
         sensor=SensorNote(str(note.get("action")), note.get("containers")) if note else None,
+        request=_request(document.get("request")),
+        orchestrator=_orchestrator(document.get("orchestrator")),
     )
 
 
@@ -93,6 +106,53 @@ def _container(block: Document | None) -> Container | None:
         runtime=_member(Engine, block.get("runtime")),
         oci_runtime=block.get("oci_runtime"),
         image=Image(image.get("name"), image.get("id")) if image else None,
+    )
+
+
+def _request(block: Document | None) -> Request | None:
+    if not block:
+        return None
+    workload, actor = block.get("workload") or {}, block.get("actor")
+    return Request(
+        source=_member(RequestSource, block.get("source")) or RequestSource.KUBERNETES,
+        id=block.get("id"),
+        action=block.get("action"),
+        effect=_member(Effect, block.get("effect")) or Effect.UNKNOWN,
+        chain=None,
+        outcome=_member(RequestOutcome, block.get("outcome")),
+        actor=Actor(str(actor.get("name")), ActorKind.USER) if actor else None,
+        workload=Workload(
+            kind=str(workload.get("kind")),
+            namespace=workload.get("namespace"),
+            name=workload.get("name"),
+            definition=workload.get("definition"),
+            task=workload.get("task"),
+        )
+        if workload
+        else None,
+    )
+
+
+def _orchestrator(block: Document | None) -> Orchestrator | None:
+    if not block:
+        return None
+    asked = block.get("requested_by")
+    return Orchestrator(
+        type=str(block.get("type")),
+        namespace=block.get("namespace"),
+        pod=block.get("pod"),
+        pod_uid=block.get("pod_uid"),
+        task_arn=block.get("task_arn"),
+        requested_by=RequestedBy(
+            actor=asked.get("actor"),
+            kind=_member(ActorKind, asked.get("kind")),
+            confidence=_member(ChainConfidence, asked.get("confidence"))
+            or ChainConfidence.INFERRED,
+            effect=_member(Effect, asked.get("effect")),
+            candidates=tuple(asked.get("candidates") or ()),
+        )
+        if isinstance(asked, dict)
+        else None,
     )
 
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.model.vocabulary import Confidence, EventType, StartKind
-from sensor.schema.document import rfc3339
 from sensor.schema.text import columns, fit, visible
+from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sensor.model.container import Orchestrator
+    from sensor.model.control_plane import Request
     from sensor.model.events import Event, Initiator, Start, Stop
 
 SHORT_ID = 12
@@ -38,10 +40,21 @@ _COLOURS = {
     EventType.STOP: "2",
     EventType.PAUSE: "2",
     EventType.UNPAUSE: "2",
+    EventType.START_REQUESTED: "34",
+    EventType.START_REPORTED: "2",
+    EventType.STOP_REQUESTED: "2",
+    EventType.START_EXPLAINED: "34",
     EventType.ALERT: "1;31",
     EventType.GAP: "1;33",
     EventType.SENSOR: "36",
 }
+_NAMES = {
+    EventType.START_REQUESTED: "requested",
+    EventType.START_REPORTED: "reported",
+    EventType.STOP_REQUESTED: "stop asked",
+    EventType.START_EXPLAINED: "explained",
+}
+"""Names that fit the column."""
 _SPANS = (
     (1, 0.001, "{:.0f} ms"),
     (60, 1, "{:.1f} s"),
@@ -132,7 +145,7 @@ def _clock(wall: int) -> str:
 def _event(event: Event) -> str:
     if event.start is not None:
         return "start" if event.start.kind is StartKind.FIRST else event.start.kind
-    return event.type.removeprefix("container.")
+    return _NAMES.get(event.type) or event.type.removeprefix("container.")
 
 
 def _cause(event: Event) -> str:
@@ -142,6 +155,10 @@ def _cause(event: Event) -> str:
     if event.sensor is not None:
         count = event.sensor.containers
         return event.sensor.action + ("" if count is None else f", {count} containers running")
+    if event.request is not None:
+        return _asked(event.request)
+    if event.type is EventType.START_EXPLAINED:
+        return _explained(event.orchestrator)
     if event.stop is not None:
         return _ending(event.stop)
     if event.verdict is not None and event.type is EventType.ALERT:
@@ -150,6 +167,30 @@ def _cause(event: Event) -> str:
         mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
         return mark + _pull(event.start, event.initiator)
     return ""
+
+
+def _asked(request: Request) -> str:
+    workload = request.workload
+    path = (
+        None
+        if workload is None
+        else (workload.namespace, workload.name or workload.definition or workload.task)
+    )
+    about = "" if path is None else "/".join(part for part in path if part)
+    who = request.source if request.actor is None else request.actor.name
+    outcome = "" if request.outcome is None else f", {request.outcome}"
+    return f"{who}: {request.action} {about}".rstrip() + f" ({request.effect}{outcome})"
+
+
+def _explained(orchestrator: Orchestrator | None) -> str:
+    if orchestrator is None or orchestrator.requested_by is None:
+        return ""
+    requested = orchestrator.requested_by
+    path = (orchestrator.namespace, orchestrator.pod or orchestrator.task_arn)
+    who = requested.actor or " or ".join(requested.candidates) or "unknown"
+    mark = {"inferred": "~", "ambiguous": "?"}.get(requested.confidence, "")
+    about = "/".join(part for part in path if part)
+    return f"{about} requested by {mark}{who} ({requested.effect})"
 
 
 def _ending(stop: Stop) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sensor.model.control_plane import Owner, RequestedBy
 from sensor.model.vocabulary import ContainerId, Engine
 
 
@@ -75,7 +76,14 @@ class Orchestrator:
     container: str | None = None
     attempt: int | None = None
     """Restart count that kubelet gave: 0 for the first container of that name in the pod."""
-    requested_by: str | None = None
+    requested_by: RequestedBy | None = None
+    """Who asked the control plane for it."""
+    cluster: str | None = None
+    node: str | None = None
+    owner: Owner | None = None
+    """The controller that owns the pod: a ReplicaSet, a Job."""
+    task_arn: str | None = None
+    """The ECS task that the container belongs to."""
 
 
 @dataclass(frozen=True, slots=True)

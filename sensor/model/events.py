@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sensor.model.container import Image, Orchestrator, Security
+from sensor.model.control_plane import Request
 from sensor.model.observations import HostFacts
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
@@ -191,12 +192,17 @@ class Event:
     time: int
     observed: int
     realtime_offset: int
-    host: HostFacts
+    host: HostFacts | None
+    """The node that saw it; None where a control plane's record was read elsewhere."""
     container: Container | None = None
     start: Start | None = None
     stop: Stop | None = None
     initiator: Initiator | None = None
     orchestrator: Orchestrator | None = None
+    request: Request | None = None
+    """The control plane's record that a request or a report was read from."""
+    start_id: str | None = None
+    """The id of the start that is explained."""
     verdict: Verdict | None = None
     confidence: Certainty = field(default_factory=Certainty)
     candidates: tuple[Initiator, ...] = ()

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import codecs
 import json
-from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from sensor.schema.request_block import owner_block, request_block, requested_by_block
+from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from sensor.model.container import Image, Orchestrator, Security
@@ -40,29 +41,6 @@ SCHEMA = "castoff.event/1"
 
 Document = dict[str, object]
 
-NS_PER_SECOND = 1_000_000_000
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: only its printed form is used
-SECONDS_CACHED = 256
-"""Distinct seconds whose text is kept; the times of one event mostly share two or three."""
-
-
-@lru_cache(maxsize=SECONDS_CACHED)
-def _second_text(seconds: int) -> str | None:
-    """Return ``YYYY-MM-DDTHH:MM:SS`` of seconds since the epoch, None outside of years 1-9999."""
-    try:
-        return (EPOCH + timedelta(seconds=seconds)).isoformat()
-    except OverflowError:
-        return None
-
-
-def rfc3339(wall: int | None) -> str | None:
-    """Return a wall time in ns as ``YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ``; None for what is no time."""
-    if wall is None:
-        return None
-    seconds, rest = divmod(wall, NS_PER_SECOND)
-    text = _second_text(seconds)
-    return None if text is None else f"{text}.{rest:09d}Z"
-
 
 def document(event: Event) -> Document:
     """Return the event as the document that the schema describes, strings not yet escaped."""
@@ -73,12 +51,14 @@ def document(event: Event) -> Document:
         "id": event.id,
         "time": rfc3339(event.time + offset),
         "observed": rfc3339(event.observed + offset),
-        "host": _host(event.host),
+        "host": None if event.host is None else _host(event.host),
         "container": None if event.container is None else _container(event.container),
         "start": None if event.start is None else _start(event.start),
         "stop": None if event.stop is None else _stop(event.stop),
         "initiator": None if event.initiator is None else _initiator(event.initiator, offset),
         "orchestrator": None if event.orchestrator is None else _orchestrator(event.orchestrator),
+        "request": None if event.request is None else request_block(event.request),
+        "start_id": event.start_id,
         "verdict": None if event.verdict is None else _verdict(event.verdict),
         "confidence": _confidence(event.confidence),
         "candidates": [_initiator(candidate, offset) for candidate in event.candidates],
@@ -236,7 +216,11 @@ def _orchestrator(orchestrator: Orchestrator) -> Document:
         "pod": orchestrator.pod,
         "pod_uid": orchestrator.pod_uid,
         "container": orchestrator.container,
-        "requested_by": orchestrator.requested_by,
+        "cluster": orchestrator.cluster,
+        "node": orchestrator.node,
+        "owner": owner_block(orchestrator.owner),
+        "task_arn": orchestrator.task_arn,
+        "requested_by": requested_by_block(orchestrator.requested_by),
     }
 
 

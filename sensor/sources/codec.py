@@ -169,6 +169,8 @@ def _decoder(hint: object, layout: Layout, where: str) -> Decode:
     if member in _SCALARS:
         return _scalar_decoder(member, where, optional=optional)
     if _is_record(member):
+        if optional and member.__name__ not in layout:
+            return _absent_decoder(where)
         decode = _record_decoder(member, layout)
     elif isinstance(member, type) and issubclass(member, Enum):
         decode = _enum_decoder(member, where)
@@ -179,6 +181,16 @@ def _decoder(hint: object, layout: Layout, where: str) -> Decode:
     if not optional:
         return decode
     return lambda value: None if value is None else decode(value)
+
+
+def _absent_decoder(where: str) -> Decode:
+    """Return the function for a class that was added after the capture: it can hold None only."""
+
+    def decode_absent(value: object) -> None:
+        if value is not None:
+            raise Mismatch(f"{where}: nothing expected, got {type(value).__name__}")
+
+    return decode_absent
 
 
 def _scalar_decoder(cls: object, where: str, *, optional: bool) -> Decode:

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from sensor.model.container import Image, Mount, Orchestrator, Security
+from sensor.model.control_plane import (
+    Actor,
+    ActorKind,
+    ChainConfidence,
+    ChainPart,
+    ChainStep,
+    Cluster,
+    Effect,
+    Owner,
+    RecordRef,
+    Request,
+    RequestContainer,
+    RequestedBy,
+    RequestOutcome,
+    RequestSource,
+    Workload,
+)
 from sensor.model.events import (
     Certainty,
     Container,
@@ -143,6 +161,81 @@ POD = Orchestrator(
     type="kubernetes", namespace="shop", pod="web-0", pod_uid="eb052b63-ea96-4728-ab4a-64ab3babccd7"
 )
 
+OWNER = Owner("ReplicaSet", "web-5d5474d869", "6acaa571-8ddf-467a-a535-4e0dd6b28438")
+REQUEST = Request(
+    source=RequestSource.KUBERNETES,
+    id="4ca33fe7-9242-48b4-9a37-0fc2048a6618",
+    action="patch deployments/scale",
+    effect=Effect.SCALE_UP,
+    chain=ChainPart.ORIGIN,
+    outcome=RequestOutcome.SUCCESS,
+    code=200,
+    requested=OFFSET + 20 * SECOND,
+    completed=OFFSET + 21 * SECOND,
+    actor=Actor(
+        "alice",
+        ActorKind.USER,
+        groups=("shop-admins", "system:authenticated"),
+        impersonated="bob",
+        pod="caller",
+        pod_uid="cfe70eb5-eda3-412a-89ca-a4c5772e1149",
+        node="node-2",
+    ),
+    address="203.0.113.9",
+    addresses=("198.51.100.4", "203.0.113.9"),
+    user_agent="kubectl/v1.35.2",
+    cluster=Cluster("prod", "arn:aws:eks:eu-central-1:111122223333:cluster/prod", "aws"),
+    workload=Workload(
+        "Deployment", "shop", "web", "5598c6ba-f87b-462b-acb5-e44f5717dc77", replicas=4
+    ),
+    ref=RecordRef("audit.log", 32),
+)
+REPORT = Request(
+    source=RequestSource.AWS,
+    id="6a6b783e-b3fd-40de-ad39-cf87540fc920",
+    action="ECS Task State Change RUNNING",
+    effect=Effect.START,
+    chain=ChainPart.REPORT,
+    outcome=RequestOutcome.SUCCESS,
+    requested=OFFSET + 20 * SECOND,
+    cluster=Cluster("prod", provider="aws", account="111122223333", region="eu-central-1"),
+    workload=Workload(
+        "Task",
+        task="arn:aws:ecs:eu-central-1:111122223333:task/prod/3e6558d0cb97f9bd3e8a25ae442f7ef7",
+        definition="web:32",
+        group="service:web",
+    ),
+    containers=(RequestContainer("web", "registry.example/web:2.4.1", id=ID),),
+    ref=RecordRef("events.jsonl", 9),
+)
+REQUESTED_BY = RequestedBy(
+    actor="alice",
+    kind=ActorKind.USER,
+    confidence=ChainConfidence.EXACT,
+    impersonated="bob",
+    request_id="4ca33fe7-9242-48b4-9a37-0fc2048a6618",
+    effect=Effect.SCALE_UP,
+    time=OFFSET + 20 * SECOND,
+    chain=(
+        ChainStep(
+            "create pods",
+            "system:serviceaccount:kube-system:replicaset-controller",
+            "9b2e",
+            OFFSET + 20 * SECOND,
+            RecordRef("audit.log", 34),
+            ActorKind.CONTROL_PLANE,
+            "Pod/web-0",
+        ),
+        ChainStep("patch deployments/scale", "alice", "4ca3", OFFSET + 20 * SECOND),
+    ),
+)
+
+
+def hostless(event: Event) -> Event:
+    """Return the event as it is read away from any node."""
+    return replace(event, host=None)
+
+
 EVENTS: Final[dict[str, Event]] = {
     "start": START,
     "start_bare": _event(EventType.START, container=BARE, start=Start(kind=StartKind.FIRST)),
@@ -178,4 +271,23 @@ EVENTS: Final[dict[str, Event]] = {
         gap=Gap(source="kernel", reason="ring full", since=0, until=19 * SECOND, lost=3),
     ),
     "sensor": _event(EventType.SENSOR, sensor=SensorNote(action="started", containers=2)),
+    "start_requested": hostless(_event(EventType.START_REQUESTED, request=REQUEST)),
+    "start_refused": hostless(
+        _event(
+            EventType.START_REQUESTED,
+            request=replace(
+                REQUEST, outcome=RequestOutcome.FAILURE, code=403, reason="Forbidden", actor=None
+            ),
+        )
+    ),
+    "start_reported": hostless(_event(EventType.START_REPORTED, request=REPORT)),
+    "stop_requested": hostless(
+        _event(EventType.STOP_REQUESTED, request=replace(REQUEST, effect=Effect.STOP))
+    ),
+    "start_explained": _event(
+        EventType.START_EXPLAINED,
+        container=BARE,
+        start_id="b1946ac92492d2347c6235b4d2611184",
+        orchestrator=replace(POD, requested_by=REQUESTED_BY, owner=OWNER, cluster="prod"),
+    ),
 }

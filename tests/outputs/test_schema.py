@@ -12,6 +12,17 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sensor.model.container import Image, Mount, Orchestrator, Security
+from sensor.model.control_plane import (
+    Actor,
+    ChainStep,
+    Cluster,
+    Owner,
+    RecordRef,
+    Request,
+    RequestContainer,
+    RequestedBy,
+    Workload,
+)
 from sensor.model.events import (
     Certainty,
     Container,
@@ -148,6 +159,15 @@ def test_the_encoder_writes_every_field_of_the_model() -> None:
         Evidence: DEFS["evidence"],
         Gap: DEFS["gap"],
         SensorNote: DEFS["sensor"],
+        Request: DEFS["request"],
+        Actor: DEFS["actor"],
+        Cluster: DEFS["cluster"],
+        Workload: DEFS["workload"],
+        Owner: DEFS["owner"],
+        RequestContainer: DEFS["request_container"],
+        RecordRef: DEFS["record_ref"],
+        RequestedBy: DEFS["requested_by"],
+        ChainStep: DEFS["chain_step"],
     }
     for cls, block in blocks.items():
         names = {

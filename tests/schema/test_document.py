@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.model.events import Event
-from sensor.schema.document import document, encode_line, rfc3339
+from sensor.schema.document import document, encode_line
+from sensor.schema.times import rfc3339
 from tests.outputs.sample_events import CONTAINER, EVENTS, START
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))

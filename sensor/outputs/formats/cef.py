@@ -55,6 +55,8 @@ LIMITS = {
     "msg": 1023,
     "outcome": 63,
     "reason": 1023,
+    "requestClientApplication": 1023,
+    "requestMethod": 1023,
     "sproc": 1023,
     "suid": 1023,
     "suser": 1023,
@@ -98,17 +100,31 @@ def _extension(event: Reading, action: str) -> Iterator[tuple[str, object]]:
     yield "dvchost", host.text("name")
     yield "deviceExternalId", host.text("machine_id")
     yield "msg", terms.message(event)
-    yield from _initiator(root.block("initiator"))
+    request = root.block("request")
+    yield from _request(request) if request else _initiator(root.block("initiator"))
     yield "dpid", container.number("pid")
     yield "dproc", terms.command_line(container.texts("command"))
     yield from _ending(root)
     orchestrator = root.block("orchestrator")
     pod = [part for key in ("namespace", "pod") if (part := orchestrator.text(key)) is not None]
+    workload = request.block("workload")
+    if request:
+        names = (workload.text("namespace"), workload.text("name") or workload.text("task"))
+        pod = [part for part in names if part is not None]
+    containers = request.blocks("containers")
+    one = containers[0] if len(containers) == 1 else container.block("image")
     image = container.block("image")
-    yield from _custom("cs1", "containerId", container.text("id"))
-    yield from _custom("cs2", "containerName", container.text("name"))
-    yield from _custom("cs3", "image", image.text("name") or image.text("id"))
+    yield from _custom(
+        "cs1", "containerId", container.text("id") or (one.text("id") if request else None)
+    )
+    yield from _custom(
+        "cs2", "containerName", container.text("name") or (one.text("name") if request else None)
+    )
+    yield from _custom(
+        "cs3", "image", one.text("image") if request else image.text("name") or image.text("id")
+    )
     yield from _custom("cs4", "startKind", root.block("start").text("kind"))
+    yield from _custom("cs4", "effect", request.text("effect"))
     yield from _custom("cs5", "trigger", root.block("start").text("trigger"))
     yield from _custom("cs6", "pod", "/".join(pod) or None)
     yield from _custom("cn1", "attempt", root.block("start").number("attempt"))
@@ -139,12 +155,31 @@ def _verdict(verdict: Block) -> Iterator[tuple[str, object]]:
     yield "CastoffChange", verdict.text("change")
 
 
+def _request(request: Block) -> Iterator[tuple[str, object]]:
+    actor, address = request.block("actor"), request.text("address")
+    yield "suid", actor.text("id")
+    yield "suser", actor.text("name")
+    yield "duser", actor.text("impersonated")
+    # CEF keeps addresses of both versions apart.
+    yield "c6a2" if address is not None and ":" in address else "src", address
+    if address is not None and ":" in address:
+        yield "c6a2Label", "Source IPv6 Address"
+    yield "requestClientApplication", request.text("user_agent")
+    yield "requestMethod", request.text("action")
+
+
 def _ending(root: Block) -> Iterator[tuple[str, object]]:
     stop, gap = root.block("stop"), root.block("gap")
     reasons = root.block("verdict").texts("reasons")
     signal = stop.number("signal")
-    told = stop.text("reason") or gap.text("reason") or "; ".join(reasons) or None
-    yield "deviceFacility", gap.text("source")
+    told = (
+        stop.text("reason")
+        or gap.text("reason")
+        or root.block("request").text("reason")
+        or "; ".join(reasons)
+        or None
+    )
+    yield "deviceFacility", gap.text("source") or root.block("request").text("source")
     yield "reason", told or (None if signal is None else f"signal {signal}")
     for key, name in (("start", "since"), ("end", "until")):
         time = gap.text(name)

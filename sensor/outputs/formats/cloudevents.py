@@ -29,13 +29,25 @@ def envelope(event: Reading) -> dict[str, Any]:
     return {
         "specversion": SPEC_VERSION,
         "id": event.id,
-        "source": f"urn:castoff:host:{quote(event.host.text('name') or 'unknown', safe='')}",
+        "source": _source(event),
         "type": TYPE_PREFIX + event.type.value,
         **({} if subject is None else {"subject": subject}),
         "time": event.time,
         "datacontenttype": "application/json",
         "dataschema": DATA_SCHEMA,
     }
+
+
+def _source(event: Reading) -> str:
+    """Return the host, or the control plane whose record it was read from."""
+    if event.host:
+        return f"urn:castoff:host:{quote(event.host.text('name') or 'unknown', safe='')}"
+    request = event.root.block("request")
+    plane = request.text("source") or event.root.block("orchestrator").text("type") or "unknown"
+    cluster = request.block("cluster").text("name") or event.root.block("orchestrator").text(
+        "cluster"
+    )
+    return f"urn:castoff:{plane}:{quote(cluster or 'unknown', safe='')}"
 
 
 def document(record: Record) -> Document:

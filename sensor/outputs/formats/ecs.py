@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sensor import __version__
 from sensor.model.vocabulary import EventType
 from sensor.outputs.delivery import Format
-from sensor.outputs.formats import jsontext, terms
+from sensor.outputs.formats import ecs_request, jsontext, terms
 from sensor.outputs.formats.image import repository_of, tag_of
 from sensor.outputs.formats.reading import NS_PER_SECOND, Block, Reading, known, read
 from sensor.outputs.formats.terms import Severity
@@ -28,11 +28,19 @@ if TYPE_CHECKING:
 
 VERSION = "9.4.0"
 
+CONTROL_PLANE = (
+    EventType.START_REQUESTED,
+    EventType.START_REPORTED,
+    EventType.STOP_REQUESTED,
+    EventType.START_EXPLAINED,
+)
+
 _KINDS = {EventType.ALERT: "alert"}
 _CATEGORIES = {
     EventType.ALERT: ["process", "intrusion_detection"],
     EventType.GAP: ["host"],
     EventType.SENSOR: ["host"],
+    **{kind: ["api"] for kind in CONTROL_PLANE},
 }
 _TYPES = {
     EventType.START: ["start"],
@@ -40,6 +48,8 @@ _TYPES = {
     EventType.STOP: ["end"],
     EventType.PAUSE: ["change"],
     EventType.UNPAUSE: ["change"],
+    EventType.START_REQUESTED: ["start"],
+    EventType.STOP_REQUESTED: ["end"],
 }
 _LEVELS = {
     Severity.INFORMATIONAL: "info",
@@ -53,6 +63,7 @@ def document(record: Record) -> Document:
     """Return the event as a document of ECS. Raises LineDamaged."""
     event = read(record)
     severity = terms.severity(event)
+    request = event.root.block("request")
     user = event.root.block("initiator").block("user")
     told: dict[str, Any] = {
         "@timestamp": event.time,
@@ -66,11 +77,14 @@ def document(record: Record) -> Document:
             "type": "sensor",
             "version": __version__,
         },
-        "host": _host(event.host),
+        "host": _host(event.host) if event.host else None,
         "container": _container(event.container),
-        "orchestrator": _orchestrator(event.root.block("orchestrator")),
+        "orchestrator": ecs_request.orchestrator(request)
+        if request
+        else _orchestrator(event.root.block("orchestrator")),
         "process": _process(event),
-        "user": _user(user),
+        "user": ecs_request.user(request) if request else _user(user),
+        **ecs_request.parts(request),
         "threat": _threat(event.root.block("verdict").texts("attack")),
         "castoff": _castoff(event),
     }
@@ -93,9 +107,13 @@ def _event(event: Reading, severity: Severity) -> dict[str, Any]:
         "code": event.type.value,
         "module": "castoff",
         "dataset": "castoff.events",
-        "provider": gap.text("source"),
+        "provider": gap.text("source") or root.block("request").text("source"),
         "severity": severity.value,
-        "reason": stop.text("reason") or gap.text("reason") or "; ".join(reasons) or None,
+        "reason": stop.text("reason")
+        or gap.text("reason")
+        or root.block("request").text("reason")
+        or "; ".join(reasons)
+        or None,
         "created": event.observed,
         "start": gap.text("since"),
         "end": gap.text("until"),
@@ -140,10 +158,12 @@ def _orchestrator(orchestrator: Block) -> dict[str, Any]:
     return {
         "type": orchestrator.text("type"),
         "namespace": orchestrator.text("namespace"),
+        "cluster": {"name": orchestrator.text("cluster")},
         "resource": {
             "type": None if pod is None else "pod",
             "name": pod,
             "id": orchestrator.text("pod_uid"),
+            "parent": {"type": orchestrator.block("owner").text("kind")},
         },
     }
 
@@ -217,8 +237,13 @@ def _castoff(event: Reading) -> dict[str, Any]:
         "initiator": root.raw("initiator"),
         "orchestrator": {
             "container": orchestrator.text("container"),
-            "requested_by": orchestrator.text("requested_by"),
+            "node": orchestrator.text("node"),
+            "owner": orchestrator.raw("owner"),
+            "task_arn": orchestrator.text("task_arn"),
+            "requested_by": orchestrator.raw("requested_by"),
         },
+        "request": root.raw("request"),
+        "start_id": root.text("start_id"),
         "verdict": {
             "expected": verdict.flag("expected"),
             "reasons": verdict.texts("reasons"),

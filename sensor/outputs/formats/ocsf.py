@@ -12,6 +12,9 @@ event                      class and activity
 ``alert``                  Detection Finding (2004), Create
 ``gap``                    Event Log Activity (1008), Other, named Gap, status Failure
 ``sensor``                 Event Log Activity, Start when the probes attach, else Other, named
+``start_requested``        API Activity (6003), Create or Update: a request of a control plane
+``stop_requested``         API Activity, Delete
+``start_reported``         API Activity, Other, named Report; ``start_explained`` named Explain
 =========================  =====================================================================
 
 ``actor`` is who caused it: ``actor.process`` the client's process, ``actor.user`` the person who
@@ -28,6 +31,9 @@ from sensor import __version__
 from sensor.model.vocabulary import EventType
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import jsontext, ocsf_objects, terms
+from sensor.outputs.formats.ocsf_api import API_ACTIVITY, TYPES, api_activity
+from sensor.outputs.formats.ocsf_api import activity as api_named
+from sensor.outputs.formats.ocsf_api import profiles as api_profiles
 from sensor.outputs.formats.reading import NS_PER_MS, Reading, known, read, wall_of
 from sensor.outputs.formats.terms import Outcome, Severity
 
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 
 VERSION = "1.8.0"
 
-SYSTEM_ACTIVITY, FINDINGS = 1, 2
+SYSTEM_ACTIVITY, FINDINGS, APPLICATION_ACTIVITY = 1, 2, 6
 PROCESS_ACTIVITY, EVENT_LOG_ACTIVITY, DETECTION_FINDING = 1007, 1008, 2004
 LAUNCH, TERMINATE = 1, 2
 CREATE = 1
@@ -49,8 +55,14 @@ _CLASSES = {
     PROCESS_ACTIVITY: "Process Activity",
     EVENT_LOG_ACTIVITY: "Event Log Activity",
     DETECTION_FINDING: "Detection Finding",
+    API_ACTIVITY: "API Activity",
 }
-_CATEGORIES = {SYSTEM_ACTIVITY: "System Activity", FINDINGS: "Findings"}
+_CATEGORIES = {
+    SYSTEM_ACTIVITY: "System Activity",
+    FINDINGS: "Findings",
+    APPLICATION_ACTIVITY: "Application Activity",
+}
+_CATEGORY_OF = {DETECTION_FINDING: FINDINGS, API_ACTIVITY: APPLICATION_ACTIVITY}
 _SEVERITIES = {severity: severity.name.capitalize() for severity in Severity}
 _ACTIVITIES = {
     EventType.START: (PROCESS_ACTIVITY, LAUNCH, "Launch"),
@@ -67,7 +79,7 @@ def document(record: Record) -> Document:
     """Return the event as a document of OCSF. Raises LineDamaged."""
     event = read(record)
     class_uid, activity_id, activity = _activity(event)
-    category = FINDINGS if class_uid == DETECTION_FINDING else SYSTEM_ACTIVITY
+    category = _CATEGORY_OF.get(class_uid, SYSTEM_ACTIVITY)
     severity = terms.severity(event)
     named = event.root.block("verdict").texts("attack")
     attacks = [ocsf_objects.attack(uid) for uid in named if not uid.startswith("DC")]
@@ -85,12 +97,14 @@ def document(record: Record) -> Document:
         "severity": _SEVERITIES[severity],
         "message": terms.message(event),
         "metadata": _metadata(event, attacked=bool(attacks)),
-        "device": ocsf_objects.device(event.host),
+        "device": ocsf_objects.device(event.host) if event.host else None,
         "unmapped": _unmapped(event),
     }
     if class_uid == PROCESS_ACTIVITY:
         told |= _process_activity(event)
         told["attacks"] = attacks
+    elif class_uid == API_ACTIVITY:
+        told |= api_activity(event)
     elif class_uid == DETECTION_FINDING:
         told |= _finding(event, attacks)
     else:
@@ -99,6 +113,8 @@ def document(record: Record) -> Document:
 
 
 def _activity(event: Reading) -> tuple[int, int, str]:
+    if event.type in TYPES:
+        return API_ACTIVITY, *api_named(event)
     if event.type is not EventType.SENSOR:
         return _ACTIVITIES[event.type]
     action = event.root.block("sensor").text("action") or "note"
@@ -108,8 +124,8 @@ def _activity(event: Reading) -> tuple[int, int, str]:
 
 
 def _metadata(event: Reading, *, attacked: bool) -> dict[str, Any]:
-    profiles = ["host"]
-    if event.type not in {EventType.GAP, EventType.SENSOR}:
+    profiles = api_profiles(event) if event.type in TYPES else ["host"]
+    if event.type not in {EventType.GAP, EventType.SENSOR} | TYPES:
         profiles += ["container", "linux/linux_users"]
     if attacked and event.type is not EventType.ALERT:
         profiles.append("security_control")
@@ -219,8 +235,14 @@ def _unmapped(event: Reading) -> dict[str, Any]:
             "pod": orchestrator.text("pod"),
             "pod_uid": None if ocsf_objects.is_uuid(pod_uid) else pod_uid or None,
             "container": orchestrator.text("container"),
-            "requested_by": orchestrator.text("requested_by"),
+            "cluster": orchestrator.text("cluster"),
+            "node": orchestrator.text("node"),
+            "owner": orchestrator.raw("owner"),
+            "task_arn": orchestrator.text("task_arn"),
+            "requested_by": orchestrator.raw("requested_by"),
         },
+        "request": root.raw("request"),
+        "start_id": root.text("start_id"),
         "verdict": {
             "expected": verdict.flag("expected"),
             "reasons": verdict.texts("reasons"),

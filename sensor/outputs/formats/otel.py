@@ -44,6 +44,8 @@ _OWN = (
     "stop",
     "initiator",
     "orchestrator",
+    "request",
+    "start_id",
     "verdict",
     "confidence",
     "candidates",
@@ -52,7 +54,7 @@ _OWN = (
     "sensor",
 )
 """Blocks that are taken over as they are, but for:"""
-_KUBERNETES = ("namespace", "pod", "pod_uid", "container")
+_KUBERNETES = ("namespace", "pod", "pod_uid", "container", "cluster")
 """What the conventions have names for when the orchestrator is Kubernetes."""
 
 Attributes = list[dict[str, Any]]
@@ -135,6 +137,7 @@ def log_record(event: Reading) -> dict[str, Any]:
             | _kubernetes(event)
             | _process(event)
             | _user(event.root.block("initiator").block("user"))
+            | _request(event.root.block("request"))
             | _castoff(event)
         ),
     }
@@ -169,6 +172,7 @@ def _kubernetes(event: Reading) -> dict[str, Any]:
         "k8s.pod.name": orchestrator.text("pod"),
         "k8s.pod.uid": orchestrator.text("pod_uid"),
         "k8s.container.name": orchestrator.text("container"),
+        "k8s.cluster.name": orchestrator.text("cluster"),
         "k8s.container.restart_count": event.root.block("start").number("attempt"),
     }
 
@@ -195,6 +199,32 @@ def _user(user: Block) -> dict[str, Any]:
     login = user.number("auid")
     number, name = (login, "auid_name") if login is not None else (user.number("uid"), "name")
     return {"user.id": None if number is None else str(number), "user.name": user.text(name)}
+
+
+def _request(request: Block) -> dict[str, Any]:
+    """Return what the conventions have names for; all of it stands under ``castoff.request``."""
+    if not request:
+        return {}
+    cluster, workload = request.block("cluster"), request.block("workload")
+    pod = workload.text("kind") == "Pod"
+    told = {
+        "user.name": request.block("actor").text("name"),
+        "user.id": request.block("actor").text("id"),
+        "client.address": request.text("address"),
+        "user_agent.original": request.text("user_agent"),
+        "cloud.provider": cluster.text("provider"),
+        "cloud.account.id": cluster.text("account"),
+        "cloud.region": cluster.text("region"),
+        "aws.ecs.task.arn": workload.text("task"),
+    }
+    if request.text("source") == "aws":
+        return told | {"aws.ecs.cluster.arn": cluster.text("id")}
+    return told | {
+        "k8s.cluster.name": cluster.text("name"),
+        "k8s.namespace.name": workload.text("namespace"),
+        "k8s.pod.name": workload.text("name") if pod else None,
+        "k8s.pod.uid": (workload.text("node_uid") or workload.text("uid")) if pod else None,
+    }
 
 
 def _castoff(event: Reading) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import shlex
 from enum import IntEnum, StrEnum, unique
 from typing import TYPE_CHECKING
 
+from sensor.model.control_plane import RequestOutcome
 from sensor.model.vocabulary import EventType, StartKind
 from sensor.schema.text import visible
 
@@ -49,8 +50,17 @@ _ACTIONS = {
     EventType.STOP: "container-stopped",
     EventType.PAUSE: "container-paused",
     EventType.UNPAUSE: "container-unpaused",
+    EventType.START_REQUESTED: "container-start-requested",
+    EventType.START_REPORTED: "container-start-reported",
+    EventType.STOP_REQUESTED: "container-stop-requested",
+    EventType.START_EXPLAINED: "container-start-explained",
     EventType.ALERT: "alert",
     EventType.GAP: "sensor-gap",
+}
+_REQUESTED: dict[str | None, Outcome] = {
+    RequestOutcome.SUCCESS: Outcome.SUCCESS,
+    RequestOutcome.PARTIAL: Outcome.SUCCESS,
+    RequestOutcome.FAILURE: Outcome.FAILURE,
 }
 _START_ACTIONS: dict[str | None, str] = {
     StartKind.FIRST: "container-started",
@@ -80,6 +90,8 @@ def severity(event: Reading) -> Severity:
         return Severity.MEDIUM
     if event.type is EventType.START_FAILED or event.root.block("stop").flag("oom_killed"):
         return Severity.LOW
+    if event.root.block("request").text("outcome") == RequestOutcome.FAILURE:
+        return Severity.LOW
     return Severity.INFORMATIONAL
 
 
@@ -89,7 +101,7 @@ def outcome(event: Reading) -> Outcome | None:
         return Outcome.FAILURE
     if event.type in {EventType.START, EventType.PAUSE, EventType.UNPAUSE}:
         return Outcome.SUCCESS
-    return None
+    return _REQUESTED.get(event.root.block("request").text("outcome"))
 
 
 def message(event: Reading) -> str:
@@ -114,12 +126,41 @@ def _words(event: Reading) -> list[str]:
         return ["sensor:", (root.block("sensor").text("action") or "note").replace("_", " ")]
     if event.type is EventType.ALERT:
         return ["alert:", "; ".join(root.block("verdict").texts("reasons")), *_container(event)]
+    if request := root.block("request"):
+        return _request(request)
+    if event.type is EventType.START_EXPLAINED:
+        return _explained(root.block("orchestrator"))
     past = action(event).removeprefix("container-").replace("-", " ")
     return [
         "container",
         *_container(event),
         past.replace("start failed", "failed to start"),
         *_how(root),
+    ]
+
+
+def _request(request: Block) -> list[str]:
+    workload = request.block("workload")
+    path = (workload.text("namespace"), workload.text("name") or workload.text("definition"))
+    about = "/".join(part for part in path if part is not None)
+    who = request.block("actor").text("name") or request.text("source") or "unknown"
+    told = [f"{who}:", request.text("action") or "unknown"]
+    if about:
+        told.append(f"({workload.text('kind')} {about})")
+    told.append(f"asks for {request.text('effect')}")
+    outcome = request.text("outcome")
+    return told if outcome is None else [*told, f": {outcome}"]
+
+
+def _explained(orchestrator: Block) -> list[str]:
+    requested = orchestrator.block("requested_by")
+    pod = (orchestrator.text("namespace"), orchestrator.text("pod"))
+    about = "/".join(part for part in pod if part is not None)
+    who = requested.text("actor") or " or ".join(requested.texts("candidates")) or "unknown"
+    return [
+        f"container of {about or orchestrator.text('task_arn') or 'unknown'}",
+        f"requested by {who}",
+        f"({requested.text('effect')}, {requested.text('confidence')})",
     ]
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import Delivered, Rejection, Retry
 from sensor.outputs.http.dialect import OK_STATUSES, Poll, Request, by_status
-from sensor.schema.document import rfc3339
 from sensor.schema.text import brief
+from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Outcome, Record

@@ -17,7 +17,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from sensor.model.vocabulary import EventType
-from sensor.schema.document import rfc3339
+from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Record

@@ -30,7 +30,12 @@ TYPES = ["event", "OCSF class, activity", "action", "ECS", "severity", "OTel", "
 NOWHERE = "-"
 WORDS = {"ocsf": "message", "ecs": "message", "otel": "body", "cef": "msg"}
 """Where the event stands in words; most fields have a part in it, which says little."""
-WHOLE = ("candidates", "evidence")
+WHOLE = (
+    "candidates",
+    "evidence",
+    "orchestrator.requested_by.chain",
+    "request.containers",
+)
 """Lists that all formats take over as they are: one row each."""
 
 BLOCKS = {
@@ -39,10 +44,25 @@ BLOCKS = {
     "alert": ("container", "initiator", "verdict"),
     "gap": ("gap",),
     "sensor": ("sensor",),
+    "container.start_requested": ("request",),
+    "container.start_explained": ("container", "orchestrator", "start_id"),
 }
 """What an event of each type has; together they have every field."""
 
+BLOCK_NAMES = (
+    "container",
+    "start",
+    "stop",
+    "initiator",
+    "orchestrator",
+    "request",
+    "start_id",
+    "verdict",
+    "gap",
+)
+
 FIRST = {
+    "request.address": "203.0.113.9",
     "container.image.name": "registry.example:5000/shop/web:1.25",
     "container.user": "101",
     "orchestrator.type": "kubernetes",
@@ -51,6 +71,7 @@ FIRST = {
     "verdict.attack[]": "T1610",
 }
 SECOND = {
+    "request.address": "203.0.113.10",
     "container.image.name": "registry.example:5000/shop/db:9.6",
     "container.user": "102",
     "orchestrator.pod_uid": "11111111-ea96-4728-ab4a-64ab3babccd7",
@@ -100,7 +121,7 @@ def event_of(type_: str) -> dict[str, Any]:
     event: dict[str, Any] = made(SCHEMA)
     event["type"] = type_
     known = BLOCKS[type_]
-    for block in ("container", "start", "stop", "initiator", "orchestrator", "verdict", "gap"):
+    for block in BLOCK_NAMES:
         if block not in known:
             event[block] = None
     event["sensor"] = event["sensor"] if "sensor" in known else None

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ def fits(value: object, kind: str) -> bool:
     match kind:
         case "keyword" | "wildcard" | "match_only_text" | "constant_keyword" | "text":
             return isinstance(value, str)
-        case "long":
-            return type(value) is int
+        case "ip" | "long":
+            return ip_address(value) is not None if isinstance(value, str) else type(value) is int
         case "boolean":
             return isinstance(value, bool)
         case "date":
