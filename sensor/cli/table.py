@@ -155,8 +155,6 @@ def _cause(event: Event) -> str:
     if event.sensor is not None:
         count = event.sensor.containers
         return event.sensor.action + ("" if count is None else f", {count} containers running")
-    if event.request is not None or event.type is EventType.START_EXPLAINED:
-        return _of_a_control_plane(event)
     if event.stop is not None:
         return _ending(event.stop)
     if event.verdict is not None and event.type is EventType.ALERT:
@@ -164,10 +162,6 @@ def _cause(event: Event) -> str:
     if event.start is not None:
         mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
         return mark + _pull(event.start, event.initiator)
-    return ""
-
-
-def _of_a_control_plane(event: Event) -> str:
     return _explained(event.orchestrator) if event.request is None else _asked(event.request)
 
 
