@@ -101,7 +101,7 @@ def _container(block: Document | None) -> Container | None:
         return None
     image = block.get("image")
     return Container(
-        id=ContainerId(str(block.get("id"))),
+        id=ContainerId(str(block["id"])) if block.get("id") is not None else None,
         name=block.get("name"),
         runtime=_member(Engine, block.get("runtime")),
         oci_runtime=block.get("oci_runtime"),

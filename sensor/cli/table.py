@@ -95,7 +95,7 @@ class Table:
         line = self._row(
             _clock(event.time + event.realtime_offset),
             _event(event),
-            container.id[:SHORT_ID],
+            (container.id or "unknown")[:SHORT_ID],
             container.name or "-",
             (image.name or image.id or "-") if image else "-",
             container.runtime or container.oci_runtime or "-",

@@ -104,16 +104,6 @@ class CallerLog:
         self._clients.move_to_end(exec_.process.key.pid)
         _trim(self._clients, PROCESSES_MAX)
 
-    def add_supervisor(self, id_: str, exec_: CommandExec) -> None:
-        """Record the shim or monitor whose command line names a container."""
-        self._supervisors.setdefault(id_, exec_)
-        self._supervisors.move_to_end(id_)
-        _trim(self._supervisors, SUPERVISORS_MAX)
-
-    def forget_supervisor(self, id_: str) -> None:
-        """Forget it, since that run of the container is over."""
-        self._supervisors.pop(id_, None)
-
     def bind(self, exec_: CommandExec, id_: ContainerId) -> None:
         """Note that a command which starts one container has started this one."""
         key = exec_.process.key
@@ -135,10 +125,6 @@ class CallerLog:
         """Return the container that the command has started."""
         key = exec_.process.key
         return self._bound.get((key.pid, key.start_time))
-
-    def supervisor_of(self, id_: str) -> CommandExec | None:
-        """Return the exec of the container's shim or monitor."""
-        return self._supervisors.get(id_)
 
     def client_of(self, pid: int, start_time: int | None, time: int) -> CommandExec | None:
         """Return the client command that a process ran, if it is a client."""

@@ -10,16 +10,16 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from sensor.correlate import client_command, runtime_command
+from sensor.correlate import client_command
 from sensor.correlate.client_command import ClientCommand, Request
-from sensor.correlate.containers import Creation
 from sensor.correlate.naming import Client, Names, WordIndex, words_of_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sensor.correlate.containers import Creation
     from sensor.correlate.runtime_command import RuntimeCommand
-    from sensor.model.observations import CgroupBirth, CommandExec
+    from sensor.model.observations import CommandExec
     from sensor.model.process import ProcessKey
     from sensor.model.vocabulary import ContainerId
 
@@ -60,51 +60,6 @@ class CommandLog:
         self._ended: deque[Ended] = deque(maxlen=CLIENTS_MAX)
         self._engines: OrderedDict[tuple[str, tuple[ContainerId, ...]], int] = OrderedDict()
 
-    def add_runtime(self, exec_: CommandExec) -> Creation | RuntimeCommand | None:
-        """Record a runtime's command; returns what it is.
-
-        None when it concerns no container, or is one that is told a second time: by another probe
-        set, or because the runtime executed itself anew (crun does, from a sealed copy).
-        """
-        command = runtime_command.parse(exec_.argv)
-        if command is None:
-            return None
-        key = exec_.process.key
-        if not command.creates:
-            self._others[key.pid] = (key, command)
-            self._trim(self._others, CREATIONS_MAX)
-            return command
-        known = self.creation_of(key)
-        if known is not None and known.command == command:
-            return None
-        creation = Creation(
-            exec_.time,
-            exec_.sequence,
-            command,
-            exec_.program,
-            exec_.process,
-            exec_.argv,
-            exec_.cwd,
-        )
-        self._creations[key.pid] = creation
-        self._creations.move_to_end(key.pid)
-        self._trim(self._creations, CREATIONS_MAX)
-        return creation
-
-    def add_birth(self, birth: CgroupBirth) -> Creation | None:
-        """Record a cgroup whose maker's command line reads like a runtime's."""
-        command = runtime_command.parse(birth.argv)
-        if command is None or not command.creates or command.id not in birth.path:
-            return None
-        program = birth.maker.exe or birth.maker.comm
-        creation = Creation(
-            birth.time, birth.sequence, command, program, birth.maker, birth.argv, None
-        )
-        self._births[birth.path] = creation
-        self._births.move_to_end(birth.path)
-        self._trim(self._births, BIRTHS_MAX)
-        return creation
-
     def add_client(self, exec_: CommandExec) -> Client | None:
         """Record a client's command when it starts something."""
         command = client_command.parse(exec_.program, exec_.argv)
@@ -116,37 +71,6 @@ class CommandLog:
         self._trim(self._running, CLIENTS_MAX)
         self._asked[command.request].add(client, words_of_client(command))
         return client
-
-    def add_engine(self, exec_: CommandExec, inside: tuple[ContainerId, ...]) -> None:
-        """Record that an engine began, ``inside`` the containers given."""
-        key = (exec_.program, inside)
-        self._engines[key] = exec_.time
-        self._engines.move_to_end(key)
-        self._trim(self._engines, ENGINES_MAX)
-
-    def creation_of(self, process: ProcessKey | None) -> Creation | None:
-        """Return the creating command that ``process`` runs or ran."""
-        if process is None:
-            return None
-        creation = self._creations.get(process.pid)
-        if creation is None or not creation.process.key.same(process):
-            return None
-        return creation
-
-    def other_of(self, process: ProcessKey) -> RuntimeCommand | None:
-        """Take out the command of another verb that ``process`` ran."""
-        entry = self._others.get(process.pid)
-        if entry is None or not entry[0].same(process):
-            return None
-        del self._others[process.pid]
-        return entry[1]
-
-    def birth_of(self, *paths: str | None) -> Creation | None:
-        """Return the command that made the first of these cgroups."""
-        for path in paths:
-            if path is not None and path in self._births:
-                return self._births[path]
-        return None
 
     def end_client(self, process: ProcessKey, time: int) -> bool:
         """Record that a client's process ended; tells whether it was one."""
@@ -188,10 +112,6 @@ class CommandLog:
             if oldest <= client.exec.time <= until and names.named_by(client):
                 return client
         return None
-
-    def engine_boot(self, program: str, inside: tuple[ContainerId, ...]) -> int | None:
-        """When an engine of that name, in these containers, last began, in ns since boot."""
-        return self._engines.get((program, inside))
 
     @staticmethod
     def _trim(table: OrderedDict[_Key, _Value], limit: int) -> None:

@@ -17,7 +17,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
+from sensor.correlate.authority import HOST_ROOT
+
 if TYPE_CHECKING:
+    from sensor.correlate.authority import Origin
     from sensor.correlate.runtime_command import RuntimeCommand, Verb
     from sensor.model.container import Description
     from sensor.model.observations import CommandExit, InitExec, InitExit
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from sensor.model.vocabulary import ContainerId
 
 CONTAINERS_MAX = 16_384
-"""Containers remembered; beyond it the longest-stopped is forgotten, then the oldest of all."""
+"""Containers remembered. Beyond it the longest-stopped of other users is forgotten, then the
+longest-stopped of root, then the oldest of all."""
+
+SHARE_MAX = 1024
+"""Containers of one user other than root of the host; beyond it that user's own are forgotten."""
 
 HEX_ID_LEN = 64
 _UNIQUE_ID = re.compile(rf"[0-9a-f]{{{HEX_ID_LEN}}}")
@@ -47,17 +54,25 @@ class ContainerKey:
     """A container's identity within the node.
 
     Ids of 64 hex digits are unique. Others are names that each runtime root (``--root``, one per
-    containerd namespace) gives out on its own, so ``scope`` holds that root.
+    containerd namespace) gives out on its own, so ``scope`` holds that root. What others than root
+    of the host make is theirs alone: ``scope`` begins with their domain (``authority.Origin``).
     """
 
     id: ContainerId
     scope: str | None
 
 
-def container_key(id_: ContainerId, root: str | None) -> ContainerKey:
-    """Make the key of ``id_``, seen under the runtime root ``root``."""
-    unique_id = _UNIQUE_ID.fullmatch(id_) is not None
-    return ContainerKey(id_, None if unique_id else root)
+def is_unique(id_: ContainerId) -> bool:
+    """Whether an id is no name: 64 hex digits, as engines draw them."""
+    return _UNIQUE_ID.fullmatch(id_) is not None
+
+
+def container_key(id_: ContainerId, root: str | None, domain: str | None = None) -> ContainerKey:
+    """Make the key of ``id_``, seen under the runtime root ``root``, of the owner ``domain``."""
+    scope = None if is_unique(id_) else root
+    if domain is not None:
+        scope = f"{domain}: {scope}" if scope is not None else f"{domain}:"
+    return ContainerKey(id_, scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,20 @@ class Creation:
     process: ProcessFacts
     argv: tuple[str, ...] = ()
     cwd: str | None = None
+    origin: Origin = HOST_ROOT
+    by_cgroup: bool = False
+    """Known by the cgroup that it made: its program is not known for a runtime."""
+    named: bool = True
+    """The runtime is known for one, or its cgroup bears the container's id."""
+    understood: bool = True
+    """The command line names the container, and its author may speak of that container."""
+
+    @property
+    def what(self) -> str:
+        """What was seen, for evidence."""
+        if not self.understood:
+            return f"{self.program} command"
+        return f"{self.program} {self.command.verb}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,10 @@ class ContainerState:
     """What is known of one container."""
 
     key: ContainerKey
+    owner: Origin | None = None
+    """Whose it is: the origin of its first creation; None when nothing has shown it."""
+    unnamed: bool = False
+    """Its id is not known: ``key.id`` is made up and leaves the core nowhere."""
     phase: Phase = Phase.UNKNOWN
     creation: Creation | None = None
     asked: int | None = None
@@ -124,6 +157,14 @@ class ContainerState:
     pending: Pending | None = None
     failed: bool = False
     """This creation was reported as failed."""
+    proven: bool = False
+    """Something but a command line shows that this creation is one: a cgroup, an init."""
+    asked_to_start: bool = False
+    """The runtime's ``start`` came: what its init did after that is for the init to show."""
+    frozen: bool | None = None
+    """The kernel's state of its cgroup; None when nothing reports it."""
+    depth: int = 0
+    """Pid namespaces that its init is in; 0 when unknown."""
 
     @property
     def alive(self) -> bool:
@@ -151,6 +192,8 @@ class ContainerTable:
         self.running = 0
         self.dirty: set[ContainerKey] = set()
         """Containers that changed since the last :meth:`changes`."""
+        self._others: dict[str, OrderedDict[ContainerKey, None]] = {}
+        """Those of others than root of the host, by domain."""
 
     def __len__(self) -> int:
         return len(self._states)
@@ -159,16 +202,35 @@ class ContainerTable:
         """Return the container of that key, if known."""
         return self._states.get(key)
 
-    def obtain(self, key: ContainerKey) -> ContainerState:
-        """Return the container of that key, made when unknown."""
+    def obtain(self, key: ContainerKey, owner: Origin | None = None) -> ContainerState:
+        """Return the container of that key, made when unknown, with its owner."""
         state = self._states.get(key)
         if state is None:
-            if len(self._states) >= self._limit:
+            domain = owner.domain if owner is not None else None
+            if domain is not None and len(self._others.get(domain, ())) >= SHARE_MAX:
+                self._forget_one(self._others[domain])
+            elif len(self._states) >= self._limit:
                 self._forget_one()
-            state = self._states[key] = ContainerState(key)
+            state = self._states[key] = ContainerState(key, owner)
             if key.scope is not None:
                 self._scoped.setdefault(key.id, OrderedDict())[key] = state
+            if domain is not None:
+                self._others.setdefault(domain, OrderedDict())[key] = None
+        elif state.owner is None:
+            state.owner = owner
         return state
+
+    def all_named(self, id_: ContainerId) -> tuple[ContainerState, ...]:
+        """Return the containers of that id, of whatever root and owner."""
+        plain = self._states.get(ContainerKey(id_, None))
+        scoped = self._scoped.get(id_)
+        others = tuple(scoped.values()) if scoped else ()
+        return (plain, *others) if plain is not None else others
+
+    def discard(self, state: ContainerState) -> None:
+        """Forget a container that turned out to be none."""
+        if state.key in self._states and not state.alive:
+            self._drop(state)
 
     def _touch(self, key: ContainerKey) -> None:
         """Note that its state changed last of all."""
@@ -206,6 +268,7 @@ class ContainerTable:
         state.requested = state.creation.time if state.creation is not None else started
         state.starts += 1
         state.failed = False
+        state.frozen = None
         self._by_init[init.pid] = state
         self._touch(state.key)
         self.dirty.add(state.key)
@@ -243,14 +306,29 @@ class ContainerTable:
         if state.init is not None and self._by_init.get(state.init.pid) is state:
             del self._by_init[state.init.pid]
 
-    def _forget_one(self) -> None:
-        # A start that waits for its description is about to be reported and stays.
-        states = self._states.values()
-        victim = next((s for s in states if not s.alive and s.pending is None), None)
-        if victim is None:
-            victim = next((s for s in states if s.pending is None), None)
-            if victim is None:
+    def _forget_one(self, among: OrderedDict[ContainerKey, None] | None = None) -> None:
+        """Forget the longest stopped, of others than root of the host first.
+
+        A start that waits for its description is about to be reported and stays.
+        """
+        if among is None and self._others:
+            among = max(self._others.values(), key=len)
+        if among is not None:
+            states = [self._states[key] for key in among]
+            victim = next((s for s in states if not s.alive and s.pending is None), states[0])
+        else:
+            every = self._states.values()
+            found = next((s for s in every if not s.alive and s.pending is None), None)
+            found = found or next((s for s in every if s.pending is None), None)
+            if found is None:
                 return
+            victim = found
+        self._drop(victim)
+        self.forgotten += 1
+        self.dirty.add(victim.key)
+
+    def _drop(self, victim: ContainerState) -> None:
+        if victim.alive:
             self.running -= 1
         self._release_init(victim)
         del self._states[victim.key]
@@ -259,9 +337,12 @@ class ContainerTable:
             del scoped[victim.key]
             if not scoped:
                 del self._scoped[victim.key.id]
+        domain = victim.owner.domain if victim.owner is not None else None
+        if domain is not None and domain in self._others:
+            self._others[domain].pop(victim.key, None)
+            if not self._others[domain]:
+                del self._others[domain]
         if victim.pod_uid is not None:
             pod = (victim.pod_uid, victim.pod_container)
             if self._pods.get(pod) is victim:
                 del self._pods[pod]
-        self.forgotten += 1
-        self.dirty.add(victim.key)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sensor.correlate.callers import CallerLog
+from sensor.correlate.claims import UNKNOWN_SCOPE, Claims
 from sensor.correlate.commands import CommandLog
 from sensor.correlate.containers import ContainerState, ContainerTable
 from sensor.correlate.coverage import Coverage
@@ -24,6 +25,7 @@ from sensor.correlate.inventory import Inventory
 from sensor.correlate.lifecycle import Lifecycle
 from sensor.correlate.party import PartyFactory
 from sensor.correlate.places import Places
+from sensor.correlate.runtimes import RuntimeLog
 from sensor.correlate.sensor_health import SensorHealth
 from sensor.correlate.starts import StartReporter
 from sensor.model.events import Event, Gap
@@ -116,6 +118,8 @@ class Correlator:
         parse_cgroup = lru_cache(CGROUPS_REMEMBERED)(parsers.cgroup)
         places = Places(parse_cgroup)
         commands = CommandLog()
+        runtimes = RuntimeLog(parsers.role_of)
+        self._claims = Claims(self.table)
         self._callers = CallerLog()
         self._parties = PartyFactory(self._callers, parse_cgroup, parsers.role_of, parsers.redact)
         self._coverage = Coverage(self._clock, self._factory, emit)
@@ -126,14 +130,24 @@ class Correlator:
             self.table,
             places,
             commands,
-            Attributor(commands, self._callers, self._parties, parsers.role_of),
+            runtimes,
+            Attributor(commands, runtimes, self._callers, self._parties, parsers.role_of),
             self._coverage,
-            emit,
+            emit=emit,
             words=self._words,
         )
         ends = EndReporter(self._clock, self._factory, self.table, places, self._coverage, emit)
         self._lifecycle = Lifecycle(
-            self._clock, self.table, places, commands, self._callers, starts, ends, emit
+            self._clock,
+            self.table,
+            places,
+            claims=self._claims,
+            runtimes=runtimes,
+            commands=commands,
+            callers=self._callers,
+            starts=starts,
+            ends=ends,
+            emit=emit,
         )
         self._inventory = Inventory(
             self._clock, self._factory, self.table, self._lifecycle, ends, emit
@@ -234,7 +248,8 @@ class Correlator:
 
     def ignored(self) -> tuple[tuple[str, int], ...]:
         """Observations that concerned no container, counted by reason."""
-        return tuple(sorted(self._lifecycle.ignored.items()))
+        strangers = {f"stranger: {who}": n for who, n in self._claims.strangers.items()}
+        return tuple(sorted({**self._lifecycle.ignored, **strangers}.items()))
 
     def changes(
         self,
@@ -244,6 +259,8 @@ class Correlator:
         gone: list[tuple[ContainerId, str | None]] = []
         for key in self.table.dirty:
             state = self.table.get(key)
+            if key.scope == UNKNOWN_SCOPE:
+                continue
             if state is None:
                 gone.append((key.id, key.scope))
             else:

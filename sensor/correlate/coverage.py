@@ -84,7 +84,7 @@ class Coverage:
     def on_start(self, event: Event, *, commanded: bool) -> None:
         """Take note of a start that the probes told."""
         container = event.container
-        if container is None:
+        if container is None or container.id is None:
             return
         audited = Witness.AUDIT in [evidence.source for evidence in event.evidence]
         seen = _Seen(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate import kind
 from sensor.correlate.containers import Phase, Run
 from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
-from sensor.model.events import Certainty, Evidence, Stop
+from sensor.model.events import Certainty, Evidence, Gap, Stop
 from sensor.model.vocabulary import Confidence, EventType, Witness
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sensor.model.observations import CommandExec, CommandExit, InitExit
 
 _EXACT = Certainty(container=Confidence.EXACT)
+_INFERRED = Certainty(container=Confidence.INFERRED)
 
 
 class EndReporter:
@@ -101,8 +102,7 @@ class EndReporter:
         creation = state.creation
         evidence = [kernel(reason, seen.time, seen.sequence)]
         if creation is not None:
-            what = f"{creation.program} {creation.command.verb}"
-            evidence.append(kernel(what, creation.time, creation.sequence))
+            evidence.append(kernel(creation.what, creation.time, creation.sequence))
         sighting = sighting_of(state, self._places.identity(state.cgroup), None)
         self._emit(
             self._factory.of_container(
@@ -110,13 +110,29 @@ class EndReporter:
                 replace(sighting, pid=None),
                 seen.time,
                 creation.process.key if creation is not None else None,
-                _EXACT,
+                _EXACT if state.owner is None or state.owner.privileged else _INFERRED,
                 tuple(evidence),
                 stop=Stop(code, signal, reason=reason),
             )
         )
         self._coverage.on_failure(state.key.id, seen.time)
         self._table.end_run(state, None)
+
+    def lost_run(self, state: ContainerState, seen: CommandExec) -> None:
+        """Report a gap: the container was started and is gone, and its init was not seen."""
+        creation = state.creation
+        since = creation.time if creation is not None else seen.time
+        reason = "a container was started and deleted, and its init's execve was not seen"
+        gap = Gap("kernel.lifecycle", reason, since, seen.time, lost=1)
+        sighting = sighting_of(state, self._places.identity(state.cgroup), None)
+        evidence = (kernel("runtime delete", seen.time, seen.sequence),)
+        self._emit(self._factory.container_gap(gap, replace(sighting, pid=None), evidence))
+        self._table.end_run(state, None)
+
+    def limited(self, domain: str, time: int) -> None:
+        """Report a gap: a user's starts are more than are reported of one user."""
+        reason = f"starts by {domain} are more than one user's share: some are not reported"
+        self._emit(self._factory.gap(Gap("core", reason, time, time)))
 
     def paused(self, state: ContainerState, seen: CommandExit) -> None:
         """Report that a runtime paused the container."""

@@ -67,6 +67,8 @@ class Sighting:
     """The image by a client's command line, where nothing on disk tells it."""
     name_hint: str | None = None
     """The name, likewise."""
+    unnamed: bool = False
+    """``id`` is made up: the container's own is not known."""
 
 
 @dataclass(slots=True)
@@ -120,9 +122,10 @@ class EventFactory:
         description = sighting.description
         creation = sighting.creation
         oci_runtime = creation.program if creation is not None else None
+        id_ = None if sighting.unnamed else sighting.id
         if description is None:
             return Container(
-                id=sighting.id,
+                id=id_,
                 name=sighting.name_hint,
                 runtime=engine_of(sighting),
                 oci_runtime=oci_runtime,
@@ -138,7 +141,7 @@ class EventFactory:
         if image is None and sighting.image_hint:
             image = Image(name=sighting.image_hint)
         return Container(
-            id=sighting.id,
+            id=id_,
             name=description.name or sighting.name_hint,
             runtime=engine_of(sighting),
             oci_runtime=oci_runtime,
@@ -189,6 +192,15 @@ class EventFactory:
                 image=Image(name=told.image) if told.image else None,
             ),
             evidence=(Evidence(told.witness, what, told.time, at),),
+        )
+
+    def container_gap(self, gap: Gap, sighting: Sighting, evidence: tuple[Evidence, ...]) -> Event:
+        """A run of a known container that went unseen."""
+        return replace(
+            self.gap(gap),
+            id=self._id(EventType.GAP, gap.source, sighting.id, gap.since, gap.until),
+            container=self._container(sighting),
+            evidence=evidence,
         )
 
     def sensor(self, time: int, note: SensorNote) -> Event:
@@ -248,6 +260,7 @@ def sighting_of(
         cgroup=(cgroup.v1 or cgroup.v2) if cgroup is not None else None,
         argv=argv,
         image_hint=state.image_hint,
+        unnamed=state.unnamed,
     )
 
 

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from sensor.correlate.commands import CommandLog
     from sensor.correlate.containers import Creation
     from sensor.correlate.party import Party, PartyFactory
+    from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.container import Description
     from sensor.model.observations import Caller
 
@@ -114,13 +115,19 @@ class Attributor:
     """Looks for causes in what was recorded of clients and callers."""
 
     def __init__(
-        self, commands: CommandLog, callers: CallerLog, parties: PartyFactory, role_of: RoleOf
+        self,
+        commands: CommandLog,
+        runtimes: RuntimeLog,
+        callers: CallerLog,
+        parties: PartyFactory,
+        role_of: RoleOf,
     ) -> None:
         self._commands = commands
+        self._runtimes = runtimes
         self._callers = callers
         self._parties = parties
         self._role_of = role_of
-        self._prepared: PreparedAnswers[Subject, Attribution] = PreparedAnswers(callers)
+        self._prepared: PreparedAnswers[Subject, Attribution] = PreparedAnswers(callers, runtimes)
 
     def prepare(self, subject: Subject) -> None:
         """Find the cause of a start that is to come, if it is certain already."""
@@ -204,7 +211,7 @@ class Attributor:
         if creation is None:
             return None
         chain = [creation.process.ancestors]
-        supervisor = self._callers.supervisor_of(subject.id)
+        supervisor = self._runtimes.supervisor_of(subject.id)
         if supervisor is not None and supervisor.role is Role.MONITOR:
             chain.append(supervisor.process.ancestors)
         managed = supervisor is not None

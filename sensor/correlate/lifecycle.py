@@ -2,11 +2,13 @@
 
 Rules:
 
-1. A start is the first execve of a container's init, once per init process, however often told.
-2. Which container an init belongs to is told, in this order, by: the creating command of the
-   runtime that it descends from; the command line of whoever made its cgroup; its cgroup's own
-   name. With none of them it is no container (a sandbox, a service with a private pid namespace,
-   a hook).
+1. A start is the first execve of a container's init, once per init process, however often it is
+   reported. A container has one init at a time: a second process that looks like one is no start.
+2. Which container an init belongs to is decided, in this order, by: the creating command of the
+   runtime that it descends from; the command line of the process that made its cgroup; its cgroup's
+   own name. A process below a runtime whose command line is not understood, or names a container
+   of somebody else, is a container of unknown id. Everything else is no container (a sandbox, a
+   service with a private pid namespace, a hook).
 3. A start waits for the container's description while one is under way, DESCRIPTION_WAIT at most.
    What comes about the same container meanwhile waits behind it.
 4. A creation fails when its init ends before its first execve, when the creating command ends with
@@ -15,6 +17,9 @@ Rules:
 6. A restored container's init never calls execve: the restore command's success is its start.
 7. What an earlier agent was told already is background: it is remembered, and nothing follows.
 8. Steps of image builds are runtime commands too, and no container starts: they are counted only.
+9. A command about a container counts only when its author owns the container (``authority``). What
+   a stranger's command claims is counted by user. A command of anybody but root of the host makes
+   no event by itself: a cgroup or an init has to show that there is a container.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from sensor.correlate import supervision
+from sensor.correlate import builds, supervision
 from sensor.correlate.client_command import Request
 from sensor.correlate.containers import (
     ContainerKey,
@@ -31,11 +36,11 @@ from sensor.correlate.containers import (
     Creation,
     Pending,
     Phase,
-    container_key,
+    is_unique,
 )
 from sensor.correlate.naming import Names
-from sensor.correlate.places import Places, is_build
-from sensor.correlate.runtime_command import RuntimeCommand, Verb
+from sensor.correlate.runtime_command import Verb
+from sensor.correlate.shares import Budget
 from sensor.model.observations import (
     CgroupBirth,
     CommandExec,
@@ -53,9 +58,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.callers import CallerLog
+    from sensor.correlate.claims import Claims
     from sensor.correlate.commands import CommandLog
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, Output
+    from sensor.correlate.places import Places
+    from sensor.correlate.runtimes import RuntimeLog, RuntimeRun
     from sensor.correlate.starts import StartReporter
     from sensor.model.container import Description
 
@@ -72,6 +80,20 @@ ENDED_MAX = 1024
 TOLD_MAX = 4096
 """Inits whose start was taken that are remembered, for records that are told a second time."""
 
+LIMITED_EVERY = 60_000_000_000
+"""Nanoseconds between two gaps about one user's starts."""
+LIMITED_USERS = 256
+
+FAILURES_BURST, FAILURES_EVERY = 32, 20.0
+"""Failed starts that a user other than root of the host may cause: so many, then one in so many
+seconds. An event takes half a kibibyte of the log."""
+
+UNNAMED_BURST, UNNAMED_EVERY = 32, 20.0
+"""The same for containers of unknown id."""
+
+STARTS_BURST, STARTS_EVERY = 256, 3.0
+"""The same for starts of that user's own containers. What is beyond it becomes a gap."""
+
 
 class Lifecycle:
     """Turns kernel observations about containers into starts, ends and describe requests."""
@@ -81,6 +103,9 @@ class Lifecycle:
         clock: Clock,
         table: ContainerTable,
         places: Places,
+        *,
+        claims: Claims,
+        runtimes: RuntimeLog,
         commands: CommandLog,
         callers: CallerLog,
         starts: StartReporter,
@@ -90,6 +115,8 @@ class Lifecycle:
         self._clock = clock
         self._table = table
         self._places = places
+        self._claims = claims
+        self._runtimes = runtimes
         self._commands = commands
         self._callers = callers
         self._starts = starts
@@ -99,6 +126,12 @@ class Lifecycle:
         """By the init, the first deadline first: all wait equally long."""
         self._ended: deque[ProcessKey] = deque(maxlen=ENDED_MAX)
         self._told: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._freezer_seen = False
+        """The kernel reports freezing: a pause without it is none."""
+        self._failures = Budget(FAILURES_BURST, FAILURES_EVERY)
+        self._unnamed = Budget(UNNAMED_BURST, UNNAMED_EVERY)
+        self._starting = Budget(STARTS_BURST, STARTS_EVERY)
+        self._limited_told: OrderedDict[str, int] = OrderedDict()
         self.ignored: Counter[str] = Counter()
         """Observations that concerned no container, by reason."""
 
@@ -109,33 +142,52 @@ class Lifecycle:
         if exec_.role is Role.CLIENT:
             self._commands.add_client(exec_)
             self._callers.add_client(exec_)
-        elif supervision.begins_engine(exec_):
-            self._commands.add_engine(exec_, self._places.chain(exec_.process.cgroup))
+            return
+        origin = self._places.origin(exec_.process)
+        if supervision.begins_engine(exec_):
+            self._runtimes.add_engine(exec_, origin, origin.inside)
         elif exec_.role is Role.RUNTIME:
-            command = self._commands.add_runtime(exec_)
-            if exec_.again:
-                return
-            if isinstance(command, Creation):
-                self._begin_creation(command)
-            elif command is not None and command.verb is Verb.DELETE:
-                self._on_delete(command, exec_)
-            elif command is not None and command.verb is Verb.START:
-                self._prepare(self._table.get(container_key(command.id, command.root)))
+            run = self._runtimes.add_runtime(exec_, origin)
+            if run is not None and not exec_.again:
+                self._on_runtime(run)
         else:
-            id_ = supervision.container_of(exec_)
-            if id_ is not None:
-                self._callers.add_supervisor(id_, exec_)
+            self._runtimes.add_supervisor(exec_, origin)
+
+    def _on_runtime(self, run: RuntimeRun) -> None:
+        if run.creation is not None:
+            self._begin_creation(run.creation)
+            return
+        command = run.command
+        if command is None or command.verb not in (Verb.DELETE, Verb.START):
+            return
+        state = self._claims.of_command(command, run.origin)
+        if state is None:
+            return
+        if command.verb is Verb.DELETE:
+            self._on_delete(state, run.exec)
+        elif state.unstarted:
+            state.asked_to_start = True
+            self._starts.prepare(state)
 
     def on_birth(self, birth: CgroupBirth) -> None:
         """Take note that a process that may be a runtime made a cgroup."""
-        creation = self._commands.add_birth(birth)
-        if birth.again:
+        origin = self._places.origin(birth.maker)
+        known = self._runtimes.creation_of(birth.maker.key)
+        creation = self._runtimes.add_birth(birth, origin)
+        if birth.again or creation is None:
             return
-        if creation is not None and self._commands.creation_of(creation.process.key) is None:
+        if known is None:
             self._begin_creation(creation)
+        state = self._claims.known(creation)
+        if state is not None and state.creation is creation:
+            state.proven = True
 
     def _begin_creation(self, creation: Creation) -> None:
-        state = self._table.obtain(container_key(creation.command.id, creation.command.root))
+        if builds.is_step(creation):
+            return
+        state = self._claims.of_creation(creation)
+        if state is None:
+            return
         self._flush(state)
         if state.alive:
             # A runtime refuses an id that is in use: this command is about to fail.
@@ -143,14 +195,14 @@ class Lifecycle:
             return
         state.creation = creation
         state.phase = Phase.CREATED
-        state.failed = False
+        state.failed = state.proven = state.asked_to_start = False
         state.description = None
         state.parents = self._places.chain(creation.process.cgroup)
         names = Names(state.key.id, None)
         run = self._commands.asked(Request.RUN, names, 0, creation.time)
         state.image_hint = run.command.image if run is not None else None
         self._ask(state, creation)
-        if state.key.scope is None:
+        if is_unique(state.key.id):
             # An id of its own: nobody else has such a path.
             self._places.expect(state.key.id)
 
@@ -179,22 +231,34 @@ class Lifecycle:
         """Take note that a runtime's or client's own process ended."""
         if self._commands.end_client(exit_.process, exit_.time) or exit_.again:
             return
-        creation = self._commands.creation_of(exit_.process)
+        creation = self._runtimes.creation_of(exit_.process)
         if creation is not None:
             self._on_creation_exit(creation, exit_)
             return
-        command = self._commands.other_of(exit_.process)
-        if command is None or exit_.status != 0:
+        run = self._runtimes.take_command(exit_.process)
+        if run is None or run.command is None or exit_.status != 0:
             return
-        state = self._table.get(container_key(command.id, command.root))
-        if state is None or command.verb not in (Verb.PAUSE, Verb.RESUME):
+        verb = run.command.verb
+        if verb not in (Verb.PAUSE, Verb.RESUME):
+            return
+        state = self._claims.of_command(run.command, run.origin)
+        if state is None or not self._agrees(state, verb):
             return
         if state.pending is None:
-            self._interrupt(state, command.verb, exit_)
+            self._interrupt(state, verb, exit_)
         elif len(state.pending.later) < LATER_MAX:
-            state.pending.later.append((command.verb, exit_))
+            state.pending.later.append((verb, exit_))
         else:
             self.ignored["behind_waiting_start"] += 1
+
+    def _agrees(self, state: ContainerState, verb: Verb) -> bool:
+        """Whether the kernel's state of the cgroup, where it is known, is what a command claims."""
+        if not self._freezer_seen or state.frozen is (verb is Verb.PAUSE):
+            return True
+        if state.frozen is None and state.pending is not None:
+            return True
+        self.ignored["pause_not_seen"] += 1
+        return False
 
     def _interrupt(self, state: ContainerState, verb: Verb, exit_: CommandExit) -> None:
         if verb is Verb.PAUSE and state.phase is Phase.RUNNING:
@@ -203,19 +267,48 @@ class Lifecycle:
             self._ends.unpaused(state, exit_)
 
     def _on_creation_exit(self, creation: Creation, exit_: CommandExit) -> None:
-        state = self._table.get(container_key(creation.command.id, creation.command.root))
+        state = self._claims.known(creation)
         if state is None or state.creation is not creation or not state.unstarted:
             return
         if exit_.status != 0:
-            self._ends.failed(state, exit_, exit_.status, f"{creation.command.verb} failed")
-        elif creation.command.verb is Verb.RESTORE:
+            self._fail(state, exit_, exit_.status, f"{creation.command.verb} failed")
+        elif creation.command.verb is Verb.RESTORE and self._counts(state):
             self._remember(creation.process.key)
             self._starts.restored(state, exit_)
 
-    def _on_delete(self, command: RuntimeCommand, exec_: CommandExec) -> None:
-        state = self._table.get(container_key(command.id, command.root))
-        if state is not None and state.unstarted:
-            self._ends.failed(state, exec_, None, "deleted before its first execve")
+    def _counts(self, state: ContainerState) -> bool:
+        """Whether a command line of that author is enough, or more than it was seen."""
+        owner = state.owner
+        if state.proven or owner is None or owner.domain is None:
+            return True
+        self.ignored["unproven_creation"] += 1
+        self._table.discard(state)
+        return False
+
+    def _fail(
+        self,
+        state: ContainerState,
+        seen: InitExit | CommandExit | CommandExec,
+        status: int | None,
+        reason: str,
+    ) -> None:
+        if not self._counts(state):
+            return
+        domain = state.owner.domain if state.owner is not None else None
+        if not self._failures.allows(domain, seen.time):
+            self.ignored["failures_limited"] += 1
+            self._table.discard(state)
+            return
+        self._ends.failed(state, seen, status, reason)
+
+    def _on_delete(self, state: ContainerState, exec_: CommandExec) -> None:
+        if not state.unstarted:
+            return
+        if state.asked_to_start:
+            # Its init was started, and neither its execve nor its end was seen.
+            self._ends.lost_run(state, exec_)
+            return
+        self._fail(state, exec_, None, "deleted before its first execve")
 
     # ----------------------------------------------------------------- inits
 
@@ -230,9 +323,10 @@ class Lifecycle:
             return
         self._remember(process.key)
         state.cgroup = process.cgroup
-        if state.alive:
-            # Its end went unseen; the new init proves it.
-            self._ends.ended_unseen(state)
+        state.depth = len(process.ns_pids)
+        if state.unnamed:
+            self._starts.executed(state, exec_)
+            return
         if state.description is not None or state.pending is not None:
             self._flush(state)
             self._start(state, exec_)
@@ -250,31 +344,79 @@ class Lifecycle:
             self._told.popitem(last=False)
 
     def _container_of(self, exec_: InitExec) -> ContainerState | None:
+        """Find the container of an init by rule 2; None when it starts none."""
         process = exec_.process
-        if is_build(process.cgroup):
-            self.ignored["build_step"] += 1
-            return None
         creation = None
         if exec_.lineage is Lineage.RUNTIME:
-            creation = self._commands.creation_of(exec_.root)
+            creation = self._runtimes.creation_above(exec_.root, process.ancestors)
         if creation is None:
-            creation = self._commands.birth_of(process.cgroup.v1, process.cgroup.v2)
+            creation = self._runtimes.birth_of(process.cgroup.v1, process.cgroup.v2)
         if creation is not None:
-            state = self._table.obtain(container_key(creation.command.id, creation.command.root))
-            if state.creation is not creation:
-                state.creation = creation
-                state.description = None
-                state.asked = None
-            if not state.parents:
-                state.parents = self._places.around(state.key.id, process.cgroup)
-            return state
+            return self._by_creation(exec_, creation)
         identity = self._places.identity(process.cgroup)
         if identity is None or not identity.exact:
+            return self._below_runtime(exec_)
+        state = self._claims.of_cgroup(process.cgroup, identity)
+        if state is None:
+            return self._below_runtime(exec_)
+        if state.alive and not self._replaces(exec_, state):
+            self.ignored["second_init"] += 1
+            return None
+        if state.alive:
+            self._ends.ended_unseen(state)
+        state.parents = identity.parents
+        return state
+
+    def _by_creation(self, exec_: InitExec, creation: Creation) -> ContainerState | None:
+        if builds.is_step(creation):
+            self.ignored["build_step"] += 1
+            return None
+        state = self._claims.of_creation(creation)
+        if state is None:
+            return self._below_runtime(exec_)
+        if state.creation is not creation:
+            self._flush(state)
+            if state.alive:
+                # A runtime makes no container whose init runs: its end went unseen.
+                self._ends.ended_unseen(state)
+            state.creation = creation
+            state.description = None
+            state.asked = None
+        elif state.alive or state.pending is not None:
+            self.ignored["second_init"] += 1
+            return None
+        if not state.parents:
+            state.parents = self._places.around(state.key.id, exec_.process.cgroup)
+        return state
+
+    def _replaces(self, exec_: InitExec, state: ContainerState) -> bool:
+        """Whether an init without a creating command is the next one of a running container.
+
+        It descends from another runtime than the running one, and is no deeper in pid namespaces,
+        as what the container itself starts would be.
+        """
+        creation = state.creation
+        if exec_.root is None or creation is None or exec_.root.same(creation.process.key):
+            return False
+        run = self._runtimes.run_of(exec_.root)
+        if run is not None and run.command is not None:
+            return False
+        return exec_.lineage is Lineage.RUNTIME and len(exec_.process.ns_pids) <= state.depth
+
+    def _below_runtime(self, exec_: InitExec) -> ContainerState | None:
+        """Make a container of unknown id of an init that nothing but its runtime explains."""
+        run = None
+        if exec_.lineage is Lineage.RUNTIME:
+            run = self._runtimes.run_above(exec_.root, exec_.process.ancestors)
+        if run is None or run.command is not None:
             self.ignored["no_container"] += 1
             return None
-        known = self._table.named(identity.id)
-        state = known or self._table.obtain(container_key(identity.id, None))
-        state.parents = identity.parents
+        if not self._unnamed.allows(run.origin.domain, exec_.time):
+            self.ignored["unnamed_limited"] += 1
+            self._limited(run.origin.domain or "", exec_.time)
+            return None
+        state = self._claims.unnamed(exec_, run, run.origin)
+        state.parents = self._places.chain(exec_.process.cgroup)
         return state
 
     def _start(self, state: ContainerState, exec_: InitExec) -> None:
@@ -282,7 +424,23 @@ class Lifecycle:
             self.ignored["build_step"] += 1
             state.phase = Phase.STOPPED
             return
+        domain = state.owner.domain if state.owner is not None else None
+        if not self._starting.allows(domain, exec_.time):
+            self.ignored["starts_limited"] += 1
+            self._limited(domain or "", exec_.time)
+            state.phase = Phase.STOPPED
+            return
         self._starts.executed(state, exec_)
+
+    def _limited(self, domain: str, time: int) -> None:
+        """Report, once a minute at most, that a user starts more containers than are reported."""
+        if time - self._limited_told.get(domain, -LIMITED_EVERY) < LIMITED_EVERY:
+            return
+        self._limited_told[domain] = time
+        self._limited_told.move_to_end(domain)
+        if len(self._limited_told) > LIMITED_USERS:
+            self._limited_told.popitem(last=False)
+        self._ends.limited(domain, time)
 
     def start_late(self, state: ContainerState, found: FoundContainer) -> None:
         """Report a start that the probes did not see: its init was found running."""
@@ -298,13 +456,12 @@ class Lifecycle:
         self._commands.end_client(exit_.process, exit_.time)
         state = self._table.of_init(exit_.process)
         if state is None and not exit_.started:
-            creation = self._commands.creation_of(exit_.root)
+            creation = self._runtimes.creation_of(exit_.root)
             if creation is not None:
-                key = container_key(creation.command.id, creation.command.root)
-                state = self._table.get(key)
-            if state is not None and state.unstarted:
-                reason = "its init ended before its first execve"
-                self._ends.failed(state, exit_, exit_.status, reason)
+                state = self._claims.known(creation)
+            if state is not None and state.creation is creation and state.unstarted:
+                state.proven = True
+                self._fail(state, exit_, exit_.status, "its init ended before its first execve")
                 return
             if creation is None or state is None or state.init != creation.process.key:
                 # Only a restored container is known by its runtime's process: rule 6.
@@ -316,12 +473,14 @@ class Lifecycle:
             self.ignored["exit_unknown"] += 1
             return
         self._ends.stopped(state, exit_)
-        self._callers.forget_supervisor(state.key.id)
+        self._runtimes.forget_supervisor(state.key.id)
 
     def _missed_start(self, exit_: InitExit) -> ContainerState | None:
         """Report the start that an end proves: the record of the first execve was lost."""
         identity = self._places.identity(exit_.cgroup)
-        state = self._table.named(identity.id) if identity is not None else None
+        if identity is None or not self._table.all_named(identity.id):
+            return None
+        state = self._claims.of_cgroup(exit_.cgroup, identity)
         if state is None or not state.unstarted or _moment(exit_.process) in self._told:
             return None
         state.cgroup = exit_.cgroup

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.correlate.authority import Origin
+
 if TYPE_CHECKING:
     from sensor.model.container import CgroupIdentity, CgroupParser
-    from sensor.model.process import CgroupPaths
+    from sensor.model.process import CgroupPaths, ProcessFacts
     from sensor.model.vocabulary import ContainerId
-
-_BUILD_CGROUP = "/buildkit/"
-
 
 _ANY_ID = "\0"
 """Stands for an id in a path. No path holds a NUL."""
@@ -58,7 +57,6 @@ class Places:
             return identity.parents
         return self.chain(cgroup)
 
-
-def is_build(cgroup: CgroupPaths) -> bool:
-    """Whether a cgroup is that of a BuildKit step (``/docker/buildkit/<step>``)."""
-    return _BUILD_CGROUP in (cgroup.v1 or "") or _BUILD_CGROUP in (cgroup.v2 or "")
+    def origin(self, process: ProcessFacts) -> Origin:
+        """Return where a process's rights come from."""
+        return Origin(process.uid, None, self.chain(process.cgroup))

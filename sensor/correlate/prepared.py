@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from sensor.correlate.callers import CallerLog
+    from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.observations import CommandExec
     from sensor.model.vocabulary import ContainerId
 
@@ -36,8 +37,9 @@ class _Prepared(Generic[Question, Answer]):
 class PreparedAnswers(Generic[Question, Answer]):
     """The latest answer for each container."""
 
-    def __init__(self, callers: CallerLog) -> None:
+    def __init__(self, callers: CallerLog, runtimes: RuntimeLog) -> None:
         self._callers = callers
+        self._runtimes = runtimes
         self._answers: OrderedDict[ContainerId, _Prepared[Question, Answer]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -47,7 +49,7 @@ class PreparedAnswers(Generic[Question, Answer]):
         """Keep what was found of a container; causes after ``time`` have no bearing on it."""
         self._callers.watch_until(time)
         self._answers[id_] = _Prepared(
-            question, answer, self._callers.supervisor_of(id_), self._callers.learnt_late
+            question, answer, self._runtimes.supervisor_of(id_), self._callers.learnt_late
         )
         self._answers.move_to_end(id_)
         if len(self._answers) > PREPARED_MAX:
@@ -70,6 +72,6 @@ class PreparedAnswers(Generic[Question, Answer]):
     ) -> bool:
         return (
             prepared.learnt == self._callers.learnt_late
-            and prepared.supervisor is self._callers.supervisor_of(id_)
+            and prepared.supervisor is self._runtimes.supervisor_of(id_)
             and prepared.question == question
         )

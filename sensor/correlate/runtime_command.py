@@ -6,8 +6,9 @@ docs/command-line-interface.md) and runc's man pages complete:
 
     runtime [global options] VERB [options] CONTAINER-ID [arguments]
 
-Options may be written ``--name value``, ``--name=value`` or, for some, ``-n value``; an option
-that is not known here is taken for a switch.
+Options may be written ``--name value``, ``--name=value`` or, for some, ``-n value``. Go's flag
+package (runc, runsc) takes one dash for two; argp (crun) takes any beginning that fits one option.
+An option that is not known here is taken for a switch.
 """
 
 from __future__ import annotations
@@ -39,43 +40,27 @@ class Verb(StrEnum):
 
 _CREATING = frozenset({Verb.CREATE, Verb.RUN, Verb.RESTORE})
 
-_WITH_VALUE = frozenset(
-    {
-        # global: runc(8), crun(1), runsc, youki
-        "-r",
-        "-l",
-        "--log",
-        "--log-format",
-        "--root",
-        "--criu",
-        "--rootless",
-        "--cgroup-manager",
-        "--log-level",
-        "--debug-log",
-        "--debug-log-format",
-        "--platform",
-        "--network",
-        "--config",
-        # create, run, restore
-        "-b",
-        "--bundle",
-        "--console-socket",
-        "--pid-file",
-        "--preserve-fds",
-        "-f",
-        "--image-path",
-        "--work-path",
-        "--parent-path",
-        "--manage-cgroups-mode",
-        "--lsm-profile",
-        "--lsm-mount-context",
-        "--empty-ns",
-        "--status-fd",
-        "--page-server",
-    }
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WITH_VALUE = _names(
+    # global: runc(8), crun(1), runsc, youki
+    "root log log-format criu rootless cgroup-manager log-level debug-log debug-log-format"
+    " platform network config"
+    # create, run, restore
+    " bundle console-socket pid-file preserve-fds image-path work-path parent-path"
+    " manage-cgroups-mode lsm-profile lsm-mount-context empty-ns status-fd page-server"
 )
-_SWITCHES = frozenset({"-f"})
-"""Options with a value for some verbs only: ``delete -f`` is a switch, crun's ``run -f`` is not."""
+_SWITCHES = _names(
+    "debug systemd-cgroup version help no-pivot no-new-keyring no-subreaper keep detach force all"
+    " tcp-established ext-unix-sk shell-job file-locks lazy-pages auto-dedup leave-running"
+    " pre-dump ignore-cgroups"
+)
+_LETTERS = {"b": "bundle", "r": "root", "l": "log", "d": "detach", "f": "config"}
+_VALUE_LETTERS = frozenset("brlf")
+"""Letters with a value. For ``delete`` and ``kill``, ``-f`` and ``-a`` are switches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +84,32 @@ class RuntimeCommand:
         return self.bundle or "."
 
 
+def _long_name(stem: str) -> str | None:
+    """Resolve a long option: itself, else the only known one that begins so (argp, crun)."""
+    if stem in _WITH_VALUE or stem in _SWITCHES:
+        return stem
+    fitting = [known for known in (*_WITH_VALUE, *_SWITCHES) if known.startswith(stem)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _read_option(text: str, *, short: bool, deleting: bool) -> tuple[str, str | None, bool]:
+    """Return an option's name, its joined value if any, and whether it takes a value.
+
+    Go's flag package takes ``-bundle`` and ``--b``; getopt joins a letter and its value (``-b/x``).
+    """
+    stem, separator, value = text.partition("=")
+    joined = value if separator else None
+    letter = stem[:1]
+    if len(stem) == 1:
+        return _LETTERS.get(stem, stem), joined, stem in _VALUE_LETTERS and not deleting
+    name = _long_name(stem)
+    if name is not None:
+        return name, joined, name in _WITH_VALUE
+    if short and letter in _VALUE_LETTERS and not deleting:
+        return _LETTERS[letter], text[1:], True
+    return stem, joined, False
+
+
 def _take_options(
     words: tuple[str, ...], position: int, options: dict[str, str], *, deleting: bool
 ) -> int:
@@ -110,14 +121,12 @@ def _take_options(
         position += 1
         if word == "--":
             break
-        name, separator, value = word.partition("=")
-        stem = name.lstrip("-")
-        # Single-dash long options are what Go's flag package accepts too.
-        name = f"--{stem}" if len(stem) > 1 else name
-        if not separator and name in _WITH_VALUE and not (deleting and name in _SWITCHES):
+        short = not word.startswith("--")
+        name, value, takes = _read_option(word.lstrip("-"), short=short, deleting=deleting)
+        if value is None and takes:
             value = words[position] if position < len(words) else ""
             position += 1
-        options[name] = value
+        options[name] = value or ""
     return position
 
 
@@ -140,7 +149,7 @@ def parse(argv: tuple[str, ...]) -> RuntimeCommand | None:
     return RuntimeCommand(
         verb=verb,
         id=ContainerId(name),
-        bundle=options.get("--bundle") or options.get("-b") or None,
-        root=options.get("--root") or options.get("-r") or None,
-        detached="--detach" in options or "-d" in options,
+        bundle=options.get("bundle") or None,
+        root=options.get("root") or None,
+        detached="detach" in options,
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
+from sensor.correlate.authority import Standing, standing
 from sensor.correlate.client_command import Request
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output, Sighting
     from sensor.correlate.places import Places
-    from sensor.model.container import Description
+    from sensor.correlate.runtimes import RuntimeLog
+    from sensor.model.container import CgroupIdentity, Description
     from sensor.model.observations import CommandExit, FoundContainer, InitExec, InitExit
     from sensor.model.process import ProcessKey
 
@@ -44,10 +46,11 @@ class StartReporter:
         table: ContainerTable,
         places: Places,
         commands: CommandLog,
+        runtimes: RuntimeLog,
         attributor: Attributor,
         coverage: Coverage,
-        emit: Callable[[Output], None],
         *,
+        emit: Callable[[Output], None],
         words: EngineWords,
     ) -> None:
         self._clock = clock
@@ -55,6 +58,7 @@ class StartReporter:
         self._table = table
         self._places = places
         self._commands = commands
+        self._runtimes = runtimes
         self._attributor = attributor
         self._coverage = coverage
         self._words = words
@@ -126,7 +130,7 @@ class StartReporter:
         subject = self._subject(state, start.kind, time, engine, causes_lost=causes_lost)
         cause = self._attributor.attribute(subject)
         sighting = _with_command(sighting, state.description, cause.command)
-        exact = state.creation is not None or (identity is not None and identity.exact)
+        exact = _is_exact(state, identity)
         known = Confidence.EXACT if exact else Confidence.INFERRED
         sighting, word = self._words.complete(sighting)
         if word is not None:
@@ -197,8 +201,13 @@ class StartReporter:
     def _engine_boot(self, state: ContainerState, engine: Engine | None) -> int | None:
         """When the container's engine last began: one that runs where its containers do."""
         programs = _ENGINE_PROGRAMS.get(engine, ()) if engine is not None else ()
-        found = (self._commands.engine_boot(program, state.parents) for program in programs)
-        return max((boot for boot in found if boot is not None), default=None)
+        found = (self._runtimes.engine_boot(program, state.parents) for program in programs)
+        times = [
+            boot.time
+            for boot in found
+            if boot is not None and standing(boot.origin, state.owner) is Standing.OWNER
+        ]
+        return max(times, default=None)
 
     def _since(self, state: ContainerState) -> int:
         """When the container's last run ended, in ns since boot; 0 when it had none or unknown."""
@@ -247,9 +256,25 @@ def _with_command(
     )
 
 
+def _is_exact(state: ContainerState, identity: CgroupIdentity | None) -> bool:
+    """Whether it is certain which container it is.
+
+    What a user's own command line calls a container is certain where its cgroup bears that id, or
+    its bundle was read.
+    """
+    if state.unnamed:
+        return False
+    if identity is not None and identity.exact and identity.id == state.key.id:
+        return True
+    creation = state.creation
+    if creation is None:
+        return identity is not None and identity.exact
+    described = state.description is not None and state.description.command is not None
+    return described or (creation.named and creation.origin.privileged)
+
+
 def _creating(state: ContainerState) -> list[Evidence]:
     creation = state.creation
     if creation is None:
         return []
-    what = f"{creation.program} {creation.command.verb}"
-    return [kernel(what, creation.time, creation.sequence)]
+    return [kernel(creation.what, creation.time, creation.sequence)]

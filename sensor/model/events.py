@@ -26,7 +26,8 @@ from sensor.model.vocabulary import (
 class Container:
     """The observed container."""
 
-    id: ContainerId
+    id: ContainerId | None
+    """None where nothing trustworthy names it."""
     name: str | None = None
     runtime: Engine | None = None
     oci_runtime: str | None = None

@@ -77,10 +77,11 @@ def facts(
     exe: str | None = "runc",
     cgroup: CgroupPaths = HOST_CGROUP,
     mnt_ns: int = 4026531841,
+    uid: int = 0,
 ) -> ProcessFacts:
     return ProcessFacts(
         key=ProcessKey(pid, ns(born)),
-        uid=0,
+        uid=uid,
         gid=0,
         loginuid=None,
         session=None,
@@ -109,6 +110,9 @@ class Box:
     """The init's cgroup; Docker's naming of the id when not given."""
     program: str = "runc"
     run: int = 0
+    uid: int = 0
+    """The user who runs the runtime, and where."""
+    place: CgroupPaths = HOST_CGROUP
 
     @property
     def born(self) -> float:
@@ -117,7 +121,14 @@ class Box:
 
     @property
     def runtime(self) -> ProcessFacts:
-        return facts(self.pid, self.born, comm=self.program[:15], exe=self.program)
+        return facts(
+            self.pid,
+            self.born,
+            comm=self.program[:15],
+            exe=self.program,
+            cgroup=self.place,
+            uid=self.uid,
+        )
 
     @property
     def cgroup(self) -> CgroupPaths:
@@ -154,7 +165,8 @@ class Box:
         return CommandExit(ns(at), next(_sequence), self.other_process(verb).key, status)
 
     def other_process(self, verb: str) -> ProcessFacts:
-        return facts(self.pid + 5000 + sum(map(ord, verb)), self.born)
+        pid = self.pid + 5000 + sum(map(ord, verb))
+        return facts(pid, self.born, cgroup=self.place, uid=self.uid)
 
     def birth(self, at: float) -> CgroupBirth:
         path = self.cgroup.v1 or self.cgroup.v2 or "/"

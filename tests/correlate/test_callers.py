@@ -15,16 +15,13 @@ from sensor.correlate.callers import (
 from sensor.correlate.naming import Names
 from sensor.model.vocabulary import Witness
 from tests.correlate.scenario import (
-    DB,
     MS,
     WEB,
-    ancestor,
     audited,
     caller,
     connects,
     ns,
     requests,
-    supervised,
     typed,
 )
 
@@ -142,19 +139,6 @@ def test_a_command_is_bound_to_its_container(log: CallerLog) -> None:
     assert log.bound_to(again) is None
 
 
-def test_a_supervisor_is_known_until_its_run_ends(log: CallerLog) -> None:
-    above = ancestor("containerd", 8)
-    first = supervised(0, WEB, "containerd-shim-runc-v2", "-id", WEB.id, above=above)
-    second = supervised(1, WEB, "containerd-shim-runc-v2", "-id", WEB.id, "start", above=above)
-    log.add_supervisor(WEB.id, first)
-    log.add_supervisor(WEB.id, second)
-    assert log.supervisor_of(WEB.id) is first
-    assert log.supervisor_of(DB.id) is None
-    log.forget_supervisor(WEB.id)
-    assert log.supervisor_of(WEB.id) is None
-    log.forget_supervisor(WEB.id)
-
-
 # ------------------------------------------------------------------ bounds
 
 
@@ -171,7 +155,6 @@ def test_connections_are_bounded(log: CallerLog) -> None:
     [
         ("PROCESSES_MAX", "_clients", 108),
         ("BOUND_MAX", "_bound", (108, ns(8))),
-        ("SUPERVISORS_MAX", "_supervisors", "8"),
     ],
 )
 def test_tables_forget_the_oldest(
@@ -182,7 +165,6 @@ def test_tables_forget_the_oldest(
         exec_ = typed(number, "docker start web", 100 + number)
         log.add_client(exec_)
         log.bind(exec_, WEB.id)
-        log.add_supervisor(str(number), exec_)
     kept = list(getattr(log, table))
     assert len(kept) == 3
     assert kept[-1] == last

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from sensor.correlate import commands
 from sensor.correlate.client_command import Request
 from sensor.correlate.commands import CLIENT_WINDOW, CommandLog
-from sensor.correlate.containers import Creation
 from sensor.correlate.naming import Names
-from sensor.correlate.runtime_command import RuntimeCommand, Verb
-from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
-from tests.correlate.scenario import MS, WEB, client, engine_boots, ns, numbered
+from tests.correlate.scenario import MS, WEB, client, ns
 
 
 @pytest.fixture
@@ -22,70 +17,12 @@ def log() -> CommandLog:
     return CommandLog()
 
 
-def test_a_creation_is_found_by_the_process_that_ran_it(log: CommandLog) -> None:
-    creation = log.add_runtime(WEB.create(0))
-    assert isinstance(creation, Creation)
-    key = WEB.runtime.key
-    assert log.creation_of(key) is creation
-    assert log.creation_of(ProcessKey(key.pid, key.start_time + 20 * MS)) is None
-    assert log.creation_of(ProcessKey(key.pid + 1, key.start_time)) is None
-    assert log.creation_of(None) is None
-
-
-def test_a_command_told_twice_counts_once(log: CommandLog) -> None:
-    creation = log.add_runtime(WEB.create(0))
-    assert log.add_runtime(WEB.create(1)) is None
-    assert log.creation_of(WEB.runtime.key) is creation
-
-
-def test_a_process_that_runs_another_command_replaces_its_first(log: CommandLog) -> None:
-    log.add_runtime(WEB.create(0))
-    other = replace(WEB, root="/elsewhere")
-    assert log.add_runtime(other.create(1)) is log.creation_of(WEB.runtime.key)
-
-
-def test_another_verb_is_taken_out_by_its_process_once(log: CommandLog) -> None:
-    exec_ = WEB.other(0, "pause")
-    assert isinstance(log.add_runtime(exec_), RuntimeCommand)
-    key = exec_.process.key
-    assert log.other_of(ProcessKey(key.pid, key.start_time + 20 * MS)) is None
-    taken = log.other_of(key)
-    assert taken is not None
-    assert taken.verb is Verb.PAUSE
-    assert log.other_of(key) is None
-
-
-def test_only_the_latest_creations_are_kept(
-    log: CommandLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commands, "CREATIONS_MAX", 10)
-    boxes = [numbered(number) for number in range(30)]
-    for box in boxes:
-        log.add_runtime(box.create(0))
-        log.add_runtime(box.other(0, "pause"))
-    assert [log.creation_of(box.runtime.key) is not None for box in boxes] == [False] * 20 + [
-        True
-    ] * 10
-    assert len(log._others) == 10
-
-
-def test_only_the_latest_births_are_kept(log: CommandLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "BIRTHS_MAX", 10)
-    boxes = [numbered(number) for number in range(30)]
-    for box in boxes:
-        assert log.add_birth(box.birth(0)) is not None
-    found = [log.birth_of(None, box.cgroup.v2) is not None for box in boxes]
-    assert found == [False] * 20 + [True] * 10
-
-
-def test_clients_and_engines_are_bounded(log: CommandLog) -> None:
+def test_clients_are_bounded(log: CommandLog) -> None:
     for number in range(5000):
         log.add_client(client(number, f"docker start c{number}"))
-        log.add_engine(engine_boots(number, f"engine{number}"), ())
     assert len(log._running) <= commands.CLIENTS_MAX
     assert len(log._asked[Request.START]._items) == commands.ASKED_MAX
     assert len(log._asked[Request.START]._by_word) == commands.ASKED_MAX
-    assert len(log._engines) == commands.ENGINES_MAX
 
 
 def asked(
@@ -142,15 +79,6 @@ def test_commands_of_long_ago_explain_nothing(log: CommandLog) -> None:
 def test_clients_that_start_nothing_are_not_kept(log: CommandLog) -> None:
     assert log.add_client(client(0, "docker ps")) is None
     assert len(log._running) == 0
-
-
-def test_an_engines_latest_boot_is_known_by_its_program(log: CommandLog) -> None:
-    log.add_engine(engine_boots(0), ())
-    log.add_engine(engine_boots(50), ())
-    log.add_engine(engine_boots(60), (WEB.id,))
-    assert log.engine_boot("dockerd", ()) == ns(50)
-    assert log.engine_boot("dockerd", (WEB.id,)) == ns(60)
-    assert log.engine_boot("crio", ()) is None
 
 
 def test_a_client_that_ended_before_the_creation_is_no_cause(log: CommandLog) -> None:

@@ -148,7 +148,7 @@ def starts_by_init(core: Core) -> Counter[tuple[str, int]]:
     return Counter(
         (event.container.id, event.container.pid or 0)
         for event in core.starts
-        if event.container is not None
+        if event.container is not None and event.container.id is not None
     )
 
 

@@ -1034,6 +1034,7 @@ def test_whatever_happens_an_answer_is_exact_by_a_name_or_by_descent_only(
         trigger, trigger_confidence, confidence = said(event)
         assert event.container is not None
         if confidence is Confidence.EXACT:
+            assert event.container.id is not None
             assert pid(event) in story.may[event.container.id]
             assert event.evidence
         assert (event.initiator is not None) == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.correlate.scenario import (
     WEB,
     Box,
     Core,
+    ancestor,
+    below,
     command,
     ns,
 )
@@ -145,12 +148,21 @@ def test_a_cgroup_whose_maker_reads_like_no_runtime_is_nobodys(core: Core) -> No
     assert core.ignored == {"no_container": 1}
 
 
-def test_a_cgroup_that_does_not_bear_the_id_of_its_makers_command_is_not_tied_to_it(
-    core: Core,
-) -> None:
-    birth = replace(PLAIN.birth(0), path="/default/something-else")
-    core >> birth
-    assert core.requests == []
+def test_a_renamed_runtime_may_put_its_container_into_whatever_cgroup(core: Core) -> None:
+    """sec-renamed-runtime-own-cgroup-path: the init in that cgroup proves that it is one."""
+    odd = replace(PLAIN, path="/innocuous", program="innocent")
+    core >> odd.birth(0) >> odd.described(1)
+    assert core.types() == []
+    core >> odd.execs(5, lineage=Lineage.CGROUP_MAKER)
+    container = core.start.container
+    assert container is not None
+    assert (container.id, container.oci_runtime) == ("plain", "innocent")
+
+
+def test_a_cgroup_without_an_init_is_no_container(core: Core) -> None:
+    core >> replace(PLAIN, path="/innocuous", program="innocent").birth(0)
+    core.wait(until=10_000)
+    assert core.types() == []
 
 
 def test_the_cgroups_own_name_is_enough_when_no_command_was_seen(core: Core) -> None:
@@ -504,12 +516,48 @@ def test_the_end_of_a_restored_container_is_its_stop(core: Core) -> None:
 # --------------------------------------------------------------- 6: build steps
 
 
+STEP = Box("step", ContainerId("x7zq9" * 5), path="/docker/buildkit/x7zq9x7zq9x7zq9x7zq9x7zq9")
+STEP_BUNDLE = f"/var/lib/docker/buildkit/executor/{STEP.id}"
+
+
+def step_runs(bundle: str = STEP_BUNDLE, above: str = "dockerd", id_: str = STEP.id) -> list[Any]:
+    """A step of a build: dockerd runs the runtime itself."""
+    box = replace(STEP, id=ContainerId(id_))
+    argv = ("runc", "run", "--bundle", bundle, id_)
+    create = below(command(0, argv, process=box.runtime), ancestor(above, 9))
+    return [create, box.execs(5), box.exits(6)]
+
+
 def test_a_buildkit_step_is_counted_and_no_start(core: Core) -> None:
-    step = Box("step", ContainerId("x7z" * 8), path="/docker/buildkit/x7zx7zx7zx7z")
-    core >> step.create(0) >> step.execs(5) >> step.exits(6)
+    core >> step_runs()
     core.wait(until=WAIT + 10)
     assert core.types() == []
+    assert core.requests == []
     assert core.ignored["build_step"] == 1
+
+
+NO_STEPS = {
+    "its-bundle": {"bundle": "/run/b"},
+    "what-runs-it": {"above": "bash"},
+    "its-id": {"id_": "web"},
+}
+
+
+@pytest.mark.parametrize("differs", NO_STEPS.values(), ids=NO_STEPS)
+def test_a_container_that_differs_from_a_build_step_in_one_thing_is_one(
+    core: Core, differs: dict[str, str]
+) -> None:
+    core >> step_runs(**differs)
+    core.wait(until=WAIT + 10)
+    assert core.types() == [START, STOP]
+
+
+def test_a_parent_cgroup_with_the_name_of_a_build_hides_nothing(core: Core) -> None:
+    """cgroup-parent-like-a-build: whoever starts a container chooses its parent cgroup."""
+    box = replace(WEB, path=f"/docker/buildkit/{WEB.id}")
+    core >> box.create(0) >> box.described(1) >> box.execs(5) >> box.exits(6)
+    core >> box.other(7, "delete")
+    assert core.types() == [START, STOP]
 
 
 def test_a_container_described_as_a_build_step_is_no_start(core: Core) -> None:

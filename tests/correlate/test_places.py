@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.correlate.places import Places, is_build
+from sensor.correlate.places import Places
 from sensor.identity import cgroup
 from sensor.model.container import CgroupIdentity
 from sensor.model.process import CgroupPaths
@@ -55,21 +55,6 @@ def test_a_name_that_only_may_be_an_id_is_told_as_such() -> None:
     identity = PLACES.identity(CgroupPaths(None, "/default/plain"))
     assert identity is not None
     assert (identity.id, identity.exact) == ("plain", False)
-
-
-@pytest.mark.parametrize(
-    ("place", "build"),
-    [
-        (CgroupPaths(None, "/docker/buildkit/abc"), True),
-        (CgroupPaths("/docker/buildkit/abc", None), True),
-        (CgroupPaths(None, "/system.slice/buildkit.service"), False),
-        (CgroupPaths(None, f"/docker/{OUTER}"), False),
-        (CgroupPaths(None, None), False),
-    ],
-    ids=["v2", "v1", "service", "container", "nowhere"],
-)
-def test_a_build_step_is_told_by_its_cgroup(place: CgroupPaths, *, build: bool) -> None:
-    assert is_build(place) is build
 
 
 def test_the_path_of_the_next_container_is_read_before_it_is_there() -> None:

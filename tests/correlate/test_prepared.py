@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.callers import AUDIT_EARLY, CallerLog
 from sensor.correlate.initiator import Attributor, Subject
 from sensor.correlate.prepared import PREPARED_MAX, PreparedAnswers
+from sensor.correlate.runtimes import RuntimeLog
 from sensor.model.events import Event
 from sensor.model.vocabulary import Confidence, ContainerId
 from tests.correlate.scenario import (
     DB,
     MS,
+    ROLES,
     WEB,
     Core,
     ancestor,
@@ -54,8 +57,13 @@ def log() -> CallerLog:
 
 
 @pytest.fixture
-def answers(log: CallerLog) -> PreparedAnswers[str, str]:
-    made: PreparedAnswers[str, str] = PreparedAnswers(log)
+def runtimes() -> RuntimeLog:
+    return RuntimeLog(ROLES.of_name)
+
+
+@pytest.fixture
+def answers(log: CallerLog, runtimes: RuntimeLog) -> PreparedAnswers[str, str]:
+    made: PreparedAnswers[str, str] = PreparedAnswers(log, runtimes)
     made.keep(WEB.id, "who?", ns(10), "ann")
     return made
 
@@ -88,17 +96,17 @@ def test_what_is_learnt_of_the_time_before_makes_it_void(
 
 
 def test_another_supervisor_makes_it_void(
-    log: CallerLog, answers: PreparedAnswers[str, str]
+    runtimes: RuntimeLog, answers: PreparedAnswers[str, str]
 ) -> None:
     shim = supervised(5, WEB, "conmon", "-c", WEB.id, above=ancestor("podman", 61))
-    log.add_supervisor(WEB.id, shim)
+    runtimes.add_supervisor(shim, HOST_ROOT)
     assert not answers.has(WEB.id, "who?")
     answers.keep(WEB.id, "who?", ns(10), "bob")
     assert answers.take(WEB.id, "who?") == "bob"
 
 
-def test_answers_are_bounded(log: CallerLog) -> None:
-    answers: PreparedAnswers[str, int] = PreparedAnswers(log)
+def test_answers_are_bounded(log: CallerLog, runtimes: RuntimeLog) -> None:
+    answers: PreparedAnswers[str, int] = PreparedAnswers(log, runtimes)
     for number in range(PREPARED_MAX + 1):
         answers.keep(ContainerId(f"{number:064x}"), "who?", ns(10), number)
     assert len(answers) == PREPARED_MAX

@@ -153,9 +153,9 @@ def is_common(comm: str) -> bool:
     return _COMMON.fullmatch(comm) is not None
 
 
-def plain(text: str) -> str:
+def plain(text: str | None) -> str:
     """Take the token out of a name that the harness made unique."""
-    return _UNIQUE.sub(r"\1", text)
+    return _UNIQUE.sub(r"\1", text or "")
 
 
 # ---------------------------------------------------------------------- what stays

@@ -1,0 +1,157 @@
+"""Who may speak of a container. Pure; every rule of the core asks here.
+
+A statement about a container counts only as far as its author could have brought it about. Who
+the author is comes from the kernel: effective user, user namespace, the containers around the
+process. File names, arguments and paths only say which container is meant.
+
+    actor                                                    is to the container
+    root of the host, in no container                        owner
+    in a container that the owner is not in                  stranger
+    the owner's user, where the owner is                     owner
+    root of a container around the owner's                   owner
+    anybody else                                             stranger
+    whose owner nothing has shown                            unknown, save for root of the host
+
+A container keeps the owner of its first creation. Users are the kernel's own numbers (kuid), which
+no user namespace changes: a user owns all that the same user made, in whatever user namespace. Root
+counts as root in the namespace of the owner alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto, unique
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.model.process import CgroupPaths
+    from sensor.model.vocabulary import ContainerId
+
+HOST_USER_NS = 0xEFFFFFFD
+"""The first user namespace's inode (PROC_USER_INIT_INO, include/linux/proc_ns.h)."""
+
+ROOT = 0
+
+_USER_SLICE = re.compile(r"/user-(\d{1,10})\.slice/")
+"""systemd makes a user's slice and delegates what is below it to that user (systemd.slice(5))."""
+
+
+@unique
+class Standing(Enum):
+    """What an actor is to a container."""
+
+    OWNER = auto()
+    STRANGER = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a process's rights come from."""
+
+    uid: int
+    """Effective user, as the first user namespace numbers it."""
+    user_ns: int | None = None
+    """Inode of its user namespace; None where the witness does not report it."""
+    inside: tuple[ContainerId, ...] = ()
+    """The containers around it, outermost first."""
+
+    @property
+    def privileged(self) -> bool:
+        """Whether it is root of the host, in no container."""
+        return self.uid == ROOT and not self.inside and self.user_ns in (None, HOST_USER_NS)
+
+    @property
+    def domain(self) -> str | None:
+        """Name whose share of tables and budgets it uses; None for root of the host."""
+        if self.privileged:
+            return None
+        if self.inside:
+            return f"in {self.inside[-1]} uid {self.uid}"
+        return f"uid {self.uid}"
+
+
+HOST_ROOT = Origin(ROOT)
+
+
+def standing(actor: Origin | None, owner: Origin | None) -> Standing:
+    """Say what ``actor`` is to a container of ``owner``."""
+    if actor is None:
+        return Standing.UNKNOWN
+    if actor.privileged:
+        return Standing.OWNER
+    if owner is None:
+        return Standing.UNKNOWN
+    if owner.privileged or owner.inside[: len(actor.inside)] != actor.inside:
+        return Standing.STRANGER
+    if actor.uid == owner.uid and (actor.uid != ROOT or _same_namespace(actor, owner)):
+        same_place = actor.inside == owner.inside
+        # Inside a container of his, a user's own number is that container's user.
+        return Standing.OWNER if same_place else _from_around(actor, owner)
+    return _from_around(actor, owner)
+
+
+def _same_namespace(actor: Origin, owner: Origin) -> bool:
+    return None in (actor.user_ns, owner.user_ns) or actor.user_ns == owner.user_ns
+
+
+def _from_around(actor: Origin, owner: Origin) -> Standing:
+    """Root of an outer container owns what is in the inner ones."""
+    outer = bool(actor.inside) and len(actor.inside) < len(owner.inside)
+    return Standing.OWNER if outer and actor.uid == ROOT else Standing.STRANGER
+
+
+def owner_by_cgroup(
+    cgroup: CgroupPaths | None, inside: tuple[ContainerId, ...], uid: int | None = None
+) -> Origin:
+    """Return who can have made a container's cgroup.
+
+    A cgroup below a user's slice can be that user's; any other needs root where it lies. ``uid``
+    is the user of the process that supervises the container, where that is known.
+    """
+    for path in (cgroup.v2, cgroup.v1) if cgroup is not None else ():
+        found = _USER_SLICE.search(path or "")
+        if found is not None:
+            return Origin(int(found[1]), None, inside)
+    return Origin(ROOT if uid is None else uid, None, inside)
+
+
+@unique
+class Answer(Enum):
+    """What became of a request by the time of a creation."""
+
+    WAITED = auto()
+    """It was not answered then, and its connection was open: the engine worked on it."""
+    REFUSED = auto()
+    """The engine answered with an error: nothing was done."""
+    DONE = auto()
+    """It was answered, or its connection had ended, before: what it asked for was over."""
+    UNSEEN = auto()
+    """Nothing reports answers or ends of that connection."""
+
+
+def answer_at(
+    creation: int, *, answered: int | None, refused: bool, closed: int | None, watched: bool
+) -> Answer:
+    """Return what a request's answer means for a creation at ``creation`` (ns since boot).
+
+    ``watched``: answers or ends of the connection can be seen.
+    """
+    if refused:
+        return Answer.REFUSED
+    if answered is not None and answered < creation:
+        return Answer.DONE
+    if closed is not None and closed < creation:
+        return Answer.DONE
+    return Answer.WAITED if watched or answered is not None else Answer.UNSEEN
+
+
+def may_ask(*, let_in: bool, connects_seen: bool) -> Standing:
+    """Say whether a client's command line can have reached an engine.
+
+    One that connected and was let in can; where connects are seen, no other can.
+    """
+    if let_in:
+        return Standing.OWNER
+    return Standing.STRANGER if connects_seen else Standing.UNKNOWN

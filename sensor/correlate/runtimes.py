@@ -1,0 +1,247 @@
+"""What runtimes, supervisors and engines did lately: bounded, with a share for each user.
+
+Runtime commands by the process that ran them, cgroups by their path, supervisors by the container
+that they name, engines by program. What a command line claims is kept with its origin; whether it
+counts is decided elsewhere (``authority``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.correlate import runtime_command, supervision
+from sensor.correlate.containers import Creation
+from sensor.correlate.shares import SharedTable
+from sensor.model.vocabulary import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensor.correlate.authority import Origin
+    from sensor.correlate.runtime_command import RuntimeCommand
+    from sensor.model.observations import CgroupBirth, CommandExec
+    from sensor.model.process import Ancestor, ProcessKey
+    from sensor.model.vocabulary import ContainerId, RoleOf
+
+COMMANDS_MAX = 4096
+BIRTHS_MAX = 1024
+SUPERVISORS_MAX = 4096
+ENGINES_MAX = 64
+LAUNCHERS_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeRun:
+    """An execve of a runtime.
+
+    ``creation`` is set when its command makes a container, ``command`` when it is about one
+    otherwise, neither when the command line is not understood.
+    """
+
+    exec: CommandExec
+    origin: Origin
+    creation: Creation | None = None
+    command: RuntimeCommand | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineBoot:
+    """An engine that began."""
+
+    time: int
+    origin: Origin
+
+
+class RuntimeLog:
+    """The processes below which containers come to be."""
+
+    def __init__(self, role_of: RoleOf) -> None:
+        self._role_of = role_of
+        self._runs: SharedTable[int, RuntimeRun] = SharedTable(COMMANDS_MAX)
+        self._births: SharedTable[str, tuple[CgroupBirth, Creation | None]] = SharedTable(
+            BIRTHS_MAX
+        )
+        self._supervisors: SharedTable[str, tuple[CommandExec, Origin]] = SharedTable(
+            SUPERVISORS_MAX
+        )
+        self._supervising: SharedTable[int, CommandExec] = SharedTable(SUPERVISORS_MAX)
+        self._engines: SharedTable[tuple[str, tuple[ContainerId, ...]], EngineBoot] = SharedTable(
+            ENGINES_MAX
+        )
+        self._launchers: SharedTable[int, CommandExec] = SharedTable(LAUNCHERS_MAX)
+
+    # ----------------------------------------------------------------- runtimes
+
+    def add_runtime(self, exec_: CommandExec, origin: Origin) -> RuntimeRun | None:
+        """Record a runtime's execve.
+
+        None when it repeats what is known: another probe set reported it too, or the runtime
+        executed itself anew (crun does, from a sealed copy).
+        """
+        key = exec_.process.key
+        command = runtime_command.parse(exec_.argv)
+        known = self.run_of(key)
+        if known is not None and _same_command(known, command):
+            return None
+        if command is None and known is not None:
+            # "runc init" of the same process: the command that led to it stands.
+            return None
+        creation = None
+        if command is not None and command.creates:
+            creation = Creation(
+                exec_.time,
+                exec_.sequence,
+                command,
+                exec_.program,
+                exec_.process,
+                exec_.argv,
+                exec_.cwd,
+                origin=origin,
+            )
+            command = None
+        run = RuntimeRun(exec_, origin, creation, command)
+        self._runs.put(key.pid, run, origin.domain)
+        return run
+
+    def run_of(self, process: ProcessKey | None) -> RuntimeRun | None:
+        """Return what ``process`` executed as a runtime."""
+        if process is None:
+            return None
+        run = self._runs.get(process.pid)
+        return run if run is not None and run.exec.process.key.same(process) else None
+
+    def creation_of(self, process: ProcessKey | None) -> Creation | None:
+        """Return the creating command that ``process`` runs or ran."""
+        run = self.run_of(process)
+        return run.creation if run is not None else None
+
+    def creation_above(
+        self, root: ProcessKey | None, ancestors: tuple[Ancestor, ...]
+    ) -> Creation | None:
+        """Return the nearest creating command above an init; ``root`` founded its lineage."""
+        for run in self._above(root, ancestors):
+            if run.creation is not None:
+                return run.creation
+        return None
+
+    def run_above(
+        self, root: ProcessKey | None, ancestors: tuple[Ancestor, ...]
+    ) -> RuntimeRun | None:
+        """Return the nearest runtime above an init, whatever its command line."""
+        return next(self._above(root, ancestors), None)
+
+    def _above(
+        self, root: ProcessKey | None, ancestors: tuple[Ancestor, ...]
+    ) -> Iterator[RuntimeRun]:
+        for one in ancestors:
+            run = self._runs.get(one.pid)
+            if run is not None and run.exec.process.key.start_time == one.start_time:
+                yield run
+        run = self.run_of(root)
+        if run is not None:
+            yield run
+
+    def take_command(self, process: ProcessKey) -> RuntimeRun | None:
+        """Take out the command of another verb that ``process`` ran."""
+        run = self.run_of(process)
+        if run is None or run.command is None:
+            return None
+        self._runs.pop(process.pid)
+        return run
+
+    # ----------------------------------------------------------------- cgroups
+
+    def add_birth(self, birth: CgroupBirth, origin: Origin) -> Creation | None:
+        """Record a cgroup; returns the creation when its maker's command reads like a runtime's."""
+        creation = self._creation_by(birth, origin)
+        self._births.put(birth.path, (birth, creation), origin.domain)
+        return creation
+
+    def _creation_by(self, birth: CgroupBirth, origin: Origin) -> Creation | None:
+        known = self.creation_of(birth.maker.key)
+        if known is not None:
+            return known
+        program = birth.maker.exe or birth.maker.comm
+        role = self._role_of(program) or self._role_of(birth.maker.comm)
+        if role not in (None, Role.RUNTIME):
+            # An engine, a monitor or a client makes cgroups around containers, and runs none.
+            return None
+        command = runtime_command.parse(birth.argv)
+        if command is None or not command.creates:
+            return None
+        named = command.id in birth.path
+        return Creation(
+            birth.time,
+            birth.sequence,
+            command,
+            program,
+            birth.maker,
+            birth.argv,
+            None,
+            origin=origin,
+            by_cgroup=True,
+            named=named,
+        )
+
+    def birth_of(self, *paths: str | None) -> Creation | None:
+        """Return the command that made the first of these cgroups."""
+        for path in paths:
+            found = self._births.get(path) if path is not None else None
+            if found is not None and found[1] is not None:
+                return found[1]
+        return None
+
+    def maker_of(self, *paths: str | None) -> CgroupBirth | None:
+        """Return how the first of these cgroups came to be."""
+        for path in paths:
+            found = self._births.get(path) if path is not None else None
+            if found is not None:
+                return found[0]
+        return None
+
+    # ----------------------------------------------------------------- supervisors, engines
+
+    def add_supervisor(self, exec_: CommandExec, origin: Origin) -> str | None:
+        """Record a shim or monitor; returns the container that its command line names."""
+        self._supervising.put(exec_.process.key.pid, exec_, origin.domain)
+        id_ = supervision.container_of(exec_)
+        if id_ is not None and id_ not in self._supervisors:
+            self._supervisors.put(id_, (exec_, origin), origin.domain)
+        return id_
+
+    def supervisor_of(self, id_: str) -> CommandExec | None:
+        """Return the exec of the container's shim or monitor."""
+        found = self._supervisors.get(id_)
+        return found[0] if found is not None else None
+
+    def forget_supervisor(self, id_: str) -> None:
+        """Forget it, since that run of the container is over."""
+        self._supervisors.pop(id_)
+
+    def supervises_nothing(self, ancestor: Ancestor) -> bool:
+        """Whether it was seen to begin as a shim or monitor, and its command names no container."""
+        exec_ = self._supervising.get(ancestor.pid)
+        if exec_ is None or exec_.process.key.start_time != ancestor.start_time:
+            return False
+        return supervision.container_of(exec_) is None
+
+    def add_engine(
+        self, exec_: CommandExec, origin: Origin, inside: tuple[ContainerId, ...]
+    ) -> None:
+        """Record that an engine began, ``inside`` the containers given."""
+        self._launchers.put(exec_.process.key.pid, exec_, origin.domain)
+        self._engines.put((exec_.program, inside), EngineBoot(exec_.time, origin), origin.domain)
+
+    def engine_boot(self, program: str, inside: tuple[ContainerId, ...]) -> EngineBoot | None:
+        """Return when an engine of that name, in these containers, last began."""
+        return self._engines.get((program, inside))
+
+    def launches(self) -> list[CommandExec]:
+        """Execs of engines, the programs that start containers themselves among them."""
+        return self._launchers.values()
+
+
+def _same_command(run: RuntimeRun, command: RuntimeCommand | None) -> bool:
+    known = run.creation.command if run.creation is not None else run.command
+    return known is not None and known == command

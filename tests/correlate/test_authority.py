@@ -1,0 +1,138 @@
+"""Who may speak of a container: each actor against each owner, answers, connects."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.correlate.authority import (
+    HOST_ROOT,
+    HOST_USER_NS,
+    Answer,
+    Origin,
+    Standing,
+    answer_at,
+    may_ask,
+    owner_by_cgroup,
+    standing,
+)
+from sensor.model.process import CgroupPaths
+from sensor.model.vocabulary import ContainerId
+
+OUTER, INNER = ContainerId("0" * 64), ContainerId("1" * 64)
+ROOT = Origin(0, HOST_USER_NS)
+USER_NS = 4026532999
+OWNER, STRANGER, UNKNOWN = Standing.OWNER, Standing.STRANGER, Standing.UNKNOWN
+
+TABLE = {
+    "root-of-roots": (ROOT, ROOT, OWNER),
+    "root-of-a-users": (ROOT, Origin(1000), OWNER),
+    "root-of-what-is-in-a-container": (ROOT, Origin(0, None, (OUTER,)), OWNER),
+    "root-of-an-unknown": (ROOT, None, OWNER),
+    "root-where-no-namespace-is-reported": (HOST_ROOT, ROOT, OWNER),
+    "a-user-of-roots": (Origin(1000), ROOT, STRANGER),
+    "a-user-of-their-own": (Origin(1000), Origin(1000), OWNER),
+    "a-user-in-another-namespace-of-theirs": (Origin(1000, USER_NS), Origin(1000, 1), OWNER),
+    "a-user-of-anothers": (Origin(1001), Origin(1000), STRANGER),
+    "a-user-of-an-unknown": (Origin(1000), None, UNKNOWN),
+    "root-of-a-user-namespace-of-roots": (Origin(0, USER_NS), ROOT, STRANGER),
+    "root-of-that-namespace": (Origin(0, USER_NS), Origin(0, USER_NS), OWNER),
+    "root-in-a-container-of-the-hosts": (Origin(0, HOST_USER_NS, (OUTER,)), ROOT, STRANGER),
+    "root-in-a-container-of-its-own": (
+        Origin(0, HOST_USER_NS, (OUTER,)), Origin(0, HOST_USER_NS, (OUTER,)), OWNER
+    ),
+    "root-in-a-container-of-anothers": (
+        Origin(0, HOST_USER_NS, (INNER,)), Origin(0, HOST_USER_NS, (OUTER,)), STRANGER
+    ),
+    "root-of-the-container-around": (
+        Origin(0, HOST_USER_NS, (OUTER,)), Origin(0, HOST_USER_NS, (OUTER, INNER)), OWNER
+    ),
+    "a-user-of-the-container-around": (
+        Origin(1000, None, (OUTER,)), Origin(1000, None, (OUTER, INNER)), STRANGER
+    ),
+    "root-in-the-container-within": (
+        Origin(0, None, (OUTER, INNER)), Origin(0, None, (OUTER,)), STRANGER
+    ),
+    "a-user-in-a-container-of-the-same-number-outside": (
+        Origin(1000, None, (OUTER,)), Origin(1000), STRANGER
+    ),
+    "nothing-known-of-the-actor": (None, ROOT, UNKNOWN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("actor", "owner", "answer"), TABLE.values(), ids=TABLE)
+def test_what_an_actor_is_to_a_container(
+    actor: Origin | None, owner: Origin | None, answer: Standing
+) -> None:
+    assert standing(actor, owner) is answer
+
+
+ORIGINS = st.builds(
+    Origin,
+    st.sampled_from([0, 1000, 1001]),
+    st.sampled_from([None, HOST_USER_NS, USER_NS]),
+    st.sampled_from([(), (OUTER,), (OUTER, INNER), (INNER,)]),
+)
+
+
+@given(ORIGINS, ORIGINS)
+def test_whoever_owns_root_of_the_hosts_containers_is_root_of_the_host(
+    actor: Origin, owner: Origin
+) -> None:
+    assert standing(actor, actor) is OWNER
+    if owner.privileged and standing(actor, owner) is OWNER:
+        assert actor.privileged
+    if actor.domain != owner.domain and not actor.privileged and not actor.inside:
+        assert standing(actor, owner) is STRANGER
+
+
+CGROUPS = {
+    "docker": (CgroupPaths(None, "/docker/x"), Origin(0)),
+    "user-slice": (
+        CgroupPaths(None, "/user.slice/user-1001.slice/user@1001.service/docker-x.scope"),
+        Origin(1001),
+    ),
+    "user-slice-v1": (CgroupPaths("/user.slice/user-1001.slice/x", None), Origin(1001)),
+    "a-slice-that-is-only-called-so": (CgroupPaths(None, "/user-1001.slice.d/x"), Origin(0)),
+    "nothing": (None, Origin(0)),
+}
+
+
+@pytest.mark.parametrize(("cgroup", "owner"), CGROUPS.values(), ids=CGROUPS)
+def test_a_cgroup_is_of_whom_systemd_gave_its_slice(
+    cgroup: CgroupPaths | None, owner: Origin
+) -> None:
+    assert owner_by_cgroup(cgroup, ()) == owner
+
+
+# answered, refused, closed, watched
+ANSWERS: dict[str, tuple[int | None, bool, int | None, bool, Answer]] = {
+    "refused": (5, True, None, True, Answer.REFUSED),
+    "refused-later": (15, True, None, True, Answer.REFUSED),
+    "answered-before": (5, False, None, True, Answer.DONE),
+    "closed-before": (None, False, 5, True, Answer.DONE),
+    "answered-after": (15, False, 16, True, Answer.WAITED),
+    "open": (None, False, None, True, Answer.WAITED),
+    "unseen": (None, False, None, False, Answer.UNSEEN),
+}
+
+
+@pytest.mark.parametrize(
+    ("answered", "refused", "closed", "watched", "answer"), ANSWERS.values(), ids=ANSWERS
+)
+def test_what_an_answer_means_for_a_creation_at_10(
+    answered: int | None, closed: int | None, answer: Answer, *, refused: bool, watched: bool
+) -> None:
+    found = answer_at(10, answered=answered, refused=refused, closed=closed, watched=watched)
+    assert found is answer
+
+
+@pytest.mark.parametrize(
+    ("let_in", "seen", "answer"),
+    [(True, True, OWNER), (True, False, OWNER), (False, True, STRANGER), (False, False, UNKNOWN)],
+)
+def test_a_command_line_counts_for_a_process_that_was_let_in(
+    *, let_in: bool, seen: bool, answer: Standing
+) -> None:
+    assert may_ask(let_in=let_in, connects_seen=seen) is answer
