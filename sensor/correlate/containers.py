@@ -192,6 +192,8 @@ class ContainerTable:
         self.running = 0
         self.dirty: set[ContainerKey] = set()
         """Containers that changed since the last :meth:`changes`."""
+        self._by_cgroup: dict[str, ContainerState] = {}
+        """Running containers by the paths of their cgroups."""
         self._others: dict[str, OrderedDict[ContainerKey, None]] = {}
         """Those of others than root of the host, by domain."""
 
@@ -253,6 +255,10 @@ class ContainerTable:
             return None
         return state
 
+    def of_cgroup(self, path: str) -> ContainerState | None:
+        """Return the running container whose cgroup has that path, in whatever hierarchy."""
+        return self._by_cgroup.get(path)
+
     def predecessor(self, pod_uid: str, container: str | None) -> ContainerState | None:
         """Return the last container that had that name in that pod."""
         return self._pods.get((pod_uid, container))
@@ -270,6 +276,8 @@ class ContainerTable:
         state.failed = False
         state.frozen = None
         self._by_init[init.pid] = state
+        for path in _paths(state):
+            self._by_cgroup[path] = state
         self._touch(state.key)
         self.dirty.add(state.key)
 
@@ -305,6 +313,9 @@ class ContainerTable:
     def _release_init(self, state: ContainerState) -> None:
         if state.init is not None and self._by_init.get(state.init.pid) is state:
             del self._by_init[state.init.pid]
+        for path in _paths(state):
+            if self._by_cgroup.get(path) is state:
+                del self._by_cgroup[path]
 
     def _forget_one(self, among: OrderedDict[ContainerKey, None] | None = None) -> None:
         """Forget the longest stopped, of others than root of the host first.
@@ -346,3 +357,8 @@ class ContainerTable:
             pod = (victim.pod_uid, victim.pod_container)
             if self._pods.get(pod) is victim:
                 del self._pods[pod]
+
+
+def _paths(state: ContainerState) -> tuple[str, ...]:
+    cgroup = state.cgroup
+    return tuple(path for path in (cgroup.v1, cgroup.v2) if path) if cgroup is not None else ()

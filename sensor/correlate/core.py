@@ -169,6 +169,7 @@ class Correlator:
         self._on(CommandExec, self._on_command)
         self._on(CommandExit, self._lifecycle.on_command_exit)
         self._on(CgroupBirth, self._lifecycle.on_birth)
+        self._on(CgroupFrozen, self._lifecycle.on_frozen)
         self._on(ContainerDescribed, self._lifecycle.on_described)
         self._on(ApiConnect, self._callers.add_connect)
         self._on(ApiRequest, self._callers.add_request)
@@ -187,7 +188,7 @@ class Correlator:
         self._on(AgentAbsent, self._health.on_absent)
         self._on(ClockStepped, self._health.on_stepped)
         # Recorded in captures, and not used by any rule yet.
-        for kind in (ApiAnswer, ApiHop, CgroupFrozen, ConnectionClosed):
+        for kind in (ApiAnswer, ApiHop, ConnectionClosed):
             self._handlers[kind] = _ignore
 
     def _on(self, kind: type[_Kind], handler: Callable[[_Kind], None]) -> None:

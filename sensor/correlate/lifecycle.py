@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from sensor.correlate.runtimes import RuntimeLog, RuntimeRun
     from sensor.correlate.starts import StartReporter
     from sensor.model.container import Description
+    from sensor.model.observations import CgroupFrozen
 
 DESCRIPTION_WAIT = 1_000_000_000
 """Nanoseconds that a start waits for a description. Reading one takes about a millisecond; a node
@@ -250,6 +251,13 @@ class Lifecycle:
             state.pending.later.append((verb, exit_))
         else:
             self.ignored["behind_waiting_start"] += 1
+
+    def on_frozen(self, seen: CgroupFrozen) -> None:
+        """Take note that a cgroup was frozen or thawed: only then is a container paused."""
+        self._freezer_seen = True
+        state = self._table.of_cgroup(seen.path)
+        if state is not None:
+            state.frozen = seen.frozen
 
     def _agrees(self, state: ContainerState, verb: Verb) -> bool:
         """Whether the kernel's state of the cgroup, where it is known, is what a command claims."""

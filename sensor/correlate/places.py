@@ -9,8 +9,12 @@ from sensor.correlate.authority import Origin
 
 if TYPE_CHECKING:
     from sensor.model.container import CgroupIdentity, CgroupParser
+    from sensor.model.observations import Caller
     from sensor.model.process import CgroupPaths, ProcessFacts
     from sensor.model.vocabulary import ContainerId
+
+UNKNOWN_UID = 0xFFFFFFFF
+"""No user's number (uid_t -1): of a process whose user no witness reports."""
 
 _ANY_ID = "\0"
 """Stands for an id in a path. No path holds a NUL."""
@@ -59,4 +63,11 @@ class Places:
 
     def origin(self, process: ProcessFacts) -> Origin:
         """Return where a process's rights come from."""
-        return Origin(process.uid, None, self.chain(process.cgroup))
+        uid = process.euid if process.euid is not None else process.uid
+        return Origin(uid, process.user_ns, self.chain(process.cgroup))
+
+    def origin_of_caller(self, caller: Caller) -> Origin:
+        """Return where a caller's rights come from; of one without a known user, no one's."""
+        uid = caller.euid if caller.euid is not None else caller.uid
+        chain = self.chain(caller.cgroup)
+        return Origin(uid if uid is not None else UNKNOWN_UID, caller.user_ns, chain)

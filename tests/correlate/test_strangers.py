@@ -8,7 +8,7 @@ import pytest
 
 from sensor.correlate.lifecycle import FAILURES_BURST, UNNAMED_BURST
 from sensor.model.events import Event
-from sensor.model.observations import Observation
+from sensor.model.observations import CgroupFrozen, Observation
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import Confidence, ContainerId, EventType, Lineage
 from tests.correlate.scenario import (
@@ -21,6 +21,7 @@ from tests.correlate.scenario import (
     below,
     command,
     facts,
+    ns,
     numbered,
 )
 
@@ -244,3 +245,36 @@ def test_a_run_whose_init_was_not_seen_is_a_gap_and_no_failure() -> None:
     (gap,) = core.events
     assert gap.container is not None
     assert gap.container.id == WEB.id
+
+
+def frozen(at: float, box: Box, *, state: bool = True) -> CgroupFrozen:
+    return CgroupFrozen(
+        ns(at), f"cpu0:{at:g}", box.cgroup.v2 or "", state, settled=True, process=None
+    )
+
+
+def test_a_pause_counts_when_the_kernel_froze_the_cgroup(core: Core) -> None:
+    core >> frozen(6, DB)
+    core >> WEB.other(10, "pause") >> WEB.other_done(12, "pause")
+    assert core.types() == [START], "another cgroup was frozen"
+    assert core.ignored["pause_not_seen"] == 1
+    core >> WEB.other(20, "pause") >> frozen(21, WEB) >> WEB.other_done(22, "pause")
+    assert core.types() == [START, "container.pause"]
+    core >> WEB.other(30, "resume") >> WEB.other_done(32, "resume")
+    assert core.types() == [START, "container.pause"], "it is frozen still"
+    core >> WEB.other(40, "resume") >> frozen(41, WEB, state=False) >> WEB.other_done(42, "resume")
+    assert core.types() == [START, "container.pause", "container.unpause"]
+
+
+def test_effective_users_count_and_not_real_ones(core: Core) -> None:
+    fake = WEB.other(10, "pause")
+    core >> replace(fake, process=replace(fake.process, euid=MALLORY))
+    core >> WEB.other_done(12, "pause")
+    assert core.types() == [START]
+
+
+def test_root_of_a_user_namespace_is_not_root(core: Core) -> None:
+    fake = WEB.other(10, "pause")
+    core >> replace(fake, process=replace(fake.process, euid=0, user_ns=4026532999))
+    core >> WEB.other_done(12, "pause")
+    assert core.types() == [START]
