@@ -27,7 +27,7 @@ from sensor import __version__, clock
 from sensor.agent import startup_scan, status
 from sensor.agent.delivery import Shipping, ShippingSettings
 from sensor.agent.descriptions import Describing
-from sensor.agent.lock import lock_node
+from sensor.agent.lock import hold_node
 from sensor.agent.node_view import NodeView
 from sensor.agent.persistence import Keeper
 from sensor.agent.pipeline import Feeding
@@ -202,7 +202,7 @@ class Agent:
         """Run until :meth:`stop`; ``started`` is called once the rings are being read."""
         malloc.one_arena()
         async with AsyncExitStack() as stack:
-            stack.callback(os.close, lock_node(self.settings.run_dir))
+            stack.callback(os.close, hold_node(self.settings.run_dir, self.settings.state_dir))
             # One that comes before everything is there waits for that.
             self._loop.add_signal_handler(signal.SIGHUP, lambda: setattr(self, "_hung_up", True))
             stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STATE_DIR = Path("/var/lib/castoff")
+RUN_DIR = Path("/run/castoff")
 FREE_MIN = 256 * 1024 * 1024
 """Bytes that should be free where the state is kept."""
 
@@ -138,7 +139,14 @@ def _libbpf() -> Finding:
     return Finding("cpus", Health.OK, f"{cpus} possible")
 
 
+def _lock() -> Finding:
+    return surroundings.node_lock(RUN_DIR)
+
+
 def _disk() -> Finding:
+    unsafe = surroundings.state_directory(STATE_DIR)
+    if unsafe is not None:
+        return unsafe
     place = STATE_DIR if STATE_DIR.exists() else STATE_DIR.parent
     try:
         free = shutil.disk_usage(place).free
@@ -184,6 +192,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _requests,
     _audit,
     surroundings.engines,
+    _lock,
     _disk,
     surroundings.scheduling,
     surroundings.clock,

@@ -9,8 +9,10 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
+from sensor.agent.lock import LOCK_NAME, holder_of
 from sensor.bpf import loader, watched
 from sensor.cli.finding import Finding, Health
+from sensor.linux.own_directory import stranger_in, trusted_users
 from sensor.model.vocabulary import Role
 from sensor.sources.engines.listeners import engine_sockets
 
@@ -44,6 +46,42 @@ def engines() -> Finding:
         for one in running
     )
     return Finding("engines", Health.OK, f"{len(running)} sockets with an engine", details=details)
+
+
+def node_lock(run_dir: Path) -> Finding:
+    """Report which process holds the node's lock, and whether others could."""
+    try:
+        stranger = stranger_in(run_dir)
+        if stranger is not None:
+            text = f"{run_dir} is not safe: {stranger.path} {stranger.reason}"
+            return Finding("lock", Health.FAIL, text, "Have root own it, and chmod go-w it.")
+        status = (run_dir / LOCK_NAME).stat()
+        holder = holder_of(run_dir / LOCK_NAME)
+    except FileNotFoundError:
+        return Finding("lock", Health.OK, f"{run_dir / LOCK_NAME} is free")
+    except OSError as error:
+        return Finding("lock", Health.NOTE, f"{run_dir}: {error.strerror}", "Run as root.")
+    users = trusted_users()
+    if holder is not None and holder.uid is not None and holder.uid not in users:
+        fix = f"Stop that process, or start the agent: it replaces {run_dir / LOCK_NAME}."
+        return Finding("lock", Health.FAIL, f"held by {holder}, which is no agent", fix)
+    text = f"held by {holder}" if holder is not None else f"{run_dir / LOCK_NAME} is free"
+    if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in users:
+        fix = "Nothing to do: the next agent replaces it."
+        return Finding("lock", Health.NOTE, f"{text}; another user could hold it", fix)
+    return Finding("lock", Health.OK, text)
+
+
+def state_directory(directory: Path) -> Finding | None:
+    """Report a state directory that other users could change; None if none could."""
+    try:
+        stranger = stranger_in(directory)
+    except OSError:
+        return None
+    if stranger is None:
+        return None
+    text = f"{directory} is not safe: {stranger.path} {stranger.reason}"
+    return Finding("disk", Health.FAIL, text, "Have root own it, and chmod go-w it.")
 
 
 def agent_socket(path: Path) -> Finding:

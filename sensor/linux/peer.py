@@ -6,6 +6,10 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
 
 _UCRED = struct.Struct("iII")
 _SO_PEERGROUPS = 59
@@ -33,6 +37,12 @@ class Peer:
     def may_control(self) -> bool:
         """Tell whether it is root."""
         return self.uid == 0
+
+
+def peer_uid(connection: socket.socket | TransportSocket) -> int:
+    """Return the uid at the other end: of a listener, that of the process that called listen(2)."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(raw)[1])
 
 
 def peer_of(connection: socket.socket) -> Peer:

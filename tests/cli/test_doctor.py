@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.agent.lock import lock_node
 from sensor.cli import surroundings
 from sensor.cli.finding import Finding, Health
 from tests.api.bridge import Running
@@ -28,7 +29,7 @@ CHECKS = [
         "api callers",
         "api requests",
     ),
-    *("audit", "engines", "disk", "scheduling", "clock", "socket"),
+    *("audit", "engines", "lock", "disk", "scheduling", "clock", "socket"),
 ]
 
 
@@ -111,3 +112,30 @@ def test_the_clock(now: float, *, synchronised: bool | None, health: Health, sai
 def test_the_kernel_tells_of_its_own_clock() -> None:
     assert surroundings._synchronised() in (True, False, None)
     assert surroundings.clock().check == "clock"
+
+
+def test_the_lock_line_names_who_holds_it(tmp_path: Path) -> None:
+    assert surroundings.node_lock(tmp_path).text.endswith("is free")
+    held = lock_node(tmp_path)
+    try:
+        found = surroundings.node_lock(tmp_path)
+        assert found.health is Health.OK
+        assert f"held by pid {os.getpid()}" in found.text
+    finally:
+        os.close(held)
+
+
+def test_a_lock_that_others_could_hold_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / "lock").chmod(0o644)
+    found = surroundings.node_lock(tmp_path)
+    assert found.health is Health.NOTE
+    assert "another user could hold it" in found.text
+
+
+def test_directories_that_others_can_write_fail(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    assert surroundings.node_lock(tmp_path).health is Health.FAIL
+    state = surroundings.state_directory(tmp_path)
+    assert state is not None
+    assert state.health is Health.FAIL

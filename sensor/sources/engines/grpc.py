@@ -18,6 +18,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
+from sensor.sources.engines.connection import connect
 from sensor.sources.engines.framing import MessageSplitter
 from sensor.sources.engines.pace import rest
 from sensor.sources.engines.session import EngineLost
@@ -107,7 +108,7 @@ class Channel:
     @classmethod
     async def open(cls, path: str) -> Channel:
         """Connect to the unix socket at ``path``."""
-        return cls(*await asyncio.open_unix_connection(path, limit=_READ_BYTES))
+        return cls(*await connect(path, _READ_BYTES))
 
     def call(
         self, method: str, request: bytes, namespace: str | None = None, limit: int = MESSAGE_MAX

@@ -6,12 +6,16 @@ aiohttp 3.8 costs 8 MiB and http.client, which blocks a thread for each stream, 
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
 import h11
 
+from sensor.sources.engines.connection import connect
 from sensor.sources.engines.pace import rest
 from sensor.sources.engines.session import EngineLost
+
+if TYPE_CHECKING:
+    import asyncio
 
 READ_BYTES = 65_536
 """Bytes taken from the socket at once; asyncio buffers at most twice as many."""
@@ -35,7 +39,7 @@ class Exchange:
 
         :raises EngineLost: what answers is no HTTP server, or hangs up.
         """
-        reader, writer = await asyncio.open_unix_connection(path, limit=READ_BYTES)
+        reader, writer = await connect(path, READ_BYTES)
         exchange = cls(reader, writer)
         try:
             await exchange._ask(target)

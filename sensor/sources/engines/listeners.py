@@ -5,6 +5,8 @@
 - A socket that systemd holds for an engine that does not run (docker.socket, podman.socket) has no
   engine's process. Such are found at the well-known paths, with ``pid`` None: whoever connects to
   one of them *starts* the engine.
+- A plain user can run any number of processes with an engine's name. Engines of the host come
+  first, those of others last, and each origin (uid, user and pid namespace) has its own limit.
 - A line of net/unix can be forged by whoever binds a path with a newline in it. The forger cannot
   hide a true line, only add a path, so every path that a socket seems to have is taken.
 """
@@ -39,7 +41,16 @@ TABLE_BYTES_MAX = 16 << 20
 """Bytes of one net/unix that are read; a line has about 60."""
 
 SOCKETS_MAX = 256
-"""Sockets returned by one scan."""
+"""Sockets returned by one scan; beyond it those of nested engines are left out first."""
+
+SOCKETS_OF_ORIGIN = 16
+"""Sockets of one origin that is not the host's root. A node's own engines have no such limit."""
+
+PROCESSES_OF_ORIGIN = 16
+"""Processes of one such origin that are looked at."""
+
+DESCRIPTORS_OF_ORIGIN = 4096
+"""Descriptors of all processes of one such origin that are looked at."""
 
 STATUS_BYTES_MAX = 16_384
 """Bytes of /proc/PID/status that are read; it has about 1,500."""
@@ -87,17 +98,70 @@ def engine_sockets(
 ) -> tuple[EngineSocket, ...]:
     """Find the sockets of all engines that run, then those at well-known paths.
 
-    One entry for each inode, sorted by path; engines' names as in ``probes/watched.toml``. About
-    12 microseconds for each process of the node. Never raises for a process that ends meanwhile.
+    One entry for each inode: the host's engines sorted by path, then nested ones. ``programs`` are
+    names as in ``probes/watched.toml``. About 12 microseconds for each process of the node. Never
+    raises for a process that ends meanwhile.
     """
     found: dict[tuple[int, int], EngineSocket] = {}
     tables: dict[int | Miss, dict[int, list[str]]] = {}
-    for pid, program in _engines(programs | known.SERVICE_PROGRAMS, proc):
-        for socket in _sockets_of(pid, program, proc, tables):
+    engines = [
+        (pid, program, _origin(proc / str(pid)))
+        for pid, program in _engines(programs | known.SERVICE_PROGRAMS, proc)
+    ]
+    shares: dict[Origin, _Share] = {}
+    for pid, program, origin in sorted(engines, key=lambda engine: engine[2] is not None):
+        share = shares.setdefault(origin, _Share()) if origin is not None else None
+        if share is not None and not share.has_room():
+            continue
+        for socket in _sockets_of(pid, program, proc, tables, share):
+            if share is not None:
+                share.sockets += 1
+                if share.sockets > SOCKETS_OF_ORIGIN:
+                    break
             found.setdefault(socket.key, socket)
     for socket in _well_known(proc):
         found.setdefault(socket.key, socket)
-    return tuple(sorted(found.values(), key=lambda socket: socket.path))[:SOCKETS_MAX]
+    ranked = sorted(found.values(), key=lambda socket: (socket.nested, socket.path))
+    return tuple(ranked[:SOCKETS_MAX])
+
+
+Origin = tuple[int | None, int | None, int | None]
+"""Whose an engine is that is not the host's: uid, inodes of its user and its pid namespace."""
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one origin has taken of the scan."""
+
+    processes: int = 0
+    descriptors: int = 0
+    sockets: int = 0
+
+    def has_room(self) -> bool:
+        """Count one more process; false when the origin has had its share."""
+        self.processes += 1
+        return (
+            self.processes <= PROCESSES_OF_ORIGIN
+            and self.descriptors < DESCRIPTORS_OF_ORIGIN
+            and self.sockets < SOCKETS_OF_ORIGIN
+        )
+
+
+def _origin(process: Path) -> Origin | None:
+    """Return whose an engine's process is, None for root in the host's pid namespace."""
+    if not _is_nested(process / "status"):
+        return None
+    namespaces: list[int | None] = []
+    for name in ("user", "pid"):
+        try:
+            namespaces.append((process / "ns" / name).stat().st_ino)
+        except OSError:
+            namespaces.append(None)
+    try:
+        uid: int | None = process.stat().st_uid
+    except OSError:
+        uid = None
+    return uid, namespaces[0], namespaces[1]
 
 
 def _engines(programs: frozenset[str], proc: Path) -> Iterator[tuple[int, str]]:
@@ -127,8 +191,13 @@ def _comm(path: str) -> bytes:
 
 
 def _sockets_of(
-    pid: int, program: str, proc: Path, tables: dict[int | Miss, dict[int, list[str]]]
+    pid: int,
+    program: str,
+    proc: Path,
+    tables: dict[int | Miss, dict[int, list[str]]],
+    share: _Share | None,
 ) -> Iterator[EngineSocket]:
+    """Find the sockets of one process. ``share`` is its origin's, None for the host's engines."""
     engine, api = known.engine_called(program)
     try:
         process = inode.open_process(pid, proc)
@@ -141,8 +210,8 @@ def _sockets_of(
             tables[network] = _listening(proc / str(pid) / "net/unix")
         table = tables[network]
         root = inode.open_directory(process, "root")
-        nested = _is_nested(proc / str(pid) / "status")
-        for number in _socket_numbers(proc / str(pid) / "fd"):
+        nested = share is not None
+        for number in _socket_numbers(proc / str(pid) / "fd", share):
             for path in table.get(number, ()):
                 if isinstance(root, Miss) or not known.is_api(path):
                     continue
@@ -172,11 +241,16 @@ def _is_nested(status: Path) -> bool:
     return _HOST_ROOT.search(text) is None or _HOST_PID.search(text) is None
 
 
-def _socket_numbers(directory: Path) -> Iterator[int]:
+def _socket_numbers(directory: Path, share: _Share | None) -> Iterator[int]:
+    limit = DESCRIPTORS_MAX
+    if share is not None:
+        limit = DESCRIPTORS_OF_ORIGIN - share.descriptors
     try:
-        descriptors = list(islice(directory.iterdir(), DESCRIPTORS_MAX))
+        descriptors = list(islice(directory.iterdir(), max(0, limit)))
     except OSError:
         return
+    if share is not None:
+        share.descriptors += len(descriptors)
     for descriptor in descriptors:
         try:
             link = _SOCKET_LINK.fullmatch(str(descriptor.readlink()))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,13 @@ import pytest
 from lab.containerd import Containerd
 from lab.dockerd import Dockerd
 from lab.waiting import until
-from sensor.sources.engines.listeners import EngineSocket, _listening, engine_sockets
+from sensor.sources.engines.listeners import (
+    PROCESSES_OF_ORIGIN,
+    SOCKETS_OF_ORIGIN,
+    EngineSocket,
+    _listening,
+    engine_sockets,
+)
 
 LISTEN = """\
 import ctypes, os, socket, sys
@@ -146,3 +152,33 @@ def test_real_engines_are_found(dockerd: Dockerd, containerd: Containerd) -> Non
     dockerd.stop()
     until(lambda: not found_below(dockerd.address.parent), "the socket is gone")
     dockerd.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as somebody else")
+def test_a_users_sockets_do_not_crowd_out_those_of_the_host(tmp_path: Path) -> None:
+    """Case sec-other-engines-sockets-crowd-out: 300 sockets whose paths sort first."""
+    with tempfile.TemporaryDirectory(prefix="0-", dir="/tmp") as name:
+        os.chown(name, 65_534, 65_534)
+        many = [Path(name, f"{number}.sock") for number in range(300)]
+        with (
+            process_called("dockerd", *many, user=65_534),
+            process_called("dockerd", tmp_path / "z.sock"),
+        ):
+            sockets = engine_sockets(frozenset({"dockerd"}))
+            ours = [one for one in sockets if one.path == str(tmp_path / "z.sock")]
+            theirs = [one for one in sockets if one.path.startswith(f"{name}/")]
+            assert len(ours) == 1
+            assert not ours[0].nested
+            assert len(theirs) == SOCKETS_OF_ORIGIN
+            assert all(one.nested for one in theirs)
+            assert sockets.index(ours[0]) < sockets.index(theirs[0])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as somebody else")
+def test_a_users_many_engines_are_looked_at_up_to_their_share() -> None:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        os.chown(name, 65_534, 65_534)
+        for number in range(PROCESSES_OF_ORIGIN + 3):
+            path = Path(name, f"{number}.sock")
+            stack.enter_context(process_called("containerd", path, user=65_534))
+        assert len(found_below(Path(name))) <= SOCKETS_OF_ORIGIN
