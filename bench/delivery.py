@@ -24,7 +24,7 @@ from bench.machine import machine
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
 from sensor.outputs.forward.output import Compression
-from sensor.store.listener import Listener
+from sensor.store.callbacks import Callbacks
 from tests.outputs import endurance
 from tests.outputs.fault_proxy import Misbehaviour
 from tests.outputs.forward.collector import collector
@@ -152,7 +152,7 @@ def _speed(run: _Run, target: int | None = None) -> Row:
         [starts.entry(number) for number in range(first, min(first + BLOCK, run.events + 1))]
         for first in range(1, run.events + 1, BLOCK)
     ]
-    shipper = Shipper(run.directory, Listener())
+    shipper = Shipper(run.directory, Callbacks())
     try:
         if not run.live:
             for block in blocks:

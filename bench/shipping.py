@@ -26,7 +26,7 @@ from sensor.outputs.file.jsonl import JsonlFile, JsonlSettings
 from sensor.outputs.formats.native import FORMAT
 from sensor.outputs.settings import OutputSettings, StartAt
 from sensor.schema.filters import Filters, parse
-from sensor.store.listener import Listener
+from sensor.store.callbacks import Callbacks
 from sensor.store.log import Store, StoreSettings
 from sensor.store.pages import Pages
 
@@ -81,7 +81,7 @@ def main() -> None:
 def measure(directory: Path, events: int, rows: list[Row]) -> None:
     """Append what was measured."""
     say(f"a log of {events} events")
-    store = Store(directory, StoreSettings(), Listener())
+    store = Store(directory, StoreSettings(), Callbacks())
     fill(store, blocks(0, events))
     store.flush(SECONDS)
     size = (directory / "castoff.db").stat().st_size

@@ -29,7 +29,7 @@ from sensor.model.vocabulary import ContainerId, EventType
 from sensor.schema.document import encode_line
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
-from sensor.store.query import Query, Reader
+from sensor.store.reader import Query, Reader
 from tests.outputs.sample_events import START
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, cast
 from sensor import clock
 from sensor.model.observations import StoreLoss
 from sensor.model.vocabulary import LastEnd
+from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
-from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
-from sensor.store.query import Reader
-from sensor.store.span import Clock
+from sensor.store.reader import Reader
+from sensor.store.time_range import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +66,7 @@ class Keeper:
         self.store = Store(
             directory,
             settings,
-            Listener(
+            Callbacks(
                 durable=self._durable,
                 written=self._written,
                 failing=self._failing,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.api.eventlog import LoggedEvent, LoggedPage
-from sensor.store.query import CursorExpired, Query, TooManyMatches
+from sensor.store.reader import CursorExpired, Query, TooManyMatches
 
 if TYPE_CHECKING:
     from sensor.api.eventlog import Selection
     from sensor.store.entry import Entry
     from sensor.store.log import StoreHealth
-    from sensor.store.query import Extent, Page
+    from sensor.store.reader import Extent, Page
 
 UNNAMED = "unwritten"
 """The stream's name while the disk has not let the log be made."""
@@ -32,7 +32,7 @@ class Writing(Protocol):
 
 
 class Reading(Protocol):
-    """What is asked of :class:`sensor.store.query.Reader`."""
+    """What is asked of :class:`sensor.store.reader.Reader`."""
 
     def extent(self) -> Extent:
         """Return the log's ends."""

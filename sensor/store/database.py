@@ -17,8 +17,8 @@ import time
 from typing import TYPE_CHECKING
 
 from sensor.errors import StateUnusable
+from sensor.store.errors import Error, ErrorKind, kind_of
 from sensor.store.schema import EXPECTED, SCHEMA_VERSION, SMALL, VERSIONS
-from sensor.store.trouble import Error, Trouble, trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ class Database:
         try:
             return self._open()
         except (sqlite3.Error, ValueError) as error:
-            if trouble(self.path, error) is not Trouble.DAMAGE:
+            if kind_of(self.path, error) is not ErrorKind.DAMAGE:
                 raise
             if not self.move_aside():
                 raise

@@ -16,8 +16,8 @@ from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
 from sensor.store.database import FILE_NAME, Database
 from sensor.store.entry import INT64, number, string, text
+from sensor.store.errors import ErrorKind, kind_of
 from sensor.store.schema import SCHEMA_VERSION
-from sensor.store.trouble import Trouble, trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ class Knowledge:
         try:
             return read(self._database, time)
         except (sqlite3.Error, ValueError) as error:
-            if trouble(self.path, error) is not Trouble.DAMAGE:
+            if kind_of(self.path, error) is not ErrorKind.DAMAGE:
                 raise self._file.unusable(error) from error
             self._database.close()
             self._file.move_aside()

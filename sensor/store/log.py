@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.store import knowledge
+from sensor.store.callbacks import Callbacks
 from sensor.store.database import Database
+from sensor.store.disk_space import DiskSpace
+from sensor.store.errors import ErrorKind, is_wrong_place, kind_of
 from sensor.store.knowledge import Key, Note
-from sensor.store.listener import Listener
 from sensor.store.queue import QUEUE_BYTES, Position, Queue
 from sensor.store.retention import Retention
 from sensor.store.rows import DEAD_LETTERS, Rows
-from sensor.store.space import Space
-from sensor.store.trouble import Trouble, is_wrong_place, trouble
 from sensor.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Store:
         self,
         directory: Path,
         settings: StoreSettings | None = None,
-        listener: Listener | None = None,
+        listener: Callbacks | None = None,
     ) -> None:
         """Open or make the database and begin to write.
 
@@ -113,7 +113,7 @@ class Store:
             self._database,
             self._queue,
             self._retention,
-            listener or Listener(),
+            listener or Callbacks(),
             settings.dead_letters,
         )
         self._begin(connection, rows, listener)
@@ -121,7 +121,7 @@ class Store:
         self._thread.start()
 
     def _begin(
-        self, connection: sqlite3.Connection | None, rows: Rows | None, listener: Listener | None
+        self, connection: sqlite3.Connection | None, rows: Rows | None, listener: Callbacks | None
     ) -> None:
         if connection is None or rows is None:
             self._writer.fail(self._unopened)
@@ -137,7 +137,7 @@ class Store:
 
     def _open(self) -> tuple[sqlite3.Connection | None, Rows | None]:
         """Open the file and read what an earlier agent left, if the disk lets us."""
-        space = Space(self._database.path.parent)
+        space = DiskSpace(self._database.path.parent)
         for _ in range(OPENINGS):
             connection = None
             try:
@@ -152,7 +152,7 @@ class Store:
                     connection.close()
                 if is_wrong_place(self._database.path, error):
                     raise self._database.unusable(error) from error
-                if trouble(self._database.path, error) is not Trouble.DAMAGE:
+                if kind_of(self._database.path, error) is not ErrorKind.DAMAGE:
                     with contextlib.suppress(OSError):
                         if space.drop_ballast():
                             continue
@@ -165,7 +165,7 @@ class Store:
 
     @property
     def path(self) -> Path:
-        """The database's file, for :class:`~sensor.store.query.Reader`."""
+        """The database's file, for :class:`~sensor.store.reader.Reader`."""
         return self._database.path
 
     def restored(self, now: int) -> KnowledgeRestored | None:
@@ -213,7 +213,7 @@ class Store:
         self._queue.put(change)
 
     def mark(self, token: object) -> None:
-        """Have ``Listener.durable`` called with ``token`` once everything before it is on disk."""
+        """Have ``Callbacks.durable`` called with ``token`` once everything before it is on disk."""
 
         def change(batch: Batch) -> None:
             batch.tokens[:] = [token]

@@ -1,7 +1,7 @@
 """The log as outputs read it: onward from a cursor, many entries at once, by one connection.
 
-An answer of :mod:`sensor.store.query` takes a statement an entry, which is right for people and far
-too slow for shipping. Here a page is one statement that is read to its end before anything else is
+:mod:`sensor.store.reader` takes a statement an entry, which is right for people and far too slow
+for shipping. Here a page is one statement that is read to its end before anything else is
 done: no snapshot is held between pages, so the write-ahead log can be cut. The connection is opened
 again when another file stands at the path, as it does after a damaged one was moved aside.
 
@@ -15,9 +15,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.store.body import Unpacker
+from sensor.store.compression import Unpacker
 from sensor.store.entry import blob, number, string, text, unpack
-from sensor.store.query import connect, unreadable
+from sensor.store.reader import connect, unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,91 +1,89 @@
-"""The log as it is asked: each answer from its own read-only connection, in any thread.
-
-A connection is opened for each answer: there is no cache to hold, no snapshot that would keep the
-write-ahead log from being cut, and a file that was moved aside is never read by mistake.
-"""
+"""What can be asked of the log, and what an answer looks like."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.errors import StateUnusable
-from sensor.store.answer import Answer, extent_of
-from sensor.store.question import CursorExpired, Extent, Page, Query, TooManyMatches
-from sensor.store.schema import SCHEMA_VERSION
+from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from sensor.store.entry import Entry
 
-    from sensor.store.span import Clock
+LIMIT = 1000
+"""Entries of one answer, at most."""
 
-__all__ = ["CursorExpired", "Extent", "Page", "Query", "Reader", "TooManyMatches"]
+PAGE_BYTES = 4 << 20
+"""Bytes of the bodies of one answer, about."""
 
-CACHE_KIB = 1024
-BUSY_SECONDS = 1.0
-
-
-class Reader:
-    """The read side of the database at ``path``."""
-
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        """``clock`` tells the wall clock of the boot that goes on; else the log's newest word."""
-        self._path = path
-        self._clock = clock
-
-    def extent(self) -> Extent:
-        """Return the log's ends; raises :class:`StateUnusable`."""
-        try:
-            with closing(connect(self._path)) as connection:
-                return extent_of(connection)
-        except (sqlite3.Error, ValueError, OSError) as error:
-            raise unreadable(self._path, error) from error
-
-    def read(self, query: Query) -> Page:
-        """Answer a query.
-
-        Raises :class:`CursorExpired`, :class:`TooManyMatches`, and :class:`StateUnusable` when the
-        file cannot be read.
-        """
-        try:
-            with closing(connect(self._path)) as connection:
-                connection.execute("BEGIN")
-                return Answer(connection, query, self._clock).page()
-        except (sqlite3.Error, ValueError, OSError, OverflowError) as error:
-            raise unreadable(self._path, error) from error
+MATCHES = 64
+"""Containers that a prefix may name."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file for reading only; raises :class:`StateUnusable`, and what sqlite3 raises."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        cached_statements=16,
-    )
-    try:
-        connection.text_factory = _decoded
-        for pragma in ("query_only = ON", f"cache_size = -{CACHE_KIB}", "mmap_size = 0"):
-            connection.execute(f"PRAGMA {pragma}")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
-            problem = f"{path} has schema {version}, not {SCHEMA_VERSION}"
-            raise StateUnusable(  # noqa: TRY301 - the handler closes what was opened
-                problem, "Start the agent of this version once."
-            )
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+class CursorExpired(CastoffError):
+    """The log no longer has, or never had, what follows a cursor.
+
+    ``oldest`` is the cursor to go on with: everything that is left comes after it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(
+            f"the log begins after cursor {oldest}", "Go on from that one; what was before is gone."
+        )
+        self.oldest = oldest
 
 
-def unreadable(path: Path, error: Exception) -> StateUnusable:
-    """Return the error for a file that cannot be read."""
-    problem = f"{path} cannot be read: {error}"
-    return StateUnusable(problem, "See whether the agent runs and the file is sound.")
+class TooManyMatches(CastoffError):
+    """A prefix names more than ``MATCHES`` containers."""
+
+    exit_code = 1
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"more than {MATCHES} containers begin with {prefix!r}", "Give more of the id."
+        )
 
 
-def _decoded(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for; None and () mean everything.
+
+    ``since`` and ``until`` are wall times in ns, both included (:mod:`sensor.store.time_range` has
+    their meaning when the clock was set). ``after`` and ``before`` are sequences, excluded: the
+    cursors of the page before. ``container`` is the beginning of an id, or a name.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    after: int | None = None
+    before: int | None = None
+    types: tuple[str, ...] = ()
+    container: str | None = None
+    limit: int = 100
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer. ``cursor`` is the next page's ``after``, or its ``before`` with newest first.
+
+    Without ``more`` it is where the log ended: whoever follows goes on from there. ``damaged``
+    counts entries that could not be read and are left out.
+    """
+
+    entries: tuple[Entry, ...]
+    cursor: int
+    more: bool
+    damaged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The log's identity and ends: entries after ``oldest``, a cursor, up to ``newest``."""
+
+    stream: str
+    oldest: int
+    newest: int
+    reserved: int

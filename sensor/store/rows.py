@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.store import body, knowledge
+from sensor.store import compression, knowledge
 from sensor.store.entry import blob, number, pack, string, text
 from sensor.store.queue import Position
 
@@ -52,8 +52,8 @@ class Rows:
         """``dead_letters`` is how many of all outputs are kept."""
         self._connection = connection
         self._dead_letters = dead_letters
-        self._packer = body.Packer()
-        self._learner = body.Learner()
+        self._packer = compression.Packer()
+        self._learner = compression.Learner()
         self.recall()
 
     def recall(self) -> None:
@@ -80,7 +80,7 @@ class Rows:
             "SELECT boot_id, line FROM dictionary ORDER BY number DESC LIMIT 1"
         ).fetchone()
         self._learnt_in = string(learnt[0]) if learnt else None
-        self._packer.use(blob(learnt[1]) if learnt else body.BUILT_IN)
+        self._packer.use(blob(learnt[1]) if learnt else compression.BUILT_IN)
 
     def position(self) -> Position:
         """Tell where the log of an earlier agent ends."""
@@ -195,11 +195,11 @@ class Rows:
             if learnt is None:
                 continue
             self._learnt_in = self._boot_id
-            self._learner = body.Learner()
+            self._learner = compression.Learner()
             kept = self._connection.execute(
                 "INSERT OR IGNORE INTO dictionary (name, boot_id, line)"
                 " SELECT ?, ?, ? WHERE (SELECT count(*) FROM dictionary) < ?",
-                (body.name_of(learnt), self._boot_id, learnt, DICTIONARIES_KEPT),
+                (compression.name_of(learnt), self._boot_id, learnt, DICTIONARIES_KEPT),
             )
             if kept.rowcount:
                 self._packer.use(learnt)

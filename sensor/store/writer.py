@@ -10,7 +10,7 @@
         VALUE   something in the batch cannot be written: its entries are counted as lost
 
 While a batch waits the queue fills up to its limit, and newer entries are counted as lost. Nothing
-of this reaches the event loop but by the calls of :class:`Listener`.
+of this reaches the event loop but by the calls of :class:`Callbacks`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import time
 from typing import TYPE_CHECKING
 
 from sensor.errors import StateUnusable
+from sensor.store.disk_space import DiskSpace
+from sensor.store.errors import Error, ErrorKind, kind_of
 from sensor.store.rows import Rows
-from sensor.store.space import Space
-from sensor.store.trouble import Error, Trouble, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.store.batch import Batch
+    from sensor.store.callbacks import Callbacks
     from sensor.store.database import Database
-    from sensor.store.listener import Listener
     from sensor.store.queue import Queue
     from sensor.store.retention import Retention
 
@@ -68,7 +68,7 @@ class Writer:
         database: Database,
         queue: Queue,
         retention: Retention,
-        listener: Listener,
+        listener: Callbacks,
         dead_letters: int,
     ) -> None:
         self._dead_letters = dead_letters
@@ -76,7 +76,7 @@ class Writer:
         self._queue = queue
         self._retention = retention
         self._listener = listener
-        self._space = Space(database.path.parent)
+        self._space = DiskSpace(database.path.parent)
         self._connection: sqlite3.Connection | None = None
         self._rows: Rows | None = None
         self._looked = float("-inf")
@@ -106,7 +106,7 @@ class Writer:
             rows.reserve(self._queue.first_waiting(), self._queue.next)
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            if trouble(self._database.path, error) is not Trouble.FULL:
+            if kind_of(self._database.path, error) is not ErrorKind.FULL:
                 raise
             # The next batch makes room and reserves with it.
             self._roll_back()
@@ -178,9 +178,9 @@ class Writer:
             try:
                 self._commit(batch)
             except _ERRORS as error:
-                what = self._trouble(error)
+                what = self._kind_of(error)
                 self._roll_back()
-                if what is Trouble.VALUE:
+                if what is ErrorKind.VALUE:
                     log.error("%d entries cannot be written: %s", len(batch.lines), error)  # noqa: TRY400
                     if not batch.lines:
                         return True
@@ -190,12 +190,12 @@ class Writer:
                 if rounds < ROUNDS and self._make_room(what):
                     rounds += 1
                     continue
-                if what is Trouble.DAMAGE and self._begin_anew():
+                if what is ErrorKind.DAMAGE and self._begin_anew():
                     continue
                 self.fail(str(error))
                 if self._queue.closed:
                     return False
-                if what is Trouble.DISK:
+                if what is ErrorKind.DISK:
                     self._release()
                 self._queue.sleep(delay)
                 delay = min(delay * 2, RETRY_LAST)
@@ -239,7 +239,7 @@ class Writer:
         except _ERRORS as error:
             # All but damage to what is old is met by the next batch, too, and dealt with there.
             log.debug("the log's limits could not be kept: %s", error)
-            if self._trouble(error) is Trouble.DAMAGE:
+            if self._kind_of(error) is ErrorKind.DAMAGE:
                 self._begin_anew()
         self._report()
         return more
@@ -253,10 +253,10 @@ class Writer:
 
     # ----------------------------------------------------------------- trouble
 
-    def _trouble(self, error: Error | StateUnusable) -> Trouble:
+    def _kind_of(self, error: Error | StateUnusable) -> ErrorKind:
         if isinstance(error, StateUnusable):
-            return Trouble.DISK
-        return trouble(self._database.path, error)
+            return ErrorKind.DISK
+        return kind_of(self._database.path, error)
 
     def _roll_back(self) -> None:
         if self._connection is None or self._rows is None:
@@ -275,17 +275,17 @@ class Writer:
             self._tell(self._listener.failing, reason)
         self.failing = reason
 
-    def _make_room(self, what: Trouble) -> bool:
+    def _make_room(self, what: ErrorKind) -> bool:
         """Free the ballast or drop the oldest entries; false when that is no remedy.
 
         On a disk without any space SQLite may fail with other errors than FULL.
         """
         freed = dropped = False
         try:
-            if what is not Trouble.FULL and not self._space.is_full():
+            if what is not ErrorKind.FULL and not self._space.is_full():
                 return False
             freed = self._space.drop_ballast()
-            if self._connection is not None and what is Trouble.FULL:
+            if self._connection is not None and what is ErrorKind.FULL:
                 self._space.cap(self._connection)
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 dropped = self._retention.drop(self._connection, ROOM_ENTRIES) > 0

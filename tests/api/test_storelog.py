@@ -12,7 +12,7 @@ from sensor.api.eventlog import LoggedPage, Selection
 from sensor.api.storelog import StoreLog
 from sensor.store.entry import Entry, NewEntry
 from sensor.store.log import Store, StoreHealth, StoreSettings
-from sensor.store.query import Reader
+from sensor.store.reader import Reader
 from tests.api.sample_agent import DATABASE, WEB, line
 
 BOOT = "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"

@@ -15,8 +15,8 @@ from pathlib import Path
 from sensor.agent.config import Config
 from sensor.outputs.engine.engine import Engine, Output
 from sensor.outputs.registry import Surroundings
+from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
-from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
 from tests.outputs.batches import golden_lines
 from tests.outputs.sample_events import HOST
@@ -59,10 +59,10 @@ class Starts:
 class Shipper:
     """A store and the outputs of a configuration."""
 
-    def __init__(self, directory: Path, durable: Listener) -> None:
+    def __init__(self, directory: Path, durable: Callbacks) -> None:
         self._engine: Engine | None = None
         config = Config.load(directory / "castoff.toml")
-        listener = Listener(durable=durable.durable, written=self._written)
+        listener = Callbacks(durable=durable.durable, written=self._written)
         settings = StoreSettings(sync=config.store.sync, max_bytes=8 << 30)
         self.store = Store(directory / "state", settings, listener)
         outputs = []
@@ -93,7 +93,7 @@ def main() -> None:
     directory, first, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     ended = threading.Event()
     threading.Thread(target=_await_end, args=(ended,), daemon=True).start()
-    shipper = Shipper(directory, Listener(durable=lambda number: _say(int(str(number)))))
+    shipper = Shipper(directory, Callbacks(durable=lambda number: _say(int(str(number)))))
     shipper.engine.start()
     starts = Starts()
     for begin in range(first, last + 1, BLOCK):

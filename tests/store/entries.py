@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensor.store.batch import Loss
+from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
-from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
-from sensor.store.query import Query, Reader
+from sensor.store.reader import Query, Reader
 from sensor.store.retention import Dropped
 
 BOOT = "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"
@@ -60,9 +60,9 @@ class Heard:
         self.moved_aside: list[Path] = []
         self._changed = threading.Condition()
 
-    def listener(self) -> Listener:
+    def listener(self) -> Callbacks:
         """Return what a store takes."""
-        return Listener(
+        return Callbacks(
             durable=lambda what: self._hear(self.durable, what),
             failing=lambda what: self._hear(self.failing, what),
             recovered=lambda what: self._hear(self.recovered, what),

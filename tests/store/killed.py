@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from sensor.store.listener import Listener
+from sensor.store.callbacks import Callbacks
 from sensor.store.log import Store
 from tests.store.entries import BOOT, made
 
@@ -19,7 +19,7 @@ ROOM = 1 << 20
 
 def main() -> None:
     """Append entries one by one, each marked."""
-    store = Store(Path(sys.argv[1]), None, Listener(durable=lambda token: _say(int(str(token)))))
+    store = Store(Path(sys.argv[1]), None, Callbacks(durable=lambda token: _say(int(str(token)))))
     for number in itertools.count(int(sys.argv[2])):
         store.append([made(number)])
         store.note(BOOT, number, (), ())

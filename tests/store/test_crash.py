@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sensor.store.query import Query, Reader
+from sensor.store.reader import Query, Reader
 from tests.store.entries import made, numbers, opened
 
 KILLS = 15

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sensor.errors import StateUnusable
 from sensor.store.database import CHECKED_WHOLE, FILE_NAME, KEPT_DAMAGED, Database
 from sensor.store.log import Store
-from sensor.store.query import CursorExpired, Query, Reader
+from sensor.store.reader import CursorExpired, Query, Reader
 from sensor.store.schema import SCHEMA_VERSION, VERSIONS
 from tests.store.entries import BOOT, PATIENCE, Heard, fill, made, numbers, opened, read
 from tests.store.test_log import WEB

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from sensor.store.callbacks import Callbacks
 from sensor.store.database import FILE_NAME, Database
-from sensor.store.listener import Listener
+from sensor.store.disk_space import BALLAST_NAME, DiskSpace
 from sensor.store.log import Store, StoreSettings
-from sensor.store.query import Query, Reader
-from sensor.store.space import BALLAST_NAME, Space
+from sensor.store.reader import Query, Reader
 from tests.store.entries import BOOT, PATIENCE, SECOND, Heard, made, numbers, opened, read
 from tests.store.test_log import WEB
 
@@ -138,7 +138,7 @@ def test_closing_on_a_full_disk_has_an_end(disk: Path) -> None:
 
 @needs_mount
 def test_the_ballast_is_made_where_there_is_room(disk: Path) -> None:
-    space = Space(disk)
+    space = DiskSpace(disk)
     space.make_ballast()
     assert (disk / BALLAST_NAME).stat().st_size == SMALL // 8
     assert not space.is_full()
@@ -237,7 +237,7 @@ def test_a_listener_whose_loop_has_ended_is_no_trouble(tmp_path: Path) -> None:
         message = "Event loop is closed"
         raise RuntimeError(message)
 
-    store = Store(tmp_path, None, Listener(durable=closed))
+    store = Store(tmp_path, None, Callbacks(durable=closed))
     store.mark("one")
     store.append([made(1)])
     assert numbers(read(store)) == [1]

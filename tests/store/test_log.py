@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from sensor.model.observations import KnownContainer
 from sensor.model.vocabulary import ContainerId
-from sensor.store.body import BUILT_IN, LEARN_AFTER, Packer, Unpacker
-from sensor.store.listener import Listener
+from sensor.store.callbacks import Callbacks
+from sensor.store.compression import BUILT_IN, LEARN_AFTER, Packer, Unpacker
 from sensor.store.log import Store, StoreSettings
-from sensor.store.query import Query, Reader
 from sensor.store.queue import GROUP_ENTRIES
+from sensor.store.reader import Query, Reader
 from sensor.store.rows import RESERVE
 from tests.store.entries import BOOT, PATIENCE, SECOND, Heard, fill, made, numbers, opened, read
 
@@ -263,7 +263,7 @@ def test_what_is_durable_was_told_when_a_flush_is_over(tmp_path: Path) -> None:
         time.sleep(0.02)
         told.append(token)
 
-    store = Store(tmp_path, StoreSettings(sync="normal"), Listener(durable=tell))
+    store = Store(tmp_path, StoreSettings(sync="normal"), Callbacks(durable=tell))
     try:
         for number in range(5):
             store.append([made(number)])

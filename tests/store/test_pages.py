@@ -9,8 +9,8 @@ import pytest
 
 from sensor.errors import StateUnusable
 from sensor.store.batch import DeadLetter
+from sensor.store.callbacks import Callbacks
 from sensor.store.database import FILE_NAME
-from sensor.store.listener import Listener
 from sensor.store.log import Store, StoreSettings
 from sensor.store.pages import Pages, Row
 from tests.store.entries import OFFSET, PATIENCE, SECOND, fill, made, opened
@@ -55,7 +55,7 @@ def test_what_is_written_later_is_in_the_next_page_with_its_new_type(tmp_path: P
 
 def test_the_writer_tells_what_can_be_read(tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
-    listener = Listener(written=lambda sequence, new: heard.append((sequence, new)))
+    listener = Callbacks(written=lambda sequence, new: heard.append((sequence, new)))
     store = Store(tmp_path, StoreSettings(sync="normal"), listener)
     store.append([made(0), made(1)])
     assert store.flush(PATIENCE)

@@ -13,7 +13,7 @@ from lab.waiting import until
 from sensor.store import writer
 from sensor.store.database import Database
 from sensor.store.log import StoreSettings
-from sensor.store.query import CursorExpired, Query, Reader
+from sensor.store.reader import CursorExpired, Query, Reader
 from sensor.store.retention import CHUNK_FIRST, Retention, used
 from tests.store.entries import OFFSET, PATIENCE, SECOND, Heard, fill, made, numbers, opened, read
 

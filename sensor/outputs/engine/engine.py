@@ -25,7 +25,7 @@ from sensor.outputs.engine.lane import Lane
 from sensor.outputs.engine.tail import Tail
 from sensor.outputs.settings import StartAt
 from sensor.store.pages import Pages
-from sensor.store.query import Reader
+from sensor.store.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

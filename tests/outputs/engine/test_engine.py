@@ -33,9 +33,9 @@ from sensor.outputs.file.jsonl import JsonlFile, JsonlSettings
 from sensor.outputs.formats.native import FORMAT
 from sensor.outputs.settings import OutputSettings, StartAt
 from sensor.schema.filters import Filters
-from sensor.store.listener import Listener
+from sensor.store.callbacks import Callbacks
 from sensor.store.log import Store, StoreSettings
-from sensor.store.query import Extent, Query, Reader
+from sensor.store.reader import Extent, Query, Reader
 from tests.store.entries import PATIENCE, fill, made
 
 STORE = StoreSettings(sync="normal")
@@ -78,7 +78,7 @@ class Node:
 
     def __init__(self, directory: Path, *outputs: Output, settings: StoreSettings = STORE) -> None:
         self.engine: Engine | None = None
-        self.store = Store(directory, settings, Listener(written=self._written))
+        self.store = Store(directory, settings, Callbacks(written=self._written))
         self.engine = Engine(self.store, outputs, draw=lambda: 0.0)
         self.engine.start()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.waiting import until
 from sensor.agent.config import Config
 from sensor.outputs.engine.engine import Engine, Output
-from sensor.store.listener import Listener
+from sensor.store.callbacks import Callbacks
 from sensor.store.log import Store, StoreSettings
 from tests.outputs.forward.fake_server import Peer, fake_server, ids
 from tests.outputs.forward.made import SURROUNDINGS
@@ -68,7 +68,7 @@ def test_the_event_that_never_passes_is_the_only_dead_letter(tmp_path: Path) -> 
         config = tmp_path / "castoff.toml"
         config.write_text(CONFIG.format(port=port))
         (settings,) = Config.load(config).outputs
-        store = Store(tmp_path / "state", StoreSettings(sync="normal"), Listener())
+        store = Store(tmp_path / "state", StoreSettings(sync="normal"), Callbacks())
         store.append(entries)
         assert store.flush(10)
         transport, _ = settings.transport(SURROUNDINGS)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @unique
-class Trouble(Enum):
+class ErrorKind(Enum):
     """What an error of SQLite or of the system speaks of."""
 
     FULL = "full"
@@ -27,8 +27,8 @@ class Trouble(Enum):
 
 
 _PRIMARY = 0xFF
-_TROUBLES = {
-    sqlite3.SQLITE_FULL: Trouble.FULL,
+_KINDS = {
+    sqlite3.SQLITE_FULL: ErrorKind.FULL,
     **dict.fromkeys(
         (
             sqlite3.SQLITE_BUSY,
@@ -40,7 +40,7 @@ _TROUBLES = {
             sqlite3.SQLITE_PERM,
             sqlite3.SQLITE_PROTOCOL,
         ),
-        Trouble.DISK,
+        ErrorKind.DISK,
     ),
     **dict.fromkeys(
         (
@@ -49,7 +49,7 @@ _TROUBLES = {
             sqlite3.SQLITE_RANGE,
             sqlite3.SQLITE_TOOBIG,
         ),
-        Trouble.VALUE,
+        ErrorKind.VALUE,
     ),
 }
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -60,23 +60,23 @@ _WRONG_PLACE = frozenset(
 Error = sqlite3.Error | ValueError | OSError | OverflowError
 
 
-def trouble(path: Path, error: Error) -> Trouble:
+def kind_of(path: Path, error: Error) -> ErrorKind:
     """Tell what is wrong with the database at ``path``.
 
     SQLite quotes what it finds, so that its message may be no text: a UnicodeDecodeError then.
     """
     if isinstance(error, OSError):
-        return Trouble.FULL if error.errno in _NO_SPACE else Trouble.DISK
+        return ErrorKind.FULL if error.errno in _NO_SPACE else ErrorKind.DISK
     if isinstance(error, OverflowError | sqlite3.InterfaceError | sqlite3.ProgrammingError):
-        return Trouble.VALUE
+        return ErrorKind.VALUE
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     if code == sqlite3.SQLITE_IOERR_SHORT_READ:
-        return Trouble.DAMAGE
+        return ErrorKind.DAMAGE
     if code & _PRIMARY == sqlite3.SQLITE_READONLY:
         # A damaged header reads like a format that can only be read.
         writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-        return Trouble.DAMAGE if writable else Trouble.DISK
-    return _TROUBLES.get(code & _PRIMARY, Trouble.DAMAGE)
+        return ErrorKind.DAMAGE if writable else ErrorKind.DISK
+    return _KINDS.get(code & _PRIMARY, ErrorKind.DAMAGE)
 
 
 def is_wrong_place(path: Path, error: Error) -> bool:

@@ -22,7 +22,7 @@ def _ignore_both(_: int, _new: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class Callbacks:
     """Who is told, in the writer's thread: the calls must be short and must not raise.
 
     A RuntimeError is taken for an event loop that has ended and ignored.

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sensor.errors import StateUnusable
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store
-from sensor.store.query import CursorExpired, Query, Reader, TooManyMatches
-from sensor.store.span import Clock
+from sensor.store.reader import CursorExpired, Query, Reader, TooManyMatches
+from sensor.store.time_range import Clock
 from tests.store.entries import (
     BOOT,
     HOUR,

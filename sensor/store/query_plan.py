@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.store import entry
-from sensor.store.body import Unpacker
+from sensor.store.compression import Unpacker
 from sensor.store.entry import Entry, NewEntry, blob, number, string
-from sensor.store.question import (
+from sensor.store.query import (
     LIMIT,
     MATCHES,
     PAGE_BYTES,
@@ -25,7 +25,7 @@ from sensor.store.question import (
     TooManyMatches,
 )
 from sensor.store.schema import LATE
-from sensor.store.span import Clock, Range, Span, spans
+from sensor.store.time_range import Clock, Range, Span, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ class _Strand:
     values: tuple[str | bytes | int, ...] = ()
 
 
-class Answer:
+class QueryPlan:
     """One query on its way."""
 
     def __init__(self, connection: sqlite3.Connection, query: Query, clock: Clock | None) -> None:

@@ -40,7 +40,7 @@ LOG_SHARE = 16
 """On a small disk: so that the log takes at most one of so many parts of it."""
 
 
-class Space:
+class DiskSpace:
     """The disk below the state directory."""
 
     def __init__(self, directory: Path) -> None:
