@@ -1,1 +1,6 @@
-"""Whether a start was expected: policy, change windows, baseline, findings."""
+"""The judge decides whether a start was expected, and by which explanation.
+
+    event ─▶ facts ─▶ findings ─▶ the steps of :data:`sensor.judge.verdict.ORDER` ─▶ verdict
+
+Pure: events, a policy and changes go in; verdicts, notes and rows to keep come out.
+"""

@@ -1,0 +1,72 @@
+"""One start as the judge sees it: the facts that rules and steps ask for, worked out once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.judge import image_reference
+from sensor.judge.privilege import atoms_of
+from sensor.judge.workload import Workload, workload_of
+from sensor.model.vocabulary import StartKind, Trigger
+
+if TYPE_CHECKING:
+    from sensor.judge.image_reference import ImageReference
+    from sensor.model.events import Event, Initiator
+
+BY_ITSELF = frozenset({Trigger.RESTART_POLICY, Trigger.ENGINE_BOOT, Trigger.ORCHESTRATOR})
+"""Triggers behind which no person and no script stands at the moment of the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a start. Unknown is None or an empty tuple."""
+
+    event: Event
+    kind: StartKind
+    trigger: Trigger
+    wall: int
+    """Wall-clock ns of the start."""
+    workload: Workload | None
+    image: ImageReference | None
+    image_names: tuple[str, ...]
+    """The forms of the image's name that a pattern may match."""
+    atoms: frozenset[str]
+    """Privilege atoms (:mod:`sensor.judge.privilege`)."""
+    initiators: tuple[Initiator, ...]
+    """The initiator, or all candidates where several may have caused the start."""
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether an engine or an orchestrator started it on its own account."""
+        return self.trigger in BY_ITSELF
+
+
+def facts_of(event: Event) -> Facts | None:
+    """Return the facts of a start; None for any other event."""
+    if event.start is None or event.container is None:
+        return None
+    image = event.container.image
+    name = image.name if image is not None else None
+    reference = image_reference.parse(name) if name is not None else None
+    return Facts(
+        event=event,
+        kind=event.start.kind,
+        trigger=event.start.trigger,
+        wall=event.time + event.realtime_offset,
+        workload=workload_of(event),
+        image=reference,
+        image_names=_names(name, reference),
+        atoms=atoms_of(event),
+        initiators=(event.initiator,) if event.initiator is not None else event.candidates,
+    )
+
+
+def _names(name: str | None, reference: ImageReference | None) -> tuple[str, ...]:
+    if name is None or reference is None:
+        return ()
+    given = name.partition("@")[0]
+    tag = f":{reference.tag}"
+    repositories = (given.removesuffix(tag), reference.repository, reference.familiar)
+    forms = (form for one in repositories for form in (one, one + tag))
+    return tuple(dict.fromkeys((given, *forms)))

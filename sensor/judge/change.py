@@ -1,0 +1,101 @@
+"""An approved change: what may start, until when, by whose approval.
+
+A change explains a start that its selector selects within its time. It explains privileges only by
+name (``allows``), and never a finding that nothing explains away. It is recorded by root; who added
+it is what the kernel says of the peer, not what the record claims.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+
+from sensor.judge.policy import not_allowed
+
+if TYPE_CHECKING:
+    from sensor.judge.glob import Glob
+    from sensor.judge.selector import Selector
+
+NS_PER_SECOND = 1_000_000_000
+LENGTH_MAX = 7 * 86_400 * NS_PER_SECOND
+"""Nanoseconds between a change's begin and its end."""
+WIDE_LENGTH = 86_400 * NS_PER_SECOND
+"""A change that lasts longer is wide."""
+STARTS_MAX = 100_000
+ID_MAX = 64
+ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._/#:-]{{0,{ID_MAX - 1}}}")
+
+
+@unique
+class ChangeState(StrEnum):
+    """Where in its life a change is."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    USED_UP = "used_up"
+    EXPIRED = "expired"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Times are wall-clock ns. ``origin`` is ``socket`` or the file that it stands in."""
+
+    id: str
+    by: str
+    selector: Selector
+    not_before: int
+    not_after: int
+    reason: str | None = None
+    url: str | None = None
+    max_starts: int | None = None
+    allows: tuple[Glob, ...] = ()
+    origin: str = "socket"
+    added: int = 0
+    added_by: str | None = None
+    """Login of the process that added it; its account where there is no login; None for a file."""
+    added_by_uid: int | None = None
+
+    @property
+    def wide(self) -> str | None:
+        """Return why it explains more than a change should; None for an ordinary one."""
+        if self.selector.selects_all:
+            return "it selects every start"
+        if self.not_after - self.not_before > WIDE_LENGTH:
+            return "it lasts for more than 24 hours"
+        return None
+
+    def in_time(self, wall: int) -> bool:
+        """Whether a time lies within its window."""
+        return self.not_before <= wall < self.not_after
+
+    def lacking(self, atoms: frozenset[str]) -> tuple[str, ...]:
+        """Return the strong privilege atoms that it does not name."""
+        return not_allowed(self.allows, atoms)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What became of a change. ``seen`` are event ids: a start that is read again counts once."""
+
+    starts: int = 0
+    first: int | None = None
+    last: int | None = None
+    ended: int | None = None
+    ended_by: str | None = None
+    seen: tuple[str, ...] = ()
+    reported: ChangeState | None = None
+    """The end that an event has reported."""
+
+
+def state_of(change: Change, usage: Usage, wall: int) -> ChangeState:
+    """Return the state at a wall-clock time."""
+    if usage.ended is not None:
+        return ChangeState.ENDED
+    if change.max_starts is not None and usage.starts >= change.max_starts:
+        return ChangeState.USED_UP
+    if wall >= change.not_after:
+        return ChangeState.EXPIRED
+    return ChangeState.PENDING if wall < change.not_before else ChangeState.ACTIVE

@@ -1,0 +1,122 @@
+"""Findings about a single start, each with its rank, its techniques and the function that finds it.
+
+The techniques are those of ATT&CK v19. ``Rank.STRONG`` findings stand from the first minute and no
+change explains them away; ``Rank.POLICY`` ones come from rules of the policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto, unique
+from typing import TYPE_CHECKING
+
+from sensor.model.vocabulary import Confidence, Engine, Finding, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.judge.case import Facts
+
+
+@unique
+class Rank(Enum):
+    """How much a finding weighs."""
+
+    STRONG = auto()
+    POLICY = auto()
+    NOTICE = auto()
+
+
+RANKS: dict[Finding, Rank] = {
+    Finding.DIRECT_RUNTIME: Rank.STRONG,
+    Finding.ENGINE_NAMESPACE: Rank.STRONG,
+    Finding.UNKNOWN_RUNTIME: Rank.STRONG,
+    Finding.FORBIDDEN: Rank.POLICY,
+    Finding.OUTSIDE_WINDOW: Rank.POLICY,
+    Finding.UNAPPROVED_IMAGE: Rank.POLICY,
+    Finding.NO_EXPLANATION: Rank.NOTICE,
+    Finding.WIDE_CHANGE: Rank.NOTICE,
+}
+
+TECHNIQUES: dict[Finding, tuple[str, ...]] = {
+    Finding.DIRECT_RUNTIME: ("T1610",),
+    Finding.ENGINE_NAMESPACE: ("T1610", "T1036"),
+    Finding.UNKNOWN_RUNTIME: ("T1036.005",),
+    Finding.FORBIDDEN: ("T1610",),
+    Finding.OUTSIDE_WINDOW: ("T1610",),
+    Finding.UNAPPROVED_IMAGE: ("T1204.003",),
+    Finding.NO_EXPLANATION: ("T1610",),
+    Finding.WIDE_CHANGE: (),
+}
+
+RUNTIME_DIRECTORIES = (
+    "/usr/", "/bin/", "/sbin/", "/opt/", "/snap/", "/nix/store/", "/gnu/store/",
+    "/run/current-system/", "/var/lib/rancher/", "/var/lib/k0s/", "/var/lib/snapd/",
+)  # fmt: skip
+"""Where packages and distributions of Kubernetes put runtimes: root alone writes there."""
+
+ENGINES_NAMESPACES = {"moby": Engine.DOCKER, "k8s.io": None}
+"""containerd's namespaces that an engine keeps for itself, and that engine; None is the kubelet."""
+
+_BY_CLIENTS = frozenset({Trigger.USER_COMMAND, Trigger.API_CLIENT, Trigger.CONTAINER})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding, and the sentence that states it: feature, expected, seen."""
+
+    finding: Finding
+    reason: str
+
+
+def direct_runtime(facts: Facts) -> Found | None:
+    """An OCI runtime ran without an engine above it."""
+    sure = facts.event.confidence.trigger in {Confidence.EXACT, Confidence.INFERRED}
+    if facts.trigger is not Trigger.DIRECT_RUNTIME or not sure:
+        return None
+    container = facts.event.container
+    runtime = container.oci_runtime if container is not None else None
+    return Found(
+        Finding.DIRECT_RUNTIME,
+        f"trigger: expected an engine above the runtime, seen {runtime or 'a runtime'} alone",
+    )
+
+
+def engine_namespace(facts: Facts) -> Found | None:
+    """A client put a container into a namespace that another engine keeps for itself."""
+    container = facts.event.container
+    namespace = container.namespace if container is not None else None
+    if container is None or namespace not in ENGINES_NAMESPACES:
+        return None
+    owner = ENGINES_NAMESPACES[namespace]
+    if owner is None:
+        foreign = facts.event.orchestrator is None and facts.trigger in _BY_CLIENTS
+    else:
+        foreign = container.runtime is Engine.CONTAINERD and facts.trigger in _BY_CLIENTS
+    if not foreign:
+        return None
+    return Found(
+        Finding.ENGINE_NAMESPACE,
+        f"container.namespace: expected {owner or 'the kubelet'} alone in {namespace},"
+        f" seen {facts.trigger}",
+    )
+
+
+def unknown_runtime(facts: Facts) -> Found | None:
+    """The OCI runtime's file lies where no package puts one."""
+    container = facts.event.container
+    path = container.oci_runtime_path if container is not None else None
+    if path is None or not path.startswith("/") or path.startswith(RUNTIME_DIRECTORIES):
+        return None
+    return Found(
+        Finding.UNKNOWN_RUNTIME,
+        f"container.oci_runtime_path: expected a directory of packages, seen {path}",
+    )
+
+
+FINDERS: tuple[Callable[[Facts], Found | None], ...] = (
+    direct_runtime,
+    engine_namespace,
+    unknown_runtime,
+)
+"""What is looked for in every start, whatever the policy."""

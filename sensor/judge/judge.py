@@ -1,0 +1,129 @@
+"""The judge: gives each start its verdict and remembers what later ones need.
+
+    event ─▶ Judge.judge ─▶ the same event with its verdict
+                │
+                ├── rows ─▶ the store, in the transaction of the event
+                └── notes ─▶ the core, which makes ``sensor`` events of them
+
+Pure: the wall clock is what events and :meth:`Judge.tick` bring.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.judge.case import facts_of
+from sensor.judge.ledger import Ledger, Note, Row
+from sensor.judge.lifecycle import continuation_of
+from sensor.judge.memory import Memory
+from sensor.judge.policy import Policy
+from sensor.judge.verdict import Case, decide
+from sensor.judge.workload import workload_of
+from sensor.model.events import Verdict
+from sensor.model.vocabulary import EventType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sensor.judge.case import Facts
+    from sensor.model.events import Event
+
+STEP = 2_000_000_000
+"""Nanoseconds by which the wall clock may be set before hours and changes become unknown."""
+SETTLED_AFTER = 3_600_000_000_000
+"""Nanoseconds of agreement after which the clock is trusted again."""
+NS_PER_SECOND = 1_000_000_000
+SANDBOX = "pause container of a pod: the pod's containers are judged"
+NONE = "none"
+"""What is counted where there is no explanation."""
+
+
+class Judge:
+    """One judge for all events of a node, in their order."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
+        self.ledger = Ledger()
+        self.memory = Memory()
+        self.explanations: Counter[str] = Counter()
+        """Starts by explanation, ``none`` where there is no explanation."""
+        self.findings: Counter[str] = Counter()
+        self.unreadable = 0
+        """Rows of the store that made no sense."""
+        self._offset: int | None = None
+        self._unsettled: tuple[int, str] | None = None
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
+        """Take over what the store kept of an earlier run."""
+        self.unreadable = self.ledger.restore(rows) + self.memory.restore(rows)
+
+    def judge(self, event: Event) -> Event:
+        """Return a start with its verdict; any other event as it is."""
+        if event.type is EventType.STOP:
+            self.memory.note_stop(event)
+            return event
+        if event.type is not EventType.START:
+            return event
+        verdict = self.verdict(event)
+        self.explanations[verdict.explanation or NONE] += 1
+        self.findings.update(verdict.findings)
+        return replace(event, verdict=verdict)
+
+    def verdict(self, event: Event) -> Verdict:
+        """Judge a start and remember it."""
+        if event.container is not None and event.container.sandbox:
+            workload = workload_of(event)
+            key = workload.key if workload is not None else None
+            return Verdict(expected=None, reasons=(SANDBOX,), workload=key)
+        facts = facts_of(event)
+        if facts is None:
+            return Verdict(expected=None)
+        self._look_at_clock(event)
+        past = self.memory.past_of(facts)
+        case = self._case(facts, event)
+        case.continuation = continuation_of(facts, past)
+        judged = decide(case)
+        for change in judged.decision.changes:
+            self.ledger.use(change, event.id, facts.wall)
+        self.memory.note_start(facts, past, judged)
+        return judged.verdict
+
+    def _case(self, facts: Facts, event: Event) -> Case:
+        self.ledger.tick(facts.wall)
+        unsettled = self._unsettled
+        if unsettled is not None and event.time >= unsettled[0]:
+            unsettled = self._unsettled = None
+        return Case(
+            facts=facts,
+            policy=self.policy,
+            changes=self.ledger.covering(facts, facts.wall),
+            continuation=None,
+            unsettled=unsettled[1] if unsettled is not None else None,
+        )
+
+    def _look_at_clock(self, event: Event) -> None:
+        earlier, self._offset = self._offset, event.realtime_offset
+        if earlier is None or abs(event.realtime_offset - earlier) <= STEP:
+            return
+        seconds = (event.realtime_offset - earlier) / NS_PER_SECOND
+        reason = f"the clock was set by {seconds:+.0f} s within the last hour"
+        self._unsettled = event.time + SETTLED_AFTER, reason
+
+    def tick(self, wall: int) -> None:
+        """Report what ended by itself: changes that expired."""
+        self.ledger.tick(wall)
+
+    def take_rows(self) -> tuple[Row, ...]:
+        """Return what the store has to write since the last call."""
+        rows = (*self.memory.rows, *self.ledger.rows)
+        self.memory.rows.clear()
+        self.ledger.rows.clear()
+        return rows
+
+    def take_notes(self) -> tuple[Note, ...]:
+        """Return what has to be reported since the last call."""
+        notes = tuple(self.ledger.notes)
+        self.ledger.notes.clear()
+        return notes

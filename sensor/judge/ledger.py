@@ -1,0 +1,257 @@
+"""The changes that are known, what became of each, and what has to be reported of them.
+
+Rules:
+
+1. Changes come from files (all of them anew at each reload) and from the socket (one by one).
+2. A start uses every change that covers it. One that is read again after a kill uses none twice.
+3. The end of a change is reported once: used up, expired, expired without ever having been used,
+   ended by hand, or gone with its file.
+4. ``CHANGES_MAX`` are kept. For another one the change that ended longest ago goes; where all of
+   them go on, the new one is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sensor.errors import ConfigError
+from sensor.judge.change import Change, ChangeState, Usage, state_of
+from sensor.judge.change_text import (
+    change_of_row,
+    change_row,
+    usage_of_row,
+    usage_row,
+)
+from sensor.judge.rule_index import RuleIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sensor.judge.case import Facts
+
+CHANGES_MAX = 2000
+SEEN_MAX = 64
+"""Ids of the last starts that a change was used by."""
+CHANGE_ROW, USAGE_ROW = "change", "usage"
+_OVER = frozenset({ChangeState.USED_UP, ChangeState.EXPIRED, ChangeState.ENDED})
+
+Row = tuple[str, str, bytes | None]
+"""Kind, key and value of what the store keeps; None removes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What has to be reported as a ``sensor`` event."""
+
+    action: str
+    detail: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A change with what became of it."""
+
+    change: Change
+    usage: Usage
+    state: ChangeState
+
+
+class Ledger:
+    """Holds the changes. Everything is asked with the wall clock in ns."""
+
+    def __init__(self) -> None:
+        self._changes: dict[str, Change] = {}
+        self._usages: dict[str, Usage] = {}
+        self._index: RuleIndex[Change] | None = None
+        self._next_end: int | None = None
+        self.rows: list[Row] = []
+        """What the store has to write, in order."""
+        self.notes: list[Note] = []
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+        """Take over what the store kept; returns how many rows made no sense."""
+        unreadable = 0
+        for (kind, key), row in rows.items():
+            try:
+                if kind == CHANGE_ROW:
+                    change = change_of_row(row)
+                    self._changes[change.id] = change
+                elif kind == USAGE_ROW:
+                    self._usages[key] = usage_of_row(row)
+            except ValueError:
+                unreadable += 1
+        self._reindex()
+        return unreadable
+
+    def entries(self, wall: int) -> tuple[Entry, ...]:
+        """Return all changes, those that end last first."""
+        found = [
+            Entry(change, self._usage(change), state_of(change, self._usage(change), wall))
+            for change in self._changes.values()
+        ]
+        return tuple(sorted(found, key=lambda one: (-one.change.not_after, one.change.id)))
+
+    def get(self, id_: str, wall: int) -> Entry | None:
+        """Return one change."""
+        change = self._changes.get(id_)
+        if change is None:
+            return None
+        usage = self._usage(change)
+        return Entry(change, usage, state_of(change, usage, wall))
+
+    # ----------------------------------------------------------------- adding and ending
+
+    def add(self, change: Change, wall: int) -> None:
+        """Record a change from the socket. Raises :class:`ConfigError`."""
+        if change.id in self._changes:
+            raise ConfigError(
+                f"change {change.id} exists already", "Choose another id, or end that one first."
+            )
+        if change.not_after <= wall:
+            raise ConfigError(f"change {change.id} ends in the past", "Give a later end.")
+        self._take(change, wall)
+        self.rows.append((CHANGE_ROW, change.id, change_row(change)))
+        self._reindex()
+
+    def set_files(self, changes: Iterable[Change], wall: int) -> tuple[str, ...]:
+        """Replace the changes that came from files; returns why some were refused."""
+        wanted: dict[str, Change] = {}
+        refused: list[str] = []
+        for change in changes:
+            earlier = wanted.get(change.id) or self._changes.get(change.id)
+            if earlier is not None and earlier.origin != change.origin:
+                refused.append(f"change {change.id} of {change.origin} exists in {earlier.origin}")
+            else:
+                wanted[change.id] = change
+        for change in list(self._changes.values()):
+            if change.origin != "socket" and change.id not in wanted:
+                self._gone(change, wall)
+        for change in wanted.values():
+            known = self._changes.get(change.id)
+            if known is not None:
+                self._changes[change.id] = replace(change, added=known.added)
+                continue
+            try:
+                self._take(change, wall)
+            except ConfigError as error:
+                refused.append(error.problem)
+        self._reindex()
+        return tuple(refused)
+
+    def end(self, id_: str, wall: int, by: str | None) -> bool:
+        """End a change by hand; False where there is none that goes on."""
+        change = self._changes.get(id_)
+        if change is None or state_of(change, self._usage(change), wall) in _OVER:
+            return False
+        usage = self._usage(change)
+        self._set(change, replace(usage, ended=wall, ended_by=by, reported=ChangeState.ENDED))
+        self.notes.append(Note("change_ended", f"{change.id}: {_used(usage)}", by))
+        self._reindex()
+        return True
+
+    # ----------------------------------------------------------------- covering starts
+
+    def covering(self, facts: Facts, wall: int) -> tuple[Change, ...]:
+        """Return the changes that go on now and select a start, whatever its privileges."""
+        if self._index is None or not self._index:
+            return ()
+        return tuple(
+            change
+            for change in self._index.matching(facts)
+            if state_of(change, self._usage(change), wall) is ChangeState.ACTIVE
+        )
+
+    def use(self, change: Change, event_id: str, wall: int) -> None:
+        """Count a start that a change covered."""
+        usage = self._usage(change)
+        if event_id in usage.seen:
+            return
+        used = replace(
+            usage,
+            starts=usage.starts + 1,
+            first=wall if usage.first is None else usage.first,
+            last=wall,
+            seen=(*usage.seen, event_id)[-SEEN_MAX:],
+        )
+        self._set(change, used)
+        if change.max_starts is not None and used.starts >= change.max_starts:
+            self._over(change, ChangeState.USED_UP)
+
+    def tick(self, wall: int) -> None:
+        """Report the changes that have expired by now."""
+        if self._next_end is None or wall < self._next_end:
+            return
+        for change in list(self._changes.values()):
+            usage = self._usage(change)
+            if usage.reported is None and state_of(change, usage, wall) is ChangeState.EXPIRED:
+                self._over(change, ChangeState.EXPIRED)
+        self._reindex()
+
+    # ----------------------------------------------------------------- inside
+
+    def _usage(self, change: Change) -> Usage:
+        return self._usages.get(change.id) or _UNUSED
+
+    def _set(self, change: Change, usage: Usage) -> None:
+        self._usages[change.id] = usage
+        self.rows.append((USAGE_ROW, change.id, usage_row(usage)))
+
+    def _take(self, change: Change, wall: int) -> None:
+        if len(self._changes) >= CHANGES_MAX and not self._drop_oldest(wall):
+            raise ConfigError(
+                f"change {change.id}: {CHANGES_MAX} changes go on already",
+                "End some of them, or select more with one.",
+            )
+        self._changes[change.id] = change
+        self._usages.setdefault(change.id, _UNUSED)
+        wide = f", wide: {change.wide}" if change.wide else ""
+        by = change.added_by
+        self.notes.append(Note("change_added", f"{change.id}: approved by {change.by}{wide}", by))
+
+    def _drop_oldest(self, wall: int) -> bool:
+        over = [
+            change
+            for change in self._changes.values()
+            if state_of(change, self._usage(change), wall) in _OVER
+        ]
+        if not over:
+            return False
+        self._forget(min(over, key=lambda one: (one.not_after, one.id)))
+        return True
+
+    def _gone(self, change: Change, wall: int) -> None:
+        usage = self._usage(change)
+        if usage.reported is None and state_of(change, usage, wall) not in _OVER:
+            detail = f"{change.id}: gone from {change.origin}, {_used(usage)}"
+            self.notes.append(Note("change_ended", detail))
+        self._forget(change)
+
+    def _forget(self, change: Change) -> None:
+        self._changes.pop(change.id, None)
+        self._usages.pop(change.id, None)
+        self.rows += [(CHANGE_ROW, change.id, None), (USAGE_ROW, change.id, None)]
+
+    def _over(self, change: Change, state: ChangeState) -> None:
+        usage = self._usage(change)
+        self._set(change, replace(usage, reported=state))
+        if state is ChangeState.USED_UP:
+            action = "change_used_up"
+        else:
+            action = "change_expired" if usage.starts else "change_never_used"
+        self.notes.append(Note(action, f"{change.id}: {_used(usage)}", change.added_by))
+
+    def _reindex(self) -> None:
+        going_on = [
+            change for change in self._changes.values() if self._usage(change).reported is None
+        ]
+        self._index = RuleIndex(going_on)
+        self._next_end = min((change.not_after for change in going_on), default=None)
+
+
+_UNUSED = Usage()
+
+
+def _used(usage: Usage) -> str:
+    return f"{usage.starts} {'start' if usage.starts == 1 else 'starts'} used it"

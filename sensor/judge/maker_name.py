@@ -1,0 +1,54 @@
+"""Names that programs make up for containers, and the parts of a name that change each time."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ADJECTIVES = frozenset(
+    """
+    admiring adoring affectionate agitated amazing angry awesome beautiful blissful bold
+    boring brave busy charming clever compassionate competent condescending confident cool
+    cranky crazy dazzling determined distracted dreamy eager ecstatic elastic elated elegant
+    eloquent epic exciting fervent festive flamboyant focused friendly frosty funny gallant
+    gifted goofy gracious great happy hardcore heuristic hopeful hungry infallible inspiring
+    intelligent interesting jolly jovial keen kind laughing loving lucid magical modest
+    musing mystifying naughty nervous nice nifty nostalgic objective optimistic peaceful
+    pedantic pensive practical priceless quirky quizzical recursing relaxed reverent
+    romantic sad serene sharp silly sleepy stoic strange stupefied suspicious sweet tender
+    thirsty trusting unruffled upbeat vibrant vigilant vigorous wizardly wonderful
+    xenodochial youthful yummy zealous zen
+    """.split()  # noqa: SIM905 - one line a word would be a page
+)
+"""The first half of the names that Docker and Podman make up (moby pkg/namesgenerator)."""
+
+ANY = "*"
+
+_GENERATED = re.compile(r"([a-z]+)_[a-z]+[0-9]?")
+_UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_GITLAB = r"runner-[A-Za-z0-9_-]{6,32}?-project-[0-9]+-concurrent-[0-9]+-[0-9a-f]{8,64}"
+_ULID = r"(?<![0-9A-Za-z])[0-7][0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{25}(?![0-9A-Za-z])"
+_CHANGING = re.compile(rf"{_GITLAB}|{_UUID}|{_ULID}|[0-9a-fA-F]{{8,}}|[0-9]{{4,}}")
+_GITHUB = re.compile(r"[0-9a-f]{32}_(.+)_[0-9a-f]{6}")
+"""A job's services on a GitHub runner: job, image, random (actions/runner ContainerInfo)."""
+_DRONE = re.compile(r"drone-[0-9A-Za-z]{20}")
+
+
+def is_generated(name: str, argv: Sequence[str] | None) -> bool:
+    """Whether an engine made the name up: ``adjective_surname``, and no ``--name`` asked for it."""
+    match = _GENERATED.fullmatch(name)
+    if match is None or match[1] not in ADJECTIVES:
+        return False
+    return not any(word == "--name" or word.startswith("--name=") for word in argv or ())
+
+
+def folded(name: str) -> str:
+    """Return the name with the parts that change from one container to the next as ``*``."""
+    if match := _GITHUB.fullmatch(name):
+        return f"{ANY}_{folded(match[1])}_{ANY}"
+    if _DRONE.fullmatch(name):
+        return f"drone-{ANY}"
+    return _CHANGING.sub(ANY, name)

@@ -1,0 +1,202 @@
+"""What the judge remembers of containers and workloads, and what of it the store has to write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.judge.lifecycle import Past
+from sensor.judge.origin import (
+    REVISIONS_MAX,
+    Origin,
+    WorkloadRecord,
+    origin_of_row,
+    origin_row,
+    workload_of_row,
+    workload_row,
+)
+from sensor.judge.segmented import Segmented
+from sensor.model.vocabulary import Explanation, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sensor.judge.case import Facts
+    from sensor.judge.ledger import Row
+    from sensor.judge.verdict import Judgement
+    from sensor.judge.workload import Workload
+    from sensor.model.events import Event
+    from sensor.model.vocabulary import ContainerId
+
+CONTAINERS = (4096, 8192)
+"""Containers remembered: of one start, and of several."""
+WORKLOADS = (1024, 3072)
+RUNNING_MAX = 16_384
+"""Containers of pods whose end is waited for, to know what runs beside a new one."""
+CONTAINER_ROW, WORKLOAD_ROW = "container", "workload"
+DIRECT = frozenset({Explanation.CHANGE, Explanation.POLICY})
+"""Explanations that others inherit; all others were inherited themselves."""
+
+
+class Memory:
+    """Bounded; a row for every change of it is left in ``rows``."""
+
+    def __init__(self) -> None:
+        self._containers: Segmented[Origin] = Segmented(*CONTAINERS)
+        self._workloads: Segmented[WorkloadRecord] = Segmented(*WORKLOADS)
+        self._running: dict[ContainerId, tuple[str, str]] = {}
+        self._pods: dict[str, Counter[str]] = {}
+        self._killed: dict[ContainerId, None] = {}
+        self.rows: list[Row] = []
+
+    @property
+    def forgotten(self) -> int:
+        """Containers and workloads that had to go because there were too many."""
+        return self._containers.forgotten + self._workloads.forgotten
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+        """Take over what the store kept; returns how many rows made no sense."""
+        unreadable = 0
+        origins: list[tuple[str, Origin]] = []
+        records: list[tuple[str, WorkloadRecord]] = []
+        for (kind, key), row in rows.items():
+            try:
+                if kind == CONTAINER_ROW:
+                    origins.append((key, origin_of_row(row)))
+                elif kind == WORKLOAD_ROW:
+                    records.append((key, workload_of_row(row)))
+            except ValueError:
+                unreadable += 1
+        for key, origin in sorted(origins, key=lambda one: one[1].wall):
+            self._containers.restore(key, origin, established=False)
+        for key, record in sorted(records, key=lambda one: one[1].last):
+            self._workloads.restore(key, record, established=record.starts > 1)
+        return unreadable
+
+    def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:
+        """Return all workloads that are remembered, the one that started last first."""
+        return tuple(sorted(self._workloads.items(), key=lambda one: -one[1].last))
+
+    def past_of(self, facts: Facts) -> Past:
+        """Return what a start may carry on."""
+        event, workload = facts.event, facts.workload
+        container = event.container
+        previous = event.start.previous if event.start is not None else None
+        origin = self._containers.get(container.id) if container is not None else None
+        if origin is None and previous is not None:
+            origin = self._containers.get(previous.id)
+        record = self._workloads.get(row_key(workload)) if workload is not None else None
+        pod = event.orchestrator.pod if event.orchestrator is not None else None
+        beside = self._pods.get(workload.key, ()) if workload is not None else ()
+        return Past(
+            container=origin,
+            workload=record,
+            others_run=any(other != pod for other in beside),
+            out_of_memory=previous is not None and previous.id in self._killed,
+        )
+
+    def note_stop(self, event: Event) -> None:
+        """Note that a container ended."""
+        if event.container is None or event.stop is None:
+            return
+        id_ = event.container.id
+        if event.stop.oom_killed:
+            self._killed[id_] = None
+            if len(self._killed) > RUNNING_MAX:
+                self._killed.pop(next(iter(self._killed)))
+        self._ended(id_)
+
+    def note_start(self, facts: Facts, past: Past, judged: Judgement) -> None:
+        """Note a start and its verdict."""
+        self._note_container(facts, past, judged)
+        if facts.workload is not None:
+            self._note_workload(facts, facts.workload, judged)
+            self._note_pod(facts, facts.workload)
+
+    # ----------------------------------------------------------------- inside
+
+    def _note_container(self, facts: Facts, past: Past, judged: Judgement) -> None:
+        container = facts.event.container
+        if container is None:
+            return
+        origin = past.container
+        reported = Finding.NO_EXPLANATION in judged.verdict.findings
+        if not facts.by_itself or origin is None or _is_direct(judged):
+            origin = _origin(facts, judged)
+        elif reported:
+            origin = replace(origin, reported=True)
+        if self._containers.get(container.id) != origin:
+            self.rows.append((CONTAINER_ROW, container.id, origin_row(origin)))
+        gone = self._containers.see(container.id, origin)
+        self.rows += [(CONTAINER_ROW, key, None) for key in gone]
+
+    def _note_workload(self, facts: Facts, workload: Workload, judged: Judgement) -> None:
+        key = row_key(workload)
+        known = self._workloads.get(key)
+        if known is not None and known.last_event == facts.event.id:
+            return
+        origin = _origin(facts, judged)
+        if known is not None and not _is_direct(judged):
+            reported = known.origin.reported or origin.reported
+            origin = replace(known.origin, reported=reported)
+        revisions = known.revisions if known is not None else ()
+        revision = workload.owner.revision if workload.owner is not None else None
+        if revision is not None and revision not in revisions:
+            revisions = (*revisions, revision)[-REVISIONS_MAX:]
+        verdict = judged.verdict
+        record = WorkloadRecord(
+            origin=origin,
+            starts=1 + (known.starts if known is not None else 0),
+            explained=(verdict.expected is True) + (known.explained if known is not None else 0),
+            first=known.first if known is not None else facts.wall,
+            last=facts.wall,
+            image=facts.image_names[0] if facts.image_names else None,
+            explanation=verdict.explanation,
+            expected=verdict.expected,
+            revisions=revisions,
+            last_event=facts.event.id,
+        )
+        self.rows.append((WORKLOAD_ROW, key, workload_row(record)))
+        self.rows += [(WORKLOAD_ROW, gone, None) for gone in self._workloads.see(key, record)]
+
+    def _note_pod(self, facts: Facts, workload: Workload) -> None:
+        container, pod = facts.event.container, facts.event.orchestrator
+        if container is None or pod is None or pod.pod is None:
+            return
+        self._ended(container.id)
+        self._running[container.id] = workload.key, pod.pod
+        self._pods.setdefault(workload.key, Counter())[pod.pod] += 1
+        if len(self._running) > RUNNING_MAX:
+            self._ended(next(iter(self._running)))
+
+    def _ended(self, id_: ContainerId) -> None:
+        found = self._running.pop(id_, None)
+        if found is None:
+            return
+        key, pod = found
+        pods = self._pods[key]
+        pods[pod] -= 1
+        if not pods[pod]:
+            del pods[pod]
+        if not pods:
+            del self._pods[key]
+
+
+def row_key(workload: Workload) -> str:
+    """Return the key of a workload's row: each container of a pod has a past of its own."""
+    return workload.key if workload.container is None else f"{workload.key}#{workload.container}"
+
+
+def _is_direct(judged: Judgement) -> bool:
+    return judged.verdict.explanation in DIRECT
+
+
+def _origin(facts: Facts, judged: Judgement) -> Origin:
+    return Origin(
+        wall=facts.wall,
+        basis=judged.decision.basis,
+        repository=facts.image.repository if facts.image is not None else None,
+        atoms=facts.atoms,
+        reported=Finding.NO_EXPLANATION in judged.verdict.findings,
+    )

@@ -1,0 +1,118 @@
+"""What is remembered of workloads and containers: by what their first start was explained.
+
+A container's origin is its last start that no engine and no orchestrator did by itself: restarts by
+policy, by the kubelet and at an engine's boot inherit from it. A workload's origin is its first
+start that had an explanation, else its first start: new instances of it inherit from that.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A start that others may inherit an explanation from. ``wall`` is its time in ns."""
+
+    wall: int
+    basis: str | None
+    """``change CHG-123``, ``policy rule shop``; None for a start without an explanation."""
+    repository: str | None
+    atoms: frozenset[str]
+    reported: bool = False
+    """That it has no explanation was reported: its restarts do not report it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRecord:
+    """What was seen of a workload. Times are wall-clock ns."""
+
+    origin: Origin
+    starts: int
+    explained: int
+    """Starts that had an explanation."""
+    first: int
+    last: int
+    image: str | None = None
+    explanation: str | None = None
+    """Of the last start."""
+    expected: bool | None = None
+    """Of the last start."""
+    revisions: tuple[str, ...] = ()
+    """ReplicaSets seen, the newest last."""
+    last_event: str | None = None
+    """Id of the last event counted: a start that is read again after a kill counts once."""
+
+
+REVISIONS_MAX = 8
+"""Revisions of a workload that are remembered."""
+
+
+def origin_row(origin: Origin) -> bytes:
+    """Return an origin as the store keeps it."""
+    return _dump(_origin_values(origin))
+
+
+def origin_of_row(row: bytes) -> Origin:
+    """Read an origin that the store kept; raises ValueError for what is none."""
+    return _origin(json.loads(row))
+
+
+def workload_row(record: WorkloadRecord) -> bytes:
+    """Return a workload's record as the store keeps it."""
+    return _dump(
+        [
+            _origin_values(record.origin),
+            record.starts,
+            record.explained,
+            record.first,
+            record.last,
+            record.image,
+            record.explanation,
+            record.expected,
+            list(record.revisions),
+            record.last_event,
+        ]
+    )
+
+
+def workload_of_row(row: bytes) -> WorkloadRecord:
+    """Read a record that the store kept; raises ValueError for what is none."""
+    try:
+        origin, starts, explained, first, last, image, explanation, expected, revisions, event = (
+            json.loads(row)
+        )
+        return WorkloadRecord(
+            _origin(origin),
+            int(starts),
+            int(explained),
+            int(first),
+            int(last),
+            image,
+            explanation,
+            expected,
+            tuple(map(str, revisions)),
+            event,
+        )
+    except TypeError as error:
+        message = f"not a workload's record: {error!r}"
+        raise ValueError(message) from error
+
+
+def _origin_values(origin: Origin) -> list[Any]:
+    return [origin.wall, origin.basis, origin.repository, sorted(origin.atoms), origin.reported]
+
+
+def _origin(values: Any) -> Origin:  # noqa: ANN401 - any JSON
+    try:
+        wall, basis, repository, atoms, reported = values
+        return Origin(int(wall), basis, repository, frozenset(map(str, atoms)), bool(reported))
+    except TypeError as error:
+        message = f"not an origin: {error!r}"
+        raise ValueError(message) from error
+
+
+def _dump(values: list[Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()

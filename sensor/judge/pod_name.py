@@ -1,0 +1,75 @@
+"""The owner of a pod, from the name that Kubernetes generated for it.
+
+==============  =============================================  ==============================
+controller      pod name                                       source in kubernetes/kubernetes
+==============  =============================================  ==============================
+Deployment      ``OWNER-<hash of 8 to 10>-<5>``                pkg/controller/deployment/sync.go
+CronJob         ``OWNER-<unix minutes>-<5>``                   pkg/controller/cronjob/utils.go
+Job, DaemonSet  ``OWNER-<5>``                                  pkg/controller/controller_utils.go
+StatefulSet     ``OWNER-<ordinal>``                            pkg/controller/statefulset
+static pod      ``OWNER-<node name>``                          pkg/kubelet/config/common.go
+==============  =============================================  ==============================
+
+Generated parts hold no vowel and no 0, 1 or 3 (apimachinery ``pkg/util/rand``). A base is cut at 58
+characters before its random part is added (apiserver ``pkg/storage/names/generate.go``), so a name
+of 63 characters may lack the dash, and the hash before it may be incomplete.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+GENERATED = "bcdfghjklmnpqrstvwxz2456789"
+RANDOM_LENGTH = 5
+NAME_MAX = 63
+"""Characters of a generated name (DNS label)."""
+STATIC_UID_LENGTH = 32
+"""Hex digits of a static pod's uid, which has no dashes: an MD5 (pkg/kubelet/config)."""
+
+_RANDOM = rf"[{GENERATED}]{{{RANDOM_LENGTH}}}"
+_DEPLOYMENT = re.compile(rf"(.+)-([{GENERATED}]{{8,10}}|[0-9]{{8,10}})-{_RANDOM}")
+_CRON_JOB = re.compile(rf"(.+)-[0-9]{{8}}-{_RANDOM}")
+_RANDOM_END = re.compile(rf"(.+)-{_RANDOM}")
+_ORDINAL = re.compile(r"(.+)-[0-9]{1,4}")
+_CUT = re.compile(rf"(.+?)-?{_RANDOM}")
+_CUT_HASH = re.compile(rf"(.+)-([{GENERATED}]{{1,10}})-?")
+_STATIC_UID = re.compile(rf"[0-9a-f]{{{STATIC_UID_LENGTH}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class PodOwner:
+    """What made the pod. ``revision`` is the ReplicaSet's hash, None where there is none."""
+
+    name: str
+    revision: str | None = None
+    static: bool = False
+    scheduled: bool = False
+    """A CronJob made it: each run is a new pod."""
+
+
+def owner_of(pod: str, pod_uid: str | None = None, node: str | None = None) -> PodOwner:
+    """Return the owner by the pod's name; the pod itself where no controller made the name."""
+    if is_static(pod_uid):
+        base = pod.removesuffix(f"-{node}") if node else pod
+        return PodOwner(base or pod, static=True)
+    if match := _CRON_JOB.fullmatch(pod):
+        return PodOwner(match[1], scheduled=True)
+    if match := _DEPLOYMENT.fullmatch(pod):
+        return PodOwner(match[1], match[2])
+    if len(pod) == NAME_MAX and (match := _CUT.fullmatch(pod)):
+        return _of_cut_base(match[1])
+    for pattern in (_RANDOM_END, _ORDINAL):
+        if match := pattern.fullmatch(pod):
+            return PodOwner(match[1])
+    return PodOwner(pod)
+
+
+def is_static(pod_uid: str | None) -> bool:
+    """Whether a pod's uid is one that the kubelet makes for a manifest on the node."""
+    return pod_uid is not None and _STATIC_UID.fullmatch(pod_uid) is not None
+
+
+def _of_cut_base(base: str) -> PodOwner:
+    match = _CUT_HASH.fullmatch(base)
+    return PodOwner(base.rstrip("-")) if match is None else PodOwner(match[1], match[2])

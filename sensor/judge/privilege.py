@@ -1,0 +1,110 @@
+r"""What a container may do to its host, as short names: the privilege atoms.
+
+===========================  ====================================================================
+atom                         from
+===========================  ====================================================================
+``privileged``               ``security.privileged``
+``cap:SYS_ADMIN``            a dangerous capability beyond the engines' default set
+``ns:pid``                   a namespace shared with the host
+``mount:<class>:rw``         a writable mount of something of the host; classes in ``_CLASSES``
+``device:/dev/sda``          a device of the host
+``seccomp:unconfined`` \\*    no filter of system calls
+``apparmor:unconfined`` \\*   no AppArmor profile on a host that has AppArmor
+``restart:always`` \\*        the engine starts it again for ever
+===========================  ====================================================================
+
+The marked ones are weak: Kubernetes leaves seccomp off by default, and a restart policy is no
+privilege. A rule or a change has to name the others in ``allows`` before it explains a start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sensor.model.container import Security
+    from sensor.model.events import Container, Event
+
+DANGEROUS_CAPABILITIES = frozenset(
+    {
+        "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "SYS_BOOT", "DAC_READ_SEARCH",
+        "NET_ADMIN", "BPF", "PERFMON", "SYSLOG",
+    }
+)  # fmt: skip
+
+WEAK = frozenset({"seccomp:unconfined", "apparmor:unconfined", "restart:always"})
+
+ENGINE_SOCKET = "engine-socket"
+_SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "podman.sock", "cri-dockerd.sock")
+
+_CLASSES = (
+    (ENGINE_SOCKET, ("/run/containerd", "/run/podman", "/run/crio", "/run/docker")),
+    ("engine-state", ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers",
+                      "/var/lib/kubelet")),
+    ("kernel", ("/proc", "/sys", "/boot", "/lib/modules", "/usr/lib/modules")),
+    ("device", ("/dev",)),
+    ("config", ("/etc",)),
+    ("home", ("/root", "/home")),
+    ("log", ("/var/log",)),
+)  # fmt: skip
+"""Classes of what is mounted, by the beginning of the source's path; the first that fits."""
+
+
+def atoms_of(event: Event) -> frozenset[str]:
+    """Return the atoms of an event's container; what is unknown adds none."""
+    container = event.container
+    if container is None:
+        return frozenset()
+    found = set(_of_security(container, event.host.lsm))
+    if container.restart_policy == "always":
+        found.add("restart:always")
+    return frozenset(found)
+
+
+def strong(atoms: Iterable[str]) -> frozenset[str]:
+    """Return the atoms that need a name in ``allows``."""
+    return frozenset(atoms) - WEAK
+
+
+def mount_class(source: str) -> str:
+    """Return the class of a mount by its source on the host; ``root`` for all of it."""
+    if source == "/":
+        return "root"
+    if source.endswith(_SOCKETS):
+        return ENGINE_SOCKET
+    source = source.removeprefix("/var") if source.startswith("/var/run/") else source
+    for name, places in _CLASSES:
+        if any(source == place or source.startswith(f"{place}/") for place in places):
+            return name
+    return "host"
+
+
+def _of_security(container: Container, lsm: tuple[str, ...] | None) -> Iterable[str]:
+    security = container.security
+    if security is None:
+        return
+    if security.privileged:
+        yield "privileged"
+    yield from _of_isolation(security)
+    for device in security.devices or ():
+        yield f"device:{device}"
+    if security.seccomp == "unconfined":
+        yield "seccomp:unconfined"
+    if security.apparmor == "unconfined" and (lsm is None or "apparmor" in lsm):
+        yield "apparmor:unconfined"
+
+
+def _of_isolation(security: Security) -> Iterable[str]:
+    for capability in security.capabilities or ():
+        name = capability.removeprefix("CAP_")
+        if name in DANGEROUS_CAPABILITIES:
+            yield f"cap:{name}"
+    for namespace in security.host_namespaces or ():
+        yield f"ns:{namespace}"
+    for mount in security.mounts or ():
+        class_ = mount_class(mount.source)
+        # A socket takes requests through a read-only mount, too.
+        if mount.writable or class_ == ENGINE_SOCKET:
+            yield f"mount:{class_}:rw"

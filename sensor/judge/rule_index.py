@@ -1,0 +1,72 @@
+"""Finds the few rules that can match a start among very many.
+
+Each rule is filed under one of its keys, by the literal beginnings of that key's patterns. A start
+then asks for the beginnings of its own texts, once for each length that occurs. Rules without such
+a key are asked every time. What is found is a superset: the selector decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from sensor.judge import selector as selecting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sensor.judge.case import Facts
+    from sensor.judge.selector import Selector
+
+
+class Selecting(Protocol):
+    """A rule or a change."""
+
+    @property
+    def selector(self) -> Selector:
+        """Which starts it speaks of."""
+
+
+RuleT = TypeVar("RuleT", bound=Selecting)
+
+_Heads = dict[int, dict[str, list[int]]]
+"""Length of a beginning to the beginnings of that length to the places of rules."""
+
+
+class RuleIndex(Generic[RuleT]):
+    """Rules in their order. Immutable."""
+
+    def __init__(self, rules: Iterable[RuleT]) -> None:
+        self.rules = tuple(rules)
+        self._always: list[int] = []
+        self._by_key: dict[str, _Heads] = {}
+        for place, rule in enumerate(self.rules):
+            self._file(place, rule)
+
+    def _file(self, place: int, rule: RuleT) -> None:
+        best: tuple[int, str, tuple[str, ...]] | None = None
+        for key, globs in rule.selector.globs:
+            heads = tuple(glob.head for glob in globs)
+            shortest = min(map(len, heads))
+            if shortest and (best is None or shortest > best[0]):
+                best = shortest, key, heads
+        if best is None:
+            self._always.append(place)
+            return
+        filed = self._by_key.setdefault(best[1], {})
+        for head in dict.fromkeys(best[2]):
+            filed.setdefault(len(head), {}).setdefault(head, []).append(place)
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+    def matching(self, facts: Facts, *, some: bool = False) -> Iterator[RuleT]:
+        """Yield the rules whose selector matches, in their order."""
+        places = set(self._always)
+        for key, heads in self._by_key.items():
+            for text in selecting.seen(facts, key):
+                for length, filed in heads.items():
+                    places.update(filed.get(text[:length], ()))
+        for place in sorted(places):
+            rule = self.rules[place]
+            if rule.selector.matches(facts, some=some):
+                yield rule

@@ -1,0 +1,99 @@
+"""The workload that a container is an instance of: the key that its past is kept under.
+
+The first line that fits gives the key. A key never holds a container's id, a pod's name, a tag or a
+digest: it is the same for the next instance.
+
+====================================  ==================================
+known of the container                key
+====================================  ==================================
+its pod                               ``k8s/<namespace>/<owner>``
+labels of a compose project           ``compose/<project>/<service>``
+label of a swarm service              ``swarm/<service>``
+labels of an ECS task                 ``ecs/<family>/<container>``
+label of a Podman unit                ``unit/<unit>``
+a name that a person or script gave   ``name/<name>``, generated parts ``*``
+its image                             ``image/<repository>``
+====================================  ==================================
+
+Who started it, how, and with which privileges are features of a start and no part of the key: a new
+initiator must not look like a new workload.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.judge import image_reference
+from sensor.judge.maker_name import folded, is_generated
+from sensor.judge.pod_name import PodOwner, owner_of
+
+if TYPE_CHECKING:
+    from sensor.model.events import Event
+
+COMPOSE_LABELS = (
+    ("com.docker.compose.project", "com.docker.compose.service"),
+    ("io.podman.compose.project", "io.podman.compose.service"),
+)
+SWARM_LABEL = "com.docker.swarm.service.name"
+UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
+ECS_LABELS = ("com.amazonaws.ecs.task-definition-family", "com.amazonaws.ecs.container-name")
+KEY_MAX = 300
+"""Characters of a key; a longer one is cut, so that its maker does not choose its size."""
+
+_OWN_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A key, and what a pod's name adds: its owner, and the container's name in the pod."""
+
+    key: str
+    owner: PodOwner | None = None
+    container: str | None = None
+
+
+def workload_of(event: Event) -> Workload | None:
+    """Return the workload of an event's container; None where nothing names it."""
+    container, pod = event.container, event.orchestrator
+    if container is None:
+        return None
+    if pod is not None and pod.pod is not None:
+        owner = owner_of(pod.pod, pod.pod_uid, event.host.node or event.host.name)
+        return Workload(_key("k8s", pod.namespace or "?", owner.name), owner, pod.container)
+    labelled = _by_labels(dict(container.labels or ()))
+    if labelled is not None:
+        return Workload(labelled)
+    name = container.name
+    if name is None and _OWN_ID.fullmatch(container.id) is None:
+        # Its maker chose the id, as with ctr and runc.
+        name = container.id
+    process = event.initiator.process if event.initiator is not None else None
+    if name is not None and not is_generated(name, process.argv if process is not None else None):
+        return Workload(_key("name", folded(name)))
+    image = container.image.name if container.image is not None else None
+    if image is not None:
+        return Workload(_key("image", image_reference.parse(image).repository))
+    return None
+
+
+def _by_labels(labels: dict[str, str]) -> str | None:
+    for project, service in COMPOSE_LABELS:
+        if labels.get(project) and labels.get(service):
+            return _key("compose", labels[project], labels[service])
+    if service_name := labels.get(SWARM_LABEL):
+        return _key("swarm", service_name)
+    family, container = (labels.get(label) for label in ECS_LABELS)
+    if family and container:
+        return _key("ecs", family, container)
+    if unit := labels.get(UNIT_LABEL):
+        return _key("unit", folded(unit))
+    return None
+
+
+def _key(*parts: str) -> str:
+    # A slash within a part would make one workload look like another.
+    head, *rest = parts
+    last = rest[-1] if head == "image" else rest[-1].replace("/", "_")
+    return "/".join((head, *(part.replace("/", "_") for part in rest[:-1]), last))[:KEY_MAX]
