@@ -13,6 +13,7 @@ from sensor.model.vocabulary import StartKind, Trigger
 if TYPE_CHECKING:
     from sensor.judge.image_reference import ImageReference
     from sensor.model.events import Event, Initiator
+    from sensor.model.vocabulary import ContainerId
 
 BY_ITSELF = frozenset({Trigger.RESTART_POLICY, Trigger.ENGINE_BOOT, Trigger.ORCHESTRATOR})
 """Triggers behind which no person and no script stands at the moment of the start."""
@@ -35,6 +36,12 @@ class Facts:
     """Privilege atoms (:mod:`sensor.judge.privilege`)."""
     initiators: tuple[Initiator, ...]
     """The initiator, or all candidates where several may have caused the start."""
+
+    @property
+    def container_id(self) -> ContainerId | None:
+        """The container's id, None where nothing trustworthy names it."""
+        container = self.event.container
+        return container.id if container is not None else None
 
     @property
     def by_itself(self) -> bool:

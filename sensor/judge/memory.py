@@ -81,9 +81,9 @@ class Memory:
     def past_of(self, facts: Facts) -> Past:
         """Return what a start may carry on."""
         event, workload = facts.event, facts.workload
-        container = event.container
         previous = event.start.previous if event.start is not None else None
-        origin = self._containers.get(container.id) if container is not None else None
+        id_ = facts.container_id
+        origin = self._containers.get(id_) if id_ is not None else None
         if origin is None and previous is not None:
             origin = self._containers.get(previous.id)
         record = self._workloads.get(row_key(workload)) if workload is not None else None
@@ -98,9 +98,9 @@ class Memory:
 
     def note_stop(self, event: Event) -> None:
         """Note that a container ended."""
-        if event.container is None or event.stop is None:
+        id_ = event.container.id if event.container is not None else None
+        if id_ is None or event.stop is None:
             return
-        id_ = event.container.id
         if event.stop.oom_killed:
             self._killed[id_] = None
             if len(self._killed) > RUNNING_MAX:
@@ -117,8 +117,8 @@ class Memory:
     # ----------------------------------------------------------------- inside
 
     def _note_container(self, facts: Facts, past: Past, judged: Judgement) -> None:
-        container = facts.event.container
-        if container is None:
+        id_ = facts.container_id
+        if id_ is None:
             return
         origin = past.container
         reported = Finding.NO_EXPLANATION in judged.verdict.findings
@@ -126,9 +126,9 @@ class Memory:
             origin = _origin(facts, judged)
         elif reported:
             origin = replace(origin, reported=True)
-        if self._containers.get(container.id) != origin:
-            self.rows.append((CONTAINER_ROW, container.id, origin_row(origin)))
-        gone = self._containers.see(container.id, origin)
+        if self._containers.get(id_) != origin:
+            self.rows.append((CONTAINER_ROW, id_, origin_row(origin)))
+        gone = self._containers.see(id_, origin)
         self.rows += [(CONTAINER_ROW, key, None) for key in gone]
 
     def _note_workload(self, facts: Facts, workload: Workload, judged: Judgement) -> None:
@@ -161,11 +161,11 @@ class Memory:
         self.rows += [(WORKLOAD_ROW, gone, None) for gone in self._workloads.see(key, record)]
 
     def _note_pod(self, facts: Facts, workload: Workload) -> None:
-        container, pod = facts.event.container, facts.event.orchestrator
-        if container is None or pod is None or pod.pod is None:
+        id_, pod = facts.container_id, facts.event.orchestrator
+        if id_ is None or pod is None or pod.pod is None:
             return
-        self._ended(container.id)
-        self._running[container.id] = workload.key, pod.pod
+        self._ended(id_)
+        self._running[id_] = workload.key, pod.pod
         self._pods.setdefault(workload.key, Counter())[pod.pod] += 1
         if len(self._running) > RUNNING_MAX:
             self._ended(next(iter(self._running)))

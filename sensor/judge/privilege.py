@@ -57,7 +57,7 @@ def atoms_of(event: Event) -> frozenset[str]:
     container = event.container
     if container is None:
         return frozenset()
-    found = set(_of_security(container, event.host.lsm))
+    found = set(_of_security(container, event.host.lsm if event.host is not None else None))
     if container.restart_policy == "always":
         found.add("restart:always")
     return frozenset(found)

@@ -60,13 +60,15 @@ def workload_of(event: Event) -> Workload | None:
     if container is None:
         return None
     if pod is not None and pod.pod is not None:
-        owner = owner_of(pod.pod, pod.pod_uid, event.host.node or event.host.name)
+        host = event.host
+        node = (host.node or host.name) if host is not None else None
+        owner = owner_of(pod.pod, pod.pod_uid, node)
         return Workload(_key("k8s", pod.namespace or "?", owner.name), owner, pod.container)
     labelled = _by_labels(dict(container.labels or ()))
     if labelled is not None:
         return Workload(labelled)
     name = container.name
-    if name is None and _OWN_ID.fullmatch(container.id) is None:
+    if name is None and container.id is not None and _OWN_ID.fullmatch(container.id) is None:
         # Its maker chose the id, as with ctr and runc.
         name = container.id
     process = event.initiator.process if event.initiator is not None else None

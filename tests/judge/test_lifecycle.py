@@ -42,6 +42,7 @@ def explained_once(judge: Judge, event: Event) -> Event:
 
 def ended(event: Event, **how: int) -> PreviousRun:
     assert event.container is not None
+    assert event.container.id is not None
     return PreviousRun(event.container.id, **how)
 
 
