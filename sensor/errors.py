@@ -28,7 +28,7 @@ class CastoffError(Exception):
     """An error with a message for a person, the fix, and the process's exit code.
 
     ``problem`` names the offending key, path or kernel; ``fix`` is one sentence that
-    tells what to do about it.
+    says how to fix it.
     """
 
     exit_code = 1

@@ -33,7 +33,7 @@ HEAD_LIMIT = 64 * 1024
 READ_SIZE = 64 * 1024
 REASON_LIMIT = 300
 SHOWN = 40
-"""Bytes of what is no answer that an error repeats."""
+"""Bytes of a malformed answer that an error repeats."""
 
 
 class SocketForbidden(PermissionMissing):
@@ -61,7 +61,7 @@ _FIXES = {
     HTTPStatus.NOT_FOUND: "see what there is with castoff containers --all, castoff outputs list",
     HTTPStatus.CONFLICT: "give more of the id",
     HTTPStatus.GONE: "ask again without the cursor",
-    HTTPStatus.SERVICE_UNAVAILABLE: "try again; castoff status tells how the agent is doing",
+    HTTPStatus.SERVICE_UNAVAILABLE: "try again; castoff status shows the agent's state",
 }
 _REFUSALS = frozenset(_FIXES) | {HTTPStatus.BAD_REQUEST}
 
@@ -69,7 +69,7 @@ _REFUSALS = frozenset(_FIXES) | {HTTPStatus.BAD_REQUEST}
 class AgentClient:
     """A client for the agent whose socket is at ``path``.
 
-    Every call raises AgentUnreachable when no agent answers in time or what answers is none,
+    Every call raises AgentUnreachable when no agent answers in time or the answer is malformed,
     SocketForbidden when the caller may not ask, and RequestRefused when the agent does not know
     what is meant.
     """
@@ -93,17 +93,17 @@ class AgentClient:
         except ValueError as error:
             raise self._strange(str(error)) from error
         if not isinstance(answer, dict):
-            raise self._strange(f"{target} is no document")
+            raise self._strange(f"{target} is not a document")
         return answer
 
     def post(self, target: str) -> dict[str, Any]:
-        """Tell the agent something, with POST, and return its answer."""
+        """Send a command to the agent, with POST, and return its answer."""
         try:
             answer = json.loads(self.get(target, method="POST"))
         except ValueError as error:
             raise self._strange(str(error)) from error
         if not isinstance(answer, dict):
-            raise self._strange(f"{target} is no document")
+            raise self._strange(f"{target} is not a document")
         return answer
 
     def get(self, target: str, method: str = "GET") -> bytes:

@@ -86,7 +86,7 @@ class Containers:
         """Answer ``/v1/whois/{pid}``."""
         pid = int(text) if text.isascii() and text.isdecimal() and len(text) <= PID_DIGITS else 0
         if not pid:
-            message = f"{text!r} is no process id"
+            message = f"{text!r} is not a process id"
             raise ValueError(message)
         try:
             member = await self._worker.run(self._view.container_of, pid)

@@ -50,7 +50,7 @@ class CoverageReport:
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Read a document; raises ValueError when it is none."""
+        """Read a document; raises ValueError when it is malformed."""
         document: dict[str, Any] = json.loads(data)
         try:
             rows = tuple(

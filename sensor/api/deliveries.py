@@ -1,4 +1,4 @@
-"""``/v1/outputs``: how outputs are doing, and the two things that an operator may tell them.
+"""``/v1/outputs``: the state of outputs, and the two commands for them.
 
 ====================================================  ====================================
 ``GET  /v1/outputs``                                  every output, as in ``/v1/status``
@@ -46,12 +46,12 @@ class Deliveries(Protocol):
     """The agent's outputs, as the socket sees them."""
 
     def states(self) -> tuple[DeliveryState, ...]:
-        """Tell how they are doing."""
+        """Return how they are doing."""
 
     async def rewind(self, output: str, since: int) -> Rewound:
         """Ship again what is kept since a wall time in ns.
 
-        Raises KeyError for an output that is none, ValueError when it has not come so far.
+        Raises KeyError for an unknown output, ValueError when it has not come so far.
         """
 
     async def retry_dead(self, output: str) -> int:
@@ -76,7 +76,7 @@ async def command(deliveries: Deliveries | None, request: Request, peer: Peer | 
     """Answer a POST to an output; raises ValueError for what makes no sense."""
     found = action_of(request.path)
     if peer is None or not peer.may_control():
-        return _error(HTTPStatus.FORBIDDEN, "only root may tell outputs what to do")
+        return _error(HTTPStatus.FORBIDDEN, "only root may command outputs")
     name, action = found or ("", "")
     fields = read_fields(request.query, ("since",) if action == "rewind" else ())
     if action == "rewind" and "since" not in fields:

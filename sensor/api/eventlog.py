@@ -74,11 +74,11 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        """Read a cursor; raises ValueError for what is none."""
+        """Read a cursor; raises ValueError for anything else."""
         stream, _, digits = text.rpartition("-")
         well_formed = stream.isascii() and stream.isalnum() and digits.isascii()
         if not well_formed or not digits.isdecimal() or len(digits) > DIGITS_MAX:
-            message = f"{text[:SHOWN]!r} is no cursor: take one from an event's line"
+            message = f"{text[:SHOWN]!r} is not a cursor: take one from an event's line"
             raise ValueError(message)
         return cls(stream, int(digits))
 

@@ -43,7 +43,7 @@ class Follower:
         self._size = 0
 
     def wants(self, document: Callable[[], Mapping[str, Any]]) -> bool:
-        """Tell whether an event is for this follower."""
+        """Return whether an event is for this follower."""
         return self._matches is None or self._matches(document())
 
     def put(self, sequence: int, line: bytes) -> None:
@@ -109,7 +109,7 @@ class Followers:
         self._followers.discard(follower)
 
     def publish(self, sequence: int, line: Callable[[], bytes]) -> None:
-        """Hand an event to everybody who follows; ``line`` is called at most once."""
+        """Hand an event to all followers; ``line`` is called at most once."""
         self.published = max(self.published, sequence)
         if not self._followers:
             return

@@ -1,10 +1,10 @@
 """The lines of an event stream: events with their cursor, and what the stream says of itself.
 
 An event's line is its document of schema ``castoff.event/1`` with one more key in front,
-``cursor``. What is no event has schema ``castoff.stream/1`` and a ``type``:
+``cursor``. What is not an event has schema ``castoff.stream/1`` and a ``type``:
 
 =============  ==============================================================
-``heartbeat``  nothing happened; the cursor has moved on all the same
+``heartbeat``  nothing happened; the cursor has moved on
 ``gap``        the reader was too slow and is cut; ``gap.lost`` were not sent
 ``more``       the time for one query is over; ask again after the cursor
 ``error``      the log cannot be read any more

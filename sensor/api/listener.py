@@ -80,7 +80,7 @@ def _given(path: Path, environment: MutableMapping[str, str]) -> socket.socket |
             os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keywords
             mode = os.fstat(descriptor).st_mode
         except OSError as error:
-            log.warning("LISTEN_FDS tells of descriptor %d: %s", descriptor, error.strerror)
+            log.warning("LISTEN_FDS names descriptor %d: %s", descriptor, error.strerror)
             continue
         if not stat.S_ISSOCK(mode):
             continue
@@ -163,7 +163,7 @@ def _refuse_occupied(path: Path) -> None:
     except OSError:
         return
     if not stat.S_ISSOCK(mode):
-        raise StateUnusable(f"{path}: exists and is no socket", "remove it or name another path")
+        raise StateUnusable(f"{path}: exists and is not a socket", "remove it or name another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
         try:

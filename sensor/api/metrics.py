@@ -105,7 +105,7 @@ _DELIVERY_COUNTERS = (
     ("delivered_batches", "batches", "Batches that the collector acknowledged."),
     ("retried_batches", "retries", "Attempts of which nothing is known."),
     ("refused_batches", "refused", "Batches that were refused and halved."),
-    ("dead_events", "dead", "Events that the collector refused for good."),
+    ("dead_events", "dead", "Events that the collector refused and that are not sent again."),
     ("credentials_failures", "credentials", "Attempts at which the collector did not know us."),
     ("warnings", "warnings", "Complaints about delivered batches."),
     ("defects", "defects", "Errors of the output itself."),

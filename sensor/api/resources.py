@@ -126,7 +126,7 @@ class Resources:
             return await containers.listed(query)
         reference = unquote(last, errors="strict")
         if len(reference) > REFERENCE_MAX:
-            message = f"more than {REFERENCE_MAX} characters are no id or name"
+            message = f"more than {REFERENCE_MAX} characters are not an id or name"
             raise ValueError(message)
         read_fields(query, ())
         if head == "/v1/whois":

@@ -28,7 +28,7 @@ def parse(text: str, now_wall: int) -> int:
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        message = f"{text!r} is no time: write 10m, 2h, 2026-01-31T12:00:00Z or Unix seconds"
+        message = f"{text!r} is not a time: write 10m, 2h, 2026-01-31T12:00:00Z or Unix seconds"
         raise ValueError(message) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)

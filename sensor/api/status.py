@@ -1,4 +1,4 @@
-"""What an agent tells of itself: ``GET /v1/status``, and ``castoff status`` that shows it.
+"""What an agent reports of itself: ``GET /v1/status``, and ``castoff status`` that shows it.
 
 The JSON document has the fields of :class:`Status` by name. A client ignores keys that it does not
 know and refuses a document that lacks one, so fields may be added but never taken away.
@@ -133,7 +133,7 @@ class Status:
     def from_json(cls, data: bytes) -> Self:
         """Read a document.
 
-        :raises ValueError: it is no JSON, or lacks a field.
+        :raises ValueError: it is not JSON, or lacks a field.
         """
         document = json.loads(data)
         try:

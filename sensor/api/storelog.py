@@ -25,7 +25,7 @@ class Writing(Protocol):
     """What is asked of :class:`sensor.store.log.Store`."""
 
     def health(self) -> StoreHealth:
-        """Tell how the store is doing."""
+        """Return how the store is doing."""
 
     def unwritten(self, after: int = 0) -> tuple[Entry, ...]:
         """Return the entries beyond ``after`` that wait for the disk."""

@@ -82,7 +82,7 @@ class Control(Protocol):
 
 
 def sort_lines(lines: Iterable[str]) -> Loaded:
-    """Tell apart the lines of ``auditctl -l``."""
+    """Separate the lines of ``auditctl -l``."""
     ours: list[Rule] = []
     foreign: list[str] = []
     people = False
@@ -117,7 +117,7 @@ class Auditctl:
             if value.strip().isdigit():
                 values[name] = int(value)
         if "enabled" not in values:
-            problem = "auditctl -s does not tell whether audit is enabled"
+            problem = "auditctl -s does not show whether audit is enabled"
             raise AuditctlUnusable(problem, "Look at: auditctl -s")
         return Status(values["enabled"], values.get("pid", 0), values.get("lost", 0))
 

@@ -1,4 +1,4 @@
-"""Rules of the host's own, compared as far as their text tells."""
+"""Rules of the host's own, compared as far as their text allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell whether the rules of a host are in force: the file, the kernel and the host, compared."""
+"""Whether the rules of a host are in force: the file, the kernel and the host, compared."""
 
 from __future__ import annotations
 

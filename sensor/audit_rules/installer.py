@@ -72,7 +72,7 @@ class Installer:
         return self.install(installed.form)
 
     def uninstall(self) -> Report:
-        """Remove the file and the rules with our keys; everybody else's stay."""
+        """Remove the file and the rules with our keys; all others stay."""
         notes = [] if self._file.remove() else ["There was no file to remove."]
         state = State.NOT_INSTALLED
         asked = ask(self._control)

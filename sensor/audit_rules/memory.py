@@ -3,7 +3,7 @@
 auditctl -l shows a rule's path and not what the kernel took it for. The kernel follows a file that
 is re-created (it watches the directory), but a directory that is removed takes its rules along, and
 one that is mounted over leaves them on what is below. Only the directory's identity at loading time
-tells such a dead rule from a living one.
+separates such a dead rule from a living one.
 """
 
 from __future__ import annotations

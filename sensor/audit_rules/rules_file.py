@@ -84,7 +84,7 @@ class RulesFile:
             raise _refused(self.path, error) from error
 
     def remove(self) -> bool:
-        """Remove the file; tell whether there was one."""
+        """Remove the file; returns whether there was one."""
         try:
             self.path.unlink()
         except FileNotFoundError:

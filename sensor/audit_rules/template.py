@@ -35,7 +35,7 @@ class Form(StrEnum):
     PEOPLE = "people"
     """Those of logged-in people: everything else runs at full speed."""
     ALL = "all"
-    """Everybody's: every task on the host passes through audit."""
+    """Every task on the host passes through audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Rendered:
 
     @property
     def empty(self) -> bool:
-        """Nothing that Castoff watches is on this host: a socket's place alone is no reason."""
+        """Nothing that Castoff watches is on this host: a socket's place alone does not count."""
         return not any(rule.perm == "x" for rule in self.rules)
 
 

@@ -78,7 +78,7 @@ class Inode:
     number: int
     mode: int
     mount: int
-    """The mount's id (statx, Linux 5.8), which tells bind mounts of one directory apart."""
+    """The mount's id (statx, Linux 5.8), which differs between bind mounts of one directory."""
     mount_root: bool
     """Whether it is the root directory of its mount (statx, Linux 5.8)."""
 
@@ -153,7 +153,7 @@ def open_directory(process: int, which: Literal["root", "cwd"]) -> int | Miss:
 
 
 def look_up(directory: int, path: str, *, may_wait: bool = False) -> Inode | Miss:
-    """Tell the inode at ``path``, the last symlink followed.
+    """Return the inode at ``path``, the last symlink followed.
 
     An absolute path starts at ``directory``, a root that it cannot leave; a relative one must stay
     below ``directory`` without being held there. ``may_wait`` lets the kernel ask the file systems:
@@ -186,7 +186,7 @@ def open_step(directory: int, name: bytes) -> int | Miss:
 
 
 def inode_of(descriptor: int) -> Inode | Miss:
-    """Tell the inode behind a descriptor from what the kernel has cached of it."""
+    """Return the inode behind a descriptor from what the kernel has cached of it."""
     found = _Statx()
     code = _libc.statx(
         ctypes.c_int(descriptor),

@@ -35,7 +35,7 @@ LOCAL = frozenset(
 
 
 def look_up(process: int, directory: int, path: str) -> Inode | Miss:
-    """Tell the inode at ``path`` as the process sees it; ``directory`` as for ``inode.look_up``.
+    """Return the inode at ``path`` as the process sees it; ``directory`` as for ``inode.look_up``.
 
     ``process`` is its /proc/PID, opened.
     """
@@ -96,7 +96,7 @@ class _Walk:
 
 
 def _type_of(process: int, mount: int) -> bytes | None:
-    """Tell a mount's file system: ``ID … - type source options`` a line (proc(5))."""
+    """Return a mount's file system: ``ID … - type source options`` a line (proc(5))."""
     wanted = b"%d" % mount
     try:
         descriptor = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)

@@ -26,16 +26,16 @@ class Peer:
     uid: int
     gid: int
     groups: frozenset[int]
-    """Its supplementary groups; empty where the kernel does not tell."""
+    """Its supplementary groups; empty where the kernel does not give them."""
 
     def may_read(self, group: int | None) -> bool:
-        """Tell whether it is root, the agent's own user, or in the socket's group."""
+        """Return whether it is root, the agent's own user, or in the socket's group."""
         return self.uid in {0, os.geteuid()} or (
             group is not None and (self.gid == group or group in self.groups)
         )
 
     def may_control(self) -> bool:
-        """Tell whether it is root."""
+        """Return whether it is root."""
         return self.uid == 0
 
 

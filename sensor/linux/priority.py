@@ -1,8 +1,8 @@
 """Ask the scheduler to run the agent soon after it is woken.
 
 An agent that reads container starts is woken exactly when the node is busiest: engines, shims and
-runtimes compete for the same processors. Its work is short, so what it needs is no share of the
-processor but a short wait. These requests do that without the power to starve anybody:
+runtimes compete for the same processors. Its work is short, so it does not need a share of the
+processor but a short wait. These requests do that without the power to starve other tasks:
 
 - a low nice value, which weighs its wake-up against theirs;
 - where sessions are scheduled as groups (sched_autogroup_enabled, sched(7)), the same for the
@@ -35,7 +35,7 @@ _SCHED_OTHER = 0
 
 
 def raise_own() -> bool:
-    """Lower the nice value and shorten the slice as far as the rights go; tells if both worked."""
+    """Lower the nice value and shorten the slice; return whether both worked."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     except PermissionError:

@@ -61,7 +61,7 @@ class RealTime:
         self._limits = resource.getrlimit(resource.RLIMIT_RTTIME)
 
     def begin(self) -> bool:
-        """Take the policy; tells whether that is allowed."""
+        """Take the policy; returns whether that is allowed."""
         # First the handler: what the signal does otherwise is to end the process.
         signal.signal(signal.SIGXCPU, self._on_stretch)
         stretch = round(STRETCH * _MICROSECONDS)
@@ -91,7 +91,7 @@ class RealTime:
             self._raise()
 
     def end(self) -> None:
-        """Give it up for good."""
+        """Give it up, until the agent starts again."""
         if self.active:
             self._lower()
         self.allowed = False

@@ -8,7 +8,7 @@ Rules of the document (``docs/schema/castoff.event.1.schema.json`` is the same i
   unknown;
 - the line is printable ASCII: control characters, bidi marks and everything else beyond ASCII are
   ``\u`` escapes of JSON, so a line may be shown on a terminal as it is;
-- bytes that are no UTF-8, which :mod:`sensor.model` carries as surrogates, become the text
+- bytes that are not valid UTF-8, which :mod:`sensor.model` carries as surrogates, become the text
   ``\xNN``: a lone surrogate would make the document unreadable for strict parsers.
 """
 

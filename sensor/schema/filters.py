@@ -57,7 +57,7 @@ class Filters:
         return next((values for name, values in self.wanted if name == key), ())
 
     def matcher(self) -> Test:
-        """Return the function that tells whether a document is wanted."""
+        """Return a function that is true for the wanted documents."""
         tests = [_any([_KEYS[key](value) for value in values]) for key, values in self.wanted]
         types = self.types
 
@@ -80,7 +80,7 @@ def parse(pairs: Iterable[str], types: Iterable[str] = ()) -> Filters:
         key, equals, value = pair.partition("=")
         if not equals or not value or len(value) > VALUE_MAX:
             message = (
-                f"{pair[:VALUE_MAX]!r} is no filter: write key=value, at most {VALUE_MAX} long"
+                f"{pair[:VALUE_MAX]!r} is not a filter: write key=value, at most {VALUE_MAX} long"
             )
             raise ValueError(message)
         if key == "type":
@@ -100,7 +100,7 @@ def event_type(text: str) -> str:
         if name in EventType.__members__.values():
             return name
     names = ", ".join(one.removeprefix(PREFIX) for one in EventType)
-    message = f"{text[:VALUE_MAX]!r} is no type of event; there are {names}"
+    message = f"{text[:VALUE_MAX]!r} is not a type of event; there are {names}"
     raise ValueError(message)
 
 

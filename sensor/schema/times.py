@@ -21,7 +21,7 @@ def _second_text(seconds: int) -> str | None:
 
 
 def rfc3339(wall: int | None) -> str | None:
-    """Return a wall time in ns as ``YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ``; None for what is no time."""
+    """Return a wall time in ns as ``YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ``; None for others."""
     if wall is None:
         return None
     seconds, rest = divmod(wall, NS_PER_SECOND)

@@ -102,7 +102,7 @@ def hidden(text: str, secrets: tuple[Secret, ...]) -> str:
 
 def _read(path: str) -> str:
     if not path.startswith("/"):
-        message = f"{path!r} is no absolute path"
+        message = f"{path!r} is not an absolute path"
         raise ValueError(message)
     trusted = {0, os.geteuid()}
     try:
@@ -116,7 +116,7 @@ def _read(path: str) -> str:
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            message = f"{path} is no regular file"
+            message = f"{path} is not a regular file"
             raise ValueError(message)
         if found.st_uid not in trusted or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             message = f"{path} may be written by others than its owner, root or this user"
@@ -128,5 +128,5 @@ def _read(path: str) -> str:
     try:
         return data.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        message = f"{path} is no UTF-8"
+        message = f"{path} is not valid UTF-8"
         raise ValueError(message) from None

@@ -15,7 +15,7 @@ a dataclass                     a table
 ==============================  ====================================================================
 
 A field without a default is a key that must be there. ``__post_init__`` may raise ValueError for a
-value that no type tells; its text names the key. Whatever is wrong becomes a :class:`ConfigError`
+value that no type shows; its text names the key. Whatever is wrong becomes a :class:`ConfigError`
 with the file, the key and what was expected.
 """
 
@@ -71,7 +71,7 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
     for key, found in tree.items():
         if key not in hints:
             known = ", ".join(hints)
-            problem = f"{_file_of(found, file)}: {name}.{key} is no key"
+            problem = f"{_file_of(found, file)}: {name}.{key} is not a key"
             raise ConfigError(problem, f"[{name}] has: {known}.")
         values[key] = _built(found, hints[key], f"{name}.{key}", file)
     for one in fields(kind):  # type: ignore[arg-type] # a dataclass, as the docstring says
@@ -90,7 +90,7 @@ def value(found: object, wanted: Any, where: str) -> object:  # noqa: ANN401 - a
         (wanted,) = (one for one in get_args(wanted) if one is not type(None))
     if wanted is Path and isinstance(found, str):
         if not found.startswith("/") or "\x00" in found:
-            raise ConfigError(f"{where}: {found!r} is no absolute path", "Begin it with /.")
+            raise ConfigError(f"{where}: {found!r} is not an absolute path", "Begin it with /.")
         return Path(found)
     if wanted is Secret and isinstance(found, str):
         try:

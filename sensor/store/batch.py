@@ -1,4 +1,4 @@
-"""A batch: what becomes one transaction. ``queue.py`` tells how batches are filled and taken."""
+"""A batch: what becomes one transaction. ``queue.py`` fills and takes batches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that an output's collector refused for good: its sequence, why, and when.
+    """An event that a collector refused and that is not sent again: sequence, reason, time.
 
     ``told`` is wall time in ns.
     """

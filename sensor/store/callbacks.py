@@ -1,4 +1,4 @@
-"""Who is told what the writer does."""
+"""What the writer calls when its work has an outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _ignore_both(_: int, _new: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Who is told, in the writer's thread: the calls must be short and must not raise.
+    """Called in the writer's thread: the calls must be short and must not raise.
 
     A RuntimeError is taken for an event loop that has ended and ignored.
     """

@@ -182,7 +182,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def _try_writing(connection: sqlite3.Connection) -> None:
-    """Raise what sqlite3 raises for a file that can only be read; a full disk is no reason.
+    """Raise what sqlite3 raises for a file that can only be read; a full disk does not count.
 
     A damaged header may say so of a file that the rights allow to write.
     """

@@ -2,7 +2,7 @@
 
 ``max_page_count`` keeps SQLite from growing the file into the last of the space, because on a disk
 that is really full it cannot even delete: deleting writes to the write-ahead log first. For the day
-on which somebody else fills the disk there is the ballast, a file that is unlinked then.
+on which another program fills the disk there is the ballast, a file that is unlinked then.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class DiskSpace:
         return sum(path.stat().st_size for path in self._directory.glob(f"{FILE_NAME}-wal"))
 
     def is_full(self) -> bool:
-        """Tell whether there is hardly any space on the disk; raises OSError."""
+        """Return whether there is hardly any space on the disk; raises OSError."""
         disk = os.statvfs(self._directory)
         return disk.f_bavail * disk.f_frsize < min(FULL_BYTES, disk.f_blocks * disk.f_frsize // 8)
 
     def drop_ballast(self) -> bool:
-        """Free the ballast's space; tells whether there was any. Raises OSError."""
+        """Free the ballast's space; returns whether there was any. Raises OSError."""
         try:
             self._ballast.unlink()
         except FileNotFoundError:

@@ -54,7 +54,7 @@ class Entry:
 
 
 def text(value: str) -> str:
-    """SQLite takes no lone surrogates: what is no text in an id is written as escapes."""
+    """SQLite takes no lone surrogates: what is not a text in an id is written as escapes."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -61,7 +61,7 @@ Error = sqlite3.Error | ValueError | OSError | OverflowError
 
 
 def kind_of(path: Path, error: Error) -> ErrorKind:
-    """Tell what is wrong with the database at ``path``.
+    """Return what is wrong with the database at ``path``.
 
     SQLite quotes what it finds, so that its message may be no text: a UnicodeDecodeError then.
     """
@@ -80,7 +80,7 @@ def kind_of(path: Path, error: Error) -> ErrorKind:
 
 
 def is_wrong_place(path: Path, error: Error) -> bool:
-    """Tell whether the path or the rights are wrong, which waiting does not change."""
+    """Return whether the path or the rights are wrong, which waiting does not change."""
     if isinstance(error, OSError):
         return error.errno in _WRONG_PLACE
     try:

@@ -192,7 +192,7 @@ def _string_or_none(cell: object) -> str | None:
 
 
 def fits(known: KnownContainer) -> bool:
-    """Tell whether SQLite takes its numbers: 64 bits, signed."""
+    """Return whether SQLite takes its numbers: 64 bits, signed."""
     return all(
         cell is None or isinstance(cell, str) or -INT64 <= cell < INT64 for cell in _row(known)
     )

@@ -1,11 +1,11 @@
 """The event log and what belongs to it, as the agent writes it.
 
-Sequences are given in memory, so that followers are told at once. They rise and are never given
+Sequences are given in memory, so that followers get events at once. They rise and are never given
 twice; they are not dense. A hole is an entry that was there already (a record of the kernel's rings
-that was read again after a kill: equal event id), one that was lost (told by ``recovered``), or one
-that an agent gave and was killed before it wrote. A cursor is the last sequence that somebody has
-seen: what is read after it is right whatever holes there are. What was told to a follower may be
-lost with the agent; read again from the rings it has the same id and a higher sequence.
+that was read again after a kill: equal event id), one that was lost (``recovered`` reports it), or
+one that an agent gave and was killed before it wrote. A cursor is the last sequence that a reader
+has seen: what is read after it is right whatever holes there are. What a follower got may be lost
+with the agent; read again from the rings it has the same id and a higher sequence.
 
 A file that is begun anew has another ``stream``: cursors of one stream mean nothing in another.
 """
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sensor.store.entry import Entry, NewEntry
 
 SYNCS = {"full": "FULL", "normal": "NORMAL"}
-"""``full``: what was told to be durable outlasts a power cut; ``normal``: only a kill."""
+"""``full``: what is reported durable outlasts a power cut; ``normal``: only a kill."""
 
 MAX_BYTES = 1 << 30
 
@@ -93,9 +93,9 @@ class Store:
     ) -> None:
         """Open or make the database and begin to write.
 
-        A damaged file is moved aside and told to the listener. A full or failing disk is no error:
-        entries then wait until it works. Raises :class:`StateUnusable` for a directory that is none
-        or may not be written, and for a file of a newer version.
+        A damaged file is moved aside and reported to the callbacks. A full or failing disk is not
+        an error: entries then wait until it works. Raises :class:`StateUnusable` when the directory
+        is missing or may not be written, and for a file of a newer version.
         """
         settings = settings or StoreSettings()
         self._dead_letters = settings.dead_letters
@@ -189,7 +189,8 @@ class Store:
     def append(self, entries: Sequence[NewEntry]) -> range:
         """Take entries to be written and return their sequences.
 
-        Beyond ``queue_bytes`` that wait, the newest are refused and counted: ``recovered`` tells.
+        Beyond ``queue_bytes`` that wait, the newest are refused and counted; ``recovered`` reports
+        them.
         """
         return self._queue.append(entries)
 
@@ -221,7 +222,7 @@ class Store:
         self._queue.put(change)
 
     def is_behind(self) -> bool:
-        """Tell whether the disk works, and half of what may wait for it does wait."""
+        """Return whether the disk works, and half of what may wait for it does wait."""
         return self._writer.failing is None and 2 * self._queue.bytes > self._queue.limit
 
     def limit(self, max_bytes: int, max_age: float | None) -> None:
@@ -238,7 +239,7 @@ class Store:
         self._queue.put(lambda batch: batch.cursors.update({output: sequence}))
 
     def bury(self, output: str, letters: Sequence[DeadLetter]) -> None:
-        """Keep what an output's collector refused for good, before any later cursor."""
+        """Keep what an output's collector refused, before any later cursor."""
         found: dict[tuple[str, int], DeadLetter | None] = {
             (output, letter.sequence): letter for letter in letters
         }
@@ -263,7 +264,7 @@ class Store:
     # ----------------------------------------------------------------- health and end
 
     def health(self) -> StoreHealth:
-        """Tell how the store is doing."""
+        """Return how the store is doing."""
         ended = None if self._thread.is_alive() or self._queue.closed else "the writer has ended"
         return StoreHealth(
             stream=self._writer.stream,
@@ -278,11 +279,11 @@ class Store:
         )
 
     def flush(self, patience: float) -> bool:
-        """Wait up to ``patience`` seconds for all that was given; tell whether it is on disk."""
+        """Wait up to ``patience`` seconds for all that was given; returns whether it is on disk."""
         return self._queue.wait_written(patience)
 
     def close(self, patience: float = CLOSE_SECONDS) -> bool:
-        """Write what waits, as long as the disk lets us, and end; tell whether all was written."""
+        """Write what waits, as far as the disk allows, and end; return whether all was written."""
         written = self.flush(0.0 if self._queue.closed else patience)
         self._queue.close()
         self._thread.join(patience)

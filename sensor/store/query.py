@@ -69,7 +69,7 @@ class Query:
 class Page:
     """An answer. ``cursor`` is the next page's ``after``, or its ``before`` with newest first.
 
-    Without ``more`` it is where the log ended: whoever follows goes on from there. ``damaged``
+    Without ``more`` it is where the log ended: a follower goes on from there. ``damaged``
     counts entries that could not be read and are left out.
     """
 

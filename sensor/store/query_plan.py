@@ -68,7 +68,7 @@ class QueryPlan:
         self._extent = extent_of(connection)
 
     def page(self) -> Page:
-        """Return the answer; raises what the reader's ``read`` tells of."""
+        """Return the answer; raises the errors of the reader's ``read``."""
         query, extent = self._query, self._extent
         if query.after is not None and not extent.oldest <= query.after <= extent.reserved:
             raise CursorExpired(extent.oldest)

@@ -5,8 +5,8 @@ Rules:
 - batches are written in order, each whole or not at all: what is noted, marked or counted stands in
   the transaction of the entries before it, or in a later one, never in an earlier one;
 - a batch is ready when it holds ``GROUP_ENTRIES``, when it is ``GROUP_SECONDS`` old, when another
-  one follows it, or when somebody waits for it; while it is written, the next one grows;
-- every entry gets a sequence at once, also one that is refused: followers are told of it, the log
+  one follows it, or when a caller waits for it; while it is written, the next one grows;
+- every entry gets a sequence at once, also one that is refused: followers have it, the log
   has a hole;
 - entries beyond the limit of bytes are refused, the newest first. Notes, cursors and marks are
   never refused: they are merged with those that wait, and so need no limit.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 GROUP_ENTRIES = 100
 GROUP_SECONDS = 0.1
-"""A commit costs as much as a start does. Meanwhile the entries can be read all the same, and the
+"""A commit costs as much as a start does. Meanwhile the entries can be read, and the
 kernel keeps the records that led to them."""
 
 QUEUE_BYTES = 16 << 20
@@ -203,7 +203,7 @@ class Queue:
             )
 
     def wait_written(self, patience: float) -> bool:
-        """Wait up to ``patience`` seconds for all that waits now; tell whether it is written."""
+        """Wait up to ``patience`` seconds for all that waits now; returns whether it is written."""
         end = time.monotonic() + patience
         with self._changed:
             if not self._batches:

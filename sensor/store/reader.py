@@ -30,7 +30,7 @@ class Reader:
     """The read side of the database at ``path``."""
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        """``clock`` tells the wall clock of the boot that goes on; else the log's newest word."""
+        """``clock`` gives the wall clock of the current boot; else the log's newest time."""
         self._path = path
         self._clock = clock
 

@@ -49,7 +49,7 @@ class Missed:
 class Dropped:
     """Entries that were dropped: first and last sequence, how many, and since and until when.
 
-    Times are wall times in ns. ``unshipped`` tells for each output what it had not yet
+    Times are wall times in ns. ``unshipped`` counts for each output what it had not yet
     acknowledged; outputs that had them all are not named.
     """
 
@@ -100,7 +100,7 @@ class Retention:
         self._max_age = max_age
         self._chunk = CHUNK_FIRST
         self.changed = False
-        """The limits are new, and nobody has looked yet."""
+        """The limits are new, and have not been applied yet."""
         self._over = False
         self._dropped: Dropped | None = None
         self._since = 0.0
@@ -111,7 +111,7 @@ class Retention:
         self.changed = True
 
     def enforce(self, connection: sqlite3.Connection, now: int) -> bool:
-        """Drop one chunk if the limits ask for it, and tell whether there is more to do.
+        """Drop one chunk if the limits ask for it, and return whether there is more to do.
 
         ``now`` is the wall clock in ns. Raises what sqlite3 raises; nothing is dropped then.
         """

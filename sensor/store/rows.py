@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sensor.store.batch import Batch, Line
 
 RESERVE = 1 << 20
-"""Sequences that are reserved ahead, so that none that a follower was told is ever given again: not
+"""Sequences that are reserved ahead, so that none that a follower got is ever given again: not
 even when the agent is killed before it is written. A clean end gives the rest back."""
 
 REALTIME_TOLERANCE = 1_000_000
@@ -83,7 +83,7 @@ class Rows:
         self._packer.use(blob(learnt[1]) if learnt else compression.BUILT_IN)
 
     def position(self) -> Position:
-        """Tell where the log of an earlier agent ends."""
+        """Return where the log of an earlier agent ends."""
         last = self._connection.execute(
             "SELECT time + lag FROM event ORDER BY sequence DESC LIMIT 1"
         ).fetchone()
@@ -108,7 +108,7 @@ class Rows:
             self.set_reserved(upcoming + RESERVE)
 
     def set_reserved(self, reserved: int) -> None:
-        """Write down up to which sequence all may have been told."""
+        """Write down up to which sequence followers may have seen all."""
         self._connection.execute("UPDATE state SET reserved = ?", (reserved,))
         self.reserved = reserved
 

@@ -3,7 +3,7 @@
 ==  ================================================================================
 1   ``checkpoint``, ``container``: what is known of containers (``knowledge.py``)
 2   the event log with ``state``, ``boot``, ``type``, ``dictionary``; ``cursor``, ``counter``
-3   ``dead_letter``: what a collector refused for good, whole, so that it outlasts the log
+3   ``dead_letter``: what a collector refused, whole, so that it outlasts the log
 ==  ================================================================================
 
 ``event``: ``sequence`` is the order. ``time`` is ns since boot; ``lag`` is how far it lies behind

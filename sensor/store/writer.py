@@ -1,6 +1,6 @@
 """The one thread that writes, and what it does when the disk does not.
 
-    take a batch ─▶ one transaction ─▶ tell ─▶ drop what the limits ask for ─▶ …
+    take a batch ─▶ one transaction ─▶ report ─▶ drop what the limits ask for ─▶ …
                           │ fails
         FULL    nothing fits below the cap, or on the disk: free the ballast, drop the oldest
                 entries, at most ``ROUNDS`` times for one batch; when that is not enough, as DISK
@@ -150,7 +150,7 @@ class Writer:
             if batch is not None:
                 if not self._write(batch):
                     break
-                # Told first: who waits for the batch to be done may ask what is durable.
+                # Reported first: a waiter for the batch may ask what is durable.
                 if batch.tokens:
                     self._tell(self._listener.durable, batch.tokens[-1])
                 self._queue.done(batch)
@@ -223,7 +223,7 @@ class Writer:
             self._tell(self._listener.written, batch.lines[-1].sequence, new)
 
     def _settle(self) -> None:
-        """Tell that writing works again, if it did not."""
+        """Report that writing works again, if it did not."""
         loss = self._queue.loss_if_calm()
         if self.failing is not None or loss is not None:
             self.failing = None
@@ -276,7 +276,7 @@ class Writer:
         self.failing = reason
 
     def _make_room(self, what: ErrorKind) -> bool:
-        """Free the ballast or drop the oldest entries; false when that is no remedy.
+        """Free the ballast or drop the oldest entries; false when that does not help.
 
         On a disk without any space SQLite may fail with other errors than FULL.
         """

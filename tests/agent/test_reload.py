@@ -76,7 +76,7 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     applied = Applied()
-    reloader = applied.reloader(ConfigError("castoff.toml: agent.x is no key", "Remove it."))
+    reloader = applied.reloader(ConfigError("castoff.toml: agent.x is not a key", "Remove it."))
 
     async def session() -> None:
         reloader.request()
@@ -84,7 +84,7 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(
 
     asyncio.run(session())
     assert reloader.settings == OLD
-    assert "stays as it was: castoff.toml: agent.x is no key. Remove it." in caplog.text
+    assert "stays as it was: castoff.toml: agent.x is not a key. Remove it." in caplog.text
     assert "Traceback" not in caplog.text
 
 

@@ -281,7 +281,7 @@ def test_closing_leaves_a_socket_that_took_our_place(path: Path) -> None:
 
 def test_another_kind_of_file_is_never_replaced(path: Path) -> None:
     path.write_text("mine")
-    with pytest.raises(StateUnusable, match="is no socket"):
+    with pytest.raises(StateUnusable, match="is not a socket"):
         asyncio.run(ControlServer(path, lambda: STATUS).start())
     assert path.read_text() == "mine"
 

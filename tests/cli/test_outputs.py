@@ -49,7 +49,7 @@ def test_events_are_shipped_again_from_a_time_on(agent: Running, outputs: Output
     ("arguments", "code", "said"),
     [
         (("rewind", "other", "--since", "1h"), 1, "no output 'other'"),
-        (("rewind", "local", "--since", "soon"), 1, "is no time"),
+        (("rewind", "local", "--since", "soon"), 1, "is not a time"),
         (("rewind", "local"), 2, "--since"),
         (("rewind", "../x", "--since", "1h"), 1, "no output"),
     ],

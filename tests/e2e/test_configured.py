@@ -102,7 +102,7 @@ def test_a_broken_configuration_changes_nothing_and_is_named(
 ) -> None:
     own_agent.start()
     config.write_text("[store]\nmax_mob = 7\n")
-    reload(own_agent, f"stays as it was: {config}: store.max_mob is no key", "[store] has: ")
+    reload(own_agent, f"stays as it was: {config}: store.max_mob is not a key", "[store] has: ")
     assert "Traceback" not in own_agent.log.read_text()
     container = unique("after")
     runc.run(container, "true")

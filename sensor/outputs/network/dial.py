@@ -1,6 +1,6 @@
 """Stream connections to collectors: TCP, TLS and unix sockets, each wait with a limit.
 
-A :class:`Stream` tells more than asyncio's: when every byte has left this process, and how many of
+A :class:`Stream` knows more than asyncio's: when every byte has left this process, and how many of
 them the peer's kernel has not acknowledged.
 """
 
@@ -167,7 +167,7 @@ def _explain(error: BaseException, peer: str, seconds: float) -> None:
         raise Unreachable(str(error), credentials=True) from error
     if isinstance(error, UnicodeError):
         # The idna codec, before any lookup: a label is empty or too long.
-        raise Unreachable(f"{peer} is no host name", credentials=True) from error
+        raise Unreachable(f"{peer} is not a host name", credentials=True) from error
 
 
 def _watch(writer: asyncio.StreamWriter) -> None:

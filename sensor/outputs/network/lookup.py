@@ -60,7 +60,7 @@ class Lookups:
         except OSError as error:
             found = error
         except UnicodeError:  # the idna codec: a label is empty or too long
-            found = OSError(f"{host!r} is no host name")
+            found = OSError(f"{host!r} is not a host name")
         with self._lock:
             waiters = self._waiting.pop((host, port))
         for waiter in waiters:

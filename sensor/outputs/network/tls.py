@@ -72,7 +72,7 @@ def context(settings: TlsSettings) -> ssl.SSLContext:
             made.load_cert_chain(settings.certificate, settings.key, password=_no_password)
         except (OSError, ValueError, ssl.SSLError) as error:
             named = settings.key or settings.certificate
-            raise TlsUnusable(f"{named} is no usable key: {_reason(error)}") from error
+            raise TlsUnusable(f"{named} is not a usable key: {_reason(error)}") from error
     return made
 
 
@@ -114,4 +114,4 @@ def _require_file(path: Path) -> None:
     except OSError as error:
         raise TlsUnusable(f"{path}: {_reason(error)}") from error
     if not stat.S_ISREG(mode):
-        raise TlsUnusable(f"{path} is no regular file")
+        raise TlsUnusable(f"{path} is not a regular file")

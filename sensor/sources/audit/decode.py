@@ -105,7 +105,7 @@ def unix_path(saddr: str | None) -> str | None:
 class Arguments:
     """An execve's arguments.
 
-    ``argv`` is None when any part is missing or cut; ``first`` is argument 0 all the same, where it
+    ``argv`` is None when any part is missing or cut; ``first`` is argument 0 even then, where it
     is whole. Beyond the limits ``argv`` holds what comes before them.
     """
 
@@ -142,7 +142,7 @@ def arguments(fields: Iterable[tuple[str, str]], *, cut: bool = False) -> Argume
 
     ``argc=3 a0="docker" a1="run" a2_len=18000 a2[0]=…``, and ``a2[1]=…`` in further records once
     one is full (audit_log_execve_info() of kernel/auditsc.c). The order of the records is of no
-    account. ``cut`` tells that records beyond a limit were left out: then what is there is kept up
+    account. ``cut`` is set when records beyond a limit were left out: then what is there is kept up
     to the first gap.
     """
     count: int | None = None

@@ -149,7 +149,7 @@ def _set_buffer(opened: socket.socket, size: int) -> None:
 
 
 def in_namespace_of_init(opened: socket.socket, proc: Path = Path("/proc")) -> bool:
-    """Tell whether init lists this socket as one of its network namespace, as far as can be known.
+    """Return whether init lists this socket as one of its network namespace, if that is known.
 
     Asked of /proc/1/net/netlink, since /proc/1/ns/net takes CAP_SYS_PTRACE to read. Where init is
     not the host's, or does not let itself be asked, the answer is yes, and

@@ -1,4 +1,4 @@
-"""When a process that an audit record names was started: audit tells a pid and nothing more."""
+"""When a process that an audit record names was started: audit gives only the pid."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Programs:
         self._prefixes = tuple(name for name in self._names if len(name.encode()) == COMM_LEN)
 
     def match(self, path: str | None) -> bool:
-        """Tell whether the base name of a path, or of argument 0, is watched."""
+        """Return whether the base name of a path, or of argument 0, is watched."""
         if not path:
             return False
         base = path.removesuffix(_DELETED).rpartition("/")[2]

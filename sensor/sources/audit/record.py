@@ -4,7 +4,7 @@ A record is a message type and a text that begins ``audit(SECONDS.MILLIS:SERIAL)
 the type as a number (include/uapi/linux/audit.h), auditd's log and its plugins as a name. Records
 that carry the same stamp make one event.
 
-Everything is bounded and nothing raises: what is no record becomes None.
+Everything is bounded and nothing raises: what is not a record becomes None.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAMES = {
     1327: "PROCTITLE",
     1335: "EVENT_LISTENER",
 }
-"""The types that anybody here looks at by name."""
+"""The types that this package looks at by name."""
 
 _COMPOUND_LOW, _COMPOUND_HIGH = 1300, 1700
 """Types of the kernel's events of several records, but for LOGIN."""

@@ -29,7 +29,7 @@ _HALF = 1 << 31
 
 
 class SerialWatch:
-    """Counts the events of one node that are missing for good."""
+    """Counts the events of one node that are given up as missing."""
 
     def __init__(self) -> None:
         self._highest: int | None = None
@@ -72,7 +72,7 @@ class SerialWatch:
         self.restarts += 1
 
     def take_lost(self, now: int) -> int:
-        """Tell how many serials are given up since the last call."""
+        """Return how many serials are given up since the last call."""
         while self._missing:
             oldest = next(iter(self._missing))
             if self._missing[oldest] > now:

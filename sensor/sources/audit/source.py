@@ -76,7 +76,7 @@ class AuditSource:
     """Reads one or several ways in; the same event from two of them counts once.
 
     - ``watched``: base names of programs whose execs are reported;
-    - ``engine_socket``: tells whether engines listen at an absolute path (``/var/run/…`` as well);
+    - ``engine_socket``: is true where engines listen at an absolute path (``/var/run/…`` as well);
     - ``clock``: ns since boot;
     - ``realtime_offset``: CLOCK_REALTIME - CLOCK_BOOTTIME in ns, kept up by the agent;
     - ``node``: this node's name in ``node=`` prefixes; records of other nodes are dropped.
@@ -143,7 +143,7 @@ class AuditSource:
 
     @property
     def malformed(self) -> int:
-        """Datagrams and lines that are no audit records."""
+        """Datagrams and lines that are not audit records."""
         return sum(reader.malformed for reader in self._readers)
 
     @property
@@ -199,7 +199,7 @@ class AuditSource:
         return found
 
     def losses(self) -> tuple[AuditLoss, ...]:
-        """Tell what was lost since the last call, by reason.
+        """Return what was lost since the last call, by reason.
 
         Overruns are counted in records, all else in events; the serials show the events as well.
         """

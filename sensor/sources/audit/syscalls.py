@@ -47,7 +47,7 @@ _SOCKETCALL_CONNECT = 3
 
 
 def classify(arch: int, number: int, first: int) -> Call | None:
-    """Tell what a call does; ``first`` is its argument 0. None for an unknown architecture."""
+    """Return what a call does; ``first`` is its argument 0. None for an unknown architecture."""
     numbers = _BY_ARCH.get(arch)
     if numbers is None:
         return None

@@ -83,7 +83,7 @@ class TailReader:
                 into.append(record)
 
     def _follow(self) -> bool:
-        """At the end of the file: go on to what took its place, and tell whether something did."""
+        """At the end of the file, go on to its successor; return whether there is one."""
         here = os.fstat(self._file)
         if here.st_size < os.lseek(self._file, 0, os.SEEK_CUR):
             os.lseek(self._file, 0, os.SEEK_SET)

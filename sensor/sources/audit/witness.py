@@ -169,13 +169,13 @@ class _Facts:
 
 
 def _call_of(event: AuditEvent, types: set[str]) -> Call | None:
-    """Tell an exec from a connect before anything is parsed; None for what is neither."""
+    """Separate an exec from a connect before anything is parsed; None for what is neither."""
     for record in event.records:
         if record.type != "SYSCALL":
             continue
         match = _CALL.match(record.text)
         if match is None:
-            # Cut in the middle: the other records still tell what it was.
+            # Cut in the middle: the other records still show what it was.
             found = None
         else:
             found = classify(int(match[1], 16), int(match[2]), int(match[3], 16))

@@ -49,7 +49,7 @@ def test_a_key_may_stand_beside_its_certificate_or_in_its_file(authority: Author
 
 def test_a_key_of_another_certificate_is_named(authority: Authority) -> None:
     one, two = authority.issue("one"), authority.issue("two")
-    with pytest.raises(TlsUnusable, match=r"two\.key\.pem is no usable key"):
+    with pytest.raises(TlsUnusable, match=r"two\.key\.pem is not a usable key"):
         tls.context(TlsSettings(certificate=one.certificate, key=two.key))
 
 

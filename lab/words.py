@@ -1,0 +1,101 @@
+"""Plain words: which words of CONTRIBUTING's list still stand in prose, and where.
+
+Prose is what a person reads: docstrings, comments, the help and messages of the command line (every
+string literal with a space in it), and Markdown outside of code. ``python -m lab.words`` prints
+each place and fails when a word stands more often than :data:`LEFT` allows. A word that is rarer
+than its allowance fails, too: lower the number, so that it never rises again.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("sensor", "docs", "README.md", "CONTRIBUTING.md")
+WORDS = {
+    "tell": re.compile(r"\b(?:tells?|told|telling)\b", re.IGNORECASE),
+    "nobody": re.compile(r"\b(?:nobody|somebody|anybody|everybody|whoever)\b", re.IGNORECASE),
+    "is none": re.compile(r"(?<!there )\b(?:is|are) (?:none|no)\b"),
+    "all the same": re.compile(r"\ball the same\b|\bfor good\b", re.IGNORECASE),
+}
+"""The word of the list, and the forms of it that count."""
+
+LEFT = {"tell": 0, "nobody": 0, "is none": 0, "all the same": 0}
+"""How often each may stand. Only ever lowered."""
+
+_CODE = re.compile(r"^```.*?^```|^(?: {4}|\t).*?$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+
+
+class Place(NamedTuple):
+    """Where a word stands."""
+
+    path: str
+    line: int
+    word: str
+    text: str
+
+
+def prose_of_python(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each comment, docstring and sentence in a module."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            for number, line in enumerate(node.value.splitlines()):
+                yield node.lineno + number, re.sub(r"``.*?``", "", line)
+
+
+def prose_of_markdown(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of what is not code."""
+    blank = _CODE.sub(lambda found: "\n" * found.group().count("\n"), source)
+    yield from enumerate(blank.splitlines(), 1)
+
+
+def places(path: Path, name: str) -> Iterator[Place]:
+    """Yield each place of a file in which a word of the list stands."""
+    source = path.read_text(encoding="utf-8")
+    prose = prose_of_markdown if path.suffix == ".md" else prose_of_python
+    for line, text in prose(source):
+        for word, pattern in WORDS.items():
+            yield from (Place(name, line, word, text.strip()) for _ in pattern.finditer(text))
+
+
+def files() -> list[str]:
+    """Return the tracked Python and Markdown files of the rooms."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *ROOMS],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    return [name for name in listed if name.endswith((".py", ".md"))]
+
+
+def main() -> int:
+    """Print what stands where; 1 when a count differs from its allowance."""
+    found = [place for name in files() for place in places(ROOT / name, name)]
+    counts = Counter(place.word for place in found)
+    wrong = {word: allowed for word, allowed in LEFT.items() if counts[word] != allowed}
+    for place in found:
+        if place.word in wrong or "-v" in sys.argv:
+            print(f"{place.path}:{place.line}: {place.word}: {place.text[:100]}")
+    for word, allowed in wrong.items():
+        print(f"{word}: {counts[word]} places, {allowed} allowed (lab/words.py, LEFT)")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
