@@ -63,7 +63,8 @@ def complete(agent: Running, words: str, shell: str = "bash") -> list[str]:
         ("castoff explain e0", ["plain,e0e0e0e0e0e0"]),
         ("castoff explain nobody", []),
         ("castoff events --filter ki", ["plain,kind="]),
-        ("castoff events --type st", ["plain,start", "plain,start_failed", "plain,stop"]),
+        ("castoff events --type pa", ["plain,pause"]),
+        ("castoff events --type start_f", ["plain,start_failed"]),
     ],
 )
 def test_completion(agent: Running, words: str, expected: list[str]) -> None:
