@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.identity.discovery import running_roots
+from sensor.identity.discovery import running_roots, supervisor_uid
 from sensor.identity.worker import Worker
 from sensor.model.observations import ContainerDescribed, Observation
 from sensor.model.requests import DescribeRequest
@@ -120,15 +120,19 @@ class Describing:
 
     async def discover(self) -> None:
         """Learn where the engines that run keep their containers."""
-        self._describer.learn(await asyncio.to_thread(running_roots))
+        for user, roots in (await asyncio.to_thread(running_roots)).items():
+            self._describer.learn(roots, user)
 
     def describe_found(
         self,
         identity: CgroupIdentity,
-        init: ProcessKey,  # noqa: ARG002 - procfs hands it to every describer
+        init: ProcessKey,
         paths: CgroupPaths,
     ) -> Description | None:
-        """Describe a container that runs already, in the caller's thread."""
+        """Describe a container that runs already, in the caller's thread.
+
+        Its monitor or shim is the parent of its init: that one's user may speak of it.
+        """
         return self._describer.describe(
             DescribeRequest(
                 id=identity.id,
@@ -138,7 +142,7 @@ class Describing:
                 containerd_namespace=None,
                 reader=None,
                 reader_mnt_ns=None,
-                reader_uid=None,
+                reader_uid=supervisor_uid(init),
                 cgroup=paths.v1 or paths.v2,
             )
         )

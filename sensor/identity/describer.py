@@ -6,8 +6,9 @@ Everything here blocks on a disk, and possibly on one that hangs: it runs in the
 from __future__ import annotations
 
 import posixpath
+import re
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,31 @@ from sensor.identity.roots import absolute, executable, working_directory
 from sensor.identity.security import security_of
 from sensor.identity.settings import IdentitySettings
 from sensor.identity.text import known
+from sensor.identity.trust import TrustedDirectories, owners_of
 from sensor.identity.view import View, Views
 from sensor.model.container import Description, Security
 from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
     from sensor.model.requests import DescribeRequest
+
+
+USERS_MAX = 64
+"""Users beside root whose engines' own places are remembered."""
+
+_USER_SLICE = re.compile(r"/user\.slice/user-(\d{1,10})\.slice/")
+
+
+def owner_of(request: DescribeRequest) -> int | None:
+    """Return the uid that may speak of a container beside root, None for root's own.
+
+    It is that of the runtime's process. Where that is unknown it is the user in whose slice the
+    container's cgroup lies: only root can put a process of its own there, and no user elsewhere.
+    """
+    if request.reader_uid is not None:
+        return request.reader_uid
+    slice_ = _USER_SLICE.match(request.cgroup or "")
+    return int(slice_[1]) if slice_ is not None else None
 
 
 class Describer:
@@ -44,6 +64,9 @@ class Describer:
         self._settings = settings or IdentitySettings()
         self._views = Views(self._settings)
         self._digests = PulledDigests()
+        self._trusted = TrustedDirectories()
+        self._users: OrderedDict[int, IdentitySettings] = OrderedDict()
+        """Settings of users other than root: with the places that their own engines use."""
         self._problems: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -63,20 +86,33 @@ class Describer:
             description = Description(request.id, problems=(problem,))
         return self._counted(description)
 
-    def learn(self, roots: Roots) -> None:
-        """Look in these places too, from the next request on; the newest first."""
-        known = self._settings
+    def learn(self, roots: Roots, user: int = 0) -> None:
+        """Look in these places too, the newest first, for containers of this user from now on.
+
+        What another user's process names is looked into for that user's containers only.
+        """
+        known = self._settings_of(user)
         docker = _joined(roots.docker, known.docker_roots)
         tasks = _joined(roots.tasks, known.task_roots)
         storage = _joined(roots.storage, known.storage_roots)
-        if (docker, tasks, storage) != (known.docker_roots, known.task_roots, known.storage_roots):
-            self._settings = replace(
-                known, docker_roots=docker, task_roots=tasks, storage_roots=storage
-            )
+        if (docker, tasks, storage) == (known.docker_roots, known.task_roots, known.storage_roots):
+            return
+        learned = replace(known, docker_roots=docker, task_roots=tasks, storage_roots=storage)
+        if user == 0:
+            self._settings = learned
+            return
+        with self._lock:
+            self._users[user] = learned
+            self._users.move_to_end(user)
+            while len(self._users) > USERS_MAX:
+                self._users.popitem(last=False)
 
-    def _learn_from(self, bundle: str) -> None:
-        if bundle.rsplit("/", 2)[0] not in self._settings.task_roots:
-            self.learn(root_of_bundle(bundle))
+    def _settings_of(self, user: int) -> IdentitySettings:
+        return self._users.get(user, self._settings) if user else self._settings
+
+    def _learn_from(self, bundle: str, user: int) -> None:
+        if bundle.rsplit("/", 2)[0] not in self._settings_of(user).task_roots:
+            self.learn(root_of_bundle(bundle), user)
 
     def problem_counts(self) -> tuple[tuple[str, int], ...]:
         """Return how often each problem occurred, sorted by its name."""
@@ -95,17 +131,31 @@ class Describer:
         if view is None:
             return Description(request.id, engine=request.engine, problems=tuple(problems))
         try:
-            reading = Reading(view.root, self._settings.max_file_bytes, problems)
-            return self._read(request, view, reading)
+            user = owner_of(request)
+            reading = Reading(
+                view.root,
+                self._settings.max_file_bytes,
+                problems,
+                owners_of(user),
+                host=view.kept,
+                trusted=self._trusted,
+            )
+            try:
+                return self._read(request, view, reading, user or 0)
+            finally:
+                reading.close()
         finally:
             view.close()
 
-    def _read(self, request: DescribeRequest, view: View, reading: Reading) -> Description:
-        path, bundle = self._bundle(request, view, reading)
+    def _read(
+        self, request: DescribeRequest, view: View, reading: Reading, user: int
+    ) -> Description:
+        settings = self._settings_of(user)
+        path, bundle = self._bundle(request, view, reading, settings, user)
         if bundle is not None and path is not None and not view.foreign:
-            self._learn_from(path)
+            self._learn_from(path, user)
         ownership = ownership_of(request, path, bundle)
-        facts = self._facts(request, ownership, path, bundle, reading)
+        facts = self._facts(request, ownership, path, bundle, reading, settings)
         if bundle is None and facts is None:
             reading.note(FileKind.BUNDLE, Failure.MISSING)
         if ownership.engine is None and bundle is None and facts is not None:
@@ -113,7 +163,12 @@ class Describer:
         return self._assembled(request, ownership, bundle, facts, reading)
 
     def _bundle(
-        self, request: DescribeRequest, view: View, reading: Reading
+        self,
+        request: DescribeRequest,
+        view: View,
+        reading: Reading,
+        settings: IdentitySettings,
+        user: int,
     ) -> tuple[str | None, Bundle | None]:
         """Return the bundle's absolute path and content, both None where it is not found."""
         path = self._bundle_path(request, reading)
@@ -124,7 +179,7 @@ class Describer:
             if path is not None and request.id not in path.split("/"):
                 path = None
         if path is None:
-            path = find_bundle(request.id, request.engine, reading, self._settings)
+            path = find_bundle(request.id, request.engine, reading, settings, user)
         if path is None:
             return None, None
         config = reading.document(FileKind.BUNDLE, f"{path}/config.json")
@@ -150,21 +205,22 @@ class Describer:
         path: str | None,
         bundle: Bundle | None,
         reading: Reading,
+        settings: IdentitySettings,
     ) -> EngineFacts | None:
         engine = ownership.engine
         if ownership.build_step:
             return EngineFacts()
         if engine is Engine.DOCKER or (engine is None and bundle is None):
-            return docker_facts(bundle, request.id, reading, self._settings, self._digests)
+            return docker_facts(bundle, request.id, reading, settings, self._digests)
         if bundle is None or path is None:
             return None
         match engine:
             case Engine.CONTAINERD:
-                facts = containerd_facts(bundle, reading, self._settings.pod_logs)
+                facts = containerd_facts(bundle, reading, settings.pod_logs)
             case Engine.CRIO:
                 facts = crio_facts(bundle)
             case Engine.PODMAN:
-                facts = podman_facts(bundle, path, request.id, reading, self._settings)
+                facts = podman_facts(bundle, path, request.id, reading, settings)
             case _:
                 facts = EngineFacts()
         return facts

@@ -2,27 +2,44 @@
 
 Default places are in settings.py. Engines elsewhere tell by themselves: containerd's shims have
 their bundle for a working directory (runtime/v2/shim.go), conmon names it with ``-b``, and dockerd
-its data root with ``--data-root`` or in the file of ``--config-file``.
+its data root with ``--data-root`` or in the file of ``--config-file``. A process may call itself
+what it likes: what it names counts for the containers of its own user only, and only if nobody else
+can write there (``trust.py``).
 """
 
 from __future__ import annotations
 
-import json
+import os
+import posixpath
 import re
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sensor.identity.document import Document, parse
+from sensor.identity.files import Failure, read
+from sensor.identity.roots import open_root
+from sensor.identity.trust import TrustedDirectories, is_owned, owners_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sensor.model.process import ProcessKey
+
 PROCESSES_MAX = 100_000
+PROCESSES_OF_USER = 256
+"""Processes with an engine's name that are looked at of each user beside root."""
+
 ROOTS_MAX = 64
 """Places of each kind."""
 
 CMDLINE_MAX = 64 * 1024
 CONFIG_MAX = 1024 * 1024
 
+STATUS_MAX = 16_384
+_UID = re.compile(rb"^Uid:\s+(\d+)\s", re.MULTILINE)
 _TASKS = re.compile(r"(/.{0,1024}/io\.containerd\.runtime\.v[12]\.[a-z]+)/[^/]+/[^/]+")
 _STORAGE = re.compile(r"(/.{0,1024})/(?:overlay|vfs|btrfs|zfs|aufs)-containers/[^/]+/userdata")
 
@@ -45,23 +62,25 @@ def root_of_bundle(path: str) -> Roots:
     return Roots(storage=(storage[1],)) if storage is not None else Roots()
 
 
-def running_roots(proc: Path = Path("/proc")) -> Roots:
-    """Look at all processes of the host's mount namespace; about 10 us each."""
-    docker: dict[str, None] = {}
-    tasks: dict[str, None] = {}
-    storage: dict[str, None] = {}
-    for process, comm in _supervisors(proc):
+def running_roots(proc: Path = Path("/proc")) -> dict[int, Roots]:
+    """Look at all processes of the host's mount namespace; about 10 us each. Return them by uid."""
+    found: dict[int, tuple[dict[str, None], dict[str, None], dict[str, None]]] = {}
+    for process, comm, uid in _supervisors(proc):
+        docker, tasks, storage = found.setdefault(uid, ({}, {}, {}))
         if comm == "dockerd":
-            docker.update(dict.fromkeys(_data_roots(_words(process))))
+            docker.update(dict.fromkeys(_data_roots(_words(process), uid)))
             continue
-        found = root_of_bundle(_bundle(process, comm))
-        tasks.update(dict.fromkeys(found.tasks))
-        storage.update(dict.fromkeys(found.storage))
-    return Roots(*(tuple(places)[:ROOTS_MAX] for places in (docker, tasks, storage)))
+        roots = root_of_bundle(_bundle(process, comm))
+        tasks.update(dict.fromkeys(roots.tasks))
+        storage.update(dict.fromkeys(roots.storage))
+    return {
+        uid: Roots(*(tuple(places)[:ROOTS_MAX] for places in kinds)) for uid, kinds in found.items()
+    }
 
 
-def _supervisors(proc: Path) -> Iterator[tuple[Path, str]]:
+def _supervisors(proc: Path) -> Iterator[tuple[Path, str, int]]:
     own = _mount_namespace(proc / "self")
+    looked_at: Counter[int] = Counter()
     pids = [entry for entry in proc.iterdir() if entry.name.isdigit()]
     for process in pids[:PROCESSES_MAX]:
         try:
@@ -69,8 +88,29 @@ def _supervisors(proc: Path) -> Iterator[tuple[Path, str]]:
         except OSError:
             continue
         watched = comm in ("dockerd", "conmon") or comm.startswith("containerd-shim")
-        if watched and _mount_namespace(process) == own:
-            yield process, comm
+        if not watched or _mount_namespace(process) != own:
+            continue
+        uid = user_of(process)
+        if uid is None:
+            continue
+        looked_at[uid] += 1
+        if uid == 0 or looked_at[uid] <= PROCESSES_OF_USER:
+            yield process, comm, uid
+
+
+def user_of(process: Path) -> int | None:
+    """Return the uid for which a process speaks; None if it is gone.
+
+    It is the real one where the effective one differs: a program with the setuid bit runs for the
+    user who called it, under a name and with arguments of that user's choice. ``/proc/PID`` itself
+    belongs to root for such a process (proc(5), "dumpable"), and says nothing.
+    """
+    try:
+        with (process / "status").open("rb") as file:
+            line = _UID.search(file.read(STATUS_MAX))
+    except OSError:
+        return None
+    return int(line[1]) if line is not None else None
 
 
 def _mount_namespace(process: Path) -> str | None:
@@ -99,7 +139,7 @@ def _words(process: Path) -> list[str]:
     return data.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
 
 
-def _data_roots(words: list[str]) -> Iterator[str]:
+def _data_roots(words: list[str], uid: int) -> Iterator[str]:
     for index, word in enumerate(words):
         name, separator, value = word.partition("=")
         if not separator:
@@ -107,15 +147,39 @@ def _data_roots(words: list[str]) -> Iterator[str]:
         if name in ("--data-root", "-g", "--graph") and value.startswith("/"):
             yield value
         elif name == "--config-file" and value.startswith("/"):
-            yield from _configured(Path(value))
+            yield from _configured(posixpath.normpath(value), uid)
 
 
-def _configured(path: Path) -> Iterator[str]:
-    try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(CONFIG_MAX))
-    except (OSError, ValueError, RecursionError):
+def _configured(path: str, uid: int) -> Iterator[str]:
+    """Read a configuration that a process named, if only its user or root can write it."""
+    owners = owners_of(uid)
+    root = open_root("/")
+    if isinstance(root, Failure):
         return
-    root = document.get("data-root") if isinstance(document, dict) else None
-    if isinstance(root, str) and root.startswith("/"):
-        yield root
+    directory: int | Failure = Failure.MISSING
+    try:
+        directory = TrustedDirectories().open(root, posixpath.dirname(path), owners, host=False)
+        if isinstance(directory, Failure):
+            return
+        data = read(
+            directory, posixpath.basename(path), CONFIG_MAX, partial(is_owned, owners=owners)
+        )
+    finally:
+        os.close(root)
+        if not isinstance(directory, Failure):
+            os.close(directory)
+    document = parse(data) if isinstance(data, bytes) else Failure.MISSING
+    data_root = document.text("data-root") if isinstance(document, Document) else None
+    if data_root is not None and data_root.startswith("/"):
+        yield data_root
+
+
+def supervisor_uid(init: ProcessKey, proc: Path = Path("/proc")) -> int | None:
+    """Return for whom the parent of a container's init runs; None if it cannot be seen."""
+    try:
+        with (proc / str(init.pid) / "stat").open("rb") as file:
+            fields = file.read(STATUS_MAX).rpartition(b")")[2].split()
+        parent = int(fields[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return user_of(proc / str(parent)) if parent > 0 else None

@@ -18,10 +18,13 @@ import errno
 import os
 import stat
 from enum import StrEnum, unique
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensor.linux.openat2 import OpenHow, how
 from sensor.linux.openat2 import openat2 as _openat2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_FILE_BYTES = 1 << 20
 """Largest file that is read where the caller names no other limit: 1 MiB."""
@@ -55,6 +58,8 @@ class Failure(StrEnum):
     """A path or an id that must not be used to build a path."""
     PROCESS_GONE = "process_gone"
     """The process whose view of the files was wanted has ended, or its pid is another's now."""
+    UNTRUSTED = "untrusted"
+    """Another user than root or the container's own could have written it."""
     IO_ERROR = "io_error"
 
 
@@ -72,6 +77,7 @@ _BY_ERRNO = {
 
 _FILE = how(os.O_PATH | os.O_NOFOLLOW)
 _DIRECTORY = how(os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
+_TRUSTED = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _REOPENED = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -80,10 +86,43 @@ def failure_of(error: OSError) -> Failure:
     return _BY_ERRNO.get(error.errno or 0, Failure.IO_ERROR)
 
 
-def read(root: int, path: str, limit: int = MAX_FILE_BYTES) -> bytes | Failure:
+def read_trusted(
+    directory: int, name: str, limit: int, is_trusted: Callable[[os.stat_result], bool]
+) -> bytes | Failure:
+    """Return the whole regular file ``name`` in a directory that only its owners can change.
+
+    ``is_trusted`` decides by the file's owner and mode whether it counts too. Only root could have
+    put a device here; a FIFO is opened without waiting and not read. Never raises.
+    """
+    try:
+        descriptor = os.open(name, _TRUSTED, dir_fd=directory)
+    except OSError as error:
+        return failure_of(error)
+    except ValueError:
+        return Failure.UNSAFE
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > limit or not stat.S_ISREG(status.st_mode):
+            return _refusal(status)
+        if not is_trusted(status):
+            return Failure.UNTRUSTED
+        return _read_all(descriptor, status.st_size, limit)
+    except OSError as error:
+        return failure_of(error)
+    finally:
+        os.close(descriptor)
+
+
+def read(
+    root: int,
+    path: str,
+    limit: int = MAX_FILE_BYTES,
+    is_trusted: Callable[[os.stat_result], bool] | None = None,
+) -> bytes | Failure:
     """Return the whole regular file at ``path`` below the directory descriptor ``root``.
 
-    ``path`` is absolute or relative to ``root``, always below it. Never raises.
+    ``path`` is absolute or relative to ``root``, always below it. ``is_trusted`` decides by the
+    file's owner and mode whether it counts. Never raises.
     """
     opened = _open_path(root, path, _FILE)
     if isinstance(opened, Failure):
@@ -93,6 +132,8 @@ def read(root: int, path: str, limit: int = MAX_FILE_BYTES) -> bytes | Failure:
         status = os.fstat(opened)
         if status.st_size > limit or not stat.S_ISREG(status.st_mode):
             return _refusal(status)
+        if is_trusted is not None and not is_trusted(status):
+            return Failure.UNTRUSTED
         descriptor = os.open(f"/proc/self/fd/{opened}", _REOPENED)
         return _read_all(descriptor, status.st_size, limit)
     except OSError as error:
@@ -135,6 +176,19 @@ def exists(root: int, path: str) -> bool:
     if isinstance(opened, int):
         os.close(opened)
     return opened is not Failure.MISSING
+
+
+def owner(root: int, path: str) -> int | None:
+    """Return the uid that owns what is at ``path`` below ``root``; None where it cannot be seen."""
+    opened = _open_path(root, path, _FILE)
+    if isinstance(opened, Failure):
+        return None
+    try:
+        return os.fstat(opened).st_uid
+    except OSError:
+        return None
+    finally:
+        os.close(opened)
 
 
 def names(root: int, path: str, limit: int = MAX_NAMES) -> tuple[str, ...] | Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.identity.files import exists
+from sensor.identity.files import Failure, exists, owner
 from sensor.identity.podman import DRIVERS
 from sensor.identity.reading import FileKind, Reading
 from sensor.model.vocabulary import Engine
@@ -40,17 +40,31 @@ def is_safe_id(container: str) -> bool:
 
 
 def find_bundle(
-    container: str, engine: Engine | None, reading: Reading, settings: IdentitySettings
+    container: str,
+    engine: Engine | None,
+    reading: Reading,
+    settings: IdentitySettings,
+    user: int | None = None,
 ) -> str | None:
-    """Return the directory of the container's bundle, None if it is in none of the known places."""
-    for directory in _candidates(container, engine, reading, settings):
-        if exists(reading.root, f"{directory}/config.json"):
+    """Return the directory of the container's bundle, None if it is in none of the known places.
+
+    ``user`` owns the container; only this user's own places are looked into beside root's.
+    """
+    for directory in _candidates(container, engine, reading, settings, user):
+        if not exists(reading.root, f"{directory}/config.json"):
+            continue
+        if reading.trusts(directory):
             return directory
+        reading.note(FileKind.BUNDLE, Failure.UNTRUSTED)
     return None
 
 
 def _candidates(
-    container: str, engine: Engine | None, reading: Reading, settings: IdentitySettings
+    container: str,
+    engine: Engine | None,
+    reading: Reading,
+    settings: IdentitySettings,
+    user: int | None,
 ) -> Iterator[str]:
     if engine is not Engine.PODMAN:
         for root in settings.task_roots:
@@ -58,15 +72,16 @@ def _candidates(
     if engine not in _TASKS_ALONE:
         for root in settings.storage_roots:
             yield from _stored(root, container)
-    if engine not in _ROOTLESS:
+    if engine not in _ROOTLESS or not user:
         return
-    for user in reading.names(FileKind.BUNDLE, settings.user_run, MAX_USERS):
-        for root in settings.user_task_roots:
-            yield from _tasks(f"{settings.user_run}/{user}/{root}", container, reading)
+    for root in settings.user_task_roots:
+        yield from _tasks(f"{settings.user_run}/{user}/{root}", container, reading)
     if engine in _TASKS_ALONE:
         return
-    for user in reading.names(FileKind.BUNDLE, settings.homes, MAX_USERS):
-        yield from _stored(f"{settings.homes}/{user}/{settings.home_storage}", container)
+    for home in reading.names(FileKind.BUNDLE, settings.homes, MAX_USERS):
+        path = f"{settings.homes}/{home}"
+        if owner(reading.root, path) == user:
+            yield from _stored(f"{path}/{settings.home_storage}", container)
 
 
 def _tasks(root: str, container: str, reading: Reading) -> Iterator[str]:

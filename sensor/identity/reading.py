@@ -1,12 +1,18 @@
-"""One description's reading: the root that its paths belong to, and what could not be read."""
+"""One description's reading: the root that its paths belong to, and what could not be read.
+
+Only what root or the container's owner wrote is read (``trust.py``).
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from functools import partial
 
 from sensor.identity.document import Document, parse, parse_array
-from sensor.identity.files import MAX_FILE_BYTES, Failure, names, read
+from sensor.identity.files import MAX_FILE_BYTES, Failure, names, read, read_trusted
+from sensor.identity.trust import Owners, TrustedDirectories, is_owned, owners_of
 
 
 @unique
@@ -31,11 +37,20 @@ class FileKind(StrEnum):
 
 @dataclass(slots=True)
 class Reading:
-    """Reads below one root directory, of which ``root`` is an open descriptor."""
+    """Reads below one root directory, of which ``root`` is an open descriptor.
+
+    Close it after use: it holds the directories that it has read from.
+    """
 
     root: int
     max_file_bytes: int = MAX_FILE_BYTES
     problems: list[str] = field(default_factory=list)
+    owners: Owners = field(default_factory=partial(owners_of, None))
+    """Whose files are believed."""
+    host: bool = False
+    """``root`` is the host's."""
+    trusted: TrustedDirectories = field(default_factory=TrustedDirectories)
+    _open: dict[str, int | Failure] = field(default_factory=dict)
 
     def document(self, kind: FileKind, path: str, *, optional: bool = False) -> Document | None:
         """Read a JSON object; else None, and a problem unless an optional file is missing."""
@@ -68,6 +83,17 @@ class Reading:
             return ()
         return found
 
+    def trusts(self, directory: str) -> bool:
+        """Return whether only root and the owner can change a directory and all above it."""
+        return self._directory(directory) is not Failure.UNTRUSTED
+
+    def close(self) -> None:
+        """Close the directories that were read from."""
+        for opened in self._open.values():
+            if not isinstance(opened, Failure):
+                os.close(opened)
+        self._open.clear()
+
     def note(self, kind: FileKind, failure: Failure) -> None:
         """Record a problem, once."""
         problem = f"{kind}:{failure}"
@@ -75,9 +101,29 @@ class Reading:
             self.problems.append(problem)
 
     def _bytes(self, kind: FileKind, path: str, limit: int, *, optional: bool) -> bytes | None:
-        data = read(self.root, path, limit)
+        directory, _, name = path.rpartition("/")
+        opened = self._directory(directory)
+        if isinstance(opened, Failure):
+            data: bytes | Failure = opened
+        elif not name:
+            data = Failure.UNSAFE
+        elif self.host:
+            data = read_trusted(opened, name, limit, self._is_owned)
+        else:
+            data = read(opened, name, limit, self._is_owned)
         if isinstance(data, bytes):
             return data
         if not (optional and data is Failure.MISSING):
             self.note(kind, data)
         return None
+
+    def _directory(self, path: str) -> int | Failure:
+        opened = self._open.get(path)
+        if opened is None:
+            opened = self.trusted.open(self.root, path or "/", self.owners, host=self.host)
+            if opened is not Failure.MISSING:
+                self._open[path] = opened
+        return opened
+
+    def _is_owned(self, status: os.stat_result) -> bool:
+        return is_owned(status, self.owners)

@@ -40,6 +40,7 @@ def request_for(
     reader: ProcessKey | None = None,
     mnt_ns: int | None = None,
     cgroup: str | None = None,
+    uid: int | None = 0,
 ) -> DescribeRequest:
     return DescribeRequest(
         id=ContainerId(container),
@@ -49,7 +50,7 @@ def request_for(
         containerd_namespace=namespace,
         reader=reader,
         reader_mnt_ns=mnt_ns,
-        reader_uid=0,
+        reader_uid=uid,
         cgroup=cgroup,
     )
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from sensor.identity import discovery
-from sensor.identity.discovery import ROOTS_MAX, Roots, root_of_bundle, running_roots
+from sensor.identity.discovery import (
+    PROCESSES_OF_USER,
+    ROOTS_MAX,
+    Roots,
+    root_of_bundle,
+    running_roots,
+    supervisor_uid,
+)
+from sensor.model.process import ProcessKey
+from tests.identity.sample_node import own_key
 
 TASKS = "/run/containerd/io.containerd.runtime.v2.task"
 STORAGE = "/var/lib/containers/storage"
@@ -59,20 +69,22 @@ class Proc:
         *argv: str | bytes,
         cwd: str | None = None,
         namespace: str = "mnt:[1]",
+        uid: int = 0,
     ) -> Path:
         self._pid += 1
         process = self.path / (name or str(self._pid))
         (process / "ns").mkdir(parents=True)
         (process / "ns/mnt").symlink_to(namespace)
         (process / "comm").write_text(f"{comm}\n")
+        (process / "status").write_text(f"Name:\t{comm}\nUid:\t{uid}\t0\t0\t0\n")
         words = (word if isinstance(word, bytes) else word.encode() for word in argv)
         (process / "cmdline").write_bytes(b"".join(word + b"\0" for word in words))
         if cwd is not None:
             (process / "cwd").symlink_to(cwd)
         return process
 
-    def roots(self) -> Roots:
-        return running_roots(self.path)
+    def roots(self, uid: int = 0) -> Roots:
+        return running_roots(self.path).get(uid, Roots())
 
 
 @pytest.fixture
@@ -175,4 +187,40 @@ def test_so_many_roots_are_taken_and_no_more(proc: Proc, monkeypatch: pytest.Mon
 
 
 def test_this_nodes_processes_can_be_looked_at() -> None:
-    assert isinstance(running_roots(), Roots)
+    assert all(isinstance(roots, Roots) for roots in running_roots().values())
+
+
+def test_what_a_users_process_names_is_that_users_alone(proc: Proc) -> None:
+    """Also of a program with the setuid bit, which the user called by an engine's name."""
+    proc.add(None, "dockerd", "dockerd", "--data-root", "/home/mallory/e", uid=1001)
+    proc.add(None, "containerd-shim", "x", cwd=f"{TASKS}/moby/4f2d", uid=1001)
+    proc.add(None, "dockerd", "dockerd", "--data-root", "/srv/docker")
+    assert proc.roots() == Roots(docker=("/srv/docker",))
+    assert proc.roots(1001) == Roots(docker=("/home/mallory/e",), tasks=(TASKS,))
+
+
+def test_a_configuration_that_others_can_write_is_not_read(proc: Proc, tmp_path: Path) -> None:
+    config = tmp_path / "daemon.json"
+    config.write_text(json.dumps({"data-root": "/srv/docker"}))
+    config.chmod(0o666)
+    proc.add(None, "dockerd", "dockerd", "--config-file", str(config))
+    assert proc.roots() == Roots()
+
+
+def test_a_fifo_for_a_configuration_blocks_nothing(proc: Proc, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "daemon.json")
+    proc.add(None, "dockerd", "dockerd", "--config-file", str(tmp_path / "daemon.json"))
+    assert proc.roots() == Roots()
+
+
+def test_so_many_processes_of_a_user_are_looked_at_and_no_more(proc: Proc) -> None:
+    for number in range(PROCESSES_OF_USER + 3):
+        proc.add(None, "conmon", "conmon", "-b", f"/x{number}/vfs-containers/c/userdata", uid=1001)
+    proc.add(None, "dockerd", "dockerd", "--data-root", "/srv/docker")
+    assert len(proc.roots(1001).storage) == ROOTS_MAX
+    assert proc.roots() == Roots(docker=("/srv/docker",))
+
+
+def test_the_user_of_an_inits_parent_speaks_for_it() -> None:
+    assert supervisor_uid(own_key()) == os.getuid()
+    assert supervisor_uid(ProcessKey(2**22 + 1, 0)) is None

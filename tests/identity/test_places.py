@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from sensor.identity.places import MAX_ID, find_bundle, is_safe_id
 from sensor.identity.reading import Reading
+from sensor.identity.trust import owners_of
 from sensor.model.vocabulary import Engine
 from tests.identity.sample_node import ID, Node
+
+USER = 1000
+
+
+def give(path: Path, uid: int) -> None:
+    """Have a user own a directory and all below it."""
+    for each in (path, *path.rglob("*")):
+        os.chown(each, uid, uid)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +37,29 @@ from tests.identity.sample_node import ID, Node
 )
 def test_known_places(node: Node, reading: Reading, directory: str) -> None:
     node.write(f"{directory}/config.json", {})
-    assert find_bundle(ID, None, reading, node.settings) == directory
+    if directory.startswith("/home/"):
+        give(node.root / "home/me", USER)
+        reading.owners = owners_of(USER)
+    assert find_bundle(ID, None, reading, node.settings, USER) == directory
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_another_users_places_are_passed_over(node: Node, reading: Reading) -> None:
+    below = f".local/share/containers/storage/overlay-containers/{ID}/userdata"
+    node.write(f"/home/mallory/{below}/config.json", {})
+    give(node.root / "home/mallory", 1001)
+    assert find_bundle(ID, None, reading, node.settings, USER) is None
+    assert find_bundle(ID, None, reading, node.settings) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_a_place_that_others_can_write_hides_no_other(node: Node, reading: Reading) -> None:
+    first, second = node.settings.task_roots[:2]
+    for root in (first, second):
+        node.write(f"{root}/moby/{ID}/config.json", {})
+    (node.root / first[1:] / "moby").chmod(0o777)
+    assert find_bundle(ID, None, reading, node.settings) == f"{second}/moby/{ID}"
+    assert reading.problems == ["bundle:untrusted"]
 
 
 def test_nowhere(node: Node, reading: Reading) -> None:
