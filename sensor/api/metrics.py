@@ -105,8 +105,9 @@ _DELIVERY_COUNTERS = (
     ("delivered_batches", "batches", "Batches that the collector acknowledged."),
     ("retried_batches", "retries", "Attempts of which nothing is known."),
     ("refused_batches", "refused", "Batches that were refused and halved."),
-    ("dead_events", "dead", "Events that the collector refused and that are not sent again."),
-    ("credentials_failures", "credentials", "Attempts at which the collector did not know us."),
+    ("dead_events", "dead", "Events that the collector refused for good."),
+    ("credentials_failures", "credentials", "Servers that did not know us, at each attempt."),
+    ("configuration_failures", "configuration", "Attempts that failed for a wrong setting."),
     ("warnings", "warnings", "Complaints about delivered batches."),
     ("defects", "defects", "Errors of the output itself."),
     ("damaged_entries", "damaged", "Entries of the log that could not be read."),
@@ -116,6 +117,7 @@ _DELIVERY_GAUGES = (
     ("lag_seconds", "lag_seconds", "Age of the oldest event under way."),
     ("in_flight_batches", "in_flight", "Batches under way."),
     ("dead_letters", "dead_letters", "Events that are kept as dead letters."),
+    ("held_events", "held", "Refused events that wait until the collector takes another."),
     ("connected", "connected", "Whether there is a connection."),
 )
 

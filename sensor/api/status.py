@@ -87,8 +87,12 @@ class DeliveryState:
     """Events that became dead letters."""
     dead_letters: int
     """Dead letters that are kept."""
+    held: int
+    """Events that were refused and wait: the collector has to take another event first."""
     credentials: int
-    """Attempts at which the collector did not know us."""
+    """Servers that did not know us, counted at each attempt."""
+    configuration: int
+    """Attempts that failed for a setting that a person has to correct."""
     warnings: int
     defects: int
     damaged: int

@@ -98,7 +98,8 @@ def retry_dead(name: str, output: str, socket: Path) -> None:
 def state(one: DeliveryState) -> str:
     """Return what an output does, in few words."""
     if one.circuit == "open":
-        return f"waits {one.resumes_in_seconds or 0:.0f} s"
+        held = f", {one.held} held" if one.held else ""
+        return f"waits {one.resumes_in_seconds or 0:.0f} s{held}"
     if one.circuit == "half-open":
         return "tries"
     return "ships" if one.in_flight or one.lag_events else "idle"

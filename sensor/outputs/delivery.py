@@ -16,7 +16,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 Document = Mapping[str, object]
@@ -55,10 +55,15 @@ class BatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One record of a delivered batch that the collector will never take, and why."""
+    """One record of a delivered batch that was not taken, and why.
+
+    ``local``: Castoff itself could not encode it, as after damage to the disk. Otherwise it is the
+    collector's answer.
+    """
 
     sequence: int
     reason: str
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +71,43 @@ class Delivered:
     """The collector acknowledged the batch; ``rejected`` become dead letters.
 
     ``warning`` is what it complained about without naming records (OTLP's partial success).
+    ``distrusted`` counts the other servers that did not know us before this one took the batch.
     """
 
     rejected: tuple[Rejection, ...] = ()
     warning: str | None = None
+    distrusted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
     """Nothing is known of the batch: it must be sent again, unchanged.
 
-    ``after`` is the wait in seconds that the collector asked for. ``credentials`` tells that it
-    does not know us (wrong key, certificate, name): trying again soon will not help.
+    ``after`` is the wait in seconds that the collector asked for. ``credentials``: no server knows
+    us (wrong key, certificate, name), so trying again soon will not help. ``configuration``: a
+    person has to correct a setting (URL, content type, index); likewise. ``distrusted`` counts the
+    servers that did not know us, whatever happened at the others.
     """
 
     reason: str
     after: float | None = None
     credentials: bool = False
+    configuration: bool = False
+    distrusted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The collector will not take this batch as it is.
 
-    The engine halves it until the record is alone that does not pass; that one is a dead letter.
+    The engine halves it until the record is alone that does not pass. That one becomes a dead
+    letter once the collector has taken another (``engine/suspicion.py``). ``hint`` is which setting
+    to look at if it takes none; ``local`` as in :class:`Rejection`.
     """
 
     reason: str
+    hint: str | None = field(default=None, compare=False)
+    local: bool = False
 
 
 Outcome = Delivered | Retry | Refused

@@ -44,5 +44,5 @@ def lines_of(batch: Batch, form: Format) -> Lines:
         try:
             lines.append(Line(record, form.line(record).rstrip(b"\r\n")))
         except LineDamaged as error:
-            damaged.append(Rejection(record.sequence, str(error)))
+            damaged.append(Rejection(record.sequence, str(error), local=True))
     return Lines(batch.id, tuple(lines), tuple(damaged))

@@ -16,6 +16,8 @@ from enum import Enum, auto
 
 import h11
 
+NO_CONTENT = 204
+
 
 class Fault(Enum):
     """What a collector may do instead of answering."""
@@ -28,6 +30,8 @@ class Fault(Enum):
     """It reads nothing at all."""
     ENDLESS = auto()
     """It answers 200 with a body that does not end."""
+    HINTS = auto()
+    """It answers 102 again and again, and never anything else."""
     GARBAGE = auto()
     """It answers with what is no HTTP."""
     CUT = auto()
@@ -43,6 +47,8 @@ class Answer:
     status: int = 200
     body: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    before: tuple[int, ...] = ()
+    """Informational statuses, 1xx, that precede it."""
     and_close: bool = False
     unasked: bytes = b""
     """Bytes that follow the answer although nobody asked."""
@@ -114,9 +120,13 @@ class FakeHttp:
         if isinstance(step, Fault):
             await self.fail(step, writer)
             return False
+        for status in step.before:
+            hint = h11.InformationalResponse(status_code=status, headers=[])
+            writer.write(protocol.send(hint) or b"")
+        length = [] if step.status == NO_CONTENT else [("Content-Length", str(len(step.body)))]
         head = h11.Response(
             status_code=step.status,
-            headers=[*step.headers, ("Content-Length", str(len(step.body)))]
+            headers=[*step.headers, *length]
             + ([("Connection", "close")] if step.and_close else []),
         )
         writer.write(protocol.send(head) or b"")
@@ -159,6 +169,10 @@ class FakeHttp:
         match fault:
             case Fault.HANG:
                 await asyncio.Event().wait()
+            case Fault.HINTS:
+                while True:
+                    writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+                    await writer.drain()
             case Fault.GARBAGE:
                 writer.write(b"\x1b[2J\x15\x03\x01 no \xff protocol\r\n\r\n")
                 await writer.drain()

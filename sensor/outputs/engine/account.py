@@ -25,7 +25,7 @@ CURSOR_SECONDS = 1.0
 """The cursor is written at most that often: a kill repeats what was delivered since."""
 
 ERROR_READ = 64 * 1024
-ERROR_LIMIT = 300
+ERROR_LIMIT = 600
 """Characters of an error that are looked at for secrets, and that are kept."""
 
 log = logging.getLogger("castoff.outputs")
@@ -77,6 +77,7 @@ class Account:
             answered = len(taken), len(rejected)
             self.counts.batches += 1
             self.counts.delivered += len(taken)
+            self.counts.credentials += stretch.outcome.distrusted
             if stretch.dead and taken:
                 self._ledger.unbury(self._settings.name, sorted(taken))
                 self.dead_letters = max(0, self.dead_letters - len(taken))

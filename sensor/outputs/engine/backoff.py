@@ -19,9 +19,9 @@ LAST = 60.0
 """Seconds: the limit after the first failure, which doubles up to the last."""
 LEAST = 0.1
 """Seconds that are waited at least."""
-CREDENTIALS_FIRST = 60.0
-CREDENTIALS_LAST = 600.0
-"""The same for a collector that does not know us; half of it is waited at least."""
+MENDING_FIRST = 60.0
+MENDING_LAST = 600.0
+"""The same for what a person has to mend: keys, certificates, settings. At least half is waited."""
 ASKED_MOST = 3600.0
 """Seconds that a collector may ask for."""
 
@@ -53,8 +53,8 @@ class Backoff:
         """Return how many seconds to wait after this failure."""
         doublings = min(self._failures, 16)
         self._failures += 1
-        if retry.credentials:
-            limit = min(CREDENTIALS_LAST, CREDENTIALS_FIRST * (1 << doublings))
+        if retry.credentials or retry.configuration:
+            limit = min(MENDING_LAST, MENDING_FIRST * (1 << doublings))
             wait = limit * (1 + self._random()) / 2
         else:
             wait = max(LEAST, min(LAST, FIRST * (1 << doublings)) * self._random())

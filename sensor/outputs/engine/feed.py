@@ -50,10 +50,10 @@ class Feed:
         when there is more. Raises :class:`StateUnusable`.
         """
         if self._dead is not None:
-            return not len(window) and self._read_dead(window, rows, *self._dead)
+            return not window.active and self._read_dead(window, rows, *self._dead)
         newest = self._tail.newest
         ahead = newest - self.position
-        if ahead <= 0 or (len(window) and ahead < rows):
+        if ahead <= 0 or (window.active and ahead < rows):
             self._tail.wait(wake, newest)
             return False
         page = self._tail.after(self.position, rows, self._size)

@@ -70,5 +70,6 @@ class Flights:
         except Exception as error:  # noqa: BLE001 - logged, and an outcome
             self._defects += 1
             reason = self._account.defect(error)
-            outcome = Refused(reason) if self._defects > DEFECTS else Retry(reason)
+            given_up = self._defects > DEFECTS
+            outcome = Refused(reason, local=True) if given_up else Retry(reason)
         landed(outcome)

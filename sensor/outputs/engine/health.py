@@ -24,7 +24,9 @@ class Counts:
     dead: int = 0
     """Events that became dead letters."""
     credentials: int = 0
-    """Attempts at which the collector did not know us."""
+    """Servers that did not know us, counted at each attempt."""
+    configuration: int = 0
+    """Attempts that failed for a setting that a person has to correct."""
     warnings: int = 0
     defects: int = 0
     """Errors of our own in the transport."""
@@ -54,6 +56,8 @@ class OutputHealth:
     lag_seconds: float
     """Age of the oldest event that is read and not done with."""
     in_flight: int
+    held: int
+    """Events that were refused, and wait for a proof that the collector takes any."""
     dead_letters: int
     resumes_in: float | None
     """Seconds until the next attempt while the circuit is open."""

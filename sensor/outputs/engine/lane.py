@@ -1,8 +1,8 @@
 """One output at work: reads the log from its cursor, keeps its window full, and waits.
 
-    closed ──Retry──▶ open ──wait over──▶ half-open ──Delivered, Refused──▶ closed
-                       ▲                      │
-                       └───────Retry──────────┘
+    closed ──Retry, blame──▶ open ──wait over──▶ half-open ──accepted──▶ closed
+                              ▲                      │
+                              └────Retry, blame──────┘
 
 Rules:
 
@@ -10,8 +10,9 @@ Rules:
   a quiet node an event leaves at once;
 - while the circuit is open nothing is read, and only the end of the wait wakes the lane;
 - what is held is at most ``window`` stretches of the transport's limits;
-- when it is the collector that is wrong and not the events (``sizing.py``), each further one that
-  is refused costs a wait.
+- a refused event is no dead letter before the collector has taken another one; where it takes none,
+  the configuration is blamed and everything waits (``suspicion.py``);
+- after a lost connection one batch goes alone, and the window grows again (``pace.py``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from sensor.outputs.engine.backoff import Backoff, Circuit
 from sensor.outputs.engine.feed import Feed
 from sensor.outputs.engine.flights import ANSWER_SECONDS, Flights
 from sensor.outputs.engine.health import OutputHealth
+from sensor.outputs.engine.pace import Pace
 from sensor.outputs.engine.sizing import Sizing
+from sensor.outputs.engine.suspicion import Suspicion
 from sensor.outputs.engine.window import Window
 
 if TYPE_CHECKING:
@@ -76,6 +79,9 @@ class Lane:
         self._feed = Feed(self.name, tail, settings.filters, cursor, limits.bytes)
         self._sizing = Sizing(limits.records)
         self._window = Window()
+        self._pace = Pace()
+        self._suspicion = Suspicion()
+        self._hint: str | None = None
         self._backoff = Backoff(random)
         self._changed = asyncio.Event()
         self._flights = Flights(transport, self.account, answer_seconds)
@@ -150,6 +156,7 @@ class Lane:
             lag_events=self.account.lag(),
             lag_seconds=max(0.0, age),
             in_flight=self._window.under_way,
+            held=self._window.held_events,
             dead_letters=self.account.dead_letters,
             resumes_in=max(0.0, self._resume - self._loop.time()) if is_open else None,
             connection=self._transport.connection,
@@ -174,11 +181,14 @@ class Lane:
             if now < self._resume:
                 return
             await self._flights.give_up(self._window.go_back())
+            self._window.try_held(self._suspicion.blames)
             self.circuit = Circuit.HALF_OPEN
         if now >= self._read_again:
             self._read_again = 0.0
             self._read()
         self._begin()
+        if self._window.held_events and not self._window.active and self._feed.exhausted:
+            self._blame_configuration()
 
     async def _begin_anew(self, reason: str) -> None:
         """Drop what is held and wait: nothing is known of it but the cursor."""
@@ -226,11 +236,11 @@ class Lane:
 
     @property
     def _size(self) -> int:
-        return self._transport.window if self.circuit is Circuit.CLOSED else 1
+        return self._pace.size(self._transport.window) if self.circuit is Circuit.CLOSED else 1
 
     def _read(self) -> None:
         """Put one page into the window if there is room."""
-        if len(self._window) >= self._size:
+        if self._window.active >= self._size:
             return
         try:
             more = self._feed.read(self._window, self._sizing.records, self._changed.set)
@@ -261,6 +271,11 @@ class Lane:
         while True:
             for done in self._window.take_done():
                 self._done(done)
+                if done.tried_after_proof and done.accepted:
+                    # Others overtook it while it was held; what comes last has to be in order.
+                    await self._flights.give_up(self._window.go_back())
+            if self._window.proven:
+                self._accepted()
             if self.circuit is Circuit.OPEN:
                 return
             stretch = self._window.trouble()
@@ -269,43 +284,82 @@ class Lane:
             if isinstance(stretch.outcome, Retry):
                 self._failed(stretch.outcome)
             elif isinstance(stretch.outcome, Refused):
-                await self._refused(stretch, stretch.outcome.reason)
+                await self._refused(stretch, stretch.outcome)
+            else:
+                self._judge(stretch)
 
     def _done(self, stretch: Stretch) -> None:
-        """Close the circuit when the collector takes events, open it when it takes none."""
+        """Close the circuit when the collector takes events."""
         answered = self.account.done(stretch)
         if answered is None:
             return
-        self._sizing.answered(*answered)
-        if self._sizing.hopeless:
-            last = self.account.last_error
-            self._failed(Retry(f"the collector refuses every event: {last.text if last else ''}"))
-        elif self.circuit is not Circuit.OPEN:
+        self._pace.acknowledged(self._transport.window)
+        taken, _ = answered
+        if taken:
+            self._sizing.accepted()
+            self._accepted()
+
+    def _accepted(self) -> None:
+        """Try again what was held, and close the circuit: the collector takes events."""
+        self._suspicion.accepted()
+        self._window.release()
+        if self.circuit is not Circuit.OPEN:
             if self.circuit is Circuit.HALF_OPEN:
                 log.info("output %s: works again", self.name)
             self.circuit = Circuit.CLOSED
             self._backoff.succeeded()
 
-    async def _refused(self, stretch: Stretch, reason: str) -> None:
+    async def _refused(self, stretch: Stretch, refused: Refused) -> None:
         if stretch.batch is None:
             return
         records = stretch.batch.records
+        self._hint = refused.hint
         if len(records) == 1:
-            stretch.outcome = Delivered(rejected=(Rejection(records[0].sequence, reason),))
+            rejection = Rejection(records[0].sequence, refused.reason, refused.local)
+            stretch.outcome = Delivered(rejected=(rejection,))
             self._sizing.poisoned()
             return
         self.account.counts.refused += 1
-        self.account.note(reason)
+        self.account.note(refused.reason)
         await self._flights.give_up(self._window.go_back(stretch))
         self._window.halve(stretch)
         self._sizing.halved(len(records))
 
+    def _judge(self, stretch: Stretch) -> None:
+        """Make dead letters of what was rejected, or hold it until the collector takes others."""
+        if not isinstance(stretch.outcome, Delivered):
+            return
+        rejected = [one for one in stretch.outcome.rejected if not one.local]
+        proof = stretch.tried_after_proof
+        if stretch.dead or self._suspicion.condemns(len(rejected), tried_after_proof=proof):
+            stretch.judged = True
+            return
+        stretch.held = True
+        self.account.note(rejected[-1].reason)
+        if self._window.held_events > self._suspicion.limit:
+            self._blame_configuration()
+
+    def _blame_configuration(self) -> None:
+        """Wait with everything: the collector takes no event, so none of them is at fault."""
+        told = self.account.last_error
+        since = "any more" if self._suspicion.proven else "since the agent began"
+        reason = (
+            f"the collector has accepted no event {since}; "
+            f"{self._window.held_events} were tried and all wait: {told.text if told else ''}"
+        )
+        if self._hint is not None:
+            reason += f". {self._hint}"
+        self._suspicion.blamed()
+        self._failed(Retry(reason, configuration=True))
+
     def _failed(self, retry: Retry) -> None:
         counts = self.account.counts
         counts.retries += 1
-        counts.credentials += retry.credentials
+        counts.credentials += max(retry.distrusted, retry.credentials)
+        counts.configuration += retry.configuration
         self.account.note(retry.reason)
         if self.circuit is Circuit.CLOSED:
+            self._pace.lost(self._transport.window)
             log.warning("output %s: %s", self.name, self.account.shown(retry.reason))
         self.circuit = Circuit.OPEN
         self._resume = self._loop.time() + self._backoff.failed(retry)

@@ -1,12 +1,9 @@
-"""How many events go into one batch of an output, and whether its collector refuses everything."""
+"""How many events go into one batch of an output."""
 
 from __future__ import annotations
 
 SMALL_BATCHES = 64
 """Batches delivered before the size that was refused is tried again."""
-
-REFUSED_IN_A_ROW = 100
-"""Events refused without one that is taken in between: then it is the collector that is wrong."""
 
 
 class Sizing:
@@ -17,12 +14,6 @@ class Sizing:
         self.records = limit
         self._limit = limit
         self._small = 0
-        self._in_a_row = 0
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether so many events were refused that it is not the events."""
-        return self._in_a_row > REFUSED_IN_A_ROW
 
     def halved(self, records: int) -> None:
         """Note that a batch of so many records, more than one, was refused."""
@@ -32,12 +23,8 @@ class Sizing:
         """Note that one record alone was refused: it was not the size."""
         self.records, self._small = self._limit, 0
 
-    def answered(self, taken: int, rejected: int) -> None:
-        """Note what the collector said of a batch's records."""
-        if not taken:
-            self._in_a_row += rejected
-            return
-        self._in_a_row = 0
+    def accepted(self) -> None:
+        """Note that the collector took at least one record of a batch."""
         if self.records < self._limit:
             self._small += 1
             if self._small >= SMALL_BATCHES:

@@ -7,7 +7,9 @@ Rules (go-back-N):
 - after a Retry everything from the first stretch that is not done is begun again, also what was
   delivered behind it: so what a collector gets last of each event is in order;
 - a refused batch of several records becomes two halves in its place, and what is behind it is begun
-  again behind them; a refused record alone is done with, as a dead letter.
+  again behind them;
+- a stretch of which the collector took nothing, each record judged alone, is *suspect*. It is done
+  with when it was judged (``suspicion.py``); until then it may be held while others go on.
 
 Pure: who begins and waits is in ``lane.py``.
 """
@@ -36,6 +38,8 @@ class Stretch:
 
     ``rows`` counts the log's entries in it. ``dead`` marks dead letters that are tried again: they
     do not move the cursor. ``attempt`` is the number of the current attempt, 0 while it waits.
+    ``held``: it waits for a proof that the collector takes others. ``tried_after_proof``: that is
+    there, and it was begun again. ``judged``: what was rejected of it are dead letters.
     """
 
     batch: Batch | None
@@ -44,6 +48,38 @@ class Stretch:
     dead: bool = False
     attempt: int = 0
     outcome: Outcome | None = None
+    held: bool = False
+    tried_after_proof: bool = False
+    judged: bool = False
+
+    def begin_anew(self) -> None:
+        """Have it wait as if nothing had been answered."""
+        self.attempt, self.outcome = 0, None
+        self.held = self.judged = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the collector took at least one of its records."""
+        if self.batch is None or not isinstance(self.outcome, Delivered):
+            return False
+        rejected = self.outcome.rejected
+        if not rejected:
+            return True
+        return bool(_sequences(self.batch) - {one.sequence for one in rejected})
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the collector took none of its records and nothing was decided about them."""
+        if self.batch is None or self.judged or self.accepted:
+            return False
+        if not isinstance(self.outcome, Delivered):
+            return False
+        return any(not one.local for one in self.outcome.rejected)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to be done about it."""
+        return isinstance(self.outcome, Delivered) and not self.suspect
 
     @property
     def waits(self) -> bool:
@@ -75,6 +111,23 @@ class Window:
         """How many are under way."""
         return sum(stretch.under_way for stretch in tuple(self._stretches))
 
+    @property
+    def held_events(self) -> int:
+        """How many records are held."""
+        return sum(len(one.batch.records) for one in self._stretches if one.held and one.batch)
+
+    @property
+    def proven(self) -> bool:
+        """Whether something was accepted behind what is held."""
+        return any(stretch.held for stretch in self._stretches) and any(
+            stretch.accepted for stretch in self._stretches
+        )
+
+    @property
+    def active(self) -> int:
+        """How many stretches are not held."""
+        return sum(not stretch.held for stretch in self._stretches)
+
     def add(self, stretch: Stretch) -> None:
         """Add the next stretch of the log."""
         if stretch.batch is None:
@@ -102,18 +155,35 @@ class Window:
 
     def take_done(self) -> Iterator[Stretch]:
         """Yield and remove the first stretches that are done."""
-        while self._stretches and isinstance(self._stretches[0].outcome, Delivered):
+        while self._stretches and self._stretches[0].done:
             yield self._stretches.popleft()
 
     def trouble(self) -> Stretch | None:
-        """Return the first stretch that was not delivered."""
+        """Return the first stretch that was not delivered, or is suspect and not held."""
         for stretch in self._stretches:
-            if isinstance(stretch.outcome, Retry | Refused):
+            if stretch.held:
+                continue
+            if isinstance(stretch.outcome, Retry | Refused) or stretch.suspect:
                 return stretch
         return None
 
+    def release(self) -> None:
+        """Have what is held begun again: the collector takes other events."""
+        for stretch in self._stretches:
+            if stretch.held:
+                stretch.begin_anew()
+                stretch.tried_after_proof = True
+
+    def try_held(self, turn: int) -> None:
+        """Have one of those that are held begun again, another one each turn."""
+        held = [stretch for stretch in self._stretches if stretch.held]
+        if held:
+            held[turn % len(held)].begin_anew()
+
     def go_back(self, first: Stretch | None = None) -> list[int]:
         """Have everything from ``first`` on begun again, or else from the very first.
+
+        What is held stays so.
 
         Returns the attempts that are under way and given up.
         """
@@ -121,10 +191,10 @@ class Window:
         found = first is None
         for stretch in self._stretches:
             found = found or stretch is first
-            if found and stretch.batch is not None:
+            if found and stretch.batch is not None and not stretch.held:
                 if stretch.under_way:
                     given_up.append(stretch.attempt)
-                stretch.attempt, stretch.outcome = 0, None
+                stretch.begin_anew()
         return given_up
 
     def halve(self, stretch: Stretch) -> None:
@@ -146,6 +216,10 @@ class Window:
         given_up = self.go_back()
         self._stretches.clear()
         return given_up
+
+
+def _sequences(batch: Batch) -> set[int]:
+    return {record.sequence for record in batch.records}
 
 
 def make_batch(stream: str, records: Sequence[Record]) -> Batch:

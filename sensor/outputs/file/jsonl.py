@@ -108,7 +108,7 @@ class JsonlFile:
             try:
                 lines.append(self._line(record))
             except ValueError as error:
-                rejected.append(Rejection(record.sequence, str(error)))
+                rejected.append(Rejection(record.sequence, str(error), local=True))
         if lines:
             self._file.append(b"".join(lines))
         return Delivered(tuple(rejected))

@@ -2,14 +2,17 @@
 
 ===========================  =======================================================================
 server: HELO                 ``["HELO", {nonce, auth, keepalive}]``; ``auth`` is the salt for the
-                             password, empty where no user is asked for
+                             password. Fluentd leaves it empty where it has no users; Fluent Bit
+                             always sends one (``send_helo`` in plugins/in_forward/fw_prot.c)
 client: PING                 ``["PING", hostname, salt, digest(salt, hostname, nonce, key), user,
                              digest(auth, user, password)]``
 server: PONG                 ``["PONG", ok, reason, hostname, digest(salt, hostname, nonce, key)]``
 ===========================  =======================================================================
 
-``digest`` is the SHA-512 of all that is named, in hex. A server without security says nothing at
-all: that there is a key is a setting of the client. Source: the specification's section Handshake.
+``digest`` is the SHA-512 of all that is named, in hex. So a salt does not say that a user is
+wanted: without one, PING has an empty user with its digest, and PONG decides. A server without
+security says nothing at all: that there is a key is a setting of the client. Source: the
+specification's section Handshake.
 """
 
 from __future__ import annotations
@@ -49,19 +52,19 @@ class Handshake:
         self._mine = credentials
         self._salt = (salt or os.urandom(SALT_BYTES).hex()).encode()
         self._nonce = b""
+        self._salted = False
+        """Whether the server sent a salt for passwords."""
 
     def ping(self, helo: object) -> bytes:
         """Return the answer to a HELO. Raises Distrust."""
         options = helo[1] if is_helo(helo) and isinstance(helo, list) else None
         if not isinstance(options, dict):
             raise Distrust("the server begins with something else than HELO")
-        nonce, auth = options.get(b"nonce", b""), options.get(b"auth", b"")
+        nonce, auth = options.get(b"nonce", b""), options.get(b"auth") or b""
         if not isinstance(nonce, bytes) or not isinstance(auth, bytes):
             raise Distrust("the server's HELO has no nonce")
         mine = self._mine
-        if auth and not mine.user:
-            raise Distrust("the server asks for a user and none is configured")
-        self._nonce = nonce
+        self._nonce, self._salted = nonce, bool(auth)
         proof = _digest(auth, _raw(mine.user), _raw(mine.password)) if auth else ""
         return packed(
             [
@@ -80,7 +83,9 @@ class Handshake:
             raise Distrust("the server answers PING with something else than PONG")
         _, accepted, reason, hostname, digest = pong
         if accepted is not True:
-            raise Distrust(f"the server refuses us: {shown(reason)}")
+            no_user = self._salted and not self._mine.user
+            hint = " (it may ask for a user: none is configured)" if no_user else ""
+            raise Distrust(f"the server refuses us: {shown(reason)}{hint}")
         if not isinstance(hostname, bytes) or not isinstance(digest, bytes):
             raise Distrust("the server's PONG is malformed")
         if hostname == self._mine.hostname.encode("utf-8", "backslashreplace"):

@@ -74,6 +74,8 @@ class Forward:
         self._session: Session | None = None
         self._retired: set[Session] = set()
         self._returning: asyncio.Task[None] | None = None
+        self._distrust: list[str] = []
+        """Why servers did not know us, since the last outcome."""
 
     @property
     def connection(self) -> Connection:
@@ -96,16 +98,21 @@ class Forward:
                     await self._in_time(session, session.drain())
             await self._in_time(session, answer)
         except Unencodable as error:
-            return Refused(str(error))
+            return Refused(str(error), local=True)
         except Unreachable as error:
-            return Retry(error.reason, credentials=error.credentials)
+            distrusted = len(self._distrusts())
+            return Retry(error.reason, credentials=error.credentials, distrusted=distrusted)
         except Broken as broken:
             return self._lost(batch, broken)
         finally:
             encoding.cancel()
         self._suspects.delivered(chunk.id)
         self._servers.works(session.address)
-        return Delivered()
+        distrusts = self._distrusts()
+        if not distrusts:
+            return Delivered()
+        warning = f"delivered to {session.address}, but: {'; '.join(dict.fromkeys(distrusts))}"
+        return Delivered(warning=warning, distrusted=len(distrusts))
 
     async def close(self) -> None:
         """Close all connections. What is under way is not waited for."""
@@ -143,7 +150,13 @@ class Forward:
         losses = self._suspects.refused(id_of(batch), len(batch.records))
         if losses:
             return Refused(f"{losses} connections ended when it was sent: {broken.reason}")
-        return Retry(broken.reason, credentials=broken.credentials)
+        distrusted = len(self._distrusts())
+        return Retry(broken.reason, credentials=broken.credentials, distrusted=distrusted)
+
+    def _distrusts(self) -> list[str]:
+        """Return why servers did not know us since this was asked last."""
+        found, self._distrust = self._distrust, []
+        return found
 
     # ---------------------------------------------------------------------------- connections
 
@@ -192,8 +205,10 @@ class Forward:
                 self._timing.connect,
                 self._ended,
             )
-        except Unreachable:
+        except Unreachable as error:
             self._servers.failed(address, time.monotonic())
+            if error.credentials:
+                self._distrust.append(error.reason)
             raise
 
     def _ended(self, session: Session) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import h11
@@ -34,6 +35,7 @@ IDLE_LIMIT = 8
 """Connections that are kept open between requests."""
 EXCERPT_LIMIT = 200
 """Characters of an answer that a reason repeats."""
+_TAG = re.compile(r"<[^<>]*>")
 SECRET_MIN = 4
 """Shorter words of a header's value are no secrets."""
 
@@ -113,10 +115,12 @@ class HttpClient:
     def excerpt(self, answer: HttpAnswer) -> str:
         """Return status and beginning of an answer for a person, on one printable line."""
         text = answer.body[: 4 * EXCERPT_LIMIT].decode("utf-8", "replace")
-        text = visible(" ".join(self._blotted(text).split()))
-        if len(text) > EXCERPT_LIMIT:
-            text = text[:EXCERPT_LIMIT] + "…"
-        return f"HTTP {answer.status}: {text}" if text else f"HTTP {answer.status}"
+        if text.lstrip().startswith("<"):
+            text = _TAG.sub(" ", text)
+        text = self._shown(text)
+        place = self._shown((answer.header("location") or "").partition("?")[0])
+        head = f"HTTP {answer.status} to {place}" if place else f"HTTP {answer.status}"
+        return f"{head}: {text}" if text else head
 
     async def close(self) -> None:
         """Close every connection without a further word."""
@@ -124,6 +128,10 @@ class HttpClient:
             connection.abort()
         self._idle.clear()
         await asyncio.sleep(0)  # the transports' sockets are closed in the loop's next round
+
+    def _shown(self, text: str) -> str:
+        shown = visible(" ".join(self._blotted(text).split()))
+        return shown[:EXCERPT_LIMIT] + "…" if len(shown) > EXCERPT_LIMIT else shown
 
     def _blotted(self, text: str) -> str:
         for secret in self._secrets:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 HEAD_LIMIT = 16 * 1024
 READ_SIZE = 64 * 1024
+INFORMATIONAL_LIMIT = 32
+"""Answers 1xx to one request; a server that sends more of them never comes to the point."""
 IDLE_SECONDS = 45.0
 """How long a connection is kept for the next request: most servers close after 60 s or more."""
 
@@ -46,6 +48,7 @@ class HttpConnection:
         self._stream.write(protocol.send(h11.EndOfMessage()) or b"")
         response: h11.Response | None = None
         received = bytearray()
+        informational = 0
         while True:
             event = protocol.next_event()
             if event is h11.NEED_DATA:
@@ -58,7 +61,11 @@ class HttpConnection:
                     raise AnswerTooLong
             elif response is not None and isinstance(event, h11.EndOfMessage):
                 break
-            elif not isinstance(event, h11.InformationalResponse):
+            elif isinstance(event, h11.InformationalResponse):
+                informational += 1
+                if informational > INFORMATIONAL_LIMIT:
+                    raise h11.RemoteProtocolError("no end of 1xx answers")
+            else:
                 raise ConnectionResetError("the server closed the connection without an answer")
         return HttpAnswer(
             response.status_code,

@@ -1,16 +1,21 @@
 """What collectors that speak HTTP have in common: a request of a batch, and what an answer means.
 
-Pure. A collector's own way is a :class:`Dialect` in a module of its own.
+Pure. A collector's own way is a :class:`Dialect` in a module of its own. Statuses are those of RFC
+9110 section 15 and RFC 6585; each group says who can mend it.
 
-==================  ================================================================================
-status              meaning
-==================  ================================================================================
-2xx                 taken
-400, 413, 422       refused as it is: halved, until the event is found that does not pass
-401, 403, 407       not known or not allowed: long waits
-404, 405, 3xx       a wrong URL: a mistake of the configuration must not cost events; long waits
-anything else       again later, after ``Retry-After`` where it is given
-==================  ================================================================================
+=============================  =====================================================================
+status                         meaning
+=============================  =====================================================================
+2xx                            accepted, whichever it is
+400, 413, 422                  refused as it is: halved, until the event is found that does not pass
+401, 403, 407, 511             credentials: not known or not allowed; long waits
+3xx, 404, 405, 415 and others  configuration: a wrong URL or content type; long waits, no event lost
+anything else                  again later, after ``Retry-After`` where it is given
+=============================  =====================================================================
+
+A 2xx with a page of HTML did not come from a collector that answers in a format of its own (OTLP,
+``_bulk``, HEC): it is the configuration's fault. A plain collector may answer as it likes: there it
+is a warning.
 """
 
 from __future__ import annotations
@@ -25,10 +30,20 @@ if TYPE_CHECKING:
     from sensor.outputs.http.message import Headers, HttpAnswer
     from sensor.outputs.lines import Lines
 
-REFUSED_STATUSES = frozenset({400, 413, 422})
-MISTAKEN_STATUSES = frozenset({*range(300, 400), 401, 403, 404, 405, 407})
-"""Those that a person has to mend."""
 OK_STATUSES = range(200, 300)
+REDIRECTIONS = range(300, 400)
+REFUSED_STATUSES = frozenset({400, 413, 422})
+CREDENTIAL_STATUSES = frozenset({401, 403, 407, 511})
+CONFIGURATION_STATUSES = frozenset(
+    {*REDIRECTIONS, 402, 404, 405, 406, 410, 411, 414, 415, 421, 426, 428, 431, 451, 501, 505}
+)
+"""Those that say something about the request's form or place, and nothing about its events."""
+
+CONTENT_STATUSES = frozenset({406, 415})
+
+HTML_MARKS = (b"<!doctype html", b"<html", b"<head", b"<body")
+HTML_LOOK = 512
+"""Bytes of an answer that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +76,33 @@ class Dialect(Protocol):
         """Return whether an answer to a poll says that the batch is safe."""
 
 
-def by_status(answer: HttpAnswer, told: str) -> Outcome:
-    """Return what the status alone says."""
+def by_status(answer: HttpAnswer, told: str, hint: str | None = None) -> Outcome:
+    """Return what the status alone says; ``hint`` is the setting that may be wrong."""
     if answer.status in OK_STATUSES:
         return Delivered()
     if answer.status in REFUSED_STATUSES:
-        return Refused(told)
-    if answer.status in MISTAKEN_STATUSES:
+        return Refused(told, hint)
+    if answer.status in CREDENTIAL_STATUSES:
         return Retry(told, answer.retry_after(), credentials=True)
+    if answer.status in CONFIGURATION_STATUSES:
+        if answer.status in REDIRECTIONS:
+            told += ". Redirections are not followed: correct url"
+        elif answer.status in CONTENT_STATUSES and hint is not None:
+            told += f". {hint}"
+        else:
+            told += ". Check url"
+        return Retry(told, answer.retry_after(), configuration=True)
     return Retry(told, answer.retry_after())
+
+
+def is_html(answer: HttpAnswer) -> bool:
+    """Return whether an answer is a page for a browser, by its type or by how it begins."""
+    kind = (answer.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind in ("text/html", "application/xhtml+xml"):
+        return bool(answer.body.strip())
+    return answer.body[:HTML_LOOK].lstrip().lower().startswith(HTML_MARKS)
+
+
+def not_a_collector(told: str) -> Retry:
+    """Return what a page of HTML means where a collector should have answered."""
+    return Retry(f"{told}. This is a web page and no collector: check url", configuration=True)

@@ -11,7 +11,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import Delivered, Rejection, Retry
-from sensor.outputs.http.dialect import OK_STATUSES, Poll, Request, by_status
+from sensor.outputs.http.dialect import (
+    OK_STATUSES,
+    Poll,
+    Request,
+    by_status,
+    is_html,
+    not_a_collector,
+)
+from sensor.schema.document import rfc3339
 from sensor.schema.text import brief
 from sensor.schema.times import rfc3339
 
@@ -27,6 +35,7 @@ DATE = "{date}"
 """In the name of an index: the event's day in UTC, as 2026.01.31."""
 DAY_LENGTH = len("2026-01-31")
 CONFLICT = 409
+HINT = "Is url the bulk API, and does the index take these documents"
 FINAL_STATUSES = frozenset({400, 413, 422})
 """Of an item: this event will never be taken. A missing index (404), a lacking right (403) or a
 write block (429, 403) concern them all, and somebody will mend them."""
@@ -65,20 +74,40 @@ class Elasticsearch:
     def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
         """Return what the items say; one that may pass later makes the batch go again."""
         if answer.status not in OK_STATUSES:
-            return by_status(answer, told)
+            return by_status(answer, told, HINT)
+        if is_html(answer):
+            return not_a_collector(told)
+        return self._of_items(batch, answer, told)
+
+    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
+        """Nothing is asked later: an answer has the last word."""
+        del poll
+        return answer.status in OK_STATUSES
+
+    def _of_items(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
+        if answer.body.strip() in (b"", b"{}"):
+            return Delivered(warning=f"{told} is accepted, but no answer of a bulk API: check url")
         try:
             found = json.loads(answer.body)
             if found["errors"] is False:
                 return Delivered()
             items = [_Item(self._operation, item) for item in found["items"]]
         except (ValueError, TypeError, KeyError, IndexError, RecursionError):
-            return Retry("the answer is not that of a bulk API: check url")
+            # Nothing is known of the events: a document API stores the whole body as one.
+            reason = f"{told}. The answer is not that of a bulk API: check url"
+            return Retry(reason, configuration=True)
         if len(items) != len(batch.lines):
             return Retry(f"the answer has {len(items)} items for {len(batch.lines)} events")
         waiting = [item for item in items if not (item.stored or item.final)]
         if waiting:
             reason = f"{len(waiting)} of {len(items)} events: {waiting[0].reason}"
-            return Retry(reason, answer.retry_after())
+            statuses = {item.status for item in waiting}
+            return Retry(
+                reason,
+                answer.retry_after(),
+                credentials=statuses <= {401, 403},
+                configuration=statuses == {404},
+            )
         return Delivered(
             tuple(
                 Rejection(line.record.sequence, item.reason)
@@ -86,11 +115,6 @@ class Elasticsearch:
                 if not item.stored
             )
         )
-
-    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
-        """Nothing is asked later: an answer has the last word."""
-        del poll
-        return answer.status in OK_STATUSES
 
 
 class _Item:
@@ -102,6 +126,7 @@ class _Item:
         if not isinstance(status, int):
             raise TypeError(status)
         exists = status == CONFLICT and operation is BulkOperation.CREATE
+        self.status = status
         self.stored = status in OK_STATUSES or exists
         self.final = status in FINAL_STATUSES
         error = told.get("error")

@@ -1,13 +1,14 @@
 """``type = "otlp"``: OpenTelemetry logs over HTTP, JSON encoding (OTLP 1.x, "OTLP/HTTP").
 
-What an answer means, by the specification:
+What an answer means, by the specification and by what receivers do:
 
-- 200 takes the batch. ``partialSuccess.rejectedLogRecords`` is a warning: which records they were
-  is not said, and the specification forbids to send them again;
+- any 2xx takes the batch: the specification has 200, Fluent Bit answers 201 and may answer 204.
+  ``partialSuccess.rejectedLogRecords`` is a warning: which records they were is not said, and the
+  specification forbids to send them again. So is a body that is no answer of OTLP; but a page of
+  HTML came from something else than a receiver;
 - 429, 502, 503 and 504 are retried, after ``Retry-After`` where it is given; so is a lost
-  connection, and an answer that is no answer of OTLP, for it tells nothing about the events;
-- 401, 403, 404, 405 and redirections are about the configuration and not about the events: they
-  are retried, seldom;
+  connection;
+- what is about credentials or configuration (``dialect.py``) is retried, seldom;
 - everything else refuses the batch, 413 as well: the engine halves it, and what does not pass even
   alone is a dead letter.
 """
@@ -34,6 +35,14 @@ from sensor.outputs.delivery import (
 from sensor.outputs.formats import otel
 from sensor.outputs.formats.reading import LineDamaged, read
 from sensor.outputs.http.client import HttpClient, HttpFailed
+from sensor.outputs.http.dialect import (
+    CONFIGURATION_STATUSES,
+    CREDENTIAL_STATUSES,
+    OK_STATUSES,
+    by_status,
+    is_html,
+    not_a_collector,
+)
 from sensor.outputs.http.message import HttpUrl
 from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - as Secret
 from sensor.outputs.registry import OutputKind
@@ -69,16 +78,7 @@ _RETRIED = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-_MISTAKEN = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
-    }
-)
-_REDIRECTIONS = range(300, 400)
+HINT = "Is url an OTLP/HTTP receiver of logs that takes JSON? Its path is usually /v1/logs"
 
 
 class Compression(StrEnum):
@@ -157,16 +157,13 @@ class OtlpTransport:
 
     def _judge(self, answer: HttpAnswer, damaged: tuple[Rejection, ...]) -> Outcome:
         said = self._client.excerpt(answer)
-        if answer.status == HTTPStatus.OK:
-            try:
-                return Delivered(damaged, _warning(answer.body))
-            except _NoAnswer:
-                return Retry(f"{said} is no answer of an OTLP receiver: check the URL")
+        if answer.status in OK_STATUSES:
+            return not_a_collector(said) if is_html(answer) else _accepted(answer, said, damaged)
         if answer.status in _RETRIED:
             return Retry(said, after=answer.retry_after())
-        if answer.status in _MISTAKEN or answer.status in _REDIRECTIONS:
-            return Retry(said, credentials=True)
-        return Refused(said)
+        if answer.status in CREDENTIAL_STATUSES | CONFIGURATION_STATUSES:
+            return by_status(answer, said, HINT)
+        return Refused(said, HINT)
 
 
 async def encoded(
@@ -185,7 +182,7 @@ async def encoded(
         try:
             put(writer.add(read(record)))
         except LineDamaged as error:
-            damaged.append(Rejection(record.sequence, str(error)))
+            damaged.append(Rejection(record.sequence, str(error), local=True))
         if number % TURN == 0:
             await asyncio.sleep(0)
     put(writer.end())
@@ -194,28 +191,24 @@ async def encoded(
     return bytes(body), tuple(damaged)
 
 
-class _NoAnswer(Exception):
-    """What came with a 200 is no ExportLogsServiceResponse."""
+def _accepted(answer: HttpAnswer, said: str, damaged: tuple[Rejection, ...]) -> Delivered:
+    """Return a delivery, with what the receiver says of records that it did not take.
 
-
-def _warning(body: bytes) -> str | None:
-    """Return what a receiver says of records that it did not take, or of the batch as a whole.
-
-    An empty body is an empty message. Raises _NoAnswer.
+    An empty body is an empty ExportLogsServiceResponse.
     """
-    if not body.strip():
-        return None
+    if not answer.body.strip():
+        return Delivered(damaged)
     try:
-        told = json.loads(body)
+        told = json.loads(answer.body)
         partial = told.get("partialSuccess") or {}
         # A 64-bit integer: a string in JSON, though not every receiver knows that.
         rejected = int(partial.get("rejectedLogRecords") or 0)
         complaint = visible(str(partial.get("errorMessage") or ""))[:COMPLAINT_LIMIT]
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _NoAnswer from error
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return Delivered(damaged, f"{said} is accepted, but no answer of OTLP: check url")
     if rejected > 0:
-        return f"the collector rejected {rejected} records: {complaint or 'no reason given'}"
-    return complaint or None
+        complaint = f"the collector rejected {rejected} records: {complaint or 'no reason given'}"
+    return Delivered(damaged, complaint or None)
 
 
 def _make(settings: OtlpSettings, _form: Format, surroundings: Surroundings) -> OtlpTransport:

@@ -14,7 +14,7 @@ from sensor.errors import ConfigError
 from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Retry
 from sensor.outputs.http import elasticsearch, splunk
 from sensor.outputs.http.client import HttpClient, HttpFailed
-from sensor.outputs.http.dialect import Poll, Request, by_status
+from sensor.outputs.http.dialect import Poll, Request, by_status, is_html
 from sensor.outputs.http.elasticsearch import Elasticsearch
 from sensor.outputs.http.message import HttpUrl
 from sensor.outputs.http.settings import Body, HttpSettings, Preset
@@ -29,11 +29,24 @@ if TYPE_CHECKING:
     from sensor.outputs.lines import Lines
     from sensor.outputs.registry import Surroundings
 
+LINES_TYPE = "application/x-ndjson"
 POLL_FIRST_SECONDS, POLL_MOST_SECONDS = 0.5, 5.0
 """Waits between two questions whether a batch is indexed."""
 CONFIRM_SECONDS = 120.0
 """How long that may take."""
 GZIP_LEVEL = 6
+
+_HINTS = {
+    Body.LINES: (
+        f'The body is {LINES_TYPE}. Receivers that take one JSON document need body = "array" '
+        "(Fluent Bit's http input is one); a few do not take gzip = true"
+    ),
+    Body.ARRAY: (
+        'The body is one JSON array. Receivers that take a line an event need body = "lines"; '
+        "a few do not take gzip = true"
+    ),
+}
+"""What to look at when a plain collector refuses everything."""
 
 
 class Plain:
@@ -43,6 +56,7 @@ class Plain:
         self._content_type = content_type
         self._target = target
         self._body = body
+        self._hint = _HINTS[body]
 
     def request(self, batch: Lines) -> Request:
         """Return the batch; its id is in a header, by which a server may tell a repetition."""
@@ -54,9 +68,12 @@ class Plain:
         return Request(body, headers, self._target)
 
     def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
-        """Return what the status says."""
+        """Return what the status says; a plain collector may answer with whatever it likes."""
         del batch
-        return by_status(answer, told)
+        outcome = by_status(answer, told, self._hint)
+        if isinstance(outcome, Delivered) and is_html(answer):
+            return Delivered(warning=f"{told}. The answer is a web page: check url")
+        return outcome
 
     def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
         """Nothing is asked later: an answer has the last word."""
@@ -157,7 +174,7 @@ def _make(settings: HttpSettings, form: Format, surroundings: Surroundings) -> H
 def _content_type(body: Body, form: Format) -> str:
     if body is Body.ARRAY:
         return "application/json"
-    return form.content_type if form.document is None else "application/x-ndjson"
+    return form.content_type if form.document is None else LINES_TYPE
 
 
 def _target(url: HttpUrl, path: str) -> str:

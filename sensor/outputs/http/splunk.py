@@ -11,8 +11,15 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from sensor.outputs.delivery import Retry
-from sensor.outputs.http.dialect import OK_STATUSES, Poll, Request, by_status
+from sensor.outputs.delivery import Delivered, Retry
+from sensor.outputs.http.dialect import (
+    OK_STATUSES,
+    Poll,
+    Request,
+    by_status,
+    is_html,
+    not_a_collector,
+)
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Outcome
@@ -23,8 +30,11 @@ EVENT_PATH = "/services/collector/event"
 ACK_NAME = "ack"
 NS_PER_SECOND = 1_000_000_000
 
-CODES_OF_CONFIGURATION = frozenset({1, 2, 3, 4, 7, 10, 11})
-"""Token disabled, missing, malformed or unknown; a wrong index; a channel missing or malformed."""
+TOKEN_CODES = frozenset({1, 2, 3, 4})
+"""Token disabled, missing, malformed or unknown."""
+CONFIGURATION_CODES = frozenset({7, 10, 11, 14})
+"""A wrong index; a channel missing or malformed; acknowledgement is disabled."""
+HINT = "Is url the HTTP event collector, and not its raw endpoint or the web interface"
 
 
 class Splunk:
@@ -55,20 +65,21 @@ class Splunk:
     def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome | Poll:
         """Return what an answer means: the codes are in Splunk's manual of the collector."""
         del batch
-        code = _number(answer.body, "code")
-        if answer.status not in OK_STATUSES and code in CODES_OF_CONFIGURATION:
-            return Retry(told, answer.retry_after(), credentials=True)
-        outcome = by_status(answer, told)
-        if self._channel is None or answer.status not in OK_STATUSES:
-            return outcome
+        if answer.status not in OK_STATUSES:
+            return _refusal(answer, told)
+        if is_html(answer):
+            return not_a_collector(told)
+        return Delivered() if self._channel is None else self._poll(answer, self._channel)
+
+    def _poll(self, answer: HttpAnswer, channel: str) -> Outcome | Poll:
         ack = _number(answer.body, "ackId")
         if ack is None:
-            return Retry("no ackId: indexer acknowledgement is off for this token")
+            reason = "no ackId: indexer acknowledgement is off for this token"
+            return Retry(f"{reason}. Enable it, or set acknowledge = false", configuration=True)
         path = self._target.partition("?")[0].rstrip("/").rpartition("/")[0]
         body = json.dumps({"acks": [ack]}).encode()
         headers = (("Content-Type", "application/json"), *self._named())
-        target = f"{path}/{ACK_NAME}?channel={self._channel}"
-        return Poll(Request(body, headers, target), ack)
+        return Poll(Request(body, headers, f"{path}/{ACK_NAME}?channel={channel}"), ack)
 
     def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
         """Return whether the events of a poll are indexed."""
@@ -84,6 +95,15 @@ class Splunk:
         event = json.dumps(line.text.decode()).encode() if self._is_text else line.text
         seconds, rest = divmod(max(line.record.wall, 0), NS_PER_SECOND)
         return b'{"time": %d.%09d, %b, "event": %b}' % (seconds, rest, self._meta, event)
+
+
+def _refusal(answer: HttpAnswer, told: str) -> Outcome:
+    code = _number(answer.body, "code")
+    if code in TOKEN_CODES:
+        return Retry(told, answer.retry_after(), credentials=True)
+    if code in CONFIGURATION_CODES:
+        return Retry(told, answer.retry_after(), configuration=True)
+    return by_status(answer, told, HINT)
 
 
 def _object(body: bytes) -> dict[str, object]:

@@ -88,7 +88,7 @@ class KafkaTransport:
         except KafkaException as error:
             # A setting that librdkafka does not take, or a file that it cannot use.
             await self.close()
-            return Retry(brief(error.args[0].str()), credentials=True)
+            return Retry(brief(error.args[0].str()), configuration=True)
         outcome = _outcome(failed, producer.problem)
         self._well = isinstance(outcome, Delivered)
         if any(error.fatal() or error.code() in TIMED_OUT_CODES for _, error in failed):

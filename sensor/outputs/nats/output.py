@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import ConfigError
@@ -49,6 +50,16 @@ TOO_LARGE = 10054
 
 Ack = Delivered | Retry | str
 """Of one event: stored, to be sent again, or the reason for which it never will be stored."""
+
+
+class _NoServer(Exception):
+    """No server let us in. ``retry`` has the reason of each."""
+
+    def __init__(self, failures: list[Retry]) -> None:
+        super().__init__()
+        reason = "; ".join(failure.reason for failure in failures)
+        strangers = sum(failure.credentials for failure in failures)
+        self.retry = Retry(reason, credentials=strangers == len(failures), distrusted=strangers)
 
 
 class NatsTransport:
@@ -89,6 +100,8 @@ class NatsTransport:
                 return lines.outcome_of(_outcome(lines, await asyncio.gather(*futures)))
         except TlsUnusable as error:
             return Retry(str(error), credentials=True)
+        except _NoServer as error:
+            return error.retry
         except TimeoutError:
             await self._drop()
             return Retry(f"no acknowledgement within {ACK_SECONDS:g} s")
@@ -131,10 +144,10 @@ class NatsTransport:
             future.set_result(_ack(reply.headers, reply.data))
 
     async def _connected(self) -> Client:
-        """Return the connected client. Raises TlsUnusable, and whatever :meth:`_failure` takes."""
+        """Return the connected client. Raises TlsUnusable, and _NoServer with what each said."""
         if self._client is not None and self._client.is_connected:
             return self._client
-        failed: Exception = OSError("no server answers")
+        failures: list[Retry] = []
         for address in self._settings.addresses:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
@@ -142,12 +155,13 @@ class NatsTransport:
                     found = await LOOKUPS.addresses(address.host, address.port)
                     return await self._connect(address, Address(found[0], address.port))
             except TimeoutError:
-                failed = self._blamed(OSError(f"{address} does not answer"))
+                failed = self._failure(self._blamed(OSError("does not answer")))
             except TlsUnusable:
                 raise
             except Exception as error:  # noqa: BLE001 - see _failure
-                failed = self._blamed(error)
-        raise failed
+                failed = self._failure(self._blamed(error))
+            failures.append(replace(failed, reason=f"{address}: {failed.reason}"))
+        raise _NoServer(failures)
 
     async def _connect(self, named: Address, numeric: Address) -> Client:
         """Connect to one server, whose certificate has to be for its name."""
@@ -237,7 +251,8 @@ def _outcome(batch: Lines, acks: list[Ack]) -> Outcome:
 def _ack(headers: dict[str, str] | None, data: bytes) -> Ack:
     """Return what a reply says: ADR-13 of NATS, ``PubAck`` or an error."""
     if headers is not None and headers.get("Status") == NO_RESPONDERS:
-        return Retry("no stream takes the subject: create one, or correct subject")
+        reason = "no stream takes the subject: create one, or correct subject"
+        return Retry(reason, configuration=True)
     try:
         reply = json.loads(data)
         error = reply.get("error")

@@ -111,7 +111,7 @@ async def dial(
     except BaseException as error:
         if stream is not None:
             stream.close()
-            _explain_silence(error, str(address))
+            _explain_silence(error, str(address), seconds)
         _explain(error, str(address), seconds)
         raise
     return stream
@@ -147,10 +147,16 @@ async def dial_unix(path: Path, seconds: float = CONNECT_SECONDS) -> Stream:
         raise
 
 
-def _explain_silence(error: BaseException, peer: str) -> None:
-    """Raise Unreachable for a server that is there and has no word of TLS to say."""
-    if isinstance(error, ConnectionError | TimeoutError):
-        problem = f"{peer} does not answer our TLS: does it speak TLS on this port?"
+def _explain_silence(error: BaseException, peer: str, seconds: float) -> None:
+    """Raise Unreachable for a server that accepts the connection and does not finish TLS."""
+    if isinstance(error, ConnectionError):
+        problem = f"{peer} ends the connection instead of TLS: does it speak TLS on this port?"
+        raise Unreachable(problem) from error
+    if isinstance(error, TimeoutError):
+        problem = (
+            f"{peer}: no TLS handshake within {seconds:g} s: "
+            "it does not speak TLS on this port, or is overloaded"
+        )
         raise Unreachable(problem) from error
 
 

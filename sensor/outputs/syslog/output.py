@@ -140,7 +140,7 @@ class SyslogTransport:
                 try:
                     await channel.send(content)
                 except TooLong as error:
-                    rejected.append(Rejection(sequence, str(error)))
+                    rejected.append(Rejection(sequence, str(error), local=True))
                 else:
                     sent.append(content)
             if self._settings.over is Over.UNIX:
@@ -162,11 +162,11 @@ class SyslogTransport:
             try:
                 content = message(self._header, record, line.text)
             except Unreadable as error:
-                rejected.append(Rejection(record.sequence, str(error)))
+                rejected.append(Rejection(record.sequence, str(error), local=True))
                 continue
             if len(content) > limit:
                 reason = f"a message of {len(content)} bytes, more than the {limit} of max_bytes"
-                rejected.append(Rejection(record.sequence, reason))
+                rejected.append(Rejection(record.sequence, reason, local=True))
                 continue
             yield record.sequence, content
 

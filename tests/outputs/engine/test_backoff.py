@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sensor.outputs.delivery import Retry
 from sensor.outputs.engine.backoff import (
     ASKED_MOST,
-    CREDENTIALS_FIRST,
-    CREDENTIALS_LAST,
     LAST,
     LEAST,
+    MENDING_FIRST,
+    MENDING_LAST,
     Backoff,
 )
 
@@ -35,9 +35,9 @@ def test_a_node_waits_anything_below_the_limit() -> None:
 
 def test_wrong_credentials_wait_long() -> None:
     wrong = Retry("wrong key", credentials=True)
-    assert Backoff(lambda: 0.0).failed(wrong) == CREDENTIALS_FIRST / 2
+    assert Backoff(lambda: 0.0).failed(wrong) == MENDING_FIRST / 2
     backoff = Backoff(lambda: 1.0)
-    assert [backoff.failed(wrong) for _ in range(9)][-1] == CREDENTIALS_LAST
+    assert [backoff.failed(wrong) for _ in range(9)][-1] == MENDING_LAST
 
 
 @given(
@@ -53,6 +53,6 @@ def test_every_wait_is_bounded_whatever_a_collector_asks(
     for _ in range(failures):
         backoff.failed(DOWN)
     wait = backoff.failed(Retry("429", after=asked, credentials=credentials))
-    assert LEAST <= wait <= max(ASKED_MOST, LAST, CREDENTIALS_LAST)
+    assert LEAST <= wait <= max(ASKED_MOST, LAST, MENDING_LAST)
     if asked is not None and not math.isnan(asked):
         assert wait >= min(asked, ASKED_MOST)

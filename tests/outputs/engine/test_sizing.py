@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sensor.outputs.engine.sizing import REFUSED_IN_A_ROW, SMALL_BATCHES, Sizing
+from sensor.outputs.engine.sizing import SMALL_BATCHES, Sizing
 
 
 def test_a_size_that_was_refused_is_halved_and_comes_back_slowly() -> None:
@@ -10,11 +10,11 @@ def test_a_size_that_was_refused_is_halved_and_comes_back_slowly() -> None:
     sizing.halved(500)
     assert sizing.records == 250
     for _ in range(SMALL_BATCHES - 1):
-        sizing.answered(250, 0)
+        sizing.accepted()
     assert sizing.records == 250
-    sizing.answered(250, 0)
+    sizing.accepted()
     assert sizing.records == 500
-    sizing.answered(500, 0)
+    sizing.accepted()
     assert sizing.records == 500
 
 
@@ -26,12 +26,3 @@ def test_one_record_that_was_refused_is_no_matter_of_size() -> None:
     assert sizing.records == 1
     sizing.poisoned()
     assert sizing.records == 500
-
-
-def test_refusals_in_a_row_are_hopeless_until_something_is_taken() -> None:
-    sizing = Sizing(500)
-    seen = []
-    for taken, rejected in ((0, REFUSED_IN_A_ROW), (0, 1), (1, 400), (0, 1)):
-        sizing.answered(taken, rejected)
-        seen.append(sizing.hopeless)
-    assert seen == [False, True, False, False]

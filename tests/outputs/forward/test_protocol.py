@@ -165,10 +165,29 @@ def test_only_a_greeting_begins_a_handshake(greeting: bytes) -> None:
     assert broken(protocol(), greeting).credentials
 
 
-def test_a_server_that_asks_for_a_user_or_a_key_that_is_not_configured_is_told_so() -> None:
-    error = broken(protocol(Credentials("sensor", "key")), helo())
-    assert "asks for a user" in error.reason
+@pytest.mark.parametrize("auth", [b"", AUTH, None], ids=["fluentd", "fluent-bit", "nil"])
+def test_a_salt_does_not_ask_for_a_user(auth: bytes | None) -> None:
+    """Fluent Bit sends a salt whether it has users or not; only its PONG decides."""
+    made = protocol(Credentials("sensor", "key"))
+    greeting = packed(["HELO", {"nonce": NONCE, "auth": auth, "keepalive": True}])
+    (ping,) = made.receive(greeting)
+    assert isinstance(ping, Send)
+    told = msgpack.unpackb(ping.data)
+    assert told[3] == digest(SALT.encode(), b"sensor", NONCE, b"key")
+    assert told[4:] == ["", digest(auth) if auth else ""]
+    assert list(made.receive(pong())) == [Established()]
+
+
+def test_a_refusal_names_the_user_that_may_be_missing() -> None:
+    made = protocol(Credentials("sensor", "key"))
+    list(made.receive(helo()))
+    error = broken(made, packed(["PONG", False, "username/password mismatch", "", ""]))
+    assert error.reason.startswith("the server refuses us: username/password mismatch")
+    assert "none is configured" in error.reason
     assert error.credentials
+
+
+def test_a_server_that_asks_for_a_key_that_is_not_configured_is_reported() -> None:
     error = broken(protocol(None), helo())
     assert "asks for a shared key" in error.reason
     assert error.credentials

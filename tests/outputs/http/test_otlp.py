@@ -25,7 +25,7 @@ from sensor.outputs.delivery import (
 )
 from sensor.outputs.http.client import HttpClient
 from sensor.outputs.http.message import HttpUrl
-from sensor.outputs.http.otlp import Compression, OtlpSettings, OtlpTransport
+from sensor.outputs.http.otlp import HINT, Compression, OtlpSettings, OtlpTransport
 from sensor.outputs.network.tls import TlsSettings
 from sensor.settings.secret import Secret
 from tests.outputs.batches import batch_of, golden_records, starts
@@ -36,6 +36,7 @@ from tests.outputs.lane_world import Collector, World
 from tests.outputs.rotel import Rotel, rotel
 from tests.outputs.sample_events import HOST
 
+NO_ANSWER = " is accepted, but no answer of OTLP: check url"
 RECORDS_TAKEN = golden_records()[:20]
 
 
@@ -147,16 +148,23 @@ def talk(
             Answer(200, b'{"partialSuccess":{"errorMessage":"deprecated"}}'),
             Delivered(warning="deprecated"),
         ),
+        (Answer(201, b""), Delivered()),
+        (Answer(202, b"queued"), Delivered(warning=f"HTTP 202: queued{NO_ANSWER}")),
+        (Answer(204, b""), Delivered()),
+        (
+            Answer(201, b'{"partialSuccess":{"rejectedLogRecords":"1"}}'),
+            Delivered(warning="the collector rejected 1 records: no reason given"),
+        ),
         (
             Answer(200, b"<html>Log in first</html>"),
             Retry(
-                "HTTP 200: <html>Log in first</html> is no answer of an OTLP receiver: "
-                "check the URL"
+                "HTTP 200: Log in first. This is a web page and no collector: check url",
+                configuration=True,
             ),
         ),
         (
             Answer(200, b"[" * 50_000),
-            Retry(f"HTTP 200: {'[' * 200}… is no answer of an OTLP receiver: check the URL"),
+            Delivered(warning=f"HTTP 200: {'[' * 200}…{NO_ANSWER}"),
         ),
         (Answer(429, b"", (("Retry-After", "7"),)), Retry("HTTP 429", after=7)),
         (Answer(503, b"busy"), Retry("HTTP 503: busy")),
@@ -167,8 +175,18 @@ def talk(
         (Answer(413, b"too large"), Refused("HTTP 413: too large")),
         (Answer(400, b'{"message":"bad"}'), Refused('HTTP 400: {"message":"bad"}')),
         (Answer(500, b""), Refused("HTTP 500")),
-        (Answer(404, b"not found"), Retry("HTTP 404: not found", credentials=True)),
-        (Answer(302, b"", (("Location", "/x"),)), Retry("HTTP 302", credentials=True)),
+        (
+            Answer(404, b"not found"),
+            Retry("HTTP 404: not found. Check url", configuration=True),
+        ),
+        (
+            Answer(415, b"protobuf only"),
+            Retry(f"HTTP 415: protobuf only. {HINT}", configuration=True),
+        ),
+        (
+            Answer(302, b"", (("Location", "/x"),)),
+            Retry("HTTP 302 to /x. Redirections are not followed: correct url", configuration=True),
+        ),
     ],
 )
 def test_each_answer_has_its_outcome(answer: Answer, outcome: Outcome) -> None:
@@ -177,6 +195,14 @@ def test_each_answer_has_its_outcome(answer: Answer, outcome: Outcome) -> None:
         assert len(fake.received) == 1
 
     talk(scenario, answer)
+
+
+def test_informational_answers_before_the_real_one_mean_nothing() -> None:
+    async def scenario(transport: OtlpTransport, _: FakeHttp) -> None:
+        for _ in range(2):
+            assert await transport.deliver(batch_of(RECORDS_TAKEN)) == Delivered()
+
+    talk(scenario, Answer(201, b"", before=(100, 102, 103)))
 
 
 def test_a_date_of_retry_after_is_honoured() -> None:
@@ -230,7 +256,7 @@ def test_lines_that_are_no_events_are_rejected_and_the_rest_is_sent() -> None:
         assert [one.sequence for one in outcome.rejected] == [3]
         assert len(fake.received) == 1
         nothing = await transport.deliver(batch_of([broken]))
-        assert nothing == Delivered((Rejection(3, outcome.rejected[0].reason),))
+        assert nothing == Delivered((Rejection(3, outcome.rejected[0].reason, local=True),))
         assert len(fake.received) == 1
 
     talk(scenario)

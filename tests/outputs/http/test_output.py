@@ -113,8 +113,16 @@ def test_user_and_password_are_basic_authorization() -> None:
         (Answer(429, b"", (("Retry-After", "7"),)), Retry("HTTP 429", 7.0)),
         (Answer(503, b"", (("Retry-After", "9"),)), Retry("HTTP 503", 9.0)),
         (Answer(500, b""), Retry("HTTP 500")),
-        (Answer(404, b""), Retry("HTTP 404", credentials=True)),
-        (Answer(302, b""), Retry("HTTP 302", credentials=True)),
+        (Answer(404, b""), Retry("HTTP 404. Check url", configuration=True)),
+        (
+            Answer(302, b"", (("Location", "/login?token=x"),)),
+            Retry(
+                "HTTP 302 to /login. Redirections are not followed: correct url",
+                configuration=True,
+            ),
+        ),
+        (Answer(511, b""), Retry("HTTP 511", credentials=True)),
+        (Answer(408, b""), Retry("HTTP 408")),
         (Answer(401, b"who?"), Retry("HTTP 401: who?", credentials=True)),
         (Answer(403, TOKEN.encode()), Retry("HTTP 403: ***", credentials=True)),
     ],
@@ -129,7 +137,58 @@ def test_a_status_says_what_becomes_of_the_batch(
     assert delivered(answer, keys=keys)[0] == outcome
 
 
-@pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.GARBAGE, Fault.CUT, Fault.ENDLESS])
+@pytest.mark.parametrize("preset", list(Preset))
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 204, 206, 299])
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["empty", "object"])
+def test_every_2xx_delivers_for_every_preset(preset: Preset, status: int, body: bytes) -> None:
+    keys: dict[str, Any] = {"preset": preset}
+    if preset is Preset.ELASTICSEARCH:
+        keys["index"] = "castoff"
+    outcome, received = delivered(Answer(status, b"" if status == 204 else body), keys=keys)
+    assert isinstance(outcome, Delivered)
+    assert not outcome.rejected
+    assert len(received) == 1
+
+
+PAGE = Answer(
+    200, b"<!DOCTYPE html>\n<html><title>Sign in</title></html>", (("Content-Type", "text/html"),)
+)
+
+
+@pytest.mark.parametrize("preset", [Preset.SPLUNK_HEC, Preset.ELASTICSEARCH])
+def test_a_web_page_is_no_collector(preset: Preset) -> None:
+    keys: dict[str, Any] = {"preset": preset}
+    if preset is Preset.ELASTICSEARCH:
+        keys["index"] = "castoff"
+    outcome, _ = delivered(PAGE, keys=keys)
+    assert isinstance(outcome, Retry)
+    assert outcome.configuration
+    assert "Sign in. This is a web page and no collector: check url" in outcome.reason
+
+
+def test_a_plain_collector_may_answer_with_a_page_and_the_status_says_so() -> None:
+    outcome, _ = delivered(PAGE)
+    assert isinstance(outcome, Delivered)
+    assert outcome.warning is not None
+    assert "check url" in outcome.warning
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"), [(Body.LINES, 'body = "array"'), (Body.ARRAY, 'body = "lines"')]
+)
+def test_a_refused_content_type_comes_with_the_setting_to_try(body: Body, hint: str) -> None:
+    outcome, _ = delivered(Answer(400, b"error: invalid 'Content-Type'"), keys={"body": body})
+    assert isinstance(outcome, Refused)
+    assert hint in (outcome.hint or "")
+    outcome, _ = delivered(Answer(415, b""), keys={"body": body})
+    assert isinstance(outcome, Retry)
+    assert outcome.configuration
+    assert hint in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.CLOSE, Fault.GARBAGE, Fault.CUT, Fault.ENDLESS, Fault.HINTS]
+)
 def test_a_collector_that_does_not_answer_is_retried(fault: Fault) -> None:
     assert isinstance(delivered(fault)[0], Retry)
 
@@ -188,11 +247,15 @@ class TestSplunk:
         _, (received,) = delivered(Answer(200), keys=self.KEYS, form=TEXT)
         assert json.loads(received.text.splitlines()[0])["event"] == f"CEF:0|{RECORDS[0].id}"
 
-    @pytest.mark.parametrize("code", [1, 4, 7, 10])
-    def test_codes_of_a_wrong_configuration_cost_no_event(self, code: int) -> None:
+    @pytest.mark.parametrize(
+        ("code", "credentials"), [(1, True), (4, True), (7, False), (10, False)]
+    )
+    def test_codes_of_a_wrong_configuration_cost_no_event(
+        self, code: int, *, credentials: bool
+    ) -> None:
         outcome, _ = delivered(Answer(400, b'{"code":%d}' % code), keys=self.KEYS)
         assert isinstance(outcome, Retry)
-        assert outcome.credentials
+        assert (outcome.credentials, outcome.configuration) == (credentials, not credentials)
 
     def test_a_malformed_event_is_refused(self) -> None:
         body = b'{"text":"Invalid data format","code":6,"invalid-event-number":1}'
@@ -277,11 +340,20 @@ class TestElasticsearch:
         outcome, _ = delivered(answer, keys=self.KEYS)
         assert outcome == Delivered((Rejection(2, "400 t: no such\\x1b[2J field"),))
 
-    @pytest.mark.parametrize("status", [429, 503, 404, 403])
-    def test_one_that_may_be_stored_later_makes_all_go_again(self, status: int) -> None:
+    @pytest.mark.parametrize(
+        ("status", "credentials", "configuration"),
+        [(429, False, False), (503, False, False), (404, False, True), (403, True, False)],
+    )
+    def test_one_that_may_be_stored_later_makes_all_go_again(
+        self, status: int, *, credentials: bool, configuration: bool
+    ) -> None:
         answer = bulk((201, None), (400, "never"), (status, "later"))
         outcome, _ = delivered(answer, keys=self.KEYS)
-        assert outcome == Retry(f"1 of 3 events: {status} t: later")
+        assert outcome == Retry(
+            f"1 of 3 events: {status} t: later",
+            credentials=credentials,
+            configuration=configuration,
+        )
 
     def test_index_replaces_and_a_conflict_is_no_success(self) -> None:
         keys = {**self.KEYS, "operation": BulkOperation.INDEX}
@@ -292,11 +364,19 @@ class TestElasticsearch:
 
     @pytest.mark.parametrize(
         "body",
-        [b"", b"<html>", b"[]", b"{}", b'{"errors":true}', b'{"errors":true,"items":[[]]}'],
+        [
+            b"[]",
+            b'"stored"',
+            b'{"_index":"castoff","result":"created"}',
+            b'{"errors":true}',
+            b'{"errors":true,"items":[[]]}',
+        ],
     )
-    def test_what_is_no_bulk_api_is_told(self, body: bytes) -> None:
-        outcome, _ = delivered(Answer(200, body), keys=self.KEYS)
-        assert outcome == Retry("the answer is not that of a bulk API: check url")
+    def test_a_success_that_says_nothing_of_the_events_is_the_urls_fault(self, body: bytes) -> None:
+        outcome, _ = delivered(Answer(201, body), keys=self.KEYS)
+        assert isinstance(outcome, Retry)
+        assert outcome.configuration
+        assert outcome.reason.endswith("The answer is not that of a bulk API: check url")
 
     def test_an_answer_about_other_events_is_not_believed(self) -> None:
         outcome, _ = delivered(bulk((201, None), (400, "x")), keys=self.KEYS)

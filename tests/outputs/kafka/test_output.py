@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Any) -> None:  # noqa: AN
     tls = TlsSettings(ca=tmp_path / "none.pem")
     outcome = delivered(transport_to("127.0.0.1:1", tls=tls), starts(1, 1))
     assert isinstance(outcome, Retry)
-    assert outcome.credentials
+    assert outcome.configuration
     assert "ssl.ca.location" in outcome.reason
 
 

@@ -122,7 +122,7 @@ def test_a_lookup_that_hangs_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_server_that_never_shakes_hands_has_an_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = Address("127.0.0.1", listener.getsockname()[1])
-        assert "does it speak TLS" in reason_of(address, TlsSettings(), seconds=0.2)
+        assert "no TLS handshake within 0.2 s" in reason_of(address, TlsSettings(), seconds=0.2)
 
 
 @pytest.mark.parametrize(
