@@ -19,7 +19,6 @@ from sensor.outputs.http.dialect import (
     is_html,
     not_a_collector,
 )
-from sensor.schema.document import rfc3339
 from sensor.schema.text import brief
 from sensor.schema.times import rfc3339
 

@@ -198,9 +198,10 @@ def test_each_answer_has_its_outcome(answer: Answer, outcome: Outcome) -> None:
 
 
 def test_informational_answers_before_the_real_one_mean_nothing() -> None:
-    async def scenario(transport: OtlpTransport, _: FakeHttp) -> None:
+    async def scenario(transport: OtlpTransport, fake: FakeHttp) -> None:
         for _ in range(2):
             assert await transport.deliver(batch_of(RECORDS_TAKEN)) == Delivered()
+        assert fake.connections == 1
 
     talk(scenario, Answer(201, b"", before=(100, 102, 103)))
 
