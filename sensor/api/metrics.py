@@ -105,7 +105,7 @@ _DELIVERY_COUNTERS = (
     ("delivered_batches", "batches", "Batches that the collector acknowledged."),
     ("retried_batches", "retries", "Attempts of which nothing is known."),
     ("refused_batches", "refused", "Batches that were refused and halved."),
-    ("dead_events", "dead", "Events that the collector refused for good."),
+    ("dead_events", "dead", "Events that the collector refused and that are not sent again."),
     ("credentials_failures", "credentials", "Servers that did not know us, at each attempt."),
     ("configuration_failures", "configuration", "Attempts that failed for a wrong setting."),
     ("warnings", "warnings", "Complaints about delivered batches."),
