@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import __version__, clock
-from sensor.agent import startup_scan, status
+from sensor.agent import policy_files, startup_scan, status
 from sensor.agent.delivery import Shipping, ShippingSettings
 from sensor.agent.descriptions import Describing
+from sensor.agent.judging import Judging
 from sensor.agent.lock import hold_node
 from sensor.agent.node_view import NodeView
 from sensor.agent.persistence import Keeper
@@ -116,6 +117,8 @@ class AgentSettings:
     realtime: bool = True
     """Whether the loop's thread may have a real-time policy, within its budget."""
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
+    policy_dir: Path = policy_files.DIRECTORY
+    """Where policy and changes are."""
 
 
 def parsers(cgroup_patterns: Sequence[str] = ()) -> Parsers:
@@ -160,6 +163,7 @@ class Agent:
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
         self._keeper: Keeper | None = None
         self._describing: Describing | None = None
+        self._judging: Judging | None = None
         self.real_time = RealTime()
         self._losses_until = self.started
         self._loop = asyncio.get_running_loop()
@@ -213,17 +217,7 @@ class Agent:
             self._loop.set_default_executor(
                 ThreadPoolExecutor(thread_name_prefix="aside", initializer=priority.raise_own)
             )
-            self._keeper = self.feeding.keeper = Keeper(
-                self.settings.state_dir,
-                StoreSettings(
-                    sync=self.settings.store_sync,
-                    max_bytes=self.settings.store_max_mib << 20,
-                    max_age=self.settings.store_max_age_days * _SECONDS_PER_DAY,
-                    dead_letters=self.settings.shipping.dead_letters,
-                ),
-                self.host.boot_id,
-                self.feeding.feed,
-            )
+            self._keeper = self._open_store()
             stack.callback(self._keeper.close)
             self._shipping.open(self._keeper)
             stack.push_async_callback(self._shipping.close)
@@ -250,6 +244,7 @@ class Agent:
                 ),
                 log=StoreLog(self._keeper.store, self._keeper.reader),
                 deliveries=self._shipping,
+                judgement=self._judging,
                 group=self.settings.socket_group,
                 resources={"/v1/coverage": lambda query: status.coverage(self, query)},
             )
@@ -296,6 +291,27 @@ class Agent:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._finish(self._keeper, self._describing, drain)
 
+    def _open_store(self) -> Keeper:
+        """Open the store and the judge, who keeps in it what it remembers."""
+        keeper = self.feeding.keeper = Keeper(
+            self.settings.state_dir,
+            StoreSettings(
+                sync=self.settings.store_sync,
+                max_bytes=self.settings.store_max_mib << 20,
+                max_age=self.settings.store_max_age_days * _SECONDS_PER_DAY,
+                dead_letters=self.settings.shipping.dead_letters,
+            ),
+            self.host.boot_id,
+            self.feeding.feed,
+        )
+        self._judging = self.feeding.judging = Judging(
+            self.settings.policy_dir,
+            self.settings.state_dir,
+            keeper.store.keep_judged,
+            self.feeding.feed,
+        )
+        return keeper
+
     def on_output_loss(self, lines: int) -> None:
         """Note that an output lost ``lines`` events of a reader that is too slow."""
         now = clock.boottime()
@@ -338,6 +354,8 @@ class Agent:
                 self.stop()
             else:
                 reloader.request()
+                if self._judging is not None:
+                    self._judging.reload()
 
         self._loop.add_signal_handler(signal.SIGHUP, on_hangup)
         if self._hung_up:
@@ -361,6 +379,8 @@ class Agent:
         self.probes_surviving = loaded_at < self.started
         first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
         self.feeding.feed(first)
+        if self._judging is not None:
+            self._judging.start(keeper.store.judged)
 
     # ----------------------------------------------------------------- tasks
 
@@ -392,6 +412,8 @@ class Agent:
                 observations.append(Heartbeat(clock.boottime()))
             if observations:
                 self.feeding.feed(observations)
+            if self._judging is not None:
+                self._judging.tick()
             due = self._loop.time() - noted >= CHECKPOINT
             if due:
                 noted = self._loop.time()

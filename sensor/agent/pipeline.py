@@ -1,8 +1,8 @@
 """Feed the core, and hand on what comes out: events and requests.
 
     observations ─▶ Correlator ─ each event ─▶ sinks, at once
-                        │
-                        ├── events ─▶ Keeper: appended
+                        │                  (each start with the judge's verdict)
+                        ├── events ─▶ Keeper: appended, then what the judge remembers
                         ├── requests ─▶ Describing
                         └── on the beat: what changed is noted, the kernel's records are released
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.agent.descriptions import Describing
+    from sensor.agent.judging import Judging
     from sensor.agent.persistence import Keeper
     from sensor.correlate.core import Parsers
     from sensor.model.events import Event
@@ -60,6 +61,7 @@ class Feeding:
         self.describing: Describing | None = None
         self.keeper: Keeper | None = None
         self.source: KernelSource | None = None
+        self.judging: Judging | None = None
         self._lines: list[bytes] = []
         """Of the events of the batch that is being fed."""
         self._marked: ReadUpTo | None = None
@@ -90,6 +92,8 @@ class Feeding:
 
     def _tell(self, event: Event) -> None:
         """Hand an event on; the first of a batch at once, the others together at its end."""
+        if self.judging is not None:
+            event = self.judging.judge(event)
         line = document.encode_line(event)
         for sink in self.sinks:
             sink.take(event, line, more=bool(self._lines))
@@ -100,6 +104,8 @@ class Feeding:
         """Store the events of a batch; what else is known of it is noted a little later."""
         if events:
             keeper.keep(events, lines)
+            if self.judging is not None:
+                self.judging.settle()
         if len(events) > 1 and not self.core.waiting():
             # Of a backlog: on the beat the next ones would be waiting.
             self.settle()

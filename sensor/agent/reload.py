@@ -31,6 +31,7 @@ KEYS = {
     "host_root": "identity.host_root",
     "log_level": "agent.log_level",
     "pin_root": "the place of the pins",
+    "policy_dir": "the directory of the policy",
     "realtime": "agent.realtime",
     "requests": "sources.requests",
     "run_dir": "agent.run_dir",

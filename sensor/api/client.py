@@ -96,25 +96,26 @@ class AgentClient:
             raise self._strange(f"{target} is not a document")
         return answer
 
-    def post(self, target: str) -> dict[str, Any]:
-        """Send a command to the agent, with POST, and return its answer."""
+    def post(self, target: str, body: object = None) -> dict[str, Any]:
+        """Send a command with POST, ``body`` as JSON where one is given, and return the answer."""
+        sent = b"" if body is None else json.dumps(body).encode()
         try:
-            answer = json.loads(self.get(target, method="POST"))
+            answer = json.loads(self.get(target, method="POST", body=sent))
         except ValueError as error:
             raise self._strange(str(error)) from error
         if not isinstance(answer, dict):
             raise self._strange(f"{target} is not a document")
         return answer
 
-    def get(self, target: str, method: str = "GET") -> bytes:
+    def get(self, target: str, method: str = "GET", body: bytes = b"") -> bytes:
         """Return the body of a resource."""
-        body = bytearray()
-        with self._asking(target, self._seconds, method) as exchange:
+        answer = bytearray()
+        with self._asking(target, self._seconds, method, body) as exchange:
             for chunk in exchange.chunks():
-                body += chunk
-                if len(body) > ANSWER_LIMIT:
+                answer += chunk
+                if len(answer) > ANSWER_LIMIT:
                     raise self._strange(f"the answer to {target} does not end")
-        return bytes(body)
+        return bytes(answer)
 
     def lines(self, target: str, begun: Callable[[], None] = lambda: None) -> Iterator[bytes]:
         """Yield the lines of a stream, each with its newline, as they come.
@@ -132,13 +133,15 @@ class AgentClient:
                     raise self._strange(f"a line of {target} does not end")
 
     @contextlib.contextmanager
-    def _asking(self, target: str, silence: float, method: str = "GET") -> Iterator[_Exchange]:
+    def _asking(
+        self, target: str, silence: float, method: str = "GET", body: bytes = b""
+    ) -> Iterator[_Exchange]:
         """Send the request and check the answer's head; translate what goes wrong."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             try:
                 self._connect(connection)
                 exchange = _Exchange(connection)
-                head = exchange.ask(target, method)
+                head = exchange.ask(target, method, body)
                 connection.settimeout(silence)
                 if head != HTTPStatus.OK:
                     self._refuse(target, head, exchange, method)
@@ -206,14 +209,14 @@ class _Exchange:
         self._connection = connection
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
 
-    def ask(self, target: str, method: str) -> HTTPStatus:
+    def ask(self, target: str, method: str, body: bytes = b"") -> HTTPStatus:
         """Send a request and return the answer's status."""
-        request = h11.Request(
-            method=method, target=target, headers=[("Host", "localhost"), ("Connection", "close")]
-        )
-        data = (self._protocol.send(request) or b"") + (
-            self._protocol.send(h11.EndOfMessage()) or b""
-        )
+        headers = [("Host", "localhost"), ("Connection", "close")]
+        if body:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        request = h11.Request(method=method, target=target, headers=headers)
+        parts = (request, *((h11.Data(data=body),) if body else ()), h11.EndOfMessage())
+        data = b"".join(self._protocol.send(part) or b"" for part in parts)
         # An agent that turns clients away closes early, and what it said can still be read.
         with contextlib.suppress(BrokenPipeError):
             self._connection.sendall(data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 HEAD_LIMIT = 8 * 1024
 READ_SIZE = 8 * 1024
+BODY_PATHS = frozenset({"/v1/changes"})
+"""What takes a body, with POST."""
+BODY_LIMIT = 16 * 1024
 REQUESTS_LIMIT = 1000
 """Requests on one connection."""
 REQUEST_SECONDS = 10.0
@@ -44,6 +47,8 @@ class Request:
     method: str
     path: str
     query: str
+    body: bytes = b""
+    """Of the paths in ``BODY_PATHS`` only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,17 @@ class Conversation:
                 return
             if request is None:
                 return
+            asked = _request(request)
             if _announces_body(request):
-                status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                await self._turn_away(refuse(status, "requests have no body here"))
-                return
-            answered = await answer(_request(request))
+                takes = asked.method == "POST" and asked.path in BODY_PATHS
+                body = await self._body() if takes else None
+                if body is None:
+                    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                    reason = f"at most {BODY_LIMIT} bytes" if takes else "requests have no body"
+                    await self._turn_away(refuse(status, f"{reason} here"))
+                    return
+                asked = replace(asked, body=body)
+            answered = await answer(asked)
             head_only = request.method == b"HEAD"
             if isinstance(answered, Stream):
                 try:
@@ -117,7 +128,7 @@ class Conversation:
             await self._send(answered, head_only=head_only)
             if self._protocol.our_state is not h11.DONE:
                 return
-            if not await self._end_of_request():
+            if not asked.body and not await self._end_of_request():
                 return
             self._protocol.start_next_cycle()
 
@@ -146,6 +157,21 @@ class Conversation:
                 return event
             else:
                 return None
+
+    async def _body(self) -> bytes | None:
+        """Return a request's body; None for one that is too long or does not end."""
+        body = bytearray()
+        async with asyncio.timeout(REQUEST_SECONDS):
+            while True:
+                event = self._protocol.next_event()
+                if event is h11.NEED_DATA:
+                    self._protocol.receive_data(await self._reader.read(READ_SIZE))
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                    if len(body) > BODY_LIMIT:
+                        return None
+                else:
+                    return bytes(body) if isinstance(event, h11.EndOfMessage) else None
 
     async def _end_of_request(self) -> bool:
         """Pass over the end of a request without a body; False when the client said it is done."""

@@ -27,12 +27,16 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def exposition(
-    status: Status, events: Iterable[tuple[str, int]], control: Mapping[str, tuple[str, str, float]]
+    status: Status,
+    events: Iterable[tuple[str, int]],
+    control: Mapping[str, tuple[str, str, float]],
+    judged: Iterable[tuple[str, str, int]] = (),
 ) -> bytes:
     """Return the metrics of an agent.
 
     ``events`` counts events by type; ``control`` has, by name, the kind (gauge or counter), the
-    help and the value of what the server counts itself.
+    help and the value of what the server counts itself. ``judged`` counts starts by explanation and
+    by finding.
     """
     family = _Families()
     family.add(
@@ -45,6 +49,7 @@ def exposition(
         "Events since the agent began.",
         [((("type", kind),), number) for kind, number in events],
     )
+    _add_judged(family, tuple(judged))
     running = _one(status.containers_running)
     family.add("castoff_containers_running", "gauge", "Containers whose init runs.", running)
     loaded = _one(status.probes.loaded)
@@ -71,6 +76,15 @@ def exposition(
         family.add(name, kind, text, _one(value))
     _add_process(family)
     return family.text()
+
+
+def _add_judged(family: _Families, judged: tuple[tuple[str, str, int], ...]) -> None:
+    for kind, name, text in (
+        ("explanation", "castoff_starts_judged", "Starts by explanation, none without one."),
+        ("finding", "castoff_findings", "Starts by finding; one start may have several."),
+    ):
+        samples = [(((kind, value),), number) for one, value, number in judged if one == kind]
+        family.add(name, "counter", text, samples)
 
 
 def _add_sources(family: _Families, status: Status) -> None:

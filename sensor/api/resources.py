@@ -6,6 +6,9 @@
 ``/v1/explain/{id}``         :mod:`sensor.api.explain`
 ``/v1/whois/{pid}``          :mod:`sensor.api.containers`
 ``/v1/outputs[/{name}/…]``   :mod:`sensor.api.deliveries`
+``/v1/workloads``            :mod:`sensor.api.judgement`
+``/v1/policy``               likewise
+``/v1/changes[/{id}/end]``   likewise
 ``/v1/status``               :mod:`sensor.api.status`
 ``/v1/coverage``             :mod:`sensor.api.coverage`
 ``/v1/openapi.json``         all of this, for programs
@@ -19,12 +22,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sensor.api import deliveries
+from sensor.api import deliveries, judgement
 from sensor.api.containers import Containers, as_json
 from sensor.api.events import Events
 from sensor.api.explain import Explain
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from sensor.api.eventlog import EventLog
     from sensor.api.followers import Followers
     from sensor.api.http import Answer, Request
+    from sensor.api.judgement import Judgement
     from sensor.api.status import Status
     from sensor.api.view import AgentView
     from sensor.api.worker import Worker
@@ -64,8 +69,11 @@ class Resources:
         worker: Worker,
         own_metrics: Callable[[], Mapping[str, tuple[str, str, float]]],
         outputs: Deliveries | None = None,
+        *,
+        judged: Judgement | None = None,
     ) -> None:
         self._deliveries = outputs
+        self._judgement = judged
         self._status = status
         self._view = view
         self._own_metrics = own_metrics
@@ -73,6 +81,10 @@ class Resources:
             "/v1/status": _plain(lambda: status().to_json()),
             "/v1/openapi.json": _plain(OPENAPI.read_bytes),
             deliveries.PATH: lambda query: deliveries.listed(outputs, query),
+            **{
+                path: partial(judgement.listed, judged, path)
+                for path in (judgement.WORKLOADS, judgement.POLICY, judgement.CHANGES)
+            },
             "/healthz": _plain(lambda: b'{"status":"ok"}\n'),
             **others,
         }
@@ -87,6 +99,8 @@ class Resources:
     async def answer(self, request: Request, peer: Peer | None = None) -> Answer:
         """Answer a request of a peer, be it with what is wrong with it."""
         try:
+            if judgement.is_command(request.path, request.method):
+                return self._command_judge(request, peer)
             if deliveries.action_of(request.path) is not None:
                 return await self._tell(request, peer)
             answer = await self._find(request.path, request.query, request.method)
@@ -118,6 +132,15 @@ class Resources:
             return Response(refusal.status, refusal.body, allow="POST")
         return await deliveries.command(self._deliveries, request, peer)
 
+    def _command_judge(self, request: Request, peer: Peer | None) -> Answer:
+        if request.method != "POST":
+            refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
+            ends = judgement.ended_id(request.path) is not None
+            return Response(
+                refusal.status, refusal.body, allow="POST" if ends else "GET, HEAD, POST"
+            )
+        return judgement.command(self._judgement, request, peer)
+
     async def _of_containers(self, path: str, head: str, last: str, query: str) -> Answer:
         containers = self._containers
         if containers is None:
@@ -140,7 +163,8 @@ class Resources:
     def _metrics(self, query: str) -> Response:
         read_fields(query, ())
         events = self._view.event_counts() if self._view is not None else ()
-        text = exposition(self._status(), events, self._own_metrics())
+        judged = self._judgement.counts() if self._judgement is not None else ()
+        text = exposition(self._status(), events, self._own_metrics(), judged)
         return Response(HTTPStatus.OK, text, CONTENT_TYPE)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sensor.api.deliveries import Deliveries
     from sensor.api.eventlog import EventLog
+    from sensor.api.judgement import Judgement
     from sensor.api.status import Status
     from sensor.api.view import AgentView
 
@@ -53,6 +54,7 @@ class ControlServer:
         view: AgentView | None = None,
         log: EventLog | None = None,
         deliveries: Deliveries | None = None,
+        judgement: Judgement | None = None,
         group: str | None = GROUP,
         limits: Limits = LIMITS,
     ) -> None:
@@ -75,6 +77,7 @@ class ControlServer:
             self._worker,
             self._own_metrics,
             deliveries,
+            judged=judgement,
         )
         self._listener: Listener | None = None
         self._server: asyncio.Server | None = None

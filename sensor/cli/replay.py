@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 import click
 
 from sensor.agent.agent import parsers
 from sensor.agent.config import Config
+from sensor.agent.policy_files import load_files
+from sensor.agent.replayer import Replayer
 from sensor.cli.rendering import renderer
-from sensor.correlate.core import Correlator
 from sensor.sources.capture import open_capture
 
 
@@ -28,20 +30,30 @@ from sensor.sources.capture import open_capture
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="For its cgroup patterns."
 )
+@click.option(
+    "--policy",
+    "policies",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="Judge the starts by this policy file. May be repeated.",
+)
 @click.option("--cut", is_flag=True, help="Accept a capture whose last entry is incomplete.")
-def command(file: Path, output: str, config: Path | None, *, cut: bool) -> None:
+def command(
+    file: Path, output: str, config: Path | None, policies: tuple[Path, ...], *, cut: bool
+) -> None:
     """Print the events that the observations in FILE lead to.
 
     Needs no rights and no engine: the same capture gives the same bytes on any machine.
     """
-    core = Correlator(parsers(Config.load(config).identity.cgroup_patterns))
+    policy = load_files(policies, time.time_ns()).policy if policies else None
+    replayer = Replayer(parsers(Config.load(config).identity.cgroup_patterns), policy)
     render, head = renderer(output)
     out = sys.stdout.buffer
     try:
         out.write(head)
         with open_capture(file, tolerate_cut=cut) as capture:
             for arrival in capture:
-                for event in core.feed(arrival.now, arrival.observations).events:
+                for event in replayer.feed(arrival.now, arrival.observations):
                     out.write(render(event))
             if capture.cut:
                 click.echo(f"castoff: {file} ends in the middle of an entry", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from sensor.agent.agent import AgentSettings, parsers
-from sensor.agent.config import Config
+from sensor.agent.config import DEFAULT_PATH, Config
 from sensor.agent.delivery import ShippingSettings, transports
 from sensor.agent.sources import WitnessSettings
 from sensor.model.vocabulary import Witness
@@ -93,6 +93,7 @@ def of(
             audit=audit or config.sources.audit,
             engines=frozenset(w for w, wanted in followed.items() if wanted and engines),
         ),
+        policy_dir=(path or DEFAULT_PATH).absolute().parent,
     )
 
 

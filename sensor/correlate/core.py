@@ -58,6 +58,7 @@ from sensor.model.observations import (
     KernelLoss,
     KnowledgeRestored,
     KnownContainer,
+    Notice,
     Observation,
     OutputLoss,
     ProbesAttached,
@@ -186,6 +187,7 @@ class Correlator:
         self._on(ProbesRestored, self._health.on_restored)
         self._on(AgentStalled, self._health.on_stalled)
         self._on(AgentAbsent, self._health.on_absent)
+        self._on(Notice, self._health.on_notice)
         self._on(ClockStepped, self._health.on_stepped)
         # Recorded in captures, and not used by any rule yet.
         for kind in (ApiAnswer, ApiHop, ConnectionClosed):

@@ -207,7 +207,7 @@ class EventFactory:
         """Something about the sensor itself."""
         return Event(
             type=EventType.SENSOR,
-            id=self._id(EventType.SENSOR, note.action, time),
+            id=self._id(EventType.SENSOR, note.action, time, *filter(None, (note.detail,))),
             time=time,
             observed=self.clock.now,
             realtime_offset=self.clock.realtime_offset,

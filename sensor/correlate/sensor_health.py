@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         AgentAbsent,
         AgentStalled,
         ClockStepped,
+        Notice,
         ProbesLost,
         ProbesRestored,
     )
@@ -68,6 +69,11 @@ class SensorHealth:
         seconds = stepped.step / _NS_PER_SECOND
         reason = f"the wall clock was set by {seconds:+.3f} s"
         self._emit(self._factory.gap(Gap("clock", reason, stepped.time, stepped.time)))
+
+    def on_notice(self, notice: Notice) -> None:
+        """Report what another part of the agent did or refused."""
+        note = SensorNote(notice.action, detail=notice.detail, by=notice.by)
+        self._emit(self._factory.sensor(notice.time, note))
 
     def _note(self, action: str, time: int) -> None:
         self._emit(self._factory.sensor(time, SensorNote(action)))

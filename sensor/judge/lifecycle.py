@@ -67,10 +67,10 @@ def continuation_of(facts: Facts, past: Past) -> Continuation | None:
     """Return what the start carries on; None for one that a person or a script asked for."""
     match facts.trigger:
         case Trigger.RESTART_POLICY:
-            what, explanation = "restart policy", Explanation.RESTART_POLICY
+            what, explanation = "restart by the engine's policy", Explanation.RESTART_POLICY
             return _carried(explanation, what, facts, past.container)
         case Trigger.ENGINE_BOOT:
-            what, explanation = "boot of the engine", Explanation.ENGINE_BOOT
+            what, explanation = "start at the engine's boot", Explanation.ENGINE_BOOT
             return _carried(explanation, what, facts, past.container)
         case Trigger.ORCHESTRATOR if facts.kind is StartKind.FIRST:
             return _new_instance(facts, past)
@@ -87,7 +87,7 @@ def _new_attempt(facts: Facts, past: Past) -> Continuation:
         return _carried(Explanation.HEALTH_CHECK, what, facts, origin)
     attempt = facts.event.start.attempt if facts.event.start is not None else None
     what = "attempt" if attempt is None else f"attempt {attempt}"
-    return _carried(Explanation.ATTEMPT, f"{what} of the kubelet", facts, origin)
+    return _carried(Explanation.ATTEMPT, f"{what} by the kubelet", facts, origin)
 
 
 def _new_instance(facts: Facts, past: Past) -> Continuation | None:
@@ -108,18 +108,18 @@ def _carried(
     explanation: Explanation, what: str, facts: Facts, origin: Origin | None
 ) -> Continuation:
     if origin is None:
-        return Continuation(explanation, f"{what}: the first start was not seen")
+        return Continuation(explanation, f"{what}; the first start was not seen")
     if origin.basis is None:
-        sentence = f"{what} of what had no explanation at its first start"
+        sentence = f"{what}; the first start had no explanation"
         return Continuation(explanation, sentence, reported=origin.reported)
     repository = facts.image.repository if facts.image is not None else None
     if repository != origin.repository:
         expected, seen = origin.repository or "unknown", repository or "unknown"
-        return Continuation(explanation, f"{what}: image: expected {expected}, seen {seen}")
+        return Continuation(explanation, f"{what}; image: expected {expected}, seen {seen}")
     if new := strong(facts.atoms) - origin.atoms:
         expected = ", ".join(sorted(strong(origin.atoms))) or "none"
         seen = ", ".join(sorted(new))
-        return Continuation(explanation, f"{what}: privileges: expected {expected}, seen {seen}")
+        return Continuation(explanation, f"{what}; privileges: expected {expected}, seen {seen}")
     return Continuation(
         explanation, f"{what}; the first start was explained by {origin.basis}", origin.basis
     )

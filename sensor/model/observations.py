@@ -430,6 +430,18 @@ class ClockStepped:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What another part of the agent did or refused, for a ``sensor`` event."""
+
+    time: int
+    action: str
+    """``policy_loaded``, ``change_added``, …: the event's ``sensor.action``."""
+    detail: str | None = None
+    by: str | None = None
+    """Login or account of who did it, by the kernel's word."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerDescribed:
     """The identity worker's answer to a :class:`DescribeRequest`."""
 
@@ -525,6 +537,7 @@ Observation = (
     | AgentStalled
     | AgentAbsent
     | ClockStepped
+    | Notice
     | ContainerDescribed
     | InventoryTaken
     | KnowledgeRestored

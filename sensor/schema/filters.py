@@ -12,6 +12,11 @@ means:
 ``runtime``           engine or OCI runtime: ``docker``, ``runc``
 ``kind``, ``trigger`` as in the event; ``type`` also without ``container.``
 ``user``              name or number of the account or of the login
+``explanation``       as in the event, or ``none``: without one, pause containers left out
+``expected``          ``true``, ``false`` or ``null``
+``finding``           as in the event
+``workload``          the key, or a pattern
+``change``            the id of a change that covers it
 ====================  ==============================================================================
 
 Pure: they look at a document of schema ``castoff.event/1`` and nothing else.
@@ -24,7 +29,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sensor.model.vocabulary import EventType, StartKind, Trigger
+from sensor.model.vocabulary import EventType, Explanation, Finding, StartKind, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +41,9 @@ FILTERS_MAX = 32
 VALUE_MAX = 256
 """Characters of one filter's value."""
 PREFIX = "container."
+NONE = "none"
+"""Value of ``explanation`` for a start without one."""
+_EXPECTED = {"true": True, "false": False, "null": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +206,55 @@ def _user(value: str) -> Test:
     return test
 
 
-def _one_of(kind: type[StartKind | Trigger], *path: str) -> Callable[[str], Test]:
+def _explanation(value: str) -> Test:
+    if value != NONE:
+        return _one_of(Explanation, "verdict", "explanation")(value)
+
+    def test(document: Document) -> bool:
+        verdict = _part(document, "verdict")
+        if not isinstance(verdict, dict) or _part(document, "container", "sandbox"):
+            return False
+        return document.get("type") == EventType.START and verdict.get("explanation") is None
+
+    return test
+
+
+def _expected(value: str) -> Test:
+    if value not in _EXPECTED:
+        message = f"no value {value!r} of expected; there are {', '.join(_EXPECTED)}"
+        raise ValueError(message)
+    wanted = _EXPECTED[value]
+
+    def test(document: Document) -> bool:
+        verdict = _part(document, "verdict")
+        if not isinstance(verdict, dict) or document.get("type") != EventType.START:
+            return False
+        return verdict.get("expected") is wanted
+
+    return test
+
+
+def _finding(value: str) -> Test:
+    if value not in Finding.__members__.values():
+        message = f"no finding {value!r}; there are {', '.join(Finding)}"
+        raise ValueError(message)
+
+    def test(document: Document) -> bool:
+        found = _part(document, "verdict", "findings")
+        return isinstance(found, list) and value in found
+
+    return test
+
+
+def _change(value: str) -> Test:
+    def test(document: Document) -> bool:
+        found = _part(document, "verdict", "change")
+        return isinstance(found, str) and value in found.split(",")
+
+    return test
+
+
+def _one_of(kind: type[Explanation | StartKind | Trigger], *path: str) -> Callable[[str], Test]:
     def make(value: str) -> Test:
         if value not in kind.__members__.values():
             message = f"no {path[-1]} {value!r}; there are {', '.join(kind)}"
@@ -226,6 +282,11 @@ _KEYS: dict[str, Callable[[str], Test]] = {
     "user": _user,
     "pod": _pattern("orchestrator", "pod"),
     "namespace": _pattern("orchestrator", "namespace"),
+    "explanation": _explanation,
+    "expected": _expected,
+    "finding": _finding,
+    "workload": _pattern("verdict", "workload"),
+    "change": _change,
 }
 
 KEYS = (*sorted(_KEYS), "type")

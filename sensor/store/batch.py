@@ -59,6 +59,8 @@ class Batch:
     """By output and sequence; None for one that is removed."""
     forgotten: set[str] = field(default_factory=set)
     """Outputs whose cursor and dead letters are removed."""
+    judged: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
+    """What the judge remembers, by kind and key; None for what is forgotten."""
     tokens: list[object] = field(default_factory=list)
     """The newest mark, if any."""
     taken: bool = False
@@ -67,5 +69,11 @@ class Batch:
     def writes(self) -> bool:
         """Whether there is anything to write."""
         return bool(
-            self.lines or self.note or self.cursors or self.counters or self.dead or self.forgotten
+            self.lines
+            or self.note
+            or self.cursors
+            or self.counters
+            or self.dead
+            or self.forgotten
+            or self.judged
         )

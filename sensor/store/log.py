@@ -105,6 +105,8 @@ class Store:
         self.cursors: Mapping[str, int] = {}
         """Where the outputs stood when the store was opened."""
         self._counters: Mapping[str, tuple[str, int]] = {}
+        self.judged: Mapping[tuple[str, str], bytes] = {}
+        """What the judge of an earlier agent remembered, by kind and key."""
         connection, rows = self._open()
         position = Position(time.time_ns() // 1000) if rows is None else rows.position()
         self._queue = Queue(position, settings.queue_bytes)
@@ -147,6 +149,7 @@ class Store:
                 self._restored = knowledge.read(connection, 0)
                 self.cursors = rows.cursors()
                 self._counters = rows.counters()
+                self.judged = rows.judged()
             except (sqlite3.Error, ValueError, OSError) as error:
                 if connection is not None:
                     connection.close()
@@ -233,6 +236,11 @@ class Store:
         """Keep values of counters of this boot, with the entries before them."""
         values = {name: (boot_id, value) for name, value in counters.items()}
         self._queue.put(lambda batch: batch.counters.update(values))
+
+    def keep_judged(self, rows: Sequence[tuple[str, str, bytes | None]]) -> None:
+        """Keep what the judge remembers, with the entries before it; None removes a row."""
+        values = {(kind, key): value for kind, key, value in rows}
+        self._queue.put(lambda batch: batch.judged.update(values))
 
     def acknowledge(self, output: str, sequence: int | None) -> None:
         """Keep an output's cursor, the last sequence that it has seen off; None forgets it."""

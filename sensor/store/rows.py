@@ -158,6 +158,7 @@ class Rows:
         if batch.note is not None:
             knowledge.write(self._connection, batch.note)
         self._write_dead(batch)
+        self._write_judged(batch)
         self._write_positions(batch)
         return new
 
@@ -227,6 +228,17 @@ class Rows:
             ],
         )
 
+    def _write_judged(self, batch: Batch) -> None:
+        for (kind, key), value in batch.judged.items():
+            if value is None:
+                self._connection.execute(
+                    "DELETE FROM judged WHERE kind = ? AND key = ?", (kind, text(key))
+                )
+            else:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO judged VALUES (?, ?, ?)", (kind, text(key), value)
+                )
+
     def _write_dead(self, batch: Batch) -> None:
         """Copy what was refused out of the log, and remove what was delivered after all."""
         for (output, sequence), letter in batch.dead.items():
@@ -253,6 +265,11 @@ class Rows:
         """Return every output's cursor."""
         rows = self._connection.execute("SELECT name, sequence FROM cursor")
         return {string(name): number(sequence) for name, sequence in rows}
+
+    def judged(self) -> dict[tuple[str, str], bytes]:
+        """Return what the judge remembers, by kind and key."""
+        rows = self._connection.execute("SELECT kind, key, value FROM judged")
+        return {(string(kind), string(key)): blob(value) for kind, key, value in rows}
 
     def counters(self) -> dict[str, tuple[str, int]]:
         """Return every counter's boot id and value."""

@@ -4,6 +4,7 @@
 1   ``checkpoint``, ``container``: what is known of containers (``knowledge.py``)
 2   the event log with ``state``, ``boot``, ``type``, ``dictionary``; ``cursor``, ``counter``
 3   ``dead_letter``: what a collector refused, whole, so that it outlasts the log
+4   ``judged``: what the judge remembers of workloads, containers and changes
 ==  ================================================================================
 
 ``event``: ``sequence`` is the order. ``time`` is ns since boot; ``lag`` is how far it lies behind
@@ -18,7 +19,7 @@ come in the order of their sequence, and so do those of several, merged.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 LATE = 2_000_000_000
 """ns of ``lag`` beyond which an entry is late: it stands in an index of its own."""
@@ -97,6 +98,13 @@ VERSIONS: dict[int, tuple[str, ...]] = {
             body BLOB NOT NULL,
             UNIQUE (output, sequence))""",
     ),
+    4: (
+        """CREATE TABLE judged (
+            kind TEXT NOT NULL,
+            key TEXT NOT NULL,
+            value BLOB NOT NULL,
+            PRIMARY KEY (kind, key)) WITHOUT ROWID""",
+    ),
 }
 """The statements that make a version of the one before it."""
 
@@ -112,6 +120,7 @@ EXPECTED = (
     "SELECT number, name, boot_id, line FROM dictionary",
     "SELECT name, sequence FROM cursor",
     "SELECT name, boot_id, value FROM counter",
+    "SELECT kind, key, value FROM judged WHERE kind = '' AND key = ''",
     (
         "SELECT number, output, sequence, told, reason, id, type, wall, body FROM dead_letter"
         " WHERE output = '' AND sequence = 0"
@@ -126,5 +135,15 @@ EXPECTED = (
 )
 """Each fails on a file whose tables or indices are not these."""
 
-SMALL = ("checkpoint", "container", "state", "boot", "type", "dictionary", "cursor", "counter")
+SMALL = (
+    "checkpoint",
+    "container",
+    "state",
+    "boot",
+    "type",
+    "dictionary",
+    "cursor",
+    "counter",
+    "judged",
+)
 """The tables beside the log."""

@@ -18,7 +18,14 @@ from sensor.api.server import ControlServer
 from sensor.api.status import DeliveryState
 from sensor.api.view import ContainerView, Membership
 from sensor.errors import CastoffError, StateUnusable
+from sensor.judge.change_text import Adder, of_json
+from sensor.judge.judge import Judge
+from sensor.judge.ledger import Entry
+from sensor.judge.origin import WorkloadRecord
+from sensor.judge.state import PolicyState
 from tests.api.test_status import DELIVERY, STATUS
+from tests.judge.samples import NOW as JUDGED_NOW
+from tests.judge.samples import start
 
 NOW = 4_000_000_000 * 1_000_000_000
 """Long after every test, in wall ns."""
@@ -158,6 +165,37 @@ class Outputs:
         return 1
 
 
+class Judged:
+    """A judge that remembers one workload, and takes changes."""
+
+    def __init__(self) -> None:
+        self.judge = Judge()
+        self.judge.judge(start("web"))
+        self.by: list[tuple[int | None, int]] = []
+
+    def policy_state(self) -> PolicyState:
+        return PolicyState("ab" * 32, ("/etc/castoff/policy.toml",), 3, None)
+
+    def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:
+        return self.judge.memory.workloads()
+
+    def changes(self) -> tuple[Entry, ...]:
+        return self.judge.ledger.entries(JUDGED_NOW)
+
+    def add_change(self, body: bytes, login: int | None, uid: int) -> Entry | None:
+        self.by.append((login, uid))
+        change = of_json(body, JUDGED_NOW, Adder("alice", uid))
+        self.judge.ledger.add(change, JUDGED_NOW)
+        return self.judge.ledger.get(change.id, JUDGED_NOW)
+
+    def end_change(self, id_: str, login: int | None, uid: int) -> bool:
+        self.by.append((login, uid))
+        return self.judge.ledger.end(id_, JUDGED_NOW, "alice")
+
+    def counts(self) -> tuple[tuple[str, str, int], ...]:
+        return (("explanation", "none", 1), ("finding", "forbidden", 2))
+
+
 @contextmanager
 def socket_path() -> Iterator[Path]:
     """A path that other users reach too, and that is short enough for a socket."""
@@ -181,6 +219,7 @@ def serving(
     limits: Limits = LIMITS,
     seconds: float = 20,
     deliveries: Outputs | None = None,
+    judgement: Judged | None = None,
 ) -> None:
     """Run the scenario while a server answers."""
 
@@ -194,6 +233,7 @@ def serving(
                 group=None,
                 limits=limits,
                 deliveries=deliveries,
+                judgement=judgement,
             )
             await server.start()
             try:
@@ -210,11 +250,13 @@ def serving(
     asyncio.run(run())
 
 
-async def ask(path: Path, target: str, method: str = "GET") -> tuple[int, bytes]:
+async def ask(path: Path, target: str, method: str = "GET", sent: bytes = b"") -> tuple[int, bytes]:
     """Send a request and return the answer's status and body, chunks joined."""
     reader, writer = await asyncio.open_unix_connection(str(path), limit=1 << 24)
     _OPENED.append(writer)
-    writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    length = f"Content-Length: {len(sent)}\r\n" if sent else ""
+    writer.write(f"{head}{length}\r\n".encode() + sent)
     status, headers = await _head(reader)
     body = await reader.read()
     writer.close()

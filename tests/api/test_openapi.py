@@ -22,7 +22,7 @@ from sensor.api.client import AgentClient
 from sensor.api.limits import LIMITS
 from sensor.api.resources import OPENAPI
 from tests.api.bridge import Running, running
-from tests.api.sample_agent import Log, Outputs, View
+from tests.api.sample_agent import Judged, Log, Outputs, View
 
 DOCUMENT = json.loads(OPENAPI.read_text())
 CHECKS = [
@@ -42,7 +42,9 @@ schema = schemathesis.openapi.from_dict(DOCUMENT)
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     limits = replace(LIMITS, follow_seconds=0.02)
-    with running(View(), Log(20), limits, {"/v1/coverage": lambda _: COVERAGE}, Outputs()) as one:
+    with running(
+        View(), Log(20), limits, {"/v1/coverage": lambda _: COVERAGE}, Outputs(), Judged()
+    ) as one:
         yield one
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensor.agent.agent import parsers
+from sensor.agent.replayer import Replayer
 from sensor.correlate.core import Correlator
 from sensor.model.events import Event
 from sensor.model.observations import (
@@ -118,8 +119,8 @@ def sanitised(arrivals: Iterable[Arrival], scope: Scope) -> list[Arrival]:
 
 def events_of(arrivals: Iterable[Arrival]) -> list[Event]:
     """Return what the core makes of arrivals."""
-    core = Correlator(parsers())
-    return [event for one in arrivals for event in core.feed(one.now, one.observations).events]
+    replayer = Replayer(parsers())
+    return [event for one in arrivals for event in replayer.feed(one.now, one.observations)]
 
 
 def story(events: Iterable[Event], containers: frozenset[str]) -> list[tuple[object, ...]]:

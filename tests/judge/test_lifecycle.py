@@ -69,13 +69,15 @@ def test_what_had_no_explanation_stays_unexplained_and_is_reported_once() -> Non
     verdicts = [judged(judge, event) for event in (first, *restarts)]
     assert [found.expected for found in verdicts] == [None] * 6
     assert [found.findings for found in verdicts] == [(Finding.NO_EXPLANATION,)] + [()] * 5
-    assert verdicts[-1].reasons == ("restart policy of what had no explanation at its first start",)
+    assert verdicts[-1].reasons == (
+        "restart by the engine's policy; the first start had no explanation",
+    )
 
 
 def test_a_restart_of_what_was_never_seen_is_unexplained() -> None:
     found = judged(judge_of(REQUIRED), restarted(start("web")))
     assert found.expected is None
-    assert found.reasons[0] == "restart policy: the first start was not seen"
+    assert found.reasons[0] == "restart by the engine's policy; the first start was not seen"
 
 
 def test_a_person_who_starts_it_again_ends_the_inheritance() -> None:

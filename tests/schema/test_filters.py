@@ -105,3 +105,52 @@ def test_any_filter_is_refused_or_looks_at_any_document(
 def test_any_text_is_a_filter_or_is_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert parse([text])
+
+
+VERDICT = {
+    "expected": True,
+    "explanation": "change",
+    "findings": ["wide-change"],
+    "workload": "compose/shop/web",
+    "change": "CHG-1,CHG-2",
+}
+UNEXPLAINED: dict[str, object] = {
+    "expected": None, "explanation": None, "findings": [], "workload": None, "change": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wanted", "verdict", "fits"),
+    [
+        ("explanation=change", VERDICT, True),
+        ("explanation=policy", VERDICT, False),
+        ("explanation=none", VERDICT, False),
+        ("explanation=none", UNEXPLAINED, True),
+        ("expected=true", VERDICT, True),
+        ("expected=false", VERDICT, False),
+        ("expected=null", UNEXPLAINED, True),
+        ("finding=wide-change", VERDICT, True),
+        ("finding=forbidden", VERDICT, False),
+        ("workload=compose/shop/*", VERDICT, True),
+        ("workload=compose/*", UNEXPLAINED, False),
+        ("change=CHG-2", VERDICT, True),
+        ("change=CHG", VERDICT, False),
+    ],
+)
+def test_verdicts_are_filtered(wanted: str, verdict: dict[str, object], *, fits: bool) -> None:
+    document = {"type": "container.start", "container": {"id": "a"}, "verdict": verdict}
+    assert parse([wanted]).matcher()(document) is fits
+
+
+def test_a_pause_container_and_another_event_have_no_explanation_to_lack() -> None:
+    pause = {"type": "container.start", "container": {"sandbox": True}, "verdict": UNEXPLAINED}
+    other = {"type": "alert", "container": None, "verdict": UNEXPLAINED}
+    for wanted in ("explanation=none", "expected=null"):
+        assert not parse([wanted]).matcher()(other)
+    assert not parse(["explanation=none"]).matcher()(pause)
+
+
+@pytest.mark.parametrize("wrong", ["explanation=x", "expected=maybe", "finding=x"])
+def test_a_value_that_no_verdict_has_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match="no "):
+        parse([wrong])

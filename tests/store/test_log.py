@@ -272,3 +272,15 @@ def test_what_is_durable_was_told_when_a_flush_is_over(tmp_path: Path) -> None:
             assert told[-1:] == [number]
     finally:
         store.close(PATIENCE)
+
+
+def test_what_the_judge_remembers_is_kept_with_the_entries_before_it(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.append([made(1)])
+        store.keep_judged([("workload", "name/a", b"1"), ("change", "CHG-\udcff", b"x")])
+        store.append([made(2)])
+        store.keep_judged([("workload", "name/a", b"2"), ("change", "CHG-\udcff", None)])
+        store.keep_judged([("container", "c", b"3")])
+        assert store.flush(PATIENCE)
+    with opened(tmp_path) as store:
+        assert store.judged == {("workload", "name/a"): b"2", ("container", "c"): b"3"}

@@ -1,0 +1,203 @@
+"""The judge in the agent: start with a broken policy, reload, rows for the store, notices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from sensor.agent.judging import Judging
+from sensor.errors import ConfigError
+from sensor.model.observations import Notice, Observation
+from tests.judge.samples import NOW, start
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")
+
+FORBID = "[forbid.web]\nname = 'web'\n"
+EXPECT = "[expect.web]\nname = 'web'\n"
+
+
+class World:
+    """A judge with its directories, and what it handed over."""
+
+    def __init__(self, directory: Path) -> None:
+        self.etc, self.state = directory / "etc", directory / "state"
+        self.etc.mkdir(exist_ok=True, mode=0o755)
+        self.state.mkdir(exist_ok=True)
+        self.rows: dict[tuple[str, str], bytes] = {}
+        self.notices: list[Notice] = []
+        self.judging = Judging(self.etc, self.state, self._keep, self._feed)
+
+    def _keep(self, rows: Sequence[tuple[str, str, bytes | None]]) -> None:
+        for kind, key, value in rows:
+            if value is None:
+                self.rows.pop((kind, key), None)
+            else:
+                self.rows[kind, key] = value
+
+    def _feed(self, observations: Sequence[Observation]) -> None:
+        self.notices += [one for one in observations if isinstance(one, Notice)]
+
+    def write(self, text: str) -> None:
+        path = self.etc / "policy.toml"
+        path.write_text(text)
+        path.chmod(0o644)
+
+    def expected(self) -> bool | None:
+        verdict = self.judging.judge(start("web")).verdict
+        assert verdict is not None
+        return verdict.expected
+
+    async def reload(self) -> None:
+        self.judging.reload()
+        assert self.judging._reloading is not None
+        await self.judging._reloading
+
+    @property
+    def actions(self) -> list[str]:
+        return [notice.action for notice in self.notices]
+
+
+def play(directory: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await scenario(World(directory))
+
+    asyncio.run(run())
+
+
+def test_a_policy_is_loaded_at_the_start_and_an_event_says_so(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.write(EXPECT)
+        world.judging.start({})
+        assert world.expected() is True
+        assert world.actions == ["policy_loaded"]
+        assert "1 rules of 1 files" in (world.notices[0].detail or "")
+
+    play(tmp_path, scenario)
+
+
+def test_without_a_policy_nothing_is_reported(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.judging.start({})
+        assert world.expected() is None
+        assert world.actions == []
+
+    play(tmp_path, scenario)
+
+
+def test_with_a_broken_policy_at_the_start_the_last_good_one_counts(tmp_path: Path) -> None:
+    async def first(world: World) -> None:
+        world.write(EXPECT)
+        world.judging.start({})
+
+    async def second(world: World) -> None:
+        world.write("[expct.web]\n")
+        world.judging.start({})
+        assert world.expected() is True
+        assert world.actions == ["policy_refused", "policy_loaded"]
+        assert "unknown key; the last good one" in (world.notices[0].detail or "")
+        state = world.judging.policy_state()
+        assert state.rules == 1
+        assert state.problem is not None
+        assert "policy.toml:1: expct: unknown key" in state.problem
+
+    play(tmp_path, first)
+    play(tmp_path, second)
+
+
+def test_a_broken_policy_at_a_reload_changes_nothing(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.write(EXPECT)
+        world.judging.start({})
+        world.write("[forbid.web\n")
+        await world.reload()
+        assert world.expected() is True
+        assert world.actions == ["policy_loaded", "policy_refused"]
+        world.write(FORBID)
+        await world.reload()
+        assert world.expected() is False
+        assert world.judging.policy_state().problem is None
+
+    play(tmp_path, scenario)
+
+
+def test_a_policy_that_is_gone_counts_no_more(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.write(FORBID)
+        world.judging.start({})
+        (world.etc / "policy.toml").unlink()
+        await world.reload()
+        assert world.expected() is None
+        assert world.actions == ["policy_loaded", "policy_loaded"]
+
+    play(tmp_path, scenario)
+
+
+def body(**values: object) -> bytes:
+    change = {"id": "CHG-1", "by": "carol", "for_seconds": 3600, "name": "web", **values}
+    return json.dumps(change).encode()
+
+
+def test_a_change_is_recorded_with_who_added_it_and_outlasts_the_agent(tmp_path: Path) -> None:
+    rows: dict[tuple[str, str], bytes] = {}
+
+    async def first(world: World) -> None:
+        world.judging.start({})
+        entry = world.judging.add_change(body(), None, 0)
+        assert entry is not None
+        assert (entry.change.added_by, entry.change.added_by_uid) == ("root", 0)
+        with pytest.raises(ConfigError, match="exists already"):
+            world.judging.add_change(body(), 1234567, 0)
+        await asyncio.sleep(0)
+        assert [(one.action, one.by) for one in world.notices] == [("change_added", "root")]
+        rows.update(world.rows)
+
+    async def second(world: World) -> None:
+        world.judging.start(rows)
+        (entry,) = world.judging.changes()
+        assert entry.change.by == "carol"
+        assert world.judging.end_change("CHG-1", 1234567, 0)
+        assert not world.judging.end_change("CHG-1", None, 0)
+        await asyncio.sleep(0)
+        assert world.notices[-1].by == "1234567"
+
+    play(tmp_path, first)
+    play(tmp_path, second)
+
+
+def test_changes_of_files_come_and_go_with_them(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        place = world.etc / "changes.d"
+        place.mkdir(mode=0o755)
+        text = (
+            '[change.A]\nby = "x"\nname = "web"\n'
+            "not_before = 2026-11-29T09:00:00Z\nnot_after = 2026-12-03\n"
+        )
+        (place / "a.toml").write_text(text)
+        (place / "b.toml").write_text("[change.B]\n")
+        world.judging.start({})
+        assert [entry.change.id for entry in world.judging.changes()] == ["A"]
+        assert "change_refused" in world.actions
+        (place / "a.toml").unlink()
+        await world.reload()
+        await asyncio.sleep(0)
+        assert world.judging.changes() == ()
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_remembered_is_handed_over_after_the_events(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.judging.start({})
+        world.judging.judge(start("web", at=NOW))
+        assert world.rows == {}
+        world.judging.settle()
+        assert ("workload", "name/web") in world.rows
+        assert dict(world.judging.workloads())["name/web"].starts == 1
+        assert ("explanation", "none", 1) in world.judging.counts()
+
+    play(tmp_path, scenario)

@@ -1,0 +1,120 @@
+"""The judge over the socket: read by its users, changed by root alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from sensor.api import judgement
+from sensor.api.client import AgentClient, RequestRefused
+from sensor.api.http import BODY_LIMIT, Request
+from sensor.api.server import ControlServer
+from sensor.linux.peer import Peer, login_uid
+from tests.api.sample_agent import Judged, ask, serving
+
+ROOT = Peer(1, 0, 0, frozenset())
+MEMBER = Peer(1, 1000, 1000, frozenset({999}))
+CHANGE = {"id": "CHG-1", "by": "carol", "for_seconds": 60, "name": ["web"]}
+
+
+def sent(**values: object) -> bytes:
+    return json.dumps({**CHANGE, **values}).encode()
+
+
+def test_workloads_policy_and_changes_are_read() -> None:
+    async def scenario(_: ControlServer, path: Path) -> None:
+        status, body = await ask(path, "/v1/workloads")
+        assert status == 200
+        (workload,) = json.loads(body)["workloads"]
+        assert (workload["workload"], workload["starts"]) == ("name/web", 1)
+        status, body = await ask(path, "/v1/policy")
+        assert json.loads(body)["policy"]["rules"] == 3
+        assert await ask(path, "/v1/changes") == (200, b'{"changes":[]}\n')
+        assert (await ask(path, "/v1/changes?x=1"))[0] == 400
+
+    serving(scenario, judgement=Judged())
+
+
+def test_a_change_is_recorded_and_ended_over_the_socket() -> None:
+    judged = Judged()
+
+    async def scenario(_: ControlServer, path: Path) -> None:
+        status, body = await ask(path, "/v1/changes", "POST", sent())
+        assert status == 200
+        document = json.loads(body)
+        assert (document["id"], document["state"]) == ("CHG-1", "active")
+        assert document["added_by"] == "alice"
+        status, body = await ask(path, "/v1/changes", "POST", sent())
+        assert (status, "exists already" in json.loads(body)["error"]) == (400, True)
+        assert (await ask(path, "/v1/changes/CHG-1/end", "POST"))[0] == 200
+        assert (await ask(path, "/v1/changes/CHG-1/end", "POST"))[0] == 404
+        assert (await ask(path, "/v1/changes/CHG-1/end"))[0] == 405
+        assert (await ask(path, "/v1/changes", "DELETE"))[0] == 405
+
+    serving(scenario, judgement=judged)
+    assert {uid for _, uid in judged.by} == {os.getuid()}
+
+
+def test_a_body_is_read_piece_by_piece_and_bounded() -> None:
+    async def scenario(_: ControlServer, path: Path) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        data = sent()
+        chunks = b"".join(b"%x\r\n%s\r\n" % (1, data[n : n + 1]) for n in range(len(data)))
+        head = b"POST /v1/changes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for part in (head, chunks[:50], chunks[50:], b"0\r\n\r\n"):
+            writer.write(part)
+            await writer.drain()
+        assert b" 200 " in await reader.readline()
+        writer.close()
+        large = sent(reason="x" * BODY_LIMIT)
+        assert (await ask(path, "/v1/changes", "POST", large))[0] == 413
+        assert (await ask(path, "/v1/outputs/local/rewind", "POST", b"{}"))[0] == 413
+
+    serving(scenario, judgement=Judged())
+
+
+def test_the_client_sends_a_body_and_names_what_is_refused() -> None:
+    async def scenario(_: ControlServer, path: Path) -> None:
+        client = AgentClient(path)
+        answer = await asyncio.to_thread(client.post, "/v1/changes", CHANGE)
+        assert answer["id"] == "CHG-1"
+        with pytest.raises(RequestRefused, match="by: missing"):
+            await asyncio.to_thread(client.post, "/v1/changes", {"id": "CHG-2", "for_seconds": 1})
+
+    serving(scenario, judgement=Judged())
+
+
+@pytest.mark.parametrize("peer", [MEMBER, None])
+@pytest.mark.parametrize("path", ["/v1/changes", "/v1/changes/CHG-1/end"])
+def test_a_member_of_the_group_cannot_change_anything(peer: Peer | None, path: str) -> None:
+    judged = Judged()
+    answer = judgement.command(judged, Request("POST", path, "", sent()), peer)
+    assert (answer.status, judged.by, judged.changes()) == (403, [], ())
+
+
+def test_an_agent_without_a_judge_says_so() -> None:
+    answer = judgement.command(None, Request("POST", "/v1/changes", "", sent()), ROOT)
+    assert answer.status == 503
+    assert json.loads(judgement.listed(None, "/v1/policy", "")) == {"policy": None}
+
+
+def test_the_login_is_the_kernels(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    for text, login in (("1000", 1000), ("4294967295", None), ("", None), ("x", None)):
+        (tmp_path / "1/loginuid").write_text(text)
+        assert login_uid(ROOT, tmp_path) == login
+    assert login_uid(Peer(2, 0, 0, frozenset()), tmp_path) is None
+
+
+def test_metrics_count_by_explanation_and_finding() -> None:
+    async def scenario(_: ControlServer, path: Path) -> None:
+        status, body = await ask(path, "/metrics")
+        assert status == 200
+        assert b'castoff_starts_judged_total{explanation="none"} 1\n' in body
+        assert b'castoff_findings_total{finding="forbidden"} 2\n' in body
+
+    serving(scenario, judgement=Judged())
