@@ -1,0 +1,156 @@
+"""Docker's own records: its event stream as JSON lines, and the debug log of dockerd.
+
+Neither names a caller. An event ``start`` is a start; ``restart`` follows a ``start`` of the same
+operation and is no second one. A start that fails leaves ``create`` and nothing more. The debug
+log gives requests without their results, and the bodies of ``create`` hold environments in clear:
+a line ``form data`` is dropped unread.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, unquote
+
+from sensor.model.control_plane import (
+    ChainPart,
+    ControlRecord,
+    Effect,
+    RecordRef,
+    Request,
+    RequestContainer,
+    RequestOutcome,
+    RequestSource,
+    Standing,
+    Workload,
+)
+from sensor.sources.controlplane.identity import key
+from sensor.sources.controlplane.json_text import Json, clean, number, table, text
+from sensor.sources.controlplane.times import NS_PER_SECOND, wall
+
+_ACTIONS = {
+    "create": (Standing.RELATED, Effect.CREATE),
+    "start": (Standing.OBSERVED, Effect.START),
+    "restart": (Standing.RELATED, Effect.RESTART),
+    "die": (Standing.NO, Effect.STOP),
+    "kill": (Standing.NO, Effect.STOP),
+    "stop": (Standing.NO, Effect.STOP),
+    "oom": (Standing.NO, Effect.STOP),
+    "pause": (Standing.NO, Effect.PAUSE),
+    "unpause": (Standing.NO, Effect.UNPAUSE),
+    "exec_create": (Standing.NO, Effect.EXEC),
+    "exec_start": (Standing.NO, Effect.EXEC),
+    "exec_die": (Standing.NO, Effect.EXEC),
+    "exec_detach": (Standing.NO, Effect.EXEC),
+}
+_NONE = (Standing.NO, Effect.NONE)
+
+_LINE = re.compile(
+    rb'time="?([0-9T:.Z+-]{20,40})"? level=debug msg="?Calling '
+    rb'([A-Z]{3,8}) (?:/v\d{1,2}\.\d{1,3})?(/[^"\s]*)"?'
+)
+_PATH = re.compile(r"/containers/([^/]+)/([a-z]+)")
+_EXEC = re.compile(r"/exec/([^/]+)/([a-z]+)")
+_FULL_ID = re.compile(r"[0-9a-f]{64}")
+_CALLS = {
+    "start": (Standing.REQUESTED, Effect.START),
+    "restart": (Standing.REQUESTED, Effect.RESTART),
+    "stop": (Standing.NO, Effect.STOP),
+    "kill": (Standing.NO, Effect.STOP),
+    "pause": (Standing.NO, Effect.PAUSE),
+    "unpause": (Standing.NO, Effect.UNPAUSE),
+    "exec": (Standing.NO, Effect.EXEC),
+}
+
+
+def is_event(value: Json) -> bool:
+    """Return whether a JSON object is an event of Docker."""
+    return "Type" in value and "Action" in value and "Actor" in value
+
+
+def read_event(value: Json, ref: RecordRef) -> ControlRecord:
+    """Return the record of an event. The action of an exec carries its command: it is cut off."""
+    kind, named = text(value, "Type") or "-", text(value, "Action") or "-"
+    action = named.partition(":")[0].strip()
+    attributes = table(table(value, "Actor"), "Attributes")
+    standing, effect = _ACTIONS.get(action, _NONE) if kind == "container" else _NONE
+    ours = kind == "container"
+    id_ = text(table(value, "Actor"), "ID")
+    name = text(attributes, "name") if ours else None
+    when = number(value, "timeNano")
+    if when is None and (seconds := number(value, "time")) is not None:
+        when = seconds * NS_PER_SECOND
+    request = Request(
+        source=RequestSource.DOCKER,
+        id=None,
+        action=f"docker {kind} {action}",
+        effect=effect,
+        chain=ChainPart.REPORT,
+        outcome=RequestOutcome.SUCCESS,
+        code=number(attributes, "exitCode") if action == "die" else None,
+        requested=when,
+        workload=Workload(kind="Container", name=name),
+        containers=(RequestContainer(name=name, image=text(attributes, "image"), id=id_),)
+        if ours
+        else (),
+        ref=ref,
+    )
+    return ControlRecord(
+        standing=standing,
+        request=request,
+        key=key(RequestSource.DOCKER, kind, named, id_, when),
+        observed_key=f"{id_}\x1f{when}" if standing is Standing.OBSERVED else None,
+    )
+
+
+def is_debug_line(line: bytes) -> bool:
+    """Return whether a line is of the debug log of dockerd."""
+    return line.startswith(b"time=") and b" level=" in line[:80]
+
+
+def read_line(line: bytes, ref: RecordRef) -> ControlRecord | None:
+    """Return the record of a line ``Calling METHOD /path``; None for every other line."""
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    stamp, method, target = (part.decode("utf-8", "replace") for part in found.groups())
+    path, _, query = target.partition("?")
+    standing, effect = _NONE
+    shown, subject = path, None
+    chain: ChainPart | None = None
+    if (of := _PATH.fullmatch(path)) is not None:
+        subject, verb = unquote(of.group(1)), of.group(2)
+        shown = f"/containers/{{id}}/{verb}"
+        if method == "POST":
+            standing, effect = _CALLS.get(verb, _NONE)
+        if standing is Standing.REQUESTED:
+            chain = ChainPart.ORIGIN
+    elif (of := _EXEC.fullmatch(path)) is not None:
+        shown, effect = f"/exec/{{id}}/{of.group(2)}", Effect.EXEC
+    elif method == "POST" and path == "/containers/create":
+        names = parse_qs(query[:4096]).get("name")
+        subject = names[0] if names else None
+        standing, effect, chain = Standing.RELATED, Effect.CREATE, ChainPart.ORIGIN
+    subject = clean(subject)
+    full = subject is not None and _FULL_ID.fullmatch(subject) is not None
+    about = shown.startswith("/containers/") and (subject is not None or effect is Effect.CREATE)
+    when = wall(stamp)
+    name = None if full else subject
+    request = Request(
+        source=RequestSource.DOCKER,
+        id=None,
+        action=f"{method} {shown}",
+        effect=effect,
+        chain=chain,
+        outcome=RequestOutcome.UNKNOWN,
+        requested=when,
+        workload=Workload(kind="Container", name=name) if about else None,
+        containers=(RequestContainer(name=name, id=subject if full else None),)
+        if subject is not None
+        else (),
+        ref=ref,
+    )
+    return ControlRecord(
+        standing=standing,
+        request=request,
+        key=key(RequestSource.DOCKER, "call", stamp, method, target),
+    )

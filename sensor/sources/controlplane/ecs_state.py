@@ -1,0 +1,139 @@
+"""ECS's own events on EventBridge: what became of tasks, services, deployments and instances.
+
+Events come in any order and more than once. One start is one (task, runtime id): later versions of
+the task repeat it. A container may run while its task is still pending.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sensor.model.control_plane import (
+    ChainPart,
+    Cluster,
+    ControlRecord,
+    Effect,
+    RecordRef,
+    Request,
+    RequestContainer,
+    RequestOutcome,
+    RequestSource,
+    Standing,
+    Workload,
+)
+from sensor.sources.controlplane.cloudtrail import containers_of, tail
+from sensor.sources.controlplane.identity import key
+from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
+from sensor.sources.controlplane.times import wall
+
+_BEFORE_THE_END = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
+
+
+def is_event(value: Json) -> bool:
+    """Return whether a JSON object is an event of EventBridge."""
+    return "detail-type" in value and "detail" in value
+
+
+def read(value: Json, ref: RecordRef) -> ControlRecord:
+    """Return the record of an event of the source ``aws.ecs``."""
+    kind, detail = text(value, "detail-type") or "", table(value, "detail")
+    when = wall(value.get("time"))
+    arn = text(detail, "clusterArn")
+    named = text(detail, "lastStatus") or text(detail, "eventName")
+    request = Request(
+        source=RequestSource.AWS,
+        id=text(value, "id"),
+        action=kind,
+        effect=Effect.NONE,
+        chain=ChainPart.REPORT,
+        outcome=RequestOutcome.SUCCESS,
+        reason=text(detail, "stoppedReason") or text(detail, "reason"),
+        requested=when,
+        cluster=Cluster(
+            name=tail(arn),
+            id=arn,
+            provider="aws",
+            account=text(value, "account"),
+            region=text(value, "region"),
+        ),
+        ref=ref,
+    )
+    told = ControlRecord(
+        standing=Standing.NO,
+        request=request,
+        key=key(RequestSource.AWS, "event", text(value, "id"), kind, named, when),
+    )
+    if kind == "ECS Task State Change":
+        return _task(told, detail)
+    if kind in {"ECS Service Action", "ECS Deployment State Change"}:
+        return _service(told, detail, texts(value, "resources"))
+    if kind == "ECS Container Instance State Change":
+        instance = Workload(kind="ContainerInstance", name=text(detail, "containerInstanceArn"))
+        return replace(told, request=replace(request, workload=instance))
+    return told
+
+
+def _task(told: ControlRecord, detail: Json) -> ControlRecord:
+    status = text(detail, "lastStatus")
+    task = text(detail, "taskArn")
+    containers = containers_of(rows(detail, "containers"))
+    running = _running(detail, containers)
+    request = replace(
+        told.request,
+        action=f"ECS Task State Change {status}",
+        workload=Workload(
+            kind="Task",
+            task=task,
+            definition=tail(text(detail, "taskDefinitionArn")),
+            group=text(detail, "group"),
+            started_by=text(detail, "startedBy"),
+            node=text(detail, "containerInstanceArn"),
+        ),
+        containers=containers,
+    )
+    if running and status in _BEFORE_THE_END:
+        started = wall(detail.get("startedAt")) or request.requested
+        request = replace(request, effect=Effect.START, requested=started)
+        ids = sorted(item.id or "" for item in running)
+        observed = "\x1f".join((task or "", *ids))
+        return replace(told, standing=Standing.OBSERVED, request=request, observed_key=observed)
+    if status == "STOPPED":
+        code = text(detail, "stopCode")
+        if code == "TaskFailedToStart":
+            failed = replace(request, effect=Effect.START, outcome=RequestOutcome.FAILURE)
+            return replace(told, request=replace(failed, reason=code))
+        exits = [number(item, "exitCode") for item in rows(detail, "containers")]
+        code_ = next((item for item in exits if item is not None), None)
+        return replace(told, request=replace(request, effect=Effect.STOP, code=code_))
+    return replace(told, request=request)
+
+
+def _running(
+    detail: Json, containers: tuple[RequestContainer, ...]
+) -> tuple[RequestContainer, ...]:
+    states = [text(item, "lastStatus") for item in rows(detail, "containers")]
+    return tuple(
+        item
+        for item, state in zip(containers, states, strict=True)
+        if state == "RUNNING" and item.id is not None
+    )
+
+
+def _service(told: ControlRecord, detail: Json, resources: tuple[str, ...]) -> ControlRecord:
+    name, level = text(detail, "eventName") or "", text(detail, "eventType")
+    failed = level in {"ERROR", "WARN"}
+    deployment = told.request.action == "ECS Deployment State Change"
+    effect, standing = Effect.NONE, Standing.NO
+    if deployment:
+        effect = Effect.ROLLOUT
+        standing = Standing.NO if failed else Standing.RELATED
+    elif failed:
+        effect = Effect.START
+    request = replace(
+        told.request,
+        action=f"{told.request.action} {name}",
+        effect=effect,
+        outcome=RequestOutcome.FAILURE if failed else RequestOutcome.SUCCESS,
+        workload=Workload(kind="Service", service=resources[0] if resources else None),
+    )
+    return replace(told, standing=standing, request=request)

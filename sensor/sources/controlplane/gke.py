@@ -1,0 +1,116 @@
+"""GKE's audit entries (Cloud Logging, service ``k8s.io``) as calls of the Kubernetes API.
+
+An entry has no groups, level or stage. ``status.code`` is a gRPC code; the HTTP code stands in the
+response only, where that is a Status.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sensor.model.control_plane import Cluster, RequestSource
+from sensor.sources.controlplane.identity import key
+from sensor.sources.controlplane.json_text import Json, number, rows, table, text
+from sensor.sources.controlplane.kubernetes_call import Call
+from sensor.sources.controlplane.kubernetes_objects import is_status
+from sensor.sources.controlplane.times import wall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SERVICE = "k8s.io"
+_METHOD = re.compile(
+    r"(?:[a-zA-Z0-9-]+\.)+v\d+(?:(?:alpha|beta)\d+)?\.([a-z0-9-]+)(?:\.([a-z]+))?\.([a-z]+)"
+)
+
+
+def read(entry: Json) -> Call:
+    """Return the call of a LogEntry whose service is ``k8s.io``."""
+    payload = table(entry, "protoPayload")
+    method = text(payload, "methodName")
+    resource, subresource, verb = _method(method)
+    path = _path(text(payload, "resourceName") or "", resource)
+    body, answer = payload.get("request"), payload.get("response")
+    body = body if isinstance(body, dict | list) else None
+    answer = answer if isinstance(answer, dict) else None
+    status = number(table(payload, "status"), "code") or 0
+    caller = text(table(payload, "requestMetadata"), "callerIp")
+    who = table(payload, "authenticationInfo")
+    insert, stamp, log = (text(entry, name) for name in ("insertId", "timestamp", "logName"))
+    return Call(
+        verb=verb,
+        resource=resource,
+        subresource=subresource,
+        namespace=path.get("namespace"),
+        name=path.get("name"),
+        object_uid=text(table(body, "metadata"), "uid"),
+        username=text(who, "principalEmail") or text(who, "principalSubject"),
+        id=text(table(entry, "operation"), "id") or insert,
+        key=key(RequestSource.GCP, insert, stamp, log),
+        on_behalf_of=delegation(who),
+        addresses=() if caller is None else (caller,),
+        user_agent=text(table(payload, "requestMetadata"), "callerSuppliedUserAgent"),
+        level=_level(body, answer),
+        code=number(answer, "code") if answer is not None and is_status(answer) else None,
+        failed=status != 0,
+        reason=text(answer, "reason") if answer is not None and is_status(answer) else None,
+        request=body,
+        response=answer,
+        dry_run="dryRun" in table(body, "metadata"),
+        received=wall(stamp),
+        finished=wall(stamp),
+        action=method,
+        cluster=cluster_of(entry),
+    )
+
+
+def _method(method: str | None) -> tuple[str | None, str | None, str | None]:
+    found = _METHOD.fullmatch(method or "")
+    return (None, None, None) if found is None else (found.group(1), found.group(2), found.group(3))
+
+
+def _path(name: str, resource: str | None) -> dict[str, str]:
+    """Return namespace and name from ``apps/v1/namespaces/NS/deployments/NAME[/sub]``."""
+    parts = name.split("/")
+    told: dict[str, str] = {}
+    if "namespaces" in parts[:-1]:
+        told["namespace"] = parts[parts.index("namespaces") + 1]
+    if resource in parts:
+        at = len(parts) - 1 - parts[::-1].index(resource)
+        if at + 1 < len(parts):
+            told["name"] = parts[at + 1]
+    return told
+
+
+def _level(body: Any, answer: Json | None) -> str:  # noqa: ANN401 - any value of JSON
+    if answer is not None:
+        return "RequestResponse"
+    return "Metadata" if body is None else "Request"
+
+
+def delegation(who: Json) -> tuple[str, ...]:
+    """Return who acted through a service account, in the order of the delegations."""
+    return tuple(_named(rows(who, "serviceAccountDelegationInfo")))
+
+
+def _named(delegations: list[Json]) -> Iterable[str]:
+    for item in delegations:
+        name = (
+            text(table(item, "firstPartyPrincipal"), "principalEmail")
+            or text(item, "principalSubject")
+            or text(table(item, "thirdPartyPrincipal"), "principalSubject")
+        )
+        if name is not None:
+            yield name
+
+
+def cluster_of(entry: Json) -> Cluster | None:
+    """Return the cluster of a LogEntry; None where its resource is none of a cluster."""
+    labels = table(table(entry, "resource"), "labels")
+    name, project = text(labels, "cluster_name"), text(labels, "project_id")
+    where = text(labels, "location")
+    if name is None:
+        return Cluster(provider="gcp", account=project, region=where) if project else None
+    id_ = f"projects/{project}/locations/{where}/clusters/{name}" if project and where else None
+    return Cluster(name=name, id=id_, provider="gcp", account=project, region=where)

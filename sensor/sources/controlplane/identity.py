@@ -1,0 +1,21 @@
+"""Keys of records: a hash of the source and the ids that the source itself gives.
+
+A client may choose some of these ids (``Audit-ID``), so a key covers several of them.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.model.control_plane import RequestSource
+
+_SEPARATOR = "\x1f"
+
+
+def key(source: RequestSource, *parts: object) -> str:
+    """Return 32 hex digits for the record that the parts identify."""
+    joined = _SEPARATOR.join("" if part is None else str(part) for part in parts)
+    whole = f"{source.value}{_SEPARATOR}{joined}"
+    return blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

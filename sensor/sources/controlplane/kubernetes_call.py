@@ -1,0 +1,167 @@
+"""One call of the Kubernetes API, whatever envelope it was recorded in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensor.model.control_plane import Actor, ActorKind, Cluster
+
+NODE_USER = "system:node:"
+SERVICE_ACCOUNT = "system:serviceaccount:"
+_KUBE_SYSTEM = SERVICE_ACCOUNT + "kube-system:"
+GROUPS_LIMIT = 64
+
+CONTROLLERS = frozenset(
+    {
+        "attachdetach-controller",
+        "certificate-controller",
+        "clusterrole-aggregation-controller",
+        "cronjob-controller",
+        "daemon-set-controller",
+        "deployment-controller",
+        "device-taint-eviction-controller",
+        "disruption-controller",
+        "endpoint-controller",
+        "endpointslice-controller",
+        "endpointslicemirroring-controller",
+        "ephemeral-volume-controller",
+        "expand-controller",
+        "generic-garbage-collector",
+        "horizontal-pod-autoscaler",
+        "job-controller",
+        "legacy-service-account-token-cleaner",
+        "namespace-controller",
+        "node-controller",
+        "persistent-volume-binder",
+        "pod-garbage-collector",
+        "pv-protection-controller",
+        "pvc-protection-controller",
+        "replicaset-controller",
+        "replication-controller",
+        "resource-claim-controller",
+        "resourcequota-controller",
+        "root-ca-cert-publisher",
+        "route-controller",
+        "selinux-warning-controller",
+        "service-account-controller",
+        "service-cidrs-controller",
+        "service-controller",
+        "statefulset-controller",
+        "storage-version-migrator-controller",
+        "taint-eviction-controller",
+        "token-cleaner",
+        "ttl-after-finished-controller",
+        "ttl-controller",
+        "validatingadmissionpolicy-status-controller",
+        "volumeattributesclass-protection-controller",
+    }
+)
+"""The service accounts of kube-controller-manager (pkg/controller, ``InitialClientBuilder``).
+A closed list: another account of kube-system may belong to anything that was installed there."""
+
+_COMPONENTS = frozenset(
+    {
+        "aksService",
+        "eks:addon-manager",
+        "eks:node-manager",
+        "system:addon-manager",
+        "system:apiserver",
+        "system:cloud-controller-manager",
+        "system:cluster-autoscaler",
+        "system:gcp-controller-manager",
+        "system:kube-controller-manager",
+        "system:kube-proxy",
+        "system:kube-scheduler",
+        "system:volume-scheduler",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as the API server recorded it; bodies are untrusted JSON."""
+
+    verb: str | None
+    resource: str | None
+    subresource: str | None
+    namespace: str | None
+    name: str | None
+    object_uid: str | None
+    """``objectRef.uid``: filled from the request's body, so empty for what the call creates."""
+    username: str | None
+    id: str | None
+    key: str
+    groups: tuple[str, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+    impersonated: str | None = None
+    on_behalf_of: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    user_agent: str | None = None
+    level: str | None = None
+    stage: str | None = None
+    code: int | None = None
+    failed: bool | None = None
+    """The outcome where there is no HTTP code."""
+    reason: str | None = None
+    request: dict[str, Any] | list[Any] | None = None
+    response: dict[str, Any] | None = None
+    dry_run: bool = False
+    truncated: bool = False
+    received: int | None = None
+    finished: int | None = None
+    action: str | None = None
+    """The envelope's own name of the operation, where it has one."""
+    cluster: Cluster | None = None
+
+    @property
+    def operation(self) -> str:
+        """Name the operation: ``patch deployments/scale``."""
+        resource = self.resource or "-"
+        return f"{self.verb or '-'} {resource}" + (
+            f"/{self.subresource}" if self.subresource else ""
+        )
+
+
+def actor_kind(username: str, groups: tuple[str, ...]) -> ActorKind:
+    """Return what kind of identity a Kubernetes user is."""
+    if username == "system:anonymous" or "system:unauthenticated" in groups:
+        return ActorKind.ANONYMOUS
+    if username.startswith(NODE_USER):
+        return ActorKind.NODE
+    if username.startswith(_KUBE_SYSTEM) and username[len(_KUBE_SYSTEM) :] in CONTROLLERS:
+        return ActorKind.CONTROL_PLANE
+    if username.startswith(SERVICE_ACCOUNT):
+        return ActorKind.SERVICE_ACCOUNT
+    if username in _COMPONENTS:
+        return ActorKind.CONTROL_PLANE
+    if username.endswith(".gserviceaccount.com"):
+        return ActorKind.SERVICE_ACCOUNT
+    return ActorKind.USER
+
+
+def actor(call: Call) -> Actor | None:
+    """Return who made the call."""
+    if call.username is None:
+        return None
+    extra = call.extra
+    return Actor(
+        name=call.username,
+        kind=actor_kind(call.username, call.groups),
+        groups=call.groups[:GROUPS_LIMIT],
+        impersonated=call.impersonated,
+        on_behalf_of=call.on_behalf_of,
+        session=_first(extra, "sessionName"),
+        cloud_principal=_first(extra, "arn"),
+        pod=_first(extra, "authentication.kubernetes.io/pod-name"),
+        pod_uid=_first(extra, "authentication.kubernetes.io/pod-uid"),
+        node=_first(extra, "authentication.kubernetes.io/node-name"),
+    )
+
+
+def _first(extra: dict[str, Any], key: str) -> str | None:
+    """Return the first value of an entry of ``user.extra``, which is a list of texts."""
+    values = extra.get(key)
+    if type(values) is list and values and type(values[0]) is str:
+        return values[0] or None
+    return values if type(values) is str and values else None

@@ -1,0 +1,376 @@
+"""What a call of the Kubernetes API does to containers: a function a resource, a table over them.
+
+A refused call keeps the effect that it asked for; its outcome is a failure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.model.control_plane import ActorKind, Effect, RequestContainer, Standing, Touch
+from sensor.sources.controlplane.json_text import Json, number, rows, table, text
+from sensor.sources.controlplane.kubernetes_call import SERVICE_ACCOUNT, Call, actor_kind
+from sensor.sources.controlplane.kubernetes_objects import (
+    KINDS,
+    containers,
+    is_status,
+    owner,
+    pod_spec,
+    running,
+)
+from sensor.sources.controlplane.kubernetes_patch import Change, change_of, patched_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CREATED = 201
+_WRITES = frozenset({"patch", "update", "apply"})
+_SCALED_DIRECTLY = frozenset({"ReplicaSet", "ReplicationController"})
+_REPLACED_BY_ITS_OWNER = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
+_REPLACERS = frozenset(
+    SERVICE_ACCOUNT + "kube-system:" + name
+    for name in (
+        "daemon-set-controller",
+        "statefulset-controller",
+        "taint-eviction-controller",
+        "device-taint-eviction-controller",
+        "node-controller",
+    )
+)
+"""Controllers whose deletes of pods make room for others: a rolling update, a lost node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a call is to a container start."""
+
+    standing: Standing = Standing.NO
+    effect: Effect = Effect.NONE
+    touches: frozenset[Touch] = frozenset()
+    replicas: int | None = None
+    containers: tuple[RequestContainer, ...] = ()
+
+
+NOTHING = Ruling()
+_STOPPED = Ruling(Standing.NO, Effect.STOP, frozenset({Touch.DELETE}))
+_REPLACED = Ruling(Standing.RELATED, Effect.STOP, frozenset({Touch.DELETE}))
+_EXEC = Ruling(Standing.NO, Effect.EXEC)
+_CONFIG = Ruling(Standing.NO, Effect.CONFIG)
+_SILENT = Ruling(Standing.POSSIBLE, Effect.UNKNOWN, frozenset({Touch.ANY}))
+
+
+def ruling(call: Call) -> Ruling:
+    """Return what the call is to a container start."""
+    judge = _JUDGES.get(call.resource or "")
+    if judge is None:
+        return NOTHING
+    if call.dry_run:
+        return Ruling(Standing.NO, Effect.DRY_RUN, containers=_asked(call))
+    return judge(call)
+
+
+def stored(call: Call) -> Json:
+    """Return the object as the API server stored it; where it did not answer with one, as asked."""
+    answer = call.response
+    if answer is not None and not is_status(answer) and answer.get("kind") != "Scale":
+        return answer
+    return call.request if isinstance(call.request, dict) else {}
+
+
+def _asked(call: Call) -> tuple[RequestContainer, ...]:
+    kind = KINDS.get(call.resource or "", "")
+    return containers(pod_spec(kind, stored(call)))
+
+
+def _created(call: Call) -> bool:
+    """Server-side apply creates with the verb patch and the code 201."""
+    return call.verb == "create" or (call.verb in _WRITES and call.code == CREATED)
+
+
+# ------------------------------------------------------------------------------------------ pods
+
+
+def _pods(call: Call) -> Ruling:
+    if call.subresource is not None:
+        judge = _POD_SUBRESOURCES.get(call.subresource)
+        return NOTHING if judge is None else judge(call)
+    if _created(call):
+        if _kind(call) is ActorKind.NODE:
+            touched = frozenset({Touch.MIRROR})
+            return Ruling(Standing.RELATED, Effect.STATIC_POD, touched, containers=_asked(call))
+        touched = frozenset({Touch.CREATE})
+        return Ruling(Standing.REQUESTED, Effect.START, touched, containers=_asked(call))
+    if call.verb in {"delete", "deletecollection"}:
+        return _pod_deleted(call)
+    if call.verb in _WRITES:
+        return _pod_changed(call)
+    return NOTHING
+
+
+def _kind(call: Call) -> ActorKind | None:
+    return None if call.username is None else actor_kind(call.username, call.groups)
+
+
+def _pod_deleted(call: Call) -> Ruling:
+    kind = _kind(call)
+    if kind is ActorKind.NODE:
+        return _STOPPED
+    if kind is ActorKind.CONTROL_PLANE:
+        return _REPLACED if call.username in _REPLACERS else _STOPPED
+    answer = call.response
+    if answer is not None and answer.get("kind") == "Pod":
+        held = owner(answer)
+        return _REPLACED if held and held.kind in _REPLACED_BY_ITS_OWNER else _STOPPED
+    return _REPLACED
+
+
+def _pod_changed(call: Call) -> Ruling:
+    body = call.request
+    if body is None:
+        # Controllers and nodes patch labels, conditions and finalizers all the time.
+        ours = _kind(call) in {ActorKind.CONTROL_PLANE, ActorKind.NODE}
+        return NOTHING if ours else _SILENT
+    if not patched_images(body):
+        return NOTHING
+    touched = frozenset({Touch.IMAGE})
+    if isinstance(body, list):
+        return Ruling(Standing.REQUESTED, Effect.RESTART, touched)
+    named = tuple(item for item in containers(table(body, "spec")) if item.image is not None)
+    if call.verb == "update" or body.get("kind") == "Pod":
+        changed = _images_differ(call, named)
+        if changed is None:
+            return Ruling(Standing.POSSIBLE, Effect.RESTART, touched, containers=named)
+        named = changed
+        if not named:
+            return NOTHING
+    return Ruling(Standing.REQUESTED, Effect.RESTART, touched, containers=named)
+
+
+def _images_differ(
+    call: Call, named: tuple[RequestContainer, ...]
+) -> tuple[RequestContainer, ...] | None:
+    """Return the containers whose image is not the one that runs; None where it is unknown."""
+    statuses = rows(table(call.response, "status"), "containerStatuses")
+    if not statuses:
+        return None
+    ran = {text(item, "name"): text(item, "image") or "" for item in statuses}
+    return tuple(
+        item for item in named if item.name in ran and not ran[item.name].endswith(item.image or "")
+    )
+
+
+def _binding(_: Call) -> Ruling:
+    return Ruling(Standing.RELATED, Effect.SCHEDULED, frozenset({Touch.BIND}))
+
+
+def _eviction(_: Call) -> Ruling:
+    return _REPLACED
+
+
+def _exec(_: Call) -> Ruling:
+    return _EXEC
+
+
+def _ephemeral(call: Call) -> Ruling:
+    if call.verb not in _WRITES:
+        return NOTHING
+    body = call.request
+    added: tuple[RequestContainer, ...] = ()
+    if isinstance(body, dict):
+        added = tuple(c for c in containers(table(body, "spec")) if c.role == "ephemeral")
+    touched = frozenset({Touch.EPHEMERAL})
+    return Ruling(Standing.REQUESTED, Effect.EPHEMERAL, touched, containers=added)
+
+
+def _resize(call: Call) -> Ruling:
+    """A resize restarts a container only where its resizePolicy asks for that."""
+    if call.verb not in _WRITES:
+        return NOTHING
+    touched = frozenset({Touch.IMAGE})
+    if not isinstance(call.request, dict) or call.response is None:
+        return Ruling(Standing.POSSIBLE, Effect.RESTART, touched)
+    resized = {
+        text(item, "name"): set(table(table(item, "resources"), "requests"))
+        | set(table(table(item, "resources"), "limits"))
+        for item in rows(table(call.request, "spec"), "containers")
+    }
+    for item in rows(table(call.response, "spec"), "containers"):
+        wanted = resized.get(text(item, "name"), set())
+        for policy in rows(item, "resizePolicy"):
+            restarts = policy.get("restartPolicy") == "RestartContainer"
+            if restarts and text(policy, "resourceName") in wanted:
+                named = (RequestContainer(name=text(item, "name"), image=text(item, "image")),)
+                return Ruling(Standing.REQUESTED, Effect.RESTART, touched, containers=named)
+    return NOTHING
+
+
+def _pod_status(call: Call) -> Ruling:
+    if _kind(call) is not ActorKind.NODE or not isinstance(call.request, dict):
+        return NOTHING
+    whole = None if call.response is None else table(call.response, "status")
+    ran = tuple(running(table(call.request, "status"), whole))
+    if not ran:
+        return NOTHING
+    return Ruling(Standing.OBSERVED, Effect.START, frozenset({Touch.STATUS}), containers=ran)
+
+
+_POD_SUBRESOURCES: dict[str, Callable[[Call], Ruling]] = {
+    "attach": _exec,
+    "binding": _binding,
+    "ephemeralcontainers": _ephemeral,
+    "eviction": _eviction,
+    "exec": _exec,
+    "resize": _resize,
+    "status": _pod_status,
+}
+
+
+# ------------------------------------------------------------------------------------- workloads
+
+
+def _workload(call: Call) -> Ruling:
+    if call.subresource == "scale":
+        return _scale(call) if call.verb in _WRITES else NOTHING
+    if call.subresource is not None:
+        return NOTHING
+    if _created(call):
+        return _workload_created(call)
+    if call.verb in {"delete", "deletecollection"}:
+        return _STOPPED
+    if call.verb in _WRITES:
+        return _workload_changed(call)
+    return NOTHING
+
+
+def _workload_created(call: Call) -> Ruling:
+    kind = KINDS[call.resource or ""]
+    value = stored(call)
+    spec = table(value, "spec")
+    replicas = number(spec, "replicas")
+    named = containers(pod_spec(kind, value))
+    touched = frozenset({Touch.CREATE})
+    if kind == "CronJob":
+        return Ruling(Standing.RELATED, Effect.SCHEDULE, touched, containers=named)
+    parallelism = number(spec, "parallelism") if kind == "Job" else None
+    if replicas == 0 or parallelism == 0 or spec.get("suspend") is True:
+        return Ruling(Standing.NO, Effect.CONFIG, touched, replicas, named)
+    return Ruling(Standing.REQUESTED, Effect.START, touched, replicas, named)
+
+
+def _scale(call: Call) -> Ruling:
+    body = call.request
+    asked = change_of(body, call.verb).new_replicas if body is not None else None
+    answer = call.response
+    if answer is None:
+        return _scaled(asked, None)
+    if is_status(answer):
+        return _scaled(asked, 0)
+    now = number(table(answer, "spec"), "replicas")
+    # proto3 and omitempty: a zero stands in neither block.
+    return _scaled(now or 0, number(table(answer, "status"), "replicas") or 0)
+
+
+def _scaled(new: int | None, old: int | None) -> Ruling:
+    touched = frozenset({Touch.REPLICAS})
+    if new is None or (old is None and new > 0):
+        return Ruling(Standing.POSSIBLE, Effect.SCALE, touched, new)
+    if new > (old or 0):
+        return Ruling(Standing.REQUESTED, Effect.SCALE_UP, touched, new)
+    if old is None or new < old:
+        return Ruling(Standing.NO, Effect.SCALE_DOWN, touched, new)
+    return Ruling(Standing.NO, Effect.CONFIG, replicas=new)
+
+
+def _workload_changed(call: Call) -> Ruling:
+    kind, body = KINDS[call.resource or ""], call.request
+    if body is None:
+        return _SILENT
+    change = change_of(body, call.verb)
+    answer = call.response if call.response is not None and not is_status(call.response) else None
+    if kind == "CronJob":
+        touched = frozenset({Touch.ANY})
+        return Ruling(Standing.RELATED, Effect.SCHEDULE, touched) if change.spec else _CONFIG
+    if kind == "Job":
+        return _job_changed(change)
+    if answer is not None and _spec_is_the_old_one(kind, answer):
+        return _CONFIG
+    if kind in _SCALED_DIRECTLY:
+        return _replicas_written(call, change, answer) if change.replicas else _CONFIG
+    if change.template and not (change.whole and answer is None):
+        return _rolled_out(call, change, answer)
+    if change.whole and answer is None:
+        return _SILENT
+    if change.replicas:
+        return _replicas_written(call, change, answer)
+    if change.resume:
+        return Ruling(Standing.REQUESTED, Effect.ROLLOUT, frozenset({Touch.RESUME}))
+    return _CONFIG
+
+
+def _spec_is_the_old_one(kind: str, answer: Json) -> bool:
+    """Return whether the controller had seen this spec before the write: it changed nothing."""
+    if kind in _SCALED_DIRECTLY:
+        return False
+    generation = number(table(answer, "metadata"), "generation")
+    observed = number(table(answer, "status"), "observedGeneration")
+    return generation is not None and generation == observed
+
+
+def _replicas_written(call: Call, change: Change, answer: Json | None) -> Ruling:
+    if answer is None:
+        refused = call.response is not None
+        return _scaled(change.new_replicas, 0 if refused else None)
+    new = number(table(answer, "spec"), "replicas")
+    return _scaled(new or 0, number(table(answer, "status"), "replicas") or 0)
+
+
+def _rolled_out(call: Call, change: Change, answer: Json | None) -> Ruling:
+    spec = table(answer, "spec")
+    update = table(spec, "updateStrategy").get("type")
+    if spec.get("paused") is True or update == "OnDelete" or number(spec, "replicas") == 0:
+        return _CONFIG
+    if change.restart:
+        return Ruling(Standing.REQUESTED, Effect.RESTART, frozenset({Touch.TEMPLATE}))
+    if change.whole and change.replicas:
+        scaled = _replicas_written(call, change, answer)
+        if scaled.effect in {Effect.SCALE_UP, Effect.SCALE_DOWN}:
+            # A whole object does not say whether the template in it is new.
+            both = frozenset({Touch.TEMPLATE, Touch.REPLICAS})
+            return Ruling(scaled.standing, scaled.effect, both, scaled.replicas)
+    touched = {Touch.TEMPLATE} | ({Touch.REPLICAS} if change.replicas else set())
+    named: tuple[RequestContainer, ...] = ()
+    if isinstance(call.request, dict):
+        template = table(table(call.request, "spec"), "template")
+        named = tuple(c for c in containers(table(template, "spec")) if c.image is not None)
+    elif answer is not None:
+        named = containers(pod_spec("Deployment", answer))
+    return Ruling(Standing.REQUESTED, Effect.ROLLOUT, frozenset(touched), containers=named)
+
+
+def _job_changed(change: Change) -> Ruling:
+    if change.suspend is False and not change.whole:
+        return Ruling(Standing.REQUESTED, Effect.START, frozenset({Touch.RESUME}))
+    if change.suspend is True and not change.whole:
+        return _STOPPED
+    return _CONFIG if change.spec else NOTHING
+
+
+# ----------------------------------------------------------------------------------------- nodes
+
+
+def _nodes(call: Call) -> Ruling:
+    if call.subresource is None and call.verb == "create":
+        return Ruling(Standing.NO, Effect.NODE_JOIN, frozenset({Touch.CREATE}))
+    if call.subresource is None and call.verb in {"delete", "deletecollection"}:
+        return Ruling(Standing.RELATED, Effect.NODE_LEAVE, frozenset({Touch.DELETE}))
+    return NOTHING
+
+
+_JUDGES: dict[str, Callable[[Call], Ruling]] = {
+    "pods": _pods,
+    "nodes": _nodes,
+    **{name: _workload for name in KINDS if name not in {"pods", "nodes"}},
+}
+RESOURCES = frozenset(_JUDGES)
+"""Resources of which a write may concern containers; all others are skipped."""

@@ -1,0 +1,107 @@
+"""Kubernetes Events (``kubectl get events -o json``, GKE's log ``events``): what components report.
+
+Only ``reason`` is read, never the message, whose text changes from version to version. Events are
+rate-limited and aggregated, so reported starts are at most as many as real ones.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sensor.model.control_plane import (
+    ChainPart,
+    ControlRecord,
+    Effect,
+    RecordRef,
+    Request,
+    RequestContainer,
+    RequestOutcome,
+    RequestSource,
+    Standing,
+    Workload,
+)
+from sensor.sources.controlplane.identity import key
+from sensor.sources.controlplane.json_text import Json, number, table, text
+from sensor.sources.controlplane.times import wall
+
+if TYPE_CHECKING:
+    from sensor.model.control_plane import Cluster
+
+_FIELD = re.compile(r"spec\.(initContainers|containers|ephemeralContainers)\{([^{}]{1,253})\}")
+_ROLES = {"initContainers": "init", "ephemeralContainers": "ephemeral"}
+_REASONS = {
+    "Scheduled": (Standing.RELATED, Effect.SCHEDULED, RequestOutcome.SUCCESS),
+    "Created": (Standing.RELATED, Effect.CREATE, RequestOutcome.SUCCESS),
+    "Started": (Standing.OBSERVED, Effect.START, RequestOutcome.SUCCESS),
+    "Killing": (Standing.NO, Effect.STOP, RequestOutcome.SUCCESS),
+    "BackOff": (Standing.NO, Effect.START, RequestOutcome.FAILURE),
+    "Failed": (Standing.NO, Effect.START, RequestOutcome.FAILURE),
+    "FailedCreate": (Standing.NO, Effect.START, RequestOutcome.FAILURE),
+    "FailedScheduling": (Standing.NO, Effect.START, RequestOutcome.FAILURE),
+    "ScalingReplicaSet": (Standing.RELATED, Effect.SCALE, RequestOutcome.SUCCESS),
+    "SuccessfulCreate": (Standing.RELATED, Effect.START, RequestOutcome.SUCCESS),
+    "SuccessfulDelete": (Standing.NO, Effect.STOP, RequestOutcome.SUCCESS),
+}
+_OTHER = (Standing.NO, Effect.NONE, RequestOutcome.SUCCESS)
+
+
+def is_event(value: Json) -> bool:
+    """Return whether a JSON object is a Kubernetes Event of core/v1 or events.k8s.io/v1."""
+    return "reason" in value and ("involvedObject" in value or "regarding" in value)
+
+
+def read(value: Json, ref: RecordRef, cluster: Cluster | None = None) -> ControlRecord:
+    """Return the record of an Event."""
+    about = table(value, "involvedObject") or table(value, "regarding")
+    metadata = table(value, "metadata")
+    reason = text(value, "reason")
+    standing, effect, outcome = _REASONS.get(reason or "", _OTHER)
+    named = _FIELD.fullmatch(text(about, "fieldPath") or "")
+    containers = (
+        ()
+        if named is None
+        else (RequestContainer(name=named.group(2), role=_ROLES.get(named.group(1))),)
+    )
+    source = table(value, "source") or table(value, "deprecatedSource")
+    kind = text(about, "kind") or "Object"
+    node = text(source, "host")
+    if node is None and (text(value, "reportingComponent") or "") == "kubelet":
+        node = text(value, "reportingInstance")
+    series = table(value, "series")
+    count = number(value, "count") or number(series, "count") or 1
+    when = (
+        wall(series.get("lastObservedTime"))
+        or wall(value.get("eventTime"))
+        or wall(value.get("lastTimestamp"))
+        or wall(value.get("deprecatedLastTimestamp"))
+        or wall(value.get("firstTimestamp"))
+        or wall(metadata.get("creationTimestamp"))
+    )
+    uid = text(metadata, "uid")
+    request = Request(
+        source=RequestSource.KUBERNETES,
+        id=uid,
+        action=f"event {reason}",
+        effect=effect,
+        chain=ChainPart.REPORT,
+        outcome=outcome,
+        reason=reason,
+        requested=when,
+        cluster=cluster,
+        workload=Workload(
+            kind=kind,
+            namespace=text(about, "namespace"),
+            name=text(about, "name"),
+            uid=text(about, "uid"),
+            node=node,
+        ),
+        containers=containers,
+        ref=ref,
+    )
+    return ControlRecord(
+        standing=standing,
+        request=request,
+        key=key(RequestSource.KUBERNETES, "event", uid, reason, count, when),
+        observed_key=f"event\x1f{uid}\x1f{count}" if standing is Standing.OBSERVED else None,
+    )

@@ -1,0 +1,115 @@
+"""Objects of the Kubernetes API as far as records need them: owners, containers, statuses.
+
+Environments, arguments and annotations such as
+``kubectl.kubernetes.io/last-applied-configuration`` hold secrets; they are never read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.model.control_plane import Owner, RequestContainer
+from sensor.sources.controlplane.json_text import Json, number, rows, table, text
+from sensor.sources.controlplane.times import wall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS = {
+    "pods": "Pod",
+    "deployments": "Deployment",
+    "replicasets": "ReplicaSet",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
+    "jobs": "Job",
+    "cronjobs": "CronJob",
+    "replicationcontrollers": "ReplicationController",
+    "nodes": "Node",
+}
+MIRROR = "kubernetes.io/config.mirror"
+HASH = "kubernetes.io/config.hash"
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+INSTANTIATE = "cronjob.kubernetes.io/instantiate"
+TEMPLATE_HASH = "pod-template-hash"
+
+_ROLES = (("initContainers", "init"), ("containers", None), ("ephemeralContainers", "ephemeral"))
+_STATUSES = (
+    ("initContainerStatuses", "init"),
+    ("containerStatuses", None),
+    ("ephemeralContainerStatuses", "ephemeral"),
+)
+
+
+def is_status(value: Json) -> bool:
+    """Return whether an API server's answer is a Status: a refusal, or no object at all."""
+    return value.get("kind") == "Status" or type(value.get("status")) is str
+
+
+def owner(value: Json) -> Owner | None:
+    """Return the controller that owns the object."""
+    for reference in rows(table(value, "metadata"), "ownerReferences"):
+        kind, name = text(reference, "kind"), text(reference, "name")
+        if reference.get("controller") is True and kind is not None and name is not None:
+            return Owner(kind, name, text(reference, "uid"))
+    return None
+
+
+def pod_spec(kind: str, value: Json) -> Json:
+    """Return the PodSpec in an object of a workload kind."""
+    spec = table(value, "spec")
+    if kind == "Pod":
+        return spec
+    if kind == "CronJob":
+        spec = table(table(spec, "jobTemplate"), "spec")
+    return table(table(spec, "template"), "spec")
+
+
+def containers(spec: Json) -> tuple[RequestContainer, ...]:
+    """Return the containers of a PodSpec, or of a patch of one, in the order of their start."""
+    return tuple(
+        RequestContainer(
+            name=text(item, "name"),
+            image=text(item, "image"),
+            digest=digest_of(text(item, "image")),
+            role=role,
+        )
+        for key, role in _ROLES
+        for item in rows(spec, key)
+    )
+
+
+def digest_of(image: str | None) -> str | None:
+    """Return the digest that an image reference carries."""
+    if image is None:
+        return None
+    _, at, digest = image.rpartition("@")
+    return digest if at and ":" in digest else None
+
+
+def running(status: Json, fallback: Json | None = None) -> Iterator[RequestContainer]:
+    """Yield the containers that a pod's status, or a patch of it, reports as running.
+
+    ``fallback`` is the whole status: a patch holds only what changed.
+    """
+    for key, role in _STATUSES:
+        whole = {text(item, "name"): item for item in rows(fallback, key)}
+        for item in rows(status, key):
+            state = table(table(item, "state"), "running")
+            if not state and "running" not in table(item, "state"):
+                continue
+            name = text(item, "name")
+            other = whole.get(name, {})
+            id_ = text(item, "containerID") or text(other, "containerID")
+            if id_ is None:
+                continue
+            restarts = number(item, "restartCount")
+            image_id = text(item, "imageID") or text(other, "imageID")
+            yield RequestContainer(
+                name=name,
+                image=text(item, "image") or text(other, "image"),
+                digest=digest_of(image_id),
+                id=id_.rpartition("://")[2] or None,
+                role=role,
+                started=wall(state.get("startedAt")),
+                restart_count=number(other, "restartCount") if restarts is None else restarts,
+            )

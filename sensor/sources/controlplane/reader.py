@@ -1,0 +1,173 @@
+"""From the bytes of a file to its records: decoding, framing, unwrapping, and what was skipped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
+from sensor.sources.controlplane import docker_records, kubernetes_audit
+from sensor.sources.controlplane.encoding import EncodingBroken, utf8
+from sensor.sources.controlplane.envelopes import Lost, Refused, unwrap
+from sensor.sources.controlplane.framing import BadFrame, Frame, Framer, parts
+from sensor.sources.controlplane.json_text import JsonInvalid, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sensor.sources.controlplane.addresses import Proxies
+
+OPERATIONS_LIMIT = 1000
+"""Names of skipped operations that are counted apart; more count as one."""
+OTHER = "other operations"
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be read."""
+
+    ref: RecordRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A source's own note that it lost events."""
+
+    ref: RecordRef
+    source: RequestSource
+    reason: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a reader met."""
+
+    records: int = 0
+    bad: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Records that concern no container, by operation."""
+
+    def skip(self, operation: str) -> None:
+        """Count a record that concerns no container."""
+        if operation not in self.skipped and len(self.skipped) >= OPERATIONS_LIMIT:
+            operation = OTHER
+        self.skipped[operation] += 1
+
+
+class Reader:
+    """Reads one stream. ``whole`` gives also records that concern no container."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        proxies: Proxies = (),
+        whole: bool = False,
+        sources: frozenset[RequestSource] | None = None,
+        counts: Counts | None = None,
+    ) -> None:
+        self._name = name
+        self._proxies = proxies
+        self._whole = whole
+        self._sources = sources
+        self._framer = Framer()
+        self.counts = counts or Counts()
+
+    def feed(self, piece: bytes) -> Iterator[ControlRecord | BadRecord | Loss]:
+        """Take more of the stream, in UTF-8, and yield the records that are complete."""
+        for frame in self._framer.feed(piece):
+            yield from self._frame(frame)
+
+    def close(self) -> Iterator[ControlRecord | BadRecord | Loss]:
+        """Yield what is left at the end of the stream."""
+        for frame in self._framer.close():
+            yield from self._frame(frame)
+
+    def broken(self, reason: str) -> BadRecord:
+        """Return the rest of a stream that cannot be decoded as one bad record."""
+        self.counts.bad += 1
+        return BadRecord(RecordRef(self._name, self._framer.line), reason)
+
+    def _frame(self, frame: Frame | BadFrame) -> Iterator[ControlRecord | BadRecord | Loss]:
+        ref = RecordRef(self._name, frame.line, frame.item or 0)
+        if isinstance(frame, BadFrame):
+            yield self._bad(ref, frame.reason)
+            return
+        data = frame.data
+        if not self._whole and (operation := kubernetes_audit.skim(data)) is not None:
+            self.counts.skip(operation)
+            return
+        if docker_records.is_debug_line(data):
+            told = docker_records.read_line(data, ref)
+            if told is None:
+                self.counts.skip("dockerd log")
+            else:
+                yield from self._record(told)
+            return
+        try:
+            values: list[object] = [parse(data)]
+        except JsonInvalid as error:
+            values = self._several(data)
+            if not values:
+                yield self._bad(ref, str(error) or "not JSON")
+                return
+        first = ref.item
+        for value in values:
+            number = 0
+            for number, found in unwrap(value, RecordRef(ref.file, ref.line, first), self._proxies):
+                yield from self._found(found, RecordRef(ref.file, ref.line, first + number))
+            first += number + 1
+
+    def _several(self, data: bytes) -> list[object]:
+        """Return the values of a line that holds several; nothing where one of them is damaged."""
+        try:
+            return [parse(part) for part in parts(data)]
+        except JsonInvalid:
+            return []
+
+    def _found(
+        self, found: ControlRecord | Refused | Lost, ref: RecordRef
+    ) -> Iterator[ControlRecord | BadRecord | Loss]:
+        if isinstance(found, ControlRecord):
+            if self._sources is None or found.request.source in self._sources:
+                yield from self._record(found)
+            else:
+                self.counts.skip(f"another source: {found.request.source}")
+        elif isinstance(found, Lost):
+            yield Loss(ref, found.source, found.reason)
+        elif found.harmless:
+            self.counts.skip(found.reason)
+        else:
+            yield self._bad(ref, found.reason)
+
+    def _record(self, record: ControlRecord) -> Iterator[ControlRecord]:
+        self.counts.records += 1
+        if self._whole or concerns_containers(record):
+            yield record
+        else:
+            self.counts.skip(record.request.action or "-")
+
+    def _bad(self, ref: RecordRef, reason: str) -> BadRecord:
+        self.counts.bad += 1
+        return BadRecord(ref, reason)
+
+
+def concerns_containers(record: ControlRecord) -> bool:
+    """Return whether a record makes an event or is needed to explain one."""
+    if record.write is not None or record.operation is not None:
+        return True
+    return record.standing is not Standing.NO or record.request.effect is Effect.STOP
+
+
+def read(pieces: Iterable[bytes], reader: Reader) -> Iterator[ControlRecord | BadRecord | Loss]:
+    """Yield the records of a whole stream, whatever its encoding."""
+    try:
+        for piece in utf8(pieces):
+            yield from reader.feed(piece)
+    except EncodingBroken as error:
+        yield from reader.close()
+        yield reader.broken(str(error))
+        return
+    yield from reader.close()

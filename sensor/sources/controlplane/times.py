@@ -1,0 +1,43 @@
+"""Times of control planes as wall-clock nanoseconds since the Unix epoch, UTC.
+
+RFC 3339 with zero to nine digits of a second (Azure writes seven), with ``Z``, an offset or, in
+Azure's tables, neither. A text that is no such time is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+NS_PER_SECOND = 1_000_000_000
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,12}))?(?:[Zz]|([+-])(\d\d):?(\d\d))?"
+)
+
+
+def wall(text: object) -> int | None:
+    """Return a time of RFC 3339 in ns since the epoch; None for what is no time."""
+    if type(text) is not str or len(text) > 40:  # noqa: PLR2004 - longer than any RFC 3339 time
+        return None
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    day, clock, fraction, sign, hours, minutes = found.groups()
+    seconds = _seconds(day, clock)
+    if seconds is None:
+        return None
+    ns = int((fraction + "000000000")[:9]) if fraction else 0
+    if sign is not None:
+        offset = int(hours) * 3600 + int(minutes) * 60
+        seconds -= offset if sign == "+" else -offset
+    return seconds * NS_PER_SECOND + ns
+
+
+@lru_cache(maxsize=512)
+def _seconds(day: str, clock: str) -> int | None:
+    try:
+        return int(datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC).timestamp())
+    except (ValueError, OverflowError):
+        return None

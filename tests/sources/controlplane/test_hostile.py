@@ -1,0 +1,212 @@
+"""Whatever stands in a file, reading it yields records or counted errors, and never raises."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sensor.model.control_plane import ControlRecord
+from sensor.sources.controlplane.framing import FRAME_LIMIT
+from sensor.sources.controlplane.reader import BadRecord, Loss, Reader, read
+
+CORPORA = Path(__file__).parents[2] / "corpora" / "controlplane"
+FILES = sorted(
+    path
+    for path in CORPORA.glob("*/*")
+    if path.is_file() and path.suffix in {".jsonl", ".json"} and path.name != "expected.jsonl"
+)
+SAMPLES = [line for path in FILES for line in path.read_bytes().splitlines()]
+SMALL = sorted(SAMPLES, key=len)[: len(SAMPLES) * 2 // 3]
+Json = Any
+ODD: list[Json] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "\x1b[2J\u202e",
+    "é" * 9,
+    [],
+    [None],
+    {},
+]
+PLENTY = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.data_too_large]
+)
+
+
+def told(data: bytes, piece: int = 1 << 16) -> list[ControlRecord | BadRecord | Loss]:
+    pieces = [data[start : start + piece] for start in range(0, len(data), piece)]
+    return list(read(pieces, Reader("file", whole=True)))
+
+
+def places(value: Json, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        inner = [place for key, one in value.items() for place in places(one, (*path, key))]
+    elif isinstance(value, list):
+        inner = [place for key, one in enumerate(value) for place in places(one, (*path, key))]
+    else:
+        inner = []
+    return [path, *inner]
+
+
+def put(value: Json, path: tuple[Any, ...], other: Json) -> Json:
+    if not path:
+        return other
+    copied = value.copy()
+    copied[path[0]] = put(value[path[0]], path[1:], other)
+    return copied
+
+
+@PLENTY
+@given(st.data())
+def test_a_value_of_a_wrong_type_anywhere_costs_that_value_or_its_record(
+    data: st.DataObject,
+) -> None:
+    value = json.loads(data.draw(st.sampled_from(SMALL)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(places(value)))
+        value = put(value, path, data.draw(st.sampled_from(ODD)))
+    for one in told(json.dumps(value).encode() + b"\n"):
+        assert isinstance(one, ControlRecord | BadRecord | Loss)
+
+
+@PLENTY
+@given(st.sampled_from(SMALL), st.data())
+def test_a_line_that_is_cut_costs_one_record(line: bytes, data: st.DataObject) -> None:
+    whole = b'{"Type":"container","Action":"start","Actor":{"ID":"a"},"timeNano":1}'
+    end = data.draw(st.integers(1, len(line) - 1))
+    found = told(line[:end] + b"\n" + whole + b"\n" + whole + b"\n")
+    records = [one for one in found if isinstance(one, ControlRecord)]
+    assert [one.request.action for one in records[-2:]] == ["docker container start"] * 2
+
+
+@PLENTY
+@given(st.sampled_from(SMALL), st.data())
+def test_any_damage_to_bytes_yields_records_or_errors(line: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(line + b"\n" + line)
+    for _ in range(data.draw(st.integers(1, 8))):
+        at = data.draw(st.integers(0, len(damaged) - 1))
+        damaged[at] = data.draw(st.integers(0, 255))
+    for one in told(bytes(damaged)):
+        assert isinstance(one, ControlRecord | BadRecord | Loss)
+
+
+@PLENTY
+@given(st.lists(st.sampled_from(SMALL), min_size=1, max_size=4), st.integers(1, 700))
+def test_pieces_do_not_matter(lines: list[bytes], piece: int) -> None:
+    data = b"\n".join(lines)
+    assert told(data, piece) == told(data)
+
+
+@PLENTY
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_to_their_end(data: bytes) -> None:
+    told(data)
+
+
+@PLENTY
+@given(st.text(alphabet='{}[]",:\\\n a1', max_size=80))
+def test_any_brackets_and_quotes_are_read_to_their_end(text: str) -> None:
+    data = text.encode()
+    assert told(data, 3) == told(data)
+
+
+def spread(data: bytes) -> bytes:
+    return b"".join(json.dumps(json.loads(line), indent=2).encode() for line in data.splitlines())
+
+
+def glued(data: bytes) -> bytes:
+    return data.replace(b"\n", b"")
+
+
+def listed(data: bytes) -> bytes:
+    return b"[" + b",\n".join(data.splitlines()) + b"]"
+
+
+def recorded(data: bytes) -> bytes:
+    return b'{"Records": [' + b",".join(data.splitlines()) + b'], "more": {"a": [1]}}\n'
+
+
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "with a byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "in UTF-16, little end first": lambda data: b"\xff\xfe" + data.decode().encode("utf-16-le"),
+    "in UTF-16, big end first": lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"),
+    "compressed": gzip.compress,
+    "compressed in two members": lambda data: (
+        gzip.compress(data[:1000]) + gzip.compress(data[1000:])
+    ),
+    "with carriage returns": lambda data: data.replace(b"\n", b"\r\n"),
+    "without line breaks": glued,
+    "pretty-printed": spread,
+    "as an array": listed,
+    "as an array, pretty-printed": lambda data: json.dumps(
+        json.loads(listed(data)), indent=1
+    ).encode(),
+    "as Records": recorded,
+    "as Records, twice": lambda data: recorded(data)[:-1] + recorded(data),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("piece", [7, 1 << 16])
+def test_each_form_of_a_file_has_the_same_records(form: str, piece: int) -> None:
+    data = (CORPORA / "aws" / "cloudtrail.jsonl").read_bytes()
+    plain = [one.key for one in told(data) if isinstance(one, ControlRecord)]
+    found = told(FORMS[form](data), piece)
+    assert not [one for one in found if isinstance(one, BadRecord)]
+    times = 2 if form.endswith("twice") else 1
+    assert [one.key for one in found if isinstance(one, ControlRecord)] == plain * times
+
+
+def test_a_compressed_file_that_is_cut_gives_what_came_before() -> None:
+    data = (CORPORA / "kubernetes" / "recorded-1.36.jsonl").read_bytes()
+    found = told(gzip.compress(data)[:20_000])
+    assert len([one for one in found if isinstance(one, ControlRecord)]) > 20
+    assert [one.reason for one in found if isinstance(one, BadRecord)][-1:] == [
+        "gzip data cut short"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"a": NaN}', ""),
+        (b'{"a": Infinity}', ""),
+        (b"[" * 100_000 + b"]" * 100_000, ""),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, ""),
+        (b'{"a": "' + b"x" * (FRAME_LIMIT + 10) + b'"}', "longer than"),
+        (b"x" * (FRAME_LIMIT + 10), "longer than"),
+        (b'{"auditID": "\xff\xfe"', ""),
+    ],
+    ids=["NaN", "infinity", "lists", "objects", "a long object", "a long line", "no UTF-8"],
+)
+def test_what_no_parser_takes_costs_itself(line: bytes, reason: str) -> None:
+    whole = b'{"Type":"container","Action":"start","Actor":{"ID":"a"},"timeNano":1}'
+    found = told(line + b"\n" + whole + b"\n")
+    bad = [one for one in found if isinstance(one, BadRecord)]
+    assert bad
+    assert reason in bad[0].reason
+    assert isinstance(found[-1], ControlRecord)
+
+
+def test_of_two_equal_keys_the_last_counts() -> None:
+    (found,) = told(b'{"Type":"x","Type":"container","Action":"start","Actor":{},"timeNano":1}')
+    assert isinstance(found, ControlRecord)
+    assert found.request.action == "docker container start"
+
+
+def test_a_bad_record_is_named_by_its_line_and_item() -> None:
+    found = told(b'\n\n{"auditID":\n{"records":[{"eventName": "x", "eventSource": "y"}, 7]}\n')
+    bad = [one.ref for one in found if isinstance(one, BadRecord)]
+    assert [(ref.file, ref.line, ref.item) for ref in bad] == [("file", 3, 0), ("file", 4, 1)]
