@@ -110,6 +110,8 @@ class AgentSettings:
     store_max_age_days: int = 30
     shipping: ShippingSettings = field(default_factory=ShippingSettings)
     log_level: str = "info"
+    node_name: str | None = None
+    """The node's name in Kubernetes; None to look for it."""
     heartbeat_seconds: float = 3600
     """Between two signs of life; 0 for none."""
     requests: bool = True
@@ -146,7 +148,7 @@ class Agent:
         self.settings = settings
         self._notifier = notifier or Notifier({})
         self._reread = reread or (lambda: settings)
-        self.host: HostFacts = procfs.host_facts()
+        self.host: HostFacts = procfs.host_facts(node=settings.node_name)
         self._parsers = parsers(settings.cgroup_patterns)
         self.feeding = Feeding(self._parsers)
         self.core, self.events = self.feeding.core, self.feeding.events

@@ -41,6 +41,8 @@ class AgentSection:
     """Where the lock is that keeps a second agent away."""
     log_level: str = "info"
     """``debug``, ``info``, ``warning`` or ``error``."""
+    node_name: str = ""
+    """The node's name in Kubernetes; empty for the environment's NODE_NAME, or kubelet's."""
     heartbeat_seconds: int = 3600
     """Between two signs of life, events ``sensor``; 0 for none."""
     realtime: bool = True

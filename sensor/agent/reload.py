@@ -30,6 +30,7 @@ KEYS = {
     "heartbeat_seconds": "agent.heartbeat_seconds",
     "host_root": "identity.host_root",
     "log_level": "agent.log_level",
+    "node_name": "agent.node_name",
     "pin_root": "the place of the pins",
     "policy_dir": "the directory of the policy",
     "realtime": "agent.realtime",

@@ -26,6 +26,7 @@ from sensor.sources.audit.plugin import PluginReader
 from sensor.sources.audit.source import POLL, AuditSource, unavailable
 from sensor.sources.audit.tail import TailReader
 from sensor.sources.contacts import ContactSifter
+from sensor.sources.engine_peers import connected_orchestrators
 from sensor.sources.engines.streams import EngineStreams, target_of, witness_of
 from sensor.sources.sockets import SocketResolver
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from sensor.bpf.pins import PinSet
     from sensor.model.observations import Observation
+    from sensor.sources.engines.listeners import EngineSocket
     from sensor.sources.engines.stream import StreamStatus
 
 _NS_PER_SECOND = 1_000_000_000
@@ -101,6 +103,7 @@ class Witnesses:
         links = pin_set.links()
         self._connects = bool({"on_connect_unix", "kretfunc__unix_stream_connect"} & set(links))
         self._requests = bool({"kfunc__unix_stream_sendmsg", "on_data_ready"} & set(links))
+        self._sockets: tuple[EngineSocket, ...] = ()
         self._asked = 0
         self._contacts = 0
         self._audit: AuditSource | None = None
@@ -113,6 +116,7 @@ class Witnesses:
     async def start(self, realtime_offset: int) -> None:
         """Find the engines' sockets and open what is available."""
         await self._look_for_engines()
+        await self._look_for_orchestrators()
         if self._settings.audit != AUDIT_OFF:
             self._open_audit(realtime_offset)
         if self._settings.engines:
@@ -172,8 +176,17 @@ class Witnesses:
         self._streams = EngineStreams(self._told, self._resolver.refresh, self._settings.engines)
         self._streams.start()
 
+    async def _look_for_orchestrators(self) -> None:
+        """Feed who is connected already: kubelet connects once, and may have before the probes."""
+        now = clock.boottime()
+        found = await asyncio.to_thread(connected_orchestrators, self._sockets, now)
+        self._contacts += len(found)
+        if found:
+            self._feed([*found])
+
     async def _look_for_engines(self) -> None:
         sockets = await asyncio.to_thread(self._resolver.refresh)
+        self._sockets = sockets
         self._paths = frozenset(_spellings(socket.path for socket in sockets))
         self._files.replace(
             (

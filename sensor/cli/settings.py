@@ -75,6 +75,7 @@ def of(
         socket_group=config.socket.group,
         run_dir=config.agent.run_dir,
         log_level="warning" if quiet else config.agent.log_level,
+        node_name=config.agent.node_name or None,
         heartbeat_seconds=config.agent.heartbeat_seconds,
         realtime=config.agent.realtime,
         capture=capture,

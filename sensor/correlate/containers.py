@@ -111,6 +111,9 @@ class Run:
     stopped_wall: int | None
     exit_code: int | None
     signal: int | None
+    oom_killed: bool | None = None
+    sandbox: ContainerId | None = None
+    """The sandbox that it shared its namespaces with."""
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from sensor.correlate.inventory import Inventory
 from sensor.correlate.lifecycle import Lifecycle
 from sensor.correlate.party import PartyFactory
 from sensor.correlate.places import Places
+from sensor.correlate.pods import Pods
 from sensor.correlate.runtimes import RuntimeLog
 from sensor.correlate.sensor_health import SensorHealth
 from sensor.correlate.starts import StartReporter
@@ -125,6 +126,7 @@ class Correlator:
         self._parties = PartyFactory(self._callers, parse_cgroup, parsers.role_of, parsers.redact)
         self._coverage = Coverage(self._clock, self._factory, emit)
         self._words = EngineWords()
+        self._pods = Pods(self.table)
         starts = StartReporter(
             self._clock,
             self._factory,
@@ -136,6 +138,7 @@ class Correlator:
             self._coverage,
             emit=emit,
             words=self._words,
+            pods=self._pods,
         )
         ends = EndReporter(self._clock, self._factory, self.table, places, self._coverage, emit)
         self._lifecycle = Lifecycle(
@@ -151,7 +154,7 @@ class Correlator:
             emit=emit,
         )
         self._inventory = Inventory(
-            self._clock, self._factory, self.table, self._lifecycle, ends, emit
+            self._clock, self._factory, self.table, self._lifecycle, ends, self._pods, emit
         )
         self._health = SensorHealth(self._factory, emit)
         self._handlers: dict[type, Callable[[Observation], None]] = {}
@@ -294,6 +297,7 @@ class Correlator:
             self._parties.expect(exec_)
 
     def _on_host(self, host: HostFacts) -> None:
+        self._pods.namespaces.host = host.namespaces
         self._clock.host = host
 
     def _on_clock(self, synced: ClockSynced) -> None:

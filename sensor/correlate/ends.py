@@ -62,7 +62,15 @@ class EndReporter:
                 stop=Stop(code, signal, exit_.oom_killed, duration),
             )
         )
-        run = Run(state.key.id, self._began(state), self._clock.wall(exit_.time), code, signal)
+        run = Run(
+            state.key.id,
+            self._began(state),
+            self._clock.wall(exit_.time),
+            code,
+            signal,
+            oom_killed=exit_.oom_killed,
+            sandbox=state.description.sandbox_id if state.description is not None else None,
+        )
         self._table.end_run(state, run)
 
     def vanished(self, state: ContainerState, time: int) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, EventFactory, Output
     from sensor.correlate.lifecycle import Lifecycle
+    from sensor.correlate.pods import Pods
     from sensor.model.observations import (
         FoundContainer,
         Heartbeat,
@@ -49,8 +50,10 @@ class Inventory:
         table: ContainerTable,
         lifecycle: Lifecycle,
         ends: EndReporter,
+        pods: Pods,
         emit: Callable[[Output], None],
     ) -> None:
+        self._pods = pods
         self._clock = clock
         self._factory = factory
         self._table = table
@@ -169,6 +172,7 @@ class Inventory:
             pod = container.description.orchestrator
             if pod is not None and pod.pod_uid is not None:
                 self._table.join_pod(state, pod.pod_uid, pod.container)
+            self._pods.learn(container.description)
 
     def _unreported(self, container: FoundContainer) -> bool:
         if self._seen is None or self._attached is None:

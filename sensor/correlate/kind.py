@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.containers import ContainerState, Run
 from sensor.model.events import PreviousRun, Start
-from sensor.model.vocabulary import StartKind
+from sensor.model.vocabulary import PodSource, StartKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,8 @@ ENGINE_BOOT_WINDOW = 300_000_000_000
 
 RECORD_EARLY = 20_000_000
 """Nanoseconds by which an engine's own time of a start may be before the kernel's."""
+
+_FROM_MANIFEST = frozenset({PodSource.FILE, PodSource.HTTP})
 
 BOOT_POLICIES = frozenset({"always", "unless-stopped", "on-failure"})
 """Docker's restart policies for which it starts containers when it begins."""
@@ -128,8 +130,11 @@ def decide(
 
     ``circumstances`` is asked for nothing of most starts: they are the first.
     """
-    run = earlier_run(state, description, predecessor, started_wall)
     pod = description.orchestrator if description is not None else None
+    if pod is not None and pod.source in _FROM_MANIFEST and pod.attempt == 0:
+        # The uid of a static pod is its manifest's hash: the same one again is another pod.
+        predecessor = None
+    run = earlier_run(state, description, predecessor, started_wall)
     attempt = pod.attempt if pod is not None else None
     record = description.record if description is not None else None
     if attempt is None and record is not None:
@@ -162,4 +167,6 @@ def _dormant(run: Run | None, started_wall: int) -> float | None:
 def _previous(run: Run | None) -> PreviousRun | None:
     if run is None:
         return None
-    return PreviousRun(run.id, run.started_wall, run.stopped_wall, run.exit_code, run.signal)
+    return PreviousRun(
+        run.id, run.started_wall, run.stopped_wall, run.exit_code, run.signal, run.oom_killed
+    )

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from sensor.correlate import kind
 from sensor.correlate.authority import Standing, standing
 from sensor.correlate.client_command import Request
+from sensor.correlate.containers import Run
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.initiator import Attributor, Subject, names_of
+from sensor.correlate.restart_cause import cause_of, ended_by
+from sensor.model.container import Description, Security
 from sensor.model.events import Certainty, Evidence, Start
 from sensor.model.vocabulary import Confidence, Engine, EventType, StartKind, Witness
 
@@ -23,10 +26,11 @@ if TYPE_CHECKING:
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output, Sighting
     from sensor.correlate.places import Places
+    from sensor.correlate.pods import Pods
     from sensor.correlate.runtimes import RuntimeLog
-    from sensor.model.container import CgroupIdentity, Description
+    from sensor.model.container import CgroupIdentity
     from sensor.model.observations import CommandExit, FoundContainer, InitExec, InitExit
-    from sensor.model.process import ProcessKey
+    from sensor.model.process import Namespaces, ProcessKey
 
 _ENGINE_PROGRAMS = {
     Engine.DOCKER: ("dockerd", "balenad", "balena-engine-daemon"),
@@ -52,7 +56,9 @@ class StartReporter:
         *,
         emit: Callable[[Output], None],
         words: EngineWords,
+        pods: Pods,
     ) -> None:
+        self._pods = pods
         self._clock = clock
         self._factory = factory
         self._table = table
@@ -85,6 +91,7 @@ class StartReporter:
             evidence,
             argv=exec_.argv,
             causes_lost=exec_.causes_lost,
+            namespaces=exec_.namespaces,
         )
 
     def missed(self, state: ContainerState, exit_: InitExit) -> None:
@@ -122,8 +129,11 @@ class StartReporter:
         argv: tuple[str, ...] | None,
         restoring: bool = False,
         causes_lost: bool = False,
+        namespaces: Namespaces | None = None,
     ) -> None:
         identity = self._places.identity(state.cgroup)
+        pod = self._pods.review(state, identity, time)
+        state.description = self._with_namespaces(state, pod.description, namespaces)
         sighting = sighting_of(state, identity, argv, init)
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)
@@ -146,11 +156,11 @@ class StartReporter:
                 container=known,
                 trigger=cause.trigger_confidence,
                 initiator=cause.confidence,
+                pod=pod.confidence,
+                owner=_owner_known(state.description),
             ),
-            (*evidence, *cause.evidence),
-            start=Start(
-                start.kind, cause.trigger, start.attempt, start.dormant_seconds, start.previous
-            ),
+            (*evidence, *pod.evidence, *cause.evidence),
+            start=self._with_cause(replace(start, trigger=cause.trigger), state),
             initiator=cause.initiator,
             candidates=cause.candidates,
         )
@@ -159,11 +169,46 @@ class StartReporter:
         self._begin_run(state, init, time)
         self._coverage.on_start(event, commanded=state.creation is not None)
 
+    def _with_namespaces(
+        self, state: ContainerState, description: Description | None, init: Namespaces | None
+    ) -> Description | None:
+        """Take the namespaces that the init shares with the host, not what the bundle says."""
+        security = description.security if description is not None else None
+        if init is None and security is None:
+            return description
+        description = description or Description(state.key.id)
+        security = security or Security()
+        configured = security.host_namespaces
+        shared = self._pods.namespaces.shared(description.engine, init, configured)
+        return replace(description, security=replace(security, host_namespaces=shared))
+
+    def _with_cause(self, start: Start, state: ContainerState) -> Start:
+        """Add why it had to be started again, and who ended the earlier run."""
+        previous = start.previous
+        if previous is None:
+            return start
+        earlier = self._table.named(previous.id)
+        run = earlier.last_run if earlier is not None else None
+        if run is None:
+            run = Run(previous.id, None, None, previous.exit_code, previous.signal)
+        by = ended_by(run, asked=self._pods.stops.who_ended(run))
+        description = state.description
+        sandbox = description.sandbox_id if description is not None else None
+        cause = cause_of(
+            start.kind,
+            start.trigger,
+            run,
+            by,
+            sandbox_changed=None not in (sandbox, run.sandbox) and sandbox != run.sandbox,
+        )
+        return replace(start, cause=cause, previous=replace(previous, ended_by=by))
+
     def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:
         self._table.begin_run(state, init, time)
         pod = state.description.orchestrator if state.description is not None else None
         if pod is not None and pod.pod_uid is not None:
             self._table.join_pod(state, pod.pod_uid, pod.container)
+            self._pods.learn(state.description)
 
     def _kind(
         self, state: ContainerState, time: int, engine: Engine | None, *, restoring: bool
@@ -238,6 +283,12 @@ class StartReporter:
             engine_boot=None if kind_ is StartKind.FIRST else self._engine_boot(state, engine),
             causes_lost=causes_lost,
         )
+
+
+def _owner_known(description: Description | None) -> Confidence:
+    pod = description.orchestrator if description is not None else None
+    owned = pod is not None and pod.owner is not None
+    return Confidence.INFERRED if owned else Confidence.NONE
 
 
 def _with_command(

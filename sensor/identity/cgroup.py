@@ -41,9 +41,8 @@ _ENGINES = {
 }
 _ECS_ID = re.compile(r"[0-9a-f]{32}-[0-9]{1,20}")
 _POD = re.compile(
-    r"(?:kubepods(?:-[a-z]+)*-)?pod"
-    r"([0-9a-fA-F]{8})[-_]?([0-9a-fA-F]{4})[-_]?([0-9a-fA-F]{4})[-_]?([0-9a-fA-F]{4})[-_]?"
-    r"([0-9a-fA-F]{12})(?=$|\.slice)"
+    r"(?:kubepods(?:-[a-z]+)*-)?pod(?P<uid>[0-9a-fA-F]{32}"
+    r"|[0-9a-fA-F]{8}(?P<dash>[-_])(?:[0-9a-fA-F]{4}(?P=dash)){3}[0-9a-fA-F]{12})(?=$|\.slice)"
 )
 _LXC_PAYLOAD = "lxc.payload."
 _MACHINE = re.compile(r"machine-(.+)\.scope")
@@ -197,14 +196,14 @@ def _pod_uid(segment: str) -> str | None:
     if "pod" not in segment:
         return None
     match = _POD.match(segment)
-    return "-".join(match.groups()).lower() if match else None
+    return match["uid"].replace("_", "-").lower() if match else None
 
 
 def pod_uid(text: str | None) -> str | None:
-    """Return a pod's uid as cgroup paths give it, dashed and in lower case; else ``text`` itself.
+    """Return a pod's uid in lower case, as Kubernetes writes it; else ``text`` itself.
 
-    A static pod's uid is a hash without dashes (kubelet pkg/kubelet/config), and this form is
-    what ties the two together.
+    systemd's unit names have underscores for its dashes. A static pod's uid is a hash of its
+    manifest without dashes (kubelet pkg/kubelet/config/common.go).
     """
     if not text:
         return None

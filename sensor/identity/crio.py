@@ -14,6 +14,7 @@ from sensor.identity.facts import EngineFacts, image_of, is_hex_digest
 from sensor.identity.files import Failure
 from sensor.identity.kubernetes import MAX_ATTEMPT, from_labels
 from sensor.identity.timestamp import wall_time
+from sensor.model.vocabulary import PodSource
 
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle
@@ -35,6 +36,7 @@ def crio_facts(bundle: Bundle) -> EngineFacts:
         created_wall=wall_time(bundle.annotation(f"{_CRIO}Created")),
         orchestrator=_orchestrator(bundle, metadata, sandbox=sandbox),
         sandbox=sandbox,
+        sandbox_id=bundle.annotation(f"{_CRIO}SandboxID"),
     )
 
 
@@ -62,6 +64,8 @@ def _orchestrator(
     bundle: Bundle, metadata: Document | None, *, sandbox: bool
 ) -> Orchestrator | None:
     found = from_labels(bundle.annotations)
+    if found is not None:
+        found = _with_origin(found, bundle)
     if found is None or sandbox:
         return found if found is None else replace(found, container=None, attempt=None)
     if found.container is None and metadata is not None:
@@ -69,6 +73,15 @@ def _orchestrator(
     if found.attempt is None:
         found = replace(found, attempt=_attempt(bundle, metadata))
     return found
+
+
+def _with_origin(pod: Orchestrator, bundle: Bundle) -> Orchestrator:
+    """Tell apart static pods of a file and of a URL, which a sandbox's annotations do."""
+    annotations = _json(bundle.annotation(f"{_CRIO}Annotations"))
+    source = annotations.text("kubernetes.io/config.source") if annotations is not None else None
+    if source in ("file", "http") and pod.source is PodSource.FILE:
+        pod = replace(pod, source=PodSource(source))
+    return pod
 
 
 def _attempt(bundle: Bundle, metadata: Document | None) -> int | None:

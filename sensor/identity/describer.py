@@ -12,7 +12,9 @@ from collections import Counter, OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.identity.containerd import containerd_facts
+from sensor.identity.cgroup import parse
+from sensor.identity.containerd import containerd_facts, with_pod_labels
+from sensor.identity.containerd_metadata import containerd_record
 from sensor.identity.crio import crio_facts
 from sensor.identity.digests import PulledDigests
 from sensor.identity.discovery import ROOTS_MAX, Roots, root_of_bundle
@@ -20,8 +22,10 @@ from sensor.identity.docker import docker_facts
 from sensor.identity.facts import EngineFacts, bounded_facts, is_hex_digest
 from sensor.identity.files import Failure
 from sensor.identity.oci import Bundle, bundle_of
-from sensor.identity.ownership import Ownership, ownership_of
+from sensor.identity.ownership import Ownership, containerd_namespace, ownership_of
 from sensor.identity.places import find_bundle, is_safe_id
+from sensor.identity.pod_logs import pod_from_logs
+from sensor.identity.pod_owner import owner_of
 from sensor.identity.podman import podman_facts
 from sensor.identity.reading import FileKind, Reading
 from sensor.identity.redact import redact_argv
@@ -32,9 +36,10 @@ from sensor.identity.text import known
 from sensor.identity.trust import TrustedDirectories, owners_of
 from sensor.identity.view import View, Views
 from sensor.model.container import Description, Security
-from sensor.model.vocabulary import Engine
+from sensor.model.vocabulary import ContainerId, Engine, PodSource
 
 if TYPE_CHECKING:
+    from sensor.identity.containerd_metadata import ContainerdRecord
     from sensor.model.requests import DescribeRequest
 
 
@@ -95,9 +100,15 @@ class Describer:
         docker = _joined(roots.docker, known.docker_roots)
         tasks = _joined(roots.tasks, known.task_roots)
         storage = _joined(roots.storage, known.storage_roots)
-        if (docker, tasks, storage) == (known.docker_roots, known.task_roots, known.storage_roots):
+        learned = replace(
+            known,
+            docker_roots=docker,
+            task_roots=tasks,
+            storage_roots=storage,
+            containerd_roots=_joined(roots.containerd, known.containerd_roots),
+        )
+        if learned == known:
             return
-        learned = replace(known, docker_roots=docker, task_roots=tasks, storage_roots=storage)
         if user == 0:
             self._settings = learned
             return
@@ -152,10 +163,18 @@ class Describer:
     ) -> Description:
         settings = self._settings_of(user)
         path, bundle = self._bundle(request, view, reading, settings, user)
+        record = None
+        if bundle is None and not view.foreign:
+            record = self._record(request, None, reading, settings, with_spec=True)
+            bundle = bundle_of(record.spec) if record is not None and record.spec else None
         if bundle is not None and path is not None and not view.foreign:
             self._learn_from(path, user)
         ownership = ownership_of(request, path, bundle)
-        facts = self._facts(request, ownership, path, bundle, reading, settings)
+        if record is None and ownership.engine is Engine.CONTAINERD and not view.foreign:
+            record = self._record(request, path, reading, settings)
+        facts = self._facts(request, ownership, path, bundle, reading, settings, record)
+        if facts is None or facts.orchestrator is None:
+            facts = self._left_behind(request, facts, reading)
         if bundle is None and facts is None:
             reading.note(FileKind.BUNDLE, Failure.MISSING)
         if ownership.engine is None and bundle is None and facts is not None:
@@ -206,24 +225,75 @@ class Describer:
         bundle: Bundle | None,
         reading: Reading,
         settings: IdentitySettings,
+        record: ContainerdRecord | None,
     ) -> EngineFacts | None:
         engine = ownership.engine
         if ownership.build_step:
             return EngineFacts()
         if engine is Engine.DOCKER or (engine is None and bundle is None):
             return docker_facts(bundle, request.id, reading, settings, self._digests)
-        if bundle is None or path is None:
+        if bundle is None or (path is None and record is None):
             return None
         match engine:
             case Engine.CONTAINERD:
-                facts = containerd_facts(bundle, reading, settings.pod_logs)
+                facts = containerd_facts(bundle, reading, settings.pod_logs, record)
+                facts = self._with_pod(facts, record, reading, settings)
             case Engine.CRIO:
                 facts = crio_facts(bundle)
-            case Engine.PODMAN:
+            case Engine.PODMAN if path is not None:
                 facts = podman_facts(bundle, path, request.id, reading, settings)
             case _:
                 facts = EngineFacts()
         return facts
+
+    def _record(
+        self,
+        request: DescribeRequest,
+        path: str | None,
+        reading: Reading,
+        settings: IdentitySettings,
+        *,
+        with_spec: bool = False,
+    ) -> ContainerdRecord | None:
+        """Return containerd's own record of the container, if it is one of containerd's."""
+        if request.engine not in (None, Engine.CONTAINERD):
+            return None
+        namespace = containerd_namespace(request, path or "")
+        roots = settings.containerd_roots
+        return containerd_record(request.id, namespace, reading, roots, with_spec=with_spec)
+
+    def _with_pod(
+        self,
+        facts: EngineFacts,
+        record: ContainerdRecord | None,
+        reading: Reading,
+        settings: IdentitySettings,
+    ) -> EngineFacts:
+        sandbox = record if facts.sandbox else None
+        if sandbox is None and facts.sandbox_id is not None and is_safe_id(facts.sandbox_id):
+            namespace = record.namespace if record is not None else None
+            roots = settings.containerd_roots
+            sandbox = containerd_record(facts.sandbox_id, namespace, reading, roots)
+        return with_pod_labels(facts, sandbox)
+
+    def _left_behind(
+        self, request: DescribeRequest, facts: EngineFacts | None, reading: Reading
+    ) -> EngineFacts | None:
+        """Return what kubelet left on disk of a pod's container that nothing else describes."""
+        identity = parse(request.cgroup) if request.cgroup is not None else None
+        if identity is None or identity.pod_uid is None or identity.id != request.id:
+            return facts
+        pod = pod_from_logs(
+            request.id,
+            identity.pod_uid,
+            reading,
+            self._settings.pod_logs,
+            self._settings.container_logs,
+        )
+        if pod is None:
+            return facts
+        facts = facts or EngineFacts()
+        return replace(facts, name=facts.name or pod.container, orchestrator=pod)
 
     def _assembled(
         self,
@@ -233,7 +303,7 @@ class Describer:
         facts: EngineFacts | None,
         reading: Reading,
     ) -> Description:
-        facts = bounded_facts(facts or EngineFacts(), request.cgroup)
+        facts = bounded_facts(_with_owner(facts or EngineFacts()), request.cgroup)
         command = bundle.args if bundle is not None else None
         return Description(
             id=request.id,
@@ -247,6 +317,7 @@ class Describer:
             security=self._security(request, bundle, facts),
             orchestrator=facts.orchestrator,
             sandbox=facts.sandbox,
+            sandbox_id=ContainerId(facts.sandbox_id) if facts.sandbox_id else None,
             build_step=ownership.build_step,
             record=facts.record,
             namespace=known(ownership.namespace),
@@ -271,6 +342,14 @@ class Describer:
             runtime_shares=self._views.shared(request, told) if bundle.linux else None,
             engine_shares=facts.host_namespaces,
         )
+
+
+def _with_owner(facts: EngineFacts) -> EngineFacts:
+    """Add the workload that a pod belongs to; a static pod belongs to none."""
+    pod = facts.orchestrator
+    if pod is None or pod.source not in (None, PodSource.API):
+        return facts
+    return replace(facts, orchestrator=replace(pod, owner=owner_of(pod.pod, facts.labels)))
 
 
 def _joined(new: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

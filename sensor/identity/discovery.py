@@ -2,7 +2,8 @@
 
 Default places are in settings.py. Engines elsewhere tell by themselves: containerd's shims have
 their bundle for a working directory (runtime/v2/shim.go), conmon names it with ``-b``, and dockerd
-its data root with ``--data-root`` or in the file of ``--config-file``. A process may call itself
+its data root with ``--data-root`` or in the file of ``--config-file``, containerd its root with
+``--root`` or in the file of ``--config``. A process may call itself
 what it likes: what it names counts for the containers of its own user only, and only if nobody else
 can write there (``trust.py``).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +53,7 @@ class Roots:
     docker: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     storage: tuple[str, ...] = ()
+    containerd: tuple[str, ...] = ()
 
 
 def root_of_bundle(path: str) -> Roots:
@@ -64,11 +67,14 @@ def root_of_bundle(path: str) -> Roots:
 
 def running_roots(proc: Path = Path("/proc")) -> dict[int, Roots]:
     """Look at all processes of the host's mount namespace; about 10 us each. Return them by uid."""
-    found: dict[int, tuple[dict[str, None], dict[str, None], dict[str, None]]] = {}
+    found: dict[int, tuple[dict[str, None], ...]] = {}
     for process, comm, uid in _supervisors(proc):
-        docker, tasks, storage = found.setdefault(uid, ({}, {}, {}))
+        docker, tasks, storage, containerd = found.setdefault(uid, ({}, {}, {}, {}))
         if comm == "dockerd":
             docker.update(dict.fromkeys(_data_roots(_words(process), uid)))
+            continue
+        if comm == "containerd":
+            containerd.update(dict.fromkeys(_containerd_roots(_words(process), uid)))
             continue
         roots = root_of_bundle(_bundle(process, comm))
         tasks.update(dict.fromkeys(roots.tasks))
@@ -87,7 +93,7 @@ def _supervisors(proc: Path) -> Iterator[tuple[Path, str, int]]:
             comm = (process / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
         except OSError:
             continue
-        watched = comm in ("dockerd", "conmon") or comm.startswith("containerd-shim")
+        watched = comm in ("dockerd", "conmon", "containerd") or comm.startswith("containerd-shim")
         if not watched or _mount_namespace(process) != own:
             continue
         uid = user_of(process)
@@ -150,17 +156,44 @@ def _data_roots(words: list[str], uid: int) -> Iterator[str]:
             yield from _configured(posixpath.normpath(value), uid)
 
 
+def _containerd_roots(words: list[str], uid: int) -> Iterator[str]:
+    config = "/etc/containerd/config.toml"
+    for index, word in enumerate(words):
+        name, separator, value = word.partition("=")
+        if not separator:
+            value = words[index + 1] if index + 1 < len(words) else ""
+        if name.lstrip("-") == "root" and value.startswith("/"):
+            yield value
+        elif name.lstrip("-") in ("config", "c") and value.startswith("/"):
+            config = posixpath.normpath(value)
+    data = _read_config(config, uid)
+    try:
+        root = tomllib.loads((data or b"").decode("utf-8", "replace")).get("root")
+    except (ValueError, RecursionError):
+        return
+    if isinstance(root, str) and root.startswith("/"):
+        yield root
+
+
 def _configured(path: str, uid: int) -> Iterator[str]:
+    data = _read_config(path, uid)
+    document = parse(data) if data is not None else Failure.MISSING
+    data_root = document.text("data-root") if isinstance(document, Document) else None
+    if data_root is not None and data_root.startswith("/"):
+        yield data_root
+
+
+def _read_config(path: str, uid: int) -> bytes | None:
     """Read a configuration that a process named, if only its user or root can write it."""
     owners = owners_of(uid)
     root = open_root("/")
     if isinstance(root, Failure):
-        return
+        return None
     directory: int | Failure = Failure.MISSING
     try:
         directory = TrustedDirectories().open(root, posixpath.dirname(path), owners, host=False)
         if isinstance(directory, Failure):
-            return
+            return None
         data = read(
             directory, posixpath.basename(path), CONFIG_MAX, partial(is_owned, owners=owners)
         )
@@ -168,10 +201,7 @@ def _configured(path: str, uid: int) -> Iterator[str]:
         os.close(root)
         if not isinstance(directory, Failure):
             os.close(directory)
-    document = parse(data) if isinstance(data, bytes) else Failure.MISSING
-    data_root = document.text("data-root") if isinstance(document, Document) else None
-    if data_root is not None and data_root.startswith("/"):
-        yield data_root
+    return data if isinstance(data, bytes) else None
 
 
 def supervisor_uid(init: ProcessKey, proc: Path = Path("/proc")) -> int | None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sensor.identity.cgroup import parse
+from sensor.identity.kubernetes import pod_source
 from sensor.identity.redact import redact_labels
 from sensor.identity.text import bounded_labels, known
 from sensor.model.container import EngineRecord, Image, Orchestrator
+
+if TYPE_CHECKING:
+    from sensor.model.control_plane import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class EngineFacts:
     created_wall: int | None = None
     orchestrator: Orchestrator | None = None
     sandbox: bool = False
+    sandbox_id: str | None = None
     record: EngineRecord | None = None
     privileged: bool | None = None
     host_namespaces: tuple[str, ...] = ()
@@ -92,6 +98,7 @@ def bounded_facts(facts: EngineFacts, cgroup: str | None) -> EngineFacts:
         created_wall=facts.created_wall,
         orchestrator=_bounded_pod(facts.orchestrator, cgroup),
         sandbox=facts.sandbox,
+        sandbox_id=known(facts.sandbox_id),
         record=record,
         privileged=facts.privileged,
         host_namespaces=facts.host_namespaces,
@@ -111,4 +118,11 @@ def _bounded_pod(pod: Orchestrator | None, cgroup: str | None) -> Orchestrator |
         pod=known(pod.pod),
         pod_uid=known(uid),
         container=known(pod.container),
+        source=pod.source or pod_source(uid),
+        owner=_bounded_owner(pod.owner),
     )
+
+
+def _bounded_owner(owner: Owner | None) -> Owner | None:
+    name = known(owner.name) if owner is not None else None
+    return replace(owner, name=name) if owner is not None and name is not None else None

@@ -75,6 +75,9 @@ _BY_ERRNO = {
 }
 
 
+_NO_LINK = frozenset({errno.EINVAL, errno.ENOENT})
+"""What readlinkat(2) says of a descriptor that is of no symbolic link."""
+
 _FILE = how(os.O_PATH | os.O_NOFOLLOW)
 _DIRECTORY = how(os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
 _TRUSTED = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -140,6 +143,42 @@ def read(
         return failure_of(error)
     finally:
         _close(opened, descriptor)
+
+
+def open_regular(
+    root: int, path: str, is_trusted: Callable[[os.stat_result], bool]
+) -> int | Failure:
+    """Open the regular file at ``path`` below ``root`` for reading; the caller closes it.
+
+    ``is_trusted`` decides by the file's owner and mode whether it counts. Never raises.
+    """
+    opened = _open_path(root, path, _FILE)
+    if isinstance(opened, Failure):
+        return opened
+    try:
+        if not stat.S_ISREG((status := os.fstat(opened)).st_mode):
+            return _refusal(status)
+        if not is_trusted(status):
+            return Failure.UNTRUSTED
+        return os.open(f"/proc/self/fd/{opened}", _REOPENED)
+    except OSError as error:
+        return failure_of(error)
+    finally:
+        os.close(opened)
+
+
+def link_text(root: int, path: str) -> str | Failure:
+    """Return the text of the symbolic link at ``path`` below ``root``, without following it."""
+    opened = _open_path(root, path, _FILE)
+    if isinstance(opened, Failure):
+        return opened
+    try:
+        # An empty path means the link that the descriptor is of (readlinkat(2)).
+        return os.fsdecode(os.readlink(b"", dir_fd=opened))
+    except OSError as error:
+        return Failure.NOT_REGULAR if error.errno in _NO_LINK else failure_of(error)
+    finally:
+        os.close(opened)
 
 
 class Stamp(NamedTuple):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from sensor.identity.cgroup import pod_uid
 from sensor.identity.reading import FileKind, Reading
 from sensor.model.container import Orchestrator
+from sensor.model.vocabulary import PodSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 _DOCKER_NAME = re.compile(r"k8s_([^_/]+)_([^_/]+)_([^_/]+)_([^_/]+)_([0-9]{1,10})(?:_.*)?")
 _SANDBOX_NAME = "POD"
+
+_HASH = re.compile(r"[0-9a-f]{32}")
+"""A static pod's uid: the MD5 of its manifest, whether from a file or a URL."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def from_cri(bundle: Bundle) -> Orchestrator | None:
@@ -91,6 +97,15 @@ def attempt_from_logs(
     return max((number for number in attempts if number <= MAX_ATTEMPT), default=None)
 
 
+def pod_source(uid: str | None) -> PodSource | None:
+    """Return where kubelet has the pod from, as its uid tells: the API server gives UUIDs."""
+    if uid is None:
+        return None
+    if _HASH.fullmatch(uid):
+        return PodSource.FILE
+    return PodSource.API if _UUID.fullmatch(uid) else None
+
+
 def _orchestrator(
     namespace: str | None,
     pod: str | None,
@@ -107,6 +122,7 @@ def _orchestrator(
         pod_uid=pod_uid(uid),
         container=container or None,
         attempt=attempt if container else None,
+        source=pod_source(pod_uid(uid)),
     )
 
 

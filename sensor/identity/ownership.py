@@ -52,7 +52,7 @@ def ownership_of(
     if below_buildkit or ("/buildkit/" in path and _BUILDKIT_BUNDLE.search(path)):
         in_docker = below_buildkit or "/docker/" in path
         return Ownership(Engine.DOCKER if in_docker else None, build_step=True)
-    namespace = _namespace(request, path)
+    namespace = containerd_namespace(request, path)
     if namespace is not None:
         if namespace in _DOCKER_NAMESPACES:
             return Ownership(Engine.DOCKER, namespace=namespace)
@@ -61,7 +61,7 @@ def ownership_of(
     return Ownership(_by_storage(request, path, bundle) or request.engine)
 
 
-def _namespace(request: DescribeRequest, path: str) -> str | None:
+def containerd_namespace(request: DescribeRequest, path: str) -> str | None:
     """Return the containerd namespace; Docker's and the CRI plugin's are namespaces too."""
     task = _TASK.search(path)
     if task is not None:

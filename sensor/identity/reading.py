@@ -11,7 +11,15 @@ from enum import StrEnum, unique
 from functools import partial
 
 from sensor.identity.document import Document, parse, parse_array
-from sensor.identity.files import MAX_FILE_BYTES, Failure, names, read, read_trusted
+from sensor.identity.files import (
+    MAX_FILE_BYTES,
+    Failure,
+    link_text,
+    names,
+    open_regular,
+    read,
+    read_trusted,
+)
 from sensor.identity.trust import Owners, TrustedDirectories, is_owned, owners_of
 
 
@@ -31,6 +39,7 @@ class FileKind(StrEnum):
     STORAGE_CONTAINERS = "storage_containers"
     STORAGE_IMAGES = "storage_images"
     POD_LOGS = "pod_logs"
+    CONTAINERD_METADATA = "containerd_metadata"
     DESCRIBER = "describer"
     """The reader itself failed: a defect of Castoff."""
 
@@ -93,6 +102,27 @@ class Reading:
             if not isinstance(opened, Failure):
                 os.close(opened)
         self._open.clear()
+
+    def open(self, kind: FileKind, path: str) -> int | None:
+        """Open a regular file, which the caller closes; a missing one is no problem."""
+        directory, _, name = path.rpartition("/")
+        opened = self._directory(directory)
+        if not isinstance(opened, Failure):
+            opened = open_regular(opened, name, self._is_owned)
+        if not isinstance(opened, Failure):
+            return opened
+        if opened is not Failure.MISSING:
+            self.note(kind, opened)
+        return None
+
+    def link(self, kind: FileKind, path: str) -> str | None:
+        """Return where a symbolic link says that it points; what is no link is no problem."""
+        text = link_text(self.root, path)
+        if not isinstance(text, Failure):
+            return text
+        if text not in (Failure.MISSING, Failure.NOT_REGULAR):
+            self.note(kind, text)
+        return None
 
     def note(self, kind: FileKind, failure: Failure) -> None:
         """Record a problem, once."""

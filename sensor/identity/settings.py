@@ -37,6 +37,14 @@ class IdentitySettings:
         "/run/containerd/io.containerd.runtime.v1.linux",
     )
     """Where containerd keeps bundles: ``<root>/<namespace>/<id>`` (runtime/v2/bundle.go)."""
+    containerd_roots: tuple[str, ...] = (
+        "/var/lib/containerd",
+        "/var/lib/rancher/k3s/agent/containerd",
+        "/var/lib/rancher/rke2/agent/containerd",
+        "/var/lib/k0s/containerd",
+        "/var/snap/microk8s/common/var/lib/containerd",
+    )
+    """Where containerd keeps what outlives a boot (``root`` of its config.toml)."""
     user_task_roots: tuple[str, ...] = (
         "docker/containerd/daemon/io.containerd.runtime.v2.task",
         "containerd/io.containerd.runtime.v2.task",
@@ -50,5 +58,7 @@ class IdentitySettings:
     home_storage: str = ".local/share/containers/storage"
     """The graph root of rootless Podman, below a home (containers-storage.conf(5))."""
     pod_logs: str = "/var/log/pods"
+    container_logs: str = "/var/log/containers"
+    """kubelet's links to the log files of containers that it started."""
     max_file_bytes: int = MAX_FILE_BYTES
     max_store_bytes: int = MAX_STORE_BYTES

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sensor.model.control_plane import Owner, RequestedBy
-from sensor.model.vocabulary import ContainerId, Engine
+from sensor.model.vocabulary import ContainerId, Engine, PodSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,14 @@ class Orchestrator:
     cluster: str | None = None
     node: str | None = None
     owner: Owner | None = None
-    """The controller that owns the pod: a ReplicaSet, a Job."""
+    """The controller that owns the pod: a ReplicaSet, a Job. The node infers it, and names what
+    people name: a Deployment, a CronJob."""
     task_arn: str | None = None
     """The ECS task that the container belongs to."""
+    source: PodSource | None = None
+    """Where kubelet has the pod from."""
+    late: bool | None = None
+    """The container joined a pod whose sandbox is older than ten minutes; None where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,8 @@ class Description:
     security: Security | None = None
     orchestrator: Orchestrator | None = None
     sandbox: bool = False
+    sandbox_id: ContainerId | None = None
+    """The sandbox that the container shares its pod's namespaces with, as its annotations say."""
     build_step: bool = False
     """It is a step of an image build (BuildKit, buildah), not a container that somebody runs."""
     record: EngineRecord | None = None

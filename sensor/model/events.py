@@ -11,11 +11,13 @@ from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
+    EndedBy,
     Engine,
     EventType,
     Explanation,
     Finding,
     LastEnd,
+    StartCause,
     StartKind,
     Trigger,
     Witness,
@@ -57,6 +59,9 @@ class PreviousRun:
     stopped_wall: int | None = None
     exit_code: int | None = None
     signal: int | None = None
+    oom_killed: bool | None = None
+    ended_by: EndedBy | None = None
+    """Who ended it, where that was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,10 @@ class Start:
     attempt: int | None = None
     dormant_seconds: float | None = None
     previous: PreviousRun | None = None
+    cause: StartCause | None = None
+    """Why it had to be started again; None for what is no restart."""
+    failures: int | None = None
+    """Failed starts of the same container of the pod right before this one; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,11 @@ class Stop:
     oom_killed: bool | None = None
     duration_seconds: float | None = None
     reason: str | None = None
+    message: str | None = None
+    """The runtime's own words of a start that failed."""
+    count: int | None = None
+    """How often the start of this container of the pod has failed so far, for a start that failed
+    again; None for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +154,8 @@ class Certainty:
     container: Confidence = Confidence.NONE
     trigger: Confidence = Confidence.NONE
     initiator: Confidence = Confidence.NONE
+    pod: Confidence = Confidence.NONE
+    owner: Confidence = Confidence.NONE
 
 
 @dataclass(frozen=True, slots=True)

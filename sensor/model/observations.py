@@ -22,6 +22,8 @@ class HostFacts:
     lsm: tuple[str, ...] | None = None
     """Security modules that the kernel has active, in their order; None where it does not report
     them."""
+    namespaces: Namespaces | None = None
+    """The host's own, those of its first process; None in older captures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,46 @@ class LastEnd(StrEnum):
 
 
 @unique
+class PodSource(StrEnum):
+    """Where kubelet has a pod from (``orchestrator.source``; ``kubernetes.io/config.source``)."""
+
+    API = "api"
+    FILE = "file"
+    HTTP = "http"
+
+
+@unique
+class StartCause(StrEnum):
+    """Why a container had to be started again (``start.cause``)."""
+
+    CRASH = "crash"
+    """Its earlier run ended by itself."""
+    OOM = "oom"
+    """The kernel killed the earlier run because its memory limit was reached."""
+    KILLED_BY_ORCHESTRATOR = "killed_by_orchestrator"
+    """kubelet asked the runtime to end the earlier run: a failed probe, a changed pod."""
+    SANDBOX_DIED = "sandbox_died"
+    """The pod's sandbox had ended, so that all of its containers were started anew."""
+    ENGINE_BOOT = "engine_boot"
+    """The engine began, and started what had run before."""
+    UNKNOWN = "unknown"
+
+
+@unique
+class EndedBy(StrEnum):
+    """Who ended a run (``start.previous.ended_by``), where it was seen."""
+
+    ITSELF = "itself"
+    """It exited by itself: an exit code, and nobody was seen to ask for its end."""
+    KERNEL = "kernel"
+    """The kernel, for want of memory."""
+    ORCHESTRATOR = "orchestrator"
+    """kubelet asked the runtime to end it."""
+    REQUEST = "request"
+    """Another request to the engine, or a client's command, asked for its end."""
+
+
+@unique
 class Confidence(StrEnum):
     """How sure a statement is."""
 

@@ -151,6 +151,8 @@ def _start(start: Start) -> Document:
         "trigger": start.trigger,
         "attempt": start.attempt,
         "dormant_seconds": start.dormant_seconds,
+        "cause": start.cause,
+        "failures": start.failures,
         "previous": None if start.previous is None else _previous(start.previous),
     }
 
@@ -162,6 +164,8 @@ def _previous(previous: PreviousRun) -> Document:
         "stopped": rfc3339(previous.stopped_wall),
         "exit_code": previous.exit_code,
         "signal": previous.signal,
+        "oom_killed": previous.oom_killed,
+        "ended_by": previous.ended_by,
     }
 
 
@@ -172,6 +176,8 @@ def _stop(stop: Stop) -> Document:
         "oom_killed": stop.oom_killed,
         "duration_seconds": stop.duration_seconds,
         "reason": stop.reason,
+        "message": stop.message,
+        "count": stop.count,
     }
 
 
@@ -220,6 +226,8 @@ def _orchestrator(orchestrator: Orchestrator) -> Document:
         "node": orchestrator.node,
         "owner": owner_block(orchestrator.owner),
         "task_arn": orchestrator.task_arn,
+        "source": orchestrator.source,
+        "late": orchestrator.late,
         "requested_by": requested_by_block(orchestrator.requested_by),
     }
 
@@ -242,6 +250,8 @@ def _confidence(confidence: Certainty) -> Document:
         "container": confidence.container,
         "trigger": confidence.trigger,
         "initiator": confidence.initiator,
+        "pod": confidence.pod,
+        "owner": confidence.owner,
     }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sensor.model.observations import FoundContainer, HostFacts
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
+from sensor.sources.node_identity import host_namespaces, node_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,9 +33,6 @@ RUNTIME_ROOTS = (Path("/run/runc"), Path("/run/crun"), Path("/run/youki"))
 STATUS_MAX = 64 * 1024
 ARGV_MAX = 4096
 
-_NODE_VARIABLE = "NODE_NAME"
-
-
 LSM = Path("/sys/kernel/security/lsm")
 """Active security modules, separated by commas (Documentation/admin-guide/LSM/index.rst)."""
 LSM_MAX = 1024
@@ -48,8 +46,16 @@ def security_modules(path: Path = LSM) -> tuple[str, ...] | None:
     return tuple(name for name in text.decode("ascii", "replace").strip().split(",") if name)
 
 
-def host_facts(proc: Path = Path("/proc"), etc: Path = Path("/etc"), lsm: Path = LSM) -> HostFacts:
-    """Name, boot id, machine id, kernel and security modules of this node."""
+def host_facts(
+    proc: Path = Path("/proc"),
+    etc: Path = Path("/etc"),
+    lsm: Path = LSM,
+    node: str | None = None,
+) -> HostFacts:
+    """Name, boot id, machine id, kernel, security modules and namespaces of this node.
+
+    ``node`` is its name in Kubernetes as configured.
+    """
     boot_id = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     try:
         machine_id = (etc / "machine-id").read_text(encoding="ascii").strip() or None
@@ -60,8 +66,9 @@ def host_facts(proc: Path = Path("/proc"), etc: Path = Path("/etc"), lsm: Path =
         boot_id=boot_id,
         machine_id=machine_id,
         kernel=platform.release(),
-        node=os.environ.get(_NODE_VARIABLE) or None,
+        node=node_name(node, proc),
         lsm=security_modules(lsm),
+        namespaces=host_namespaces(proc),
     )
 
 

@@ -7,6 +7,7 @@ from sensor.identity.facts import EngineFacts
 from sensor.identity.oci import Bundle
 from sensor.identity.reading import Reading
 from sensor.model.container import EngineRecord, Image, Orchestrator
+from sensor.model.vocabulary import PodSource
 from tests.identity.sample_node import Node
 
 UID = "eb052b63-ea96-4728-ab4a-64ab3babccd7"
@@ -35,7 +36,9 @@ def test_a_pods_container(node: Node, reading: Reading) -> None:
     assert containerd_facts(bundle, reading, "/var/log/pods") == EngineFacts(
         name="web",
         image=Image("docker.io/library/nginx:1.25", None, DIGEST),
-        orchestrator=Orchestrator("kubernetes", "prod", "shop-1", UID, "web", 5),
+        orchestrator=Orchestrator(
+            "kubernetes", "prod", "shop-1", UID, "web", 5, source=PodSource.API
+        ),
     )
 
 
@@ -47,14 +50,16 @@ def test_a_static_pods_logs_lie_under_its_raw_uid(node: Node, reading: Reading) 
     )
     found = containerd_facts(bundle, reading, "/var/log/pods").orchestrator
     assert found is not None
-    assert (found.pod_uid, found.attempt) == (UID, 1)
+    assert (found.pod_uid, found.attempt) == (raw, 1)
 
 
 def test_a_sandbox(reading: Reading) -> None:
     found = containerd_facts(annotated(container_type="sandbox", **POD), reading, "/var/log/pods")
     assert found.sandbox
     assert found.name == "shop-1"
-    assert found.orchestrator == Orchestrator("kubernetes", "prod", "shop-1", UID)
+    assert found.orchestrator == Orchestrator(
+        "kubernetes", "prod", "shop-1", UID, source=PodSource.API
+    )
 
 
 def test_nerdctl(reading: Reading) -> None:

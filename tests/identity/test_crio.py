@@ -9,6 +9,7 @@ import pytest
 from sensor.identity.crio import crio_facts
 from sensor.identity.oci import Bundle
 from sensor.model.container import Image, Orchestrator
+from sensor.model.vocabulary import PodSource
 
 UID = "eb052b63-ea96-4728-ab4a-64ab3babccd7"
 HEX = "1f" * 32
@@ -41,7 +42,9 @@ def test_a_container() -> None:
     assert found.image == Image("quay.io/shop/web:2", f"sha256:{HEX}")
     assert found.labels == (("io.kubernetes.container.name", "web"),)
     assert found.created_wall == 1491652237_794940171
-    assert found.orchestrator == Orchestrator("kubernetes", "prod", "shop-1", UID, "web", 4)
+    assert found.orchestrator == Orchestrator(
+        "kubernetes", "prod", "shop-1", UID, "web", 4, source=PodSource.API
+    )
     assert not found.sandbox
 
 
@@ -55,7 +58,9 @@ def test_a_sandbox() -> None:
     )
     assert found.sandbox
     assert found.name == "shop-1"
-    assert found.orchestrator == Orchestrator("kubernetes", "prod", "shop-1", UID)
+    assert found.orchestrator == Orchestrator(
+        "kubernetes", "prod", "shop-1", UID, source=PodSource.API
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from sensor.identity.settings import IdentitySettings
 from sensor.model.container import Description, Image, Mount, Orchestrator
 from sensor.model.process import NS_PER_TICK, ProcessKey
 from sensor.model.requests import DescribeRequest
-from sensor.model.vocabulary import Engine
+from sensor.model.vocabulary import Engine, PodSource
 from tests.identity.sample_node import (
     ID,
     SECRET,
@@ -129,7 +129,9 @@ def test_a_pods_container(node: Node) -> None:
     assert found.engine is Engine.CONTAINERD
     assert found.name == "web"
     assert found.image == Image("nginx:1.25")
-    assert found.orchestrator == Orchestrator("kubernetes", "prod", "shop-1", UID, "web")
+    assert found.orchestrator == Orchestrator(
+        "kubernetes", "prod", "shop-1", UID, "web", source=PodSource.API
+    )
 
 
 def test_podman(node: Node) -> None:

@@ -8,6 +8,7 @@ from sensor.identity.kubernetes import attempt_from_logs, from_cri, from_labels
 from sensor.identity.oci import Bundle
 from sensor.identity.reading import Reading
 from sensor.model.container import Orchestrator
+from sensor.model.vocabulary import PodSource
 from tests.identity.sample_node import Node
 
 UID = "eb052b63-ea96-4728-ab4a-64ab3babccd7"
@@ -48,7 +49,7 @@ def test_hostile_names_build_no_path(node: Node, reading: Reading, name: str) ->
     assert attempt_from_logs(reading, "/var/log/pods", POD, name) is None
 
 
-def test_a_static_pods_uid_is_normalised() -> None:
+def test_a_static_pods_uid_has_no_dashes_and_its_source_is_a_file() -> None:
     found = from_cri(
         Bundle(
             annotations=(
@@ -58,7 +59,8 @@ def test_a_static_pods_uid_is_normalised() -> None:
         )
     )
     assert found is not None
-    assert found.pod_uid == "bd12dd33-9322-7d95-0605-a2444b13c27a"
+    assert found.pod_uid == "bd12dd3393227d950605a2444b13c27a"
+    assert found.source is PodSource.FILE
 
 
 @pytest.mark.parametrize(
@@ -78,13 +80,13 @@ def test_restart_counts(count: str, attempt: int | None) -> None:
 
 def test_the_name_that_dockershim_gives_is_enough() -> None:
     assert from_labels([], f"k8s_web_shop-1_prod_{UID}_2") == Orchestrator(
-        "kubernetes", "prod", "shop-1", UID, "web", 2
+        "kubernetes", "prod", "shop-1", UID, "web", 2, source=PodSource.API
     )
 
 
 def test_a_sandbox_has_no_container_and_no_attempt() -> None:
     found = from_labels([], f"k8s_POD_shop-1_prod_{UID}_2")
-    assert found == Orchestrator("kubernetes", "prod", "shop-1", UID)
+    assert found == Orchestrator("kubernetes", "prod", "shop-1", UID, source=PodSource.API)
 
 
 @pytest.mark.parametrize("name", [None, "web", "k8s_web", "k8s_a_b_c_d_x", "k8s_a_b_c_d"], ids=str)

@@ -213,7 +213,12 @@ def _unmapped(event: Reading) -> dict[str, Any]:
     return {
         "action": terms.action(event),
         "start": root.raw("start"),
-        "stop": {"signal": stop.number("signal"), "oom_killed": stop.flag("oom_killed")},
+        "stop": {
+            "signal": stop.number("signal"),
+            "oom_killed": stop.flag("oom_killed"),
+            "message": stop.text("message"),
+            "count": stop.number("count"),
+        },
         "container": {
             "oci_runtime": container.text("oci_runtime"),
             "created": container.text("created"),
@@ -239,6 +244,8 @@ def _unmapped(event: Reading) -> dict[str, Any]:
             "node": orchestrator.text("node"),
             "owner": orchestrator.raw("owner"),
             "task_arn": orchestrator.text("task_arn"),
+            "source": orchestrator.text("source"),
+            "late": orchestrator.flag("late"),
             "requested_by": orchestrator.raw("requested_by"),
         },
         "request": root.raw("request"),

@@ -1,0 +1,60 @@
+"""Which namespaces a container shares with its host: by inode number, not by what was configured.
+
+A CRI engine gives a container the sandbox's namespaces by path, and these may be the host's own;
+``--pid=container:X`` and ``setns`` by hand hide the same. What the init is in when it executes its
+entrypoint decides. Where the kernel did not report it, the bundle's settings stand in.
+
+Most hosts give no container a user namespace, and those with cgroup v1 none a cgroup namespace:
+sharing these is then no property of a container. They are listed only where the same engine gives
+others one of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.model.process import Namespaces
+    from sensor.model.vocabulary import Engine
+
+_NAMES = ("pid", "network", "ipc", "uts", "cgroup", "user", "mount")
+_FIELDS = ("pid", "net", "ipc", "uts", "cgroup", "user", "mnt")
+_BY_ENGINE = frozenset({"cgroup", "user"})
+
+
+class HostNamespaces:
+    """Compares inits with the host, and remembers which engines isolate what."""
+
+    def __init__(self) -> None:
+        self.host: Namespaces | None = None
+        self._isolated: set[tuple[Engine | None, str]] = set()
+        """Engine and namespace, where a container was seen with one of its own. Bounded by both
+        being closed sets."""
+
+    def shared(
+        self,
+        engine: Engine | None,
+        init: Namespaces | None,
+        configured: tuple[str, ...] | None,
+    ) -> tuple[str, ...] | None:
+        """Return the OCI names of the namespaces that a container's init shares with the host.
+
+        ``init`` is None where the kernel did not report it; ``configured`` is what the bundle says.
+        """
+        found: list[str] = []
+        known = False
+        for name, field in zip(_NAMES, _FIELDS, strict=True):
+            own = getattr(init, field) if init is not None else None
+            hosts = getattr(self.host, field) if self.host is not None else None
+            if own is not None and hosts is not None:
+                shares = own == hosts
+            elif configured is not None:
+                shares = name in configured
+            else:
+                continue
+            known = True
+            if not shares:
+                self._isolated.add((engine, name))
+            elif name not in _BY_ENGINE or (engine, name) in self._isolated:
+                found.append(name)
+        return tuple(found) if known else None

@@ -1,0 +1,138 @@
+"""Which pod a start belongs to: what its annotations claim, against what the kernel shows.
+
+Rules:
+
+1. The container's cgroup path, which kubelet makes and the kernel reports, holds the pod's uid. A
+   claim of another uid, or of a pod where the cgroup is no pod's, is dropped with the reason.
+2. A claim of a sandbox that is known and is in another pod, or is no sandbox, is dropped likewise.
+3. Without a claim the cgroup's uid names the pod, and other containers of that uid give its name.
+4. A container that joins a pod whose sandbox runs for longer than LATE_AFTER is late, unless it is
+   a further attempt of a container that the pod had before.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sensor.correlate.host_namespaces import HostNamespaces
+from sensor.correlate.stop_requests import StopRequests
+from sensor.model.container import Description, Orchestrator
+from sensor.model.events import Evidence
+from sensor.model.vocabulary import Confidence, ContainerId, PodSource, Witness
+
+if TYPE_CHECKING:
+    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.model.container import CgroupIdentity
+
+LATE_AFTER = 600_000_000_000
+"""Nanoseconds after its sandbox's start after which a container is late in its pod. Init containers
+and slow pulls of images may take minutes."""
+
+PODS_MAX = 4096
+"""Pods that are remembered by their uid; the one that was looked at longest ago is forgotten."""
+
+KUBERNETES = "kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A description whose pod is settled, and how sure that is."""
+
+    description: Description | None
+    confidence: Confidence = Confidence.NONE
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(slots=True)
+class _Pod:
+    """What is known of a pod by its containers."""
+
+    named: Orchestrator | None = None
+
+
+class Pods:
+    """The pods of the node, as far as their containers show them."""
+
+    def __init__(self, table: ContainerTable) -> None:
+        self.namespaces = HostNamespaces()
+        self.stops = StopRequests()
+        self._table = table
+        self._pods: OrderedDict[str, _Pod] = OrderedDict()
+
+    def review(self, state: ContainerState, identity: CgroupIdentity | None, time: int) -> Review:
+        """Settle which pod the container of a start at ``time`` belongs to."""
+        description = state.description
+        claim = description.orchestrator if description is not None else None
+        uid = identity.pod_uid if identity is not None else None
+        if description is None or claim is None:
+            return self._by_cgroup(state, uid, time)
+        if claim.type != KUBERNETES:
+            return Review(description, Confidence.EXACT)
+        contradiction = self._contradiction(description, claim, uid, identity)
+        if contradiction is not None:
+            evidence = Evidence(Witness.KUBERNETES, contradiction, time)
+            honest = replace(description, orchestrator=None, sandbox=False, sandbox_id=None)
+            return Review(honest, Confidence.NONE, (evidence,))
+        claim = replace(claim, late=self._is_late(description, claim, time))
+        known = Confidence.EXACT if uid is not None else Confidence.INFERRED
+        return Review(replace(description, orchestrator=claim), known)
+
+    def learn(self, description: Description | None) -> None:
+        """Remember the pod that a container runs in."""
+        pod = description.orchestrator if description is not None else None
+        if description is None or pod is None or pod.pod_uid is None:
+            return
+        known = self._pods.setdefault(pod.pod_uid, _Pod())
+        self._pods.move_to_end(pod.pod_uid)
+        if len(self._pods) > PODS_MAX:
+            self._pods.popitem(last=False)
+        if pod.pod is not None:
+            known.named = replace(pod, container=None, attempt=None, late=None)
+
+    def _by_cgroup(self, state: ContainerState, uid: str | None, time: int) -> Review:
+        """Name the pod by its cgroup alone: the container's files are gone, or were not read."""
+        if uid is None:
+            return Review(state.description)
+        known = self._pods.get(uid)
+        named = known.named if known is not None else None
+        pod = named or Orchestrator(KUBERNETES, pod_uid=uid, source=_source(uid))
+        evidence = Evidence(Witness.KERNEL, "the pod's uid in the cgroup's path", time)
+        description = state.description or Description(state.key.id)
+        return Review(replace(description, orchestrator=pod), Confidence.EXACT, (evidence,))
+
+    def _contradiction(
+        self,
+        description: Description,
+        claim: Orchestrator,
+        uid: str | None,
+        identity: CgroupIdentity | None,
+    ) -> str | None:
+        """Return why the pod that the annotations claim is not believed, None if it is."""
+        if uid is not None and claim.pod_uid is not None and claim.pod_uid != uid:
+            return "annotations name another pod than the cgroup: not believed"
+        if identity is not None and uid is None:
+            return "annotations name a pod, but the cgroup is in none: not believed"
+        sandbox = description.sandbox_id
+        if sandbox is None or description.sandbox:
+            return None
+        state = self._table.named(ContainerId(sandbox))
+        if state is not None and state.pod_uid is not None and state.pod_uid != claim.pod_uid:
+            return "annotations name a sandbox of another pod: not believed"
+        return None
+
+    def _is_late(self, description: Description, claim: Orchestrator, time: int) -> bool | None:
+        if description.sandbox or description.sandbox_id is None or claim.pod_uid is None:
+            return None
+        sandbox = self._table.named(ContainerId(description.sandbox_id))
+        if sandbox is None or sandbox.started is None:
+            return None
+        again = bool(claim.attempt) or (
+            self._table.predecessor(claim.pod_uid, claim.container) is not None
+        )
+        return not again and time - sandbox.started > LATE_AFTER
+
+
+def _source(uid: str) -> PodSource:
+    return PodSource.API if "-" in uid else PodSource.FILE

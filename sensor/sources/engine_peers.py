@@ -1,0 +1,127 @@
+"""Who is connected to the engines already when the agent begins: kubelet connects once and stays.
+
+A connection that was made before the probes watch is not among what they report. sock_diag names
+the two sockets of each connection, and procfs whose they are: one is an engine's, the other one's
+process is its client. Only processes of root that may be a kubelet are returned: for them one
+connection explains every pod, while anybody else is seen when it asks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.linux import unix_peers
+from sensor.model.observations import ApiConnect, Caller
+from sensor.model.process import NS_PER_TICK
+from sensor.model.vocabulary import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sensor.sources.engines.listeners import EngineSocket
+
+PROCESSES_MAX = 100_000
+DESCRIPTORS_MAX = 16_384
+"""Descriptors of one process that are looked at."""
+
+CMDLINE_MAX = 64 * 1024
+STAT_MAX = 4096
+
+ORCHESTRATORS = frozenset({"kubelet", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s"})
+"""Names that say where to look; what counts is the connection to the engine's own socket."""
+
+_SOCKET_LINK = re.compile(r"socket:\[([0-9]{1,20})\]")
+_START_TIME = 19
+"""Index of ``starttime`` behind the name in /proc/PID/stat (proc(5))."""
+
+
+def connected_orchestrators(
+    sockets: Iterable[EngineSocket],
+    time: int,
+    proc: Path = Path("/proc"),
+    peers: Callable[[], dict[int, int]] = unix_peers.peers,
+) -> list[ApiConnect]:
+    """Return a connect for each kubelet that is connected to an engine now, at ``time``.
+
+    About 5 microseconds for each process of the node; for a thread of its own.
+    """
+    served = {socket.pid: socket for socket in sockets if socket.pid is not None}
+    candidates = list(_candidates(proc))
+    if not served or not candidates:
+        return []
+    try:
+        connected = peers()
+    except OSError:
+        return []
+    engine_of: dict[int, EngineSocket] = {}
+    for pid, socket in served.items():
+        for inode in _sockets_of(proc / str(pid)):
+            if inode in connected:
+                engine_of[connected[inode]] = socket
+    found: list[ApiConnect] = []
+    for process in candidates:
+        reached = {engine_of[inode] for inode in _sockets_of(process) if inode in engine_of}
+        caller = _caller(process) if reached else None
+        if caller is not None:
+            found += [
+                ApiConnect(time, Witness.PROCFS, f"pid {caller.pid}", caller, socket.path)
+                for socket in sorted(reached, key=lambda one: one.path)
+            ]
+    return found
+
+
+def _candidates(proc: Path) -> Iterator[Path]:
+    try:
+        pids = [entry for entry in proc.iterdir() if entry.name.isdigit()]
+    except OSError:
+        return
+    for process in pids[:PROCESSES_MAX]:
+        try:
+            comm = (process / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
+            if comm in ORCHESTRATORS and process.stat().st_uid == 0:
+                yield process
+        except OSError:
+            continue
+
+
+def _sockets_of(process: Path) -> Iterator[int]:
+    try:
+        with os.scandir(process / "fd") as entries:
+            for count, entry in enumerate(entries):
+                if count >= DESCRIPTORS_MAX:
+                    return
+                try:
+                    match = _SOCKET_LINK.fullmatch(str(Path(entry.path).readlink()))
+                except OSError:
+                    continue
+                if match is not None:
+                    yield int(match[1])
+    except OSError:
+        return
+
+
+def _caller(process: Path) -> Caller | None:
+    try:
+        with (process / "stat").open("rb") as file:
+            fields = file.read(STAT_MAX).decode("ascii", "replace").rpartition(")")[2].split()
+        with (process / "cmdline").open("rb") as file:
+            words = file.read(CMDLINE_MAX).decode("utf-8", "surrogateescape").split("\0")
+        comm = (process / "comm").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+        exe = str((process / "exe").readlink())
+    except OSError:
+        return None
+    if len(fields) <= _START_TIME:
+        return None
+    return Caller(
+        pid=int(process.name),
+        start_time=int(fields[_START_TIME]) * NS_PER_TICK,
+        uid=0,
+        loginuid=None,
+        session=None,
+        comm=comm,
+        exe=exe,
+        argv=tuple(words[:-1] if words[-1] == "" else words),
+    )
