@@ -75,7 +75,8 @@ class Pods:
             evidence = Evidence(Witness.KUBERNETES, contradiction, time)
             honest = replace(description, orchestrator=None, sandbox=False, sandbox_id=None)
             return Review(honest, Confidence.NONE, (evidence,))
-        claim = replace(claim, late=self._is_late(description, claim, time))
+        late = self._is_late(description, claim, time)
+        claim = replace(claim, late=late, source=claim.source or _source(claim.pod_uid))
         known = Confidence.EXACT if uid is not None else Confidence.INFERRED
         return Review(replace(description, orchestrator=claim), known)
 
@@ -134,5 +135,8 @@ class Pods:
         return not again and time - sandbox.started > LATE_AFTER
 
 
-def _source(uid: str) -> PodSource:
+def _source(uid: str | None) -> PodSource | None:
+    """Return where kubelet has a pod from: a static one's uid is a hash without dashes."""
+    if uid is None:
+        return None
     return PodSource.API if "-" in uid else PodSource.FILE

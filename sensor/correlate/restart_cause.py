@@ -39,6 +39,9 @@ _OWN_SIGNALS = frozenset(
 )
 """Signals that a process brings about itself (signal(7))."""
 
+_EXITS = 128
+"""Exit codes above it say by convention that a signal was the reason, from wherever it came."""
+
 
 def ended_by(run: Run | None, *, asked: EndedBy | None) -> EndedBy | None:
     """Return who ended a run. ``asked`` is who was seen to ask the engine for its end."""
@@ -48,7 +51,7 @@ def ended_by(run: Run | None, *, asked: EndedBy | None) -> EndedBy | None:
         return EndedBy.KERNEL
     if asked is not None:
         return asked
-    if run.signal is None or run.signal in _OWN_SIGNALS:
+    if run.signal in _OWN_SIGNALS or (run.exit_code is not None and run.exit_code <= _EXITS):
         return EndedBy.ITSELF
     return None
 

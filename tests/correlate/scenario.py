@@ -142,6 +142,10 @@ class Box:
         """The same container's next run: other processes."""
         return replace(self, run=self.run + 1, pid=self.pid + 10)
 
+    def in_pod(self, uid: str) -> Box:
+        """The same container in a pod's cgroup, as kubelet makes it."""
+        return replace(self, path=f"/kubepods/besteffort/pod{uid}/{self.id}")
+
     def argv(self, verb: str = "create") -> tuple[str, ...]:
         options = ("--root", self.root) if self.root is not None else ()
         return (self.program, *options, verb, "--bundle", f"/bundles/{self.name}", self.id)

@@ -62,7 +62,9 @@ ANN, BOB = 50, 51
 
 BOX = ContainerId("c0de" * 16)
 IN_BOX = CgroupPaths(None, f"/docker/{BOX}")
-POD = Orchestrator("kubernetes", "default", "shop", "8d4a", "web", 0)
+POD_UID = "0a4d1c6e-0000-4000-8000-000000000001"
+POD = Orchestrator("kubernetes", "default", "shop", POD_UID, "web", 0)
+IN_POD = WEB.in_pod(POD_UID)
 WAIT = DESCRIPTION_WAIT / MS
 AGO = CONNECT_WINDOW / MS
 
@@ -134,7 +136,7 @@ ANSWERS: dict[str, tuple[tuple[Trigger, Confidence, Confidence], int | None]] = 
 def test_the_first_reason_that_answers_is_taken(core: Core, first: int) -> None:
     """Every reason from ``first`` on holds; those before it do not."""
     holds = set(REASONS[first:])
-    again = WEB.again()
+    again = (WEB.in_pod(POD_UID) if "pod" in holds else WEB).again()
     record = EngineRecord(has_run=True, restarting="policy" in holds)
     create = again.create(2000)
     core >> runs(WEB, 0)
@@ -514,7 +516,7 @@ def test_a_command_outranks_a_policy(core: Core) -> None:
 
 
 def test_a_pods_container_is_the_orchestrators(core: Core) -> None:
-    core >> connects(0, caller(77)) >> starts(WEB, 10, engine=Engine.CONTAINERD, pod=POD)
+    core >> connects(0, caller(77)) >> starts(IN_POD, 10, engine=Engine.CONTAINERD, pod=POD)
     assert said(core.start) == (Trigger.ORCHESTRATOR, Confidence.EXACT, Confidence.NONE)
     assert core.start.initiator is None
     assert Witness.KUBERNETES in [one.source for one in core.start.evidence]
@@ -525,7 +527,7 @@ def test_a_kubelet_that_connected_is_inferred_as_the_initiator(core: Core, comm:
     socket = "/run/containerd/containerd.sock"
     core >> connects(0, caller(12, comm=comm, exe=f"/usr/bin/{comm}", login=None), socket)
     core >> connects(1, caller(77), socket)
-    core >> starts(WEB, 100_000, engine=Engine.CONTAINERD, pod=POD)
+    core >> starts(IN_POD, 100_000, engine=Engine.CONTAINERD, pod=POD)
     assert said(core.start) == (Trigger.ORCHESTRATOR, Confidence.EXACT, Confidence.INFERRED)
     assert pid(core.start) == 12
 

@@ -231,9 +231,11 @@ def test_of_another_boot_nothing_runs_and_everything_is_remembered(core: Core) -
 
 
 def test_late_starts_of_a_pod_know_their_predecessor(core: Core) -> None:
-    pod = Orchestrator("kubernetes", pod_uid="pod-1", container="app", attempt=1)
+    uid = "0a4d1c6e-0000-4000-8000-000000000001"
+    pod = Orchestrator("kubernetes", pod_uid=uid, container="app", attempt=1)
     description = Description(DB.id, orchestrator=pod)
-    core >> knowledge(-60_000) >> attached(0) >> inventory(10, DB.found(-500, description))
+    found = DB.in_pod(uid).found(-500, description)
+    core >> knowledge(-60_000) >> attached(0) >> inventory(10, found)
     assert (core.last_start().kind, core.last_start().attempt) == ("restart", 1)
 
 

@@ -9,6 +9,7 @@ import pytest
 from sensor.correlate.kind import AT_ONCE, ENGINE_BOOT_WINDOW
 from sensor.model.container import EngineRecord, Orchestrator
 from sensor.model.events import PreviousRun
+from sensor.model.vocabulary import EndedBy
 from tests.correlate.scenario import (
     DB,
     MS,
@@ -22,6 +23,8 @@ from tests.correlate.scenario import (
     ns,
     wall,
 )
+
+POD_UID, OTHER_UID = "0a4d1c6e-0000-4000-8000-000000000001", "0a4d1c6e-0000-4000-8000-000000000002"
 
 LATER = 10 + AT_ONCE / MS + 1000
 """Long enough after a life() that began at 0 for nobody to take it for one operation."""
@@ -40,12 +43,13 @@ def run_again(
     record: EngineRecord | None = None,
     pod: Orchestrator | None = None,
 ) -> None:
+    box = box.in_pod(pod.pod_uid) if pod is not None and pod.pod_uid else box
     again = box.again()
     core >> again.create(at) >> again.described(at + 1, record=record, pod=pod)
     core >> again.execs(at + 5)
 
 
-def pod(container: str = "app", attempt: int | None = None, uid: str = "pod-1") -> Orchestrator:
+def pod(container: str = "app", attempt: int | None = None, uid: str = POD_UID) -> Orchestrator:
     return Orchestrator("kubernetes", pod_uid=uid, container=container, attempt=attempt)
 
 
@@ -65,7 +69,9 @@ def test_a_start_long_after_the_stop_is_a_reactivation(core: Core) -> None:
     run_again(core, LATER)
     start = core.last_start()
     assert start.kind == "reactivation"
-    assert start.previous == PreviousRun(WEB.id, wall(5), wall(10), 3, None)
+    assert start.previous == PreviousRun(
+        WEB.id, wall(5), wall(10), 3, None, oom_killed=False, ended_by=EndedBy.ITSELF
+    )
     assert start.dormant_seconds == (LATER + 5 - 10) / 1000
 
 
@@ -210,37 +216,44 @@ def test_a_stop_in_the_future_of_the_start_gives_no_dormancy(core: Core) -> None
 
 
 def test_a_pods_first_container_of_a_name_is_first(core: Core) -> None:
-    core >> WEB.create(0) >> WEB.described(1, pod=pod(attempt=0)) >> WEB.execs(5)
+    web = WEB.in_pod(POD_UID)
+    core >> web.create(0) >> web.described(1, pod=pod(attempt=0)) >> web.execs(5)
     start = core.last_start()
     assert (start.kind, start.attempt) == ("first", 0)
 
 
 def test_a_pods_next_container_of_the_same_name_is_a_restart_of_the_last(core: Core) -> None:
-    core >> WEB.create(0) >> WEB.described(1, pod=pod(attempt=0)) >> WEB.execs(5)
+    web = WEB.in_pod(POD_UID)
+    core >> web.create(0) >> web.described(1, pod=pod(attempt=0)) >> web.execs(5)
     core >> WEB.exits(10, 1)
     run_again(core, 60_000, box=DB, pod=pod(attempt=1))
     start = core.last_start()
     assert (start.kind, start.attempt) == ("restart", 1)
-    assert start.previous == PreviousRun(WEB.id, wall(5), wall(10), 1, None)
+    assert start.previous == PreviousRun(
+        WEB.id, wall(5), wall(10), 1, None, oom_killed=False, ended_by=EndedBy.ITSELF
+    )
     assert start.dormant_seconds == 59.995
 
 
 def test_kubelets_count_of_attempts_is_enough(core: Core) -> None:
-    core >> WEB.create(0) >> WEB.described(1, pod=pod(attempt=3)) >> WEB.execs(5)
+    web = WEB.in_pod(POD_UID)
+    core >> web.create(0) >> web.described(1, pod=pod(attempt=3)) >> web.execs(5)
     start = core.last_start()
     assert (start.kind, start.attempt, start.previous) == ("restart", 3, None)
 
 
-@pytest.mark.parametrize("other", [pod("sidecar", 0), pod("app", 0, uid="pod-2")])
+@pytest.mark.parametrize("other", [pod("sidecar", 0), pod("app", 0, uid=OTHER_UID)])
 def test_other_names_and_other_pods_have_their_own_history(core: Core, other: Orchestrator) -> None:
-    core >> WEB.create(0) >> WEB.described(1, pod=pod(attempt=0)) >> WEB.execs(5)
+    web = WEB.in_pod(POD_UID)
+    core >> web.create(0) >> web.described(1, pod=pod(attempt=0)) >> web.execs(5)
     core >> WEB.exits(10)
     run_again(core, 60_000, box=DB, pod=other)
     assert core.last_start().kind == "first"
 
 
 def test_a_predecessor_whose_end_was_not_seen_is_named_all_the_same(core: Core) -> None:
-    core >> WEB.create(0) >> WEB.described(1, pod=pod(attempt=0)) >> WEB.execs(5)
+    web = WEB.in_pod(POD_UID)
+    core >> web.create(0) >> web.described(1, pod=pod(attempt=0)) >> web.execs(5)
     run_again(core, 60_000, box=DB, pod=pod(attempt=1))
     start = core.last_start()
     assert start.kind == "restart"
@@ -261,7 +274,9 @@ def test_a_run_that_an_earlier_agent_saw_is_the_previous_one(core: Core) -> None
     core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5)
     start = core.last_start()
     assert start.kind == "reactivation"
-    assert start.previous == PreviousRun(WEB.id, wall(-90_000), wall(-60_000), 0, None)
+    assert start.previous == PreviousRun(
+        WEB.id, wall(-90_000), wall(-60_000), 0, None, None, EndedBy.ITSELF
+    )
     assert start.dormant_seconds == 60.005
 
 

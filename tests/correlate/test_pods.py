@@ -1,0 +1,187 @@
+"""Which pod a start belongs to, by claims and by the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sensor.correlate.pods import LATE_AFTER
+from sensor.model.container import Orchestrator
+from sensor.model.events import Event
+from sensor.model.process import Namespaces
+from sensor.model.vocabulary import Confidence, ContainerId, Engine, PodSource, StartKind, Trigger
+from tests.correlate.scenario import DB, HOST, MS, SHIM, WEB, Box, Core, below, described
+
+UID = "0a4d1c6e-0000-4000-8000-000000000001"
+OTHER = "0a4d1c6e-0000-4000-8000-000000000002"
+HASH = "bd12dd3393227d950605a2444b13c27a"
+SANDBOX = Box("pause", ContainerId("f" * 64), pid=500).in_pod(UID)
+APP = WEB.in_pod(UID)
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core()
+
+
+def starts(
+    core: Core,
+    box: Box,
+    at: float,
+    claim: Orchestrator | None,
+    *,
+    sandbox_id: str | None = None,
+    sandbox: bool = False,
+) -> Event:
+    observed = described(at + 1, box, pod=claim, engine=Engine.CONTAINERD)
+    description = replace(
+        observed.description,
+        sandbox=sandbox,
+        sandbox_id=ContainerId(sandbox_id) if sandbox_id is not None else None,
+    )
+    (
+        core
+        >> below(box.create(at), SHIM)
+        >> replace(observed, description=description)
+        >> box.execs(at + 5)
+    )
+    return core.starts[-1]
+
+
+def pod(uid: str | None = UID, container: str | None = "app", attempt: int = 0) -> Orchestrator:
+    source = PodSource.API if uid and "-" in uid else PodSource.FILE
+    return Orchestrator("kubernetes", "shop", "web-1", uid, container, attempt, source=source)
+
+
+def test_a_claim_that_the_cgroup_agrees_with_is_exact(core: Core) -> None:
+    event = starts(core, APP, 0, pod())
+    assert event.orchestrator is not None
+    assert (event.orchestrator.pod, event.confidence.pod) == ("web-1", Confidence.EXACT)
+
+
+@pytest.mark.parametrize("box", [WEB, WEB.in_pod(OTHER)], ids=["no pod", "another pod"])
+def test_a_claim_that_the_cgroup_contradicts_is_dropped_with_the_reason(
+    core: Core, box: Box
+) -> None:
+    starts(core, DB.in_pod(UID), 0, pod())
+    event = starts(core, box, 60_000, pod(), sandbox=True)
+    assert event.orchestrator is None
+    assert event.confidence.pod is Confidence.NONE
+    assert event.container is not None
+    assert not event.container.sandbox
+    assert event.start is not None
+    assert (event.start.kind, event.start.previous) == (StartKind.FIRST, None)
+    assert any("not believed" in one.what for one in event.evidence)
+
+
+def test_a_claim_of_a_sandbox_of_another_pod_is_dropped(core: Core) -> None:
+    foreign = Box("pause", ContainerId("e" * 64), pid=600).in_pod(OTHER)
+    starts(core, foreign, 0, pod(OTHER, None), sandbox=True)
+    event = starts(core, APP, 100, pod(), sandbox_id=foreign.id)
+    assert event.orchestrator is None
+
+
+def test_without_a_claim_the_cgroup_names_the_pod_and_its_siblings_the_rest(core: Core) -> None:
+    starts(core, DB.in_pod(UID), 0, pod(container="side"))
+    event = starts(core, APP, 100, None)
+    assert event.orchestrator is not None
+    assert (event.orchestrator.pod, event.orchestrator.pod_uid) == ("web-1", UID)
+    assert event.orchestrator.container is None
+    assert event.start is not None
+    assert event.start.trigger is Trigger.ORCHESTRATOR
+
+
+def test_a_pod_that_only_the_cgroup_shows_is_the_orchestrators(core: Core) -> None:
+    core >> below(APP.create(0), SHIM) >> APP.execs(5)
+    core.wait(5000)
+    event = core.starts[-1]
+    assert event.orchestrator is not None
+    assert event.orchestrator.pod_uid == UID
+    assert event.start is not None
+    assert event.start.trigger is Trigger.ORCHESTRATOR
+
+
+@pytest.mark.parametrize(
+    ("after", "attempt", "late"),
+    [(1000, 0, False), (LATE_AFTER / MS + 2000, 0, True), (LATE_AFTER / MS + 2000, 3, False)],
+)
+def test_a_container_that_joins_an_old_pod_is_late(
+    core: Core,
+    after: float,
+    attempt: int,
+    late: bool,  # noqa: FBT001 - a case
+) -> None:
+    starts(core, SANDBOX, 0, pod(container=None), sandbox=True)
+    event = starts(core, APP, after, pod(attempt=attempt), sandbox_id=SANDBOX.id)
+    assert event.orchestrator is not None
+    assert event.orchestrator.late is late
+
+
+def test_a_pod_whose_sandbox_is_unknown_may_be_late_or_not(core: Core) -> None:
+    event = starts(core, APP, 0, pod(), sandbox_id=SANDBOX.id)
+    assert event.orchestrator is not None
+    assert event.orchestrator.late is None
+
+
+def test_the_same_static_manifest_again_is_another_pod(core: Core) -> None:
+    first = WEB.in_pod(HASH)
+    starts(core, first, 0, pod(HASH))
+    core >> first.exits(20)
+    event = starts(core, DB.in_pod(HASH), 780_000, pod(HASH))
+    assert event.start is not None
+    assert (event.start.kind, event.start.previous) == (StartKind.FIRST, None)
+
+
+def test_a_static_pods_next_attempt_is_a_restart(core: Core) -> None:
+    first = WEB.in_pod(HASH)
+    starts(core, first, 0, pod(HASH))
+    core >> first.exits(20, 1)
+    event = starts(core, DB.in_pod(HASH), 1000, pod(HASH, attempt=1))
+    assert event.start is not None
+    assert event.start.kind is StartKind.RESTART
+
+
+OWN = Namespaces(1, 2, 3, 4, 5, 6, 7)
+HOSTS = Namespaces(11, 12, 13, 14, 15, 6, 7)
+
+
+@pytest.mark.parametrize(
+    ("init", "shared"),
+    [
+        (OWN, ()),
+        (replace(OWN, pid=12, net=13, ipc=14), ("pid", "network", "ipc")),
+        (replace(OWN, uts=15), ("uts",)),
+    ],
+)
+def test_namespaces_are_the_inits_and_not_what_the_bundle_says(
+    core: Core, init: Namespaces, shared: tuple[str, ...]
+) -> None:
+    core >> replace(HOST, namespaces=HOSTS)
+    core >> APP.create(0) >> described(1, APP, pod=pod(), engine=Engine.CONTAINERD)
+    core >> replace(APP.execs(5), namespaces=init)
+    container = core.starts[-1].container
+    assert container is not None
+    assert container.security is not None
+    assert container.security.host_namespaces == shared
+
+
+def test_a_user_namespace_is_reported_as_shared_only_where_others_have_their_own(
+    core: Core,
+) -> None:
+    core >> replace(HOST, namespaces=HOSTS)
+    seen = []
+    for box, init in [(WEB, OWN), (DB, replace(OWN, user=99)), (WEB.again(), OWN)]:
+        core >> box.create(0) >> box.described(1)
+        core >> replace(box.execs(5), namespaces=init) >> box.exits(10)
+        container = core.starts[-1].container
+        assert container is not None
+        assert container.security is not None
+        seen.append(container.security.host_namespaces)
+    assert seen == [(), (), ("user",)]
+
+
+def test_a_container_without_a_pod_has_none(core: Core) -> None:
+    event = starts(core, WEB, 0, None)
+    assert event.orchestrator is None
+    assert event.confidence.pod is Confidence.NONE
