@@ -38,7 +38,7 @@ _ORDINAL = re.compile(r"(?P<owner>.{1,250})-[0-9]{1,10}", re.DOTALL)
 _SCHEDULED = re.compile(r"(?P<cronjob>.{1,52})-[0-9]{8,10}", re.DOTALL)
 
 
-def owner_of(pod: str | None, labels: Sequence[tuple[str, str]] | None) -> Owner | None:
+def workload_of(pod: str | None, labels: Sequence[tuple[str, str]] | None) -> Owner | None:
     """Return the workload that a pod most likely belongs to, None where nothing tells one.
 
     Of a ReplicaSet it is the Deployment, of a scheduled Job the CronJob: what people name.

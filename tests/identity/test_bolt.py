@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensor.identity.bolt import ATTEMPTS_MAX, Bucket, Damaged, read
@@ -33,7 +33,7 @@ def content(bucket: Bucket) -> Items:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES, st.integers(2, 1000))
 def test_what_was_written_is_found(items: Items, transaction: int) -> None:
     def check(root: Bucket, items: Items = items) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.identity.pod_owner import owner_of
+from sensor.identity.pod_owner import workload_of
 from sensor.model.control_plane import Owner
 
 HASH = {"pod-template-hash": "7c5ddbdf54"}
@@ -42,9 +42,9 @@ REVISION = {"controller-revision-hash": "web-6b7f9"}
 def test_an_owner_is_what_labels_and_name_agree_on(
     pod: str | None, labels: dict[str, str] | None, owner: Owner | None
 ) -> None:
-    assert owner_of(pod, tuple(labels.items()) if labels is not None else None) == owner
+    assert workload_of(pod, tuple(labels.items()) if labels is not None else None) == owner
 
 
 @given(st.text(max_size=300), st.dictionaries(st.text(), st.text(), max_size=5))
 def test_any_name_is_survived(pod: str, labels: dict[str, str]) -> None:
-    owner_of(pod, tuple(labels.items()))
+    workload_of(pod, tuple(labels.items()))

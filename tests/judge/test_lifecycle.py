@@ -40,10 +40,10 @@ def explained_once(judge: Judge, event: Event) -> Event:
     return event
 
 
-def ended(event: Event, **how: int) -> PreviousRun:
+def ended(event: Event, exit_code: int | None = None, signal: int | None = None) -> PreviousRun:
     assert event.container is not None
     assert event.container.id is not None
-    return PreviousRun(event.container.id, **how)
+    return PreviousRun(event.container.id, exit_code=exit_code, signal=signal)
 
 
 @pytest.mark.parametrize(
