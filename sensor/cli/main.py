@@ -16,21 +16,21 @@ import sensor
 from sensor.errors import CastoffError
 
 VERBS = {
-    "run": "Report container starts as they happen.",
-    "events": "What started, stopped or was missed; -f follows.",
-    "explain": "Who or what caused a container's last start, as a tree.",
-    "containers": "What runs here.",
-    "whois": "The container of a process.",
+    "run": "Run the agent in the foreground.",
+    "events": "List events of the log; -f follows new ones.",
+    "explain": "Show who or what caused a container's last start, as a tree.",
+    "containers": "List the containers of this node.",
+    "whois": "Show the container that a process belongs to.",
     "status": "Health, losses and lag of the running agent.",
-    "outputs": "Where events are shipped to; ship some again.",
-    "coverage": "Which witness saw which start.",
-    "doctor": "What this host allows, what is missing, and the fix.",
-    "selftest": "Start a harmless container and see that it is reported.",
+    "outputs": "List outputs; ship events again.",
+    "coverage": "Compare what each source saw of each start.",
+    "doctor": "Check what this host allows; show each fix.",
+    "selftest": "Start a harmless container and check that it is reported.",
     "probes": "Load, show or unload the kernel probes.",
     "audit-rules": "Check, install or remove the audit rules.",
-    "record": "Keep all observations in a file.",
-    "replay": "Print the events that a file of observations leads to.",
-    "completion": "The script for completion in bash, zsh or fish.",
+    "record": "Write all observations to a file.",
+    "replay": "Print the events of a recorded file.",
+    "completion": "Print the completion script for bash, zsh or fish.",
 }
 """Verbs and what they do, in less than a line of a narrow terminal."""
 
@@ -70,7 +70,7 @@ class _Verbs(click.Group):
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(sensor.__version__, prog_name="castoff")
 def castoff() -> None:
-    """Tell which container started on this node, what it is, and who or what caused it."""
+    """Show which container started on this node, what it is, and who or what caused it."""
 
 
 def main() -> None:
@@ -80,7 +80,7 @@ def main() -> None:
     except CastoffError as error:
         if not _journalled(error):
             click.echo(f"castoff: {error.problem}", err=True)
-            click.echo(f"         {error.fix}", err=True)
+            click.echo(f"    fix: {error.fix}", err=True)
         sys.exit(error.exit_code)
 
 
