@@ -44,6 +44,7 @@ class Pod:
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempt: int = 0
     share_processes: bool = False
+    host_processes: bool = False
 
     @property
     def cgroup(self) -> str:
@@ -136,6 +137,8 @@ class Cri:
     def _namespaces(self, pod: Pod) -> Message:
         make = self._messages
         processes = make.POD if pod.share_processes else make.CONTAINER
+        if pod.host_processes:
+            processes = make.NODE
         return make.NamespaceOption(network=make.NODE, pid=processes, ipc=make.POD)
 
     # ------------------------------------------------------------------ containers

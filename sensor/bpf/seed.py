@@ -7,6 +7,7 @@ lineage for the runtimes it calls.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from dataclasses import dataclass
@@ -104,9 +105,12 @@ def _pending_init(running: Running) -> bool:
 def fill(processes: tuple[Running, ...], roles: Roles, maps: dict[str, BpfMap]) -> None:
     """Write inits, started mount namespaces and lineages of ``processes`` into the maps."""
     by_pid = {running.pid: running for running in processes}
+    # The loader in a container of its own is gone in a moment, and the kernel gives the number of
+    # its mount namespace to the next container: the agent that it was loaded for.
+    loader = {os.getpid(), os.getppid()}
     for running in processes:
         role = role_of(running, roles)
-        if _pending_init(running) or role is Role.RUNTIME:
+        if _pending_init(running) or role is Role.RUNTIME or running.pid in loader:
             continue
         maps["started_mounts"].update(_U32.pack(running.mnt_ns), _U32.pack(running.pid))
         if running.level and running.innermost_pid == 1:

@@ -88,4 +88,8 @@ def _log_handler() -> logging.Handler:
     """Return what writes the log: the journal with its fields for a service, else stderr."""
     plain = logging.StreamHandler(sys.stderr)
     plain.setFormatter(logging.Formatter("castoff: %(message)s"))
-    return journal.JournalHandler(plain) if journal.is_stderr(os.environ) else plain
+    if not journal.is_stderr(os.environ):
+        return plain
+    handler = journal.JournalHandler(plain)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler

@@ -90,6 +90,12 @@ def test_inits_of_running_containers_have_started(maps: Maps) -> None:
     assert struct.pack("<I", BOX_MOUNTS) in maps.mounts.entries
 
 
+def test_the_loader_in_a_container_leaves_its_mount_namespace_to_the_next_one(maps: Maps) -> None:
+    loader = replace(INIT, pid=os.getppid(), level=0, innermost_pid=os.getppid())
+    maps.fill(SHIM, loader, replace(loader, pid=os.getpid(), parent=loader.pid), SHELL)
+    assert set(maps.mounts.entries) == {struct.pack("I", HOST_MOUNTS)}
+
+
 def test_an_init_that_ended_meanwhile_leaves_no_entry(
     maps: Maps, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def until(condition: Callable[[], object], what: str, patience: float = PATIENCE
 
 
 def quiet(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
 
 
 def show(key: str, unit: str = SERVICE) -> str:
