@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.bpf import loader, watched
 from sensor.bpf.socket_filter import EngineSockets, SocketVerdicts
+from sensor.correlate.candidates import is_engine_caller
 from sensor.correlate.naming import is_peoples
-from sensor.correlate.party import is_engine_caller
 from sensor.errors import CastoffError, PermissionMissing
 from sensor.model.observations import ApiConnect, ApiRequest, SourceChanged
 from sensor.model.vocabulary import Role, Witness

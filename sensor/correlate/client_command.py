@@ -1,16 +1,17 @@
 """Read the command line of a container client: what it asks for, and about which container.
 
 Docker, Podman and nerdctl share their grammar (docs.docker.com/reference/cli, podman(1)); ``ctr``
-and ``crictl`` have their own. Only verbs that start containers are of interest. Options that take
-a value are listed where one could hide a name; an unknown long option without ``=`` is taken for a
-switch at the global level and for one with a value behind ``run`` and ``create``, whose switches
-are few and listed.
+and ``crictl`` have their own. Each level has a table of its options. A long option that the table
+lacks takes a value behind ``run`` and ``create``, whose switches are few and listed; everywhere
+else it is a switch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
+
+from sensor.correlate.command_line import Options, Words, options
 
 TARGETS_MAX = 256
 """Containers that one command may name."""
@@ -26,6 +27,22 @@ class Request(StrEnum):
     RESTART = "restart"
     UP = "up"
     STOP = "stop"
+    OTHER = "other"
+    """A verb that may start containers without naming one: build, stack, service, plugin, kube."""
+
+
+@unique
+class Helper(StrEnum):
+    """What a client's binary does as a part of an engine, or between a client and an engine."""
+
+    SERVICE = "service"
+    """``podman system service`` serves the API."""
+    CLEANUP = "cleanup"
+    """``podman container cleanup``: conmon runs it when the init ends; it applies the policy."""
+    RELAY = "relay"
+    """``docker system dial-stdio`` carries somebody's connection to the socket."""
+    PLUGIN = "plugin"
+    """The CLI asks a plugin for its metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,163 +55,261 @@ class ClientCommand:
     request: Request
     targets: tuple[str, ...] = ()
     name: str | None = None
+    """The name that the command gives: of the container, or of a swarm service."""
     image: str | None = None
     compose: bool = False
     """It is about a compose project; ``project`` is its name where an option gives it."""
     project: str | None = None
 
 
-_GLOBAL_VALUES = frozenset(
-    # the options of docker(1)
-    {"-H", "--host", "-c", "--context", "--config", "-l", "--log-level"}
-    | {"--tlscacert", "--tlscert", "--tlskey"}
-    # those of podman(1)
-    | {"--root", "--runroot", "--storage-driver", "--storage-opt", "--runtime", "--url", "--log"}
-    | {"--connection", "--identity", "--cgroup-manager", "--conmon", "--events-backend", "--tmpdir"}
-    | {"--hooks-dir", "--imagestore", "--module", "--namespace", "--network-config-dir", "--out"}
-    | {"--registries-conf", "--runtime-flag", "--volumepath", "--default-mounts-file"}
-    # nerdctl, ctr, crictl
-    | {"-a", "--address", "-n", "--timeout", "--connect-timeout", "--snapshotter", "--cni-path"}
-    | {"--cni-netconfpath", "--data-root", "--hosts-dir", "-r", "--runtime-endpoint", "-i"}
-    | {"--image-endpoint", "-t"}
-    # docker compose
-    | {"-f", "--file", "-p", "--project-name", "--profile", "--env-file", "--project-directory"}
-    | {"--ansi", "--progress", "--parallel"}
+_GLOBAL = {
+    "docker": options("H host c context config l log-level tlscacert tlscert tlskey"),
+    "podman": options(
+        "c connection config log-level root runroot storage-driver storage-opt runtime url"
+        " identity cgroup-manager conmon events-backend tmpdir hooks-dir imagestore module"
+        " namespace network-config-dir network-cmd-path out registries-conf registries-conf-dir"
+        " runtime-flag volumepath default-mounts-file ssh tls-ca tls-cert tls-key db-backend"
+        " image-volume max-workers pull-option storage-conf"
+    ),
+    "nerdctl": options(
+        "H host a address n namespace cgroup-manager cni-netconfpath cni-path data-root"
+        " hosts-dir snapshotter storage-driver"
+    ),
+    "ctr": options("a address n namespace timeout connect-timeout snapshotter", go=True),
+    "crictl": options("r runtime-endpoint i image-endpoint t timeout c config tracing-endpoint"),
+}
+_FAMILY = {
+    "podman-remote": "podman",
+    "buildah": "podman",
+    "k3s-ctr": "ctr",
+    "k3s-crictl": "crictl",
+    "podman-compose": "docker",
+    "docker-compose": "docker",
+}
+_COMPOSE_GLOBAL = options(
+    "f file p project-name profile env-file project-directory ansi progress parallel H host"
+    " c context log-level tlscacert tlscert tlskey podman-args podman-path podman-run-args"
 )
-_START_VALUES = frozenset(
-    {"--detach-keys", "--checkpoint", "--checkpoint-dir", "-t", "--time", "-s", "--signal"}
-    | {"--filter", "--timeout"}
+_COMPOSE_VERB = options(
+    "t timeout scale pull exit-code-from attach no-attach wait-timeout e env l label name p publish"
+    " u user v volume w workdir entrypoint cap-add cap-drop env-from-file no-log-prefix-x"
 )
-_COMPOSE_VALUES = frozenset(
-    {"-t", "--timeout", "--scale", "--pull", "--exit-code-from", "--attach", "--no-attach"}
-    | {"--wait-timeout"}
+_RUN = options(
+    "a c e h l m p u v w",
+    "detach interactive tty rm init privileged publish-all read-only no-healthcheck quiet"
+    " oom-kill-disable sig-proxy disable-content-trust replace no-hosts rmi http-proxy"
+    " read-only-tmpfs tls-verify env-host rootfs passwd no-hostname use-api-socket unsetenv-all"
+    " help terminal",
+    unknown=True,
 )
-_RUN_SWITCHES = frozenset(
-    {"-d", "--detach", "-i", "--interactive", "-t", "--tty", "--rm", "--init", "--privileged"}
-    | {"-P", "--publish-all", "--read-only", "--no-healthcheck", "--oom-kill-disable", "-q"}
-    | {"--quiet", "--sig-proxy", "--disable-content-trust", "--replace", "--no-hosts", "--rmi"}
-    | {"--http-proxy", "--read-only-tmpfs", "--systemd", "--tls-verify", "--env-host", "--rootfs"}
-    | {"--passwd", "--no-hostname"}
+_BUILDAH_RUN = options(
+    "e h v cap-add cap-drop cni-config-dir cni-plugin-path contextdir device env hostname ipc"
+    " isolation mount network pid runtime runtime-flag security-opt user uts volume workingdir"
+    " workdir cgroupns userns"
 )
-_CTR_RUN_VALUES = frozenset(
-    {"--config", "--cwd", "--env", "--env-file", "--label", "--mount", "--pid-file", "--runtime"}
-    | {
-        "--runtime-config-path",
-        "--runc-binary",
-        "--runc-root",
-        "--seccomp-profile",
-        "--snapshotter",
-    }
-    | {"--snapshotter-label", "--user", "--with-ns", "--memory-limit", "--device", "--cap-add"}
-    | {"--cap-drop", "--cgroup", "--platform", "--cpus", "--cpu-shares", "--cpuset-cpus", "--gpus"}
-    | {
-        "--fifo-dir",
-        "--log-uri",
-        "--annotation",
-        "--apparmor-profile",
-        "--blockio-class",
-        "--rdt-class",
-    }
-    | {"--hostname", "--detach-keys", "--cpuset-mems", "--rootfs-propagation"}
+_START = options("t s f time timeout signal filter detach-keys checkpoint checkpoint-dir cidfile")
+_SERVICE = options(
+    "e l p u w t",
+    "detach no-resolve-image quiet with-registry-auth init read-only tty no-healthcheck force"
+    " rollback image-x help",
+    unknown=True,
 )
-_GROUPS = frozenset({"container", "containers", "c", "task", "tasks", "t", "pod"})
+_CTR_RUN = options(
+    "annotation annotations apparmor-profile apparmor-default-profile blockio-class"
+    " blockio-config-file cap-add cap-drop cgroup config cpu-period cpu-quota cpu-shares cpus"
+    " cpuset-cpus cpuset-mems cwd detach-keys device env env-file fifo-dir gidmap gpus hostname"
+    " label log-uri memory-limit mount oom-score-adj-x pid-file platform rdt-class"
+    " rootfs-propagation runc-binary runc-root runtime runtime-config-path seccomp-profile"
+    " shm-size-x snapshotter snapshotter-label uidmap user with-ns",
+    go=True,
+)
+
+
+# --------------------------------------------------------------------------- verbs
+
+_NONE = options("")
+_CTR_NONE = options("", go=True)
+_CTR_START = options("log-uri fifo-dir pid-file", go=True)
+_PODMANS = {("system", "service"): Helper.SERVICE, ("container", "cleanup"): Helper.CLEANUP}
 _COMPOSE = frozenset({"docker-compose", "podman-compose"})
+_GROUPS = frozenset({"container", "containers", "c", "task", "tasks", "t"})
+_HARMLESS = options(
+    "attach checkpoint commit config context cp diff events exec export farm"
+    " generate ls list prune exists help history images import info init inspect load login"
+    " logout logs"
+    " machine manifest mount network pause port ps pull push rename rm rmi save search secret stats"
+    " tag top trust umount unmount unpause untag version volume wait"
+).values
+"""Verbs of Docker-like clients after which no container runs that did not before."""
+_GROUP_VERBS = {
+    "service": frozenset({"create", "update", "scale", "rollback"}),
+    "stack": frozenset({"deploy", "up"}),
+    "plugin": frozenset({"enable", "install", "upgrade"}),
+    "swarm": frozenset({"init", "join", "update", "unlock"}),
+    "node": frozenset({"update", "promote", "demote"}),
+    "image": frozenset({"build"}),
+    "builder": frozenset({"build"}),
+    "buildx": frozenset({"build", "bake", "create", "b", "f"}),
+    "pod": frozenset({"create", "start", "restart", "unpause", "clone"}),
+    "kube": frozenset({"play", "apply"}),
+    "play": frozenset({"kube"}),
+    "quadlet": frozenset({"install"}),
+    "system": frozenset(),
+}
+"""Groups of verbs, and those of them that may start containers."""
+_COMPOSE_UP = frozenset({"up", "start", "restart", "run", "create", "scale", "watch"})
+_COMPOSE_OTHER = frozenset({"build", "alpha", "bridge", "publish"})
+_STARTING_VERBS = frozenset({"start", "restart", "stop", "kill"})
 
 
-def _skip(words: tuple[str, ...], position: int, with_value: frozenset[str]) -> int:
-    """Pass over options of which only ``with_value`` take a word; returns the next other word."""
-    while position < len(words) and words[position].startswith("-") and words[position] != "-":
-        word = words[position]
-        position += 2 if word in with_value else 1
-        if word == "--":
-            break
-    return position
+def _begin(program: str, argv: tuple[str, ...]) -> tuple[Words, str]:
+    """Pass over the global options; returns the cursor at the verb, and the client's family."""
+    family = _FAMILY.get(program, program)
+    table = _COMPOSE_GLOBAL if program in _COMPOSE else _GLOBAL.get(family, _GLOBAL["docker"])
+    words = Words(argv, 1)
+    words.options(table)
+    # "python3 /usr/bin/docker-compose up": the kernel's argv of a script has the script second.
+    following = words.peek()
+    if program in _COMPOSE and following is not None and following.endswith(program):
+        words.at += 1
+        words.options(table)
+    return words, family
 
 
-def _run(words: tuple[str, ...], position: int, request: Request) -> ClientCommand:
-    """``run`` and ``create``: options, then the image."""
-    name = None
-    while position < len(words) and words[position].startswith("-") and words[position] != "-":
-        option, separator, value = words[position].partition("=")
-        position += 1
-        if option == "--":
-            break
-        bundled = not option.startswith("--") and len(option) > 2  # noqa: PLR2004 - "-it", "-eK=V"
-        if not separator and option not in _RUN_SWITCHES and not bundled:
-            value = words[position] if position < len(words) else ""
-            position += 1
-        if option == "--name":
-            name = value or None
-    image = words[position] if position < len(words) else None
-    return ClientCommand(request, name=name, image=image)
-
-
-def _targets(
-    words: tuple[str, ...],
-    position: int,
-    request: Request,
-    with_value: frozenset[str] = _START_VALUES,
-) -> ClientCommand:
-    """``start`` and ``restart``: options and names, mixed."""
-    targets: list[str] = []
-    while position < len(words) and len(targets) < TARGETS_MAX:
-        position = _skip(words, position, with_value)
-        if position < len(words):
-            targets.append(words[position])
-            position += 1
-    return ClientCommand(request, targets=tuple(targets))
-
-
-def _ctr(words: tuple[str, ...], position: int) -> ClientCommand | None:
-    """``ctr run [options] REF ID`` and ``ctr tasks start ID`` (containerd, cmd/ctr)."""
-    verb = words[position]
-    if verb == "run":
-        position = _skip(words, position + 1, _CTR_RUN_VALUES)
-        rest = words[position : position + 2]
-        if len(rest) < 2:  # noqa: PLR2004 - image and id
-            return None
-        return ClientCommand(Request.RUN, targets=(rest[1],), image=rest[0])
-    if verb == "start":
-        return _targets(words, position + 1, Request.START)
-    return None
-
-
-def _compose(words: tuple[str, ...], position: int) -> ClientCommand | None:
-    """``compose [-p PROJECT] up``: services by name, of a project (docs.docker.com/compose)."""
-    verb = words[position]
-    if verb not in ("up", "start", "restart", "run", "create"):
-        return None
-    project = None
-    for index, word in enumerate(words[:position]):
-        option, _, value = word.partition("=")
-        if option in ("-p", "--project-name"):
-            project = value or words[index + 1]
-    request = Request.RESTART if verb == "restart" else Request.UP
-    services = _targets(words, position + 1, request, _COMPOSE_VALUES).targets
-    return ClientCommand(request, targets=services, compose=True, project=project or None)
+def helper(program: str, argv: tuple[str, ...]) -> Helper | None:
+    """Return what part of an engine, or of a connection, the client's binary plays, if any."""
+    words, family = _begin(program, argv)
+    verb = words.word() or ""
+    if verb == "docker-cli-plugin-metadata":
+        return Helper.PLUGIN
+    words.options(_NONE)
+    following = words.peek()
+    if verb == "system" and following == "dial-stdio":
+        return Helper.RELAY
+    return _PODMANS.get((verb, following or "")) if family == "podman" else None
 
 
 def parse(program: str, argv: tuple[str, ...]) -> ClientCommand | None:
     """Read ``argv`` of a watched client called ``program``; None when it starts nothing."""
-    position = _skip(argv, 1, _GLOBAL_VALUES)
-    # "python3 /usr/bin/docker-compose up": the kernel's argv of a script has the script second.
-    if program in _COMPOSE and position < len(argv) and argv[position].endswith(program):
-        position = _skip(argv, position + 1, _GLOBAL_VALUES)
-    if position < len(argv) and argv[position] == "compose":
-        program = "docker-compose"
-        position = _skip(argv, position + 1, _GLOBAL_VALUES)
-    elif position < len(argv) and argv[position] in _GROUPS:
-        position = _skip(argv, position + 1, _GLOBAL_VALUES)
-    if position >= len(argv):
+    words, family = _begin(program, argv)
+    verb = words.word()
+    if verb is None:
         return None
-    verb = argv[position]
-    if program in ("ctr", "k3s-ctr"):
-        return _ctr(argv, position)
-    if program in _COMPOSE:
-        return _compose(argv, position)
-    if verb in ("run", "create") and program != "crictl":
-        return _run(argv, position + 1, Request(verb))
-    if verb in ("start", "restart", "stop", "kill"):
-        request = Request.STOP if verb == "kill" else Request(verb)
-        return _targets(argv, position + 1, request)
-    return None
+    if program in _COMPOSE or verb == "compose":
+        return _compose(words, verb if program in _COMPOSE else None)
+    grammar = _GRAMMARS.get(program) or _GRAMMARS.get(family)
+    if grammar is not None:
+        return grammar(words, verb)
+    if verb in _GROUPS:
+        words.options(_NONE)
+        verb = words.word()
+    return _dockerish(words, verb) if verb is not None else None
+
+
+def _dockerish(words: Words, verb: str) -> ClientCommand | None:
+    """Docker, Podman and nerdctl."""
+    if verb in ("run", "create"):
+        return _run(words, Request(verb))
+    if verb in _STARTING_VERBS:
+        return _targets(words, Request.STOP if verb == "kill" else Request(verb))
+    if verb == "cleanup":
+        return None
+    if verb in _GROUP_VERBS:
+        words.options(_NONE)
+        following = words.word()
+        if following is None or following not in _GROUP_VERBS[verb]:
+            return None
+        name = words.options(_SERVICE).get("name") if (verb, following) == _SERVICE_CREATE else None
+        targets = () if name else tuple(_rest(words, _SERVICE))[:TARGETS_MAX]
+        return ClientCommand(Request.OTHER, targets=targets, name=name or None)
+    return None if verb in _HARMLESS else ClientCommand(Request.OTHER)
+
+
+_SERVICE_CREATE = ("service", "create")
+
+
+def _rest(words: Words, table: Options) -> list[str]:
+    """Words that are no options, options between them passed over."""
+    found: list[str] = []
+    while len(found) < TARGETS_MAX:
+        words.options(table)
+        word = words.word()
+        if word is None:
+            break
+        found.append(word)
+    return found
+
+
+def _run(words: Words, request: Request) -> ClientCommand:
+    """``run`` and ``create``: options, then the image."""
+    name = words.options(_RUN).get("name")
+    return ClientCommand(request, name=name or None, image=words.peek())
+
+
+def _buildah(words: Words, verb: str) -> ClientCommand | None:
+    if verb == "run":
+        words.options(_BUILDAH_RUN)
+        target = words.peek()
+        return ClientCommand(Request.RUN, targets=(target,) if target else ())
+    builds = verb in ("build", "bud", "build-using-dockerfile")
+    return ClientCommand(Request.OTHER) if builds else None
+
+
+def _targets(words: Words, request: Request, table: Options = _START) -> ClientCommand:
+    """``start`` and ``restart``: options and names, mixed."""
+    return ClientCommand(request, targets=tuple(_rest(words, table)))
+
+
+def _ctr(words: Words, verb: str) -> ClientCommand | None:
+    """``ctr run [options] REF ID`` and ``ctr tasks start ID`` (containerd, cmd/ctr)."""
+    if verb == "run":
+        configured = "config" in words.options(_CTR_RUN)
+        rest = words.words[words.at : words.at + 2]
+        if configured:
+            # With --config the image is left out.
+            return ClientCommand(Request.RUN, targets=rest[:1]) if rest else None
+        if len(rest) < 2:  # noqa: PLR2004 - image and id
+            return None
+        return ClientCommand(Request.RUN, targets=(rest[1],), image=rest[0])
+    if verb in _GROUPS:
+        words.options(_CTR_NONE)
+        verb = words.word() or ""
+    if verb == "start":
+        return _targets(words, Request.START, _CTR_START)
+    return ClientCommand(Request.OTHER) if verb == "restore" else None
+
+
+def _crictl(words: Words, verb: str) -> ClientCommand | None:
+    if verb == "start":
+        return _targets(words, Request.START)
+    return ClientCommand(Request.OTHER) if verb in ("run", "runp") else None
+
+
+def _compose(words: Words, verb: str | None) -> ClientCommand | None:
+    """``compose [-p PROJECT] up``: services by name, of a project (docs.docker.com/compose)."""
+    if verb is None:
+        given = words.options(_COMPOSE_GLOBAL)
+        verb = words.word()
+    else:
+        given = Words(words.words[: words.at - 1], 1).options(_COMPOSE_GLOBAL)
+    if verb == "compose":
+        # A plugin is given its own name first: "docker-compose compose up".
+        given = words.options(_COMPOSE_GLOBAL)
+        verb = words.word()
+    project = given.get("p") or given.get("project-name") or None
+    if verb in _COMPOSE_OTHER:
+        return ClientCommand(Request.OTHER, compose=True, project=project)
+    if verb not in _COMPOSE_UP:
+        return None
+    request = Request.RESTART if verb == "restart" else Request.UP
+    services = tuple(_rest(words, _COMPOSE_VERB))
+    if verb == "run":
+        # One service, and the command that it is to run.
+        services = services[:1]
+    elif verb == "scale":
+        services = tuple(service.partition("=")[0] for service in services)
+    return ClientCommand(request, targets=services, compose=True, project=project)
+
+
+_GRAMMARS = {"buildah": _buildah, "ctr": _ctr, "crictl": _crictl}
+"""Clients with verbs of their own."""

@@ -18,9 +18,11 @@ from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import HOST_ROOT
+from sensor.correlate.naming import HEX_ID_LEN, KnownIds
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
+    from sensor.correlate.naming import FormerName
     from sensor.correlate.runtime_command import RuntimeCommand, Verb
     from sensor.model.container import Description
     from sensor.model.observations import CommandExit, InitExec, InitExit
@@ -34,7 +36,6 @@ longest-stopped of root, then the oldest of all."""
 SHARE_MAX = 1024
 """Containers of one user other than root of the host; beyond it that user's own are forgotten."""
 
-HEX_ID_LEN = 64
 _UNIQUE_ID = re.compile(rf"[0-9a-f]{{{HEX_ID_LEN}}}")
 
 
@@ -155,6 +156,8 @@ class ContainerState:
     last_run: Run | None = None
     image_hint: str | None = None
     """The image by a client's command line, where nothing on disk tells it."""
+    former_names: tuple[FormerName, ...] = ()
+    """Names that it had before it was renamed, oldest first."""
     pod_uid: str | None = None
     pod_container: str | None = None
     pending: Pending | None = None
@@ -191,6 +194,7 @@ class ContainerTable:
         end."""
         self._by_init: dict[int, ContainerState] = {}
         self._pods: dict[tuple[str, str | None], ContainerState] = {}
+        self.ids = KnownIds()
         self.forgotten = 0
         self.running = 0
         self.dirty: set[ContainerKey] = set()
@@ -217,6 +221,8 @@ class ContainerTable:
             elif len(self._states) >= self._limit:
                 self._forget_one()
             state = self._states[key] = ContainerState(key, owner)
+            if is_unique(key.id):
+                self.ids.add(key.id)
             if key.scope is not None:
                 self._scoped.setdefault(key.id, OrderedDict())[key] = state
             if domain is not None:
@@ -351,6 +357,8 @@ class ContainerTable:
             del scoped[victim.key]
             if not scoped:
                 del self._scoped[victim.key.id]
+        if not self.all_named(victim.key.id):
+            self.ids.discard(victim.key.id)
         domain = victim.owner.domain if victim.owner is not None else None
         if domain is not None and domain in self._others:
             self._others[domain].pop(victim.key, None)

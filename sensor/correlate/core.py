@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from sensor.correlate.callers import CallerLog
+from sensor.correlate.candidates import CandidateFactory
 from sensor.correlate.claims import UNKNOWN_SCOPE, Claims
-from sensor.correlate.commands import CommandLog
 from sensor.correlate.containers import ContainerState, ContainerTable
 from sensor.correlate.coverage import Coverage
 from sensor.correlate.ends import EndReporter
@@ -23,9 +22,10 @@ from sensor.correlate.events import Clock, EventFactory
 from sensor.correlate.initiator import Attributor
 from sensor.correlate.inventory import Inventory
 from sensor.correlate.lifecycle import Lifecycle
-from sensor.correlate.party import PartyFactory
+from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
 from sensor.correlate.pods import Pods
+from sensor.correlate.renames import Renames
 from sensor.correlate.runtimes import RuntimeLog
 from sensor.correlate.sensor_health import SensorHealth
 from sensor.correlate.starts import StartReporter
@@ -69,13 +69,13 @@ from sensor.model.observations import (
     StoreLoss,
 )
 from sensor.model.requests import CoverageRow, DescribeRequest
-from sensor.model.vocabulary import ContainerId, Role, RoleOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.correlate.events import Output
     from sensor.model.container import CgroupParser
+    from sensor.model.vocabulary import ContainerId, RoleOf
 
 CGROUPS_REMEMBERED = 256
 """Cgroup paths of which it is remembered what they name: one is asked for several times a start."""
@@ -119,22 +119,24 @@ class Correlator:
         emit = self._emit
         parse_cgroup = lru_cache(CGROUPS_REMEMBERED)(parsers.cgroup)
         places = Places(parse_cgroup)
-        commands = CommandLog()
         runtimes = RuntimeLog(parsers.role_of)
         self._claims = Claims(self.table)
-        self._callers = CallerLog()
-        self._parties = PartyFactory(self._callers, parse_cgroup, parsers.role_of, parsers.redact)
+        self._past = RecentPast(places.origin_of_caller)
+        self._candidates = CandidateFactory(
+            self._past, parse_cgroup, parsers.role_of, parsers.redact
+        )
         self._coverage = Coverage(self._clock, self._factory, emit)
         self._words = EngineWords()
         self._pods = Pods(self.table)
+        self._renames = Renames(self._clock, self.table)
         starts = StartReporter(
             self._clock,
             self._factory,
             self.table,
             places,
-            commands,
+            self._past,
             runtimes,
-            Attributor(commands, runtimes, self._callers, self._parties, parsers.role_of),
+            Attributor(self._past, runtimes, self._candidates, parsers.role_of),
             self._coverage,
             emit=emit,
             words=self._words,
@@ -147,8 +149,7 @@ class Correlator:
             places,
             claims=self._claims,
             runtimes=runtimes,
-            commands=commands,
-            callers=self._callers,
+            past=self._past,
             starts=starts,
             ends=ends,
             emit=emit,
@@ -170,14 +171,17 @@ class Correlator:
         self._on(StoreLoss, self._on_store_loss)
         self._on(InitExec, self._lifecycle.on_init_exec)
         self._on(InitExit, self._lifecycle.on_init_exit)
-        self._on(CommandExec, self._on_command)
+        self._on(CommandExec, self._lifecycle.on_command)
         self._on(CommandExit, self._lifecycle.on_command_exit)
         self._on(CgroupBirth, self._lifecycle.on_birth)
         self._on(CgroupFrozen, self._lifecycle.on_frozen)
         self._on(ContainerDescribed, self._lifecycle.on_described)
-        self._on(ApiConnect, self._callers.add_connect)
-        self._on(ApiRequest, self._callers.add_request)
-        self._on(AuditExec, self._callers.add_audit)
+        self._on(ApiConnect, self._past.add_connect)
+        self._on(ApiRequest, self._past.add_request)
+        self._on(ApiAnswer, self._past.add_answer)
+        self._on(ConnectionClosed, self._past.add_closed)
+        self._on(ApiHop, self._past.add_hop)
+        self._on(AuditExec, self._past.add_audit)
         self._on(EngineEvent, self._on_engine)
         self._on(EngineRecalled, self._words.hear)
         self._on(EngineLoss, self._on_engine_loss)
@@ -192,9 +196,6 @@ class Correlator:
         self._on(AgentAbsent, self._health.on_absent)
         self._on(Notice, self._health.on_notice)
         self._on(ClockStepped, self._health.on_stepped)
-        # Recorded in captures, and not used by any rule yet.
-        for kind in (ApiAnswer, ApiHop, ConnectionClosed):
-            self._handlers[kind] = _ignore
 
     def _on(self, kind: type[_Kind], handler: Callable[[_Kind], None]) -> None:
         self._handlers[kind] = cast("Callable[[Observation], None]", handler)
@@ -291,11 +292,6 @@ class Correlator:
             pod_container=state.pod_container,
         )
 
-    def _on_command(self, exec_: CommandExec) -> None:
-        self._lifecycle.on_command(exec_)
-        if exec_.role is Role.CLIENT:
-            self._parties.expect(exec_)
-
     def _on_host(self, host: HostFacts) -> None:
         self._pods.namespaces.host = host.namespaces
         self._clock.host = host
@@ -304,7 +300,7 @@ class Correlator:
         self._clock.realtime_offset = synced.realtime_offset
 
     def _on_accounts(self, accounts: AccountsRead) -> None:
-        self._parties.learn_accounts(accounts.names)
+        self._candidates.learn_accounts(accounts.names)
 
     def _on_audit_loss(self, loss: AuditLoss) -> None:
         gap = Gap("audit", loss.reason, loss.since, loss.time, loss.lost)
@@ -312,6 +308,7 @@ class Correlator:
 
     def _on_engine(self, told: EngineEvent) -> None:
         self._words.hear(told)
+        self._renames.on_engine(told)
         self._coverage.on_engine(told)
 
     def _on_engine_loss(self, loss: EngineLoss) -> None:
@@ -354,10 +351,6 @@ class Correlator:
             lost=loss.lost,
         )
         self._emit(self._factory.gap(gap))
-
-
-def _ignore(_: Observation) -> None:
-    """Take what no rule looks at."""
 
 
 _NOTHING = Outcome((), ())

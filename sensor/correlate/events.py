@@ -126,7 +126,7 @@ class EventFactory:
         if description is None:
             return Container(
                 id=id_,
-                name=sighting.name_hint,
+                name=sighting.name_hint or _name_by_id(sighting),
                 runtime=engine_of(sighting),
                 oci_runtime=oci_runtime,
                 oci_runtime_path=_runtime_path(creation, None),
@@ -142,7 +142,7 @@ class EventFactory:
             image = Image(name=sighting.image_hint)
         return Container(
             id=id_,
-            name=description.name or sighting.name_hint,
+            name=description.name or sighting.name_hint or _name_by_id(sighting),
             runtime=engine_of(sighting),
             oci_runtime=oci_runtime,
             image=image,
@@ -223,6 +223,14 @@ _TOLD_BY = {
 }
 
 _REPEATABLE = frozenset({EventType.PAUSE, EventType.UNPAUSE, EventType.START_FAILED})
+
+
+def _name_by_id(sighting: Sighting) -> str | None:
+    """Return the name of a container whose manager has no other id than its name."""
+    return sighting.id if engine_of(sighting) in _NAMED_BY_ID else None
+
+
+_NAMED_BY_ID = frozenset({Engine.LXC, Engine.NSPAWN})
 
 
 def _runtime_path(creation: Creation | None, description: Description | None) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sensor.correlate import orchestrators
 from sensor.correlate.containers import (
     ContainerKey,
     ContainerState,
@@ -168,11 +169,11 @@ class Inventory:
         state.cgroup = container.cgroup
         state.parents = container.parents
         if container.description is not None:
-            state.description = container.description
-            pod = container.description.orchestrator
-            if pod is not None and pod.pod_uid is not None:
-                self._table.join_pod(state, pod.pod_uid, pod.container)
-            self._pods.learn(container.description)
+            state.description = orchestrators.completed(container.description)
+            place = orchestrators.place_of(state.description)
+            if place is not None and place.owner:
+                self._table.join_pod(state, *place.key)
+            self._pods.learn(state.description)
 
     def _unreported(self, container: FoundContainer) -> bool:
         if self._seen is None or self._attached is None:

@@ -6,9 +6,10 @@
     ran before otherwise                                         → reactivation
 
 "One operation" is told, in this order, by: kubelet's own count of attempts; the engine's word that
-it is restarting the container by its policy; a client's restart command that names it; the engine
-having booted between stop and start, with no client asking; and, with no client asking for either,
-a start that follows the stop at once, as an API restart, a supervisor's or a crash loop's does.
+it is restarting the container by its policy; a restart command or request that names it; the
+engine having booted, with no client asking; and, with no client asking for either, a start that
+follows the stop at once, as a supervisor's or a crash loop's does. A request decides and not the
+gap: a stop and a start that were asked for are a reactivation, however close.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate.containers import ContainerState, Run
+from sensor.correlate.orchestrators import KUBERNETES
 from sensor.model.events import PreviousRun, Start
 from sensor.model.vocabulary import PodSource, StartKind
 
@@ -34,6 +36,9 @@ Docker's restart takes 150-400 ms from the exit to the next init; its first poli
 ENGINE_BOOT_WINDOW = 300_000_000_000
 """Nanoseconds after an engine's own start in which it is taken to be still starting containers."""
 
+ORPHANS_WINDOW = 60_000_000_000
+"""Nanoseconds after an engine's own start in which it ends what a killed one left running."""
+
 RECORD_EARLY = 20_000_000
 """Nanoseconds by which an engine's own time of a start may be before the kernel's."""
 
@@ -50,11 +55,11 @@ class Circumstances:
     """What surrounded the start of a container that ran before."""
 
     asked_to_start: bool
-    """A client command asked to start (not restart) this container since it stopped."""
+    """A client or a request asked to start (not restart) this container since it stopped."""
     asked_to_stop: bool
-    """A client command asked to stop the container during its last run: its end was wanted."""
+    """A client or a request asked to stop it during its last run: its end was wanted."""
     asked_to_restart: bool
-    """A client command asked to restart this container."""
+    """A client or a request asked to restart this container."""
     engine_boot_wall: int | None
     """When the container's engine last began, in wall-clock ns, if the probes saw it."""
 
@@ -93,6 +98,24 @@ def may_start_at_boot(description: Description | None) -> bool:
     return record is None or record.restart_policy in (None, *BOOT_POLICIES)
 
 
+def started_at_boot(
+    run: Run, description: Description | None, started_wall: int, boot_wall: int | None
+) -> bool:
+    """Whether an engine that began at ``boot_wall`` starts the container anew by itself.
+
+    The run before ended before the engine began. An engine that was killed leaves its containers
+    running, and ends them itself when it begins again.
+    """
+    if boot_wall is None or not may_start_at_boot(description):
+        return False
+    if not 0 <= started_wall - boot_wall <= ENGINE_BOOT_WINDOW:
+        return False
+    if run.stopped_wall is None or run.stopped_wall <= boot_wall:
+        return True
+    orphan = run.started_wall is not None and run.started_wall < boot_wall
+    return orphan and run.stopped_wall - boot_wall <= ORPHANS_WINDOW
+
+
 def _one_operation(
     run: Run, description: Description | None, started_wall: int, seen: Circumstances
 ) -> bool:
@@ -104,16 +127,10 @@ def _one_operation(
     if seen.asked_to_start:
         return False
     stopped = run.stopped_wall
-    boot = seen.engine_boot_wall
-    if (
-        boot is not None
-        and may_start_at_boot(description)
-        and 0 <= started_wall - boot <= ENGINE_BOOT_WINDOW
-        and (stopped is None or stopped <= boot)
-    ):
-        return True
-    if seen.asked_to_stop:
+    if seen.asked_to_stop and stopped is not None:
         return False
+    if started_at_boot(run, description, started_wall, seen.engine_boot_wall):
+        return True
     return stopped is not None and 0 <= started_wall - stopped <= AT_ONCE
 
 
@@ -135,13 +152,15 @@ def decide(
         # The uid of a static pod is its manifest's hash: the same one again is another pod.
         predecessor = None
     run = earlier_run(state, description, predecessor, started_wall)
+    pods = pod is not None and pod.type == KUBERNETES
     attempt = pod.attempt if pod is not None else None
     record = description.record if description is not None else None
     if attempt is None and record is not None:
         attempt = record.restart_count
+    followed = predecessor is not None and (predecessor is not state or pods)
     if restoring:
         kind = StartKind.RESTORE
-    elif pod is not None and (attempt or (run is not None and predecessor is not None)):
+    elif pod is not None and (attempt or (run is not None and followed)):
         # A pod's container is never started twice: a new attempt is a new container.
         kind = StartKind.RESTART
     elif run is None:

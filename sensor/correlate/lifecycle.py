@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from sensor.correlate import builds, supervision
+from sensor.correlate import builds, orchestrators, supervision
 from sensor.correlate.client_command import Request
 from sensor.correlate.containers import (
     ContainerKey,
@@ -57,11 +57,10 @@ from sensor.model.vocabulary import Lineage, Role
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.correlate.callers import CallerLog
     from sensor.correlate.claims import Claims
-    from sensor.correlate.commands import CommandLog
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, Output
+    from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.correlate.runtimes import RuntimeLog, RuntimeRun
     from sensor.correlate.starts import StartReporter
@@ -107,8 +106,7 @@ class Lifecycle:
         *,
         claims: Claims,
         runtimes: RuntimeLog,
-        commands: CommandLog,
-        callers: CallerLog,
+        past: RecentPast,
         starts: StartReporter,
         ends: EndReporter,
         emit: Callable[[Output], None],
@@ -118,8 +116,7 @@ class Lifecycle:
         self._places = places
         self._claims = claims
         self._runtimes = runtimes
-        self._commands = commands
-        self._callers = callers
+        self._past = past
         self._starts = starts
         self._ends = ends
         self._emit = emit
@@ -141,8 +138,7 @@ class Lifecycle:
     def on_command(self, exec_: CommandExec) -> None:
         """Take note that a watched program was executed."""
         if exec_.role is Role.CLIENT:
-            self._commands.add_client(exec_)
-            self._callers.add_client(exec_)
+            self._past.add_client(exec_, self._places.origin(exec_.process))
             return
         origin = self._places.origin(exec_.process)
         if supervision.begins_engine(exec_):
@@ -200,8 +196,9 @@ class Lifecycle:
         state.description = None
         state.parents = self._places.chain(creation.process.cgroup)
         names = Names(state.key.id, None)
-        run = self._commands.asked(Request.RUN, names, 0, creation.time)
-        state.image_hint = run.command.image if run is not None else None
+        run = self._past.asked_by_command(Request.RUN, names, 0, creation.time)
+        command = run.command if run is not None else None
+        state.image_hint = command.image if command is not None else None
         self._ask(state, creation)
         if is_unique(state.key.id):
             # An id of its own: nobody else has such a path.
@@ -230,7 +227,7 @@ class Lifecycle:
 
     def on_command_exit(self, exit_: CommandExit) -> None:
         """Take note that a runtime's or client's own process ended."""
-        if self._commands.end_client(exit_.process, exit_.time) or exit_.again:
+        if self._past.end(exit_.process, exit_.time) or exit_.again:
             return
         creation = self._runtimes.creation_of(exit_.process)
         if creation is not None:
@@ -461,7 +458,7 @@ class Lifecycle:
         if waiting is not None and waiting.pending is not None:
             waiting.pending.later.append(exit_)
             return
-        self._commands.end_client(exit_.process, exit_.time)
+        self._past.end(exit_.process, exit_.time)
         state = self._table.of_init(exit_.process)
         if state is None and not exit_.started:
             creation = self._runtimes.creation_of(exit_.root)
@@ -515,10 +512,11 @@ class Lifecycle:
                 state.pending.asked_again = True
                 self._ask(state, state.creation)
                 return
+        description = orchestrators.completed(described.description)
         if state.phase is not Phase.STOPPED:
-            state.description = described.description
+            state.description = description
         if state.pending is not None:
-            state.description = described.description
+            state.description = description
             self._flush(state)
         else:
             self._prepare(state)

@@ -1,4 +1,4 @@
-"""What command lines call containers by, and the clients whose command lines do.
+"""What command lines and requests call containers by, and when that was their name.
 
 An engine takes a container's name, its id or the beginning of one; a compose project names all of
 its services at once.
@@ -6,21 +6,22 @@ its services at once.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.correlate.client_command import ClientCommand, Request
-from sensor.correlate.containers import HEX_ID_LEN
+from sensor.correlate.shares import SharedTable
 from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
-    from sensor.model.observations import CommandExec
+    from sensor.correlate.past import Client
     from sensor.model.vocabulary import ContainerId
 
 Item = TypeVar("Item")
 
-ID_PREFIX_MIN = 1
+HEX_ID_LEN = 64
 
 STARTING = frozenset({Request.RUN, Request.START, Request.RESTART, Request.UP})
 """Requests that make containers run; ``create`` does not."""
@@ -31,14 +32,6 @@ ONE_CONTAINER = frozenset({Request.RUN, Request.CREATE})
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_WORKING_DIR = "com.docker.compose.project.working_dir"
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A client command and its exec."""
-
-    exec: CommandExec
-    command: ClientCommand
 
 
 _ENGINES_OF = {
@@ -89,6 +82,47 @@ def is_peoples(path: str) -> bool:
     return path.rpartition("/")[2] in PEOPLES_SOCKETS
 
 
+RENAMED_APART = 100_000_000
+"""Nanoseconds around a rename in which a container answers to both names."""
+
+
+class KnownIds:
+    """The ids of 64 hex digits that are known, by which beginnings of ids are resolved."""
+
+    __slots__ = ("_ids",)
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+
+    def add(self, id_: str) -> None:
+        """Add an id; nothing when it is there."""
+        at = bisect_left(self._ids, id_)
+        if at == len(self._ids) or self._ids[at] != id_:
+            self._ids.insert(at, id_)
+
+    def discard(self, id_: str) -> None:
+        """Take an id out; nothing when it is not there."""
+        at = bisect_left(self._ids, id_)
+        if at < len(self._ids) and self._ids[at] == id_:
+            del self._ids[at]
+
+    def fits_only(self, beginning: str, id_: str) -> bool:
+        """Whether ``id_`` begins so and no other known id does."""
+        if not beginning or not id_.startswith(beginning):
+            return False
+        at = bisect_left(self._ids, beginning)
+        fitting = [one for one in self._ids[at : at + 2] if one.startswith(beginning)]
+        return fitting in ([], [id_])
+
+
+@dataclass(frozen=True, slots=True)
+class FormerName:
+    """A name that a container bore until ``until`` (ns since boot)."""
+
+    name: str
+    until: int
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Everything that a command line could call a container by."""
@@ -97,39 +131,70 @@ class Names:
     name: str | None
     labels: tuple[tuple[str, str], ...] = ()
     engine: Engine | None = None
+    former: tuple[FormerName, ...] = ()
+    """Earlier names, oldest first."""
+    ids: KnownIds | None = field(default=None, compare=False, repr=False)
 
-    def called(self, target: str) -> bool:
+    def all(self) -> set[str]:
+        """Every name that it has or had."""
+        names = {one.name for one in self.former}
+        if self.name is not None:
+            names.add(self.name)
+        return names
+
+    def called(self, target: str, at: int | None = None) -> bool:
         """Whether an engine would take ``target`` for it: its name, its id or a prefix of that.
 
-        Docker takes a name with a slash in front, too, as its API gives it.
+        ``at`` is when (ns since boot): a name counts for the time in which it was the container's.
+        Docker takes a name with a slash in front, too, as its API gives it. It takes a beginning of
+        an id only if no other container's id begins so.
         """
         target = target.removeprefix("/")
-        if target in (self.name, self.id):
+        if target == self.id:
             return True
-        full = len(self.id) == HEX_ID_LEN
-        return full and len(target) >= ID_PREFIX_MIN and self.id.startswith(target)
+        if target == self.name:
+            since = self.former[-1].until if self.former else None
+            return since is None or at is None or at >= since - RENAMED_APART
+        if at is not None and any(
+            one.name == target and at <= one.until + RENAMED_APART for one in self.former
+        ):
+            return True
+        if len(self.id) != HEX_ID_LEN or not self.id.startswith(target) or not target:
+            return False
+        return self.ids is None or self.ids.fits_only(target, self.id)
+
+    @property
+    def first_name(self) -> str | None:
+        """The name that it was made with."""
+        return self.former[0].name if self.former else self.name
 
     def named_by(self, client: Client) -> bool:
         """Whether a client's command line names it by an identifier of its own."""
         command = client.command
+        if command is None:
+            return False
         by_full_id = self.id in command.targets and client.exec.program in _BELOW_DOCKER
         if not by_full_id and not reaches(client, self.engine):
             return False
         if command.compose:
             return self._in_project(client)
         if command.request in ONE_CONTAINER and command.name is not None:
-            return command.name == self.name
-        return any(self.called(target) for target in command.targets)
+            return command.name == self.first_name
+        at = client.exec.time
+        return any(self.called(target, at) for target in command.targets)
 
     def _in_project(self, client: Client) -> bool:
         """Whether a compose command is about the project, and the service, of its labels."""
         labels = dict(self.labels)
         project = labels.get(COMPOSE_PROJECT)
-        services = client.command.targets
+        command = client.command
+        if command is None:
+            return False
+        services = command.targets
         if project is None or (services and labels.get(COMPOSE_SERVICE) not in services):
             return False
-        if client.command.project is not None:
-            return client.command.project == project
+        if command.project is not None:
+            return command.project == project
         cwd = client.exec.cwd
         return cwd is not None and cwd == labels.get(COMPOSE_WORKING_DIR)
 
@@ -137,51 +202,55 @@ class Names:
 class WordIndex(Generic[Item]):
     """The latest items of a kind, found by the words that they call containers by.
 
-    Looking through all of them for each start would cost more than all else that a start does.
+    Looking through all of them for each start would cost more than all else that a start does. Each
+    user has a share of it.
     """
 
     def __init__(self, limit: int) -> None:
-        """``limit`` is how many are remembered; beyond it the oldest is forgotten."""
-        self._limit = limit
-        self._items: OrderedDict[int, tuple[Item, frozenset[str]]] = OrderedDict()
+        """``limit`` is how many are remembered; beyond it a user's own oldest is forgotten."""
+        self._items: SharedTable[int, tuple[int, Item, frozenset[str]]] = SharedTable(limit)
         self._by_word: dict[str, list[int]] = {}
         self._lengths: Counter[int] = Counter()
         """How many words there are of each length: a container has 64 beginnings of its id."""
         self._number = 0
 
-    def add(self, item: Item, words: frozenset[str]) -> None:
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: Item, words: frozenset[str], domain: str | None = None) -> None:
         """Record one with the words that it may be found by."""
         self._number += 1
-        self._items[self._number] = (item, words)
         for word in words:
             numbers = self._by_word.get(word)
             if numbers is None:
                 numbers = self._by_word[word] = []
                 self._lengths[len(word)] += 1
             numbers.append(self._number)
-        if len(self._items) > self._limit:
-            number, (_, forgotten) = self._items.popitem(last=False)
-            for word in forgotten:
-                numbers = self._by_word[word]
-                numbers.remove(number)
-                if not numbers:
-                    del self._by_word[word]
-                    self._lengths[len(word)] -= 1
-                    if not self._lengths[len(word)]:
-                        del self._lengths[len(word)]
+        gone = self._items.put(self._number, (self._number, item, words), domain)
+        if gone is not None:
+            self._forget(gone[0], gone[2])
+
+    def _forget(self, number: int, words: frozenset[str]) -> None:
+        for word in words:
+            numbers = self._by_word[word]
+            numbers.remove(number)
+            if not numbers:
+                del self._by_word[word]
+                self._lengths[len(word)] -= 1
+                if not self._lengths[len(word)]:
+                    del self._lengths[len(word)]
 
     def about(self, names: Names) -> list[Item]:
         """Return those that may name the container, latest first."""
-        if not self._items:
+        if not len(self._items):
             return []
         by_word = self._by_word
-        words = {_COMPOSE, names.id}
-        if names.name is not None:
-            words.add(names.name)
+        words = {_COMPOSE, names.id, *names.all()}
         if len(names.id) == HEX_ID_LEN:
             words.update([names.id[:length] for length in self._lengths])
         found = {number for word in words if word in by_word for number in by_word[word]}
-        return [self._items[number][0] for number in sorted(found, reverse=True)]
+        kept = (self._items.get(number) for number in sorted(found, reverse=True))
+        return [entry[1] for entry in kept if entry is not None]
 
 
 _COMPOSE = "\0compose"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from sensor.correlate.callers import CallerLog
+    from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.observations import CommandExec
     from sensor.model.vocabulary import ContainerId
@@ -37,8 +37,8 @@ class _Prepared(Generic[Question, Answer]):
 class PreparedAnswers(Generic[Question, Answer]):
     """The latest answer for each container."""
 
-    def __init__(self, callers: CallerLog, runtimes: RuntimeLog) -> None:
-        self._callers = callers
+    def __init__(self, past: RecentPast, runtimes: RuntimeLog) -> None:
+        self._past = past
         self._runtimes = runtimes
         self._answers: OrderedDict[ContainerId, _Prepared[Question, Answer]] = OrderedDict()
 
@@ -47,9 +47,9 @@ class PreparedAnswers(Generic[Question, Answer]):
 
     def keep(self, id_: ContainerId, question: Question, time: int, answer: Answer) -> None:
         """Keep what was found of a container; causes after ``time`` have no bearing on it."""
-        self._callers.watch_until(time)
+        self._past.watch_until(time)
         self._answers[id_] = _Prepared(
-            question, answer, self._runtimes.supervisor_of(id_), self._callers.learnt_late
+            question, answer, self._runtimes.supervisor_of(id_), self._past.learnt_late
         )
         self._answers.move_to_end(id_)
         if len(self._answers) > PREPARED_MAX:
@@ -71,7 +71,7 @@ class PreparedAnswers(Generic[Question, Answer]):
         self, id_: ContainerId, question: Question, prepared: _Prepared[Question, Answer]
     ) -> bool:
         return (
-            prepared.learnt == self._callers.learnt_late
+            prepared.learnt == self._past.learnt_late
             and prepared.supervisor is self._runtimes.supervisor_of(id_)
             and prepared.question == question
         )

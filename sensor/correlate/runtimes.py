@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate import runtime_command, supervision
 from sensor.correlate.containers import Creation
 from sensor.correlate.shares import SharedTable
+from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.runtime_command import RuntimeCommand
     from sensor.model.observations import CgroupBirth, CommandExec
-    from sensor.model.process import Ancestor, ProcessKey
+    from sensor.model.process import Ancestor
     from sensor.model.vocabulary import ContainerId, RoleOf
 
 COMMANDS_MAX = 4096
@@ -225,6 +226,22 @@ class RuntimeLog:
         if exec_ is None or exec_.process.key.start_time != ancestor.start_time:
             return False
         return supervision.container_of(exec_) is None
+
+    def may_be_engine_at(self, pid: int, start_time: int) -> bool:
+        """Whether a process with an engine's name may be part of one.
+
+        Of one whose execve was seen, what it was executed as has to agree: engines take no
+        arguments but options, shims and monitors name a container.
+        """
+        process = ProcessKey(pid, start_time)
+        launched = self._launchers.get(process.pid)
+        if launched is not None and launched.process.key.same(process):
+            return supervision.is_daemon(launched.argv)
+        supervising = self._supervising.get(process.pid)
+        if supervising is not None and supervising.process.key.same(process):
+            return supervision.container_of(supervising) is not None
+        run = self.run_of(process)
+        return run is None or run.creation is not None or run.command is not None
 
     def add_engine(
         self, exec_: CommandExec, origin: Origin, inside: tuple[ContainerId, ...]

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -47,8 +50,12 @@ class SharedTable(Generic[Key, Value]):
         return self._items.get(key)
 
     def values(self) -> list[Value]:
-        """Every entry, in no order."""
+        """Every entry, in the order of entering."""
         return list(self._items.values())
+
+    def latest_first(self) -> Iterator[Value]:
+        """Every entry, the one entered last at first."""
+        return reversed(self._items.values())
 
     def put(self, key: Key, value: Value, domain: str | None) -> Value | None:
         """Enter or replace; returns the entry that was forgotten for it, if any."""

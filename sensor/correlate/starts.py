@@ -9,9 +9,12 @@ from sensor.correlate import kind
 from sensor.correlate.authority import Standing, standing
 from sensor.correlate.client_command import Request
 from sensor.correlate.containers import Run
+from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
-from sensor.correlate.initiator import Attributor, Subject, names_of
+from sensor.correlate.initiator import Attributor, Question
+from sensor.correlate.naming import Names, socket_serves
+from sensor.correlate.orchestrators import place_of
 from sensor.correlate.restart_cause import cause_of, ended_by
 from sensor.model.container import Description, Security
 from sensor.model.events import Certainty, Evidence, Start
@@ -21,16 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.client_command import ClientCommand
-    from sensor.correlate.commands import CommandLog
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output, Sighting
+    from sensor.correlate.naming import KnownIds
+    from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.container import CgroupIdentity
     from sensor.model.observations import CommandExit, FoundContainer, InitExec, InitExit
-    from sensor.model.process import Namespaces, ProcessKey
+    from sensor.model.process import Namespaces, ProcessFacts, ProcessKey
 
 _ENGINE_PROGRAMS = {
     Engine.DOCKER: ("dockerd", "balenad", "balena-engine-daemon"),
@@ -49,7 +53,7 @@ class StartReporter:
         factory: EventFactory,
         table: ContainerTable,
         places: Places,
-        commands: CommandLog,
+        past: RecentPast,
         runtimes: RuntimeLog,
         attributor: Attributor,
         coverage: Coverage,
@@ -63,7 +67,7 @@ class StartReporter:
         self._factory = factory
         self._table = table
         self._places = places
-        self._commands = commands
+        self._past = past
         self._runtimes = runtimes
         self._attributor = attributor
         self._coverage = coverage
@@ -77,8 +81,7 @@ class StartReporter:
             return
         engine = description.engine
         start = self._kind(state, self._clock.now, engine, restoring=False)
-        subject = self._subject(state, start.kind, self._clock.now, engine, causes_lost=False)
-        self._attributor.prepare(subject)
+        self._attributor.prepare(self._question(state, start.kind, self._clock.now, engine))
 
     def executed(self, state: ContainerState, exec_: InitExec) -> None:
         """Report that the init ran its first execve."""
@@ -90,6 +93,7 @@ class StartReporter:
             exec_.time,
             evidence,
             argv=exec_.argv,
+            process=exec_.process,
             causes_lost=exec_.causes_lost,
             namespaces=exec_.namespaces,
         )
@@ -127,6 +131,7 @@ class StartReporter:
         evidence: list[Evidence],
         *,
         argv: tuple[str, ...] | None,
+        process: ProcessFacts | None = None,
         restoring: bool = False,
         causes_lost: bool = False,
         namespaces: Namespaces | None = None,
@@ -137,8 +142,8 @@ class StartReporter:
         sighting = sighting_of(state, identity, argv, init)
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)
-        subject = self._subject(state, start.kind, time, engine, causes_lost=causes_lost)
-        cause = self._attributor.attribute(subject)
+        question = self._question(state, start.kind, time, engine)
+        cause = self._attributor.attribute(replace(question, init=process, causes_lost=causes_lost))
         sighting = _with_command(sighting, state.description, cause.command)
         exact = _is_exact(state, identity)
         known = Confidence.EXACT if exact else Confidence.INFERRED
@@ -205,19 +210,19 @@ class StartReporter:
 
     def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:
         self._table.begin_run(state, init, time)
-        pod = state.description.orchestrator if state.description is not None else None
-        if pod is not None and pod.pod_uid is not None:
-            self._table.join_pod(state, pod.pod_uid, pod.container)
+        place = place_of(state.description) if state.description is not None else None
+        if place is not None and place.owner:
+            self._table.join_pod(state, *place.key)
             self._pods.learn(state.description)
 
     def _kind(
         self, state: ContainerState, time: int, engine: Engine | None, *, restoring: bool
     ) -> Start:
         description = state.description
-        pod = description.orchestrator if description is not None else None
+        place = place_of(description) if description is not None else None
         predecessor = None
-        if pod is not None and pod.pod_uid is not None:
-            predecessor = self._table.predecessor(pod.pod_uid, pod.container)
+        if place is not None and place.owner:
+            predecessor = self._table.predecessor(*place.key)
         return kind.decide(
             state,
             description,
@@ -230,18 +235,41 @@ class StartReporter:
     def _circumstances(
         self, state: ContainerState, time: int, engine: Engine | None
     ) -> kind.Circumstances:
-        names = names_of(state.key.id, state.description)
-        restart = self._commands.asked(Request.RESTART, names, 0, time)
-        start = self._commands.asked(Request.START, names, self._since(state), time)
-        stop = self._commands.asked(Request.STOP, names, 0, time)
+        question = self._question(state, StartKind.REACTIVATION, time, engine)
+        since = question.since
         boot = self._engine_boot(state, engine)
         return kind.Circumstances(
-            asked_to_start=start is not None,
-            asked_to_stop=stop is not None and stop.exec.time > state.requested,
+            asked_to_start=self._asked(question, Request.START, since)
+            or self._attributor.asked(question, Action.START, since),
+            asked_to_stop=self._asked_to_stop(state, engine, time),
             # It stops the container first: the command precedes the stop that it causes.
-            asked_to_restart=restart is not None and restart.exec.time > state.requested,
+            asked_to_restart=self._asked(question, Request.RESTART, state.requested + 1)
+            or self._attributor.asked(question, Action.RESTART, state.requested + 1),
             engine_boot_wall=self._clock.wall(boot) if boot is not None else None,
         )
+
+    def _asked_to_stop(self, state: ContainerState, engine: Engine | None, time: int) -> bool:
+        names = names_of(state, self._table.ids)
+        since = state.requested + 1
+        client = self._past.asked_by_command(Request.STOP, names, since, time)
+        if client is not None and self._past.standing(client) is not Standing.STRANGER:
+            return True
+        requests = self._past.requests(names, since, time)
+        return any(
+            asked.call.action is Action.STOP and socket_serves(asked.socket, engine)
+            for asked in requests
+        )
+
+    def _asked(self, question: Question, request: Request, since: int) -> bool:
+        """Whether a client that reached an engine asked for it, and was there for the answer.
+
+        A restart command waits while the container stops.
+        """
+        past = self._past
+        client = past.asked_by_command(request, question.names, since, question.time)
+        if client is None or past.standing(client) is Standing.STRANGER:
+            return False
+        return request is not Request.RESTART or client.runs_at(question.since)
 
     def _engine_boot(self, state: ContainerState, engine: Engine | None) -> int | None:
         """When the container's engine last began: one that runs where its containers do."""
@@ -259,18 +287,24 @@ class StartReporter:
         stopped = state.last_run.stopped_wall if state.last_run is not None else None
         return stopped - self._clock.realtime_offset if stopped is not None else 0
 
-    def _subject(
-        self,
-        state: ContainerState,
-        kind_: StartKind,
-        time: int,
-        engine: Engine | None,
-        *,
-        causes_lost: bool,
-    ) -> Subject:
+    def _question(
+        self, state: ContainerState, kind_: StartKind, time: int, engine: Engine | None
+    ) -> Question:
         creation = state.creation
         since = self._since(state)
-        return Subject(
+        boot = None
+        if kind_ is not StartKind.FIRST and state.last_run is not None:
+            boot = self._engine_boot(state, engine)
+            wall = self._clock.wall(boot) if boot is not None else None
+            started = self._clock.wall(time)
+            if not kind.started_at_boot(state.last_run, state.description, started, wall):
+                boot = None
+            elif boot is not None and since > boot and self._asked_to_stop(state, engine, time):
+                # It was no orphan that the engine ended.
+                boot = None
+        elif kind_ is not StartKind.FIRST:
+            boot = self._engine_boot(state, engine)
+        return Question(
             id=state.key.id,
             kind=kind_,
             description=state.description,
@@ -280,9 +314,35 @@ class StartReporter:
             since=since,
             restart_since=min(since, state.requested) if state.last_run is not None else since,
             # No engine's own start is the cause of a container's first.
-            engine_boot=None if kind_ is StartKind.FIRST else self._engine_boot(state, engine),
-            causes_lost=causes_lost,
+            engine_boot=boot,
+            names=names_of(state, self._table.ids),
+            owner=state.owner,
+            created=self._created(state, creation.time if creation is not None else time),
         )
+
+    def _created(self, state: ContainerState, latest: int) -> int:
+        """When the engine made the container, in ns since boot; 0 when that is not known."""
+        description = state.description
+        if description is None or description.created_wall is None:
+            return 0
+        created = description.created_wall - self._clock.realtime_offset
+        # A wall clock that was set since makes it useless.
+        return created if 0 < created <= latest else 0
+
+
+def names_of(state: ContainerState, ids: KnownIds | None = None) -> Names:
+    """Gather what a command line could call a container."""
+    description = state.description
+    if description is None:
+        return Names(state.key.id, None, former=state.former_names, ids=ids)
+    return Names(
+        state.key.id,
+        description.name,
+        description.labels or (),
+        description.engine,
+        state.former_names,
+        ids,
+    )
 
 
 def _owner_known(description: Description | None) -> Confidence:
@@ -298,7 +358,8 @@ def _with_command(
 
     So it is with a container that was gone, ``--rm``, before anybody could look.
     """
-    if command is None or command.compose or (description is not None and description.name):
+    named = description is not None and description.name is not None
+    if command is None or named or command.compose or command.request is Request.OTHER:
         return sighting
     return replace(
         sighting,

@@ -7,6 +7,7 @@ runtime/v2/shim/shim.go); conmon: ``-c ID -n NAME -b BUNDLE -r RUNTIME`` or the 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sensor.model.vocabulary import Role
@@ -41,3 +42,11 @@ def begins_engine(exec_: CommandExec) -> bool:
     """
     called = exec_.argv[0].rpartition("/")[2] if exec_.argv else exec_.program
     return exec_.role is Role.ENGINE and called == exec_.program
+
+
+def is_daemon(argv: tuple[str, ...]) -> bool:
+    """Whether a command line has options only, as dockerd's and containerd's have.
+
+    A word that follows no option is a client's verb.
+    """
+    return all(word.startswith("-") or before.startswith("-") for before, word in pairwise(argv))

@@ -272,8 +272,8 @@ class EngineEvent:
     """The engine's own time of it."""
     witness: Witness
     action: str
-    """``start``, ``die``, ``create``, ``destroy``, ``restart``, ``pause``, ``unpause``, ``running``
-    (listed as running after a connect)."""
+    """``start``, ``die``, ``create``, ``destroy``, ``restart``, ``pause``, ``unpause``, ``rename``
+    (to ``name``), ``running`` (listed as running after a connect)."""
     id: ContainerId
     name: str | None
     image: str | None

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sensor.bpf import watched
 from sensor.correlate.containers import ContainerTable
@@ -362,6 +363,39 @@ def typed(
     return replace(command(at, argv, role=Role.CLIENT, process=process), cwd=cwd)
 
 
+def talks(exec_: CommandExec, socket: str = DOCKER_SOCKET) -> ApiConnect:
+    """The connection of a client's process to an engine, right after its execve."""
+    process = exec_.process
+    who = Caller(
+        pid=process.key.pid,
+        start_time=process.key.start_time,
+        uid=process.uid,
+        loginuid=process.loginuid,
+        session=process.session,
+        comm=process.comm,
+        exe=process.exe,
+        tty=process.tty,
+        argv=exec_.argv,
+        cwd=exec_.cwd,
+        cgroup=process.cgroup,
+        ancestors=process.ancestors,
+    )
+    return ApiConnect(exec_.time + 1, Witness.KERNEL, f"ref:{exec_.time}", who, socket)
+
+
+def asks(
+    at: float,
+    line: str | Sequence[str],
+    pid: int = 3,
+    *,
+    socket: str = DOCKER_SOCKET,
+    **who: Any,  # noqa: ANN401 - as of typed
+) -> list[Observation]:
+    """A client's command that was typed, and that is connected to an engine."""
+    exec_ = typed(at, line, pid, **who)
+    return [exec_, talks(exec_, socket)]
+
+
 def ended(at: float, exec_: CommandExec, status: int = 0) -> CommandExit:
     """The process of that command ended."""
     return CommandExit(ns(at), next(_sequence), exec_.process.key, status)
@@ -383,18 +417,21 @@ def caller(
     comm: str = "python3",
     exe: str | None = "/usr/bin/python3",
     cgroup: CgroupPaths | None = SESSION,
+    uid: int = 1000,
+    above: tuple[Ancestor, ...] = (),
 ) -> Caller:
     """A process that talks to an engine; audit, which tells no start time, has None for born."""
     return Caller(
         pid=pid,
         start_time=ns(born) if born is not None else None,
-        uid=1000,
+        uid=uid,
         loginuid=login,
         session=3,
         comm=comm,
         exe=exe,
         argv=(comm,),
         cgroup=cgroup,
+        ancestors=above,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensor.correlate import initiator
 from sensor.correlate.core import Correlator, Parsers
 from sensor.correlate.initiator import CANDIDATES_MAX, CONNECT_WINDOW
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW
@@ -24,6 +25,7 @@ from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
     Engine,
+    Lineage,
     Role,
     StartKind,
     Trigger,
@@ -36,11 +38,13 @@ from tests.correlate.scenario import (
     MS,
     PLAIN,
     ROLES,
+    SESSION,
     SHIM,
     WEB,
     Box,
     Core,
     ancestor,
+    asks,
     audited,
     below,
     caller,
@@ -54,6 +58,7 @@ from tests.correlate.scenario import (
     numbered,
     requests,
     supervised,
+    talks,
     typed,
 )
 
@@ -120,39 +125,62 @@ BY_API = (Trigger.API_CLIENT, Confidence.INFERRED, Confidence.INFERRED)
 # ------------------------------------------------------------------ the order of the reasons
 
 PODMAN = ancestor("podman", BOB, 1450)
-REASONS = ("identifier", "descent", "policy", "pod", "boot", "elimination", "nobody")
+LAUNCHER = facts(33, 1400, comm="launcher", exe="launcher", cgroup=SESSION)
 ANSWERS: dict[str, tuple[tuple[Trigger, Confidence, Confidence], int | None]] = {
-    "identifier": (EXACT, ANN),
-    "descent": (EXACT, BOB),
-    "policy": ((Trigger.RESTART_POLICY, Confidence.EXACT, Confidence.NONE), None),
-    "pod": ((Trigger.ORCHESTRATOR, Confidence.EXACT, Confidence.NONE), None),
-    "boot": (BOOT, None),
-    "elimination": (BY_API, 77),
-    "nobody": (UNKNOWN, None),
+    "by_request": ((Trigger.API_CLIENT, Confidence.EXACT, Confidence.EXACT), 60),
+    "by_descent": (EXACT, BOB),
+    "by_command": (EXACT, ANN),
+    "by_policy": ((Trigger.RESTART_POLICY, Confidence.EXACT, Confidence.NONE), None),
+    "by_orchestrator": ((Trigger.ORCHESTRATOR, Confidence.EXACT, Confidence.NONE), None),
+    "by_engine_boot": (BOOT, None),
+    "by_launcher": (INFERRED, 33),
+    "by_elimination": (BY_API, 77),
+    "nothing": (UNKNOWN, None),
 }
+ORDER = tuple(reason.__name__ for reason in initiator.REASONS)
 
 
-@pytest.mark.parametrize("first", range(len(REASONS)), ids=REASONS)
+def test_the_reasons_are_walked_below() -> None:
+    assert (*ORDER, "nothing") == tuple(ANSWERS)
+
+
+@pytest.mark.parametrize("first", range(len(ANSWERS)), ids=ANSWERS)
 def test_the_first_reason_that_answers_is_taken(core: Core, first: int) -> None:
     """Every reason from ``first`` on holds; those before it do not."""
-    holds = set(REASONS[first:])
-    again = (WEB.in_pod(POD_UID) if "pod" in holds else WEB).again()
-    record = EngineRecord(has_run=True, restarting="policy" in holds)
+    holds = set(tuple(ANSWERS)[first:])
+    again = (WEB.in_pod(POD_UID) if "by_orchestrator" in holds else WEB).again()
+    record = EngineRecord(has_run=True, restarting="by_policy" in holds)
     create = again.create(2000)
+    execs = again.execs(2005)
     core >> runs(WEB, 0)
-    if "boot" in holds:
+    if "by_engine_boot" in holds:
         core >> engine_boots(1000)
-    if "elimination" in holds:
+    if "by_launcher" in holds:
+        # Known only where no runtime's command explains the container.
+        execs = replace(
+            again.execs(2005, lineage=Lineage.CGROUP),
+            process=replace(execs.process, ancestors=(ancestor("launcher", 33, 1400),)),
+        )
+        core >> replace(again.birth(1900), maker=LAUNCHER, argv=("launcher", "--all"))
+    if "by_elimination" in holds:
         core >> connects(1400, caller(77))
-    if "descent" in holds:
+    if "by_descent" in holds:
         core >> typed(1450, "podman run other", BOB)
-    if "identifier" in holds:
-        core >> typed(1500, "docker start web", ANN)
-    core >> (below(create, PODMAN) if "descent" in holds else below(create, SHIM))
-    core >> described(2001, again, record=record, pod=POD if "pod" in holds else None)
-    core >> again.execs(2005)
+    if "by_command" in holds:
+        core >> asks(1500, "docker start web", ANN)
+    if "by_request" in holds:
+        core >> requests(1600, caller(60), "POST /containers/web/start")
+    if "by_descent" in holds:
+        core >> below(create, PODMAN)
+    elif "by_launcher" not in holds:
+        core >> below(create, SHIM)
+    (
+        core
+        >> execs
+        >> described(2006, again, record=record, pod=POD if "by_orchestrator" in holds else None)
+    )
     event = core.starts[-1]
-    answer, cause = ANSWERS[REASONS[first]]
+    answer, cause = ANSWERS[tuple(ANSWERS)[first]]
     assert said(event) == answer
     assert (process(event.initiator).pid if event.initiator else None) == cause
     assert event.candidates == ()
@@ -175,7 +203,7 @@ NAMING = {
 
 @pytest.mark.parametrize("line", NAMING.values(), ids=NAMING)
 def test_a_command_that_names_the_container_is_the_exact_cause(core: Core, line: str) -> None:
-    core >> typed(0, line, ANN) >> typed(1, "docker start other", BOB)
+    core >> asks(0, line, ANN) >> asks(1, "docker start other", BOB)
     core >> connects(2, caller(77)) >> starts(WEB, 10, image="nginx")
     assert said(core.start) == EXACT
     assert pid(core.start) == ANN
@@ -196,13 +224,13 @@ NOT_NAMING = {
 
 @pytest.mark.parametrize("line", NOT_NAMING.values(), ids=NOT_NAMING)
 def test_a_command_that_does_not_is_no_cause(core: Core, line: str) -> None:
-    core >> typed(0, line, ANN) >> starts(WEB, 10, image="nginx")
+    core >> asks(0, line, ANN) >> starts(WEB, 10, image="nginx")
     assert said(core.start) == UNKNOWN
 
 
 def test_an_id_that_is_a_name_has_no_prefixes(core: Core) -> None:
     named = replace(PLAIN, name="something")
-    core >> typed(0, "ctr tasks start pla", ANN) >> typed(1, "ctr tasks start plain", BOB)
+    core >> asks(0, "ctr tasks start pla", ANN) >> asks(1, "ctr tasks start plain", BOB)
     core >> starts(named, 10, engine=Engine.CONTAINERD)
     assert said(core.start) == EXACT
     assert pid(core.start) == BOB
@@ -226,7 +254,7 @@ COMPOSING = {
 def test_a_compose_command_of_its_project_is_the_exact_cause(
     core: Core, line: str, cwd: str
 ) -> None:
-    core >> typed(0, line, ANN, cwd=cwd) >> starts(WEB, 10, labels=PROJECT)
+    core >> asks(0, line, ANN, cwd=cwd) >> starts(WEB, 10, labels=PROJECT)
     assert said(core.start) == EXACT
     assert pid(core.start) == ANN
 
@@ -243,12 +271,12 @@ OTHER_PROJECTS = {
 def test_a_compose_command_of_another_is_no_cause(
     core: Core, line: str, cwd: str, labels: tuple[tuple[str, str], ...]
 ) -> None:
-    core >> typed(0, line, ANN, cwd=cwd) >> starts(WEB, 10, labels=labels)
+    core >> asks(0, line, ANN, cwd=cwd) >> starts(WEB, 10, labels=labels)
     assert said(core.start) == UNKNOWN
 
 
 def test_a_compose_command_whose_directory_is_unknown_is_inferred(core: Core) -> None:
-    core >> typed(0, "docker compose up", ANN, cwd=None) >> starts(WEB, 10, labels=PROJECT)
+    core >> asks(0, "docker compose up", ANN, cwd=None) >> starts(WEB, 10, labels=PROJECT)
     assert said(core.start) == INFERRED
 
 
@@ -258,7 +286,6 @@ REQUESTS = {
     "prefix": f"POST /containers/{WEB.id[:12]}/start?detachKeys=",
     "restart": f"POST /containers/{WEB.id}/restart",
     "libpod": "POST /v4.0.0/libpod/containers/web/start",
-    "message": b"\x0a\x40" + WEB.id.encode() + b"\x12\x00",
 }
 
 
@@ -275,10 +302,17 @@ def test_a_request_that_names_the_container_is_the_exact_cause(
     assert "API request" in [evidence.what for evidence in core.start.evidence]
 
 
+def test_a_request_whose_method_is_not_known_is_inferred(core: Core) -> None:
+    message = b"\x0a\x40" + WEB.id.encode() + b"\x12\x00"
+    core >> connects(1, caller(78)) >> requests(2, caller(78), message) >> starts(WEB, 10)
+    assert said(core.start) == BY_API
+    assert pid(core.start) == 78
+
+
 def test_a_request_of_a_client_without_a_name_is_the_clients(core: Core) -> None:
     client = typed(0, "docker run nginx", ANN)
     sender = caller(ANN, 0, comm="docker", exe="docker")
-    core >> client >> typed(1, "docker run nginx", BOB)
+    core >> client >> asks(1, "docker run nginx", BOB)
     core >> requests(2, sender, f"POST /containers/{WEB.id}/start") >> starts(WEB, 10)
     assert said(core.start) == EXACT
     found = process(core.start.initiator)
@@ -286,7 +320,7 @@ def test_a_request_of_a_client_without_a_name_is_the_clients(core: Core) -> None
 
 
 def test_what_an_engine_asks_of_another_is_what_somebody_asked_of_it(core: Core) -> None:
-    dockerd = caller(9, comm="dockerd", exe="/usr/bin/dockerd", login=None)
+    dockerd = caller(9, comm="dockerd", exe="/usr/bin/dockerd", login=None, uid=0)
     core >> connects(1, dockerd, "/run/containerd/containerd.sock")
     core >> requests(2, dockerd, WEB.id.encode(), "/run/containerd/containerd.sock")
     core >> starts(WEB, 10)
@@ -300,6 +334,7 @@ def test_no_part_of_an_engine_is_a_cause_by_connecting(core: Core, comm: str, to
         9,
         comm=comm[:15] if told_by == "comm" else "exe",
         exe=f"/usr/bin/{comm}" if told_by == "exe" else None,
+        uid=0,
     )
     core >> connects(1, part, "/run/containerd/containerd.sock") >> starts(WEB, 10)
     assert said(core.start) == UNKNOWN
@@ -321,7 +356,7 @@ def test_who_is_called_as_an_engine_is_a_candidate_as_others_are(core: Core) -> 
 
 def test_a_client_that_ended_before_the_creation_is_no_cause(core: Core) -> None:
     gone, stays = typed(0, "docker start web", ANN), typed(1, "docker start web", BOB)
-    core >> gone >> stays >> ended(5, gone) >> starts(WEB, 10)
+    core >> gone >> talks(gone) >> stays >> talks(stays) >> ended(5, gone) >> starts(WEB, 10)
     assert said(core.start) == EXACT
     assert pid(core.start) == BOB
 
@@ -329,20 +364,20 @@ def test_a_client_that_ended_before_the_creation_is_no_cause(core: Core) -> None
 def test_a_client_that_ended_after_the_creation_is_the_cause(core: Core) -> None:
     client = typed(0, "docker run -d --name web nginx", ANN)
     create, described_, execs = starts(WEB, 10)
-    core >> client >> create >> execs >> ended(17, client) >> described_
+    core >> client >> talks(client) >> create >> execs >> ended(17, client) >> described_
     assert said(core.start) == EXACT
     assert pid(core.start) == ANN
 
 
 def test_a_client_that_began_after_the_creation_is_no_cause(core: Core) -> None:
     create, described_, execs = starts(WEB, 10)
-    core >> create >> typed(12, "docker start web", ANN) >> execs >> described_
+    core >> create >> asks(12, "docker start web", ANN) >> execs >> described_
     assert said(core.start) == UNKNOWN
 
 
 def test_two_people_who_name_the_same_container_are_candidates(core: Core) -> None:
-    core >> runs(WEB, 0) >> typed(3000, "docker start web", ANN, login=1001)
-    core >> typed(3001, f"docker start {WEB.id[:12]}", BOB, login=1002)
+    core >> runs(WEB, 0) >> asks(3000, "docker start web", ANN, login=1001)
+    core >> asks(3001, f"docker start {WEB.id[:12]}", BOB, login=1002)
     core >> starts(WEB.again(), 3010)
     event = core.starts[-1]
     assert said(event) == (Trigger.USER_COMMAND, Confidence.INFERRED, Confidence.AMBIGUOUS)
@@ -351,7 +386,7 @@ def test_two_people_who_name_the_same_container_are_candidates(core: Core) -> No
 
 
 def test_candidates_of_different_kinds_leave_the_trigger_open(core: Core) -> None:
-    core >> typed(0, "docker run nginx", ANN) >> connects(1, caller(77))
+    core >> asks(0, "docker run nginx", ANN) >> connects(1, caller(77))
     core >> starts(WEB, 10, image="nginx")
     assert said(core.start) == (Trigger.UNKNOWN, Confidence.AMBIGUOUS, Confidence.AMBIGUOUS)
     assert candidates(core.start) == [ANN, 77]
@@ -360,7 +395,7 @@ def test_candidates_of_different_kinds_leave_the_trigger_open(core: Core) -> Non
 def test_one_person_who_names_it_twice_is_two_processes_but_a_second_witness_is_not(
     core: Core,
 ) -> None:
-    core >> typed(0, "docker start web", ANN)
+    core >> asks(0, "docker start web", ANN)
     core >> requests(2, caller(ANN, 0, comm="docker"), "POST /containers/web/start")
     core >> starts(WEB, 10)
     assert said(core.start) == EXACT
@@ -370,8 +405,8 @@ def test_one_person_who_names_it_twice_is_two_processes_but_a_second_witness_is_
 def test_a_client_that_has_its_container_does_not_get_another(core: Core) -> None:
     """A name is free again when its container is removed, before its client has ended."""
     other = replace(DB, name="web")
-    core >> typed(0, "docker run --rm --name web nginx", ANN) >> runs(WEB, 10)
-    core >> typed(100, "docker run --name web nginx", BOB) >> starts(other, 110)
+    core >> asks(0, "docker run --rm --name web nginx", ANN) >> runs(WEB, 10)
+    core >> asks(100, "docker run --name web nginx", BOB) >> starts(other, 110)
     assert [pid(event) for event in core.starts] == [ANN, BOB]
     assert [said(event) for event in core.starts] == [EXACT, EXACT]
 
@@ -379,7 +414,7 @@ def test_a_client_that_has_its_container_does_not_get_another(core: Core) -> Non
 def test_a_client_that_is_tied_to_its_container_by_bytes_is_no_candidate_for_others(
     core: Core,
 ) -> None:
-    core >> typed(0, "docker run nginx", ANN)
+    core >> asks(0, "docker run nginx", ANN)
     core >> requests(1, caller(ANN, 0, comm="docker"), f"POST /containers/{WEB.id}/start")
     core >> starts(WEB, 10, image="nginx") >> starts(DB, 20, image="nginx")
     assert said(core.starts[0]) == EXACT
@@ -387,33 +422,33 @@ def test_a_client_that_is_tied_to_its_container_by_bytes_is_no_candidate_for_oth
 
 
 def test_a_command_that_starts_many_is_the_cause_of_each(core: Core) -> None:
-    core >> typed(0, "docker start web db", ANN) >> starts(WEB, 10) >> starts(DB, 20)
+    core >> asks(0, "docker start web db", ANN) >> starts(WEB, 10) >> starts(DB, 20)
     assert [said(event) for event in core.starts] == [EXACT, EXACT]
     assert [pid(event) for event in core.starts] == [ANN, ANN]
 
 
 # ------------------------------------------------------------------ before the stop, after it
 
-BEFORE_THE_STOP: dict[str, tuple[Observation, bool]] = {
-    "restart-command": (typed(1000, "docker restart web", ANN), True),
-    "start-command": (typed(1000, "docker start web", ANN), False),
+BEFORE_THE_STOP: dict[str, tuple[list[Observation], bool]] = {
+    "restart-command": (asks(1000, "docker restart web", ANN), True),
+    "start-command": (asks(1000, "docker start web", ANN), False),
     "restart-request": (
-        requests(1000, caller(ANN), "POST /v1.41/containers/web/restart?t=0"),
+        [requests(1000, caller(ANN), "POST /v1.41/containers/web/restart?t=0")],
         True,
     ),
-    "start-request": (requests(1000, caller(ANN), "POST /v1.41/containers/web/start"), False),
+    "start-request": ([requests(1000, caller(ANN), "POST /v1.41/containers/web/start")], False),
 }
 
 
 @pytest.mark.parametrize(("asked", "counts"), BEFORE_THE_STOP.values(), ids=BEFORE_THE_STOP)
 def test_only_a_restart_is_asked_for_before_the_stop(
-    core: Core, asked: Observation, *, counts: bool
+    core: Core, asked: list[Observation], *, counts: bool
 ) -> None:
     again = WEB.again()
     core >> starts(WEB, 0) >> asked
-    if isinstance(asked, CommandExec) and not counts:
+    if isinstance(asked[0], CommandExec) and not counts:
         # Answered, since the container runs: it waits for nothing any more.
-        core >> ended(1050, asked)
+        core >> ended(1050, asked[0])
     core >> WEB.exits(1100) >> starts(again, 1200)
     event = core.starts[-1]
     assert (event.initiator is not None and process(event.initiator).pid == ANN) is counts
@@ -422,7 +457,7 @@ def test_only_a_restart_is_asked_for_before_the_stop(
 
 def test_a_restart_of_an_earlier_run_is_no_cause_of_a_later_one(core: Core) -> None:
     second, third = WEB.again(), WEB.again().again()
-    core >> starts(WEB, 0) >> typed(1000, "docker restart web", ANN)
+    core >> starts(WEB, 0) >> asks(1000, "docker restart web", ANN)
     core >> WEB.exits(1100) >> starts(second, 1200) >> second.exits(5000)
     core >> starts(third, 9000)
     assert said(core.starts[-1]) == UNKNOWN
@@ -433,7 +468,7 @@ def test_a_restart_of_an_earlier_run_is_no_cause_of_a_later_one(core: Core) -> N
 
 def test_podman_is_the_ancestor_of_its_containers_monitor(core: Core) -> None:
     box = replace(WEB, path=f"/machine.slice/libpod-{WEB.id}.scope")
-    core >> typed(0, "podman run nginx", ANN)
+    core >> asks(0, "podman run nginx", ANN)
     core >> supervised(
         5, box, "conmon", "-c", box.id, "-n", "web", above=ancestor("podman", ANN, 0)
     )
@@ -445,7 +480,7 @@ def test_podman_is_the_ancestor_of_its_containers_monitor(core: Core) -> None:
 
 @pytest.mark.parametrize("program", ["podman", "buildah"])
 def test_a_client_above_the_runtime_is_the_cause(core: Core, program: str) -> None:
-    core >> typed(0, f"{program} run box true", ANN)
+    core >> asks(0, f"{program} run box true", ANN)
     core >> below(WEB.create(10), ancestor("bash", 40), ancestor(program, ANN, 0))
     core >> described(11, WEB, engine=Engine.PODMAN) >> WEB.execs(15)
     assert said(core.start) == EXACT
@@ -453,7 +488,7 @@ def test_a_client_above_the_runtime_is_the_cause(core: Core, program: str) -> No
 
 
 def test_podman_as_a_service_is_an_engine_and_no_cause(core: Core) -> None:
-    core >> typed(0, "podman system service -t 0", ANN, login=None)
+    core >> asks(0, "podman system service -t 0", ANN, login=None)
     core >> below(WEB.create(10), ancestor("podman", ANN, 0))
     core >> described(11, WEB, engine=Engine.PODMAN) >> WEB.execs(15)
     assert said(core.start) == UNKNOWN
@@ -510,7 +545,7 @@ def test_an_engine_that_restarts_by_policy_has_no_initiator(core: Core) -> None:
 
 def test_a_command_outranks_a_policy(core: Core) -> None:
     record = EngineRecord(has_run=True, restarting=True)
-    core >> runs(WEB, 0) >> typed(50, "docker start web", ANN)
+    core >> runs(WEB, 0) >> asks(50, "docker start web", ANN)
     core >> starts(WEB.again(), 100, record=record)
     assert said(core.starts[-1]) == EXACT
 
@@ -525,7 +560,8 @@ def test_a_pods_container_is_the_orchestrators(core: Core) -> None:
 @pytest.mark.parametrize("comm", ["kubelet", "k3s-server", "rke2"])
 def test_a_kubelet_that_connected_is_inferred_as_the_initiator(core: Core, comm: str) -> None:
     socket = "/run/containerd/containerd.sock"
-    core >> connects(0, caller(12, comm=comm, exe=f"/usr/bin/{comm}", login=None), socket)
+    kubelet = caller(12, comm=comm, exe=f"/usr/bin/{comm}", login=None, uid=0)
+    core >> connects(0, kubelet, socket)
     core >> connects(1, caller(77), socket)
     core >> starts(IN_POD, 100_000, engine=Engine.CONTAINERD, pod=POD)
     assert said(core.start) == (Trigger.ORCHESTRATOR, Confidence.EXACT, Confidence.INFERRED)
@@ -580,7 +616,7 @@ def test_an_engines_boot_starts_nothing_for_the_first_time(core: Core) -> None:
 
 
 def test_the_only_run_without_a_name_is_inferred(core: Core) -> None:
-    core >> typed(0, "docker run nginx", ANN, login=1007) >> starts(WEB, 10, image="nginx")
+    core >> asks(0, "docker run nginx", ANN, login=1007) >> starts(WEB, 10, image="nginx")
     assert said(core.start) == INFERRED
     assert core.start.initiator is not None
     assert core.start.initiator.user is not None
@@ -588,14 +624,14 @@ def test_the_only_run_without_a_name_is_inferred(core: Core) -> None:
 
 
 def test_two_runs_without_a_name_of_the_same_image_are_candidates(core: Core) -> None:
-    core >> typed(0, "docker run nginx", ANN) >> typed(1, "docker run -it nginx", BOB)
+    core >> asks(0, "docker run nginx", ANN) >> asks(1, "docker run -it nginx", BOB)
     core >> starts(WEB, 10, image="nginx")
     assert said(core.start) == (Trigger.USER_COMMAND, Confidence.INFERRED, Confidence.AMBIGUOUS)
     assert candidates(core.start) == [ANN, BOB]
 
 
 def test_a_run_without_a_name_makes_no_second_run(core: Core) -> None:
-    core >> runs(WEB, 0, image="nginx") >> typed(3000, "docker run nginx", ANN)
+    core >> runs(WEB, 0, image="nginx") >> asks(3000, "docker run nginx", ANN)
     core >> starts(WEB.again(), 3010, image="nginx")
     assert said(core.starts[-1]) == UNKNOWN
 
@@ -622,7 +658,7 @@ IMAGES = {
 def test_an_image_that_differs_excludes(
     core: Core, wanted: str, has: str | None, *, fits: bool
 ) -> None:
-    core >> typed(0, f"docker run {wanted}", ANN)
+    core >> asks(0, f"docker run {wanted}", ANN)
     core >> starts(WEB, 10, image=has, image_id="sha256:abcdef0123" if has else None)
     assert said(core.start) == (INFERRED if fits else UNKNOWN)
 
@@ -642,7 +678,7 @@ REACH = {
 def test_a_program_that_cannot_reach_the_engine_is_excluded(
     core: Core, program: str, engine: Engine, *, reaches: bool
 ) -> None:
-    core >> typed(0, f"{program} run nginx", ANN)
+    core >> asks(0, f"{program} run nginx", ANN)
     core >> starts(WEB, 10, engine=engine, image="nginx")
     assert said(core.start) == (INFERRED if reaches else UNKNOWN)
 
@@ -687,7 +723,7 @@ def test_nobody_is_said_where_all_may_have_been_held_back(core: Core) -> None:
 
 
 def test_a_name_ties_it_whatever_was_held_back(core: Core) -> None:
-    core >> typed(0, "docker start web", ANN) >> hidden(starts(WEB, 10))
+    core >> asks(0, "docker start web", ANN) >> hidden(starts(WEB, 10))
     assert said(core.start) == EXACT
 
 
@@ -714,7 +750,7 @@ def test_a_connection_before_the_stop_counts_for_a_restart_only(core: Core) -> N
 
 
 def test_a_client_whose_command_starts_nothing_is_no_caller(core: Core) -> None:
-    core >> typed(0, "docker ps", ANN) >> connects(1, caller(ANN, 0, comm="docker"))
+    core >> asks(0, "docker ps", ANN) >> connects(1, caller(ANN, 0, comm="docker"))
     core >> starts(WEB, 10)
     assert said(core.start) == UNKNOWN
 
@@ -726,16 +762,18 @@ def test_what_happened_inside_a_container_names_it(core: Core) -> None:
     assert core.start.initiator.container_id == BOX
 
 
-INSIDERS: dict[str, Observation] = {
-    "command": typed(0, "docker start web", 77, cgroup=IN_BOX, login=None),
-    "request": requests(
-        0, caller(77, cgroup=IN_BOX, login=None), "POST /v1.41/containers/web/start"
-    ),
+INSIDERS: dict[str, list[Observation]] = {
+    "command": asks(0, "docker start web", 77, cgroup=IN_BOX, login=None),
+    "request": [
+        requests(0, caller(77, cgroup=IN_BOX, login=None), "POST /v1.41/containers/web/start")
+    ],
 }
 
 
 @pytest.mark.parametrize("asked", INSIDERS.values(), ids=INSIDERS)
-def test_a_container_that_names_another_is_its_exact_cause(core: Core, asked: Observation) -> None:
+def test_a_container_that_names_another_is_its_exact_cause(
+    core: Core, asked: list[Observation]
+) -> None:
     core >> asked >> starts(WEB, 10)
     assert said(core.start) == (Trigger.CONTAINER, Confidence.EXACT, Confidence.EXACT)
     assert core.start.initiator is not None
@@ -800,21 +838,21 @@ def test_a_service_is_told_from_a_person(
     core: Core, place: CgroupPaths, login: int | None, above: str | None, trigger: Trigger
 ) -> None:
     ancestors = (ancestor("sh", 41), ancestor(above, 40)) if above is not None else ()
-    core >> typed(0, "docker start web", ANN, login=login, cgroup=place, above=ancestors)
+    core >> asks(0, "docker start web", ANN, login=login, cgroup=place, above=ancestors)
     core >> starts(WEB, 10)
     assert said(core.start) == (trigger, Confidence.EXACT, Confidence.EXACT)
 
 
 def test_the_unit_of_a_service_is_named_and_that_of_a_login_is_not(core: Core) -> None:
     service = CgroupPaths(None, "/system.slice/backup.service")
-    core >> typed(0, "docker start web", ANN, login=None, cgroup=service) >> starts(WEB, 10)
+    core >> asks(0, "docker start web", ANN, login=None, cgroup=service) >> starts(WEB, 10)
     assert core.start.initiator is not None
     assert core.start.initiator.unit == "backup.service"
 
 
 def test_a_login_is_in_no_unit(core: Core) -> None:
     session = CgroupPaths(None, "/system.slice/ssh.service")
-    core >> typed(0, "docker start web", ANN, login=1000, cgroup=session) >> starts(WEB, 10)
+    core >> asks(0, "docker start web", ANN, login=1000, cgroup=session) >> starts(WEB, 10)
     assert core.start.initiator is not None
     assert core.start.initiator.unit is None
 
@@ -824,7 +862,7 @@ def test_a_login_is_in_no_unit(core: Core) -> None:
 
 def test_a_process_that_has_a_dead_clients_pid_is_not_that_client(core: Core) -> None:
     """The client's end was not seen, as when a record is lost; its pid is somebody else's now."""
-    core >> typed(-2000, "docker ps", ANN) >> connects(0, caller(ANN, -100, login=1009))
+    core >> asks(-2000, "docker ps", ANN) >> connects(0, caller(ANN, -100, login=1009))
     core >> starts(WEB, 10)
     assert said(core.start) == BY_API
     assert core.start.initiator is not None
@@ -834,7 +872,7 @@ def test_a_process_that_has_a_dead_clients_pid_is_not_that_client(core: Core) ->
 
 
 def test_an_ancestor_that_has_a_dead_clients_pid_is_not_that_client(core: Core) -> None:
-    core >> typed(0, "podman run nginx", ANN)
+    core >> asks(0, "podman run nginx", ANN)
     core >> below(WEB.create(5000), ancestor("podman", ANN, 4000))
     core >> described(5001, WEB, engine=Engine.PODMAN, image="other") >> WEB.execs(5005)
     assert said(core.start) == UNKNOWN
@@ -842,12 +880,12 @@ def test_an_ancestor_that_has_a_dead_clients_pid_is_not_that_client(core: Core) 
 
 def test_the_end_of_a_pids_next_process_does_not_end_the_client(core: Core) -> None:
     client = typed(0, "docker start web", ANN)
-    core >> client >> ended(5, typed(3, "docker ps", ANN)) >> starts(WEB, 10)
+    core >> client >> talks(client) >> ended(5, typed(3, "docker ps", ANN)) >> starts(WEB, 10)
     assert said(core.start) == EXACT
 
 
 def test_audit_is_joined_to_the_command_of_its_pid_and_time(core: Core) -> None:
-    core >> typed(0, "docker start web", ANN) >> audited(0, ANN, "/opt/docker/docker")
+    core >> asks(0, "docker start web", ANN) >> audited(0, ANN, "/opt/docker/docker")
     core >> audited(0, BOB, "/opt/evil")
     core >> connects(3, caller(ANN, None, comm="docker"), witness=Witness.AUDIT)
     core >> starts(WEB, 10)
@@ -860,7 +898,7 @@ def test_audit_is_joined_to_the_command_of_its_pid_and_time(core: Core) -> None:
 
 @pytest.mark.parametrize("at", [-1000, 6000], ids=["before", "long-after"])
 def test_audit_of_another_time_is_of_another_process(core: Core, at: float) -> None:
-    core >> typed(0, "docker start web", ANN) >> audited(at, ANN, "/opt/evil")
+    core >> asks(0, "docker start web", ANN) >> audited(at, ANN, "/opt/evil")
     core >> starts(WEB, 8000)
     assert process(core.start.initiator).exe == "docker"
     assert Witness.AUDIT not in [one.source for one in core.start.evidence]
@@ -871,7 +909,7 @@ def test_audit_of_another_time_is_of_another_process(core: Core, at: float) -> N
 
 SECRETIVE = ("docker", "run", "-e", "DB_PASSWORD=hunter2", "--name", "web", "nginx")
 SECRETS: dict[str, list[Observation]] = {
-    "command": [typed(0, SECRETIVE, ANN), *starts(WEB, 10)],
+    "command": [*asks(0, SECRETIVE, ANN), *starts(WEB, 10)],
     "caller": [connects(0, replace(caller(77), argv=SECRETIVE)), *starts(WEB, 10)],
     "runtime": [
         replace(WEB.create(10), argv=("runc", "--password=hunter2", "create", WEB.id)),
@@ -897,7 +935,7 @@ def test_secrets_of_the_command_line_are_not_repeated(story: list[Observation]) 
 def test_accounts_are_named(core: Core, asked: str) -> None:
     core >> AccountsRead(ns(-9), ((0, "root"), (1000, "ann"), (1001, "bob")))
     core >> (
-        typed(0, "docker start web", ANN, login=1001, uid=0)
+        asks(0, "docker start web", ANN, login=1001, uid=0)
         if asked == "command"
         else connects(0, replace(caller(ANN, login=1001), uid=0))
     )
@@ -910,7 +948,7 @@ def test_accounts_are_named(core: Core, asked: str) -> None:
 
 
 def test_an_account_that_nobody_knows_stays_a_number(core: Core) -> None:
-    core >> AccountsRead(ns(-9), ((0, "root"),)) >> typed(0, "docker start web", ANN)
+    core >> AccountsRead(ns(-9), ((0, "root"),)) >> asks(0, "docker start web", ANN)
     core >> starts(WEB, 10)
     assert core.start.initiator is not None
     assert core.start.initiator.user is not None
@@ -920,7 +958,7 @@ def test_an_account_that_nobody_knows_stays_a_number(core: Core) -> None:
 def test_a_container_that_was_gone_takes_name_and_image_of_the_only_fitting_client(
     core: Core,
 ) -> None:
-    core >> typed(0, "docker run --rm --name flash busybox:1", ANN)
+    core >> asks(0, "docker run --rm --name flash busybox:1", ANN)
     core >> below(WEB.create(10), SHIM) >> WEB.execs(15) >> WEB.exits(16)
     core.wait(until=2 * WAIT)
     container = core.start.container
@@ -931,8 +969,8 @@ def test_a_container_that_was_gone_takes_name_and_image_of_the_only_fitting_clie
 
 
 def test_a_container_that_was_gone_takes_no_name_of_several_clients(core: Core) -> None:
-    core >> typed(0, "docker run --rm --name flash busybox:1", ANN)
-    core >> typed(1, "docker run --rm --name flush busybox:2", BOB)
+    core >> asks(0, "docker run --rm --name flash busybox:1", ANN)
+    core >> asks(1, "docker run --rm --name flush busybox:2", BOB)
     core >> below(WEB.create(10), SHIM) >> WEB.execs(15)
     core.wait(until=2 * WAIT)
     assert core.start.container is not None
@@ -971,7 +1009,7 @@ class Story:
     def step(self, what: str, number: int, who: int, *, flag: bool) -> None:
         self._at += 7
         make: dict[str, Callable[[], list[Observation]]] = {
-            "run": lambda: [self._type(who, "docker run nginx")],
+            "run": lambda: self._type(who, "docker run nginx"),
             "name": lambda: self._name(number, who, flag=flag),
             "end": lambda: self._end(who),
             "connect": lambda: [connects(self._at, caller(who, -1))],
@@ -983,14 +1021,14 @@ class Story:
         }
         self.core >> make[what]()
 
-    def _type(self, who: int, line: str) -> CommandExec:
-        self._clients[who] = typed(self._at, line, who)
-        return self._clients[who]
+    def _type(self, who: int, line: str) -> list[Observation]:
+        self._clients[who] = client = typed(self._at, line, who)
+        return [client, talks(client)]
 
     def _name(self, number: int, who: int, *, flag: bool) -> list[Observation]:
         box = self._boxes[number]
         self.may[box.id].add(who)
-        return [self._type(who, f"docker {'start' if flag else 'restart'} {box.name}")]
+        return self._type(who, f"docker {'start' if flag else 'restart'} {box.name}")
 
     def _end(self, who: int) -> list[Observation]:
         client = self._clients.pop(who, None)
@@ -1053,18 +1091,18 @@ def test_whatever_happens_an_answer_is_exact_by_a_name_or_by_descent_only(
     "line", ["podman start web", f"podman start {WEB.id}", "podman restart web"]
 )
 def test_a_name_given_to_another_engine_names_another_container(core: Core, line: str) -> None:
-    core >> typed(0, line, 50) >> starts(WEB, 10)
+    core >> asks(0, line, 50) >> starts(WEB, 10)
     assert said(core.starts[-1]) == (Trigger.UNKNOWN, Confidence.NONE, Confidence.NONE)
 
 
 def test_dockers_container_is_named_to_the_containerd_below_by_its_full_id(core: Core) -> None:
-    core >> typed(0, f"ctr -n moby tasks start {WEB.id}", 50) >> starts(WEB, 10)
+    core >> asks(0, f"ctr -n moby tasks start {WEB.id}", 50) >> starts(WEB, 10)
     assert pid(core.starts[-1]) == 50
 
 
 @pytest.mark.parametrize("line", ["docker start /web", "docker restart /web"])
 def test_docker_takes_a_name_with_its_slash(core: Core, line: str) -> None:
-    core >> typed(0, line, 50) >> starts(WEB, 10)
+    core >> asks(0, line, 50) >> starts(WEB, 10)
     assert said(core.starts[-1])[2] is Confidence.EXACT
 
 
@@ -1076,7 +1114,7 @@ def test_a_caller_that_two_witnesses_saw_is_one(core: Core) -> None:
 
 
 def test_a_run_makes_one_container_and_is_no_suspect_for_the_next(core: Core) -> None:
-    core >> typed(0, "docker run nginx", 50) >> starts(WEB, 10, image="nginx")
+    core >> asks(0, "docker run nginx", 50) >> starts(WEB, 10, image="nginx")
     core >> starts(DB, 2000, image="nginx")
     first, second = core.starts
     assert pid(first) == 50
@@ -1090,9 +1128,9 @@ def test_a_caller_of_another_engines_socket_is_no_cause(core: Core) -> None:
 
 def test_a_restart_asked_for_before_the_first_execve_is_its_cause(core: Core) -> None:
     """An engine says that a container is started before its init has executed anything."""
-    core >> typed(0, "docker run --name web nginx", 50)
+    core >> asks(0, "docker run --name web nginx", 50)
     core >> [below(WEB.create(10), SHIM), described(11, WEB)]
-    core >> typed(14, "docker restart web", 51) >> WEB.execs(15) >> WEB.exits(30)
+    core >> asks(14, "docker restart web", 51) >> WEB.execs(15) >> WEB.exits(30)
     core >> starts(WEB.again(), 40)
     event = core.starts[-1]
     assert event.start is not None
@@ -1101,7 +1139,8 @@ def test_a_restart_asked_for_before_the_first_execve_is_its_cause(core: Core) ->
 
 def test_who_still_waits_for_a_start_after_the_run_that_another_got_is_inferred(core: Core) -> None:
     first, second = typed(0, "docker start web", 50), typed(0, "docker start web", 51)
-    core >> first >> second >> starts(WEB, 10) >> ended(16, first) >> WEB.exits(20)
+    core >> first >> talks(first) >> second >> talks(second)
+    core >> starts(WEB, 10) >> ended(16, first) >> WEB.exits(20)
     core >> starts(WEB.again(), 40)
     earlier, later = core.starts
     assert candidates(earlier) == [50, 51]

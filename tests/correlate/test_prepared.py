@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.correlate import initiator
 from sensor.correlate.authority import HOST_ROOT
-from sensor.correlate.callers import AUDIT_EARLY, CallerLog
-from sensor.correlate.initiator import Attributor, Subject
+from sensor.correlate.initiator import Attribution, Attributor, Knowledge, Question
+from sensor.correlate.past import AUDIT_EARLY, RecentPast
+from sensor.correlate.places import Places
 from sensor.correlate.prepared import PREPARED_MAX, PreparedAnswers
 from sensor.correlate.runtimes import RuntimeLog
+from sensor.identity import cgroup
 from sensor.model.events import Event
 from sensor.model.vocabulary import Confidence, ContainerId
 from tests.correlate.scenario import (
@@ -22,6 +25,7 @@ from tests.correlate.scenario import (
     WEB,
     Core,
     ancestor,
+    asks,
     audited,
     below,
     caller,
@@ -41,19 +45,24 @@ SHIM = ancestor("containerd-shim-runc-v2", 60)
 ANN, BOB = 50, 51
 EARLY = AUDIT_EARLY / MS
 
-LEARNT: dict[str, Callable[[CallerLog, float], None]] = {
+
+def learn_client(log: RecentPast, at: float) -> None:
+    log.add_client(typed(at, "docker start web", ANN), HOST_ROOT)
+
+
+LEARNT: dict[str, Callable[[RecentPast, float], None]] = {
     "connect": lambda log, at: log.add_connect(connects(at, caller(70))),
     "request": lambda log, at: log.add_request(
         requests(at, caller(70), "POST /containers/web/start")
     ),
-    "client": lambda log, at: log.add_client(typed(at, "docker start web", ANN)),
+    "client": learn_client,
     "audit": lambda log, at: log.add_audit(audited(at + EARLY, ANN)),
 }
 
 
 @pytest.fixture
-def log() -> CallerLog:
-    return CallerLog()
+def log() -> RecentPast:
+    return RecentPast(Places(cgroup.parse).origin_of_caller)
 
 
 @pytest.fixture
@@ -62,7 +71,7 @@ def runtimes() -> RuntimeLog:
 
 
 @pytest.fixture
-def answers(log: CallerLog, runtimes: RuntimeLog) -> PreparedAnswers[str, str]:
+def answers(log: RecentPast, runtimes: RuntimeLog) -> PreparedAnswers[str, str]:
     made: PreparedAnswers[str, str] = PreparedAnswers(log, runtimes)
     made.keep(WEB.id, "who?", ns(10), "ann")
     return made
@@ -83,9 +92,9 @@ def test_an_answer_is_given_once_and_for_its_own_question(
 @pytest.mark.parametrize("learn", LEARNT.values(), ids=LEARNT)
 @pytest.mark.parametrize(("at", "holds"), [(9, False), (10, False), (11, True)])
 def test_what_is_learnt_of_the_time_before_makes_it_void(
-    log: CallerLog,
+    log: RecentPast,
     answers: PreparedAnswers[str, str],
-    learn: Callable[[CallerLog, float], None],
+    learn: Callable[[RecentPast, float], None],
     at: float,
     *,
     holds: bool,
@@ -105,7 +114,7 @@ def test_another_supervisor_makes_it_void(
     assert answers.take(WEB.id, "who?") == "bob"
 
 
-def test_answers_are_bounded(log: CallerLog, runtimes: RuntimeLog) -> None:
+def test_answers_are_bounded(log: RecentPast, runtimes: RuntimeLog) -> None:
     answers: PreparedAnswers[str, int] = PreparedAnswers(log, runtimes)
     for number in range(PREPARED_MAX + 1):
         answers.keep(ContainerId(f"{number:064x}"), "who?", ns(10), number)
@@ -119,7 +128,7 @@ BEFORE = st.integers(0, 9)
 PEOPLE = st.sampled_from([ANN, BOB])
 SEEN = st.one_of(
     st.builds(
-        typed,
+        asks,
         BEFORE,
         st.sampled_from(["docker start web", "docker run --name web nginx", "docker run nginx"]),
         PEOPLE,
@@ -135,6 +144,10 @@ SEEN = st.one_of(
 )
 
 
+def flat(seen: list[Any]) -> list[Observation]:
+    return [one for some in seen for one in (some if isinstance(some, list) else [some])]
+
+
 def told(observations: list[Observation]) -> Event:
     core = Core()
     for observation in observations:
@@ -143,9 +156,9 @@ def told(observations: list[Observation]) -> Event:
 
 
 @given(
-    early=st.lists(SEEN, max_size=5),
-    late=st.lists(SEEN, max_size=3),
-    later=st.lists(SEEN, max_size=2),
+    early=st.lists(SEEN, max_size=5).map(flat),
+    late=st.lists(SEEN, max_size=3).map(flat),
+    later=st.lists(SEEN, max_size=2).map(flat),
 )
 def test_a_prepared_cause_is_what_would_have_been_found(
     early: list[Observation], late: list[Observation], later: list[Observation]
@@ -167,15 +180,15 @@ def test_a_prepared_cause_is_what_would_have_been_found(
 
 def test_a_certain_cause_is_prepared_and_used(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[ContainerId] = []
-    search = Attributor._by_identifier
 
-    def counted(self: Attributor, subject: Subject) -> object:
-        searched.append(subject.id)
-        return search(self, subject)
+    def counted(question: Question, known: Knowledge) -> Attribution | None:
+        searched.append(question.id)
+        return initiator.by_command(question, known)
 
-    monkeypatch.setattr(Attributor, "_by_identifier", counted)
+    monkeypatch.setattr(initiator, "CERTAIN", (counted,))
+    monkeypatch.setattr(initiator, "REASONS", (counted,))
     core = Core()
-    core >> typed(0, "docker start web", ANN) >> below(WEB.create(10), SHIM) >> WEB.described(11)
+    core >> asks(0, "docker start web", ANN) >> below(WEB.create(10), SHIM) >> WEB.described(11)
     assert searched == [WEB.id]
     core >> WEB.other(13, "start") >> WEB.execs(15)
     assert searched == [WEB.id]

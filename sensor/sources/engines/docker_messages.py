@@ -52,8 +52,9 @@ _ACTIONS = {
     "restart": "restart",
     "pause": "pause",
     "unpause": "unpause",
+    "rename": "rename",
 }
-_FOLLOWED = ("start", "restart", "die", "pause", "unpause", "restore")
+_FOLLOWED = ("start", "restart", "die", "pause", "unpause", "restore", "rename")
 """What a subscription to Docker is about: what else it tells of a container is on its disk."""
 
 _UP = frozenset({"running", "paused"})

@@ -1,4 +1,9 @@
-"""A process that may have caused a start, as an event shows it."""
+"""A process that may have caused a start, as an event shows it.
+
+A request passes through hands: a shell runs ``docker compose``, that runs a plugin, that talks to a
+relay, that talks to the engine. All of them are one candidate: the outermost client, with what was
+seen of the others as evidence.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from sensor.correlate.authority import ROOT
+from sensor.correlate.client_command import Helper
 from sensor.model.events import (
     Evidence,
     Initiator,
@@ -18,10 +25,10 @@ from sensor.model.vocabulary import ContainerId, Role, RoleOf, Trigger, Witness
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.correlate.callers import CallerLog
     from sensor.correlate.containers import Creation
+    from sensor.correlate.past import Asked, Client, RecentPast
     from sensor.model.container import CgroupParser
-    from sensor.model.observations import ApiConnect, ApiRequest, Caller, CommandExec
+    from sensor.model.observations import ApiConnect, Caller, CommandExec
     from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts
 
 REDACTED_MAX = 256
@@ -31,6 +38,15 @@ NAMES_MAX = 256
 """Names of programs of which it is remembered whether they are parts of an engine."""
 
 _OF_ENGINES = frozenset({Role.ENGINE, Role.SHIM, Role.MONITOR, Role.RUNTIME})
+_RELAYS = frozenset(
+    {"socat", "haproxy", "nginx", "envoy", "traefik", "caddy", "stunnel", "stunnel4", "ncat", "nc"}
+    | {"ssh", "sshd", "sshd-session", "varlink"}
+)
+"""Programs that pass on what others ask. The name only lowers what is claimed of such a process."""
+
+HOPS_MAX = 4
+"""Relays between a client and an engine that are followed."""
+
 _CRON = frozenset({"cron", "crond", "anacron", "atd", "fcron", "CRON"})
 _SERVICE_SUFFIX = ".service"
 _NOT_A_CAUSE = ("user@", "session-", "ssh.service", "sshd", "getty@", "serial-getty@")
@@ -39,33 +55,35 @@ _ORCHESTRATORS = frozenset({"kubelet", "k3s", "k3s-server", "k3s-agent", "rke2",
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
-    """One process with the evidence against it. ``exec`` is its command, if it is a client."""
+class Candidate:
+    """One process with the evidence for it. ``client`` is its command, if it is a client."""
 
     key: tuple[int, int | None]
     initiator: Initiator
     trigger: Trigger
     evidence: tuple[Evidence, ...]
-    exec: CommandExec | None = None
+    client: Client | None = None
+    relay: bool = False
+    """It passes on what another process asks, and that process is not known."""
 
-    def joined(self, other: Party) -> Party:
+    def joined(self, other: Candidate) -> Candidate:
         """Add what another witness saw of the same process."""
-        richer = self if self.exec is not None or other.exec is None else other
+        richer = self if self.client is not None or other.client is None else other
         seen = dict.fromkeys((*self.evidence, *other.evidence))
         return replace(richer, evidence=tuple(seen))
 
 
-class PartyFactory:
-    """Turns what witnesses saw of a process into a party."""
+class CandidateFactory:
+    """Turns what witnesses saw of a process into a candidate."""
 
     def __init__(
         self,
-        callers: CallerLog,
+        past: RecentPast,
         parse_cgroup: CgroupParser,
         role_of: RoleOf,
         redact: Callable[[tuple[str, ...]], tuple[str, ...]],
     ) -> None:
-        self._callers = callers
+        self._past = past
         self._parse_cgroup = parse_cgroup
         # A command is a candidate for many starts: once redacted is enough.
         self._redact = lru_cache(REDACTED_MAX)(redact)
@@ -76,51 +94,49 @@ class PartyFactory:
         """Take over the node's account names."""
         self._names = dict(names)
 
-    def expect(self, exec_: CommandExec) -> None:
-        """Do now, while nobody waits, what a start that this client causes would wait for."""
-        self._redact(exec_.argv)
-
-    # ----------------------------------------------------------------- parties
+    # ----------------------------------------------------------------- candidates
 
     def of_client(
-        self, exec_: CommandExec, also: Evidence | None = None, socket: str | None = None
-    ) -> Party:
-        """A container client that was executed; ``also`` is what was seen of it beside that.
+        self, client: Client, also: tuple[Evidence, ...] = (), socket: str | None = None
+    ) -> Candidate:
+        """A container client; ``also`` is what was seen of it beside its command.
 
         ``socket`` is the one that it is known to have used.
         """
-        evidence = [
-            Evidence(
-                Witness.KERNEL,
-                f"{exec_.program} command",
-                exec_.time,
-                kernel_reference(exec_.sequence),
-            )
-        ]
-        exe = exec_.process.exe
-        record = self._callers.audit_of(exec_)
-        if record is not None:
-            evidence.append(Evidence(Witness.AUDIT, "execve", record.time, record.ref))
-            exe = record.caller.exe or exe
-        connects = self._callers.connects_of(exec_)
+        head = self._past.head_of(client)
+        evidence: list[Evidence] = []
+        connects: list[ApiConnect] = []
+        exe = head.exec.process.exe
+        for one in (head,) if head is client else (head, client):
+            exec_ = one.exec
+            evidence.append(_command_evidence(exec_))
+            record = self._past.audit_of(exec_)
+            if record is not None:
+                evidence.append(Evidence(Witness.AUDIT, "execve", record.time, record.ref))
+                if one is head:
+                    exe = record.caller.exe or exe
+            connects += self._past.connects_of(one)
+        reached = self._past.connect_of(head)
+        if not connects and reached is not None:
+            connects.append(reached)
         evidence += [_connect_evidence(connect) for connect in connects[:2]]
-        if also is not None and also not in evidence:
-            evidence.append(also)
+        evidence += [one for one in also if one not in evidence]
         if socket is None and connects:
             socket = connects[0].socket
-        container = self._container(exec_.process.cgroup)
+        process = head.exec.process
+        container = self._container(process.cgroup)
         initiator = self._initiator(
-            exec_.process, self._redact(exec_.argv), exec_.cwd, exe, container, socket
+            process, self._redact(head.exec.argv), head.exec.cwd, exe, container, socket
         )
-        return Party(
-            (exec_.process.key.pid, exec_.process.key.start_time),
+        return Candidate(
+            head.key,
             initiator,
-            self._trigger_of_client(exec_.process, container),
+            self._trigger_of_client(process, container),
             tuple(evidence),
-            exec_,
+            head,
         )
 
-    def of_runtime(self, creation: Creation) -> Party:
+    def of_runtime(self, creation: Creation) -> Candidate:
         """An OCI runtime that nobody above it but a person or a script ran."""
         process = creation.process
         container = self._container(process.cgroup)
@@ -128,7 +144,7 @@ class PartyFactory:
         if trigger is Trigger.USER_COMMAND:
             trigger = Trigger.DIRECT_RUNTIME
         argv = self._redact(creation.argv)
-        return Party(
+        return Candidate(
             (process.key.pid, process.key.start_time),
             self._initiator(process, argv, creation.cwd, process.exe, container),
             trigger,
@@ -136,21 +152,46 @@ class PartyFactory:
             (),
         )
 
-    def of_connect(self, connect: ApiConnect) -> Party:
-        """A process that connected to an engine's socket."""
+    def of_connect(self, connect: ApiConnect) -> list[Candidate]:
+        """The processes behind a connection to an engine's socket."""
         return self._of_caller(
-            connect.caller, connect.socket, connect.time, _connect_evidence(connect)
+            connect.caller, connect.socket, connect.time, (_connect_evidence(connect),)
         )
 
-    def of_request(self, request: ApiRequest) -> Party:
-        """A process whose request to an engine was read."""
-        evidence = Evidence(Witness.KERNEL, "API request", request.time, request.ref)
-        return self._of_caller(request.caller, request.socket, request.time, evidence)
+    def of_request(self, asked: Asked) -> list[Candidate]:
+        """The processes behind a request to an engine that was read."""
+        evidence = Evidence(Witness.KERNEL, "API request", asked.time, asked.ref)
+        return self._of_caller(asked.caller, asked.socket, asked.time, (evidence,))
 
-    def _of_caller(self, caller: Caller, socket: str, time: int, evidence: Evidence) -> Party:
-        exec_ = self._callers.client_of(caller.pid, caller.start_time, time)
-        if exec_ is not None:
-            return self.of_client(exec_, evidence, socket)
+    def _of_caller(
+        self,
+        caller: Caller,
+        socket: str,
+        time: int,
+        evidence: tuple[Evidence, ...],
+        hops: int = HOPS_MAX,
+    ) -> list[Candidate]:
+        behind = self._past.behind(caller, time) if hops else ()
+        if behind:
+            what = f"passed on by {caller.comm or caller.pid}"
+            found: list[Candidate] = []
+            for hop in behind:
+                passed = (Evidence(hop.witness, what, hop.time, hop.ref), *evidence)
+                found += self._of_caller(hop.caller, socket, time, passed, hops - 1)
+            return found
+        client = self._past.client_of(caller.pid, caller.start_time, time)
+        if client is None and caller.ancestors:
+            # A plugin of a client: the client's own command is the one that was typed.
+            above = self._past.client_at(caller.ancestors[0])
+            if above is not None and above.command is not None and above.runs_at(time):
+                client = above
+        relay = caller.comm in _RELAYS or (client is not None and client.helper is Helper.RELAY)
+        if client is not None:
+            return [replace(self.of_client(client, evidence, socket), relay=relay)]
+        return [replace(self._of_process(caller, socket, evidence), relay=relay)]
+
+    def _of_process(self, caller: Caller, socket: str, evidence: tuple[Evidence, ...]) -> Candidate:
+        """A process that is no client."""
         container = self._container(caller.cgroup)
         if container is not None:
             trigger = Trigger.CONTAINER
@@ -158,7 +199,7 @@ class PartyFactory:
             trigger = Trigger.ORCHESTRATOR
         else:
             trigger = Trigger.API_CLIENT
-        return Party(
+        return Candidate(
             (caller.pid, caller.start_time),
             Initiator(
                 process=InitiatorProcess(
@@ -173,22 +214,29 @@ class PartyFactory:
                 container_id=container,
                 socket=socket,
                 ancestors=caller.ancestors,
-                unit=_unit(caller.cgroup) if caller.cgroup is not None else None,
+                unit=_unit_of_caller(caller),
             ),
             trigger,
-            (evidence,),
+            evidence,
+        )
+
+    def of_launcher(
+        self, process: ProcessFacts, argv: tuple[str, ...], evidence: tuple[Evidence, ...]
+    ) -> Candidate:
+        """A program that starts containers by itself: lxc-start, systemd-nspawn, a site's own."""
+        container = self._container(process.cgroup)
+        return Candidate(
+            (process.key.pid, process.key.start_time),
+            self._initiator(process, self._redact(argv), None, process.exe, container),
+            self._trigger_of_client(process, container),
+            evidence,
         )
 
     # ----------------------------------------------------------------- kinds of processes
 
-    def is_engine(self, exec_: CommandExec) -> bool:
-        """Whether a client's command makes an engine of it: ``podman system service``."""
-        words = [word for word in exec_.argv[1:] if not word.startswith("-")]
-        return words[:2] == ["system", "service"]
-
     def is_engine_caller(self, caller: Caller) -> bool:
         """Whether the caller is part of an engine itself, as dockerd is to containerd."""
-        return self._is_engine(caller.comm or "", caller.exe or "")
+        return _may_be_root(caller) and self._is_engine(caller.comm or "", caller.exe or "")
 
     def _trigger_of_client(self, process: ProcessFacts, container: ContainerId | None) -> Trigger:
         if container is not None:
@@ -240,20 +288,27 @@ class PartyFactory:
 
 
 def is_engine_caller(caller: Caller, role_of: RoleOf) -> bool:
-    """Whether the caller is part of an engine itself, as dockerd is to containerd."""
-    return _is_engine(role_of, caller.comm or "", caller.exe or "")
+    """Whether the caller may be part of an engine itself, as dockerd is to containerd."""
+    return _may_be_root(caller) and _is_engine(role_of, caller.comm or "", caller.exe or "")
+
+
+def _may_be_root(caller: Caller) -> bool:
+    return (caller.euid if caller.euid is not None else caller.uid) in (ROOT, None)
 
 
 def _is_engine(role_of: RoleOf, comm: str, exe: str) -> bool:
-    names = {comm, exe.rpartition("/")[2]}
-    if names & _ORCHESTRATORS:
-        return False
-    return any(role_of(name) in _OF_ENGINES for name in names)
+    """Whether a program's file, or its comm where the file is not known, is called so.
+
+    A process chooses its comm (prctl(2), PR_SET_NAME), so that it never overrides the file.
+    """
+    name = exe.rpartition("/")[2] or comm
+    return name not in _ORCHESTRATORS and role_of(name) in _OF_ENGINES
 
 
 def is_orchestrator(caller: Caller) -> bool:
     """Whether the caller is a kubelet, alone or inside a distribution's one binary."""
-    return caller.comm in _ORCHESTRATORS or (caller.exe or "").rpartition("/")[2] in _ORCHESTRATORS
+    name = (caller.exe or "").rpartition("/")[2] or caller.comm
+    return _may_be_root(caller) and name in _ORCHESTRATORS
 
 
 def _unit(cgroup: CgroupPaths) -> str | None:
@@ -263,6 +318,16 @@ def _unit(cgroup: CgroupPaths) -> str | None:
             if part.endswith(_SERVICE_SUFFIX) and not part.startswith(_NOT_A_CAUSE):
                 return part
     return None
+
+
+def _unit_of_caller(caller: Caller) -> str | None:
+    return _unit(caller.cgroup) if caller.cgroup is not None else None
+
+
+def _command_evidence(exec_: CommandExec) -> Evidence:
+    return Evidence(
+        Witness.KERNEL, f"{exec_.program} command", exec_.time, kernel_reference(exec_.sequence)
+    )
 
 
 def _connect_evidence(connect: ApiConnect) -> Evidence:

@@ -1,0 +1,118 @@
+"""What a container is a part of: a pod, a swarm task, a Nomad allocation, an ECS task.
+
+The engine's own record says so: the CRI's annotations, and the labels that swarm
+(moby, daemon/cluster/executor/container/container.go), Nomad (drivers/docker) and the ECS agent
+(agent/engine/docker_task_engine.go) give to each container that they make. A restart is tied to the
+slot: the place that one container after the other fills.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sensor.model.container import Orchestrator
+from sensor.model.vocabulary import Witness
+
+if TYPE_CHECKING:
+    from sensor.model.container import Description
+
+KUBERNETES = "kubernetes"
+_SWARM = "com.docker.swarm."
+_NOMAD = "com.hashicorp.nomad."
+_ECS = "com.amazonaws.ecs."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a container stands with its orchestrator."""
+
+    type: str
+    owner: str
+    """Pod uid, swarm service id, Nomad allocation, ECS task ARN."""
+    slot: str | None
+    """The name within the owner: a pod's container, a service's slot."""
+    service: str | None
+    witness: Witness
+    what: str
+
+    @property
+    def kubernetes(self) -> bool:
+        """Whether a kubelet manages it."""
+        return self.type == KUBERNETES
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What containers that follow each other share."""
+        return (self.owner if self.kubernetes else f"{self.type} {self.owner}", self.slot)
+
+
+def place_of(description: Description) -> Place | None:
+    """Return the place of a container by its engine's record; None when none names one."""
+    pod = description.orchestrator
+    if pod is not None and pod.type == KUBERNETES:
+        what = "pod annotations of the container"
+        return Place(pod.type, pod.pod_uid or "", pod.container, None, Witness.KUBERNETES, what)
+    labels = dict(description.labels or ())
+    return _swarm(labels) or _nomad(labels, description) or _ecs(labels)
+
+
+def completed(description: Description) -> Description:
+    """Add the orchestrator that the engine's labels name, where no annotation names a pod."""
+    if description.orchestrator is not None:
+        return description
+    place = place_of(description)
+    if place is None:
+        return description
+    labels = dict(description.labels or ())
+    block = Orchestrator(
+        type=place.type,
+        namespace=labels.get("com.docker.stack.namespace"),
+        pod=labels.get(f"{_SWARM}task.name") or labels.get(f"{_NOMAD}task_group_name"),
+        container=place.service if place.type == "swarm" else place.slot,
+        task_arn=place.owner if place.type == "ecs" else None,
+    )
+    return replace(description, orchestrator=block)
+
+
+def _swarm(labels: dict[str, str]) -> Place | None:
+    service, task = labels.get(f"{_SWARM}service.id"), labels.get(f"{_SWARM}task.id")
+    if not service or not task:
+        return None
+    name = labels.get(f"{_SWARM}task.name") or ""
+    # "web.2.<task id>": the second replica of the service.
+    slot = name.removesuffix(f".{task}") or None
+    return Place(
+        "swarm",
+        service,
+        slot,
+        labels.get(f"{_SWARM}service.name"),
+        Witness.DOCKER,
+        "swarm labels of the container",
+    )
+
+
+def _nomad(labels: dict[str, str], description: Description) -> Place | None:
+    allocation = labels.get(f"{_NOMAD}alloc_id")
+    if not allocation:
+        return None
+    task = labels.get(f"{_NOMAD}task_name")
+    if task is None and description.name is not None:
+        # The driver calls it "<task>-<allocation>".
+        task = description.name.removesuffix(f"-{allocation}")
+    job = labels.get(f"{_NOMAD}job_id")
+    return Place("nomad", allocation, task, job, Witness.DOCKER, "Nomad labels of the container")
+
+
+def _ecs(labels: dict[str, str]) -> Place | None:
+    task = labels.get(f"{_ECS}task-arn")
+    if not task:
+        return None
+    return Place(
+        "ecs",
+        task,
+        labels.get(f"{_ECS}container-name"),
+        labels.get(f"{_ECS}task-definition-family"),
+        Witness.DOCKER,
+        "ECS labels of the container",
+    )

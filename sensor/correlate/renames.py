@@ -1,0 +1,52 @@
+"""Names in time: a container that its engine renamed answers to both names, each for its time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.correlate.naming import FormerName
+
+if TYPE_CHECKING:
+    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.events import Clock
+    from sensor.model.observations import EngineEvent
+
+NAMES_MAX = 16
+"""Former names of one container; the oldest but the first goes, which its maker used."""
+
+
+class Renames:
+    """Keeps the names of known containers up to what their engines report."""
+
+    def __init__(self, clock: Clock, table: ContainerTable) -> None:
+        self._clock = clock
+        self._table = table
+
+    def on_engine(self, reported: EngineEvent) -> None:
+        """Take note of the name in an engine's event; the description had the one before."""
+        state = self._table.named(reported.id)
+        if state is None or reported.name is None:
+            return
+        if state.owner is not None and not state.owner.privileged:
+            # The streams that are read are those of root's engines.
+            return
+        description = state.description
+        if description is None or description.name in (None, reported.name):
+            return
+        self._rename(state, reported)
+
+    def _rename(self, state: ContainerState, reported: EngineEvent) -> None:
+        description = state.description
+        if description is None or description.name is None:
+            return
+        wall = reported.engine_wall
+        at = wall - self._clock.realtime_offset if wall is not None else reported.time
+        if state.former_names and at < state.former_names[-1].until:
+            return
+        names = (*state.former_names, FormerName(description.name, at))
+        if len(names) > NAMES_MAX:
+            names = (names[0], *names[2:])
+        state.former_names = names
+        state.description = replace(description, name=reported.name)
+        self._table.remember(state)
