@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
+from sensor.model.vocabulary import ContainerId
+
 if TYPE_CHECKING:
     from sensor.model.process import CgroupPaths
-    from sensor.model.vocabulary import ContainerId
 
 HOST_USER_NS = 0xEFFFFFFD
 """The first user namespace's inode (PROC_USER_INIT_INO, include/linux/proc_ns.h)."""
@@ -73,6 +74,17 @@ class Origin:
 
 
 HOST_ROOT = Origin(ROOT)
+
+_DOMAIN = re.compile(r"(?:in (?P<inside>\S+) )?uid (?P<uid>\d{1,10}):(?: .*)?", re.DOTALL)
+
+
+def owner_of_scope(scope: str | None) -> Origin:
+    """Return whose a container is by the scope of its key, which begins with the owner's domain."""
+    found = _DOMAIN.fullmatch(scope or "")
+    if found is None:
+        return HOST_ROOT
+    inside = (ContainerId(found["inside"]),) if found["inside"] is not None else ()
+    return Origin(int(found["uid"]), None, inside)
 
 
 def standing(actor: Origin | None, owner: Origin | None) -> Standing:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.correlate import orchestrators
+from sensor.correlate.authority import owner_by_cgroup, owner_of_scope
 from sensor.correlate.containers import (
     ContainerKey,
     ContainerState,
@@ -24,6 +25,7 @@ from sensor.model.events import Gap, SensorNote
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.correlate.authority import Origin
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, EventFactory, Output
     from sensor.correlate.lifecycle import Lifecycle
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
         KnownContainer,
         ProbesAttached,
     )
-    from sensor.model.vocabulary import LastEnd
+    from sensor.model.vocabulary import ContainerId, LastEnd
 
 NS_PER_SECOND = 1_000_000_000
 
@@ -86,7 +88,8 @@ class Inventory:
         return round(gone / NS_PER_SECOND, 3) if gone >= 0 else None
 
     def _restore(self, known: KnownContainer, *, same_boot: bool) -> None:
-        state = self._table.obtain(ContainerKey(known.id, known.scope))
+        owner = owner_of_scope(known.scope)
+        state = self._table.obtain(ContainerKey(known.id, known.scope), owner)
         if known.running and same_boot and known.init is not None:
             self._table.begin_run(state, known.init, known.init.start_time)
         else:
@@ -119,13 +122,14 @@ class Inventory:
     def on_inventory(self, inventory: InventoryTaken) -> None:
         """Compare what runs with what is known to run."""
         found = {
-            container_key(container.id, container.scope): container
+            container_key(container.id, container.scope, _owner(container).domain): container
             for container in inventory.containers
         }
         # A name may be known under its runtime's root and be found without one.
         present = {self._compare(key, container) for key, container in found.items()}
         for state in self._table.all():
-            if state.alive and state.key not in present and not self._began_since(state, inventory):
+            gone = state.alive and not state.unnamed and state.key not in present
+            if gone and not self._began_since(state, inventory):
                 self._ends.vanished(state, inventory.time)
         note = SensorNote("inventory_taken", containers=len(found))
         self._emit(self._factory.sensor(inventory.time, note))
@@ -141,9 +145,10 @@ class Inventory:
 
     def _compare(self, key: ContainerKey, container: FoundContainer) -> ContainerKey:
         """Bring the table up to one found container; returns the key that it has there."""
-        state = self._table.get(key) or self._table.named(container.id)
+        owner = _owner(container)
+        state = self._table.get(key) or self._known(container.id, owner)
         if state is None:
-            state = self._table.obtain(key)
+            state = self._table.obtain(key, owner)
         if state.alive and state.init is not None and state.init.same(container.init):
             self._describe(state, container)
             return state.key
@@ -157,6 +162,11 @@ class Inventory:
         else:
             self._table.begin_run(state, container.init, container.init.start_time)
         return state.key
+
+    def _known(self, id_: ContainerId, owner: Origin) -> ContainerState | None:
+        """Return a container of that id which is the same owner's."""
+        states = reversed(self._table.all_named(id_))
+        return next((s for s in states if s.owner is None or s.owner.domain == owner.domain), None)
 
     @staticmethod
     def _newer(state: ContainerState, container: FoundContainer) -> bool:
@@ -179,3 +189,8 @@ class Inventory:
         if self._seen is None or self._attached is None:
             return False
         return self._seen < container.init.start_time < self._attached
+
+
+def _owner(container: FoundContainer) -> Origin:
+    """Return who can have made a container that was found running."""
+    return owner_by_cgroup(container.cgroup, container.parents, container.supervisor_uid)

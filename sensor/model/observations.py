@@ -466,6 +466,9 @@ class FoundContainer:
     parents: tuple[ContainerId, ...]
     argv: tuple[str, ...]
     description: Description | None
+    supervisor_uid: int | None = None
+    """Effective user, as the host numbers it, of the process that supervises the container; None
+    where none was found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from sensor.correlate.authority import (
     answer_at,
     may_ask,
     owner_by_cgroup,
+    owner_of_scope,
     standing,
 )
+from sensor.correlate.containers import container_key
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import ContainerId
 
@@ -136,3 +138,24 @@ def test_a_command_line_counts_for_a_process_that_was_let_in(
     *, let_in: bool, seen: bool, answer: Standing
 ) -> None:
     assert may_ask(let_in=let_in, connects_seen=seen) is answer
+
+
+SCOPES = [
+    Origin(1000),
+    Origin(0, None, (OUTER,)),
+    Origin(1000, None, (OUTER,)),
+]
+
+
+@pytest.mark.parametrize("origin", SCOPES, ids=lambda origin: str(origin.domain))
+@pytest.mark.parametrize("id_", [OUTER, ContainerId("web")])
+@pytest.mark.parametrize("root", [None, "/run/x: y"])
+def test_an_owner_is_found_again_in_the_key_of_the_container(
+    origin: Origin, id_: ContainerId, root: str | None
+) -> None:
+    assert owner_of_scope(container_key(id_, root, origin.domain).scope) == origin
+
+
+@pytest.mark.parametrize("scope", [None, "/run/runc", "uid: x", "/uid 1000:"])
+def test_every_other_scope_is_root_of_the_hosts(scope: str | None) -> None:
+    assert owner_of_scope(scope) == HOST_ROOT

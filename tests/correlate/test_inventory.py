@@ -249,3 +249,28 @@ def test_surviving_probes_are_said_to_be(core: Core) -> None:
     (event,) = core.of(EventType.SENSOR)
     assert event.sensor is not None
     assert event.sensor.probes_surviving
+
+
+# ------------------------------------------------------------------ whose they are
+
+
+def test_a_strangers_container_of_that_name_is_another_one(core: Core) -> None:
+    """A user makes a cgroup with the id of a container of root below the user's own slice."""
+    path = f"/user.slice/user-1001.slice/user@1001.service/docker-{WEB.id}.scope"
+    fake = replace(WEB, pid=900, path=path)
+    core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5)
+    core >> inventory(100, WEB.found(WEB.born + 10), fake.found(50))
+    assert core.types() == ["container.start"]
+    core >> WEB.exits(200)
+    assert core.types() == ["container.start", "container.stop"]
+
+
+def test_a_users_container_is_that_users_after_the_agents_restart(core: Core) -> None:
+    """rootless-podman-no-cgroup: its monitor's user shows whose it is."""
+    alice = replace(WEB, uid=1000, path="/user.slice/user-1000.slice/session-3.scope")
+    core >> inventory(0, replace(alice.found(alice.born + 10), supervisor_uid=1000))
+    core >> alice.exits(100)
+    again = alice.again()
+    core >> again.create(5000) >> again.described(5001) >> again.execs(5005)
+    assert core.types() == ["container.stop", "container.start"]
+    assert core.last_start().kind == "reactivation"
