@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What the probes hand to user space. sensor/bpf/record.py mirrors this file; a test compiles
- * it and compares every offset. Fields have fixed sizes and no padding.
+ * What the probes hand to user space, and what user space writes into their maps. sensor/bpf/record.py
+ * mirrors this file; a test compiles it and compares every offset. Fields have fixed sizes and no
+ * padding.
  */
 #pragma once
 
-#define CASTOFF_LAYOUT 2
+#define CASTOFF_LAYOUT 3
 
 #define COMM_LEN 16
 #define NAME_LEN 32
@@ -27,9 +28,12 @@ enum record_kind {
 	RECORD_COMMAND_EXEC = 3, /* commands: a watched program was executed */
 	RECORD_COMMAND_EXIT = 4, /* commands: a watched runtime's or client's own process ended */
 	RECORD_CGROUP_BIRTH = 5, /* commands: a possible runtime made a cgroup */
-	RECORD_API_CONNECT = 6, /* commands: connect(2) to a unix socket that may be an engine's */
-	RECORD_API_REQUEST = 7, /* commands: the first bytes of a request to an engine's socket */
-	RECORD_KINDS = 8,
+	RECORD_API_CONNECT = 6, /* commands: a process connected to what may be an engine */
+	RECORD_API_REQUEST = 7, /* commands: bytes of a request to an engine */
+	RECORD_API_ANSWER = 8, /* commands: the first bytes that an engine sent back */
+	RECORD_API_CLOSE = 9, /* commands: a connection to an engine was closed */
+	RECORD_CGROUP_FROZEN = 10, /* commands: a cgroup was frozen or thawed */
+	RECORD_KINDS = 11,
 };
 
 enum record_counter {
@@ -37,6 +41,39 @@ enum record_counter {
 	COUNT_DROPPED = 1, /* the ring was full */
 	COUNT_LIMITED = 2, /* the rate limit held it back */
 	COUNTERS = 3,
+};
+
+/* Where something failed that no record can report. */
+enum failure {
+	FAILED_INITS = 0, /* an update of this map */
+	FAILED_STARTED_MOUNTS = 1,
+	FAILED_LINEAGES = 2,
+	FAILED_BUDGETS = 3,
+	FAILED_SHARES = 4,
+	FAILED_CONNECTIONS = 5,
+	FAILED_CONNECTING = 6,
+	FAILED_VERDICTS = 7,
+	FAILED_REQUEST_READ = 8, /* the receiver took the bytes first */
+	FAILURES = 9,
+};
+
+enum setting {
+	SETTING_LOADED_AT = 0, /* by the loader, ns since boot */
+	SETTING_REPORTED_AT = 1, /* by the agent: when it reported losses last */
+	SETTING_HANDLED = 2, /* by the agent: time of the newest record that it handled */
+	SETTING_COMMAND_LOST = 3, /* when a possible cause was lost last */
+	SETTING_CONFIRMS = 4, /* by the loader: a program sees connects that were let in */
+	SETTING_SEEN_AT = 5, /* by the agent: when it ran last */
+	SETTINGS = 8,
+};
+
+/* Bytes put into a ring since it was made, and bytes that the agent gave back. */
+enum ring_position {
+	LIFECYCLE_PRODUCED = 0,
+	LIFECYCLE_RELEASED = 1,
+	COMMANDS_PRODUCED = 2,
+	COMMANDS_RELEASED = 3,
+	RING_POSITIONS = 4,
 };
 
 enum watched_role {
@@ -54,17 +91,29 @@ enum lineage_kind {
 	LINEAGE_SUPERVISOR = 2,
 	LINEAGE_CGROUP_MAKER = 3,
 	LINEAGE_CGROUP = 4,
-	LINEAGE_CLIENT =
-		5, /* a container client itself; not inherited, only its end is of interest */
+	LINEAGE_CLIENT = 5, /* a client itself; not inherited, only its end is of interest */
+};
+
+enum lineage_flag {
+	FOUNDER_QUIET = 1, /* its root's end is not reported */
+	FOUNDER_PRIVILEGED = 2, /* its root could do anything on this host */
 };
 
 enum record_flag {
-	FLAG_STARTED = 1, /* RECORD_INIT_EXIT: it had executed its entrypoint */
-	FLAG_OOM_KILLED = 2, /* RECORD_INIT_EXIT: the kernel's OOM killer chose it */
-	FLAG_CAUSES_LOST = 32, /* RECORD_INIT_EXEC: commands before it were held back or dropped */
-	FLAG_LISTENER = 16, /* RECORD_API_CONNECT: the path is the engine's own, not the caller's */
-	FLAG_NAMED_BY_COMM = 8, /* RECORD_COMMAND_EXEC: a script or link, matched by its own name */
+	FLAG_STARTED = 1, /* INIT_EXIT: it had executed its entrypoint */
+	FLAG_OOM_KILLED = 2, /* INIT_EXIT: the kernel's OOM killer chose it */
 	FLAG_ARGV_TRUNCATED = 4, /* the command line was longer than ARGV_LEN */
+	FLAG_NAMED_BY_COMM = 8, /* COMMAND_EXEC: a script or link, matched by its own name */
+	FLAG_LISTENER = 16, /* API_*: the path is the engine's own, not the caller's */
+	FLAG_CAUSES_LOST = 32, /* INIT_EXEC: commands before it were held back or dropped */
+	FLAG_UNCONFIRMED = 64, /* API_CONNECT: it may still be refused */
+	FLAG_TCP = 128, /* API_CONNECT: over loopback; offset is port << 16 | the caller's port */
+};
+
+/* Bits of ``status`` of a CGROUP_FROZEN. */
+enum freezing {
+	FREEZING_FROZEN = 1, /* frozen, else thawed */
+	FREEZING_SETTLED = 2, /* all its tasks are, else it was asked for */
 };
 
 struct ancestor {
@@ -78,8 +127,8 @@ struct ancestor {
 /*
  * Followed by the tail, in this order: ancestors[ancestor_count], the cgroup's names in v1 and
  * then in v2 (each NUL-terminated, leaf first), the text (COMMAND_EXEC: the names of the working
- * directory, innermost first; API_*: the socket's path), the payload (API_REQUEST), and argv
- * (NUL-separated).
+ * directory, innermost first; API_*: the socket's path), the payload (API_REQUEST, API_ANSWER), and
+ * argv (NUL-separated). Up to ``reserved`` it is what layout 2 was.
  */
 struct record {
 	u32 size; /* of record and tail, in bytes */
@@ -118,6 +167,15 @@ struct record {
 	u16 text_len;
 	u16 payload_len;
 	u32 reserved;
+
+	u32 euid;
+	u32 user_ns;
+	u32 net_ns;
+	u32 ipc_ns;
+	u32 uts_ns;
+	u32 sent; /* API_REQUEST, API_ANSWER: bytes of the write */
+	u64 connection; /* API_*: names the pair of sockets while it lives, 0 if unknown */
+	u64 offset; /* API_REQUEST, API_ANSWER: of the payload in what this side sent */
 };
 
 /* Descent from a runtime, a supervisor or a cgroup maker, inherited over fork. */
@@ -125,14 +183,27 @@ struct lineage {
 	u64 root_start_time;
 	u32 root_pid;
 	u32 mnt_ns; /* the root's, at the time it became one */
-	u32 level; /* of the root's pid namespace, and QUIET_EXIT */
-	u32 kind;
+	u32 level; /* of the root's pid namespace */
+	u16 kind;
+	u16 flags;
 };
 
+/* An init that ran its first execve, or a process that a seeded mount namespace belongs to. */
 struct started_init {
-	u64 start_time;
+	u64 start_time; /* of a seeded one rounded down to 10 ms, as procfs has it */
+	u64 origin;
 	u32 mnt_ns;
-	u32 oom_killed;
+	u8 oom_killed;
+	u8 seeded;
+	u8 holder; /* not an init: it only holds a mount namespace */
+	u8 reserved;
+};
+
+/* A mount namespace that something has started in. Its number is used again, its identity is not. */
+struct started_mount {
+	u64 identity; /* 0 if unknown: the number counts until pid ends */
+	u32 pid;
+	u32 reserved;
 };
 
 /* A unix socket's file. device: as the kernel codes it, major << 20 | minor. */
@@ -143,16 +214,32 @@ struct socket_file {
 };
 
 enum socket_api {
-	API_HTTP = 1, /* only sends that begin with POST are of interest */
+	API_HTTP = 1, /* requests that may start something are of interest */
 	API_RPC = 2, /* gRPC, ttrpc: short messages that may name a container */
+	API_RELAY = 3, /* passes requests on to an engine: only connects are of interest */
 };
 
+/* What a key may use in one window; which, struct budget_key says. */
 struct budget {
-	u64 window_start;
-	u64 used;
+	u64 since; /* when the window began: a time, or a position in a ring */
+	u32 used;
+	u32 before; /* in the window before: of rings, whose records may still wait */
 };
 
-/* A unix socket's path as a mount namespace sees it. hash: see hash_path() in castoff.bpf.c. */
+struct budget_key {
+	u64 origin;
+	u32 whose; /* a pid, or enum budget_of */
+	u32 kind;
+};
+
+enum budget_of {
+	BUDGET_ORIGIN = 0xffffffff,
+	BUDGET_GUESSES = 0xfffffffe,
+	BUDGET_LIFECYCLE_RING = 0xfffffffd,
+	BUDGET_COMMANDS_RING = 0xfffffffc,
+};
+
+/* A unix socket's path as a mount namespace sees it. hash: see hash_path() in connect.bpf.c. */
 struct socket_place {
 	u64 hash;
 	u32 mnt_ns;
@@ -160,11 +247,17 @@ struct socket_place {
 };
 
 /*
- * Below SOCKET_PATIENCE: so many connects were reported and nobody has told what the socket is. Then
- * the place falls silent until somebody does, so that it cannot fill the ring of an absent agent.
+ * Below SOCKET_PATIENCE: so many connects were reported and no verdict has come. Then the place falls
+ * silent until one does, so that it cannot fill the ring of an absent agent.
  */
 enum socket_verdict {
 	SOCKET_PATIENCE = 16,
 	SOCKET_ENGINE = 100,
 	SOCKET_OTHER = 101,
+};
+
+/* A loopback port that an engine or a relay listens on. */
+struct listening_port {
+	u32 net_ns;
+	u32 port;
 };

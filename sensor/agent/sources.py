@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.bpf import loader, watched
+from sensor.bpf import loader, programs, watched
 from sensor.bpf.socket_filter import EngineSockets, SocketVerdicts
 from sensor.correlate.candidates import is_engine_caller
 from sensor.correlate.naming import is_peoples
@@ -85,13 +85,13 @@ class Witnesses:
     ) -> None:
         self._feed = feed
         self._loop = asyncio.get_running_loop()
-        programs = watched.read(loader.SOURCES / "watched.toml")
-        engines = frozenset(p.name for p in programs if p.role is Role.ENGINE)
-        self._names = frozenset(program.name for program in programs)
+        names = watched.read(loader.SOURCES / "watched.toml")
+        engines = frozenset(one.name for one in names if one.role is Role.ENGINE)
+        self._names = frozenset(one.name for one in names)
         self._resolver = SocketResolver(engines)
         self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
         self._files = EngineSockets(pin_set.map("engine_sockets"))
-        role_of = watched.Roles(programs).of_name
+        role_of = watched.Roles(names).of_name
         self._sifter = ContactSifter(
             self._resolver,
             self._verdicts,
@@ -101,8 +101,8 @@ class Witnesses:
             ),
         )
         links = pin_set.links()
-        self._connects = bool({"on_connect_unix", "kretfunc__unix_stream_connect"} & set(links))
-        self._requests = bool({"kfunc__unix_stream_sendmsg", "on_data_ready"} & set(links))
+        self._connects = bool(programs.SEES_CONNECTS & set(links))
+        self._requests = bool(programs.READS_REQUESTS & set(links))
         self._sockets: tuple[EngineSocket, ...] = ()
         self._asked = 0
         self._contacts = 0

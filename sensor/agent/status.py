@@ -111,6 +111,7 @@ def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
     if agent.source is not None:
         counters.append(("kernel.malformed", sum(agent.source.malformed.values())))
         counters.append(("kernel.backlog_bytes", agent.source.backlog()))
+        counters += [(f"kernel.failed.{place}", n) for place, n in agent.source.failures()]
     counters += [(f"defect.{kind}", number) for kind, number in agent.core.defects.items()]
     store = agent.store_health()
     if store is not None:

@@ -60,9 +60,16 @@ def attach_connect_unix(name: str, instructions: bytes) -> int:
         ctypes.c_size_t(len(instructions) // _INSTRUCTION_LEN),
         ctypes.byref(options),
     )
+    try:
+        return attach_program(program)
+    finally:
+        os.close(program)
+
+
+def attach_program(program: int) -> int:
+    """Attach a loaded program to the root of the cgroup v2 tree; returns the link's descriptor."""
     root = os.open(cgroup2_root(), os.O_RDONLY | os.O_CLOEXEC)
     try:
         return libbpf.call("bpf_link_create", program, root, _CGROUP_UNIX_CONNECT, None)
     finally:
         os.close(root)
-        os.close(program)

@@ -6,55 +6,20 @@ JSON line on standard output. LLVM's memory goes with the process: the agent nev
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sensor import clock
-from sensor.bpf import cgroup_link, libbpf, pins, seed, watched
-from sensor.errors import CastoffError, CompilerMissing, KernelUnsupported, PermissionMissing
+from sensor.bpf import libbpf, pins, presence, programs, seed, watched
+from sensor.bpf.attach import Attacher
+from sensor.errors import CastoffError, CompilerMissing
 
-PROGRAMS = (
-    ("on_exec", "sched_process_exec", True),
-    ("on_fork", "sched_process_fork", True),
-    ("on_exit", "sched_process_exit", True),
-    ("on_cgroup_mkdir", "cgroup_mkdir", True),
-    ("on_cgroup_attach", "cgroup_attach_task", True),
-    ("on_oom_victim", "mark_victim", False),
-)
-"""Function, raw tracepoint, and whether the probes are worthless without it."""
-
-CONNECT_PROGRAM = "on_connect_unix"
-"""The cgroup/connect_unix program, where the kernel has such (6.7)."""
-
-REQUEST_PROGRAM = "kfunc__unix_stream_sendmsg"
-CONNECTED_PROGRAM = "kretfunc__unix_stream_connect"
-"""fentry and fexit programs; the second where cgroup/connect_unix is not."""
-
-READY_PROGRAM, READY_TRACEPOINT = "on_data_ready", "sk_data_ready"
-"""Reads requests where fentry is refused, since 6.3."""
-
-MAPS = (
-    "lifecycle",
-    "commands",
-    "counters",
-    "watched",
-    "lineages",
-    "inits",
-    "started_mounts",
-    "socket_verdicts",
-    "engine_sockets",
-    "told",
-    "settings",
-)
-_LOADED_AT = bytes(4)
-"""Index in ``settings`` of the time at which the probes were attached."""
-
-CARRIED_OVER = ("lineages", "inits", "started_mounts")
-"""Maps whose content a new set takes from the one that it replaces."""
+_LOADED_AT, _CONFIRMS = 0, 4
+"""Of ``enum setting``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +27,7 @@ class Request:
     """What the loader wants: paths as strings since it travels as JSON."""
 
     source: str
+    """The text itself, see :mod:`sensor.bpf.source`."""
     watched: str
     stubs: str
     cflags: tuple[str, ...]
@@ -93,32 +59,19 @@ def _import_bcc() -> object:
     return bcc
 
 
-def _attach(bcc: object, program: object, function: str, tracepoint: str) -> int:
-    """Load one function and attach it; returns the link's descriptor."""
-    library = bcc.lib  # type: ignore[attr-defined]
-    kind = bcc.BPF.RAW_TRACEPOINT  # type: ignore[attr-defined]
-    loaded = program.load_func(function.encode(), kind)  # type: ignore[attr-defined]
-    descriptor = int(library.bpf_attach_raw_tracepoint(loaded.fd, tracepoint.encode()))
-    if descriptor < 0:
-        number = ctypes.get_errno()
-        problem = f"cannot attach to {tracepoint}: {os.strerror(number)}"
-        raise KernelUnsupported(problem, "Castoff needs Linux 5.8 or newer.")
-    return descriptor
-
-
 def build(request: Request) -> Answer:
     """Compile, load, pin, attach, seed and publish one probe set."""
     bcc = _import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = request.stubs
 
-    class Program(bcc.BPF):  # type: ignore[name-defined, misc]
+    class Compiled(bcc.BPF):  # type: ignore[name-defined, misc]
         def _trace_autoload(self) -> None:
             """Attach nothing by its name: what may be refused is asked for one by one."""
 
     try:
-        program = Program(src_file=request.source.encode(), cflags=list(request.cflags))
+        program = Compiled(text=request.source.encode(), cflags=list(request.cflags))
     except Exception as error:  # bcc raises bare Exception for each compiler and map error
-        problem = f"bcc could not build {request.source}: {error}"
+        problem = f"bcc could not build the probes: {error}"
         raise CompilerMissing(problem, "See the messages above; report them.") from error
     staged = pins.staging(Path(request.pin_root), request.fingerprint)
     try:
@@ -131,106 +84,61 @@ def build(request: Request) -> Answer:
 
 
 def _populate(
-    bcc: object, program: object, staged: pins.PinSet, request: Request
+    bcc: Any,  # noqa: ANN401 - bcc has no types
+    program: Any,  # noqa: ANN401 - as above
+    staged: pins.PinSet,
+    request: Request,
 ) -> tuple[str, ...]:
     maps: dict[str, libbpf.BpfMap] = {}
-    for name in MAPS:
-        descriptor = program[name.encode()].map_fd  # type: ignore[index]
+    for name in presence.MAPS:
+        descriptor = program[name.encode()].map_fd
         libbpf.pin(descriptor, staged.map(name))
         maps[name] = libbpf.BpfMap(descriptor)
-    programs = watched.read(Path(request.watched))
-    for entry in programs:
+    names = watched.read(Path(request.watched))
+    for entry in names:
         maps["watched"].update(*watched.map_entry(entry))
-    missing = _attach_all(bcc, program, staged)
-    connect = _attach_connect(program, staged)
-    missing += connect
+    attacher = Attacher(bcc, program, staged)
+    for one in programs.CORE:
+        attacher.attach(one)
     if request.requests:
-        missing += _attach_requests(bcc, program, staged)
-    if connect:
-        missing += _attach_trace(bcc, program, staged, CONNECTED_PROGRAM)
-    maps["settings"].update(_LOADED_AT, clock.boottime().to_bytes(8, "little"))
-    _seed(maps, programs, request.predecessor)
-    return missing
+        _attach_requests(attacher)
+    if programs.DATA_READY.name not in attacher.attached:
+        attacher.attach(programs.CONNECTED)
+    if attacher.attached & {programs.DATA_READY.name, programs.CONNECTED.name}:
+        _set(maps, _CONFIRMS, 1)
+    attacher.attach(programs.CONNECT)
+    for number, one in enumerate(programs.ALL):
+        if one.name in attacher.links:
+            info = libbpf.link_info(attacher.links[one.name])
+            value = info.id << 32 | info.program
+            maps["attached"].update(number.to_bytes(4, "little"), value.to_bytes(8, "little"))
+    _set(maps, _LOADED_AT, clock.boottime())
+    _seed(maps, names, request.predecessor)
+    return tuple(attacher.missing)
 
 
-def _attach_all(bcc: object, program: object, staged: pins.PinSet) -> tuple[str, ...]:
-    missing = []
-    for function, tracepoint, required in PROGRAMS:
-        try:
-            descriptor = _attach(bcc, program, function, tracepoint)
-        except KernelUnsupported:
-            if required:
-                raise
-            missing.append(function)
-            continue
-        except Exception as error:  # bcc raises bare Exception when the verifier refuses
-            problem = f"the kernel refuses {function}: {error}"
-            if os.geteuid() != 0:
-                raise PermissionMissing(problem, "Run as root.") from error
-            raise KernelUnsupported(problem, "Castoff needs Linux 5.8 or newer.") from error
-        libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{function}"))
-    return tuple(missing)
+def _set(maps: dict[str, libbpf.BpfMap], setting: int, value: int) -> None:
+    maps["settings"].update(setting.to_bytes(4, "little"), value.to_bytes(8, "little"))
 
 
-def _attach_connect(program: object, staged: pins.PinSet) -> tuple[str, ...]:
-    """Attach the connect program to the root of the cgroup v2 tree; it is missing when refused."""
-    try:
-        code = program.dump_func(CONNECT_PROGRAM.encode())  # type: ignore[attr-defined]
-    except Exception as error:  # bcc raises bare Exception for a function that was not compiled
-        if "Unknown program" not in str(error):
-            raise
-        return (CONNECT_PROGRAM,)
-    try:
-        descriptor = cgroup_link.attach_connect_unix(CONNECT_PROGRAM, code)
-    except OSError:
-        return (CONNECT_PROGRAM,)
-    libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{CONNECT_PROGRAM}"))
-    return ()
-
-
-def _attach_requests(bcc: object, program: object, staged: pins.PinSet) -> tuple[str, ...]:
-    """Attach what reads requests: by fentry, else by a raw tracepoint; returns what is refused."""
-    missing = _attach_trace(bcc, program, staged, REQUEST_PROGRAM)
-    if not missing:
-        return ()
-    try:
-        descriptor = _attach(bcc, program, READY_PROGRAM, READY_TRACEPOINT)
-    except Exception:  # noqa: BLE001 - bcc raises bare Exception, and each reason means the same
-        return (*missing, READY_PROGRAM)
-    libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{READY_PROGRAM}"))
-    return missing
-
-
-def _attach_trace(
-    bcc: object, program: object, staged: pins.PinSet, function: str
-) -> tuple[str, ...]:
-    """Attach an fentry or fexit program, where the host allows it; names it where it does not."""
-    try:
-        kind = bcc.BPF.TRACING  # type: ignore[attr-defined]
-        loaded = program.load_func(function.encode(), kind)  # type: ignore[attr-defined]
-        descriptor = int(bcc.lib.bpf_attach_kfunc(loaded.fd))  # type: ignore[attr-defined]
-    except Exception:  # noqa: BLE001 - bcc raises bare Exception, and each reason means the same
-        return (function,)
-    if descriptor < 0:
-        return (function,)
-    libbpf.pin(descriptor, staged.map(f"{pins.LINK_PREFIX}{function}"))
-    return ()
+def _attach_requests(attacher: Attacher) -> None:
+    """Attach what reads requests: by fentry, else by a raw tracepoint."""
+    if attacher.attach(programs.REQUEST):
+        attacher.attach(programs.RELEASE)
+    else:
+        attacher.attach(programs.DATA_READY)
+    attacher.attach(programs.TCP_STATE)
 
 
 def _seed(
     maps: dict[str, libbpf.BpfMap],
-    programs: tuple[watched.WatchedProgram, ...],
+    names: tuple[watched.WatchedProgram, ...],
     predecessor: str | None,
 ) -> None:
-    seed.fill(tuple(seed.scan()), watched.Roles(programs), maps)
-    if predecessor is None:
-        return
-    old = pins.PinSet(Path(predecessor))
-    for name in CARRIED_OVER:
-        source = libbpf.BpfMap.pinned(old.map(name))
-        seed.copy(source, maps[name])
-        source.close()
-    seed.prune(maps["inits"])
+    seed.fill(tuple(seed.scan()), watched.Roles(names), maps)
+    if predecessor is not None:
+        seed.take_over(pins.PinSet(Path(predecessor)), maps)
+        seed.prune(maps["inits"])
 
 
 def main() -> int:

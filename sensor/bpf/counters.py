@@ -13,10 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sensor.bpf.pins import PinSet
+
 _DROPPED, _LIMITED = 1, 2
-_LOADED_AT, _TOLD_AT, _HANDLED = 0, 1, 2
-"""Indices in ``settings``: when the probes were attached, when losses were reported last, and up to
-when records were handled."""
+_LOADED_AT, _TOLD_AT, _HANDLED, _SEEN_AT = 0, 1, 2, 5
+"""``enum setting``: when the probes were attached, when losses were reported last, up to when
+records were handled, and when an agent ran last."""
+
+PLACES = (
+    "inits",
+    "started_mounts",
+    "lineages",
+    "budgets",
+    "shares",
+    "connections",
+    "connecting",
+    "verdicts",
+    "request_read",
+)
+"""``enum failure``: what failed in the kernel where no record can say so."""
+
 _COUNTERS = 3
 """``enum record_counter``: submitted, dropped, limited."""
 _REPORTED = tuple(kind * _COUNTERS + what for kind in Kind for what in (_DROPPED, _LIMITED))
@@ -52,14 +68,26 @@ class Counters:
     Losses while no agent ran are thus the next agent's to report.
     """
 
-    def __init__(self, path: Path, told: Path, settings: Path) -> None:
+    def __init__(
+        self, path: Path, told: Path, settings: Path, failures: Path | None = None
+    ) -> None:
+        """``failures``: a set of layout 2 has none."""
         self._map = BpfMap.pinned(path)
+        self._failures = BpfMap.pinned(failures) if failures is not None else None
         self._told = BpfMap.pinned(told)
         self._settings = BpfMap.pinned(settings)
         self._reported: dict[int, int] = {}
         """What was told of each counter: this agent alone writes that map."""
         self._cpus = possible_cpus()
         self._copies = struct.Struct(f"<{self._cpus}Q")
+
+    @classmethod
+    def of(cls, pins: PinSet) -> Counters:
+        """Open those of a set; one of layout 2 has other names, and counts no failures."""
+        reported, failures = pins.map("reported"), pins.map("failures")
+        if not reported.exists():
+            return cls(pins.map("counters"), pins.map("told"), pins.map("settings"))
+        return cls(pins.map("counters"), reported, pins.map("settings"), failures)
 
     def _sum(self, index: int) -> int:
         value = self._map.lookup(index.to_bytes(4, "little"), self._cpus)
@@ -75,6 +103,16 @@ class Counters:
             KindCount(kind, *(self._sum(kind * _COUNTERS + what) for what in range(_COUNTERS)))
             for kind in Kind
         )
+
+    def failures(self) -> tuple[tuple[str, int], ...]:
+        """Return what failed in the kernel, by place, since the probes were loaded."""
+        if self._failures is None:
+            return ()
+        found: list[tuple[str, int]] = []
+        for number, place in enumerate(PLACES):
+            value = self._failures.lookup(number.to_bytes(4, "little"), self._cpus)
+            found.append((place, sum(self._copies.unpack(value)) if value is not None else 0))
+        return tuple(found)
 
     def losses(self, now: int) -> tuple[Loss, ...]:
         """Tell what was lost since the last call, of whichever agent; ``now`` in ns since boot."""
@@ -123,6 +161,8 @@ class Counters:
     def close(self) -> None:
         """Close the maps."""
         self._map.close()
+        if self._failures is not None:
+            self._failures.close()
         self._told.close()
         self._settings.close()
 
@@ -145,6 +185,40 @@ class Progress:
             self._noted = time
             self._settings.update(_HANDLED.to_bytes(4, "little"), time.to_bytes(8, "little"))
 
+    def seen_at(self) -> int:
+        """When an agent ran last, in ns since boot; 0 when none did."""
+        value = self._settings.lookup(_SEEN_AT.to_bytes(4, "little"))
+        return int.from_bytes(value or b"", "little")
+
+    def see(self, time: int) -> None:
+        """Record that an agent runs."""
+        self._settings.update(_SEEN_AT.to_bytes(4, "little"), time.to_bytes(8, "little"))
+
     def close(self) -> None:
         """Close the map."""
         self._settings.close()
+
+
+class RingSpace:
+    """Says to the probes how much of the rings is free again: ``enum ring_position``."""
+
+    _LIFECYCLE, _COMMANDS = 1, 3
+
+    def __init__(self, path: Path) -> None:
+        self._map = BpfMap.pinned(path)
+
+    @classmethod
+    def of(cls, pins: PinSet) -> RingSpace | None:
+        """Open that of a set; None for one of layout 2, which gives everybody the same share."""
+        path = pins.map("ring_positions")
+        return cls(path) if path.exists() else None
+
+    def note(self, lifecycle: int | None, commands: int | None) -> None:
+        """Record up to which position of each ring everything was released."""
+        for index, position in ((self._LIFECYCLE, lifecycle), (self._COMMANDS, commands)):
+            if position is not None:
+                self._map.update(index.to_bytes(4, "little"), position.to_bytes(8, "little"))
+
+    def close(self) -> None:
+        """Close the map."""
+        self._map.close()

@@ -67,6 +67,13 @@ FIELDS = (
     _field("dentry", "d_parent"),
     _field("cred", "uid"),
     _field("cred", "gid"),
+    _field("cred", "euid"),
+    _field("cred", "user_ns"),
+    _field("cred", "cap_effective"),
+    _field("user_namespace", "ns.inum"),
+    _field("user_namespace", "level"),
+    _field("user_namespace", "parent"),
+    _field("user_namespace", "owner"),
     _field("mm_struct", "exe_file"),
     _field("mm_struct", "arg_start"),
     _field("mm_struct", "arg_end"),
@@ -74,6 +81,15 @@ FIELDS = (
     _field("dentry", "d_name.name"),
     _field("nsproxy", "mnt_ns"),
     _field("nsproxy", "cgroup_ns"),
+    _field("nsproxy", "net_ns"),
+    _field("nsproxy", "ipc_ns"),
+    _field("nsproxy", "uts_ns"),
+    _field("net", "ns.inum"),
+    # CONFIG_IPC_NS, CONFIG_UTS_NS.
+    _field("ipc_namespace", "ns.inum", optional=True),
+    _field("uts_namespace", "ns.inum", optional=True),
+    # Since 6.18 every namespace has an id that is never used again; before, mounts had a sequence.
+    _field("mnt_namespace", "ns.ns_id", "seq", macro="identity", optional=True),
     _field("mnt_namespace", "ns.inum"),
     _field("pid_namespace", "ns.inum"),
     _field("cgroup_namespace", "ns.inum"),
@@ -116,8 +132,19 @@ FIELDS = (
     _field("sk_buff", "data", optional=True),
     _field("sk_buff", "len", optional=True),
     _field("sk_buff", "data_len", optional=True),
+    _field("sk_buff", "sk", optional=True),
+    # What inet_sock_set_state leads to: a connection's addresses.
+    _field("sock", "__sk_common.skc_net", macro="net", optional=True),
+    _field("sock", "__sk_common.skc_dport", macro="dport", optional=True),
+    _field("sock", "__sk_common.skc_num", macro="num", optional=True),
+    _field("sock", "__sk_common.skc_daddr", macro="daddr", optional=True),
+    _field("sock", "__sk_common.skc_rcv_saddr", macro="rcv_saddr", optional=True),
+    # CONFIG_IPV6.
+    _field("sock", "__sk_common.skc_v6_daddr", macro="v6_daddr", optional=True),
+    _field("sock", "__sk_common.skc_v6_rcv_saddr", macro="v6_rcv_saddr", optional=True),
     # The context of cgroup/connect_unix programs, since 6.7.
     _field("bpf_sock_addr_kern", "uaddr", optional=True),
+    _field("bpf_sock_addr_kern", "sk", optional=True),
     # Renamed in 6.15, when it became RCU-protected.
     _field("kernfs_node", "__parent", "parent", macro="parent"),
 )

@@ -36,6 +36,34 @@ class _MapInfo(ctypes.Structure):
     )
 
 
+class _LinkInfo(ctypes.Structure):
+    """The leading part of ``struct bpf_link_info``; ``cgroup_id`` of a cgroup link only."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("prog_id", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32),
+        ("cgroup_id", ctypes.c_uint64),
+        ("rest", ctypes.c_uint64 * 8),
+    )
+
+
+_LINK_OF_CGROUP = 3
+"""``BPF_LINK_TYPE_CGROUP`` of ``enum bpf_link_type``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInfo:
+    """What the kernel says of a link. Ids are not used again while the kernel runs."""
+
+    id: int
+    program: int
+    """The id of its program."""
+    detached: bool
+    """It is there and leads nowhere: BPF_LINK_DETACH, or its cgroup is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class MapShape:
     """Sizes in bytes, and the number of entries (of bytes, for a ring buffer)."""
@@ -84,6 +112,36 @@ def open_pin(path: Path) -> int:
 def pin(descriptor: int, path: Path) -> None:
     """Pin a map or link at ``path``."""
     call("bpf_obj_pin", descriptor, os.fsencode(path))
+
+
+def link_info(descriptor: int) -> LinkInfo:
+    """Ask the kernel what a link is. Raises OSError for what is no link."""
+    info = _LinkInfo()
+    size = ctypes.c_uint32(ctypes.sizeof(info))
+    call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
+    detached = info.type == _LINK_OF_CGROUP and not info.cgroup_id
+    return LinkInfo(int(info.id), int(info.prog_id), detached)
+
+
+def map_id(descriptor: int) -> int:
+    """Ask the kernel which map a descriptor is. Raises OSError for what is no map."""
+    info = _MapInfo()
+    size = ctypes.c_uint32(ctypes.sizeof(info))
+    call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
+    return int(info.id)
+
+
+def program(number: int) -> int:
+    """Return a descriptor of the program of that id; raises OSError when it is gone."""
+    return call("bpf_prog_get_fd_by_id", ctypes.c_uint32(number))
+
+
+def attach_raw(tracepoint: str, code: int) -> int:
+    """Attach a program to a raw tracepoint; an fentry or fexit program knows where without one.
+
+    Returns the link's descriptor; raises OSError.
+    """
+    return call("bpf_raw_tracepoint_open", tracepoint.encode() or None, code)
 
 
 class BpfMap:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sensor import errors
-from sensor.bpf import compiler, fields, libbpf, pins
+from sensor.bpf import compiler, fields, libbpf, pins, presence, source
 from sensor.bpf.btf import Btf
 from sensor.errors import (
     CastoffError,
@@ -66,8 +66,7 @@ def fingerprint(*, requests: bool = True) -> str:
     ``requests`` as for :func:`load`.
     """
     digest = hashlib.sha256()
-    for name in ("castoff.bpf.c", "record.h", "watched.toml"):
-        digest.update((SOURCES / name).read_bytes())
+    digest.update(source.digest(SOURCES))
     uname = platform.uname()
     digest.update(f"{uname.release} {uname.version} {uname.machine}".encode())
     digest.update(f" {LIFECYCLE_PAGES} {COMMANDS_PAGES} {requests}".encode())
@@ -84,19 +83,21 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     """
     pins.mount_bpffs(root.parent)
     wanted = fingerprint(requests=requests)
+    stale: pins.PinSet | None = None
     for candidate in pins.loaded_sets(root):
         if candidate.fingerprint == wanted:
-            if candidate.links():
+            if not presence.missing(candidate):
                 return candidate
-            # Detached, and perhaps not drained: it steps aside for whoever reads it.
-            candidate.path.rename(candidate.path.with_name(f"{wanted}-detached"))
+            stale = candidate
     if os.geteuid() != 0 and not os.access(root if root.exists() else root.parent, os.W_OK):
         problem = "the probes of this version are not loaded, and loading them needs root"
         fix = "Run: systemctl restart castoff-probes (its journal has the reason when it fails)."
         raise PermissionMissing(problem, fix)
+    if stale is not None:
+        _set_aside(stale)
     existing = pins.loaded_sets(root)
     request = compiler.Request(
-        source=str(SOURCES / "castoff.bpf.c"),
+        source=source.joined(SOURCES),
         watched=str(SOURCES / "watched.toml"),
         stubs=str(SOURCES / "kernel-stubs"),
         cflags=_cflags(Btf.running()),
@@ -132,11 +133,37 @@ def _run_compiler(request: compiler.Request) -> compiler.Answer:
     try:
         values = json.loads(lines[-1])
         values["missing"] = tuple(values["missing"])
+        if values.get("problem") and (first := _first_error(result.stderr)):
+            values["problem"] += f": {first}"
         return compiler.Answer(**values)
     except (IndexError, ValueError, TypeError, KeyError) as error:
         tail = result.stderr.strip()[-2000:]
         problem = f"the compiler process ended with {result.returncode}: {tail}"
         raise CompilerMissing(problem, "Report the messages above.") from error
+
+
+def incomplete(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> tuple[str, ...]:
+    """Return what the set that :func:`load` would take lacks: programs and maps, by name."""
+    wanted = fingerprint(requests=requests)
+    for candidate in pins.loaded_sets(root):
+        if candidate.fingerprint == wanted:
+            return presence.missing(candidate)
+    return ()
+
+
+def _set_aside(incomplete_set: pins.PinSet) -> None:
+    """Make room for a whole set: a reader drains what is left of this one, where it can."""
+    aside = incomplete_set.path.with_name(f"{incomplete_set.fingerprint}-detached")
+    if aside.exists() or any(not incomplete_set.map(name).exists() for name in presence.DRAINED):
+        incomplete_set.remove()
+    else:
+        incomplete_set.path.rename(aside)
+
+
+def _first_error(messages: str) -> str | None:
+    """Return the compiler's first error, which names the part and the line."""
+    found = (line for line in messages.splitlines() if ": error: " in line)
+    return next(found, None)
 
 
 def _rebuild(answer: compiler.Answer) -> CastoffError:

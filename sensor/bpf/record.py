@@ -13,22 +13,31 @@ from functools import lru_cache
 from sensor.errors import RecordMalformed
 from sensor.model.events import kernel_reference
 from sensor.model.observations import (
+    ApiAnswer,
     ApiConnect,
     ApiRequest,
     Caller,
     CgroupBirth,
+    CgroupFrozen,
     CommandExec,
     CommandExit,
+    ConnectionClosed,
     InitExec,
     InitExit,
 )
-from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts, ProcessKey
+from sensor.model.process import Ancestor, CgroupPaths, Namespaces, ProcessFacts, ProcessKey
 from sensor.model.vocabulary import Lineage, Role, Witness
 
-LAYOUT = 2
+LAYOUT = 3
 """``CASTOFF_LAYOUT``: raised whenever record.h changes."""
 
-FIXED = struct.Struct("<IHHQIIQ QIIIIIIII 8I 16s32s16s QIBBBB HHHHHHI".replace(" ", ""))
+LAYOUT_BEFORE = 2
+"""Of a set that an older version loaded: it is drained after the switch. Its records end with what
+is now ``reserved``."""
+
+FIXED_BEFORE = struct.Struct("<IHHQIIQ QIIIIIIII 8I 16s32s16s QIBBBB HHHHHHI".replace(" ", ""))
+FIXED = struct.Struct(f"{FIXED_BEFORE.format}IIIIIIQQ")
+ADDED = struct.Struct("<IIIIIIQQ")
 HEAD = struct.Struct("<IHHQIIQ QI".replace(" ", ""))
 """What it begins with, up to the pid."""
 ANCESTOR = struct.Struct("<IIQ16s32s")
@@ -36,6 +45,7 @@ ANCESTOR = struct.Struct("<IIQ16s32s")
 NS_LEVELS = 8
 ARGV_MAX = 4096
 UNSET = 0xFFFFFFFF
+UNSET_OFFSET = 0xFFFFFFFFFFFFFFFF
 
 REMEMBERED = 256
 """Ancestors and cgroups whose decoded forms are remembered: the same come again and again, and a
@@ -54,6 +64,9 @@ class Kind(IntEnum):
     CGROUP_BIRTH = 5
     API_CONNECT = 6
     API_REQUEST = 7
+    API_ANSWER = 8
+    API_CLOSE = 9
+    CGROUP_FROZEN = 10
 
 
 class Flag(IntFlag):
@@ -65,12 +78,17 @@ class Flag(IntFlag):
     NAMED_BY_COMM = 8
     LISTENER = 16
     CAUSES_LOST = 32
+    UNCONFIRMED = 64
+    TCP = 128
 
 
 # An enum's & is a function of Python's, and costs as much as decoding a field.
 _STARTED, _OOM_KILLED, _LISTENER = int(Flag.STARTED), int(Flag.OOM_KILLED), int(Flag.LISTENER)
 _ARGV_TRUNCATED, _NAMED_BY_COMM = int(Flag.ARGV_TRUNCATED), int(Flag.NAMED_BY_COMM)
-_CAUSES_LOST = int(Flag.CAUSES_LOST)
+_CAUSES_LOST, _UNCONFIRMED, _TCP = int(Flag.CAUSES_LOST), int(Flag.UNCONFIRMED), int(Flag.TCP)
+
+FROZEN, SETTLED = 1, 2
+"""``enum freezing``."""
 
 LINEAGES = {
     1: Lineage.RUNTIME,
@@ -81,8 +99,20 @@ LINEAGES = {
 ROLES = {1: Role.RUNTIME, 2: Role.SHIM, 3: Role.MONITOR, 4: Role.ENGINE, 5: Role.CLIENT}
 
 KernelObservation = (
-    InitExec | InitExit | CommandExec | CommandExit | CgroupBirth | ApiConnect | ApiRequest
+    InitExec
+    | InitExit
+    | CommandExec
+    | CommandExit
+    | CgroupBirth
+    | ApiConnect
+    | ApiRequest
+    | ApiAnswer
+    | ConnectionClosed
+    | CgroupFrozen
 )
+
+
+_NOT_ADDED = (None, None, None, None, None, None, None, None)
 
 
 def _text(raw: bytes) -> str:
@@ -133,12 +163,12 @@ def _unset(value: int) -> int | None:
     return None if value == UNSET else value
 
 
-def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
+def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind of record
     data: bytes,
 ) -> KernelObservation:
     """Decode one record. Raises :class:`RecordMalformed`."""
-    if len(data) < FIXED.size:
-        problem = f"record of {len(data)} bytes, {FIXED.size} are the least"
+    if len(data) < FIXED_BEFORE.size:
+        problem = f"record of {len(data)} bytes, {FIXED_BEFORE.size} are the least"
         raise RecordMalformed(problem, _FIX)
     size, kind, layout, time, cpu, status, sequence, start_time, pid = HEAD.unpack_from(data)
     if kind == Kind.COMMAND_EXIT and layout == LAYOUT and size == len(data) == FIXED.size:
@@ -151,11 +181,17 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
         comm, exe, tty,
         root_start, root_pid, lineage, role, flags, levels,
         ancestor_count, v1_len, v2_len, argv_len, text_len, payload_len, _reserved,
-    ) = FIXED.unpack_from(data)  # fmt: skip
-    if layout != LAYOUT or size != len(data):
+    ) = FIXED_BEFORE.unpack_from(data)  # fmt: skip
+    if layout == LAYOUT and len(data) >= FIXED.size:
+        fixed = FIXED.size
+        added = ADDED.unpack_from(data, FIXED_BEFORE.size)
+    else:
+        fixed, added = FIXED_BEFORE.size, None
+    if layout not in (LAYOUT, LAYOUT_BEFORE) or size != len(data):
         problem = f"record of layout {layout} and {size} bytes in {len(data)}"
         raise RecordMalformed(problem, _FIX)
-    ancestors_end = FIXED.size + ancestor_count * ANCESTOR.size
+    euid, user_ns, net_ns, ipc_ns, uts_ns, sent, connection, offset = added or _NOT_ADDED
+    ancestors_end = fixed + ancestor_count * ANCESTOR.size
     v1_end = ancestors_end + v1_len
     v2_end = v1_end + v2_len
     text_end = v2_end + text_len
@@ -169,7 +205,25 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
     root = ProcessKey(root_pid, root_start) if root_pid else None
     if kind == Kind.COMMAND_EXIT:
         return CommandExit(time, number, key, status)
+    text = data[v2_end:text_end]
+    payload = data[text_end:payload_end]
+    at = None if offset is None or offset == UNSET_OFFSET else offset
+    if kind == Kind.API_ANSWER:
+        return ApiAnswer(
+            time, kernel_reference(number), connection or 0, _text(text), payload, at, sent
+        )
+    if kind == Kind.API_CLOSE:
+        return ConnectionClosed(time, kernel_reference(number), connection or 0)
     cgroup = _cgroup(data[ancestors_end:v1_end], data[v1_end:v2_end])
+    if kind == Kind.CGROUP_FROZEN:
+        return CgroupFrozen(
+            time=time,
+            ref=kernel_reference(number),
+            path=cgroup.v2 or "/",
+            frozen=bool(status & FROZEN),
+            settled=bool(status & SETTLED),
+            process=key,
+        )
     if kind == Kind.INIT_EXIT:
         return InitExit(
             time=time,
@@ -181,9 +235,8 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
             cgroup=cgroup,
             oom_killed=bool(flags & _OOM_KILLED),
         )
-    ancestors = _ancestors(data[FIXED.size : ancestors_end])
+    ancestors = _ancestors(data[fixed:ancestors_end])
     argv = _argv(data[payload_end:])
-    text = data[v2_end:text_end]
     if kind in (Kind.API_CONNECT, Kind.API_REQUEST):
         caller = Caller(
             pid=pid,
@@ -198,12 +251,22 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
             argv=argv or None,
             cgroup=cgroup,
             ancestors=ancestors,
+            euid=euid,
+            user_ns=user_ns,
         )
         reference = kernel_reference(number)
+        link = connection or None
         if kind == Kind.API_REQUEST:
-            return ApiRequest(time, reference, caller, _text(text), data[text_end:payload_end])
-        place = None if flags & _LISTENER else mnt_ns
-        return ApiConnect(time, Witness.KERNEL, reference, caller, _text(text), place)
+            return ApiRequest(time, reference, caller, _text(text), payload, link, at, sent)
+        socket = _text(text)
+        if flags & _TCP and at is not None:
+            socket = f"tcp:127.0.0.1:{at >> 16}"
+        place = None if flags & (_LISTENER | _TCP) else mnt_ns
+        confirmed = not flags & _UNCONFIRMED
+        port = at & 0xFFFF if flags & _TCP and at is not None else None
+        return ApiConnect(
+            time, Witness.KERNEL, reference, caller, socket, place, link, confirmed, port
+        )
     process = ProcessFacts(
         key=key,
         uid=uid,
@@ -219,11 +282,26 @@ def decode(  # noqa: C901, PLR0911 - one branch for each kind of record
         cgroup_ns=cgroup_ns,
         cgroup=cgroup,
         ancestors=ancestors,
+        euid=euid,
+        user_ns=user_ns,
     )
     truncated = bool(flags & _ARGV_TRUNCATED)
     if kind == Kind.INIT_EXEC and lineage in LINEAGES:
         lost = bool(flags & _CAUSES_LOST)
-        return InitExec(time, number, process, argv, truncated, LINEAGES[lineage], root, lost)
+        namespaces = None
+        if user_ns is not None:
+            namespaces = Namespaces(
+                mnt=mnt_ns or None,
+                pid=pid_ns or None,
+                net=net_ns or None,
+                ipc=ipc_ns or None,
+                uts=uts_ns or None,
+                user=user_ns or None,
+                cgroup=cgroup_ns or None,
+            )
+        return InitExec(
+            time, number, process, argv, truncated, LINEAGES[lineage], root, lost, namespaces
+        )
     if kind == Kind.COMMAND_EXEC and role in ROLES:
         by_comm = flags & _NAMED_BY_COMM or process.exe is None
         program = process.comm if by_comm else process.exe or process.comm

@@ -3,30 +3,48 @@
 Without it, a container's init that was running before and executes itself anew would look like a
 start, an exec session into such a container too, and a shim that was running before would found no
 lineage for the runtimes it calls.
+
+Each entry ends with a living process: the kernel uses numbers of mount namespaces again, and an
+entry that stayed would hide the next container that gets the number.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import struct
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.bpf.libbpf import BpfMap
 from sensor.model.process import NS_PER_TICK
 from sensor.model.vocabulary import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sensor.bpf.libbpf import BpfMap
+    from sensor.bpf.pins import PinSet
     from sensor.bpf.watched import Roles
 
-_LINEAGE = struct.Struct("<QIIII")
-_STARTED = struct.Struct("<QII")
+_LINEAGE = struct.Struct("<QIIIHH")
+_STARTED = struct.Struct("<QQIBBBB")
+_MOUNT = struct.Struct("<QII")
 _U32 = struct.Struct("<I")
 _LINEAGE_RUNTIME, _LINEAGE_SUPERVISOR = 1, 2
+_QUIET, _PRIVILEGED = 1, 2
+"""``enum lineage_flag``."""
+_SYS_ADMIN = 1 << 21
+_GET_MOUNT_IDENTITY = 0x8008B705
+"""``NS_GET_MNTNS_ID`` of include/uapi/linux/nsfs.h, since 6.11."""
+
+_LINEAGE_2 = struct.Struct("<QIIII")
+_STARTED_2 = struct.Struct("<QII")
+_QUIET_2 = 1 << 31
+"""The maps of layout 2, whose lineages had their one flag beside the level."""
+
 PROCESSES_MAX = 100_000
 """Processes looked at; a node has far fewer (kernel.pid_max defaults to 32,768 or 4,194,304)."""
 
@@ -43,6 +61,8 @@ class Running:
     level: int
     innermost_pid: int
     mnt_ns: int
+    privileged: bool = False
+    """It may do anything on this host: origin_of() in budget.bpf.h."""
 
 
 def _namespace(path: Path) -> int:
@@ -56,6 +76,7 @@ def _read(proc: Path) -> Running | None:
         stat = (proc / "stat").read_bytes().decode(errors="surrogateescape")
         status = (proc / "status").read_bytes().decode(errors="surrogateescape")
         mnt_ns = _namespace(proc / "ns" / "mnt")
+        user_ns = _namespace(proc / "ns" / "user")
         exe = (proc / "exe").readlink().name.removesuffix(" (deleted)")
     except OSError:
         return None
@@ -63,6 +84,8 @@ def _read(proc: Path) -> Running | None:
     after = stat[stat.rindex(")") + 2 :].split()
     match = re.search(r"^NSpid:\s+(.+)$", status, re.MULTILINE)
     pids = match.group(1).split() if match else [proc.name]
+    may = re.search(r"^CapEff:\s+([0-9a-f]+)$", status, re.MULTILINE)
+    capabilities = int(may.group(1), 16) if may else 0
     return Running(
         pid=int(proc.name),
         parent=int(after[1]),
@@ -72,7 +95,14 @@ def _read(proc: Path) -> Running | None:
         level=len(pids) - 1,
         innermost_pid=int(pids[-1]),
         mnt_ns=mnt_ns,
+        privileged=bool(capabilities & _SYS_ADMIN) and user_ns == _first_user_namespace(),
     )
+
+
+@cache
+def _first_user_namespace() -> int:
+    """Ours: nobody else may load probes."""
+    return _namespace(Path("/proc/self/ns/user"))
 
 
 def scan(proc: Path = Path("/proc")) -> Iterator[Running]:
@@ -102,29 +132,79 @@ def _pending_init(running: Running) -> bool:
     return ":[" in running.comm
 
 
-def fill(processes: tuple[Running, ...], roles: Roles, maps: dict[str, BpfMap]) -> None:
+def fill(
+    processes: tuple[Running, ...],
+    roles: Roles,
+    maps: dict[str, BpfMap],
+    proc: Path = Path("/proc"),
+) -> None:
     """Write inits, started mount namespaces and lineages of ``processes`` into the maps."""
     by_pid = {running.pid: running for running in processes}
     # The loader in a container of its own is gone in a moment, and the kernel gives the number of
     # its mount namespace to the next container: the agent that it was loaded for.
     loader = {os.getpid(), os.getppid()}
-    for running in processes:
-        role = role_of(running, roles)
-        if _pending_init(running) or role is Role.RUNTIME or running.pid in loader:
-            continue
-        maps["started_mounts"].update(_U32.pack(running.mnt_ns), _U32.pack(running.pid))
+    started = [
+        running
+        for running in processes
+        if not _pending_init(running)
+        and role_of(running, roles) is not Role.RUNTIME
+        and running.pid not in loader
+    ]
+    for running in started:
         if running.level and running.innermost_pid == 1:
-            key = _U32.pack(running.pid)
-            maps["inits"].update(key, _STARTED.pack(0, running.mnt_ns, 0))
-            # Had it ended just before, nobody would remove the entry, and the next container whose
-            # init got that pid would not be reported.
-            if _read(Path("/proc") / str(running.pid)) != running:
-                maps["inits"].delete(key)
+            _write(running, maps, proc, holder=False)
+    for running in _oldest(started):
+        if not running.level or running.innermost_pid != 1:
+            _write(running, maps, proc, holder=True)
     for running in processes:
         root, kind = _founder(running, by_pid, roles)
         if root is not None:
-            value = _LINEAGE.pack(root.start_time, root.pid, root.mnt_ns, root.level, kind)
-            maps["lineages"].update(_U32.pack(running.pid), value)
+            flags = _PRIVILEGED if root.privileged else 0
+            value = _LINEAGE.pack(root.start_time, root.pid, root.mnt_ns, root.level, kind, flags)
+            name = "lineages" if root.privileged else "lineages_of_others"
+            maps[name].update(_U32.pack(running.pid), value)
+
+
+def _oldest(processes: list[Running]) -> tuple[Running, ...]:
+    """Return the process of each mount namespace that began first."""
+    found: dict[int, Running] = {}
+    for running in processes:
+        other = found.get(running.mnt_ns)
+        if other is None or (running.start_time, running.pid) < (other.start_time, other.pid):
+            found[running.mnt_ns] = running
+    return tuple(found.values())
+
+
+def _write(running: Running, maps: dict[str, BpfMap], proc: Path, *, holder: bool) -> None:
+    """Enter a process and its mount namespace; neither where it ended meanwhile.
+
+    Had it ended just before, no probe would remove the entries.
+    """
+    pid, mount = _U32.pack(running.pid), _U32.pack(running.mnt_ns)
+    identity = mount_identity(proc / str(running.pid) / "ns" / "mnt")
+    value = _STARTED.pack(running.start_time, 0, running.mnt_ns, 0, 1, int(holder), 0)
+    maps["inits"].update(pid, value)
+    if holder or maps["started_mounts"].lookup(mount) is None:
+        maps["started_mounts"].update(mount, _MOUNT.pack(identity, running.pid, 0))
+    now = _read(proc / str(running.pid))
+    if now is None or now.start_time != running.start_time or now.mnt_ns != running.mnt_ns:
+        maps["inits"].delete(pid)
+        maps["started_mounts"].delete(mount)
+
+
+def mount_identity(namespace: Path) -> int:
+    """Return what tells a mount namespace from a later one of the same number; 0 if unknown."""
+    try:
+        descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        answer = fcntl.ioctl(descriptor, _GET_MOUNT_IDENTITY, bytes(8))
+    except OSError:
+        return 0
+    finally:
+        os.close(descriptor)
+    return int.from_bytes(answer, "little")
 
 
 def _founder(
@@ -144,17 +224,48 @@ def _founder(
     return None, 0
 
 
-def copy(source: BpfMap, target: BpfMap) -> int:
-    """Copy what an older set knows into a new one of the same shape; returns the entries copied."""
-    if source.shape != target.shape:
-        return 0
-    copied = 0
-    for key in source.keys():  # noqa: SIM118 - a BPF map is no dict
-        value = source.lookup(key)
-        if value is not None:
-            target.update(key, value[: target.shape.value_size])
-            copied += 1
-    return copied
+def take_over(old: PinSet, maps: dict[str, BpfMap], proc: Path = Path("/proc")) -> None:
+    """Copy what an older set knows of living processes; mount namespaces are scanned anew."""
+    for name in ("lineages", "lineages_of_others"):
+        for key, value in _entries(old, name):
+            if len(value) == _LINEAGE.size:
+                lineage = value if old.map("attached").exists() else _lineage_of_2(value, proc)
+                privileged = _LINEAGE.unpack(lineage)[-1] & _PRIVILEGED
+                maps["lineages" if privileged else "lineages_of_others"].update(key, lineage)
+    for key, value in _entries(old, "inits"):
+        if len(value) == _STARTED.size:
+            maps["inits"].update(key, value)
+        elif len(value) == _STARTED_2.size:
+            start_time, mnt_ns, oom_killed = _STARTED_2.unpack(value)
+            if start_time:
+                maps["inits"].update(
+                    key, _STARTED.pack(start_time, 0, mnt_ns, int(bool(oom_killed)), 0, 0, 0)
+                )
+
+
+def _entries(old: PinSet, name: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values of a set's map, if it has such a map."""
+    try:
+        source = BpfMap.pinned(old.map(name))
+    except FileNotFoundError:
+        return
+    try:
+        for key in source.keys():  # noqa: SIM118 - a BPF map is no dict
+            value = source.lookup(key)
+            if value is not None:
+                yield key, value[: source.shape.value_size]
+    finally:
+        source.close()
+
+
+def _lineage_of_2(value: bytes, proc: Path) -> bytes:
+    """Return a lineage of layout 2 as one of this layout."""
+    start_time, root, mnt_ns, level, kind = _LINEAGE_2.unpack(value)
+    running = _read(proc / str(root))
+    flags = _QUIET if level & _QUIET_2 else 0
+    if running is not None and running.privileged:
+        flags |= _PRIVILEGED
+    return _LINEAGE.pack(start_time, root, mnt_ns, level & ~_QUIET_2, kind, flags)
 
 
 def prune(inits: BpfMap, proc: Path = Path("/proc")) -> None:

@@ -26,7 +26,7 @@ _ENGINE, _OTHER = 100, 101
 
 
 def hash_path(path: bytes) -> int:
-    """Hash a path as the function of that name in castoff.bpf.c: FNV-1a over 64-bit words."""
+    """Hash a path as the function of that name in connect.bpf.c: FNV-1a over 64-bit words."""
     value = _BASIS
     for word in _WORDS.unpack(path[: PATH_LEN - 1].ljust(PATH_LEN, b"\0")):
         value = ((value ^ word) * _PRIME) & _MASK

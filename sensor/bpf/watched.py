@@ -77,7 +77,7 @@ def map_entry(program: WatchedProgram) -> tuple[bytes, bytes]:
 
 
 class Roles:
-    """Looks programs up as role_of() in castoff.bpf.c does."""
+    """Looks programs up as role_of() in task.bpf.h does."""
 
     def __init__(self, programs: tuple[WatchedProgram, ...]) -> None:
         self._roles = {program.name: program.role for program in programs}

@@ -32,7 +32,6 @@ from sensor.correlate.starts import StartReporter
 from sensor.model.events import Event, Gap
 from sensor.model.observations import (
     AccountsRead,
-    AgentAbsent,
     AgentStalled,
     ApiAnswer,
     ApiConnect,
@@ -193,7 +192,6 @@ class Correlator:
         self._on(ProbesLost, self._health.on_lost)
         self._on(ProbesRestored, self._health.on_restored)
         self._on(AgentStalled, self._health.on_stalled)
-        self._on(AgentAbsent, self._health.on_absent)
         self._on(Notice, self._health.on_notice)
         self._on(ClockStepped, self._health.on_stepped)
 

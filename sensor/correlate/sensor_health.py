@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sensor.correlate.events import EventFactory, Output
     from sensor.model.observations import (
-        AgentAbsent,
         AgentStalled,
         ClockStepped,
         Notice,
@@ -55,13 +54,6 @@ class SensorHealth:
         seconds = (stalled.time - stalled.since) / _NS_PER_SECOND
         reason = f"the agent did not run for {seconds:.0f} s: stopped by a signal, or starved"
         self._emit(self._factory.gap(Gap("agent", reason, stalled.since, stalled.time)))
-
-    def on_absent(self, absent: AgentAbsent) -> None:
-        """Report how long no agent ran."""
-        seconds = (absent.time - absent.since) / _NS_PER_SECOND
-        meanwhile = "the probes recorded meanwhile" if absent.recording else "no probes recorded"
-        reason = f"no agent ran for {seconds:.0f} s; {meanwhile}"
-        self._emit(self._factory.gap(Gap("agent", reason, absent.since, absent.time)))
 
     def on_stepped(self, stepped: ClockStepped) -> None:
         """Report that times before and after do not compare."""

@@ -153,6 +153,8 @@ class ApiConnect:
     searched from their first byte, and those that may start something are reported."""
     confirmed: bool = True
     """False where the host lets no program see whether a connect was let in."""
+    port: int | None = None
+    """The caller's own port, of a connect to ``tcp:127.0.0.1:…``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,16 +416,6 @@ class AgentStalled:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentAbsent:
-    """No agent ran between ``since`` and ``time``; the next one reports it."""
-
-    time: int
-    since: int
-    recording: bool
-    """The probes were attached all the time: what happened is read now."""
-
-
-@dataclass(frozen=True, slots=True)
 class ClockStepped:
     """The wall clock was set: by ``step`` ns, forward or (negative) back."""
 
@@ -540,7 +532,6 @@ Observation = (
     | ProbesLost
     | ProbesRestored
     | AgentStalled
-    | AgentAbsent
     | ClockStepped
     | Notice
     | ContainerDescribed

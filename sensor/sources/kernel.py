@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.bpf.counters import Counters, KindCount, Progress
+from sensor.bpf.counters import Counters, KindCount, Progress, RingSpace
 from sensor.bpf.record import KernelObservation, decode
 from sensor.bpf.ring import BATCH_MAX, Ring
 from sensor.errors import RecordMalformed
@@ -47,6 +47,17 @@ class _Reader:
     commands: Ring
     counters: Counters
     progress: Progress
+    space: RingSpace | None
+    """None for a set of layout 2."""
+
+    def release(self, lifecycle: int | None = None, commands: int | None = None) -> None:
+        """Give space back, up to a position in either ring."""
+        if lifecycle is not None:
+            self.lifecycle.release(lifecycle)
+        if commands is not None:
+            self.commands.release(commands)
+        if self.space is not None:
+            self.space.note(lifecycle, commands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +95,9 @@ class KernelSource:
             fingerprint=pins.fingerprint,
             lifecycle=Ring(pins.map("lifecycle")),
             commands=Ring(pins.map("commands")),
-            counters=Counters(pins.map("counters"), pins.map("told"), pins.map("settings")),
+            counters=Counters.of(pins),
             progress=Progress(pins.map("settings")),
+            space=RingSpace.of(pins),
         )
         self._handled = max(self._handled, reader.progress.handled())
         for ring in (reader.lifecycle, reader.commands):
@@ -104,6 +116,10 @@ class KernelSource:
     def counts(self) -> tuple[KindCount, ...]:
         """Counters of the newest set."""
         return self._readers[-1].counters.read()
+
+    def failures(self) -> tuple[tuple[str, int], ...]:
+        """Return what failed in the kernel, by place, of the newest set."""
+        return self._readers[-1].counters.failures()
 
     def drain(self) -> list[KernelObservation]:
         """Take what is there, in the order in which it happened; bounded by BATCH_MAX a ring."""
@@ -187,7 +203,7 @@ class KernelSource:
         for fingerprint, lifecycle, _ in read.positions:
             for reader in self._readers:
                 if reader.fingerprint == fingerprint:
-                    reader.lifecycle.release(lifecycle)
+                    reader.release(lifecycle=lifecycle)
                     reader.progress.note(read.handled)
         if self._kept and read.time - self._kept[-1].time < COMMANDS_STEP:
             self._kept[-1] = replace(read, time=self._kept[-1].time)
@@ -202,7 +218,7 @@ class KernelSource:
         for fingerprint, _, commands in read.positions:
             for reader in self._readers:
                 if reader.fingerprint == fingerprint:
-                    reader.commands.release(commands)
+                    reader.release(commands=commands)
 
     # ----------------------------------------------------------------- losses and sets
 
@@ -278,6 +294,8 @@ class KernelSource:
         reader.commands.close()
         reader.counters.close()
         reader.progress.close()
+        if reader.space is not None:
+            reader.space.close()
 
     def close(self) -> None:
         """Stop reading; the probes go on."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sensor.bpf.counters import Counters, KindCount
+from sensor.bpf.counters import Counters, KindCount, RingSpace
 from sensor.bpf.pins import PinSet
 from sensor.bpf.record import KernelObservation, Kind, decode
 from sensor.bpf.ring import Ring
@@ -39,11 +39,15 @@ class Probes:
         self.pins = pins
         self.lifecycle = Ring(pins.map("lifecycle"))
         self.commands = Ring(pins.map("commands"))
-        self.counters = Counters(pins.map("counters"), pins.map("told"), pins.map("settings"))
+        self.counters = Counters.of(pins)
+        self.space = RingSpace.of(pins)
 
     def drain(self) -> list[KernelObservation]:
         """Take what is in both rings, and give the space back."""
-        return [decode(data) for ring in (self.lifecycle, self.commands) for data in take(ring)]
+        found = [decode(data) for ring in (self.lifecycle, self.commands) for data in take(ring)]
+        if self.space is not None:
+            self.space.note(self.lifecycle.position, self.commands.position)
+        return found
 
     def count(self, kind: Kind) -> KindCount:
         return next(count for count in self.counters.read() if count.kind is kind)
@@ -52,6 +56,8 @@ class Probes:
         self.lifecycle.close()
         self.commands.close()
         self.counters.close()
+        if self.space is not None:
+            self.space.close()
 
 
 class Listener:

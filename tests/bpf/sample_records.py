@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sensor.bpf.record import ANCESTOR, FIXED, LAYOUT, UNSET, Kind
+from sensor.bpf.record import (
+    ADDED,
+    ANCESTOR,
+    FIXED_BEFORE,
+    LAYOUT,
+    LAYOUT_BEFORE,
+    UNSET,
+    UNSET_OFFSET,
+    Kind,
+)
 
 
 def pack(
@@ -37,6 +46,12 @@ def pack(
     text: bytes = b"",
     payload: bytes = b"",
     argv: bytes = b"sleep\x001\0",
+    euid: int = 0,
+    user_ns: int = 21,
+    others: Sequence[int] = (22, 23, 24),
+    sent: int = 0,
+    connection: int = 0,
+    offset: int = UNSET_OFFSET,
 ) -> bytes:
     """One record; cgroup names are given leaf first, as the kernel walks them."""
     tail = b"".join(
@@ -47,11 +62,13 @@ def pack(
     tail += v1_names + v2_names + text + payload + argv
     padded = (*ns_pids, *[0] * 8)[:8]
     root_pid, root_start = root
-    fixed = FIXED.pack(
-        FIXED.size + len(tail) if size is None else size,
+    before = layout == LAYOUT_BEFORE
+    added = b"" if before else ADDED.pack(euid, user_ns, *others, sent, connection, offset)
+    fixed = FIXED_BEFORE.pack(
+        FIXED_BEFORE.size + len(added) + len(tail) if size is None else size,
         kind, layout, time, cpu, status, sequence, start_time, pid, uid, gid, loginuid, session,
         *namespaces, *padded, comm, exe, tty, root_start, root_pid, lineage, role, flags,
         len(ns_pids), len(ancestors), len(v1_names), len(v2_names), len(argv), len(text),
         len(payload), 0,
     )  # fmt: skip
-    return fixed + tail
+    return fixed + added + tail

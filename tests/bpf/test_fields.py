@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from sensor.bpf import source
 from sensor.bpf.btf import VMLINUX, Btf
 from sensor.bpf.fields import ENUMERATORS, FIELDS, Field, macros
 from sensor.bpf.loader import SOURCES
@@ -92,8 +93,7 @@ def test_a_missing_enumerator_is_named() -> None:
 
 
 def test_the_probes_use_no_offset_that_nobody_defines() -> None:
-    source = (SOURCES / "castoff.bpf.c").read_text()
-    used = set(re.findall(r"\b(?:OFF|ENUM|SIZE)_\w+", source))
+    used = set(re.findall(r"\b(?:OFF|ENUM|SIZE)_\w+", source.joined(SOURCES)))
     defined = {field.macro for field in FIELDS} | {enum.macro for enum in ENUMERATORS}
     assert used <= defined | {"SIZE_upid"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.bpf import compiler, libbpf, loader, pins, seed
+from sensor.bpf import compiler, libbpf, loader, pins, presence, programs, seed, source
 from sensor.bpf.btf import Btf
 from sensor.bpf.compiler import Answer
 from sensor.bpf.pins import PinSet
@@ -20,7 +20,7 @@ from sensor.errors import CompilerMissing, KernelUnsupported, PermissionMissing
 from tests.bpf.live import Bundle, Listener, Probes
 from tests.bpf.sample_btf import Blob
 
-REQUIRED = {function for function, _, required in compiler.PROGRAMS if required}
+REQUIRED = {program.name for program in programs.ALL if program.required}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_the_fingerprint_names_a_directory(sources: Path) -> None:
     assert mark.isalnum(), "bpffs takes no dots"
 
 
-@pytest.mark.parametrize("name", ["castoff.bpf.c", "record.h", "watched.toml"])
+@pytest.mark.parametrize("name", [*source.PARTS, *source.BESIDE])
 def test_every_source_counts_for_the_fingerprint(sources: Path, name: str) -> None:
     before = loader.fingerprint()
     with (sources / name).open("a") as file:
@@ -205,7 +205,7 @@ def test_a_loaded_set_is_whole_and_loading_again_changes_nothing(
 ) -> None:
     loaded = probes.pins
     assert set(loaded.links()) >= REQUIRED
-    assert {entry.name for entry in loaded.path.iterdir()} >= set(compiler.MAPS)
+    assert {entry.name for entry in loaded.path.iterdir()} >= set(presence.MAPS)
     monkeypatch.setattr(loader, "_run_compiler", lambda _: pytest.fail("compiled again"))
     assert loader.load(root) == loaded
     (status,) = loader.status(root)
@@ -222,7 +222,7 @@ def test_a_changed_source_gives_a_second_set_beside_the_first(
     assert bundle.runc("run", "--no-pivot", "-d", bundle.id) == 0
     first = Listener(probes)
     pid = bundle.init_pid()
-    with (sources / "castoff.bpf.c").open("a") as file:
+    with (sources / "exec.bpf.c").open("a") as file:
         file.write("/* another version */\n")
     second = Probes(loader.load(root))
     try:
@@ -235,7 +235,7 @@ def test_a_changed_source_gives_a_second_set_beside_the_first(
         entry = inits.lookup(pid.to_bytes(4, "little"))
         inits.close()
         assert entry is not None
-        assert seed._STARTED.unpack(entry)[0] > 0, "carried over with its exact start time"
+        assert seed._STARTED.unpack(entry)[4] == 0, "carried over with its exact start time"
 
         heir = Listener(second)
         assert bundle.runc("kill", bundle.id, "KILL") == 0
@@ -289,7 +289,7 @@ def test_a_detached_set_of_the_same_source_steps_aside_undrained(
 ) -> None:
     detached = PinSet(pin_root / loader.fingerprint())
     detached.path.mkdir(parents=True)
-    for name in compiler.MAPS:
+    for name in presence.MAPS:
         opened = libbpf.BpfMap.pinned(probes.pins.map(name))
         libbpf.pin(opened.descriptor, detached.map(name))
         opened.close()
@@ -321,8 +321,8 @@ def test_pins_of_a_dead_loader_are_removed(probes: Probes, root: Path) -> None:
 def test_a_source_that_does_not_compile_leaves_nothing_behind(
     pin_root: Path, sources: Path
 ) -> None:
-    with (sources / "castoff.bpf.c").open("a") as file:
+    with (sources / "exec.bpf.c").open("a") as file:
         file.write("this is no C\n")
-    with pytest.raises(CompilerMissing, match=r"castoff\.bpf\.c"):
+    with pytest.raises(CompilerMissing, match=r"exec\.bpf\.c"):
         loader.load(pin_root)
     assert not pin_root.exists() or list(pin_root.iterdir()) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.bpf import loader
 from sensor.bpf.record import ARGV_MAX, Kind
 from sensor.model.vocabulary import Lineage, Role
 from tests.bpf.live import Bundle, Listener, Probes
@@ -193,6 +194,63 @@ def test_an_init_that_never_executes_anything_ends_unstarted(
     run = next(one for one in listener.commands if "run" in one.argv)
     assert (exit_.started, exit_.root) == (False, run.process.key)
     assert any(one.status != 0 for one in listener.command_exits)
+
+
+def test_what_runs_below_a_shell_called_runc_speaks_for_itself(
+    listener: Listener, bundle: Bundle
+) -> None:
+    shell = bundle.path / "bin" / "runc"
+    shell.parent.mkdir()
+    shutil.copy(shutil.which("bash") or "/bin/bash", shell)
+    bundle.write("/bin/true")
+    true_runc = shutil.which("runc") or ""
+    script = f"{true_runc} --root {bundle.root} run --no-pivot --bundle {bundle.path} {bundle.id}"
+    assert subprocess.run([shell, "-c", f"{script}; true"], check=False).returncode == 0
+    assert listener.until(lambda: bool(listener.inits) and bool(listener.command_exits))
+    run = next(one for one in listener.commands if one.argv[0] == true_runc)
+    assert run.argv[-1] == bundle.id
+    (exec_,) = listener.inits
+    assert exec_.root == run.process.key
+    assert [one.argv for one in listener.commands if one.argv[-1] == "init"] == []
+
+
+def test_an_init_tells_which_namespaces_it_shares(listener: Listener, bundle: Bundle) -> None:
+    bundle.run("/bin/true", shared=["pid", "network"])
+    assert listener.until(lambda: bool(listener.inits))
+    found = listener.inits[0].namespaces
+    assert found is not None
+    assert (found.pid, found.net, found.user) == tuple(map(inode, ("pid", "net", "user")))
+    assert found.mnt != inode("mnt")
+    assert found.ipc != inode("ipc")
+    assert found.uts != inode("uts")
+    assert listener.inits[0].process.euid == 0
+
+
+def test_mount_namespaces_whose_numbers_are_used_again_hide_no_start(
+    pin_root: Path, bundle: Bundle
+) -> None:
+    others = [
+        subprocess.Popen(["unshare", "-m", "--propagation", "private", "sleep", "60"])
+        for _ in range(4)
+    ]
+    waiting = {other.pid for other in others}
+    while any(Path(f"/proc/{pid}/comm").read_text() != "sleep\n" for pid in waiting):
+        pass
+    numbers = {Path(f"/proc/{pid}/ns/mnt").stat().st_ino for pid in waiting}
+    fresh = Probes(loader.load(pin_root))
+    try:
+        heir = Listener(fresh)
+        for other in others:
+            other.kill()
+            other.wait()
+        for round_ in range(1, 5):
+            assert bundle.run("/bin/true", shared=["pid"]) == 0
+            bundle.delete()
+            assert heir.until(lambda: len(heir.inits) == round_)  # noqa: B023 - called at once
+        used = {one.process.mnt_ns for one in heir.inits}
+        assert used & numbers, "the kernel gave none of the numbers again: nothing was tested"
+    finally:
+        fresh.close()
 
 
 def test_a_private_pid_namespace_alone_is_no_container(listener: Listener) -> None:

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.bpf import counters, record, seed, watched
+from sensor.bpf import compiler, counters, record, seed, watched
 from sensor.bpf.loader import SOURCES
 from sensor.bpf.record import (
     ANCESTOR,
     FIXED,
+    FIXED_BEFORE,
+    LAYOUT_BEFORE,
     LINEAGES,
     ROLES,
     Flag,
@@ -25,15 +27,18 @@ from sensor.bpf.record import (
 )
 from sensor.errors import RecordMalformed
 from sensor.model.observations import (
+    ApiAnswer,
     ApiConnect,
     ApiRequest,
     CgroupBirth,
+    CgroupFrozen,
     CommandExec,
     CommandExit,
+    ConnectionClosed,
     InitExec,
     InitExit,
 )
-from sensor.model.process import Ancestor, CgroupPaths, ProcessKey
+from sensor.model.process import Ancestor, CgroupPaths, Namespaces, ProcessKey
 from sensor.model.vocabulary import Lineage, Role
 from tests.bpf.sample_records import pack
 
@@ -43,6 +48,7 @@ STRUCTS = {
     "ancestor": ANCESTOR,
     "lineage": seed._LINEAGE,
     "started_init": seed._STARTED,
+    "started_mount": seed._MOUNT,
 }
 
 
@@ -141,7 +147,8 @@ def test_kinds_flags_lineages_and_roles_have_the_headers_numbers(header: dict[st
     assert header["RECORD_KINDS"] == max(Kind) + 1
     assert {flag.name: int(flag) for flag in Flag} == _named(header, "FLAG_")
     lineages = {lineage.name: number for number, lineage in LINEAGES.items()}
-    assert lineages | {"NONE": 0} == _named(header, "LINEAGE_")
+    # No init descends from a client: that kind never leaves the kernel.
+    assert lineages | {"NONE": 0, "CLIENT": 5} == _named(header, "LINEAGE_")
     assert set(LINEAGES.values()) == set(Lineage)
     roles = {role.name: number for number, role in ROLES.items()}
     assert roles | {"NONE": 0} == _named(header, "ROLE_")
@@ -168,6 +175,27 @@ def test_limits_have_the_headers_numbers(header: dict[str, int]) -> None:
         header["LINEAGE_RUNTIME"],
         header["LINEAGE_SUPERVISOR"],
     ) == (seed._LINEAGE_RUNTIME, seed._LINEAGE_SUPERVISOR)
+    assert (header["FOUNDER_QUIET"], header["FOUNDER_PRIVILEGED"]) == (
+        seed._QUIET,
+        seed._PRIVILEGED,
+    )
+    assert (header["FREEZING_FROZEN"], header["FREEZING_SETTLED"]) == (
+        record.FROZEN,
+        record.SETTLED,
+    )
+    places = _named(header, "FAILED_")
+    assert (
+        tuple(str(name).lower() for name in sorted(places, key=lambda name: places[name]))
+        == counters.PLACES
+    )
+    assert header["SETTING_CONFIRMS"] == compiler._CONFIRMS
+    assert header["SETTING_LOADED_AT"] == compiler._LOADED_AT == counters._LOADED_AT
+    assert header["SETTING_SEEN_AT"] == counters._SEEN_AT
+    assert header["SETTING_HANDLED"] == counters._HANDLED
+    assert (header["LIFECYCLE_RELEASED"], header["COMMANDS_RELEASED"]) == (
+        counters.RingSpace._LIFECYCLE,
+        counters.RingSpace._COMMANDS,
+    )
 
 
 # --------------------------------------------------------------- decoding
@@ -307,6 +335,85 @@ def test_a_request_tells_its_first_bytes() -> None:
     assert (seen.socket, seen.payload, seen.caller.argv) == ("/run/docker.sock", payload, None)
 
 
+def test_a_request_names_its_connection_and_its_place_there() -> None:
+    seen = decode(pack(Kind.API_REQUEST, payload=b"ST /x", connection=77, offset=2, sent=900))
+    assert isinstance(seen, ApiRequest)
+    assert (seen.connection, seen.offset, seen.length) == (77, 2, 900)
+    unknown = decode(pack(Kind.API_REQUEST, payload=b"ST /x"))
+    assert isinstance(unknown, ApiRequest)
+    assert (unknown.connection, unknown.offset) == (None, None)
+
+
+def test_a_connect_over_tcp_names_both_ports() -> None:
+    seen = decode(pack(Kind.API_CONNECT, flags=Flag.TCP, offset=2375 << 16 | 40001))
+    assert isinstance(seen, ApiConnect)
+    assert (seen.socket, seen.port, seen.mnt_ns) == ("tcp:127.0.0.1:2375", 40001, None)
+
+
+def test_a_connect_before_the_permission_check_is_unconfirmed() -> None:
+    for flags in (0, Flag.UNCONFIRMED):
+        seen = decode(pack(Kind.API_CONNECT, flags=flags, text=b"/run/docker.sock\0"))
+        assert isinstance(seen, ApiConnect)
+        assert seen.confirmed is not bool(flags)
+
+
+def test_an_answer_tells_its_first_bytes() -> None:
+    data = pack(
+        Kind.API_ANSWER, text=b"/run/docker.sock\0", payload=b"HTTP/1.1 204", argv=b"", v2=[],
+        connection=77, offset=0, sent=12,
+    )  # fmt: skip
+    assert decode(data) == ApiAnswer(
+        5, "cpu1:7", 77, "/run/docker.sock", b"HTTP/1.1 204", offset=0, length=12
+    )
+
+
+def test_the_end_of_a_connection_names_it() -> None:
+    data = pack(Kind.API_CLOSE, argv=b"", v2=[], connection=77)
+    assert decode(data) == ConnectionClosed(5, "cpu1:7", 77)
+
+
+@pytest.mark.parametrize(("status", "frozen", "settled"), [(0, False, False), (3, True, True)])
+def test_a_freezing_tells_the_cgroup_and_how_far_it_is(
+    status: int, *, frozen: bool, settled: bool
+) -> None:
+    seen = decode(pack(Kind.CGROUP_FROZEN, status=status, argv=b""))
+    assert seen == CgroupFrozen(
+        5, "cpu1:7", "/default/web", frozen=frozen, settled=settled, process=ProcessKey(101, 4)
+    )
+
+
+def test_an_init_tells_its_namespaces_and_whose_it_is() -> None:
+    seen = decode(pack(euid=1000, user_ns=21, others=(22, 23, 24)))
+    assert isinstance(seen, InitExec)
+    assert (seen.process.euid, seen.process.user_ns) == (1000, 21)
+    assert seen.namespaces == Namespaces(mnt=12, pid=11, net=22, ipc=23, uts=24, user=21, cgroup=13)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.INIT_EXEC,
+        Kind.INIT_EXIT,
+        Kind.COMMAND_EXEC,
+        Kind.COMMAND_EXIT,
+        Kind.CGROUP_BIRTH,
+        Kind.API_CONNECT,
+        Kind.API_REQUEST,
+    ],
+)
+def test_records_of_the_layout_before_are_read_without_what_they_lack(kind: Kind) -> None:
+    ancestors = [(90, 2, b"bash", b"bash")]
+    old = decode(pack(kind, layout=LAYOUT_BEFORE, role=1, ancestors=ancestors))
+    new = decode(pack(kind, role=1, ancestors=ancestors))
+    assert type(old) is type(new)
+    if isinstance(old, InitExec) and isinstance(new, InitExec):
+        assert (old.process.euid, old.process.user_ns, old.namespaces) == (None, None, None)
+        assert (old.argv, old.process.ancestors) == (new.argv, new.process.ancestors)
+        assert old.process.cgroup == new.process.cgroup
+    if isinstance(old, ApiRequest):
+        assert (old.connection, old.offset, old.length) == (None, None, None)
+
+
 def test_an_exit_of_a_command_names_its_process() -> None:
     data = pack(Kind.COMMAND_EXIT, status=256, argv=b"", v2=[])
     assert decode(data) == CommandExit(5, 1 << 48 | 7, ProcessKey(101, 4), 256)
@@ -347,7 +454,8 @@ def test_command_lines_are_split_as_procfs_does(raw: bytes, argv: tuple[str, ...
 
 MALFORMED = {
     "empty": b"",
-    "short": pack()[: FIXED.size - 1],
+    "short": pack()[: FIXED_BEFORE.size - 1],
+    "without what was added": pack(argv=b"", v2=[])[: FIXED.size - 8],
     "cut": pack()[:-1],
     "longer than it says": pack() + b"x",
     "shorter than it says": pack(size=10_000),

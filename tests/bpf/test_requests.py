@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf import loader, pins
+from sensor.bpf.record import KernelObservation
 from sensor.bpf.socket_filter import EngineSockets
-from sensor.model.observations import ApiRequest
+from sensor.model.observations import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from tests.bpf.live import Probes
 
 SEND = """
@@ -25,6 +26,7 @@ connection.sendall(bytes.fromhex(sys.argv[2]))
 connection.recv(1)
 """
 PYTHON = (sys.executable, "-I", "-c", SEND)
+ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 POST = b"POST /v1.43/containers/web/start HTTP/1.1\r\nHost: docker\r\n\r\n"
 PAYLOAD_MAX = 511
 
@@ -34,6 +36,9 @@ class Server:
 
     def __init__(self, path: Path, sockets: EngineSockets) -> None:
         self.path = path
+        self.until = b""
+        """What a request ends with; the answer comes then."""
+        self.answer = b"!"
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -49,15 +54,68 @@ class Server:
         while True:
             connection, _ = self._listener.accept()
             with connection:
-                if not connection.recv(1 << 20):
+                data = connection.recv(1 << 20)
+                if not data:
                     return
-                connection.sendall(b"!")
+                while self.until not in data:
+                    data += connection.recv(1 << 20)
+                connection.sendall(self.answer)
 
     def close(self) -> None:
         with socket.socket(socket.AF_UNIX) as last:
             last.connect(str(self.path))
         self._thread.join()
         self._listener.close()
+
+
+IN_PIECES = """
+import socket, sys, time
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+for piece in sys.argv[2:]:
+    connection.sendall(bytes.fromhex(piece))
+    time.sleep(0.02)
+connection.recv(1)
+"""
+REFUSED = """
+import os, socket, sys
+os.setgid(65534)
+os.setuid(65534)
+try:
+    socket.socket(socket.AF_UNIX).connect(sys.argv[1])
+except PermissionError:
+    raise SystemExit(7)
+"""
+
+
+def exchange(probes: Probes, server: Server, *pieces: bytes) -> list[KernelObservation]:
+    """Have a process send the pieces through one connection; returns what that was seen of."""
+    server.until, server.answer = b"\r\n\r\n", ANSWER
+    probes.drain()
+    words = [piece.hex() for piece in pieces]
+    client = subprocess.Popen([sys.executable, "-I", "-c", IN_PIECES, server.path, *words])
+    assert client.wait(30) == 0
+    seen = probes.drain()
+    (connect,) = (
+        one for one in seen if isinstance(one, ApiConnect) and one.caller.pid == client.pid
+    )
+    assert connect.connection is not None
+    kinds = (ApiConnect, ApiRequest, ApiAnswer, ConnectionClosed)
+    return [one for one in seen if isinstance(one, kinds) and one.connection == connect.connection]
+
+
+def until_read(probes: Probes, server: Server, *pieces: bytes) -> list[KernelObservation]:
+    """The same; a server that was awake may take bytes first, which is seen by their absence."""
+    for _ in range(5):
+        seen = exchange(probes, server, *pieces)
+        if all(one.payload for one in seen if isinstance(one, ApiRequest)):
+            return seen
+    pytest.fail("the server took the bytes first, five times")
+
+
+def sent(seen: list[KernelObservation]) -> list[tuple[int | None, bytes]]:
+    """Offsets and bytes of the requests."""
+    return [(one.offset, one.payload) for one in seen if isinstance(one, ApiRequest)]
 
 
 @pytest.fixture
@@ -118,7 +176,7 @@ def test_of_a_long_request_the_beginning_is_told(probes: Probes, server: Server)
 @pytest.mark.kernel
 def test_only_what_asks_an_engine_for_something_is_told(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
-    assert asked(probes, server, b"GET /v1.43/containers/json HTTP/1.1\r\n\r\n", b"POS") == []
+    assert asked(probes, server, b"GET /v1.43/containers/json HTTP/1.1\r\n\r\n", b"Po") == []
     server.watched_as(EngineSockets.RPC)
     assert asked(probes, server, b"x" * 2000) == []
     (short,) = {request.payload for _, request in asked(probes, server, *[b"frame"] * 5)}
@@ -139,6 +197,75 @@ def test_of_requests_those_that_may_start_something_are_told(
     long = "x" * PAYLOAD_MAX
     for path in ("web/start?detachKeys=", "web/restart", "web/%73tart", f"{long}/kill"):
         assert asked(probes, server, *[request_to(f"/containers/{path}")] * 5), path
+
+
+@pytest.mark.kernel
+def test_a_connect_a_request_and_its_answer_share_a_connection(
+    probes: Probes, server: Server
+) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    seen = until_read(probes, server, POST)
+    connect, request, answer = seen[:3]
+    assert isinstance(connect, ApiConnect)
+    assert (connect.socket, connect.confirmed) == (str(server.path), True)
+    assert isinstance(request, ApiRequest)
+    assert (request.payload, request.offset, request.length) == (POST, 0, len(POST))
+    assert isinstance(answer, ApiAnswer)
+    assert (answer.payload, answer.offset, answer.length) == (ANSWER, 0, len(ANSWER))
+    assert connect.time < request.time < answer.time
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("cut", [1, 4, 5, 12, 30, len(POST) - 2])
+def test_a_request_in_pieces_is_told_piece_by_piece(
+    probes: Probes, server: Server, cut: int
+) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    seen = until_read(probes, server, POST[:cut], POST[cut:])
+    assert sent(seen) == [(0, POST[:cut]), (cut, POST[cut:])]
+    assert len([one for one in seen if isinstance(one, ApiAnswer)]) == 1
+
+
+@pytest.mark.kernel
+def test_a_request_behind_another_one_is_told(probes: Probes, server: Server) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    ping = b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\n"
+    assert sent(until_read(probes, server, ping + POST)) == [(0, ping + POST)]
+    assert sent(until_read(probes, server, ping, POST)) == [(len(ping), POST)]
+    create = b"POST /containers/create HTTP/1.1\r\nContent-Length: 2\n\n{}"
+    assert sent(until_read(probes, server, create + POST)) == [(0, create + POST)]
+
+
+@pytest.mark.kernel
+def test_of_a_connection_that_speaks_http_2_all_is_told(probes: Probes, server: Server) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    preface = b"PRI * HTTP/2.0\r"
+    seen = until_read(probes, server, preface, b"\n\r", b"\nSM")
+    assert sent(seen) == [(0, preface), (15, b"\n\r"), (17, b"\nSM")]
+
+
+@pytest.mark.kernel
+def test_who_asks_for_nothing_that_starts_is_known_by_the_connect_alone(
+    probes: Probes, server: Server
+) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    (only,) = exchange(probes, server, b"GET /containers/json HTTP/1.1\r\n\r\n")
+    assert isinstance(only, ApiConnect)
+
+
+@pytest.mark.kernel
+def test_a_connect_that_is_refused_is_not_told(probes: Probes, server: Server) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    server.path.parent.chmod(0o755)
+    for parent in server.path.parents:
+        if parent.stat().st_mode & 0o005 != 0o005:
+            parent.chmod(parent.stat().st_mode | 0o005)
+    server.path.chmod(0o600)
+    probes.drain()
+    client = subprocess.Popen([sys.executable, "-I", "-c", REFUSED, server.path])
+    assert client.wait(30) == 7
+    seen = [one for one in probes.drain() if isinstance(one, ApiConnect)]
+    assert [one for one in seen if one.caller.pid == client.pid] == []
 
 
 @pytest.mark.kernel

@@ -14,7 +14,8 @@ import pytest
 
 from sensor.bpf import seed
 from sensor.bpf.libbpf import BpfMap, MapShape
-from sensor.bpf.seed import Running, copy, fill, scan
+from sensor.bpf.pins import PinSet
+from sensor.bpf.seed import Running, fill, scan
 from sensor.bpf.watched import Roles, WatchedProgram
 from sensor.model.process import NS_PER_TICK
 from sensor.model.vocabulary import Role
@@ -52,26 +53,50 @@ class DictMap:
     def keys(self) -> Iterator[bytes]:
         yield from list(self.entries)
 
+    def close(self) -> None:
+        pass
+
 
 class Maps:
-    """The three maps that are seeded."""
+    """The maps that are seeded."""
 
     def __init__(self) -> None:
         self.inits, self.mounts, self.lineages = DictMap(), DictMap(), DictMap()
+        self.lineages_of_others = DictMap()
+
+    def by_name(self) -> dict[str, BpfMap]:
+        made = {
+            "inits": self.inits,
+            "started_mounts": self.mounts,
+            "lineages": self.lineages,
+            "lineages_of_others": self.lineages_of_others,
+        }
+        return {name: cast(BpfMap, value) for name, value in made.items()}
 
     def fill(self, *processes: Running) -> None:
-        made = {"inits": self.inits, "started_mounts": self.mounts, "lineages": self.lineages}
-        fill(processes, ROLES, {name: cast(BpfMap, value) for name, value in made.items()})
+        fill(processes, ROLES, self.by_name())
 
-    def started(self) -> dict[int, tuple[int, ...]]:
-        entries = self.inits.entries.items()
-        return {int.from_bytes(key, "little"): seed._STARTED.unpack(v) for key, v in entries}
+    def _entered(self, *, holder: bool) -> dict[int, int]:
+        found = {
+            int.from_bytes(key, "little"): seed._STARTED.unpack(value)
+            for key, value in self.inits.entries.items()
+        }
+        return {pid: fields[2] for pid, fields in found.items() if bool(fields[5]) is holder}
+
+    def started(self) -> dict[int, int]:
+        """Per init its mount namespace."""
+        return self._entered(holder=False)
+
+    def holders(self) -> dict[int, int]:
+        """Per process that is no init the mount namespace that ends with it."""
+        return self._entered(holder=True)
 
     def founders(self) -> dict[int, tuple[int, int]]:
         """Per pid: its founder's pid and the kind of lineage."""
         unpacked = {
             int.from_bytes(key, "little"): seed._LINEAGE.unpack(value)
-            for key, value in self.lineages.entries.items()
+            for made in (self.lineages, self.lineages_of_others)
+            for key, value in made.entries.items()
         }
         return {pid: (fields[1], fields[4]) for pid, fields in unpacked.items()}
 
@@ -86,7 +111,7 @@ def maps(monkeypatch: pytest.MonkeyPatch) -> Maps:
 
 def test_inits_of_running_containers_have_started(maps: Maps) -> None:
     maps.fill(SHIM, INIT, SHELL)
-    assert maps.started() == {30: (0, BOX_MOUNTS, 0)}
+    assert maps.started() == {30: BOX_MOUNTS}
     assert struct.pack("<I", BOX_MOUNTS) in maps.mounts.entries
 
 
@@ -152,13 +177,72 @@ def test_parents_that_go_in_circles_end(maps: Maps) -> None:
     assert maps.founders() == {}
 
 
-def test_only_maps_of_one_shape_are_copied() -> None:
-    source, same, other = DictMap(), DictMap(), DictMap(value_size=24)
-    source.update(b"\1\0\0\0", b"v" * 16)
-    assert copy(cast(BpfMap, source), cast(BpfMap, same)) == 1
-    assert same.entries == source.entries
-    assert copy(cast(BpfMap, source), cast(BpfMap, other)) == 0
-    assert other.entries == {}
+def test_each_mount_namespace_ends_with_the_oldest_process_in_it(maps: Maps) -> None:
+    maps.fill(SHIM, INIT, SHELL, replace(INIT, pid=31, parent=30, innermost_pid=7))
+    assert maps.holders() == {20: HOST_MOUNTS}
+    mounts = {
+        int.from_bytes(key, "little"): seed._MOUNT.unpack(value)[1]
+        for key, value in maps.mounts.entries.items()
+    }
+    assert mounts == {HOST_MOUNTS: 20, BOX_MOUNTS: 30}
+
+
+def test_a_holder_that_ended_meanwhile_leaves_no_mount_namespace(
+    maps: Maps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seed, "_read", lambda _path: None)
+    maps.fill(SHELL)
+    assert (maps.holders(), maps.mounts.entries) == ({}, {})
+
+
+def test_lineages_of_plain_users_are_apart(maps: Maps) -> None:
+    maps.fill(replace(SHIM, privileged=True), replace(SHIM, pid=21))
+    assert list(maps.lineages.entries) == [struct.pack("<I", 20)]
+    assert list(maps.lineages_of_others.entries) == [struct.pack("<I", 21)]
+
+
+class OldSet:
+    """The pins of a set of layout 2."""
+
+    def __init__(self, path: Path, **maps: DictMap) -> None:
+        self.path = path
+        self.maps = maps
+
+    def map(self, name: str) -> Path:
+        return self.path / name
+
+    def pinned(self, path: Path) -> BpfMap:
+        if path.name not in self.maps:
+            raise FileNotFoundError(path)
+        return cast(BpfMap, self.maps[path.name])
+
+
+def test_what_a_set_of_the_layout_before_knows_is_taken_over(
+    maps: Maps, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    quiet = 1 << 31
+    lineages, inits = DictMap(24), DictMap(16)
+    for pid, level in ((41, 3 | quiet), (42, 3)):
+        root = SHIM.pid if level & quiet else 999
+        value = seed._LINEAGE_2.pack(200, root, HOST_MOUNTS, level, 1)
+        lineages.update(struct.pack("<I", pid), value)
+    inits.update(struct.pack("<I", 30), seed._STARTED_2.pack(303, BOX_MOUNTS, 1))
+    inits.update(struct.pack("<I", 31), seed._STARTED_2.pack(0, BOX_MOUNTS, 0))
+    old = OldSet(tmp_path, lineages=lineages, inits=inits)
+    monkeypatch.setattr(BpfMap, "pinned", old.pinned)
+    monkeypatch.setattr(seed, "_read", _privileged_shim)
+    seed.take_over(cast(PinSet, old), maps.by_name(), tmp_path)
+    shim = seed._LINEAGE.unpack(maps.lineages.entries[struct.pack("<I", 41)])
+    assert shim == (200, SHIM.pid, HOST_MOUNTS, 3, 1, seed._QUIET | seed._PRIVILEGED)
+    other = seed._LINEAGE.unpack(maps.lineages_of_others.entries[struct.pack("<I", 42)])
+    assert other == (200, 999, HOST_MOUNTS, 3, 1, 0)
+    assert maps.started() == {30: BOX_MOUNTS}
+    (entry,) = maps.inits.entries.values()
+    assert seed._STARTED.unpack(entry) == (303, 0, BOX_MOUNTS, 1, 0, 0, 0)
+
+
+def _privileged_shim(path: Path) -> Running | None:
+    return replace(SHIM, privileged=True) if path.name == str(SHIM.pid) else None
 
 
 def process(proc: Path, pid: int, comm: str, *, exe: str | None, ns_pids: str) -> None:
@@ -168,6 +252,7 @@ def process(proc: Path, pid: int, comm: str, *, exe: str | None, ns_pids: str) -
     (base / "stat").write_bytes(f"{pid} ({comm}) {' '.join(fields)}\n".encode())
     (base / "status").write_text(f"Name:\tx\nNSpid:\t{ns_pids}\nNSpgid:\t1\n")
     (base / "ns" / "mnt").symlink_to(f"mnt:[{BOX_MOUNTS}]")
+    (base / "ns" / "user").symlink_to("user:[4026531837]")
     if exe is not None:
         (base / "exe").symlink_to(exe)
 

@@ -43,12 +43,10 @@ def hashed_by_c(tmp_path_factory: pytest.TempPathFactory) -> HASH:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("needs a C compiler: apt-get install gcc")
-    source = (PROBES / "castoff.bpf.c").read_text()
-    struct_ = re.search(r"^struct socket_path \{.*?^\};", source, re.DOTALL | re.MULTILINE)
+    source = (PROBES / "connect.bpf.c").read_text()
     function = re.search(
         r"^static __always_inline u64 hash_path\(.*?^\}", source, re.DOTALL | re.MULTILINE
     )
-    assert struct_ is not None
     assert function is not None
     directory = tmp_path_factory.mktemp("hash")
     (directory / "hash.c").write_text(
@@ -56,13 +54,13 @@ def hashed_by_c(tmp_path_factory: pytest.TempPathFactory) -> HASH:
         "#define __always_inline inline\n"
         f"#define SOCKET_PATH_LEN {constant('SOCKET_PATH_LEN')}\n"
         "typedef unsigned long long u64;\ntypedef unsigned int u32;\n"
-        f"{struct_[0]}\n{function[0]}\n"
+        f"{function[0]}\n"
         "u64 hash(const char *text, u64 length)\n"
         "{\n"
-        "\tstruct socket_path path = {};\n"
+        "\tu64 path[SOCKET_PATH_LEN / 8] = {};\n"
         "\n"
-        "\tmemcpy(&path, text, length);\n"
-        "\treturn hash_path(&path);\n"
+        "\tmemcpy(path, text, length);\n"
+        "\treturn hash_path(path);\n"
         "}\n"
     )
     library = directory / "hash.so"

@@ -6,7 +6,6 @@ import pytest
 
 from sensor.model.events import Event
 from sensor.model.observations import (
-    AgentAbsent,
     AgentStalled,
     ClockStepped,
     Observation,
@@ -49,8 +48,6 @@ def test_restored_probes_end_the_gap() -> None:
     ("observation", "action", "source", "text"),
     [
         (AgentStalled(70 * SECOND, 10 * SECOND), ["stalled"], "agent", "did not run for 60 s"),
-        (AgentAbsent(70 * SECOND, 10 * SECOND, recording=True), [], "agent", "the probes recorded"),
-        (AgentAbsent(70 * SECOND, 10 * SECOND, recording=False), [], "agent", "no probes"),
         (ClockStepped(70 * SECOND, -3600 * SECOND), ["clock_stepped"], "clock", "-3600.000 s"),
     ],
 )

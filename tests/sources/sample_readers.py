@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.bpf.counters import KindCount, Loss
+from sensor.bpf.counters import Counters, KindCount, Loss
 from sensor.bpf.pins import PinSet
 from sensor.bpf.record import Kind
 from sensor.sources import kernel
@@ -117,7 +117,7 @@ class Stage:
         for one in self.sets:
             one.settings.time = handled
         patch.setattr(kernel, "Ring", lambda path: places[path])
-        patch.setattr(kernel, "Counters", lambda path, *_: places[path])
+        patch.setattr(Counters, "of", lambda pins: places[pins.map("counters")])
         patch.setattr(kernel, "Progress", lambda path: places[path])
         self.source = KernelSource(tuple(PinSet(one.path) for one in self.sets))
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from sensor.bpf import compiler
+from sensor.bpf import programs
 from tests.vm import clocks, image, machine  # noqa: F401 - clocks has scenarios, too
 from tests.vm.scenarios import SCENARIOS
 from tests.vm.story import START, STOP, signal_name
@@ -116,9 +116,10 @@ def test_the_kernel_takes_all_programs(run: Run) -> None:
     status = json.loads(str(run.one("agent")["probes"]))
     connects = version(str(run.one("boot")["kernel"])) >= CONNECT_SINCE
     assert set(status["programs"]) == {
-        *(name for name, _, _ in compiler.PROGRAMS),
-        compiler.REQUEST_PROGRAM,
-        compiler.CONNECT_PROGRAM if connects else compiler.CONNECTED_PROGRAM,
+        *(program.name for program in programs.CORE),
+        *(one.name for one in (programs.REQUEST, programs.CONNECTED, programs.RELEASE)),
+        programs.TCP_STATE.name,
+        *([programs.CONNECT.name] if connects else []),
     }
     assert status["current"]
 
