@@ -12,6 +12,11 @@ def boottime() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def monotonic() -> int:
+    """Nanoseconds since boot without those in which the machine was suspended."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
 def realtime_offset() -> int:
     """CLOCK_REALTIME - CLOCK_BOOTTIME in ns: the tightest of a few readings."""
     best: tuple[int, int] | None = None

@@ -7,6 +7,7 @@ CastoffError
 ├── CompilerMissing        69  bcc cannot be imported or cannot compile (EX_UNAVAILABLE)
 ├── ProbesBusy             75  another agent owns the probes of this node (EX_TEMPFAIL)
 ├── ProbesAbsent           69  probes are asked about and none are loaded
+├── SensorImpaired          1  the probes were taken away, or the agent stalled (agent/status.py)
 ├── AuditUnavailable       69  no audit records are to be had (sources/audit/unavailable.py)
 ├── AuditctlUnusable       69  auditctl is missing or fails (rules/auditctl.py)
 ├── RuleMalformed          65  rules/audit.rules cannot be read (rules/rule.py)
@@ -73,6 +74,12 @@ class ProbesAbsent(CastoffError):
     """No probe set is pinned where one was expected."""
 
     exit_code = 69
+
+
+class SensorImpaired(CastoffError):
+    """The sensor itself has a problem: it may be blind, or was a moment ago."""
+
+    exit_code = 1
 
 
 class RecordMalformed(CastoffError):

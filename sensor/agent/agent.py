@@ -19,7 +19,7 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ from sensor.agent.lock import hold_node
 from sensor.agent.node_view import NodeView
 from sensor.agent.persistence import Keeper
 from sensor.agent.pipeline import Feeding
+from sensor.agent.probe_watch import ProbeWatch
 from sensor.agent.reload import Reloader
 from sensor.agent.ring_reader import Drain
 from sensor.agent.sources import Witnesses, WitnessSettings, WitnessState
@@ -47,6 +48,7 @@ from sensor.linux import malloc, priority
 from sensor.linux.realtime import RealTime
 from sensor.linux.systemd import Notifier
 from sensor.model.observations import (
+    ClockStepped,
     ClockSynced,
     Heartbeat,
     HostFacts,
@@ -73,6 +75,9 @@ CLOCK_TOLERANCE = 1_000_000
 SET_OVERLAP = 10.0
 """Seconds for which an old probe set stays attached beside its successor: creations that were under
 way at the switch end in the set that saw them begin."""
+
+CLOCK_STEP = 1_000_000_000
+"""Nanoseconds by which the wall clock is set that are an event."""
 
 CHECKPOINT = 60.0
 """Seconds between notes of until when the agent has seen, on a node where nothing happens."""
@@ -160,6 +165,9 @@ class Agent:
         self._hung_up = False
         self._interactive = os.isatty(_STDIN)
         self._source: KernelSource | None = None
+        self._watch: ProbeWatch | None = None
+        self._incomplete: tuple[str, ...] = ()
+        """What the probe set of an earlier agent lacked."""
         self._witnesses: Witnesses | None = None
         self._shipping = Shipping(settings.shipping, self.host)
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
@@ -179,6 +187,11 @@ class Agent:
     def pin_root(self) -> Path:
         """Where the probe sets are pinned."""
         return self.settings.pin_root
+
+    @property
+    def watch(self) -> ProbeWatch | None:
+        """What watches the probes, once they are loaded."""
+        return self._watch
 
     def output_states(self) -> tuple[OutputHealth, ...]:
         """Tell how the outputs are doing."""
@@ -212,7 +225,7 @@ class Agent:
             # One that comes before everything is there waits for that.
             self._loop.add_signal_handler(signal.SIGHUP, lambda: setattr(self, "_hung_up", True))
             stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
-            pin_set = loader.load(self.settings.pin_root, requests=self.settings.requests)
+            pin_set = self._load_probes(stack)
             # Before the threads: they inherit it, and share one lock with the loop. Those of the
             # executor are made later, by a thread that hands nothing on.
             priority.raise_own()
@@ -238,23 +251,12 @@ class Agent:
                 self._loop.add_signal_handler(number, self.stop)
                 # Not the default again: a second Ctrl-C during the last moments changes nothing.
                 stack.callback(signal.signal, number, signal.SIG_IGN)
-            control = ControlServer(
-                self.settings.socket,
-                self._status,
-                view=NodeView(
-                    self.core, self.events, self._parsers.cgroup, lambda: self.realtime_offset
-                ),
-                log=StoreLog(self._keeper.store, self._keeper.reader),
-                deliveries=self._shipping,
-                judgement=self._judging,
-                group=self.settings.socket_group,
-                resources={"/v1/coverage": lambda query: status.coverage(self, query)},
-            )
+            control = self._control_server(self._keeper)
             await control.start()
             stack.push_async_callback(control.close)
             self._keeper.publish = lambda sequence, line: control.publish(sequence, lambda: line)
             await self._describing.discover()
-            self._introduce(pin_set, self._keeper)
+            self._introduce(pin_set, self._keeper, self._source)
             self._witnesses = Witnesses(self.settings.witnesses, pin_set, self.feeding.feed)
             stack.push_async_callback(self._witnesses.close)
             self._reload_on_hangup(self._keeper, control, self._witnesses)
@@ -322,6 +324,23 @@ class Agent:
         self._losses_until = now
         self._loop.call_soon(self.feeding.feed, (loss,))
 
+    def _control_server(self, keeper: Keeper) -> ControlServer:
+        return ControlServer(
+            self.settings.socket,
+            self._status,
+            view=NodeView(
+                self.core, self.events, self._parsers.cgroup, lambda: self.realtime_offset
+            ),
+            log=StoreLog(keeper.store, keeper.reader),
+            deliveries=self._shipping,
+            judgement=self._judging,
+            group=self.settings.socket_group,
+            resources={
+                "/v1/coverage": lambda query: status.coverage(self, query),
+                "/healthz": lambda query: status.health(self, query),
+            },
+        )
+
     def _status(self) -> Status:
         return status.status(self)
 
@@ -365,7 +384,17 @@ class Agent:
 
     # ----------------------------------------------------------------- feeding
 
-    def _introduce(self, pin_set: pins.PinSet, keeper: Keeper) -> None:
+    def _load_probes(self, stack: AsyncExitStack) -> pins.PinSet:
+        """Load the probes if they are not, and hold them."""
+        root, requests = self.settings.pin_root, self.settings.requests
+        self._incomplete = loader.incomplete(root, requests=requests)
+        pin_set = loader.load(root, requests=requests)
+        self._watch = ProbeWatch(pin_set)
+        stack.callback(self._watch.close)
+        return pin_set
+
+    def _introduce(self, pin_set: pins.PinSet, keeper: Keeper, source: KernelSource) -> None:
+        seen_at = source.seen_at()
         self.realtime_offset = clock.realtime_offset()
         loaded_at = _loaded_at(pin_set)
         first: list[Observation] = [
@@ -375,11 +404,14 @@ class Agent:
         ]
         restored = keeper.restored()
         if restored is not None:
+            if restored.boot_id == self.host.boot_id and seen_at > restored.seen:
+                restored = replace(restored, seen=seen_at)
             first.append(restored)
-        if self._source is not None:
-            keeper.count(self._source.reported())
+        keeper.count(source.reported())
         self.probes_surviving = loaded_at < self.started
         first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
+        if self._watch is not None:
+            first += self._watch.began(self._incomplete, seen_at)
         self.feeding.feed(first)
         if self._judging is not None:
             self._judging.start(keeper.store.judged)
@@ -404,9 +436,14 @@ class Agent:
             lost = self._source.losses() if self._source is not None else ()
             observations += lost
             offset = clock.realtime_offset()
-            if abs(offset - self.realtime_offset) > CLOCK_TOLERANCE:
+            step = offset - self.realtime_offset
+            if abs(step) > CLOCK_TOLERANCE:
                 self.realtime_offset = offset
                 observations.append(ClockSynced(clock.boottime(), offset))
+            if abs(step) > CLOCK_STEP:
+                log.warning("the wall clock was set by %+.3f s", step / 1e9)
+                observations.append(ClockStepped(clock.boottime(), step))
+            observations += self._watch_probes()
             if self._witnesses is not None:
                 observations += self._witnesses.losses(self.realtime_offset)
             if 0 < self.settings.heartbeat_seconds <= self._loop.time() - beaten:
@@ -424,6 +461,12 @@ class Agent:
                 keeper.count(self._source.reported())
             # Here, since the loop has turned and the rings were polled.
             self._notifier.beat(status.line(self))
+
+    def _watch_probes(self) -> list[Observation]:
+        """Look whether the probes are there, and note that an agent is."""
+        if self._source is not None:
+            self._source.see(clock.boottime())
+        return self._watch.tick() if self._watch is not None else []
 
     async def _retire_old_sets(self) -> None:
         await asyncio.sleep(SET_OVERLAP)

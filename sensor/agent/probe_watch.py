@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bpf.presence import Absence, Presence
-from sensor.model.observations import AgentAbsent, AgentStalled, ProbesLost, ProbesRestored
+from sensor.model.observations import AgentStalled, ProbesLost, ProbesRestored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 STALLED = 10_000_000_000
 """Nanoseconds between two ticks, two seconds apart, after which the agent says that it stalled."""
-
-ABSENT = 5_000_000_000
-"""Nanoseconds without an agent after which the next one reports it."""
 
 REPORTED_FOR = 30_000_000_000
 """Nanoseconds for which a problem that was mended stays in the agent's health."""
@@ -58,26 +55,23 @@ class ProbeWatch:
         """How often something was taken away."""
         self.stalls = 0
 
-    def began(
-        self, incomplete: tuple[str, ...], last_agent: int, *, recording: bool
-    ) -> list[Observation]:
-        """Report what the agent found when it began.
+    def began(self, incomplete: tuple[str, ...], last_agent: int) -> list[Observation]:
+        """Report that the set of an earlier agent was not complete when this one began.
 
-        ``incomplete``: what the set of an earlier agent lacked; ``last_agent``: when one ran last,
-        0 if unknown.
+        ``incomplete``: what it lacked; ``last_agent``: when one ran last, 0 if unknown.
         """
+        if not incomplete:
+            return []
         now = self._now()
-        found: list[Observation] = []
-        if last_agent and now - last_agent > ABSENT:
-            found.append(AgentAbsent(now, last_agent, recording=recording and not incomplete))
-        if incomplete:
-            reason = "the probes of an earlier agent were not complete"
-            log.error("%s: %s; loaded anew", reason, ", ".join(incomplete))
-            since = last_agent or now
-            self._report(now, f"{reason}: {', '.join(incomplete)}")
-            found.append(ProbesLost(now, since, incomplete, reason))
-            found.append(ProbesRestored(now, since, incomplete))
-        return found
+        reason = "the probes of an earlier agent were not complete"
+        log.error("%s: %s; loaded anew", reason, ", ".join(incomplete))
+        self.losses += 1
+        self._report(now, f"{reason}: {', '.join(incomplete)}")
+        since = last_agent or now
+        return [
+            ProbesLost(now, since, incomplete, reason),
+            ProbesRestored(now, since, incomplete),
+        ]
 
     def tick(self) -> list[Observation]:
         """Look whether everything is there, and mend what is not."""

@@ -9,9 +9,11 @@ from urllib.parse import parse_qs
 
 from sensor import __version__, clock
 from sensor.api.coverage import report
+from sensor.api.query import read_fields
 from sensor.api.since import parse as parse_since
 from sensor.api.status import DropCount, OutputState, ProbeSet, SourceState, Status
 from sensor.bpf import pins
+from sensor.errors import SensorImpaired
 from sensor.model.vocabulary import EventType
 from sensor.schema.times import rfc3339
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from pathlib import Path
 
+    from sensor.agent.probe_watch import ProbeWatch
     from sensor.agent.sources import WitnessState
     from sensor.api.status import DeliveryState
     from sensor.correlate.core import Correlator
@@ -52,6 +55,10 @@ class Reported(Protocol):
         """Where the probe sets are pinned."""
 
     @property
+    def watch(self) -> ProbeWatch | None:
+        """What watches the probes, once they are loaded."""
+
+    @property
     def source(self) -> KernelSource | None:
         """The kernel source, once it is open."""
 
@@ -77,14 +84,25 @@ _NS_PER_SECOND = 1_000_000_000
 
 def _probes(agent: Reported) -> ProbeSet:
     sets = pins.loaded_sets(agent.pin_root)
-    if not sets:
-        return ProbeSet(None, loaded=False, surviving=False, programs=())
+    programs = agent.watch.attached() if agent.watch is not None else ()
     return ProbeSet(
-        fingerprint=sets[-1].fingerprint,
-        loaded=True,
+        fingerprint=sets[-1].fingerprint if sets else None,
+        loaded=bool(programs),
         surviving=agent.probes_surviving,
-        programs=sets[-1].links(),
+        programs=programs,
     )
+
+
+def health(agent: Reported, query: str) -> bytes:
+    """Return the document of ``/healthz``; raises :class:`SensorImpaired` when something is wrong.
+
+    It says nothing of lost events: those are gaps.
+    """
+    read_fields(query, ())
+    problems = agent.watch.problems() if agent.watch is not None else ()
+    if problems:
+        raise SensorImpaired("; ".join(problems), "See: castoff status, and the agent's log.")
+    return b'{"status":"ok"}\n'
 
 
 def _drops(agent: Reported) -> tuple[DropCount, ...]:
@@ -112,6 +130,9 @@ def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
         counters.append(("kernel.malformed", sum(agent.source.malformed.values())))
         counters.append(("kernel.backlog_bytes", agent.source.backlog()))
         counters += [(f"kernel.failed.{place}", n) for place, n in agent.source.failures()]
+    if agent.watch is not None:
+        counters.append(("probes.lost", agent.watch.losses))
+        counters.append(("agent.stalled", agent.watch.stalls))
     counters += [(f"defect.{kind}", number) for kind, number in agent.core.defects.items()]
     store = agent.store_health()
     if store is not None:
@@ -186,4 +207,5 @@ def status(agent: Reported) -> Status:
         containers_running=agent.core.table.running,
         counters=_counters(agent),
         deliveries=agent.delivery_states(),
+        problems=agent.watch.problems() if agent.watch is not None else (),
     )

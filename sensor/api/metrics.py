@@ -54,6 +54,9 @@ def exposition(
     family.add("castoff_containers_running", "gauge", "Containers whose init runs.", running)
     loaded = _one(status.probes.loaded)
     family.add("castoff_probes_loaded", "gauge", "Whether the probes are attached.", loaded)
+    impaired = _one(bool(status.problems))
+    text = "Whether the sensor itself has a problem: lost probes, an agent that stalled."
+    family.add("castoff_impaired", "gauge", text, impaired)
     family.add(
         "castoff_kernel_records_lost",
         "counter",

@@ -13,8 +13,9 @@
 ``/v1/coverage``             :mod:`sensor.api.coverage`
 ``/v1/openapi.json``         all of this, for programs
 ``/metrics``                 :mod:`sensor.api.metrics`
-``/healthz``                 200 while the event loop turns; on purpose it
-                             says nothing of lost events
+``/healthz``                 200 while the event loop turns and the probes are
+                             attached, else 503; on purpose it says nothing of
+                             lost events
 ===========================  =============================================
 """
 

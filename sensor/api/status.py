@@ -127,6 +127,8 @@ class Status:
     containers_running: int
     counters: tuple[tuple[str, int], ...] = ()
     deliveries: tuple[DeliveryState, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What is wrong with the sensor itself, or was a moment ago: an operator has to look."""
 
     def to_json(self) -> bytes:
         """Return the document on one line."""
@@ -153,6 +155,7 @@ class Status:
                 "outputs": tuple(
                     OutputState(**_known(OutputState, one)) for one in document["outputs"]
                 ),
+                "problems": tuple(document.get("problems", ())),
                 "counters": tuple(document["counters"].items()),
                 "deliveries": tuple(
                     DeliveryState.from_document(one) for one in document.get("deliveries", ())

@@ -2,12 +2,13 @@
 
 A link's last reference may be its pin: whoever removes it detaches the program, and nothing else
 changes. So a running agent holds the links, programs and maps of its set by descriptors of its own.
-Pins that are removed, covered by another mount or replaced are then missing for the next agent alone,
-and are made anew from what is held. What was detached by bpf(2) is attached again.
+Pins that are removed, covered by another mount or replaced are then missing for the next agent
+alone, and are made anew from what is held. What was detached by bpf(2) is attached again.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ class _Held:
 
     program: Program
     link: int
-    code: int
+    code: int | None
+    """None for an agent without CAP_SYS_ADMIN: it cannot attach a program again."""
     info: LinkInfo
 
 
@@ -145,7 +147,7 @@ class Presence:
         self._held: list[_Held] = []
         for name, info in expected(pin_set).items():
             link = libbpf.open_pin(_pin(pin_set, name))
-            self._held.append(_Held(by_name[name], link, libbpf.program(info.program), info))
+            self._held.append(_Held(by_name[name], link, _code(info.program), info))
 
     @property
     def attached(self) -> tuple[str, ...]:
@@ -204,7 +206,8 @@ class Presence:
         """Let go: the pins keep the set from now on."""
         for held in self._held:
             os.close(held.link)
-            os.close(held.code)
+            if held.code is not None:
+                os.close(held.code)
         for descriptor, _ in self._maps.values():
             os.close(descriptor)
         self._held.clear()
@@ -216,8 +219,17 @@ def _repin(descriptor: int, path: Path) -> None:
     libbpf.pin(descriptor, path)
 
 
-def _attach(program: Program, code: int) -> int:
+def _code(number: int) -> int | None:
+    try:
+        return libbpf.program(number)
+    except PermissionError:
+        return None
+
+
+def _attach(program: Program, code: int | None) -> int:
     """Attach a loaded program where it belongs; returns the link's descriptor."""
+    if code is None:
+        raise PermissionError(errno.EPERM, "only root may attach a program again")
     if program.kind is Kind.CGROUP:
         return cgroup_link.attach_program(code)
     return libbpf.attach_raw(program.at, code)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from sensor.api.status import SourceState, Status
 
 
+IMPAIRED = 1
+"""Exit code when the sensor itself has a problem."""
+
+
 def lines(status: Status) -> list[str]:
     """Return the agent's state for people, one line each."""
     probes = status.probes
@@ -25,6 +29,7 @@ def lines(status: Status) -> list[str]:
         f"probes   {probes.fingerprint or 'none'}{kept}: {programs}",
         f"starts   {status.starts} reported, {status.containers_running} containers running",
     ]
+    lines += [f"problem  {problem}" for problem in status.problems]
     lines += [
         f"source   {source.name}: {source.state}, {source.observations} observations,"
         f" {_last(source)}"
@@ -74,7 +79,10 @@ def _last(source: SourceState) -> str:
     "--alive", is_flag=True, help="Only check that the agent's loop answers; for liveness probes."
 )
 def command(socket: Path, output: str, *, alive: bool) -> None:
-    """Show health, losses and lag of the running agent; exit code 3 when there is none."""
+    """Show health, losses and lag of the running agent.
+
+    The exit code is 1 when something is wrong with the sensor itself, 3 when no agent runs.
+    """
     if alive:
         # Any answer counts: an agent that lost its probes gains nothing by a restart.
         with contextlib.suppress(RequestRefused):
@@ -83,6 +91,8 @@ def command(socket: Path, output: str, *, alive: bool) -> None:
     status = AgentClient(socket).status()
     if output == "json":
         click.echo(status.to_json(), nl=False)
-        return
-    for line in lines(status):
-        click.echo(line)
+    else:
+        for line in lines(status):
+            click.echo(line)
+    if status.problems:
+        raise SystemExit(IMPAIRED)

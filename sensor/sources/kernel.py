@@ -117,6 +117,14 @@ class KernelSource:
         """Counters of the newest set."""
         return self._readers[-1].counters.read()
 
+    def seen_at(self) -> int:
+        """When an agent ran last, in ns since boot; 0 if unknown."""
+        return max(reader.progress.seen_at() for reader in self._readers)
+
+    def see(self, time: int) -> None:
+        """Note in the newest set that an agent runs."""
+        self._readers[-1].progress.see(time)
+
     def failures(self) -> tuple[tuple[str, int], ...]:
         """Return what failed in the kernel, by place, of the newest set."""
         return self._readers[-1].counters.failures()

@@ -89,7 +89,7 @@ def test_without_the_rights_the_fix_is_told(
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(PermissionMissing) as caught:
         loader.load(tmp_path / "castoff")
-    assert "sudo" in caught.value.fix
+    assert "castoff-probes" in caught.value.fix
 
 
 @pytest.mark.usefixtures("no_compiler")
