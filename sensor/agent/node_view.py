@@ -83,4 +83,8 @@ class NodeView:
             sandbox=described.sandbox if described is not None else False,
             cgroup=(state.cgroup.v1 or state.cgroup.v2) if state.cgroup is not None else None,
             command=described.command if described is not None else None,
+            pod_uid=(pod.pod_uid if pod is not None else None) or state.pod_uid,
+            pod_container=(pod.container if pod is not None else None) or state.pod_container,
+            owner=f"{pod.owner.kind}/{pod.owner.name}" if pod is not None and pod.owner else None,
+            attempt=pod.attempt if pod is not None else None,
         )

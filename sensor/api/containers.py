@@ -1,8 +1,7 @@
 """Containers by what people call them: ``/v1/containers``, ``/v1/containers/{id}``.
 
-A reference means, in this order: the whole id, the whole name, the beginning of an id or a name.
-Several containers may have had one name, so that the one which runs is meant. What still fits
-several is ambiguous: the answer lists all of them.
+What a reference means is in :mod:`sensor.api.reference`. What fits several containers is ambiguous
+where one is asked for: the answer lists all of them.
 """
 
 from __future__ import annotations
@@ -10,8 +9,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from sensor.api.eventlog import SHOWN
 from sensor.api.http import Response
 from sensor.api.query import flag, read_fields
+from sensor.api.reference import find
 from sensor.api.view import document
 from sensor.api.wire import encode
 
@@ -23,21 +24,6 @@ if TYPE_CHECKING:
 
 CANDIDATES_MAX = 20
 """Containers that an ambiguous reference lists."""
-
-
-def find(containers: Sequence[ContainerView], reference: str) -> list[ContainerView]:
-    """Return the containers that a reference may mean: none, the one, or several."""
-    if not reference:
-        return []
-    exact = [one for one in containers if one.id == reference]
-    exact = exact or [one for one in containers if one.name == reference]
-    found = exact or [
-        one
-        for one in containers
-        if one.id.startswith(reference) or (one.name or "").startswith(reference)
-    ]
-    alive = [one for one in found if one.alive]
-    return alive if exact and len(alive) == 1 else found
 
 
 def ambiguous(reference: str, found: Sequence[tuple[str, str | None]]) -> Response:
@@ -67,10 +53,20 @@ class Containers:
         self._worker = worker
 
     async def listed(self, query: str) -> Response:
-        """Answer ``/v1/containers``: those that run; with ``all=1`` all that are known."""
-        everything = flag(read_fields(query, ("all",)), "all")
+        """Answer ``/v1/containers``: those that run; with ``all=1`` all that are known.
+
+        ``of`` names those that are wanted, whether they run or not.
+        """
+        fields = read_fields(query, ("all", "of"))
+        everything = flag(fields, "all")
         containers = self._view.containers()
-        wanted = [one for one in containers if everything or one.alive]
+        reference = _last(fields.get("of"))
+        if reference is not None:
+            wanted = find(containers, reference)
+            if not wanted:
+                return unknown(f"no container, pod or workload {reference[:SHOWN]!r} is known")
+        else:
+            wanted = [one for one in containers if everything or one.alive]
         return await self._worker.run(_listed, wanted)
 
     def one(self, reference: str) -> Response:
@@ -103,6 +99,10 @@ class Containers:
 
 
 PID_DIGITS = 10
+
+
+def _last(values: Sequence[str] | None) -> str | None:
+    return values[-1] if values else None
 
 
 def _listed(containers: Sequence[ContainerView]) -> Response:

@@ -3,7 +3,8 @@
 Where it never started, the last start that failed.
 
 The container may be gone and forgotten: the log is asked then. A name may have been given again and
-again, and the last container that had it is meant.
+again, and the last container that had it is meant. Of a pod or a workload the container that
+started last is meant; the others are listed.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sensor.api.causes import steps
-from sensor.api.containers import ambiguous, as_json, find, unknown
+from sensor.api.containers import ambiguous, as_json, unknown
 from sensor.api.eventlog import Cursor, Selection
+from sensor.api.reference import find, is_group, latest
 from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 
 _STARTS = (frozenset({EventType.START.value}), frozenset({EventType.START_FAILED.value}))
 """What is looked for: a start, else what was to be one."""
+
+
+OTHERS_MAX = 64
+"""Further containers of the same pod or workload that an answer lists."""
+
+PAGES_MAX = 16
+"""Pages of starts that are looked through for a pod or a workload that is forgotten."""
 
 
 class Explain:
@@ -41,13 +50,17 @@ class Explain:
         if not reference:
             return unknown("name a container")
         found = find(self._view.containers(), reference)
+        others = [one for one in found if len(found) > 1] if is_group(found, reference) else []
+        if others:
+            found = [latest(found)]
+            others.remove(found[0])
         if len(found) > 1:
             return ambiguous(reference, [(one.id, one.name) for one in found])
         starts = await self._worker.run(self._starts, found[0].id if found else reference)
         if found:
             starts = {id_: start for id_, start in starts.items() if id_ == found[0].id}
         else:
-            starts = _meant(starts, reference)
+            starts = _meant(starts, reference) or await self._worker.run(self._of_pod, reference)
         if not starts:
             return unknown(f"no start of a container {reference!r} is in the log")
         if len(starts) > 1:
@@ -56,7 +69,8 @@ class Explain:
         sequence, event = next(iter(starts.values()))
         chain = [step.document() for step in steps(event)]
         cursor = str(Cursor(self._log.stream, sequence))
-        return as_json({"cursor": cursor, "event": event, "steps": chain})
+        listed = [{"id": one.id, "name": one.name, "pod": one.pod} for one in others[:OTHERS_MAX]]
+        return as_json({"cursor": cursor, "event": event, "steps": chain, "others": listed})
 
     def _starts(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return the last start of each container that fits, the latest first."""
@@ -69,6 +83,36 @@ class Explain:
             if starts:
                 break
         return starts
+
+    def _of_pod(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:
+        """Return the last start of a pod's or a workload's containers, sandboxes last."""
+        position: int | None = None
+        sandboxes: dict[str, tuple[int, dict[str, Any]]] = {}
+        for _ in range(PAGES_MAX):
+            wanted = Selection(newest_first=True, types=_STARTS[0], position=position)
+            page = self._log.page(wanted, self._limits.page_rows)
+            for logged in page.events:
+                event = _document(logged)
+                if not _belongs(event, reference):
+                    continue
+                found = {event["container"]["id"]: (logged.sequence, event)}
+                if not event["container"].get("sandbox"):
+                    return found
+                sandboxes = sandboxes or found
+            if not page.more:
+                break
+            position = page.position
+        return sandboxes
+
+
+def _belongs(event: dict[str, Any], reference: str) -> bool:
+    """Whether a start is of the pod or the workload that a reference names."""
+    pod = event.get("orchestrator") or {}
+    namespace, name = pod.get("namespace"), pod.get("pod")
+    owner = pod.get("owner") or {}
+    kind, workload = owner.get("kind"), owner.get("name")
+    called = {name, f"{namespace}/{name}", workload, f"{kind}/{workload}"}
+    return reference in called | {f"{namespace}/{workload}", f"{namespace}/{kind}/{workload}"}
 
 
 def _document(logged: LoggedEvent) -> dict[str, Any]:

@@ -32,6 +32,12 @@ class ContainerView:
     sandbox: bool = False
     cgroup: str | None = None
     command: tuple[str, ...] | None = None
+    pod_uid: str | None = None
+    pod_container: str | None = None
+    """Its name within the pod."""
+    owner: str | None = None
+    """The workload of the pod, inferred: ``Deployment/web``."""
+    attempt: int | None = None
 
     @property
     def alive(self) -> bool:

@@ -25,7 +25,7 @@ SHORT_ID = 12
 
 
 class ContainerName(click.ParamType):
-    """A container by id, name, or the beginning of one."""
+    """A container by id, name, pod or workload, or the beginning of an id or name."""
 
     name = "container"
 
@@ -56,7 +56,7 @@ class FilterText(click.ParamType):
         key, equals, value = incomplete.partition("=")
         if not equals:
             return [CompletionItem(f"{one}=") for one in KEYS if one.startswith(key)]
-        if key in {"container", "name"}:
+        if key in {"container", "name", "pod", "owner"}:
             values = [word for word, _ in _containers(ctx, value)]
         else:
             values = [one for one in _closed(key) if one.startswith(value)]
@@ -83,6 +83,8 @@ def _closed(key: str) -> Iterable[str]:
 
     if key == "type":
         return [one.removeprefix("container.") for one in EventType]
+    if key == "sandbox":
+        return ["yes", "no"]
     if key == "kind":
         return list(StartKind)
     return list(Trigger) if key == "trigger" else ()
@@ -101,16 +103,30 @@ def _containers(ctx: click.Context, incomplete: str) -> list[tuple[str, str | No
     words: dict[str, str | None] = {}
     for one in containers:
         name, id_ = one.get("name"), str(one.get("id"))
-        if name and name.startswith(incomplete) and _typable(name):
+        if name and name.startswith(incomplete) and _typable(name) and not one.get("sandbox"):
             words[name] = id_[:SHORT_ID]
-        elif incomplete and id_.startswith(incomplete) and _typable(id_):
+        for word, help_ in _pod_words(one):
+            if word.startswith(incomplete) and _typable(word):
+                words.setdefault(word, help_)
+        if incomplete and id_.startswith(incomplete) and _typable(id_):
             words[id_[:SHORT_ID] if len(incomplete) < SHORT_ID else id_] = None
     return list(words.items())[:ITEMS_MAX]
 
 
+def _pod_words(container: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a container's pod and workload are called: pod, namespace/pod, Kind/name."""
+    namespace, pod, owner = (container.get(key) for key in ("namespace", "pod", "owner"))
+    words: list[tuple[str, str]] = []
+    if pod:
+        words += [(str(pod), "pod"), (f"{namespace}/{pod}", "pod")]
+    if owner:
+        words.append((str(owner), "workload"))
+    return words
+
+
 def _typable(word: str) -> bool:
     """Tell whether a shell takes a word as it is: names are chosen by others."""
-    return word.isascii() and all(one.isalnum() or one in "._-" for one in word)
+    return word.isascii() and all(one.isalnum() or one in "._-/" for one in word)
 
 
 _BASH = r"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import click
 
@@ -24,6 +24,7 @@ from sensor.cli.options import (
 from sensor.cli.reading import nanoseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SHORT_ID = 12
@@ -32,11 +33,17 @@ LAYOUT = Layout(
     flexible=frozenset({"NAME", "IMAGE", "POD"}),
     expendable=("STARTS", "PID", "RUNTIME", "POD"),
 )
+PODS = Layout(
+    header=("POD", "WORKLOAD", "CONTAINER", "NAME", "IMAGE", "STATE", "STARTED", "ATTEMPT"),
+    flexible=frozenset({"POD", "WORKLOAD", "IMAGE", "NAME"}),
+    expendable=("IMAGE", "CONTAINER", "WORKLOAD"),
+)
 
 
 @click.command()
 @click.argument("container", type=ContainerName(), required=False)
-@click.option("-a", "--all", "everything", is_flag=True, help="Those that do not run, too.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Add stopped ones, and sandboxes.")
+@click.option("--pods", "by_pod", is_flag=True, help="Group by pod, workload by workload.")
 @output_option
 @no_trunc_option
 @colour_option
@@ -45,38 +52,81 @@ def command(
     container: str | None,
     *,
     everything: bool,
+    by_pod: bool,
     output: str,
     no_trunc: bool,
     colour: str,
     socket: Path,
 ) -> None:
-    """List containers that run, or show CONTAINER: an id, a name, or the beginning of one."""
+    """List containers that run, or those of CONTAINER: an id, a name, a pod, or a workload.
+
+    A pod is POD or NAMESPACE/POD, a workload NAME or KIND/NAME; the beginning of an id or of a name
+    is enough. The sandboxes of pods are left out unless --all is given.
+    """
     client = AgentClient(socket)
-    if container is not None:
-        documents = [client.document(f"/v1/containers/{quote(container, safe='')}")]
-    else:
-        documents = client.document(f"/v1/containers?all={int(everything)}")["containers"]
+    query = {"of": container} if container is not None else {"all": int(everything)}
+    documents = client.document(f"/v1/containers?{urlencode(query)}")["containers"]
+    if not everything and container is None:
+        documents = [one for one in documents if not one.get("sandbox")]
     if output == "json":
         for document in documents:
             click.echo(json.dumps(document, separators=(",", ":")))
         return
     found = [ContainerView.from_document(document) for document in documents]
-    rows = [_row(one, time.time_ns(), no_trunc=no_trunc) for one in found]
+    now = time.time_ns()
+    if by_pod:
+        layout, rows = PODS, pod_rows(found, now, no_trunc=no_trunc)
+    else:
+        layout, rows = LAYOUT, [_row(one, now, no_trunc=no_trunc) for one in found]
     painted = coloured(colour)
-    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
+    for line in layout.table(rows, width(no_trunc=no_trunc), colour=painted):
         click.echo(line, color=painted)
 
 
+def pod_rows(
+    containers: Sequence[ContainerView], now: int, *, no_trunc: bool = False
+) -> list[tuple[str, ...]]:
+    """Return the rows of containers in pods, workload by workload, each pod named once."""
+    inside = [one for one in containers if one.pod is not None or one.pod_uid is not None]
+    inside.sort(key=lambda one: (one.namespace or "", one.owner or "", _pod(one), one.name or ""))
+    rows: list[tuple[str, ...]] = []
+    shown: tuple[str, str | None] | None = None
+    for one in inside:
+        pod = (_pod(one), one.pod_uid)
+        again = pod == shown
+        shown = pod
+        rows.append(
+            (
+                "" if again else pod[0],
+                "" if again else one.owner or "-",
+                one.id if no_trunc else one.id[:SHORT_ID],
+                "(sandbox)" if one.sandbox else one.pod_container or one.name or "-",
+                one.image or "-",
+                _state(one),
+                ago(nanoseconds(one.started), now),
+                "-" if one.attempt is None else str(one.attempt),
+            )
+        )
+    return rows
+
+
 def _row(one: ContainerView, now: int, *, no_trunc: bool) -> tuple[str, ...]:
-    pod = "/".join(part for part in (one.namespace, one.pod) if part)
     return (
         one.id if no_trunc else one.id[:SHORT_ID],
         one.name or "-",
         one.image or "-",
         one.runtime or "-",
-        one.state if one.exit_code is None or one.alive else f"{one.state} ({one.exit_code})",
+        _state(one),
         "-" if one.pid is None or not one.alive else str(one.pid),
         ago(nanoseconds(one.started), now),
         str(one.starts),
-        pod or "-",
+        _pod(one) if one.pod else "-",
     )
+
+
+def _pod(one: ContainerView) -> str:
+    return "/".join(part for part in (one.namespace, one.pod) if part) or one.pod_uid or "-"
+
+
+def _state(one: ContainerView) -> str:
+    return one.state if one.exit_code is None or one.alive else f"{one.state} ({one.exit_code})"

@@ -36,6 +36,7 @@ TAIL_DEFAULT = 100
 ROWS = 10_000
 """Events asked for at a time."""
 STREAM = "castoff.stream/1"
+_OF_SANDBOXES = "sandbox="
 INTERRUPTED = 130
 NS = 1_000_000_000
 OLDEST = 100_000_000 * NS
@@ -60,9 +61,11 @@ Event = tuple[bytes, dict[str, Any]]
     "filters",
     type=FilterText(),
     multiple=True,
-    help="key=value: container, name, image, label, runtime, kind, trigger, user, pod, namespace."
+    help="key=value: container, name, image, label, runtime, kind, trigger, user, pod, owner,"
+    " namespace, sandbox."
     " The same key twice is or, different keys are and.",
 )
+@click.option("-a", "--all", "everything", is_flag=True, help="Show pods' sandboxes in the table.")
 @click.option("-n", "--tail", type=click.IntRange(1, 100_000), help="The last so many.")
 @output_option
 @no_trunc_option
@@ -75,13 +78,20 @@ def command(
     until: str | None,
     types: tuple[str, ...],
     filters: tuple[str, ...],
+    everything: bool,
     tail: int | None,
     output: str,
     no_trunc: bool,
     colour: str,
     socket: Path,
 ) -> None:
-    """Show events from the log, the last 100 without --since, and follow with -f."""
+    """Show events from the log, the last 100 without --since, and follow with -f.
+
+    The table leaves out the sandboxes of pods; JSON has all events.
+    """
+    asked = any(one.startswith(_OF_SANDBOXES) for one in filters)
+    if output != "json" and not everything and not asked:
+        filters = (*filters, f"{_OF_SANDBOXES}no")
     query = _query(since, until, types, filters)
     if tail is None and since is None and not follow:
         tail = TAIL_DEFAULT

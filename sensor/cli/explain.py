@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 HEADING_LEAST = 70
 """Columns of the lines above the tree on any terminal: a whole id has 64."""
 
+SHORT_ID = 12
 SECONDS_SHOWN = 23
 """Characters of a time of RFC 3339 up to its milliseconds."""
 
@@ -46,7 +47,11 @@ SECONDS_SHOWN = 23
 def command(
     container: str, *, plain: bool, output: str, no_trunc: bool, colour: str, socket: Path
 ) -> None:
-    """Draw the chain of causes of the last start of CONTAINER: an id, a name, or its beginning."""
+    """Draw the chain of causes of the last start of CONTAINER.
+
+    CONTAINER is an id, a name, a pod (POD or NAMESPACE/POD), a workload (NAME or KIND/NAME), or
+    the beginning of an id or of a name. A pod or workload means its container that started last.
+    """
     client = AgentClient(socket)
     try:
         answer = client.document(f"/v1/explain/{quote(container, safe='')}")
@@ -63,6 +68,12 @@ def command(
     steps = [Step.from_document(one) for one in answer["steps"]]
     for line in (*_heading(answer["event"], room), "", *tree.lines(steps)):
         click.echo(line, color=painted)
+    others = answer.get("others") or ()
+    if others:
+        click.echo("")
+        click.echo(f"{len(others)} more of {visible(container)}:")
+    for one in others:
+        click.echo(visible(f"  {one['id'][:SHORT_ID]}  {one['pod'] or '-'}  {one['name'] or '-'}"))
 
 
 def _heading(event: dict[str, Any], room: int | None) -> list[str]:

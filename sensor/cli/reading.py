@@ -142,6 +142,7 @@ def _orchestrator(block: Document | None) -> Orchestrator | None:
         namespace=block.get("namespace"),
         pod=block.get("pod"),
         pod_uid=block.get("pod_uid"),
+        container=block.get("container"),
         task_arn=block.get("task_arn"),
         requested_by=RequestedBy(
             actor=asked.get("actor"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.model.vocabulary import Confidence, EventType, StartKind
+from sensor.model.vocabulary import Confidence, EventType, StartKind, Trigger
 from sensor.schema.text import columns, fit, visible
 from sensor.schema.times import rfc3339
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sensor.model.container import Orchestrator
     from sensor.model.control_plane import Request
-    from sensor.model.events import Event, Initiator, Start, Stop
+    from sensor.model.events import Event, Initiator, InitiatorProcess, Start, Stop
 
 SHORT_ID = 12
 """Characters of a container id that people are shown, as engines do."""
@@ -96,7 +96,7 @@ class Table:
             _clock(event.time + event.realtime_offset),
             _event(event),
             (container.id or "unknown")[:SHORT_ID],
-            container.name or "-",
+            _name(event),
             (image.name or image.id or "-") if image else "-",
             container.runtime or container.oci_runtime or "-",
             _cause(event),
@@ -213,13 +213,30 @@ def _pull(start: Start, initiator: Initiator | None) -> str:
             parts.append(f"as {account}")
     if initiator is not None and initiator.process is not None:
         process = initiator.process
-        if process.argv or process.exe:
+        if start.trigger is Trigger.ORCHESTRATOR:
+            # Its command line has a hundred options, and is the same for every pod.
+            parts.append(f"({_program(process)})")
+        elif process.argv or process.exe:
             parts.append(f"({' '.join(process.argv or ()) or process.exe})")
     if start.dormant_seconds is not None and start.kind is StartKind.REACTIVATION:
         parts.append(f"after {_span(start.dormant_seconds)} stopped")
     if start.attempt:
         parts.append(f"attempt {start.attempt}")
     return " ".join(parts)
+
+
+def _program(process: InitiatorProcess) -> str:
+    name = process.exe or (process.argv[0] if process.argv else "")
+    return name.rpartition("/")[2] or "unknown"
+
+
+def _name(event: Event) -> str:
+    """Return the container's name; of a pod's container with the pod's, which tells it apart."""
+    name = event.container.name if event.container is not None else None
+    pod = event.orchestrator
+    if pod is None or pod.pod is None or name == pod.pod:
+        return name or "-"
+    return f"{pod.pod}/{pod.container or name or '-'}"
 
 
 def _span(seconds: float) -> str:

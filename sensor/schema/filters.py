@@ -5,8 +5,11 @@ means:
 
 ====================  ==============================================================================
 ``container``         the beginning of the id, or the name
-``name``, ``pod``,    the whole of it, or a pattern with ``*`` and ``?``
+``name``,             the whole of it, or a pattern with ``*`` and ``?``
 ``namespace``
+``pod``               its name, or ``namespace/name``, or a pattern of either
+``owner``             the pod's workload: ``web``, ``Deployment/web``, ``namespace/web``
+``sandbox``           ``yes`` or ``no``: events of a pod's sandbox, or all others
 ``image``             its name with or without the tag, a pattern, or the beginning of its id
 ``label``             a label's name, or ``name=value``
 ``runtime``           engine or OCI runtime: ``docker``, ``runc``
@@ -206,6 +209,38 @@ def _user(value: str) -> Test:
     return test
 
 
+def _pod(value: str) -> Test:
+    fits = _glob(value)
+
+    def test(document: Document) -> bool:
+        pod = _part(document, "orchestrator", "pod")
+        namespace = _part(document, "orchestrator", "namespace")
+        return isinstance(pod, str) and (fits(pod) or fits(f"{namespace}/{pod}"))
+
+    return test
+
+
+def _owner(value: str) -> Test:
+    fits = _glob(value)
+
+    def test(document: Document) -> bool:
+        kind, name = (_part(document, "orchestrator", "owner", key) for key in ("kind", "name"))
+        namespace = _part(document, "orchestrator", "namespace")
+        return isinstance(name, str) and any(
+            fits(one) for one in (name, f"{kind}/{name}", f"{namespace}/{name}")
+        )
+
+    return test
+
+
+def _sandbox(value: str) -> Test:
+    if value not in ("yes", "no"):
+        message = f"no value {value!r} of sandbox; there are yes and no"
+        raise ValueError(message)
+    wanted = value == "yes"
+    return lambda document: (_part(document, "container", "sandbox") is True) == wanted
+
+
 def _explanation(value: str) -> Test:
     if value != NONE:
         return _one_of(Explanation, "verdict", "explanation")(value)
@@ -280,7 +315,9 @@ _KEYS: dict[str, Callable[[str], Test]] = {
     "kind": _one_of(StartKind, "start", "kind"),
     "trigger": _one_of(Trigger, "start", "trigger"),
     "user": _user,
-    "pod": _pattern("orchestrator", "pod"),
+    "pod": _pod,
+    "owner": _owner,
+    "sandbox": _sandbox,
     "namespace": _pattern("orchestrator", "namespace"),
     "explanation": _explanation,
     "expected": _expected,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sensor.api.containers import find
+from sensor.api.reference import find
 from sensor.api.server import ControlServer
 from sensor.api.view import ContainerView
 from tests.api.sample_agent import CONTAINERS, DATABASE, EVIL, OLD, WEB, View, ask, serving

@@ -154,3 +154,37 @@ def test_a_pause_container_and_another_event_have_no_explanation_to_lack() -> No
 def test_a_value_that_no_verdict_has_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="no "):
         parse([wrong])
+
+
+@pytest.mark.parametrize(
+    ("pair", "fits"),
+    [
+        ("pod=web-1", True),
+        ("pod=shop/web-1", True),
+        ("pod=shop/*", True),
+        ("pod=test/web-1", False),
+        ("owner=web", True),
+        ("owner=Deployment/web", True),
+        ("owner=shop/web", True),
+        ("owner=StatefulSet/web", False),
+        ("sandbox=no", True),
+        ("sandbox=yes", False),
+    ],
+)
+def test_pods_are_filtered_by_their_names_and_their_workloads(pair: str, fits: bool) -> None:  # noqa: FBT001 - a case
+    event = {
+        "type": "container.start",
+        "container": {"id": "a", "name": "app", "sandbox": False},
+        "orchestrator": {
+            "namespace": "shop",
+            "pod": "web-1",
+            "owner": {"kind": "Deployment", "name": "web", "uid": None},
+        },
+    }
+    assert parse([pair]).matcher()(event) is fits
+
+
+def test_what_is_no_containers_event_is_no_sandboxs_either() -> None:
+    assert parse(["sandbox=no"]).matcher()({"type": "gap", "container": None})
+    with pytest.raises(ValueError, match="yes and no"):
+        parse(["sandbox=maybe"])
