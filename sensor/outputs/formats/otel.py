@@ -76,12 +76,14 @@ class RequestWriter:
     Records of the same host that follow each other share a resource; the order stays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, body_is_event: bool = False) -> None:
+        """``body_is_event``: the body is the native document instead of a sentence."""
         self._host: object = None
+        self._body_is_event = body_is_event
 
     def add(self, event: Reading) -> bytes:
         """Return what comes next. Raises LineDamaged, and then nothing is to be written."""
-        record = jsontext.line(log_record(event))[:-1]
+        record = jsontext.line(log_record(event, body_is_event=self._body_is_event))[:-1]
         host = event.root.raw("host")
         if self._host is not None and self._host == host:
             return b"," + record
@@ -121,7 +123,7 @@ def resource(event: Reading) -> Attributes:
     )
 
 
-def log_record(event: Reading) -> dict[str, Any]:
+def log_record(event: Reading, *, body_is_event: bool = False) -> dict[str, Any]:
     """Return the event as a LogRecord."""
     number, text = _SEVERITIES[terms.severity(event)]
     return {
@@ -130,7 +132,7 @@ def log_record(event: Reading) -> dict[str, Any]:
         "severityNumber": number,
         "severityText": text,
         "eventName": event.type.value,
-        "body": {"stringValue": terms.message(event)},
+        "body": _any(event.root.whole()) if body_is_event else _any(terms.message(event)),
         "attributes": _attributes(
             {"log.record.uid": event.id}
             | _container(event.container)

@@ -49,6 +49,10 @@ class Block:
     def __bool__(self) -> bool:
         return bool(self._values)
 
+    def whole(self) -> dict[str, Any]:
+        """Return all of it, as JSON values."""
+        return self._values
+
     def text(self, key: str) -> str | None:
         """Return a text, None when it is unknown or empty."""
         value = self._values.get(key)

@@ -88,6 +88,15 @@ class Compression(StrEnum):
     NONE = "none"
 
 
+class LogBody(StrEnum):
+    """What stands in the body of a log record; the attributes are the same."""
+
+    MESSAGE = "message"
+    """One sentence for a person."""
+    EVENT = "event"
+    """The native document, for receivers that keep bodies and put attributes aside."""
+
+
 @dataclass(frozen=True, slots=True)
 class OtlpSettings:
     """``type = "otlp"``."""
@@ -103,6 +112,7 @@ class OtlpSettings:
     """How long a request may take."""
     max_records: int = RECORDS
     """Events of a request."""
+    body: LogBody = LogBody.MESSAGE
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds <= SECONDS_MOST:
@@ -129,6 +139,7 @@ class OtlpTransport:
             answer_limit=ANSWER_LIMIT,
         )
         self._target = PATH if url.target == "/" else url.target
+        self._body_is_event = settings.body is LogBody.EVENT
         self._packed = settings.compression is Compression.GZIP
         self.limits = BatchLimits(records=settings.max_records)
 
@@ -139,7 +150,9 @@ class OtlpTransport:
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Post the batch and judge the answer. What cannot be read of it is rejected."""
-        body, damaged = await encoded(batch.records, packed=self._packed)
+        body, damaged = await encoded(
+            batch.records, packed=self._packed, body_is_event=self._body_is_event
+        )
         if len(damaged) == len(batch.records):
             return Delivered(damaged)
         headers = [("Content-Type", "application/json")]
@@ -167,11 +180,11 @@ class OtlpTransport:
 
 
 async def encoded(
-    records: Sequence[Record], *, packed: bool
+    records: Sequence[Record], *, packed: bool, body_is_event: bool = False
 ) -> tuple[bytes, tuple[Rejection, ...]]:
     """Return the body of a batch's request, and the records that are no events."""
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_BITS) if packed else None
-    writer = otel.RequestWriter()
+    writer = otel.RequestWriter(body_is_event=body_is_event)
     damaged: list[Rejection] = []
     body = bytearray()
 

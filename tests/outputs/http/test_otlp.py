@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
 from time import time
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -25,7 +25,13 @@ from sensor.outputs.delivery import (
 )
 from sensor.outputs.http.client import HttpClient
 from sensor.outputs.http.message import HttpUrl
-from sensor.outputs.http.otlp import HINT, Compression, OtlpSettings, OtlpTransport
+from sensor.outputs.http.otlp import (
+    HINT,
+    Compression,
+    LogBody,
+    OtlpSettings,
+    OtlpTransport,
+)
 from sensor.outputs.network.tls import TlsSettings
 from sensor.settings.secret import Secret
 from tests.outputs.batches import batch_of, golden_records, starts
@@ -110,6 +116,7 @@ def talk(
     *script: Answer | Fault,
     seconds: float = 10.0,
     max_records: int = 500,
+    body: LogBody = LogBody.MESSAGE,
 ) -> None:
     async def run() -> None:
         async with fake_http(*script) as fake:
@@ -118,6 +125,7 @@ def talk(
                 headers=(("X-Key", Secret("very-secret-key")),),
                 seconds=seconds,
                 max_records=max_records,
+                body=body,
             )
             transport = OtlpTransport(settings)
             try:
@@ -246,6 +254,34 @@ def test_a_request_is_what_the_specification_says() -> None:
         assert keys["host.name"] == {"stringValue": "node-7"}
 
     talk(scenario)
+
+
+def test_the_body_may_be_the_whole_event() -> None:
+    """For receivers that keep the body and put the attributes aside, as Fluent Bit does."""
+
+    def plain(value: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        match value:
+            case {"kvlistValue": {"values": pairs}}:
+                return {one["key"]: plain(one["value"]) for one in pairs}
+            case {"arrayValue": {"values": items}}:
+                return [plain(item) for item in items]
+            case {"intValue": number}:
+                return int(number)
+        return next(iter(value.values()), None)
+
+    def known(value: Any) -> Any:  # noqa: ANN401 - JSON
+        if isinstance(value, dict):
+            return {key: known(one) for key, one in value.items() if one not in (None, [])}
+        return [known(one) for one in value] if isinstance(value, list) else value
+
+    async def scenario(transport: OtlpTransport, fake: FakeHttp) -> None:
+        records = starts(1, 2)
+        assert await transport.deliver(batch_of(records)) == Delivered()
+        (group,) = json.loads(fake.received[0].text)["resourceLogs"]
+        bodies = [plain(one["body"]) for one in group["scopeLogs"][0]["logRecords"]]
+        assert bodies == [known(json.loads(record.line)) for record in records]
+
+    talk(scenario, body=LogBody.EVENT)
 
 
 def test_lines_that_are_no_events_are_rejected_and_the_rest_is_sent() -> None:
