@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ def ids(message: list[Any]) -> list[str]:
 
 
 @asynccontextmanager
-async def fake_server(answer: Answer) -> AsyncIterator[int]:
+async def fake_server(answer: Answer, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Serve each connection by ``answer`` and close it; yields the port."""
     tasks: set[asyncio.Task[None]] = set()
     count = 0
@@ -64,7 +65,7 @@ async def fake_server(answer: Answer) -> AsyncIterator[int]:
         tasks.discard(task)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
