@@ -62,7 +62,7 @@ Event = tuple[bytes, dict[str, Any]]
     type=FilterText(),
     multiple=True,
     help="key=value: container, name, image, label, runtime, kind, trigger, user, pod, owner,"
-    " namespace, sandbox."
+    " namespace, sandbox, explanation (none: unexplained), expected, finding, workload, change."
     " The same key twice is or, different keys are and.",
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Show pods' sandboxes in the table.")
@@ -109,7 +109,7 @@ def _query(
 ) -> list[tuple[str, str]]:
     """Check what was written here, where an error can name the option."""
     query = [
-        (name, _moment(name, text))
+        (name, moment(name, text))
         for name, text in (("since", since), ("until", until))
         if text is not None
     ]
@@ -124,13 +124,13 @@ def _query(
     return [*query, *(("type", one) for one in types), *(("filter", one) for one in filters)]
 
 
-def _moment(name: str, text: str) -> str:
+def moment(name: str, text: str) -> str:
     """Return a time in Unix seconds, so that 10m means the same when the agent is asked again."""
     try:
-        moment = parse_time(text, time.time_ns())
+        wall = parse_time(text, time.time_ns())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=f"--{name}") from error
-    seconds, rest = divmod(max(moment, OLDEST), NS)
+    seconds, rest = divmod(max(wall, OLDEST), NS)
     return f"{seconds}.{rest:09d}"
 
 

@@ -66,7 +66,8 @@ def command(
     room = width(no_trunc=no_trunc)
     tree = Tree(room, painted, unicode=not plain and _unicode())
     steps = [Step.from_document(one) for one in answer["steps"]]
-    for line in (*_heading(answer["event"], room), "", *tree.lines(steps)):
+    event = answer["event"]
+    for line in (*_heading(event, room), "", *tree.lines(steps), *_verdict(event, room)):
         click.echo(line, color=painted)
     others = answer.get("others") or ()
     if others:
@@ -93,6 +94,27 @@ def _heading(event: dict[str, Any], room: int | None) -> list[str]:
     if room is None:
         return shown
     return [fit(line, max(room, HEADING_LEAST)).rstrip() for line in shown]
+
+
+def _verdict(event: dict[str, Any], room: int | None) -> list[str]:
+    """Return whether the start was expected and why, below the tree."""
+    verdict = event.get("verdict")
+    if event["start"] is None or not isinstance(verdict, dict):
+        return []
+    expected, explanation = verdict.get("expected"), verdict.get("explanation")
+    if expected:
+        head = f"expected: yes, by {(explanation or 'policy').replace('_', ' ')}"
+    elif expected is False:
+        head = f"expected: no: {', '.join(verdict.get('findings') or ())}"
+    else:
+        head = "expected: unknown, without an explanation"
+    lines = ["", head, *(f"  {reason}" for reason in verdict.get("reasons") or ())]
+    if workload := verdict.get("workload"):
+        lines.append(f"  workload {workload}")
+    shown = [visible(line) for line in lines]
+    return (
+        shown if room is None else [fit(line, max(room, HEADING_LEAST)).rstrip() for line in shown]
+    )
 
 
 def _start(event: dict[str, Any]) -> str:

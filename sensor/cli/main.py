@@ -23,6 +23,8 @@ VERBS = {
     "whois": "Show the container that a process belongs to.",
     "status": "Health, losses and lag of the running agent.",
     "outputs": "List outputs; ship events again.",
+    "policy": "Check a policy, try it on the log, suggest one.",
+    "change": "Record and list approved changes.",
     "coverage": "Compare what each source saw of each start.",
     "doctor": "Check what this host allows; show each fix.",
     "selftest": "Start a harmless container and check that it is reported.",

@@ -34,7 +34,16 @@ from sensor.model.events import (
     Verdict,
 )
 from sensor.model.observations import HostFacts
-from sensor.model.vocabulary import Confidence, ContainerId, Engine, EventType, StartKind, Trigger
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    Engine,
+    EventType,
+    Explanation,
+    Finding,
+    StartKind,
+    Trigger,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,16 +77,36 @@ def event_of(document: Document) -> Event | None:
         start=_start(document.get("start")),
         stop=_stop(document.get("stop")),
         initiator=_initiator(document.get("initiator")),
-        verdict=Verdict(None, tuple(verdict.get("reasons") or ())) if verdict else None,
+        verdict=_verdict(verdict),
         confidence=Certainty(
             trigger=_member(Confidence, sure.get("trigger")) or Confidence.NONE,
         ),
         gap=Gap(str(gap.get("source")), str(gap.get("reason")), 0, 0, gap.get("lost"))
         if gap
         else None,
-        sensor=SensorNote(str(note.get("action")), note.get("containers")) if note else None,
+        sensor=SensorNote(
+            str(note.get("action")), note.get("containers"), detail=note.get("detail")
+        )
+        if note
+        else None,
         request=_request(document.get("request")),
         orchestrator=_orchestrator(document.get("orchestrator")),
+    )
+
+
+def _verdict(block: Document | None) -> Verdict | None:
+    if not block:
+        return None
+    expected = block.get("expected")
+    return Verdict(
+        expected=expected if isinstance(expected, bool) else None,
+        reasons=tuple(block.get("reasons") or ()),
+        explanation=_member(Explanation, block.get("explanation")),
+        findings=tuple(
+            found
+            for one in block.get("findings") or ()
+            if (found := _member(Finding, one)) is not None
+        ),
     )
 
 
@@ -106,6 +135,7 @@ def _container(block: Document | None) -> Container | None:
         runtime=_member(Engine, block.get("runtime")),
         oci_runtime=block.get("oci_runtime"),
         image=Image(image.get("name"), image.get("id")) if image else None,
+        sandbox=block.get("sandbox") is True,
     )
 
 

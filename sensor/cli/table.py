@@ -61,6 +61,8 @@ _SPANS = (
     (3600, 60, "{:.0f} min"),
     (86400, 3600, "{:.0f} h"),
 )
+UNEXPECTED, UNEXPLAINED = "! ", "* "
+"""Marks before the cause of a start: not expected, and without an explanation."""
 _CONFIDENCE_MARKS = {Confidence.INFERRED: "~", Confidence.AMBIGUOUS: "?"}
 
 
@@ -153,16 +155,26 @@ def _cause(event: Event) -> str:
         lost = "" if event.gap.lost is None else f", {event.gap.lost} lost"
         return f"{event.gap.source}: {event.gap.reason}{lost}"
     if event.sensor is not None:
-        count = event.sensor.containers
-        return event.sensor.action + ("" if count is None else f", {count} containers running")
+        count, detail = event.sensor.containers, event.sensor.detail
+        told = event.sensor.action + ("" if count is None else f", {count} containers running")
+        return told if detail is None else f"{told}: {detail}"
     if event.stop is not None:
         return _ending(event.stop)
     if event.verdict is not None and event.type is EventType.ALERT:
         return "; ".join(event.verdict.reasons)
     if event.start is not None:
         mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
-        return mark + _pull(event.start, event.initiator)
+        return _judged(event) + mark + _pull(event.start, event.initiator)
     return _explained(event.orchestrator) if event.request is None else _asked(event.request)
+
+
+def _judged(event: Event) -> str:
+    """Return the mark of a start that was not expected, or that nothing explains."""
+    if event.verdict is None or event.verdict.expected:
+        return ""
+    if event.verdict.expected is False:
+        return UNEXPECTED
+    return "" if event.container is not None and event.container.sandbox else UNEXPLAINED
 
 
 def _asked(request: Request) -> str:

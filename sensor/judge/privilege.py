@@ -5,7 +5,7 @@ atom                         from
 ===========================  ====================================================================
 ``privileged``               ``security.privileged``
 ``cap:SYS_ADMIN``            a dangerous capability beyond the engines' default set
-``ns:pid``                   a namespace shared with the host
+``ns:pid``                   a namespace shared with the host, but for user and cgroup
 ``mount:<class>:rw``         a writable mount of something of the host; classes in ``_CLASSES``
 ``device:/dev/sda``          a device of the host
 ``seccomp:unconfined`` \\*    no filter of system calls
@@ -33,6 +33,9 @@ DANGEROUS_CAPABILITIES = frozenset(
         "NET_ADMIN", "BPF", "PERFMON", "SYSLOG",
     }
 )  # fmt: skip
+
+USUALLY_SHARED = frozenset({"user", "cgroup"})
+"""Namespaces that engines share with the host unless they are told otherwise."""
 
 WEAK = frozenset({"seccomp:unconfined", "apparmor:unconfined", "restart:always"})
 
@@ -102,7 +105,8 @@ def _of_isolation(security: Security) -> Iterable[str]:
         if name in DANGEROUS_CAPABILITIES:
             yield f"cap:{name}"
     for namespace in security.host_namespaces or ():
-        yield f"ns:{namespace}"
+        if namespace not in USUALLY_SHARED:
+            yield f"ns:{namespace}"
     for mount in security.mounts or ():
         class_ = mount_class(mount.source)
         # A socket takes requests through a read-only mount, too.

@@ -34,7 +34,13 @@ def test_a_real_start_is_drawn() -> None:
     places = [output.index(one) for one in order]
     assert places == sorted(places)
     assert "· kernel" in output
-    assert "first execve of the init" in lines[-1]
+    tree = lines[: lines.index("", lines.index("") + 1)]
+    assert "first execve of the init" in tree[-1]
+    assert lines[-3:] == [
+        "expected: unknown, without an explanation",
+        "  no explanation on file",
+        "  workload name/job",
+    ]
 
 
 def test_json_is_the_answer_on_one_line(agent: Running) -> None:

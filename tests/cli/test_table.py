@@ -23,7 +23,7 @@ def test_a_start_without_a_terminal_is_not_cut() -> None:
         "docker",
         "web",
         "nginx:1.25",
-        "~user_command by alice as root (docker start web) after 1 h stopped",
+        "! ~user_command by alice as root (docker start web) after 1 h stopped",
     ]
 
 

@@ -250,8 +250,14 @@ def test_a_rule_that_expects_explains_privileges_by_name_only(
     assert judged(judge_of(text), event).expected is True
 
 
-def test_no_seccomp_and_no_apparmor_need_no_name() -> None:
-    usual = replace(PLAIN, seccomp="unconfined", apparmor="unconfined")
+def test_what_engines_grant_by_default_needs_no_name() -> None:
+    """Docker shares the user namespace, and on cgroup v1 that of cgroups, with the host."""
+    usual = replace(
+        PLAIN,
+        seccomp="unconfined",
+        apparmor="unconfined",
+        host_namespaces=("cgroup", "user"),
+    )
     text = "[expect.web]\nname = 'web'\n"
     assert judged(judge_of(text), start("web", security=usual)).expected is True
 

@@ -1,0 +1,185 @@
+"""``castoff change``: record approved changes, and see what became of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from sensor.api.client import AgentClient
+from sensor.cli.columns import Layout, ago
+from sensor.cli.options import (
+    colour_option,
+    coloured,
+    no_trunc_option,
+    output_option,
+    socket_option,
+    width,
+)
+from sensor.cli.reading import nanoseconds
+from sensor.errors import CastoffError
+from sensor.schema.text import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAYOUT = Layout(
+    header=("CHANGE", "STATE", "ENDS", "STARTS", "APPROVED BY", "ADDED BY", "SELECTS", "REASON"),
+    flexible=frozenset({"CHANGE", "APPROVED BY", "ADDED BY", "SELECTS", "REASON"}),
+    expendable=("REASON", "ADDED BY"),
+)
+_SPAN = re.compile(r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+_SECONDS = (86_400, 3600, 60, 1)
+
+
+@click.group()
+def command() -> None:
+    """Record approved changes: what may start, until when, by whose approval."""
+
+
+@command.command()
+@click.argument("id_", metavar="ID")
+@click.option(
+    "--selector",
+    "selectors",
+    multiple=True,
+    metavar="KEY=PATTERN",
+    help="What may start: image, name, workload, namespace, login, … The same key twice is or,"
+    " different keys are and. Without any, everything.",
+)
+@click.option("--for", "length", required=True, help="How long it lasts: 30m, 2h, at most 7d.")
+@click.option("--by", "by", required=True, metavar="NAME", help="Who approved it.")
+@click.option("--from", "begin", help="When it begins, RFC 3339. [default: now]")
+@click.option(
+    "--allow", "allows", multiple=True, metavar="PRIVILEGE", help="cap:NET_ADMIN, privileged, …"
+)
+@click.option("--max-starts", type=click.IntRange(1), help="Starts that it explains at most.")
+@click.option("--reason", help="What is changed and why.")
+@click.option("--url", help="Where the change is recorded.")
+@output_option
+@socket_option
+def add(
+    id_: str,
+    *,
+    selectors: tuple[str, ...],
+    length: str,
+    by: str,
+    begin: str | None,
+    allows: tuple[str, ...],
+    max_starts: int | None,
+    reason: str | None,
+    url: str | None,
+    output: str,
+    socket: Path,
+) -> None:
+    """Record change ID. For root; the login that adds it is recorded."""
+    body: dict[str, Any] = {"id": id_, "by": by, "for_seconds": _seconds(length)}
+    optional = {
+        "not_before": begin,
+        "allows": list(allows) or None,
+        "max_starts": max_starts,
+        "reason": reason,
+        "url": url,
+    }
+    body |= {key: value for key, value in optional.items() if value is not None}
+    for selector in selectors:
+        key, equals, value = selector.partition("=")
+        if not equals or not value or (key in body and not isinstance(body[key], list)):
+            message = f"{selector[:64]!r} is not KEY=PATTERN"
+            raise click.BadParameter(message, param_hint="--selector")
+        body.setdefault(key, []).append(value)
+    change = AgentClient(socket).post("/v1/changes", body)
+    if output == "json":
+        click.echo(json.dumps(change, separators=(",", ":")))
+        return
+    click.echo(visible(f"change {change['id']} is {change['state']} until {change['not_after']}"))
+    if change.get("wide"):
+        click.echo(visible(f"warning: it is wide: {change['wide']}"), err=True)
+
+
+@command.command("list")
+@output_option
+@no_trunc_option
+@colour_option
+@socket_option
+def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
+    """List changes with their use, the one that ends last first."""
+    changes = AgentClient(socket).document("/v1/changes")["changes"]
+    if output == "json":
+        for change in changes:
+            click.echo(json.dumps(change, separators=(",", ":")))
+        return
+    painted = coloured(colour)
+    rows = [_row(change) for change in changes]
+    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
+        click.echo(line, color=painted)
+
+
+@command.command()
+@click.argument("id_", metavar="ID")
+@output_option
+@socket_option
+def show(id_: str, output: str, socket: Path) -> None:
+    """Show all that is known of change ID."""
+    changes = AgentClient(socket).document("/v1/changes")["changes"]
+    found = next((change for change in changes if change["id"] == id_), None)
+    if found is None:
+        raise CastoffError(f"no change {id_!r}", "See castoff change list.")
+    if output == "json":
+        click.echo(json.dumps(found, separators=(",", ":")))
+        return
+    for key, value in found.items():
+        if value not in (None, [], {}):
+            shown = _selector(value) if key == "selector" else value
+            click.echo(visible(f"{key.replace('_', ' ')}: {shown}"))
+
+
+@command.command()
+@click.argument("id_", metavar="ID")
+@output_option
+@socket_option
+def end(id_: str, output: str, socket: Path) -> None:
+    """End change ID now. For root."""
+    answer = AgentClient(socket).post(f"/v1/changes/{quote(id_, safe='')}/end")
+    if output == "json":
+        click.echo(json.dumps(answer, separators=(",", ":")))
+        return
+    click.echo(visible(f"change {answer['id']} has ended"))
+
+
+def _seconds(text: str) -> int:
+    match = _SPAN.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        message = f"{text[:32]!r} is not a length of time: write 30m, 2h or 1d12h"
+        raise click.BadParameter(message, param_hint="--for")
+    return sum(int(n) * s for n, s in zip(match.groups(), _SECONDS, strict=True) if n)
+
+
+def _row(change: dict[str, Any]) -> tuple[str, ...]:
+    most = change.get("max_starts")
+    used = str(change["starts"]) if most is None else f"{change['starts']} of {most}"
+    return (
+        change["id"],
+        change["state"],
+        _when(change["not_after"]),
+        used,
+        change["by"],
+        change.get("added_by") or change.get("origin") or "-",
+        _selector(change["selector"]),
+        change.get("reason") or "-",
+    )
+
+
+def _when(text: str) -> str:
+    moment, now = nanoseconds(text), time.time_ns()
+    if moment is None or moment <= now:
+        return ago(moment, now)
+    return f"in {ago(now, moment).removesuffix(' ago')}"
+
+
+def _selector(selector: dict[str, list[str]]) -> str:
+    return " ".join(f"{key}={','.join(values)}" for key, values in selector.items()) or "everything"

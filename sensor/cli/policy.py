@@ -1,0 +1,220 @@
+"""``castoff policy``: check a policy, try it on the log, explain a verdict, suggest a first one."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from sensor.agent.policy_files import DIRECTORY, LoadedPolicy, load_files, load_policy
+from sensor.agent.policy_trial import Suggestion, Trial, answers, warnings
+from sensor.api.client import AgentClient, RequestRefused
+from sensor.cli.columns import Layout
+from sensor.cli.events import Session, moment
+from sensor.cli.options import (
+    colour_option,
+    coloured,
+    no_trunc_option,
+    output_option,
+    socket_option,
+    width,
+)
+from sensor.errors import CastoffError
+from sensor.schema.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LAYOUT = Layout(
+    header=("EXPECTED", "BECAUSE", "STARTS", "EXAMPLE"),
+    flexible=frozenset({"BECAUSE", "EXAMPLE"}),
+    expendable=("EXAMPLE",),
+)
+RULES = Layout(
+    header=("APPLIES", "RULE", "PLACE", "WHY"),
+    flexible=frozenset({"RULE", "PLACE", "WHY"}),
+    expendable=("PLACE",),
+)
+_WORDS = {True: "yes", False: "no", None: "-"}
+SINCE = "7d"
+
+files_option = click.option(
+    "--policy",
+    "files",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help=f"Use this file instead of {DIRECTORY}. May be repeated.",
+)
+since_option = click.option(
+    "--since", default=SINCE, show_default=True, help="10m, 2h30m, RFC 3339 or Unix seconds."
+)
+
+
+@click.group()
+def command() -> None:
+    """Check a policy, try it on the log, or suggest a first one."""
+
+
+@command.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@output_option
+def check(files: tuple[Path, ...], output: str) -> None:
+    """Check FILES, or the installed policy, and print what deserves a second look."""
+    policy = _load(files).policy
+    found = warnings(policy, time.time_ns())
+    if output == "json":
+        answer = {
+            "rules": len(policy.rules),
+            "files": policy.files,
+            "digest": policy.digest,
+            "warnings": found,
+        }
+        click.echo(json.dumps(answer, separators=(",", ":")))
+        return
+    for warning in found:
+        click.echo(visible(f"warning: {warning}"))
+    click.echo(f"{len(policy.rules)} rules in {len(policy.files)} files, sha256 {policy.digest}")
+
+
+@command.command()
+@files_option
+@since_option
+@output_option
+@no_trunc_option
+@colour_option
+@socket_option
+def test(
+    files: tuple[Path, ...],
+    since: str,
+    *,
+    output: str,
+    no_trunc: bool,
+    colour: str,
+    socket: Path,
+) -> None:
+    """Judge the starts of the log by the policy, and count them by verdict and reason."""
+    client = AgentClient(socket)
+    trial = Trial(_load(files).policy, client.document("/v1/changes")["changes"])
+    _feed(client, since, ("container.start", "container.stop"), trial.feed)
+    groups = trial.groups()
+    if output == "json":
+        for group in groups:
+            answer = {
+                "expected": group.expected,
+                "because": group.because,
+                "starts": group.count,
+                "examples": group.examples,
+            }
+            click.echo(json.dumps(answer, separators=(",", ":")))
+        return
+    rows = [
+        (
+            _WORDS[group.expected],
+            group.because,
+            str(group.count),
+            group.examples[0] if group.examples else "-",
+        )
+        for group in groups
+    ]
+    painted = coloured(colour)
+    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
+        click.echo(line, color=painted)
+    explained = sum(group.count for group in groups if group.expected)
+    click.echo(f"{trial.starts} starts since {since}, {explained} of them expected")
+
+
+@command.command()
+@click.argument("event")
+@files_option
+@output_option
+@no_trunc_option
+@colour_option
+@socket_option
+def explain(
+    event: str,
+    files: tuple[Path, ...],
+    *,
+    output: str,
+    no_trunc: bool,
+    colour: str,
+    socket: Path,
+) -> None:
+    """Print what each rule says of EVENT: an event's id, or a container and its last start."""
+    document = _find(AgentClient(socket), event)
+    found = answers(_load(files).policy, document)
+    if found is None:
+        raise click.BadParameter("this is not a start", param_hint="EVENT")
+    if output == "json":
+        for answer in found:
+            told = {
+                "applies": answer.applies,
+                "section": answer.rule.section,
+                "rule": answer.rule.name,
+                "place": answer.rule.place,
+                "why": answer.why,
+            }
+            click.echo(json.dumps(told, separators=(",", ":")))
+        return
+    painted = coloured(colour)
+    rows = [
+        (
+            _WORDS[answer.applies],
+            f"{answer.rule.section} {answer.rule.name}",
+            answer.rule.place,
+            "; ".join(answer.why),
+        )
+        for answer in found
+    ]
+    for line in RULES.table(rows, width(no_trunc=no_trunc), colour=painted):
+        click.echo(line, color=painted)
+    verdict = document.get("verdict") or {}
+    for reason in verdict.get("reasons") or ():
+        click.echo(visible(f"recorded verdict: {reason}"))
+
+
+@command.command()
+@since_option
+@socket_option
+def suggest(since: str, socket: Path) -> None:
+    """Write a first policy from the starts of the log, for a person to edit."""
+    suggestion = Suggestion()
+    _feed(AgentClient(socket), since, ("container.start",), suggestion.feed)
+    click.echo(suggestion.text(), nl=False)
+
+
+def _load(files: tuple[Path, ...]) -> LoadedPolicy:
+    now = time.time_ns()
+    return load_files(files, now) if files else load_policy(DIRECTORY, now)
+
+
+def _feed(
+    client: AgentClient,
+    since: str,
+    types: tuple[str, ...],
+    take: Callable[[dict[str, Any]], None],
+) -> None:
+    query = [("since", moment("since", since)), *(("type", one) for one in types)]
+    for _, document in Session(client, query, None, follow=False).events():
+        take(document)
+
+
+def _find(client: AgentClient, event: str) -> dict[str, Any]:
+    try:
+        found = client.document(f"/v1/explain/{quote(event, safe='')}")["event"]
+    except RequestRefused:
+        found = next((one for one in _starts(client) if one.get("id") == event), None)
+    if not isinstance(found, dict):
+        raise CastoffError(
+            f"no start {event!r} is in the log", "Take an id from castoff events -o json."
+        )
+    return found
+
+
+def _starts(client: AgentClient) -> Iterator[dict[str, Any]]:
+    query = [("since", moment("since", "3650d")), ("type", "container.start")]
+    for _, document in Session(client, query, None, follow=False).events():
+        yield document

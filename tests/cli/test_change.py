@@ -1,0 +1,83 @@
+"""``castoff change``: what is sent, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sensor.api.client import RequestRefused
+from sensor.cli.change import command
+from sensor.errors import CastoffError
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Judged, Log, View
+
+
+@pytest.fixture
+def agent() -> Iterator[Running]:
+    with running(View(), Log(), judgement=Judged()) as one:
+        yield one
+
+
+def run(agent: Running, *words: str) -> Result:
+    return CliRunner().invoke(
+        command, [*words, "--socket", str(agent.path)], catch_exceptions=False
+    )
+
+
+ADD = ("add", "CHG-1", "--for", "1h30m", "--by", "carol")
+
+
+def test_a_change_is_added_listed_shown_and_ended(agent: Running) -> None:
+    words = (
+        *ADD, "--selector", "workload=compose/shop/*", "--selector", "login=alice",
+        "--selector", "login=deploy", "--allow", "cap:NET_ADMIN", "--max-starts", "3",
+        "--reason", "new release", "--url", "https://example.com/1", "-o", "json",
+    )  # fmt: skip
+    change = json.loads(run(agent, *words).output)
+    assert change["selector"] == {"workload": ["compose/shop/*"], "login": ["alice", "deploy"]}
+    assert (change["allows"], change["max_starts"]) == (["cap:NET_ADMIN"], 3)
+    table = run(agent, "list").output
+    assert "CHG-1" in table
+    assert "0 of 3" in table
+    assert "workload=compose/shop/* login=alice,deploy" in table
+    assert "reason: new release" in run(agent, "show", "CHG-1").output
+    assert run(agent, "end", "CHG-1").output == "change CHG-1 has ended\n"
+    assert "ended" in run(agent, "list").output
+    with pytest.raises(RequestRefused):
+        run(agent, "end", "CHG-1")
+
+
+def test_a_change_for_everything_is_recorded_with_a_warning(agent: Running) -> None:
+    result = run(agent, *ADD)
+    assert result.exit_code == 0
+    assert "warning: it is wide: it selects every start" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--selector", "web"), "is not KEY=PATTERN"),
+        (("--selector", "by=x"), "is not KEY=PATTERN"),
+        (("--for", "soon"), "is not a length of time"),
+        (("--max-starts", "0"), "max-starts"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_here(
+    agent: Running, words: tuple[str, ...], problem: str
+) -> None:
+    result = run(agent, *ADD, *words)
+    assert result.exit_code == 2
+    assert problem in result.output
+
+
+def test_what_the_agent_refuses_is_named(agent: Running) -> None:
+    with pytest.raises(RequestRefused, match="nam: unknown key"):
+        run(agent, *ADD, "--selector", "nam=web")
+
+
+def test_an_unknown_change_cannot_be_shown(agent: Running) -> None:
+    with pytest.raises(CastoffError, match="no change 'CHG-9'"):
+        run(agent, "show", "CHG-9")

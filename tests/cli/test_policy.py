@@ -1,0 +1,141 @@
+"""``castoff policy``: check, test, explain, suggest, against a log of real starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sensor.agent.policy_files import load_files
+from sensor.api.eventlog import LoggedPage, Selection
+from sensor.cli.policy import command
+from sensor.errors import ConfigError
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Judged, Log, View
+from tests.golden import captures
+
+RULES = """
+[expect.alice]
+login = "alice"
+
+[forbid.bob]
+login = "bob"
+
+[expect.everything-named-web]
+name = "web"
+
+[suppress.old]
+finding = "direct-runtime"
+until = 2020-01-01
+reason = "gone"
+"""
+
+
+def starts() -> list[bytes]:
+    """Return the starts of the golden captures, the one that somebody logged in for among them."""
+    found = []
+    for name in ("docker_logins", "docker_restart_policy", "runc_by_hand", "cri_pod"):
+        lines = captures.lines_of(captures.HERE / f"{name}.capture").read_bytes().splitlines()
+        found += [line + b"\n" for line in lines if b'"container.start"' in line]
+    return found
+
+
+class Recorded(Log):
+    """A log whose events happened at any time."""
+
+    def page(self, selection: Selection, rows: int) -> LoggedPage:
+        return super().page(replace(selection, since=None), rows)
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[Running]:
+    log = Recorded()
+    log.events = dict(enumerate(starts(), 1))
+    with running(View(), log, judgement=Judged()) as one:
+        yield one
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES)
+    return path
+
+
+def run(*words: str | Path, agent: Running | None = None) -> Result:
+    socket = ["--socket", str(agent.path)] if agent is not None else []
+    return CliRunner().invoke(command, [*map(str, words), *socket], catch_exceptions=False)
+
+
+def documents(result: Result) -> list[dict[str, object]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.output.splitlines()]
+
+
+def test_check_counts_rules_and_warns_of_what_rests_on_names(rules: Path) -> None:
+    output = run("check", rules).output
+    assert "4 rules in 1 files, sha256 " in output
+    assert "expect.everything-named-web: rests only on what whoever starts" in output
+    assert "suppress.old: ended and has no effect" in output
+    assert "expect.alice" not in output
+    (answer,) = documents(run("check", rules, "-o", "json"))
+    assert answer["rules"] == 4
+
+
+def test_check_names_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text("[expect.a]\nlogn = 'x'\n")
+    with pytest.raises(ConfigError, match=r"bad\.toml:2: expect\.a\.logn: unknown key") as caught:
+        run("check", path)
+    assert caught.value.fix == "Did you mean login?"
+
+
+def test_check_of_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        run("check", tmp_path / "none.toml")
+
+
+def test_the_log_is_judged_by_a_policy(agent: Running, rules: Path) -> None:
+    found = documents(run("test", "--policy", rules, "--since", "3650d", "-o", "json", agent=agent))
+    counts = {(one["expected"], one["because"]): one["starts"] for one in found}
+    assert counts[False, "forbidden"] == 1
+    assert counts[False, "direct-runtime"] == 1
+    assert sum(isinstance(one, int) for one in counts.values()) == len(counts)
+    because = next(str(one["because"]) for one in found if one["expected"])
+    assert because.startswith(f"policy rule alice ({rules}:2)")
+    first = found[0]["examples"]
+    assert isinstance(first, list)
+    assert "by bob" in str(found)
+    table = run("test", "--policy", rules, "--since", "3650d", agent=agent).output
+    assert table.splitlines()[0].split() == ["EXPECTED", "BECAUSE", "STARTS", "EXAMPLE"]
+    assert table.splitlines()[-1].endswith("1 of them expected")
+
+
+def test_each_rule_says_yes_or_no_and_why(agent: Running, rules: Path) -> None:
+    by_bob = next(one for one in map(json.loads, starts()) if "bob" in json.dumps(one))
+    found = documents(run("explain", by_bob["id"], "--policy", rules, "-o", "json", agent=agent))
+    said = {one["rule"]: (one["applies"], one["why"]) for one in found}
+    assert said["bob"] == (True, ["every condition is met"])
+    assert said["alice"] == (False, ["login: expected alice, seen bob, 4243"])
+    assert said["old"] == (False, ["it ended before this start"])
+    output = run("explain", by_bob["id"], "--policy", rules, agent=agent).output
+    assert "recorded verdict: no explanation on file" in output
+
+
+def test_a_suggestion_is_a_policy_that_explains_what_was_seen(
+    agent: Running, tmp_path: Path
+) -> None:
+    text = run("suggest", "--since", "3650d", agent=agent).output
+    path = tmp_path / "suggested.toml"
+    path.write_text(text)
+    rules = load_files((path,), 0).policy.expect.rules
+    assert rules
+    assert 'login = "alice"' in text
+    found = documents(run("test", "--policy", path, "--since", "3650d", "-o", "json", agent=agent))
+    expected = [one for one in found if one["expected"]]
+    assert any("restart_policy" in str(one["because"]) for one in expected)
+    assert any("-alice" in str(one["because"]) or "policy rule" in str(one) for one in expected)

@@ -1,0 +1,80 @@
+"""Documents of starts read as the events that they were made of, as far as they are judged."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.judge.case import facts_of
+from sensor.judge.judge import Judge
+from sensor.model.events import Event
+from sensor.model.vocabulary import Trigger
+from sensor.schema.document import encode_line
+from sensor.schema.start_reader import event_of
+from tests.judge.samples import initiator, mounted, pod_start, start, stop
+from tests.outputs.sample_events import EVENTS
+
+EXAMPLES = [
+    start("web", by=initiator("alice", "docker", "run", unit="x.service")),
+    start("a", candidates=(initiator("alice"), initiator("bob")), digest="sha256:aa"),
+    start("b", security=mounted("/"), namespace="moby", restart_policy="always"),
+    start(None, None, trigger=Trigger.RESTART_POLICY),
+    pod_start("web-5d4f8c9b7d-x2x7k"),
+]
+
+
+def read_back(event: Event) -> Event:
+    found = event_of(json.loads(encode_line(event)))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("event", EXAMPLES)
+def test_a_start_that_is_read_back_has_the_same_facts_and_verdict(event: Event) -> None:
+    again = read_back(event)
+    before, after = facts_of(event), facts_of(again)
+    assert before is not None
+    assert after is not None
+    for name in ("kind", "trigger", "wall", "workload", "image", "image_names", "atoms"):
+        assert getattr(after, name) == getattr(before, name)
+    assert [one.user for one in after.initiators] == [one.user for one in before.initiators]
+    assert [one.unit for one in after.initiators] == [one.unit for one in before.initiators]
+    assert Judge().verdict(again) == Judge().verdict(event)
+
+
+def test_a_stop_is_read_back() -> None:
+    ended = read_back(stop(EXAMPLES[0], oom=True))
+    assert ended.stop is not None
+    assert ended.stop.oom_killed is True
+
+
+@pytest.mark.parametrize("name", ["gap", "sensor", "pause", "alert"])
+def test_other_events_are_none(name: str) -> None:
+    assert event_of(json.loads(encode_line(EVENTS[name]))) is None
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_document_of_any_shape_is_read_or_passed_over(data: st.DataObject) -> None:
+    document = json.loads(encode_line(EXAMPLES[0]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        block = document
+        while True:
+            key = data.draw(st.sampled_from(sorted(block)))
+            if not isinstance(block[key], dict) or not block[key] or data.draw(st.booleans()):
+                break
+            block = block[key]
+        block[key] = data.draw(_JSON)
+    event = event_of(document)
+    if event is not None:
+        assert Judge().judge(event).id == event.id
