@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sensor.store.batch import Loss
     from sensor.store.log import StoreHealth
     from sensor.store.retention import Dropped
+    from sensor.store.salvage import Salvaged
 
 RUNNING = "agent.running"
 """Counter that is 1 while an agent runs: the next one reads from it whether it was killed."""
@@ -166,10 +167,19 @@ class Keeper:
             until = missed.until - offset
             self._tell(StoreLoss(until, missed.since - offset, reason, missed.count))
 
-    def _moved_aside(self, path: Path) -> None:
-        log.warning("the store was damaged: it is at %s now, and a new one begun", path)
+    def _moved_aside(self, path: Path, salvaged: Salvaged) -> None:
+        """Report what is missing of a damaged log; nothing is where all of it was salvaged."""
+        log.warning("event store corrupted; moved to %s, %d events kept", path, salvaged.events)
+        if salvaged.lost == 0:
+            return
+        offset = clock.realtime_offset()
         now = clock.boottime()
-        self._tell(StoreLoss(now, 0, f"damaged database moved aside to {path}", None))
+        since = salvaged.since - offset if salvaged.since is not None else 0
+        until = salvaged.until - offset if salvaged.until is not None else now
+        reason = f"damaged database moved aside to {path}; {salvaged.events} events salvaged"
+        if not salvaged.complete:
+            reason += "; castoff salvage reads the rest"
+        self._tell(StoreLoss(until, min(since, until), reason, salvaged.lost))
 
     def _tell(self, loss: StoreLoss) -> None:
         observations: list[Observation] = [loss]

@@ -32,6 +32,7 @@ VERBS = {
     "audit-rules": "Check, install or remove the audit rules.",
     "record": "Write all observations to a file.",
     "replay": "Print the events of a recorded file.",
+    "salvage": "Print the events of a damaged log.",
     "completion": "Print the completion script for bash, zsh or fish.",
 }
 """Verbs and what they do, in less than a line of a narrow terminal."""

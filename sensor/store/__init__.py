@@ -18,6 +18,8 @@
 ``disk_space``  the cap below the free space, and the ballast
 ``database``    opening, checking, moving aside
 ``errors``      what kind of failure an error of SQLite is
+``salvage``     what can be read of a damaged file, for the new one
+``page_scan``   rows of a damaged file, page by page
 ``schema``      the tables, version by version
 ``compression`` how the bodies of events are packed
 =============== ====================================================================================

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sensor.store.batch import Loss
     from sensor.store.retention import Dropped
+    from sensor.store.salvage import Salvaged
 
 
 def _ignore(_: object) -> None:
@@ -18,6 +19,10 @@ def _ignore(_: object) -> None:
 
 
 def _ignore_both(_: int, _new: int) -> None:
+    pass
+
+
+def _ignore_file(_: Path, _what: Salvaged) -> None:
     pass
 
 
@@ -38,5 +43,5 @@ class Callbacks:
     """Writing works again after ``failing``, or after entries were lost: what was lost."""
     dropped: Callable[[Dropped], None] = _ignore
     """Entries were dropped by retention or for lack of space."""
-    moved_aside: Callable[[Path], None] = _ignore
-    """The file was damaged and lies there now; the log began anew."""
+    moved_aside: Callable[[Path, Salvaged], None] = _ignore_file
+    """The file was damaged and lies there now; the log began anew with what could be salvaged."""

@@ -62,6 +62,34 @@ def name_of(dictionary: bytes) -> int:
     return zlib.adler32(dictionary)
 
 
+_MODULUS = 65_521
+"""Of Adler-32 (RFC 1950, section 8.2): the largest prime below 65,536."""
+
+
+def mended(dictionary: bytes, name: int) -> bytes | None:
+    """Return a dictionary with the one bit turned back that makes it fit its name; None if no one.
+
+    Adler-32 is two sums: of the bytes, and of the bytes times their distance from the end. One
+    wrong bit changes the first by a power of two, and the second says where.
+    """
+    wrong = zlib.adler32(dictionary)
+    first = ((name & 0xFFFF) - (wrong & 0xFFFF)) % _MODULUS
+    second = ((name >> 16) - (wrong >> 16)) % _MODULUS
+    for bit in range(8):
+        for sign in (1, -1):
+            change = sign << bit
+            if first != change % _MODULUS:
+                continue
+            place = len(dictionary) - second * pow(change, -1, _MODULUS) % _MODULUS
+            if not 0 <= place < len(dictionary):
+                continue
+            found = bytearray(dictionary)
+            found[place] ^= 1 << bit
+            if zlib.adler32(found) == name:
+                return bytes(found)
+    return None
+
+
 class Packer:
     """Packs bodies with the newest dictionary."""
 

@@ -6,7 +6,8 @@ beside the log and the newest entries. A log of a million events is not checked 
 seconds of reading just when the kernel's rings wait to be drained, and neither a killed agent nor a
 power cut damages a file in WAL mode. What a failing disk did to old pages shows when they are
 touched (``cell_size_check``, the checksum of each body), and is dealt with then: a writer that
-meets damage moves the file aside and begins a new one; a reader says so and goes on.
+meets damage moves the file aside and begins a new one, with what can be salvaged; a reader says so
+and goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sensor.store.errors import Error, ErrorKind, kind_of
 from sensor.store.schema import EXPECTED, SCHEMA_VERSION, SMALL, VERSIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FILE_NAME = "castoff.db"
@@ -57,10 +59,21 @@ _SIDE_FILES = ("-wal", "-shm")
 class Database:
     """The state directory's database, not yet open."""
 
-    def __init__(self, directory: Path, *, sync: str = "NORMAL") -> None:
-        """``sync`` is SQLite's ``synchronous``: FULL or NORMAL."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        sync: str = "NORMAL",
+        salvage: Callable[[Path, sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """``sync`` is SQLite's ``synchronous``: FULL or NORMAL.
+
+        ``salvage`` copies what can be read of a file that was moved aside into the new one.
+        """
         self.path = directory / FILE_NAME
         self.moved_aside: Path | None = None
+        self._salvage = salvage
+        self._salvaged: Path | None = None
         self._moved = float("-inf")
         self._sync = sync
 
@@ -72,13 +85,18 @@ class Database:
         """
         self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         try:
-            return self._open()
+            connection = self._open()
         except (sqlite3.Error, ValueError) as error:
             if kind_of(self.path, error) is not ErrorKind.DAMAGE:
                 raise
             if not self.move_aside():
                 raise
-        return self._open()
+            connection = self._open()
+        if self._salvage is not None and self._salvaged != self.moved_aside:
+            self._salvaged = self.moved_aside
+            if self.moved_aside is not None:
+                self._salvage(self.moved_aside, connection)
+        return connection
 
     def _open(self) -> sqlite3.Connection:
         self._refuse_newer()

@@ -55,6 +55,12 @@ class Note:
             self.containers[key] = None
 
 
+_CONTAINERS = (
+    "SELECT id, scope, boot_id, init_pid, init_start, running, starts, started_wall,"
+    " stopped_wall, exit_code, signal, pod_uid, pod_container FROM container"
+)
+
+
 def read(connection: sqlite3.Connection, time: int) -> KnowledgeRestored | None:
     """Read what was written last, None when nothing was.
 
@@ -67,10 +73,7 @@ def read(connection: sqlite3.Connection, time: int) -> KnowledgeRestored | None:
         "SELECT realtime FROM boot WHERE boot_id = ? ORDER BY number DESC LIMIT 1",
         (checkpoint[0],),
     ).fetchone()
-    rows = connection.execute(
-        "SELECT id, scope, boot_id, init_pid, init_start, running, starts, started_wall,"
-        " stopped_wall, exit_code, signal, pod_uid, pod_container FROM container ORDER BY rowid"
-    )
+    rows = connection.execute(f"{_CONTAINERS} ORDER BY rowid")
     return KnowledgeRestored(
         time=time,
         boot_id=string(checkpoint[0]),
@@ -97,6 +100,21 @@ def write(connection: sqlite3.Connection, note: Note) -> None:
             if known is None
         ],
     )
+
+
+def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy what a damaged database holds into another, without the rows that make no sense."""
+    row = source.execute("SELECT boot_id, seen FROM checkpoint").fetchone()
+    if row is not None:
+        checkpoint = string(row[0]), number(row[1])
+        target.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", checkpoint)
+    with contextlib.closing(source.execute(f"{_CONTAINERS} ORDER BY rowid")) as rows:
+        for row in rows:
+            with contextlib.suppress(ValueError):
+                target.execute(
+                    "INSERT OR IGNORE INTO container VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    _row(_known(row)),
+                )
 
 
 class Knowledge:

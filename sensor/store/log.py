@@ -29,6 +29,7 @@ from sensor.store.knowledge import Key, Note
 from sensor.store.queue import QUEUE_BYTES, Position, Queue
 from sensor.store.retention import Retention
 from sensor.store.rows import DEAD_LETTERS, Rows
+from sensor.store.salvage import Salvaged, salvage_sound
 from sensor.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class Store:
         """
         settings = settings or StoreSettings()
         self._dead_letters = settings.dead_letters
-        self._database = Database(directory, sync=SYNCS[settings.sync])
+        self.salvaged = Salvaged()
+        """What was read of the file that was moved aside last."""
+        self._database = Database(directory, sync=SYNCS[settings.sync], salvage=self._salvage)
         self._restored: KnowledgeRestored | None = None
         self._unopened = "it is damaged again and again"
         self.cursors: Mapping[str, int] = {}
@@ -117,6 +120,7 @@ class Store:
             self._retention,
             listener or Callbacks(),
             settings.dead_letters,
+            lambda: self.salvaged,
         )
         self._begin(connection, rows, listener)
         self._thread = threading.Thread(target=self._writer.run, name="castoff-store", daemon=True)
@@ -135,7 +139,11 @@ class Store:
                 log.warning("%s cannot be written yet: %s", self._database.path, error)
                 self._writer.disown()
         if listener is not None and self._database.moved_aside is not None:
-            listener.moved_aside(self._database.moved_aside)
+            listener.moved_aside(self._database.moved_aside, self.salvaged)
+
+    def _salvage(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.salvaged = salvage_sound(path, connection)
+        log.warning("%d events were salvaged from %s", self.salvaged.events, path)
 
     def _open(self) -> tuple[sqlite3.Connection | None, Rows | None]:
         """Open the file and read what an earlier agent left, if the disk lets us."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sensor.store.database import Database
     from sensor.store.queue import Queue
     from sensor.store.retention import Retention
+    from sensor.store.salvage import Salvaged
 
 RETRY_FIRST = 0.1
 RETRY_LAST = 5.0
@@ -70,7 +71,11 @@ class Writer:
         retention: Retention,
         listener: Callbacks,
         dead_letters: int,
+        salvaged: Callable[[], Salvaged],
     ) -> None:
+        self._salvaged = salvaged
+        self._reported = database.moved_aside
+        """The damaged file that the callbacks know of."""
         self._dead_letters = dead_letters
         self._database = database
         self._queue = queue
@@ -115,10 +120,11 @@ class Writer:
     def _open(self) -> Rows:
         """Return the open file, opening it if need be."""
         if self._rows is None:
-            before = self._database.moved_aside
             connection = self._database.open()
-            if self._database.moved_aside != before and self._database.moved_aside is not None:
-                self._tell(self._listener.moved_aside, self._database.moved_aside)
+            moved_aside = self._database.moved_aside
+            if moved_aside is not None and moved_aside != self._reported:
+                self._reported = moved_aside
+                self._tell(self._listener.moved_aside, moved_aside, self._salvaged())
             try:
                 self.adopt(connection, Rows(connection, self._dead_letters))
             except BaseException:
@@ -302,8 +308,6 @@ class Writer:
         except OSError as error:
             log.warning("the damaged log cannot be moved aside: %s", error)
             return False
-        if self._database.moved_aside is not None:
-            self._tell(self._listener.moved_aside, self._database.moved_aside)
         return True
 
     def _watch_space(self, connection: sqlite3.Connection) -> None:

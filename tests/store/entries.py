@@ -14,6 +14,7 @@ from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
 from sensor.store.reader import Query, Reader
 from sensor.store.retention import Dropped
+from sensor.store.salvage import Salvaged
 
 BOOT = "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"
 SECOND = 1_000_000_000
@@ -58,6 +59,7 @@ class Heard:
         self.recovered: list[Loss | None] = []
         self.dropped: list[Dropped] = []
         self.moved_aside: list[Path] = []
+        self.salvaged: list[Salvaged] = []
         self._changed = threading.Condition()
 
     def listener(self) -> Callbacks:
@@ -67,8 +69,12 @@ class Heard:
             failing=lambda what: self._hear(self.failing, what),
             recovered=lambda what: self._hear(self.recovered, what),
             dropped=lambda what: self._hear(self.dropped, what),
-            moved_aside=lambda what: self._hear(self.moved_aside, what),
+            moved_aside=self._moved_aside,
         )
+
+    def _moved_aside(self, path: Path, salvaged: Salvaged) -> None:
+        self.salvaged.append(salvaged)
+        self._hear(self.moved_aside, path)
 
     def _hear(self, heard: list[T], what: T) -> None:
         with self._changed:
