@@ -28,11 +28,11 @@ TEST_PACKAGES += fish groff-base systemd
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: deb rpm image packages packages-test help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node vm clean
+.PHONY: deb rpm image packages packages-test release setup-packaging help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node bench-packages vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: deb rpm image packages packages-test setup setup-test check format fields bench bench-attribution bench-delivery bench-node vm clean'
+	@echo 'also: deb rpm image release packages packages-test setup setup-test check format fields bench bench-attribution bench-delivery bench-node bench-packages vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -88,6 +88,9 @@ test: setup setup-test check
 bench: setup-test
 	$(BIN)/python -m bench
 
+bench-packages: setup-test setup-packaging
+	$(BIN)/python -m bench.packages
+
 bench-delivery: setup-test
 	$(BIN)/python -m bench.delivery
 
@@ -98,10 +101,18 @@ bench-node: setup-test
 	$(BIN)/python -m bench.kills
 	$(BIN)/python -m bench.asking
 
-# Boots the product on other kernels under QEMU. Takes half an hour.
-vm: setup-test
+# Boots the product under QEMU: half an hour a kernel. CELL=kernels or CELL=lifecycle takes a part, KERNEL="bookworm sid"
+# some kernels; docs/support.md gets what was run.
+CELL := *
+KERNEL := bullseye bookworm trixie sid
+vm: setup-test setup-packaging
 	@packaging/apt-install.sh $(VM_PACKAGES)
-	CASTOFF_VM=1 $(BIN)/python -m pytest -s tests/vm
+	CASTOFF_VM=1 CASTOFF_VM_KERNELS="$(KERNEL)" $(BIN)/python -m pytest -s tests/vm/test_$(CELL).py
+	$(BIN)/python -m tests.vm.support
+
+# Signing is left to who releases: packaging/release.sh has the commands.
+release: setup-test setup-packaging
+	packaging/release.sh build/release
 
 PACKAGES := build/packages
 

@@ -5,12 +5,15 @@ They need tools that no other test needs and take a minute: `make packages-test`
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("dpkg-buildpackage", "dh", "lintian", "rpmbuild", "rpmlint")
@@ -87,3 +90,38 @@ def test_deb_and_rpm_hold_the_same_program(builds: tuple[Path, Path], tmp_path: 
     subprocess.run(["cpio", "-idm", "--quiet"], cwd=rpm, input=archive, check=True)
     for tree in ("usr/share/castoff", "usr/bin", "etc/castoff"):
         run("diff", "--recursive", deb / tree, rpm / tree)
+
+
+@pytest.fixture(scope="module")
+def releases(
+    builds: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """Two releases without the image; ``builds`` checks that the tools are there."""
+    assert builds
+    made = tmp_path_factory.mktemp("release-1"), tmp_path_factory.mktemp("release-2")
+    for directory in made:
+        run(ROOT / "packaging/release.sh", directory)
+    return made
+
+
+def test_a_release_is_the_same_twice(releases: tuple[Path, Path]) -> None:
+    first, second = ((directory / "SHA256SUMS").read_text() for directory in releases)
+    assert first == second
+    assert len(first.splitlines()) == 4
+    run("sh", "-c", f"cd {releases[0]} && sha256sum --check SHA256SUMS")
+
+
+def test_the_charts_archive_is_a_chart(releases: tuple[Path, Path]) -> None:
+    helm = ROOT / ".venv/kubernetes/helm"
+    assert "kind: DaemonSet" in run(helm, "template", "castoff", only(releases[0], "*.tgz"))
+
+
+def test_the_bill_of_materials_is_valid_and_names_each_dependency(
+    releases: tuple[Path, Path],
+) -> None:
+    text = only(releases[0], "*.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(text) is None
+    components = {each["name"]: each for each in json.loads(text)["components"]}
+    assert components["python3-bpfcc"]["scope"] == "required"
+    assert components["python3-confluent-kafka"]["scope"] == "optional"
+    assert "/usr/share/castoff/probes/record.h" in components

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -33,6 +34,16 @@ def run(*command: str, check: bool = True, feed: bytes | None = None) -> str:
         said = (done.stdout + done.stderr).decode(errors="replace").strip()[-1500:]
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {said}")
     return done.stdout.decode(errors="replace").strip()
+
+
+PACKAGES = ("containerd", "crun", "docker.io", "podman", "python3-bpfcc", "runc", "systemd")
+
+
+def versions() -> dict[str, str]:
+    """Upstream versions of what this guest runs, by Debian package."""
+    listed = run("dpkg-query", "--show", "--showformat", "${Package} ${Version}\\n", *PACKAGES)
+    pairs = (line.partition(" ") for line in listed.splitlines())
+    return {name: re.split("[~+-]", version)[0] for name, _, version in pairs if version}
 
 
 def as_person(login: int, *command: str) -> str:

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.vm import clocks  # noqa: F401 - its scenarios come last
-from tests.vm.engines import Skip, prepare, run
+from tests.vm.engines import Skip, prepare, run, versions
 from tests.vm.observer import TREE, Agent
 from tests.vm.scenarios import SCENARIOS, Scenario
 from tests.vm.story import Report
@@ -62,7 +62,7 @@ def act(function: Scenario, agent: Agent) -> Report:
 def main(wanted: list[str]) -> None:
     """Run the scenarios whose names contain one of ``wanted``, or all."""
     port = Port()
-    port.say("boot", kernel=os.uname().release)
+    port.say("boot", kernel=os.uname().release, versions=versions())
     try:
         began = time.monotonic()
         loaded = subprocess.run([COMMAND, "probes", "load"], capture_output=True, check=False)

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.vm.engines import bundle, prepare, run
+from tests.vm.engines import bundle, prepare, run, versions
 from tests.vm.guest import Port
 
 JOB = Path("/run/castoff-vm")
@@ -456,7 +456,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
 def main(kind: str, wanted: list[str]) -> None:
     """Take all steps of a kind of package, or those whose names contain one of ``wanted``."""
     port = Port()
-    port.say("boot", kernel=os.uname().release)
+    port.say("boot", kernel=os.uname().release, versions=versions())
     try:
         prepare()
         for step in STEPS[kind]:

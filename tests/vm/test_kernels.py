@@ -22,7 +22,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sensor.bpf import programs
-from tests.vm import clocks, image, machine  # noqa: F401 - clocks has scenarios, too
+from tests.vm import clocks, image, machine, support  # noqa: F401 - clocks has scenarios, too
 from tests.vm.scenarios import SCENARIOS
 from tests.vm.story import START, STOP, signal_name
 
@@ -102,7 +102,9 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """What happened in the guest; a guest that broke down fails each of its tests."""
     missing = image.missing_tools()
     assert not missing, f"not installed: {', '.join(missing)}; run: make vm"
-    return play(request.param, tmp_path_factory.mktemp(f"vm-{request.param}"))
+    played = play(request.param, tmp_path_factory.mktemp(f"vm-{request.param}"))
+    support.booted(request.node.nodeid, request.param, played.reports)
+    return played
 
 
 def test_the_kernel_is_the_one_that_was_meant(run: Run, request: pytest.FixtureRequest) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm import image, machine
+from tests.vm import image, machine, support
 from tests.vm.lifecycle import STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +84,7 @@ def reports(
     kernel, root = image.kernel(KERNEL), image.root_image()
     with machine.boot(kernel, root, job, console, built(kind, directory)) as guest:
         found = guest.read(show)
+    support.booted(request.node.nodeid, kind, found)
     return {str(report["name"]): report for report in found if report["what"] == "step"}
 
 
