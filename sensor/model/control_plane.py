@@ -290,6 +290,10 @@ class KubernetesWrite:
     """The version of the object after the write, which identifies it within its cluster."""
     template_hash: str | None = None
     """``pod-template-hash`` of a ReplicaSet or a pod, which its Deployment's controller sets."""
+    replicas: int | None = None
+    """``spec.replicas`` after the write."""
+    old_replicas: int | None = None
+    """``status.replicas`` at the write: how many there were."""
     manual: bool = False
     """A Job that a client made from a CronJob."""
 

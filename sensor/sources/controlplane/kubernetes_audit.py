@@ -27,7 +27,9 @@ _HEAD = re.compile(
 )
 """The beginning of an event as the API server's log backend writes it. Anchored at the first byte:
 a key inside of a body must not decide that a record is skipped."""
-_PATH = re.compile(rb"/apis?/(?:[^/]+/){1,2}(?:(?:watch/)?namespaces/[^/?]+/)?([a-z0-9.-]+)")
+_PATH = re.compile(
+    rb"/(?:api|apis/[^/]+)/[^/]+/(?:watch/)?(?:namespaces/[^/]+/(?!status$|finalize$))?([a-z0-9.-]+)"
+)
 _READS = frozenset({b"get", b"list", b"watch"})
 _STREAMS = (b"/exec", b"/attach")
 _WATCHED = frozenset(name.encode() for name in RESOURCES)

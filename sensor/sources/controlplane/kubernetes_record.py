@@ -19,7 +19,7 @@ from sensor.model.control_plane import (
     Workload,
 )
 from sensor.sources.controlplane.addresses import connection
-from sensor.sources.controlplane.json_text import Json, table, text
+from sensor.sources.controlplane.json_text import Json, number, table, text
 from sensor.sources.controlplane.kubernetes_call import Call, actor
 from sensor.sources.controlplane.kubernetes_effect import Ruling, ruling, stored
 from sensor.sources.controlplane.kubernetes_objects import (
@@ -142,7 +142,9 @@ def _node_uid(call: Call, answered: Json, wanted: Json) -> str | None:
 
 
 def _write(call: Call, ruled: Ruling) -> KubernetesWrite:
-    metadata = table(stored(call), "metadata")
+    value = stored(call)
+    metadata = table(value, "metadata")
+    scaled = call.response if call.subresource == "scale" and call.response else value
     return KubernetesWrite(
         resource=call.resource or "",
         subresource=call.subresource,
@@ -150,6 +152,10 @@ def _write(call: Call, ruled: Ruling) -> KubernetesWrite:
         level=call.level,
         touches=tuple(sorted(ruled.touches)),
         resource_version=text(metadata, "resourceVersion"),
+        replicas=ruled.replicas
+        if ruled.replicas is not None
+        else number(table(scaled, "spec"), "replicas"),
+        old_replicas=number(table(scaled, "status"), "replicas"),
         template_hash=text(table(metadata, "labels"), TEMPLATE_HASH),
         manual=table(metadata, "annotations").get(INSTANTIATE) == "manual",
     )
