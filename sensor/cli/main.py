@@ -33,6 +33,7 @@ VERBS = {
     "record": "Write all observations to a file.",
     "replay": "Print the events of a recorded file.",
     "salvage": "Print the events of a damaged log.",
+    "normalize": "Print the events that control-plane records lead to.",
     "completion": "Print the completion script for bash, zsh or fish.",
 }
 """Verbs and what they do, in less than a line of a narrow terminal."""

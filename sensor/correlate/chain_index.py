@@ -109,6 +109,8 @@ class Pod:
     uid: str | None
     created: ControlRecord
     node_uid: str | None = None
+    waiting: bool = False
+    """It waits to be explained."""
     bound: ControlRecord | None = None
     additions: deque[ControlRecord] = field(default_factory=lambda: deque(maxlen=WRITES_LIMIT))
     """Debug containers, image patches and resizes."""

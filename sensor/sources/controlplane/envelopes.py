@@ -46,6 +46,8 @@ UNPACKED_LIMIT = 16 * 1024 * 1024
 """Bytes that one compressed payload may hold."""
 ITEMS_LIMIT = 100_000
 """Records of one envelope."""
+UNKNOWN = "record of an unknown source"
+"""A JSON object that none of the sources writes."""
 _LOST = "events may have been lost"
 _EKS_GROUP = "/aws/eks/"
 _TABLES = {"AKSAudit", "AKSAuditAdmin"}
@@ -215,7 +217,7 @@ def _read(value: object, ref: RecordRef, context: _Context) -> Found:
     for recognise, read in _SOURCES:
         if recognise(value):
             return read(value, ref, context)
-    return Refused("record of an unknown source")
+    return Refused(UNKNOWN, harmless=True)
 
 
 # ------------------------------------------------------------------------------------- sources

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
 from sensor.sources.controlplane import docker_records, kubernetes_audit
 from sensor.sources.controlplane.encoding import EncodingBroken, utf8
-from sensor.sources.controlplane.envelopes import Lost, Refused, unwrap
+from sensor.sources.controlplane.envelopes import UNKNOWN, Lost, Refused, unwrap
 from sensor.sources.controlplane.framing import BadFrame, Frame, Framer, parts
 from sensor.sources.controlplane.json_text import JsonInvalid, parse
 
@@ -45,9 +45,15 @@ class Counts:
     """What a reader met."""
 
     records: int = 0
+    """Records that could be read, skipped ones among them."""
     bad: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     """Records that concern no container, by operation."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether nothing was read but what no source writes: it is the wrong file."""
+        return 0 < self.records == self.skipped[UNKNOWN]
 
     def skip(self, operation: str) -> None:
         """Count a record that concerns no container."""
@@ -97,11 +103,13 @@ class Reader:
             return
         data = frame.data
         if not self._whole and (operation := kubernetes_audit.skim(data)) is not None:
+            self.counts.records += 1
             self.counts.skip(operation)
             return
         if docker_records.is_debug_line(data):
             told = docker_records.read_line(data, ref)
             if told is None:
+                self.counts.records += 1
                 self.counts.skip("dockerd log")
             else:
                 yield from self._record(told)
@@ -134,10 +142,12 @@ class Reader:
             if self._sources is None or found.request.source in self._sources:
                 yield from self._record(found)
             else:
+                self.counts.records += 1
                 self.counts.skip(f"another source: {found.request.source}")
         elif isinstance(found, Lost):
             yield Loss(ref, found.source, found.reason)
         elif found.harmless:
+            self.counts.records += 1
             self.counts.skip(found.reason)
         else:
             yield self._bad(ref, found.reason)
@@ -154,11 +164,16 @@ class Reader:
         return BadRecord(ref, reason)
 
 
+_ENDS = frozenset({Effect.STOP, Effect.SCALE_DOWN})
+
+
 def concerns_containers(record: ControlRecord) -> bool:
     """Return whether a record makes an event or is needed to explain one."""
     if record.write is not None or record.operation is not None:
         return True
-    return record.standing is not Standing.NO or record.request.effect is Effect.STOP
+    if record.request.effect is Effect.CONFIG and record.request.containers:
+        return True  # A task definition: it says which images its tasks have.
+    return record.standing is not Standing.NO or record.request.effect in _ENDS
 
 
 def read(pieces: Iterable[bytes], reader: Reader) -> Iterator[ControlRecord | BadRecord | Loss]:

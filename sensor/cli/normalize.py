@@ -1,0 +1,229 @@
+"""``castoff normalize``: events from the records of control planes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from sensor.cli.explained_records import json_line, summary, table_head, table_line
+from sensor.cli.rendering import renderer
+from sensor.correlate.request_events import RequestEvents
+from sensor.model.control_plane import ControlRecord, RequestSource
+from sensor.model.events import Event, Gap
+from sensor.model.vocabulary import EventType
+from sensor.outputs import registry
+from sensor.outputs.delivery import Record
+from sensor.schema.document import encode_line
+from sensor.schema.text import brief, visible
+from sensor.sources.controlplane.inputs import Follower, InputUnreadable, listed, opened, pieces
+from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Found = ControlRecord | BadRecord | Loss
+
+SOURCES = {
+    "auto": None,
+    "kubernetes": frozenset({RequestSource.KUBERNETES}),
+    "aws": frozenset({RequestSource.AWS, RequestSource.KUBERNETES}),
+    "azure": frozenset({RequestSource.AZURE, RequestSource.KUBERNETES}),
+    "gcp": frozenset({RequestSource.GCP, RequestSource.KUBERNETES}),
+    "docker": frozenset({RequestSource.DOCKER}),
+}
+"""What each source's files may hold: a managed cluster's audit log is Kubernetes'."""
+FORMATS = ("native", "table", *(name for name in registry.FORMATS if name != "native"))
+POLL_SECONDS = 1.0
+BAD_LIMIT = 100
+"""Records that cannot be read and are named; more are counted only."""
+DATA_ERROR = 65
+
+
+@click.command()
+@click.argument("source", type=click.Choice(list(SOURCES)))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Format of the events. Default: native; with --explain: table.",
+)
+@click.option("--explain", is_flag=True, help="Print how each record was read, and what for.")
+@click.option("--follow", is_flag=True, help="Follow directories: new, rotated and grown files.")
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="CIDR",
+    help="A proxy in front of the API server, for the client's address. May be repeated.",
+)
+def command(
+    source: str,
+    files: tuple[Path, ...],
+    form: str | None,
+    proxies: tuple[str, ...],
+    *,
+    explain: bool,
+    follow: bool,
+) -> None:
+    """Print the events that the records of SOURCE in FILES lead to.
+
+    FILES are files and directories; without any, standard input is read. gzip, UTF-16, JSON lines,
+    arrays and the envelopes of cloud services are recognised. The exit code is 65 when a record
+    could not be read.
+    """
+    counts = Counts()
+    networks = _networks(proxies)
+
+    def reader(name: str) -> Reader:
+        return Reader(name, proxies=networks, whole=explain, sources=SOURCES[source], counts=counts)
+
+    found = _followed(files, reader) if follow else _read(files, reader)
+    shown = None
+    if explain:
+        shown = json_line if form == "native" else table_line
+    run = _Run(counts, _writer(form, explain=explain), shown)
+    try:
+        run.all(found)
+    except KeyboardInterrupt:
+        run.end()
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for line in summary(counts, run.events, explain=explain):
+        click.echo(f"castoff: {line}", err=True)
+    if counts.bad or counts.foreign:
+        sys.exit(DATA_ERROR)
+
+
+def _networks(proxies: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(proxy) for proxy in proxies)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--proxy") from None
+
+
+def _read(files: tuple[Path, ...], reader: Callable[[str], Reader]) -> Iterator[Found | None]:
+    if not files:
+        yield from read(pieces(sys.stdin.buffer), reader("-"))
+    for given in files:
+        if str(given) == "-":
+            yield from read(pieces(sys.stdin.buffer), reader("-"))
+            continue
+        for path in listed(given) if given.is_dir() else [given]:
+            # A file that was named may be a link or a pipe; one that was found may not.
+            stream = opened(path) if path is not given else _named(path)
+            if stream is not None:
+                with stream:
+                    yield from read(pieces(stream), reader(str(path)))
+
+
+def _named(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputUnreadable(
+            f"{path}: {error.strerror}", "Name a file that this user may read."
+        ) from None
+
+
+def _followed(files: tuple[Path, ...], reader: Callable[[str], Reader]) -> Iterator[Found | None]:
+    if not files or not all(path.is_dir() for path in files):
+        raise click.UsageError("--follow wants directories")
+    follower = Follower(files, reader)
+    try:
+        while True:
+            yield from follower.poll()
+            yield None
+            time.sleep(POLL_SECONDS)
+    finally:
+        yield from follower.close()
+
+
+def _writer(form: str | None, *, explain: bool) -> Callable[[Event], bytes]:
+    if explain:
+        return lambda _: b""
+    if form in {None, "native"}:
+        return encode_line
+    if form == "table":
+        render, head = renderer("table")
+        sys.stdout.buffer.write(head)
+        return render
+    made = registry.format_of(form or "native")
+
+    def write(event: Event) -> bytes:
+        line = encode_line(event)
+        return made.line(Record(0, event.id, event.type, event.time, line))
+
+    return write
+
+
+class _Run:
+    """Writes what is found, and counts it."""
+
+    def __init__(
+        self,
+        counts: Counts,
+        write: Callable[[Event], bytes],
+        shown: Callable[[ControlRecord], bytes] | None,
+    ) -> None:
+        self._counts = counts
+        self._write = write
+        self._shown = shown
+        self._made = RequestEvents()
+        self.events = 0
+
+    def all(self, found: Iterator[Found | None]) -> None:
+        """Write all that is found, to its end."""
+        out = sys.stdout.buffer
+        if self._shown is table_line:
+            out.write(table_head())
+        for one in found:
+            if one is None:
+                self._events(self._made.settle(time.time_ns()))
+                out.flush()
+            elif isinstance(one, BadRecord):
+                self._bad(one)
+            elif isinstance(one, Loss):
+                self._events(iter((self._gap(one),)))
+            elif self._shown is not None:
+                out.write(self._shown(one))
+            else:
+                self._events(self._made.feed(one, time.time_ns()))
+        self.end()
+
+    def end(self) -> None:
+        """Write what waited for more input."""
+        self._events(self._made.close(time.time_ns()))
+        sys.stdout.buffer.flush()
+
+    def _events(self, events: Iterator[Event]) -> None:
+        for event in events:
+            self.events += 1
+            sys.stdout.buffer.write(self._write(event))
+
+    def _bad(self, bad: BadRecord) -> None:
+        if self._counts.bad <= BAD_LIMIT:
+            place = f"{visible(bad.ref.file)}:{bad.ref.line}"
+            place += f" item {bad.ref.item}" if bad.ref.item else ""
+            click.echo(f"castoff: {place}: {brief(bad.reason)}", err=True)
+
+    @staticmethod
+    def _gap(loss: Loss) -> Event:
+        now = time.time_ns()
+        return Event(
+            type=EventType.GAP,
+            id=f"gap-{loss.source}-{loss.ref.file}-{loss.ref.line}-{loss.ref.item}",
+            time=now,
+            observed=now,
+            realtime_offset=0,
+            host=None,
+            gap=Gap(loss.source, loss.reason, now, now),
+        )

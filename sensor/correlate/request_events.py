@@ -1,0 +1,259 @@
+"""Events from records of control planes: duplicates, operations of several records, explanations.
+
+Pure: records in, events out, in the order of the records. An operation of several records is one
+event, which is emitted at its first record and again, with the same id, when its outcome is known.
+A pod is explained ``SETTLE`` after its creation in the records' own time, when the records of other
+API servers have come, or when the input ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sensor.correlate.chain import CausalChain
+from sensor.correlate.chain_index import Recent
+from sensor.model.container import Orchestrator
+from sensor.model.control_plane import (
+    ChainPart,
+    ControlRecord,
+    Effect,
+    Request,
+    RequestContainer,
+    RequestOutcome,
+    RequestSource,
+    Standing,
+)
+from sensor.model.events import Event
+from sensor.model.vocabulary import EventType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensor.correlate.chain_index import Pod
+
+SECOND = 1_000_000_000
+SETTLE = 2 * SECOND
+"""How long a pod waits for the records of its causes; they come within 100 ms on one server."""
+KEYS_LIMIT = 200_000
+"""Records that are remembered so that a second delivery makes no second event."""
+OPERATIONS_LIMIT = 10_000
+"""Operations that wait for their end; the oldest are forgotten, and their ends are new events."""
+DEFINITIONS_LIMIT = 10_000
+"""ECS task definitions whose images are remembered."""
+PODS_LIMIT = 50_000
+"""Pods that wait to be explained."""
+
+_RANK = {
+    None: 0,
+    RequestOutcome.UNKNOWN: 0,
+    RequestOutcome.ACCEPTED: 1,
+    RequestOutcome.PARTIAL: 2,
+    RequestOutcome.SUCCESS: 2,
+    RequestOutcome.FAILURE: 2,
+}
+_ENDS = frozenset({Effect.STOP, Effect.SCALE_DOWN})
+
+
+class RequestEvents:
+    """Takes records, gives events."""
+
+    def __init__(self) -> None:
+        self.chain = CausalChain()
+        self._keys: set[str] = set()
+        self._order: deque[str] = deque()
+        self._operations: Recent[str, ControlRecord] = Recent(OPERATIONS_LIMIT)
+        self._definitions: Recent[str, tuple[RequestContainer, ...]] = Recent(DEFINITIONS_LIMIT)
+        self._waiting: deque[Pod] = deque(maxlen=PODS_LIMIT)
+        self._latest = 0
+        self.duplicates = 0
+
+    def feed(self, record: ControlRecord, now: int) -> Iterator[Event]:
+        """Take a record that was read at ``now``, wall-clock ns; yield events."""
+        if self._repeated(record):
+            self.duplicates += 1
+            return
+        self._latest = max(self._latest, min(record.request.requested or 0, now))
+        record = self._defined(record)
+        pod = self.chain.add(record)
+        if pod is not None and not pod.waiting:
+            pod.waiting = True
+            self._waiting.append(pod)
+        folded = record if record.operation is None else self._folded(record, record.operation)
+        if folded is not None and (kind := type_of(folded)) is not None:
+            yield _event(kind, folded, now)
+        yield from self._settled(now)
+
+    def close(self, now: int) -> Iterator[Event]:
+        """Explain the pods that still wait: the input has ended."""
+        self._latest = max((pod.time for pod in self._waiting), default=0) + SETTLE
+        yield from self._settled(now)
+
+    def settle(self, now: int) -> Iterator[Event]:
+        """Explain the pods whose time has come by the clock: a live input is quiet."""
+        self._latest = max(self._latest, now - SETTLE)
+        yield from self._settled(now)
+
+    def _repeated(self, record: ControlRecord) -> bool:
+        keys = [record.key]
+        if record.observed_key is not None:
+            keys.append(f"observed {record.observed_key}")
+        repeated = any(key in self._keys for key in keys)
+        for key in keys:
+            if key not in self._keys:
+                self._keys.add(key)
+                self._order.append(key)
+        while len(self._order) > KEYS_LIMIT:
+            self._keys.discard(self._order.popleft())
+        return repeated
+
+    def _defined(self, record: ControlRecord) -> ControlRecord:
+        """Give a record of ECS the images of its task definition; keep those of a new one."""
+        workload = record.request.workload
+        if workload is None or workload.definition is None:
+            return record
+        account = record.request.cluster.account if record.request.cluster is not None else None
+        key = f"{account}/{workload.definition}"
+        if workload.kind == "TaskDefinition":
+            self._definitions.put(key, record.request.containers)
+            return record
+        known = self._definitions.get(key)
+        if record.request.containers or known is None:
+            return record
+        return replace(record, request=replace(record.request, containers=known))
+
+    def _folded(self, record: ControlRecord, operation: str) -> ControlRecord | None:
+        """Return the operation as far as it is known; None where the record adds nothing."""
+        known = self._operations.get(operation)
+        if known is None:
+            first = replace(record, key=operation)
+            self._operations.put(operation, first)
+            return first
+        merged = _merged(known, record)
+        self._operations.put(operation, merged)
+        return merged if merged != known else None
+
+    def _settled(self, now: int) -> Iterator[Event]:
+        ready: list[Pod] = []
+        while self._waiting and self._waiting[0].time + SETTLE <= self._latest:
+            ready.append(self._waiting.popleft())
+        for pod in sorted(ready, key=lambda one: one.time):
+            pod.waiting = False
+            event = self._explained(pod, now)
+            if event is not None:
+                yield event
+
+    def _explained(self, pod: Pod, now: int) -> Event | None:
+        requested = self.chain.requester(pod)
+        if requested is None:
+            return None
+        created = pod.created.request
+        cluster = None if created.cluster is None else created.cluster.name
+        bound = pod.bound.request.workload if pod.bound is not None else None
+        return Event(
+            type=EventType.START_EXPLAINED,
+            id=_hash("explained", pod.created.key),
+            time=pod.time,
+            observed=now,
+            realtime_offset=0,
+            host=None,
+            orchestrator=Orchestrator(
+                type="kubernetes",
+                namespace=pod.namespace,
+                pod=pod.name,
+                pod_uid=pod.node_uid or pod.uid,
+                cluster=cluster,
+                node=None if bound is None else bound.node,
+                owner=pod.owner,
+                requested_by=requested,
+            ),
+        )
+
+
+def type_of(record: ControlRecord) -> EventType | None:
+    """Return the type of a record's event; None for a record that makes none."""
+    if record.standing in {Standing.REQUESTED, Standing.POSSIBLE}:
+        return EventType.START_REQUESTED
+    if record.standing is Standing.OBSERVED:
+        return EventType.START_REPORTED
+    if record.request.effect in _ENDS and record.request.chain is not ChainPart.REPORT:
+        return EventType.STOP_REQUESTED
+    return None
+
+
+def _merged(known: ControlRecord, more: ControlRecord) -> ControlRecord:
+    """Return an operation with what a further record of it says."""
+    first, second = known.request, more.request
+    ended = _RANK[second.outcome] > _RANK[first.outcome]
+    named = first.actor if first.actor is not None else second.actor
+    # The last record may say that nothing started: a start of what ran already.
+    void = ended and second.effect is Effect.NONE
+    request = replace(
+        first,
+        effect=second.effect if void else first.effect,
+        chain=first.chain if first.actor is not None else second.chain,
+        outcome=second.outcome if ended else first.outcome,
+        code=first.code if second.code is None else second.code,
+        reason=second.reason if ended else first.reason,
+        requested=min(
+            (one for one in (first.requested, second.requested) if one is not None), default=None
+        ),
+        completed=second.completed if ended else first.completed,
+        actor=named,
+        address=first.address or second.address,
+        addresses=first.addresses or second.addresses,
+        user_agent=first.user_agent or second.user_agent,
+        containers=first.containers or second.containers,
+    )
+    return replace(known, request=request)
+
+
+def _event(kind: EventType, record: ControlRecord, now: int) -> Event:
+    request = record.request
+    return Event(
+        type=kind,
+        id=record.key,
+        time=now if request.requested is None else request.requested,
+        observed=now,
+        realtime_offset=0,
+        host=None,
+        orchestrator=_orchestrator(request),
+        request=request,
+    )
+
+
+def _orchestrator(request: Request) -> Orchestrator | None:
+    """Return the pod or task that a record is about, under the names that host events use."""
+    workload = request.workload
+    if workload is None:
+        return None
+    cluster = None if request.cluster is None else request.cluster.name
+    names = request.containers
+    container = names[0].name if len(names) == 1 else None
+    if workload.kind == "Pod":
+        return Orchestrator(
+            type="kubernetes",
+            namespace=workload.namespace,
+            pod=workload.name,
+            pod_uid=workload.node_uid or workload.uid,
+            container=container,
+            cluster=cluster,
+            node=workload.node,
+            owner=workload.owner,
+        )
+    if request.source is RequestSource.AWS and workload.task is not None:
+        return Orchestrator(
+            type="ecs",
+            container=container,
+            cluster=cluster,
+            node=workload.node,
+            task_arn=workload.task,
+        )
+    return None
+
+
+def _hash(*parts: str | None) -> str:
+    joined = "\x1f".join(part or "" for part in parts)
+    return blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,175 @@
+"""Where records come from: files, standard input, directories.
+
+Only regular files are read. A symbolic link, a FIFO or a device in a directory is passed over, so
+that a link in a directory that others may write to leads nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from sensor.errors import CastoffError
+from sensor.sources.controlplane.encoding import PIECE
+from sensor.sources.controlplane.reader import Reader, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sensor.model.control_plane import ControlRecord
+    from sensor.sources.controlplane.reader import BadRecord, Loss
+
+    Found = ControlRecord | BadRecord | Loss
+
+FILES_LIMIT = 10_000
+"""Files that are followed in all directories; the rest waits until some are gone."""
+FINISHED = (".gz", ".json")
+"""Endings of files that are written once: CloudTrail's. They are read when they no longer grow."""
+COMPRESSED = b"\x1f\x8b"
+
+
+class InputUnreadable(CastoffError):
+    """A file that is to be read cannot be opened."""
+
+    exit_code = 66
+
+
+def pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield what a stream holds; ``read1`` gives what is there and does not wait for more."""
+    read = getattr(stream, "read1", stream.read)
+    while piece := read(PIECE):
+        yield piece
+
+
+def opened(path: Path) -> BinaryIO | None:
+    """Open a regular file of a directory; None for what is none, or is gone."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return None
+    return os.fdopen(handle, "rb")
+
+
+def listed(directory: Path) -> list[Path]:
+    """Return the files of a directory and of those in it, the oldest first: rotated before new."""
+    found: list[tuple[float, str, Path]] = []
+    for root, _, names in os.walk(directory):
+        for name in names:
+            path = type(directory)(root) / name
+            try:
+                told = path.lstat()
+            except OSError:
+                continue
+            if stat.S_ISREG(told.st_mode):
+                found.append((told.st_mtime, str(path), path))
+    return [path for _, _, path in sorted(found)[:FILES_LIMIT]]
+
+
+@dataclass(slots=True)
+class _Tail:
+    """A file that grows, by its inode: it stays the same file when it is renamed."""
+
+    stream: BinaryIO
+    reader: Reader
+    offset: int = 0
+    started: bool = False
+    idle: int = 0
+
+
+@dataclass(slots=True)
+class Follower:
+    """Reads files of directories as they grow, are rotated, compressed, replaced or come late.
+
+    ``poll`` reads what is there now. A file is known by device and inode, so that a rename is no
+    new file; one that became shorter was written anew and is read from its begin.
+    """
+
+    directories: tuple[Path, ...]
+    reader_of: Callable[[str], Reader]
+    _tails: dict[tuple[int, int], _Tail] = field(default_factory=dict)
+    _done: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """Files that are read to their end, with size and time of change then."""
+    _sizes: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def poll(self) -> Iterator[Found]:
+        """Yield the records that have come since."""
+        seen = set()
+        for directory in self.directories:
+            for path in listed(directory):
+                stream = opened(path)
+                if stream is None:
+                    continue
+                told = os.fstat(stream.fileno())
+                key = (told.st_dev, told.st_ino)
+                if key in seen:
+                    stream.close()
+                    continue
+                seen.add(key)
+                yield from self._file(key, path, stream, told)
+        for gone in [key for key in self._tails if key not in seen]:
+            tail = self._tails.pop(gone)
+            yield from tail.reader.close()
+            tail.stream.close()
+        for table in (self._done, self._sizes):
+            for gone in [key for key in table if key not in seen]:
+                del table[gone]
+
+    def _file(
+        self, key: tuple[int, int], path: Path, stream: BinaryIO, told: os.stat_result
+    ) -> Iterator[Found]:
+        mark = (told.st_size, told.st_mtime_ns)
+        if self._done.get(key) == mark:
+            stream.close()
+            return
+        tail = self._tails.get(key)
+        if tail is None and (_is_finished(stream) or path.name.endswith(FINISHED)):
+            yield from self._whole(key, path, stream, told.st_size, mark)
+            return
+        if tail is None:
+            tail = _Tail(stream, self.reader_of(str(path)))
+            self._tails[key] = tail
+        else:
+            stream.close()
+        if told.st_size < tail.offset:
+            yield from tail.reader.close()
+            tail.reader, tail.offset = self.reader_of(str(path)), 0
+        tail.stream.seek(tail.offset)
+        while piece := tail.stream.read(PIECE):
+            tail.offset += len(piece)
+            yield from tail.reader.feed(piece)
+
+    def _whole(
+        self,
+        key: tuple[int, int],
+        path: Path,
+        stream: BinaryIO,
+        size: int,
+        mark: tuple[int, int],
+    ) -> Iterator[Found]:
+        """Read a file that is written once, when it has not grown since the last look."""
+        with stream:
+            if self._sizes.get(key) != size:
+                self._sizes[key] = size
+                return
+            self._done[key] = mark
+            stream.seek(0)
+            yield from read(pieces(stream), self.reader_of(str(path)))
+
+    def close(self) -> Iterator[Found]:
+        """Yield what is left of files that do not end with a line break."""
+        for tail in self._tails.values():
+            yield from tail.reader.close()
+            tail.stream.close()
+        self._tails.clear()
+
+
+def _is_finished(stream: BinaryIO) -> bool:
+    begin = stream.read(2)
+    stream.seek(0)
+    return begin == COMPRESSED
