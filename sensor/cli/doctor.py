@@ -16,7 +16,7 @@ import click
 
 from sensor.bpf import btf, cgroup_link, fields, libbpf, loader
 from sensor.bpf.pins import BPFFS
-from sensor.cli import surroundings
+from sensor.cli import audit_policy, surroundings
 from sensor.cli.finding import Finding, Health
 from sensor.cli.options import colour_option, coloured, output_option, socket_option, width
 from sensor.errors import CastoffError
@@ -203,9 +203,18 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
 @output_option
 @colour_option
 @socket_option
-def command(output: str, colour: str, socket: Path) -> None:
+@click.option(
+    "--audit-policy",
+    "policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Check this audit policy of a Kubernetes API server instead of the host.",
+)
+def command(output: str, colour: str, socket: Path, policy: Path | None) -> None:
     """Check this host; exit code 1 when something stands in the way of seeing starts."""
-    findings = [*(check() for check in CHECKS), surroundings.agent_socket(socket)]
+    if policy is not None:
+        findings = audit_policy.findings(policy)
+    else:
+        findings = [*(check() for check in CHECKS), surroundings.agent_socket(socket)]
     for finding in findings:
         if output == "json":
             click.echo(json.dumps(asdict(finding)))

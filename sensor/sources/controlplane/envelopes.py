@@ -105,7 +105,8 @@ class _Context:
 def unwrap(value: object, ref: RecordRef, proxies: Proxies = ()) -> Iterator[tuple[int, Found]]:
     """Yield what stands in a JSON value, each with its item number."""
     for number, inner, context in _items(value, _Context(proxies=proxies)):
-        yield number, _read(inner, replace(ref, item=ref.item + number), context)
+        place = ref if number == 0 else replace(ref, item=ref.item + number)
+        yield number, _read(inner, place, context)
 
 
 def _items(value: object, context: _Context) -> Iterator[tuple[int, object, _Context]]:
@@ -223,6 +224,10 @@ def _read(value: object, ref: RecordRef, context: _Context) -> Found:
 # ------------------------------------------------------------------------------------- sources
 
 
+def _is_audit(value: Json) -> bool:
+    return kubernetes_audit.is_event(value)
+
+
 def _audit(value: Json, ref: RecordRef, context: _Context) -> Found:
     call = kubernetes_audit.read(value, context.cluster)
     return kubernetes_record.record(call, ref, context.proxies)
@@ -256,7 +261,7 @@ def _aks(value: Json, ref: RecordRef, context: _Context) -> Found:
     inner = _parsed(log) if type(log) is str else log
     if isinstance(inner, Refused):
         return replace(inner, source=RequestSource.KUBERNETES)
-    if not isinstance(inner, dict) or not kubernetes_audit.is_event(inner):
+    if not kubernetes_audit.is_event(inner):
         return Refused("text of another program", harmless=True, source=RequestSource.KUBERNETES)
     return _audit(inner, ref, inside)
 
@@ -328,7 +333,7 @@ def _docker(value: Json, ref: RecordRef, _: _Context) -> Found:
 
 
 _SOURCES = (
-    (kubernetes_audit.is_event, _audit),
+    (_is_audit, _audit),
     (cloudtrail.is_record, _trail),
     (_is_log_entry, _log_entry),
     (ecs_state.is_event, _bridge),

@@ -36,7 +36,8 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _standard(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
+def standard(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
+    """Return the value of a JSON text, by the standard library."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except RecursionError:
@@ -50,7 +51,7 @@ def _engine() -> Callable[[bytes], Any]:
     try:
         import orjson  # noqa: PLC0415 - optional
     except ImportError:
-        return _standard
+        return standard
 
     def fast(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from sensor.model.control_plane import RequestSource
 from sensor.sources.controlplane.identity import key
@@ -54,9 +54,9 @@ def skim(line: bytes) -> str | None:
     return f"{verb.decode()} {resource.decode()}"
 
 
-def is_event(value: Json) -> bool:
+def is_event(value: object) -> TypeGuard[Json]:
     """Return whether a JSON object is an audit event; those of a list carry no kind."""
-    return "auditID" in value and "stage" in value
+    return isinstance(value, dict) and "auditID" in value and "stage" in value
 
 
 def read(value: Json, cluster: Cluster | None = None) -> Call:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
-from sensor.sources.controlplane import docker_records, kubernetes_audit
+from sensor.sources.controlplane import docker_records, kubernetes_audit, kubernetes_record
 from sensor.sources.controlplane.encoding import EncodingBroken, utf8
 from sensor.sources.controlplane.envelopes import UNKNOWN, Lost, Refused, unwrap
 from sensor.sources.controlplane.framing import BadFrame, Frame, Framer, parts
@@ -121,6 +121,11 @@ class Reader:
             if not values:
                 yield self._bad(ref, str(error) or "not JSON")
                 return
+        if len(values) == 1 and kubernetes_audit.is_event(values[0]):
+            # The common case, without the way through the envelopes.
+            call = kubernetes_audit.read(values[0])
+            yield from self._found(kubernetes_record.record(call, ref, self._proxies), ref)
+            return
         first = ref.item
         for value in values:
             number = 0

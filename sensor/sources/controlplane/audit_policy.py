@@ -1,0 +1,230 @@
+"""What an audit policy of Kubernetes records of what matters, and what its holes hide.
+
+The first rule that matches decides (k8s.io/apiserver ``pkg/audit/policy/checker.go``); a request
+that no rule matches is not recorded. Pure: the policy comes as parsed YAML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.sources.controlplane.json_text import Json, rows, text, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEVELS = ("None", "Metadata", "Request", "RequestResponse")
+"""In the order of what they record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request whose level matters, the level that it needs, and what is lost below it."""
+
+    name: str
+    verb: str
+    group: str
+    resource: str
+    user: str
+    groups: tuple[str, ...]
+    needs: str
+    lost: tuple[tuple[str, str], ...]
+    """Level and what is lost at it, highest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The level that a policy gives a request; ``lost`` is None where nothing is."""
+
+    question: Question
+    level: str
+    lost: str | None
+
+
+_AUTHENTICATED = ("system:authenticated",)
+_CONTROLLER = "system:serviceaccount:kube-system:{}-controller"
+_CONTROLLERS = ("system:serviceaccounts", "system:serviceaccounts:kube-system", *_AUTHENTICATED)
+_NODES = ("system:nodes", *_AUTHENTICATED)
+_UNSEEN = "it leaves no record"
+_POD = (
+    ("Request", "no uid, and no name of a controller's pods: the binding gives them (inferred)"),
+    ("Metadata", "no owner and no image; pods are tied to workloads by name and time (inferred)"),
+    ("None", "no pod can be traced back to a request"),
+)
+_WORKLOAD = (
+    ("Request", "no old replica count and no uid: scales are inferred"),
+    ("Metadata", "no record of what a patch changed: rollout, scale and label look alike"),
+    ("None", "no start of these workloads can be traced back to a person"),
+)
+
+
+def _person(
+    name: str,
+    verb: str,
+    group: str,
+    resource: str,
+    needs: str,
+    lost: tuple[tuple[str, str], ...],
+) -> Question:
+    return Question(name, verb, group, resource, "alice", _AUTHENTICATED, needs, lost)
+
+
+QUESTIONS = (
+    _person("a person creates a pod", "create", "", "pods", "RequestResponse", _POD),
+    Question(
+        "a controller creates a pod",
+        "create",
+        "",
+        "pods",
+        _CONTROLLER.format("replicaset"),
+        _CONTROLLERS,
+        "RequestResponse",
+        _POD,
+    ),
+    Question(
+        "the scheduler binds a pod",
+        "create",
+        "",
+        "pods/binding",
+        "system:kube-scheduler",
+        _AUTHENTICATED,
+        "Request",
+        (("Metadata", "the node's name"), ("None", "the uid of pods that Metadata leaves out")),
+    ),
+    *(
+        _person(f"a person changes {kind}", "patch", group, kind, "RequestResponse", _WORKLOAD)
+        for group, kind in (
+            ("apps", "deployments"),
+            ("apps", "statefulsets"),
+            ("apps", "daemonsets"),
+            ("batch", "jobs"),
+            ("batch", "cronjobs"),
+        )
+    ),
+    _person("a person scales", "patch", "apps", "deployments/scale", "RequestResponse", _WORKLOAD),
+    Question(
+        "a controller makes a ReplicaSet",
+        "create",
+        "apps",
+        "replicasets",
+        _CONTROLLER.format("deployment"),
+        _CONTROLLERS,
+        "RequestResponse",
+        _WORKLOAD,
+    ),
+    _person(
+        "a person adds a debug container",
+        "patch",
+        "",
+        "pods/ephemeralcontainers",
+        "Request",
+        (("Metadata", "the container's name and image"), ("None", _UNSEEN)),
+    ),
+    _person("a person deletes a pod", "delete", "", "pods", "Metadata", (("None", _UNSEEN),)),
+    _person(
+        "a person evicts a pod", "create", "", "pods/eviction", "Metadata", (("None", _UNSEEN),)
+    ),
+    _person(
+        "a person opens a shell in a pod", "get", "", "pods/exec", "Metadata", (("None", _UNSEEN),)
+    ),
+    _person("a person deletes a node", "delete", "", "nodes", "Metadata", (("None", _UNSEEN),)),
+    Question(
+        "a node reports its containers",
+        "patch",
+        "",
+        "pods/status",
+        "system:node:node-1",
+        _NODES,
+        "Request",
+        (("Metadata", "container ids and start times"), ("None", "container ids")),
+    ),
+)
+SECRETS = tuple(
+    _person(f"a person writes {kind}", "create", "", kind, "Metadata", ())
+    for kind in ("secrets", "configmaps")
+)
+
+
+class PolicyInvalid(ValueError):
+    """A file is no audit policy."""
+
+
+def answers(policy: object) -> list[Answer]:
+    """Return what a policy records of each question. Raises :class:`PolicyInvalid`."""
+    if not isinstance(policy, dict) or policy.get("kind") != "Policy":
+        raise PolicyInvalid("not an audit policy: kind is not Policy")
+    if not isinstance(policy.get("rules"), list):
+        raise PolicyInvalid("rules are missing")
+    return [_answer(policy, question) for question in QUESTIONS]
+
+
+def secrets_recorded(policy: Json) -> list[str]:
+    """Return the resources with secrets whose bodies the policy records."""
+    return [
+        question.resource
+        for question in SECRETS
+        if LEVELS.index(level_of(policy, question)) > LEVELS.index("Metadata")
+    ]
+
+
+def repeats_stages(policy: Json) -> bool:
+    """Return whether each request leaves a record before its outcome is known, too."""
+    return "RequestReceived" not in texts(policy, "omitStages") and not all(
+        "RequestReceived" in texts(rule, "omitStages") for rule in rows(policy, "rules")
+    )
+
+
+def _answer(policy: Json, question: Question) -> Answer:
+    level = level_of(policy, question)
+    lost: str | None = None
+    if LEVELS.index(level) < LEVELS.index(question.needs):
+        lost = dict(question.lost).get(level) or "; ".join(
+            what for name, what in question.lost if LEVELS.index(name) >= LEVELS.index(level)
+        )
+    return Answer(question, level, lost)
+
+
+def level_of(policy: Json, question: Question) -> str:
+    """Return the level that the first matching rule gives."""
+    for rule in rows(policy, "rules"):
+        if _matches(rule, question):
+            level = text(rule, "level")
+            return level if level in LEVELS else "None"
+    return "None"
+
+
+def _matches(rule: Json, question: Question) -> bool:
+    users, groups, verbs = texts(rule, "users"), texts(rule, "userGroups"), texts(rule, "verbs")
+    if users and question.user not in users:
+        return False
+    if groups and not set(groups) & set(question.groups):
+        return False
+    if verbs and question.verb not in verbs and "*" not in verbs:
+        return False
+    if texts(rule, "namespaces"):
+        # It holds for some namespaces only: a policy is judged by what it says of all others.
+        return False
+    resources = rows(rule, "resources")
+    if not resources:
+        return not texts(rule, "nonResourceURLs")
+    return any(_named(item, question) for item in resources)
+
+
+def _named(item: Json, question: Question) -> bool:
+    group = text(item, "group") or ""
+    if group not in (question.group, "*") or texts(item, "resourceNames"):
+        return False
+    return not texts(item, "resources") or any(_fits(item, question))
+
+
+def _fits(item: Json, question: Question) -> Iterator[bool]:
+    resource, _, subresource = question.resource.partition("/")
+    for pattern in texts(item, "resources"):
+        name, slash, part = pattern.partition("/")
+        if pattern == "*":
+            yield True
+        elif slash:
+            yield bool(subresource) and name in (resource, "*") and part in (subresource, "*")
+        else:
+            yield not subresource and name == resource
