@@ -23,7 +23,7 @@ import grpc_tools
 from grpc_tools import protoc
 
 from lab.containerd import Containerd
-from lab.engines import POD_LOGS, Lab, cgroup_roots
+from lab.engines import CONTAINER_LOGS, POD_LOGS, Lab, cgroup_roots
 from lab.image import IMAGE
 from lab.waiting import until
 
@@ -45,6 +45,8 @@ class Pod:
     attempt: int = 0
     share_processes: bool = False
     host_processes: bool = False
+    host_ipc: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def cgroup(self) -> str:
@@ -110,6 +112,8 @@ class Cri:
         if pod in self._pods.values():
             return
         shutil.rmtree(pod.logs, ignore_errors=True)
+        for link in CONTAINER_LOGS.glob(f"{pod.name}_{pod.namespace}_*.log"):
+            link.unlink(missing_ok=True)
         for root in cgroup_roots():
             with suppress(OSError):
                 (root / pod.cgroup.lstrip("/")).rmdir()
@@ -125,6 +129,7 @@ class Cri:
                 "io.kubernetes.pod.name": pod.name,
                 "io.kubernetes.pod.namespace": pod.namespace,
                 "io.kubernetes.pod.uid": pod.uid,
+                **dict(pod.labels),
             },
             linux=make.LinuxPodSandboxConfig(
                 cgroup_parent=pod.cgroup,
@@ -139,7 +144,8 @@ class Cri:
         processes = make.POD if pod.share_processes else make.CONTAINER
         if pod.host_processes:
             processes = make.NODE
-        return make.NamespaceOption(network=make.NODE, pid=processes, ipc=make.POD)
+        ipc = make.NODE if pod.host_ipc else make.POD
+        return make.NamespaceOption(network=make.NODE, pid=processes, ipc=ipc)
 
     # ------------------------------------------------------------------ containers
 
@@ -190,7 +196,15 @@ class Cri:
         """Create and start a container; returns its id."""
         container = self.create(sandbox, name, *command, attempt=attempt)
         self.start(container)
+        self._link_log(self._pods[sandbox], name, container, attempt)
         return container
+
+    def _link_log(self, pod: Pod, name: str, container: str, attempt: int) -> None:
+        """Link the log as kubelet does after a start (kuberuntime_container.go)."""
+        CONTAINER_LOGS.mkdir(parents=True, exist_ok=True)
+        link = CONTAINER_LOGS / f"{pod.name}_{pod.namespace}_{name}-{container}.log"
+        with suppress(FileExistsError):
+            link.symlink_to(pod.logs / name / f"{attempt}.log")
 
     def stop(self, container: str, grace_seconds: int = 0) -> None:
         self._call(

@@ -28,6 +28,7 @@ from lab.waiting import until
 
 BASE = Path(tempfile.gettempdir()) / "castoff-e2e"
 POD_LOGS = Path("/var/log/pods")
+CONTAINER_LOGS = Path("/var/log/containers")
 CGROUP_PARENT = "/castoff-tests"
 """Above the containers whose cgroup a test names itself."""
 
@@ -104,9 +105,14 @@ def sweep(directory: Path) -> None:
             cgroup.rmdir()
     for uid in _names(directory / "pods"):
         for logs in POD_LOGS.glob(f"*_{uid}"):
+            namespace, name, _ = logs.name.split("_")
+            for link in CONTAINER_LOGS.glob(f"{name}_{namespace}_*.log"):
+                link.unlink(missing_ok=True)
             shutil.rmtree(logs, ignore_errors=True)
     with suppress(OSError):
         POD_LOGS.rmdir()
+    with suppress(OSError):
+        CONTAINER_LOGS.rmdir()
     shutil.rmtree(directory)
 
 

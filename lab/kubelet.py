@@ -1,0 +1,130 @@
+"""A process called kubelet that connects to the CRI socket once and stays, as a kubelet does.
+
+The process runs :class:`lab.cri.Cri` and takes one call a line on its standard input: a JSON array
+of the method's name and its arguments. It answers with one line of JSON. A pod is given as an
+object of its fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import grpc
+
+from lab.containerd import Containerd
+from lab.cri import Cri, Pod
+from lab.engines import Lab
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+ANSWER_SECONDS = 60
+
+
+class Kubelet:
+    """One such process. ``pid`` is its own."""
+
+    def __init__(self, lab: Lab, containerd: Containerd) -> None:
+        # The kernel's comm is the name of the file that was executed.
+        program = lab.sub("kubelet") / "kubelet"
+        if not program.is_symlink():
+            program.symlink_to(Path(sys.executable).resolve())
+        packages = [path for path in sys.path if path.endswith("-packages")]
+        self._process = subprocess.Popen(
+            [program, "-m", "lab.kubelet", lab.directory, containerd.address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=CHECKOUT,
+            env={"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": ":".join(packages), **lab.mark},
+            start_new_session=True,
+        )
+        self._call("version")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def run_pod(self, pod: Pod) -> str:
+        return str(self._call("run_pod", dataclasses.asdict(pod)))
+
+    def run(self, sandbox: str, name: str, *command: str, attempt: int = 0) -> str:
+        """Create and start a container; returns its id."""
+        return str(self._call("run", sandbox, name, *command, attempt=attempt))
+
+    def stop(self, container: str) -> None:
+        self._call("stop", container)
+
+    def remove(self, container: str) -> None:
+        self._call("remove", container)
+
+    def remove_pod(self, sandbox: str) -> None:
+        self._call("remove_pod", sandbox)
+
+    def await_exit(self, container: str) -> int:
+        return int(cast("int", self._call("await_exit", container)))
+
+    def fails_to_start(self, sandbox: str, name: str, program: str, attempt: int = 0) -> str:
+        """Create a container and fail to start it; returns its id."""
+        container = str(self._call("create", sandbox, name, program, attempt=attempt))
+        self._call("fails_to_start", container)
+        return container
+
+    def end(self) -> None:
+        """Close its standard input and wait for its end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=ANSWER_SECONDS)
+
+    def _call(self, method: str, *words: object, **options: object) -> object:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([method, words, options]) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"kubelet ended during {method}"
+        answer = json.loads(line)
+        assert "error" not in answer, f"{method}: {answer['error']}"
+        return answer["result"]
+
+
+@contextmanager
+def running(lab: Lab, containerd: Containerd) -> Iterator[Kubelet]:
+    """Run a kubelet for a while."""
+    kubelet = Kubelet(lab, containerd)
+    try:
+        yield kubelet
+    finally:
+        kubelet.end()
+
+
+def serve(directory: Path, address: Path) -> None:
+    """Answer calls until the end of standard input."""
+    client = Cri(Lab(directory), cast("Containerd", SimpleNamespace(address=address)))
+    for line in sys.stdin:
+        method, words, options = json.loads(line)
+        arguments = [
+            Pod(**{**word, "labels": tuple(map(tuple, word["labels"]))})
+            if isinstance(word, dict)
+            else word
+            for word in words
+        ]
+        try:
+            result = getattr(client, method)(*arguments, **options)
+        except (grpc.RpcError, AssertionError) as error:
+            answer: dict[str, object] = {"error": str(error)}
+        else:
+            plain = isinstance(result, str | int | bool | None)
+            answer = {"result": result if plain else None}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), Path(sys.argv[2]))
