@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,10 +32,10 @@ class Kubelet:
     """One such process. ``pid`` is its own."""
 
     def __init__(self, lab: Lab, containerd: Containerd) -> None:
-        # The kernel's comm is the name of the file that was executed.
+        # Both the kernel's comm and the file's own name are kubelet's.
         program = lab.sub("kubelet") / "kubelet"
-        if not program.is_symlink():
-            program.symlink_to(Path(sys.executable).resolve())
+        if not program.exists():
+            shutil.copy2(Path(sys.executable).resolve(), program)
         packages = [path for path in sys.path if path.endswith("-packages")]
         self._process = subprocess.Popen(
             [program, "-m", "lab.kubelet", lab.directory, containerd.address],

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.host_namespaces import HostNamespaces
-from sensor.correlate.stop_requests import StopRequests
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, ContainerId, PodSource, Witness
@@ -57,7 +56,6 @@ class Pods:
 
     def __init__(self, table: ContainerTable) -> None:
         self.namespaces = HostNamespaces()
-        self.stops = StopRequests()
         self._table = table
         self._pods: OrderedDict[str, _Pod] = OrderedDict()
 

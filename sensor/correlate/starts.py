@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
 from sensor.correlate.authority import Standing, standing
+from sensor.correlate.candidates import is_orchestrator
 from sensor.correlate.client_command import Request
 from sensor.correlate.containers import Run
 from sensor.correlate.engine_api.calls import Action
@@ -18,7 +19,7 @@ from sensor.correlate.orchestrators import place_of
 from sensor.correlate.restart_cause import cause_of, ended_by
 from sensor.model.container import Description, Security
 from sensor.model.events import Certainty, Evidence, Start
-from sensor.model.vocabulary import Confidence, Engine, EventType, StartKind, Witness
+from sensor.model.vocabulary import Confidence, EndedBy, Engine, EventType, StartKind, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +197,7 @@ class StartReporter:
         run = earlier.last_run if earlier is not None else None
         if run is None:
             run = Run(previous.id, None, None, previous.exit_code, previous.signal)
-        by = ended_by(run, asked=self._pods.stops.who_ended(run))
+        by = ended_by(run, asked=self._who_asked_to_end(run, earlier))
         description = state.description
         sandbox = description.sandbox_id if description is not None else None
         cause = cause_of(
@@ -207,6 +208,22 @@ class StartReporter:
             sandbox_changed=None not in (sandbox, run.sandbox) and sandbox != run.sandbox,
         )
         return replace(start, cause=cause, previous=replace(previous, ended_by=by))
+
+    def _who_asked_to_end(self, run: Run, earlier: ContainerState | None) -> EndedBy | None:
+        """Return who was seen to ask for the end of a run: a request, or a client's command."""
+        if earlier is None or run.stopped_wall is None:
+            return None
+        offset = self._clock.realtime_offset
+        since, until = (run.started_wall or offset) - offset, run.stopped_wall - offset
+        names = names_of(earlier, self._table.ids)
+        for asked in self._past.requests(names, since, until):
+            if asked.call.action is Action.STOP:
+                kubelet = is_orchestrator(asked.caller)
+                return EndedBy.ORCHESTRATOR if kubelet else EndedBy.REQUEST
+        client = self._past.asked_by_command(Request.STOP, names, since, until)
+        if client is None or self._past.standing(client) is Standing.STRANGER:
+            return None
+        return EndedBy.REQUEST
 
     def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:
         self._table.begin_run(state, init, time)

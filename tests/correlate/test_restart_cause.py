@@ -8,7 +8,6 @@ import pytest
 
 from sensor.correlate.containers import Run
 from sensor.correlate.restart_cause import cause_of, ended_by
-from sensor.correlate.stop_requests import GRACE_MAX, STOPS_MAX, StopRequests
 from sensor.model.vocabulary import ContainerId, EndedBy, StartCause, StartKind, Trigger
 
 ID = ContainerId("a" * 64)
@@ -73,21 +72,3 @@ def test_the_first_cause_that_was_seen_is_the_cause(
 @pytest.mark.parametrize("kind", [StartKind.FIRST, StartKind.REACTIVATION, StartKind.RESTORE])
 def test_what_is_no_restart_has_no_cause_of_one(kind: StartKind) -> None:
     assert cause_of(kind, Trigger.UNKNOWN, run(1), EndedBy.ITSELF, sandbox_changed=False) is None
-
-
-def test_a_request_explains_the_end_of_the_run_that_it_was_made_in() -> None:
-    stops = StopRequests()
-    stops.add(ID, 1500, EndedBy.ORCHESTRATOR)
-    assert stops.who_ended(run(0)) is EndedBy.ORCHESTRATOR
-    assert stops.who_ended(Run(ID, 1600, 2000, 0, None)) is None
-    assert stops.who_ended(Run(ID, 1000, 1400, 0, None)) is None
-    assert stops.who_ended(Run(ID, 1000, 1501 + GRACE_MAX, 0, None)) is None
-    assert stops.who_ended(Run(ContainerId("b" * 64), 1000, 2000, 0, None)) is None
-
-
-def test_requests_that_are_remembered_are_bounded() -> None:
-    stops = StopRequests()
-    for number in range(STOPS_MAX + 1):
-        stops.add(f"{number}", 1500, EndedBy.REQUEST)
-    assert stops.who_ended(Run(ContainerId("0"), 1000, 2000, 0, None)) is None
-    assert stops.who_ended(Run(ContainerId("1"), 1000, 2000, 0, None)) is EndedBy.REQUEST
