@@ -80,8 +80,10 @@ class Kubelet:
     def end(self) -> None:
         """Close its standard input and wait for its end."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(timeout=ANSWER_SECONDS)
+        self._process.stdout.close()
 
     def _call(self, method: str, *words: object, **options: object) -> object:
         assert self._process.stdin is not None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+MESSAGE_MAX = 1024
+"""Characters of an engine's message that are kept."""
+
 TARGETS_MAX = 16
 """Targets of one call that are kept."""
 
@@ -96,6 +99,8 @@ class CallAnswer:
     outcome: Outcome
     status: int | None = None
     made: str | None = None
+    message: str | None = None
+    """The engine's own words of a refusal: ``grpc-message``, or ``message`` of Docker's body."""
 
 
 @dataclass(frozen=True, slots=True)

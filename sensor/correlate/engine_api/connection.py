@@ -187,14 +187,22 @@ class Connection:
         call = self._waiting.get(stream)
         return None if call is None else call.rpc
 
-    def _paired(self, stream: int, outcome: Outcome, status: int | None, made: str | None) -> None:
+    def _paired(
+        self,
+        stream: int,
+        outcome: Outcome,
+        status: int | None,
+        made: str | None,
+        message: str | None,
+    ) -> None:
         waiting = self._waiting.pop(stream, None)
         if waiting is None:
             return
         call = waiting.call
         if call.action not in _MAKING or made is None or not _ID.fullmatch(made):
             made = None
-        self._answers.append(CallAnswer(call.number, self._time, outcome, status, made))
+        answer = CallAnswer(call.number, self._time, outcome, status, made, message)
+        self._answers.append(answer)
 
     def next_answered(self, status: int | None) -> str | None:
         """Pair an HTTP/1.1 status with the oldest call; return that call's verb."""
@@ -205,10 +213,10 @@ class Connection:
         self._answers.append(CallAnswer(waiting.call.number, self._time, outcome, status))
         return waiting.verb
 
-    def amend(self, made: str) -> None:
-        """Add to the last answer the id that its body gives."""
+    def amend(self, *, made: str | None = None, message: str | None = None) -> None:
+        """Add to the last answer the id or the message that its body gives."""
         if self._answers:
-            self._answers[-1] = replace(self._answers[-1], made=made)
+            self._answers[-1] = replace(self._answers[-1], made=made, message=message)
 
     def give_up_answers(self) -> None:
         """Answers were missed: of requests that were pipelined, none can be paired any more."""

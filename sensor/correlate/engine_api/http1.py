@@ -25,7 +25,7 @@ HEAD_MAX = 65_536
 REFUSED = 400
 """The first status that refuses a request."""
 
-BODY_MAX = 256
+BODY_MAX = 512
 """Bytes of a body that the sink gets to see."""
 
 _START = re.compile(rb"(?:[A-Z]{3,10} [!-~]|HTTP/1\.[01] [1-5][0-9][0-9])")

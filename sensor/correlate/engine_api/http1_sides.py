@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Protocol
 
-from sensor.correlate.engine_api.calls import Action
+from sensor.correlate.engine_api.calls import MESSAGE_MAX, Action
 from sensor.correlate.engine_api.http1 import REFUSED, Body, Framing, MessageReader
 from sensor.correlate.engine_api.methods import HttpMethod, http_method
 
@@ -13,6 +14,8 @@ _REQUEST_LINE = re.compile(rb"([A-Z]{3,10}) ([!-~]{1,8192}) HTTP/1\.[01]")
 _CUT_LINE = re.compile(rb"([A-Z]{3,10}) ([!-~]{1,8192})")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: .*)?", re.DOTALL)
 _MADE = re.compile(rb'"Id" ?: ?"([0-9a-f]{64})"')
+_MESSAGE = re.compile(rb'\{"message" ?: ?"((?:[^"\\]|\\.){1,4096})', re.DOTALL)
+"""The body of Docker's errors, which may be cut."""
 _SWITCHING, _OK, _NO_CONTENT, _NOT_MODIFIED = 101, 200, 204, 304
 
 
@@ -25,8 +28,8 @@ class Pairing(Protocol):
     def next_answered(self, status: int | None) -> str | None:
         """Pair a status with the oldest request; return that request's verb."""
 
-    def amend(self, made: str) -> None:
-        """Add to the last answer the id that its body gives."""
+    def amend(self, *, made: str | None = None, message: str | None = None) -> None:
+        """Add to the last answer the id or the message that its body gives."""
 
     def give_up_answers(self) -> None:
         """Answers were missed."""
@@ -108,12 +111,26 @@ class _AnswerSink:
         return Body.NONE if bodiless else Body.UNTIL_CLOSE
 
     def body(self, data: bytes) -> None:
-        """Look for the id of the container that a create has made."""
+        """Look for the id of the container that a create has made, or for why it was refused."""
         self._body += data
+        if self._status is not None and self._status >= REFUSED:
+            said = _MESSAGE.match(self._body)
+            if said is not None:
+                self._connection.amend(message=_unescaped(said[1]))
+            return
         made = _MADE.search(self._body)
         if made is not None:
-            self._connection.amend(made[1].decode("ascii"))
+            self._connection.amend(made=made[1].decode("ascii"))
 
     def lost(self) -> None:
         """Give up pairing where it is ambiguous."""
         self._connection.give_up_answers()
+
+
+def _unescaped(text: bytes) -> str | None:
+    """Return a JSON string's text, given without its quotes and perhaps cut at its end."""
+    try:
+        found = json.loads(b'"' + text + b'"')
+    except ValueError:
+        return None
+    return found[:MESSAGE_MAX] if isinstance(found, str) else None

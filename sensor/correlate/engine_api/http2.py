@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from sensor.correlate.engine_api.calls import Action, Outcome
+from sensor.correlate.engine_api.calls import MESSAGE_MAX, Action, Outcome
 from sensor.correlate.engine_api.http2_frames import Blocks, ids_in
 from sensor.correlate.engine_api.messages import Named, Request, answered_id, is_complete, read
 from sensor.correlate.engine_api.methods import http_method, is_rpc, rpc_method
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 STREAMS_MAX = 256
 """Streams of one connection whose request or answer is still incomplete; the oldest is ended."""
 
-MESSAGE_MAX = 1024
+REQUEST_MAX = 1024
 """Bytes of a message that are read."""
 
 ANSWER_MAX = 256
@@ -77,11 +78,11 @@ class Requests(Blocks):
         request = self._waiting.get(stream)
         if request is None:
             return
-        request.message += data[: MESSAGE_MAX - len(request.message)]
+        request.message += data[: REQUEST_MAX - len(request.message)]
         message = request.message
         whole = len(message) >= _PREFIX and len(message) >= _PREFIX + _length(message)
         named = request.rpc is not None and is_complete(request.rpc, bytes(message[_PREFIX:]))
-        if whole or named or len(message) >= MESSAGE_MAX:
+        if whole or named or len(message) >= REQUEST_MAX:
             self.ended(stream)
 
     def ended(self, stream: int) -> None:
@@ -115,13 +116,13 @@ class Answers(Blocks):
     """The engine's direction.
 
     ``is_rpc_call`` says of a stream whether its call is gRPC, None for a stream without a call.
-    ``found`` takes the stream, the outcome, the status and the id that the answer gives.
+    ``found`` takes the stream, the outcome, the status, the id and the message of the answer.
     """
 
     def __init__(
         self,
         is_rpc_call: Callable[[int], bool | None],
-        found: Callable[[int, Outcome, int | None, str | None], None],
+        found: Callable[[int, Outcome, int | None, str | None, str | None], None],
     ) -> None:
         super().__init__()
         self._is_rpc = is_rpc_call
@@ -135,18 +136,19 @@ class Answers(Blocks):
             return
         status = _digits(_value(fields, ":status"))
         code = _digits(_value(fields, "grpc-status"))
+        message = _value(fields, "grpc-message")
         if not rpc:
             if status is None or status >= _FINAL:
-                self._found(stream, http_outcome(status), status, None)
+                self._found(stream, http_outcome(status), status, None, None)
             return
         answer = self._open.get(stream) or _Answer()
         if code is not None:
-            self._finish(stream, Outcome.REFUSED if code else Outcome.ACCEPTED, code)
+            self._finish(stream, Outcome.REFUSED if code else Outcome.ACCEPTED, code, message)
         elif status is not None and status >= _MULTIPLE:
-            self._finish(stream, Outcome.REFUSED, None)
+            self._finish(stream, Outcome.REFUSED, None, message)
         elif ends and not answer.started:
             # One frame alone is an error: an answer without one has a message.
-            self._finish(stream, Outcome.REFUSED, None)
+            self._finish(stream, Outcome.REFUSED, None, message)
         elif ends:
             self._finish(stream, Outcome.ACCEPTED if answer.message else Outcome.UNKNOWN, None)
         else:
@@ -176,12 +178,16 @@ class Answers(Blocks):
             self.ended(stream)
         self._open.clear()
 
-    def _finish(self, stream: int, outcome: Outcome, code: int | None) -> None:
+    def _finish(
+        self, stream: int, outcome: Outcome, code: int | None, said: str | None = None
+    ) -> None:
         answer = self._open.pop(stream, None)
         message = bytes(answer.message) if answer is not None else b""
         plain = message[_PREFIX : _PREFIX + _length(message)] if message[:1] == b"\0" else b""
         made = answered_id(plain) if outcome is Outcome.ACCEPTED else None
-        self._found(stream, outcome, code, made)
+        # gRPC percent-encodes what is not printable ASCII (PROTOCOL-HTTP2.md, Status-Message).
+        told = unquote(said)[:MESSAGE_MAX] if said and outcome is Outcome.REFUSED else None
+        self._found(stream, outcome, code, made, told)
 
 
 def http_outcome(status: int | None) -> Outcome:

@@ -118,6 +118,11 @@ def ttrpc_code(response: bytes) -> int:
     return _number(_nested(_Field(0, response), 1), 1) or 0
 
 
+def ttrpc_message(response: bytes) -> str | None:
+    """Return the message of a ttrpc response's status, None when absent or cut."""
+    return _text(_nested(_Field(0, response), 1), 2)
+
+
 def _sandbox(action: Action, metadata: _Field) -> Named:
     pod = PodName(namespace=_text(metadata, 3), name=_text(metadata, 1), uid=_text(metadata, 2))
     known = pod.name or pod.uid

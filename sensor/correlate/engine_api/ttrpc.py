@@ -16,6 +16,7 @@ from sensor.correlate.engine_api.messages import (
     read,
     service_and_method,
     ttrpc_code,
+    ttrpc_message,
     ttrpc_payload,
 )
 from sensor.correlate.engine_api.methods import rpc_method
@@ -102,13 +103,19 @@ class Requests(_Frames):
 
 
 class Answers(_Frames):
-    """The server's direction. ``found`` takes the stream, the outcome, the code and no id."""
+    """The server's direction.
 
-    def __init__(self, found: Callable[[int, Outcome, int | None, str | None], None]) -> None:
+    ``found`` takes the stream, the outcome, the code, no id, and the message of a refusal.
+    """
+
+    def __init__(
+        self, found: Callable[[int, Outcome, int | None, str | None, str | None], None]
+    ) -> None:
         super().__init__(RESPONSE)
         self._found = found
 
     def message(self, stream: int, content: bytes) -> None:
         """Report an answer."""
         code = ttrpc_code(content)
-        self._found(stream, Outcome.REFUSED if code else Outcome.ACCEPTED, code, None)
+        outcome = Outcome.REFUSED if code else Outcome.ACCEPTED
+        self._found(stream, outcome, code, None, ttrpc_message(content) if code else None)

@@ -197,6 +197,15 @@ def test_an_answers_body_that_looks_like_a_status_answers_nothing() -> None:
     assert [answer.status for answer in answers] == [500]
 
 
+def test_the_engines_own_words_of_a_refusal_are_kept() -> None:
+    watched = Watched()
+    watched.write(START)
+    body = b'{"message":"exec: \\"/nope\\": no such file"}\n'
+    head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body)
+    (answer,) = watched.answer(head + body)
+    assert answer.message == 'exec: "/nope": no such file'
+
+
 # --------------------------------------------------------------------------- gRPC
 
 
@@ -218,7 +227,7 @@ def test_the_method_decides_whether_an_id_is_asked_to_start() -> None:
             grpc.refuse(stream, 5)
             (answer,) = watched.answer(grpc.take_answer())
             assert (answer.number, answer.outcome) == (call.number, Outcome.REFUSED)
-            assert answer.status == 5
+            assert (answer.status, answer.message) == (5, "no such container")
 
 
 def test_the_start_of_an_exec_starts_no_container() -> None:
