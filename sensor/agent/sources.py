@@ -52,6 +52,9 @@ _REMEMBERING = frozenset({Witness.DOCKER, Witness.PODMAN})
 RECALL_SECONDS = 0.5
 """How long engines may take to tell of the time before; the kernel's records wait meanwhile."""
 
+ORCHESTRATORS_SECONDS = 30.0
+"""Seconds between two looks for a kubelet that connected unseen."""
+
 RECALLED_MAX = 8
 """Engines that are asked."""
 
@@ -104,6 +107,8 @@ class Witnesses:
         self._connects = bool(programs.SEES_CONNECTS & set(links))
         self._requests = bool(programs.READS_REQUESTS & set(links))
         self._sockets: tuple[EngineSocket, ...] = ()
+        self._orchestrators: frozenset[tuple[int, int | None, str]] = frozenset()
+        self._follower: asyncio.Task[None] | None = None
         self._asked = 0
         self._contacts = 0
         self._audit: AuditSource | None = None
@@ -117,6 +122,7 @@ class Witnesses:
         """Find the engines' sockets and open what is available."""
         await self._look_for_engines()
         await self._look_for_orchestrators()
+        self._follower = self._loop.create_task(self._follow_orchestrators())
         if self._settings.audit != AUDIT_OFF:
             self._open_audit(realtime_offset)
         if self._settings.engines:
@@ -179,10 +185,19 @@ class Witnesses:
     async def _look_for_orchestrators(self) -> None:
         """Feed who is connected already: kubelet connects once, and may have before the probes."""
         now = clock.boottime()
-        found = await asyncio.to_thread(connected_orchestrators, self._sockets, now)
+        seen = await asyncio.to_thread(connected_orchestrators, self._sockets, now)
+        keys = {(one.caller.pid, one.caller.start_time, one.socket): one for one in seen}
+        found = [one for key, one in keys.items() if key not in self._orchestrators]
+        self._orchestrators = frozenset(keys)
         self._contacts += len(found)
         if found:
             self._feed([*found])
+
+    async def _follow_orchestrators(self) -> None:
+        """Look again now and then: a kubelet that was restarted may have connected unseen."""
+        while True:
+            await asyncio.sleep(ORCHESTRATORS_SECONDS)
+            await self._look_for_orchestrators()
 
     async def _look_for_engines(self) -> None:
         sockets = await asyncio.to_thread(self._resolver.refresh)
@@ -318,6 +333,8 @@ class Witnesses:
 
     async def close(self) -> None:
         """Close everything."""
+        if self._follower is not None:
+            self._follower.cancel()
         self._close_audit()
         if self._streams is not None:
             await self._streams.stop()

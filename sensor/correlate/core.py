@@ -19,6 +19,7 @@ from sensor.correlate.coverage import Coverage
 from sensor.correlate.ends import EndReporter
 from sensor.correlate.engine_words import EngineWords
 from sensor.correlate.events import Clock, EventFactory
+from sensor.correlate.failed_starts import FailedStarts
 from sensor.correlate.initiator import Attributor
 from sensor.correlate.inventory import Inventory
 from sensor.correlate.lifecycle import Lifecycle
@@ -127,6 +128,7 @@ class Correlator:
         self._coverage = Coverage(self._clock, self._factory, emit)
         self._words = EngineWords()
         self._pods = Pods(self.table)
+        self._failures = FailedStarts(emit)
         self._renames = Renames(self._clock, self.table)
         starts = StartReporter(
             self._clock,
@@ -140,8 +142,18 @@ class Correlator:
             emit=emit,
             words=self._words,
             pods=self._pods,
+            failures=self._failures,
         )
-        ends = EndReporter(self._clock, self._factory, self.table, places, self._coverage, emit)
+        ends = EndReporter(
+            self._clock,
+            self._factory,
+            self.table,
+            places,
+            self._coverage,
+            emit,
+            failures=self._failures,
+            past=self._past,
+        )
         self._lifecycle = Lifecycle(
             self._clock,
             self.table,
@@ -177,7 +189,7 @@ class Correlator:
         self._on(ContainerDescribed, self._lifecycle.on_described)
         self._on(ApiConnect, self._past.add_connect)
         self._on(ApiRequest, self._past.add_request)
-        self._on(ApiAnswer, self._past.add_answer)
+        self._on(ApiAnswer, self._on_answer)
         self._on(ConnectionClosed, self._past.add_closed)
         self._on(ApiHop, self._past.add_hop)
         self._on(AuditExec, self._past.add_audit)
@@ -209,6 +221,7 @@ class Correlator:
                 self._defect(observation, error)
         self._lifecycle.expire()
         self._coverage.expire()
+        self._failures.expire(now)
         if self._raised is not None:
             raised, self._raised = self._raised, None
             raise raised
@@ -242,10 +255,9 @@ class Correlator:
 
     def deadline(self) -> int | None:
         """When to feed again even if nothing arrives, in ns since boot."""
-        first, second = self._lifecycle.deadline(), self._coverage.deadline()
-        if first is None or second is None:
-            return second if first is None else first
-        return min(first, second)
+        parts = (self._lifecycle, self._coverage, self._failures)
+        deadlines = [at for part in parts if (at := part.deadline()) is not None]
+        return min(deadlines, default=None)
 
     def coverage(self, since: int) -> tuple[CoverageRow, ...]:
         """Return the starts since a time (ns since boot), each with its witnesses."""
@@ -289,6 +301,11 @@ class Correlator:
             pod_uid=state.pod_uid,
             pod_container=state.pod_container,
         )
+
+    def _on_answer(self, answer: ApiAnswer) -> None:
+        for asked, message in self._past.add_answer(answer):
+            for target in asked.call.targets:
+                self._failures.explained(target, message)
 
     def _on_host(self, host: HostFacts) -> None:
         self._pods.namespaces.host = host.namespaces

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
+from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import Phase, Run
 from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output
+    from sensor.correlate.failed_starts import FailedStarts
+    from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.model.observations import CommandExec, CommandExit, InitExit
 
@@ -35,7 +38,12 @@ class EndReporter:
         places: Places,
         coverage: Coverage,
         emit: Callable[[Output], None],
+        *,
+        failures: FailedStarts,
+        past: RecentPast,
     ) -> None:
+        self._failures = failures
+        self._past = past
         self._clock = clock
         self._factory = factory
         self._table = table
@@ -112,17 +120,17 @@ class EndReporter:
         if creation is not None:
             evidence.append(kernel(creation.what, creation.time, creation.sequence))
         sighting = sighting_of(state, self._places.identity(state.cgroup), None)
-        self._emit(
-            self._factory.of_container(
-                EventType.START_FAILED,
-                replace(sighting, pid=None),
-                seen.time,
-                creation.process.key if creation is not None else None,
-                _EXACT if state.owner is None or state.owner.privileged else _INFERRED,
-                tuple(evidence),
-                stop=Stop(code, signal, reason=reason),
-            )
+        event = self._factory.of_container(
+            EventType.START_FAILED,
+            replace(sighting, pid=None),
+            seen.time,
+            creation.process.key if creation is not None else None,
+            _EXACT if state.owner is None or state.owner.privileged else _INFERRED,
+            tuple(evidence),
+            stop=Stop(code, signal, reason=reason),
         )
+        awaited = self._past.awaits_answer(names_of(state, self._table.ids))
+        self._failures.failed(failure_key(state), event, self._clock.now, awaited=awaited)
         self._coverage.on_failure(state.key.id, seen.time)
         self._table.end_run(state, None)
 

@@ -67,6 +67,8 @@ DISORDER = 1_000_000_000
 """Nanoseconds by which what arrives later may have happened earlier."""
 SAME_PROCESS = 5_000_000_000
 """Nanoseconds within which an audit record and a probe's of the same pid are of one process."""
+_STARTING = frozenset({Action.START, Action.RESTART, Action.PREPARE})
+
 SEGMENT_MAX = 512
 """Bytes of one write that the probes copy; a longer write is cut."""
 
@@ -271,8 +273,9 @@ class RecentPast:
         if len(connection.waiting) > REQUESTS_OF_ONE_MAX:
             del connection.waiting[next(iter(connection.waiting))]
 
-    def add_answer(self, answer: ApiAnswer) -> None:
-        """Record what an engine answered."""
+    def add_answer(self, answer: ApiAnswer) -> list[tuple[Asked, str | None]]:
+        """Record what an engine answered; return the refused requests, with its message."""
+        refused: list[tuple[Asked, str | None]] = []
         connection = self._connections.get(answer.connection)
         for one in self._calls.answered(answer.connection, _segment(answer)):
             asked = connection.waiting.pop(one.number, None) if connection is not None else None
@@ -280,6 +283,20 @@ class RecentPast:
                 asked.answered, asked.outcome = one.time, one.outcome
                 # A refusal counts against an answer that was prepared, whenever it comes.
                 self._note(0 if one.outcome is Outcome.REFUSED else one.time)
+                if one.outcome is Outcome.REFUSED:
+                    refused.append((asked, one.message))
+        return refused
+
+    def awaits_answer(self, names: Names) -> bool:
+        """Whether a request to start the container is still to be answered."""
+        return any(
+            asked.watched
+            and asked.answered is None
+            and asked.closed is None
+            and asked.call.action in _STARTING
+            and any(names.called(target, asked.time) for target in asked.call.targets)
+            for asked in self._requests.about(names)
+        )
 
     def add_closed(self, closed: ConnectionClosed) -> None:
         """Record that a connection ended."""

@@ -9,12 +9,13 @@ from sensor.correlate import kind
 from sensor.correlate.authority import Standing, standing
 from sensor.correlate.candidates import is_orchestrator
 from sensor.correlate.client_command import Request
+from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import Run
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.initiator import Attributor, Question
-from sensor.correlate.naming import Names, socket_serves
+from sensor.correlate.naming import socket_serves
 from sensor.correlate.orchestrators import place_of
 from sensor.correlate.restart_cause import cause_of, ended_by
 from sensor.model.container import Description, Security
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output, Sighting
-    from sensor.correlate.naming import KnownIds
+    from sensor.correlate.failed_starts import FailedStarts
     from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods
@@ -62,7 +63,9 @@ class StartReporter:
         emit: Callable[[Output], None],
         words: EngineWords,
         pods: Pods,
+        failures: FailedStarts,
     ) -> None:
+        self._failures = failures
         self._pods = pods
         self._clock = clock
         self._factory = factory
@@ -166,7 +169,14 @@ class StartReporter:
                 owner=_owner_known(state.description),
             ),
             (*evidence, *pod.evidence, *cause.evidence),
-            start=self._with_cause(replace(start, trigger=cause.trigger), state),
+            start=self._with_cause(
+                replace(
+                    start,
+                    trigger=cause.trigger,
+                    failures=self._failures.started(failure_key(state)),
+                ),
+                state,
+            ),
             initiator=cause.initiator,
             candidates=cause.candidates,
         )
@@ -345,21 +355,6 @@ class StartReporter:
         created = description.created_wall - self._clock.realtime_offset
         # A wall clock that was set since makes it useless.
         return created if 0 < created <= latest else 0
-
-
-def names_of(state: ContainerState, ids: KnownIds | None = None) -> Names:
-    """Gather what a command line could call a container."""
-    description = state.description
-    if description is None:
-        return Names(state.key.id, None, former=state.former_names, ids=ids)
-    return Names(
-        state.key.id,
-        description.name,
-        description.labels or (),
-        description.engine,
-        state.former_names,
-        ids,
-    )
 
 
 def _owner_known(description: Description | None) -> Confidence:

@@ -35,7 +35,7 @@ def containerd_facts(
 ) -> EngineFacts:
     """Read what a containerd client left in the bundle's annotations and in its record."""
     if bundle.annotation(f"{_CRI}container-type") is not None:
-        facts = _cri(bundle, reading, pod_logs)
+        facts = _cri(bundle, reading, pod_logs, record)
     elif bundle.annotation(f"{_NERDCTL}namespace") is not None:
         facts = _nerdctl(bundle)
     else:
@@ -59,8 +59,14 @@ def with_pod_labels(facts: EngineFacts, sandbox: ContainerdRecord | None) -> Eng
     return replace(facts, labels=kept or None)
 
 
-def _cri(bundle: Bundle, reading: Reading, pod_logs: str) -> EngineFacts:
+def _cri(
+    bundle: Bundle, reading: Reading, pod_logs: str, record: ContainerdRecord | None
+) -> EngineFacts:
     orchestrator = from_cri(bundle)
+    if orchestrator is not None and orchestrator.container and record is not None:
+        # The newest log may be a later attempt's by now.
+        attempt = orchestrator.attempt if record.attempt is None else record.attempt
+        orchestrator = replace(orchestrator, attempt=attempt)
     if orchestrator is not None and orchestrator.container and orchestrator.attempt is None:
         uid = bundle.annotation(f"{_CRI}sandbox-uid")
         attempt = attempt_from_logs(reading, pod_logs, orchestrator, uid)

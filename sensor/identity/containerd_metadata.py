@@ -18,6 +18,7 @@ from sensor.identity.bolt import Damaged
 from sensor.identity.bolt import read as read_bolt
 from sensor.identity.document import Document, parse
 from sensor.identity.files import Failure
+from sensor.identity.kubernetes import MAX_ATTEMPT
 from sensor.identity.reading import FileKind
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
 SPEC_MAX = 1 << 20
 """Longest OCI spec that is parsed."""
 
+_CRI_METADATA = b"io.cri-containerd.container.metadata"
 _NAMESPACES = ("k8s.io", "default", "moby")
 """Namespaces that are looked into where nothing tells the container's."""
 
@@ -47,6 +49,8 @@ class ContainerdRecord:
     labels: tuple[tuple[str, str], ...]
     created_wall: int | None
     spec: Document
+    attempt: int | None = None
+    """What kubelet calls the container's attempt, which the CRI plugin keeps with the record."""
 
 
 def containerd_record(
@@ -104,11 +108,26 @@ def _record(namespace: str, bucket: Bucket, *, with_spec: bool) -> ContainerdRec
         image=_text(bucket.get(b"image")),
         labels=tuple((_text(key) or "", _text(value) or "") for key, value in pairs),
         created_wall=_time(bucket.get(b"createdat")),
-        spec=_spec(spec) if spec is not None else Document(),
+        spec=_any(spec) if spec is not None else Document(),
+        attempt=_attempt(bucket),
     )
 
 
-def _spec(value: bytes) -> Document:
+def _attempt(bucket: Bucket) -> int | None:
+    """Read the attempt from the CRI plugin's own metadata (pkg/cri/store/container/metadata.go).
+
+    It is left out when it is 0.
+    """
+    extensions = bucket.bucket(b"extensions")
+    value = extensions.get(_CRI_METADATA) if extensions is not None else None
+    if value is None:
+        return None
+    metadata = _any(value).part("Metadata").part("Config").part("metadata")
+    attempt = metadata.number("attempt") or 0
+    return attempt if metadata and 0 <= attempt <= MAX_ATTEMPT else None
+
+
+def _any(value: bytes) -> Document:
     """Read a ``google.protobuf.Any`` that holds JSON: field 2, behind the type's URL in field 1."""
     position = 0
     while position < len(value):

@@ -439,13 +439,27 @@ def test_a_creation_fails_once_however_many_ways_tell_it(
     assert core.types() == [FAILED]
 
 
-def test_every_failed_creation_of_a_container_is_reported(core: Core) -> None:
-    again = WEB.again()
-    core >> WEB.create(0) >> WEB.described(1) >> WEB.created(2, 1 << 8)
-    core >> again.create(100) >> again.described(101) >> again.created(102, 1 << 8)
+def test_a_creation_that_fails_again_is_counted_until_it_is_reported_with_the_count(
+    core: Core,
+) -> None:
+    box = WEB
+    for at in (0, 100, 20_000):
+        core >> box.create(at) >> box.described(at + 1) >> box.created(at + 2, 1 << 8)
+        box = box.again()
     assert core.types() == [FAILED, FAILED]
     first, second = core.events
     assert first.id != second.id
+    assert first.stop is not None
+    assert second.stop is not None
+    assert (first.stop.count, second.stop.count) == (None, 3)
+
+
+def test_a_start_says_how_many_failures_came_before_it(core: Core) -> None:
+    again = WEB.again()
+    core >> WEB.create(0) >> WEB.described(1) >> WEB.created(2, 1 << 8)
+    core >> again.life(100)
+    start = core.last_start()
+    assert start.failures == 1
 
 
 def test_a_failed_creation_ends_no_earlier_run(core: Core) -> None:

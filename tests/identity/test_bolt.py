@@ -33,7 +33,7 @@ def content(bucket: Bucket) -> Items:
     return found
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES, st.integers(2, 1000))
 def test_what_was_written_is_found(items: Items, transaction: int) -> None:
     def check(root: Bucket, items: Items = items) -> None:
@@ -95,6 +95,7 @@ def test_a_database_that_never_rests_is_given_up() -> None:
     assert transaction[0] == 8 + 2 * ATTEMPTS_MAX
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damage_never_raises_anything_else_and_always_ends(data: st.DataObject) -> None:
     items: Items = {b"v1": {b"%d" % n: {b"image": b"x" * n} for n in range(20)}}

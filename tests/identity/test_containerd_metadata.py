@@ -29,6 +29,11 @@ def database(*, namespace: bytes = b"k8s.io") -> bytes:
         b"createdat": CREATED,
         b"labels": {b"app": b"web", b"pod-template-hash": b"7c5ddbdf54"},
         b"spec": any_of({"process": {"args": ["sleep"]}, "annotations": {"x": "y" * 100}}),
+        b"extensions": {
+            b"io.cri-containerd.container.metadata": any_of(
+                {"Version": "v1", "Metadata": {"Config": {"metadata": {"name": "a", "attempt": 4}}}}
+            )
+        },
         b"runtime": {b"name": b"io.containerd.runc.v2", b"options": b"\x0a", b"more": b"x"},
     }
     return BoltFile({b"v1": {namespace: {b"containers": {ID.encode(): record}}}}).data
@@ -40,6 +45,7 @@ def test_a_record_is_found_by_namespace_and_id(node: Node, reading: Reading) -> 
     assert record is not None
     assert record.image == "docker.io/library/nginx:1.25"
     assert record.labels == (("app", "web"), ("pod-template-hash", "7c5ddbdf54"))
+    assert record.attempt == 4
     assert record.created_wall == 1_700_000_000_000_000_005
     assert record.spec.part("process").texts("args") == ("sleep",)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.identity.files import Failure
@@ -131,6 +131,7 @@ def test_the_longest_names_are_parsed() -> None:
     assert match is not None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_name_is_survived(name: str) -> None:
     _LINK.fullmatch(name)

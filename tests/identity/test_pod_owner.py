@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.identity.pod_owner import workload_of
@@ -45,6 +45,7 @@ def test_an_owner_is_what_labels_and_name_agree_on(
     assert workload_of(pod, tuple(labels.items()) if labels is not None else None) == owner
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.dictionaries(st.text(), st.text(), max_size=5))
 def test_any_name_is_survived(pod: str, labels: dict[str, str]) -> None:
     workload_of(pod, tuple(labels.items()))

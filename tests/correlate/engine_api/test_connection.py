@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.correlate.engine_api.calls import Action, EngineCall, Outcome, PodName, Segment
@@ -289,6 +289,7 @@ def test_a_message_in_another_write_than_its_headers_is_read() -> None:
     assert (call.action, call.targets) == (Action.START, (ID,))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.randoms())
 def test_frames_cut_anywhere_give_the_same_calls(sizes: list[int], random_: random.Random) -> None:
     grpc = Grpc()
@@ -416,6 +417,7 @@ def test_bytes_of_no_known_protocol_are_one_unknown_call() -> None:
     assert [call.action for call in calls] == [Action.UNKNOWN]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=600), max_size=20), st.lists(st.binary(max_size=300)))
 def test_any_bytes_are_survived(sent: list[bytes], answers: list[bytes]) -> None:
     watched = Watched()
@@ -425,6 +427,7 @@ def test_any_bytes_are_survived(sent: list[bytes], answers: list[bytes]) -> None
         watched.answer(data)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_frames_are_survived(data: st.DataObject) -> None:
     grpc, watched = Grpc(), Watched()

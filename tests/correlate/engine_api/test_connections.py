@@ -56,10 +56,10 @@ def test_the_cost_of_a_connection_is_linear_in_its_bytes() -> None:
         best = 10.0
         for _ in range(3):
             calls = EngineCalls()
-            begin = time.perf_counter()
+            begin = time.process_time()
             for index in range(count):
                 calls.sent(1, "x", Segment(1, index * len(data), data))
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.process_time() - begin)
         return best
 
     for data in (b"A" * 512, b"GET / HTTP/1.1\r\nx:y\r\n\r\n", b"x: y\r\n" * 80):

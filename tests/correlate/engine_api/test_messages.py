@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.correlate.engine_api.calls import Action, PodName
@@ -21,6 +21,7 @@ CREATE = rpc_method("runtime.v1.RuntimeService/CreateContainer")
 START = rpc_method("runtime.v1.RuntimeService/StartContainer")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3000))
 def test_a_cut_message_never_gives_a_part_of_a_name(cut: int) -> None:
     named = read(RUN_POD, sandbox_request("shop", "web-0", "u-1", 2)[:cut])
@@ -54,6 +55,7 @@ def test_service_and_method_need_both_names() -> None:
     assert ttrpc_code(field(1, field(1, 7))) == 7
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000), st.sampled_from(sorted(RPC_METHODS)))
 def test_any_message_is_survived(message: bytes, name: str) -> None:
     assert len(read(rpc_method(name), message).targets) <= 1

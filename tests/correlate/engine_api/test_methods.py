@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.correlate.engine_api.calls import Action
@@ -98,6 +98,7 @@ def test_paths_of_grpc_and_of_dockers_api_are_told_apart() -> None:
     assert not is_rpc("/_ping")
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_request_line_is_survived(verb: str, target: str) -> None:
     assert len(http_method(verb, target).targets) <= 1

@@ -1,0 +1,34 @@
+"""What identifies a container to commands and requests, and to the troubles that it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.correlate.naming import Names
+
+if TYPE_CHECKING:
+    from sensor.correlate.containers import ContainerState
+    from sensor.correlate.naming import KnownIds
+
+
+def names_of(state: ContainerState, ids: KnownIds | None = None) -> Names:
+    """Gather what a command line could call a container."""
+    description = state.description
+    if description is None:
+        return Names(state.key.id, None, former=state.former_names, ids=ids)
+    return Names(
+        state.key.id,
+        description.name,
+        description.labels or (),
+        description.engine,
+        state.former_names,
+        ids,
+    )
+
+
+def failure_key(state: ContainerState) -> tuple[str, str | None]:
+    """Return what the tries to start one container share: in a pod each has an id of its own."""
+    pod = state.description.orchestrator if state.description is not None else None
+    if pod is not None and pod.pod_uid is not None and pod.container is not None:
+        return pod.pod_uid, pod.container
+    return state.key.id, state.key.scope

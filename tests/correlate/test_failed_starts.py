@@ -1,0 +1,141 @@
+"""Starts that fail again and again, as one trouble."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from sensor.correlate.failed_starts import (
+    HOLD,
+    PACE,
+    PACE_MAX,
+    QUIET,
+    TROUBLES_MAX,
+    FailedStarts,
+)
+from sensor.model.events import Container, Event, Stop
+from sensor.model.observations import HostFacts
+from sensor.model.vocabulary import ContainerId, EventType
+
+HOST = HostFacts("node", "boot", None, "6.1", None)
+SECOND = 1_000_000_000
+
+
+class Troubles:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.starts = FailedStarts(self.events.append)
+
+    def fail(self, second: float, key: str = "pod", *, awaited: bool = False) -> None:
+        time = int(second * SECOND)
+        container = Container(ContainerId(f"{key} at {second:g}"), "app")
+        stop = Stop(1, reason="create failed")
+        event = Event(
+            EventType.START_FAILED, "x", time, time, 0, HOST, container=container, stop=stop
+        )
+        self.starts.failed(key, event, time, awaited=awaited)
+
+    @property
+    def counts(self) -> list[tuple[float, int | None]]:
+        return [(one.time / SECOND, one.stop.count) for one in self.events if one.stop]
+
+
+@pytest.fixture
+def troubles() -> Troubles:
+    return Troubles()
+
+
+def test_the_first_failure_is_reported_and_the_next_are_counted(troubles: Troubles) -> None:
+    for second in range(10):
+        troubles.fail(second)
+    assert troubles.counts == [(0, None)]
+    assert troubles.starts.folded == 9
+
+
+def test_updates_come_at_a_growing_pace(troubles: Troubles) -> None:
+    for second in range(200):
+        troubles.fail(second)
+    assert troubles.counts == [(0, None), (10, 11), (30, 31), (70, 71), (150, 151)]
+
+
+def test_twenty_pods_that_fail_90_times_a_minute_make_few_events(troubles: Troubles) -> None:
+    for number in range(90 * 10):
+        for pod in range(20):
+            troubles.fail(number / 1.5, f"pod {pod}")
+    assert len(troubles.events) <= 20 * 7
+
+
+def test_the_pace_has_a_limit(troubles: Troubles) -> None:
+    for minute in range(60 * 24):
+        troubles.fail(minute * 60)
+    times = [time for time, _ in troubles.counts]
+    assert max(after - before for before, after in itertools.pairwise(times)) <= (
+        PACE_MAX / SECOND + 60
+    )
+
+
+def test_a_start_ends_the_trouble_and_says_how_long_it_was(troubles: Troubles) -> None:
+    assert troubles.starts.started("pod") is None
+    for second in range(5):
+        troubles.fail(second)
+    assert troubles.starts.started("pod") == 5
+    troubles.fail(6)
+    assert troubles.counts[-1] == (6, None)
+
+
+def test_silence_ends_the_trouble_with_the_last_failure(troubles: Troubles) -> None:
+    troubles.fail(0)
+    troubles.fail(1)
+    troubles.fail(2)
+    troubles.starts.expire(2 * SECOND + QUIET - 1)
+    assert troubles.counts == [(0, None)]
+    troubles.starts.expire(2 * SECOND + QUIET)
+    assert troubles.counts == [(0, None), (2, 3)]
+    troubles.fail(5000)
+    assert troubles.counts[-1] == (5000, None)
+
+
+def test_a_single_failure_ends_without_another_event(troubles: Troubles) -> None:
+    troubles.fail(0)
+    troubles.starts.expire(QUIET * 2)
+    assert troubles.counts == [(0, None)]
+
+
+def test_a_failure_waits_for_the_engines_own_words(troubles: Troubles) -> None:
+    troubles.fail(1, awaited=True)
+    assert troubles.events == []
+    assert troubles.starts.deadline() == SECOND + HOLD
+    troubles.starts.explained("other", "something else")
+    troubles.starts.explained("pod at 1", 'exec: "/nope": no such file')
+    (event,) = troubles.events
+    assert event.stop == Stop(1, reason="create failed", message='exec: "/nope": no such file')
+    assert troubles.starts.deadline() is None
+
+
+def test_a_name_in_the_request_finds_the_failure_too(troubles: Troubles) -> None:
+    troubles.fail(1, awaited=True)
+    troubles.starts.explained("app", "no")
+    assert len(troubles.events) == 1
+
+
+def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_hold(
+    troubles: Troubles,
+) -> None:
+    troubles.fail(1, awaited=True)
+    troubles.starts.expire(SECOND + HOLD)
+    (event,) = troubles.events
+    assert event.stop is not None
+    assert event.stop.message is None
+
+
+def test_troubles_are_bounded_and_the_one_that_goes_is_reported(troubles: Troubles) -> None:
+    troubles.fail(0, "first")
+    troubles.fail(1, "first")
+    for number in range(TROUBLES_MAX):
+        troubles.fail(2, f"pod {number}")
+    assert (1, 2) in troubles.counts
+
+
+def test_the_pace_is_what_the_documents_say() -> None:
+    assert (PACE, HOLD) == (10 * SECOND, 300_000_000)
