@@ -50,6 +50,8 @@ class Failure(StrEnum):
     NOT_REGULAR = "not_regular"
     SYMLINK = "symlink"
     TOO_LARGE = "too_large"
+    CUT = "cut"
+    """It was read, but for its largest members."""
     MALFORMED = "malformed"
     TOO_DEEP = "too_deep"
     TOO_MANY_VALUES = "too_many_values"

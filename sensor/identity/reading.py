@@ -9,18 +9,24 @@ import os
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from functools import partial
+from typing import Literal, overload
 
 from sensor.identity.document import Document, parse, parse_array
 from sensor.identity.files import (
     MAX_FILE_BYTES,
     Failure,
+    failure_of,
     link_text,
     names,
     open_regular,
     read,
     read_trusted,
 )
+from sensor.identity.large_document import CHUNK, LargeDocument
 from sensor.identity.trust import Owners, TrustedDirectories, is_owned, owners_of
+
+MAX_LARGE_BYTES = 64 << 20
+"""Largest file that is read piece by piece: 64 MiB, about half a second."""
 
 
 @unique
@@ -62,11 +68,15 @@ class Reading:
     _open: dict[str, int | Failure] = field(default_factory=dict)
 
     def document(self, kind: FileKind, path: str, *, optional: bool = False) -> Document | None:
-        """Read a JSON object; else None, and a problem unless an optional file is missing."""
-        data = self._bytes(kind, path, self.max_file_bytes, optional=optional)
+        """Read a JSON object; else None, and a problem unless an optional file is missing.
+
+        One that is larger than ``max_file_bytes`` is read with its largest members cut, which is a
+        problem of its own: ``<kind>:cut``.
+        """
+        data = self._bytes(kind, path, self.max_file_bytes, optional=optional, large=True)
         if data is None:
             return None
-        value = parse(data)
+        value = self._large(kind, path) if data is Failure.TOO_LARGE else parse(data)
         if isinstance(value, Failure):
             self.note(kind, value)
             return None
@@ -130,7 +140,33 @@ class Reading:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _bytes(self, kind: FileKind, path: str, limit: int, *, optional: bool) -> bytes | None:
+    def _large(self, kind: FileKind, path: str) -> Document | Failure:
+        """Read a large file piece by piece."""
+        descriptor = self.open(kind, path)
+        if descriptor is None:
+            return Failure.TOO_LARGE
+        try:
+            if os.fstat(descriptor).st_size > MAX_LARGE_BYTES:
+                return Failure.TOO_LARGE
+            large = LargeDocument(partial(os.read, descriptor, CHUNK))
+            found = large.parse()
+        except OSError as error:
+            return failure_of(error)
+        finally:
+            os.close(descriptor)
+        if large.cut:
+            self.note(kind, Failure.CUT)
+        return found
+
+    @overload
+    def _bytes(
+        self, kind: FileKind, path: str, limit: int, *, optional: bool, large: Literal[True]
+    ) -> bytes | Literal[Failure.TOO_LARGE] | None: ...
+    @overload
+    def _bytes(self, kind: FileKind, path: str, limit: int, *, optional: bool) -> bytes | None: ...
+    def _bytes(
+        self, kind: FileKind, path: str, limit: int, *, optional: bool, large: bool = False
+    ) -> bytes | Literal[Failure.TOO_LARGE] | None:
         directory, _, name = path.rpartition("/")
         opened = self._directory(directory)
         if isinstance(opened, Failure):
@@ -142,6 +178,8 @@ class Reading:
         else:
             data = read(opened, name, limit, self._is_owned)
         if isinstance(data, bytes):
+            return data
+        if large and data is Failure.TOO_LARGE:
             return data
         if not (optional and data is Failure.MISSING):
             self.note(kind, data)

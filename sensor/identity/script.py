@@ -119,8 +119,8 @@ def _rest_of_word(pieces: list[str], place: int) -> int:
 def _pattern(*, double: bool, single: bool) -> re.Pattern[str]:
     """Return the expression for pieces where these kinds of quotes may still be closed."""
     quotes = ('"' if double else "") + ("'" if single else "")
-    closed = (r'|"(?:[^"\\]++|\\.)*+"' if double else "") + (r"|'[^']*+'" if single else "")
-    word = rf"(?:[^\s|;&()<>\\{quotes}]++|\\.?{closed})++"
+    closed = (r'|"[^"\\]*+(?:\\.[^"\\]*+)*"' if double else "") + (r"|'[^']*+'" if single else "")
+    word = rf"(?:[^\s|;&()<>\\{quotes}]++|\\.?{closed})+"
     return re.compile(rf"{word}|\s++|[|;&()<>]++|.", re.DOTALL)
 
 

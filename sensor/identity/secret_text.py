@@ -23,7 +23,7 @@ _HINTS = (
 """Texts of which one is in every secret's name."""
 
 _NAMED = re.compile(
-    rf"((?:{'|'.join(_HINTS)})[\w.-]{{0,{NAME_REACH}}}+)((?:\\?[\"'])?+"
+    rf"((?:{'|'.join(_HINTS)})[\w.-]{{0,{NAME_REACH}}}+)((?:\\?[\"'])?"
     r"(?:\s{0,8}+(?:=>|:=|[:=])\s{0,8}+|>))"
 )
 """A name's end and the separator, in a text in lower case."""
@@ -57,8 +57,8 @@ _SQL_HINTS = ("identified", "password", "setuser", ".auth(")
 _ENVIRONMENT = re.compile(r"(\\?\")env(?:ironment)?(?:vars|variables)?\1\s{0,8}+:\s{0,8}+(?=[\[{])")
 _MARK = re.compile(r"\\?\"|[\[\]{}:]")
 _STRINGS = {
-    '"': re.compile(r"\"((?:[^\"\\]++|\\.)*+)\"", re.DOTALL),
-    '\\"': re.compile(r"\\\"((?:[^\\]++|\\(?!\"))*+)\\\""),
+    '"': re.compile(r"\"([^\"\\]*+(?:\\.[^\"\\]*+)*)\"", re.DOTALL),
+    '\\"': re.compile(r"\\\"([^\\]*+(?:\\(?!\")[^\\]*+)*)\\\""),
 }
 _PLAIN_MEMBERS = frozenset({"name", "key"})
 """Members of an environment's entries that name the variable and do not hold it."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensor.identity.describer import Describer
+from sensor.identity.reading import MAX_LARGE_BYTES
 from sensor.identity.settings import IdentitySettings
 from sensor.model.container import Description, Image, Mount, Orchestrator
 from sensor.model.process import NS_PER_TICK, ProcessKey
@@ -256,7 +257,8 @@ def _directory(path: Path) -> None:
 
 
 def _large(path: Path) -> None:
-    path.write_bytes(b" " * (2 << 20))
+    path.touch()
+    os.truncate(path, MAX_LARGE_BYTES + 1)
 
 
 def _deep(path: Path) -> None:
