@@ -52,7 +52,7 @@ class Trial:
 
     def __init__(self, policy: Policy, changes: Iterable[Document] = ()) -> None:
         """``changes`` are documents of ``GET /v1/changes``."""
-        self._judge = Judge(policy)
+        self._judge = Judge(policy, keeping=False)
         for document in changes:
             self._add(document)
         self._groups: dict[tuple[bool | None, str], Group] = {}

@@ -21,7 +21,7 @@ class Replayer:
 
     def __init__(self, parsers: Parsers, policy: Policy | None = None) -> None:
         self.core = Correlator(parsers)
-        self._judge = Judge(policy)
+        self._judge = Judge(policy, keeping=False)
 
     def feed(self, now: int, observations: Sequence[Observation]) -> tuple[Event, ...]:
         """Take a batch that arrived at ``now`` (ns since boot); return its events, judged."""

@@ -99,7 +99,7 @@ def test(
     """Judge the starts of the log by the policy, and count them by verdict and reason."""
     client = AgentClient(socket)
     trial = Trial(_load(files).policy, client.document("/v1/changes")["changes"])
-    _feed(client, since, ("container.start", "container.stop"), trial.feed)
+    feed(client, since, ("container.start", "container.stop"), trial.feed)
     groups = trial.groups()
     if output == "json":
         for group in groups:
@@ -182,7 +182,7 @@ def explain(
 def suggest(since: str, socket: Path) -> None:
     """Write a first policy from the starts of the log, for a person to edit."""
     suggestion = Suggestion()
-    _feed(AgentClient(socket), since, ("container.start",), suggestion.feed)
+    feed(AgentClient(socket), since, ("container.start",), suggestion.feed)
     click.echo(suggestion.text(), nl=False)
 
 
@@ -191,12 +191,13 @@ def _load(files: tuple[Path, ...]) -> LoadedPolicy:
     return load_files(files, now) if files else load_policy(DIRECTORY, now)
 
 
-def _feed(
+def feed(
     client: AgentClient,
     since: str,
     types: tuple[str, ...],
     take: Callable[[dict[str, Any]], None],
 ) -> None:
+    """Hand each event of these types in the log since a time to ``take``, in order."""
     query = [("since", moment("since", since)), *(("type", one) for one in types)]
     for _, document in Session(client, query, None, follow=False).events():
         take(document)

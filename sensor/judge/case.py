@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.judge import image_reference
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from sensor.judge.image_reference import ImageReference
     from sensor.model.events import Event, Initiator
     from sensor.model.vocabulary import ContainerId
+
+IMAGES_CACHED = 512
+"""Names of images whose parts are remembered."""
 
 BY_ITSELF = frozenset({Trigger.RESTART_POLICY, Trigger.ENGINE_BOOT, Trigger.ORCHESTRATOR})
 """Triggers behind which no person and no script stands at the moment of the start."""
@@ -54,8 +58,7 @@ def facts_of(event: Event) -> Facts | None:
     if event.start is None or event.container is None:
         return None
     image = event.container.image
-    name = image.name if image is not None else None
-    reference = image_reference.parse(name) if name is not None else None
+    reference, names = _image(image.name) if image is not None and image.name else (None, ())
     return Facts(
         event=event,
         kind=event.start.kind,
@@ -63,17 +66,18 @@ def facts_of(event: Event) -> Facts | None:
         wall=event.time + event.realtime_offset,
         workload=workload_of(event),
         image=reference,
-        image_names=_names(name, reference),
+        image_names=names,
         atoms=atoms_of(event),
         initiators=(event.initiator,) if event.initiator is not None else event.candidates,
     )
 
 
-def _names(name: str | None, reference: ImageReference | None) -> tuple[str, ...]:
-    if name is None or reference is None:
-        return ()
+@lru_cache(maxsize=IMAGES_CACHED)
+def _image(name: str) -> tuple[ImageReference, tuple[str, ...]]:
+    """Return the parts of an image's name, and the forms of it that a pattern may match."""
+    reference = image_reference.parse(name)
     given = name.partition("@")[0]
     tag = f":{reference.tag}"
     repositories = (given.removesuffix(tag), reference.repository, reference.familiar)
     forms = (form for one in repositories for form in (one, one + tag))
-    return tuple(dict.fromkeys((given, *forms)))
+    return reference, tuple(dict.fromkeys((given, *forms)))

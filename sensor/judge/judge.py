@@ -11,7 +11,8 @@ Pure: the wall clock is what events and :meth:`Judge.tick` bring.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sensor.judge.case import facts_of
@@ -21,14 +22,13 @@ from sensor.judge.memory import Memory
 from sensor.judge.policy import Policy
 from sensor.judge.verdict import Case, decide
 from sensor.judge.workload import workload_of
-from sensor.model.events import Verdict
+from sensor.model.events import Event, Verdict
 from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sensor.judge.case import Facts
-    from sensor.model.events import Event
 
 STEP = 2_000_000_000
 """Nanoseconds by which the wall clock may be set before hours and changes become unknown."""
@@ -43,10 +43,11 @@ NONE = "none"
 class Judge:
     """One judge for all events of a node, in their order."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, *, keeping: bool = True) -> None:
+        """Without ``keeping`` nothing is handed to a store: for a trial and for a replay."""
         self.policy = policy or Policy()
         self.ledger = Ledger()
-        self.memory = Memory()
+        self.memory = Memory(keeping=keeping)
         self.explanations: Counter[str] = Counter()
         """Starts by explanation, ``none`` where there is no explanation."""
         self.findings: Counter[str] = Counter()
@@ -68,8 +69,9 @@ class Judge:
             return event
         verdict = self.verdict(event)
         self.explanations[verdict.explanation or NONE] += 1
-        self.findings.update(verdict.findings)
-        return replace(event, verdict=verdict)
+        if verdict.findings:
+            self.findings.update(verdict.findings)
+        return _with_verdict(event, verdict)
 
     def verdict(self, event: Event) -> Verdict:
         """Judge a start and remember it."""
@@ -127,3 +129,15 @@ class Judge:
         notes = tuple(self.ledger.notes)
         self.ledger.notes.clear()
         return notes
+
+
+_NAMES = tuple(one.name for one in fields(Event))
+_VERDICT = _NAMES.index("verdict")
+_values = attrgetter(*_NAMES)
+
+
+def _with_verdict(event: Event, verdict: Verdict) -> Event:
+    """Return the event with its verdict: a tenth of the time that ``dataclasses.replace`` takes."""
+    values = list(_values(event))
+    values[_VERDICT] = verdict
+    return Event(*values)

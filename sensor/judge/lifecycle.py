@@ -5,7 +5,7 @@ trigger              kind of start                  explanation
 ===================  =============================  ================================================
 ``restart_policy``   any                            ``restart_policy``
 ``engine_boot``      any                            ``engine_boot``
-``orchestrator``     restart after TERM or KILL     ``health_check``: the kubelet ended it itself
+``orchestrator``     restart after its own kill     ``health_check``: the kubelet ended it itself
 ``orchestrator``     any other restart              ``attempt``
 ``orchestrator``     first, of another revision     ``rollout``
 ``orchestrator``     first, beside others           ``scaling``
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.judge.privilege import strong
-from sensor.model.vocabulary import Explanation, StartKind, Trigger
+from sensor.model.vocabulary import Explanation, StartCause, StartKind, Trigger
 
 if TYPE_CHECKING:
     from sensor.judge.case import Facts
@@ -82,7 +82,7 @@ def continuation_of(facts: Facts, past: Past) -> Continuation | None:
 
 def _new_attempt(facts: Facts, past: Past) -> Continuation:
     origin = past.container or (past.workload.origin if past.workload is not None else None)
-    if _was_ended(facts) and not past.out_of_memory:
+    if _was_ended(facts, past):
         what = "restart by the kubelet, which had ended it, as after a failed health check"
         return _carried(Explanation.HEALTH_CHECK, what, facts, origin)
     attempt = facts.event.start.attempt if facts.event.start is not None else None
@@ -125,8 +125,13 @@ def _carried(
     )
 
 
-def _was_ended(facts: Facts) -> bool:
-    previous = facts.event.start.previous if facts.event.start is not None else None
-    if previous is None:
+def _was_ended(facts: Facts, past: Past) -> bool:
+    """Whether the kubelet ended the last run: as was seen, else by the signal that ended it."""
+    start = facts.event.start
+    cause = start.cause if start is not None else None
+    if cause not in {None, StartCause.UNKNOWN}:
+        return cause is StartCause.KILLED_BY_ORCHESTRATOR
+    previous = start.previous if start is not None else None
+    if previous is None or previous.oom_killed or past.out_of_memory:
         return False
     return previous.signal in KILLED or previous.exit_code in KILLED_CODES

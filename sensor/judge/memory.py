@@ -42,7 +42,9 @@ DIRECT = frozenset({Explanation.CHANGE, Explanation.POLICY})
 class Memory:
     """Bounded; a row for every change of it is left in ``rows``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeping: bool = True) -> None:
+        """Without ``keeping`` no rows are left: what is remembered ends with this object."""
+        self._keeping = keeping
         self._containers: Segmented[Origin] = Segmented(*CONTAINERS)
         self._workloads: Segmented[WorkloadRecord] = Segmented(*WORKLOADS)
         self._running: dict[ContainerId, tuple[str, str]] = {}
@@ -126,9 +128,12 @@ class Memory:
             origin = _origin(facts, judged)
         elif reported:
             origin = replace(origin, reported=True)
-        if self._containers.get(id_) != origin:
-            self.rows.append((CONTAINER_ROW, id_, origin_row(origin)))
+        is_new = self._containers.get(id_) != origin
         gone = self._containers.see(id_, origin)
+        if not self._keeping:
+            return
+        if is_new:
+            self.rows.append((CONTAINER_ROW, id_, origin_row(origin)))
         self.rows += [(CONTAINER_ROW, key, None) for key in gone]
 
     def _note_workload(self, facts: Facts, workload: Workload, judged: Judgement) -> None:
@@ -138,8 +143,8 @@ class Memory:
             return
         origin = _origin(facts, judged)
         if known is not None and not _is_direct(judged):
-            reported = known.origin.reported or origin.reported
-            origin = replace(known.origin, reported=reported)
+            reported = origin.reported and not known.origin.reported
+            origin = replace(known.origin, reported=True) if reported else known.origin
         revisions = known.revisions if known is not None else ()
         revision = workload.owner.revision if workload.owner is not None else None
         if revision is not None and revision not in revisions:
@@ -157,8 +162,10 @@ class Memory:
             revisions=revisions,
             last_event=facts.event.id,
         )
-        self.rows.append((WORKLOAD_ROW, key, workload_row(record)))
-        self.rows += [(WORKLOAD_ROW, gone, None) for gone in self._workloads.see(key, record)]
+        gone = self._workloads.see(key, record)
+        if self._keeping:
+            self.rows.append((WORKLOAD_ROW, key, workload_row(record)))
+            self.rows += [(WORKLOAD_ROW, one, None) for one in gone]
 
     def _note_pod(self, facts: Facts, workload: Workload) -> None:
         id_, pod = facts.container_id, facts.event.orchestrator

@@ -114,5 +114,8 @@ def _origin(values: Any) -> Origin:  # noqa: ANN401 - any JSON
         raise ValueError(message) from error
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
 def _dump(values: list[Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":")).encode()
+    return _ENCODER.encode(values).encode()

@@ -264,15 +264,19 @@ ORDER: tuple[Callable[[Case], Decision | None], ...] = (
 def decide(case: Case) -> Judgement:
     """Walk the steps and return the verdict."""
     look(case)
-    decision = next(found for step in ORDER if (found := step(case)) is not None)
-    findings = tuple(dict.fromkeys(one.finding for one in case.found))
-    reasons = dict.fromkeys((*decision.reasons, *(one.reason for one in case.found), *case.remarks))
+    decision = next(made for step in ORDER if (made := step(case)) is not None)
+    findings: tuple[Finding, ...] = ()
+    reasons = decision.reasons
+    if case.found or case.remarks:
+        findings = tuple(dict.fromkeys([one.finding for one in case.found]))
+        found = [one.reason for one in case.found]
+        reasons = tuple(dict.fromkeys((*reasons, *found, *case.remarks)))
     workload = case.facts.workload
     verdict = Verdict(
         expected=decision.expected,
-        reasons=tuple(_cut(reason) for reason in list(reasons)[:REASONS_MAX]),
-        change=",".join(change.id for change in decision.changes) or None,
-        attack=tuple(dict.fromkeys(id_ for one in findings for id_ in TECHNIQUES[one])),
+        reasons=tuple([_cut(reason) for reason in reasons[:REASONS_MAX]]),
+        change=",".join([change.id for change in decision.changes]) or None,
+        attack=tuple(dict.fromkeys([id_ for one in findings for id_ in TECHNIQUES[one]])),
         explanation=decision.explanation,
         findings=findings,
         workload=workload.key if workload is not None else None,

@@ -8,7 +8,7 @@ import pytest
 
 from sensor.judge.judge import Judge
 from sensor.model.events import Event, PreviousRun, Verdict
-from sensor.model.vocabulary import Explanation, Finding, Trigger
+from sensor.model.vocabulary import Explanation, Finding, StartCause, Trigger
 from tests.judge.samples import (
     HOUR,
     NOW,
@@ -143,6 +143,26 @@ def test_a_container_that_ran_out_of_memory_had_no_failed_health_check() -> None
     first = explained_once(judge, pod_start("web-5d4f8c9b7d-x2x7k"))
     judge.judge(stop(first, oom=True))
     assert judged(judge, attempt_after(first, 1, signal=9)).explanation is Explanation.ATTEMPT
+
+
+@pytest.mark.parametrize(
+    ("cause", "explanation"),
+    [
+        (StartCause.KILLED_BY_ORCHESTRATOR, Explanation.HEALTH_CHECK),
+        (StartCause.CRASH, Explanation.ATTEMPT),
+        (StartCause.OOM, Explanation.ATTEMPT),
+        (StartCause.UNKNOWN, Explanation.HEALTH_CHECK),
+    ],
+)
+def test_a_cause_that_was_seen_counts_before_the_signal(
+    cause: StartCause, explanation: Explanation
+) -> None:
+    judge = judge_of(BY_NAME)
+    first = explained_once(judge, pod_start("web-5d4f8c9b7d-x2x7k"))
+    second = attempt_after(first, 1, signal=9)
+    assert second.start is not None
+    second = replace(second, start=replace(second.start, cause=cause))
+    assert judged(judge, second).explanation is explanation
 
 
 def pods(judge: Judge, *names: str) -> list[Verdict]:
