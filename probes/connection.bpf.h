@@ -11,9 +11,8 @@
 #define ANSWERS_RPC 8 /* settings, acknowledgements, headers, data, trailers */
 
 /* The engine API that listens at a socket, or at the one that it was accepted from; 0 for none. */
-static __always_inline u32 api_at(u64 socket)
+static __always_inline u32 api_of(u64 dentry)
 {
-	u64 dentry = socket ? read_pointer(socket, OFF_unix_sock_dentry) : 0;
 	u64 inode = dentry ? read_pointer(dentry, OFF_dentry_d_inode) : 0;
 	struct socket_file file = {};
 	u32 *api;
@@ -24,6 +23,11 @@ static __always_inline u32 api_at(u64 socket)
 	file.device = read_u32(read_pointer(inode, OFF_inode_i_sb), OFF_super_block_s_dev);
 	api = engine_sockets.lookup(&file);
 	return api ? *api : 0;
+}
+
+static __always_inline u32 api_at(u64 socket)
+{
+	return socket ? api_of(read_pointer(socket, OFF_unix_sock_dentry)) : 0;
 }
 
 static __always_inline u64 peer_of(u64 socket)
@@ -39,6 +43,33 @@ static __always_inline struct connection *connection_of(u64 client, u64 server)
 	if (!connection)
 		connection = connections_of_others.lookup(&client);
 	return connection && connection->server == server ? connection : 0;
+}
+
+/* A struct sock is some 1,000 bytes long. */
+static __always_inline u32 slot_of(u64 client)
+{
+	return (client >> 6 ^ client >> 18) & (FOLLOWED_SLOTS - 1);
+}
+
+/*
+ * Whether a socket may be a client's whose requests were seen: what most messages on a host are asked,
+ * so it has to cost next to nothing. Of two in one slot the one that asked last counts.
+ */
+static __always_inline bool may_be_followed(u64 client)
+{
+	u32 slot = slot_of(client);
+	u64 *found = followed.lookup(&slot);
+
+	return found && *found == client;
+}
+
+static __always_inline void mark_followed(u64 client)
+{
+	u32 slot = slot_of(client);
+	u64 *found = followed.lookup(&slot);
+
+	if (found)
+		*found = client;
 }
 
 /* ``sent``: 0 from its beginning, UNSET_OFFSET later. */

@@ -162,6 +162,16 @@ static __always_inline bool is_step(u64 task, u32 role)
 	return stage == STAGE_INIT;
 }
 
+/* Whether a process bears its file's name, so that the watch list need not be asked twice. */
+static __always_inline bool begins_alike(struct name *executable, struct name *comm)
+{
+	u64 *one = (u64 *)executable->text;
+	u64 *other = (u64 *)comm->text;
+
+	/* The sixteenth byte of a comm is NUL. */
+	return one[0] == other[0] && !((one[1] ^ other[1]) << 8);
+}
+
 static __always_inline void forget(struct lineage *lineage)
 {
 	__builtin_memset(lineage, 0, sizeof(*lineage));
@@ -183,8 +193,8 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 
 	read_executable(task, executable.text);
 	role = role_of(&executable);
-	if (!role) {
-		bpf_get_current_comm(comm.text, COMM_LEN);
+	bpf_get_current_comm(comm.text, COMM_LEN);
+	if (!role && !begins_alike(&executable, &comm)) {
 		role = role_of(&comm);
 		flags = FLAG_NAMED_BY_COMM;
 	}

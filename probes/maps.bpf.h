@@ -47,6 +47,7 @@
 #define CAUSES_WINDOW (10 * CLOCK_SECOND) /* in which what caused a start may have happened */
 #define POLLED_WITHIN \
 	CLOCK_SECOND /* the agent polls several times in as long, agent/ring_reader.py */
+#define FOLLOWED_SLOTS 4096
 #define PAGE 4096ULL
 #define from_memory() asm volatile("" ::: "memory")
 #define UNSET 0xffffffff
@@ -58,7 +59,7 @@ struct scratch {
 };
 
 struct name {
-	char text[NAME_LEN];
+	char text[NAME_LEN] __attribute__((aligned(8)));
 };
 
 /* One connection to an engine, as far as it was followed. */
@@ -111,6 +112,7 @@ BPF_HASH(engine_sockets, struct socket_file, u32, 1024);
 BPF_HASH(listening_ports, struct listening_port, u32, 1024);
 BPF_TABLE("lru_hash", u64, struct connection, connections, 4096);
 BPF_TABLE("lru_hash", u64, struct connection, connections_of_others, 4096);
+BPF_ARRAY(followed, u64, FOLLOWED_SLOTS); /* clients' sockets, by a part of their address */
 BPF_TABLE("lru_hash", u64, struct connecting, connecting, 1024);
 BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting, 1024);
 BPF_ARRAY(reported, u64, RECORD_KINDS *COUNTERS); /* counters as of the last report of losses */

@@ -174,6 +174,7 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, u64 leng
 	connection = connection_of(client, server);
 	if (!connection)
 		return;
+	mark_followed(client);
 	position = connection->sent;
 	if (position != UNSET_OFFSET)
 		connection->sent += length;
@@ -278,6 +279,7 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 	u64 length = 0;
 	u64 usable = 0;
 	u64 bytes = 0;
+	u64 dentry;
 	u64 peer;
 	u32 api;
 
@@ -287,14 +289,17 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 		on_let_in(receiver);
 		return 0;
 	}
-	if (read_pointer(receiver, OFF_unix_sock_dentry)) {
-		api = api_at(receiver);
+	dentry = read_pointer(receiver, OFF_unix_sock_dentry);
+	if (dentry) {
+		api = api_of(dentry);
 		connection = 0;
 		if (!api)
 			return 0;
 		peer = peer_of(receiver);
 	} else {
 		/* Most messages on a host end here. */
+		if (!may_be_followed(receiver))
+			return 0;
 		connection = connections.lookup(&receiver);
 		if (!connection)
 			connection = connections_of_others.lookup(&receiver);
@@ -364,7 +369,7 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 	u32 api = api_at(receiver);
 
 	if (!api) {
-		connection = connection_of(receiver, sender);
+		connection = may_be_followed(receiver) ? connection_of(receiver, sender) : 0;
 		if (!connection)
 			return 0;
 	}

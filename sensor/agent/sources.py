@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bpf import loader, programs, watched
-from sensor.bpf.socket_filter import EngineSockets, SocketVerdicts
+from sensor.bpf.socket_filter import EngineSockets, ListeningPorts, SocketVerdicts
 from sensor.correlate.candidates import is_engine_caller
 from sensor.correlate.naming import is_peoples
 from sensor.errors import CastoffError, PermissionMissing
-from sensor.model.observations import ApiConnect, ApiRequest, SourceChanged
+from sensor.model.observations import ApiConnect, ApiHop, ApiRequest, SourceChanged
 from sensor.model.vocabulary import Role, Witness
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.plugin import PluginReader
@@ -28,6 +28,7 @@ from sensor.sources.audit.tail import TailReader
 from sensor.sources.contacts import ContactSifter
 from sensor.sources.engine_peers import connected_orchestrators
 from sensor.sources.engines.streams import EngineStreams, target_of, witness_of
+from sensor.sources.relays import RelayFinder
 from sensor.sources.sockets import SocketResolver
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ class Witnesses:
                 not is_peoples(connect.socket) and is_engine_caller(connect.caller, role_of)
             ),
         )
+        self._ports = ListeningPorts(pin_set.map("listening_ports"))
+        self._relays = RelayFinder(self._files, self._ports, self._relayed)
+        self._role_of = role_of
         links = pin_set.links()
         self._connects = bool(programs.SEES_CONNECTS & set(links))
         self._requests = bool(programs.READS_REQUESTS & set(links))
@@ -254,10 +258,20 @@ class Witnesses:
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
         """Take the connects without a verdict out of a batch of the probes."""
         rest = self._sifter.sift(observations)
-        for observation in rest:
-            self._asked += isinstance(observation, ApiRequest)
-            self._contacts += isinstance(observation, ApiConnect)
+        for number, observation in enumerate(rest):
+            if isinstance(observation, ApiRequest):
+                self._asked += 1
+                if self._role_of(observation.caller.exe or "") is None:
+                    self._relays.see(observation)
+            elif isinstance(observation, ApiConnect):
+                self._contacts += 1
+                rest[number] = self._relays.hop_of(observation) or observation
         return rest
+
+    def _relayed(self, hop: ApiHop) -> None:
+        """From the finder's thread."""
+        found: list[Observation] = [hop]
+        self._loop.call_soon_threadsafe(self._feed, found)
 
     def drain_audit(self) -> list[Observation]:
         """Take what audit has to say of the time up to now."""
@@ -339,8 +353,10 @@ class Witnesses:
         if self._streams is not None:
             await self._streams.stop()
         self._sifter.close()
+        self._relays.close()
         self._verdicts.close()
         self._files.close()
+        self._ports.close()
 
 
 def _audit_reader(way: str) -> NetlinkReader | PluginReader | TailReader:

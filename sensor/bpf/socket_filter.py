@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections import OrderedDict
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from sensor.bpf.libbpf import BpfMap
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 PATH_LEN = 112
 """``SOCKET_PATH_LEN`` of record.h: 108 bytes of sun_path, padded to whole words."""
 
+PORTS_MAX = 256
+"""Ports whose connects are reported at a time."""
+
+_PORT = struct.Struct("<II")
 _FILE = struct.Struct("<QII")
 _PLACE = struct.Struct("<QII")
 _WORDS = struct.Struct("<14Q")
@@ -57,22 +63,60 @@ class SocketVerdicts:
         self._map.close()
 
 
+def _file(device: int, inode: int) -> bytes:
+    return _FILE.pack(inode, os.major(device) << 20 | os.minor(device), 0)
+
+
+class ListeningPorts:
+    """The ``listening_ports`` map: ports of engines and relays, connects to which are reported."""
+
+    def __init__(self, path: Path) -> None:
+        self._map = BpfMap.pinned(path)
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+
+    def add(self, net_ns: int, port: int) -> None:
+        """Have connects over loopback reported; beyond PORTS_MAX the oldest port is given up."""
+        key = _PORT.pack(net_ns, port)
+        if key not in self._known:
+            self._map.update(key, (1).to_bytes(4, "little"))
+        self._known[key] = None
+        self._known.move_to_end(key)
+        if len(self._known) > PORTS_MAX:
+            self._map.delete(self._known.popitem(last=False)[0])
+
+    def close(self) -> None:
+        """Close the map."""
+        self._map.close()
+
+
 class EngineSockets:
     """The ``engine_sockets`` map: the files of the sockets whose requests are read."""
 
-    HTTP, RPC = 1, 2
+    HTTP, RPC, RELAY = 1, 2, 3
     """``enum socket_api``."""
 
     def __init__(self, path: Path) -> None:
         self._map = BpfMap.pinned(path)
         self._known: dict[bytes, int] = {}
+        self._engines: dict[bytes, int] = {}
+        self._relays: dict[bytes, int] = {}
+        self._lock = Lock()
+        """Relays are found by a thread of their own."""
 
     def replace(self, sockets: Iterable[tuple[int, int, int]]) -> None:
         """Set the map to (st_dev, inode, api) triples; st_dev as stat(2) gives it."""
-        wanted = {
-            _FILE.pack(inode, os.major(device) << 20 | os.minor(device), 0): api
-            for device, inode, api in sockets
-        }
+        with self._lock:
+            self._engines = {_file(device, inode): api for device, inode, api in sockets}
+            self._write()
+
+    def relay(self, sockets: Iterable[tuple[int, int]]) -> None:
+        """Set the sockets that relays listen on: only connects to them are reported."""
+        with self._lock:
+            self._relays = {_file(device, inode): self.RELAY for device, inode in sockets}
+            self._write()
+
+    def _write(self) -> None:
+        wanted = self._relays | self._engines
         for key in self._known.keys() - wanted.keys():
             self._map.delete(key)
         for key, api in wanted.items():

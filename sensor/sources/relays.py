@@ -1,0 +1,323 @@
+"""Who stands behind a relay: socat, haproxy or a proxy in front of an engine's socket.
+
+A process that asks an engine for something and listens itself is a relay. Its listening sockets and
+ports are made known to the probes, which report who connects there from then on. Who is connected
+already is found by the other ends of its sockets.
+
+    ApiRequest by R ──▶ does R listen? ──▶ ports and files to the probes
+                                      └──▶ other ends of R's accepted sockets ──▶ ApiHop
+    ApiConnect to a port or file of R ──▶ ApiHop
+
+A name never makes a relay; it only says that a client or an engine's part need not be looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from sensor.model.observations import ApiConnect, ApiHop, ApiRequest, Caller
+from sensor.model.process import NS_PER_TICK, Ancestor, ProcessKey
+from sensor.model.vocabulary import Witness
+from sensor.sources import connections
+from sensor.sources.procfs import cgroup_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.bpf.socket_filter import EngineSockets, ListeningPorts
+
+QUEUE_MAX = 64
+"""Requests whose callers wait to be looked at; more are dropped and counted."""
+
+RELAYS_MAX = 64
+"""Relays known at a time; the one least recently used is forgotten."""
+
+CALLERS_MAX = 1024
+"""Callers of which it is remembered that they are no relays."""
+
+HOPS_MAX = 16
+"""Processes reported behind one request."""
+
+ABOVE_MAX = 3
+"""Processes of the same file above a caller that are looked at: socat forks for each connection."""
+
+ANCESTORS_MAX = 8
+BYTES_MAX = 16_384
+TCP_PREFIX = "tcp:127.0.0.1:"
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A process that passes on what it accepts."""
+
+    process: ProcessKey
+    ports: frozenset[int]
+    paths: frozenset[str]
+
+
+class RelayFinder:
+    """Looks in a thread of its own. ``emit`` is called from that thread."""
+
+    def __init__(
+        self,
+        files: EngineSockets,
+        ports: ListeningPorts,
+        emit: Callable[[ApiHop], None],
+        proc: Path = Path("/proc"),
+    ) -> None:
+        self.dropped = 0
+        self._files = files
+        self._ports = ports
+        self._emit = emit
+        self._proc = proc
+        self._queue: queue.Queue[ApiRequest | None] = queue.Queue(QUEUE_MAX)
+        self._lock = threading.Lock()
+        self._relays: OrderedDict[ProcessKey, Relay] = OrderedDict()
+        self._others: OrderedDict[ProcessKey, None] = OrderedDict()
+        self._looked_at: OrderedDict[int, None] = OrderedDict()
+        self._thread = threading.Thread(target=self._work, name="relays", daemon=True)
+        self._thread.start()
+
+    def see(self, request: ApiRequest) -> None:
+        """Have the caller of a request looked at, once for each connection."""
+        key = _key(request.caller)
+        if key is None or key in self._others:
+            return
+        if request.connection is not None:
+            if request.connection in self._looked_at:
+                return
+            _remember(self._looked_at, request.connection)
+        try:
+            self._queue.put_nowait(request)
+        except queue.Full:
+            self.dropped += 1
+
+    def hop_of(self, connect: ApiConnect) -> ApiHop | None:
+        """Return the hop that a connect is, where it leads to a relay."""
+        with self._lock:
+            relays = tuple(self._relays.values())
+        for relay in relays:
+            if connect.port is not None:
+                leads = any(connect.socket == f"{TCP_PREFIX}{port}" for port in relay.ports)
+            else:
+                leads = connect.mnt_ns is None and connect.socket in relay.paths
+            if leads:
+                return ApiHop(
+                    time=connect.time,
+                    witness=Witness.KERNEL,
+                    ref=connect.ref,
+                    relay=relay.process,
+                    caller=connect.caller,
+                    address=connect.socket,
+                )
+        return None
+
+    # ----------------------------------------------------------------- the thread
+
+    def _work(self) -> None:
+        while (request := self._queue.get()) is not None:
+            self._look(request)
+
+    def _look(self, request: ApiRequest) -> None:
+        caller = _key(request.caller)
+        if caller is None:
+            return
+        family = (caller, *self._above(request.caller))
+        own: dict[ProcessKey, frozenset[int]] = {
+            key: connections.sockets_of(key.pid, self._proc) for key in family
+        }
+        together = frozenset().union(*own.values())
+        table = connections.tcp_sockets(caller.pid, self._proc)
+        ports = connections.listening_ports(together, table)
+        listeners = [
+            one
+            for one in connections.unix_listeners(caller.pid, self._proc)
+            if one.inode in together
+        ]
+        if not ports and not listeners:
+            if own[caller]:
+                _remember(self._others, caller)
+            return
+        listening = next(
+            key
+            for key in reversed(family)
+            if connections.listening_ports(own[key], table)
+            or any(one.inode in own[key] for one in listeners)
+        )
+        paths = frozenset(one.path for one in listeners)
+        self._enter(Relay(listening, ports, paths))
+        ends = frozenset(connections.other_ends(own[caller], ports, table))
+        if listeners:
+            ends |= connections.unix_other_ends(own[caller])
+        self._report(request, caller, ends, ports, paths)
+
+    def _above(self, caller: Caller) -> tuple[ProcessKey, ...]:
+        """Return the processes above a caller that run the same file, without a gap."""
+        found: list[ProcessKey] = []
+        for ancestor in caller.ancestors[:ABOVE_MAX]:
+            if caller.exe is None or ancestor.exe != caller.exe:
+                break
+            found.append(ProcessKey(ancestor.pid, ancestor.start_time))
+        return tuple(found)
+
+    def _enter(self, relay: Relay) -> None:
+        with self._lock:
+            known = self._relays.get(relay.process) == relay
+            self._relays[relay.process] = relay
+            self._relays.move_to_end(relay.process)
+            if len(self._relays) > RELAYS_MAX:
+                self._relays.popitem(last=False)
+            relays = tuple(self._relays.values())
+        if known:
+            return
+        namespace = self._network_namespace(relay.process.pid)
+        if namespace is not None:
+            for port in relay.ports:
+                self._ports.add(namespace, port)
+        places = []
+        for one in relays:
+            for path in one.paths:
+                try:
+                    status = os.lstat(f"{self._proc}/{one.process.pid}/root{path}")
+                except OSError:
+                    continue
+                places.append((status.st_dev, status.st_ino))
+        self._files.relay(places)
+
+    def _network_namespace(self, pid: int) -> int | None:
+        try:
+            return (self._proc / str(pid) / "ns" / "net").stat().st_ino
+        except OSError:
+            return None
+
+    def _report(
+        self,
+        request: ApiRequest,
+        relay: ProcessKey,
+        ends: frozenset[int],
+        ports: frozenset[int],
+        paths: frozenset[str],
+    ) -> None:
+        if not ends:
+            return
+        address = f"{TCP_PREFIX}{min(ports)}" if ports else min(paths)
+        found = connections.owners(ends, self._proc)
+        for pid in sorted({pid for pid in found.values() if pid != relay.pid})[:HOPS_MAX]:
+            caller = read_caller(pid, self._proc)
+            if caller is None or caller.exe == request.caller.exe:
+                continue
+            self._emit(
+                ApiHop(
+                    time=request.time,
+                    witness=Witness.PROCFS,
+                    ref=f"pid:{pid}",
+                    relay=relay,
+                    caller=caller,
+                    address=address,
+                )
+            )
+
+    def close(self) -> None:
+        """End the thread; what waits is given up."""
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            return
+        self._thread.join(timeout=1.0)
+
+
+_K = TypeVar("_K")
+
+
+def _remember(known: OrderedDict[_K, None], key: _K) -> None:
+    known[key] = None
+    known.move_to_end(key)
+    if len(known) > CALLERS_MAX:
+        known.popitem(last=False)
+
+
+def _key(caller: Caller) -> ProcessKey | None:
+    return ProcessKey(caller.pid, caller.start_time) if caller.start_time is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    comm: str
+    parent: int
+    session: int
+    start_time: int
+
+
+def read_caller(pid: int, proc: Path = Path("/proc")) -> Caller | None:
+    """Read a living process as the probes would report it; None when it is gone."""
+    base = proc / str(pid)
+    stat = _stat(base)
+    if stat is None:
+        return None
+    try:
+        status = (base / "status").read_text(encoding="utf-8", errors="surrogateescape")
+        uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()
+        with (base / "cmdline").open("rb") as file:
+            words = file.read(BYTES_MAX).decode("utf-8", "surrogateescape").split("\0")
+        cgroup = cgroup_paths((base / "cgroup").read_text(errors="surrogateescape"))
+        user_ns = (base / "ns" / "user").stat().st_ino
+    except (OSError, StopIteration):
+        return None
+    return Caller(
+        pid=pid,
+        start_time=stat.start_time,
+        uid=int(uids[1]),
+        loginuid=_number(base / "loginuid"),
+        session=_number(base / "sessionid"),
+        comm=stat.comm,
+        exe=_program(base),
+        parent=stat.parent,
+        argv=tuple(words[:-1]) or None,
+        cgroup=cgroup,
+        ancestors=_ancestors(stat.parent, proc),
+        euid=int(uids[2]),
+        user_ns=user_ns,
+    )
+
+
+def _ancestors(parent: int, proc: Path) -> tuple[Ancestor, ...]:
+    found: list[Ancestor] = []
+    while parent and len(found) < ANCESTORS_MAX:
+        base = proc / str(parent)
+        stat = _stat(base)
+        if stat is None:
+            break
+        found.append(Ancestor(parent, stat.start_time, stat.comm, _program(base)))
+        parent = stat.parent
+    return tuple(found)
+
+
+def _stat(base: Path) -> _Stat | None:
+    try:
+        text = (base / "stat").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    comm = text[text.index("(") + 1 : text.rindex(")")]
+    after = text[text.rindex(")") + 2 :].split()
+    return _Stat(comm, int(after[1]), int(after[3]), int(after[19]) * NS_PER_TICK)
+
+
+def _program(base: Path) -> str | None:
+    try:
+        return (base / "exe").readlink().name.removesuffix(" (deleted)") or None
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        value = int(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return None if value == 0xFFFFFFFF else value  # noqa: PLR2004 - unset, (uid_t) -1

@@ -1,0 +1,206 @@
+"""Behind a process that listens and talks to an engine stands whoever is connected to it."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from sensor.bpf.socket_filter import EngineSockets, ListeningPorts
+from sensor.model.observations import ApiConnect, ApiHop, ApiRequest, Caller
+from sensor.model.process import ProcessKey
+from sensor.model.vocabulary import Witness
+from sensor.sources.relays import RelayFinder, read_caller
+
+PATIENCE = 20.0
+RELAY = """
+import os, socket, sys
+kind = sys.argv[1]
+if kind == "tcp":
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
+else:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(kind)
+    listener.listen()
+    print(kind, flush=True)
+if sys.argv[2] == "forks":
+    while True:
+        accepted, _ = listener.accept()
+        if not os.fork():
+            print(os.getpid(), flush=True)
+            sys.stdin.read()
+            os._exit(0)
+else:
+    held = listener.accept()
+    print(os.getpid(), flush=True)
+    sys.stdin.read()
+"""
+# Under another file than the relay: the same interpreter would look like a part of it.
+CLIENT = ["/usr/bin/perl", "-MIO::Socket::INET", "-MIO::Socket::UNIX", "-e"]
+BY_TCP = "$s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $ARGV[0]) or die; <STDIN>"
+BY_PATH = "$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; <STDIN>"
+
+
+class Files:
+    """The maps that the probes would read."""
+
+    def __init__(self) -> None:
+        self.relayed: list[tuple[int, int]] = []
+        self.ports: list[tuple[int, int]] = []
+
+    def relay(self, sockets: list[tuple[int, int]]) -> None:
+        self.relayed = list(sockets)
+
+    def add(self, net_ns: int, port: int) -> None:
+        self.ports.append((net_ns, port))
+
+
+class Finding:
+    """A finder, and what it emits."""
+
+    def __init__(self) -> None:
+        self.files = Files()
+        self.hops: queue.Queue[ApiHop] = queue.Queue()
+        files = cast(EngineSockets, self.files)
+        self.finder = RelayFinder(files, cast(ListeningPorts, self.files), self.hops.put)
+
+    def see(self, caller: Caller, connection: int = 1) -> None:
+        self.finder.see(ApiRequest(5, "cpu0:1", caller, "/run/docker.sock", b"POST", connection))
+
+    def settle(self) -> None:
+        """Wait until everything that was seen was looked at."""
+        self.finder.close()
+
+    def hop(self) -> ApiHop:
+        return self.hops.get(timeout=PATIENCE)
+
+
+@pytest.fixture
+def finding() -> Iterator[Finding]:
+    made = Finding()
+    yield made
+    made.finder.close()
+
+
+class Process:
+    """A child that runs until its standard input ends."""
+
+    def __init__(self, *words: str) -> None:
+        self.child = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    def line(self) -> str:
+        assert self.child.stdout is not None
+        return self.child.stdout.readline().strip()
+
+    def close(self) -> None:
+        self.child.kill()
+        self.child.communicate()
+
+
+@pytest.fixture
+def processes() -> Iterator[list[Process]]:
+    made: list[Process] = []
+    yield made
+    for one in made:
+        one.close()
+
+
+def relayed(
+    processes: list[Process], where: str, how: str = "serves"
+) -> tuple[Process, Process, int, str]:
+    """A relay, its client, the pid that serves the client, and the address."""
+    relay = Process(sys.executable, "-I", "-c", RELAY, where, how)
+    processes.append(relay)
+    address = relay.line()
+    client = Process(*CLIENT, BY_TCP if where == "tcp" else BY_PATH, address)
+    processes.append(client)
+    return relay, client, int(relay.line()), address
+
+
+def key_of(pid: int) -> ProcessKey:
+    caller = read_caller(pid)
+    assert caller is not None
+    assert caller.start_time is not None
+    return ProcessKey(pid, caller.start_time)
+
+
+def caller_of(pid: int) -> Caller:
+    caller = read_caller(pid)
+    assert caller is not None
+    return caller
+
+
+@pytest.mark.parametrize("how", ["serves", "forks"])
+def test_who_is_connected_to_a_relay_over_loopback_is_found(
+    finding: Finding, processes: list[Process], how: str
+) -> None:
+    _, client, serving, port = relayed(processes, "tcp", how)
+    finding.see(caller_of(serving))
+    hop = finding.hop()
+    assert (hop.witness, hop.address) == (Witness.PROCFS, f"tcp:127.0.0.1:{port}")
+    assert hop.relay == key_of(serving)
+    assert hop.caller.pid == client.pid
+    assert hop.caller.argv is not None
+    assert hop.caller.argv[-1] == port
+    namespace = Path("/proc/self/ns/net").stat().st_ino
+    assert finding.files.ports == [(namespace, int(port))]
+
+
+def test_who_is_connected_to_a_relay_through_a_unix_socket_is_found(
+    finding: Finding, processes: list[Process], tmp_path: Path
+) -> None:
+    place = tmp_path / "proxy.sock"
+    _, client, serving, _ = relayed(processes, str(place))
+    finding.see(caller_of(serving))
+    hop = finding.hop()
+    assert (hop.caller.pid, hop.address) == (client.pid, str(place))
+    assert finding.files.relayed == [(place.stat().st_dev, place.stat().st_ino)]
+
+
+def test_what_the_probes_see_at_a_relays_port_is_a_hop(
+    finding: Finding, processes: list[Process]
+) -> None:
+    relay, _, serving, port = relayed(processes, "tcp", "forks")
+    finding.see(caller_of(serving))
+    finding.hop()
+    caller = caller_of(processes[0].pid)
+    connect = ApiConnect(
+        9, Witness.KERNEL, "cpu0:9", caller, f"tcp:127.0.0.1:{port}", connection=4, port=40001
+    )
+    hop = finding.finder.hop_of(connect)
+    assert hop is not None
+    assert (hop.time, hop.witness, hop.relay) == (9, Witness.KERNEL, key_of(relay.pid))
+    other = ApiConnect(9, Witness.KERNEL, "cpu0:9", caller, "tcp:127.0.0.1:1", port=40001)
+    assert finding.finder.hop_of(other) is None
+
+
+def test_a_process_that_does_not_listen_is_no_relay(
+    finding: Finding, processes: list[Process]
+) -> None:
+    _, client, _, _ = relayed(processes, "tcp")
+    finding.see(caller_of(client.pid))
+    finding.settle()
+    assert finding.hops.empty()
+    assert finding.files.ports == []
+
+
+def test_a_process_that_is_gone_is_passed_over(finding: Finding) -> None:
+    process = Process(sys.executable, "-I", "-c", "input()")
+    caller = caller_of(process.pid)
+    process.close()
+    finding.see(caller)
+    finding.settle()
+    assert finding.hops.empty()
+    assert read_caller(process.pid) is None
