@@ -304,6 +304,10 @@ class ContainerTable:
             self._touch(state.key)
         self.dirty.add(state.key)
 
+    def pod_containers(self, pod_uid: str) -> frozenset[str]:
+        """Return the names of the containers that a pod is known to have had."""
+        return frozenset(name for uid, name in self._pods if uid == pod_uid and name is not None)
+
     def join_pod(self, state: ContainerState, pod_uid: str, container: str | None) -> None:
         """Record that it is the latest container of that name in that pod."""
         state.pod_uid = pod_uid

@@ -6,6 +6,7 @@ Rules:
    claim of another uid, or of a pod where the cgroup is no pod's, is dropped with the reason.
 2. A claim of a sandbox that is known and is in another pod, or is no sandbox, is dropped likewise.
 3. Without a claim the cgroup's uid names the pod, and other containers of that uid give its name.
+   Where the pod is known to have had one container only, it is taken to be that one again.
 4. A container that joins a pod whose sandbox runs for longer than LATE_AFTER is late, unless it is
    a further attempt of a container that the pod had before.
 """
@@ -97,9 +98,13 @@ class Pods:
         known = self._pods.get(uid)
         named = known.named if known is not None else None
         pod = named or Orchestrator(KUBERNETES, pod_uid=uid, source=_source(uid))
+        names = self._table.pod_containers(uid)
+        if len(names) == 1:
+            pod = replace(pod, container=next(iter(names)))
+        known_as = Confidence.INFERRED if len(names) == 1 else Confidence.EXACT
         evidence = Evidence(Witness.KERNEL, "the pod's uid in the cgroup's path", time)
         description = state.description or Description(state.key.id)
-        return Review(replace(description, orchestrator=pod), Confidence.EXACT, (evidence,))
+        return Review(replace(description, orchestrator=pod), known_as, (evidence,))
 
     def _contradiction(
         self,

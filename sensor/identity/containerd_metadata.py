@@ -5,7 +5,9 @@ buckets ``v1/<namespace>/containers/<id>`` (metadata/buckets.go). The record is 
 runtime's ``create`` and until the container is removed, longer than its bundle: it tells image and
 labels, and of a container that has ended already its whole OCI spec.
 
-One record costs some 20 reads of pages that the page cache holds (bench: ``make bench-identity``).
+One record costs some 20 reads of pages that the page cache holds, 0.13 ms of a processor among 500
+containers; a pod's container needs two, its own and its sandbox's. They are read in the identity
+worker when the runtime's ``create`` is seen, not when the start is.
 """
 
 from __future__ import annotations

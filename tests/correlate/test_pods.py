@@ -83,13 +83,25 @@ def test_a_claim_of_a_sandbox_of_another_pod_is_dropped(core: Core) -> None:
 
 
 def test_without_a_claim_the_cgroup_names_the_pod_and_its_siblings_the_rest(core: Core) -> None:
+    other = Box("log", ContainerId("d" * 64), pid=700).in_pod(UID)
     starts(core, DB.in_pod(UID), 0, pod(container="side"))
+    starts(core, other, 50, pod(container="log"))
     event = starts(core, APP, 100, None)
     assert event.orchestrator is not None
     assert (event.orchestrator.pod, event.orchestrator.pod_uid) == ("web-1", UID)
     assert event.orchestrator.container is None
     assert event.start is not None
     assert event.start.trigger is Trigger.ORCHESTRATOR
+
+
+def test_the_only_container_that_a_pod_ever_had_is_not_first_again(core: Core) -> None:
+    before = DB.in_pod(UID)
+    starts(core, before, 0, pod())
+    core >> before.exits(20, 1)
+    event = starts(core, APP, 100, None)
+    assert event.start is not None
+    assert event.start.kind is StartKind.RESTART
+    assert event.confidence.pod is Confidence.INFERRED
 
 
 def test_a_pod_that_only_the_cgroup_shows_is_the_orchestrators(core: Core) -> None:

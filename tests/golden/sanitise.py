@@ -32,6 +32,7 @@ from sensor.correlate.core import Correlator
 from sensor.model.events import Event
 from sensor.model.observations import (
     AccountsRead,
+    ApiAnswer,
     ApiConnect,
     ApiRequest,
     AuditLoss,
@@ -40,6 +41,7 @@ from sensor.model.observations import (
     ClockSynced,
     CommandExec,
     CommandExit,
+    ConnectionClosed,
     ContainerDescribed,
     EngineEvent,
     EngineLoss,
@@ -170,6 +172,7 @@ class _Selection:
         self._processes: set[ProcessKey] = set()
         self._strangers: set[int] = set(scope.agents)
         self._clock_read = False
+        self._connections: set[int] = set()
         self._rules: dict[type, Callable[..., bool]] = {
             CommandExec: self._command,
             CommandExit: lambda exit_: exit_.process in self._processes,
@@ -178,6 +181,8 @@ class _Selection:
             CgroupBirth: lambda birth: scope.names(birth.path),
             ApiConnect: self._caller,
             ApiRequest: self._caller,
+            ApiAnswer: lambda answer: answer.connection in self._connections,
+            ConnectionClosed: lambda closed: closed.connection in self._connections,
             EngineEvent: lambda event: event.id in scope.containers,
             EngineRecalled: lambda told: told.id in scope.containers,
             ContainerDescribed: lambda described: described.id in scope.containers,
@@ -229,7 +234,12 @@ class _Selection:
         )
 
     def _caller(self, seen: ApiConnect | ApiRequest) -> bool:
-        caller = seen.caller
+        kept = self._is_ours(seen.caller)
+        if kept and seen.connection is not None:
+            self._connections.add(seen.connection)
+        return kept
+
+    def _is_ours(self, caller: Caller) -> bool:
         if caller.pid in self._strangers:
             return False
         if caller.start_time is None:
@@ -275,7 +285,8 @@ class _Renaming:
             case HostFacts():
                 release = _RELEASE.match(observation.kernel)
                 kernel = release[0] if release else "6"
-                return HostFacts(NODE, BOOT_ID, MACHINE_ID, kernel, None)
+                spaces = observation.namespaces
+                return HostFacts(NODE, BOOT_ID, MACHINE_ID, kernel, None, namespaces=spaces)
             case AccountsRead():
                 return replace(observation, names=tuple(ACCOUNTS.items()))
             case InventoryTaken():
