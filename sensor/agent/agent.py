@@ -27,6 +27,7 @@ from sensor import __version__, clock
 from sensor.agent import policy_files, startup_scan, status
 from sensor.agent.delivery import Shipping, ShippingSettings
 from sensor.agent.descriptions import Describing
+from sensor.agent.explaining import Explaining
 from sensor.agent.judging import Judging
 from sensor.agent.lock import hold_node
 from sensor.agent.node_view import NodeView
@@ -124,6 +125,8 @@ class AgentSettings:
     realtime: bool = True
     """Whether the loop's thread may have a real-time policy, within its budget."""
     witnesses: WitnessSettings = field(default_factory=WitnessSettings)
+    kubernetes_audit: Path | None = None
+    """The API server's audit log, where this node has it."""
     policy_dir: Path = policy_files.DIRECTORY
     """Where policy and changes are."""
 
@@ -287,6 +290,7 @@ class Agent:
                 asyncio.create_task(self._take_inventory(self._describing, drain)),
                 asyncio.create_task(self._keep_house(self._keeper, drain)),
                 asyncio.create_task(self._retire_old_sets()),
+                *self._explain(),
             ]
             await self._stopping.wait()
             self._notifier.stopping("draining the probes' rings")
@@ -294,6 +298,16 @@ class Agent:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._finish(self._keeper, self._describing, drain)
+
+    def _explain(self) -> list[asyncio.Task[None]]:
+        """Read the API server's audit log, where this node has it."""
+        if self.settings.kubernetes_audit is None:
+            return []
+        explaining = Explaining(
+            self.settings.kubernetes_audit, self.feeding.publish, lambda: self.realtime_offset
+        )
+        self.feeding.sinks.append(explaining)
+        return [asyncio.create_task(explaining.run())]
 
     def _open_store(self) -> Keeper:
         """Open the store and the judge, who keeps in it what it remembers."""

@@ -79,6 +79,8 @@ class SourcesSection:
     podman: bool = True
     requests: bool = True
     """Read the first bytes of what is asked of engines: who asked for a start is then certain."""
+    kubernetes_audit: str = ""
+    """The audit log of the API server on this node: a file or a directory. Empty: none is read."""
 
 
 @dataclass(frozen=True, slots=True)

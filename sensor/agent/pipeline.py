@@ -90,6 +90,18 @@ class Feeding:
         if self.keeper is not None:
             self._keep(self.keeper, outcome.events, lines)
 
+    def publish(self, events: Sequence[Event]) -> None:
+        """Hand on events that the core did not make, and keep them."""
+        try:
+            for event in events:
+                self._tell(event)
+        finally:
+            lines, self._lines = self._lines, []
+        for sink in self.sinks:
+            sink.push()
+        if self.keeper is not None:
+            self._keep(self.keeper, tuple(events), lines)
+
     def _tell(self, event: Event) -> None:
         """Hand an event on; the first of a batch at once, the others together at its end."""
         if self.judging is not None:

@@ -54,7 +54,7 @@ class Witnessed:
 class Step:
     """One link of the chain, the cause of the next.
 
-    ``kind``: ``login``, ``ancestor``, ``shell``, ``client``, ``candidate``, ``api``,
+    ``kind``: ``login``, ``ancestor``, ``shell``, ``client``, ``candidate``, ``api``, ``request``,
     ``orchestrator``, ``engine``, ``supervisor``, ``runtime`` or ``init``. ``label`` is what it is
     called, ``detail`` what else is known of it, both as the host has them and not yet safe to show.
     """
@@ -114,6 +114,7 @@ class _Chain:
         for candidate in self._candidates:
             found.append(self._party(candidate, "candidate", "ambiguous"))
         if self._orchestrator is not None:
+            found += _requests(self._orchestrator.get("requested_by"))
             found.append(self._pod(self._orchestrator, pods))
         if not found:
             label = _TRIGGERS.get(trigger, trigger.replace("_", " "))
@@ -179,8 +180,9 @@ class _Chain:
     def _pod(self, pod: Mapping[str, Any], evidence: tuple[Witnessed, ...]) -> Step:
         name = "/".join(str(pod[key]) for key in ("namespace", "pod") if pod.get(key))
         parts = [f"container {pod['container']}"] if pod.get("container") else []
-        if pod.get("requested_by"):
-            parts.append(f"requested by {pod['requested_by']}")
+        requested = pod.get("requested_by")
+        if isinstance(requested, dict) and requested.get("candidates"):
+            parts.append(f"requested by one of {', '.join(requested['candidates'])}")
         label = f"{pod.get('type') or 'orchestrator'} pod {name or '?'}"
         detail = ", ".join(parts) or None
         return Step("orchestrator", label, detail, None, self._sure("trigger"), evidence)
@@ -227,3 +229,26 @@ class _Chain:
             (*rest, *step.evidence),
         )
         return tuple(found)
+
+
+def _requests(requested: object) -> list[Step]:
+    """Return the records of the control plane, from the person's request to the pod's binding."""
+    if not isinstance(requested, dict):
+        return []
+    sure = str(requested.get("confidence"))
+    found: list[Step] = []
+    for record in reversed(requested.get("chain") or []):
+        who = record.get("actor") or "unknown"
+        ref = record.get("ref") or {}
+        parts = [
+            record.get("workload"),
+            record.get("request_id"),
+            f"{ref['file']}:{ref['line']}" if ref else None,
+        ]
+        seen = Witnessed(
+            "kubernetes", str(record.get("action")), record.get("time"), record.get("request_id")
+        )
+        detail = ", ".join(str(part) for part in parts if part) or None
+        label = f"{who}: {record.get('action')}"
+        found.append(Step("request", label, detail, None, sure, (seen,)))
+    return found

@@ -29,6 +29,8 @@ _STARTS = (frozenset({EventType.START.value}), frozenset({EventType.START_FAILED
 """What is looked for: a start, else what was to be one."""
 
 
+_EXPLAINED = frozenset({EventType.START_EXPLAINED.value})
+
 OTHERS_MAX = 64
 """Further containers of the same pod or workload that an answer lists."""
 
@@ -67,10 +69,24 @@ class Explain:
             known = [(id_, event["container"]["name"]) for id_, (_, event) in starts.items()]
             return ambiguous(reference, known)
         sequence, event = next(iter(starts.values()))
+        if (event.get("orchestrator") or {}).get("requested_by") is None:
+            event = await self._worker.run(self._explained, event)
         chain = [step.document() for step in steps(event)]
         cursor = str(Cursor(self._log.stream, sequence))
         listed = [{"id": one.id, "name": one.name, "pod": one.pod} for one in others[:OTHERS_MAX]]
         return as_json({"cursor": cursor, "event": event, "steps": chain, "others": listed})
+
+    def _explained(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return a start with who asked the control plane for it, where that became known."""
+        if not event.get("orchestrator"):
+            return event
+        id_ = event["container"]["id"]
+        wanted = Selection(newest_first=True, types=_EXPLAINED, container=id_)
+        for logged in self._log.page(wanted, self._limits.page_rows).events:
+            told = _document(logged)
+            if told.get("start_id") == event["id"]:
+                return {**event, "orchestrator": told["orchestrator"]}
+        return event
 
     def _starts(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return the last start of each container that fits, the latest first."""

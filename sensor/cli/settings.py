@@ -81,6 +81,9 @@ def of(
         capture=capture,
         cgroup_patterns=config.identity.cgroup_patterns,
         host_root=config.identity.host_root,
+        kubernetes_audit=Path(config.sources.kubernetes_audit)
+        if config.sources.kubernetes_audit
+        else None,
         store_sync=config.store.sync,
         store_max_mib=config.store.max_mib,
         store_max_age_days=config.store.max_age_days,

@@ -23,6 +23,7 @@ _SURE = {"exact": "\x1b[32m", "inferred": "\x1b[33m", "ambiguous": "\x1b[33m", "
 _KINDS = {
     "login": "login",
     "candidate": "perhaps",
+    "request": "request",
     "orchestrator": "orchestrator",
     "trigger": "cause",
     "engine": "engine",

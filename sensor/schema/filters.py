@@ -15,6 +15,7 @@ means:
 ``runtime``           engine or OCI runtime: ``docker``, ``runc``
 ``kind``, ``trigger`` as in the event; ``type`` also without ``container.``
 ``user``              name or number of the account or of the login
+``requested_by``      who asked the control plane: the actor of a request, or of an explained start
 ``explanation``       as in the event, or ``none``: without one, pause containers left out
 ``expected``          ``true``, ``false`` or ``null``
 ``finding``           as in the event
@@ -209,6 +210,23 @@ def _user(value: str) -> Test:
     return test
 
 
+def _requested_by(value: str) -> Test:
+    fits = _glob(value)
+
+    def test(document: Document) -> bool:
+        asked = _part(document, "orchestrator", "requested_by")
+        names = [_part(document, "request", "actor", key) for key in ("name", "impersonated")]
+        if isinstance(asked, dict):
+            names += [
+                asked.get("actor"),
+                asked.get("impersonated"),
+                *(asked.get("candidates") or ()),
+            ]
+        return any(isinstance(name, str) and fits(name) for name in names)
+
+    return test
+
+
 def _pod(value: str) -> Test:
     fits = _glob(value)
 
@@ -324,6 +342,7 @@ _KEYS: dict[str, Callable[[str], Test]] = {
     "finding": _finding,
     "workload": _pattern("verdict", "workload"),
     "change": _change,
+    "requested_by": _requested_by,
 }
 
 KEYS = (*sorted(_KEYS), "type")

@@ -92,6 +92,8 @@ class Follower:
 
     directories: tuple[Path, ...]
     reader_of: Callable[[str], Reader]
+    wanted: Callable[[Path, float], bool] = lambda _path, _changed: True
+    """Whether a file is read, by its path and the time of its last change."""
     _tails: dict[tuple[int, int], _Tail] = field(default_factory=dict)
     _done: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """Files that are read to their end, with size and time of change then."""
@@ -106,6 +108,9 @@ class Follower:
                 if stream is None:
                     continue
                 told = os.fstat(stream.fileno())
+                if not self.wanted(path, told.st_mtime):
+                    stream.close()
+                    continue
                 key = (told.st_dev, told.st_ino)
                 if key in seen:
                     stream.close()

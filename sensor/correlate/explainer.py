@@ -1,0 +1,134 @@
+"""Ties the starts of this node to the requests that control planes recorded: who asked for each.
+
+A start is never delayed. It waits here, and when its pod's chain is found, an event
+``container.start_explained`` names its id. What is not found within ``PATIENCE`` is not explained:
+the audit policy has a hole, the records come too late, or no request exists. A container that
+kubelet restarted by itself (attempt above 0) has no request.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sensor.correlate.chain import CausalChain
+from sensor.correlate.request_events import SETTLE
+from sensor.model.events import Certainty, Event
+from sensor.model.vocabulary import EventType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensor.correlate.chain_index import Pod
+    from sensor.model.control_plane import ControlRecord, RequestedBy
+
+PATIENCE = 600 * 1_000_000_000
+"""How long a start waits for the records of its request: they come within seconds."""
+STARTS_LIMIT = 10_000
+"""Starts that wait; the oldest go first and stay unexplained."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: Event
+    since: int
+
+
+class StartExplainer:
+    """Takes starts and records, gives explanations. Times are wall-clock ns."""
+
+    def __init__(self) -> None:
+        self.chain = CausalChain()
+        self.explained = 0
+        self.unexplained = 0
+        self._starts: deque[_Waiting] = deque()
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def started(self, event: Event) -> None:
+        """Take a start of this node, if a control plane can have asked for it."""
+        pod = event.orchestrator
+        if event.type is not EventType.START or event.start is None or pod is None:
+            return
+        if pod.type != "kubernetes" or pod.pod_uid is None:
+            return
+        self._starts.append(_Waiting(event, event.time + event.realtime_offset))
+        if len(self._starts) > STARTS_LIMIT:
+            self._starts.popleft()
+            self.unexplained += 1
+
+    def add(self, record: ControlRecord) -> None:
+        """Take a record of a control plane."""
+        self.chain.add(record)
+
+    def settle(self, now: int) -> Iterator[Event]:
+        """Yield the explanations that are known at ``now``."""
+        waiting, self._starts = self._starts, deque()
+        for one in waiting:
+            pod = self._pod(one.event)
+            if pod is not None and pod.time + SETTLE <= now:
+                requested = self._requested(one.event, pod)
+                if requested is not None:
+                    self.explained += 1
+                    yield _explanation(one.event, pod, requested, now)
+                    continue
+                if pod.time + 2 * SETTLE <= now and not _may_come(one.event):
+                    self.unexplained += 1
+                    continue
+            if now - one.since > PATIENCE:
+                self.unexplained += 1
+            else:
+                self._starts.append(one)
+
+    def _pod(self, event: Event) -> Pod | None:
+        orchestrator = event.orchestrator
+        if orchestrator is None:
+            return None
+        return self.chain.pod(orchestrator.namespace, orchestrator.pod, orchestrator.pod_uid)
+
+    def _requested(self, event: Event, pod: Pod) -> RequestedBy | None:
+        orchestrator, container = event.orchestrator, event.container
+        sandbox = container is not None and container.sandbox
+        name = None if orchestrator is None or sandbox else orchestrator.container
+        return self.chain.requester(pod, name, _attempt(event))
+
+
+def _attempt(event: Event) -> int | None:
+    if event.start is not None and event.start.attempt is not None:
+        return event.start.attempt
+    return None if event.orchestrator is None else event.orchestrator.attempt
+
+
+def _may_come(event: Event) -> bool:
+    """Return whether records that are still on their way may explain a start."""
+    return not _attempt(event)
+
+
+def _explanation(event: Event, pod: Pod, requested: RequestedBy, now: int) -> Event:
+    orchestrator = event.orchestrator
+    told = blake2b(f"explained\x1f{event.id}".encode(), digest_size=16).hexdigest()
+    return replace(
+        event,
+        type=EventType.START_EXPLAINED,
+        id=told,
+        time=now - event.realtime_offset,
+        observed=now - event.realtime_offset,
+        start=None,
+        stop=None,
+        initiator=None,
+        verdict=None,
+        candidates=(),
+        evidence=(),
+        confidence=Certainty(container=event.confidence.container),
+        start_id=event.id,
+        orchestrator=None
+        if orchestrator is None
+        else replace(
+            orchestrator,
+            requested_by=requested,
+            owner=orchestrator.owner or pod.owner,
+        ),
+    )

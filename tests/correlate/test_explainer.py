@@ -1,0 +1,124 @@
+"""A start of this node is tied to its request, when that is known and not before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sensor.correlate.explainer import PATIENCE, StartExplainer
+from sensor.model.container import Orchestrator
+from sensor.model.control_plane import ControlRecord, Effect
+from sensor.model.events import Container, Event, Start
+from sensor.model.observations import HostFacts
+from sensor.model.vocabulary import ContainerId, EventType, StartKind
+from sensor.sources.controlplane.reader import Reader, read
+from sensor.sources.controlplane.times import wall
+
+CORPUS = Path(__file__).parents[1] / "corpora" / "kubernetes"
+HOST = HostFacts("node-a", "boot", None, "6.1", "node-a")
+SECOND = 1_000_000_000
+
+
+def records() -> list[ControlRecord]:
+    found = read([(CORPUS / "audit.jsonl").read_bytes()], Reader("audit.log"))
+    return [one for one in found if isinstance(one, ControlRecord)]
+
+
+def truth() -> list[dict[str, object]]:
+    return [json.loads(line) for line in (CORPUS / "truth.jsonl").read_text().splitlines()]
+
+
+def start(one: dict[str, object], attempt: int = 0) -> Event:
+    """Return the start that a node reports of a container of the recorded cluster."""
+    when = wall(str(one["taskStart"])) if one.get("taskStart") else None
+    assert when is not None
+    return Event(
+        type=EventType.START,
+        id=f"start of {one['containerID']}",
+        time=when,
+        observed=when,
+        realtime_offset=0,
+        host=HOST,
+        container=Container(ContainerId(str(one["containerID"]))),
+        start=Start(StartKind.FIRST, attempt=attempt),
+        orchestrator=Orchestrator(
+            "kubernetes",
+            str(one["namespace"]),
+            str(one["pod"]),
+            str(one.get("nodeUid") or one["uid"]),
+            str(one["container"]),
+        ),
+    )
+
+
+def test_every_start_of_the_recorded_node_is_explained_by_its_true_requester() -> None:
+    explainer, wanted = StartExplainer(), {}
+    for one in truth():
+        if one.get("taskStart") and one.get("pod") and one.get("inApi") is not False:
+            attempt = one.get("restartCount") or 0
+            assert isinstance(attempt, int)
+            event = start(one, attempt)
+            explainer.started(event)
+            wanted[event.id] = (one["asked"], attempt)
+    for record in records():
+        explainer.add(record)
+    latest = max(record.request.requested or 0 for record in records())
+    told = {event.start_id: event for event in explainer.settle(latest + PATIENCE)}
+    assert len(told) > 100
+    for id_, (asked, attempt) in wanted.items():
+        assert isinstance(asked, dict)
+        if attempt:
+            assert id_ not in told
+            continue
+        event = told[id_]
+        assert event.type is EventType.START_EXPLAINED
+        assert event.orchestrator is not None
+        requested = event.orchestrator.requested_by
+        assert requested is not None
+        if asked["user"] is None:
+            assert requested.effect is Effect.STATIC_POD
+        else:
+            assert requested.actor == (asked["impersonated_by"] or asked["user"])
+            assert requested.request_id == asked["auditID"]
+
+
+def test_a_start_waits_for_records_that_come_later() -> None:
+    explainer = StartExplainer()
+    (one,) = [one for one in truth() if one.get("scenario") == "daemonset"]
+    event = start(one)
+    explainer.started(event)
+    assert list(explainer.settle(event.time + SECOND)) == []
+    for record in records():
+        explainer.add(record)
+    (told,) = explainer.settle(event.time + 60 * SECOND)
+    assert told.start_id == event.id
+    assert told.host == HOST
+    assert len(explainer) == 0
+
+
+def test_a_start_that_no_record_explains_is_given_up() -> None:
+    explainer = StartExplainer()
+    (one,) = [one for one in truth() if one.get("scenario") == "daemonset"]
+    event = start(one)
+    explainer.started(event)
+    assert list(explainer.settle(event.time + PATIENCE + SECOND)) == []
+    assert (len(explainer), explainer.unexplained) == (0, 1)
+
+
+def test_a_container_that_was_put_into_a_pod_without_a_request_has_no_requester() -> None:
+    explainer = StartExplainer()
+    (one,) = [one for one in truth() if one.get("scenario") == "cri-inject"]
+    event = start(one)
+    explainer.started(event)
+    for record in records():
+        explainer.add(record)
+    assert list(explainer.settle(event.time + PATIENCE + SECOND)) == []
+
+
+def test_starts_of_no_pod_do_not_wait() -> None:
+    explainer = StartExplainer()
+    event = Event(
+        EventType.START, "x", 1, 1, 0, HOST, Container(ContainerId("a")), Start(StartKind.FIRST)
+    )
+    explainer.started(event)
+    assert len(explainer) == 0
