@@ -289,3 +289,101 @@ FROM castoff.events
 GROUP BY host
 HAVING last_event < now64(9, 'UTC') - toIntervalMinute({minutes:UInt32})
 ORDER BY last_event;
+
+-- What control planes recorded, beside what nodes saw. A request is never a start.
+
+-- Requests, each with the last that is known of its outcome.
+CREATE VIEW IF NOT EXISTS castoff.requests AS
+SELECT * FROM castoff.events FINAL
+WHERE type IN ('container.start_requested', 'container.stop_requested')
+ORDER BY observed DESC
+LIMIT 1 BY id;
+
+-- Who asked for each pod. A node writes the uid of a static pod with dashes, its manifest's hash has none.
+CREATE VIEW IF NOT EXISTS castoff.explanations AS
+SELECT
+    *,
+    replaceAll(coalesce(pod_uid, ''), '-', '') AS pod_key,
+    JSONExtractString(event, 'orchestrator', 'owner', 'kind') AS owner_kind
+FROM castoff.events FINAL
+WHERE type = 'container.start_explained' AND pod_uid IS NOT NULL
+ORDER BY start_id IS NULL, observed DESC
+LIMIT 1 BY pod_key;
+
+-- Starts of pods. What kubelet restarted by itself has an attempt above 0 and no requester.
+CREATE VIEW IF NOT EXISTS castoff.pod_starts AS
+SELECT *, replaceAll(coalesce(pod_uid, ''), '-', '') AS pod_key, coalesce(start_attempt, 0) > 0 AS by_kubelet
+FROM castoff.starts
+WHERE orchestrator = 'kubernetes';
+
+-- Who has containers started through the cluster: SELECT * FROM castoff.starts_by_requester WHERE day = today()
+CREATE VIEW IF NOT EXISTS castoff.starts_by_requester AS
+SELECT
+    toDate(s.time) AS day,
+    e.requested_by AS requester,
+    e.requested_kind AS kind,
+    e.requested_effect AS effect,
+    e.requested_confidence AS confidence,
+    count() AS starts,
+    uniq(s.pod_key) AS pods,
+    max(s.time) AS last
+FROM castoff.pod_starts AS s
+INNER JOIN castoff.explanations AS e ON s.pod_key = e.pod_key
+WHERE NOT s.by_kubelet
+GROUP BY day, requester, kind, effect, confidence;
+
+-- Starts that no request explains: a container put into a pod by hand, a forged pod, or a hole in the audit policy.
+CREATE VIEW IF NOT EXISTS castoff.starts_without_request AS
+SELECT time, host_name, container_id, namespace, pod, image, pod_key, id
+FROM castoff.pod_starts
+WHERE NOT by_kubelet AND pod_key NOT IN (SELECT pod_key FROM castoff.explanations)
+ORDER BY time DESC;
+
+-- Requests that led to no start: refused, not schedulable, or an image that cannot be pulled.
+CREATE VIEW IF NOT EXISTS castoff.requests_without_start AS
+SELECT
+    time, actor, request_action AS action, request_outcome AS outcome, request_reason AS reason,
+    workload_namespace AS namespace, workload_name AS name, workload_uid AS uid, id
+FROM castoff.requests
+WHERE type = 'container.start_requested' AND (
+    request_outcome = 'failure'
+    OR (
+        workload_kind = 'Pod' AND workload_uid IS NOT NULL
+        AND replaceAll(coalesce(workload_uid, ''), '-', '') NOT IN (SELECT pod_key FROM castoff.pod_starts)
+    )
+)
+ORDER BY time DESC;
+
+-- Pods that a person made directly, where a workload's controller is expected to make them.
+CREATE VIEW IF NOT EXISTS castoff.pods_by_hand AS
+SELECT time, requested_by AS requester, cluster, namespace, pod, pod_uid, requested_confidence AS confidence, id
+FROM castoff.explanations
+WHERE requested_kind = 'user' AND requested_effect = 'start' AND owner_kind = ''
+ORDER BY time DESC;
+
+-- Requests that came from inside a container (a bound token names its pod), with the starts that they led to.
+CREATE VIEW IF NOT EXISTS castoff.requests_from_containers AS
+SELECT
+    r.time AS time, r.actor AS actor, r.actor_pod_uid AS from_pod_uid, r.request_action AS action,
+    r.workload_namespace AS namespace, r.workload_name AS name, r.request_outcome AS outcome,
+    e.pod AS started_pod, e.pod_uid AS started_pod_uid, r.id AS id
+FROM castoff.requests AS r
+LEFT JOIN castoff.explanations AS e
+    ON e.requested_pod_uid = r.actor_pod_uid AND JSONExtractString(e.event, 'orchestrator', 'requested_by', 'request_id') = r.request_id
+WHERE r.actor_pod_uid IS NOT NULL
+ORDER BY time DESC;
+
+-- Clusters and accounts that went silent: SELECT * FROM castoff.control_planes_silent(minutes = 60)
+CREATE VIEW IF NOT EXISTS castoff.control_planes_silent AS
+SELECT
+    request_source AS source,
+    coalesce(request_cluster, '') AS cluster,
+    coalesce(request_account, '') AS account,
+    count() AS records,
+    max(time) AS last_record,
+    dateDiff('minute', last_record, now64(9, 'UTC')) AS silent_minutes
+FROM castoff.events
+WHERE request_source IS NOT NULL
+GROUP BY source, cluster, account
+HAVING last_record < now64(9, 'UTC') - toIntervalMinute({minutes:UInt32})
+ORDER BY last_record;

@@ -19,7 +19,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.correlate.chain_index import OBJECTS_LIMIT, Pod, Recent, Thing, Trigger
+from sensor.correlate.chain_index import OBJECTS_LIMIT, Pod, Recent, Thing, Trigger, uid_key
 from sensor.model.control_plane import (
     ActorKind,
     ChainConfidence,
@@ -129,9 +129,8 @@ class CausalChain:
     def _keep(self, pod: Pod) -> Pod:
         if pod.name is not None:
             self._pods.put((pod.namespace, pod.name), pod)
-        for uid in (pod.uid, pod.node_uid):
-            if uid is not None:
-                self._pods_by_uid.put(uid, pod)
+        for key in pod.keys:
+            self._pods_by_uid.put(key, pod)
         return pod
 
     def _bound(self, record: ControlRecord, workload: Workload) -> Pod | None:
@@ -263,7 +262,7 @@ class CausalChain:
 
     def pod(self, namespace: str | None, name: str | None, uid: str | None) -> Pod | None:
         """Return a pod by its uid (or its node's), else by its name."""
-        found = self._pods_by_uid.get(uid) if uid is not None else None
+        found = self._pods_by_uid.get(uid_key(uid)) if uid is not None else None
         if found is None and name is not None:
             found = self._pods.get((namespace, name))
             if found is not None and uid is not None and found.uid not in (None, uid):

@@ -116,6 +116,11 @@ class Pod:
     """Debug containers, image patches and resizes."""
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Its uids as they are compared: a static pod's has dashes or has none."""
+        return tuple(uid_key(uid) for uid in (self.uid, self.node_uid) if uid is not None)
+
+    @property
     def time(self) -> int:
         """When its creation was asked for."""
         return self.created.request.requested or 0
@@ -125,3 +130,8 @@ class Pod:
         """The controller that owns it."""
         workload = self.created.request.workload
         return None if workload is None else workload.owner
+
+
+def uid_key(uid: str) -> str:
+    """Return a uid as it is compared."""
+    return uid.replace("-", "")

@@ -43,7 +43,7 @@ def test_the_default_file_says_what_needs_another_start() -> None:
     of_sources = {one.name for one in fields(Config().sources)}
     sections = (Config().agent, Config().socket, Config().identity, Config().store)
     keys = {one.name for section in sections for one in fields(section)}
-    assert set(said) == (keys - reloaded - of_sources) | {"requests"}
+    assert set(said) == (keys - reloaded - of_sources) | {"requests", "kubernetes_audit"}
 
 
 def test_a_value_is_taken(tmp_path: Path) -> None:
