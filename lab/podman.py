@@ -50,6 +50,10 @@ class Podman:
             *("--tmpdir", home / "tmp"),
         ]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(self._environment)
+
     def command(self, *words: str | Path) -> list[str]:
         return ["podman", *map(str, self._roots), *map(str, words)]
 

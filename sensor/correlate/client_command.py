@@ -63,21 +63,25 @@ class ClientCommand:
 
 
 _GLOBAL = {
-    "docker": options("H host c context config l log-level tlscacert tlscert tlskey"),
+    "docker": options(
+        "H host c context config l log-level tlscacert tlscert tlskey",
+        "debug tls tlsverify version help",
+        unknown=True,
+    ),
     "podman": options(
-        "c connection config log-level root runroot storage-driver storage-opt runtime url"
-        " identity cgroup-manager conmon events-backend tmpdir hooks-dir imagestore module"
-        " namespace network-config-dir network-cmd-path out registries-conf registries-conf-dir"
-        " runtime-flag volumepath default-mounts-file ssh tls-ca tls-cert tls-key db-backend"
-        " image-volume max-workers pull-option storage-conf"
+        "c connection config log-level root runroot url namespace",
+        "remote syslog trace noout transient-store version help debug",
+        unknown=True,
     ),
     "nerdctl": options(
-        "H host a address n namespace cgroup-manager cni-netconfpath cni-path data-root"
-        " hosts-dir snapshotter storage-driver"
+        "H host a address n namespace",
+        "debug debug-full insecure-registry experimental version help",
+        unknown=True,
     ),
     "ctr": options("a address n namespace timeout connect-timeout snapshotter", go=True),
     "crictl": options("r runtime-endpoint i image-endpoint t timeout c config tracing-endpoint"),
 }
+"""Options in front of the verb. Engines add some with a value in each release."""
 _FAMILY = {
     "podman-remote": "podman",
     "buildah": "podman",
@@ -87,8 +91,10 @@ _FAMILY = {
     "docker-compose": "docker",
 }
 _COMPOSE_GLOBAL = options(
-    "f file p project-name profile env-file project-directory ansi progress parallel H host"
-    " c context log-level tlscacert tlscert tlskey podman-args podman-path podman-run-args"
+    "f file p project-name H host c context",
+    "verbose tls tlsverify compatibility no-ansi skip-hostname-check all-resources dry-run debug"
+    " version help in-pod no-pod no-cleanup",
+    unknown=True,
 )
 _COMPOSE_VERB = options(
     "t timeout scale pull exit-code-from attach no-attach wait-timeout e env l label name p publish"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from sensor.correlate import client_command
 from sensor.model.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ def container_of(exec_: CommandExec) -> str | None:
 
 
 def begins_engine(exec_: CommandExec) -> bool:
-    """Whether an engine began: not one of the helpers that dockerd executes itself as.
+    """Whether an engine began: podman's service, or one that is not dockerd's own helper.
 
     At every start with a network runc's hook executes dockerd under the name
     ``libnetwork-setkey`` (moby, pkg/reexec).
     """
+    if exec_.role is Role.CLIENT:
+        return client_command.helper(exec_.program, exec_.argv) is client_command.Helper.SERVICE
     called = exec_.argv[0].rpartition("/")[2] if exec_.argv else exec_.program
     return exec_.role is Role.ENGINE and called == exec_.program
 

@@ -277,6 +277,7 @@ CLEANUPS = {
     "cgroupfs --tmpdir /t --runtime runc --storage-driver vfs --events-backend file container "
     "cleanup {id}",
     "with-rm": "podman --log-level=info container cleanup --rm {id}",
+    "of-another-release": "podman --network-backend cni --new-option x container cleanup {id}",
 }
 
 
