@@ -528,8 +528,8 @@ def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
             continue
         if not reaches(client, question.engine):
             continue
-        connect = known.past.connect_of(client)
-        if connect is not None and known.past.may_have_asked(client, question.time):
+        if known.past.is_connected(client, question.time):
+            # What it asked for need not be among the requests that are reported.
             yield known.candidates.of_client(client)
 
 

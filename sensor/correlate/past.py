@@ -419,15 +419,29 @@ class RecentPast:
             return may_ask(let_in=False, connects_seen=self.connects_seen)
         return may_ask(let_in=connect.confirmed, connects_seen=connect.confirmed)
 
+    def is_connected(self, client: Client, time: int) -> bool:
+        """Whether a connection of the client, or of what works for it, was open at a time."""
+        return any(not self._is_closed(connect, time) for connect in self._all_of(client))
+
+    def _all_of(self, client: Client) -> list[ApiConnect]:
+        seen = list(self.connects_of(client))
+        reached = self.connect_of(client)
+        if reached is not None and reached not in seen:
+            seen.append(reached)
+        return seen
+
+    def _is_closed(self, connect: ApiConnect, time: int) -> bool:
+        if connect.connection is None:
+            return False
+        connection = self._connections.get(connect.connection)
+        return connection is not None and connection.closed is not None and connection.closed < time
+
     def may_have_asked(self, client: Client, until: int) -> bool:
         """Whether a connection of the client may have carried a request before ``until``.
 
         One that pulls an image, for example, has asked for no start yet.
         """
-        seen = list(self.connects_of(client))
-        reached = self.connect_of(client)
-        if reached is not None and reached not in seen:
-            seen.append(reached)
+        seen = self._all_of(client)
         return not seen or any(self._is_suspect(connect, until) for connect in seen)
 
     def connect_of(self, client: Client) -> ApiConnect | None:
@@ -462,9 +476,7 @@ class RecentPast:
         connection = self._connections.get(connect.connection)
         if connection is None:
             return True
-        if connection.closed is not None and connection.closed < until:
-            return False
-        return connection.suspect
+        return connection.suspect and not self._is_closed(connect, until)
 
     def connects_of(self, client: Client) -> tuple[ApiConnect, ...]:
         """Connections that a client's process made, earliest first."""

@@ -186,6 +186,16 @@ def test_a_client_whose_verb_starts_nothing_is_none(core: Core, line: str) -> No
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
 
 
+def test_a_followed_build_that_asked_for_no_start_is_a_candidate_all_the_time_it_is_connected(
+    core: Core,
+) -> None:
+    """Its request starts containers, and its path does not say so: it is not reported."""
+    build = typed(0, "docker build .", ANN)
+    core >> build >> replace(talks(build), connection=7) >> starts(WEB, 10)
+    core >> ConnectionClosed(ns(20), "r", 7) >> starts(DB, 5000)
+    assert [cause(event)[2] for event in core.starts] == [ANN, None]
+
+
 def test_an_unconnected_client_of_another_verb_is_no_candidate(core: Core) -> None:
     core >> asks(0, "docker ps", BOB) >> typed(1, "docker build .", ANN) >> starts(WEB, 10)
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
