@@ -228,9 +228,14 @@ def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:
         return False
     if asked.answer(question.time) in (Answer.REFUSED, Answer.DONE):
         return False
-    if not socket_serves(asked.socket, question.engine):
+    if not socket_serves(asked.socket, question.engine) or _elsewhere(asked.foreign, question):
         return False
     return not known.hands_on(asked.caller, asked.origin, asked.socket, question)
+
+
+def _elsewhere(foreign: bool, question: Question) -> bool:  # noqa: FBT001 - a fact of both sides
+    """Whether the engine behind a socket is a user's own, and the container is root's."""
+    return foreign and question.owner is not None and question.owner.privileged
 
 
 # --------------------------------------------------------------------------- 2: descent
@@ -340,6 +345,9 @@ def _reached(client: Client, question: Question, known: Knowledge) -> Standing:
         own = standing(client.origin, question.owner)
         if not reached:
             return Standing.UNKNOWN if own is Standing.OWNER else Standing.STRANGER
+    connect = known.past.connect_of(client)
+    if connect is not None and _elsewhere(connect.foreign, question):
+        return Standing.STRANGER
     if not known.past.may_have_asked(client, question.time):
         return Standing.STRANGER
     return known.past.standing(client)
@@ -542,6 +550,8 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
     for connect in known.past.connects(since, question.time):
         caller = connect.caller
         if not socket_serves(connect.socket, question.engine):
+            continue
+        if _elsewhere(connect.foreign, question):
             continue
         client = known.past.client_of(caller.pid, caller.start_time, connect.time)
         if client is not None and client.helper is not Helper.RELAY:

@@ -19,6 +19,7 @@ from sensor.correlate.engine_api.calls import Action, Outcome, Segment
 from sensor.correlate.engine_api.connections import EngineCalls
 from sensor.correlate.naming import WordIndex, words_of, words_of_client
 from sensor.correlate.shares import SharedTable
+from sensor.model.observations import ApiConnect
 from sensor.model.process import NS_PER_TICK, ProcessKey
 from sensor.model.vocabulary import Witness
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from sensor.correlate.naming import Names
     from sensor.model.observations import (
         ApiAnswer,
-        ApiConnect,
         ApiHop,
         ApiRequest,
         AuditExec,
@@ -50,6 +50,7 @@ REQUESTS_MAX = 1024
 CONNECTIONS_MAX = 2048
 LET_IN_MAX = 4096
 AUDIT_MAX = 1024
+FOREIGN_MAX = 256
 HOPS_MAX = 256
 HOPS_OF_ONE_MAX = 64
 HOP_WINDOW = 60_000_000_000
@@ -107,6 +108,8 @@ class Asked:
     time: int
     ref: str
     origin: Origin
+    foreign: bool
+    """The engine there is not root's of the host."""
     watched: bool
     """Its connection is followed: an answer or its end would be seen."""
     answered: int | None = None
@@ -129,6 +132,7 @@ class Asked:
 class _Connection:
     """What is known of one connection to an engine."""
 
+    foreign: bool = False
     closed: int | None = None
     suspect: bool = False
     """One of its requests may start something, or could not be read."""
@@ -144,6 +148,8 @@ class RecentPast:
         self.connects_seen = False
         """The probes report connections to engines: a client without one asked nothing."""
         self.origin_of = origin_of
+        self._foreign: SharedTable[str, ApiConnect] = SharedTable(FOREIGN_MAX)
+        """Paths of sockets of engines that are not root's."""
         self._hops: SharedTable[tuple[int, int], deque[ApiHop]] = SharedTable(HOPS_MAX)
         """Who is connected to a relay, by the relay's key in clock ticks."""
         self._watched_until = 0
@@ -220,7 +226,11 @@ class RecentPast:
         if connect.connection is not None:
             # A number that is used again is another connection.
             self._calls.closed(connect.connection)
-            self._connections.put(connect.connection, _Connection(), domain)
+            self._connections.put(connect.connection, _Connection(connect.foreign), domain)
+        if connect.foreign:
+            self._foreign.put(connect.socket, connect, domain)
+        else:
+            self._foreign.pop(connect.socket)
         self._admit(caller, connect, domain)
 
     def _admit(self, caller: Caller, connect: ApiConnect, domain: str | None) -> None:
@@ -250,12 +260,17 @@ class RecentPast:
                 call.time,
                 request.ref,
                 origin,
+                foreign=self._is_foreign(connection, request.socket),
                 watched=request.connection is not None,
             )
             if connection is not None:
                 self._follow(connection, asked)
             if call.action.may_start or call.action is Action.STOP:
                 self._requests.add(asked, words_of(call.targets), origin.domain)
+
+    def _is_foreign(self, connection: _Connection | None, socket: str) -> bool:
+        """Whether a request went to an engine that is not root's, as far as a connect showed it."""
+        return connection.foreign if connection is not None else socket in self._foreign
 
     def _connection(self, number: int | None, origin: Origin) -> _Connection | None:
         if number is None:
@@ -320,20 +335,25 @@ class RecentPast:
             behind = deque(maxlen=HOPS_OF_ONE_MAX)
             self._hops.put(key, behind, domain)
         behind.append(hop)
-        reached = self._let_in.get(key)
-        if reached is not None:
-            self._admit(caller, reached, domain)
+        through = ApiConnect(hop.time, hop.witness, hop.ref, caller, hop.address)
+        self._admit(caller, self._let_in.get(key) or through, domain)
 
     def behind(self, caller: Caller, time: int) -> tuple[ApiHop, ...]:
         """Return who was connected to a relay at a time, the latest of each process."""
         if caller.start_time is None:
             return ()
-        hops = self._hops.get(_tick(caller.pid, caller.start_time)) or ()
-        found: dict[int, ApiHop] = {}
-        for hop in hops:
-            if time - HOP_WINDOW <= hop.time <= time + DISORDER:
-                found[hop.caller.pid] = hop
-        return tuple(found.values())
+        own = self._hops.get(_tick(caller.pid, caller.start_time)) or ()
+        found = {hop.caller.pid: hop for hop in own if _carries(hop, time)}
+        if found:
+            return tuple(found.values())
+        for above in caller.ancestors:
+            hops = self._hops.get(_tick(above.pid, above.start_time)) or ()
+            # One that forks for each connection: what was accepted last before the fork is its.
+            accepted = [hop for hop in hops if _carries(hop, time)]
+            before = [hop for hop in accepted if hop.time <= caller.start_time + AUDIT_EARLY]
+            if accepted:
+                return tuple(before[-1:] or accepted)
+        return ()
 
     def add_audit(self, exec_: AuditExec) -> None:
         """Record what audit reports of a watched program's execve."""
@@ -497,6 +517,11 @@ class RecentPast:
             ):
                 return record
         return None
+
+
+def _carries(hop: ApiHop, time: int) -> bool:
+    """Whether a request of that time may have come over a connection to a relay."""
+    return time - HOP_WINDOW <= hop.time <= time + DISORDER
 
 
 def _segment(seen: ApiRequest | ApiAnswer) -> Segment:

@@ -155,6 +155,9 @@ class ApiConnect:
     """False where the host lets no program see whether a connect was let in."""
     port: int | None = None
     """The caller's own port, of a connect to ``tcp:127.0.0.1:…``."""
+    foreign: bool = False
+    """The engine that listens is not root's of the host, or runs in a container: what is asked
+    there is about its own containers."""
 
 
 @dataclass(frozen=True, slots=True)

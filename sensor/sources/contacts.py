@@ -75,9 +75,7 @@ class ContactSifter:
             if isinstance(observation, ApiConnect) and observation.mnt_ns is not None:
                 known = self._resolver.known(observation.mnt_ns, observation.socket)
                 if known is not None:
-                    if known.path != observation.socket:
-                        observation = replace(observation, socket=known.path)  # noqa: PLW2901
-                    rest.append(observation)
+                    rest.append(_at(observation, known))
                 elif not self._is_engines_own(observation):
                     self._put(observation)
             else:
@@ -107,7 +105,7 @@ class ContactSifter:
             return
         self._write(connect.mnt_ns, connect.socket, engine=found is not None)
         if isinstance(found, EngineSocket):
-            self._emit(replace(connect, socket=found.path))
+            self._emit(_at(connect, found))
 
     def _write(self, mnt_ns: int, path: str, *, engine: bool) -> None:
         self._verdicts.set(mnt_ns, path, engine=engine)
@@ -141,3 +139,8 @@ class ContactSifter:
         except queue.Full:
             return
         self._thread.join(timeout=1.0)
+
+
+def _at(connect: ApiConnect, socket: EngineSocket) -> ApiConnect:
+    """Name the engine's socket as the engine does, and whose engine it is."""
+    return replace(connect, socket=socket.path, foreign=socket.nested)

@@ -245,6 +245,15 @@ def test_a_client_behind_a_relay_is_the_cause_and_the_relay_its_evidence(core: C
     assert "passed on by socat" in evidence(core.start)
 
 
+def test_a_relay_that_forks_for_each_connection_is_followed_by_its_parent(core: Core) -> None:
+    parent = relay(0, 79)
+    child = replace(relay(12, 80), ancestors=(ancestor("socat", 79, 0),))
+    curl, other = caller(77, 1, comm="curl"), caller(78, 1, comm="curl")
+    core >> hop(5, parent, other) >> hop(11, parent, curl) >> connects(13, child)
+    core >> requests(14, child, START) >> starts(WEB, 20)
+    assert cause(core.start) == (BY_API, EXACT, 77)
+
+
 def test_a_caller_behind_two_relays_is_the_cause(core: Core) -> None:
     """The same kind: haproxy before socat."""
     curl, front, back = caller(77, 0, comm="curl"), relay(1, 80, "haproxy"), relay(1, 81)
@@ -550,6 +559,33 @@ def test_a_refused_connect_makes_no_candidate(core: Core) -> None:
     core >> connects(0, caller(77)) >> typed(1, "docker start web", MALLORY, uid=1001)
     core >> starts(WEB, 10)
     assert cause(core.start) == (BY_API, INFERRED, 77)
+
+
+FOREIGN: dict[str, list[Observation]] = {
+    "request": [
+        replace(connects(1, caller(MALLORY)), foreign=True),
+        requests(2, caller(MALLORY), f"POST /containers/{WEB.id}/start"),
+    ],
+    "followed-request": [
+        replace(connects(1, caller(MALLORY)), foreign=True, connection=9),
+        replace(
+            requests(2, caller(MALLORY), f"POST /containers/{WEB.id}/start"), connection=9, offset=0
+        ),
+    ],
+    "command": [
+        typed(0, "docker start web", MALLORY),
+        replace(talks(typed(0, "docker start web", MALLORY)), foreign=True),
+    ],
+    "connect": [replace(connects(1, caller(MALLORY)), foreign=True)],
+}
+
+
+@pytest.mark.parametrize("story", FOREIGN.values(), ids=FOREIGN)
+def test_what_is_asked_of_a_users_own_engine_explains_nothing_of_roots(
+    core: Core, story: list[Observation]
+) -> None:
+    core >> story >> starts(WEB, 10)
+    assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
 
 
 # ------------------------------------------------------------------ sec-refused-request-is-exact
