@@ -190,6 +190,28 @@ def the_selftest_passes() -> str:
     return done.stdout.strip()
 
 
+def clients_wait_while_the_agent_restarts() -> str:
+    """With castoff.socket, whoever asks meanwhile is answered by the next agent."""
+    run("systemctl", "stop", SERVICE)
+    run("systemctl", "start", "castoff.socket")
+    try:
+        asked = subprocess.Popen(
+            ["castoff", "status", "--alive"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+        # Asking starts the service; it takes over systemd's socket.
+        until(active, "the service is started by its socket")
+        need(show("TriggeredBy") == "castoff.socket", show("TriggeredBy"))
+        asked.wait(timeout=PATIENCE)
+        until(lambda: castoff("status", "--alive").returncode == 0, "the socket answers")
+        mode = Path("/run/castoff/castoff.sock").stat()
+        need(mode.st_mode & 0o777 == 0o660, oct(mode.st_mode))
+        return f"answered by pid {show('MainPID')}"
+    finally:
+        run("systemctl", "stop", "castoff.socket", SERVICE)
+        run("systemctl", "start", SERVICE)
+        until(active, "the service is active without its socket")
+
+
 def the_doctor_finds_nothing_wrong() -> str:
     done = castoff("doctor")
     need(done.returncode == 0, done.stdout)
@@ -425,6 +447,7 @@ COMMON: tuple[Step, ...] = (
     an_invalid_configuration_changes_nothing,
     only_members_of_the_group_are_answered,
     the_selftest_passes,
+    clients_wait_while_the_agent_restarts,
 )
 STEPS: dict[str, tuple[Step, ...]] = {
     "deb": (
