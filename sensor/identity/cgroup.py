@@ -5,6 +5,8 @@ opens a container; what follows below it (``container``, ``init.scope``, ``ns``,
 is inside that container until another one opens. So the last container is the one asked for, and
 those before it are its parents.
 
+A word in a path decides nothing else: whoever starts a container may name the cgroup above it.
+
 Only whole segments count: ``docker-<id>.scope`` names a container, ``crio-conmon-<id>.scope`` its
 monitor and ``…-<id>-rootfs.mount`` a mount. The forms come from the engines' cgroup drivers: runc
 libcontainer/cgroups/systemd ``getUnitName`` (``<prefix>-<name>.scope``, and ``slice:prefix:name``
@@ -24,6 +26,8 @@ MAX_PATH = 4096
 
 _HEX_ID = re.compile(r"[0-9a-f]{64}")
 _ID_LENGTH = 64
+_PODS = "libpod_parent"
+"""Below it Podman's cgroupfs driver puts pods, by their ids (``CgroupfsDefaultCgroupParent``)."""
 
 _WRAPPED = re.compile(
     r"(?:[^:]*:(?P<colon>cri-containerd|docker|libpod|crio|nerdctl):"
@@ -77,7 +81,7 @@ class _Opening:
 
 
 def parse(path: str) -> CgroupIdentity | None:
-    """Return the container that an absolute cgroup path lies in, None for the host and for builds.
+    """Return the container that an absolute cgroup path lies in, None for the host.
 
     ``exact`` is false where the path could be somebody else's just as well: ``ctr``'s
     ``/<namespace>/<id>``, and the ``/<id>`` and ``<runtime>-<id>.scope`` of a runtime that runs
@@ -93,13 +97,15 @@ def parse(path: str) -> CgroupIdentity | None:
     sandbox = False
     pod_uid: str | None = None
     for index, segment in enumerate(segments):
-        if segment == "buildkit" and index and segments[index - 1] == "docker":
-            return None
         if "pod" in segment:
             pod_uid = _pod_uid(segment) or pod_uid
         opening = _opening(segments, index, inside=bool(chain))
         if opening is None:
             continue
+        if index and chain and segments[index - 1] == chain[-1]:
+            # A container's own cgroup is never right below another's bare id: that is a pod's
+            # (Podman with cgroupfs), or a parent that the one who started it made up.
+            chain.pop()
         if not chain or chain[-1] != opening.id:
             chain.append(opening.id)
         engine, sandbox = opening.engine, opening.sandbox
@@ -126,7 +132,7 @@ def _in_pod(segments: list[str], container: str) -> bool:
 def _opening(segments: list[str], index: int, *, inside: bool) -> _Opening | None:
     segment = segments[index]
     above = segments[index - 1] if index else ""
-    if len(segment) >= _ID_LENGTH:
+    if len(segment) >= _ID_LENGTH and not (above == _PODS and len(segment) == _ID_LENGTH):
         opening = _engines_own(segment, segments[:index])
         if opening is not None:
             return opening

@@ -2,7 +2,8 @@
 
 What an engine decides outweighs what a user can: first the place of the bundle and the runtime's
 root, then the containerd namespace, then annotations (a user can set those), and at last what the
-core guessed from the cgroup.
+core guessed from the cgroup. A path that says build decides nothing alone: the id must have the
+form that the builder gives it, and the bundle must lie where the builder keeps it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _TASK = re.compile(r"/io\.containerd\.runtime\.v[12]\.[a-z]+/([^/]+)/[^/]+$")
 _RUNTIME_ROOT = re.compile(r"/(?:containerd/[^/]+|docker/runtime-[^/]+)/([^/]+)/?$")
 _BUILDKIT_BUNDLE = re.compile(r"/buildkit/(?:[^/]+/)*executor/[^/]+$")
 _BUILDAH = re.compile(r"buildah-?buildah\d+|buildah\d+")
+_BUILDAH_BUNDLE = re.compile(r"buildah\d+")
+_BUILDKIT_ID = re.compile(r"[a-z0-9]{25}")
+"""BuildKit's own form of an id (identity/identity.go ``NewID``). No engine gives one to others."""
 _DOCKER_NAMESPACES = frozenset({"moby", "plugins.moby"})
 _BUILD_NAMESPACES = re.compile(r"buildkit|.*_buildkit", re.DOTALL)
 _MANAGERS = {"libpod": Engine.PODMAN, "cri-o": Engine.CRIO}
@@ -44,19 +48,17 @@ def ownership_of(
 ) -> Ownership:
     """Tell whose container it is. ``bundle_path`` is absolute."""
     path = bundle_path or ""
-    if "buildah" in path or "buildah" in request.id:
-        names = (request.id, posixpath.basename(path))
-        if any(_BUILDAH.fullmatch(name) for name in names):
-            return Ownership(Engine.BUILDAH, build_step=True)
-    below_buildkit = "/docker/buildkit/" in (request.cgroup or "")
-    if below_buildkit or ("/buildkit/" in path and _BUILDKIT_BUNDLE.search(path)):
-        in_docker = below_buildkit or "/docker/" in path
-        return Ownership(Engine.DOCKER if in_docker else None, build_step=True)
+    name = posixpath.basename(path)
+    if _BUILDAH.fullmatch(request.id) and _BUILDAH_BUNDLE.fullmatch(name):
+        return Ownership(Engine.BUILDAH, build_step=True)
+    is_step = _BUILDKIT_ID.fullmatch(request.id) is not None
+    if is_step and name == request.id and _BUILDKIT_BUNDLE.search(path):
+        return Ownership(Engine.DOCKER if "/docker/" in path else None, build_step=True)
     namespace = containerd_namespace(request, path)
     if namespace is not None:
         if namespace in _DOCKER_NAMESPACES:
             return Ownership(Engine.DOCKER, namespace=namespace)
-        is_build = _BUILD_NAMESPACES.fullmatch(namespace) is not None
+        is_build = is_step and _BUILD_NAMESPACES.fullmatch(namespace) is not None
         return Ownership(Engine.CONTAINERD, build_step=is_build, namespace=namespace)
     return Ownership(_by_storage(request, path, bundle) or request.engine)
 

@@ -3,8 +3,8 @@
 ``<graphroot>/<driver>-containers/containers.json`` lists them (containers/storage containers.go;
 those that need not outlive a crash in ``volatile-containers.json``), with libpod's own record as
 JSON in ``metadata`` (libpod storage.go ``RuntimeContainerMetadata``).
-``<graphroot>/<driver>-images/images.json`` knows an image's names and digest. Labels and restart
-policy are in libpod's database only and stay unknown.
+``<graphroot>/<driver>-images/images.json`` knows an image's names and digest. Labels, restart
+policy and earlier runs are in libpod's database (``podman_record.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.document import Document, parse_text
 from sensor.identity.facts import EngineFacts, image_of
+from sensor.identity.podman_record import podman_record
 from sensor.identity.reading import FileKind, Reading
 from sensor.identity.timestamp import wall_time
 
@@ -54,12 +55,15 @@ def podman_facts(
     metadata = parse_text(entry.text("metadata") or "{}")
     own = metadata if isinstance(metadata, Document) else Document()
     names = entry.texts("names") or ()
+    known = podman_record(storage[0], container, reading)
     return EngineFacts(
         name=own.text("name") or next(iter(names), None),
         image=_image(entry, own, f"{storage[0]}/{storage[1]}-images", reading, settings),
         created_wall=wall_time(entry.text("created")),
         sandbox=sandbox,
         privileged=_switch(privileged),
+        labels=known.labels if known is not None else None,
+        record=known.record if known is not None else None,
     )
 
 

@@ -43,6 +43,7 @@ class FileKind(StrEnum):
     DOCKER_REPOSITORIES = "docker_repositories"
     DOCKER_DAEMON = "docker_daemon"
     STORAGE_CONTAINERS = "storage_containers"
+    PODMAN_STATE = "podman_state"
     STORAGE_IMAGES = "storage_images"
     POD_LOGS = "pod_logs"
     CONTAINERD_METADATA = "containerd_metadata"
@@ -104,7 +105,7 @@ class Reading:
 
     def trusts(self, directory: str) -> bool:
         """Return whether only root and the owner can change a directory and all above it."""
-        return self._directory(directory) is not Failure.UNTRUSTED
+        return self.directory(directory) is not Failure.UNTRUSTED
 
     def close(self) -> None:
         """Close the directories that were read from."""
@@ -116,7 +117,7 @@ class Reading:
     def open(self, kind: FileKind, path: str) -> int | None:
         """Open a regular file, which the caller closes; a missing one is no problem."""
         directory, _, name = path.rpartition("/")
-        opened = self._directory(directory)
+        opened = self.directory(directory)
         if not isinstance(opened, Failure):
             opened = open_regular(opened, name, self._is_owned)
         if not isinstance(opened, Failure):
@@ -168,7 +169,7 @@ class Reading:
         self, kind: FileKind, path: str, limit: int, *, optional: bool, large: bool = False
     ) -> bytes | Literal[Failure.TOO_LARGE] | None:
         directory, _, name = path.rpartition("/")
-        opened = self._directory(directory)
+        opened = self.directory(directory)
         if isinstance(opened, Failure):
             data: bytes | Failure = opened
         elif not name:
@@ -185,7 +186,8 @@ class Reading:
             self.note(kind, data)
         return None
 
-    def _directory(self, path: str) -> int | Failure:
+    def directory(self, path: str) -> int | Failure:
+        """Return a directory that only root and the owner can change; it stays open until close."""
         opened = self._open.get(path)
         if opened is None:
             opened = self.trusted.open(self.root, path or "/", self.owners, host=self.host)

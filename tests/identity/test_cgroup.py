@@ -115,8 +115,8 @@ HOST = [
     "/machine.slice/systemd-nspawn@deb.service",
     "/system.slice/foo.service/worker",
     "/docker/buildkit/" + "k3j2h4g5f6d7s8a9q1w2e3r4t",
-    f"/docker/buildkit/{H}",
-    f"/docker/{H1}/docker/buildkit/k3j2h4g5f6d7s8a9q1w2e3r4t",
+    f"/libpod_parent/{H}",
+    f"/libpod_parent/{H}/conmon",
     f"/../docker/{H}",
     f"/docker/../docker/{H}",
     f"/docker/{H}/..",
@@ -237,3 +237,25 @@ def test_a_path_is_parsed_in_microseconds() -> None:
     path = f"/system.slice/docker-{H1}.scope{SLICE}/cri-containerd-{H2}.scope"
     best = min(timeit.repeat(lambda: parse(path), number=1000, repeat=5)) / 1000
     assert best < 60e-6, "three times the target, for slow and busy machines"
+
+
+@pytest.mark.parametrize(
+    ("path", "id_", "parents"),
+    [
+        (f"/docker/buildkit/{H}", H, ()),
+        (f"/docker/{H1}/docker/buildkit/k3j2h4g5f6d7s8a9q1w2e3r4t", H1, ()),
+        (f"/libpod_parent/{H1}/libpod-{H}", H, ()),
+        (f"/libpod_parent/{H1}/{H}", H, ()),
+        (f"/{H1}/{H}", H, ()),
+        (f"/docker/{H1}/{H}", H, ()),
+        (f"/docker/{H1}/docker/{H}", H, (H1,)),
+        (f"/docker/{H1}/libpod_parent/{H2}/libpod-{H}", H, (H1,)),
+    ],
+)
+def test_what_its_starter_may_have_written_makes_no_build_and_no_parent(
+    path: str, id_: str, parents: tuple[str, ...]
+) -> None:
+    """Cases cgroup-parent-like-a-build and podman-pod-parents."""
+    found = parse(path)
+    assert found is not None
+    assert (found.id, found.parents) == (id_, parents)

@@ -162,8 +162,10 @@ def test_crio(node: Node) -> None:
 
 
 def test_a_build_step_is_told_and_no_engine_state_is_read(node: Node) -> None:
-    node.write("/var/lib/docker/buildkit/executor/k3j2/config.json", oci_config())
-    found = describe(node, request_for("/var/lib/docker/buildkit/executor/k3j2", container="k3j2"))
+    step = "k3j2h4g5f6d7s8a9q1w2e3r4t"
+    bundle = f"/var/lib/docker/buildkit/executor/{step}"
+    node.write(f"{bundle}/config.json", oci_config())
+    found = describe(node, request_for(bundle, container=step))
     assert found.build_step
     assert (found.engine, found.problems) == (Engine.DOCKER, ())
     assert found.command is not None

@@ -10,6 +10,7 @@ from sensor.model.requests import DescribeRequest
 from sensor.model.vocabulary import Engine
 from tests.identity.sample_node import ID, request_for
 
+STEP = "k3j2h4g5f6d7s8a9q1w2e3r4t"
 TASK = "/run/containerd/io.containerd.runtime.v2.task"
 
 
@@ -110,22 +111,22 @@ def test_the_namespace_of_containerd_is_kept(
     ("request_", "path", "engine"),
     [
         pytest.param(
-            request_for(container="k3j2h4g5"),
-            "/var/lib/docker/buildkit/executor/k3j2h4g5",
+            request_for(container="k3j2h4g5f6d7s8a9q1w2e3r4t"),
+            "/var/lib/docker/buildkit/executor/k3j2h4g5f6d7s8a9q1w2e3r4t",
             Engine.DOCKER,
             id="buildkit in dockerd",
         ),
         pytest.param(
-            request_for(container="k3j2h4g5"),
-            "/var/lib/buildkit/runc-overlayfs/executor/k3j2h4g5",
+            request_for(container="k3j2h4g5f6d7s8a9q1w2e3r4t"),
+            "/var/lib/buildkit/runc-overlayfs/executor/k3j2h4g5f6d7s8a9q1w2e3r4t",
             None,
             id="buildkitd",
         ),
         pytest.param(
-            request_for(cgroup="/docker/buildkit/k3j2h4g5"), None, Engine.DOCKER, id="by cgroup"
-        ),
-        pytest.param(
-            request_for(), f"{TASK}/buildkit/{ID}", Engine.CONTAINERD, id="buildkit on containerd"
+            request_for(container=STEP),
+            f"{TASK}/buildkit/{STEP}",
+            Engine.CONTAINERD,
+            id="buildkit on containerd",
         ),
         pytest.param(
             request_for(container="buildah-buildah123456"),
@@ -133,9 +134,26 @@ def test_the_namespace_of_containerd_is_kept(
             Engine.BUILDAH,
             id="buildah",
         ),
-        pytest.param(request_for(), "/var/tmp/buildah1", Engine.BUILDAH, id="buildah by path"),
     ],
 )
 def test_build_steps(request_: DescribeRequest, path: str | None, engine: Engine | None) -> None:
     found = ownership_of(request_, path, None)
     assert (found.engine, found.build_step) == (engine, True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "path"),
+    [
+        (request_for(cgroup=f"/docker/buildkit/{ID}"), f"{TASK}/moby/{ID}"),
+        (request_for(cgroup=f"/docker/buildkit/{ID}"), None),
+        (request_for(), f"/tmp/buildkit/executor/{ID}"),
+        (request_for(container="web"), "/var/lib/docker/buildkit/executor/web"),
+        (request_for(container=STEP), f"/var/lib/docker/buildkit/executor/other{STEP}"),
+        (request_for(), "/var/tmp/buildah1"),
+        (request_for(container="buildah1"), "/tmp/b"),
+        (request_for(), f"{TASK}/buildkit/{ID}"),
+    ],
+)
+def test_a_path_that_says_build_makes_no_step(request_: DescribeRequest, path: str | None) -> None:
+    """Case cgroup-parent-like-a-build."""
+    assert not ownership_of(request_, path, None).build_step
