@@ -12,6 +12,7 @@ through a symbolic link. A file that does not meet this is an error and no polic
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -198,7 +199,9 @@ def _trusted(directory: Path, name: str) -> SourceText | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        _refuse(path, error.strerror, "Use a regular file, without symbolic links.")
+        readable = "Let the agent's user read it."
+        linked = "Use a regular file, without symbolic links."
+        _refuse(path, error.strerror, readable if error.errno == errno.EACCES else linked)
     finally:
         os.close(at)
     with os.fdopen(handle, "rb") as file:

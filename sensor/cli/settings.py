@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from sensor.agent.agent import AgentSettings, parsers
 from sensor.agent.config import DEFAULT_PATH, Config
 from sensor.agent.delivery import ShippingSettings, transports
+from sensor.agent.policy_files import load_changes, load_policy
 from sensor.agent.sources import WitnessSettings
 from sensor.model.vocabulary import Witness
 from sensor.sources import procfs
@@ -102,5 +104,13 @@ def of(
 
 
 def check(settings: AgentSettings) -> None:
-    """Make the outputs, which connect nowhere yet; raises :class:`ConfigError`."""
+    """Make the outputs, which connect nowhere yet, and read policy and changes.
+
+    Raises :class:`ConfigError`.
+    """
+    now = time.time_ns()
+    load_policy(settings.policy_dir, now)
+    _, errors = load_changes(settings.policy_dir, now)
+    if errors:
+        raise errors[0]
     transports(settings.shipping, procfs.host_facts())

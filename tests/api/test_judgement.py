@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,25 @@ def test_the_client_sends_a_body_and_names_what_is_refused() -> None:
             await asyncio.to_thread(client.post, "/v1/changes", {"id": "CHG-2", "for_seconds": 1})
 
     serving(scenario, judgement=Judged())
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_records_a_change_as_the_documentation_shows() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "changes.md").read_text()
+    words = shlex.split(
+        page[page.index("curl --unix-socket") :].split("\n\n")[0].replace("\\\n", "")
+    )
+    judged = Judged()
+
+    async def scenario(_: ControlServer, path: Path) -> None:
+        words[2] = str(path)
+        done = await asyncio.to_thread(
+            subprocess.run, [*words, "--silent"], capture_output=True, text=True, check=True
+        )
+        assert json.loads(done.stdout)["state"] == "active"
+
+    serving(scenario, judgement=judged)
+    assert [entry.change.id for entry in judged.changes()] == ["CHG-123"]
 
 
 @pytest.mark.parametrize("peer", [MEMBER, None])

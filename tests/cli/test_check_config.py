@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,17 @@ def test_a_mistake_ends_with_the_code_of_the_configuration(
     assert code == 78
     assert named in said
     assert "Traceback" not in said
+
+
+def test_a_policy_beside_the_configuration_is_checked_with_it(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("policy files belong to root")
+    config = tmp_path / "castoff.toml"
+    config.write_text("")
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[expect.a]\nlogn = 'x'\n")
+    done = castoff("run", "--check-config", "--config", str(config))
+    assert done.returncode == 78
+    assert "policy.toml:2: expect.a.logn: unknown key" in done.stderr
+    policy.write_text("[expect.a]\nlogin = 'x'\n")
+    assert castoff("run", "--check-config", "--config", str(config)).returncode == 0

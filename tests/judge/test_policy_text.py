@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.errors import ConfigError
+from sensor.judge.change_text import of_file
 from sensor.judge.policy_text import FILE_MAX, SourceText, read
 from sensor.model.vocabulary import Finding
 from tests.judge.samples import NOW, facts, initiator, policy, start, zone_of
 
+DOCS = Path(__file__).parents[2] / "docs"
 WHOLE = """
 zone = "Europe/Berlin"
 
@@ -212,3 +216,33 @@ def test_an_explanation_has_to_hold_for_every_candidate() -> None:
     assert not rule.selector.matches(both)
     assert rule.selector.matches(both, some=True)
     assert rule.selector.matches(facts(start(candidates=(initiator("alice"),) * 2)))
+
+
+def documented(page: str, first: str) -> str:
+    """Return the indented block of a page of the documentation that begins with a line."""
+    lines = (DOCS / page).read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.strip().startswith(first))
+    block = []
+    for line in lines[begin:]:
+        if line and not line.startswith("    "):
+            break
+        block.append(line[4:])
+    return "\n".join(block)
+
+
+def test_the_documented_policy_is_valid() -> None:
+    found = policy(documented("policy.md", 'zone = "Europe/Berlin"'))
+    assert {rule.section.value for rule in found.rules} == {
+        "expect",
+        "forbid",
+        "window",
+        "approve",
+        "require_explanation",
+        "suppress",
+    }
+
+
+def test_the_documented_change_is_valid() -> None:
+    text = documented("changes.md", "[change.CHG-123]")
+    (change,) = of_file(SourceText("a.toml", text.encode()), NOW)
+    assert change.selector.written() == {"workload": ["compose/shop/ledger"]}
