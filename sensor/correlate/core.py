@@ -153,6 +153,7 @@ class Correlator:
             emit,
             failures=self._failures,
             past=self._past,
+            pods=self._pods,
         )
         self._lifecycle = Lifecycle(
             self._clock,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sensor.correlate.failed_starts import FailedStarts
     from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
+    from sensor.correlate.pods import Pods
     from sensor.model.observations import CommandExec, CommandExit, InitExit
 
 _EXACT = Certainty(container=Confidence.EXACT)
@@ -41,7 +42,9 @@ class EndReporter:
         *,
         failures: FailedStarts,
         past: RecentPast,
+        pods: Pods,
     ) -> None:
+        self._pods = pods
         self._failures = failures
         self._past = past
         self._clock = clock
@@ -65,7 +68,7 @@ class EndReporter:
                 sighting_of(state, self._places.identity(state.cgroup), None),
                 exit_.time,
                 exit_.process,
-                _EXACT,
+                _of_pod(state),
                 (kernel("exit of the init", exit_.time, exit_.sequence),),
                 stop=Stop(code, signal, exit_.oom_killed, duration),
             )
@@ -119,14 +122,18 @@ class EndReporter:
         evidence = [kernel(reason, seen.time, seen.sequence)]
         if creation is not None:
             evidence.append(kernel(creation.what, creation.time, creation.sequence))
-        sighting = sighting_of(state, self._places.identity(state.cgroup), None)
+        identity = self._places.identity(state.cgroup)
+        review = self._pods.review(state, identity, seen.time)
+        state.description = self._pods.namespaces.applied(review.description, state.key.id, None)
+        sighting = sighting_of(state, identity, None)
+        sure = _EXACT if state.owner is None or state.owner.privileged else _INFERRED
         event = self._factory.of_container(
             EventType.START_FAILED,
             replace(sighting, pid=None),
             seen.time,
             creation.process.key if creation is not None else None,
-            _EXACT if state.owner is None or state.owner.privileged else _INFERRED,
-            tuple(evidence),
+            replace(sure, pod=review.confidence),
+            (*evidence, *review.evidence),
             stop=Stop(code, signal, reason=reason),
         )
         awaited = self._past.awaits_answer(names_of(state, self._table.ids))
@@ -182,3 +189,9 @@ def split_status(status: int) -> tuple[int | None, int | None]:
     """Exit code and signal of a wait(2) status, of which only one is set."""
     signal = status & 0x7F
     return (None, signal) if signal else ((status >> 8) & 0xFF, None)
+
+
+def _of_pod(state: ContainerState) -> Certainty:
+    """Return how sure the end of a known container is: its start settled which pod it is in."""
+    described = state.description is not None and state.description.orchestrator is not None
+    return replace(_EXACT, pod=Confidence.EXACT) if described else _EXACT

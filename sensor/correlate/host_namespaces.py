@@ -11,11 +11,14 @@ others one of their own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from sensor.model.container import Description, Security
 
 if TYPE_CHECKING:
     from sensor.model.process import Namespaces
-    from sensor.model.vocabulary import Engine
+    from sensor.model.vocabulary import ContainerId, Engine
 
 _NAMES = ("pid", "network", "ipc", "uts", "cgroup", "user", "mount")
 _FIELDS = ("pid", "net", "ipc", "uts", "cgroup", "user", "mnt")
@@ -30,6 +33,18 @@ class HostNamespaces:
         self._isolated: set[tuple[Engine | None, str]] = set()
         """Engine and namespace, where a container was seen with one of its own. Bounded by both
         being closed sets."""
+
+    def applied(
+        self, description: Description | None, id_: ContainerId, init: Namespaces | None
+    ) -> Description | None:
+        """Return a description with the namespaces that the init shares, as far as it is known."""
+        security = description.security if description is not None else None
+        if init is None and security is None:
+            return description
+        description = description or Description(id_)
+        security = security or Security()
+        shared = self.shared(description.engine, init, security.host_namespaces)
+        return replace(description, security=replace(security, host_namespaces=shared))
 
     def shared(
         self,

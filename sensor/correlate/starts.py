@@ -18,7 +18,6 @@ from sensor.correlate.initiator import Attributor, Question
 from sensor.correlate.naming import socket_serves
 from sensor.correlate.orchestrators import place_of
 from sensor.correlate.restart_cause import cause_of, ended_by
-from sensor.model.container import Description, Security
 from sensor.model.events import Certainty, Evidence, Start
 from sensor.model.vocabulary import Confidence, EndedBy, Engine, EventType, StartKind, Witness
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods
     from sensor.correlate.runtimes import RuntimeLog
-    from sensor.model.container import CgroupIdentity
+    from sensor.model.container import CgroupIdentity, Description
     from sensor.model.observations import CommandExit, FoundContainer, InitExec, InitExit
     from sensor.model.process import Namespaces, ProcessFacts, ProcessKey
 
@@ -142,7 +141,7 @@ class StartReporter:
     ) -> None:
         identity = self._places.identity(state.cgroup)
         pod = self._pods.review(state, identity, time)
-        state.description = self._with_namespaces(state, pod.description, namespaces)
+        state.description = self._pods.namespaces.applied(pod.description, state.key.id, namespaces)
         sighting = sighting_of(state, identity, argv, init)
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)
@@ -184,19 +183,6 @@ class StartReporter:
         self._emit(event)
         self._begin_run(state, init, time)
         self._coverage.on_start(event, commanded=state.creation is not None)
-
-    def _with_namespaces(
-        self, state: ContainerState, description: Description | None, init: Namespaces | None
-    ) -> Description | None:
-        """Take the namespaces that the init shares with the host, not what the bundle says."""
-        security = description.security if description is not None else None
-        if init is None and security is None:
-            return description
-        description = description or Description(state.key.id)
-        security = security or Security()
-        configured = security.host_namespaces
-        shared = self._pods.namespaces.shared(description.engine, init, configured)
-        return replace(description, security=replace(security, host_namespaces=shared))
 
     def _with_cause(self, start: Start, state: ContainerState) -> Start:
         """Add why it had to be started again, and who ended the earlier run."""

@@ -249,6 +249,7 @@ class _Selection:
             or caller.pid == self._scope.recording
             or any(above.pid == self._scope.recording for above in caller.ancestors)
             or self._scope.names(*(caller.argv or ()))
+            or any(self._scope.directory in word for word in caller.argv or ())
         )
 
     def _descends(self, process: ProcessFacts) -> bool:

@@ -45,6 +45,7 @@ BY_START = "user_command, exact, exact: docker start"
 BY_RESTART = "user_command, exact, exact: docker restart"
 BY_RUNC = "direct_runtime, exact, exact"
 
+BY_KUBELET = "by orchestrator, exact, none"
 STORIES: dict[str, tuple[str, ...]] = {
     "docker_run": (*FRESH, f"web starts, first, attempt 0, by {BY_RUN_NAMED}"),
     "docker_short_lived": (
@@ -138,6 +139,50 @@ STORIES: dict[str, tuple[str, ...]] = {
         "main starts, first, attempt 0, by orchestrator, exact, none",
         "main stops: exit 5",
         "main starts, restart after exit 5, attempt 1, by orchestrator, exact, none",
+    ),
+    "kubelet_pods": (
+        *FRESH,
+        *(
+            line
+            for number in (1, 2, 3)
+            for line in (
+                f"#{number} starts, first, {BY_KUBELET}",
+                f"main starts, first, attempt 0, {BY_KUBELET}",
+            )
+        ),
+    ),
+    "kubelet_causes": (
+        *FRESH,
+        f"#1 starts, first, {BY_KUBELET}",
+        f"main starts, first, attempt 0, {BY_KUBELET}",
+        "main stops: exit 3",
+        f"main starts, restart after exit 3, attempt 1, {BY_KUBELET}",
+        "main stops: signal 9",
+        f"main starts, restart after signal 9, attempt 2, {BY_KUBELET}",
+        "#1 stops: signal 9",
+        "main stops: signal 9",
+        f"#2 starts, restart after signal 9, {BY_KUBELET}",
+        f"main starts, restart after signal 9, attempt 3, {BY_KUBELET}",
+        "#3 fails to start: its init ended before its first execve",
+    ),
+    "forged_annotations": (
+        *FRESH,
+        f"#1 starts, first, {BY_KUBELET}",
+        f"main starts, first, attempt 0, {BY_KUBELET}",
+        "main starts, first, by user_command, exact, exact: ctr run",
+        "main stops: exit 0",
+    ),
+    "kubelet_without_agent": (
+        "the probes are attached still",
+        *(
+            line
+            for attempt in (1, 2, 3)
+            for line in (
+                f"main starts, restart after exit 1, attempt {attempt}, {BY_KUBELET}",
+                "main stops: exit 1",
+            )
+        ),
+        "the inventory has 1",
     ),
     "podman_run": (
         *FRESH,
