@@ -25,7 +25,7 @@ Without an answer the cause is unknown. Nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensor.correlate import orchestrators
@@ -89,7 +89,8 @@ class Question:
 
     id: ContainerId
     kind: StartKind
-    description: Description | None
+    description: Description | None = field(compare=False)
+    """Not compared: what of it can change a prepared answer is in ``names`` and ``in_pod``."""
     engine: Engine | None
     creation: Creation | None
     time: int
@@ -101,11 +102,14 @@ class Question:
     engine_boot: int | None
     names: Names
     owner: Origin | None = None
-    created: int = 0
-    """When the engine made the container; 0 when unknown. What named it before meant another."""
-    init: ProcessFacts | None = None
+    created: int = field(default=0, compare=False)
+    """When the engine made the container; 0 when unknown. What named it before meant another.
+    Not compared: it is a wall time, and the clock's offset is measured again and again."""
+    in_pod: bool = False
+    """A kubelet's engine made it."""
+    init: ProcessFacts | None = field(default=None, compare=False)
     """The init at its execve; None while it is not there."""
-    causes_lost: bool = False
+    causes_lost: bool = field(default=False, compare=False)
     """Some of what may have caused it was held back: one candidate alone proves nothing."""
 
 
@@ -138,10 +142,7 @@ class Knowledge:
         As dockerd does to containerd. A name alone makes no process one: it has to be the owner's,
         at a socket where parts of engines ask, and not seen to be executed as something else.
         """
-        description = question.description
-        block = description.orchestrator if description is not None else None
-        pod = block is not None and block.type == orchestrators.KUBERNETES
-        if not pod and is_peoples(socket):
+        if not question.in_pod and is_peoples(socket):
             return False
         if not self.candidates.is_engine_caller(caller):
             return False
@@ -189,7 +190,7 @@ class Attributor:
 
     def attribute(self, question: Question) -> Attribution:
         """Find the cause of one start."""
-        prepared = self._prepared.take(question.id, replace(question, init=None))
+        prepared = self._prepared.take(question.id, question)
         return prepared or self._search(question, REASONS) or Attribution()
 
     def _search(self, question: Question, reasons: tuple[Answering, ...]) -> Attribution | None:

@@ -16,7 +16,7 @@ from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.initiator import Attributor, Question
 from sensor.correlate.naming import socket_serves
-from sensor.correlate.orchestrators import place_of
+from sensor.correlate.orchestrators import KUBERNETES, place_of
 from sensor.correlate.restart_cause import cause_of, ended_by
 from sensor.model.events import Certainty, Evidence, Start
 from sensor.model.vocabulary import Confidence, EndedBy, Engine, EventType, StartKind, Witness
@@ -145,8 +145,10 @@ class StartReporter:
         sighting = sighting_of(state, identity, argv, init)
         engine = engine_of(sighting)
         start = self._kind(state, time, engine, restoring=restoring)
-        question = self._question(state, start.kind, time, engine)
-        cause = self._attributor.attribute(replace(question, init=process, causes_lost=causes_lost))
+        question = self._question(
+            state, start.kind, time, engine, init=process, causes_lost=causes_lost
+        )
+        cause = self._attributor.attribute(question)
         sighting = _with_command(sighting, state.description, cause.command)
         exact = _is_exact(state, identity)
         known = Confidence.EXACT if exact else Confidence.INFERRED
@@ -301,9 +303,17 @@ class StartReporter:
         return stopped - self._clock.realtime_offset if stopped is not None else 0
 
     def _question(
-        self, state: ContainerState, kind_: StartKind, time: int, engine: Engine | None
+        self,
+        state: ContainerState,
+        kind_: StartKind,
+        time: int,
+        engine: Engine | None,
+        *,
+        init: ProcessFacts | None = None,
+        causes_lost: bool = False,
     ) -> Question:
         creation = state.creation
+        block = state.description.orchestrator if state.description is not None else None
         since = self._since(state)
         boot = None
         if kind_ is not StartKind.FIRST and state.last_run is not None:
@@ -331,6 +341,9 @@ class StartReporter:
             names=names_of(state, self._table.ids),
             owner=state.owner,
             created=self._created(state, creation.time if creation is not None else time),
+            in_pod=block is not None and block.type == KUBERNETES,
+            init=init,
+            causes_lost=causes_lost,
         )
 
     def _created(self, state: ContainerState, latest: int) -> int:
