@@ -54,7 +54,9 @@ class Describing:
         """Whether ``take`` is called after ``TOGETHER``, if not before."""
         self._awaited = False
         self._discovery: asyncio.Task[None] | None = None
-        self._worker = Worker(describer.describe, self._described)
+        self._worker = Worker(
+            describer.describe, self._described, host_mnt_ns=describer.host_mnt_ns
+        )
 
     @property
     def is_busy(self) -> bool:

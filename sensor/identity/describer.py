@@ -75,6 +75,11 @@ class Describer:
         self._problems: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    @property
+    def host_mnt_ns(self) -> int | None:
+        """Inode of the host's mount namespace, None where it is hidden."""
+        return self._views.host_mnt_ns
+
     def describe(self, request: DescribeRequest) -> Description:
         """Read what the disk tells of a container. Never raises.
 

@@ -28,6 +28,9 @@ from sensor.identity.trust import Owners, TrustedDirectories, is_owned, owners_o
 MAX_LARGE_BYTES = 64 << 20
 """Largest file that is read piece by piece: 64 MiB, about half a second."""
 
+MAX_USERS_BYTES = 4 << 20
+"""The same of a file that another user than root may have written."""
+
 
 @unique
 class FileKind(StrEnum):
@@ -147,7 +150,8 @@ class Reading:
         if descriptor is None:
             return Failure.TOO_LARGE
         try:
-            if os.fstat(descriptor).st_size > MAX_LARGE_BYTES:
+            limit = MAX_LARGE_BYTES if self.owners == owners_of(None) else MAX_USERS_BYTES
+            if os.fstat(descriptor).st_size > limit:
                 return Failure.TOO_LARGE
             large = LargeDocument(partial(os.read, descriptor, CHUNK))
             found = large.parse()

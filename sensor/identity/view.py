@@ -57,6 +57,11 @@ class Views:
             self._host = View(opened, kept=True)
             weakref.finalize(self, os.close, opened)
 
+    @property
+    def host_mnt_ns(self) -> int | None:
+        """Inode of the host's mount namespace, None where it is hidden."""
+        return self._host_mnt_ns
+
     def open(self, request: DescribeRequest, problems: list[str]) -> View | None:
         """Return a request's view, None without a root; adds what went wrong to ``problems``."""
         lost = False

@@ -3,7 +3,8 @@
 The rules:
 
 1. Every request that :meth:`Worker.submit` takes is answered exactly once, through the callback.
-2. A full queue refuses the newest request, and answers it at once.
+2. A full queue refuses a request, and answers it at once: the newest of the origin that takes the
+   most places. Origins share the reader's time (``fair_queue.py``).
 3. A request that is not described within its deadline is answered without a description. The
    reader may hang in a dead network file system, where no signal reaches it.
 4. A reader that makes the queue wait for :data:`SUSPECT_AFTER` is set aside, and a fresh thread
@@ -19,11 +20,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from sensor.identity.fair_queue import FairQueue, Origin, origin_of
 from sensor.model.container import Description
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class WorkerCounts:
 class _Job:
     request: DescribeRequest
     due: float
+    origin: Origin
     started: float | None = None
     answered: bool = False
 
@@ -88,6 +90,7 @@ class Worker:
         max_queued: int = MAX_QUEUED,
         deadline: float = DEADLINE,
         suspect_after: float = SUSPECT_AFTER,
+        host_mnt_ns: int | None = None,
     ) -> None:
         """Start the threads.
 
@@ -96,13 +99,13 @@ class Worker:
         """
         self._describe = describe
         self._on_described = on_described
-        self._max_queued = max_queued
+        self._host_mnt_ns = host_mnt_ns
         self._deadline = deadline
         self._suspect_after = suspect_after
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._watch = threading.Condition(self._lock)
-        self._queue: deque[_Job] = deque()
+        self._queue: FairQueue[_Job] = FairQueue(max_queued)
         self._reading: dict[threading.Thread, _Job] = {}
         self._watch_sleeps = False
         self._closed = False
@@ -119,16 +122,19 @@ class Worker:
             if self._closed:
                 return
             self._submitted += 1
-            refused = len(self._queue) >= self._max_queued
-            if refused:
+            origin = origin_of(request, self._host_mnt_ns)
+            job = _Job(request, monotonic() + self._deadline, origin)
+            refused = self._queue.push(job, origin)
+            if refused is not None:
+                refused.answered = True
                 self._refused += 1
-            else:
-                self._queue.append(_Job(request, monotonic() + self._deadline))
+            if refused is not job:
                 self._work.notify()
                 if self._watch_sleeps:
                     self._watch.notify()
-        if refused:
-            self._answer(request, Description(request.id, problems=(QUEUE_FULL,)))
+        if refused is not None:
+            description = Description(refused.request.id, problems=(QUEUE_FULL,))
+            self._answer(refused.request, description)
 
     def counts(self) -> WorkerCounts:
         """Return the counters."""
@@ -168,6 +174,8 @@ class Worker:
             reader = threading.current_thread()
             with self._lock:
                 del self._reading[reader]
+                if job.started is not None:
+                    self._queue.charge(job.origin, monotonic() - job.started)
                 deliver = not job.answered and not self._closed
                 job.answered = True
                 self._described += deliver
@@ -185,7 +193,7 @@ class Worker:
                 if self._closed or self._active is not reader:
                     return None
                 if self._queue:
-                    job = self._queue.popleft()
+                    _, job = self._queue.pop()
                     job.started = monotonic()
                     self._reading[reader] = job
                     return job
@@ -223,8 +231,14 @@ class Worker:
 
     def _take_overdue(self, now: float) -> list[_Job]:
         overdue = [job for job in self._reading.values() if job.due <= now and not job.answered]
-        while self._queue and self._queue[0].due <= now:
-            overdue.append(self._queue.popleft())
+        for origin, job in self._queue.heads():
+            due = job
+            while due.due <= now:
+                overdue.append(self._queue.drop(origin))
+                following = dict(self._queue.heads()).get(origin)
+                if following is None:
+                    break
+                due = following
         for job in overdue:
             job.answered = True
         self._overdue += len(overdue)
@@ -242,8 +256,7 @@ class Worker:
     def _sleep(self, now: float) -> None:
         """Wait until the next deadline or suspicion, or for work if there is none."""
         moments = [job.due for job in self._reading.values() if not job.answered]
-        if self._queue:
-            moments.append(self._queue[0].due)
+        moments += [job.due for _, job in self._queue.heads()]
         job = self._reading.get(self._active)
         if job is not None and job.started is not None and self._stuck() < MAX_STUCK:
             moments.append(job.started + self._suspect_after)

@@ -22,6 +22,8 @@ PATIENCE = 10
 class Reader:
     """Describes when it is let."""
 
+    host_mnt_ns = None
+
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()

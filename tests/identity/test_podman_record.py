@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.identity.podman_record import BOLT, PodmanRecord, podman_record
@@ -110,6 +110,7 @@ def test_a_view_that_never_ends_is_left(node: Node, reading: Reading) -> None:
     assert reading.problems == ["podman_state:malformed"]
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=20_000))
 def test_no_bytes_of_a_database_make_it_raise(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
