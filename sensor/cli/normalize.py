@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from sensor.cli import normalize_service
 from sensor.cli.explained_records import json_line, summary, table_head, table_line
 from sensor.cli.rendering import renderer
 from sensor.correlate.request_events import RequestEvents
@@ -58,6 +59,11 @@ DATA_ERROR = 65
 @click.option("--explain", is_flag=True, help="Print how each record was read, and what for.")
 @click.option("--follow", is_flag=True, help="Follow directories: new, rotated and grown files.")
 @click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Follow directories and ship to the outputs of this file, as a service.",
+)
+@click.option(
     "--proxy",
     "proxies",
     multiple=True,
@@ -68,6 +74,7 @@ def command(
     source: str,
     files: tuple[Path, ...],
     form: str | None,
+    config: Path | None,
     proxies: tuple[str, ...],
     *,
     explain: bool,
@@ -81,6 +88,9 @@ def command(
     """
     counts = Counts()
     networks = _networks(proxies)
+    if config is not None:
+        normalize_service.run(config, _directories(files), SOURCES[source], networks)
+        return
 
     def reader(name: str) -> Reader:
         return Reader(name, proxies=networks, whole=explain, sources=SOURCES[source], counts=counts)
@@ -134,10 +144,14 @@ def _named(path: Path) -> BinaryIO:
         ) from None
 
 
-def _followed(files: tuple[Path, ...], reader: Callable[[str], Reader]) -> Iterator[Found | None]:
+def _directories(files: tuple[Path, ...]) -> tuple[Path, ...]:
     if not files or not all(path.is_dir() for path in files):
-        raise click.UsageError("--follow wants directories")
-    follower = Follower(files, reader)
+        raise click.UsageError("--follow and --config want directories")
+    return files
+
+
+def _followed(files: tuple[Path, ...], reader: Callable[[str], Reader]) -> Iterator[Found | None]:
+    follower = Follower(_directories(files), reader)
     try:
         while True:
             yield from follower.poll()

@@ -106,6 +106,15 @@ class Framer:
         """The line that is read now, from 1."""
         return self._line
 
+    @line.setter
+    def line(self, line: int) -> None:
+        self._line = line
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the rest of their frame."""
+        return len(self._buffer)
+
     def _frames(self, *, final: bool) -> Iterator[Frame | BadFrame]:
         """Step until a step needs more input. A step gives a frame, or True to go on without."""
         while self._buffer:

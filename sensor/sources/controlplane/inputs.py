@@ -71,6 +71,42 @@ def listed(directory: Path) -> list[Path]:
     return [path for _, _, path in sorted(found)[:FILES_LIMIT]]
 
 
+Key = tuple[int, int]
+"""Device and inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a follower has come: bytes and lines of files that grow, and files that are done."""
+
+    tails: tuple[tuple[int, int, int, int], ...] = ()
+    """Device, inode, offset of the first byte that no record has yet, its line."""
+    done: tuple[tuple[int, int, int, int], ...] = ()
+    """Device, inode, size, time of the last change."""
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {"tails": self.tails, "done": self.done}
+
+    @classmethod
+    def from_document(cls, document: object) -> Places:
+        """Read the JSON form. Raises ValueError."""
+        if not isinstance(document, dict):
+            raise ValueError("not a document")  # noqa: TRY004 - a file's content, no caller's mistake
+        return cls(_numbers(document.get("tails")), _numbers(document.get("done")))
+
+
+def _numbers(rows: object) -> tuple[tuple[int, int, int, int], ...]:
+    if not isinstance(rows, list):
+        raise ValueError("not a list")  # noqa: TRY004 - as above
+    found = []
+    for row in rows:
+        if not isinstance(row, list) or [type(one) for one in row] != [int] * 4:
+            raise ValueError("not four numbers")
+        found.append((row[0], row[1], row[2], row[3]))
+    return tuple(found)
+
+
 @dataclass(slots=True)
 class _Tail:
     """A file that grows, by its inode: it stays the same file when it is renamed."""
@@ -78,8 +114,6 @@ class _Tail:
     stream: BinaryIO
     reader: Reader
     offset: int = 0
-    started: bool = False
-    idle: int = 0
 
 
 @dataclass(slots=True)
@@ -94,10 +128,28 @@ class Follower:
     reader_of: Callable[[str], Reader]
     wanted: Callable[[Path, float], bool] = lambda _path, _changed: True
     """Whether a file is read, by its path and the time of its last change."""
+    places: Places = field(default_factory=Places)
+    """Where an earlier follower has come."""
     _tails: dict[tuple[int, int], _Tail] = field(default_factory=dict)
     _done: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """Files that are read to their end, with size and time of change then."""
+    _known: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """Offset and line of files that an earlier follower read."""
     _sizes: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._done.update({(one[0], one[1]): (one[2], one[3]) for one in self.places.done})
+        self._known = {(one[0], one[1]): (one[2], one[3]) for one in self.places.tails}
+
+    def where(self) -> Places:
+        """Return where this follower has come."""
+        return Places(
+            tuple(
+                (*key, tail.offset - tail.reader.pending, tail.reader.line)
+                for key, tail in self._tails.items()
+            ),
+            tuple((*key, *mark) for key, mark in self._done.items()),
+        )
 
     def poll(self) -> Iterator[Found]:
         """Yield the records that have come since."""
@@ -138,6 +190,10 @@ class Follower:
             return
         if tail is None:
             tail = _Tail(stream, self.reader_of(str(path)))
+            offset, line = self._known.pop(key, (0, 1))
+            if 0 < offset <= told.st_size:
+                tail.offset = offset
+                tail.reader.goes_on_at(line)
             self._tails[key] = tail
         else:
             stream.close()

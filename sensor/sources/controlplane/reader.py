@@ -81,6 +81,20 @@ class Reader:
         self._framer = Framer()
         self.counts = counts or Counts()
 
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the rest of their record."""
+        return self._framer.pending
+
+    @property
+    def line(self) -> int:
+        """The line of the next record."""
+        return self._framer.line
+
+    def goes_on_at(self, line: int) -> None:
+        """Count lines from here: what is fed does not begin at the file's begin."""
+        self._framer.line = line
+
     def feed(self, piece: bytes) -> Iterator[ControlRecord | BadRecord | Loss]:
         """Take more of the stream, in UTF-8, and yield the records that are complete."""
         for frame in self._framer.feed(piece):
