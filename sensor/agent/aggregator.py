@@ -32,20 +32,22 @@ from sensor.model.vocabulary import EventType
 from sensor.schema.document import encode_line
 from sensor.sources.controlplane.inputs import Follower, Places
 from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader
+from sensor.store.log import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from sensor.agent.config import Config
     from sensor.model.control_plane import RequestSource
     from sensor.model.observations import HostFacts, Observation
     from sensor.sources.controlplane.addresses import Proxies
     from sensor.sources.controlplane.inputs import Found
-    from sensor.store.log import StoreSettings
 
 BATCH = 500
 """Records between two turns of the loop, which also writes events and places."""
 POLL_SECONDS = 1.0
+SECONDS_PER_DAY = 86_400
 PLACES_FILE = "places.json"
 PLACES_LIMIT = 16 << 20
 BUSY = 75
@@ -69,6 +71,34 @@ class AggregatorSettings:
     heartbeat_seconds: float
     sources: frozenset[RequestSource] | None = None
     proxies: Proxies = ()
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        directories: tuple[Path, ...],
+        sources: frozenset[RequestSource] | None,
+        proxies: Proxies,
+    ) -> AggregatorSettings:
+        """Return what a configuration says."""
+        return cls(
+            directories=directories,
+            state_dir=config.agent.state_dir,
+            store=StoreSettings(
+                sync=config.store.sync,
+                max_bytes=config.store.max_mib << 20,
+                max_age=config.store.max_age_days * SECONDS_PER_DAY,
+                dead_letters=config.delivery.dead_letters,
+            ),
+            shipping=ShippingSettings(
+                outputs=config.outputs,
+                flush_seconds=config.delivery.flush_seconds,
+                dead_letters=config.delivery.dead_letters,
+            ),
+            heartbeat_seconds=config.agent.heartbeat_seconds,
+            sources=sources,
+            proxies=proxies,
+        )
 
 
 class Aggregator:
