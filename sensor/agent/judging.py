@@ -7,8 +7,8 @@
 
 Rules:
 
-1. A policy that is wrong at the start: the last good one counts, and an event says so.
-2. A policy that is wrong at a reload: nothing changes, and an event says so.
+1. A policy that is wrong at the start: the last good one counts, and an event reports it.
+2. A policy that is wrong at a reload: nothing changes, and an event reports it.
 3. Files are read in a thread; what they hold takes effect in the loop.
 """
 

@@ -4,9 +4,9 @@
     /etc/castoff/changes.d/*.toml                changes from configuration management
     STATE/policy.last                            the last policy that was good, with its digest
 
-Whoever can write a policy decides what is expected. So a file counts only when it is a regular file
-of root's, in a directory of root's, and when nobody else may write either; it is never reached
-through a symbolic link. A file that does not meet this is an error and no policy.
+An account that can write a policy decides what is expected. So a file counts only when it is a
+regular file of root's in a directory of root's, and no other account may write either. Symbolic
+links are not followed. A file that does not meet this is an error.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def load_policy(directory: Path, now: int) -> LoadedPolicy:
 
 
 def load_files(paths: tuple[Path, ...], now: int) -> LoadedPolicy:
-    """Read a policy from these files, whoever owns them: for a look before it is installed."""
+    """Read a policy from these files, of any owner: for a look before it is installed."""
     files = []
     for path in paths:
         try:

@@ -6,16 +6,13 @@ Works on documents of the log, on any machine: nothing here asks the agent.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sensor.judge.case import facts_of
 from sensor.judge.change_text import change_of_row
-from sensor.judge.glob import Glob
 from sensor.judge.judge import Judge
 from sensor.judge.policy import Approval, Policy, Rule, Section, Suppression
-from sensor.judge.privilege import WEAK
 from sensor.model.vocabulary import EventType
 from sensor.schema.start_reader import event_of, wall_of
 
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
 EXAMPLES_MAX = 3
 """Starts that are shown of each group."""
 GROUPS_MAX = 1000
-"""Groups that a trial tells apart; what is beyond is counted together."""
+"""Groups of a trial; starts beyond them are counted together."""
 OTHERS = "others"
 NS_PER_DAY = 86_400_000_000_000
 SOON = 14 * NS_PER_DAY
@@ -127,7 +124,7 @@ def _example(event: Event, verdict: Verdict) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a rule says of a start."""
+    """Whether a rule applies to a start, and why."""
 
     rule: Rule
     applies: bool
@@ -135,7 +132,7 @@ class Answer:
 
 
 def answers(policy: Policy, document: Document) -> tuple[Answer, ...] | None:
-    """Return what each rule says of a start; None for a document that is not a start."""
+    """Return for each rule whether it applies; None for a document that is not a start."""
     event = event_of(document)
     facts = facts_of(event) if event is not None else None
     if facts is None:
@@ -186,7 +183,7 @@ def warnings(policy: Policy, now: int) -> tuple[str, ...]:
             found.append(f"{name}: expects every start")
         elif rule.section is Section.EXPECT and rule.selector.rests_on_names:
             found.append(
-                f"{name}: rests only on what whoever starts a container chooses;"
+                f"{name}: rests only on names that the starter of a container chooses;"
                 " add login, account, unit, namespace or trigger"
             )
         if isinstance(rule, Suppression):
@@ -195,126 +192,3 @@ def warnings(policy: Policy, now: int) -> tuple[str, ...]:
             elif rule.until - now < SOON:
                 found.append(f"{name}: ends in {(rule.until - now) // NS_PER_DAY} days")
     return tuple(found)
-
-
-# --------------------------------------------------------------------------- suggestions
-
-
-@dataclass(slots=True)
-class _Seen:
-    starts: int = 0
-    images: Counter[str] = field(default_factory=Counter)
-    who: Counter[tuple[str, str]] = field(default_factory=Counter)
-    atoms: set[str] = field(default_factory=set)
-
-
-class Suggestion:
-    """Collects starts and writes a first policy of them, for a person to edit."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
-        self._first: str | None = None
-        self._last: str | None = None
-        self.starts = 0
-
-    def feed(self, document: Document) -> None:
-        """Take an event of the log."""
-        event = event_of(document)
-        facts = facts_of(event) if event is not None else None
-        if event is None or facts is None or facts.workload is None:
-            return
-        if event.container is not None and event.container.sandbox:
-            return
-        trigger = str(facts.trigger)
-        if trigger in {"restart_policy", "engine_boot"}:
-            # The lifecycle explains these from the first start on.
-            return
-        self.starts += 1
-        self._first = self._first or str(document.get("time"))
-        self._last = str(document.get("time"))
-        seen = self._seen.setdefault(facts.workload.key, _Seen())
-        seen.starts += 1
-        if facts.image is not None:
-            seen.images[facts.image.repository] += 1
-        seen.who[_who(facts)] += 1
-        seen.atoms |= facts.atoms
-
-    def text(self) -> str:
-        """Return the policy as TOML."""
-        lines = [
-            f"# From {self.starts} starts of {self._first or '-'} to {self._last or '-'}.",
-            "# Read each rule before you install it: what an intruder did in this time would be",
-            "# expected from now on. Restarts by engines need no rule.",
-        ]
-        names: Counter[str] = Counter()
-        for key, seen in sorted(self._seen.items()):
-            lines += _rules(key, seen, names)
-        return "\n".join(lines) + "\n"
-
-
-def _who(facts: Facts) -> tuple[str, str]:
-    """Return the key and value of a selector that says who asked; trigger where nobody is known."""
-    if facts.by_itself or len(facts.initiators) != 1:
-        return "trigger", str(facts.trigger)
-    one = facts.initiators[0]
-    if one.user is not None and one.user.auid is not None:
-        return "login", one.user.auid_name or str(one.user.auid)
-    if one.unit is not None:
-        return "unit", one.unit
-    if one.user is not None and one.user.uid is not None:
-        return "account", one.user.name or str(one.user.uid)
-    return "trigger", str(facts.trigger)
-
-
-def _rules(key: str, seen: _Seen, names: Counter[str]) -> list[str]:
-    lines: list[str] = []
-    by: dict[str, list[str]] = {}
-    for (what, value), _ in seen.who.most_common():
-        by.setdefault(what, []).append(value)
-    who = ", ".join(f"{what} {value} ({count})" for (what, value), count in seen.who.most_common())
-    for what, values in by.items():
-        name = _rule_name(key, what, several=len(by) > 1)
-        names[name] += 1
-        if names[name] > 1:
-            name = f"{name}-{names[name]}"
-        rule = [
-            f"[expect.{json.dumps(name)}]",
-            f"workload = {_toml([key])}",
-            f"{what} = {_toml(values)}",
-        ]
-        if seen.images:
-            rule.append(f"image = {_toml([f'{image}*' for image in seen.images])}")
-        if strong := sorted(seen.atoms - WEAK):
-            rule += [
-                "# These privileges were seen. Allow only what it needs.",
-                f"allows = {_toml(strong)}",
-            ]
-        commented = values == ["unknown"] or not _fits(key, values, seen.images)
-        lines += ["", f"# {seen.starts} starts: {who}"[:200].translate(_ONE_LINE)]
-        if commented:
-            lines.append("# Not proposed: nothing says who asked, or it cannot be written.")
-        lines += [f"# {line}" if commented else line for line in rule]
-    return lines
-
-
-def _rule_name(key: str, what: str, *, several: bool) -> str:
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "-" for c in key)
-    return f"{plain[:48].strip('-') or 'rule'}{f'-{what}' if several else ''}"
-
-
-def _fits(key: str, values: list[str], images: Iterable[str]) -> bool:
-    """Whether the texts can be patterns: a few wildcards are no texts here."""
-    try:
-        for text in (key, *values, *(f"{image}*" for image in images)):
-            Glob.compile(text)
-    except ValueError:
-        return False
-    return True
-
-
-_ONE_LINE = dict.fromkeys((*range(32), 127, *range(55296, 57344)), "?")
-
-
-def _toml(values: Iterable[str]) -> str:
-    listed = [json.dumps(value.translate(_ONE_LINE)) for value in values]
-    return listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]"

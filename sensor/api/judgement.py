@@ -8,8 +8,8 @@
 ``POST /v1/changes/{id}/end``          end one
 =====================================  ====================================================
 
-Every user of the socket may read; only root may record or end a change. Who did is what the kernel
-says of the peer: its login uid (``/proc/PID/loginuid``), else its account.
+Every user of the socket may read; only root may record or end a change. The kernel names the peer
+that did: by its login uid (``/proc/PID/loginuid``), else by its account.
 """
 
 from __future__ import annotations

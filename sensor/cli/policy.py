@@ -11,7 +11,8 @@ from urllib.parse import quote
 import click
 
 from sensor.agent.policy_files import DIRECTORY, LoadedPolicy, load_files, load_policy
-from sensor.agent.policy_trial import Suggestion, Trial, answers, warnings
+from sensor.agent.policy_suggestion import Suggestion
+from sensor.agent.policy_trial import Trial, answers, warnings
 from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.columns import Layout
 from sensor.cli.events import Session, moment
@@ -143,21 +144,21 @@ def explain(
     colour: str,
     socket: Path,
 ) -> None:
-    """Print what each rule says of EVENT: an event's id, or a container and its last start."""
+    """Print which rules apply to EVENT and why: an event's id, or a container's last start."""
     document = _find(AgentClient(socket), event)
     found = answers(_load(files).policy, document)
     if found is None:
         raise click.BadParameter("this is not a start", param_hint="EVENT")
     if output == "json":
         for answer in found:
-            told = {
+            shown = {
                 "applies": answer.applies,
                 "section": answer.rule.section,
                 "rule": answer.rule.name,
                 "place": answer.rule.place,
                 "why": answer.why,
             }
-            click.echo(json.dumps(told, separators=(",", ":")))
+            click.echo(json.dumps(shown, separators=(",", ":")))
         return
     painted = coloured(colour)
     rows = [

@@ -1,8 +1,8 @@
 """An approved change: what may start, until when, by whose approval.
 
 A change explains a start that its selector selects within its time. It explains privileges only by
-name (``allows``), and never a finding that nothing explains away. It is recorded by root; who added
-it is what the kernel says of the peer, not what the record claims.
+name (``allows``), and never a finding that nothing explains away. Root records it; the kernel names
+the login that did, and the record cannot claim another one.
 """
 
 from __future__ import annotations

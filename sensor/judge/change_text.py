@@ -54,7 +54,7 @@ def of_file(file: SourceText, now: int) -> tuple[Change, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Adder:
-    """Who adds a change over the socket, by the kernel's word."""
+    """The account that adds a change over the socket, as the kernel reports it."""
 
     login: str | None
     uid: int

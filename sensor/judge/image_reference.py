@@ -25,12 +25,9 @@ class ImageReference:
     registry: str
     path: str
     tag: str
-    digest: str | None = None
-
-    @property
-    def repository(self) -> str:
-        """Registry and path, without tag and digest."""
-        return f"{self.registry}/{self.path}"
+    digest: str | None
+    repository: str
+    """Registry and path, without tag and digest."""
 
     @property
     def familiar(self) -> str:
@@ -59,4 +56,5 @@ def parse(name: str) -> ImageReference:
     registry = _ALIASES.get(first, first)
     if registry == DEFAULT_REGISTRY and "/" not in path:
         path = f"{DEFAULT_ORGANISATION}/{path}"
-    return ImageReference(registry, path, tag or DEFAULT_TAG, digest or None)
+    repository = f"{registry}/{path}"
+    return ImageReference(registry, path, tag or DEFAULT_TAG, digest or None, repository)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.vocabulary import ContainerId
 
-CONTAINERS = (4096, 8192)
+CONTAINERS = (2048, 4096)
 """Containers remembered: of one start, and of several."""
 WORKLOADS = (1024, 3072)
 RUNNING_MAX = 16_384
@@ -70,10 +70,14 @@ class Memory:
                     records.append((key, workload_of_row(row)))
             except ValueError:
                 unreadable += 1
-        for key, origin in sorted(origins, key=lambda one: one[1].wall):
-            self._containers.restore(key, origin, established=False)
-        for key, record in sorted(records, key=lambda one: one[1].last):
-            self._workloads.restore(key, record, established=record.starts > 1)
+        # The newest first: what finds no place is forgotten in the store as well.
+        for key, origin in sorted(origins, key=lambda one: -one[1].wall):
+            # What was explained matters most: restarts inherit from it.
+            if not self._containers.restore(key, origin, established=origin.basis is not None):
+                self.rows.append((CONTAINER_ROW, key, None))
+        for key, record in sorted(records, key=lambda one: -one[1].last):
+            if not self._workloads.restore(key, record, established=record.starts > 1):
+                self.rows.append((WORKLOAD_ROW, key, None))
         return unreadable
 
     def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:

@@ -35,7 +35,7 @@ DANGEROUS_CAPABILITIES = frozenset(
 )  # fmt: skip
 
 USUALLY_SHARED = frozenset({"user", "cgroup"})
-"""Namespaces that engines share with the host unless they are told otherwise."""
+"""Namespaces that engines share with the host by default."""
 
 WEAK = frozenset({"seccomp:unconfined", "apparmor:unconfined", "restart:always"})
 

@@ -54,11 +54,14 @@ class Segmented(Generic[Value]):
             if key in segment:
                 segment[key] = value
 
-    def restore(self, key: str, value: Value, *, established: bool) -> None:
-        """Take over an entry of an earlier run, the least recent first."""
+    def restore(self, key: str, value: Value, *, established: bool) -> bool:
+        """Take over an entry of an earlier run, the most recent first; False without a place."""
         segment = self._protected if established else self._probation
-        if len(segment) < self._limits[established]:
-            segment[key] = value
+        if len(segment) >= self._limits[established]:
+            return False
+        segment[key] = value
+        segment.move_to_end(key, last=False)
+        return True
 
     def items(self) -> Iterator[tuple[str, Value]]:
         """Yield all entries, the least recent of each segment first."""

@@ -42,7 +42,7 @@ VALUES_MAX = 64
 """Values of one key."""
 
 CHOSEN_BY_THE_STARTER = frozenset({"image", "name", "label", "workload", "pod", "container"})
-"""Keys whose value whoever starts a container can choose: alone they prove nothing."""
+"""Keys whose value the starter of a container can choose: alone they prove nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ class Selector:
 
     def written(self) -> dict[str, list[str]]:
         """Return the conditions as a policy has them."""
-        told: dict[str, list[str]] = {
+        written: dict[str, list[str]] = {
             key: [glob.pattern for glob in globs] for key, globs in self.globs
         }
         if self.triggers:
-            told["trigger"] = sorted(self.triggers)
+            written["trigger"] = sorted(self.triggers)
         if self.kinds:
-            told["kind"] = sorted(self.kinds)
-        return told
+            written["kind"] = sorted(self.kinds)
+        return written
 
 
 def make(values: Mapping[str, Iterable[str]]) -> Selector:

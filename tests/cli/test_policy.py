@@ -79,7 +79,7 @@ def documents(result: Result) -> list[dict[str, object]]:
 def test_check_counts_rules_and_warns_of_what_rests_on_names(rules: Path) -> None:
     output = run("check", rules).output
     assert "4 rules in 1 files, sha256 " in output
-    assert "expect.everything-named-web: rests only on what whoever starts" in output
+    assert "expect.everything-named-web: rests only on names that the starter" in output
     assert "suppress.old: ended and has no effect" in output
     assert "expect.alice" not in output
     (answer,) = documents(run("check", rules, "-o", "json"))

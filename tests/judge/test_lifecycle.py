@@ -264,3 +264,31 @@ def test_a_flood_of_new_workloads_costs_none_that_came_again() -> None:
     assert "name/web" in kept
     assert len(kept) <= 4096
     assert judge.memory.forgotten > 0
+
+
+def test_what_finds_no_place_after_a_restart_is_forgotten_in_the_store_too() -> None:
+    judge = judge_of(BY_DEPLOY)
+    judge.judge(start("kept", by=initiator("deploy"), at=NOW - HOUR))
+    for number in range(3000):
+        judge.judge(start(f"w-{number}-x", at=NOW + number * SECOND))
+    rows: dict[tuple[str, str], bytes | None] = {}
+    for kind, key, row in judge.take_rows():
+        rows[kind, key] = row
+    kept = {place: row for place, row in rows.items() if row is not None}
+    assert sum(kind == "container" for kind, _ in kept) <= 2048 + 4096
+    successor = Judge()
+    successor.restore(
+        {
+            **kept,
+            **{
+                ("container", f"x{n}"): row
+                for n, row in enumerate(
+                    row for (kind, _), row in list(kept.items()) if kind == "container"
+                )
+            },
+        }
+    )
+    gone = [key for kind, key, row in successor.take_rows() if row is None]
+    assert gone
+    explained = [key for (kind, key), row in kept.items() if b"policy rule deploys" in row]
+    assert not set(explained) & set(gone)
