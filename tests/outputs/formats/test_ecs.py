@@ -50,12 +50,22 @@ def leaves(told: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def fits(value: object, kind: str) -> bool:
     match kind:
         case "keyword" | "wildcard" | "match_only_text" | "constant_keyword" | "text":
             return isinstance(value, str)
-        case "ip" | "long":
-            return ip_address(value) is not None if isinstance(value, str) else type(value) is int
+        case "ip":
+            return isinstance(value, str) and is_address(value)
+        case "long":
+            return type(value) is int
         case "boolean":
             return isinstance(value, bool)
         case "date":

@@ -129,7 +129,7 @@ def test_a_server_that_never_shakes_hands_has_an_end() -> None:
     ("address", "reason"),
     [
         (Address("127.0.0.1", free_port()), "Connection refused"),
-        (Address("a" * 64 + ".example", 1), "no host name"),
+        (Address("a" * 64 + ".example", 1), "is not a host name"),
         (Address("", 1), ""),
     ],
 )
