@@ -50,22 +50,20 @@ def leaves(told: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def is_address(text: str) -> bool:
+def is_address(value: object) -> bool:
     try:
-        ip_address(text)
+        ip_address(str(value))
     except ValueError:
         return False
-    return True
+    return isinstance(value, str)
 
 
 def fits(value: object, kind: str) -> bool:
     match kind:
         case "keyword" | "wildcard" | "match_only_text" | "constant_keyword" | "text":
             return isinstance(value, str)
-        case "ip":
-            return isinstance(value, str) and is_address(value)
-        case "long":
-            return type(value) is int
+        case "ip" | "long":
+            return is_address(value) if kind == "ip" else type(value) is int
         case "boolean":
             return isinstance(value, bool)
         case "date":
