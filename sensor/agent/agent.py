@@ -70,6 +70,9 @@ if TYPE_CHECKING:
 HOUSEKEEPING = 2.0
 """Seconds between looks at losses and clock."""
 
+RESUMED_SECONDS = 5.0
+"""Seconds after the rings were read to their end until no event of an earlier agent can come."""
+
 CLOCK_TOLERANCE = 1_000_000
 """Nanoseconds that the wall clock may drift before the core gets a new offset."""
 
@@ -409,7 +412,7 @@ class Agent:
 
     def _introduce(self, pin_set: pins.PinSet, keeper: Keeper, source: KernelSource) -> None:
         seen_at = source.seen_at()
-        self.realtime_offset = clock.realtime_offset()
+        self._resume(keeper, source)
         loaded_at = _loaded_at(pin_set)
         first: list[Observation] = [
             self.host,
@@ -430,12 +433,27 @@ class Agent:
         if self._judging is not None:
             self._judging.start(keeper.store.judged)
 
+    def _resume(self, keeper: Keeper, source: KernelSource) -> None:
+        """Go on where the log ends: with the clock's offset of its events, and none of them again.
+
+        What was reported and not yet kept has the same time then, too.
+        """
+        resumed = keeper.resume()
+        self.realtime_offset = clock.realtime_offset()
+        kept = resumed.realtime_offset
+        if kept is not None and abs(kept - self.realtime_offset) <= CLOCK_TOLERANCE:
+            self.realtime_offset = kept
+        if source.backlog():
+            self.feeding.reported = resumed.ids
+
     # ----------------------------------------------------------------- tasks
 
     async def _take_inventory(self, describing: Describing, drain: Drain) -> None:
         taken = await startup_scan.take(
             self._parsers.cgroup, describing, drain, self.core.table, self.settings.pin_root
         )
+        # The rings have been read to their end. Starts of before may still wait for a description.
+        self._loop.call_later(RESUMED_SECONDS, setattr, self.feeding, "reported", frozenset())
         if taken is not None:
             self.feeding.feed([taken])
             malloc.settle()

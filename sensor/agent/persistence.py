@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from sensor import clock
+from sensor.errors import StateUnusable
 from sensor.model.observations import StoreLoss
 from sensor.model.vocabulary import LastEnd
 from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
+from sensor.store.pages import Pages
 from sensor.store.reader import Reader
 from sensor.store.time_range import Clock
 
@@ -40,6 +42,21 @@ FLUSH_SECONDS = 5.0
 """How long a stopping agent waits for the disk."""
 
 log = logging.getLogger("castoff")
+
+
+RESUMED_MAX = 65_536
+"""Newest events of the log that are known by their ids while a backlog is read: more than the
+kernel's rings hold starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What the log has already."""
+
+    ids: frozenset[str] = frozenset()
+    """Ids of its newest events."""
+    realtime_offset: int | None = None
+    """ns between wall clock and boot with which the newest event of this boot was made."""
 
 
 class Keeper:
@@ -86,6 +103,17 @@ class Keeper:
         if restored is None or running is None:
             return restored
         return replace(restored, ended=LastEnd.KILLED if running else LastEnd.CLEAN)
+
+    def resume(self) -> Resumed:
+        """Return what an agent must know so as not to report an event of the log again."""
+        pages = Pages(self.store.path)
+        try:
+            return Resumed(pages.newest_ids(RESUMED_MAX), pages.offset(self._boot_id))
+        except StateUnusable as error:
+            log.warning("events of the log may be reported again: %s", error.problem)
+            return Resumed()
+        finally:
+            pages.close()
 
     def note_clean_end(self) -> None:
         """Record for the next agent that this one ended cleanly."""

@@ -62,6 +62,8 @@ class Feeding:
         self.keeper: Keeper | None = None
         self.source: KernelSource | None = None
         self.judging: Judging | None = None
+        self.reported: frozenset[str] = frozenset()
+        """Ids of events that an earlier agent reported and kept: they are not reported again."""
         self._lines: list[bytes] = []
         """Of the events of the batch that is being fed."""
         self._marked: ReadUpTo | None = None
@@ -88,7 +90,7 @@ class Feeding:
             self.describing.expect(awaited=self.core.waiting())
         self._arm_timer(now)
         if self.keeper is not None:
-            self._keep(self.keeper, outcome.events, lines)
+            self._keep(self.keeper, self._new(outcome.events), lines)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand on events that the core did not make, and keep them."""
@@ -100,10 +102,18 @@ class Feeding:
         for sink in self.sinks:
             sink.push()
         if self.keeper is not None:
-            self._keep(self.keeper, tuple(events), lines)
+            self._keep(self.keeper, self._new(tuple(events)), lines)
+
+    def _new(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Return the events that no earlier agent reported and kept."""
+        if not self.reported:
+            return events
+        return tuple(event for event in events if event.id not in self.reported)
 
     def _tell(self, event: Event) -> None:
         """Hand an event on; the first of a batch at once, the others together at its end."""
+        if event.id in self.reported:
+            return
         if self.judging is not None:
             event = self.judging.judge(event)
         line = document.encode_line(event)

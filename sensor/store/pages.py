@@ -91,6 +91,31 @@ class Pages:
             self.close()
             raise unreadable(self._path, error) from error
 
+    def newest_ids(self, limit: int) -> frozenset[str]:
+        """Return the ids of the newest entries."""
+        statement = "SELECT id FROM event ORDER BY sequence DESC LIMIT ?"
+        try:
+            with closing(self._current().execute(statement, (limit,))) as found:
+                return frozenset(unpack(row[0]) for row in found)
+        except (sqlite3.Error, ValueError, OSError) as error:
+            self.close()
+            raise unreadable(self._path, error) from error
+
+    def offset(self, boot_id: str) -> int | None:
+        """Return the wall clock's offset in ns that the newest entry of a boot was made with."""
+        statement = (
+            "SELECT wall - time FROM event"
+            " WHERE boot IN (SELECT number FROM boot WHERE boot_id = ?)"
+            " ORDER BY sequence DESC LIMIT 1"
+        )
+        try:
+            with closing(self._current().execute(statement, (text(boot_id),))) as found:
+                row = found.fetchone()
+                return None if row is None else number(row[0])
+        except (sqlite3.Error, ValueError, OSError) as error:
+            self.close()
+            raise unreadable(self._path, error) from error
+
     def count(self, after: int, through: int) -> int:
         """Return how many entries there are beyond a sequence and up to another."""
         statement = "SELECT count(*) FROM event WHERE sequence > ? AND sequence <= ?"

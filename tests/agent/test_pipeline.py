@@ -142,3 +142,23 @@ async def marks_a_backlog() -> None:
 
 def test_a_backlog_is_marked_as_it_is_told_but_not_what_waits() -> None:
     asyncio.run(marks_a_backlog())
+
+
+async def resumes() -> None:
+    before, first = with_disk()
+    before.feed(WEB.life(0)[:4])
+    (start,) = first.kept
+    feeding, disk = with_disk()
+    shown = Shown()
+    feeding.sinks.append(shown)
+    feeding.reported = frozenset({start.id})
+    feeding.feed(WEB.life(0)[:4])
+    assert (shown.groups, disk.kept) == ([], []), "it was reported and kept"
+    feeding.feed([WEB.exits(10), *DB.life(20)])
+    assert shown.groups == [["container.stop"], ["container.start", "container.stop"]]
+    assert [event.type for event in disk.kept] == [t for group in shown.groups for t in group]
+
+
+def test_an_event_of_the_log_is_not_reported_again() -> None:
+    """Case same-start-another-time."""
+    asyncio.run(resumes())

@@ -13,7 +13,7 @@ from sensor.store.callbacks import Callbacks
 from sensor.store.database import FILE_NAME
 from sensor.store.log import Store, StoreSettings
 from sensor.store.pages import Pages, Row
-from tests.store.entries import OFFSET, PATIENCE, SECOND, fill, made, opened
+from tests.store.entries import BOOT, OFFSET, PATIENCE, SECOND, fill, made, opened
 
 
 def test_pages_go_on_from_a_cursor_to_the_end(tmp_path: Path) -> None:
@@ -179,3 +179,21 @@ def test_a_log_of_the_version_before_gets_its_table(tmp_path: Path) -> None:
         assert pages.dead_counts() == {"local": (1, 1)}
         assert len(pages.after(0).rows) == 1
         pages.close()
+
+
+def test_the_newest_ids_and_the_offset_of_a_boot_are_known(tmp_path: Path) -> None:
+    """Case same-start-another-time: a successor goes on with them."""
+    other = "0" * 36
+    fill(
+        tmp_path,
+        *(made(number) for number in range(5)),
+        made(5, offset=OFFSET + 15),
+        made(6, boot_id=other, offset=OFFSET + 99),
+    )
+    pages = Pages(tmp_path / FILE_NAME)
+    assert pages.newest_ids(3) == {f"{number:032x}" for number in (4, 5, 6)}
+    assert pages.newest_ids(100) == {f"{number:032x}" for number in range(7)}
+    assert pages.offset(BOOT) == OFFSET + 15
+    assert pages.offset(other) == OFFSET + 99
+    assert pages.offset("unknown") is None
+    pages.close()
