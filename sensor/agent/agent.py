@@ -215,6 +215,10 @@ class Agent:
         """Tell how the outputs that ship the log are doing."""
         return self._shipping.states()
 
+    def judge_counters(self) -> tuple[tuple[str, int], ...]:
+        """Return what the judge counts, once it is there."""
+        return self._judging.counters() if self._judging is not None else ()
+
     def identity_problems(self) -> tuple[tuple[str, int], ...]:
         """Return what the identity worker could not read, counted."""
         return self._describer.problem_counts()

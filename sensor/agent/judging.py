@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,8 @@ class Judging:
         feed: Callable[[Sequence[Observation]], None],
     ) -> None:
         self.judge_ = Judge()
+        self.defects: Counter[str] = Counter()
+        """Events that the judge could not take, by error: each is a defect."""
         self._directory = directory
         self._state = state
         self._keep = keep
@@ -76,8 +79,15 @@ class Judging:
     # ----------------------------------------------------------------- the pipeline's side
 
     def judge(self, event: Event) -> Event:
-        """Return an event with its verdict."""
-        return self.judge_.judge(event)
+        """Return an event with its verdict; one that the judge cannot take stays as it is."""
+        try:
+            return self.judge_.judge(event)
+        except Exception as error:
+            kind = type(error).__name__
+            self.defects[kind] += 1
+            if self.defects[kind] == 1:
+                log.exception("the judge failed on event %s", event.id)
+            return event
 
     def settle(self) -> None:
         """Hand over what the judge remembers and has to report, after the events were kept."""
@@ -202,6 +212,14 @@ class Judging:
         ended = self.judge_.ledger.end(id_, _wall(), _account(login, uid))
         self.settle()
         return ended
+
+    def counters(self) -> tuple[tuple[str, int], ...]:
+        """Return what ``castoff status`` counts of the judge."""
+        return (
+            ("judge.forgotten", self.judge_.memory.forgotten),
+            ("judge.unreadable", self.judge_.unreadable),
+            *((f"defect.judge {kind}", number) for kind, number in self.defects.items()),
+        )
 
     def counts(self) -> tuple[tuple[str, str, int], ...]:
         """Return counters as (kind, name, number), kind ``explanation`` or ``finding``."""

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sensor.errors import ConfigError
 from sensor.judge import change_text, policy_text
@@ -133,6 +132,8 @@ def zone_of(name: str | None) -> tzinfo:
 
     Raises ValueError for a name that is unknown here: slim images lack the package ``tzdata``.
     """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - windows alone need it
+
     if name is None:
         name = _host_zone()
         if name is None:

@@ -65,6 +65,9 @@ class Reported(Protocol):
     def witness_states(self) -> tuple[WitnessState, ...]:
         """How the sources beside the probes are doing."""
 
+    def judge_counters(self) -> tuple[tuple[str, int], ...]:
+        """What the judge counts."""
+
     def identity_problems(self) -> tuple[tuple[str, int], ...]:
         """What the identity worker could not read, counted."""
 
@@ -134,6 +137,7 @@ def _counters(agent: Reported) -> tuple[tuple[str, int], ...]:
         counters.append(("probes.lost", agent.watch.losses))
         counters.append(("agent.stalled", agent.watch.stalls))
     counters += [(f"defect.{kind}", number) for kind, number in agent.core.defects.items()]
+    counters += agent.judge_counters()
     store = agent.store_health()
     if store is not None:
         counters += [

@@ -143,7 +143,7 @@ def change_row(change: Change) -> bytes:
 
 
 def change_of_row(row: bytes) -> Change:
-    """Read a change that the store kept; raises ValueError for what is none."""
+    """Read a change that the store kept; raises ValueError for any other row."""
     values = _object(row)
     try:
         return Change(
@@ -183,7 +183,7 @@ def usage_row(usage: Usage) -> bytes:
 
 
 def usage_of_row(row: bytes) -> Usage:
-    """Read a usage that the store kept; raises ValueError for what is none."""
+    """Read a usage that the store kept; raises ValueError for any other row."""
     values = json.loads(row)
     try:
         starts, first, last, ended, ended_by, seen, reported = values

@@ -56,7 +56,7 @@ def origin_row(origin: Origin) -> bytes:
 
 
 def origin_of_row(row: bytes) -> Origin:
-    """Read an origin that the store kept; raises ValueError for what is none."""
+    """Read an origin that the store kept; raises ValueError for any other row."""
     return _origin(json.loads(row))
 
 
@@ -79,7 +79,7 @@ def workload_row(record: WorkloadRecord) -> bytes:
 
 
 def workload_of_row(row: bytes) -> WorkloadRecord:
-    """Read a record that the store kept; raises ValueError for what is none."""
+    """Read a record that the store kept; raises ValueError for any other row."""
     try:
         origin, starts, explained, first, last, image, explanation, expected, revisions, event = (
             json.loads(row)

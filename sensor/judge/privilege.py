@@ -13,8 +13,8 @@ atom                         from
 ``restart:always`` \\*        the engine starts it again for ever
 ===========================  ====================================================================
 
-The marked ones are weak: Kubernetes leaves seccomp off by default, and a restart policy is no
-privilege. A rule or a change has to name the others in ``allows`` before it explains a start.
+The marked ones are weak: Kubernetes leaves seccomp off by default, and a restart policy gives no
+rights. A rule or a change has to name the others in ``allows`` before it explains a start.
 """
 
 from __future__ import annotations

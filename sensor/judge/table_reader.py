@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -183,6 +182,8 @@ def unknown(place: str, path: tuple[str, ...], key: str, known: Iterable[str]) -
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like ``name``, if any is."""
+    import difflib  # noqa: PLC0415 - for errors alone
+
     found = difflib.get_close_matches(name[:SHOWN], list(known), 1)
     return found[0] if found else None
 

@@ -12,6 +12,7 @@ import pytest
 
 from sensor.agent.judging import Judging
 from sensor.errors import ConfigError
+from sensor.judge.judge import Judge
 from sensor.model.observations import Notice, Observation
 from tests.judge.samples import NOW, start
 
@@ -199,5 +200,34 @@ def test_what_is_remembered_is_handed_over_after_the_events(tmp_path: Path) -> N
         assert ("workload", "name/web") in world.rows
         assert dict(world.judging.workloads())["name/web"].starts == 1
         assert ("explanation", "none", 1) in world.judging.counts()
+
+    play(tmp_path, scenario)
+
+
+def test_an_event_that_the_judge_cannot_take_is_reported_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        world.judging.start({})
+        event = start("web")
+        monkeypatch.setattr(Judge, "verdict", lambda *_: 1 // 0)
+        assert world.judging.judge(event) is event
+        assert world.judging.judge(event) is event
+        assert ("defect.judge ZeroDivisionError", 2) in world.judging.counters()
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("name", ["\udcff a \ud800", "\x00", "a" * 100_000, "*" * 300])
+def test_a_name_of_any_bytes_is_judged_and_kept(tmp_path: Path, name: str) -> None:
+    async def scenario(world: World) -> None:
+        world.write(EXPECT)
+        world.judging.start({})
+        world.judging.judge(start(name))
+        world.judging.settle()
+        assert world.judging.defects == {}
+        successor = Judge()
+        successor.restore(world.rows)
+        assert successor.unreadable == 0
 
     play(tmp_path, scenario)
