@@ -375,7 +375,9 @@ class RecentPast:
         if client is None:
             return None
         if start_time is not None:
-            return client if client.exec.process.key.start_time == start_time else None
+            # procfs, which finds who is behind a relay, has start times in clock ticks.
+            same = client.exec.process.key.same(ProcessKey(pid, start_time))
+            return client if same else None
         return client if abs(client.exec.time - time) <= SAME_PROCESS else None
 
     def head_of(self, client: Client) -> Client:

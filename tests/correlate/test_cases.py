@@ -263,6 +263,17 @@ def test_a_caller_behind_two_relays_is_the_cause(core: Core) -> None:
     assert {"passed on by socat", "passed on by haproxy"} <= set(evidence(core.start))
 
 
+def test_a_client_that_procfs_finds_behind_a_relay_is_that_client(core: Core) -> None:
+    """Procfs rounds start times down to clock ticks."""
+    client = typed(3, "docker -H tcp://127.0.0.1:23750 run -d --name web bb", ANN)
+    found = replace(talks(client).caller, start_time=ns(0), argv=client.argv)
+    through = relay(2, 80)
+    seen = replace(hop(6, through, found), witness=Witness.PROCFS)
+    core >> client >> connects(5, through) >> requests(5.5, through, START) >> seen
+    core >> starts(WEB, 10)
+    assert cause(core.start) == (BY_PERSON, EXACT, ANN)
+
+
 @pytest.mark.parametrize("comm", ["socat", "haproxy", "sshd", "nginx"])
 def test_a_relay_that_cannot_be_followed_is_inferred(core: Core, comm: str) -> None:
     core >> connects(2, relay(2, 80, comm)) >> requests(4, relay(2, 80, comm), START)

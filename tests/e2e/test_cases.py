@@ -241,6 +241,47 @@ def test_a_process_that_is_only_called_a_client_is_no_candidate(
         forged.wait()
 
 
+RELAY = """
+import socket, sys, threading
+def pump(one, other):
+    while data := one.recv(65536):
+        other.sendall(data)
+    other.shutdown(socket.SHUT_WR)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    client = listener.accept()[0]
+    engine = socket.socket(socket.AF_UNIX)
+    engine.connect(sys.argv[1])
+    for pair in ((client, engine), (engine, client)):
+        threading.Thread(target=pump, args=pair, daemon=True).start()
+"""
+"""What socat and haproxy do, as one process that serves all connections."""
+
+
+@pytest.fixture
+def relay_port(docker: Dockerd) -> Iterator[int]:
+    program = [sys.executable, "-I", "-c", RELAY, str(docker.address)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as relay:
+        assert relay.stdout is not None
+        yield int(relay.stdout.readline())
+        relay.kill()
+
+
+def test_a_client_behind_a_relay_is_the_cause(
+    agent: Agent, docker: Dockerd, relay_port: int
+) -> None:
+    """relay-to-the-socket."""
+    name = unique("relayed")
+    host = f"tcp://127.0.0.1:{relay_port}"
+    words = ("-H", host, "run", "-d", "--name", name, IMAGE, "sleep", "60")
+    container = typed(docker, *words, DOCKER_HOST="")
+    event = agent.one_start(container)
+    assert cause(event)[:2] == ("first", "user_command"), event["candidates"]
+    assert cause(event)[2] in ("exact", "inferred")
+    assert event["initiator"]["user"]["auid"] == LOGIN
+
+
 # ------------------------------------------------------------------ strangers
 
 
