@@ -79,15 +79,18 @@ class TypeName(click.ParamType):
 
 
 def _closed(key: str) -> Iterable[str]:
-    from sensor.model.vocabulary import EventType, StartKind, Trigger
+    from sensor.model.vocabulary import EventType, Explanation, Finding, StartKind, Trigger
 
-    if key == "type":
-        return [one.removeprefix("container.") for one in EventType]
-    if key == "sandbox":
-        return ["yes", "no"]
-    if key == "kind":
-        return list(StartKind)
-    return list(Trigger) if key == "trigger" else ()
+    values: dict[str, Iterable[str]] = {
+        "type": [one.removeprefix("container.") for one in EventType],
+        "sandbox": ["yes", "no"],
+        "kind": StartKind,
+        "trigger": Trigger,
+        "explanation": [*Explanation, "none"],
+        "expected": ["true", "false", "null"],
+        "finding": Finding,
+    }
+    return values.get(key, ())
 
 
 def _containers(ctx: click.Context, incomplete: str) -> list[tuple[str, str | None]]:

@@ -160,8 +160,11 @@ def _workload(facts: Facts) -> Seen:
 
 
 def _owner(facts: Facts) -> Seen:
-    owner = facts.workload.owner if facts.workload is not None else None
-    return _known(owner.name if owner is not None else None)
+    by_name = facts.workload.owner if facts.workload is not None else None
+    pod = facts.event.orchestrator
+    known = pod.owner if pod is not None else None
+    names = (one.name for one in (by_name, known) if one is not None)
+    return tuple(dict.fromkeys(names))
 
 
 def _of_pod(field: str) -> Callable[[Facts], Seen]:

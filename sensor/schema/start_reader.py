@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sensor.model.container import Image, Mount, Orchestrator, Security
+from sensor.model.control_plane import Owner
 from sensor.model.events import (
     Certainty,
     Container,
@@ -218,12 +219,15 @@ def _orchestrator(block: Document) -> Orchestrator | None:
     kind = _text(block.get("type"))
     if kind is None:
         return None
+    owner = _block(block, "owner")
+    owner_kind, name = _text(owner.get("kind")), _text(owner.get("name"))
     return Orchestrator(
         type=kind,
         namespace=_text(block.get("namespace")),
         pod=_text(block.get("pod")),
         pod_uid=_text(block.get("pod_uid")),
         container=_text(block.get("container")),
+        owner=Owner(owner_kind, name) if owner_kind and name else None,
     )
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sensor.errors import ConfigError
 from sensor.judge.change_text import of_file
 from sensor.judge.policy_text import FILE_MAX, SourceText, read
+from sensor.model.container import Orchestrator
+from sensor.model.control_plane import Owner
 from sensor.model.vocabulary import Finding
 from tests.judge.samples import NOW, facts, initiator, policy, start, zone_of
 
@@ -246,3 +248,13 @@ def test_the_documented_change_is_valid() -> None:
     text = documented("changes.md", "[change.CHG-123]")
     (change,) = of_file(SourceText("a.toml", text.encode()), NOW)
     assert change.selector.written() == {"workload": ["compose/shop/ledger"]}
+
+
+def test_an_owner_is_the_controller_by_the_pods_name_or_as_the_node_infers_it() -> None:
+    pod = Orchestrator(
+        "kubernetes", "shop", "web-5d4f8c9b7d-x2x7k", owner=Owner("Deployment", "shop-web")
+    )
+    event = facts(start(pod=pod))
+    for owner in ("web", "shop-web"):
+        (rule,) = policy(f"[expect.a]\nowner = '{owner}'").expect.rules
+        assert rule.selector.matches(event)

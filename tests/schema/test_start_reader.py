@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from sensor.judge.case import facts_of
 from sensor.judge.judge import Judge
+from sensor.model.container import Orchestrator
+from sensor.model.control_plane import Owner
 from sensor.model.events import Event
 from sensor.model.vocabulary import Trigger
 from sensor.schema.document import encode_line
@@ -23,6 +26,12 @@ EXAMPLES = [
     start("b", security=mounted("/"), namespace="moby", restart_policy="always"),
     start(None, None, trigger=Trigger.RESTART_POLICY),
     pod_start("web-5d4f8c9b7d-x2x7k"),
+    replace(
+        pod_start("web-5d4f8c9b7d-x2x7k"),
+        orchestrator=Orchestrator(
+            "kubernetes", "shop", "web-5d4f8c9b7d-x2x7k", owner=Owner("Deployment", "shop-web")
+        ),
+    ),
 ]
 
 
@@ -42,6 +51,8 @@ def test_a_start_that_is_read_back_has_the_same_facts_and_verdict(event: Event) 
         assert getattr(after, name) == getattr(before, name)
     assert [one.user for one in after.initiators] == [one.user for one in before.initiators]
     assert [one.unit for one in after.initiators] == [one.unit for one in before.initiators]
+    owned = [one.orchestrator and one.orchestrator.owner for one in (again, event)]
+    assert owned[0] == owned[1]
     assert Judge().verdict(again) == Judge().verdict(event)
 
 
