@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.api.view import ContainerView, Membership
+from sensor.model.process import NS_PER_TICK, ProcessKey
 from sensor.schema.times import rfc3339
 from sensor.sources.procfs import cgroup_paths
 
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
     from sensor.model.container import CgroupParser
 
 CGROUP_MAX = 64 * 1024
+
+
+ANCESTORS_MAX = 64
+"""Processes between one and the init of its container that are looked at."""
+
+_PARENT, _START = 1, 19
+"""Fields of /proc/PID/stat behind the command's parenthesis (proc(5): ppid, starttime)."""
+
+
+def _key_and_parent(process: Path) -> tuple[ProcessKey | None, int]:
+    try:
+        with (process / "stat").open("rb") as file:
+            fields = file.read(CGROUP_MAX).rpartition(b")")[2].split()
+        start = int(fields[_START]) * NS_PER_TICK
+        return ProcessKey(int(process.name), start), int(fields[_PARENT])
+    except (OSError, ValueError, IndexError):
+        return None, 0
 
 
 class NodeView:
@@ -53,6 +71,29 @@ class NodeView:
             identity = self._parse(path) if path is not None else None
             if identity is not None:
                 return Membership(identity.id, identity.parents, path)
+        state = self._by_init(pid)
+        if state is None:
+            return None
+        return Membership(state.key.id, tuple(state.parents), paths.v1 or paths.v2)
+
+    def _by_init(self, pid: int) -> ContainerState | None:
+        """Return the container whose init a process is or descends from.
+
+        For containers without a cgroup of their own, as rootless Podman makes them on cgroup v1.
+        """
+        inits = {
+            state.init.pid: state
+            for state in self._core.table.all()
+            if state.alive and state.init is not None
+        }
+        for _ in range(ANCESTORS_MAX):
+            key, parent = _key_and_parent(self._proc / str(pid))
+            state = inits.get(pid)
+            if key is None:
+                return None
+            if state is not None and state.init is not None and state.init.same(key):
+                return state
+            pid = parent
         return None
 
     def event_counts(self) -> tuple[tuple[str, int], ...]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bpf import libbpf, pins, seed
+from sensor.identity.discovery import supervisor_uid
+from sensor.model.container import CgroupIdentity
 from sensor.model.observations import InventoryTaken
 from sensor.sources import procfs
 
@@ -50,7 +53,8 @@ async def take(
         log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
         return None
     await drain.to_the_end()
-    found += _still_running(table, {container.id for container in found})
+    again = _still_running(table, {container.id for container in found})
+    found += await asyncio.to_thread(_described, again, describing)
     _watch_inits(found, pin_root)
     return InventoryTaken(time, found)
 
@@ -63,6 +67,22 @@ def _still_running(table: ContainerTable, found: set[ContainerId]) -> tuple[Foun
         if state.alive and state.init is not None and state.key.id not in found
     )
     return tuple(container for container in again if container is not None)
+
+
+def _described(
+    found: tuple[FoundContainer, ...], describing: Describing
+) -> tuple[FoundContainer, ...]:
+    """Read names and images anew: an earlier agent keeps ids only."""
+    return tuple(
+        replace(
+            container,
+            description=describing.describe_found(
+                CgroupIdentity(container.id, None), container.init, container.cgroup
+            ),
+            supervisor_uid=supervisor_uid(container.init),
+        )
+        for container in found
+    )
 
 
 def _watch_inits(found: tuple[FoundContainer, ...], pin_root: Path) -> None:

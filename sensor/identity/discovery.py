@@ -94,10 +94,11 @@ def _supervisors(proc: Path) -> Iterator[tuple[Path, str, int]]:
         except OSError:
             continue
         watched = comm in ("dockerd", "conmon", "containerd") or comm.startswith("containerd-shim")
-        if not watched or _mount_namespace(process) != own:
-            continue
-        uid = user_of(process)
+        uid = user_of(process) if watched else None
         if uid is None:
+            continue
+        # Rootless Podman has a mount namespace of its own, where its user's paths are the host's.
+        if (comm != "conmon" or uid == 0) and _mount_namespace(process) != own:
             continue
         looked_at[uid] += 1
         if uid == 0 or looked_at[uid] <= PROCESSES_OF_USER:

@@ -11,15 +11,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.model.container import CgroupIdentity
 from sensor.model.observations import FoundContainer, HostFacts
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
+from sensor.model.vocabulary import ContainerId, Engine
 from sensor.sources.node_identity import host_namespaces, node_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sensor.model.container import CgroupIdentity, CgroupParser, Description
-    from sensor.model.vocabulary import ContainerId
+    from sensor.model.container import CgroupParser, Description
 
 PROCESSES_MAX = 100_000
 """Processes looked at in one inventory."""
@@ -32,6 +33,11 @@ RUNTIME_ROOTS = (Path("/run/runc"), Path("/run/crun"), Path("/run/youki"))
 
 STATUS_MAX = 64 * 1024
 ARGV_MAX = 4096
+MONITOR_ARGV_MAX = 32 * 1024
+"""Bytes of a monitor's command line; conmon's has about 2,000."""
+CHILDREN_MAX = 16
+"""Children of a monitor that are looked at: the init, and the runtime while it starts."""
+_UID = re.compile(rb"^Uid:\s+(\d+)\s", re.MULTILINE)
 
 LSM = Path("/sys/kernel/security/lsm")
 """Active security modules, separated by commas (Documentation/admin-guide/LSM/index.rst)."""
@@ -164,22 +170,82 @@ def _processes(proc: Path, parse: CgroupParser) -> Iterator[_Process]:
                 named = _named_containers(proc, pids)
             if identity.id not in named:
                 continue
-        stat = _read(proc / str(pid) / "stat", STATUS_MAX)
-        status = _read(proc / str(pid) / "status", STATUS_MAX)
-        if not stat or not status:
+        scope = named.get(identity.id) if named is not None and not identity.exact else None
+        process = _process(proc, pid, cgroup, identity, scope)
+        if process is not None:
+            yield process
+
+
+def _process(
+    proc: Path, pid: int, cgroup: CgroupPaths, identity: CgroupIdentity, scope: str | None
+) -> _Process | None:
+    """Read what tells an init from other processes; None for one that is gone."""
+    stat = _read(proc / str(pid) / "stat", STATUS_MAX)
+    status = _read(proc / str(pid) / "status", STATUS_MAX)
+    if not stat or not status:
+        return None
+    text = stat.decode("utf-8", "surrogateescape")
+    after = text[text.rindex(")") + 2 :].split()
+    match = re.search(rb"^NSpid:\s+(.+)$", status, re.MULTILINE)
+    return _Process(
+        key=ProcessKey(pid, int(after[19]) * NS_PER_TICK),
+        parent=int(after[1]),
+        comm=text[text.index("(") + 1 : text.rindex(")")],
+        cgroup=cgroup,
+        identity=identity,
+        innermost_pid=int(match.group(1).split()[-1]) if match else pid,
+        scope=scope,
+    )
+
+
+def _supervised(proc: Path, parse: CgroupParser) -> Iterator[tuple[_Process, ContainerId]]:
+    """Every container whose monitor names it though its cgroup does not.
+
+    Podman puts containers into no cgroup of their own without a manager for them: rootless on
+    cgroup v1, or with ``--cgroups=disabled``. Its monitor runs as long as they do: ``conmon -c ID
+    -n NAME -b BUNDLE``, and the init is its child in a mount namespace of its own.
+    """
+    pids = [entry.name for entry in proc.iterdir() if entry.name.isdigit()]
+    for name in pids[:PROCESSES_MAX]:
+        if _read(proc / name / "comm", STATUS_MAX) != b"conmon\n":
             continue
-        text = stat.decode("utf-8", "surrogateescape")
-        after = text[text.rindex(")") + 2 :].split()
-        match = re.search(rb"^NSpid:\s+(.+)$", status, re.MULTILINE)
-        yield _Process(
-            key=ProcessKey(pid, int(after[19]) * NS_PER_TICK),
-            parent=int(after[1]),
-            comm=text[text.index("(") + 1 : text.rindex(")")],
-            cgroup=cgroup,
-            identity=identity,
-            innermost_pid=int(match.group(1).split()[-1]) if match else pid,
-            scope=named.get(identity.id) if named is not None and not identity.exact else None,
-        )
+        raw = _read(proc / name / "cmdline", MONITOR_ARGV_MAX) or b""
+        words = raw.decode("utf-8", "surrogateescape").split("\0")
+        id_ = dict(pairwise(words)).get("-c")
+        if not id_ or "--exec-process-spec" in words:
+            continue
+        children = (_read(proc / name / "task" / name / "children", STATUS_MAX) or b"").split()
+        for child in children[:CHILDREN_MAX]:
+            if _mount_namespace(proc / name) == _mount_namespace(proc / child.decode()):
+                continue
+            cgroup = cgroup_paths(
+                (_read(proc / child.decode() / "cgroup", STATUS_MAX) or b"").decode(
+                    "utf-8", "surrogateescape"
+                )
+            )
+            outer = next((o for p in (cgroup.v1, cgroup.v2) if p and (o := parse(p))), None)
+            identity = CgroupIdentity(
+                ContainerId(id_),
+                Engine.PODMAN,
+                (*outer.parents, outer.id) if outer is not None and outer.exact else (),
+            )
+            process = _process(proc, int(child), cgroup, identity, None)
+            if process is not None:
+                yield process, identity.id
+                break
+
+
+def _mount_namespace(process: Path) -> str | None:
+    try:
+        return str((process / "ns/mnt").readlink())
+    except OSError:
+        return None
+
+
+def _real_uid(process: Path) -> int | None:
+    """Return the real uid of a process: a program with the setuid bit runs for its caller."""
+    match = _UID.search(_read(process / "status", STATUS_MAX) or b"")
+    return int(match[1]) if match is not None else None
 
 
 def _init_of(members: list[_Process]) -> _Process:
@@ -208,6 +274,8 @@ def running_containers(
     members: dict[str, list[_Process]] = {}
     for process in _processes(proc, parse):
         members.setdefault(process.identity.id, []).append(process)
+    for process, id_ in _supervised(proc, parse):
+        members.setdefault(id_, [process])
     found: list[FoundContainer] = []
     for group in members.values():
         init = _init_of(group)
@@ -224,6 +292,7 @@ def running_containers(
                 parents=init.identity.parents,
                 argv=tuple(words) if argv else (),
                 description=describe(init.identity, init.key, init.cgroup),
+                supervisor_uid=_real_uid(proc / str(init.parent)),
             )
         )
     return tuple(found)

@@ -277,3 +277,53 @@ def test_a_host_without_machine_id_has_none(
 
 def test_the_real_procfs_can_be_read() -> None:
     running_containers(cgroup.parse, lambda *_: None)
+
+
+class Monitored:
+    """A conmon and its children, as rootless Podman leaves them without a cgroup."""
+
+    SESSION = "1:pids:/user.slice/user-1000.slice/session-1.scope\n"
+
+    def __init__(self, proc: Proc, *words: str, uid: int = 1000) -> None:
+        self.proc = proc
+        argv = "\0".join(("conmon", *words)).encode() + b"\0"
+        proc.add(80, self.SESSION, comm="conmon", cmdline=argv)
+        (proc.root / "80/comm").write_text("conmon\n")
+        (proc.root / "80/status").write_text(f"Uid:\t{uid}\t0\t0\t0\n")
+        self.namespace(80, 1)
+        (proc.root / "80/task/80").mkdir(parents=True)
+        (proc.root / "80/task/80/children").write_text("81 82 ")
+
+    def namespace(self, pid: int, number: int) -> None:
+        (self.proc.root / f"{pid}/ns").mkdir()
+        (self.proc.root / f"{pid}/ns/mnt").symlink_to(f"mnt:[{number}]")
+
+
+def test_a_container_without_a_cgroup_is_found_by_its_monitor(proc: Proc) -> None:
+    """Case rootless-podman-no-cgroup."""
+    monitored = Monitored(proc, "-c", H1, "-n", "g1", "-b", "/x/userdata", "-r", "runc")
+    proc.add(81, Monitored.SESSION, parent=80, comm="helper")
+    monitored.namespace(81, 1)
+    proc.add(82, Monitored.SESSION, parent=80, ticks=500, ns_pids="82\t1")
+    monitored.namespace(82, 7)
+    (found,) = proc.containers().values()
+    assert (found.id, found.init) == (H1, ProcessKey(82, 500 * NS_PER_TICK))
+    assert found.cgroup.v1 == "/user.slice/user-1000.slice/session-1.scope"
+    assert found.supervisor_uid == 1000
+    assert found.parents == ()
+
+
+def test_a_monitor_of_an_exec_or_without_a_child_is_none(proc: Proc) -> None:
+    Monitored(proc, "-c", H1, "--exec-process-spec", "/x")
+    assert proc.containers() == {}
+    (proc.root / "80/cmdline").write_bytes(b"conmon\0-c\0" + H1.encode() + b"\0")
+    assert proc.containers() == {}
+
+
+def test_a_monitor_speaks_of_no_container_that_a_cgroup_names(proc: Proc) -> None:
+    monitored = Monitored(proc, "-c", H1)
+    proc.add(82, Monitored.SESSION, parent=80, ns_pids="82\t1")
+    monitored.namespace(82, 7)
+    proc.add(71, box(H1), ticks=200, ns_pids="71\t1")
+    (found,) = proc.containers().values()
+    assert found.init.pid == 71
