@@ -1,7 +1,7 @@
 """Engines for a whole run, an agent for each test module, and containers removed after each test.
 
-Without root, or without an engine, the tests skip and say why. With ``CASTOFF_E2E=required`` in the
-environment they fail instead, for a place where skipping would go unnoticed.
+``tests/conftest.py`` offers these fixtures to every folder that starts engines. Without root, or
+without an engine, the tests skip and say why. With ``CASTOFF_E2E=required`` they fail instead.
 """
 
 from __future__ import annotations

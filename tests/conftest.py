@@ -1,0 +1,43 @@
+"""Fixtures of more than one folder of tests: real engines, and an agent that watches them."""
+
+from __future__ import annotations
+
+from lab.fixtures import (
+    _probes,
+    agent,
+    containerd,
+    containerd_engine,
+    cri,
+    cri_client,
+    docker,
+    docker_engine,
+    image,
+    images_in_containerd,
+    lab,
+    own_agent,
+    podman,
+    podman_engine,
+    pytest_runtest_makereport,
+    runc,
+    runc_program,
+)
+
+__all__ = [
+    "_probes",
+    "agent",
+    "containerd",
+    "containerd_engine",
+    "cri",
+    "cri_client",
+    "docker",
+    "docker_engine",
+    "image",
+    "images_in_containerd",
+    "lab",
+    "own_agent",
+    "podman",
+    "podman_engine",
+    "pytest_runtest_makereport",
+    "runc",
+    "runc_program",
+]
