@@ -311,7 +311,8 @@ class Lifecycle:
             return
         if state.asked_to_start:
             # Its init was started, and neither its execve nor its end was seen.
-            self._ends.lost_run(state, exec_)
+            if self._counts(state):
+                self._ends.lost_run(state, exec_)
             return
         self._fail(state, exec_, None, "deleted before its first execve")
 

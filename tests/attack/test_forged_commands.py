@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
 
-from lab.agent import Agent
+from lab.agent import Agent, summaries
 from lab.engines import unique
+from lab.image import IMAGE
 from lab.runc import Runc
 from lab.strangers import Stranger
+from sensor.api.client import AgentClient
 from tests.attack.conftest import blames, since
 
 pytestmark = pytest.mark.e2e
@@ -47,21 +50,41 @@ def test_a_container_that_never_was_is_no_start_and_no_exact_failure(
         assert blames(event, mallory.uid)
 
 
+@pytest.mark.parametrize("engine", ["docker", "runc"])
 def test_an_init_of_a_strangers_own_takes_nothing_from_a_running_container(
-    agent: Agent, mallory: Stranger, runc: Runc, box: str
+    agent: Agent, mallory: Stranger, request: pytest.FixtureRequest, engine: str
 ) -> None:
-    """sec-forged-start-takes-a-running-container."""
-    agent.one_start(box)
+    """sec-forged-start-takes-a-running-container.
+
+    An id of 64 digits is one container, so nothing is reported under it. Any user may call a
+    container of an own runtime root by a name that root uses, too: that is the user's, inferred.
+    """
+    if engine == "docker":
+        docker = request.getfixturevalue("docker")
+        victim = docker.run("--name", unique("web"), "--network", "none", IMAGE, "sleep", "300")
+    else:
+        victim = request.getfixturevalue("box")
+    agent.one_start(victim)
     shell = mallory.copy("bash", "b/runc")
     mallory.file("b/run", "unshare -Urpf --kill-child sleep 0.5\n")
     new = since(agent)
-    mallory.run(shell, "run", box, cwd=shell.parent)
+    mallory.run(shell, "run", victim, cwd=shell.parent)
     agent.settle()
-    assert [e for e in new() if e["container"] and e["container"]["id"] == box] == []
-    runc.delete(box)
-    stop = agent.one_stop(box)
-    assert len(agent.starts(box)) == 1
-    assert stop["container"]["id"] == box
+    about = [e for e in new() if e["container"] and e["container"]["id"] == victim]
+    if engine == "docker":
+        assert about == [], summaries(about)
+    forged = [event for event in about if event["type"] == "container.start"]
+    assert all(event["confidence"]["container"] == "inferred" for event in forged)
+    assert all(event["start"]["kind"] == "first" for event in forged)
+    assert all(blames(event, mallory.uid) for event in forged)
+    running = json.dumps(AgentClient(agent.socket).document("/v1/containers"))
+    assert victim in running
+    if engine == "docker":
+        request.getfixturevalue("docker").cli("stop", "--time", "0", victim)
+        agent.one_stop(victim)
+    else:
+        request.getfixturevalue("runc").delete(victim)
+        agent.exactly(1 + len(forged), "stop", victim)
 
 
 def test_an_init_under_an_invented_id_is_no_exact_start(agent: Agent, mallory: Stranger) -> None:
