@@ -28,11 +28,11 @@ TEST_PACKAGES += fish groff-base systemd
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: deb rpm image packages packages-test release setup-packaging help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node bench-packages vm clean
+.PHONY: attack bench-attack deb rpm image packages packages-test release setup-packaging help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node bench-packages vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: deb rpm image release packages packages-test setup setup-test check format fields bench bench-attribution bench-delivery bench-node bench-packages vm clean'
+	@echo 'also: deb rpm image release packages packages-test setup setup-test check format fields attack bench bench-attack bench-attribution bench-delivery bench-node bench-packages vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -85,6 +85,10 @@ fields: setup-test
 test: setup setup-test check
 	CASTOFF_E2E=required $(BIN)/python -m pytest -m 'not bench and not packages'
 
+# The attacks of docs/threat-model.md, as the users that they speak of. Part of `make test`, too.
+attack: setup setup-test
+	CASTOFF_E2E=required $(BIN)/python -m pytest tests/attack
+
 bench: setup-test
 	$(BIN)/python -m bench
 
@@ -96,6 +100,9 @@ bench-delivery: setup-test
 
 bench-attribution: setup-test
 	$(BIN)/python -m bench.attribution
+
+bench-attack: setup-test
+	$(BIN)/python -m bench.attack
 
 bench-node: setup-test
 	$(BIN)/python -m bench.kills
