@@ -149,9 +149,27 @@ def _try(path: Path) -> int | None:
             os.close(descriptor)
 
 
+def _opener(path: Path) -> LockHolder | None:
+    """Return a process that has the file open: one of root's if there is any."""
+    wanted = path.stat()
+    found: LockHolder | None = None
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if any(os.path.samestat(one.stat(), wanted) for one in (entry / "fd").iterdir()):
+                found = _process(int(entry.name))
+                if found.uid in trusted_users():
+                    return found
+    return found
+
+
 def _replace(path: Path, users: frozenset[int]) -> None:
     """Remove a file that a stranger holds, or nobody; raise ProbesBusy if an agent holds it."""
     holder = holder_of(path)
+    if holder is not None and holder.pid is not None and holder.uid is None:
+        # It has ended, and left the lock to those that inherited the descriptor.
+        holder = _opener(path) or holder
     stranger = holder is not None and holder.uid is not None and holder.uid not in users
     if holder is None and os.access(path, os.W_OK):
         # Released meanwhile, or held by a process that procfs does not show.

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,38 @@ def test_a_plain_user_who_locked_the_file_of_an_earlier_version_stops_no_agent(
             assert path.stat().st_mode & 0o777 == 0o600
         finally:
             os.close(held)
+
+
+@needs_root
+@pytest.mark.parametrize("uid", [STRANGER, 0], ids=["stranger", "root"])
+def test_a_lock_that_its_taker_left_to_a_child_is_its_openers(tmp_path: Path, uid: int) -> None:
+    """As ``flock 9; exec sleep`` of a shell: /proc/locks names a process that has ended."""
+    path = tmp_path / "lock"
+    path.touch(0o644)
+    path.chmod(0o644)
+    opened = os.open(path, os.O_RDONLY)
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", f"flock {opened} && echo held && exec sleep 60"],
+        user=uid,
+        group=uid,
+        pass_fds=[opened],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.close(opened)
+    try:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == "held\n"
+        if uid == 0:
+            with pytest.raises(ProbesBusy, match=f"pid {shell.pid} "):
+                lock_node(tmp_path)
+        else:
+            os.close(lock_node(tmp_path))
+    finally:
+        shell.kill()
+        shell.wait()
+        assert shell.stdout is not None
+        shell.stdout.close()
 
 
 @needs_root
