@@ -2,7 +2,7 @@
 
 A statement about a container counts only as far as its author could have brought it about. Who
 the author is comes from the kernel: effective user, user namespace, the containers around the
-process. File names, arguments and paths only say which container is meant.
+process. File names, arguments and paths only hint at which container is meant.
 
     actor                                                    is to the container
     root of the host, in no container                        owner
@@ -88,7 +88,7 @@ def owner_of_scope(scope: str | None) -> Origin:
 
 
 def standing(actor: Origin | None, owner: Origin | None) -> Standing:
-    """Say what ``actor`` is to a container of ``owner``."""
+    """Return what ``actor`` is to a container of ``owner``."""
     if actor is None:
         return Standing.UNKNOWN
     if actor.privileged:
@@ -160,7 +160,7 @@ def answer_at(
 
 
 def may_ask(*, let_in: bool, connects_seen: bool) -> Standing:
-    """Say whether a client's command line can have reached an engine.
+    """Return whether a client's command line can have reached an engine.
 
     One that connected and was let in can; where connects are seen, no other can.
     """

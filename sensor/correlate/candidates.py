@@ -137,7 +137,7 @@ class CandidateFactory:
         )
 
     def of_runtime(self, creation: Creation) -> Candidate:
-        """An OCI runtime that nobody above it but a person or a script ran."""
+        """An OCI runtime that a person or a script ran, with no engine above it."""
         process = creation.process
         container = self._container(process.cgroup)
         trigger = self._trigger_of_client(process, container)

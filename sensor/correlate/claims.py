@@ -1,4 +1,4 @@
-"""Which container a command, a cgroup or an init is about, and whether its author may say so."""
+"""Which container a command, a cgroup or an init is about, if its author owns that container."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Claims:
         self.strangers[name] += 1
 
     def of_creation(self, creation: Creation) -> ContainerState | None:
-        """Return the container that a creating command makes; None when it is somebody else's."""
+        """Return the container that a creating command makes; None when it is another user's."""
         command, origin = creation.command, creation.origin
         key = container_key(command.id, command.root, origin.domain)
         state = self._table.get(key)

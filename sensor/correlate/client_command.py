@@ -40,7 +40,7 @@ class Helper(StrEnum):
     CLEANUP = "cleanup"
     """``podman container cleanup``: conmon runs it when the init ends; it applies the policy."""
     RELAY = "relay"
-    """``docker system dial-stdio`` carries somebody's connection to the socket."""
+    """``docker system dial-stdio`` carries a client's connection to the socket."""
     PLUGIN = "plugin"
     """The CLI asks a plugin for its metadata."""
 

@@ -150,12 +150,12 @@ class ContainerState:
     started: int | None = None
     """Start of the current or last run, in ns since boot; None for a run of an earlier boot."""
     requested: int = 0
-    """When the runtime was told to create that run; 0 when unknown. An engine calls a container
-    started before its init's execve, so that somebody may ask to restart it before that."""
+    """When the runtime began to create that run; 0 when unknown. An engine calls a container
+    started before its init's execve, so that a restart may be asked for before that."""
     starts: int = 0
     last_run: Run | None = None
     image_hint: str | None = None
-    """The image by a client's command line, where nothing on disk tells it."""
+    """The image by a client's command line, where nothing on disk has it."""
     former_names: tuple[FormerName, ...] = ()
     """Names that it had before it was renamed, oldest first."""
     pod_uid: str | None = None
@@ -167,6 +167,9 @@ class ContainerState:
     """Something but a command line shows that this creation is one: a cgroup, an init."""
     asked_to_start: bool = False
     """The runtime's ``start`` came: what its init did after that is for the init to show."""
+    held: InitExec | None = None
+    """The first process of a sandbox that the runtime itself provides, as gVisor's: the workload
+    begins with the runtime's ``start``."""
     frozen: bool | None = None
     """The kernel's state of its cgroup; None when nothing reports it."""
     depth: int = 0
@@ -316,7 +319,7 @@ class ContainerTable:
         self.dirty.add(state.key)
 
     def remember(self, state: ContainerState) -> None:
-        """Note that it changed, for whoever keeps knowledge."""
+        """Note that it changed, for what is persisted."""
         self.dirty.add(state.key)
 
     def all(self) -> tuple[ContainerState, ...]:

@@ -100,7 +100,7 @@ class EndReporter:
         self.ended_unseen(state)
 
     def ended_unseen(self, state: ContainerState) -> None:
-        """Close a run whose end nobody saw, without a word: its next init proves it."""
+        """Close a run whose end was not seen, without an event: its next init proves it."""
         self._table.end_run(state, Run(state.key.id, self._began(state), None, None, None))
 
     def failed(

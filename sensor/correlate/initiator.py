@@ -1,4 +1,4 @@
-"""Say who or what caused a start, with how much certainty, and why.
+"""Find who or what caused a start, how certain that is, and why.
 
 The causes are asked for in the order of :data:`REASONS`, and the first that answers is taken. What
 the kernel saw of a request outweighs what fits by words.
@@ -10,7 +10,7 @@ the kernel saw of a request outweighs what fits by words.
    names the container. Below podman's own helper it is the restart policy;
 3. ``by_command``: the command line of a client that was connected to an engine names the container,
    or its compose project → exact. Where connections cannot be seen → inferred;
-4. ``by_policy``: the engine's record on disk says that it restarts the container → restart_policy;
+4. ``by_policy``: the engine's record on disk marks it as restarting → restart_policy;
 5. ``by_orchestrator``: the engine's record names the pod, the task or the allocation that the
    container belongs to → orchestrator, exact as a trigger;
 6. ``by_engine_boot``: the engine began shortly before → engine_boot, inferred;
@@ -337,7 +337,7 @@ def _names_it(client: Client, question: Question) -> bool:
 
 
 def _reached(client: Client, question: Question, known: Knowledge) -> Standing:
-    """Say whether a client can have asked the engine of the container.
+    """Return whether a client can have asked the engine of the container.
 
     podman and buildah are engines themselves: nothing but descent proves what they did.
     """
@@ -361,7 +361,7 @@ _LOCAL = frozenset({"podman", "buildah"})
 
 
 def by_policy(question: Question, known: Knowledge) -> Attribution | None:
-    """The engine's record says that it is restarting the container."""
+    """The engine's record marks the container as restarting."""
     del known
     record = question.description.record if question.description is not None else None
     if record is None or not record.restarting:
@@ -543,7 +543,7 @@ def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
 
 
 def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate]:
-    """Processes that connected to an engine and are no client whose command tells it all."""
+    """Processes that connected to an engine and are no client with a command of its own."""
     # What restarts a container asks before it stops: its request is older than the end.
     restart = question.kind is StartKind.RESTART
     earliest = question.restart_since if restart else question.since
@@ -617,7 +617,7 @@ def _decided(
 
 
 def _incomplete(question: Question, candidates: list[Candidate]) -> Attribution:
-    """Name candidates and say that there may be others, whom the rate limit has hidden."""
+    """Name candidates; the rate limit may have hidden others."""
     lost = Evidence(Witness.KERNEL, "commands were held back: there may be others", question.time)
     return Attribution(
         confidence=Confidence.AMBIGUOUS if candidates else Confidence.NONE,

@@ -5,8 +5,8 @@
     ran before, and stop and start belong to one operation       → restart
     ran before otherwise                                         → reactivation
 
-"One operation" is told, in this order, by: kubelet's own count of attempts; the engine's word that
-it is restarting the container by its policy; a restart command or request that names it; the
+"One operation" is shown, in this order, by: kubelet's own count of attempts; the engine's record
+that it is restarting the container by its policy; a restart command or request that names it; the
 engine having booted, with no client asking; and, with no client asking for either, a start that
 follows the stop at once, as a supervisor's or a crash loop's does. A request decides and not the
 gap: a stop and a start that were asked for are a reactivation, however close.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sensor.model.container import Description, EngineRecord
 
 AT_ONCE = 2_000_000_000
-"""Nanoseconds between stop and start below which nobody is taken to have asked in between.
+"""Nanoseconds between stop and start below which no request is assumed in between.
 
 Docker's restart takes 150-400 ms from the exit to the next init; its first policy back-off 100 ms.
 """
@@ -70,7 +70,7 @@ def earlier_run(
     predecessor: ContainerState | None,
     started_wall: int,
 ) -> Run | None:
-    """Return the run before this one: as seen, else as the engine's state on disk tells it."""
+    """Return the run before this one: as seen, else as the engine's state on disk has it."""
     if state.last_run is not None:
         return state.last_run
     if predecessor is not None and predecessor is not state:
@@ -85,7 +85,7 @@ def earlier_run(
 
 
 def _is_of(record: EngineRecord, started_wall: int) -> bool:
-    """Whether the engine wrote the record during or after this run: read late, it tells of itself.
+    """Whether the engine wrote the record during or after this run: it describes this one.
 
     Docker stamps a start some milliseconds after the init's first execve.
     """

@@ -7,7 +7,7 @@ Rules:
 2. Which container an init belongs to is decided, in this order, by: the creating command of the
    runtime that it descends from; the command line of the process that made its cgroup; its cgroup's
    own name. A process below a runtime whose command line is not understood, or names a container
-   of somebody else, is a container of unknown id. Everything else is no container (a sandbox, a
+   of another user, is a container of unknown id. Everything else is no container (a sandbox, a
    service with a private pid namespace, a hook).
 3. A start waits for the container's description while one is under way, DESCRIPTION_WAIT at most.
    What comes about the same container meanwhile waits behind it.
@@ -15,7 +15,7 @@ Rules:
    an error before it, or when the container is deleted before it; once per creation.
 5. The end of an init that had executed its entrypoint proves a start whose record was lost.
 6. A restored container's init never calls execve: the restore command's success is its start.
-7. What an earlier agent was told already is background: it is remembered, and nothing follows.
+7. What an earlier agent received already is background: it is remembered, and nothing follows.
 8. Steps of image builds are runtime commands too, and no container starts: they are counted only.
 9. A command about a container counts only when its author owns the container (``authority``). What
    a stranger's command claims is counted by user. A command of anybody but root of the host makes
@@ -25,6 +25,7 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate import builds, orchestrators, supervision
@@ -78,7 +79,7 @@ ENDED_MAX = 1024
 """Ended inits of unknown containers that are remembered, for inventories under way."""
 
 TOLD_MAX = 4096
-"""Inits whose start was taken that are remembered, for records that are told a second time."""
+"""Inits whose start was taken that are remembered, for records that arrive a second time."""
 
 LIMITED_EVERY = 60_000_000_000
 """Nanoseconds between two gaps about one user's starts."""
@@ -164,7 +165,11 @@ class Lifecycle:
             self._on_delete(state, run.exec)
         elif state.unstarted:
             state.asked_to_start = True
-            self._starts.prepare(state)
+            held, state.held = state.held, None
+            if held is not None:
+                self.on_init_exec(replace(held, time=run.exec.time))
+            else:
+                self._starts.prepare(state)
 
     def on_birth(self, birth: CgroupBirth) -> None:
         """Take note that a process that may be a runtime made a cgroup."""
@@ -193,6 +198,7 @@ class Lifecycle:
         state.creation = creation
         state.phase = Phase.CREATED
         state.failed = state.proven = state.asked_to_start = False
+        state.held = None
         state.description = None
         state.parents = self._places.chain(creation.process.cgroup)
         names = Names(state.key.id, None)
@@ -201,7 +207,7 @@ class Lifecycle:
         state.image_hint = command.image if command is not None else None
         self._ask(state, creation)
         if is_unique(state.key.id):
-            # An id of its own: nobody else has such a path.
+            # An id of its own: no other container has such a path.
             self._places.expect(state.key.id)
 
     def _ask(self, state: ContainerState, creation: Creation | None) -> None:
@@ -393,6 +399,10 @@ class Lifecycle:
             return None
         if not state.parents:
             state.parents = self._places.around(state.key.id, exec_.process.cgroup)
+        if state.unstarted and not state.asked_to_start and _is_sandbox(exec_, creation):
+            state.held = state.held or exec_
+            self.ignored["sandbox_before_start"] += 1
+            return None
         return state
 
     def _replaces(self, exec_: InitExec, state: ContainerState) -> bool:
@@ -487,7 +497,12 @@ class Lifecycle:
         if identity is None or not self._table.all_named(identity.id):
             return None
         state = self._claims.of_cgroup(exit_.cgroup, identity)
-        if state is None or not state.unstarted or _moment(exit_.process) in self._told:
+        if (
+            state is None
+            or not state.unstarted
+            or state.held is not None
+            or _moment(exit_.process) in self._told
+        ):
             return None
         state.cgroup = exit_.cgroup
         self._remember(exit_.process)
@@ -557,6 +572,13 @@ class Lifecycle:
 def _is_answer(description: Description) -> bool:
     """Whether the identity worker looked at all: it names its own failures ``worker:…``."""
     return not any(problem.startswith("worker:") for problem in description.problems)
+
+
+def _is_sandbox(exec_: InitExec, creation: Creation) -> bool:
+    """Whether a process is a part of the runtime, which ``create`` leaves behind (gVisor)."""
+    name = (exec_.process.exe or "").rpartition("/")[2]
+    own = (creation.process.exe or creation.program).rpartition("/")[2]
+    return creation.command.verb is Verb.CREATE and name == own
 
 
 def _moment(process: ProcessKey) -> tuple[int, int]:

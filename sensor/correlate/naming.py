@@ -66,7 +66,7 @@ def reaches(client: Client, engine: Engine | None) -> bool:
 
 
 def socket_serves(path: str, engine: Engine | None) -> bool:
-    """Whether that engine may be behind a socket, by its name; another name tells nothing."""
+    """Whether that engine may be behind a socket, by its name; another name leaves it open."""
     engines = _SOCKETS.get(path.rpartition("/")[2])
     return engine is None or engines is None or engine in engines
 

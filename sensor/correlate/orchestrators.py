@@ -1,6 +1,6 @@
 """What a container is a part of: a pod, a swarm task, a Nomad allocation, an ECS task.
 
-The engine's own record says so: the CRI's annotations, and the labels that swarm
+The engine's own record has it: the CRI's annotations, and the labels that swarm
 (moby, daemon/cluster/executor/container/container.go), Nomad (drivers/docker) and the ECS agent
 (agent/engine/docker_task_engine.go) give to each container that they make. A restart is tied to the
 slot: the place that one container after the other fills.

@@ -117,7 +117,7 @@ class Asked:
     closed: int | None = None
 
     def answer(self, creation: int) -> Answer:
-        """Say what its answer says about a creation at that time."""
+        """Return what its answer means for a creation at that time."""
         refused = self.outcome is Outcome.REFUSED
         return answer_at(
             creation,
@@ -435,7 +435,7 @@ class RecentPast:
         ]
 
     def standing(self, client: Client) -> Standing:
-        """Say whether a client's command line can have reached an engine."""
+        """Return whether a client's command line can have reached an engine."""
         connect = self.connect_of(client)
         if connect is None:
             return may_ask(let_in=False, connects_seen=self.connects_seen)

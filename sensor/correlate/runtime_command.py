@@ -65,7 +65,7 @@ _VALUE_LETTERS = frozenset("brlf")
 
 @dataclass(frozen=True, slots=True)
 class RuntimeCommand:
-    """What an OCI runtime was told to do; ``bundle`` and ``root`` as written, maybe relative."""
+    """What an OCI runtime is to do; ``bundle`` and ``root`` as written, maybe relative."""
 
     verb: Verb
     id: ContainerId

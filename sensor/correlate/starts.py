@@ -78,7 +78,7 @@ class StartReporter:
         self._emit = emit
 
     def prepare(self, state: ContainerState) -> None:
-        """Find out now, while nobody waits, who is about to have caused a start."""
+        """Find the cause of a start that is to come, while nothing waits for it."""
         description = state.description
         if description is None or description.build_step or state.creation is None:
             return
@@ -365,7 +365,7 @@ def _owner_known(description: Description | None) -> Confidence:
 def _with_command(
     sighting: Sighting, description: Description | None, command: ClientCommand | None
 ) -> Sighting:
-    """Take name and image from the client's command line where nothing on disk tells them.
+    """Take name and image from the client's command line where nothing on disk has them.
 
     So it is with a container that was gone, ``--rm``, before anybody could look.
     """

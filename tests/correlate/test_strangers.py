@@ -8,7 +8,7 @@ import pytest
 
 from sensor.correlate.lifecycle import FAILURES_BURST, UNNAMED_BURST
 from sensor.model.events import Event
-from sensor.model.observations import CgroupFrozen, Observation
+from sensor.model.observations import CgroupFrozen, InitExec, Observation
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import Confidence, ContainerId, EventType, Lineage
 from tests.correlate.scenario import (
@@ -277,4 +277,40 @@ def test_root_of_a_user_namespace_is_not_root(core: Core) -> None:
     fake = WEB.other(10, "pause")
     core >> replace(fake, process=replace(fake.process, euid=0, user_ns=4026532999))
     core >> WEB.other_done(12, "pause")
+    assert core.types() == [START]
+
+
+def sandboxed(at: float, number: int) -> InitExec:
+    """GVisor's gofer and sentry run the runtime's own file."""
+    exec_ = replace(DB, program="runsc").execs(at, argv=(f"runsc-{number}", "--root", "/r"))
+    process = facts(DB.pid + number, -70, comm="exe", exe="runsc", cgroup=DB.cgroup)
+    return replace(exec_, process=process)
+
+
+def test_a_sandbox_that_was_created_starts_with_the_runtimes_start() -> None:
+    """gvisor-one-start, with runsc create: both processes come before runsc start."""
+    core = Core()
+    box = replace(DB, program="runsc")
+    core >> box.create(0) >> box.described(1) >> sandboxed(5, 1) >> sandboxed(6, 2)
+    assert core.types() == []
+    core >> box.other(500, "start")
+    assert core.types() == [START]
+    assert core.start.time == ns(500)
+    core >> replace(box.exits(900), process=sandboxed(5, 1).process.key)
+    assert core.types() == [START, STOP]
+
+
+def test_a_sandbox_that_was_never_started_is_no_start() -> None:
+    core = Core()
+    box = replace(DB, program="runsc")
+    core >> box.create(0) >> box.described(1) >> sandboxed(5, 1)
+    core >> replace(box.exits(90), process=sandboxed(5, 1).process.key)
+    assert START not in core.types()
+
+
+def test_the_workload_may_be_a_runtime() -> None:
+    """The runtime's start comes before the init's execve."""
+    core = Core()
+    runs = replace(DB.execs(9), process=replace(DB.execs(9).process, exe="runc"))
+    core >> DB.create(0) >> DB.described(1) >> DB.other(5, "start") >> runs
     assert core.types() == [START]
