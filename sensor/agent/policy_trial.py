@@ -70,12 +70,14 @@ class Trial:
         event = event_of(document)
         if event is None:
             return
-        judged = self._judge.judge(event)
-        sandbox = event.container is not None and event.container.sandbox
-        if judged.type is not EventType.START or judged.verdict is None or sandbox:
+        if event.type is not EventType.START:
+            self._judge.judge(event)
+            return
+        verdict = self._judge.verdict(event)
+        if event.container is None or event.container.sandbox:
             return
         self.starts += 1
-        self._count(event, judged.verdict)
+        self._count(event, verdict)
 
     def _count(self, event: Event, verdict: Verdict) -> None:
         key = verdict.expected, _because(verdict)
