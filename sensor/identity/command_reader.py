@@ -258,28 +258,32 @@ class CommandReader:
         if split is None:
             return word
         option, value = split
+        if value.startswith("="):
+            # pflag takes ``-e=A=b`` as well.
+            option, value = f"{option}=", value[1:]
+            name, equals, rest = value.partition("=")
+            if option[-2] == "e" and equals:
+                return f"{option}{name}={_value(rest)}"
         if not value:
             self._next = _Next.VARIABLE if option[-1] == "e" else _Next.VALUE
             return word
         return option + self._assignment(value)
 
     def _by_program(self, word: str) -> str | None:
+        """Read an option as the programs that were named do; None where none of them knows it."""
         for program in self._programs:
             for rule, options in _OPTION_RULES.get(program, ()):
                 if rule.after is not None and rule.after not in self._programs:
                     continue
                 for option in options:
-                    if not word.startswith(option):
+                    head = _head(word, option, rule.flags)
+                    if head is None:
                         continue
-                    if len(word) == len(option):
-                        if rule.joined_only:
-                            return word
+                    if len(head) < len(word):
+                        return head + REDACTED
+                    if not rule.joined_only:
                         self._next = _Next.SECRET
-                        return word
-                    if len(option) == _SHORT_PREFIX or option[0] != "-":
-                        return option + REDACTED
-                    if word[len(option)] == "=":
-                        return f"{option}={REDACTED}"
+                    return word
         return None
 
     # ----------------------------------------------------------------- other words
@@ -348,6 +352,22 @@ class CommandReader:
         if is_secret_name(name):
             return f"{name}={_value(value)}"
         return self._plain(word)
+
+
+def _head(word: str, option: str, flags: str) -> str | None:
+    """Return what of a word stands before the secret of an option; None if it is not this option.
+
+    The whole word is the option alone. ``flags`` may stand before a short one.
+    """
+    if word.startswith(option):
+        if len(word) == len(option) or len(option) == _SHORT_PREFIX or option[0] != "-":
+            return option
+        return f"{option}=" if word[len(option)] == "=" else None
+    if flags and len(option) == _SHORT_PREFIX and word[1:2] != "-":
+        before, letter, _ = word[1:].partition(option[1])
+        if letter and not before.strip(flags):
+            return word[: len(before) + _SHORT_PREFIX]
+    return None
 
 
 def _value(value: str) -> str:

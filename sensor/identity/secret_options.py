@@ -20,6 +20,8 @@ class OptionSecret:
     """Options that take the secret as the next word or joined: ``-p S``, ``-pS``, ``--user=S``."""
     after: str | None = None
     """The word that must have been seen."""
+    flags: str = ""
+    """Letters of flags that may stand before a short option in one word: ``-sSu user:S``."""
     joined_only: bool = False
     """The secret is never the next word: ``mysql -p`` asks for it."""
 
@@ -63,7 +65,8 @@ OPTION_SECRETS = (
         "sqlcmd bcp osql isql mosquitto_pub mosquitto_sub mosquitto_rr ipmitool zip unzip", "-P"
     ),
     OptionSecret(
-        "curl", "-u --user -U --proxy-user -b -E --cert --tlspassword --proxy-tlspassword"
+        "curl", "-u --user -U --proxy-user -b -E --cert --tlspassword --proxy-tlspassword",
+        flags="#0123456BGILNOSRZafgijklnpqsv",
     ),
     OptionSecret("http https xh xhs httpie", "-a"),
     OptionSecret("etcdctl siege", "--user"),
