@@ -401,7 +401,7 @@ def _askers(
 ) -> Iterator[Candidate]:
     """Who may have asked the orchestrator: a kubelet, or a client that spoke of the service."""
     if place.kubernetes:
-        for connect in known.past.connects(0, question.time):
+        for connect in known.past.open_connects(question.time):
             if is_orchestrator(connect.caller):
                 yield from known.candidates.of_connect(connect)
                 return

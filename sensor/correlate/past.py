@@ -492,6 +492,16 @@ class RecentPast:
             if since <= connect.time <= until and self._is_suspect(connect, until):
                 yield connect
 
+    def open_connects(self, until: int) -> Iterator[ApiConnect]:
+        """Connections that were open at a time, latest first, whatever was asked over them.
+
+        The probes do not report the requests of programs that are known as parts of engines, and
+        kubelet is one of these.
+        """
+        for connect in self._connects.latest_first():
+            if connect.time <= until and not self._is_closed(connect, until):
+                yield connect
+
     def _is_suspect(self, connect: ApiConnect, until: int) -> bool:
         if connect.connection is None:
             return True

@@ -557,6 +557,16 @@ def test_a_pods_container_is_the_orchestrators(core: Core) -> None:
     assert Witness.KUBERNETES in [one.source for one in core.start.evidence]
 
 
+def test_a_kubelet_whose_requests_are_not_reported_is_the_initiator(
+    core: Core,
+) -> None:
+    socket = "/run/containerd/containerd.sock"
+    kubelet = caller(12, comm="kubelet", exe="/usr/bin/kubelet", login=None, uid=0)
+    core >> replace(connects(0, kubelet, socket), connection=7)
+    core >> starts(IN_POD, 100_000, engine=Engine.CONTAINERD, pod=POD)
+    assert pid(core.start) == 12
+
+
 @pytest.mark.parametrize("comm", ["kubelet", "k3s-server", "rke2"])
 def test_a_kubelet_that_connected_is_inferred_as_the_initiator(core: Core, comm: str) -> None:
     socket = "/run/containerd/containerd.sock"
