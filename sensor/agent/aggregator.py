@@ -1,6 +1,7 @@
 """``castoff normalize --config``: control planes' records into the outputs, as a service.
 
-    directories ─▶ Follower ─▶ RequestEvents ─▶ store ─▶ the outputs of the configuration
+    directories ─▶ Follower ──┬─▶ RequestEvents ─▶ store ─▶ the outputs of the configuration
+    API server  ─▶ webhook  ──┘                      └─▶ the batch is answered
 
 The store, the cursors of the outputs and the delivery are those of the agent: events are durable
 before the place in the files is, so that nothing is lost by a crash. What is read again afterwards
@@ -18,32 +19,36 @@ import time
 from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.agent.audit_webhook import AuditWebhook, WebhookSettings
 from sensor.agent.delivery import Shipping, ShippingSettings
 from sensor.agent.persistence import Keeper
 from sensor.correlate.request_events import RequestEvents
-from sensor.errors import CastoffError
+from sensor.errors import CastoffError, ConfigError
 from sensor.model.control_plane import ControlRecord
 from sensor.model.events import Event, Gap, SensorNote
 from sensor.model.observations import StoreLoss
 from sensor.model.vocabulary import EventType
 from sensor.schema.document import encode_line
 from sensor.sources.controlplane.inputs import Follower, Places
-from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader
+from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader, read
 from sensor.store.log import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from sensor.agent.config import Config
+    from sensor.agent.config import Config, WebhookSection
     from sensor.model.control_plane import RequestSource
     from sensor.model.observations import HostFacts, Observation
     from sensor.sources.controlplane.addresses import Proxies
     from sensor.sources.controlplane.inputs import Found
 
+DURABLE_LOOK = 0.005
+"""Seconds between two looks whether a batch is durable; a sync of the disk takes longer."""
 BATCH = 500
 """Records between two turns of the loop, which also writes events and places."""
 POLL_SECONDS = 1.0
@@ -71,6 +76,7 @@ class AggregatorSettings:
     heartbeat_seconds: float
     sources: frozenset[RequestSource] | None = None
     proxies: Proxies = ()
+    webhook: WebhookSettings | None = None
 
     @classmethod
     def of(
@@ -98,7 +104,31 @@ class AggregatorSettings:
             heartbeat_seconds=config.agent.heartbeat_seconds,
             sources=sources,
             proxies=proxies,
+            webhook=_webhook(config.webhook),
         )
+
+
+def _webhook(section: WebhookSection) -> WebhookSettings | None:
+    """Return where the webhook listens; None where it is off. Raises :class:`ConfigError`."""
+    if not section.listen:
+        return None
+    host, _, port = section.listen.rpartition(":")
+    files = (section.certificate, section.key, section.client_ca)
+    if not host or not port.isdecimal() or not all(files):
+        raise ConfigError(
+            "webhook: listen is HOST:PORT, and certificate, key and client_ca are files",
+            "Give all four keys of [webhook], or none.",
+        )
+    certificate, key, client_ca = map(Path, files)
+    return WebhookSettings(host.strip("[]"), int(port), certificate, key, client_ca)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What is durable when the store says so: a batch's number, or places in files."""
+
+    number: int
+    places: Places | None = None
 
 
 class Aggregator:
@@ -115,6 +145,11 @@ class Aggregator:
         self._reported = 0
         self._beaten: float | None = None
         self._found: Iterator[Found] | None = None
+        self._marks = 0
+        self._awaited: dict[int, asyncio.Future[None]] = {}
+        """Batches of the webhook that are answered when they are durable, by their marks."""
+        self.port: int | None = None
+        """Where the webhook listens."""
 
     def stop(self) -> None:
         """Ask it to end."""
@@ -133,6 +168,11 @@ class Aggregator:
             follower = Follower(
                 settings.directories, self._reader, places=_read_places(settings.state_dir)
             )
+            if settings.webhook is not None:
+                webhook = AuditWebhook(settings.webhook, partial(self._pushed, keeper))
+                self.port = await webhook.start()
+                stack.push_async_callback(webhook.close)
+                log.info("the audit webhook listens on port %d", self.port)
             while not self._stopping.is_set():
                 ended = await self._turn(keeper, follower)
                 if ended:
@@ -168,11 +208,55 @@ class Aggregator:
         events += self._alive()
         self._keep(keeper, events)
         if ended:
-            keeper.store.mark(follower.where())
-        durable: object = keeper.released()
-        if isinstance(durable, Places):
-            _write_places(self._settings.state_dir, durable)
+            self._mark(keeper, follower.where())
+        self._settle(keeper)
         return ended
+
+    def _mark(self, keeper: Keeper, places: Places | None = None) -> int:
+        self._marks += 1
+        keeper.store.mark(_Mark(self._marks, places))
+        return self._marks
+
+    def _settle(self, keeper: Keeper) -> None:
+        """Note what has become durable: a later mark covers all before it."""
+        durable: object = keeper.released()
+        if not isinstance(durable, _Mark):
+            return
+        if durable.places is not None:
+            _write_places(self._settings.state_dir, durable.places)
+        for number in [number for number in self._awaited if number <= durable.number]:
+            future = self._awaited.pop(number)
+            if not future.done():
+                future.set_result(None)
+
+    async def _pushed(self, keeper: Keeper, peer: str, body: bytes) -> None:
+        """Take a batch of the webhook and return when it is durable. Raises ValueError."""
+        found = await asyncio.to_thread(self._parsed, peer, body)
+        now = time.time_ns()
+        events: list[Event] = []
+        for one in found:
+            if isinstance(one, ControlRecord):
+                events += self._made.feed(one, now)
+        self._keep(keeper, events)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        number = self._mark(keeper)
+        self._awaited[number] = future
+        try:
+            while not future.done():
+                await asyncio.sleep(DURABLE_LOOK)
+                self._settle(keeper)
+        finally:
+            self._awaited.pop(number, None)
+
+    def _parsed(self, peer: str, body: bytes) -> list[Found]:
+        counts = Counts()
+        settings = self._settings
+        reader = Reader(f"webhook {peer}", proxies=settings.proxies, counts=counts)
+        found = list(read([body], reader))
+        self._counts.bad += counts.bad
+        if counts.bad and not counts.records:
+            raise ValueError("the body holds no record")
+        return found
 
     def _batch(self, follower: Follower) -> tuple[list[Found], bool]:
         if self._found is None:

@@ -84,6 +84,18 @@ class SourcesSection:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookSection:
+    """``[webhook]``: where ``castoff normalize`` takes batches of Kubernetes API servers."""
+
+    listen: str = ""
+    """HOST:PORT. Empty: it does not listen."""
+    certificate: str = ""
+    key: str = ""
+    client_ca: str = ""
+    """The authority of the clients' certificates; a client without one is refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSection:
     """``[store]``."""
 
@@ -111,6 +123,7 @@ class Config:
     socket: SocketSection = field(default_factory=SocketSection)
     identity: IdentitySection = field(default_factory=IdentitySection)
     sources: SourcesSection = field(default_factory=SourcesSection)
+    webhook: WebhookSection = field(default_factory=WebhookSection)
     store: StoreSection = field(default_factory=StoreSection)
     delivery: DeliverySection = field(default_factory=DeliverySection)
     outputs: tuple[OutputSettings, ...] = ()

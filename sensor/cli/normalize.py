@@ -89,7 +89,8 @@ def command(
     counts = Counts()
     networks = _networks(proxies)
     if config is not None:
-        normalize_service.run(config, _directories(files), SOURCES[source], networks)
+        directories = _directories(files) if files else ()
+        normalize_service.run(config, directories, SOURCES[source], networks)
         return
 
     def reader(name: str) -> Reader:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sensor.agent.aggregator import Aggregator, AggregatorSettings
 from sensor.agent.config import Config
+from sensor.errors import ConfigError
 from sensor.sources import procfs
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def run(
     told = Config.load(config)
     logging.basicConfig(level=told.agent.log_level.upper(), format="%(levelname)s %(message)s")
     settings = AggregatorSettings.of(told, directories, sources, proxies)
+    if not directories and settings.webhook is None:
+        raise ConfigError(f"{config}: nothing to read", "Name a directory, or configure [webhook].")
     asyncio.run(_run(settings, told.agent.node_name or None))
 
 
