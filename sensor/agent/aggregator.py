@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 DURABLE_LOOK = 0.005
 """Seconds between two looks whether a batch is durable; a sync of the disk takes longer."""
+END_SECONDS = 5.0
+"""How long a service that ends waits for the disk."""
 BATCH = 500
 """Records between two turns of the loop, which also writes events and places."""
 POLL_SECONDS = 1.0
@@ -145,7 +147,7 @@ class Aggregator:
         self._reported = 0
         self._beaten: float | None = None
         self._found: Iterator[Found] | None = None
-        self._marks = 0
+        self._marks = self._durable = 0
         self._awaited: dict[int, asyncio.Future[None]] = {}
         """Batches of the webhook that are answered when they are durable, by their marks."""
         self.port: int | None = None
@@ -181,8 +183,18 @@ class Aggregator:
                             await self._stopping.wait()
                     except TimeoutError:
                         pass
-            await self._turn(keeper, follower)
+            ended = await self._turn(keeper, follower)
             self._keep(keeper, list(self._made.close(time.time_ns())))
+            if ended:
+                await self._note_the_end(keeper, follower)
+
+    async def _note_the_end(self, keeper: Keeper, follower: Follower) -> None:
+        """Wait until all that was read is durable, so that the next run repeats nothing."""
+        number = self._mark(keeper, follower.where())
+        deadline = time.monotonic() + END_SECONDS
+        while self._durable < number and time.monotonic() < deadline:
+            await asyncio.sleep(DURABLE_LOOK)
+            self._settle(keeper)
 
     async def _turn(self, keeper: Keeper, follower: Follower) -> bool:
         """Take what is there, at most a batch; return whether it is all for now."""
@@ -222,6 +234,7 @@ class Aggregator:
         durable: object = keeper.released()
         if not isinstance(durable, _Mark):
             return
+        self._durable = durable.number
         if durable.places is not None:
             _write_places(self._settings.state_dir, durable.places)
         for number in [number for number in self._awaited if number <= durable.number]:

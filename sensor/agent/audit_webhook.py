@@ -21,13 +21,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import h11
 
 from sensor.errors import ConfigError
+from sensor.outputs.network.openssl import ssl
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

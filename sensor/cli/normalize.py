@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sensor.cli import normalize_service
 from sensor.cli.explained_records import json_line, summary, table_head, table_line
 from sensor.cli.rendering import renderer
 from sensor.correlate.request_events import RequestEvents
@@ -89,6 +88,8 @@ def command(
     counts = Counts()
     networks = _networks(proxies)
     if config is not None:
+        from sensor.cli import normalize_service
+
         directories = _directories(files) if files else ()
         normalize_service.run(config, directories, SOURCES[source], networks)
         return

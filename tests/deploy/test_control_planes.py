@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from sensor.correlate.request_events import RequestEvents
 from sensor.model.control_plane import ControlRecord
 from sensor.schema.document import encode_line
 from sensor.sources.controlplane.reader import Reader, read
-from tests.deploy.conftest import ClickHouse
+from tests.deploy.conftest import DEPLOY, ClickHouse
 from tests.outputs.batches import golden_lines
 
 CORPORA = Path(__file__).parents[1] / "corpora"
@@ -116,3 +117,53 @@ def test_a_control_plane_that_sends_nothing_is_listed(both: ClickHouse) -> None:
 def test_no_request_counts_as_a_start(both: ClickHouse) -> None:
     rows = both.rows("SELECT DISTINCT type FROM castoff.starts")
     assert [row["type"] for row in rows] == ["container.start"]
+
+
+PANELS = [
+    panel
+    for panel in json.loads((DEPLOY / "grafana" / "castoff.json").read_text())["panels"]
+    if any("castoff." in target.get("rawSql", "") for target in panel.get("targets", ()))
+]
+ASKED = ("requester", "without_request", "without_start", "by_hand", "from_containers", "planes_")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(panel["targets"][0]["rawSql"], id=panel["title"])
+        for panel in PANELS
+        if any(word in panel["targets"][0]["rawSql"] for word in ASKED)
+    ],
+)
+def test_the_dashboards_questions_about_control_planes_run(both: ClickHouse, query: str) -> None:
+    asked = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= toDateTime('2000-01-01 00:00:00')", query)
+    found = both.rows(asked.replace("minutes = 60", "minutes = 0"))
+    assert found or "without_request" in query
+
+
+def named(node: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Yield the fields that a query names."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "field":
+                yield value
+            elif key in {"term", "terms", "range"} and isinstance(value, dict):
+                yield from (name for name in value if "." in name or name in {"type", "time"})
+            elif key == "sort":
+                yield from (name for one in value for name in one)
+            yield from named(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from named(item)
+
+
+def test_the_queries_for_opensearch_name_fields_of_the_mapping() -> None:
+    template = json.loads((DEPLOY / "opensearch" / "index-template.json").read_text())
+    queries = json.loads((DEPLOY / "opensearch" / "control-planes.json").read_text())
+    fields = set(named(queries))
+    assert len(fields) > 8
+    for field in fields:
+        node = template["template"]["mappings"]
+        for part in field.split("."):
+            node = node["properties"][part]
+        assert node.get("type") in {"keyword", "long", "date_nanos"}, field

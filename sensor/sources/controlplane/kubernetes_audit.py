@@ -49,6 +49,9 @@ def skim(line: bytes) -> str | None:
     if verb in _READS:
         if path.endswith(_STREAMS):
             return None
+    elif path.endswith(b"/status") and found is not None and resource != b"pods":
+        # Controllers and nodes write these all the time; none says that a container starts.
+        return f"{verb.decode()} {resource.decode()}/status"
     elif resource in _WATCHED if found is not None else path.startswith(b"/api"):
         return None
     return f"{verb.decode()} {resource.decode()}"

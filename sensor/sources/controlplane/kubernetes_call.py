@@ -145,6 +145,14 @@ def actor(call: Call) -> Actor | None:
     if call.username is None:
         return None
     extra = call.extra
+    if not extra:
+        return Actor(
+            name=call.username,
+            kind=actor_kind(call.username, call.groups),
+            groups=call.groups[:GROUPS_LIMIT],
+            impersonated=call.impersonated,
+            on_behalf_of=call.on_behalf_of,
+        )
     return Actor(
         name=call.username,
         kind=actor_kind(call.username, call.groups),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 NS_PER_SECOND = 1_000_000_000
+_MICROSECONDS = 27
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,12}))?(?:[Zz]|([+-])(\d\d):?(\d\d))?"
@@ -21,6 +22,12 @@ def wall(text: object) -> int | None:
     """Return a time of RFC 3339 in ns since the epoch; None for what is no time."""
     if type(text) is not str or len(text) > 40:  # noqa: PLR2004 - longer than any RFC 3339 time
         return None
+    if len(text) == _MICROSECONDS and text[19] == "." and text[26] == "Z":
+        # As the API server writes it: 2026-03-02T09:15:27.123456Z.
+        fraction = text[20:26]
+        if text[10] == "T" and fraction.isdigit() and fraction.isascii():
+            seconds = _seconds(text[:10], text[11:19])
+            return None if seconds is None else seconds * NS_PER_SECOND + int(fraction) * 1000
     found = _TIME.fullmatch(text)
     if found is None:
         return None
