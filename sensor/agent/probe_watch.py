@@ -108,7 +108,9 @@ class ProbeWatch:
         try:
             self._presence.restore(absence)
         except OSError as error:
-            log.error("the probes cannot be attached again: %s", error)  # noqa: TRY400 - no defect
+            if found:
+                fix = "run: systemctl restart castoff-probes castoff"
+                log.error("the probes cannot be attached again: %s; %s", error, fix)  # noqa: TRY400 - no defect
             self._problem_until = now + REPORTED_FOR
             return found
         if not self._presence.check():
