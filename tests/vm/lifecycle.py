@@ -29,7 +29,8 @@ SERVICE = "castoff.service"
 PATIENCE = 180.0
 """Seconds that a condition may take in an emulated guest."""
 
-CONTAINERS = 200
+SIGN_SECONDS = 60.0
+CONTAINERS = int(os.environ.get("CASTOFF_VM_CONTAINERS", "200"))
 WORKERS = 2
 DROP_IN = Path("/etc/castoff/castoff.d/50-test.toml")
 PINS = Path("/sys/fs/bpf/castoff")
@@ -476,9 +477,28 @@ STEPS: dict[str, tuple[Step, ...]] = {
 }
 
 
+class Signs:
+    """Signs of life between two steps: under emulation one may take longer than the host waits."""
+
+    def __init__(self) -> None:
+        self._port = Port()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._repeat, daemon=True).start()
+
+    def _repeat(self) -> None:
+        began = time.monotonic()
+        while True:
+            time.sleep(SIGN_SECONDS)
+            self.say("alive", seconds=round(time.monotonic() - began))
+
+    def say(self, what: str, **fields: object) -> None:
+        with self._lock:
+            self._port.say(what, **fields)
+
+
 def main(kind: str, wanted: list[str]) -> None:
     """Take all steps of a kind of package, or those whose names contain one of ``wanted``."""
-    port = Port()
+    port = Signs()
     port.say("boot", kernel=os.uname().release, versions=versions())
     try:
         prepare()
