@@ -19,6 +19,8 @@
 ``database``    opening, checking, moving aside
 ``errors``      what kind of failure an error of SQLite is
 ``salvage``     what can be read of a damaged file, for the new one
+``small_tables`` the same of the tables beside the log
+``event_line``  what an event's line holds of its columns
 ``page_scan``   rows of a damaged file, page by page
 ``schema``      the tables, version by version
 ``compression`` how the bodies of events are packed

@@ -14,22 +14,20 @@ Rules:
 
 from __future__ import annotations
 
-import calendar
 import contextlib
-import json
 import logging
-import re
 import sqlite3
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.store import knowledge
-from sensor.store.compression import Unpacker, mended, name_of
-from sensor.store.entry import ID_LIMIT, INT64, blob, number, pack, string, text, unpack
+from sensor.store.compression import Unpacker
+from sensor.store.entry import INT64, blob, number, pack, string, text, unpack
+from sensor.store.event_line import EventLine
 from sensor.store.page_scan import PageFile, Record, ScanCounts
 from sensor.store.rows import RESERVE, Rows
+from sensor.store.small_tables import EVENT_COLUMNS, MOMENT_TOLERANCE, small_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,20 +41,11 @@ SALVAGE_SECONDS = 30.0
 CHUNK = 2000
 """Events that are written in one transaction."""
 
-MOMENT_TOLERANCE = 10 * 1_000_000_000
-"""ns by which an event's time since boot may differ from what its wall time and boot say. It only
-orders the log; the time in the event is the body's."""
-
 _LOOK_EVERY = 256
 """Rows after which the clock is looked at."""
 
-_EVENT_COLUMNS = 10
 _LETTER_COLUMNS = 9
-_STREAM = re.compile(r"[0-9a-f]{16}")
-_BOOT_ID = re.compile(r"[0-9a-f-]{0,64}")
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z")
-_SECOND = 1_000_000_000
-_HOUR = 3600 * _SECOND
+_HOUR = 3600 * 1_000_000_000
 
 _INSERT = (
     "INSERT OR IGNORE INTO event (sequence, id, type, boot, time, lag, wall, container, name, body)"
@@ -90,40 +79,6 @@ class Salvaged:
     """Whether all of the file was looked at."""
 
 
-@dataclass(slots=True)
-class _Beside:
-    """The small tables of a damaged file."""
-
-    stream: str | None = None
-    reserved: int = 0
-    purged: int = 0
-    types: dict[int, str] = field(default_factory=dict)
-    dictionaries: dict[int, tuple[int, str, bytes]] = field(default_factory=dict)
-    """By name: number, boot id, line."""
-    boots: dict[int, tuple[str, int, int]] = field(default_factory=dict)
-    cursors: dict[str, int] = field(default_factory=dict)
-
-    def take(self, record: Record) -> None:
-        """Take a row that has the form of one of these tables; ignore any other."""
-        match record.values:
-            case (None, str(name)) if 0 < record.rowid < INT64:
-                self.types.setdefault(record.rowid, name)
-            case (None, int(name), str(boot_id), bytes(line)) if line:
-                # Either the name is damaged or the line.
-                self.dictionaries.setdefault(name_of(line), (record.rowid, boot_id, line))
-                found = mended(line, name)
-                if found is not None:
-                    self.dictionaries[name] = record.rowid, boot_id, found
-            case (None, str(stream), int(reserved), int(purged)) if _STREAM.fullmatch(stream):
-                self.stream = stream
-                self.reserved = max(self.reserved, reserved)
-                self.purged = max(self.purged, purged)
-            case (None, str(boot_id), int(start), int(realtime)) if _BOOT_ID.fullmatch(boot_id):
-                self.boots.setdefault(record.rowid, (boot_id, start, realtime))
-            case (str(name), int(sequence)) if 0 <= sequence < INT64:
-                self.cursors[name] = min(sequence, self.cursors.get(name, sequence))
-
-
 @dataclass(frozen=True, slots=True)
 class SalvagedEvent:
     """An event of a damaged log: its sequence and its JSON line."""
@@ -139,13 +94,13 @@ def events_of(path: Path, counts: ScanCounts) -> Iterator[SalvagedEvent]:
     """
     pages = PageFile(path)
     try:
-        beside = _beside(pages)
-        unpacker = Unpacker(lambda name: _line(beside, name))
+        beside = small_tables(pages)
+        unpacker = Unpacker(beside.dictionary)
         seen: set[int] = set()
         for record in pages.records(counts):
-            if len(record.values) < _EVENT_COLUMNS or record.rowid in seen:
+            if len(record.values) < EVENT_COLUMNS or record.rowid in seen:
                 continue
-            packed = record.values[_EVENT_COLUMNS - 1]
+            packed = record.values[EVENT_COLUMNS - 1]
             if not isinstance(packed, bytes):
                 continue
             try:
@@ -183,28 +138,6 @@ def salvage(
         pages.close()
 
 
-def _beside(pages: PageFile) -> _Beside:
-    """Read the small tables: one row of a leaf with events is enough to pass over the others."""
-    found = _Beside()
-    offsets: dict[int, Counter[int]] = {}
-    for number_ in range(pages.pages, 0, -1):
-        for record in pages.leaf(number_, ScanCounts()):
-            if len(record.values) < _EVENT_COLUMNS:
-                found.take(record)
-                continue
-            boot, moment, wall = record.values[3], record.values[4], record.values[6]
-            if isinstance(boot, int) and isinstance(moment, int) and isinstance(wall, int):
-                offsets.setdefault(boot, Counter())[wall - moment] += 1
-            break
-    for boot, (boot_id, start, realtime) in found.boots.items():
-        if boot in offsets:
-            offset = offsets[boot].most_common(1)[0][0]
-            if abs(realtime - offset) > MOMENT_TOLERANCE:
-                # The row is damaged, not most of the events.
-                found.boots[boot] = boot_id, start, offset
-    return found
-
-
 def salvage_sound(
     path: Path, connection: sqlite3.Connection, patience: float = SALVAGE_SECONDS
 ) -> Salvaged:
@@ -235,11 +168,6 @@ def _empty(connection: sqlite3.Connection) -> None:
     connection.execute(_NEW_STATE, (time.time_ns() // 1000,))
 
 
-def _line(beside: _Beside, name: int) -> bytes | None:
-    found = beside.dictionaries.get(name)
-    return found[2] if found is not None else None
-
-
 class _Salvage:
     """One damaged file on its way into a new log."""
 
@@ -254,8 +182,8 @@ class _Salvage:
         self._connection = connection
         self._end = end
         self._clock = clock
-        self._beside = _beside(pages)
-        self._unpacker = Unpacker(lambda name: _line(self._beside, name))
+        self._beside = small_tables(pages)
+        self._unpacker = Unpacker(self._beside.dictionary)
         self._counts = ScanCounts()
         self._types = {name: key for key, name in self._beside.types.items()}
         self._complete = True
@@ -314,20 +242,20 @@ class _Salvage:
 
     def _event(self, record: Record) -> tuple[Value, ...] | None:
         values = record.values
-        if len(values) < _EVENT_COLUMNS or not 0 < record.rowid < INT64 // 2:
+        if len(values) < EVENT_COLUMNS or not 0 < record.rowid < INT64 // 2:
             return None
-        packed = values[_EVENT_COLUMNS - 1]
+        packed = values[EVENT_COLUMNS - 1]
         if values[0] is not None or not isinstance(packed, bytes):
             return None
         try:
             line = self._unpacker.unpack(packed)
-            return self._row(record.rowid, values, packed, _Told.of(line))
+            return self._row(record.rowid, values, packed, EventLine.of(line))
         except (ValueError, RecursionError):
             self._counts.damaged += 1
             return None
 
     def _row(
-        self, sequence: int, values: tuple[Value, ...], packed: bytes, told: _Told
+        self, sequence: int, values: tuple[Value, ...], packed: bytes, told: EventLine
     ) -> tuple[Value, ...]:
         _, id_, kind, boot, moment, lag, wall, container, name, *_ = values
         type_ = told.type or self._beside.types.get(_whole(kind))
@@ -453,54 +381,6 @@ class _Salvage:
             return Salvaged(events, None, last_wall, None, self._complete)
         exact = self._complete and not self._counts.odd and missing == self._counts.damaged
         return Salvaged(events, missing if exact else None, since, until, self._complete)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What an event's own line holds of what also stands in columns."""
-
-    id: str | None = None
-    type: str | None = None
-    wall: int | None = None
-    boot_id: str | None = None
-    container: str | bytes | None = None
-    name: str | None = None
-
-    @classmethod
-    def of(cls, line: bytes) -> _Told:
-        """Read a line. Nothing is known of one that is not a JSON object."""
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
-            return cls()
-        if not isinstance(document, dict):
-            return cls()
-        container, host = document.get("container"), document.get("host")
-        container_id = _text(container, "id")
-        name = _text(container, "name")
-        moment = document.get("time")
-        return cls(
-            id=_text(document, "id"),
-            type=_text(document, "type"),
-            wall=_wall(moment) if isinstance(moment, str) else None,
-            boot_id=_text(host, "boot_id"),
-            container=pack(container_id) if container_id is not None else None,
-            name=text(name) if name is not None else None,
-        )
-
-
-def _text(document: object, key: str) -> str | None:
-    value = document.get(key) if isinstance(document, dict) else None
-    return value[:ID_LIMIT] if isinstance(value, str) else None
-
-
-def _wall(moment: str) -> int | None:
-    """Return an RFC 3339 time of a log in ns since the epoch."""
-    match = _TIME.fullmatch(moment)
-    if match is None:
-        return None
-    seconds = calendar.timegm(tuple(int(part) for part in match.groups()[:6]))
-    return seconds * _SECOND + int((match[7] or "0").ljust(9, "0"))
 
 
 def _whole(value: Value) -> int:

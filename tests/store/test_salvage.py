@@ -20,7 +20,8 @@ from sensor.store.entry import NewEntry, unpack
 from sensor.store.log import Store
 from sensor.store.page_scan import PAGE_BYTES, PageFile, ScanCounts
 from sensor.store.pages import Pages
-from sensor.store.salvage import MOMENT_TOLERANCE, Salvaged, events_of, salvage
+from sensor.store.salvage import Salvaged, events_of, salvage
+from sensor.store.small_tables import MOMENT_TOLERANCE
 from tests.store.entries import BOOT, OFFSET, PATIENCE, SECOND, Heard, made, opened
 from tests.store.test_log import WEB
 
