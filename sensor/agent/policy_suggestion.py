@@ -123,7 +123,7 @@ def _rule_name(key: str, what: str, *, several: bool) -> str:
 
 
 def _fits(key: str, values: list[str], images: Iterable[str]) -> bool:
-    """Whether the texts can be patterns: a few wildcards are no texts here."""
+    """Whether each text can be a pattern: a name may hold a wildcard of another kind."""
     try:
         for text in (key, *values, *(f"{image}*" for image in images)):
             Glob.compile(text)
