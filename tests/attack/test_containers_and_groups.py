@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import sys
 
@@ -87,10 +88,15 @@ def test_a_member_of_the_engines_group_is_named_for_what_it_starts(
     assert start["start"]["trigger"] == "api_client"
 
 
-def test_a_member_of_castoffs_group_reads_and_changes_nothing(agent: Agent, box: str) -> None:
+def test_a_member_of_castoffs_group_reads_and_changes_nothing(
+    own_agent: Agent, reachable: Lab
+) -> None:
     """Reading is for the group, control for root: a rewind by a member is refused."""
-    agent.one_start(box)
-    group = agent.socket.stat().st_gid
+    group = grp.getgrnam("games")
+    config = reachable.sub("attack") / "castoff.toml"
+    config.write_text(f'[socket]\ngroup = "{group.gr_name}"\n')
+    own_agent.options = ["--config", config]
+    own_agent.start()
     code = (
         "import socket, sys\n"
         "def ask(line):\n"
@@ -100,16 +106,10 @@ def test_a_member_of_castoffs_group_reads_and_changes_nothing(agent: Agent, box:
         "    return s.makefile('rb').readline().decode().strip()\n"
         "print(ask('GET /v1/containers')); print(ask('POST /v1/outputs/x/rewind'))\n"
     )
-    directories = agent.socket.parent, agent.socket.parent.parent
-    for directory in directories:
-        directory.chmod(0o711)
-    try:
-        with stranger("reader", group) as reader, stranger("other") as other:
-            read, changed = reader.run(sys.executable, "-c", code, agent.socket).splitlines()
-            refused = other.run(sys.executable, "-c", code, agent.socket)
-    finally:
-        for directory in directories:
-            directory.chmod(0o700)
+    with stranger("reader", group.gr_gid) as reader, stranger("other") as other:
+        read, changed = reader.run(sys.executable, "-c", code, own_agent.socket).splitlines()
+        refused = other.run(sys.executable, "-c", code, own_agent.socket)
+    own_agent.stop()
     assert " 200" in read
     assert " 403" in changed
     assert "PermissionError" in refused
