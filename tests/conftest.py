@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 from lab.fixtures import (
     _probes,
     agent,
@@ -41,3 +43,7 @@ __all__ = [
     "runc",
     "runc_program",
 ]
+
+# A deadline for each example measures the machine's load, not the code.
+settings.register_profile("castoff", deadline=None)
+settings.load_profile("castoff")

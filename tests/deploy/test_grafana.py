@@ -69,6 +69,8 @@ def test_every_query_runs_and_finds_something(
         r"toStartOfInterval(toDateTime(\1), INTERVAL 60 second)",
         query,
     )
+    # Golden events may have been recorded minutes ago: every host was silent since its last one.
+    query = query.replace("hosts_silent(minutes = 150)", "hosts_silent(minutes = 0)")
     assert "$__" not in query
     found = clickhouse.rows(query)
     # The golden events have no control plane: test_control_planes.py asks with some.
