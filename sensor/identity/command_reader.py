@@ -195,6 +195,8 @@ class CommandReader:
 
     @staticmethod
     def _header(word: str) -> str | None:
+        if not is_secret_name(word.partition(":")[0]):
+            return None
         match = _HEADER.fullmatch(word)
         if match is None or not is_secret_name(match[1]):
             return None
