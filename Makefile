@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 RUN_PACKAGES := python3 python3-audit python3-bpfcc libbpf1 python3-psutil python3-msgpack python3-click \
     python3-h11 python3-h2 python3-venv runc busybox-static
-TEST_PACKAGES := auditd python3-orjson bpftool clang-format conmon containerd curl docker.io gcc iptables \
+TEST_PACKAGES := auditd bpftool clang-format conmon containerd curl docker.io gcc iptables \
     libc6-dev openssl nats-server podman procps rsyslog rsyslog-gnutls \
     rsyslog-openssl tini uidmap zsh
 # What builds and checks packages. groff-base, systemd and fish check what is installed, in `make test` too.
