@@ -185,7 +185,7 @@ class Cri:
         self._call(self._runtime.StartContainer, "ContainerRequest", container_id=container)
 
     def fails_to_start(self, container: str) -> bool:
-        """Start a container that cannot run; tells whether the runtime said so."""
+        """Start a container that cannot run; returns whether the runtime said so."""
         try:
             self.start(container)
         except grpc.RpcError:

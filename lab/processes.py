@@ -70,7 +70,7 @@ def parent_of(pid: int) -> int | None:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether the process is there and no zombie."""
+    """Return whether the process is there and no zombie."""
     try:
         stat = (PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:

@@ -200,19 +200,19 @@ class Agent:
         return self._watch
 
     def output_states(self) -> tuple[OutputHealth, ...]:
-        """Tell how the outputs are doing."""
+        """Return how the outputs are doing."""
         return self.outputs()
 
     def witness_states(self) -> tuple[WitnessState, ...]:
-        """Tell how the sources beside the probes are doing."""
+        """Return how the sources beside the probes are doing."""
         return self._witnesses.states() if self._witnesses is not None else ()
 
     def store_health(self) -> StoreHealth | None:
-        """Tell how the store is doing, once it is open."""
+        """Return how the store is doing, once it is open."""
         return self._keeper.health() if self._keeper is not None else None
 
     def delivery_states(self) -> tuple[DeliveryState, ...]:
-        """Tell how the outputs that ship the log are doing."""
+        """Return how the outputs that ship the log are doing."""
         return self._shipping.states()
 
     def judge_counters(self) -> tuple[tuple[str, int], ...]:

@@ -217,6 +217,6 @@ def _section(section: _Section, name: str, values: dict[str, Any], path: Path) -
     for key, value in values.items():
         if key not in hints:
             known = ", ".join(hints)
-            raise ConfigError(f"{path}: {name}.{key} is no key", f"[{name}] has: {known}.")
+            raise ConfigError(f"{path}: {name}.{key} is not a key", f"[{name}] has: {known}.")
         changed[key] = tables.value(value, hints[key], f"{path}: {name}.{key}")
     return replace(section, **changed)

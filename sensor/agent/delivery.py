@@ -85,7 +85,7 @@ class Shipping:
             log.warning("not everything was delivered; the next agent goes on from there")
 
     def states(self) -> tuple[DeliveryState, ...]:
-        """Tell how the outputs are doing."""
+        """Return how the outputs are doing."""
         return () if self._engine is None else tuple(map(_state, self._engine.health()))
 
     async def rewind(self, output: str, since: int) -> Rewound:

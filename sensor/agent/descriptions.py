@@ -70,7 +70,7 @@ class Describing:
             self._worker.submit(request)
 
     def expect(self, *, awaited: bool) -> None:
-        """Tell whether a start waits for an answer from now on."""
+        """Return whether a start waits for an answer from now on."""
         self._awaited = awaited
         if awaited and self._answers and not self._due:
             # It came while no start waited, so it did not wake the loop.

@@ -144,7 +144,7 @@ class Keeper:
         self.store.count(self._boot_id, counters)
 
     def is_behind(self) -> bool:
-        """Tell whether reading more now would only fill the queue to a disk that works."""
+        """Return whether reading more now would only fill the queue to a disk that works."""
         return self.store.is_behind()
 
     def mark(self, read: ReadUpTo) -> None:
@@ -160,7 +160,7 @@ class Keeper:
         return safe
 
     def health(self) -> StoreHealth:
-        """Tell how the store is doing."""
+        """Return how the store is doing."""
         return self.store.health()
 
     def close(self) -> None:

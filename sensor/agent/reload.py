@@ -29,6 +29,7 @@ KEYS = {
     "cgroup_patterns": "identity.cgroup_patterns",
     "heartbeat_seconds": "agent.heartbeat_seconds",
     "host_root": "identity.host_root",
+    "kubernetes_audit": "sources.kubernetes_audit",
     "log_level": "agent.log_level",
     "node_name": "agent.node_name",
     "pin_root": "the place of the pins",

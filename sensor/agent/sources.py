@@ -337,7 +337,7 @@ class Witnesses:
     # ----------------------------------------------------------------- state
 
     def states(self) -> tuple[WitnessState, ...]:
-        """Tell how each is doing."""
+        """Return how each is doing."""
         connects = "running" if self._connects else f"failed: {_NO_CONNECTS}"
         requests = "running" if self._requests else f"failed: {_NO_REQUESTS}"
         states = [

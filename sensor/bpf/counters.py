@@ -115,7 +115,7 @@ class Counters:
         return tuple(found)
 
     def losses(self, now: int) -> tuple[Loss, ...]:
-        """Tell what was lost since the last call, of whichever agent; ``now`` in ns since boot."""
+        """Return what was lost since the last call, of any agent; ``now`` in ns since boot."""
         since = self._single(self._settings, _TOLD_AT) or self._single(self._settings, _LOADED_AT)
         found: list[Loss] = []
         for count in self.read():

@@ -175,7 +175,7 @@ def _rebuild(answer: compiler.Answer) -> CastoffError:
 
 
 def status(root: Path = pins.PIN_ROOT) -> tuple[LoadedSet, ...]:
-    """Tell which probe sets are in the kernel."""
+    """Return which probe sets are in the kernel."""
     current = {fingerprint(requests=requests) for requests in (True, False)}
     return tuple(
         LoadedSet(

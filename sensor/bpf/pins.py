@@ -70,7 +70,7 @@ def _filesystem_type(path: Path) -> int:
 
 
 def mount_bpffs(path: Path = BPFFS) -> bool:
-    """Mount bpffs at ``path`` when it is not; tells whether it did.
+    """Mount bpffs at ``path`` when it is not; returns whether it did.
 
     Raises :class:`PermissionMissing` or :class:`KernelUnsupported`.
     """

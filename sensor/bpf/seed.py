@@ -124,7 +124,7 @@ def role_of(running: Running, roles: Roles) -> Role | None:
 
 
 def _pending_init(running: Running) -> bool:
-    """Tell whether it is an init that waits for "runc start": it has not executed its entrypoint.
+    """Return whether it is an init that waits for "runc start": it has not executed its entrypoint.
 
     runc names its stages (libcontainer/nsenter/nsexec.c); so does youki. crun's waits under the
     name and file of crun itself.

@@ -1,4 +1,4 @@
-"""Tell the connect program which unix sockets are engines': the ``socket_verdicts`` map."""
+"""Give the connect program the unix sockets of engines: the ``socket_verdicts`` map."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def command() -> None:
 @_ROOT
 @_STATE_DIR
 def check(output: str, root: Path, state_dir: Path) -> None:
-    """Tell whether the rules are in force; the exit code tells it too."""
+    """Return whether the rules are in force; the exit code says it too."""
     from sensor.audit_rules import inspection
     from sensor.audit_rules.auditctl import Auditctl
 

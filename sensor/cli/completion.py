@@ -128,7 +128,7 @@ def _pod_words(container: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _typable(word: str) -> bool:
-    """Tell whether a shell takes a word as it is: names are chosen by others."""
+    """Return whether a shell takes a word as it is: names are chosen by others."""
     return word.isascii() and all(one.isalnum() or one in "._-/" for one in word)
 
 

@@ -128,7 +128,7 @@ def _start(event: dict[str, Any]) -> str:
 
 
 def _unicode() -> bool:
-    """Tell whether standard output can show more than ASCII."""
+    """Return whether standard output can show more than ASCII."""
     try:
         "└│·".encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -40,7 +40,7 @@ no_trunc_option = click.option("--no-trunc", is_flag=True, help="Cut nothing to 
 
 
 def coloured(colour: str) -> bool:
-    """Tell whether to write colours."""
+    """Return whether to write colours."""
     if colour == "auto":
         return colour_wanted(os.environ, terminal=sys.stdout.isatty())
     return colour == "always"

@@ -49,7 +49,7 @@ def _account(name: str) -> pwd.struct_passwd:
 @command.command()
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
 def status(output: str) -> None:
-    """Tell which probe sets are in the kernel; exit code 69 when there is none."""
+    """Return which probe sets are in the kernel; exit code 69 when there is none."""
     sets = loader.status()
     if output == "json":
         for loaded in sets:

@@ -31,7 +31,7 @@ _TIMEX_BYTES = 208
 
 
 def engines() -> Finding:
-    """Tell which engines' sockets are listened on."""
+    """Return which engines' sockets are listened on."""
     programs = watched.read(loader.SOURCES / "watched.toml")
     names = frozenset(program.name for program in programs if program.role is Role.ENGINE)
     found = engine_sockets(names)
@@ -94,7 +94,7 @@ def agent_socket(path: Path) -> Finding:
     except OSError as error:
         return Finding("socket", Health.NOTE, f"{path}: {error.strerror}", "Look at the path.")
     if not stat.S_ISSOCK(status.st_mode):
-        return Finding("socket", Health.FAIL, f"{path} is no socket", "Remove it.")
+        return Finding("socket", Health.FAIL, f"{path} is not a socket", "Remove it.")
     others = "root"
     if status.st_gid and status.st_mode & stat.S_IWGRP:
         others += f" and group {_group(status.st_gid)}"
@@ -115,7 +115,7 @@ def _group(gid: int) -> str:
 
 
 def scheduling(take: Callable[[], object] | None = None) -> Finding:
-    """Tell whether an agent with the same rights would run at once when it is woken."""
+    """Return whether an agent with the same rights would run at once when it is woken."""
     try:
         (take or _take_real_time)()
     except OSError as error:
@@ -134,7 +134,7 @@ def _take_real_time() -> None:
 def clock(
     now: Callable[[], float] = time.time, synchronised: Callable[[], bool | None] | None = None
 ) -> Finding:
-    """Tell whether wall times can be trusted; order never depends on them."""
+    """Return whether wall times can be trusted; order never depends on them."""
     seconds = now()
     if seconds < RELEASED:
         year = time.gmtime(seconds).tm_year

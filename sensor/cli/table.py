@@ -67,7 +67,7 @@ _CONFIDENCE_MARKS = {Confidence.INFERRED: "~", Confidence.AMBIGUOUS: "?"}
 
 
 def colour_wanted(environment: Mapping[str, str], *, terminal: bool) -> bool:
-    """Tell whether to colour: on a terminal that can, unless NO_COLOR is set and not empty."""
+    """Return whether to colour: on a terminal that can, unless NO_COLOR is set and not empty."""
     return terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 

@@ -64,7 +64,7 @@ class ContainerKey:
 
 
 def is_unique(id_: ContainerId) -> bool:
-    """Whether an id is no name: 64 hex digits, as engines draw them."""
+    """Whether an id is not a name: 64 hex digits, as engines draw them."""
     return _UNIQUE_ID.fullmatch(id_) is not None
 
 

@@ -64,5 +64,5 @@ class EngineWords:
 
 
 def is_word_alone(description: Description | None) -> bool:
-    """Tell whether nothing on disk told of the container: its bundle would have its command."""
+    """Return whether nothing on disk told of the container: its bundle would have its command."""
     return description is None or description.command is None

@@ -242,7 +242,7 @@ def _runtime_path(creation: Creation | None, description: Description | None) ->
 
 
 def engine_of(sighting: Sighting) -> Engine | None:
-    """Tell the engine by the best source: the description on disk, else the cgroup's naming."""
+    """Return the engine by the best source: the description on disk, else the cgroup's naming."""
     if sighting.description is not None and sighting.description.engine is not None:
         return sighting.description.engine
     identity = sighting.identity

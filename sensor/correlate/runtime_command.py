@@ -131,7 +131,7 @@ def _take_options(
 
 
 def parse(argv: tuple[str, ...]) -> RuntimeCommand | None:
-    """Read ``argv``, the program's name in front; None when it is no command on a container."""
+    """Read ``argv``, the program's name in front; None when it is not a command on a container."""
     options: dict[str, str] = {}
     position = _take_options(argv, 1, options, deleting=False)
     if position >= len(argv):

@@ -121,7 +121,7 @@ def parse(path: str) -> CgroupIdentity | None:
 
 
 def _in_pod(segments: list[str], container: str) -> bool:
-    """Tell whether the pod's segment is the container's own or the one right above it."""
+    """Return whether the pod's segment is the container's own or the one right above it."""
     for index in range(len(segments) - 1, -1, -1):
         if container in segments[index]:
             above = segments[index - 1] if index else ""

@@ -76,7 +76,7 @@ def _orchestrator(
 
 
 def _with_origin(pod: Orchestrator, bundle: Bundle) -> Orchestrator:
-    """Tell apart static pods of a file and of a URL, which a sandbox's annotations do."""
+    """Separate static pods of a file and of a URL, which a sandbox's annotations do."""
     annotations = _json(bundle.annotation(f"{_CRIO}Annotations"))
     source = annotations.text("kubernetes.io/config.source") if annotations is not None else None
     if source in ("file", "http") and pod.source is PodSource.FILE:

@@ -57,7 +57,7 @@ class Roots:
 
 
 def root_of_bundle(path: str) -> Roots:
-    """Tell what the place of one bundle says about the others."""
+    """Return what the place of one bundle says about the others."""
     tasks = _TASKS.fullmatch(path)
     if tasks is not None:
         return Roots(tasks=(tasks[1],))

@@ -34,11 +34,11 @@ class Document:
     _members: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def __bool__(self) -> bool:
-        """Tell whether the object has any member."""
+        """Return whether the object has any member."""
         return bool(self._members)
 
     def has(self, key: str) -> bool:
-        """Tell whether ``key`` is a member, with any value but null."""
+        """Return whether ``key`` is a member, with any value but null."""
         return self._members.get(key) is not None
 
     def text(self, key: str) -> str | None:

@@ -99,7 +99,7 @@ def sensitive_mounts(mounts: tuple[OciMount, ...]) -> tuple[Mount, ...]:
 
 
 def is_sensitive(source: str, *, writable: bool) -> bool:
-    """Tell whether the host's file or directory at the normalised path ``source`` is sensitive."""
+    """Return whether the host's file or directory at the path ``source`` is sensitive."""
     if source.rpartition("/")[2] in _SOCKETS:
         return True
     if source.startswith("/var/run/"):

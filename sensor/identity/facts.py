@@ -58,7 +58,7 @@ def image_of(
 
 
 def is_hex_digest(text: str) -> bool:
-    """Tell whether ``text`` is a bare SHA-256 in hex."""
+    """Return whether ``text`` is a bare SHA-256 in hex."""
     return len(text) == _DIGEST_LENGTH and not set(text) - _HEX
 
 

@@ -212,7 +212,7 @@ def stamp(root: int, path: str) -> Stamp | Failure:
 
 
 def exists(root: int, path: str) -> bool:
-    """Tell whether anything, readable or not, is at ``path`` below ``root``. Never raises."""
+    """Return whether anything, readable or not, is at ``path`` below ``root``. Never raises."""
     opened = _open_path(root, path, _FILE)
     if isinstance(opened, int):
         os.close(opened)

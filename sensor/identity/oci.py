@@ -188,7 +188,7 @@ def _namespaces(linux: Document) -> tuple[Namespace, ...]:
 
 
 def _filters(seccomp: Document) -> bool:
-    """Tell whether a seccomp section refuses any system call (config-linux.md, "Seccomp")."""
+    """Return whether a seccomp section refuses any system call (config-linux.md, "Seccomp")."""
     if not seccomp:
         return False
     return seccomp.text("defaultAction") != "SCMP_ACT_ALLOW" or any(

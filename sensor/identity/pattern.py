@@ -68,7 +68,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        problem = f"{where} is no regular expression: {error}"
+        problem = f"{where} is not a regular expression: {error}"
         raise ConfigError(problem, "Write it in the syntax of Python's re module.") from error
     if set(compiled.groupindex) != {"id"}:
         problem = f"{where} needs exactly one named group, 'id'"

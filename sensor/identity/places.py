@@ -30,7 +30,7 @@ _TASKS_ALONE = frozenset({Engine.DOCKER, Engine.CONTAINERD})
 
 
 def is_safe_id(container: str) -> bool:
-    """Tell whether an id may become one component of a path."""
+    """Return whether an id may become one component of a path."""
     return (
         0 < len(container) <= MAX_ID
         and "/" not in container

@@ -90,7 +90,7 @@ def absolute(directory: str, path: str) -> str:
 
 
 def is_alive(proc: str, process: ProcessKey) -> bool:
-    """Tell whether the pid still belongs to this very process."""
+    """Return whether the pid still belongs to this very process."""
     try:
         file = os.open(f"{proc}/{process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:

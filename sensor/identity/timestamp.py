@@ -17,7 +17,7 @@ _SECONDS_PER_DAY = 86_400
 
 
 def wall_time(text: str | None) -> int | None:
-    """Return ns since the epoch, UTC. None for what is no time and for Go's zero time.
+    """Return ns since the epoch, UTC. None for what is not a time and for Go's zero time.
 
     Go's zero time is ``0001-01-01T00:00:00Z``: engines write it for "never". Nothing before the
     epoch can be a container's time, so all of that is unknown.

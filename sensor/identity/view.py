@@ -80,7 +80,7 @@ class Views:
         return View(opened, lost=lost)
 
     def is_foreign(self, request: DescribeRequest) -> bool:
-        """Tell whether the reader is in another mount namespace than the host."""
+        """Return whether the reader is in another mount namespace than the host."""
         wanted, hosts = request.reader_mnt_ns, self._host_mnt_ns
         return wanted is not None and hosts is not None and wanted != hosts
 

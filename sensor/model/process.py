@@ -17,7 +17,7 @@ class ProcessKey:
     start_time: int
 
     def same(self, other: ProcessKey) -> bool:
-        """Tell whether both name one process, allowing for the 10 ms granularity of procfs."""
+        """Return whether both name one process, allowing for the 10 ms granularity of procfs."""
         return (
             self.pid == other.pid
             and self.start_time // NS_PER_TICK == other.start_time // NS_PER_TICK

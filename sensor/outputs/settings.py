@@ -89,7 +89,7 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
         problem = f"{found.file}: outputs.{name} is no table"
         raise ConfigError(problem, f"Write [outputs.{name}] above its keys.")
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{file}: {name!r} is no name for an output", _NAME_FIX)
+        raise ConfigError(f"{file}: {name!r} is not a name for an output", _NAME_FIX)
     common_keys = {one.name for one in fields(Common)}
     table = f"outputs.{name}"
     shared: Tree = {key: one for key, one in found.items() if key in common_keys}
@@ -127,7 +127,7 @@ def _own(kind: OutputKind[Any], own: Tree, table: str, file: Path) -> object:
         if key not in known:
             where = found.file if isinstance(found, Placed) else file
             names = ", ".join((*(one.name for one in fields(Common)), *known))
-            raise ConfigError(f"{where}: {table}.{key} is no key", f"[{table}] has: {names}.")
+            raise ConfigError(f"{where}: {table}.{key} is not a key", f"[{table}] has: {names}.")
     built: object = tables.build(kind.settings, own, table, file)
     return built
 

@@ -201,7 +201,7 @@ class CaptureReader:
             raise self._malformed(0, "its header is incomplete")
         for name, fields in layout.items():
             if type(fields) is not tuple or not all(type(field) is str for field in fields):
-                raise self._malformed(0, f"its header's layout of {name[:40]!a} is no name list")
+                raise self._malformed(0, f"its header's layout of {name[:40]!a} is not a name list")
         return Header(created, sensor), layout
 
     def _malformed(self, offset: int, reason: str) -> CaptureMalformed:
@@ -225,7 +225,7 @@ def open_capture(path: Path, *, tolerate_cut: bool = False) -> Iterator[CaptureR
 
 
 def _readable(packed: bytes) -> bool:
-    """Tell whether a reader's limits let an entry pass; small ones cannot exceed any."""
+    """Return whether a reader's limits let an entry pass; small ones cannot exceed any."""
     if len(packed) <= ITEMS_LIMIT:
         return True
     if len(packed) > ENTRY_LIMIT:

@@ -238,7 +238,7 @@ class KernelSource:
                 self.malformed[error.problem[:80]] += 1
 
     def losses(self) -> tuple[KernelLoss, ...]:
-        """Tell what the kernel could not hand over since the last report, of whichever agent."""
+        """Return what the kernel could not hand over since the last report, of whichever agent."""
         found = self._owed
         self._owed = []
         for reader in self._readers:

@@ -51,7 +51,7 @@ def unpacker(size_limit: int) -> Any:  # noqa: ANN401 - msgpack has no types
     return msgpack.Unpacker(
         # The model holds tuples.
         use_list=False,
-        # Strings come as str, with bytes that are no UTF-8 as surrogates.
+        # Strings come as str, with bytes that are not valid UTF-8 as surrogates.
         raw=False,
         unicode_errors="surrogateescape",
         # Keys are names; anything else could collide on purpose, or not be hashable.

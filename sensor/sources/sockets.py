@@ -105,12 +105,12 @@ class SocketResolver:
         return found
 
     def known(self, mnt_ns: int, path: str) -> EngineSocket | None:
-        """Tell the engine's socket at ``path`` while a verdict on it holds; from any thread."""
+        """Return the engine's socket at ``path`` while a verdict on it holds; from any thread."""
         kept = self._verdicts.get((mnt_ns, path))
         return kept[1] if kept is not None and self._clock() < kept[0] else None
 
     def resolve(self, pid: int, mnt_ns: int, path: str) -> Verdict:
-        """Tell the engine's socket at ``path`` as process ``pid`` of ``mnt_ns`` sees it.
+        """Return the engine's socket at ``path`` as process ``pid`` of ``mnt_ns`` sees it.
 
         None where something else lies there. When the process is gone, the oldest other one of its
         namespace answers for it. About 50 microseconds; a first question about a namespace scans

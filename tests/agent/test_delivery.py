@@ -8,10 +8,12 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from lab.waiting import until
 from sensor import clock
 from sensor.agent.delivery import Shipping, ShippingSettings
 from sensor.agent.persistence import Keeper
@@ -142,6 +144,10 @@ def test_an_output_that_is_configured_no_more_is_forgotten_and_said_so(
     assert [one for one in caplog.messages if "output old is configured no more" in one]
 
 
+def _lags_by(node: Node, count: int) -> bool:
+    return node.shipping.states()[0].lag_events == count
+
+
 def test_what_retention_takes_from_an_output_is_a_gap_of_that_time(tmp_path: Path) -> None:
     async def main() -> None:
         unreachable = local(tmp_path / "missing")
@@ -160,7 +166,9 @@ def test_what_retention_takes_from_an_output_is_a_gap_of_that_time(tmp_path: Pat
         begun, ended = losses[0].since + offset, losses[-1].time + offset
         assert abs(begun - first.time - first.realtime_offset) < SECOND
         assert abs(ended - last.time - last.realtime_offset) < SECOND
-        assert node.shipping.states()[0].lag_events == 4000 - missing
+        # The output's thread learns of it a moment after the store.
+        counted = partial(_lags_by, node, 4000 - missing)
+        await asyncio.to_thread(until, counted, "the lag is counted")
         await node.shipping.close()
 
     asyncio.run(main())

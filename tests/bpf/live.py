@@ -120,7 +120,7 @@ class Listener:
         return [one for one in found if one.process in roots]
 
     def until(self, condition: Callable[[], bool]) -> bool:
-        """Wait for records until ``condition`` holds; tells whether it came to that."""
+        """Wait for records until ``condition`` holds; returns whether it came to that."""
         end = time.monotonic() + PATIENCE
         while not condition():
             left = end - time.monotonic()

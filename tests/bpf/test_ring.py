@@ -290,7 +290,7 @@ def test_starts_that_found_no_room_are_counted(small: Probes, bundle: Bundle) ->
 
 @contextmanager
 def woken(ring: Ring) -> Iterator[Callable[[float], bool]]:
-    """Tell whether a record wakes who waits for the ring, within so many seconds."""
+    """Return whether a record wakes who waits for the ring, within so many seconds."""
     with select.epoll() as epoll:
         epoll.register(ring.descriptor, select.EPOLLIN | select.EPOLLET)
         epoll.poll(0)

@@ -280,7 +280,7 @@ class _Renaming:
         return self._value(self._of(observation))
 
     def _of(self, observation: Observation) -> Observation:
-        """Give fixed values to what is no text, or is known by its field only."""
+        """Give fixed values to what is not a text, or is known by its field only."""
         scope = self._scope
         match observation:
             case HostFacts():

@@ -1,4 +1,4 @@
-"""What is no event is a dead letter of its own, and does not stop what comes with it."""
+"""What is not an event is a dead letter of its own, and does not stop what comes with it."""
 
 from __future__ import annotations
 

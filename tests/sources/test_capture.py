@@ -164,7 +164,7 @@ GOOD_ENTRY = [7, [["ClockSynced", 5, 6], ["CommandExit", 6, 1, [9, 4], 256, Fals
         pytest.param(packed(header(version=2)), "reads version 1 only", id="later version"),
         pytest.param(packed(header(version=True)), "reads version 1 only", id="odd version"),
         pytest.param(packed(header(created=None)), "header is incomplete", id="no time"),
-        pytest.param(packed(header(layout={"A": [1]})), "no name list", id="odd layout"),
+        pytest.param(packed(header(layout={"A": [1]})), "is not a name list", id="odd layout"),
         pytest.param(packed(header(layout={})), "Arrival: not in the", id="empty layout"),
         pytest.param(packed(header(), [1]), "Arrival: an array of 2", id="short entry"),
         pytest.param(packed(header(), [1.5, []]), "Arrival.now: int expected", id="float"),

@@ -59,7 +59,7 @@ class Backoff:
         else:
             wait = max(LEAST, min(LAST, FIRST * (1 << doublings)) * self._random())
         asked = retry.after
-        # Not what is no number: a comparison with NaN is false.
+        # Not what is not a number: a comparison with NaN is false.
         if asked is not None and asked > wait:
             wait = min(asked, ASKED_MOST)
         return wait

@@ -22,7 +22,7 @@ class Cutter:
         self._types = filters.types
         self._matches = filters.matcher() if filters.wanted else None
         self.unreadable = 0
-        """Events that were shipped unfiltered because their lines are no JSON."""
+        """Events that were shipped unfiltered because their lines are not JSON."""
 
     def cut(self, page: LogPage, limit: int, *, dead: bool = False) -> Iterator[Stretch]:
         """Yield the page's stretches: batches of lines of at most ``limit`` bytes together.

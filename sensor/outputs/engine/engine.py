@@ -107,7 +107,7 @@ class Engine:
                 self._loop.call_soon_threadsafe(self._lanes[output].account.missed, count)
 
     def health(self) -> tuple[OutputHealth, ...]:
-        """Tell how the outputs are doing; from any thread."""
+        """Return how the outputs are doing; from any thread."""
         return tuple(lane.health() for lane in self._lanes.values())
 
     async def rewind(self, output: str, sequence: int) -> None:
@@ -125,7 +125,7 @@ class Engine:
         return await self._ask(self._retry_dead(self._lanes[output]))
 
     def close(self, seconds: float) -> bool:
-        """Deliver for so many seconds what can be, then end; tell whether all was delivered.
+        """Deliver for so many seconds what can be, then end; returns whether all was delivered.
 
         Blocking. What is left is delivered by the next agent.
         """

@@ -44,7 +44,7 @@ class Feed:
         self._dead = 0, through
 
     def read(self, window: Window, rows: int, wake: Callable[[], None]) -> bool:
-        """Add the next page to the window, and tell whether there was one.
+        """Add the next page to the window, and return whether there was one.
 
         Less than ``rows`` are left where they are while something is under way; ``wake`` is called
         when there is more. Raises :class:`StateUnusable`.

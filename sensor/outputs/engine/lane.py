@@ -143,7 +143,7 @@ class Lane:
         self._changed.set()
 
     def health(self) -> OutputHealth:
-        """Tell how it is doing; from any thread."""
+        """Return how it is doing; from any thread."""
         oldest = next((one.batch for one in tuple(self._window) if one.batch is not None), None)
         age = 0.0 if oldest is None else (time.time_ns() - oldest.records[0].wall) / _NS
         is_open = self.circuit is Circuit.OPEN

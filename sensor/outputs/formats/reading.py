@@ -2,7 +2,7 @@
 
 Readers are forgiving in what may change and strict in what may not: a key that is unknown is passed
 over, one that is missing is unknown, and a value of a type that the schema does not know, or a line
-that is no JSON, is :class:`LineDamaged`.
+that is not JSON, is :class:`LineDamaged`.
 
 What comes out is bounded and valid whatever the line holds: texts are cut at ``TEXT_LIMIT``
 characters and lists and tables at ``ITEMS_LIMIT`` entries, and a lone surrogate, which no strict
@@ -34,7 +34,7 @@ NS_PER_MS = 1_000_000
 
 
 class LineDamaged(ValueError):
-    """A line of the log that is no event; the message says where."""
+    """A line of the log that is not an event; the message says where."""
 
 
 class Block:
@@ -159,7 +159,7 @@ def read(record: Record) -> Reading:
     try:
         type_ = EventType(name)
     except ValueError:
-        raise LineDamaged(f"{name[:40]!a} is no type of event") from None
+        raise LineDamaged(f"{name[:40]!a} is not a type of event") from None
     return Reading(
         root=root,
         type=type_,
@@ -181,7 +181,7 @@ def wall_of(text: str) -> int:
     try:
         return _seconds(text[:19]) * NS_PER_SECOND + int(text[20:29])
     except (ValueError, IndexError):
-        raise LineDamaged(f"{text[:40]!a} is no time of the schema") from None
+        raise LineDamaged(f"{text[:40]!a} is not a time of the schema") from None
 
 
 @lru_cache(maxsize=256)
@@ -213,9 +213,9 @@ def _parse(line: bytes) -> dict[str, Any]:
     except RecursionError:
         raise LineDamaged("the line is nested without end") from None
     except ValueError as error:
-        raise LineDamaged(f"the line is no JSON: {str(error)[:80]}") from None
+        raise LineDamaged(f"the line is not JSON: {str(error)[:80]}") from None
     if type(values) is not dict:
-        raise LineDamaged("the line is no document")
+        raise LineDamaged("the line is not a document")
     return values
 
 
@@ -226,7 +226,7 @@ def _finite(number: str) -> float:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant[:20]} is no number")
+    raise ValueError(f"{constant[:20]} is not a number")
 
 
 def _bounded(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any value of JSON

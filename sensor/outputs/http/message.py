@@ -103,7 +103,7 @@ def check_headers(headers: Sequence[tuple[str, str]]) -> None:
     """Raise ValueError, without any value, for headers that a request cannot have."""
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a header")
+            raise ValueError(f"{name!r} is not a name of a header")
         if name.lower() in _OURS:
             raise ValueError(f"the header {name} cannot be set")
         if value and not _HEADER_VALUE.fullmatch(value):

@@ -4,7 +4,7 @@ What an answer means, by the specification and by what receivers do:
 
 - any 2xx takes the batch: the specification has 200, Fluent Bit answers 201 and may answer 204.
   ``partialSuccess.rejectedLogRecords`` is a warning: which records they were is not said, and the
-  specification forbids to send them again. So is a body that is no answer of OTLP; but a page of
+  specification forbids to send them again. So is a body that is not an answer of OTLP. A page of
   HTML came from something else than a receiver;
 - 429, 502, 503 and 504 are retried, after ``Retry-After`` where it is given; so is a lost
   connection;

@@ -38,7 +38,7 @@ HINT = "Is url the HTTP event collector, and not its raw endpoint or the web int
 
 
 class Splunk:
-    """``target`` is the collector's path and query; ``is_text`` tells that lines are no JSON."""
+    """``target`` is the collector's path and query; ``is_text`` tells that lines are not JSON."""
 
     def __init__(
         self,

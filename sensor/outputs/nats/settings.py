@@ -55,7 +55,7 @@ class NatsSettings:
 
     @staticmethod
     def is_secure(server: str) -> bool:
-        """Tell whether a server is spoken to over TLS."""
+        """Return whether a server is spoken to over TLS."""
         return server.startswith("tls://")
 
     @property

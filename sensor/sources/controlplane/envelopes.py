@@ -158,7 +158,7 @@ def _opened(value: Json) -> object:
 
 
 def text_of(value: Json, key: str) -> str | None:
-    """Return a text of any length: a payload, which is no name to be cut."""
+    """Return a text of any length: a payload, which is not a name to be cut."""
     inner = value.get(key)
     return inner if type(inner) is str else None
 

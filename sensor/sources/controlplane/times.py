@@ -19,7 +19,7 @@ _TIME = re.compile(
 
 
 def wall(text: object) -> int | None:
-    """Return a time of RFC 3339 in ns since the epoch; None for what is no time."""
+    """Return a time of RFC 3339 in ns since the epoch; None for what is not a time."""
     if type(text) is not str or len(text) > 40:  # noqa: PLR2004 - longer than any RFC 3339 time
         return None
     if len(text) == _MICROSECONDS and text[19] == "." and text[26] == "Z":

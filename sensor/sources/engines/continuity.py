@@ -38,7 +38,7 @@ class Continuity:
         self._running = None if running is None else {(e.namespace, e.id) for e in running}
 
     def missed(self, event: EngineEvent) -> bool:
-        """Take the next event and tell whether one before it must be missing."""
+        """Take the next event and return whether one before it must be missing."""
         key = (event.namespace, event.id)
         if event.action == "create" and event.witness is Witness.CONTAINERD:
             self._created.add(key)

@@ -67,7 +67,7 @@ class Malformed(ValueError):
 def decode_event(line: bytes, witness: Witness, time: int) -> EngineEvent | None:
     """Read one line of ``/events``; None when it is of no interest here.
 
-    :raises Malformed: it is no event of a container.
+    :raises Malformed: it is not an event of a container.
     """
     event = _object(_json(line))
     if event.get("Type") != "container":

@@ -124,7 +124,7 @@ class EngineStream:
         return self._conversation is None and self._target is None
 
     def aim(self, target: Target) -> None:
-        """Tell what the last scan found; another target than the current one ends its talk."""
+        """Return what the last scan found; another target than the current one ends its talk."""
         if self._conversation is not None and target != self._attempted:
             self._conversation.cancel()
         self._target = target

@@ -113,7 +113,7 @@ class EngineStreams:
         self._wake.set()
 
     def status(self) -> tuple[StreamStatus, ...]:
-        """Tell how each stream is doing."""
+        """Return how each stream is doing."""
         return tuple(followed.stream.status for followed in self._followed.values())
 
     def losses(self) -> tuple[EngineLoss, ...]:
@@ -217,7 +217,7 @@ class EngineStreams:
 
 
 def witness_of(socket: EngineSocket) -> Witness | None:
-    """Tell which witness speaks on a socket, if it is worth listening to."""
+    """Return which witness speaks on a socket, if it is worth listening to."""
     if socket.nested:
         return None
     if socket.api == "docker":
@@ -230,7 +230,7 @@ def witness_of(socket: EngineSocket) -> Witness | None:
 
 
 def target_of(socket: EngineSocket) -> Target | None:
-    """Tell how to reach a socket: by its own path, or through its engine's root directory.
+    """Return how to reach a socket: by its own path, or through its engine's root directory.
 
     The latter where the path means something else here, as in a container into which a socket
     was mounted that its engine has replaced since.
