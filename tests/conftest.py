@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from lab.fixtures import (
     _probes,
@@ -44,6 +44,6 @@ __all__ = [
     "runc_program",
 ]
 
-# A deadline for each example measures the machine's load, not the code.
-settings.register_profile("castoff", deadline=None)
+# Time limits on examples measure the machine's load, not the code.
+settings.register_profile("castoff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("castoff")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.waiting import until
 from sensor import clock
 from sensor.agent.delivery import Shipping, ShippingSettings
 from sensor.agent.persistence import Keeper
@@ -168,7 +167,7 @@ def test_what_retention_takes_from_an_output_is_a_gap_of_that_time(tmp_path: Pat
         assert abs(ended - last.time - last.realtime_offset) < SECOND
         # The output's thread learns of it a moment after the store.
         counted = partial(_lags_by, node, 4000 - missing)
-        await asyncio.to_thread(until, counted, "the lag is counted")
+        await until(counted)
         await node.shipping.close()
 
     asyncio.run(main())
