@@ -71,6 +71,8 @@ check: setup-test
 	$(BIN)/mypy bin/prove-start
 	$(BIN)/mypy packaging/man/manpages.py
 	$(BIN)/lint-imports
+	$(BIN)/python -m lab.mirror
+	$(BIN)/python -m lab.words
 	@$(if $(PROBE_SOURCES),clang-format --dry-run --Werror $(PROBE_SOURCES))
 
 format: setup-test
