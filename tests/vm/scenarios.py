@@ -296,7 +296,7 @@ def systemd_nspawn(_: Agent) -> list[Expected]:
         *(need("systemd-nspawn"), "--quiet", "--directory", str(ROOTFS), "--machine=spawned"),
         *("--register=yes", "--pipe", "--resolv-conf=off", "--timezone=off", "/bin/true"),
     )
-    return [Expected("spawned", None, None, stops=[0])]
+    return [Expected("spawned", "spawned", None, stops=[0])]
 
 
 @scenario
