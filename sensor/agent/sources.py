@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bpf import loader, programs, watched
-from sensor.bpf.libbpf import BpfMap
 from sensor.bpf.socket_filter import EngineSockets, ListeningPorts, SocketVerdicts
 from sensor.correlate.candidates import is_engine_caller
 from sensor.correlate.naming import is_peoples
@@ -29,7 +28,6 @@ from sensor.sources.audit.tail import TailReader
 from sensor.sources.contacts import ContactSifter
 from sensor.sources.engine_peers import connected_orchestrators
 from sensor.sources.engines.streams import EngineStreams, target_of, witness_of
-from sensor.sources.freezer import FreezerReader, freezer_root
 from sensor.sources.relays import RelayFinder
 from sensor.sources.sockets import SocketResolver
 
@@ -109,8 +107,6 @@ class Witnesses:
         self._ports = ListeningPorts(pin_set.map("listening_ports"))
         self._relays = RelayFinder(self._files, self._ports, self._relayed)
         self._role_of = role_of
-        self._inits = BpfMap.pinned(pin_set.map("inits"))
-        self._freezer = FreezerReader(self._init_pids, freezer_root())
         links = pin_set.links()
         self._connects = bool(programs.SEES_CONNECTS & set(links))
         self._requests = bool(programs.READS_REQUESTS & set(links))
@@ -261,7 +257,7 @@ class Witnesses:
 
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
         """Take the connects without a verdict out of a batch of the probes."""
-        rest = self._freezer.sift(self._sifter.sift(observations))
+        rest = [*self._sifter.sift(observations)]
         for number, observation in enumerate(rest):
             if isinstance(observation, ApiRequest):
                 self._asked += 1
@@ -271,10 +267,6 @@ class Witnesses:
                 self._contacts += 1
                 rest[number] = self._relays.hop_of(observation) or observation
         return rest
-
-    def _init_pids(self) -> list[int]:
-        """Pids of the inits that the probes know."""
-        return [int.from_bytes(key, "little") for key in tuple(self._inits.keys())]
 
     def _relayed(self, hop: ApiHop) -> None:
         """From the finder's thread."""
@@ -365,7 +357,6 @@ class Witnesses:
         self._verdicts.close()
         self._files.close()
         self._ports.close()
-        self._inits.close()
 
 
 def _audit_reader(way: str) -> NetlinkReader | PluginReader | TailReader:

@@ -231,7 +231,7 @@ class ApiHop:
 
 @dataclass(frozen=True, slots=True)
 class CgroupFrozen:
-    """A cgroup of the v2 hierarchy, or of the v1 freezer, was frozen or thawed."""
+    """A cgroup of the v2 hierarchy was frozen or thawed. The v1 freezer has no tracepoint."""
 
     time: int
     ref: str

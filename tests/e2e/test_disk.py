@@ -35,7 +35,7 @@ def disk(own_agent: Agent) -> Iterator[Path]:
     place = own_agent.state_dir
     place.mkdir(parents=True)
     subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "castoff-test", place], check=True
+        ["mount", "-t", "tmpfs", "-o", f"size={SMALL},mode=0755", "castoff-test", place], check=True
     )
     yield place
     own_agent.close()
