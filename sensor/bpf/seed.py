@@ -155,7 +155,8 @@ def fill(
             _write(running, maps, proc, holder=False)
     for running in _oldest(started):
         if not running.level or running.innermost_pid != 1:
-            _write(running, maps, proc, holder=True)
+            holder = not _shares_pids(running, by_pid, roles)
+            _write(running, maps, proc, holder=holder)
     for running in processes:
         root, kind = _founder(running, by_pid, roles)
         if root is not None:
@@ -163,6 +164,18 @@ def fill(
             value = _LINEAGE.pack(root.start_time, root.pid, root.mnt_ns, root.level, kind, flags)
             name = "lineages" if root.privileged else "lineages_of_others"
             maps[name].update(_U32.pack(running.pid), value)
+
+
+def _shares_pids(running: Running, by_pid: dict[int, Running], roles: Roles) -> bool:
+    """Return whether the first of a mount namespace is a container's init without a pid namespace.
+
+    As is_init() in lineage.bpf.h: it left the mounts of a runtime or supervisor that it is below.
+    Its end is the container's stop.
+    """
+    parent = by_pid.get(running.parent)
+    if parent is None or parent.mnt_ns == running.mnt_ns:
+        return False
+    return _founder(parent, by_pid, roles)[0] is not None
 
 
 def _oldest(processes: list[Running]) -> tuple[Running, ...]:

@@ -337,24 +337,13 @@ def _names_it(client: Client, question: Question) -> bool:
 
 
 def _reached(client: Client, question: Question, known: Knowledge) -> Standing:
-    """Return whether a client can have asked the engine of the container.
-
-    podman and buildah are engines themselves: nothing but descent proves what they did.
-    """
-    if client.exec.program in _LOCAL and question.engine in (Engine.PODMAN, Engine.BUILDAH):
-        reached = known.past.connect_of(client) is not None
-        own = standing(client.origin, question.owner)
-        if not reached:
-            return Standing.UNKNOWN if own is Standing.OWNER else Standing.STRANGER
+    """Return whether a client can have asked the engine of the container."""
     connect = known.past.connect_of(client)
     if connect is not None and _elsewhere(connect.foreign, question):
         return Standing.STRANGER
     if not known.past.may_have_asked(client, question.time):
         return Standing.STRANGER
-    return known.past.standing(client)
-
-
-_LOCAL = frozenset({"podman", "buildah"})
+    return known.past.standing(client, question.engine, question.owner)
 
 
 # --------------------------------------------------------------------------- 4 to 7: no client
@@ -408,7 +397,9 @@ def _askers(
         return
     for client in known.past.asked_of_services(question.time - ASYNC_WINDOW, question.time):
         command = client.command
-        if command is None or known.past.standing(client) is Standing.STRANGER:
+        if command is None:
+            continue
+        if known.past.standing(client, question.engine, question.owner) is Standing.STRANGER:
             continue
         if place.service is not None and place.service in (command.name, *command.targets):
             yield known.candidates.of_client(client)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensor.correlate import client_command
-from sensor.correlate.authority import Answer, answer_at, may_ask
+from sensor.correlate.authority import Answer, Standing, answer_at, may_ask, standing
 from sensor.correlate.client_command import ClientCommand, Helper, Request
 from sensor.correlate.engine_api.calls import Action, Outcome, Segment
 from sensor.correlate.engine_api.connections import EngineCalls
@@ -21,12 +21,12 @@ from sensor.correlate.naming import WordIndex, words_of, words_of_client
 from sensor.correlate.shares import SharedTable
 from sensor.model.observations import ApiConnect
 from sensor.model.process import NS_PER_TICK, ProcessKey
-from sensor.model.vocabulary import Witness
+from sensor.model.vocabulary import Engine, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sensor.correlate.authority import Origin, Standing
+    from sensor.correlate.authority import Origin
     from sensor.correlate.engine_api.calls import EngineCall
     from sensor.correlate.naming import Names
     from sensor.model.observations import (
@@ -68,6 +68,9 @@ DISORDER = 1_000_000_000
 """Nanoseconds by which what arrives later may have happened earlier."""
 SAME_PROCESS = 5_000_000_000
 """Nanoseconds within which an audit record and a probe's of the same pid are of one process."""
+_LOCAL = frozenset({"podman", "buildah"})
+"""Clients that do the work of an engine in their own process, unless they connect to one."""
+_LOCAL_ENGINES = frozenset({Engine.PODMAN, Engine.BUILDAH})
 _STARTING = frozenset({Action.START, Action.RESTART, Action.PREPARE})
 
 SEGMENT_MAX = 512
@@ -434,9 +437,18 @@ class RecentPast:
             and since <= client.exec.time <= until
         ]
 
-    def standing(self, client: Client) -> Standing:
-        """Return whether a client's command line can have reached an engine."""
+    def standing(
+        self, client: Client, engine: Engine | None = None, owner: Origin | None = None
+    ) -> Standing:
+        """Return whether a client's command line can have reached the engine of a container.
+
+        podman and buildah are engines themselves and connect to none. Nothing but descent proves
+        what they did to a container of ``owner``.
+        """
         connect = self.connect_of(client)
+        if connect is None and client.exec.program in _LOCAL and engine in _LOCAL_ENGINES:
+            own = standing(client.origin, owner) is Standing.OWNER
+            return Standing.UNKNOWN if own else Standing.STRANGER
         if connect is None:
             return may_ask(let_in=False, connects_seen=self.connects_seen)
         return may_ask(let_in=connect.confirmed, connects_seen=connect.confirmed)

@@ -177,6 +177,7 @@ class StartReporter:
                     failures=self._failures.started(failure_key(state)),
                 ),
                 state,
+                engine,
             ),
             initiator=cause.initiator,
             candidates=cause.candidates,
@@ -186,7 +187,7 @@ class StartReporter:
         self._begin_run(state, init, time)
         self._coverage.on_start(event, commanded=state.creation is not None)
 
-    def _with_cause(self, start: Start, state: ContainerState) -> Start:
+    def _with_cause(self, start: Start, state: ContainerState, engine: Engine | None) -> Start:
         """Add why it had to be started again, and who ended the earlier run."""
         previous = start.previous
         if previous is None:
@@ -195,7 +196,7 @@ class StartReporter:
         run = earlier.last_run if earlier is not None else None
         if run is None:
             run = Run(previous.id, None, None, previous.exit_code, previous.signal)
-        by = ended_by(run, asked=self._who_asked_to_end(run, earlier))
+        by = ended_by(run, asked=self._who_asked_to_end(run, earlier, engine))
         description = state.description
         sandbox = description.sandbox_id if description is not None else None
         cause = cause_of(
@@ -207,7 +208,9 @@ class StartReporter:
         )
         return replace(start, cause=cause, previous=replace(previous, ended_by=by))
 
-    def _who_asked_to_end(self, run: Run, earlier: ContainerState | None) -> EndedBy | None:
+    def _who_asked_to_end(
+        self, run: Run, earlier: ContainerState | None, engine: Engine | None
+    ) -> EndedBy | None:
         """Return who was seen to ask for the end of a run: a request, or a client's command."""
         if earlier is None or run.stopped_wall is None:
             return None
@@ -219,9 +222,10 @@ class StartReporter:
                 kubelet = is_orchestrator(asked.caller)
                 return EndedBy.ORCHESTRATOR if kubelet else EndedBy.REQUEST
         client = self._past.asked_by_command(Request.STOP, names, since, until)
-        if client is None or self._past.standing(client) is Standing.STRANGER:
+        if client is None:
             return None
-        return EndedBy.REQUEST
+        stranger = self._past.standing(client, engine, earlier.owner) is Standing.STRANGER
+        return None if stranger else EndedBy.REQUEST
 
     def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:
         self._table.begin_run(state, init, time)
@@ -267,8 +271,10 @@ class StartReporter:
         names = names_of(state, self._table.ids)
         since = state.requested + 1
         client = self._past.asked_by_command(Request.STOP, names, since, time)
-        if client is not None and self._past.standing(client) is not Standing.STRANGER:
-            return True
+        if client is not None:
+            reached = self._past.standing(client, engine, state.owner)
+            if reached is not Standing.STRANGER:
+                return True
         requests = self._past.requests(names, since, time)
         return any(
             asked.call.action is Action.STOP and socket_serves(asked.socket, engine)
@@ -282,7 +288,9 @@ class StartReporter:
         """
         past = self._past
         client = past.asked_by_command(request, question.names, since, question.time)
-        if client is None or past.standing(client) is Standing.STRANGER:
+        if client is None:
+            return False
+        if past.standing(client, question.engine, question.owner) is Standing.STRANGER:
             return False
         return request is not Request.RESTART or client.runs_at(question.since)
 

@@ -187,6 +187,19 @@ def test_each_mount_namespace_ends_with_the_oldest_process_in_it(maps: Maps) -> 
     assert mounts == {HOST_MOUNTS: 20, BOX_MOUNTS: 30}
 
 
+def test_an_init_below_a_shim_without_a_pid_namespace_is_not_a_holder(
+    maps: Maps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Running(35, 20, 350, "sleep", "sleep", 0, 35, BOX_MOUNTS)
+    child = replace(shared, pid=36, parent=35, start_time=360)
+    service = Running(55, 1, 550, "resolved", "resolved", 0, 55, BOX_MOUNTS + 1)
+    alive = {one.pid: one for one in (SHIM, shared, child, service, SHELL)}
+    monkeypatch.setattr(seed, "_read", lambda path: alive.get(int(path.name)))
+    maps.fill(SHIM, shared, child, service, SHELL)
+    assert maps.started() == {35: BOX_MOUNTS}
+    assert maps.holders() == {20: HOST_MOUNTS, 55: BOX_MOUNTS + 1}
+
+
 def test_a_holder_that_ended_meanwhile_leaves_no_mount_namespace(
     maps: Maps, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -329,6 +329,41 @@ def test_podmans_cleanup_below_its_monitor_is_the_restart_policy(core: Core, lin
     assert kind(second) == "restart"
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("podman start web", "reactivation"),
+        ("podman start --attach {id}", "reactivation"),
+        ("podman restart web", "restart"),
+        ("podman ps", "restart"),
+    ],
+)
+def test_podman_needs_no_connection_to_ask_for_a_start(
+    core: Core, line: str, expected: str
+) -> None:
+    """podman-start-after-stop, on a node where connections to other engines are seen."""
+    core >> asks(-100, "docker run -d --name other bb", BOB)
+    core >> typed(0, "podman run --name web bb false", ANN)
+    core >> by_conmon(POD, 10, ancestor("podman", ANN, 0))
+    asked = typed(25, line.format(id=POD.id), MALLORY, uid=0)
+    if "restart" in line:
+        core >> asked >> POD.exits(30, 1)
+    else:
+        core >> POD.exits(20, 1) >> asked
+    core >> by_conmon(POD.again(), 300, ancestor("podman", MALLORY, 25))
+    assert kind(core.starts[-1]) == expected
+
+
+@pytest.mark.parametrize("uid", [0, 1001])
+def test_podman_of_another_user_asks_for_no_start(core: Core, uid: int) -> None:
+    """podman-start-after-stop, typed by root and by a user who does not own it."""
+    core >> asks(-100, "docker run -d --name other bb", BOB)
+    core >> by_conmon(POD, 10, ancestor("podman", ANN, 0)) >> POD.exits(20, 1)
+    core >> typed(25, "podman start web", MALLORY, uid=uid)
+    core >> by_conmon(POD.again(), 300, ancestor("podman", ANN, 0))
+    assert kind(core.starts[-1]) == ("reactivation" if uid == 0 else "restart")
+
+
 SERVICES = [
     "podman system service --time 0 unix:///tmp/pod.sock",
     "podman --log-level error system service --time 0 unix:///tmp/pod.sock",
