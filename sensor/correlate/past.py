@@ -138,8 +138,16 @@ class _Connection:
     foreign: bool = False
     closed: int | None = None
     suspect: bool = False
-    """One of its requests may start something, or could not be read."""
+    """One of its requests may start something that it does not name, or could not be read."""
     waiting: dict[int, Asked] = field(default_factory=dict)
+
+    @property
+    def may_have_asked(self) -> bool:
+        """Whether it may have asked for the start of a container that no request of it names.
+
+        A request that names its container and was answered is used up: it asked for that one.
+        """
+        return self.suspect or any(one.call.action in _STARTING for one in self.waiting.values())
 
 
 class RecentPast:
@@ -286,10 +294,12 @@ class RecentPast:
 
     @staticmethod
     def _follow(connection: _Connection, asked: Asked) -> None:
-        connection.suspect |= asked.call.action.may_start
+        named = asked.call.action in _STARTING and asked.call.targets
+        connection.suspect |= asked.call.action.may_start and not named
         connection.waiting[asked.call.number] = asked
         if len(connection.waiting) > REQUESTS_OF_ONE_MAX:
-            del connection.waiting[next(iter(connection.waiting))]
+            lost = connection.waiting.pop(next(iter(connection.waiting)))
+            connection.suspect |= lost.call.action in _STARTING
 
     def add_answer(self, answer: ApiAnswer) -> list[tuple[Asked, str | None]]:
         """Record what an engine answered; return the refused requests, with its message."""
@@ -520,7 +530,7 @@ class RecentPast:
         connection = self._connections.get(connect.connection)
         if connection is None:
             return True
-        return connection.suspect and not self._is_closed(connect, until)
+        return connection.may_have_asked and not self._is_closed(connect, until)
 
     def connects_of(self, client: Client) -> tuple[ApiConnect, ...]:
         """Connections that a client's process made, earliest first."""
