@@ -1,4 +1,7 @@
-"""What a node sees of a kubelet: it connects once, and others ask about its containers."""
+"""What a node sees of a kubelet: it connects once, and others ask about its containers.
+
+The rows of the case k8s-on-the-node that show without a cluster.
+"""
 
 from __future__ import annotations
 
