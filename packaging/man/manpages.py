@@ -27,10 +27,10 @@ sys.path.insert(0, str(ROOT))
 
 import click  # noqa: E402 - the tree that these pages are about comes first
 
-from sensor import __version__, errors  # noqa: E402
-from sensor.cli import main as cli  # noqa: E402
-from sensor.outputs import registry  # noqa: E402
-from sensor.outputs.settings import Common  # noqa: E402
+from sensor import __version__, errors  # noqa: E402 - as above
+from sensor.cli import main as cli  # noqa: E402 - as above
+from sensor.outputs import registry  # noqa: E402 - as above
+from sensor.outputs.settings import Common  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ _FIX = "Castoff needs Linux 5.8 or newer."
 class Attacher:
     """Attaches programs of one compiled text. bcc has no types."""
 
-    def __init__(self, bcc: Any, compiled: Any, staged: pins.PinSet) -> None:  # noqa: ANN401
+    def __init__(self, bcc: Any, compiled: Any, staged: pins.PinSet) -> None:  # noqa: ANN401 - bcc
         self._bcc = bcc
         self._compiled = compiled
         self._staged = staged
