@@ -14,9 +14,9 @@ from sensor.correlate.containers import Run
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
-from sensor.correlate.initiator import Attributor, Question
 from sensor.correlate.naming import socket_serves
 from sensor.correlate.orchestrators import KUBERNETES, place_of
+from sensor.correlate.question import Question
 from sensor.correlate.restart_cause import cause_of, ended_by
 from sensor.model.events import Certainty, Evidence, Start
 from sensor.model.vocabulary import Confidence, EndedBy, Engine, EventType, StartKind, Witness
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output, Sighting
     from sensor.correlate.failed_starts import FailedStarts
+    from sensor.correlate.initiator import Attributor
     from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from sensor.correlate import initiator
 from sensor.correlate.core import Correlator, Parsers
-from sensor.correlate.initiator import CANDIDATES_MAX, CONNECT_WINDOW
+from sensor.correlate.decision import CANDIDATES_MAX
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW
 from sensor.correlate.lifecycle import DESCRIPTION_WAIT
+from sensor.correlate.question import CONNECT_WINDOW
 from sensor.identity import cgroup
 from sensor.identity.redact import redact_argv
 from sensor.model.container import EngineRecord, Orchestrator

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from sensor.correlate import initiator
 from sensor.correlate.authority import HOST_ROOT
-from sensor.correlate.initiator import Attribution, Attributor, Knowledge, Question
+from sensor.correlate.initiator import Attributor
 from sensor.correlate.past import AUDIT_EARLY, RecentPast
 from sensor.correlate.places import Places
 from sensor.correlate.prepared import PREPARED_MAX, PreparedAnswers
+from sensor.correlate.question import Attribution, Knowledge, Question
 from sensor.correlate.runtimes import RuntimeLog
 from sensor.identity import cgroup
 from sensor.model.events import Event

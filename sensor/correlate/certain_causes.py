@@ -1,0 +1,141 @@
+"""Causes that tie a process to this container and no other: requests, descent, command lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.correlate.authority import Answer, Standing, standing
+from sensor.correlate.client_command import Helper, Request
+from sensor.correlate.decision import decided
+from sensor.correlate.engine_api.calls import Action
+from sensor.correlate.naming import ONE_CONTAINER, STARTING, socket_serves
+from sensor.correlate.question import CREATED_EARLY, Attribution, is_elsewhere, reached
+from sensor.model.events import Evidence
+from sensor.model.vocabulary import Confidence, Role, Trigger, Witness
+
+if TYPE_CHECKING:
+    from sensor.correlate.candidates import Candidate
+    from sensor.correlate.past import Asked, Client
+    from sensor.correlate.question import Knowledge, Question
+    from sensor.model.process import Ancestor
+
+
+def by_request(question: Question, known: Knowledge) -> Attribution | None:
+    """Requests that name the container and that the engine worked on at its creation."""
+    found: list[Candidate] = []
+    certainty = Confidence.EXACT
+    for asked in known.past.requests(question.names, question.restart_since, question.time):
+        if not _counts(asked, question, known):
+            continue
+        candidates = known.candidates.of_request(asked)
+        found += candidates
+        if asked.call.action is Action.UNKNOWN or any(one.relay for one in candidates):
+            certainty = Confidence.INFERRED
+    return decided(question, known, found, certainty) if found else None
+
+
+def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:
+    """Whether a request that names the container can have caused its start."""
+    action = asked.call.action
+    if not action.may_start or action is Action.INDIRECT:
+        return False
+    if asked.time < question.since and action is not Action.RESTART:
+        return False
+    if asked.time < question.created - CREATED_EARLY and action is not Action.RUN:
+        return False
+    if asked.answer(question.time) in (Answer.REFUSED, Answer.DONE):
+        return False
+    if not socket_serves(asked.socket, question.engine) or is_elsewhere(asked.foreign, question):
+        return False
+    return not known.hands_on(asked.caller, asked.origin, asked.socket, question)
+
+
+def by_descent(question: Question, known: Knowledge) -> Attribution | None:
+    """A client above the runtime, or a runtime that no engine is above."""
+    creation = question.creation
+    if creation is None:
+        return None
+    chain = [creation.process.ancestors]
+    supervisor = known.runtimes.supervisor_of(question.id)
+    if supervisor is not None and supervisor.role is Role.MONITOR:
+        chain.append(supervisor.process.ancestors)
+    managed = supervisor is not None
+    for ancestors in chain:
+        for ancestor in ancestors:
+            role = _role(ancestor, known)
+            if role is Role.CLIENT:
+                client = known.past.client_at(ancestor)
+                if client is not None and client.helper is Helper.CLEANUP:
+                    return _by_cleanup(client, ancestors, question, known)
+                if client is not None and client.helper is None:
+                    candidate = known.candidates.of_client(client)
+                    return decided(question, known, [candidate], Confidence.EXACT)
+            managed = managed or role in (Role.SHIM, Role.MONITOR, Role.ENGINE, Role.CLIENT)
+    if managed:
+        return None
+    candidate = known.candidates.of_runtime(creation)
+    return decided(question, known, [candidate], Confidence.EXACT)
+
+
+def _role(ancestor: Ancestor, known: Knowledge) -> Role | None:
+    """Return the role of a process above a runtime.
+
+    It is what the process is called, unless it was seen to be executed as something else.
+    """
+    name = (ancestor.exe or "").rpartition("/")[2]
+    role = known.role_of(name) or known.role_of(ancestor.comm)
+    if role in (Role.SHIM, Role.MONITOR) and known.runtimes.supervises_nothing(ancestor):
+        return None
+    return role
+
+
+def _by_cleanup(
+    client: Client, ancestors: tuple[Ancestor, ...], question: Question, known: Knowledge
+) -> Attribution | None:
+    """Conmon runs ``podman container cleanup``, which restarts the container by its policy."""
+    if standing(client.origin, question.owner) is Standing.STRANGER:
+        return None
+    above = [*ancestors, *client.exec.process.ancestors]
+    if all(_role(one, known) is not Role.MONITOR for one in above):
+        # Typed by a person, it does the same at that person's request.
+        return decided(question, known, [known.candidates.of_client(client)], Confidence.EXACT)
+    what = "podman container cleanup below the container's monitor"
+    return Attribution(
+        Trigger.RESTART_POLICY,
+        Confidence.EXACT,
+        evidence=(Evidence(Witness.KERNEL, what, client.exec.time),),
+    )
+
+
+def by_command(question: Question, known: Knowledge) -> Attribution | None:
+    """Clients whose command line names the container, and that reached an engine."""
+    found: list[Candidate] = []
+    certain = True
+    for client in known.past.clients(question.restart_since, question.time):
+        if not _names_it(client, question):
+            continue
+        reach = reached(client, question, known)
+        if reach is Standing.STRANGER:
+            continue
+        certain = certain and reach is Standing.OWNER
+        found.append(known.candidates.of_client(client))
+    certainty = Confidence.EXACT if certain else Confidence.INFERRED
+    return decided(question, known, found, certainty) if found else None
+
+
+def _names_it(client: Client, question: Question) -> bool:
+    command = client.command
+    if command is None or command.request not in STARTING:
+        return False
+    began = client.exec.time
+    if began < question.since and command.request is not Request.RESTART:
+        return False
+    if command.request in ONE_CONTAINER:
+        # One that has made its container, or began after this one was made, made another.
+        taken = client.certain and client.made not in (None, question.id)
+        later = bool(question.created) and began > question.created + CREATED_EARLY
+        if taken or later:
+            return False
+    elif began < question.created - CREATED_EARLY and not command.compose:
+        return False
+    return question.names.named_by(client)

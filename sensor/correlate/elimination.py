@@ -1,0 +1,115 @@
+"""The cause by elimination: which client or caller remains that may have asked for a start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.correlate.authority import Standing
+from sensor.correlate.client_command import Helper, Request
+from sensor.correlate.decision import decided, distinct_processes, incomplete
+from sensor.correlate.image_name import is_same_image
+from sensor.correlate.naming import COMPOSE_PROJECT, reaches, socket_serves
+from sensor.correlate.question import CONNECT_WINDOW, is_elsewhere, reached
+from sensor.model.vocabulary import Confidence, StartKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensor.correlate.candidates import Candidate
+    from sensor.correlate.past import Client
+    from sensor.correlate.question import Attribution, Knowledge, Question
+
+
+def by_elimination(question: Question, known: Knowledge) -> Attribution | None:
+    """Who remains: clients that fit, callers that connected."""
+    clients = list(_fitting_clients(question, known))
+    others = [] if clients else list(_other_clients(question, known))
+    found = distinct_processes([*clients, *others, *_fitting_callers(question, known)])
+    if question.causes_lost:
+        return incomplete(question, found)
+    if not found:
+        return None
+    return decided(question, known, found, Confidence.INFERRED)
+
+
+def _fitting_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
+    """Clients that may have caused it, although nothing but their waiting ties them to it."""
+    for client in known.past.clients(0, question.time):
+        command = client.command
+        if command is None or not reaches(client, question.engine):
+            continue
+        if client.exec.time < question.since:
+            fits = _is_queued(client, question)
+        elif command.request is Request.RUN and not command.compose:
+            fits = _makes(client, question)
+        else:
+            fits = command.compose and _may_be_project(client, question)
+        if fits and reached(client, question, known) is not Standing.STRANGER:
+            yield known.candidates.of_client(client)
+
+
+def _is_queued(client: Client, question: Question) -> bool:
+    """Whether a start was asked for before the last run ended, and waits still.
+
+    An engine does one thing to a container after the other: two who ask at once for the start
+    of a container that ends at once get a run each.
+    """
+    command = client.command
+    asked = command is not None and command.request is Request.START
+    return asked and not client.certain and question.names.named_by(client)
+
+
+def _makes(client: Client, question: Question) -> bool:
+    """Whether a command that makes one container, from such an image, may have made this."""
+    command = client.command
+    if command is None or client.made not in (None, question.id):
+        return False
+    nameless = command.name is None or question.names.name is None
+    first = question.kind is StartKind.FIRST
+    image = question.description.image if question.description is not None else None
+    return first and nameless and is_same_image(command.image, image)
+
+
+def _may_be_project(client: Client, question: Question) -> bool:
+    """Whether a compose command may be about the container: nothing names its project."""
+    command = client.command
+    in_project = any(label == COMPOSE_PROJECT for label, _ in question.names.labels)
+    nowhere = client.exec.cwd is None
+    return in_project and command is not None and command.project is None and nowhere
+
+
+def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
+    """Connected clients whose verb may start containers that it does not name: a build."""
+    for client in known.past.clients(question.since, question.time):
+        command = client.command
+        if command is None or command.request is not Request.OTHER:
+            continue
+        if not reaches(client, question.engine):
+            continue
+        if known.past.is_connected(client, question.time):
+            # What it asked for need not be among the requests that are reported.
+            yield known.candidates.of_client(client)
+
+
+def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate]:
+    """Processes that connected to an engine and are no client with a command of its own."""
+    # What restarts a container asks before it stops: its request is older than the end.
+    restart = question.kind is StartKind.RESTART
+    earliest = question.restart_since if restart else question.since
+    since = max(earliest, question.time - CONNECT_WINDOW)
+    for connect in known.past.connects(since, question.time):
+        caller = connect.caller
+        if not socket_serves(connect.socket, question.engine):
+            continue
+        if is_elsewhere(connect.foreign, question):
+            continue
+        client = known.past.client_of(caller.pid, caller.start_time, connect.time)
+        if client is not None and client.helper is not Helper.RELAY:
+            continue
+        if caller.ancestors and known.past.client_at(caller.ancestors[0]) is not None:
+            # A plugin of a client, which is a candidate by its own command.
+            continue
+        origin = known.past.origin_of(caller)
+        if known.hands_on(caller, origin, connect.socket, question):
+            continue
+        yield from known.candidates.of_connect(connect)

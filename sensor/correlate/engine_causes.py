@@ -1,0 +1,89 @@
+"""Causes that need no client: the engine's restart policy, an orchestrator, the engine's boot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.correlate import orchestrators
+from sensor.correlate.authority import Standing
+from sensor.correlate.candidates import is_orchestrator
+from sensor.correlate.decision import distinct_processes
+from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
+from sensor.correlate.question import ASYNC_WINDOW, Attribution
+from sensor.model.events import Evidence
+from sensor.model.vocabulary import Confidence, Engine, StartKind, Trigger, Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensor.correlate.candidates import Candidate
+    from sensor.correlate.question import Knowledge, Question
+
+
+def by_policy(question: Question, known: Knowledge) -> Attribution | None:
+    """The engine's record marks the container as restarting."""
+    del known
+    record = question.description.record if question.description is not None else None
+    if record is None or not record.restarting:
+        return None
+    witness = Evidence(
+        Witness(question.engine or Engine.DOCKER)
+        if question.engine in (Engine.DOCKER, Engine.PODMAN)
+        else Witness.PROCFS,
+        "engine state on disk: restarting by policy",
+        question.time,
+    )
+    return Attribution(Trigger.RESTART_POLICY, Confidence.EXACT, evidence=(witness,))
+
+
+def by_orchestrator(question: Question, known: Knowledge) -> Attribution | None:
+    """The engine's record names what the container is a part of."""
+    if question.description is None:
+        return None
+    place = orchestrators.place_of(question.description)
+    if place is None:
+        return None
+    evidence = Evidence(place.witness, place.what, question.time)
+    candidates = list(_askers(place, question, known))
+    distinct = distinct_processes(candidates)
+    one = distinct[0] if len(distinct) == 1 else None
+    return Attribution(
+        Trigger.ORCHESTRATOR,
+        Confidence.EXACT,
+        initiator=one.initiator if one is not None else None,
+        confidence=Confidence.INFERRED if one is not None else Confidence.NONE,
+        evidence=(evidence, *(one.evidence if one is not None else ())),
+    )
+
+
+def _askers(
+    place: orchestrators.Place, question: Question, known: Knowledge
+) -> Iterator[Candidate]:
+    """Who may have asked the orchestrator: a kubelet, or a client that spoke of the service."""
+    if place.kubernetes:
+        for connect in known.past.open_connects(question.time):
+            if is_orchestrator(connect.caller):
+                yield from known.candidates.of_connect(connect)
+                return
+        return
+    for client in known.past.asked_of_services(question.time - ASYNC_WINDOW, question.time):
+        command = client.command
+        if command is None:
+            continue
+        if known.past.standing(client, question.engine, question.owner) is Standing.STRANGER:
+            continue
+        if place.service is not None and place.service in (command.name, *command.targets):
+            yield known.candidates.of_client(client)
+
+
+def by_engine_boot(question: Question, known: Knowledge) -> Attribution | None:
+    """The engine began, and starts again what ran before."""
+    del known
+    boot = question.engine_boot
+    if boot is None or question.kind is StartKind.FIRST:
+        return None
+    if not may_start_at_boot(question.description):
+        return None
+    if not boot <= question.time <= boot + ENGINE_BOOT_WINDOW:
+        return None
+    return Attribution(Trigger.ENGINE_BOOT, Confidence.INFERRED)

@@ -1,0 +1,55 @@
+"""Programs that start containers without an engine or a runtime: lxc-start, systemd-nspawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.correlate.decision import decided
+from sensor.correlate.question import CONNECT_WINDOW
+from sensor.model.events import Evidence
+from sensor.model.vocabulary import Confidence, Witness
+
+if TYPE_CHECKING:
+    from sensor.correlate.question import Attribution, Knowledge, Question
+    from sensor.model.process import Ancestor, ProcessFacts
+
+
+_LAUNCHERS = frozenset({"lxc-start", "lxc-execute", "systemd-nspawn", "lxd", "incusd"})
+
+
+def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
+    """A program of no known role that made the container: its cgroup's maker, or its init's parent.
+
+    LXC's monitor is a child of ``lxc-start``, whose command line it has no more.
+    """
+    init = question.init
+    if init is None or question.creation is not None or not init.ancestors:
+        return None
+    parent = init.ancestors[0]
+    for launch in known.runtimes.launches():
+        if _launched(launch.process, parent, init):
+            evidence = Evidence(Witness.KERNEL, f"{launch.program} command", launch.time)
+            candidate = known.candidates.of_launcher(launch.process, launch.argv, (evidence,))
+            same = launch.process.key.pid == parent.pid
+            certainty = Confidence.EXACT if same else Confidence.INFERRED
+            return decided(question, known, [candidate], certainty)
+    birth = known.runtimes.maker_of(init.cgroup.v1, init.cgroup.v2)
+    if birth is None or birth.maker.key.pid not in {one.pid for one in init.ancestors}:
+        return None
+    name = (birth.maker.exe or birth.maker.comm).rpartition("/")[2]
+    if known.role_of(name) is not None or birth.maker.key.pid == 1:
+        return None
+    evidence = Evidence(Witness.KERNEL, "made the container's cgroup", birth.time)
+    candidate = known.candidates.of_launcher(birth.maker, birth.argv, (evidence,))
+    return decided(question, known, [candidate], Confidence.INFERRED)
+
+
+def _launched(process: ProcessFacts, parent: Ancestor, init: ProcessFacts) -> bool:
+    """Whether an lxc-start, or the like, is what an init's parent was forked from."""
+    if process.key.pid == parent.pid and process.key.start_time == parent.start_time:
+        return True
+    name = (process.exe or process.comm).rpartition("/")[2]
+    same_file = name == (parent.exe or "").rpartition("/")[2]
+    same_login = (process.loginuid, process.session) == (init.loginuid, init.session)
+    apart = init.key.start_time - process.key.start_time
+    return name in _LAUNCHERS and same_file and same_login and 0 <= apart <= CONNECT_WINDOW

@@ -1,0 +1,122 @@
+"""What is asked about a start, what is known when it is asked, and the form of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.correlate.authority import Standing, standing
+from sensor.correlate.naming import Names, is_peoples
+from sensor.model.vocabulary import Confidence, ContainerId, Engine, RoleOf, StartKind, Trigger
+
+if TYPE_CHECKING:
+    from sensor.correlate.authority import Origin
+    from sensor.correlate.candidates import CandidateFactory
+    from sensor.correlate.client_command import ClientCommand
+    from sensor.correlate.containers import Creation
+    from sensor.correlate.past import Client, RecentPast
+    from sensor.correlate.runtimes import RuntimeLog
+    from sensor.model.container import Description
+    from sensor.model.events import Evidence, Initiator
+    from sensor.model.observations import Caller
+    from sensor.model.process import ProcessFacts
+
+
+CONNECT_WINDOW = 10_000_000_000
+"""Nanoseconds before a creation in which a connection to the engine may have carried its cause."""
+
+ASYNC_WINDOW = 60_000_000_000
+"""Nanoseconds before a creation in which an orchestrator may have been asked for it."""
+
+CREATED_EARLY = 1_000_000_000
+"""Nanoseconds by which the engine's own time of a creation may be late or the wall clock off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The start whose cause is sought. Times are ns since boot."""
+
+    id: ContainerId
+    kind: StartKind
+    description: Description | None = field(compare=False)
+    """Not compared: what of it can change a prepared answer is in ``names`` and ``in_pod``."""
+    engine: Engine | None
+    creation: Creation | None
+    time: int
+    """Of the creating command, else of the start itself: whatever caused it came before."""
+    since: int
+    """Before which nothing can have caused this start: the end of the container's last run."""
+    restart_since: int
+    """The same for a restart command, which comes before the end that it causes."""
+    engine_boot: int | None
+    names: Names
+    owner: Origin | None = None
+    created: int = field(default=0, compare=False)
+    """When the engine made the container; 0 when unknown. What named it before meant another.
+    Not compared: it is a wall time, and the clock's offset is measured again and again."""
+    in_pod: bool = False
+    """A kubelet's engine made it."""
+    init: ProcessFacts | None = field(default=None, compare=False)
+    """The init at its execve; None while it is not there."""
+    causes_lost: bool = field(default=False, compare=False)
+    """Some of what may have caused it was held back: one candidate alone proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The answer. With several candidates the initiator is None."""
+
+    trigger: Trigger = Trigger.UNKNOWN
+    trigger_confidence: Confidence = Confidence.NONE
+    initiator: Initiator | None = None
+    confidence: Confidence = Confidence.NONE
+    candidates: tuple[Initiator, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    command: ClientCommand | None = None
+    """The initiator's command line, when it is a client: it may name what nothing on disk does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a reason may ask."""
+
+    past: RecentPast
+    runtimes: RuntimeLog
+    candidates: CandidateFactory
+    role_of: RoleOf
+
+    def hands_on(self, caller: Caller, origin: Origin, socket: str, question: Question) -> bool:
+        """Whether the caller is a part of an engine that passes on what was asked of it.
+
+        As dockerd does to containerd. A name alone makes no process one: it has to be the owner's,
+        at a socket where parts of engines ask, and not seen to be executed as something else.
+        """
+        if not question.in_pod and is_peoples(socket):
+            return False
+        if not self.candidates.is_engine_caller(caller):
+            return False
+        if caller.start_time is None:
+            return True
+        if standing(origin, question.owner) is Standing.STRANGER:
+            return False
+        return self.runtimes.may_be_engine_at(caller.pid, caller.start_time)
+
+
+Answering = Callable[[Question, Knowledge], "Attribution | None"]
+"""A reason: None when it has no answer."""
+
+
+def is_elsewhere(foreign: bool, question: Question) -> bool:  # noqa: FBT001 - a fact of both sides
+    """Whether the engine behind a socket is a user's own, and the container is root's."""
+    return foreign and question.owner is not None and question.owner.privileged
+
+
+def reached(client: Client, question: Question, known: Knowledge) -> Standing:
+    """Return whether a client can have asked the engine of the container."""
+    connect = known.past.connect_of(client)
+    if connect is not None and is_elsewhere(connect.foreign, question):
+        return Standing.STRANGER
+    if not known.past.may_have_asked(client, question.time):
+        return Standing.STRANGER
+    return known.past.standing(client, question.engine, question.owner)
