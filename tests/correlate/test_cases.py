@@ -28,7 +28,6 @@ from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
     Engine,
-    Lineage,
     Role,
     StartKind,
     Trigger,
@@ -440,45 +439,6 @@ def test_the_command_that_asked_for_the_service_is_inferred(core: Core) -> None:
     core >> create >> talks(create) >> other >> talks(other) >> poll(2, 100) >> ended(40, create)
     core >> starts(WEB, 900, labels=task("t1"))
     assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, ANN)
-
-
-# ------------------------------------------------------------------ lxc-start and other launchers
-
-
-def test_lxc_names_its_container_and_who_ran_it(core: Core) -> None:
-    """lxc-start: its monitor is forked from the command that was typed."""
-    launch = typed(0, "lxc-start -n web", ANN)
-    launch = replace(launch, role=Role.ENGINE, program="lxc-start")
-    box = Box("web", ContainerId("web"), pid=300, path="/lxc.payload.web")
-    for number, at in enumerate((0.0, 9000.0)):
-        run = box if not number else box.again()
-        began = replace(
-            launch,
-            time=ns(at),
-            process=replace(launch.process, key=ProcessKey(ANN + number, ns(at))),
-        )
-        exec_ = run.execs(at + 50, lineage=Lineage.SUPERVISOR)
-        init = replace(
-            exec_.process,
-            key=ProcessKey(run.init.pid, ns(at + 20)),
-            loginuid=1000,
-            session=3,
-            ancestors=(ancestor("[lxc monitor] x", 299, at + 10, exe="lxc-start"),),
-        )
-        core >> began >> replace(exec_, process=init)
-        core.wait(until=at + 2000)
-        core >> replace(run.exits(at + 3000), process=init.key)
-    assert [kind(event) for event in core.starts] == ["first", "reactivation"]
-    for event in core.starts:
-        assert event.container is not None
-        assert (event.container.name, event.container.runtime) == ("web", Engine.LXC)
-        assert event.initiator is not None
-        assert event.initiator.process is not None
-        assert event.initiator.process.argv == ("lxc-start", "-n", "web")
-        assert event.initiator.user is not None
-        assert event.initiator.user.auid == 1000
-        assert event.start is not None
-        assert event.start.trigger is BY_PERSON
 
 
 # ------------------------------------------------------------------ engine-crash-boot

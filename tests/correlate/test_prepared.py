@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sensor.correlate import initiator
 from sensor.correlate.authority import HOST_ROOT
+from sensor.correlate.certain_causes import by_command
 from sensor.correlate.initiator import Attributor
 from sensor.correlate.past import AUDIT_EARLY, RecentPast
 from sensor.correlate.places import Places
@@ -184,7 +185,7 @@ def test_a_certain_cause_is_prepared_and_used(monkeypatch: pytest.MonkeyPatch) -
 
     def counted(question: Question, known: Knowledge) -> Attribution | None:
         searched.append(question.id)
-        return initiator.by_command(question, known)
+        return by_command(question, known)
 
     monkeypatch.setattr(initiator, "CERTAIN", (counted,))
     monkeypatch.setattr(initiator, "REASONS", (counted,))
