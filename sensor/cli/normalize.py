@@ -14,7 +14,7 @@ import click
 
 from sensor.cli.explained_records import json_line, summary, table_head, table_line
 from sensor.cli.rendering import renderer
-from sensor.correlate.request_events import RequestEvents
+from sensor.correlate.request_events import SETTLE, WHOLE_INPUT, RequestEvents
 from sensor.model.control_plane import ControlRecord, RequestSource
 from sensor.model.events import Event, Gap
 from sensor.model.vocabulary import EventType
@@ -101,7 +101,8 @@ def command(
     shown = None
     if explain:
         shown = json_line if form == "native" else table_line
-    run = _Run(counts, _writer(form, explain=explain), shown)
+    made = RequestEvents(SETTLE if follow else WHOLE_INPUT)
+    run = _Run(counts, _writer(form, explain=explain), shown, made)
     try:
         run.all(found)
     except KeyboardInterrupt:
@@ -189,11 +190,12 @@ class _Run:
         counts: Counts,
         write: Callable[[Event], bytes],
         shown: Callable[[ControlRecord], bytes] | None,
+        made: RequestEvents,
     ) -> None:
         self._counts = counts
         self._write = write
         self._shown = shown
-        self._made = RequestEvents()
+        self._made = made
         self.events = 0
 
     def all(self, found: Iterator[Found | None]) -> None:

@@ -9,6 +9,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from sensor.model.control_plane import ActorKind
+
 if TYPE_CHECKING:
     from sensor.model.control_plane import ControlRecord, Owner, Request
 
@@ -68,6 +70,12 @@ class Trigger:
         return self.record.request
 
     @property
+    def ours(self) -> bool:
+        """Whether a component of the control plane made the request."""
+        actor = self.request.actor
+        return actor is not None and actor.kind is ActorKind.CONTROL_PLANE
+
+    @property
     def spent(self) -> bool:
         """Whether all that it can have caused is accounted for."""
         return self.capacity is not None and self.used >= self.capacity
@@ -81,6 +89,7 @@ class Thing:
     namespace: str | None
     name: str
     uid: str | None = None
+    cluster: str | None = None
     owner: Owner | None = None
     created: ControlRecord | None = None
     writes: deque[Trigger] = field(default_factory=lambda: deque(maxlen=WRITES_LIMIT))
@@ -109,6 +118,7 @@ class Pod:
     uid: str | None
     created: ControlRecord
     node_uid: str | None = None
+    cluster: str | None = None
     waiting: bool = False
     """It waits to be explained."""
     bound: ControlRecord | None = None
@@ -119,6 +129,12 @@ class Pod:
     def keys(self) -> tuple[str, ...]:
         """Its uids as they are compared: a static pod's has dashes or has none."""
         return tuple(uid_key(uid) for uid in (self.uid, self.node_uid) if uid is not None)
+
+    @property
+    def node(self) -> str | None:
+        """The node that the scheduler gave it."""
+        workload = None if self.bound is None else self.bound.request.workload
+        return None if workload is None else workload.node
 
     @property
     def time(self) -> int:

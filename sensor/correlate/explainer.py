@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sensor.correlate.chain import CausalChain
+from sensor.correlate.chain_objects import AHEAD
 from sensor.correlate.request_events import SETTLE
 from sensor.model.events import Certainty, Event
 from sensor.model.vocabulary import EventType
@@ -87,7 +88,12 @@ class StartExplainer:
         orchestrator = event.orchestrator
         if orchestrator is None:
             return None
-        return self.chain.pod(orchestrator.namespace, orchestrator.pod, orchestrator.pod_uid)
+        pod = self.chain.pod(orchestrator.namespace, orchestrator.pod, orchestrator.pod_uid)
+        if pod is not None and pod.uid is None and pod.node_uid is None:
+            # Found by its name only, which an earlier pod may have had.
+            since = event.time + event.realtime_offset - pod.time
+            return pod if -AHEAD <= since <= PATIENCE else None
+        return pod
 
     def _requested(self, event: Event, pod: Pod) -> RequestedBy | None:
         orchestrator, container = event.orchestrator, event.container

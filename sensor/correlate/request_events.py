@@ -2,8 +2,8 @@
 
 Pure: records in, events out, in the order of the records. An operation of several records is one
 event, which is emitted at its first record and again, with the same id, when its outcome is known.
-A pod is explained ``SETTLE`` after its creation in the records' own time, when the records of other
-API servers have come, or when the input ends.
+A pod is explained after the records of its causes had time to come from other API servers: some
+seconds in a stream, and not before the end of a file. A stream tries again after ``LATE``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.chain import CausalChain
 from sensor.correlate.chain_index import Recent
+from sensor.correlate.record_order import RecordOrder
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import (
     ChainPart,
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 SETTLE = 2 * SECOND
 """How long a pod waits for the records of its causes; they come within 100 ms on one server."""
+WHOLE_INPUT = 1 << 62
+"""The patience with an input that ends: its records may come in any order."""
+LATE = 600 * SECOND
+"""After this a pod without a requester is looked at once more: sources deliver late."""
 KEYS_LIMIT = 200_000
 """Records that are remembered so that a second delivery makes no second event."""
 OPERATIONS_LIMIT = 10_000
@@ -58,16 +63,20 @@ _ENDS = frozenset({Effect.STOP, Effect.SCALE_DOWN})
 
 
 class RequestEvents:
-    """Takes records, gives events."""
+    """Takes records, gives events. ``patience``: how late a cause may come, in ns."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = SETTLE) -> None:
         self.chain = CausalChain()
+        self._records = RecordOrder(patience)
         self._keys: set[str] = set()
         self._order: deque[str] = deque()
         self._operations: Recent[str, ControlRecord] = Recent(OPERATIONS_LIMIT)
         self._definitions: Recent[str, tuple[RequestContainer, ...]] = Recent(DEFINITIONS_LIMIT)
-        self._waiting: deque[Pod] = deque(maxlen=PODS_LIMIT)
-        self._latest = 0
+        self._waiting: deque[Pod] = deque()
+        self._unexplained: deque[Pod] = deque(maxlen=PODS_LIMIT)
+        """Pods without a requester that are looked at once more, in the order of their times."""
+        self._reached = 0
+        """The time up to which the chain has the records."""
         self.duplicates = 0
 
     def feed(self, record: ControlRecord, now: int) -> Iterator[Event]:
@@ -75,26 +84,39 @@ class RequestEvents:
         if self._repeated(record):
             self.duplicates += 1
             return
-        self._latest = max(self._latest, min(record.request.requested or 0, now))
         record = self._defined(record)
-        pod = self.chain.add(record)
-        if pod is not None and not pod.waiting:
-            pod.waiting = True
-            self._waiting.append(pod)
+        if record.write is not None:
+            self._records.add(record, now)
         folded = record if record.operation is None else self._folded(record, record.operation)
         if folded is not None and (kind := type_of(folded)) is not None:
             yield _event(kind, folded, now)
-        yield from self._settled(now)
+        if record.write is not None:
+            yield from self._chained(self._records.ready(), now)
 
     def close(self, now: int) -> Iterator[Event]:
         """Explain the pods that still wait: the input has ended."""
-        self._latest = max((pod.time for pod in self._waiting), default=0) + SETTLE
-        yield from self._settled(now)
+        yield from self._chained(self._records.rest(), now)
+        yield from self._settled(now, len(self._waiting))
+        for pod in self._unexplained:
+            yield from self._explained(pod, now)
+        self._unexplained.clear()
 
     def settle(self, now: int) -> Iterator[Event]:
         """Explain the pods whose time has come by the clock: a live input is quiet."""
-        self._latest = max(self._latest, now - SETTLE)
-        yield from self._settled(now)
+        self._records.reached(now - SETTLE)
+        yield from self._chained(self._records.ready(), now)
+        self._reached = max(self._reached, self._records.passed)
+        yield from self._settled(now, 0)
+
+    def _chained(self, records: Iterator[ControlRecord], now: int) -> Iterator[Event]:
+        """Give records to the chain, in their order, and explain the pods whose time has come."""
+        for record in records:
+            self._reached = max(self._reached, min(record.request.requested or 0, now))
+            pod = self.chain.add(record)
+            if pod is not None and not pod.waiting:
+                pod.waiting = True
+                self._waiting.append(pod)
+            yield from self._settled(now, 0)
 
     def _repeated(self, record: ControlRecord) -> bool:
         keys = [record.key]
@@ -135,24 +157,33 @@ class RequestEvents:
         self._operations.put(operation, merged)
         return merged if merged != known else None
 
-    def _settled(self, now: int) -> Iterator[Event]:
+    def _settled(self, now: int, least: int) -> Iterator[Event]:
+        """Explain pods whose time has come, and at least so many."""
         ready: list[Pod] = []
-        while self._waiting and self._waiting[0].time + SETTLE <= self._latest:
-            ready.append(self._waiting.popleft())
+        waiting = self._waiting
+        while waiting and (
+            len(ready) < least
+            or len(waiting) > PODS_LIMIT
+            or waiting[0].time + SETTLE <= self._reached
+        ):
+            ready.append(waiting.popleft())
         for pod in sorted(ready, key=lambda one: one.time):
             pod.waiting = False
-            event = self._explained(pod, now)
-            if event is not None:
-                yield event
+            explained = list(self._explained(pod, now))
+            if not explained:
+                self._unexplained.append(pod)
+            yield from explained
+        while self._unexplained and self._unexplained[0].time + LATE <= self._reached:
+            yield from self._explained(self._unexplained.popleft(), now)
 
-    def _explained(self, pod: Pod, now: int) -> Event | None:
+    def _explained(self, pod: Pod, now: int) -> Iterator[Event]:
         requested = self.chain.requester(pod)
         if requested is None:
-            return None
+            return
         created = pod.created.request
         cluster = None if created.cluster is None else created.cluster.name
         bound = pod.bound.request.workload if pod.bound is not None else None
-        return Event(
+        yield Event(
             type=EventType.START_EXPLAINED,
             id=_hash("explained", pod.created.key),
             time=pod.time,

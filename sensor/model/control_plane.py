@@ -269,6 +269,8 @@ class Touch(StrEnum):
     ANY = "any"
     """A write of which the record does not say what it changed."""
     DELETE = "delete"
+    TAINT = "taint"
+    """A node was given a taint that ends the pods on it (``NoExecute``)."""
     BIND = "bind"
     EPHEMERAL = "ephemeral"
     IMAGE = "image"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,40 +13,21 @@ from sensor.correlate.chain_index import Pod
 from sensor.model.control_plane import (
     ActorKind,
     ChainConfidence,
-    ControlRecord,
     Effect,
     RequestedBy,
 )
-from sensor.sources.controlplane.reader import Reader, read
-
-CORPORA = Path(__file__).parents[1] / "corpora"
-SCENARIO = CORPORA / "controlplane" / "kubernetes" / "scenario"
-CLUSTER = CORPORA / "kubernetes"
-CONTROLLER = "system:serviceaccount:kube-system:{}-controller"
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def records(data: bytes) -> list[ControlRecord]:
-    found = read([data], Reader("audit.log"))
-    return [record for record in found if isinstance(record, ControlRecord)]
-
-
-def explained(given: Iterable[ControlRecord]) -> tuple[CausalChain, dict[str, RequestedBy]]:
-    """Return the chain, and the requester of each pod by uid, asked in the order of creation."""
-    chain, pods = CausalChain(), []
-    for record in given:
-        pod = chain.add(record)
-        if pod is not None:
-            pods.append(pod)
-    told: dict[str, RequestedBy] = {}
-    for pod in sorted(pods, key=lambda one: one.time):
-        answer = chain.requester(pod)
-        if pod.uid is not None and answer is not None:
-            told[pod.uid] = answer
-    return chain, told
+from tests.correlate.audit_log import (
+    CLUSTER,
+    CONTROLLER,
+    SCENARIO,
+    TEMPLATE,
+    Log,
+    explained,
+    lines,
+    owner,
+    records,
+    started,
+)
 
 
 @lru_cache
@@ -107,106 +86,6 @@ def test_a_container_of_the_real_cluster_gets_its_requester(wanted: dict[str, An
 
 
 # ------------------------------------------------------------------------------ made-up logs
-
-
-class Log:
-    """An audit log that is written a call at a time; a call's answer is what it stored."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict[str, Any]] = []
-
-    def call(self, time: float, user: str, verb: str, target: str, **parts: Any) -> None:  # noqa: ANN401
-        resource, _, subresource = target.partition("/")
-        name = parts.get("name")
-        stamp = f"2026-03-02T10:{int(time) // 60:02d}:{time % 60:09.6f}Z"
-        self.lines.append(
-            {
-                "kind": "Event",
-                "apiVersion": "audit.k8s.io/v1",
-                "level": "RequestResponse",
-                "auditID": f"{verb}-{target}-{name}-{time}",
-                "stage": "ResponseComplete",
-                "requestURI": "/",
-                "verb": verb,
-                "user": {"username": user},
-                "objectRef": {
-                    "resource": resource,
-                    "namespace": "shop",
-                    "name": name,
-                    **({"subresource": subresource} if subresource else {}),
-                },
-                "responseStatus": {"code": parts.get("code", 201 if verb == "create" else 200)},
-                "requestObject": parts.get("body", {}),
-                "responseObject": parts.get("answer", {}),
-                "requestReceivedTimestamp": stamp,
-                "stageTimestamp": stamp,
-            }
-        )
-
-    def deployment(self, time: float, user: str, replicas: int, **parts: Any) -> None:  # noqa: ANN401
-        answer = {
-            "kind": "Deployment",
-            "metadata": {"name": "web", "uid": "D", "generation": 2},
-            "spec": {"replicas": replicas},
-            "status": {"observedGeneration": 1, "replicas": parts.pop("old", 0)},
-        }
-        self.call(
-            time,
-            user,
-            parts.pop("verb", "create"),
-            "deployments",
-            name="web",
-            answer=answer,
-            **parts,
-        )
-
-    def replicaset(self, time: float, name: str, replicas: int, verb: str = "create") -> None:
-        answer = {
-            "kind": "ReplicaSet",
-            "metadata": {
-                "name": name,
-                "uid": name,
-                "ownerReferences": [owner("Deployment", "web", "D")],
-            },
-            "spec": {"replicas": replicas},
-            "status": {"replicas": 0},
-        }
-        user = CONTROLLER.format("deployment")
-        self.call(time, user, verb, "replicasets", name=name, answer=answer, body=answer)
-
-    def pod(self, time: float, name: str, of: str) -> None:
-        answer = {
-            "kind": "Pod",
-            "metadata": {
-                "name": name,
-                "uid": name,
-                "ownerReferences": [owner("ReplicaSet", of, of)],
-            },
-            "spec": {"containers": [{"name": "web", "image": "web:1"}]},
-        }
-        user = CONTROLLER.format("replicaset")
-        self.call(time, user, "create", "pods", answer=answer)
-
-    def told(self) -> dict[str, RequestedBy]:
-        data = b"\n".join(json.dumps(line).encode() for line in self.lines)
-        return explained(records(data))[1]
-
-
-def owner(kind: str, name: str, uid: str) -> dict[str, Any]:
-    return {"kind": kind, "name": name, "uid": uid, "controller": True}
-
-
-TEMPLATE = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "web:2"}]}}}}
-
-
-def started() -> Log:
-    """Alice's Deployment of two pods."""
-    log = Log()
-    log.deployment(0, "alice", 2)
-    log.replicaset(0.01, "web-1", 2)
-    log.pod(0.02, "web-1-aaaaa", "web-1")
-    log.pod(0.03, "web-1-bbbbb", "web-1")
-    return log
 
 
 def test_a_pod_in_place_of_a_deleted_one_is_asked_for_by_who_deleted_it() -> None:
@@ -358,6 +237,126 @@ def test_an_object_of_the_same_name_made_again_is_another_one() -> None:
     log.pod(200.02, "web-1-zzzzz", "web-1")
     log.lines[-1]["responseObject"]["metadata"]["ownerReferences"][0]["uid"] = "R2"
     assert log.told()["web-1-zzzzz"].actor == "bob"
+
+
+def test_a_suspended_job_was_started_by_who_resumed_it() -> None:
+    log = Log()
+    log.job(0, "alice", "report", suspend=True)
+    kueue = "system:serviceaccount:kueue-system:kueue"
+    log.call(60, kueue, "patch", "jobs", name="report", body={"spec": {"suspend": False}})
+    log.job_pod(60.1, "report-aaaaa", "report")
+    answer = log.told()["report-aaaaa"]
+    assert (answer.actor, answer.kind) == (kueue, ActorKind.SERVICE_ACCOUNT)
+
+
+def test_a_pod_of_a_job_in_place_of_a_deleted_one_is_asked_for_by_who_deleted_it() -> None:
+    log = Log()
+    log.job(0, "alice", "report")
+    log.job_pod(0.1, "report-aaaaa", "report")
+    log.call(30, "bob", "delete", "pods", name="report-aaaaa")
+    log.job_pod(30.1, "report-bbbbb", "report")
+    told = log.told()
+    assert (told["report-aaaaa"].actor, told["report-aaaaa"].effect) == ("alice", Effect.START)
+    assert (told["report-bbbbb"].actor, told["report-bbbbb"].effect) == (
+        "bob",
+        Effect.REPLACEMENT,
+    )
+
+
+def daemons() -> Log:
+    """Alice's DaemonSet on one node."""
+    log = Log()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(0, "alice", "create", "daemonsets", name="agent", answer=answer)
+    daemon(log, 0.1, "agent-aaaaa", "node-1")
+    return log
+
+
+def daemon(log: Log, time: float, name: str, node: str) -> None:
+    log.pod(
+        time, name, "agent", "DaemonSet", "system:serviceaccount:kube-system:daemon-set-controller"
+    )
+    log.bound(time + 0.02, name, node)
+
+
+def test_a_daemon_on_a_node_that_joined_later_was_not_asked_for_by_who_made_the_daemon_set() -> (
+    None
+):
+    log = daemons()
+    log.call(90, "system:node:node-2", "create", "nodes", name="node-2")
+    daemon(log, 90.2, "agent-bbbbb", "node-2")
+    told = log.told()
+    assert told["agent-aaaaa"].actor == "alice"
+    assert "agent-bbbbb" not in told
+
+
+def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:
+    log = started()
+    log.bound(0.04, "web-1-aaaaa", "node-1")
+    taint = {"spec": {"taints": [{"key": "maintenance", "effect": "NoExecute"}]}}
+    log.call(50, "bob", "patch", "nodes", name="node-1", body=taint)
+    evicts = "system:serviceaccount:kube-system:taint-eviction-controller"
+    log.call(50.2, evicts, "delete", "pods", name="web-1-aaaaa")
+    log.pod(50.3, "web-1-ccccc", "web-1")
+    answer = log.told()["web-1-ccccc"]
+    assert (answer.actor, answer.effect) == ("bob", Effect.REPLACEMENT)
+
+
+def test_a_taint_that_only_keeps_pods_away_causes_nothing() -> None:
+    log = started()
+    taint = {"spec": {"taints": [{"key": "maintenance", "effect": "NoSchedule"}]}}
+    log.call(50, "bob", "patch", "nodes", name="node-1", body=taint)
+    log.pod(50.3, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.told()
+
+
+def alone(log: Log, level: str) -> dict[str, RequestedBy]:
+    """Return the answers for a controller manager without accounts of its controllers."""
+    for line in log.lines:
+        if line["user"]["username"].endswith("-controller"):
+            line["user"]["username"] = "system:kube-controller-manager"
+        if level == "Metadata":
+            line["level"] = level
+            line.pop("requestObject")
+            line.pop("responseObject")
+    return log.told()
+
+
+@pytest.mark.parametrize("level", ["RequestResponse", "Metadata"])
+def test_a_controller_manager_with_one_account_is_followed(level: str) -> None:
+    log = started()
+    log.bound(0.04, "web-1-aaaaa", "node-1")
+    answer = alone(log, level)["web-1-aaaaa"]
+    assert (answer.actor, answer.effect) == ("alice", Effect.START)
+
+
+def test_the_same_names_in_another_cluster_are_others() -> None:
+    """Bob's cluster has the same Deployment; neither log names uids."""
+    chain, told = CausalChain(), {}
+    for cluster, user in (("one", "alice"), ("two", "bob")):
+        log = started()
+        log.lines[0]["user"]["username"] = user
+        log.bound(0.04, "web-1-aaaaa", "node-1")
+        for line in log.lines:
+            line["level"] = "Metadata"
+            line.pop("requestObject")
+            line.pop("responseObject")
+            line["objectRef"].pop("uid", None) if line["verb"] != "create" else None
+        message = "\n".join(json.dumps(line) for line in log.lines)
+        envelope = {
+            "messageType": "DATA_MESSAGE",
+            "logGroup": f"/aws/eks/{cluster}/cluster",
+            "owner": "1",
+            "logEvents": [{"message": one} for one in message.splitlines()],
+        }
+        for record in records(json.dumps(envelope).encode()):
+            pod = chain.add(record)
+            if pod is not None:
+                told[cluster] = chain.requester(pod)
+    assert {cluster: answer and answer.actor for cluster, answer in told.items()} == {
+        "one": "alice",
+        "two": "bob",
+    }
 
 
 def test_the_tables_of_the_chain_are_bounded() -> None:

@@ -13,6 +13,8 @@ from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import ContainerId, EventType, StartKind
 from sensor.sources.controlplane.reader import Reader, read
 from sensor.sources.controlplane.times import wall
+from tests.correlate.audit_log import Log
+from tests.correlate.audit_log import records as made_up
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "kubernetes"
 HOST = HostFacts("node-a", "boot", None, "6.1", "node-a")
@@ -122,3 +124,34 @@ def test_starts_of_no_pod_do_not_wait() -> None:
     )
     explainer.started(event)
     assert len(explainer) == 0
+
+
+def named(log: Log, after: float) -> list[Event]:
+    """Return what explains a start so many seconds after the creation of a pod of its name."""
+    explainer = StartExplainer()
+    for record in made_up(json.dumps(log.lines[0]).encode()):
+        explainer.add(record)
+        created = record.request.requested or 0
+    when = created + int(after * SECOND)
+    explainer.started(
+        Event(
+            type=EventType.START,
+            id="start",
+            time=when,
+            observed=when,
+            realtime_offset=0,
+            host=HOST,
+            container=Container(ContainerId("c" * 64)),
+            start=Start(StartKind.FIRST, attempt=0),
+            orchestrator=Orchestrator("kubernetes", "shop", "db-0", "uid", "db"),
+        )
+    )
+    return list(explainer.settle(when + 10 * SECOND))
+
+
+def test_a_name_that_an_earlier_pod_may_have_had_explains_no_start() -> None:
+    log = Log()
+    log.call(0, "alice", "create", "pods", name="db-0")
+    log.lines[0].pop("responseObject")
+    assert [one.start_id for one in named(log, 3)] == ["start"]
+    assert named(log, 3600) == []

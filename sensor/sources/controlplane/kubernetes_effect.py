@@ -364,6 +364,10 @@ def _nodes(call: Call) -> Ruling:
         return Ruling(Standing.NO, Effect.NODE_JOIN, frozenset({Touch.CREATE}))
     if call.subresource is None and call.verb in {"delete", "deletecollection"}:
         return Ruling(Standing.RELATED, Effect.NODE_LEAVE, frozenset({Touch.DELETE}))
+    if call.subresource is None and call.verb == "patch" and isinstance(call.request, dict):
+        taints = rows(table(call.request, "spec"), "taints")
+        if any(taint.get("effect") == "NoExecute" for taint in taints):
+            return Ruling(Standing.NO, Effect.NONE, frozenset({Touch.TAINT}))
     return NOTHING
 
 

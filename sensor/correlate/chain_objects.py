@@ -1,0 +1,356 @@
+"""What control planes' records say of pods, workloads and nodes, kept so that a walk finds it.
+
+Names are unique within a cluster only, and the records of several clusters may come together, so
+every table has the cluster in its keys. A log of one cluster names none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sensor.correlate.chain_index import OBJECTS_LIMIT, Pod, Recent, Thing, Trigger, uid_key
+from sensor.model.control_plane import (
+    ActorKind,
+    ControlRecord,
+    Effect,
+    Owner,
+    Request,
+    RequestOutcome,
+    Touch,
+    Workload,
+)
+
+SECOND = 1_000_000_000
+WINDOW = 600 * SECOND
+"""How long after a write of unknown size its pods may come."""
+BINDING_WINDOW = 60 * SECOND
+"""How long after a nameless creation its binding may come: the scheduler needs 10 to 40 ms."""
+AHEAD = 2 * SECOND
+"""How much later than its effect a record's own time may be: API servers' clocks differ."""
+NAMELESS_LIMIT = 10_000
+"""Creations without a name that wait for their bindings."""
+NODES_LIMIT = 4096
+"""Nodes that joined, left or were tainted."""
+ENDS_LIMIT = 256
+"""Ends of pods that are remembered of one owner."""
+SUFFIX = 6
+"""Characters that a controller adds to a pod's name: a dash and five letters."""
+
+_FAILED = frozenset({RequestOutcome.FAILURE, RequestOutcome.UNKNOWN})
+_STARTING = frozenset({Touch.CREATE, Touch.TEMPLATE, Touch.REPLICAS, Touch.RESUME, Touch.ANY})
+_BY_CREATOR = {
+    "replicaset-controller": "ReplicaSet",
+    "replication-controller": "ReplicationController",
+    "statefulset-controller": "StatefulSet",
+    "daemon-set-controller": "DaemonSet",
+    "job-controller": "Job",
+}
+_NODE_LOSS = frozenset({"pod-garbage-collector", "taint-eviction-controller", "node-controller"})
+_GROWN = frozenset({Effect.SCALE_UP, Effect.SCALE, Effect.UNKNOWN})
+_KINDS = frozenset(
+    {
+        "Deployment",
+        "ReplicaSet",
+        "ReplicationController",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+    }
+)
+Name = tuple[str | None, str | None, str]
+"""Cluster, namespace, name."""
+Uid = tuple[str | None, str]
+"""Cluster, uid as it is compared."""
+
+
+class ClusterObjects:
+    """Takes records in about their order, and finds the objects that they are about."""
+
+    def __init__(self, limit: int = OBJECTS_LIMIT) -> None:
+        self._pods: Recent[Name, Pod] = Recent(limit)
+        self._pods_by_uid: Recent[Uid, Pod] = Recent(limit)
+        self._things: Recent[tuple[str, Name], Thing] = Recent(limit)
+        self._by_uid: Recent[Uid, Thing] = Recent(limit)
+        self._ends: Recent[Name, deque[Trigger]] = Recent(limit)
+        """Ends of pods that their owner replaces, by the owner's uid, or kind and name."""
+        self._nameless: deque[ControlRecord] = deque(maxlen=NAMELESS_LIMIT)
+        self._nodes: deque[ControlRecord] = deque(maxlen=NODES_LIMIT)
+
+    # ---------------------------------------------------------------------------- taking
+
+    def add(self, record: ControlRecord) -> Pod | None:
+        """Take a record; return the pod that it creates, or gives its uid to."""
+        write, workload = record.write, record.request.workload
+        if write is None or workload is None or record.request.outcome in _FAILED:
+            return None
+        if write.resource == "pods":
+            return self._pod(record, workload, write.touches)
+        if write.resource == "nodes":
+            self._nodes.append(record)
+            return None
+        self._workload(record, workload, write.touches)
+        return None
+
+    def _pod(
+        self, record: ControlRecord, workload: Workload, touches: tuple[Touch, ...]
+    ) -> Pod | None:
+        if Touch.CREATE in touches or Touch.MIRROR in touches:
+            if workload.name is None:
+                self._nameless.append(record)
+                return None
+            return self._keep(_made(record, workload, workload.node_uid))
+        if Touch.BIND in touches:
+            return self._bound(record, workload)
+        if Touch.DELETE in touches:
+            self._deleted(record, workload)
+        elif Touch.EPHEMERAL in touches or Touch.IMAGE in touches:
+            found = self._the_pod(record.request, workload)
+            if found is not None:
+                found.additions.append(record)
+        return None
+
+    def _the_pod(self, request: Request, workload: Workload) -> Pod | None:
+        return self.pod(workload.namespace, workload.name, workload.uid, cluster_of(request))
+
+    def _keep(self, pod: Pod) -> Pod:
+        if pod.name is not None:
+            self._pods.put((pod.cluster, pod.namespace, pod.name), pod)
+        for key in pod.keys:
+            self._pods_by_uid.put((pod.cluster, key), pod)
+        return pod
+
+    def _bound(self, record: ControlRecord, workload: Workload) -> Pod | None:
+        pod = self._the_pod(record.request, workload)
+        if pod is None:
+            created = self._created_before(record, workload)
+            if created is None:
+                return None
+            pod = _made(created, workload)
+        elif pod.uid is not None:
+            pod.bound = record
+            return None
+        pod.bound, pod.uid = record, workload.uid
+        return self._keep(pod)
+
+    def _created_before(self, record: ControlRecord, workload: Workload) -> ControlRecord | None:
+        """Return the oldest nameless creation that a binding can belong to."""
+        time, name = record.request.requested or 0, workload.name or ""
+        cluster = cluster_of(record.request)
+        for created in self._nameless:
+            about, asked = created.request.workload, created.request.requested or 0
+            if about is None or about.namespace != workload.namespace:
+                continue
+            if cluster_of(created.request) != cluster:
+                continue
+            if not time - BINDING_WINDOW <= asked <= time + AHEAD:
+                continue
+            if about.generate_name is not None and not name.startswith(about.generate_name):
+                continue
+            self._nameless.remove(created)
+            return created
+        return None
+
+    def _deleted(self, record: ControlRecord, workload: Workload) -> None:
+        """Note the end of a pod for its owner, who replaces it."""
+        actor = record.request.actor
+        if actor is None or actor.kind is ActorKind.NODE:
+            return
+        if actor.kind is ActorKind.CONTROL_PLANE and short(actor.name) not in _NODE_LOSS:
+            return
+        pod = self._the_pod(record.request, workload)
+        owner = owner_of(pod)[0] if pod is not None else workload.owner
+        if owner is None:
+            return
+        cause = record
+        if actor.kind is ActorKind.CONTROL_PLANE:
+            lost = self._node_lost(record, None if pod is None else pod.node)
+            if lost is None and short(actor.name) == "pod-garbage-collector":
+                return
+            cause = lost or record
+        ends = self.ends(owner, workload.namespace, cluster_of(record.request))
+        uid = workload.uid if pod is None else pod.uid
+        name = workload.name if pod is None else pod.name
+        if any(one.pod_uid == uid and one.pod == name for one in ends):
+            return  # Asked for again: the first deletion counts.
+        ends.append(Trigger(cause, record.request.requested or 0, 1, pod=name, pod_uid=uid))
+
+    def _node_lost(self, record: ControlRecord, node: str | None) -> ControlRecord | None:
+        """Return the request that took the node from under a pod: its delete, or a taint."""
+        time, cluster = record.request.requested or 0, cluster_of(record.request)
+        for lost in reversed(self._nodes):
+            write, workload = lost.write, lost.request.workload
+            if write is None or workload is None or cluster_of(lost.request) != cluster:
+                continue
+            if not {Touch.DELETE, Touch.TAINT} & set(write.touches):
+                continue
+            if node is not None and workload.name not in (None, node):
+                continue
+            if 0 <= time - (lost.request.requested or 0) <= WINDOW:
+                return lost
+        return None
+
+    def _workload(
+        self, record: ControlRecord, workload: Workload, touches: tuple[Touch, ...]
+    ) -> None:
+        if workload.name is None or workload.kind not in _KINDS:
+            return
+        request = record.request
+        thing = self._thing(
+            workload.kind, (cluster_of(request), workload.namespace, workload.name), workload.uid
+        )
+        time = request.requested or 0
+        if workload.owner is not None:
+            thing.owner = workload.owner
+        if Touch.CREATE in touches:
+            thing.created = record
+            parent = self.parent(thing)
+            if parent is not None:
+                parent.children.append(thing)
+        if not _STARTING.intersection(touches):
+            return
+        actor = request.actor
+        ours = actor is not None and actor.kind is ActorKind.CONTROL_PLANE
+        if ours and thing.kind == "ReplicaSet" and Touch.CREATE not in touches:
+            if request.effect in _GROWN:
+                thing.grown, thing.grown_by = time, record
+            return
+        if ours and thing.kind != "CronJob" and Touch.CREATE in touches:
+            return
+        if request.effect in {Effect.SCALE_DOWN, Effect.CONFIG}:
+            return
+        thing.note(Trigger(record, time, _capacity(record)))
+
+    def _thing(self, kind: str, name: Name, uid: str | None) -> Thing:
+        cluster, namespace, plain = name
+        found = self._by_uid.get((cluster, uid_key(uid))) if uid is not None else None
+        if found is None:
+            found = self._things.get((kind, name))
+            if found is not None and uid is not None and found.uid not in (None, uid):
+                # The same name again is another object.
+                found = None
+        if found is None:
+            found = Thing(kind, namespace, plain, uid, cluster)
+        if uid is not None:
+            found.uid = uid
+            self._by_uid.put((cluster, uid_key(uid)), found)
+        self._things.put((kind, name), found)
+        return found
+
+    # ---------------------------------------------------------------------------- finding
+
+    def parent(self, thing: Thing) -> Thing | None:
+        """Return the workload that owns a workload: by its reference, else as names imply."""
+        owner = thing.owner
+        if owner is not None:
+            name = (thing.cluster, thing.namespace, owner.name)
+            return self._thing(owner.kind, name, owner.uid)
+        implied = {"ReplicaSet": "Deployment", "Job": "CronJob"}.get(thing.kind)
+        if implied is None:
+            return None
+        return self._things.get((implied, (thing.cluster, thing.namespace, stem(thing.name))))
+
+    def ends(self, owner: Owner, namespace: str | None, cluster: str | None) -> deque[Trigger]:
+        """Return the ends of an owner's pods. Another object of the same name has its own."""
+        key = (cluster, namespace, owner.uid or f"{owner.kind}/{owner.name}")
+        ends = self._ends.get(key)
+        if ends is None:
+            ends = deque(maxlen=ENDS_LIMIT)
+            self._ends.put(key, ends)
+        return ends
+
+    def joined(self, cluster: str | None, node: str, since: int, until: int) -> bool:
+        """Return whether a node joined its cluster between two times."""
+        for record in reversed(self._nodes):
+            write, workload = record.write, record.request.workload
+            if write is None or workload is None or Touch.CREATE not in write.touches:
+                continue
+            if workload.name == node and cluster_of(record.request) == cluster:
+                return since < (record.request.requested or 0) <= until
+        return False
+
+    def pod(
+        self, namespace: str | None, name: str | None, uid: str | None, cluster: str | None = None
+    ) -> Pod | None:
+        """Return a pod by its uid (or its node's), else by its name."""
+        found = self._pods_by_uid.get((cluster, uid_key(uid))) if uid is not None else None
+        if found is None and name is not None:
+            found = self._pods.get((cluster, namespace, name))
+            if found is not None and uid is not None and found.uid not in (None, uid):
+                return None
+        return found
+
+    def owning(self, owner: Owner, pod: Pod) -> Thing | None:
+        """Return the workload that owns a pod."""
+        if owner.uid is not None:
+            found = self._by_uid.get((pod.cluster, uid_key(owner.uid)))
+            if found is not None:
+                return found
+        return self._things.get((owner.kind, (pod.cluster, pod.namespace, owner.name)))
+
+    def implied(self, pod: Pod) -> Owner | None:
+        """Return the one workload whose pods have such a name; None where several could be.
+
+        A controller manager without an account for each controller does not say which one it was.
+        """
+        if pod.name is None:
+            return None
+        owners = [
+            Owner(kind, name)
+            for kind in _BY_CREATOR.values()
+            for name in (stem(pod.name) if kind == "StatefulSet" else pod.name[:-SUFFIX],)
+            if self._things.get((kind, (pod.cluster, pod.namespace, name))) is not None
+        ]
+        return owners[0] if len(owners) == 1 else None
+
+    def forgotten(self) -> int:
+        """Return how many pods and workloads went for want of room."""
+        return self._pods.forgotten + self._things.forgotten
+
+
+def owner_of(pod: Pod) -> tuple[Owner | None, bool]:
+    """Return a pod's owner and whether its uid says so; else the one that its name implies."""
+    held = pod.owner
+    if held is not None:
+        return held, held.uid is not None
+    actor = pod.created.request.actor
+    kind = None if actor is None else _BY_CREATOR.get(short(actor.name))
+    if kind is None or pod.name is None:
+        return None, False
+    name = stem(pod.name) if kind == "StatefulSet" else pod.name[:-SUFFIX]
+    return Owner(kind, name), False
+
+
+def cluster_of(request: Request) -> str | None:
+    """Return what a cluster's records have in common; None where they do not name it."""
+    cluster = request.cluster
+    return None if cluster is None else cluster.id or cluster.name
+
+
+def short(name: str) -> str:
+    """Return the last part of a user's name: that of a service account."""
+    return name.rpartition(":")[2]
+
+
+def stem(name: str) -> str:
+    """Return a name without the part that a controller added."""
+    return name.rpartition("-")[0]
+
+
+def _made(created: ControlRecord, workload: Workload, node_uid: str | None = None) -> Pod:
+    cluster = cluster_of(created.request)
+    return Pod(workload.namespace, workload.name, workload.uid, created, node_uid, cluster)
+
+
+def _capacity(record: ControlRecord) -> int | None:
+    """Return how many pods a write can have caused; None where it does not say so."""
+    write = record.write
+    if write is None or write.replicas is None:
+        return None
+    effect = record.request.effect
+    if effect is Effect.SCALE_UP:
+        grown = write.replicas - (write.old_replicas or 0)
+        return grown if grown > 0 else None
+    if effect in {Effect.START, Effect.ROLLOUT, Effect.RESTART}:
+        return write.replicas
+    return None
