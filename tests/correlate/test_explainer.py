@@ -129,10 +129,9 @@ def test_starts_of_no_pod_do_not_wait() -> None:
 def named(log: Log, after: float) -> list[Event]:
     """Return what explains a start so many seconds after the creation of a pod of its name."""
     explainer = StartExplainer()
-    for record in made_up(json.dumps(log.lines[0]).encode()):
-        explainer.add(record)
-        created = record.request.requested or 0
-    when = created + int(after * SECOND)
+    (record,) = made_up(json.dumps(log.lines[0]).encode())
+    explainer.add(record)
+    when = (record.request.requested or 0) + int(after * SECOND)
     explainer.started(
         Event(
             type=EventType.START,
