@@ -31,9 +31,11 @@ WORDS = {
 }
 """The word of the list, and the forms of it that count."""
 
-LEFT = {"tell": 124, "nobody": 58, "is none": 101, "all the same": 9}
+LEFT = {"tell": 0, "nobody": 0, "is none": 0, "all the same": 0}
 """How often each may stand. Only ever lowered."""
 
+_SQL = re.compile(r"\s*(?:CREATE|INSERT|SELECT|UPDATE) ")
+"""Column names on disk are not prose."""
 _CODE = re.compile(r"^```.*?^```|^(?: {4}|\t).*?$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
@@ -53,6 +55,8 @@ def prose_of_python(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            if _SQL.match(node.value):
+                continue
             for number, line in enumerate(node.value.splitlines()):
                 yield node.lineno + number, re.sub(r"``.*?``", "", line)
 

@@ -5,7 +5,7 @@
               describe requests ▼    │ ContainerDescribed
                             identity worker (threads)
 
-Start-up: take the node's lock, load the probes, tell the core what an earlier agent knew, read the
+Start-up: take the node's lock, load the probes, give the core what an earlier agent knew, read the
 rings from then on, and compare with procfs. Shutdown: drain the rings, wait for descriptions under
 way, flush the sinks, save what is known. The probes stay: the next agent drains what happens
 meanwhile.

@@ -112,7 +112,7 @@ class DeliverySection:
     flush_seconds: float = 5.0
     """How long a stopping agent goes on delivering. What is left is delivered by the next one."""
     dead_letters: int = 10_000
-    """Events that collectors refused for good and that are kept; the oldest goes first."""
+    """Limit of kept dead letters: events that collectors refused. The oldest goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +159,13 @@ class Config:
                 raise ConfigError(f"{path}: there is no section [{name}]", f"Use one of {known}.")
             if not isinstance(values, dict):
                 raise ConfigError(
-                    f"{path}: {name} is no section", f"Write [{name}] above its keys."
+                    f"{path}: {name} is not a section", f"Write [{name}] above its keys."
                 )
             sections[name] = _section(section, name, values, path)
         return replace(self, outputs=outputs, **sections)
 
     def check(self, path: Path) -> None:
-        """Refuse values that no type tells. Raises :class:`ConfigError`."""
+        """Refuse values that the types allow and Castoff does not. Raises :class:`ConfigError`."""
         if self.store.sync not in ("full", "normal"):
             problem = f"{path}: store.sync is {self.store.sync!r}"
             raise ConfigError(problem, "Use full or normal.")
@@ -191,7 +191,7 @@ def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:
     found = document.pop("outputs", {})
     if not isinstance(found, dict):
         raise ConfigError(
-            f"{path}: outputs is no section", "Write [outputs.NAME] above the keys of an output."
+            f"{path}: outputs is not a section", "Write [outputs.NAME] above the keys of an output."
         )
     return found
 

@@ -91,7 +91,7 @@ class Shipping:
     async def rewind(self, output: str, since: int) -> Rewound:
         """Ship again what is kept since a wall time in ns.
 
-        Raises KeyError for an output that is none, ValueError when it has not come so far.
+        Raises KeyError for an unknown output, ValueError when it has not come so far.
         """
         if self._engine is None or self._keeper is None:
             raise KeyError(output)

@@ -34,7 +34,7 @@ MOST = 256
 once, most in vain, and go out together."""
 
 TOGETHER = 0.05
-"""Seconds after which those that are there are taken all the same."""
+"""Longest time (s) that a finished description waits for others, to be taken with them."""
 
 
 class Describing:

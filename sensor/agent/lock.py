@@ -165,7 +165,7 @@ def _opener(path: Path) -> LockHolder | None:
 
 
 def _replace(path: Path, users: frozenset[int]) -> None:
-    """Remove a file that a stranger holds, or nobody; raise ProbesBusy if an agent holds it."""
+    """Remove a file that no agent holds; raise ProbesBusy if an agent holds it."""
     holder = holder_of(path)
     if holder is not None and holder.pid is not None and holder.uid is None:
         # It has ended, and left the lock to those that inherited the descriptor.

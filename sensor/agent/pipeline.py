@@ -145,7 +145,7 @@ class Feeding:
     def settle(self) -> None:
         """Note what changed, and have the kernel's records go when that is durable.
 
-        Not while a start that they tell of waits: a successor would have to read them again.
+        Not while one of their starts waits: a successor would have to read them again.
         """
         self.release()
         if self._settling is not None:

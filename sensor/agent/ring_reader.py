@@ -39,7 +39,7 @@ SWITCH_SELDOM = 0.005
 """The same while there is a backlog, as CPython has it: a fifth less for all of them together."""
 
 REST = 0.02
-"""Seconds between looks at whether the disk has caught up; describers tell of themselves."""
+"""Seconds between looks at whether the disk has caught up; describers wake the loop themselves."""
 
 FLUSH_SECONDS = 2.0
 """Seconds that a last drain waits for a disk that is behind, each time."""
@@ -112,7 +112,7 @@ class Drain:
             sys.setswitchinterval(SWITCH_SECONDS if wanted else SWITCH_SELDOM)
 
     def _records(self) -> list[Observation]:
-        """Drain the rings; what audit tells goes in front of a start: causes before effects."""
+        """Drain the rings; audit's records go in front of a start: causes before effects."""
         drained: list[Observation] = list(self._source.drain())
         rest = self._witnesses.sift(drained)
         for record in drained:
@@ -121,7 +121,7 @@ class Drain:
         return rest
 
     def _look_soon(self) -> None:
-        """Look again on the next beat: an end, say, follows its start without waking anybody."""
+        """Poll again on the next tick: the end of a short container does not wake the loop."""
         at = next_beat(self._loop.time())
         if self._looking is not None:
             if self._looking.when() <= at:

@@ -51,7 +51,7 @@ _HTTP = frozenset({"docker", "libpod"})
 _REMEMBERING = frozenset({Witness.DOCKER, Witness.PODMAN})
 
 RECALL_SECONDS = 0.5
-"""How long engines may take to tell of the time before; the kernel's records wait meanwhile."""
+"""Longest time (s) for engines to list their past events; the kernel's records wait meanwhile."""
 
 ORCHESTRATORS_SECONDS = 30.0
 """Seconds between two looks for a kubelet that connected unseen."""
@@ -133,7 +133,7 @@ class Witnesses:
             self._start_streams()
 
     async def recall(self, since_wall: int, until_wall: int) -> None:
-        """Have the engines tell what they remember of the time before, in ns since the epoch.
+        """Ask the engines for their past events between two times, in ns since the epoch.
 
         Takes ``RECALL_SECONDS`` at most, and costs nothing where it fails.
         """
@@ -150,7 +150,7 @@ class Witnesses:
                     *(self._recall(*one, since_wall, until_wall) for one in wanted[:RECALLED_MAX])
                 )
         except TimeoutError:
-            log.info("an engine took too long to tell of the time before")
+            log.info("an engine took too long to list its past events")
 
     async def _recall(self, path: str, witness: Witness, since_wall: int, until_wall: int) -> None:
         # Not loaded where there is nothing to catch up with.
@@ -160,7 +160,7 @@ class Witnesses:
         try:
             recalled = await recall(path, witness, clock.boottime(), since_wall, until_wall)
         except (EngineLost, OSError) as error:
-            log.info("%s does not tell of the time before: %s", path, error)
+            log.info("%s does not list its past events: %s", path, error)
             return
         self._feed([*recalled])
 

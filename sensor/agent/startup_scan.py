@@ -41,7 +41,7 @@ async def take(
 ) -> InventoryTaken | None:
     """Find every container of the node; None when procfs does not answer in INVENTORY_WAIT.
 
-    What began before it may wait in the rings still, and is no inventory: they are read first.
+    The rings are read first: a start that still waits there is a start and not inventory.
     """
     time = clock.boottime()
     try:
@@ -60,7 +60,7 @@ async def take(
 
 
 def _still_running(table: ContainerTable, found: set[ContainerId]) -> tuple[FoundContainer, ...]:
-    """Find known containers whose cgroups do not tell their ids: by their inits."""
+    """Find known containers by their inits, where the cgroup does not name the id."""
     again = (
         procfs.found_again(state.key.id, state.key.scope, state.init, state.parents)
         for state in table.all()

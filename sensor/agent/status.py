@@ -1,4 +1,4 @@
-"""What the agent tells of itself: gathers ``/v1/status`` from the agent's parts."""
+"""The agent's report on itself: gathers ``/v1/status`` from the agent's parts."""
 
 from __future__ import annotations
 

@@ -83,9 +83,9 @@ class Explain:
         id_ = event["container"]["id"]
         wanted = Selection(newest_first=True, types=_EXPLAINED, container=id_)
         for logged in self._log.page(wanted, self._limits.page_rows).events:
-            told = _document(logged)
-            if told.get("start_id") == event["id"]:
-                return {**event, "orchestrator": told["orchestrator"]}
+            logged_document = _document(logged)
+            if logged_document.get("start_id") == event["id"]:
+                return {**event, "orchestrator": logged_document["orchestrator"]}
         return event
 
     def _starts(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:

@@ -3,7 +3,7 @@
 A reference means, and the first that fits is taken:
 
 1. the whole id;
-2. the whole name of a container that is no sandbox;
+2. the whole name of a container, sandboxes excepted;
 3. all containers of a pod: ``pod`` or ``namespace/pod``;
 4. all containers of a workload: ``Deployment/web``, ``web`` or ``namespace/web``;
 5. the whole name of a sandbox;

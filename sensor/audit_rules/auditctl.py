@@ -28,7 +28,7 @@ IMMUTABLE = 2
 
 
 class AuditctlUnusable(CastoffError):
-    """There is no auditctl, or the kernel does not answer it."""
+    """auditctl is missing, or the kernel does not answer it."""
 
     exit_code = 69
 

@@ -46,7 +46,7 @@ _ALIASES_MAX = 64
 """Typedefs and qualifiers in a row; the longest chain of a real kernel has six."""
 
 _DAMAGE = (struct.error, IndexError, ValueError, RecursionError)
-"""What reading bytes that are no sound BTF leads to."""
+"""Errors of reading bytes that are not valid BTF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Btf:
     def __init__(self, data: bytes, kernel: str) -> None:
         """Index ``data``; ``kernel`` names its origin in error messages.
 
-        Raises :class:`KernelUnsupported` when the bytes are no BTF.
+        Raises :class:`KernelUnsupported` when the bytes are not BTF.
         """
         self.kernel = kernel
         self._data = data

@@ -69,15 +69,15 @@ class Counters:
     """
 
     def __init__(
-        self, path: Path, told: Path, settings: Path, failures: Path | None = None
+        self, path: Path, reported: Path, settings: Path, failures: Path | None = None
     ) -> None:
         """``failures``: a set of layout 2 has none."""
         self._map = BpfMap.pinned(path)
         self._failures = BpfMap.pinned(failures) if failures is not None else None
-        self._told = BpfMap.pinned(told)
+        self._reported_map = BpfMap.pinned(reported)
         self._settings = BpfMap.pinned(settings)
         self._reported: dict[int, int] = {}
-        """What was told of each counter: this agent alone writes that map."""
+        """The reported part of each counter: this agent alone writes that map."""
         self._cpus = possible_cpus()
         self._copies = struct.Struct(f"<{self._cpus}Q")
 
@@ -136,7 +136,7 @@ class Counters:
     def take_back(self, kept: Mapping[str, int]) -> None:
         """Forget reports that came after ``kept``, a checkpoint: they were lost with an agent.
 
-        The next :meth:`losses` tells of them again. A checkpoint that is ahead of the maps is of
+        The next :meth:`losses` reports them again. A checkpoint that is ahead of the maps is of
         other counters and changes nothing.
         """
         behind = False
@@ -151,24 +151,24 @@ class Counters:
 
     def _told_of(self, index: int) -> int:
         if index not in self._reported:
-            self._reported[index] = self._single(self._told, index)
+            self._reported[index] = self._single(self._reported_map, index)
         return self._reported[index]
 
     def _tell(self, index: int, value: int) -> None:
         self._reported[index] = value
-        self._told.update(index.to_bytes(4, "little"), value.to_bytes(8, "little"))
+        self._reported_map.update(index.to_bytes(4, "little"), value.to_bytes(8, "little"))
 
     def close(self) -> None:
         """Close the maps."""
         self._map.close()
         if self._failures is not None:
             self._failures.close()
-        self._told.close()
+        self._reported_map.close()
         self._settings.close()
 
 
 class Progress:
-    """How far agents have handled what a probe set told, kept in the set's own ``settings``."""
+    """How far agents have handled a probe set's records, kept in the set's own ``settings``."""
 
     def __init__(self, settings: Path) -> None:
         self._settings = BpfMap.pinned(settings)
@@ -209,7 +209,7 @@ class RingSpace:
 
     @classmethod
     def of(cls, pins: PinSet) -> RingSpace | None:
-        """Open that of a set; None for one of layout 2, which gives everybody the same share."""
+        """Open that of a set; None for one of layout 2, whose users all have the same share."""
         path = pins.map("ring_positions")
         return cls(path) if path.exists() else None
 

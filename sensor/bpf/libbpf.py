@@ -115,7 +115,7 @@ def pin(descriptor: int, path: Path) -> None:
 
 
 def link_info(descriptor: int) -> LinkInfo:
-    """Ask the kernel what a link is. Raises OSError for what is no link."""
+    """Ask the kernel what a link is. Raises OSError if it is not a link."""
     info = _LinkInfo()
     size = ctypes.c_uint32(ctypes.sizeof(info))
     call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
@@ -124,7 +124,7 @@ def link_info(descriptor: int) -> LinkInfo:
 
 
 def map_id(descriptor: int) -> int:
-    """Ask the kernel which map a descriptor is. Raises OSError for what is no map."""
+    """Ask the kernel which map a descriptor is. Raises OSError if it is not a map."""
     info = _MapInfo()
     size = ctypes.c_uint32(ctypes.sizeof(info))
     call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
@@ -178,7 +178,7 @@ class BpfMap:
         call("bpf_map_update_elem", self.descriptor, key, value, ctypes.c_uint64(BPF_ANY))
 
     def delete(self, key: bytes) -> None:
-        """Remove ``key``; an absent one is no error."""
+        """Remove ``key`` if it is present."""
         try:
             call("bpf_map_delete_elem", self.descriptor, key)
         except OSError as error:

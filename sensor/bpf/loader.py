@@ -1,4 +1,4 @@
-"""Bring the probes into the kernel, tell what is there, take them out again."""
+"""Load the probes into the kernel, list what is loaded, unload them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COMPILE_TIMEOUT = 600.0
 was shared with ten other busy processes."""
 
 LIFECYCLE_PAGES = 8192
-"""32 MiB: some 30,000 starts that nobody has read yet."""
+"""32 MiB: some 30,000 unread starts."""
 
 COMMANDS_PAGES = 2048
 """8 MiB: some 6,000 commands of ordinary length."""
@@ -79,7 +79,7 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
 
     Without ``requests`` nothing is attached to the sending of messages through unix sockets.
 
-    Sets of other fingerprints are left attached: whoever reads them retires them, so that a switch
+    Sets of other fingerprints are left attached: their reader retires them, so that a switch
     loses nothing. Raises a :class:`CastoffError` with the reason and the fix.
     """
     pins.mount_bpffs(root.parent)

@@ -59,7 +59,7 @@ class PinSet:
 
 
 def _filesystem_type(path: Path) -> int:
-    # os.statvfs does not tell f_type; stat(1) does and is in every base system.
+    # os.statvfs lacks f_type; stat(1) has it and is in every base system.
     result = subprocess.run(  # noqa: S603 - a fixed program and a path of our own
         ["/usr/bin/stat", "-f", "-c", "%t", str(path)],
         capture_output=True,

@@ -1,6 +1,6 @@
 """Whether a probe set is still what was loaded: by the kernel's ids, not by paths.
 
-A link's last reference may be its pin: whoever removes it detaches the program, and nothing else
+A link's last reference may be its pin: removing that detaches the program, and nothing else
 changes. So a running agent holds the links, programs and maps of its set by descriptors of its own.
 Pins that are removed, covered by another mount or replaced are then missing for the next agent
 alone, and are made anew from what is held. What was detached by bpf(2) is attached again.

@@ -138,7 +138,7 @@ def _ancestor(raw: bytes) -> Ancestor:
 
 @lru_cache(REMEMBERED)
 def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
-    """Decode all ancestors: those of one process are told with each thing that it does."""
+    """Decode all ancestors: each record of a process repeats them."""
     return tuple(
         _ancestor(raw[start : start + ANCESTOR.size]) for start in range(0, len(raw), ANCESTOR.size)
     )

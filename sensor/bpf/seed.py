@@ -101,7 +101,7 @@ def _read(proc: Path) -> Running | None:
 
 @cache
 def _first_user_namespace() -> int:
-    """Ours: nobody else may load probes."""
+    """The agent's own: only a process of the first user namespace may load probes."""
     return _namespace(Path("/proc/self/ns/user"))
 
 
@@ -206,7 +206,7 @@ def _write(running: Running, maps: dict[str, BpfMap], proc: Path, *, holder: boo
 
 
 def mount_identity(namespace: Path) -> int:
-    """Return what tells a mount namespace from a later one of the same number; 0 if unknown."""
+    """Return the unique id of a mount namespace, whose number is reused; 0 if unknown."""
     try:
         descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -263,7 +263,7 @@ def _entries(old: PinSet, name: str) -> Iterator[tuple[bytes, bytes]]:
     except FileNotFoundError:
         return
     try:
-        for key in source.keys():  # noqa: SIM118 - a BPF map is no dict
+        for key in source.keys():  # noqa: SIM118 - a BPF map is not a dict
             value = source.lookup(key)
             if value is not None:
                 yield key, value[: source.shape.value_size]
@@ -284,7 +284,7 @@ def _lineage_of_2(value: bytes, proc: Path) -> bytes:
 def prune(inits: BpfMap, proc: Path = Path("/proc")) -> None:
     """Remove inits that have ended while they were being copied.
 
-    Nobody else would, and such an entry hides the next container whose init gets that pid.
+    No exit record will, and such an entry hides the next container whose init gets that pid.
     """
     for key in tuple(inits.keys()):
         if not is_alive(_U32.unpack(key)[0], proc):

@@ -32,7 +32,7 @@ PARTS = (
 """In the order in which one needs the other."""
 
 BESIDE = ("record.h", "watched.toml")
-"""What decides what a probe set does, and is no part of the text."""
+"""Files beside the text that also decide what a probe set does."""
 
 
 def joined(directory: Path) -> str:

@@ -54,14 +54,14 @@ def read(path: Path) -> tuple[WatchedProgram, ...]:
         try:
             role = Role(key)
         except ValueError as error:
-            problem = f"{path}: {key} is no role"
+            problem = f"{path}: {key} is not a role"
             raise ConfigError(problem, f"Use one of: {', '.join(Role)}.") from error
         if not isinstance(names, list):
-            problem = f"{path}: {key} is no list of names"
+            problem = f"{path}: {key} is not a list of names"
             raise ConfigError(problem, 'Write it as ["runc", "crun"].')
         for name in names:
             if not isinstance(name, str) or not 0 < len(name.encode()) <= NAME_MAX:
-                problem = f"{path}: {key}: {name!r} is no program name"
+                problem = f"{path}: {key}: {name!r} is not a program name"
                 raise ConfigError(problem, f"Give a base name of 1 to {NAME_MAX} bytes.")
             programs.append(WatchedProgram(name, role))
     if len(programs) > PROGRAMS_MAX:

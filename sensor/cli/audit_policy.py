@@ -25,12 +25,12 @@ def findings(path: Path) -> list[Finding]:
     """Return what the policy in a file records. Raises :class:`PolicyUnreadable`."""
     policy = _loaded(path)
     try:
-        told = audit_policy.answers(policy)
+        found_answers = audit_policy.answers(policy)
     except audit_policy.PolicyInvalid as error:
         raise PolicyUnreadable(
             f"{path}: {error}", f"Write a policy such as {RECOMMENDED}."
         ) from None
-    found = [_finding(answer) for answer in told]
+    found = [_finding(answer) for answer in found_answers]
     if isinstance(policy, dict):
         for resource in audit_policy.secrets_recorded(policy):
             fix = "Record them at level Metadata."

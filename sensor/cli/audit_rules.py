@@ -5,7 +5,7 @@ Exit codes of ``check``: 0 in force; 1 stale (file or kernel differ from what th
 watch; 69 no audit within reach.
 
 ``install`` and ``uninstall`` end with 0 whatever the kernel said, for the sake of package scripts:
-the output tells the state. Only the rights (77), the disk (74) and a broken installation (65) fail.
+the output has the state. Only the rights (77), the disk (74) and a broken installation (65) fail.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def check(output: str, root: Path, state_dir: Path) -> None:
 
 @command.command()
 @click.option("--people", "form", flag_value="people", help="Only what logged-in people run.")
-@click.option("--all", "form", flag_value="all", help="What anybody runs; every task pays for it.")
+@click.option(
+    "--all", "form", flag_value="all", help="What every user and service runs; costs every task."
+)
 @click.option("--refresh", is_flag=True, help="Only where rules are installed already.")
 @_OUTPUT
 @_ROOT
@@ -92,7 +94,7 @@ def install(*, form: str | None, refresh: bool, output: str, root: Path, state_d
 @_ROOT
 @_STATE_DIR
 def uninstall(output: str, root: Path, state_dir: Path) -> None:
-    """Remove Castoff's rules from the host and leave everybody else's."""
+    """Remove Castoff's rules from the host and leave all others."""
     from sensor.audit_rules.auditctl import Auditctl
     from sensor.audit_rules.installer import Installer
 

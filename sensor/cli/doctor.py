@@ -100,7 +100,7 @@ def _lockdown() -> Finding:
 
 def _connects() -> Finding:
     if _kernel_version() < CONNECT_MIN:
-        text = "before 6.7 the kernel does not tell who connects to an engine's socket"
+        text = "before 6.7 the kernel does not report who connects to an engine's socket"
         return Finding(
             "api callers", Health.NOTE, text, "castoff audit-rules install (audit), or 6.7."
         )
@@ -115,7 +115,7 @@ def _connects() -> Finding:
 def _requests() -> Finding:
     if _kernel_version() >= READY_MIN:
         return Finding("api requests", Health.OK, "read by fentry, or at sk_data_ready")
-    text = "before 6.3 they are read where fentry is allowed: castoff status tells"
+    text = "before 6.3 they are read only where fentry is allowed: see castoff status"
     return Finding("api requests", Health.NOTE, text, "Without it callers are inferred.")
 
 

@@ -186,7 +186,10 @@ class Session:
             oldest = refused.answer.get("oldest")
             if refused.status is not HTTPStatus.GONE or self._cursor in {None, oldest}:
                 raise
-            click.echo("castoff: some events are no longer kept", err=True)
+            click.echo(
+                "castoff: the log no longer has some of these events; the oldest kept one follows",
+                err=True,
+            )
             self._cursor = str(oldest)
             yield from self._client.lines(self._target())
 

@@ -72,8 +72,12 @@ def _row(cells: tuple[str, ...]) -> bytes:
 
 def json_line(record: ControlRecord) -> bytes:
     """Return a record as a line of JSON: what it is to a start, and its request block."""
-    told = {"start": record.standing, "key": record.key, "request": request_block(record.request)}
-    return json.dumps(told).encode() + b"\n"
+    document = {
+        "start": record.standing,
+        "key": record.key,
+        "request": request_block(record.request),
+    }
+    return json.dumps(document).encode() + b"\n"
 
 
 def summary(counts: Counts, events: int, *, explain: bool) -> Iterator[str]:

@@ -26,12 +26,12 @@ def run(
     proxies: Proxies,
 ) -> None:
     """Run until SIGTERM or SIGINT."""
-    told = Config.load(config)
-    logging.basicConfig(level=told.agent.log_level.upper(), format="%(levelname)s %(message)s")
-    settings = AggregatorSettings.of(told, directories, sources, proxies)
+    loaded = Config.load(config)
+    logging.basicConfig(level=loaded.agent.log_level.upper(), format="%(levelname)s %(message)s")
+    settings = AggregatorSettings.of(loaded, directories, sources, proxies)
     if not directories and settings.webhook is None:
         raise ConfigError(f"{config}: nothing to read", "Name a directory, or configure [webhook].")
-    asyncio.run(_run(settings, told.agent.node_name or None))
+    asyncio.run(_run(settings, loaded.agent.node_name or None))
 
 
 async def _run(settings: AggregatorSettings, node: str | None) -> None:

@@ -87,7 +87,7 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
 @output_option
 @socket_option
 def retry_dead(name: str, output: str, socket: Path) -> None:
-    """Have output NAME try again the events that its collector refused for good. For root."""
+    """Retry the dead letters of output NAME: events that its collector refused. For root."""
     answer = AgentClient(socket).post(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
     if output == "json":
         click.echo(json.dumps(answer, separators=(",", ":")))

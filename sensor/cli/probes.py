@@ -1,4 +1,4 @@
-"""``castoff probes``: bring the probes into the kernel, tell what is there, take them out."""
+"""``castoff probes``: load the probes into the kernel, list what is loaded, unload them."""
 
 from __future__ import annotations
 

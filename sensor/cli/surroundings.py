@@ -64,7 +64,7 @@ def node_lock(run_dir: Path) -> Finding:
     users = trusted_users()
     if holder is not None and holder.uid is not None and holder.uid not in users:
         fix = f"Stop that process, or start the agent: it replaces {run_dir / LOCK_NAME}."
-        return Finding("lock", Health.FAIL, f"held by {holder}, which is no agent", fix)
+        return Finding("lock", Health.FAIL, f"held by {holder}, which is not an agent", fix)
     text = f"held by {holder}" if holder is not None else f"{run_dir / LOCK_NAME} is free"
     if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in users:
         fix = "Nothing to do: the next agent replaces it."
@@ -85,7 +85,7 @@ def state_directory(directory: Path) -> Finding | None:
 
 
 def agent_socket(path: Path) -> Finding:
-    """Tell who may ask the agent."""
+    """Report who may ask the agent."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def agent_socket(path: Path) -> Finding:
         others += f" and group {_group(status.st_gid)}"
     if status.st_mode & stat.S_IWOTH:
         fix = f"chmod o= {path}; the agent refuses others in any case"
-        return Finding("socket", Health.NOTE, f"{path} is open to everybody", fix)
+        return Finding("socket", Health.NOTE, f"{path} is open to every user", fix)
     if others == "root":
         fix = f"groupadd --system {GROUP}, then systemctl reload castoff, to let people ask"
         return Finding("socket", Health.OK, f"{path}, for {others}", fix)
@@ -142,10 +142,12 @@ def clock(
         return Finding("clock", Health.NOTE, f"the year is {year}: wall times are wrong", fix)
     state = (synchronised or _synchronised)()
     if state is None:
-        return Finding("clock", Health.OK, "the kernel does not tell whether it is synchronised")
+        return Finding("clock", Health.OK, "the kernel does not report whether it is synchronised")
     if not state:
         fix = "Run chrony or systemd-timesyncd, to compare times with other hosts."
-        return Finding("clock", Health.NOTE, "not synchronised; order is right all the same", fix)
+        return Finding(
+            "clock", Health.NOTE, "not synchronised; the order of events is still right", fix
+        )
     return Finding("clock", Health.OK, "synchronised")
 
 

@@ -156,8 +156,8 @@ def _cause(event: Event) -> str:
         return f"{event.gap.source}: {event.gap.reason}{lost}"
     if event.sensor is not None:
         count, detail = event.sensor.containers, event.sensor.detail
-        told = event.sensor.action + ("" if count is None else f", {count} containers running")
-        return told if detail is None else f"{told}: {detail}"
+        action = event.sensor.action + ("" if count is None else f", {count} containers running")
+        return action if detail is None else f"{action}: {detail}"
     if event.stop is not None:
         return _ending(event.stop)
     if event.verdict is not None and event.type is EventType.ALERT:
@@ -243,7 +243,7 @@ def _program(process: InitiatorProcess) -> str:
 
 
 def _name(event: Event) -> str:
-    """Return the container's name; of a pod's container with the pod's, which tells it apart."""
+    """Return the container's name, with its pod's where it has one: pods share container names."""
     name = event.container.name if event.container is not None else None
     pod = event.orchestrator
     if pod is None or pod.pod is None or name == pod.pod:

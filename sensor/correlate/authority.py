@@ -9,7 +9,7 @@ process. File names, arguments and paths only hint at which container is meant.
     in a container that the owner is not in                  stranger
     the owner's user, where the owner is                     owner
     root of a container around the owner's                   owner
-    anybody else                                             stranger
+    any other process                                        stranger
     whose owner nothing has shown                            unknown, save for root of the host
 
 A container keeps the owner of its first creation. Users are the kernel's own numbers (kuid), which

@@ -1,4 +1,4 @@
-"""Steps of image builds: runtime commands that make no container that anybody runs.
+"""Steps of image builds: runtime commands that run a step and no container of a user.
 
 BuildKit runs the runtime itself, below the engine and no shim, with a bundle in its executor's
 directory and an id of its own form (moby/buildkit, executor/runcexecutor; identity/identity.go:

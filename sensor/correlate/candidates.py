@@ -191,7 +191,7 @@ class CandidateFactory:
         return [replace(self._of_process(caller, socket, evidence), relay=relay)]
 
     def _of_process(self, caller: Caller, socket: str, evidence: tuple[Evidence, ...]) -> Candidate:
-        """A process that is no client."""
+        """A process that is not a client."""
         container = self._container(caller.cgroup)
         if container is not None:
             trigger = Trigger.CONTAINER

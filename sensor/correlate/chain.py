@@ -6,11 +6,11 @@ Rules, in their order:
 2. A pod that no component of the control plane created was asked for by its creator.
 3. A mirror pod is a report: the cause of a static pod is a file on its node.
 4. A controller's pod leads to its owner: by uid (exact), or by name and time (inferred).
-5. The walk stops at the first record whose actor is no component of the control plane.
+5. The walk stops at the first record whose actor is not a component of the control plane.
 6. A ReplicaSet's pods were caused by the latest write that can have: the write that its Deployment
    made it for, a scale, or the deletion of a sibling. Each can have caused so many pods at most.
 7. Several writes of different actors that fit within ``CLOSE`` of each other are ambiguous.
-8. No fitting write is no requester: a wrong one would be worse than none.
+8. Without a fitting write the requester is unknown: a wrong one would be worse.
 """
 
 from __future__ import annotations

@@ -235,7 +235,7 @@ _SERVICE_CREATE = ("service", "create")
 
 
 def _rest(words: Words, table: Options) -> list[str]:
-    """Words that are no options, options between them passed over."""
+    """The words that are not options; options between them are skipped."""
     found: list[str] = []
     while len(found) < TARGETS_MAX:
         words.options(table)

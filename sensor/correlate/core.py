@@ -104,7 +104,7 @@ class Correlator:
     """Holds all state between batches; everything in it is bounded."""
 
     def __init__(self, parsers: Parsers, on_event: Callable[[Event], None] | None = None) -> None:
-        """``on_event`` is told of each event as soon as it is made, in the middle of a batch.
+        """``on_event`` gets each event as soon as it is made, in the middle of a batch.
 
         What it raises comes out of :meth:`feed`, when that has done its work.
         """
@@ -322,10 +322,10 @@ class Correlator:
         gap = Gap("audit", loss.reason, loss.since, loss.time, loss.lost)
         self._emit(self._factory.gap(gap))
 
-    def _on_engine(self, told: EngineEvent) -> None:
-        self._words.hear(told)
-        self._renames.on_engine(told)
-        self._coverage.on_engine(told)
+    def _on_engine(self, report: EngineEvent) -> None:
+        self._words.hear(report)
+        self._renames.on_engine(report)
+        self._coverage.on_engine(report)
 
     def _on_engine_loss(self, loss: EngineLoss) -> None:
         reason = (

@@ -1,7 +1,7 @@
 """Hold the witnesses of each start against each other: who saw it, and who should have.
 
 The kernel probes decide what a start is. An engine's own stream is a third witness: a start that
-only the engine tells of is a gap, with its evidence (the probes were blind, or the container is a
+only the engine reports is a gap, with its evidence (the probes were blind, or the container is a
 virtual machine); a start that the engine, while it was being listened to, never spoke of is marked
 in the table.
 """
@@ -26,7 +26,7 @@ STARTS_MAX = 4096
 """Starts in the table; older ones are forgotten."""
 
 WAITING_MAX = 1024
-"""Starts told by an engine that the probes have not told yet."""
+"""Starts reported by an engine and not yet by the probes."""
 
 GRACE = 3_000_000_000
 """Nanoseconds that one witness may be later than another."""
@@ -40,7 +40,7 @@ _STREAMS = {
     Engine.PODMAN: Witness.PODMAN,
 }
 _STARTING = "start"
-"""Docker tells a ``restart`` beside the ``start`` that it means."""
+"""Docker reports a ``restart`` beside the ``start`` that it means."""
 
 
 @dataclass(slots=True)
@@ -53,12 +53,12 @@ class _Seen:
     engine: Engine | None
     commanded: bool
     audited: bool
-    told_by: set[Witness] = field(default_factory=set)
+    reported_by: set[Witness] = field(default_factory=set)
 
     @property
-    def told(self) -> bool:
-        """Whether any engine's stream told of it."""
-        return bool(self.told_by)
+    def reported(self) -> bool:
+        """Whether any engine's stream reported it."""
+        return bool(self.reported_by)
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Coverage:
     factory: EventFactory
     emit: Callable[[Event], None]
     _starts: deque[_Seen] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
-    _untold: OrderedDict[tuple[str, int], EngineEvent] = field(default_factory=OrderedDict)
+    _unreported: OrderedDict[tuple[str, int], EngineEvent] = field(default_factory=OrderedDict)
     _failed: OrderedDict[ContainerId, int] = field(default_factory=OrderedDict)
     _only_engine: deque[CoverageRow] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
     _listening: dict[str, int] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Coverage:
             self._listening.pop(changed.source, None)
 
     def on_start(self, event: Event, *, commanded: bool) -> None:
-        """Take note of a start that the probes told."""
+        """Take note of a start that the probes reported."""
         container = event.container
         if container is None or container.id is None:
             return
@@ -90,60 +90,62 @@ class Coverage:
         seen = _Seen(
             container.id, container.name, event.time, container.runtime, commanded, audited
         )
-        if self._untold:
-            for key in [key for key, told in self._untold.items() if told.id == container.id]:
-                seen.told_by.add(self._untold.pop(key).witness)
+        if self._unreported:
+            for key in [
+                key for key, report in self._unreported.items() if report.id == container.id
+            ]:
+                seen.reported_by.add(self._unreported.pop(key).witness)
         self._starts.append(seen)
 
     def on_failure(self, id_: ContainerId, time: int) -> None:
-        """Take note of a start that failed: an engine may have told of it as a start."""
+        """Take note of a start that failed: an engine may have reported it as a start."""
         self._failed[id_] = time
         if len(self._failed) > WAITING_MAX:
             self._failed.popitem(last=False)
-        for key in [key for key, told in self._untold.items() if told.id == id_]:
-            del self._untold[key]
+        for key in [key for key, report in self._unreported.items() if report.id == id_]:
+            del self._unreported[key]
 
-    def on_engine(self, told: EngineEvent) -> None:
-        """Take note of a start that an engine tells."""
-        if told.action != _STARTING:
+    def on_engine(self, report: EngineEvent) -> None:
+        """Take note of a start that an engine reports."""
+        if report.action != _STARTING:
             return
         for seen in reversed(self._starts):
-            # Engines tell late when the node is busy: a word about a container with a start that
-            # this one has not told of yet is about that start, however old.
-            if seen.id == told.id and told.witness not in seen.told_by:
-                seen.told_by.add(told.witness)
+            # Engines report late when the node is busy. An event of an engine that has not yet
+            # reported a start of this container is about that start, however old.
+            if seen.id == report.id and report.witness not in seen.reported_by:
+                seen.reported_by.add(report.witness)
                 return
-        failed = self._failed.get(told.id)
-        if failed is not None and told.time - failed <= FAILURE_WINDOW:
-            # An execve that the kernel refuses comes after the engine has told of the start.
+        failed = self._failed.get(report.id)
+        if failed is not None and report.time - failed <= FAILURE_WINDOW:
+            # An execve that the kernel refuses comes after the engine has reported the start.
             return
-        self._untold[told.id, told.time] = told
-        if len(self._untold) > WAITING_MAX:
-            self._untold.popitem(last=False)
+        self._unreported[report.id, report.time] = report
+        if len(self._unreported) > WAITING_MAX:
+            self._unreported.popitem(last=False)
 
     def deadline(self) -> int | None:
         """When the first engine's word becomes a gap, in ns since boot."""
-        first = next(iter(self._untold.values()), None)
+        first = next(iter(self._unreported.values()), None)
         return first.time + GRACE if first is not None else None
 
     def expire(self) -> None:
-        """Report what only an engine has told."""
-        while self._untold:
-            key, told = next(iter(self._untold.items()))
-            if told.time + GRACE > self.clock.now:
+        """Report what only an engine has reported."""
+        while self._unreported:
+            key, report = next(iter(self._unreported.items()))
+            if report.time + GRACE > self.clock.now:
                 return
-            del self._untold[key]
+            del self._unreported[key]
             reason = (
-                f"{told.witness} tells of a start that the probes did not see: "
+                f"{report.witness} reports a start that the probes did not see: "
                 "they were blind to it, or the container is a virtual machine"
             )
-            gap = Gap(told.witness, reason, told.time, self.clock.now, lost=1)
-            self.emit(self.factory.engine_gap(gap, told))
+            gap = Gap(report.witness, reason, report.time, self.clock.now, lost=1)
+            self.emit(self.factory.engine_gap(gap, report))
             self._only_engine.append(
                 CoverageRow(
-                    told.id,
-                    told.name,
-                    told.time,
+                    report.id,
+                    report.name,
+                    report.time,
                     kernel=False,
                     runtime=False,
                     audit=False,
@@ -171,13 +173,13 @@ class Coverage:
             kernel=True,
             runtime=seen.commanded,
             audit=seen.audited,
-            engine=seen.told,
+            engine=seen.reported,
             engine_listening=listening,
             reason=self._reason(seen, listening=listening),
         )
 
     def _reason(self, seen: _Seen, *, listening: bool) -> str | None:
-        if listening and not seen.told and self.clock.now - seen.time > GRACE:
+        if listening and not seen.reported and self.clock.now - seen.time > GRACE:
             return "the engine never spoke of it: started behind its back, or its events are lossy"
         if not seen.commanded:
             return "the runtime's command was not seen: unknown runtime name, or started before"

@@ -92,7 +92,7 @@ def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
 
 
 def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate]:
-    """Processes that connected to an engine and are no client with a command of its own."""
+    """Processes that connected to an engine, except clients with a command of their own."""
     # What restarts a container asks before it stops: its request is older than the end.
     restart = question.kind is StartKind.RESTART
     earliest = question.restart_since if restart else question.since

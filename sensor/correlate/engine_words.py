@@ -1,8 +1,8 @@
 """What engines say of their containers: name and image of one that left nothing else behind.
 
-A container that was removed (``--rm``) before anybody could read its description is known by what
-its engine told of it: in its stream, or, of the time while no agent ran, in the events that it
-still remembers. That is the engine's word and no proof: such a container is ``inferred``.
+A container that was removed (``--rm``) before its description was read is known only from its
+engine: from the stream, or, of the time while no agent ran, from the past events that the engine
+still has. That proves nothing, so such a container is ``inferred``.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ class EngineWords:
         default_factory=OrderedDict
     )
 
-    def hear(self, told: EngineEvent | EngineRecalled) -> None:
-        """Take note of what an engine tells."""
-        if told.name is None and told.image is None:
+    def hear(self, report: EngineEvent | EngineRecalled) -> None:
+        """Take note of what an engine reports."""
+        if report.name is None and report.image is None:
             return
-        self._words[told.id] = told
-        self._words.move_to_end(told.id)
+        self._words[report.id] = report
+        self._words.move_to_end(report.id)
         if len(self._words) > WORDS_MAX:
             self._words.popitem(last=False)
 
     def complete(self, sighting: Sighting) -> tuple[Sighting, Evidence | None]:
-        """Give a container that nobody could describe the name and image that its engine told.
+        """Give a container without a description the name and image that its engine reported.
 
         Returns the evidence for it, or None where nothing was missing or nothing is known.
         """
         description = sighting.description
         if description is not None and (description.name or description.image):
             return sighting, None
-        told = self._words.get(sighting.id)
-        if told is None:
+        report = self._words.get(sighting.id)
+        if report is None:
             return sighting, None
         completed = replace(
             sighting,
-            name_hint=told.name or sighting.name_hint,
-            image_hint=told.image or sighting.image_hint,
+            name_hint=report.name or sighting.name_hint,
+            image_hint=report.image or sighting.image_hint,
         )
         if completed == sighting:
             return sighting, None
-        at = str(told.engine_wall) if told.engine_wall is not None else None
-        what = f"{told.witness} event: {told.action}"
-        return completed, Evidence(told.witness, what, told.time, at)
+        at = str(report.engine_wall) if report.engine_wall is not None else None
+        what = f"{report.witness} event: {report.action}"
+        return completed, Evidence(report.witness, what, report.time, at)
 
 
 def is_word_alone(description: Description | None) -> bool:
-    """Return whether nothing on disk told of the container: its bundle would have its command."""
+    """Return whether the disk had nothing of the container: its bundle would have a command."""
     return description is None or description.command is None

@@ -64,7 +64,7 @@ class Sighting:
     cgroup: str | None
     argv: tuple[str, ...] | None
     image_hint: str | None = None
-    """The image by a client's command line, where nothing on disk tells it."""
+    """The image by a client's command line, where nothing on disk names it."""
     name_hint: str | None = None
     """The name, likewise."""
     unnamed: bool = False
@@ -178,20 +178,20 @@ class EventFactory:
             gap=gap,
         )
 
-    def engine_gap(self, gap: Gap, told: EngineEvent) -> Event:
-        """A start that only an engine tells of."""
-        what = f"{told.witness} event: {told.action}"
-        at = str(told.engine_wall) if told.engine_wall is not None else None
+    def engine_gap(self, gap: Gap, report: EngineEvent) -> Event:
+        """A start that only an engine reported."""
+        what = f"{report.witness} event: {report.action}"
+        at = str(report.engine_wall) if report.engine_wall is not None else None
         return replace(
             self.gap(gap),
-            id=self._id(EventType.GAP, gap.source, told.id, told.engine_wall or told.time),
+            id=self._id(EventType.GAP, gap.source, report.id, report.engine_wall or report.time),
             container=Container(
-                id=told.id,
-                name=told.name,
-                runtime=_TOLD_BY.get(told.witness),
-                image=Image(name=told.image) if told.image else None,
+                id=report.id,
+                name=report.name,
+                runtime=_TOLD_BY.get(report.witness),
+                image=Image(name=report.image) if report.image else None,
             ),
-            evidence=(Evidence(told.witness, what, told.time, at),),
+            evidence=(Evidence(report.witness, what, report.time, at),),
         )
 
     def container_gap(self, gap: Gap, sighting: Sighting, evidence: tuple[Evidence, ...]) -> Event:

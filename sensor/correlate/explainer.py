@@ -115,11 +115,11 @@ def _may_come(event: Event) -> bool:
 
 def _explanation(event: Event, pod: Pod, requested: RequestedBy, now: int) -> Event:
     orchestrator = event.orchestrator
-    told = blake2b(f"explained\x1f{event.id}".encode(), digest_size=16).hexdigest()
+    identity = blake2b(f"explained\x1f{event.id}".encode(), digest_size=16).hexdigest()
     return replace(
         event,
         type=EventType.START_EXPLAINED,
-        id=told,
+        id=identity,
         time=now - event.realtime_offset,
         observed=now - event.realtime_offset,
         start=None,

@@ -14,7 +14,7 @@ the kernel saw of a request outweighs what fits by words.
 5. ``by_orchestrator``: the engine's record names the pod, the task or the allocation that the
    container belongs to → orchestrator, exact as a trigger;
 6. ``by_engine_boot``: the engine began shortly before → engine_boot, inferred;
-7. ``by_launcher``: a program that is no engine made the container's cgroup or its init;
+7. ``by_launcher``: a program other than an engine made the container's cgroup or its init;
 8. ``by_elimination``: the only process left that may have asked: a connected client whose command
    fits the container, a process that connected to an engine → inferred; several → ambiguous, all of
    them listed.

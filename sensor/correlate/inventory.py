@@ -2,8 +2,8 @@
 
 Containers that ran before the sensor came are inventory and no starts. One becomes a late start,
 once, when its init began after the last thing that an earlier agent saw and before the probes that
-are attached now: nobody reported it then. A container that was known to run and is not there any
-more has stopped at an unknown time.
+are attached now: it is unreported until then. A container that was known to run and is gone has
+stopped at an unknown time.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Inventory:
         self._table.dirty.clear()
 
     def _down_seconds(self, knowledge: KnowledgeRestored, *, same_boot: bool) -> float | None:
-        """How long no agent ran, in seconds; None where the clocks do not tell."""
+        """How long no agent ran, in seconds; None where the clocks do not agree."""
         now = self._clock.now
         if same_boot:
             gone = now - knowledge.seen

@@ -3,11 +3,12 @@
 Rules:
 
 1. A start is the first execve of a container's init, once per init process, however often it is
-   reported. A container has one init at a time: a second process that looks like one is no start.
+   reported. A container has one init at a time: a second process that looks like one starts
+   nothing.
 2. Which container an init belongs to is decided, in this order, by: the creating command of the
    runtime that it descends from; the command line of the process that made its cgroup; its cgroup's
    own name. A process below a runtime whose command line is not understood, or names a container
-   of another user, is a container of unknown id. Everything else is no container (a sandbox, a
+   of another user, is a container of unknown id. Everything else is not a container (a sandbox, a
    service with a private pid namespace, a hook).
 3. A start waits for the container's description while one is under way, DESCRIPTION_WAIT at most.
    What comes about the same container meanwhile waits behind it.
@@ -18,7 +19,7 @@ Rules:
 7. What an earlier agent received already is background: it is remembered, and nothing follows.
 8. Steps of image builds are runtime commands too, and no container starts: they are counted only.
 9. A command about a container counts only when its author owns the container (``authority``). What
-   a stranger's command claims is counted by user. A command of anybody but root of the host makes
+   a stranger's command claims is counted by user. A command of any user but root of the host makes
    no event by itself: a cgroup or an init has to show that there is a container.
 """
 
@@ -126,7 +127,7 @@ class Lifecycle:
         self._ended: deque[ProcessKey] = deque(maxlen=ENDED_MAX)
         self._told: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._freezer_seen = False
-        """The kernel reports freezing: a pause without it is none."""
+        """The kernel reports freezing, so a pause command without it did not pause."""
         self._failures = Budget(FAILURES_BURST, FAILURES_EVERY)
         self._unnamed = Budget(UNNAMED_BURST, UNNAMED_EVERY)
         self._starting = Budget(STARTS_BURST, STARTS_EVERY)
@@ -408,7 +409,7 @@ class Lifecycle:
     def _replaces(self, exec_: InitExec, state: ContainerState) -> bool:
         """Whether an init without a creating command is the next one of a running container.
 
-        It descends from another runtime than the running one, and is no deeper in pid namespaces,
+        It descends from another runtime than the running one, and is not deeper in pid namespaces,
         as what the container itself starts would be.
         """
         creation = state.creation

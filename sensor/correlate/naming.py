@@ -73,7 +73,7 @@ def socket_serves(path: str, engine: Engine | None) -> bool:
 
 PEOPLES_SOCKETS = frozenset({"docker.sock", "podman.sock"})
 """Sockets that are there for people and programs. Parts of engines talk to the others; of those,
-only cri-dockerd asks Docker, for a pod: whoever else is called as an engine and asks there is none.
+only cri-dockerd asks Docker, for a pod: any other that has an engine's name and asks is not one.
 """
 
 

@@ -34,7 +34,7 @@ class Places:
         )
 
     def expect(self, id_: ContainerId) -> None:
-        """Read now, while nobody waits, the path that a container which is made will have."""
+        """Read the future path of a container that is being made: now no start waits for it."""
         for path in self._alike:
             self.parse(path.replace(_ANY_ID, id_))
 

@@ -3,8 +3,8 @@
 Rules:
 
 1. The container's cgroup path, which kubelet makes and the kernel reports, holds the pod's uid. A
-   claim of another uid, or of a pod where the cgroup is no pod's, is dropped with the reason.
-2. A claim of a sandbox that is known and is in another pod, or is no sandbox, is dropped likewise.
+   claim of another uid, or of a pod where the cgroup is not a pod's, is dropped with the reason.
+2. A claim of a known sandbox of another pod, or of what is not a sandbox, is dropped likewise.
 3. Without a claim the cgroup's uid names the pod, and other containers of that uid give its name.
    Where the pod is known to have had one container only, it is taken to be that one again.
 4. A container that joins a pod whose sandbox runs for longer than LATE_AFTER is late, unless it is

@@ -1,4 +1,4 @@
-"""Causes that were worked out before anybody asked: an init's execve is when time is short.
+"""Causes that are worked out in advance: at an init's execve time is short.
 
 A container's cause is decided by what happened up to the runtime's creating command, some tens of
 milliseconds before its init runs. Who caused it is therefore known, most of the time, when the

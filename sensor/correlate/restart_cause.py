@@ -64,7 +64,7 @@ def cause_of(
     *,
     sandbox_changed: bool,
 ) -> StartCause | None:
-    """Return why there is this restart; None for what is no restart."""
+    """Return why there is this restart; None if the start is not a restart."""
     if kind is not StartKind.RESTART:
         return None
     crashed = by is EndedBy.ITSELF and run is not None and run.exit_code != 0

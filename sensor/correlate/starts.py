@@ -376,7 +376,7 @@ def _with_command(
 ) -> Sighting:
     """Take name and image from the client's command line where nothing on disk has them.
 
-    So it is with a container that was gone, ``--rm``, before anybody could look.
+    A container with ``--rm`` may be gone before its files are read.
     """
     named = description is not None and description.name is not None
     if command is None or named or command.compose or command.request is Request.OTHER:

@@ -42,7 +42,7 @@ _FNV_BASIS, _FNV_PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
 
 
 class Damaged(Exception):
-    """The bytes are no bbolt database, or were changed while they were read."""
+    """The bytes are not a bbolt database, or were changed while they were read."""
 
 
 @dataclass(frozen=True, slots=True)

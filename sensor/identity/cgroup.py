@@ -5,7 +5,7 @@ opens a container; what follows below it (``container``, ``init.scope``, ``ns``,
 is inside that container until another one opens. So the last container is the one asked for, and
 those before it are its parents.
 
-A word in a path decides nothing else: whoever starts a container may name the cgroup above it.
+Nothing else in a path decides: the user who starts a container may name the cgroup above it.
 
 Only whole segments count: ``docker-<id>.scope`` names a container, ``crio-conmon-<id>.scope`` its
 monitor and ``…-<id>-rootfs.mount`` a mount. The forms come from the engines' cgroup drivers: runc
@@ -83,7 +83,7 @@ class _Opening:
 def parse(path: str) -> CgroupIdentity | None:
     """Return the container that an absolute cgroup path lies in, None for the host.
 
-    ``exact`` is false where the path could be somebody else's just as well: ``ctr``'s
+    ``exact`` is false where another program could have made the same path: ``ctr``'s
     ``/<namespace>/<id>``, and the ``/<id>`` and ``<runtime>-<id>.scope`` of a runtime that runs
     without an engine. A path with ``..`` was read in another cgroup namespace and says nothing.
     """

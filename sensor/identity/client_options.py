@@ -11,7 +11,7 @@ import re
 CLIENTS = frozenset({"docker", "podman", "nerdctl", "docker-compose", "podman-compose", "finch"})
 
 RUN_VERBS = frozenset({"run", "create", "exec"})
-"""Verbs whose first word that is no option is an image, a container or a service."""
+"""Verbs whose first word beside the options is an image, a container or a service."""
 
 LOOSE_VERBS = frozenset({"ssh", "unshare", "debug"})
 """Verbs behind which another command may begin at once."""
@@ -44,7 +44,7 @@ _VALUES = re.compile(
     r"|subuidname|sysctl|systemd|timeout|tlscacert|tlscert|tlskey|tmpfs|tz|uidmap|ulimit|umask"
     r"|unsetenv|update-[\w-]+|url|user|userns|uts|variant|volumes?[\w-]*|workdir)"
 )
-"""Long options with a value that is no secret by itself."""
+"""Long options with a value that is not a secret by itself."""
 
 RUN_FLAGS = frozenset("ditPqT")
 """Short options of ``run``, ``create`` and ``exec`` without a value."""

@@ -37,7 +37,7 @@ _HEADER = re.compile(r"\s{0,64}[\"']?([A-Za-z][\w-]{0,127})\s{0,8}:\s{0,64}(.+)"
 _SHORT_PREFIX = 2
 
 _NO_SECRETS = frozenset({"", "true", "false", "True", "False"})
-"""Values that are no secret whatever they are given to."""
+"""Values that are never a secret, whatever they are given to."""
 
 OPTIONS_REMEMBERED = 512
 MAX_OPTION = 64
@@ -50,7 +50,7 @@ class _Next(Enum):
 
     SECRET = auto()
     NAMED_SECRET = auto()
-    """One after a word that is only a name: an option is none."""
+    """The next word is a secret, unless it is an option: the word before was only a name."""
     VARIABLE = auto()
     HEADER = auto()
     SCRIPT = auto()
@@ -124,7 +124,7 @@ class _Progress:
         self.at = 0
 
     def is_secret(self, word: str) -> bool:
-        """Take the next word that is no option."""
+        """Take the next word that is not an option."""
         place = self.at - len(self.verbs)
         if place < 0:
             self.at += word.lower() == self.verbs[self.at]

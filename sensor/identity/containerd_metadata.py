@@ -2,7 +2,7 @@
 
 containerd keeps its containers in ``<root>/io.containerd.metadata.v1.bolt/meta.db`` (bbolt), in
 buckets ``v1/<namespace>/containers/<id>`` (metadata/buckets.go). The record is there before the
-runtime's ``create`` and until the container is removed, longer than its bundle: it tells image and
+runtime's ``create`` and until the container is removed, longer than its bundle: it has image and
 labels, and of a container that has ended already its whole OCI spec.
 
 One record costs some 20 reads of pages that the page cache holds, 0.13 ms of a processor among 500
@@ -34,7 +34,7 @@ SPEC_MAX = 1 << 20
 
 _CRI_METADATA = b"io.cri-containerd.container.metadata"
 _NAMESPACES = ("k8s.io", "default", "moby")
-"""Namespaces that are looked into where nothing tells the container's."""
+"""Namespaces to search where the container's is unknown."""
 
 _BYTES_FIELD = 2 << 3 | 2
 _SECONDS_TO_EPOCH = 62_135_596_800

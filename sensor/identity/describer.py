@@ -81,7 +81,7 @@ class Describer:
         return self._views.host_mnt_ns
 
     def describe(self, request: DescribeRequest) -> Description:
-        """Read what the disk tells of a container. Never raises.
+        """Read what the disk has about a container. Never raises.
 
         What could not be read is in ``problems`` of the answer, and counted.
         """
@@ -340,11 +340,11 @@ class Describer:
         if bundle is None:
             known = facts.privileged is not None
             return Security(privileged=facts.privileged) if known else None
-        told = {*facts.host_namespaces, *(namespace.type for namespace in bundle.namespaces)}
+        configured = {*facts.host_namespaces, *(namespace.type for namespace in bundle.namespaces)}
         return security_of(
             bundle,
             privileged=facts.privileged,
-            runtime_shares=self._views.shared(request, told) if bundle.linux else None,
+            runtime_shares=self._views.shared(request, configured) if bundle.linux else None,
             engine_shares=facts.host_namespaces,
         )
 

@@ -2,8 +2,8 @@
 
 The file lists all images of the node, and changes when one comes or goes, while many containers
 start from the same few. So an answer is kept for as long as the file is the same one: dockerd
-replaces it by rename (moby pkg/ioutils ``AtomicWriteFile``), and inode, size and times tell the
-old from the new.
+replaces it by rename (moby pkg/ioutils ``AtomicWriteFile``), and inode, size and times of the new
+file differ.
 """
 
 from __future__ import annotations

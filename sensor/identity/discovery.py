@@ -1,11 +1,11 @@
 """Where the engines that run on this node keep their containers, read from their processes.
 
-Default places are in settings.py. Engines elsewhere tell by themselves: containerd's shims have
+Default places are in settings.py. Engines elsewhere show their own: containerd's shims have
 their bundle for a working directory (runtime/v2/shim.go), conmon names it with ``-b``, and dockerd
 its data root with ``--data-root`` or in the file of ``--config-file``, containerd its root with
 ``--root`` or in the file of ``--config``. A process may call itself
-what it likes: what it names counts for the containers of its own user only, and only if nobody else
-can write there (``trust.py``).
+what it likes: what it names counts for the containers of its own user only, and only if no other
+user can write there (``trust.py``).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _MODES = (
     ("UsernsMode", "user"),
 )
 """Keys of hostconfig.json that may say ``host`` (moby api/types/container/hostconfig.go). With
-``--network host`` the bundle joins a bind mount of the host's namespace, which no name tells."""
+``--network host`` the bundle joins a bind mount of the host's namespace, not shown by its name."""
 _SANDBOX_TYPE = "io.kubernetes.docker.type"
 
 

@@ -47,7 +47,7 @@ class Document:
         return value if value and isinstance(value, str) else None
 
     def number(self, key: str) -> int | None:
-        """Return the integer at ``key``. A boolean is none, although Python thinks so."""
+        """Return the integer at ``key``. None for a boolean, which Python counts as an integer."""
         value = self._members.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -62,12 +62,12 @@ class Document:
         return Document(value) if value and isinstance(value, dict) else EMPTY
 
     def parts(self, key: str) -> tuple[Document, ...]:
-        """Return the objects in the array at ``key``, skipping what is no object."""
+        """Return the objects in the array at ``key``, skipping all other values."""
         value = self._members.get(key)
         return objects_of(value) if isinstance(value, list) else ()
 
     def texts(self, key: str) -> tuple[str, ...] | None:
-        """Return the array of strings at ``key``; None if absent or if any element is no string."""
+        """Return the array of strings at ``key``; None if absent or of another type."""
         value = self._members.get(key)
         if not isinstance(value, list) or len(value) > MAX_ITEMS:
             return None

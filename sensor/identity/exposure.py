@@ -3,7 +3,7 @@
 Three questions, asked of the mount's source on the host: is it an engine's socket; is it one of
 the directories that are sensitive themselves while engines and kubelet put harmless things below
 them; or does it lie anywhere below a directory whose whole content is sensitive. What engines
-themselves mount into every container (``/etc/hosts``, a pod's volumes, ``/dev/shm``) is none.
+themselves mount into every container (``/etc/hosts``, a pod's volumes, ``/dev/shm``) is not listed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sensor.identity.oci import OciMount
 
 MAX_MOUNTS = 64
-"""Sensitive mounts that are told of one container."""
+"""Limit of the sensitive mounts that are reported of one container."""
 
 
 class _Trees:
@@ -78,7 +78,7 @@ _SECRETS_AT_HOME = re.compile(
 )
 _ENGINES_OWN = re.compile(r".*/containers/[0-9a-f]{64}/(?:hosts|hostname|resolv\.conf|mounts/.*)")
 _WRITABLE_ONLY = _Trees("/sys")
-"""Read-only they tell little that the container's own copy does not."""
+"""Read-only they show little that the container's own copy does not."""
 
 
 def sensitive_mounts(mounts: tuple[OciMount, ...]) -> tuple[Mount, ...]:

@@ -32,7 +32,7 @@ class EngineFacts:
     record: EngineRecord | None = None
     privileged: bool | None = None
     host_namespaces: tuple[str, ...] = ()
-    """Namespaces that the engine was told to share with the host, by OCI name."""
+    """Namespaces that the engine shares with the host as configured, by OCI name."""
 
 
 def image_of(
@@ -40,7 +40,7 @@ def image_of(
 ) -> Image | None:
     """Make an image of what is known of it; None if that is nothing.
 
-    A name that is only an id or a digest is none. ``image_id`` is ``sha256:…`` or bare hex.
+    A name that is only an id or a digest is dropped. ``image_id`` is ``sha256:…`` or bare hex.
     """
     if image_id is not None and is_hex_digest(image_id):
         image_id = f"sha256:{image_id}"
@@ -78,7 +78,7 @@ def _prefixed(digest: str) -> str:
 def bounded_facts(facts: EngineFacts, cgroup: str | None) -> EngineFacts:
     """Return the facts with every string bounded and no secret in a label.
 
-    The pod's uid is taken from the cgroup path where the engine does not tell it.
+    The pod's uid is taken from the cgroup path where the engine does not have it.
     """
     record = facts.record
     if record is not None and record.restart_policy is not None:

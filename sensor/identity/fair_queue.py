@@ -5,7 +5,7 @@ Rules:
 1. The next job is of the origin that has used the least of the reader's time; an origin that comes
    back after a while begins with no more credit than those that wait.
 2. Each origin but the host's root has a share of the places. One that is full refuses its own
-   newest job, and nobody else's.
+   newest job, and no other origin's.
 3. When all places are taken, the host's root takes the newest place of the origin with the most.
 """
 

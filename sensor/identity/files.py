@@ -1,6 +1,6 @@
 """The only way in which this package opens a foreign file.
 
-What lies below a container's bundle belongs to whoever started it, so every path is hostile:
+What lies below a container's bundle belongs to the user who started it, so every path is hostile:
 
 - paths are resolved inside a root directory (openat2(2), ``RESOLVE_IN_ROOT``), so neither ``..``
   nor an absolute symlink leaves it, and no magic link of procfs is followed;

@@ -98,7 +98,7 @@ def attempt_from_logs(
 
 
 def pod_source(uid: str | None) -> PodSource | None:
-    """Return where kubelet has the pod from, as its uid tells: the API server gives UUIDs."""
+    """Return where kubelet has the pod from, by the form of its uid: the API server gives UUIDs."""
     if uid is None:
         return None
     if _HASH.fullmatch(uid):

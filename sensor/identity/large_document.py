@@ -1,7 +1,7 @@
 """A JSON object that is too large to be parsed whole, read in pieces with its largest parts cut.
 
-One value that is too large must not take the others with it: whoever starts a container chooses its
-labels, arguments and mounts, and the engine's own record stands in the same file. The rules:
+One value that is too large must not take the others with it. The user who starts a container
+chooses its labels, arguments and mounts, and the engine's own record is in the same file. Rules:
 
 - a string longer than ``STRING_MAX`` is left out;
 - an object or array keeps so many small members and so many bytes of larger ones, in their order;

@@ -50,7 +50,7 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class OciMount:
-    """An element of ``mounts`` with an absolute source: the others are none of the host's files."""
+    """An element of ``mounts`` with an absolute source: the others are not files of the host."""
 
     destination: str
     type: str | None
@@ -94,7 +94,7 @@ class Bundle:
     seccomp: bool = False
     """A filter is set that refuses something."""
     resources: Document = EMPTY
-    """``linux.resources``, read further only where somebody asks."""
+    """``linux.resources``, decoded further only on request."""
 
     def devices(self) -> tuple[DeviceRule, ...]:
         """Return the rules of the device cgroup, in their order."""

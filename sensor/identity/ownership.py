@@ -35,7 +35,7 @@ _RUN_STORAGE = "/run/containers/storage"
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """``engine`` is None where nothing tells it."""
+    """``engine`` is None where it is unknown."""
 
     engine: Engine | None
     build_step: bool = False
@@ -46,7 +46,7 @@ class Ownership:
 def ownership_of(
     request: DescribeRequest, bundle_path: str | None, bundle: Bundle | None
 ) -> Ownership:
-    """Tell whose container it is. ``bundle_path`` is absolute."""
+    """Return the engine and the owner of a container. ``bundle_path`` is absolute."""
     path = bundle_path or ""
     name = posixpath.basename(path)
     if _BUILDAH.fullmatch(request.id) and _BUILDAH_BUNDLE.fullmatch(name):

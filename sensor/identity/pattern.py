@@ -1,4 +1,4 @@
-"""Operators' own patterns for cgroup layouts that nobody else has."""
+"""Operators' own patterns for cgroup layouts that Castoff does not know."""
 
 from __future__ import annotations
 

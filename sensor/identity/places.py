@@ -1,4 +1,4 @@
-"""Where a bundle may lie when nobody saw the runtime's command: found by the container's id."""
+"""Where a bundle may lie when the runtime's command was not seen: found by the container's id."""
 
 from __future__ import annotations
 

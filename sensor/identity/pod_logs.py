@@ -42,7 +42,7 @@ _TARGET = re.compile(
 def pod_from_logs(
     container: str, uid: str, reading: Reading, pod_logs: str, container_logs: str
 ) -> Orchestrator | None:
-    """Return what the logs tell of a container of the pod ``uid``; None when it is nothing."""
+    """Return what the logs have about a container of the pod ``uid``; None when it is nothing."""
     if not reading.trusts(pod_logs) or not reading.trusts(container_logs):
         return None
     directory = _directory(uid, reading, pod_logs)

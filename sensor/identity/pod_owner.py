@@ -11,8 +11,8 @@ and compose the pods' names (kubernetes pkg/controller and api/apps/v1, api/batc
 | Job | ``batch.kubernetes.io/job-name``, ``job-name`` | ``<job>-<5>`` |
 | Job of a CronJob | the same | ``<cronjob>-<minutes since the epoch>-<5>`` |
 
-Labels can be set by whoever creates a pod, so the answer is an inference, whatever it rests on.
-Without labels only a name with a ReplicaSet's hash tells enough: both parts of it are drawn from
+The creator of a pod can set its labels, so the answer is always an inference.
+Without labels only a name with a ReplicaSet's hash is enough: both parts of it are drawn from
 an alphabet without vowels (apimachinery pkg/util/rand).
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _OF_KUBELET = ("io.kubernetes.", "annotation.io.kubernetes.")
-"""Labels that kubelet sets on each container: they tell the pod's name and not its owner."""
+"""Labels that kubelet sets on each container: they name the pod and not its owner."""
 
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 _RANDOM = re.compile(rf"(?P<owner>.{{1,247}})-[{_SAFE}]{{5}}", re.DOTALL)
@@ -39,7 +39,7 @@ _SCHEDULED = re.compile(r"(?P<cronjob>.{1,52})-[0-9]{8,10}", re.DOTALL)
 
 
 def workload_of(pod: str | None, labels: Sequence[tuple[str, str]] | None) -> Owner | None:
-    """Return the workload that a pod most likely belongs to, None where nothing tells one.
+    """Return the workload that a pod most likely belongs to, None where it is unknown.
 
     Of a ReplicaSet it is the Deployment, of a scheduled Job the CronJob: what people name.
     """

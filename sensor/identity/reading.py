@@ -87,7 +87,7 @@ class Reading:
         return value
 
     def array(self, kind: FileKind, path: str, limit: int) -> tuple[Document, ...] | None:
-        """Read a JSON array of objects; a missing file is no problem."""
+        """Read a JSON array of objects; a missing file is not noted as a problem."""
         data = self._bytes(kind, path, limit, optional=True)
         if data is None:
             return None
@@ -118,7 +118,7 @@ class Reading:
         self._open.clear()
 
     def open(self, kind: FileKind, path: str) -> int | None:
-        """Open a regular file, which the caller closes; a missing one is no problem."""
+        """Open a regular file, which the caller closes; a missing one is not noted as a problem."""
         directory, _, name = path.rpartition("/")
         opened = self.directory(directory)
         if not isinstance(opened, Failure):
@@ -130,7 +130,7 @@ class Reading:
         return None
 
     def link(self, kind: FileKind, path: str) -> str | None:
-        """Return where a symbolic link says that it points; what is no link is no problem."""
+        """Return the target of a symbolic link; another kind of file is not noted as a problem."""
         text = link_text(self.root, path)
         if not isinstance(text, Failure):
             return text

@@ -114,7 +114,7 @@ def namespace(proc: str, pid: int | None, name: str) -> int | None:
 def host_namespace(proc: str, name: str) -> int | None:
     """Return the inode of the host's namespace: pid 1's, or this process's where that is hidden.
 
-    Without CAP_SYS_PTRACE nobody sees pid 1's; an agent without it runs on the host itself.
+    Without CAP_SYS_PTRACE pid 1's cannot be read; an agent without it runs on the host itself.
     """
     return namespace(proc, 1, name) or namespace(proc, None, name)
 
@@ -144,8 +144,8 @@ def _host_link(proc: str, name: str) -> str | None:
 def own_namespaces(proc: str, process: ProcessKey, names: Iterable[str]) -> tuple[str, ...]:
     """Return those of ``names`` in which a process is not the host's; none if it is gone or hidden.
 
-    A runtime is in the host's nearly always, and that is told by its namespaces alone: whether it
-    is alive still matters only for a namespace of its own, which may be that of a reused pid.
+    A runtime is in the host's nearly always, and its namespaces alone show that. Whether it is
+    still alive matters only for a namespace of its own, which may be that of a reused pid.
     """
     found: list[str] = []
     for name in names:

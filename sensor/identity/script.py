@@ -107,7 +107,7 @@ def _read(piece: str, reader: CommandReader) -> str:
 def _rest_of_word(pieces: list[str], place: int) -> int:
     """Return the place behind what is joined to a secret, which a shell would split off.
 
-    A program that is no shell takes all of it for the secret. Operators before a space are kept.
+    A program other than a shell takes all of it for the secret. Operators before a space are kept.
     """
     end = place
     while end < len(pieces) and not pieces[end].isspace():

@@ -49,7 +49,7 @@ def security_of(
     ``privileged`` is what the engine says of it, None if it says nothing. ``runtime_shares`` names
     the namespaces that the runtime itself shares with the host, None if unknown: a namespace that
     is absent from the bundle is the runtime's own. ``engine_shares`` names those that the engine
-    was told to share.
+    is configured to share.
     """
     capabilities = bundle.capabilities
     no_process = bundle.no_new_privileges is None

@@ -29,7 +29,7 @@ CUT = "…[truncated]"
 """Ends every string that is shorter here than in its source."""
 
 LABELS_LEFT_OUT = "castoff.truncated"
-"""Key of the label that tells how many labels were left out."""
+"""Key of the label with the number of labels that were left out."""
 
 _UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 

@@ -1,9 +1,9 @@
 """Which directories may speak of a container: those that only its owner or root can change.
 
 A path counts when every component from the root down belongs to root or to the container's own user
-and nobody else may write it. The walk holds a descriptor of each directory and looks at that, so a
+and no other user may write it. The walk holds a descriptor of each directory and checks that, so a
 rename in between changes nothing. A symlink counts as its owner's word and is followed in the same
-way. A directory with the sticky bit is passed, since what is in it belongs to somebody as well.
+way. A directory with the sticky bit is passed, since each entry in it has an owner as well.
 
 What was found of a directory's parents on the host is remembered: only root and the owner could
 have changed it since.

@@ -84,17 +84,19 @@ class Views:
         wanted, hosts = request.reader_mnt_ns, self._host_mnt_ns
         return wanted is not None and hosts is not None and wanted != hosts
 
-    def shared(self, request: DescribeRequest, told: Collection[str]) -> tuple[str, ...] | None:
-        """Return the namespaces that the runtime shares with the host, None where nothing tells.
+    def shared(
+        self, request: DescribeRequest, configured: Collection[str]
+    ) -> tuple[str, ...] | None:
+        """Return the namespaces that the runtime shares with the host, None where unknown.
 
-        Of a runtime in the host's mount namespace only those are asked for that are not ``told``
-        otherwise, by the bundle or by the engine.
+        Of a runtime in the host's mount namespace only those are read that are not in
+        ``configured``, which the bundle or the engine decides.
         """
         reader = request.reader
         if self.is_foreign(request):
             return None if reader is None else shared_namespaces(self._proc, reader)
         if reader is None:
             return NAMESPACES
-        left_open = [name for name in NAMESPACES if name not in told]
+        left_open = [name for name in NAMESPACES if name not in configured]
         own = own_namespaces(self._proc, reader, left_open)
         return tuple(name for name in NAMESPACES if name not in own) if own else NAMESPACES

@@ -11,7 +11,7 @@ from sensor.model.vocabulary import ContainerId, Engine, PodSource
 
 @dataclass(frozen=True, slots=True)
 class CgroupIdentity:
-    """What a cgroup path alone tells about a container."""
+    """What a cgroup path alone shows of a container."""
 
     id: ContainerId
     engine: Engine | None
@@ -125,7 +125,7 @@ class Description:
     sandbox_id: ContainerId | None = None
     """The sandbox that the container shares its pod's namespaces with, as its annotations say."""
     build_step: bool = False
-    """It is a step of an image build (BuildKit, buildah), not a container that somebody runs."""
+    """It is a step of an image build (BuildKit, buildah), not a container that a user runs."""
     record: EngineRecord | None = None
     namespace: str | None = None
     """The engine's own namespace: containerd's ``k8s.io``, ``moby``, ``default``."""

@@ -32,7 +32,7 @@ class Standing(StrEnum):
     RELATED = "related"
     """Part of such a story, no start by itself: a binding, a mirror pod, an eviction."""
     POSSIBLE = "possible"
-    """The record alone cannot tell: Metadata level, or a new replica count without the old."""
+    """The record alone does not show it: Metadata level, or a new replica count without the old."""
     NO = "no"
 
 
@@ -82,7 +82,7 @@ class ChainPart(StrEnum):
     ORIGIN = "origin"
     """A person, a service account or an unknown client: no component of the control plane."""
     STEP = "step"
-    """A controller or a cloud service that acts on somebody's behalf."""
+    """A controller or a cloud service that acts on behalf of another."""
     REPORT = "report"
     """A node, an agent or an event that reports."""
 

@@ -74,7 +74,7 @@ class Start:
     dormant_seconds: float | None = None
     previous: PreviousRun | None = None
     cause: StartCause | None = None
-    """Why it had to be started again; None for what is no restart."""
+    """Why it had to be started again; None if it is not a restart."""
     failures: int | None = None
     """Failed starts of the same container of the pod right before this one; None for none."""
 
@@ -97,7 +97,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class InitiatorProcess:
-    """The process that caused the start; audit alone does not tell its start time."""
+    """The process that caused the start; audit alone does not have its start time."""
 
     pid: int
     start_time: int | None
@@ -223,7 +223,7 @@ class Event:
     verdict: Verdict | None = None
     confidence: Certainty = field(default_factory=Certainty)
     candidates: tuple[Initiator, ...] = ()
-    """Everybody who may have caused the start, when several may: the initiator is None then."""
+    """All who may have caused the start, when several may: the initiator is None then."""
     evidence: tuple[Evidence, ...] = ()
     gap: Gap | None = None
     sensor: SensorNote | None = None

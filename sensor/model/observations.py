@@ -81,7 +81,7 @@ class CommandExec:
     argv_truncated: bool
     cwd: str | None = None
     again: bool = False
-    """An earlier agent was told, and what followed is accounted for: background for what comes."""
+    """An earlier agent read it and handled what followed: background for later records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class CgroupBirth:
 class Caller:
     """A process that talks to an engine, as far as the witness knows it.
 
-    Audit tells no start time and no cgroup; the kernel probes tell all but the path of ``exe``.
+    Audit has no start time and no cgroup; the kernel probes have all but the path of ``exe``.
     """
 
     pid: int
@@ -455,7 +455,7 @@ class FoundContainer:
 
     id: ContainerId
     scope: str | None
-    """The runtime root that a name (an id that is no 64 hex digits) belongs to, where known."""
+    """The runtime root that a name (an id other than 64 hex digits) belongs to, where known."""
     init: ProcessKey
     cgroup: CgroupPaths
     parents: tuple[ContainerId, ...]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ProcessKey:
     """A process of this boot: a pid alone is reused, a pid with its start time is not.
 
-    ``start_time`` is ``task->start_boottime`` in ns. procfs only tells clock ticks (10 ms), so
+    ``start_time`` is ``task->start_boottime`` in ns. procfs only has clock ticks (10 ms), so
     keys from there are rounded down; compare with :meth:`same`.
     """
 

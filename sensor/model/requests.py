@@ -31,7 +31,7 @@ class DescribeRequest:
 
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
-    """One start, and which witnesses told of it. ``time`` in ns since boot."""
+    """One start, and which witnesses reported it. ``time`` in ns since boot."""
 
     id: ContainerId
     name: str | None
@@ -42,7 +42,7 @@ class CoverageRow:
     """The runtime's creating command was seen."""
     audit: bool
     engine: bool
-    """The engine's own stream told of it."""
+    """The engine's own stream reported it."""
     engine_listening: bool
     """That stream was being listened to."""
     reason: str | None

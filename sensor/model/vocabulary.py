@@ -166,7 +166,7 @@ class EndedBy(StrEnum):
     """Who ended a run (``start.previous.ended_by``), where it was seen."""
 
     ITSELF = "itself"
-    """It exited by itself: an exit code, and nobody was seen to ask for its end."""
+    """It exited by itself: an exit code, and no process was seen to ask for its end."""
     KERNEL = "kernel"
     """The kernel, for want of memory."""
     ORCHESTRATOR = "orchestrator"

@@ -9,7 +9,7 @@ Rules:
 - a batch is a stretch of the log: its records stand in the order of their sequences;
 - ``Batch.id`` depends on nothing but the log's stream and the records' sequences, so a batch that
   is sent again has the id that it had before, and a collector may drop the second. After a crash
-  the log may be cut elsewhere: then only the events' own ids tell what came twice;
+  the log may be cut elsewhere: then only the events' own ids show what came twice;
 - whatever goes wrong on the way is an outcome and not an exception.
 """
 

@@ -22,7 +22,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """``damaged`` are records that are no events, as after damage to the disk: dead letters."""
+    """``damaged`` are records that are not events, as after damage to the disk: dead letters."""
 
     id: bytes
     lines: tuple[Line, ...]

@@ -86,7 +86,7 @@ def outputs_of(tree: Tree, file: Path) -> tuple[OutputSettings, ...]:
 
 def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
     if isinstance(found, Placed):
-        problem = f"{found.file}: outputs.{name} is no table"
+        problem = f"{found.file}: outputs.{name} is not a table"
         raise ConfigError(problem, f"Write [outputs.{name}] above its keys.")
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{file}: {name!r} is not a name for an output", _NAME_FIX)
@@ -109,7 +109,7 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
         wanted = filters.parse(common.filter, common.types)
     except ValueError as error:
         where = _where(found, "filter" if common.filter else "types", file)
-        fix = "docs/outputs.md tells what filters there are."
+        fix = "docs/outputs.md lists the filters."
         raise ConfigError(f"{where}: [{table}]: {error}", fix) from error
     return OutputSettings(
         name=name,

@@ -192,7 +192,7 @@ class CaptureReader:
 
     def _header(self, found: object) -> tuple[Header, dict[str, tuple[str, ...]]]:
         if not isinstance(found, dict) or found.get("castoff") != "capture":
-            raise self._malformed(0, "it is no capture")
+            raise self._malformed(0, "it is not a capture")
         version = found.get("version")
         if type(version) is not int or version != VERSION:
             raise self._malformed(0, f"this sensor reads version {VERSION} only")
@@ -215,7 +215,7 @@ class CaptureReader:
 def open_capture(path: Path, *, tolerate_cut: bool = False) -> Iterator[CaptureReader]:
     """Open a capture file for reading.
 
-    :raises CaptureMalformed: it is no capture.
+    :raises CaptureMalformed: it is not a capture.
     :raises StateUnusable: the file cannot be opened.
     """
     with _naming(path):

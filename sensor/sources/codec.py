@@ -5,12 +5,12 @@ observation that could fall behind. Values are packed by position, and each file
 stands where (its *layout*: class name to field names), so that
 
 - a field that was added since and has a default reads as the default;
-- a field that is no longer known, or was added without a default, is refused with its name:
+- a field that is unknown today, or was added without a default, is refused with its name:
   leaving it out could replay to other events than were recorded.
 
 Shapes: a dataclass is an array of its fields in the layout's order; a member of a union of
 dataclasses is the same with its class name in front; a tuple is an array; an enum is its value;
-None is nil. Types are checked exactly: a bool is no int.
+None is nil. Types are checked exactly: a bool does not pass for an int.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _is_record(hint: object) -> TypeGuard[type]:
 
 
 def _is_sequence(arguments: tuple[object, ...]) -> bool:
-    """Tell ``tuple[X, ...]`` from ``tuple[X, Y]``."""
+    """Return True for ``tuple[X, ...]``, False for ``tuple[X, Y]``."""
     return len(arguments) == 2 and arguments[1] is ...  # noqa: PLR2004 - X and the ellipsis
 
 

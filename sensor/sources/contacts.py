@@ -29,7 +29,7 @@ QUEUE_MAX = 1024
 """Connects that wait for a verdict; more are dropped and counted."""
 
 OTHER_FOR = 30.0
-"""Seconds for which a socket that is no engine's stays silenced."""
+"""Seconds for which a socket that is not an engine's stays silenced."""
 
 VERDICTS_MAX = 4096
 
@@ -44,10 +44,10 @@ class ContactSifter:
         emit: Callable[[ApiConnect], None],
         is_engines_own: Callable[[ApiConnect], bool],
     ) -> None:
-        """``is_engines_own`` tells connects of engines themselves.
+        """``is_engines_own`` recognises connects of engines themselves.
 
         containerd connects to a socket of each shim, and what one engine asks of another was asked
-        of it by somebody: neither is worth a look.
+        of it by a client: neither is worth a look.
         """
         self.dropped = 0
         self._resolver = resolver

@@ -3,7 +3,7 @@
 A connection that was made before the probes watch is not among what they report. sock_diag names
 the two sockets of each connection, and procfs whose they are: one is an engine's, the other one's
 process is its client. Only processes of root that may be a kubelet are returned: for them one
-connection explains every pod, while anybody else is seen when it asks.
+connection explains every pod, while any other client is seen when it asks.
 """
 
 from __future__ import annotations

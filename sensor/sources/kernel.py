@@ -77,7 +77,7 @@ class KernelSource:
     def __init__(self, sets: tuple[PinSet, ...]) -> None:
         self._epoll = select.epoll()
         self._handled = 0
-        """Up to when an earlier agent handled what it was told, in ns since boot."""
+        """Up to when an earlier agent handled the records, in ns since boot."""
         self._readers = [self._open(pins) for pins in sets]
         self._held: list[KernelObservation] = []
         self._owed: list[KernelLoss] = []
@@ -279,7 +279,7 @@ class KernelSource:
     def retire_old(self) -> tuple[KernelObservation, ...]:
         """Detach all sets but the newest, drain them to the end and remove their pins.
 
-        What they lost is told by the next :meth:`losses`.
+        The next :meth:`losses` reports what they lost.
         """
         rest: list[KernelObservation] = []
         while len(self._readers) > 1:

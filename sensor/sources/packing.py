@@ -1,6 +1,6 @@
 """The one place that sets msgpack up for captures, with every option and why.
 
-A capture that is replayed may have been written by anybody, so each length has a limit. msgpack
+A replayed capture may come from an untrusted source, so each length has a limit. msgpack
 itself stops at 1,024 levels of nesting.
 """
 
@@ -71,8 +71,8 @@ def unpacker(size_limit: int) -> Any:  # noqa: ANN401 - msgpack has no types
 def _text_errors(error: UnicodeError) -> tuple[bytes | str, int]:
     r"""Codec error handler: surrogateescape, but for surrogates that never were bytes.
 
-    JSON files can hold such (``"\ud800"``). No reader could tell them from bytes again, so they
-    become U+FFFD.
+    JSON files can hold such (``"\ud800"``). No reader could distinguish them from bytes
+    again, so they become U+FFFD.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error

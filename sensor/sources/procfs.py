@@ -117,7 +117,7 @@ def cgroup_paths(text: str) -> CgroupPaths:
 
 
 def _named_containers(proc: Path, pids: list[int]) -> dict[str, str | None]:
-    """Ids that are no hex digits of containers that exist, with the runtime root they belong to.
+    """Ids other than hex digits of containers that exist, with the runtime root they belong to.
 
     A cgroup's name alone (``/default/web``) may be anything. It is a container's when a shim was
     started for it (containerd keeps runc's state in ``/run/containerd/runc/<namespace>``) or when a
@@ -179,7 +179,7 @@ def _processes(proc: Path, parse: CgroupParser) -> Iterator[_Process]:
 def _process(
     proc: Path, pid: int, cgroup: CgroupPaths, identity: CgroupIdentity, scope: str | None
 ) -> _Process | None:
-    """Read what tells an init from other processes; None for one that is gone."""
+    """Read what distinguishes an init from other processes; None for one that is gone."""
     stat = _read(proc / str(pid) / "stat", STATUS_MAX)
     status = _read(proc / str(pid) / "status", STATUS_MAX)
     if not stat or not status:
@@ -307,7 +307,7 @@ def found_again(
 ) -> FoundContainer | None:
     """Find a container that is known to run by its init; None when that has ended.
 
-    For those whose cgroup does not tell their id: :func:`running_containers` cannot see them.
+    For those whose cgroup does not name their id: :func:`running_containers` cannot see them.
     """
     base = proc / str(init.pid)
     stat = _read(base / "stat", STATUS_MAX)

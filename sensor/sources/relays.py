@@ -39,7 +39,7 @@ RELAYS_MAX = 64
 """Relays known at a time; the one least recently used is forgotten."""
 
 CALLERS_MAX = 1024
-"""Callers of which it is remembered that they are no relays."""
+"""Limit of the callers that are remembered as not being relays."""
 
 HOPS_MAX = 16
 """Processes reported behind one request."""

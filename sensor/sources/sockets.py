@@ -1,6 +1,6 @@
 """Whether the path that a process connected to leads to an engine's socket.
 
-The kernel probes report the first connect of each (mount namespace, path) and are then told the
+The kernel probes report the first connect of each (mount namespace, path) and then get the
 verdict, so a verdict must hold for every process of that namespace. It does not where
 
 - the path is relative, since it depends on a working directory;
@@ -35,8 +35,8 @@ VERDICTS_MAX = 4096
 
 ENGINE_FOR = 60.0
 OTHER_FOR = 10.0
-"""Seconds for which a verdict holds: what lies at a path may change. The second, for what is no
-engine's socket, is how long somebody who swaps one for the other can hide."""
+"""Seconds for which a verdict holds: what lies at a path may change. The second is for all other
+sockets: for so long a user who swaps an engine's socket in can hide."""
 
 NAMESPACES_MAX = 1024
 """Mount namespaces of which the oldest process is remembered."""
@@ -158,7 +158,7 @@ class SocketResolver:
         return view
 
     def _look_as(self, pid: int, mnt_ns: int, path: str) -> _View | Unresolvable:
-        """Look with one process's eyes; Unresolvable when it is none of the namespace's."""
+        """Look with one process's eyes; Unresolvable when it is not of the namespace."""
         try:
             process = inode.open_process(pid, self._proc)
         except OSError:

@@ -27,12 +27,12 @@ class Loss:
 class DeadLetter:
     """An event that a collector refused and that is not sent again: sequence, reason, time.
 
-    ``told`` is wall time in ns.
+    ``refused_wall`` is wall time in ns.
     """
 
     sequence: int
     reason: str
-    told: int
+    refused_wall: int
 
 
 @dataclass(slots=True)

@@ -68,7 +68,7 @@ class ScanCounts:
     pages: int = 0
     records: int = 0
     damaged: int = 0
-    """Cells of leaf pages that are no rows."""
+    """Cells of leaf pages that are not rows."""
     odd: set[int] = field(default_factory=set)
     """Pages that are of no kind, or that do not add up: rows may be missing from them."""
 

@@ -249,9 +249,9 @@ class Rows:
                 )
                 continue
             reason = text(letter.reason[:REASON_LIMIT])
-            again = self._connection.execute(_DEAD_AGAIN, (letter.told, reason, *key))
+            again = self._connection.execute(_DEAD_AGAIN, (letter.refused_wall, reason, *key))
             if not again.rowcount:
-                self._connection.execute(_DEAD, (key[0], letter.told, reason, sequence))
+                self._connection.execute(_DEAD, (key[0], letter.refused_wall, reason, sequence))
 
     def bound_dead(self) -> int:
         """Remove the oldest dead letters beyond the limit, within the transaction; count them."""

@@ -70,7 +70,7 @@ class Salvaged:
 
     events: int = 0
     lost: int | None = None
-    """Events that are missing; 0 for none, None where nothing tells."""
+    """Events that are missing; 0 for none, None where unknown."""
     since: int | None = None
     """Time of the last event before the first that may be missing; None for the beginning."""
     until: int | None = None
@@ -255,18 +255,18 @@ class _Salvage:
             return None
 
     def _row(
-        self, sequence: int, values: tuple[Value, ...], packed: bytes, told: EventLine
+        self, sequence: int, values: tuple[Value, ...], packed: bytes, line: EventLine
     ) -> tuple[Value, ...]:
         _, id_, kind, boot, moment, lag, wall, container, name, *_ = values
-        type_ = told.type or self._beside.types.get(_whole(kind))
+        type_ = line.type or self._beside.types.get(_whole(kind))
         if type_ is None:
             message = "an event without a type"
             raise ValueError(message)
-        wall = told.wall if told.wall is not None else _whole(wall)
-        boot, moment = self._moment(sequence, _whole(boot), _whole(moment), wall, told.boot_id)
+        wall = line.wall if line.wall is not None else _whole(wall)
+        boot, moment = self._moment(sequence, _whole(boot), _whole(moment), wall, line.boot_id)
         lag = _whole(lag) if 0 <= _whole(lag) < _HOUR else 0
-        if told.id is not None:
-            id_, container, name = pack(told.id), told.container, told.name
+        if line.id is not None:
+            id_, container, name = pack(line.id), line.container, line.name
         else:
             unpack(id_)
         return (
@@ -306,11 +306,11 @@ class _Salvage:
     # ----------------------------------------------------------------- the rest
 
     def _write_letter(self, values: tuple[Value, ...]) -> None:
-        _, output, sequence, told, reason, id_, kind, wall, packed = values
+        _, output, sequence, refused, reason, id_, kind, wall, packed = values
         try:
             unpack(id_)
             self._unpacker.unpack(blob(packed))
-            row = (string(output), number(sequence), number(told), string(reason), id_,
+            row = (string(output), number(sequence), number(refused), string(reason), id_,
                    number(kind), number(wall), packed)  # fmt: skip
         except ValueError:
             return

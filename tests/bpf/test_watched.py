@@ -44,11 +44,11 @@ def test_names_are_read_in_order_with_their_roles(table: Path) -> None:
 
 REFUSED = {
     "no toml": ("runtime = [", "watched.toml"),
-    "unknown role": ('pilot = ["x"]', "pilot is no role"),
-    "number": ("runtime = [7]", "7 is no program name"),
-    "empty": ('runtime = [""]', "is no program name"),
-    "too long": (f'runtime = ["{"x" * (NAME_MAX + 1)}"]', "is no program name"),
-    "too long in bytes": (f'runtime = ["{"é" * 16}"]', "is no program name"),
+    "unknown role": ('pilot = ["x"]', "pilot is not a role"),
+    "number": ("runtime = [7]", "7 is not a program name"),
+    "empty": ('runtime = [""]', "is not a program name"),
+    "too long": (f'runtime = ["{"x" * (NAME_MAX + 1)}"]', "is not a program name"),
+    "too long in bytes": (f'runtime = ["{"é" * 16}"]', "is not a program name"),
     "string for a list": ('runtime = "runc"', "runtime"),
     "number for a list": ("runtime = 7", "runtime"),
     "too many": (f"runtime = {[f'p{n}' for n in range(PROGRAMS_MAX + 1)]}", "256 fit"),

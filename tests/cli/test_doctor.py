@@ -99,8 +99,8 @@ def test_the_socket_says_who_may_ask(tmp_path: Path) -> None:
     [
         (0.0, True, Health.NOTE, "the year is 1970"),
         (2e9, True, Health.OK, "synchronised"),
-        (2e9, False, Health.NOTE, "order is right all the same"),
-        (2e9, None, Health.OK, "does not tell"),
+        (2e9, False, Health.NOTE, "the order of events is still right"),
+        (2e9, None, Health.OK, "does not report"),
     ],
 )
 def test_the_clock(now: float, *, synchronised: bool | None, health: Health, said: str) -> None:

@@ -77,4 +77,4 @@ def test_what_nobody_tells_is_shared_unless_the_reader_is_foreign(
     expected: tuple[str, ...] | None,
 ) -> None:
     request = request_for("/b", reader=reader, mnt_ns=mnt_ns)
-    assert Views(settings).shared(request, told=()) == expected
+    assert Views(settings).shared(request, configured=()) == expected

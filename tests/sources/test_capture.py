@@ -160,7 +160,7 @@ GOOD_ENTRY = [7, [["ClockSynced", 5, 6], ["CommandExit", 6, 1, [9, 4], 256, Fals
     ("data", "reason"),
     [
         pytest.param(b"", "at byte 0: it is empty", id="empty"),
-        pytest.param(b"\x7fELF", "at byte 0: it is no capture", id="another file"),
+        pytest.param(b"\x7fELF", "at byte 0: it is not a capture", id="another file"),
         pytest.param(packed(header(version=2)), "reads version 1 only", id="later version"),
         pytest.param(packed(header(version=True)), "reads version 1 only", id="odd version"),
         pytest.param(packed(header(created=None)), "header is incomplete", id="no time"),

@@ -161,7 +161,7 @@ class Answers(Blocks):
         """Take bytes of an answer's message."""
         answer = self._open.get(stream)
         if answer is None and self._is_rpc(stream):
-            # The headers were missed; a message is an answer without an error all the same.
+            # The headers were missed; a message is still an answer without an error.
             answer = self._open.setdefault(stream, _Answer(started=True))
         if answer is not None:
             answer.message += data[: ANSWER_MAX - len(answer.message)]
@@ -186,8 +186,8 @@ class Answers(Blocks):
         plain = message[_PREFIX : _PREFIX + _length(message)] if message[:1] == b"\0" else b""
         made = answered_id(plain) if outcome is Outcome.ACCEPTED else None
         # gRPC percent-encodes what is not printable ASCII (PROTOCOL-HTTP2.md, Status-Message).
-        told = unquote(said)[:MESSAGE_MAX] if said and outcome is Outcome.REFUSED else None
-        self._found(stream, outcome, code, made, told)
+        refusal = unquote(said)[:MESSAGE_MAX] if said and outcome is Outcome.REFUSED else None
+        self._found(stream, outcome, code, made, refusal)
 
 
 def http_outcome(status: int | None) -> Outcome:

@@ -146,7 +146,7 @@ def _text(message: _Field, number: int) -> str | None:
 
 
 def _number(message: _Field, number: int) -> int | None:
-    """Return an int32 field; proto3 leaves out a zero, so that only a whole message tells it."""
+    """Return an int32 field; proto3 leaves out a zero, so only a whole message proves one."""
     for field in _fields(message):
         if field.number == number and isinstance(field.value, int):
             return field.value if field.value <= _INT32_MAX else None

@@ -113,7 +113,7 @@ class Engine:
     async def rewind(self, output: str, sequence: int) -> None:
         """Have an output ship everything beyond ``sequence`` again; from another loop.
 
-        Raises KeyError for an output that is none, ValueError when it has not come so far.
+        Raises KeyError for an unknown output, ValueError when it has not come so far.
         """
         await self._ask(self._lanes[output].rewind(sequence))
 
@@ -158,7 +158,7 @@ class Engine:
             self._ready.set()
 
     def _set_up(self) -> None:
-        """Give each output its place, as soon as the log can be read: it tells the cursors."""
+        """Give each output its place, as soon as the log can be read: the cursors are there."""
         pages = Pages(self._storage.path)
         try:
             extent = Reader(self._storage.path).extent()
@@ -176,7 +176,7 @@ class Engine:
             if cursor is None:
                 begins = output.settings.start
                 cursor = extent.oldest if begins is StartAt.OLDEST else tail.newest
-                # From now on retention tells what it missed.
+                # From now on retention reports what it missed.
                 self._storage.acknowledge(name, cursor)
             self._lanes[name] = Lane(
                 output.settings,

@@ -10,7 +10,7 @@ Rules:
   a quiet node an event leaves at once;
 - while the circuit is open nothing is read, and only the end of the wait wakes the lane;
 - what is held is at most ``window`` stretches of the transport's limits;
-- a refused event is no dead letter before the collector has taken another one; where it takes none,
+- a refused event becomes a dead letter only once the collector took another one; if it takes none,
   the configuration is blamed and everything waits (``suspicion.py``);
 - after a lost connection one batch goes alone, and the window grows again (``pace.py``).
 """
@@ -341,11 +341,11 @@ class Lane:
 
     def _blame_configuration(self) -> None:
         """Wait with everything: the collector takes no event, so none of them is at fault."""
-        told = self.account.last_error
+        error = self.account.last_error
         since = "any more" if self._suspicion.proven else "since the agent began"
         reason = (
             f"the collector has accepted no event {since}; "
-            f"{self._window.held_events} were tried and all wait: {told.text if told else ''}"
+            f"{self._window.held_events} were tried and all wait: {error.text if error else ''}"
         )
         if self._hint is not None:
             reason += f". {self._hint}"

@@ -172,7 +172,7 @@ def _ending(root: Block) -> Iterator[tuple[str, object]]:
     stop, gap = root.block("stop"), root.block("gap")
     reasons = root.block("verdict").texts("reasons")
     signal = stop.number("signal")
-    told = (
+    reason_text = (
         stop.text("reason")
         or gap.text("reason")
         or root.block("request").text("reason")
@@ -180,7 +180,7 @@ def _ending(root: Block) -> Iterator[tuple[str, object]]:
         or None
     )
     yield "deviceFacility", gap.text("source") or root.block("request").text("source")
-    yield "reason", told or (None if signal is None else f"signal {signal}")
+    yield "reason", reason_text or (None if signal is None else f"signal {signal}")
     for key, name in (("start", "since"), ("end", "until")):
         time = gap.text(name)
         yield key, None if time is None else wall_of(time) // NS_PER_MS

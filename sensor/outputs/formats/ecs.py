@@ -3,7 +3,7 @@
 - ``process`` is the container's init, ``user`` who asked for it: the person who logged in (the
   audit login uid) with the account in ``user.effective``, or just the account where there was no
   login.
-- The process that asked is no parent of the init (that is a shim) and stands, with all that ECS
+- The process that asked is not the init's parent (that is a shim) and stands, with all that ECS
   has no name for, under ``castoff``.
 - ``event.action`` is one word of ``terms``: ``container-started``, ``container-restarted``, ….
 - ``event.severity`` has the numbers of OCSF, 1 to 4.
@@ -65,7 +65,7 @@ def document(record: Record) -> Document:
     severity = terms.severity(event)
     request = event.root.block("request")
     user = event.root.block("initiator").block("user")
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "@timestamp": event.time,
         "ecs": {"version": VERSION},
         "message": terms.message(event),
@@ -88,7 +88,7 @@ def document(record: Record) -> Document:
         "threat": _threat(event.root.block("verdict").texts("attack")),
         "castoff": _castoff(event),
     }
-    return known(told)
+    return known(fields)
 
 
 def _event(event: Reading, severity: Severity) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def parts(request: Block) -> dict[str, Any]:
     if not request:
         return {}
     cluster, containers = request.block("cluster"), request.blocks("containers")
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "source": {"ip": request.text("address")},
         "user_agent": {"original": request.text("user_agent")},
         "cloud": {
@@ -57,7 +57,7 @@ def parts(request: Block) -> dict[str, Any]:
     if len(containers) == 1:
         image = containers[0].text("image")
         tag = tag_of(image)
-        told["container"] = {
+        fields["container"] = {
             "id": containers[0].text("id"),
             "name": containers[0].text("name"),
             "image": {
@@ -65,4 +65,4 @@ def parts(request: Block) -> dict[str, Any]:
                 "tag": None if tag is None else [tag],
             },
         }
-    return told
+    return fields

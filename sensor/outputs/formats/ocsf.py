@@ -20,7 +20,7 @@ event                      class and activity
 ``actor`` is who caused it: ``actor.process`` the client's process, ``actor.user`` the person who
 logged in (the audit login uid) or, where there was no login, the account of that process.
 ``actor.app_name`` is the start's trigger, ``unknown`` where there is none: the class wants an
-actor even where nobody is known. What OCSF has no place for stands under ``unmapped``.
+actor even where none is known. What OCSF has no place for stands under ``unmapped``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def document(record: Record) -> Document:
     severity = terms.severity(event)
     named = event.root.block("verdict").texts("attack")
     attacks = [ocsf_objects.attack(uid) for uid in named if not uid.startswith("DC")]
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "class_uid": class_uid,
         "class_name": _CLASSES[class_uid],
         "category_uid": category,
@@ -101,15 +101,15 @@ def document(record: Record) -> Document:
         "unmapped": _unmapped(event),
     }
     if class_uid == PROCESS_ACTIVITY:
-        told |= _process_activity(event)
-        told["attacks"] = attacks
+        fields |= _process_activity(event)
+        fields["attacks"] = attacks
     elif class_uid == API_ACTIVITY:
-        told |= api_activity(event)
+        fields |= api_activity(event)
     elif class_uid == DETECTION_FINDING:
-        told |= _finding(event, attacks)
+        fields |= _finding(event, attacks)
     else:
-        told |= _log_activity(event)
-    return known(told)
+        fields |= _log_activity(event)
+    return known(fields)
 
 
 def _activity(event: Reading) -> tuple[int, int, str]:
@@ -146,24 +146,27 @@ def _metadata(event: Reading, *, attacked: bool) -> dict[str, Any]:
 def _process_activity(event: Reading) -> dict[str, Any]:
     root = event.root
     stop = root.block("stop")
-    told: dict[str, Any] = {"actor": ocsf_objects.actor(root), "process": ocsf_objects.init(event)}
+    fields: dict[str, Any] = {
+        "actor": ocsf_objects.actor(root),
+        "process": ocsf_objects.init(event),
+    }
     outcome = terms.outcome(event)
     if outcome is not None:
         failed = outcome is Outcome.FAILURE
-        told["status_id"] = STATUS_FAILURE if failed else STATUS_SUCCESS
-        told["status"] = "Failure" if failed else "Success"
+        fields["status_id"] = STATUS_FAILURE if failed else STATUS_SUCCESS
+        fields["status"] = "Failure" if failed else "Success"
     if event.type in {EventType.START, EventType.START_FAILED}:
-        told |= {"launch_type_id": EXEC, "launch_type": "Exec"}
+        fields |= {"launch_type_id": EXEC, "launch_type": "Exec"}
     if stop:
         seconds = stop.seconds("duration_seconds")
         signal = stop.number("signal")
-        told |= {
+        fields |= {
             "exit_code": stop.number("exit_code"),
             "status_code": None if signal is None else f"signal {signal}",
             "status_detail": stop.text("reason"),
             "duration": None if seconds is None else round(seconds * 1000),
         }
-    return told
+    return fields
 
 
 def _finding(event: Reading, attacks: list[dict[str, Any]]) -> dict[str, Any]:
@@ -188,11 +191,11 @@ def _finding(event: Reading, attacks: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _log_activity(event: Reading) -> dict[str, Any]:
-    told: dict[str, Any] = {"log_provider": "castoff"}
+    fields: dict[str, Any] = {"log_provider": "castoff"}
     if event.type is EventType.GAP:
         gap = event.root.block("gap")
         since, until = gap.text("since"), gap.text("until")
-        told |= {
+        fields |= {
             "log_name": gap.text("source"),
             "start_time": None if since is None else wall_of(since) // NS_PER_MS,
             "end_time": None if until is None else wall_of(until) // NS_PER_MS,
@@ -201,7 +204,7 @@ def _log_activity(event: Reading) -> dict[str, Any]:
             "status": "Failure",
             "status_detail": gap.text("reason"),
         }
-    return told
+    return fields
 
 
 def _unmapped(event: Reading) -> dict[str, Any]:

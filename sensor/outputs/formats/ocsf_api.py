@@ -40,7 +40,7 @@ _STATUS = {
 
 
 def activity(event: Reading) -> tuple[int, str]:
-    """Return the activity of a request; what is no request is Other, named."""
+    """Return the activity of a request; any other event is Other, named."""
     if event.type is EventType.START_REPORTED:
         return OTHER, "Report"
     if event.type is EventType.START_EXPLAINED:
@@ -62,7 +62,7 @@ def api_activity(event: Reading) -> dict[str, Any]:
     cluster, reason = request.block("cluster"), request.text("reason")
     provider = cluster.text("provider")
     code, start, end = request.number("code"), request.text("requested"), request.text("completed")
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "actor": {"app_name": source, "user": _user(actor), "session": _session(actor)}
         if actor
         else {"app_name": source},
@@ -87,8 +87,8 @@ def api_activity(event: Reading) -> dict[str, Any]:
         },
     }
     if outcome is not None:
-        told["status_id"], told["status"] = outcome
-    return told
+        fields["status_id"], fields["status"] = outcome
+    return fields
 
 
 def profiles(event: Reading) -> list[str]:
@@ -153,7 +153,7 @@ def _source(request: Block) -> dict[str, Any]:
 
 def _resources(request: Block) -> list[dict[str, Any]]:
     workload = request.block("workload")
-    told = []
+    listed = []
     if workload:
         uid = (
             workload.text("uid")
@@ -163,7 +163,7 @@ def _resources(request: Block) -> list[dict[str, Any]]:
         )
         name = workload.text("name") or workload.text("definition")
         if uid or name:
-            told.append(
+            listed.append(
                 {
                     "type": workload.text("kind"),
                     "name": name,
@@ -174,5 +174,5 @@ def _resources(request: Block) -> list[dict[str, Any]]:
     for container in request.blocks("containers"):
         uid = container.text("id") or container.text("arn")
         if uid or container.text("name"):
-            told.append({"type": "Container", "name": container.text("name"), "uid": uid})
-    return told
+            listed.append({"type": "Container", "name": container.text("name"), "uid": uid})
+    return listed

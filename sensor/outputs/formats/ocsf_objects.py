@@ -84,7 +84,7 @@ def _image(image: Block) -> dict[str, Any] | None:
 
 
 def actor(root: Block) -> dict[str, Any]:
-    """Return who caused it: never empty, for OCSF wants an actor where nobody is known, too."""
+    """Return who caused it: never empty, since OCSF wants an actor even where none is known."""
     initiator = root.block("initiator")
     user = initiator.block("user")
     auid, uid = user.number("auid"), user.number("uid")
@@ -157,5 +157,5 @@ def attack(uid: str) -> dict[str, Any]:
 
 
 def is_uuid(text: str) -> bool:
-    """Return whether a text may stand where OCSF wants a uuid_t. A static pod's uid is none."""
+    """Return whether a text may stand where OCSF wants a uuid_t. A static pod's uid may not."""
     return _UUID.fullmatch(text) is not None

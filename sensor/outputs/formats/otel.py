@@ -149,7 +149,7 @@ def _container(container: Block) -> dict[str, Any]:
     image = container.block("image")
     name, digest = image.text("name"), image.text("digest")
     tag = tag_of(name)
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "container.id": container.text("id"),
         "container.name": container.text("name"),
         "container.runtime.name": container.text("runtime"),
@@ -161,8 +161,8 @@ def _container(container: Block) -> dict[str, Any]:
         else [f"{repository_of(name)}@{digest}"],
     }
     for key, value in container.pairs("labels"):
-        told[f"container.label.{key}"] = value
-    return told
+        fields[f"container.label.{key}"] = value
+    return fields
 
 
 def _kubernetes(event: Reading) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _request(request: Block) -> dict[str, Any]:
         return {}
     cluster, workload = request.block("cluster"), request.block("workload")
     pod = workload.text("kind") == "Pod"
-    told = {
+    fields = {
         "user.name": request.block("actor").text("name"),
         "user.id": request.block("actor").text("id"),
         "client.address": request.text("address"),
@@ -220,8 +220,8 @@ def _request(request: Block) -> dict[str, Any]:
         "aws.ecs.task.arn": workload.text("task"),
     }
     if request.text("source") == "aws":
-        return told | {"aws.ecs.cluster.arn": cluster.text("id")}
-    return told | {
+        return fields | {"aws.ecs.cluster.arn": cluster.text("id")}
+    return fields | {
         "k8s.cluster.name": cluster.text("name"),
         "k8s.namespace.name": workload.text("namespace"),
         "k8s.pod.name": workload.text("name") if pod else None,
@@ -233,7 +233,7 @@ def _castoff(event: Reading) -> dict[str, Any]:
     root, container = event.root, event.container
     image = container.block("image")
     named = image.text("name")
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "castoff.schema": root.text("schema"),
         "castoff.action": terms.action(event),
         "castoff.truncated": event.cut or None,
@@ -249,30 +249,30 @@ def _castoff(event: Reading) -> dict[str, Any]:
         "castoff.container.oci_runtime_path": container.text("oci_runtime_path"),
         "castoff.container.cwd": container.text("cwd"),
     }
-    _flatten("castoff.container.security", container.raw("security"), told)
+    _flatten("castoff.container.security", container.raw("security"), fields)
     for name in _OWN:
-        _flatten(f"castoff.{name}", root.raw(name), told)
-    told.pop("castoff.stop.exit_code", None)  # process.exit.code
+        _flatten(f"castoff.{name}", root.raw(name), fields)
+    fields.pop("castoff.stop.exit_code", None)  # process.exit.code
     if _is_kubernetes(root):
         for name in _KUBERNETES:
-            told.pop(f"castoff.orchestrator.{name}", None)
-    return told
+            fields.pop(f"castoff.orchestrator.{name}", None)
+    return fields
 
 
-def _flatten(name: str, value: Any, told: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON
+def _flatten(name: str, value: Any, fields: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON
     """Give each value of a block an attribute of its own; lists of blocks stay lists."""
     if isinstance(value, dict):
         for key, item in value.items():
-            _flatten(f"{name}.{key}", item, told)
+            _flatten(f"{name}.{key}", item, fields)
     else:
-        told[name] = value
+        fields[name] = value
 
 
-def _attributes(told: dict[str, Any]) -> Attributes:
+def _attributes(fields: dict[str, Any]) -> Attributes:
     """Return KeyValues of what is known."""
     return [
         {"key": key, "value": _any(value)}
-        for key, value in told.items()
+        for key, value in fields.items()
         if value is not None and value != []
     ]
 

@@ -130,7 +130,7 @@ _NOTHING = Block({})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An event as it was read. ``cut`` tells that something of it was too long."""
+    """An event as it was read. ``cut`` is true if something of it was too long."""
 
     root: Block
     type: EventType

@@ -30,7 +30,7 @@ class Severity(IntEnum):
     INFORMATIONAL = 1
     """It happened: starts, stops, pauses, the sensor's own doings."""
     LOW = 2
-    """It went wrong for somebody: a start that failed, a container killed for want of memory."""
+    """Something went wrong: a start that failed, a container killed for want of memory."""
     MEDIUM = 3
     """Look at it: an unexpected start; a gap, in which anything may have started."""
     HIGH = 4
@@ -39,7 +39,7 @@ class Severity(IntEnum):
 
 @unique
 class Outcome(StrEnum):
-    """Whether what the event tells of succeeded."""
+    """Whether what the event reports succeeded."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -120,8 +120,8 @@ def _words(event: Reading) -> list[str]:
     if event.type is EventType.GAP:
         gap = root.block("gap")
         lost = gap.number("lost")
-        told = [f"gap of {gap.text('source')}: {gap.text('reason')}"]
-        return told if lost is None else [*told, f"({lost} lost)"]
+        parts = [f"gap of {gap.text('source')}: {gap.text('reason')}"]
+        return parts if lost is None else [*parts, f"({lost} lost)"]
     if event.type is EventType.SENSOR:
         return ["sensor:", (root.block("sensor").text("action") or "note").replace("_", " ")]
     if event.type is EventType.ALERT:
@@ -144,12 +144,12 @@ def _request(request: Block) -> list[str]:
     path = (workload.text("namespace"), workload.text("name") or workload.text("definition"))
     about = "/".join(part for part in path if part is not None)
     who = request.block("actor").text("name") or request.text("source") or "unknown"
-    told = [f"{who}:", request.text("action") or "unknown"]
+    parts = [f"{who}:", request.text("action") or "unknown"]
     if about:
-        told.append(f"({workload.text('kind')} {about})")
-    told.append(f"asks for {request.text('effect')}")
+        parts.append(f"({workload.text('kind')} {about})")
+    parts.append(f"asks for {request.text('effect')}")
     outcome = request.text("outcome")
-    return told if outcome is None else [*told, f": {outcome}"]
+    return parts if outcome is None else [*parts, f": {outcome}"]
 
 
 def _explained(orchestrator: Block) -> list[str]:
@@ -177,25 +177,25 @@ def _how(root: Block) -> list[str]:
     start, stop = root.block("start"), root.block("stop")
     if start:
         return [f"by {start.text('trigger')}", *_initiator(root.block("initiator"))]
-    told: list[str] = []
+    parts: list[str] = []
     if (reason := stop.text("reason")) is not None:
-        told.append(f": {reason}")
+        parts.append(f": {reason}")
     if (signal := stop.number("signal")) is not None:
-        told.append(f"by signal {signal}")
+        parts.append(f"by signal {signal}")
     elif (code := stop.number("exit_code")) is not None:
-        told.append(f"with exit code {code}")
+        parts.append(f"with exit code {code}")
     if stop.flag("oom_killed"):
-        told.append("out of memory")
-    return told
+        parts.append("out of memory")
+    return parts
 
 
 def _initiator(initiator: Block) -> list[str]:
     user, process = initiator.block("user"), initiator.block("process")
-    told: list[str] = []
+    parts: list[str] = []
     login = user.text("auid_name") or user.text("name")
     if login is not None:
-        told.append(f"of {login}")
+        parts.append(f"of {login}")
     command = command_line(process.texts("argv")) or process.text("exe")
     if command is not None:
-        told.append(f"({command[:COMMAND_LIMIT]})")
-    return told
+        parts.append(f"({command[:COMMAND_LIMIT]})")
+    return parts

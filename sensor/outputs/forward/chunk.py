@@ -36,7 +36,7 @@ _EVENT_TIME = struct.Struct(">BbII")
 
 
 class Unencodable(Exception):
-    """A batch with an event that cannot be sent; the message tells why."""
+    """A batch with an event that cannot be sent; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)

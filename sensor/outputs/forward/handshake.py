@@ -32,7 +32,7 @@ _HELO_LENGTH, _PONG_LENGTH = 2, 5
 
 
 class Distrust(Exception):
-    """One side does not take the other for what it says. The message tells why, without secrets."""
+    """One side does not trust the other. The message has the reason, without secrets."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

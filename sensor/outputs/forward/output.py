@@ -100,7 +100,7 @@ def address_of(server: str) -> Address:
     found = _SERVER.fullmatch(server)
     port = PORT if found is None or found[3] is None else int(found[3])
     if found is None or not 1 <= port <= PORT_MAX:
-        raise ValueError(f"servers: {server!r} is no server: write host:port or [IPv6]:port")
+        raise ValueError(f"servers: {server!r} is not a server: write host:port or [IPv6]:port")
     return Address(found[1] or found[2], port)
 
 

@@ -14,9 +14,9 @@ any     end of the stream          BROKEN  Broken; with credentials in PONG: tha
                                            a key
 ======  =========================  ======  =====================================================
 
-A connection without credentials begins in OPEN. There is no negative acknowledgement in Forward:
+A connection without credentials begins in OPEN. Forward has no negative acknowledgement:
 Vector answers ``{}`` to what it could not take, others do nothing, so whatever is not the ack of a
-chunk that is under way tells nothing.
+chunk that is under way has no meaning here.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A message that tells nothing: another chunk's acknowledgement, or something else."""
+    """A message without meaning here: another chunk's acknowledgement, or something else."""
 
 
 Event = Send | Established | Acked | Ignored
@@ -99,7 +99,7 @@ class Protocol:
         self._expected.add(chunk)
 
     def receive(self, data: bytes) -> Iterator[Event]:
-        """Take bytes from the server; yields what they tell. Raises Broken after what is right."""
+        """Take bytes from the server; yield their events. Raises Broken after the valid ones."""
         if self.state is State.BROKEN:
             raise Broken("the connection is broken")
         try:
@@ -116,7 +116,7 @@ class Protocol:
             raise
 
     def end(self) -> Broken:
-        """Take the end of the server's stream; tells what it means."""
+        """Take the end of the server's stream; return what it means."""
         before, self.state = self.state, State.BROKEN
         if before is State.HELO:
             return Broken("the server closed the connection instead of greeting")
@@ -150,5 +150,5 @@ class Protocol:
         self.ignored += 1
         self._in_a_row += 1
         if self._in_a_row > IGNORED_LIMIT:
-            raise Broken("the server sends no end of what is no acknowledgement")
+            raise Broken("the server sends too many messages that are not acknowledgements")
         return Ignored()

@@ -2,11 +2,11 @@
 
 - ``null``, an empty list and an empty object are left out: on this wire, unknown is absent;
 - ``Detail.COMPACT`` leaves out what proves and locates a start on its own node, where the log still
-  has it: ``COMPACT_WITHOUT``. Its schema is another one, so that nobody takes what was left out for
+  has it: ``COMPACT_WITHOUT``. It has its own schema, so that no reader takes what was left out for
   unknown.
 
-All else stands as in ``docs/schema``, times and ids as text: receivers make JSON of it, where there
-are no bytes and no 64-bit numbers.
+All else stands as in ``docs/schema``, times and ids as text: receivers make JSON of it, which has
+neither bytes nor 64-bit numbers.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Session:
 
     @property
     def ignored(self) -> int:
-        """Messages of the server that told nothing."""
+        """Messages of the server that had no meaning."""
         return self._protocol.ignored
 
     @property
@@ -117,7 +117,7 @@ class Session:
         else:
             self._end(self._protocol.end())
         finally:
-            # Whatever happened, nobody waits for answers that nobody reads.
+            # Whatever happened, answers that are not read must leave no sender waiting.
             self._end(Broken("the connection is not read any more"))
 
     def _acked(self, chunk: bytes) -> None:
@@ -137,7 +137,7 @@ class Session:
         for answer in (self._established, *flying.values()):
             if not answer.done():
                 answer.set_exception(self.broken)
-                # Whoever waits gets it; a sender that was cancelled does not wait any more.
+                # A waiting sender gets it; a cancelled one does not wait any more.
                 answer.exception()
         self._on_end(self)
 

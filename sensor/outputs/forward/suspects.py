@@ -1,8 +1,8 @@
-"""Which batches may be what makes a server give up: told from a server that is merely down.
+"""Which batches may make a server give up, as opposed to a server that is merely down.
 
 Forward has no negative acknowledgement. A server that cannot take a chunk closes the connection, as
 one that dies does. So a batch whose connection was lost ``LOSSES`` times is sent behind a probe, a
-chunk without events: when that is acknowledged and the batch breaks the connection all the same,
+chunk without events: when that is acknowledged and the batch still breaks the connection,
 ``PROOFS`` times, it is refused. A server that is down acknowledges no probe.
 
 A server may not answer chunks without events. Then a batch of more than one event is refused after

@@ -4,7 +4,7 @@ Towards the server:
 
 - text is msgpack *str*, chunks are *bin*: Fluent Bit closes the connection on a *bin* in a PING or
   as the chunk's id;
-- what is no valid Unicode becomes its escapes, for receivers are strict.
+- what is not valid Unicode becomes its escapes, since receivers are strict.
 
 From the server, whatever it sends:
 
@@ -42,7 +42,7 @@ Raises ValueError (nested too deeply), OverflowError (a number beyond 64 bits) a
 
 
 class Garbled(Exception):
-    """What a server sent is no message, or larger than any."""
+    """The server's bytes are not a message, or are larger than any."""
 
 
 def packed(value: object) -> bytes:

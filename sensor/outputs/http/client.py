@@ -37,7 +37,7 @@ EXCERPT_LIMIT = 200
 """Characters of an answer that a reason repeats."""
 _TAG = re.compile(r"<[^<>]*>")
 SECRET_MIN = 4
-"""Shorter words of a header's value are no secrets."""
+"""Shorter words of a header's value are not secrets."""
 
 
 class HttpFailed(Exception):
@@ -169,7 +169,7 @@ class HttpClient:
             raise HttpFailed(problem) from error
         except h11.RemoteProtocolError as error:
             reason = visible(self._blotted(str(error)))[:EXCERPT_LIMIT]
-            raise HttpFailed(f"{where}: what answers is no HTTP server: {reason}") from error
+            raise HttpFailed(f"{where}: the answer is not HTTP: {reason}") from error
         except OSError as error:
             if connection.used and not connection.answered:
                 raise _Stale from error

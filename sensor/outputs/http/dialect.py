@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """The collector took the request and tells only later whether it is safe: ask for that."""
+    """The collector took the request and confirms only later that it is safe: ask for that."""
 
     request: Request
     id: int
@@ -69,30 +69,30 @@ class Dialect(Protocol):
     def request(self, batch: Lines) -> Request:
         """Return the request that carries a batch: the same each time."""
 
-    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome | Poll:
-        """Return what an answer says of a batch; ``told`` is the answer for a person."""
+    def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome | Poll:
+        """Return what an answer says of a batch; ``shown`` is the answer for a person."""
 
     def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
         """Return whether an answer to a poll says that the batch is safe."""
 
 
-def by_status(answer: HttpAnswer, told: str, hint: str | None = None) -> Outcome:
+def by_status(answer: HttpAnswer, shown: str, hint: str | None = None) -> Outcome:
     """Return what the status alone says; ``hint`` is the setting that may be wrong."""
     if answer.status in OK_STATUSES:
         return Delivered()
     if answer.status in REFUSED_STATUSES:
-        return Refused(told, hint)
+        return Refused(shown, hint)
     if answer.status in CREDENTIAL_STATUSES:
-        return Retry(told, answer.retry_after(), credentials=True)
+        return Retry(shown, answer.retry_after(), credentials=True)
     if answer.status in CONFIGURATION_STATUSES:
         if answer.status in REDIRECTIONS:
-            told += ". Redirections are not followed: correct url"
+            shown += ". Redirections are not followed: correct url"
         elif answer.status in CONTENT_STATUSES and hint is not None:
-            told += f". {hint}"
+            shown += f". {hint}"
         else:
-            told += ". Check url"
-        return Retry(told, answer.retry_after(), configuration=True)
-    return Retry(told, answer.retry_after())
+            shown += ". Check url"
+        return Retry(shown, answer.retry_after(), configuration=True)
+    return Retry(shown, answer.retry_after())
 
 
 def is_html(answer: HttpAnswer) -> bool:
@@ -103,6 +103,6 @@ def is_html(answer: HttpAnswer) -> bool:
     return answer.body[:HTML_LOOK].lstrip().lower().startswith(HTML_MARKS)
 
 
-def not_a_collector(told: str) -> Retry:
+def not_a_collector(shown: str) -> Retry:
     """Return what a page of HTML means where a collector should have answered."""
-    return Retry(f"{told}. This is a web page and no collector: check url", configuration=True)
+    return Retry(f"{shown}. This is a web page and no collector: check url", configuration=True)

@@ -37,7 +37,7 @@ CONFLICT = 409
 HINT = "Is url the bulk API, and does the index take these documents"
 FINAL_STATUSES = frozenset({400, 413, 422})
 """Of an item: this event will never be taken. A missing index (404), a lacking right (403) or a
-write block (429, 403) concern them all, and somebody will mend them."""
+write block (429, 403) concern them all, and can be mended."""
 
 
 class BulkOperation(StrEnum):
@@ -70,22 +70,22 @@ class Elasticsearch:
         headers = (("Content-Type", "application/x-ndjson"),)
         return Request(b"".join(lines), headers, self._target)
 
-    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
+    def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome:
         """Return what the items say; one that may pass later makes the batch go again."""
         if answer.status not in OK_STATUSES:
-            return by_status(answer, told, HINT)
+            return by_status(answer, shown, HINT)
         if is_html(answer):
-            return not_a_collector(told)
-        return self._of_items(batch, answer, told)
+            return not_a_collector(shown)
+        return self._of_items(batch, answer, shown)
 
     def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
         """Nothing is asked later: an answer has the last word."""
         del poll
         return answer.status in OK_STATUSES
 
-    def _of_items(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
+    def _of_items(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome:
         if answer.body.strip() in (b"", b"{}"):
-            return Delivered(warning=f"{told} is accepted, but no answer of a bulk API: check url")
+            return Delivered(warning=f"{shown} is accepted, but no answer of a bulk API: check url")
         try:
             found = json.loads(answer.body)
             if found["errors"] is False:
@@ -93,7 +93,7 @@ class Elasticsearch:
             items = [_Item(self._operation, item) for item in found["items"]]
         except (ValueError, TypeError, KeyError, IndexError, RecursionError):
             # Nothing is known of the events: a document API stores the whole body as one.
-            reason = f"{told}. The answer is not that of a bulk API: check url"
+            reason = f"{shown}. The answer is not that of a bulk API: check url"
             return Retry(reason, configuration=True)
         if len(items) != len(batch.lines):
             return Retry(f"the answer has {len(items)} items for {len(batch.lines)} events")
@@ -117,18 +117,18 @@ class Elasticsearch:
 
 
 class _Item:
-    """One event's part of the answer. Raises TypeError, KeyError for what is none."""
+    """One event's part of the answer. Raises TypeError, KeyError for another shape."""
 
     def __init__(self, operation: BulkOperation, item: dict[str, dict[str, object]]) -> None:
-        told = item[operation.value]
-        status = told["status"]
+        shown = item[operation.value]
+        status = shown["status"]
         if not isinstance(status, int):
             raise TypeError(status)
         exists = status == CONFLICT and operation is BulkOperation.CREATE
         self.status = status
         self.stored = status in OK_STATUSES or exists
         self.final = status in FINAL_STATUSES
-        error = told.get("error")
+        error = shown.get("error")
         words = [error.get("type"), error.get("reason")] if isinstance(error, dict) else [error]
         named = ": ".join(brief(word) for word in words if word is not None)
         self.reason = f"{status} {named}".rstrip()

@@ -182,7 +182,7 @@ class OtlpTransport:
 async def encoded(
     records: Sequence[Record], *, packed: bool, body_is_event: bool = False
 ) -> tuple[bytes, tuple[Rejection, ...]]:
-    """Return the body of a batch's request, and the records that are no events."""
+    """Return the body of a batch's request, and the records that are not events."""
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_BITS) if packed else None
     writer = otel.RequestWriter(body_is_event=body_is_event)
     damaged: list[Rejection] = []
@@ -212,8 +212,8 @@ def _accepted(answer: HttpAnswer, said: str, damaged: tuple[Rejection, ...]) -> 
     if not answer.body.strip():
         return Delivered(damaged)
     try:
-        told = json.loads(answer.body)
-        partial = told.get("partialSuccess") or {}
+        answered = json.loads(answer.body)
+        partial = answered.get("partialSuccess") or {}
         # A 64-bit integer: a string in JSON, though not every receiver knows that.
         rejected = int(partial.get("rejectedLogRecords") or 0)
         complaint = visible(str(partial.get("errorMessage") or ""))[:COMPLAINT_LIMIT]

@@ -59,7 +59,7 @@ class Plain:
         self._hint = _HINTS[body]
 
     def request(self, batch: Lines) -> Request:
-        """Return the batch; its id is in a header, by which a server may tell a repetition."""
+        """Return the batch; its id is in a header, by which a server may recognise a repetition."""
         if self._body is Body.ARRAY:
             body = b"[" + b",\n".join(line.text for line in batch.lines) + b"]"
         else:
@@ -67,12 +67,12 @@ class Plain:
         headers = (("Content-Type", self._content_type), ("X-Batch-Id", batch.id.hex()))
         return Request(body, headers, self._target)
 
-    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome:
+    def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome:
         """Return what the status says; a plain collector may answer with whatever it likes."""
         del batch
-        outcome = by_status(answer, told, self._hint)
+        outcome = by_status(answer, shown, self._hint)
         if isinstance(outcome, Delivered) and is_html(answer):
-            return Delivered(warning=f"{told}. The answer is a web page: check url")
+            return Delivered(warning=f"{shown}. The answer is a web page: check url")
         return outcome
 
     def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
@@ -99,7 +99,7 @@ class HttpTransport:
         return Connection(str(self._client.url), self._client.connected)
 
     async def deliver(self, batch: Batch) -> Outcome:
-        """Post a batch and, where the collector tells so only later, wait until it is safe."""
+        """Post a batch and, where the collector confirms only later, wait until it is safe."""
         lines = lines_of(batch, self._form)
         if not lines.lines:
             return Delivered(lines.damaged)

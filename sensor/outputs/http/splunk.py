@@ -38,7 +38,7 @@ HINT = "Is url the HTTP event collector, and not its raw endpoint or the web int
 
 
 class Splunk:
-    """``target`` is the collector's path and query; ``is_text`` tells that lines are not JSON."""
+    """``target`` is the collector's path and query; ``is_text`` is true if lines are not JSON."""
 
     def __init__(
         self,
@@ -62,13 +62,13 @@ class Splunk:
         body = b"\n".join(map(self._envelope, batch.lines))
         return Request(body, (("Content-Type", "application/json"), *self._named()), self._target)
 
-    def outcome(self, batch: Lines, answer: HttpAnswer, told: str) -> Outcome | Poll:
+    def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome | Poll:
         """Return what an answer means: the codes are in Splunk's manual of the collector."""
         del batch
         if answer.status not in OK_STATUSES:
-            return _refusal(answer, told)
+            return _refusal(answer, shown)
         if is_html(answer):
-            return not_a_collector(told)
+            return not_a_collector(shown)
         return Delivered() if self._channel is None else self._poll(answer, self._channel)
 
     def _poll(self, answer: HttpAnswer, channel: str) -> Outcome | Poll:
@@ -97,13 +97,13 @@ class Splunk:
         return b'{"time": %d.%09d, %b, "event": %b}' % (seconds, rest, self._meta, event)
 
 
-def _refusal(answer: HttpAnswer, told: str) -> Outcome:
+def _refusal(answer: HttpAnswer, shown: str) -> Outcome:
     code = _number(answer.body, "code")
     if code in TOKEN_CODES:
-        return Retry(told, answer.retry_after(), credentials=True)
+        return Retry(shown, answer.retry_after(), credentials=True)
     if code in CONFIGURATION_CODES:
-        return Retry(told, answer.retry_after(), configuration=True)
-    return by_status(answer, told, HINT)
+        return Retry(shown, answer.retry_after(), configuration=True)
+    return by_status(answer, shown, HINT)
 
 
 def _object(body: bytes) -> dict[str, object]:

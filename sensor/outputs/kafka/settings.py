@@ -51,7 +51,7 @@ class KafkaSettings:
     """``type = "kafka"``."""
 
     brokers: tuple[str, ...]
-    """Some of the cluster, as HOST:PORT: they tell the others."""
+    """Some brokers of the cluster, as HOST:PORT: they name the others."""
     topic: str = "castoff.events"
     compression: Compression = Compression.ZSTD
     max_bytes: int = 1_000_000

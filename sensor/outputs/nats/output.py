@@ -117,7 +117,7 @@ class NatsTransport:
         await self._drop()
 
     async def _publish(self, client: Client, line: Line) -> asyncio.Future[Ack]:
-        """Send an event; the future tells what became of it."""
+        """Send an event; the future has what became of it."""
         from nats.errors import MaxPayloadError  # noqa: PLC0415 - optional
 
         self._next += 1
@@ -264,7 +264,7 @@ def _ack(headers: dict[str, str] | None, data: bytes) -> Ack:
     return description if error.get("err_code") == TOO_LARGE else Retry(description)
 
 
-_NO_ACK = "the reply is no acknowledgement of JetStream"
+_NO_ACK = "the reply is not an acknowledgement of JetStream"
 
 
 def _make(settings: NatsSettings, form: Format, surroundings: Surroundings) -> NatsTransport:

@@ -6,6 +6,6 @@ from sensor.errors import CastoffError
 
 
 class AuditUnavailable(CastoffError):
-    """There is no way in to audit's records, or nothing to parse them with."""
+    """audit's records cannot be reached, or the parser for them is missing."""
 
     exit_code = 69

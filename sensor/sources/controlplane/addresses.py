@@ -2,7 +2,7 @@
 
 ``X-Forwarded-For`` and ``X-Real-Ip`` are the client's claim; only the last address of the list is
 what the API server saw. Behind a proxy that address is the proxy's, so the search goes on to the
-left past *configured* proxies, and stops at the first that is none.
+left past *configured* proxies, and stops at the first other address.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def is_address(text: str | None) -> bool:
 
 
 def connection(addresses: tuple[str, ...], proxies: Proxies = ()) -> str | None:
-    """Return the rightmost address that is no configured proxy; None where there is none."""
+    """Return the rightmost address that is not a configured proxy; None where there is none."""
     for text in reversed(addresses):
         parsed = _parsed(text)
         if parsed is None:

@@ -147,7 +147,7 @@ SECRETS = tuple(
 
 
 class PolicyInvalid(ValueError):
-    """A file is no audit policy."""
+    """A file is not an audit policy."""
 
 
 def answers(policy: object) -> list[Answer]:

@@ -370,12 +370,14 @@ def container_event(value: Json, ref: RecordRef) -> ControlRecord:
         containers=() if name is None else (RequestContainer(name=name),),
         ref=ref,
     )
-    told = key(RequestSource.AZURE, "container", resource, instance, name, reason, when, count)
+    record_key = key(
+        RequestSource.AZURE, "container", resource, instance, name, reason, when, count
+    )
     return ControlRecord(
         standing=standing,
         request=request,
-        key=told,
-        observed_key=told if standing is Standing.OBSERVED else None,
+        key=record_key,
+        observed_key=record_key if standing is Standing.OBSERVED else None,
     )
 
 

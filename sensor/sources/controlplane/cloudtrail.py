@@ -137,10 +137,10 @@ def tail(arn: str | None) -> str | None:
 
 def containers_of(items: list[Json]) -> tuple[RequestContainer, ...]:
     """Return the containers of a task, of a task definition or of a state change."""
-    told = []
+    found = []
     for item in items:
         image = text(item, "image")
-        told.append(
+        found.append(
             RequestContainer(
                 name=text(item, "name") or text(item, "containerName"),
                 image=image,
@@ -149,7 +149,7 @@ def containers_of(items: list[Json]) -> tuple[RequestContainer, ...]:
                 arn=text(item, "containerArn"),
             )
         )
-    return tuple(told)
+    return tuple(found)
 
 
 def _task(asked: Json, task: Json) -> Workload:

@@ -1,7 +1,7 @@
 """Docker's own records: its event stream as JSON lines, and the debug log of dockerd.
 
 Neither names a caller. An event ``start`` is a start; ``restart`` follows a ``start`` of the same
-operation and is no second one. A start that fails leaves ``create`` and nothing more. The debug
+operation and is not a second one. A start that fails leaves ``create`` and nothing more. The debug
 log gives requests without their results, and the bodies of ``create`` hold environments in clear:
 a line ``form data`` is dropped unread.
 """

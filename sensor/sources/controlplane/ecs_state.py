@@ -58,28 +58,28 @@ def read(value: Json, ref: RecordRef) -> ControlRecord:
         ),
         ref=ref,
     )
-    told = ControlRecord(
+    filled = ControlRecord(
         standing=Standing.NO,
         request=request,
         key=key(RequestSource.AWS, "event", text(value, "id"), kind, named, when),
     )
     if kind == "ECS Task State Change":
-        return _task(told, detail)
+        return _task(filled, detail)
     if kind in {"ECS Service Action", "ECS Deployment State Change"}:
-        return _service(told, detail, texts(value, "resources"))
+        return _service(filled, detail, texts(value, "resources"))
     if kind == "ECS Container Instance State Change":
         instance = Workload(kind="ContainerInstance", name=text(detail, "containerInstanceArn"))
-        return replace(told, request=replace(request, workload=instance))
-    return told
+        return replace(filled, request=replace(request, workload=instance))
+    return filled
 
 
-def _task(told: ControlRecord, detail: Json) -> ControlRecord:
+def _task(filled: ControlRecord, detail: Json) -> ControlRecord:
     status = text(detail, "lastStatus")
     task = text(detail, "taskArn")
     containers = containers_of(rows(detail, "containers"))
     running = _running(detail, containers)
     request = replace(
-        told.request,
+        filled.request,
         action=f"ECS Task State Change {status}",
         workload=Workload(
             kind="Task",
@@ -96,16 +96,16 @@ def _task(told: ControlRecord, detail: Json) -> ControlRecord:
         request = replace(request, effect=Effect.START, requested=started)
         ids = sorted(item.id or "" for item in running)
         observed = "\x1f".join((task or "", *ids))
-        return replace(told, standing=Standing.OBSERVED, request=request, observed_key=observed)
+        return replace(filled, standing=Standing.OBSERVED, request=request, observed_key=observed)
     if status == "STOPPED":
         code = text(detail, "stopCode")
         if code == "TaskFailedToStart":
             failed = replace(request, effect=Effect.START, outcome=RequestOutcome.FAILURE)
-            return replace(told, request=replace(failed, reason=code))
+            return replace(filled, request=replace(failed, reason=code))
         exits = [number(item, "exitCode") for item in rows(detail, "containers")]
         code_ = next((item for item in exits if item is not None), None)
-        return replace(told, request=replace(request, effect=Effect.STOP, code=code_))
-    return replace(told, request=request)
+        return replace(filled, request=replace(request, effect=Effect.STOP, code=code_))
+    return replace(filled, request=request)
 
 
 def _running(
@@ -119,10 +119,10 @@ def _running(
     )
 
 
-def _service(told: ControlRecord, detail: Json, resources: tuple[str, ...]) -> ControlRecord:
+def _service(filled: ControlRecord, detail: Json, resources: tuple[str, ...]) -> ControlRecord:
     name, level = text(detail, "eventName") or "", text(detail, "eventType")
     failed = level in {"ERROR", "WARN"}
-    deployment = told.request.action == "ECS Deployment State Change"
+    deployment = filled.request.action == "ECS Deployment State Change"
     effect, standing = Effect.NONE, Standing.NO
     if deployment:
         effect = Effect.ROLLOUT
@@ -130,10 +130,10 @@ def _service(told: ControlRecord, detail: Json, resources: tuple[str, ...]) -> C
     elif failed:
         effect = Effect.START
     request = replace(
-        told.request,
-        action=f"{told.request.action} {name}",
+        filled.request,
+        action=f"{filled.request.action} {name}",
         effect=effect,
         outcome=RequestOutcome.FAILURE if failed else RequestOutcome.SUCCESS,
         workload=Workload(kind="Service", service=resources[0] if resources else None),
     )
-    return replace(told, standing=standing, request=request)
+    return replace(filled, standing=standing, request=request)

@@ -1,6 +1,6 @@
 """What a JSON value is: which source wrote it, and which records stand in it.
 
-Sources are told apart by keys that only they write. ``auto`` needs nothing else; a source that is
+A source is recognised by keys that only it writes. ``auto`` needs nothing else; a source that is
 named on the command line only restricts what is accepted.
 """
 
@@ -76,11 +76,11 @@ _COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What stands in a file and is no record: why, and which text of it is worth keeping."""
+    """A part of a file that is not a record: why, and which text of it is worth keeping."""
 
     reason: str
     harmless: bool = False
-    """It is no loss: a health check, a page mark, text of another program."""
+    """It does not count as a loss: a health check, a page mark, text of another program."""
     source: RequestSource | None = None
 
 
@@ -140,7 +140,7 @@ def _is_cloudwatch(value: Json) -> bool:
 
 
 def _opened(value: Json) -> object:
-    """Return what an envelope of one record holds; the value itself where it is none."""
+    """Return what an envelope of one record holds; the value itself where it is not an envelope."""
     if (packed := text_of(table(value, "awslogs"), "data")) is not None:
         return _unpacked(packed)
     if value.get("Type") == "Notification" and type(value.get("Message")) is str:

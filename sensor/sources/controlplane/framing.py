@@ -139,7 +139,7 @@ class Framer:
                     return self._begin_list(listed.end(), wrapped=True)
         end = buffer.find(b"\n", self._scanned)
         if buffer[0] != _OPEN:
-            # A line that is no object: klog text, a debug log. It is the parser's to refuse.
+            # A line other than an object: klog text, a debug log. The parser refuses it.
             if end < 0 and not final:
                 return self._too_long() if len(buffer) > self._limit else None
             return self._take(len(buffer) if end < 0 else end)

@@ -73,14 +73,14 @@ def _method(method: str | None) -> tuple[str | None, str | None, str | None]:
 def _path(name: str, resource: str | None) -> dict[str, str]:
     """Return namespace and name from ``apps/v1/namespaces/NS/deployments/NAME[/sub]``."""
     parts = name.split("/")
-    told: dict[str, str] = {}
+    names: dict[str, str] = {}
     if "namespaces" in parts[:-1]:
-        told["namespace"] = parts[parts.index("namespaces") + 1]
+        names["namespace"] = parts[parts.index("namespaces") + 1]
     if resource in parts:
         at = len(parts) - 1 - parts[::-1].index(resource)
         if at + 1 < len(parts):
-            told["name"] = parts[at + 1]
-    return told
+            names["name"] = parts[at + 1]
+    return names
 
 
 def _level(body: Any, answer: Json | None) -> str:  # noqa: ANN401 - any value of JSON
@@ -106,7 +106,7 @@ def _named(delegations: list[Json]) -> Iterable[str]:
 
 
 def cluster_of(entry: Json) -> Cluster | None:
-    """Return the cluster of a LogEntry; None where its resource is none of a cluster."""
+    """Return the cluster of a LogEntry; None where its resource is not in a cluster."""
     labels = table(table(entry, "resource"), "labels")
     name, project = text(labels, "cluster_name"), text(labels, "project_id")
     where = text(labels, "location")

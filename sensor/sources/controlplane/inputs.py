@@ -45,7 +45,7 @@ def pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def opened(path: Path) -> BinaryIO | None:
-    """Open a regular file of a directory; None for what is none, or is gone."""
+    """Open a regular file of a directory; None if it is another kind of file, or gone."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -63,11 +63,11 @@ def listed(directory: Path) -> list[Path]:
         for name in names:
             path = type(directory)(root) / name
             try:
-                told = path.lstat()
+                status = path.lstat()
             except OSError:
                 continue
-            if stat.S_ISREG(told.st_mode):
-                found.append((told.st_mtime, str(path), path))
+            if stat.S_ISREG(status.st_mode):
+                found.append((status.st_mtime, str(path), path))
     return [path for _, _, path in sorted(found)[:FILES_LIMIT]]
 
 
@@ -120,8 +120,8 @@ class _Tail:
 class Follower:
     """Reads files of directories as they grow, are rotated, compressed, replaced or come late.
 
-    ``poll`` reads what is there now. A file is known by device and inode, so that a rename is no
-    new file; one that became shorter was written anew and is read from its begin.
+    ``poll`` reads what is there now. A file is known by device and inode, so a renamed file is
+    the same file. One that became shorter was written anew and is read from its begin.
     """
 
     directories: tuple[Path, ...]
@@ -159,16 +159,16 @@ class Follower:
                 stream = opened(path)
                 if stream is None:
                     continue
-                told = os.fstat(stream.fileno())
-                if not self.wanted(path, told.st_mtime):
+                status = os.fstat(stream.fileno())
+                if not self.wanted(path, status.st_mtime):
                     stream.close()
                     continue
-                key = (told.st_dev, told.st_ino)
+                key = (status.st_dev, status.st_ino)
                 if key in seen:
                     stream.close()
                     continue
                 seen.add(key)
-                yield from self._file(key, path, stream, told)
+                yield from self._file(key, path, stream, status)
         for gone in [key for key in self._tails if key not in seen]:
             tail = self._tails.pop(gone)
             yield from tail.reader.close()
@@ -178,26 +178,26 @@ class Follower:
                 del table[gone]
 
     def _file(
-        self, key: tuple[int, int], path: Path, stream: BinaryIO, told: os.stat_result
+        self, key: tuple[int, int], path: Path, stream: BinaryIO, status: os.stat_result
     ) -> Iterator[Found]:
-        mark = (told.st_size, told.st_mtime_ns)
+        mark = (status.st_size, status.st_mtime_ns)
         if self._done.get(key) == mark:
             stream.close()
             return
         tail = self._tails.get(key)
         if tail is None and (_is_finished(stream) or path.name.endswith(FINISHED)):
-            yield from self._whole(key, path, stream, told.st_size, mark)
+            yield from self._whole(key, path, stream, status.st_size, mark)
             return
         if tail is None:
             tail = _Tail(stream, self.reader_of(str(path)))
             offset, line = self._known.pop(key, (0, 1))
-            if 0 < offset <= told.st_size:
+            if 0 < offset <= status.st_size:
                 tail.offset = offset
                 tail.reader.goes_on_at(line)
             self._tails[key] = tail
         else:
             stream.close()
-        if told.st_size < tail.offset:
+        if status.st_size < tail.offset:
             yield from tail.reader.close()
             tail.reader, tail.offset = self.reader_of(str(path)), 0
         tail.stream.seek(tail.offset)

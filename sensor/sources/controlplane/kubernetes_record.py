@@ -106,7 +106,7 @@ def _workload(call: Call, ruled: Ruling, *, early: bool) -> Workload:
     asked = call.request if isinstance(call.request, dict) else None
     answered = table(answer, "metadata")
     static = ruled.effect is Effect.STATIC_POD
-    # An Eviction or a Binding in the answer is no pod: it has the pod's name and no uid of its own.
+    # An Eviction or a Binding in the answer has the pod's name, and no uid of a pod.
     uid = text(answered, "uid") or (None if static or early else call.object_uid)
     name = call.name or text(answered, "name")
     wanted = table(asked, "metadata")

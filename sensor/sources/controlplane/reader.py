@@ -121,12 +121,12 @@ class Reader:
             self.counts.skip(operation)
             return
         if docker_records.is_debug_line(data):
-            told = docker_records.read_line(data, ref)
-            if told is None:
+            parsed = docker_records.read_line(data, ref)
+            if parsed is None:
                 self.counts.records += 1
                 self.counts.skip("dockerd log")
             else:
-                yield from self._record(told)
+                yield from self._record(parsed)
             return
         try:
             values: list[object] = [parse(data)]

@@ -1,7 +1,7 @@
 """Times of control planes as wall-clock nanoseconds since the Unix epoch, UTC.
 
 RFC 3339 with zero to nine digits of a second (Azure writes seven), with ``Z``, an offset or, in
-Azure's tables, neither. A text that is no such time is unknown.
+Azure's tables, neither. Any other text is an unknown time.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Facts (API of containerd 1.6, files below ``api/`` of its repository; tried agai
 
 - ``services/events/v1/events.proto``: SubscribeRequest {repeated string filters = 1}, filters are
   alternatives; Envelope {timestamp = 1, namespace = 2, topic = 3, event = 4 (Any)}. Events of all
-  namespaces come, whatever namespace the call names. There is no way to ask for old events, and no
-  answer before the first event;
+  namespaces come, whatever namespace the call names. Old events cannot be asked for, and no
+  answer comes before the first event;
 - ``events/task.proto``: container_id is field 1 everywhere; TaskExit {id = 2, exit_status = 4},
   TaskDelete {id = 5}. An ``id`` other than the container's is that of a ``docker exec``;
 - ``events/container.proto``: ContainerCreate {id = 1, image = 2};
@@ -74,11 +74,11 @@ def subscription(without: str | None = None) -> bytes:
 
 
 def decode_event(data: bytes, time: int, images: Images) -> EngineEvent | None:
-    """Read one Envelope; None when it tells nothing of a container's life.
+    """Read one Envelope; None when it is not about a container's life.
 
     A container's creation only goes into ``images``.
 
-    :raises WireError: it is no Envelope, or one without a container's id.
+    :raises WireError: it is not an Envelope, or has no container's id.
     """
     envelope = wire.decode(data)
     namespace, topic = envelope.text(2), envelope.text(3)
@@ -121,7 +121,7 @@ def _remember(images: Images, key: tuple[str, str], image: str) -> None:
 def decode_namespaces(data: bytes) -> tuple[str, ...]:
     """Read a ListNamespacesResponse.
 
-    :raises WireError: it is none.
+    :raises WireError: it is another message.
     """
     found = wire.decode(data).strings.get(1, [])
     return tuple(wire.decode(entry).text(1) for entry in found[:NAMESPACES_MAX])
@@ -130,7 +130,7 @@ def decode_namespaces(data: bytes) -> tuple[str, ...]:
 def decode_tasks(data: bytes, namespace: str, time: int, images: Images) -> list[EngineEvent]:
     """Read a ListTasksResponse: tasks that run or are paused, with the action ``running``.
 
-    :raises WireError: it is none.
+    :raises WireError: it is another message.
     """
     found: list[EngineEvent] = []
     for entry in wire.decode(data).strings.get(1, []):

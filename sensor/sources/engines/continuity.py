@@ -3,7 +3,7 @@
 Docker throws events away when a subscriber is slower than 100 ms, and says nothing. But a run has
 one start and one end: a start of what runs already, and an end of what does not run, prove that an
 event in between is missing. What happened before the list of what runs was complete proves nothing.
-containerd tells the end of a task that was created and never started, so there an end after a
+containerd reports the end of a task that was created and never started, so there an end after a
 creation proves nothing either.
 """
 
@@ -25,7 +25,7 @@ _Key = tuple[str | None, str]
 
 
 class Continuity:
-    """What runs, as one engine's list and events tell."""
+    """What runs, by one engine's list and events."""
 
     def __init__(self) -> None:
         self._running: set[_Key] | None = None

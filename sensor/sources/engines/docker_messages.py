@@ -6,13 +6,13 @@ Facts (API 1.41, Docker 20.10; Podman 4.3; both tried):
 
 - the head of the answer to ``/events`` comes at once, the events as JSON objects, one a line;
 - ``since`` repeats older events: Docker has the last 256 in memory, Podman all in its log;
-- Docker tells ``restart`` after the ``start`` that it made, Podman before the ``stop``;
+- Docker reports ``restart`` after the ``start`` that it made, Podman before the ``stop``;
 - Podman says ``remove`` for ``destroy``, in its own API ``died`` for ``die``, and ``restore`` for a
   start from a checkpoint;
 - a container's labels stand among an event's attributes. In Docker a label called ``exitCode``
   replaces the true one; ``name`` and ``image`` cannot be forged that way;
 - the list goes on calling a container running for some milliseconds after its ``die`` event;
-- a start that fails for want of its program tells ``create`` and ``destroy``, no ``start``.
+- a start that fails for want of its program reports ``create`` and ``destroy``, no ``start``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _ACTIONS = {
     "rename": "rename",
 }
 _FOLLOWED = ("start", "restart", "die", "pause", "unpause", "restore", "rename")
-"""What a subscription to Docker is about: what else it tells of a container is on its disk."""
+"""What a subscription to Docker is about: the rest that it reports is on its disk."""
 
 _UP = frozenset({"running", "paused"})
 
@@ -95,7 +95,7 @@ def decode_event(line: bytes, witness: Witness, time: int) -> EngineEvent | None
 def decode_list(body: bytes, witness: Witness, time: int) -> tuple[EngineEvent, ...]:
     """Read ``/containers/json``: those that run or are paused, with the action ``running``.
 
-    :raises Malformed: it is no list of containers.
+    :raises Malformed: it is not a list of containers.
     """
     listed = _json(body)
     if not isinstance(listed, list):

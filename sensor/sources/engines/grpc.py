@@ -212,7 +212,7 @@ class Channel:
                 raise EngineLost("the engine does not read")
 
     def close(self) -> None:
-        """Drop the connection without waiting for anybody."""
+        """Drop the connection without waiting for the engine."""
         self._pump.cancel()
         self._writer.transport.abort()
 

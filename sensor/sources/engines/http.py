@@ -37,7 +37,7 @@ class Exchange:
     async def get(cls, path: str, target: str) -> Exchange:
         """Ask the engine at the unix socket ``path``; return once the answer's head is there.
 
-        :raises EngineLost: what answers is no HTTP server, or hangs up.
+        :raises EngineLost: the other end does not answer in HTTP, or hangs up.
         """
         reader, writer = await connect(path, READ_BYTES)
         exchange = cls(reader, writer)
@@ -117,5 +117,5 @@ class Exchange:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Drop the connection without waiting for anybody."""
+        """Drop the connection without waiting for the engine."""
         self._writer.transport.abort()

@@ -56,7 +56,7 @@ them twice; only root can put anything there. Other paths that lead nowhere are 
 
 
 def engine_called(program: str) -> tuple[Engine | str, Api]:
-    """Tell an engine program's engine, or its own name, and what it speaks on its sockets."""
+    """Return an engine program's engine, or its own name, and what it speaks on its sockets."""
     return PROGRAMS.get(program, (program, "unknown"))
 
 

@@ -3,11 +3,11 @@
 - An engine is a process whose file or comm bears the name of one; its descriptors name its sockets
   (proc(5), ``/proc/PID/fd``), and ``/proc/PID/net/unix`` names the path of each.
 - A socket that systemd holds for an engine that does not run (docker.socket, podman.socket) has no
-  engine's process. Such are found at the well-known paths, with ``pid`` None: whoever connects to
+  engine's process. Such are found at the well-known paths, with ``pid`` None: connecting to
   one of them *starts* the engine.
 - A plain user can run any number of processes with an engine's name. Engines of the host come
   first, those of others last, and each origin (uid, user and pid namespace) has its own limit.
-- A line of net/unix can be forged by whoever binds a path with a newline in it. The forger cannot
+- Binding a path with a newline in it forges a line of net/unix. The forger cannot
   hide a true line, only add a path, so every path that a socket seems to have is taken.
 """
 
@@ -83,7 +83,7 @@ class EngineSocket:
     inode: int
     api: Api
     pid: int | None = None
-    """The engine's process; None where only the well-known path tells, and nobody may serve it."""
+    """The engine's process; None where only the well-known path was found, maybe unserved."""
     nested: bool = False
     """The engine runs inside a container, or is not root's: what it says is its own affair."""
 

@@ -47,7 +47,7 @@ class Counts:
     dropped: int = 0
     """Events thrown away here because too many waited."""
     missed: int = 0
-    """Events that never came, as the others tell: an end without its start, a start without an end
+    """Events that never came, as the others show: an end without its start, a start without an end
     of the run before. Engines drop events of slow readers without a word (Docker after 100 ms)."""
 
     @property

@@ -36,7 +36,7 @@ CONNECT_WAIT = 10.0
 """Seconds for connecting, subscribing and a first sign of life."""
 
 LIST_WAIT = 10.0
-"""Seconds for the list of what runs; without it the stream goes on all the same."""
+"""Seconds for the list of what runs; the stream goes on without it."""
 
 SILENCE = 30.0
 """Seconds without an event after which the engine is asked whether it lives."""

@@ -1,4 +1,4 @@
-"""All engines of the node: finds their sockets, follows each, and tells which source is available.
+"""All engines of the node: finds their sockets, follows each, and reports which are available.
 
 Followed are sockets of Docker, Podman and containerd behind which an engine of the host runs. Not
 followed: engines inside containers and those of other users, whose word is worth nothing to the

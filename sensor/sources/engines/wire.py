@@ -23,7 +23,7 @@ _NS_PER_SECOND = 1_000_000_000
 
 
 class WireError(ValueError):
-    """The bytes are no protobuf message."""
+    """The bytes are not a protobuf message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,12 +78,15 @@ def test_an_answer_without_an_ack_is_none() -> None:
 @pytest.mark.parametrize(
     ("flood", "reason"),
     [
-        (msgpack.packb(None) * 4096, "no end of what is no acknowledgement"),
-        (msgpack.packb({"ack": "x"}) * 1024, "no end of what is no acknowledgement"),
+        (msgpack.packb(None) * 4096, "too many messages that are not acknowledgements"),
+        (msgpack.packb({"ack": "x"}) * 1024, "too many messages that are not acknowledgements"),
         (b"\xdb\xff\xff\xff\xff" + bytes(4096), "speaks no Forward"),
         (b"\xdd\xff\xff\xff\xff" + bytes(4096), "speaks no Forward"),
         (b"\x91" * 4096, "speaks no Forward"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100, "no end of what is no acknowledgement"),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100,
+            "too many messages that are not acknowledgements",
+        ),
     ],
     ids=["nil", "acks", "string bomb", "array bomb", "nested bomb", "HTTP"],
 )

@@ -143,8 +143,8 @@ def test_a_redirect_is_not_followed() -> None:
         (Fault.HANG, "no whole answer within 0.2 s"),
         (Fault.DEAF, "no whole answer within 0.2 s"),
         (Fault.CLOSE, "closed the connection without an answer"),
-        (Fault.GARBAGE, "what answers is no HTTP server"),
-        (Fault.CUT, "what answers is no HTTP server"),
+        (Fault.GARBAGE, "the answer is not HTTP"),
+        (Fault.CUT, "the answer is not HTTP"),
         (Fault.ENDLESS, "the answer is longer than 65536 bytes"),
     ],
 )
