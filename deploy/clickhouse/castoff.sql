@@ -5,6 +5,7 @@
 -- The inbox keeps nothing: a materialized view takes the line apart into castoff.events.
 -- Delivery is at least once. What arrives twice has the same id, type, host and time, so it falls together when
 -- ClickHouse merges; the views read FINAL and never show it twice.
+-- A table of an earlier version gets its new columns from upgrade.sql, which is run before this file.
 -- An insert of a batch is one block and therefore atomic: it is stored whole or answered with an error.
 
 CREATE DATABASE IF NOT EXISTS castoff;
@@ -106,6 +107,24 @@ CREATE TABLE IF NOT EXISTS castoff.events
     sensor_down_seconds  Nullable(Float64),
     sensor_detail        Nullable(String),
     sensor_by            LowCardinality(Nullable(String)),
+    verdict_level        LowCardinality(Nullable(String)),
+    baseline             LowCardinality(Nullable(String)),
+    image_digest         LowCardinality(Nullable(String)),
+    image_pinned         Nullable(Bool),
+    alert_id             Nullable(String),
+    alert_finding        LowCardinality(Nullable(String)),
+    alert_title          LowCardinality(Nullable(String)),
+    alert_class          LowCardinality(Nullable(String)),
+    alert_severity       LowCardinality(Nullable(String)),
+    alert_state          LowCardinality(Nullable(String)),
+    alert_group          Nullable(String),
+    alert_start          Nullable(String),
+    alert_count          Nullable(UInt64),
+    alert_first          Nullable(DateTime64(9, 'UTC')),
+    alert_last           Nullable(DateTime64(9, 'UTC')),
+    alert_by             LowCardinality(Nullable(String)),
+    alert_reason         Nullable(String),
+    alert_until          Nullable(DateTime64(9, 'UTC')),
     event                String CODEC(ZSTD(3)) COMMENT 'the whole event',
     INDEX of_container container_id TYPE bloom_filter GRANULARITY 4,
     INDEX of_image image TYPE bloom_filter GRANULARITY 4
@@ -217,6 +236,24 @@ SELECT
     JSONExtract(line, 'sensor', 'down_seconds', 'Nullable(Float64)') AS sensor_down_seconds,
     JSONExtract(line, 'sensor', 'detail', 'Nullable(String)') AS sensor_detail,
     JSONExtract(line, 'sensor', 'by', 'Nullable(String)') AS sensor_by,
+    JSONExtract(line, 'verdict', 'level', 'Nullable(String)') AS verdict_level,
+    JSONExtract(line, 'verdict', 'baseline', 'Nullable(String)') AS baseline,
+    JSONExtract(line, 'container', 'image', 'digest', 'Nullable(String)') AS image_digest,
+    JSONExtract(line, 'container', 'image', 'pinned', 'Nullable(Bool)') AS image_pinned,
+    JSONExtract(line, 'alert', 'id', 'Nullable(String)') AS alert_id,
+    JSONExtract(line, 'alert', 'finding', 'Nullable(String)') AS alert_finding,
+    JSONExtract(line, 'alert', 'title', 'Nullable(String)') AS alert_title,
+    JSONExtract(line, 'alert', 'class', 'Nullable(String)') AS alert_class,
+    JSONExtract(line, 'alert', 'severity', 'Nullable(String)') AS alert_severity,
+    JSONExtract(line, 'alert', 'state', 'Nullable(String)') AS alert_state,
+    JSONExtract(line, 'alert', 'group', 'Nullable(String)') AS alert_group,
+    JSONExtract(line, 'alert', 'start', 'Nullable(String)') AS alert_start,
+    JSONExtract(line, 'alert', 'count', 'Nullable(UInt64)') AS alert_count,
+    parseDateTime64BestEffortOrNull(JSONExtractString(line, 'alert', 'first'), 9, 'UTC') AS alert_first,
+    parseDateTime64BestEffortOrNull(JSONExtractString(line, 'alert', 'last'), 9, 'UTC') AS alert_last,
+    JSONExtract(line, 'alert', 'by', 'Nullable(String)') AS alert_by,
+    JSONExtract(line, 'alert', 'reason', 'Nullable(String)') AS alert_reason,
+    parseDateTime64BestEffortOrNull(JSONExtractString(line, 'alert', 'until'), 9, 'UTC') AS alert_until,
     line AS event
 FROM castoff.inbox
 WHERE JSONHas(line, 'id');
@@ -262,6 +299,26 @@ SELECT
 FROM castoff.starts
 WHERE start_trigger = 'unknown' OR confidence_trigger = 'none'
 ORDER BY time DESC;
+
+-- Alerts as they stand: the last event about each, those that were not resolved first.
+CREATE VIEW IF NOT EXISTS castoff.alerts AS
+SELECT
+    time, host, host_name, alert_id, alert_finding, alert_title, alert_class, alert_severity, alert_state,
+    alert_group, alert_start, workload, container_name, image, alert_count, alert_first, alert_last,
+    alert_by, alert_reason, reasons, id
+FROM castoff.events FINAL
+WHERE type = 'alert'
+ORDER BY time DESC, alert_count DESC
+LIMIT 1 BY host, alert_id;
+
+-- One new registry on a thousand hosts is one incident.
+CREATE VIEW IF NOT EXISTS castoff.incidents AS
+SELECT
+    alert_group, any(alert_finding) AS finding, any(alert_title) AS title, argMax(alert_severity, indexOf(['low', 'medium', 'high', 'critical'], alert_severity)) AS severity,
+    uniq(host) AS hosts, sum(alert_count) AS seen, min(alert_first) AS first, max(alert_last) AS last,
+    countIf(alert_state IN ('new', 'update')) AS open
+FROM castoff.alerts
+GROUP BY alert_group;
 
 -- Sensors that did not see everything.
 CREATE VIEW IF NOT EXISTS castoff.sensors_with_gaps AS

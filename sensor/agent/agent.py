@@ -435,7 +435,7 @@ class Agent:
             first += self._watch.began(self._incomplete, seen_at)
         self.feeding.feed(first)
         if self._judging is not None:
-            self._judging.start(keeper.store.judged)
+            self._judging.start(keeper.store.take_judged())
 
     def _resume(self, keeper: Keeper, source: KernelSource) -> None:
         """Go on where the log ends: with the clock's offset of its events, and none of them again.

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from sensor.agent.audit_webhook import AuditWebhook, WebhookSettings
 from sensor.agent.delivery import Shipping, ShippingSettings
-from sensor.agent.persistence import Keeper
+from sensor.agent.persistence import Keeper, Told
 from sensor.correlate.request_events import RequestEvents
 from sensor.errors import CastoffError, ConfigError
 from sensor.model.control_plane import ControlRecord
@@ -289,7 +289,7 @@ class Aggregator:
     @staticmethod
     def _keep(keeper: Keeper, events: Sequence[Event]) -> None:
         if events:
-            keeper.keep(tuple(events), [encode_line(event) for event in events])
+            keeper.keep([Told(event, encode_line(event), {}) for event in events])
 
     def _observed(self, observations: list[Observation]) -> None:
         self._losses.extend(one for one in observations if isinstance(one, StoreLoss))

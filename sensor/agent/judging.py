@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sensor.judge.origin import WorkloadRecord
     from sensor.model.events import Event
     from sensor.model.observations import Observation
+    from sensor.store.batch import JudgedRows
 
 log = logging.getLogger("castoff")
 
@@ -52,6 +53,15 @@ class _Read:
     problem: ConfigError | None
     changes: tuple[Change, ...]
     errors: tuple[ConfigError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An event with its verdict, the alerts that follow from it, and the rows to keep with it."""
+
+    event: Event
+    alerts: tuple[Event, ...]
+    rows: JudgedRows
 
 
 class Judging:
@@ -78,16 +88,20 @@ class Judging:
 
     # ----------------------------------------------------------------- the pipeline's side
 
-    def judge(self, event: Event) -> Event:
-        """Return an event with its verdict; one that the judge cannot take stays as it is."""
+    def judge(self, event: Event) -> Judged:
+        """Return an event with its verdict and what follows from it.
+
+        One that the judge cannot take stays as it is.
+        """
         try:
-            return self.judge_.judge(event)
+            event = self.judge_.judge(event)
         except Exception as error:
             kind = type(error).__name__
             self.defects[kind] += 1
             if self.defects[kind] == 1:
                 log.exception("the judge failed on event %s", event.id)
-            return event
+        alerts = self.judge_.take_alerts()
+        return Judged(event, alerts, _by_key(self.judge_.take_rows()))
 
     def settle(self) -> None:
         """Hand over what the judge remembers and has to report, after the events were kept."""
@@ -229,6 +243,10 @@ class Judging:
             for kind, counter in (("explanation", judge.explanations), ("finding", judge.findings))
             for name, number in counter.items()
         )
+
+
+def _by_key(rows: Sequence[tuple[str, str, bytes | None]]) -> JudgedRows:
+    return {(kind, key): value for kind, key, value in rows}
 
 
 def _account(login: int | None, uid: int) -> str:

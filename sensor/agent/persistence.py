@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.observations import KnowledgeRestored, Observation
     from sensor.sources.kernel import ReadUpTo
-    from sensor.store.batch import Loss
+    from sensor.store.batch import JudgedRows, Loss
     from sensor.store.log import StoreHealth
     from sensor.store.retention import Dropped
     from sensor.store.salvage import Salvaged
@@ -57,6 +57,16 @@ class Resumed:
     """Ids of its newest events."""
     realtime_offset: int | None = None
     """ns between wall clock and boot with which the newest event of this boot was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event that is handed on: its line, and the judge's rows that follow from it."""
+
+    event: Event
+    line: bytes
+    judged: JudgedRows | None
+    """None for an alert: it is kept with the event before it, or not at all."""
 
 
 class Keeper:
@@ -119,11 +129,12 @@ class Keeper:
         """Record for the next agent that this one ended cleanly."""
         self.count({RUNNING: 0})
 
-    def keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
-        """Append events, whose encoded lines are given."""
-        entries = [_entry(event, line) for event, line in zip(events, lines, strict=True)]
-        for sequence, line in zip(self.store.append(entries), lines, strict=False):
-            self.publish(sequence, line)
+    def keep(self, told: Sequence[Told]) -> None:
+        """Append events, each in one transaction with what the judge remembers of it."""
+        entries = [_entry(one.event, one.line) for one in told]
+        sequences = self.store.append(entries, [one.judged for one in told])
+        for sequence, one in zip(sequences, told, strict=True):
+            self.publish(sequence, one.line)
 
     def note(self, core: Correlator) -> None:
         """Write what changed in the core's knowledge, behind the events that it followed from."""

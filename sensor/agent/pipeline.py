@@ -16,6 +16,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from sensor import clock
+from sensor.agent.persistence import Told
 from sensor.correlate.core import Correlator
 from sensor.schema import document
 from sensor.tick import BEAT, next_beat
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.observations import Observation
     from sensor.sources.kernel import KernelSource, ReadUpTo
+    from sensor.store.batch import JudgedRows
 
 SETTLE_PACE = 2 * BEAT
 """Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
@@ -64,8 +66,8 @@ class Feeding:
         self.judging: Judging | None = None
         self.reported: frozenset[str] = frozenset()
         """Ids of events that an earlier agent reported and kept: they are not reported again."""
-        self._lines: list[bytes] = []
-        """Of the events of the batch that is being fed."""
+        self._told: list[Told] = []
+        """The events of the batch that is being fed."""
         self._marked: ReadUpTo | None = None
         self._released: ReadUpTo | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -81,8 +83,8 @@ class Feeding:
         try:
             outcome = self.core.feed(now, observations)
         finally:
-            lines, self._lines = self._lines, []
-        if len(lines) > 1:
+            told, self._told = self._told, []
+        if len(told) > 1:
             for sink in self.sinks:
                 sink.push()
         if self.describing is not None:
@@ -90,7 +92,7 @@ class Feeding:
             self.describing.expect(awaited=self.core.waiting())
         self._arm_timer(now)
         if self.keeper is not None:
-            self._keep(self.keeper, self._new(outcome.events), lines)
+            self._keep(self.keeper, told)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand on events that the core did not make, and keep them."""
@@ -98,37 +100,39 @@ class Feeding:
             for event in events:
                 self._tell(event)
         finally:
-            lines, self._lines = self._lines, []
+            told, self._told = self._told, []
         for sink in self.sinks:
             sink.push()
         if self.keeper is not None:
-            self._keep(self.keeper, self._new(tuple(events)), lines)
-
-    def _new(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
-        """Return the events that no earlier agent reported and kept."""
-        if not self.reported:
-            return events
-        return tuple(event for event in events if event.id not in self.reported)
+            self._keep(self.keeper, told)
 
     def _tell(self, event: Event) -> None:
         """Hand an event on; the first of a batch at once, the others together at its end."""
         if event.id in self.reported:
+            # An earlier agent reported and kept it.
             return
-        if self.judging is not None:
-            event = self.judging.judge(event)
+        if self.judging is None:
+            self._hand_on(event, {})
+            return
+        judged = self.judging.judge(event)
+        self._hand_on(judged.event, judged.rows)
+        for alert in judged.alerts:
+            self._hand_on(alert, None)
+
+    def _hand_on(self, event: Event, rows: JudgedRows | None) -> None:
         line = document.encode_line(event)
         for sink in self.sinks:
-            sink.take(event, line, more=bool(self._lines))
-        self._lines.append(line)
+            sink.take(event, line, more=bool(self._told))
+        self._told.append(Told(event, line, rows))
         self.events[event.type] += 1
 
-    def _keep(self, keeper: Keeper, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
+    def _keep(self, keeper: Keeper, told: Sequence[Told]) -> None:
         """Store the events of a batch; what else is known of it is noted a little later."""
-        if events:
-            keeper.keep(events, lines)
+        if told:
+            keeper.keep(told)
             if self.judging is not None:
                 self.judging.settle()
-        if len(events) > 1 and not self.core.waiting():
+        if len(told) > 1 and not self.core.waiting():
             # Of a backlog: on the beat the next ones would be waiting.
             self.settle()
         elif self._settling is None:

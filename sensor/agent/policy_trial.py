@@ -159,7 +159,7 @@ def _answer(rule: Rule, facts: Facts) -> Answer:
 def _refusal(rule: Rule, facts: Facts) -> str | None:
     """Return why a rule that selects a start does not apply to it after all."""
     if isinstance(rule, Approval):
-        return rule.refusal(facts)
+        return rule.refusal(facts) or rule.unpinned(facts)
     if isinstance(rule, Suppression) and facts.wall >= rule.until:
         return "it ended before this start"
     if rule.section is Section.EXPECT and (lacking := rule.lacking(facts.atoms)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.identity.digests import PulledDigests
@@ -134,6 +135,9 @@ def _image(
     name = config.part("Config").text("Image")
     image_id = config.text("Image")
     image = image_of(name, image_id, config.part("ImageManifest").text("digest"))
+    if image is not None and image.name is not None and image.pinned is None:
+        # Config.Image is the reference as the client gave it.
+        image = replace(image, pinned=False)
     if image is None or image.digest is not None or image.id is None:
         return image
     driver = config.text("Driver")
@@ -141,4 +145,4 @@ def _image(
         return image
     path = f"{directory.rsplit('/', 2)[0]}/image/{driver}/repositories.json"
     digest = digests.digest(path, image.id, image.name, reading)
-    return image if digest is None else Image(image.name, image.id, digest)
+    return image if digest is None else replace(image, digest=digest)

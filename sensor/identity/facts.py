@@ -40,21 +40,24 @@ def image_of(
 ) -> Image | None:
     """Make an image of what is known of it; None if that is nothing.
 
-    A name that is only an id or a digest is dropped. ``image_id`` is ``sha256:…`` or bare hex.
+    A name that is only an id or a digest is dropped. ``image_id`` is ``sha256:…`` or bare hex. A
+    name without a digest may be what an engine made of one, so that does not mean unpinned.
     """
     if image_id is not None and is_hex_digest(image_id):
         image_id = f"sha256:{image_id}"
+    pinned = None
     if name is not None:
-        name, _, pinned = name.partition("@")
-        if digest is None and pinned.startswith("sha256:"):
-            digest = pinned
+        name, at, wanted = name.partition("@")
+        pinned = True if at else None
+        if digest is None and wanted.startswith("sha256:"):
+            digest = wanted
         if name.startswith("sha256:") or is_hex_digest(name):
-            image_id, name = image_id or _prefixed(name), None
+            image_id, name, pinned = image_id or _prefixed(name), None, True
         elif image_id is not None and image_id.startswith(f"sha256:{name}") and _is_short_id(name):
-            name = None
+            name, pinned = None, True
     if not (name or image_id or digest):
         return None
-    return Image(name=name or None, id=image_id or None, digest=digest or None)
+    return Image(name=name or None, id=image_id or None, digest=digest or None, pinned=pinned)
 
 
 def is_hex_digest(text: str) -> bool:
@@ -87,7 +90,7 @@ def bounded_facts(facts: EngineFacts, cgroup: str | None) -> EngineFacts:
             record = replace(record, restart_policy=policy)
     image = facts.image
     if image is not None:
-        image = Image(known(image.name), known(image.id), known(image.digest))
+        image = Image(known(image.name), known(image.id), known(image.digest), image.pinned)
     labels = facts.labels
     if labels:
         labels = redact_labels(bounded_labels(labels))

@@ -1,13 +1,11 @@
-"""Findings about a single start, each with its rank, its techniques and the function that finds it.
+"""The strong findings about a single start: what each looks for.
 
-The techniques are those of ATT&CK v19. ``Rank.STRONG`` findings stand from the first minute and no
-change explains them away; ``Rank.POLICY`` ones come from rules of the policy.
+:mod:`sensor.judge.findings` has the titles, severities and techniques of all findings.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
 from sensor.model.vocabulary import Confidence, Engine, Finding, Trigger
@@ -17,37 +15,6 @@ if TYPE_CHECKING:
 
     from sensor.judge.case import Facts
 
-
-@unique
-class Rank(Enum):
-    """How much a finding weighs."""
-
-    STRONG = auto()
-    POLICY = auto()
-    NOTICE = auto()
-
-
-RANKS: dict[Finding, Rank] = {
-    Finding.DIRECT_RUNTIME: Rank.STRONG,
-    Finding.ENGINE_NAMESPACE: Rank.STRONG,
-    Finding.UNKNOWN_RUNTIME: Rank.STRONG,
-    Finding.FORBIDDEN: Rank.POLICY,
-    Finding.OUTSIDE_WINDOW: Rank.POLICY,
-    Finding.UNAPPROVED_IMAGE: Rank.POLICY,
-    Finding.NO_EXPLANATION: Rank.NOTICE,
-    Finding.WIDE_CHANGE: Rank.NOTICE,
-}
-
-TECHNIQUES: dict[Finding, tuple[str, ...]] = {
-    Finding.DIRECT_RUNTIME: ("T1610",),
-    Finding.ENGINE_NAMESPACE: ("T1610", "T1036"),
-    Finding.UNKNOWN_RUNTIME: ("T1036.005",),
-    Finding.FORBIDDEN: ("T1610",),
-    Finding.OUTSIDE_WINDOW: ("T1610",),
-    Finding.UNAPPROVED_IMAGE: ("T1204.003",),
-    Finding.NO_EXPLANATION: ("T1610",),
-    Finding.WIDE_CHANGE: (),
-}
 
 RUNTIME_DIRECTORIES = (
     "/usr/", "/bin/", "/sbin/", "/opt/", "/snap/", "/nix/store/", "/gnu/store/",

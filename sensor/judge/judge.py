@@ -10,6 +10,7 @@ Pure: the wall clock is what events and :meth:`Judge.tick` bring.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import fields
 from operator import attrgetter
@@ -34,6 +35,7 @@ STEP = 2_000_000_000
 """Nanoseconds by which the wall clock may be set before hours and changes become unknown."""
 SETTLED_AFTER = 3_600_000_000_000
 """Nanoseconds of agreement after which the clock is trusted again."""
+CLOCK_ROW, CLOCK_KEY = "clock", "offset"
 NS_PER_SECOND = 1_000_000_000
 SANDBOX = "pause container of a pod: the pod's containers are judged"
 NONE = "none"
@@ -55,10 +57,19 @@ class Judge:
         """Rows of the store that made no sense."""
         self._offset: int | None = None
         self._unsettled: tuple[int, str] | None = None
+        """Until when the wall clock is not trusted, in ns since boot, and why."""
+        self._boot: str | None = None
+        self._clock_rows: list[Row] = []
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
         """Take over what the store kept of an earlier run."""
         self.unreadable = self.ledger.restore(rows) + self.memory.restore(rows)
+        row = rows.get((CLOCK_ROW, CLOCK_KEY))
+        if row is not None:
+            try:
+                self._boot, self._offset, self._unsettled = _clock_of_row(row)
+            except ValueError:
+                self.unreadable += 1
 
     def judge(self, event: Event) -> Event:
         """Return a start with its verdict; any other event as it is."""
@@ -106,12 +117,21 @@ class Judge:
         )
 
     def _look_at_clock(self, event: Event) -> None:
-        earlier, self._offset = self._offset, event.realtime_offset
-        if earlier is None or abs(event.realtime_offset - earlier) <= STEP:
+        boot = event.host.boot_id if event.host is not None else None
+        earlier = self._offset if boot == self._boot else None
+        if boot != self._boot:
+            # Times since boot of two boots do not compare.
+            self._boot, self._unsettled = boot, None
+        elif earlier == event.realtime_offset:
             return
-        seconds = (event.realtime_offset - earlier) / NS_PER_SECOND
-        reason = f"the clock was set by {seconds:+.0f} s within the last hour"
-        self._unsettled = event.time + SETTLED_AFTER, reason
+        self._offset = event.realtime_offset
+        if earlier is not None and abs(event.realtime_offset - earlier) > STEP:
+            seconds = (event.realtime_offset - earlier) / NS_PER_SECOND
+            reason = f"the clock was set by {seconds:+.0f} s within the last hour"
+            self._unsettled = event.time + SETTLED_AFTER, reason
+        self._clock_rows = [
+            (CLOCK_ROW, CLOCK_KEY, _clock_row(self._boot, self._offset, self._unsettled))
+        ]
 
     def tick(self, wall: int) -> None:
         """Report what ended by itself: changes that expired."""
@@ -119,16 +139,36 @@ class Judge:
 
     def take_rows(self) -> tuple[Row, ...]:
         """Return what the store has to write since the last call."""
-        rows = (*self.memory.rows, *self.ledger.rows)
+        rows = (*self.memory.rows, *self.ledger.rows, *self._clock_rows)
         self.memory.rows.clear()
         self.ledger.rows.clear()
+        self._clock_rows.clear()
         return rows
+
+    def take_alerts(self) -> tuple[Event, ...]:
+        """Return the alerts that follow from what was judged since the last call."""
+        return ()
 
     def take_notes(self) -> tuple[Note, ...]:
         """Return what has to be reported since the last call."""
         notes = tuple(self.ledger.notes)
         self.ledger.notes.clear()
         return notes
+
+
+def _clock_row(boot: str | None, offset: int | None, unsettled: tuple[int, str] | None) -> bytes:
+    return json.dumps([boot, offset, unsettled]).encode()
+
+
+def _clock_of_row(row: bytes) -> tuple[str | None, int | None, tuple[int, str] | None]:
+    match json.loads(row):
+        case [None | str() as boot, None | int() as offset, None]:
+            return boot, offset, None
+        case [None | str() as boot, None | int() as offset, [int(until), str(reason)]]:
+            return boot, offset, (until, reason)
+        case _:
+            message = "not the state of the clock"
+            raise ValueError(message)
 
 
 _NAMES = tuple(one.name for one in fields(Event))

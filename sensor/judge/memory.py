@@ -13,6 +13,8 @@ from sensor.judge.origin import (
     WorkloadRecord,
     origin_of_row,
     origin_row,
+    running_of_row,
+    running_row,
     workload_of_row,
     workload_row,
 )
@@ -27,14 +29,14 @@ if TYPE_CHECKING:
     from sensor.judge.verdict import Judgement
     from sensor.judge.workload import Workload
     from sensor.model.events import Event
-    from sensor.model.vocabulary import ContainerId
 
 CONTAINERS = (2048, 4096)
 """Containers remembered: of one start, and of several."""
 WORKLOADS = (1024, 3072)
 RUNNING_MAX = 16_384
-"""Containers of pods whose end is waited for, to know what runs beside a new one."""
-CONTAINER_ROW, WORKLOAD_ROW = "container", "workload"
+"""Running containers whose workload is known: what runs beside a new one, and who calls."""
+KILLED_MAX = 16_384
+CONTAINER_ROW, WORKLOAD_ROW, RUNNING_ROW = "container", "workload", "running"
 DIRECT = frozenset({Explanation.CHANGE, Explanation.POLICY})
 """Explanations that others inherit; all others were inherited themselves."""
 
@@ -47,9 +49,10 @@ class Memory:
         self._keeping = keeping
         self._containers: Segmented[Origin] = Segmented(*CONTAINERS)
         self._workloads: Segmented[WorkloadRecord] = Segmented(*WORKLOADS)
-        self._running: dict[ContainerId, tuple[str, str]] = {}
+        self._running: dict[str, tuple[str, str | None]] = {}
+        """Workload's key and pod by container."""
         self._pods: dict[str, Counter[str]] = {}
-        self._killed: dict[ContainerId, None] = {}
+        self._killed: dict[str, None] = {}
         self.rows: list[Row] = []
 
     @property
@@ -68,6 +71,8 @@ class Memory:
                     origins.append((key, origin_of_row(row)))
                 elif kind == WORKLOAD_ROW:
                     records.append((key, workload_of_row(row)))
+                elif kind == RUNNING_ROW:
+                    self._note_running(key, *running_of_row(row))
             except ValueError:
                 unreadable += 1
         # The newest first: what finds no place is forgotten in the store as well.
@@ -83,6 +88,15 @@ class Memory:
     def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:
         """Return all workloads that are remembered, the one that started last first."""
         return tuple(sorted(self._workloads.items(), key=lambda one: -one[1].last))
+
+    def workload_of(self, id_: str) -> str | None:
+        """Return the workload of a container that runs."""
+        found = self._running.get(id_)
+        return found[0] if found is not None else None
+
+    def running_workloads(self) -> int:
+        """Return how many containers run whose workload is known."""
+        return len(self._running)
 
     def past_of(self, facts: Facts) -> Past:
         """Return what a start may carry on."""
@@ -109,7 +123,7 @@ class Memory:
             return
         if event.stop.oom_killed:
             self._killed[id_] = None
-            if len(self._killed) > RUNNING_MAX:
+            if len(self._killed) > KILLED_MAX:
                 self._killed.pop(next(iter(self._killed)))
         self._ended(id_)
 
@@ -118,7 +132,7 @@ class Memory:
         self._note_container(facts, past, judged)
         if facts.workload is not None:
             self._note_workload(facts, facts.workload, judged)
-            self._note_pod(facts, facts.workload)
+            self._note_instance(facts, facts.workload)
 
     # ----------------------------------------------------------------- inside
 
@@ -171,21 +185,32 @@ class Memory:
             self.rows.append((WORKLOAD_ROW, key, workload_row(record)))
             self.rows += [(WORKLOAD_ROW, one, None) for one in gone]
 
-    def _note_pod(self, facts: Facts, workload: Workload) -> None:
+    def _note_instance(self, facts: Facts, workload: Workload) -> None:
         id_, pod = facts.container_id, facts.event.orchestrator
-        if id_ is None or pod is None or pod.pod is None:
+        if id_ is None:
             return
         self._ended(id_)
-        self._running[id_] = workload.key, pod.pod
-        self._pods.setdefault(workload.key, Counter())[pod.pod] += 1
+        name = pod.pod if pod is not None else None
+        self._note_running(id_, workload.key, name)
+        if self._keeping:
+            self.rows.append((RUNNING_ROW, id_, running_row(workload.key, name)))
         if len(self._running) > RUNNING_MAX:
             self._ended(next(iter(self._running)))
 
-    def _ended(self, id_: ContainerId) -> None:
+    def _note_running(self, id_: str, key: str, pod: str | None) -> None:
+        self._running[id_] = key, pod
+        if pod is not None:
+            self._pods.setdefault(key, Counter())[pod] += 1
+
+    def _ended(self, id_: str) -> None:
         found = self._running.pop(id_, None)
         if found is None:
             return
+        if self._keeping:
+            self.rows.append((RUNNING_ROW, id_, None))
         key, pod = found
+        if pod is None:
+            return
         pods = self._pods[key]
         pods[pod] -= 1
         if not pods[pod]:

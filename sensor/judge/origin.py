@@ -101,6 +101,22 @@ def workload_of_row(row: bytes) -> WorkloadRecord:
         raise ValueError(message) from error
 
 
+def running_row(key: str, pod: str | None) -> bytes:
+    """Return what a running container is an instance of, as the store keeps it."""
+    return _dump([key, pod])
+
+
+def running_of_row(row: bytes) -> tuple[str, str | None]:
+    """Read the workload's key and the pod; raises ValueError for any other row."""
+    values = json.loads(row)
+    match values:
+        case [str(key), None | str() as pod]:
+            return key, pod
+        case _:
+            message = "not a running container"
+            raise ValueError(message)
+
+
 def _origin_values(origin: Origin) -> list[Any]:
     return [origin.wall, origin.basis, origin.repository, sorted(origin.atoms), origin.reported]
 

@@ -63,6 +63,20 @@ class Approval(Rule):
     repositories: tuple[Glob, ...] = ()
     tags: tuple[Glob, ...] = ()
     digests: frozenset[str] = frozenset()
+    pinned: bool = False
+    """Whether the reference that the container is made from has to name a digest."""
+
+    @property
+    def demands(self) -> bool:
+        """Whether it asks for anything."""
+        return bool(self.repositories or self.tags or self.digests or self.pinned)
+
+    def unpinned(self, facts: Facts) -> str | None:
+        """Return that a digest is wanted and the reference named none; None where unknown."""
+        image = facts.event.container.image if facts.event.container is not None else None
+        if not self.pinned or image is None or image.pinned is not False:
+            return None
+        return _unlike("image", ("a digest",), image.name or "none")
 
     def refusal(self, facts: Facts) -> str | None:
         """Return why the start's image is not approved here; None where it is, or is unknown."""

@@ -203,9 +203,10 @@ def _rule(
             repositories=reader.globs("repository"),
             tags=reader.globs("tag"),
             digests=frozenset(reader.texts("digest")),
+            pinned=reader.flag("pinned"),
         )
-        if isinstance(rule, Approval) and not (rule.repositories or rule.tags or rule.digests):
-            reader.fail("repository", "missing", "Add repository, tag or digest.")
+        if isinstance(rule, Approval) and not rule.demands:
+            reader.fail("repository", "missing", "Add repository, tag, digest or pinned.")
     elif section is Section.SUPPRESS:
         rule = _suppression(name, selector, held, reader, now)
     else:

@@ -84,6 +84,13 @@ class TableReader:
             self.fail(key, "an empty list", "List a value, or leave the key out.")
         return tuple(listed)
 
+    def flag(self, key: str) -> bool:
+        """Return true or false; false where it is not there."""
+        value = self._value(key)
+        if value is not None and not isinstance(value, bool):
+            self.fail(key, "not true or false", "Write true or false.")
+        return value is True
+
     def number(self, key: str, least: int, most: int) -> int | None:
         """Return a whole number between bounds."""
         value = self._value(key)

@@ -19,7 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.judge.finding import FINDERS, RANKS, TECHNIQUES, Found, Rank
+from sensor.judge.finding import FINDERS, Found
+from sensor.judge.findings.kind import Rank
+from sensor.judge.findings.registry import KINDS
 from sensor.model.events import Verdict
 from sensor.model.vocabulary import Explanation, Finding
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from sensor.judge.lifecycle import Continuation
     from sensor.judge.policy import Policy, Rule
 
+LIMITS = frozenset({Finding.OUTSIDE_WINDOW, Finding.UNAPPROVED_IMAGE, Finding.UNPINNED_IMAGE})
+"""Findings that an approved change explains away and a rule that expects does not."""
 REASONS_MAX = 8
 """Sentences of one verdict."""
 REASON_MAX = 400
@@ -124,16 +128,18 @@ def _outside_windows(case: Case) -> Iterator[Found]:
 def _unapproved(case: Case) -> Iterator[Found]:
     if not case.policy.approve:
         return
-    refusals: list[str] = []
+    refusals: dict[Finding, list[str]] = {}
     for rule in case.policy.approve.matching(case.facts):
         if not _holds(case, rule):
             continue
-        refusal = rule.refusal(case.facts)
+        finding, refusal = Finding.UNAPPROVED_IMAGE, rule.refusal(case.facts)
+        if refusal is None:
+            finding, refusal = Finding.UNPINNED_IMAGE, rule.unpinned(case.facts)
         if refusal is None:
             return
-        refusals.append(f"{refusal} (policy rule {rule.name})")
-    if refusals:
-        yield Found(Finding.UNAPPROVED_IMAGE, "; ".join(refusals))
+        refusals.setdefault(finding, []).append(f"{refusal} (policy rule {rule.name})")
+    for finding, reasons in refusals.items():
+        yield Found(finding, "; ".join(reasons))
 
 
 def _suppressing(case: Case, finding: Finding) -> str | None:
@@ -165,7 +171,7 @@ def forbidden(case: Case) -> Decision | None:
 
 def strong_finding(case: Case) -> Decision | None:
     """A finding that neither a change nor a rule that expects explains away."""
-    return _against(case, lambda found: RANKS[found.finding] is Rank.STRONG)
+    return _against(case, lambda found: KINDS[found.finding].rank is Rank.STRONG)
 
 
 def approved_change(case: Case) -> Decision | None:
@@ -198,9 +204,7 @@ def approved_change(case: Case) -> Decision | None:
 
 def limited(case: Case) -> Decision | None:
     """It is outside of its window, or its image is not approved."""
-    return _against(
-        case, lambda found: found.finding in {Finding.OUTSIDE_WINDOW, Finding.UNAPPROVED_IMAGE}
-    )
+    return _against(case, lambda found: found.finding in LIMITS)
 
 
 def expected_by_policy(case: Case) -> Decision | None:
@@ -276,7 +280,7 @@ def decide(case: Case) -> Judgement:
         expected=decision.expected,
         reasons=tuple([_cut(reason) for reason in reasons[:REASONS_MAX]]),
         change=",".join([change.id for change in decision.changes]) or None,
-        attack=tuple(dict.fromkeys([id_ for one in findings for id_ in TECHNIQUES[one]])),
+        attack=tuple(dict.fromkeys([id_ for one in findings for id_ in KINDS[one].techniques])),
         explanation=decision.explanation,
         findings=findings,
         workload=workload.key if workload is not None else None,

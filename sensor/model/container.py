@@ -35,6 +35,8 @@ class Image:
     name: str | None = None
     id: str | None = None
     digest: str | None = None
+    pinned: bool | None = None
+    """Whether the reference that the container was made from named a digest; None where unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sensor.model.alert import Alert
 from sensor.model.container import Image, Orchestrator, Security
 from sensor.model.control_plane import Request
 from sensor.model.observations import HostFacts
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
+    BaselineState,
     Confidence,
     ContainerId,
     EndedBy,
@@ -145,6 +147,8 @@ class Verdict:
     """Key of the workload that the container is an instance of."""
     level: str | None = None
     """At which level its past was found: ``workload``, ``image`` or ``node``."""
+    baseline: BaselineState | None = None
+    """Whether the node's baseline was still learning; None where none was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,7 @@ class Event:
     evidence: tuple[Evidence, ...] = ()
     gap: Gap | None = None
     sensor: SensorNote | None = None
+    alert: Alert | None = None
 
 
 def kernel_reference(sequence: int) -> str:

@@ -111,20 +111,52 @@ class Explanation(StrEnum):
     RESCHEDULE = "reschedule"
     ROLLOUT = "rollout"
     SCALING = "scaling"
+    BASELINE = "baseline"
+    """Everything about it is known from earlier starts."""
+
+
+@unique
+class BaselineState(StrEnum):
+    """Whether the node's past is long enough to compare with (``verdict.baseline``)."""
+
+    LEARNING = "learning"
+    ACTIVE = "active"
 
 
 @unique
 class Finding(StrEnum):
-    """What is wrong with a start (``verdict.findings``)."""
+    """What is wrong (``verdict.findings``, ``alert.finding``); ``docs/findings`` has each."""
 
+    HIDDEN_START = "hidden-start"
     DIRECT_RUNTIME = "direct-runtime"
     ENGINE_NAMESPACE = "engine-namespace"
     UNKNOWN_RUNTIME = "unknown-runtime"
+    SENSOR_TAMPERING = "sensor-tampering"
+    ENGINE_SOCKET = "engine-socket"
+    RESTORED = "restored"
+    DORMANT = "dormant"
+    NEW_PRIVILEGE = "new-privilege"
+    NEW_INITIATOR = "new-initiator"
+    NEW_PERSON = "new-person"
+    NEW_ENTRYPOINT = "new-entrypoint"
+    NEW_CONTAINER_IN_POD = "new-container-in-pod"
+    LATE_CONTAINER = "late-container"
+    STATIC_POD = "static-pod"
+    LOCAL_IMAGE = "local-image"
+    CHANGED_REGISTRY = "changed-registry"
+    UNUSUAL_COMBINATION = "unusual-combination"
+    SLOW_CHANGE = "slow-change"
+    BURST = "burst"
+    WORKLOAD_FLOOD = "workload-flood"
     FORBIDDEN = "forbidden"
     OUTSIDE_WINDOW = "outside-window"
     UNAPPROVED_IMAGE = "unapproved-image"
+    UNPINNED_IMAGE = "unpinned-image"
     NO_EXPLANATION = "no-explanation"
     WIDE_CHANGE = "wide-change"
+    CRASH_LOOP = "crash-loop"
+    RESTART_STORM = "restart-storm"
+    FAILED_STARTS = "failed-starts"
 
 
 @unique

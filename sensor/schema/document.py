@@ -18,6 +18,7 @@ import codecs
 import json
 from typing import TYPE_CHECKING
 
+from sensor.schema.alert_block import alert_block
 from sensor.schema.request_block import owner_block, request_block, requested_by_block
 from sensor.schema.times import rfc3339
 
@@ -73,6 +74,7 @@ def document(event: Event) -> Document:
         ],
         "gap": None if event.gap is None else _gap(event.gap, offset),
         "sensor": None if event.sensor is None else _sensor(event.sensor),
+        "alert": None if event.alert is None else alert_block(event.alert),
     }
 
 
@@ -119,7 +121,12 @@ def _container(container: Container) -> Document:
 
 
 def _image(image: Image) -> Document:
-    return {"name": image.name, "id": image.id, "digest": image.digest}
+    return {
+        "name": image.name,
+        "id": image.id,
+        "digest": image.digest,
+        "pinned": image.pinned,
+    }
 
 
 def _security(security: Security) -> Document:
@@ -242,6 +249,7 @@ def _verdict(verdict: Verdict) -> Document:
         "findings": verdict.findings,
         "workload": verdict.workload,
         "level": verdict.level,
+        "baseline": verdict.baseline,
     }
 
 

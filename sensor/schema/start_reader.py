@@ -113,9 +113,7 @@ def _container(block: Document) -> Container | None:
         name=_text(block.get("name")),
         runtime=_member(Engine, block.get("runtime")),
         oci_runtime=_text(block.get("oci_runtime")),
-        image=Image(_text(image.get("name")), _text(image.get("id")), _text(image.get("digest")))
-        if image
-        else None,
+        image=_image(image) if image else None,
         labels=tuple((key, value) for key, value in labels.items() if isinstance(value, str)),
         sandbox=block.get("sandbox") is True,
         security=_security(_block(block, "security")),
@@ -123,6 +121,15 @@ def _container(block: Document) -> Container | None:
         restart_policy=_text(block.get("restart_policy")),
         oci_runtime_path=_text(block.get("oci_runtime_path")),
         cwd=_text(block.get("cwd")),
+    )
+
+
+def _image(block: Document) -> Image:
+    return Image(
+        _text(block.get("name")),
+        _text(block.get("id")),
+        _text(block.get("digest")),
+        _flag(block.get("pinned")),
     )
 
 

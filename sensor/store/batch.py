@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sensor.store.entry import NewEntry
     from sensor.store.knowledge import Note
+
+
+JudgedRows = Mapping[tuple[str, str], bytes | None]
+"""What the judge remembers, by kind and key; None for what is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.model.observations import KnowledgeRestored, KnownContainer
-    from sensor.store.batch import Batch, DeadLetter
+    from sensor.store.batch import Batch, DeadLetter, JudgedRows
     from sensor.store.entry import Entry, NewEntry
 
 SYNCS = {"full": "FULL", "normal": "NORMAL"}
@@ -108,8 +108,7 @@ class Store:
         self.cursors: Mapping[str, int] = {}
         """Where the outputs stood when the store was opened."""
         self._counters: Mapping[str, tuple[str, int]] = {}
-        self.judged: Mapping[tuple[str, str], bytes] = {}
-        """What the judge of an earlier agent remembered, by kind and key."""
+        self._judged: Mapping[tuple[str, str], bytes] = {}
         connection, rows = self._open()
         position = Position(time.time_ns() // 1000) if rows is None else rows.position()
         self._queue = Queue(position, settings.queue_bytes)
@@ -157,7 +156,7 @@ class Store:
                 self._restored = knowledge.read(connection, 0)
                 self.cursors = rows.cursors()
                 self._counters = rows.counters()
-                self.judged = rows.judged()
+                self._judged = rows.judged()
             except (sqlite3.Error, ValueError, OSError) as error:
                 if connection is not None:
                     connection.close()
@@ -186,6 +185,11 @@ class Store:
             return None
         return replace(restored, time=now)
 
+    def take_judged(self) -> Mapping[tuple[str, str], bytes]:
+        """Return what the judge of an earlier agent remembered, by kind and key, once."""
+        judged, self._judged = self._judged, {}
+        return judged
+
     def last_counter(self, name: str) -> int | None:
         """Return a counter as it stood when the store was opened, of whatever boot it was."""
         found = self._counters.get(name)
@@ -197,13 +201,17 @@ class Store:
 
     # ----------------------------------------------------------------- writing
 
-    def append(self, entries: Sequence[NewEntry]) -> range:
+    def append(
+        self, entries: Sequence[NewEntry], judged: Sequence[JudgedRows | None] | None = None
+    ) -> range:
         """Take entries to be written and return their sequences.
 
+        ``judged`` are the rows of the judge that follow from each: both are kept, or neither. An
+        entry with None is kept with the entry before it.
         Beyond ``queue_bytes`` that wait, the newest are refused and counted; ``recovered`` reports
         them.
         """
-        return self._queue.append(entries)
+        return self._queue.append(entries, judged)
 
     def note(
         self,

@@ -20,13 +20,15 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.store.batch import Batch, Line, Loss
+from sensor.store.batch import Batch, JudgedRows, Line, Loss
 from sensor.store.entry import BODY_LIMIT, INT64, Entry, NewEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 GROUP_ENTRIES = 100
+FOLLOWERS_MAX = 2 * GROUP_ENTRIES
+"""Entries of a batch with those that belong to its last one: the alerts of a start."""
 GROUP_SECONDS = 0.1
 """A commit costs as much as a start does. Meanwhile the entries can be read, and the
 kernel keeps the records that led to them."""
@@ -80,15 +82,24 @@ class Queue:
 
     # ----------------------------------------------------------------- in
 
-    def append(self, entries: Sequence[NewEntry]) -> range:
-        """Give the entries their sequences; never blocks for longer than the lock is held."""
+    def append(
+        self, entries: Sequence[NewEntry], judged: Sequence[JudgedRows | None] | None = None
+    ) -> range:
+        """Give the entries their sequences; never blocks for longer than the lock is held.
+
+        ``judged`` are the rows that follow from each entry: they stand in its transaction. An
+        entry with None instead stands in the transaction of the entry before it.
+        """
         with self._changed:
             first = self._position.next
-            for entry in entries:
-                self._append(entry)
+            for number, entry in enumerate(entries):
+                rows: JudgedRows | None = {} if judged is None else judged[number]
+                self._append(entry, GROUP_ENTRIES if rows is not None else FOLLOWERS_MAX)
+                if rows:
+                    self._open_batch(FOLLOWERS_MAX).judged.update(rows)
             return range(first, self._position.next)
 
-    def _append(self, entry: NewEntry) -> None:
+    def _append(self, entry: NewEntry, limit: int) -> None:
         position = self._position
         sequence = position.next
         position.next += 1
@@ -100,9 +111,9 @@ class Queue:
             position.boot_id, position.high = entry.boot_id, entry.time
         position.high = max(position.high, entry.time)
         self._bytes += entry.cost
-        batch = self._open_batch(GROUP_ENTRIES)
+        batch = self._open_batch(limit)
         batch.lines.append(Line(sequence, position.high - entry.time, entry))
-        if len(batch.lines) == GROUP_ENTRIES:
+        if len(batch.lines) >= GROUP_ENTRIES:
             self._changed.notify_all()
 
     def _open_batch(self, limit: int) -> Batch:

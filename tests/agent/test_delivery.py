@@ -15,7 +15,7 @@ import pytest
 
 from sensor import clock
 from sensor.agent.delivery import Shipping, ShippingSettings
-from sensor.agent.persistence import Keeper
+from sensor.agent.persistence import Keeper, Told
 from sensor.errors import ConfigError
 from sensor.model.events import Event
 from sensor.model.observations import Observation, StoreLoss
@@ -59,7 +59,7 @@ class Node:
         self.shipping.open(self.keeper)
 
     def keep(self, kept: tuple[Event, ...]) -> None:
-        self.keeper.keep(kept, tuple(document.encode_line(event) for event in kept))
+        self.keeper.keep([Told(event, document.encode_line(event), {}) for event in kept])
 
     async def close(self) -> None:
         await asyncio.to_thread(self.keeper.store.flush, PATIENCE)

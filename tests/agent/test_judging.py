@@ -49,7 +49,7 @@ class World:
         path.chmod(0o644)
 
     def expected(self) -> bool | None:
-        verdict = self.judging.judge(start("web")).verdict
+        verdict = self.judging.judge(start("web")).event.verdict
         assert verdict is not None
         return verdict.expected
 
@@ -191,13 +191,13 @@ def test_changes_of_files_come_and_go_with_them(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-def test_what_is_remembered_is_handed_over_after_the_events(tmp_path: Path) -> None:
+def test_what_is_remembered_of_an_event_comes_with_it(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.judging.start({})
-        world.judging.judge(start("web", at=NOW))
-        assert world.rows == {}
+        found = world.judging.judge(start("web", at=NOW))
+        assert ("workload", "name/web") in found.rows
         world.judging.settle()
-        assert ("workload", "name/web") in world.rows
+        assert world.rows == {}
         assert dict(world.judging.workloads())["name/web"].starts == 1
         assert ("explanation", "none", 1) in world.judging.counts()
 
@@ -211,8 +211,8 @@ def test_an_event_that_the_judge_cannot_take_is_reported_and_counted(
         world.judging.start({})
         event = start("web")
         monkeypatch.setattr(Judge, "verdict", lambda *_: 1 // 0)
-        assert world.judging.judge(event) is event
-        assert world.judging.judge(event) is event
+        assert world.judging.judge(event).event is event
+        assert world.judging.judge(event).event is event
         assert ("defect.judge ZeroDivisionError", 2) in world.judging.counters()
 
     play(tmp_path, scenario)
@@ -223,11 +223,10 @@ def test_a_name_of_any_bytes_is_judged_and_kept(tmp_path: Path, name: str) -> No
     async def scenario(world: World) -> None:
         world.write(EXPECT)
         world.judging.start({})
-        world.judging.judge(start(name))
-        world.judging.settle()
+        found = world.judging.judge(start(name))
         assert world.judging.defects == {}
         successor = Judge()
-        successor.restore(world.rows)
+        successor.restore({key: row for key, row in found.rows.items() if row is not None})
         assert successor.unreadable == 0
 
     play(tmp_path, scenario)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from sensor.agent.agent import parsers
-from sensor.agent.persistence import Keeper
+from sensor.agent.persistence import Keeper, Told
 from sensor.agent.pipeline import Feeding
 from sensor.correlate.core import Correlator
 from sensor.model.events import Event
@@ -30,9 +30,8 @@ class Disk:
         self.given_back: list[ReadUpTo] = []
         self.position = 0
 
-    def keep(self, events: tuple[Event, ...], lines: Sequence[bytes]) -> None:
-        assert len(events) == len(lines)
-        self.kept += events
+    def keep(self, told: Sequence[Told]) -> None:
+        self.kept += [one.event for one in told]
 
     def note(self, core: Correlator) -> None:
         assert core is not None

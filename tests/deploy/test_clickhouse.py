@@ -184,3 +184,14 @@ def test_hosts_that_went_silent_are_those_without_a_recent_event(clickhouse: Cli
     assert "chatty" not in silent
     assert (silent["quiet"]["containers_then"], int(silent["quiet"]["silent_minutes"])) == (5, 200)
     clickhouse.run("DELETE FROM castoff.events WHERE id LIKE 'alive-%'")
+
+
+def test_an_older_table_gets_every_column_that_it_may_lack() -> None:
+    table = SCHEMA.read_text().partition("CREATE TABLE IF NOT EXISTS castoff.events\n(")[2]
+    columns = re.findall(r"^    (\w+) +(\S.*?),?$", table.partition(")\nENGINE")[0], re.MULTILINE)
+    wanted = {name: rest for name, rest in columns if name != "INDEX"}
+    upgrade = (SCHEMA.parent / "upgrade.sql").read_text()
+    added = dict(re.findall(r"ADD COLUMN IF NOT EXISTS (\w+) (.*?)[,;]$", upgrade, re.MULTILINE))
+    of_the_first_version = {"id", "type", "time", "observed", "received", "host", "host_name"}
+    assert set(added) == set(wanted) - of_the_first_version - {"boot_id", "event"}
+    assert all(wanted[name].split() == rest.split() for name, rest in added.items())

@@ -35,7 +35,7 @@ def test_a_pods_container(node: Node, reading: Reading) -> None:
     )
     assert containerd_facts(bundle, reading, "/var/log/pods") == EngineFacts(
         name="web",
-        image=Image("docker.io/library/nginx:1.25", None, DIGEST),
+        image=Image("docker.io/library/nginx:1.25", None, DIGEST, pinned=True),
         orchestrator=Orchestrator(
             "kubernetes", "prod", "shop-1", UID, "web", 5, source=PodSource.API
         ),

@@ -15,6 +15,7 @@ from tests.identity.sample_node import ID, SECRET, Node, oci_config
 
 IMAGE_ID = "sha256:" + "1f" * 32
 DIGEST = "sha256:" + "d1" * 32
+OTHER = "sha256:" + "e2" * 32
 ZERO = "0001-01-01T00:00:00Z"
 ROOT = f"/data/docker/containers/{ID}"
 
@@ -53,7 +54,7 @@ def test_a_new_container(node: Node, reading: Reading) -> None:
     found = docker_facts(bundle_with("/srv", f"{ROOT}/hosts"), ID, reading, node.settings)
     assert found is not None
     assert found.name == "web"
-    assert found.image == Image("nginx:1.25", IMAGE_ID)
+    assert found.image == Image("nginx:1.25", IMAGE_ID, pinned=False)
     assert found.labels == (("app", "web"),)
     assert found.created_wall == 1491652237_794940171
     assert found.privileged is False
@@ -165,11 +166,14 @@ def test_a_broken_record_is(node: Node, reading: Reading) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("nginx:1.25", Image("nginx:1.25", IMAGE_ID, DIGEST)),
-        ("nginx", Image("nginx", IMAGE_ID, DIGEST)),
-        (f"nginx@{'sha256:' + 'e2' * 32}", Image("nginx", IMAGE_ID, "sha256:" + "e2" * 32)),
-        ("1f1f1f1f1f1f", Image(None, IMAGE_ID, None)),
-        (IMAGE_ID, Image(None, IMAGE_ID, None)),
+        ("nginx:1.25", Image("nginx:1.25", IMAGE_ID, DIGEST, pinned=False)),
+        ("nginx", Image("nginx", IMAGE_ID, DIGEST, pinned=False)),
+        (
+            f"nginx@{'sha256:' + 'e2' * 32}",
+            Image("nginx", IMAGE_ID, "sha256:" + "e2" * 32, pinned=True),
+        ),
+        ("1f1f1f1f1f1f", Image(None, IMAGE_ID, pinned=True)),
+        (IMAGE_ID, Image(None, IMAGE_ID, pinned=True)),
     ],
     ids=str,
 )
@@ -193,7 +197,7 @@ def test_a_hostile_driver_builds_no_path(node: Node, reading: Reading, driver: o
     node.write(f"{ROOT}/hostconfig.json", HOST_CONFIG)
     found = docker_facts(bundle_with(f"{ROOT}/hosts"), ID, reading, node.settings)
     assert found is not None
-    assert found.image == Image("nginx:1.25", IMAGE_ID)
+    assert found.image == Image("nginx:1.25", IMAGE_ID, pinned=False)
 
 
 def test_the_containerd_image_store_names_the_manifest(node: Node, reading: Reading) -> None:
@@ -201,7 +205,7 @@ def test_the_containerd_image_store_names_the_manifest(node: Node, reading: Read
     node.write(f"{ROOT}/hostconfig.json", HOST_CONFIG)
     found = docker_facts(bundle_with(f"{ROOT}/hosts"), ID, reading, node.settings)
     assert found is not None
-    assert found.image == Image("nginx:1.25", IMAGE_ID, DIGEST)
+    assert found.image == Image("nginx:1.25", IMAGE_ID, DIGEST, pinned=False)
 
 
 def test_cri_dockerd(node: Node, reading: Reading) -> None:

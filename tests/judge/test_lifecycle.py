@@ -292,3 +292,12 @@ def test_what_finds_no_place_after_a_restart_is_forgotten_in_the_store_too() -> 
     assert gone
     explained = [key for (kind, key), row in kept.items() if b"policy rule deploys" in row]
     assert not set(explained) & set(gone)
+
+
+def test_what_runs_beside_is_known_to_the_next_judge() -> None:
+    judge = judge_of(BY_NAME)
+    explained_once(judge, pod_start("web-7d4b9c6f5d-bcdfg"))
+    successor = judge_of(REQUIRED)
+    successor.restore({(kind, key): row for kind, key, row in judge.take_rows() if row})
+    found = judged(successor, pod_start("web-7d4b9c6f5d-hjklm"))
+    assert found.explanation is Explanation.SCALING

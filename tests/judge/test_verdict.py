@@ -9,13 +9,15 @@ import pytest
 from sensor.judge import verdict as steps
 from sensor.judge.change import Change
 from sensor.judge.change_text import Adder, of_json
-from sensor.judge.finding import RANKS, TECHNIQUES
+from sensor.judge.findings.registry import KINDS
 from sensor.judge.judge import Judge
+from sensor.model.container import Image
 from sensor.model.events import Verdict
 from sensor.model.vocabulary import Confidence, Engine, Explanation, Finding, Trigger
 from tests.judge.samples import (
     HOUR,
     NOW,
+    OFFSET,
     PLAIN,
     SECOND,
     by_itself,
@@ -96,7 +98,7 @@ def test_the_first_step_that_applies_decides(first: str) -> None:
 
 
 def test_every_finding_has_a_rank_and_techniques() -> None:
-    assert set(RANKS) == set(TECHNIQUES) == set(Finding)
+    assert set(KINDS) == set(Finding)
 
 
 # --------------------------------------------------------------------------- strong findings
@@ -279,6 +281,18 @@ def test_a_change_explains_a_start_outside_of_a_window() -> None:
     assert (found.expected, found.findings) == (True, (Finding.OUTSIDE_WINDOW,))
 
 
+@pytest.mark.parametrize(("pinned", "unpinned"), [(None, False), (True, False), (False, True)])
+def test_an_image_that_was_named_without_a_digest_is_found_where_a_digest_is_wanted(
+    pinned: bool | None,  # noqa: FBT001
+    unpinned: bool,  # noqa: FBT001
+) -> None:
+    event = start(image="a/b:1")
+    assert event.container is not None
+    container = replace(event.container, image=Image("a/b:1", pinned=pinned))
+    found = judged(judge_of("[approve.a]\npinned = true\n"), replace(event, container=container))
+    assert found.findings == ((Finding.UNPINNED_IMAGE,) if unpinned else ())
+
+
 @pytest.mark.parametrize(
     ("rule", "image", "digest", "approved"),
     [
@@ -362,3 +376,14 @@ def test_reasons_are_bounded_whatever_a_starts_maker_chose() -> None:
     found = judged(judge_of(text), start("y" * 5000, security=long))
     assert len(found.reasons) <= steps.REASONS_MAX
     assert all(len(reason) <= steps.REASON_MAX for reason in found.reasons)
+
+
+def test_a_clock_that_was_set_stays_untrusted_when_the_agent_begins_anew() -> None:
+    text = "[window.office]\nfrom = '08:00'\nto = '18:00'\nname = 'web'\n"
+    judge = Judge(policy(text))
+    judged(judge, start("web"))
+    judged(judge, start("web", offset=OFFSET + 10 * SECOND))
+    successor = Judge(policy(text))
+    successor.restore({(kind, key): row for kind, key, row in judge.take_rows() if row})
+    found = judged(successor, start("web", offset=OFFSET + 10 * SECOND))
+    assert any("the clock was set by +10 s" in one for one in found.reasons)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from sensor.model.alert import Alert, AlertClass, AlertSeverity, AlertState, Fact, Strength
 from sensor.model.container import Image, Mount, Orchestrator, Security
 from sensor.model.control_plane import (
     Actor,
@@ -41,10 +42,12 @@ from sensor.model.events import (
 from sensor.model.observations import HostFacts
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
+    BaselineState,
     Confidence,
     ContainerId,
     Engine,
     EventType,
+    Finding,
     StartKind,
     Trigger,
     Witness,
@@ -141,6 +144,24 @@ START = Event(
         Evidence(Witness.KERNEL, "exec of the container's init", 13 * SECOND + 123, "seq:17"),
         Evidence(Witness.DOCKER, "State.FinishedAt", 13 * SECOND),
     ),
+)
+
+
+ALERT = Alert(
+    id="5c9f" * 8,
+    finding=Finding.NEW_PRIVILEGE,
+    title="Privilege that this workload never had",
+    class_=AlertClass.SECURITY,
+    severity=AlertSeverity.HIGH,
+    state=AlertState.NEW,
+    group="77aa" * 8,
+    start=START.id,
+    workload="name/web",
+    count=2,
+    first=OFFSET + 13 * SECOND,
+    last=OFFSET + 14 * SECOND,
+    facts=(Fact("privilege", "none", "privileged", "workload", Strength.STRONG),),
+    attack=("T1611",),
 )
 
 
@@ -265,7 +286,36 @@ EVENTS: Final[dict[str, Event]] = {
     ),
     "pause": _event(EventType.PAUSE, container=BARE),
     "unpause": _event(EventType.UNPAUSE, container=BARE),
-    "alert": _event(EventType.ALERT, verdict=Verdict(expected=False, reasons=("why",))),
+    "alert": _event(
+        EventType.ALERT,
+        container=CONTAINER,
+        start=START.start,
+        initiator=INITIATOR,
+        verdict=Verdict(
+            expected=False,
+            reasons=("privilege: expected none, seen privileged",),
+            attack=("T1611",),
+            findings=(Finding.NEW_PRIVILEGE,),
+            workload="name/web",
+            level="workload",
+            baseline=BaselineState.ACTIVE,
+        ),
+        alert=ALERT,
+    ),
+    "alert_acknowledged": _event(
+        EventType.ALERT,
+        verdict=Verdict(expected=None, reasons=("why",)),
+        alert=replace(
+            ALERT,
+            class_=AlertClass.OPERATIONAL,
+            severity=AlertSeverity.CRITICAL,
+            state=AlertState.ACKNOWLEDGED,
+            start=None,
+            by="alice",
+            reason="CHG-7",
+            until=OFFSET + 40 * SECOND,
+        ),
+    ),
     "gap": _event(
         EventType.GAP,
         gap=Gap(source="kernel", reason="ring full", since=0, until=19 * SECOND, lost=3),

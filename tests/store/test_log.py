@@ -283,4 +283,19 @@ def test_what_the_judge_remembers_is_kept_with_the_entries_before_it(tmp_path: P
         store.keep_judged([("container", "c", b"3")])
         assert store.flush(PATIENCE)
     with opened(tmp_path) as store:
-        assert store.judged == {("workload", "name/a"): b"2", ("container", "c"): b"3"}
+        assert store.take_judged() == {("workload", "name/a"): b"2", ("container", "c"): b"3"}
+
+
+def test_what_follows_from_an_entry_is_in_its_transaction_and_so_are_its_alerts(
+    tmp_path: Path,
+) -> None:
+    with opened(tmp_path) as store:
+        entries = [made(number) for number in range(1, GROUP_ENTRIES + 2)]
+        rows: list[dict[tuple[str, str], bytes | None] | None] = [{} for _ in entries]
+        rows[-2] = {("profile", "w"): b"1"}
+        rows[-1] = None
+        store.append(entries, rows)
+        batches = list(store._queue._batches)
+        assert [len(one.lines) for one in batches] == [GROUP_ENTRIES + 1]
+        assert batches[0].judged == {("profile", "w"): b"1"}
+        assert store.flush(PATIENCE)

@@ -30,6 +30,7 @@ _SEVERITIES = {
     Severity.LOW: 3,
     Severity.MEDIUM: 5,
     Severity.HIGH: 8,
+    Severity.CRITICAL: 10,
 }
 """0-3 low, 4-6 medium, 7-8 high, 9-10 very high."""
 
@@ -38,9 +39,15 @@ NAME_LIMIT = 512
 CUSTOM_LIMIT = 4000
 """Of a custom string."""
 LIMITS = {
+    "CastoffAlertClass": 63,
+    "CastoffAlertGroup": 63,
+    "CastoffAlertId": 63,
+    "CastoffAlertState": 63,
     "CastoffChange": 1023,
     "CastoffExplanation": 63,
+    "CastoffFinding": 63,
     "CastoffFindings": 1023,
+    "CastoffStart": 63,
     "CastoffWorkload": 1023,
     "act": 63,
     "cat": 1023,
@@ -133,6 +140,7 @@ def _extension(event: Reading, action: str) -> Iterator[tuple[str, object]]:
     yield from _custom("flexString1", "runtime", container.text("runtime"))
     yield from _custom("flexString2", "confidence", root.block("confidence").text("initiator"))
     yield from _verdict(root.block("verdict"))
+    yield from _alert(root.block("alert"))
 
 
 def _initiator(initiator: Block) -> Iterator[tuple[str, object]]:
@@ -153,6 +161,17 @@ def _verdict(verdict: Block) -> Iterator[tuple[str, object]]:
     yield "CastoffFindings", ",".join(verdict.texts("findings")) or None
     yield "CastoffWorkload", verdict.text("workload")
     yield "CastoffChange", verdict.text("change")
+
+
+def _alert(alert: Block) -> Iterator[tuple[str, object]]:
+    if alert:
+        yield "cnt", alert.number("count")
+        yield "CastoffFinding", alert.text("finding")
+        yield "CastoffAlertId", alert.text("id")
+        yield "CastoffAlertState", alert.text("state")
+        yield "CastoffAlertClass", alert.text("class")
+        yield "CastoffAlertGroup", alert.text("group")
+        yield "CastoffStart", alert.text("start")
 
 
 def _request(request: Block) -> Iterator[tuple[str, object]]:

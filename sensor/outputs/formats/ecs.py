@@ -6,7 +6,8 @@
 - The process that asked is not the init's parent (that is a shim) and stands, with all that ECS
   has no name for, under ``castoff``.
 - ``event.action`` is one word of ``terms``: ``container-started``, ``container-restarted``, ….
-- ``event.severity`` has the numbers of OCSF, 1 to 4.
+- ``event.severity`` has the numbers of OCSF, 1 to 5.
+- Of an alert, ``rule`` has the finding and ``event.kind`` is ``alert``.
 - Keys of labels have ``_`` for ``.``, as Beats do: a field cannot be text (``app``) and have fields
   in it (``app.version``), and one container could keep another's events out of an index.
 """
@@ -56,6 +57,7 @@ _LEVELS = {
     Severity.LOW: "notice",
     Severity.MEDIUM: "warning",
     Severity.HIGH: "alert",
+    Severity.CRITICAL: "critical",
 }
 
 
@@ -85,6 +87,7 @@ def document(record: Record) -> Document:
         "process": _process(event),
         "user": ecs_request.user(request) if request else _user(user),
         **ecs_request.parts(request),
+        "rule": _rule(event.root.block("alert")),
         "threat": _threat(event.root.block("verdict").texts("attack")),
         "castoff": _castoff(event),
     }
@@ -195,6 +198,17 @@ def _text(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
+def _rule(alert: Block) -> dict[str, Any]:
+    return {
+        "id": alert.text("finding"),
+        "name": alert.text("finding"),
+        "description": alert.text("title"),
+        "category": alert.text("class"),
+        "uuid": alert.text("id"),
+        "ruleset": "castoff" if alert else None,
+    }
+
+
 def _threat(attack: list[str]) -> dict[str, Any]:
     if not attack:
         return {}
@@ -219,7 +233,11 @@ def _castoff(event: Reading) -> dict[str, Any]:
         "truncated": event.cut or None,
         "container": {
             "oci_runtime": container.text("oci_runtime"),
-            "image": {"name": image.text("name"), "id": image.text("id")},
+            "image": {
+                "name": image.text("name"),
+                "id": image.text("id"),
+                "pinned": image.flag("pinned"),
+            },
             "created": container.text("created"),
             "cgroup": container.text("cgroup"),
             "user": container.text("user"),
@@ -260,7 +278,9 @@ def _castoff(event: Reading) -> dict[str, Any]:
             "findings": verdict.texts("findings"),
             "workload": verdict.text("workload"),
             "level": verdict.text("level"),
+            "baseline": verdict.text("baseline"),
         },
+        "alert": root.raw("alert"),
         "confidence": root.raw("confidence"),
         "candidates": root.raw("candidates"),
         "evidence": root.raw("evidence"),

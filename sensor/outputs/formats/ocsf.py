@@ -9,7 +9,7 @@ event                      class and activity
 ``container.start_failed`` the same with status Failure: a launch was tried
 ``container.stop``         Process Activity, Terminate
 ``container.pause``        Process Activity, Other, named Pause; ``unpause`` likewise
-``alert``                  Detection Finding (2004), Create
+``alert``                  Detection Finding (2004), Create, Update or Close by its state
 ``gap``                    Event Log Activity (1008), Other, named Gap, status Failure
 ``sensor``                 Event Log Activity, Start when the probes attach, else Other, named
 ``start_requested``        API Activity (6003), Create or Update: a request of a control plane
@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sensor import __version__
+from sensor.model.alert import AlertState
 from sensor.model.vocabulary import EventType
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import jsontext, ocsf_objects, terms
@@ -45,10 +46,11 @@ VERSION = "1.8.0"
 SYSTEM_ACTIVITY, FINDINGS, APPLICATION_ACTIVITY = 1, 2, 6
 PROCESS_ACTIVITY, EVENT_LOG_ACTIVITY, DETECTION_FINDING = 1007, 1008, 2004
 LAUNCH, TERMINATE = 1, 2
-CREATE = 1
+CREATE, UPDATE, CLOSE = 1, 2, 3
 LOG_START = 6
 OTHER = 99
 STATUS_SUCCESS, STATUS_FAILURE, STATUS_NEW = 1, 2, 1
+RULE = 1
 EXEC = 3
 
 _CLASSES = {
@@ -70,8 +72,18 @@ _ACTIVITIES = {
     EventType.STOP: (PROCESS_ACTIVITY, TERMINATE, "Terminate"),
     EventType.PAUSE: (PROCESS_ACTIVITY, OTHER, "Pause"),
     EventType.UNPAUSE: (PROCESS_ACTIVITY, OTHER, "Unpause"),
-    EventType.ALERT: (DETECTION_FINDING, CREATE, "Create"),
     EventType.GAP: (EVENT_LOG_ACTIVITY, OTHER, "Gap"),
+}
+_FINDING_ACTIVITIES: dict[str | None, tuple[int, str]] = {
+    AlertState.UPDATE: (UPDATE, "Update"),
+    AlertState.ACKNOWLEDGED: (UPDATE, "Update"),
+    AlertState.SUPPRESSED: (UPDATE, "Update"),
+    AlertState.RESOLVED: (CLOSE, "Close"),
+}
+_FINDING_STATUS: dict[str | None, tuple[int, str]] = {
+    AlertState.ACKNOWLEDGED: (2, "In Progress"),
+    AlertState.SUPPRESSED: (3, "Suppressed"),
+    AlertState.RESOLVED: (4, "Resolved"),
 }
 
 
@@ -115,6 +127,10 @@ def document(record: Record) -> Document:
 def _activity(event: Reading) -> tuple[int, int, str]:
     if event.type in TYPES:
         return API_ACTIVITY, *api_named(event)
+    if event.type is EventType.ALERT:
+        return DETECTION_FINDING, *_FINDING_ACTIVITIES.get(
+            event.root.block("alert").text("state"), (CREATE, "Create")
+        )
     if event.type is not EventType.SENSOR:
         return _ACTIVITIES[event.type]
     action = event.root.block("sensor").text("action") or "note"
@@ -170,24 +186,38 @@ def _process_activity(event: Reading) -> dict[str, Any]:
 
 
 def _finding(event: Reading, attacks: list[dict[str, Any]]) -> dict[str, Any]:
-    verdict = event.root.block("verdict")
+    verdict, alert = event.root.block("verdict"), event.root.block("alert")
     reasons = verdict.texts("reasons")
     evidence = {"actor": ocsf_objects.actor(event.root)}
     if event.container:
         evidence["process"] = ocsf_objects.init(event)
+    finding = alert.text("finding")
+    status_id, status = _FINDING_STATUS.get(alert.text("state"), (STATUS_NEW, "New"))
     return {
         "finding_info": {
-            "uid": event.id,
-            "title": reasons[0] if reasons else "container start",
+            "uid": alert.text("id") or event.id,
+            "title": alert.text("title") or (reasons[0] if reasons else "container start"),
             "desc": "; ".join(reasons) or None,
+            "types": None if finding is None else [finding],
+            "analytic": None
+            if finding is None
+            else {"type_id": RULE, "type": "Rule", "name": finding, "uid": finding},
             "attacks": attacks,
             "created_time": event.wall // NS_PER_MS,
+            "first_seen_time": _ms(alert.text("first")),
+            "last_seen_time": _ms(alert.text("last")),
         },
+        "count": alert.number("count") or None,
+        "comment": alert.text("reason"),
         "is_alert": True,
-        "status_id": STATUS_NEW,
-        "status": "New",
+        "status_id": status_id,
+        "status": status,
         "evidences": [evidence],
     }
+
+
+def _ms(time: str | None) -> int | None:
+    return None if time is None else wall_of(time) // NS_PER_MS
 
 
 def _log_activity(event: Reading) -> dict[str, Any]:
@@ -234,7 +264,10 @@ def _unmapped(event: Reading) -> dict[str, Any]:
             "restart_policy": container.text("restart_policy"),
             "oci_runtime_path": container.text("oci_runtime_path"),
             "cwd": container.text("cwd"),
-            "image": {"digest": container.block("image").text("digest")},
+            "image": {
+                "digest": container.block("image").text("digest"),
+                "pinned": container.block("image").flag("pinned"),
+            },
         },
         "host": {"lsm": event.host.texts("lsm")},
         "initiator": {"socket": initiator.text("socket"), "unit": initiator.text("unit")},
@@ -262,7 +295,9 @@ def _unmapped(event: Reading) -> dict[str, Any]:
             "findings": verdict.texts("findings"),
             "workload": verdict.text("workload"),
             "level": verdict.text("level"),
+            "baseline": verdict.text("baseline"),
         },
+        "alert": root.raw("alert"),
         "confidence": root.raw("confidence"),
         "candidates": root.raw("candidates"),
         "evidence": root.raw("evidence"),

@@ -36,6 +36,7 @@ _SEVERITIES = {
     Severity.LOW: (13, "WARN"),
     Severity.MEDIUM: (14, "WARN2"),
     Severity.HIGH: (17, "ERROR"),
+    Severity.CRITICAL: (21, "FATAL"),
 }
 """SeverityNumber and its short name, opentelemetry.io/docs/specs/otel/logs/data-model."""
 
@@ -52,6 +53,7 @@ _OWN = (
     "evidence",
     "gap",
     "sensor",
+    "alert",
 )
 """Blocks that are taken over as they are, but for:"""
 _KUBERNETES = ("namespace", "pod", "pod_uid", "container", "cluster")
@@ -240,6 +242,7 @@ def _castoff(event: Reading) -> dict[str, Any]:
         "castoff.container.oci_runtime": container.text("oci_runtime"),
         "castoff.container.image.name": named,
         "castoff.container.image.digest": image.text("digest") if named is None else None,
+        "castoff.container.image.pinned": image.flag("pinned"),
         "castoff.container.created": container.text("created"),
         "castoff.container.user": container.text("user"),
         "castoff.container.parents": container.texts("parents"),

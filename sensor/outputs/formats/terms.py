@@ -10,6 +10,7 @@ import shlex
 from enum import IntEnum, StrEnum, unique
 from typing import TYPE_CHECKING
 
+from sensor.model.alert import AlertSeverity, AlertState
 from sensor.model.control_plane import RequestOutcome
 from sensor.model.vocabulary import EventType, StartKind
 from sensor.schema.text import visible
@@ -34,7 +35,8 @@ class Severity(IntEnum):
     MEDIUM = 3
     """Look at it: an unexpected start; a gap, in which anything may have started."""
     HIGH = 4
-    """An alert."""
+    """An alert of that severity."""
+    CRITICAL = 5
 
 
 @unique
@@ -62,6 +64,15 @@ _REQUESTED: dict[str | None, Outcome] = {
     RequestOutcome.PARTIAL: Outcome.SUCCESS,
     RequestOutcome.FAILURE: Outcome.FAILURE,
 }
+_ALERTED: dict[str | None, Severity] = {
+    AlertSeverity.LOW: Severity.LOW,
+    AlertSeverity.MEDIUM: Severity.MEDIUM,
+    AlertSeverity.HIGH: Severity.HIGH,
+    AlertSeverity.CRITICAL: Severity.CRITICAL,
+}
+_ALERT_ACTIONS: dict[str | None, str] = {
+    state: f"alert-{state}" for state in AlertState if state is not AlertState.NEW
+}
 _START_ACTIONS: dict[str | None, str] = {
     StartKind.FIRST: "container-started",
     StartKind.REACTIVATION: "container-reactivated",
@@ -77,13 +88,15 @@ def action(event: Reading) -> str:
     if event.type is EventType.SENSOR:
         word = event.root.block("sensor").text("action") or "note"
         return f"sensor-{word.replace('_', '-')}"
+    if event.type is EventType.ALERT:
+        return _ALERT_ACTIONS.get(event.root.block("alert").text("state"), "alert")
     return _ACTIONS[event.type]
 
 
 def severity(event: Reading) -> Severity:
     """Return the severity that the event itself speaks for."""
     if event.type is EventType.ALERT:
-        return Severity.HIGH
+        return _ALERTED.get(event.root.block("alert").text("severity"), Severity.HIGH)
     if event.type is EventType.GAP:
         return Severity.MEDIUM
     if event.root.block("verdict").flag("expected") is False:
@@ -125,7 +138,7 @@ def _words(event: Reading) -> list[str]:
     if event.type is EventType.SENSOR:
         return ["sensor:", (root.block("sensor").text("action") or "note").replace("_", " ")]
     if event.type is EventType.ALERT:
-        return ["alert:", "; ".join(root.block("verdict").texts("reasons")), *_container(event)]
+        return [f"{action(event).replace('-', ' ')}:", *_alerted(event)]
     if request := root.block("request"):
         return _request(request)
     if event.type is EventType.START_EXPLAINED:
@@ -137,6 +150,14 @@ def _words(event: Reading) -> list[str]:
         past.replace("start failed", "failed to start"),
         *_how(root),
     ]
+
+
+def _alerted(event: Reading) -> list[str]:
+    alert = event.root.block("alert")
+    told = "; ".join(event.root.block("verdict").texts("reasons"))
+    title = alert.text("title")
+    words = [told] if title is None else [f"{title}: {told}" if told else title]
+    return [*words, *_container(event)]
 
 
 def _request(request: Block) -> list[str]:

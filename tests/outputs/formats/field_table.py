@@ -41,7 +41,7 @@ WHOLE = (
 BLOCKS = {
     "container.start": ("container", "start", "initiator", "orchestrator", "verdict"),
     "container.stop": ("container", "stop", "orchestrator"),
-    "alert": ("container", "initiator", "verdict"),
+    "alert": ("container", "initiator", "verdict", "alert"),
     "gap": ("gap",),
     "sensor": ("sensor",),
     "container.start_requested": ("request",),
@@ -59,6 +59,7 @@ BLOCK_NAMES = (
     "start_id",
     "verdict",
     "gap",
+    "alert",
 )
 
 FIRST = {
@@ -69,6 +70,7 @@ FIRST = {
     "orchestrator.pod_uid": "eb052b63-ea96-4728-ab4a-64ab3babccd7",
     "sensor.action": "inventory_taken",
     "verdict.attack[]": "T1610",
+    "alert.attack[]": "T1610",
 }
 SECOND = {
     "request.address": "203.0.113.10",
@@ -76,6 +78,7 @@ SECOND = {
     "container.user": "102",
     "orchestrator.pod_uid": "11111111-ea96-4728-ab4a-64ab3babccd7",
     "verdict.attack[]": "T1611",
+    "alert.attack[]": "T1611",
 }
 TIMES = ("2023-11-14T22:13:33.000000123Z", "2024-11-14T22:13:44.000000456Z")
 

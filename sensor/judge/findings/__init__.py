@@ -1,0 +1,1 @@
+"""What may be found, as data: one file a finding, registered in ``registry.py``."""

@@ -1,0 +1,13 @@
+"""``crash-loop``: container that crashes again and again."""
+
+from sensor.judge.findings.kind import FindingKind, Rank
+from sensor.model.alert import AlertSeverity
+from sensor.model.vocabulary import Finding
+
+KIND = FindingKind(
+    finding=Finding.CRASH_LOOP,
+    title="Container that crashes again and again",
+    severity=AlertSeverity.LOW,
+    techniques=("T1499",),
+    rank=Rank.OPERATIONAL,
+)

@@ -1,0 +1,51 @@
+"""What every finding says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto, unique
+from typing import TYPE_CHECKING
+
+from sensor.model.alert import AlertClass, AlertSeverity
+
+if TYPE_CHECKING:
+    from sensor.model.vocabulary import Finding
+
+ATTACK_VERSION = "19"
+"""Version of ATT&CK that the techniques are of: T1562 is revoked in it, T1685 stands for it."""
+
+
+@unique
+class Rank(Enum):
+    """Where a finding comes from, and what may explain it away."""
+
+    STRONG = auto()
+    """Holds from the first minute. Neither a change nor an ``expect`` rule explains it away."""
+    BASELINE = auto()
+    """Something differs from the past. A change, the policy or the lifecycle explains it away."""
+    POLICY = auto()
+    """A rule of the policy says so."""
+    NOTICE = auto()
+    """Worth a look; it changes no verdict."""
+    OPERATIONAL = auto()
+    """The node does not work well; never mixed with security."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """A finding as ``docs/findings`` has it."""
+
+    finding: Finding
+    title: str
+    severity: AlertSeverity
+    techniques: tuple[str, ...]
+    """ATT&CK ids, version :data:`ATTACK_VERSION`."""
+    rank: Rank
+    tunables: tuple[str, ...] = ()
+    """Keys of ``[judge]`` that change it."""
+
+    @property
+    def class_(self) -> AlertClass:
+        """Security or operational."""
+        operational = self.rank is Rank.OPERATIONAL
+        return AlertClass.OPERATIONAL if operational else AlertClass.SECURITY

@@ -1,0 +1,34 @@
+"""The findings are whole: each is registered, has a page, and techniques of the version named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sensor.judge import findings
+from sensor.judge.findings.kind import Rank
+from sensor.judge.findings.registry import KINDS
+from sensor.model.alert import AlertClass
+from sensor.model.vocabulary import Finding
+
+FILES = {path.stem for path in Path(findings.__file__).parent.glob("*.py")}
+REVOKED = "T1562"
+
+
+def test_each_finding_is_registered_once_and_has_a_file_of_its_name() -> None:
+    assert set(KINDS) == set(Finding)
+    assert FILES - {"__init__", "kind", "registry"} == {one.name.lower() for one in Finding}
+
+
+@pytest.mark.parametrize("finding", list(Finding))
+def test_a_finding_says_what_it_is(finding: Finding) -> None:
+    kind = KINDS[finding]
+    assert kind.finding is finding
+    assert kind.title
+    assert not kind.title.endswith(".")
+    assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", one) for one in kind.techniques)
+    assert not any(one.startswith(REVOKED) for one in kind.techniques)
+    operational = kind.class_ is AlertClass.OPERATIONAL
+    assert operational == (kind.rank is Rank.OPERATIONAL)
