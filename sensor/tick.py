@@ -1,16 +1,16 @@
-"""What can wait a moment is done on the beat, all of it together: a wake-up costs more than a look.
+"""What can wait a moment is done on the tick, all of it together: a wake-up costs more than a look.
 
-The beat is the same for all who read the same clock, so that their timers end at once.
+The tick is the same for all who read the same clock, so that their timers end at once.
 """
 
 from __future__ import annotations
 
 import math
 
-BEAT = 0.2
+TICK = 0.2
 """Seconds."""
 
 
-def next_beat(now: float, after: float = 0.0) -> float:
-    """Return the time of the first beat later than ``after`` seconds from ``now``."""
-    return (math.floor((now + after) / BEAT) + 1) * BEAT
+def next_tick(now: float, after: float = 0.0) -> float:
+    """Return the time of the first tick later than ``after`` seconds from ``now``."""
+    return (math.floor((now + after) / TICK) + 1) * TICK

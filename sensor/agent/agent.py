@@ -25,18 +25,18 @@ from typing import TYPE_CHECKING
 
 from sensor import __version__, clock
 from sensor.agent import policy_files, startup_scan, status
-from sensor.agent.delivery import Shipping, ShippingSettings
-from sensor.agent.descriptions import Describing
+from sensor.agent.delivery import Delivery, DeliverySettings
+from sensor.agent.descriptions import DescriptionService
 from sensor.agent.explaining import Explaining
 from sensor.agent.judging import Judging
 from sensor.agent.lock import hold_node
 from sensor.agent.node_view import NodeView
-from sensor.agent.persistence import Keeper
-from sensor.agent.pipeline import Feeding
+from sensor.agent.persistence import Persistence
+from sensor.agent.pipeline import Pipeline
 from sensor.agent.probe_watch import ProbeWatch
 from sensor.agent.reload import Reloader
-from sensor.agent.ring_reader import Drain
-from sensor.agent.sources import Witnesses, WitnessSettings, WitnessState
+from sensor.agent.ring_reader import RingReader
+from sensor.agent.sources import OptionalSources, OptionalSourceSettings, OptionalSourceState
 from sensor.api.server import ControlServer
 from sensor.api.storelog import StoreLog
 from sensor.bpf import libbpf, loader, pins, watched
@@ -117,7 +117,7 @@ class AgentSettings:
     store_sync: str = "full"
     store_max_mib: int = 512
     store_max_age_days: int = 30
-    shipping: ShippingSettings = field(default_factory=ShippingSettings)
+    shipping: DeliverySettings = field(default_factory=DeliverySettings)
     log_level: str = "info"
     node_name: str | None = None
     """The node's name in Kubernetes; None to look for it."""
@@ -127,7 +127,7 @@ class AgentSettings:
     """Whether the probes read what is asked of engines; decided when they are loaded."""
     realtime: bool = True
     """Whether the loop's thread may have a real-time policy, within its budget."""
-    witnesses: WitnessSettings = field(default_factory=WitnessSettings)
+    witnesses: OptionalSourceSettings = field(default_factory=OptionalSourceSettings)
     kubernetes_audit: Path | None = None
     """The API server's audit log, where this node has it."""
     policy_dir: Path = policy_files.DIRECTORY
@@ -161,8 +161,8 @@ class Agent:
         self._reread = reread or (lambda: settings)
         self.host: HostFacts = procfs.host_facts(node=settings.node_name)
         self._parsers = parsers(settings.cgroup_patterns)
-        self.feeding = Feeding(self._parsers)
-        self.core, self.events = self.feeding.core, self.feeding.events
+        self.pipeline = Pipeline(self._parsers)
+        self.core, self.events = self.pipeline.core, self.pipeline.events
         self.started = clock.boottime()
         self.outputs: Callable[[], tuple[OutputHealth, ...]] = tuple
         self.probes_surviving = False
@@ -174,11 +174,11 @@ class Agent:
         self._watch: ProbeWatch | None = None
         self._incomplete: tuple[str, ...] = ()
         """What the probe set of an earlier agent lacked."""
-        self._witnesses: Witnesses | None = None
-        self._shipping = Shipping(settings.shipping, self.host)
+        self._witnesses: OptionalSources | None = None
+        self._shipping = Delivery(settings.shipping, self.host)
         self._describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
-        self._keeper: Keeper | None = None
-        self._describing: Describing | None = None
+        self._keeper: Persistence | None = None
+        self._describing: DescriptionService | None = None
         self._judging: Judging | None = None
         self.real_time = RealTime()
         self._losses_until = self.started
@@ -203,7 +203,7 @@ class Agent:
         """Return how the outputs are doing."""
         return self.outputs()
 
-    def witness_states(self) -> tuple[WitnessState, ...]:
+    def witness_states(self) -> tuple[OptionalSourceState, ...]:
         """Return how the sources beside the probes are doing."""
         return self._witnesses.states() if self._witnesses is not None else ()
 
@@ -247,12 +247,12 @@ class Agent:
             self._shipping.open(self._keeper)
             stack.push_async_callback(self._shipping.close)
             if self.settings.capture is not None:
-                self.feeding.record = _recorder(self.settings.capture, stack)
-            self._describing = self.feeding.describing = Describing(
-                self._describer, self.feeding.feed
+                self.pipeline.record = _recorder(self.settings.capture, stack)
+            self._describing = self.pipeline.describing = DescriptionService(
+                self._describer, self.pipeline.feed
             )
             stack.callback(self._describing.close)
-            self._source = self.feeding.source = KernelSource(
+            self._source = self.pipeline.source = KernelSource(
                 pins.loaded_sets(self.settings.pin_root)
             )
             stack.callback(self._source.close)
@@ -267,23 +267,23 @@ class Agent:
             self._keeper.publish = lambda sequence, line: control.publish(sequence, lambda: line)
             await self._describing.discover()
             self._introduce(pin_set, self._keeper, self._source)
-            self._witnesses = Witnesses(self.settings.witnesses, pin_set, self.feeding.feed)
+            self._witnesses = OptionalSources(self.settings.witnesses, pin_set, self.pipeline.feed)
             stack.push_async_callback(self._witnesses.close)
             self._reload_on_hangup(self._keeper, control, self._witnesses)
             if self._source.backlog():
                 now = clock.boottime() + self.realtime_offset
                 since = max(_loaded_at(pin_set) + self.realtime_offset, now - RECALL_SPAN)
                 await self._witnesses.recall(since, now)
-            drain = Drain(
+            ring_reader = RingReader(
                 self._source,
                 self._witnesses,
                 self._describing,
                 self._keeper,
-                self.feeding.feed,
+                self.pipeline.feed,
                 self.real_time.account,
-                self.feeding.on_beat,
+                self.pipeline.on_tick,
             )
-            drain.start()
+            ring_reader.start()
             if self.settings.realtime:
                 stack.callback(self.real_time.end)
                 if not self.real_time.begin():
@@ -294,8 +294,8 @@ class Agent:
             self._notifier.ready(status.line(self))
             await self._witnesses.start(self.realtime_offset)
             tasks = [
-                asyncio.create_task(self._take_inventory(self._describing, drain)),
-                asyncio.create_task(self._keep_house(self._keeper, drain)),
+                asyncio.create_task(self._take_inventory(self._describing, ring_reader)),
+                asyncio.create_task(self._keep_house(self._keeper, ring_reader)),
                 asyncio.create_task(self._retire_old_sets()),
                 *self._explain(),
             ]
@@ -304,21 +304,21 @@ class Agent:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._finish(self._keeper, self._describing, drain)
+            await self._finish(self._keeper, self._describing, ring_reader)
 
     def _explain(self) -> list[asyncio.Task[None]]:
         """Read the API server's audit log, where this node has it."""
         if self.settings.kubernetes_audit is None:
             return []
         explaining = Explaining(
-            self.settings.kubernetes_audit, self.feeding.publish, lambda: self.realtime_offset
+            self.settings.kubernetes_audit, self.pipeline.publish, lambda: self.realtime_offset
         )
-        self.feeding.sinks.append(explaining)
+        self.pipeline.sinks.append(explaining)
         return [asyncio.create_task(explaining.run())]
 
-    def _open_store(self) -> Keeper:
+    def _open_store(self) -> Persistence:
         """Open the store and the judge, who keeps in it what it remembers."""
-        keeper = self.feeding.keeper = Keeper(
+        keeper = self.pipeline.keeper = Persistence(
             self.settings.state_dir,
             StoreSettings(
                 sync=self.settings.store_sync,
@@ -327,13 +327,13 @@ class Agent:
                 dead_letters=self.settings.shipping.dead_letters,
             ),
             self.host.boot_id,
-            self.feeding.feed,
+            self.pipeline.feed,
         )
-        self._judging = self.feeding.judging = Judging(
+        self._judging = self.pipeline.judging = Judging(
             self.settings.policy_dir,
             self.settings.state_dir,
             keeper.store.keep_judged,
-            self.feeding.feed,
+            self.pipeline.feed,
         )
         return keeper
 
@@ -343,9 +343,9 @@ class Agent:
         log.warning("%d events not written: the reader is too slow", lines)
         loss = OutputLoss(time=now, since=self._losses_until, output="stdout", lost=lines)
         self._losses_until = now
-        self._loop.call_soon(self.feeding.feed, (loss,))
+        self._loop.call_soon(self.pipeline.feed, (loss,))
 
-    def _control_server(self, keeper: Keeper) -> ControlServer:
+    def _control_server(self, keeper: Persistence) -> ControlServer:
         return ControlServer(
             self.settings.socket,
             self._status,
@@ -366,7 +366,7 @@ class Agent:
         return status.status(self)
 
     def _reload_on_hangup(
-        self, keeper: Keeper, control: ControlServer, witnesses: Witnesses
+        self, keeper: Persistence, control: ControlServer, witnesses: OptionalSources
     ) -> None:
         """Have SIGHUP apply what may change while the agent runs."""
 
@@ -403,7 +403,7 @@ class Agent:
         if self._hung_up:
             on_hangup()
 
-    # ----------------------------------------------------------------- feeding
+    # ----------------------------------------------------------------- pipeline
 
     def _load_probes(self, stack: AsyncExitStack) -> pins.PinSet:
         """Load the probes if they are not, and hold them."""
@@ -414,7 +414,7 @@ class Agent:
         stack.callback(self._watch.close)
         return pin_set
 
-    def _introduce(self, pin_set: pins.PinSet, keeper: Keeper, source: KernelSource) -> None:
+    def _introduce(self, pin_set: pins.PinSet, keeper: Persistence, source: KernelSource) -> None:
         seen_at = source.seen_at()
         self._resume(keeper, source)
         loaded_at = _loaded_at(pin_set)
@@ -433,11 +433,11 @@ class Agent:
         first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
         if self._watch is not None:
             first += self._watch.began(self._incomplete, seen_at)
-        self.feeding.feed(first)
+        self.pipeline.feed(first)
         if self._judging is not None:
             self._judging.start(keeper.store.take_judged())
 
-    def _resume(self, keeper: Keeper, source: KernelSource) -> None:
+    def _resume(self, keeper: Persistence, source: KernelSource) -> None:
         """Go on where the log ends: with the clock's offset of its events, and none of them again.
 
         What was reported and not yet kept has the same time then, too.
@@ -448,26 +448,28 @@ class Agent:
         if kept is not None and abs(kept - self.realtime_offset) <= CLOCK_TOLERANCE:
             self.realtime_offset = kept
         if source.backlog():
-            self.feeding.reported = resumed.ids
+            self.pipeline.reported = resumed.ids
 
     # ----------------------------------------------------------------- tasks
 
-    async def _take_inventory(self, describing: Describing, drain: Drain) -> None:
+    async def _take_inventory(
+        self, describing: DescriptionService, ring_reader: RingReader
+    ) -> None:
         taken = await startup_scan.take(
-            self._parsers.cgroup, describing, drain, self.core.table, self.settings.pin_root
+            self._parsers.cgroup, describing, ring_reader, self.core.table, self.settings.pin_root
         )
         # The rings have been read to their end. Starts of before may still wait for a description.
-        self._loop.call_later(RESUMED_SECONDS, setattr, self.feeding, "reported", frozenset())
+        self._loop.call_later(RESUMED_SECONDS, setattr, self.pipeline, "reported", frozenset())
         if taken is not None:
-            self.feeding.feed([taken])
+            self.pipeline.feed([taken])
             malloc.settle()
 
-    async def _keep_house(self, keeper: Keeper, drain: Drain) -> None:
+    async def _keep_house(self, keeper: Persistence, ring_reader: RingReader) -> None:
         noted = beaten = self._loop.time()
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            drain.turn()
-            self.feeding.release()
+            ring_reader.poll()
+            self.pipeline.release()
             observations: list[Observation] = []
             lost = self._source.losses() if self._source is not None else ()
             observations += lost
@@ -486,7 +488,7 @@ class Agent:
                 beaten = self._loop.time()
                 observations.append(Heartbeat(clock.boottime()))
             if observations:
-                self.feeding.feed(observations)
+                self.pipeline.feed(observations)
             if self._judging is not None:
                 self._judging.tick()
             due = self._loop.time() - noted >= CHECKPOINT
@@ -508,23 +510,25 @@ class Agent:
         await asyncio.sleep(SET_OVERLAP)
         if self._source is None or len(pins.loaded_sets(self.settings.pin_root)) == 1:
             return
-        self.feeding.feed(self._source.retire_old())
+        self.pipeline.feed(self._source.retire_old())
 
-    async def _finish(self, keeper: Keeper, describing: Describing, drain: Drain) -> None:
-        """Drain, answer what waits, and keep what is known."""
-        await drain.stop()
+    async def _finish(
+        self, keeper: Persistence, describing: DescriptionService, ring_reader: RingReader
+    ) -> None:
+        """RingReader, answer what waits, and keep what is known."""
+        await ring_reader.stop()
         if self._source is not None:
-            self.feeding.feed(self._source.losses())
+            self.pipeline.feed(self._source.losses())
             keeper.count(self._source.reported())
         end = self._loop.time() + SHUTDOWN_WAIT
         while (describing.under_way or self.core.waiting()) and self._loop.time() < end:
             describing.take()
             await asyncio.sleep(DRAIN_STEP)
-        self.feeding.stop()
+        self.pipeline.stop()
         keeper.checkpoint()
         keeper.note_clean_end()
         await asyncio.to_thread(keeper.store.flush, SHUTDOWN_WAIT)
-        self.feeding.release()
+        self.pipeline.release()
 
 
 def _recorder(

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.agent.audit_webhook import AuditWebhook, WebhookSettings
-from sensor.agent.delivery import Shipping, ShippingSettings
-from sensor.agent.persistence import Keeper, Told
+from sensor.agent.delivery import Delivery, DeliverySettings
+from sensor.agent.persistence import Persistence, Published
 from sensor.correlate.request_events import RequestEvents
 from sensor.errors import CastoffError, ConfigError
 from sensor.model.control_plane import ControlRecord
@@ -74,7 +74,7 @@ class AggregatorSettings:
     directories: tuple[Path, ...]
     state_dir: Path
     store: StoreSettings
-    shipping: ShippingSettings
+    shipping: DeliverySettings
     heartbeat_seconds: float
     sources: frozenset[RequestSource] | None = None
     proxies: Proxies = ()
@@ -98,7 +98,7 @@ class AggregatorSettings:
                 max_age=config.store.max_age_days * SECONDS_PER_DAY,
                 dead_letters=config.delivery.dead_letters,
             ),
-            shipping=ShippingSettings(
+            shipping=DeliverySettings(
                 outputs=config.outputs,
                 flush_seconds=config.delivery.flush_seconds,
                 dead_letters=config.delivery.dead_letters,
@@ -141,7 +141,7 @@ class Aggregator:
         self._host = host
         self._made = RequestEvents()
         self._counts = Counts()
-        self._shipping = Shipping(settings.shipping, host)
+        self._shipping = Delivery(settings.shipping, host)
         self._stopping = asyncio.Event()
         self._losses: deque[StoreLoss] = deque(maxlen=100)
         self._reported = 0
@@ -163,7 +163,9 @@ class Aggregator:
         settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
             stack.callback(os.close, _lock(settings.state_dir))
-            keeper = Keeper(settings.state_dir, settings.store, self._host.boot_id, self._observed)
+            keeper = Persistence(
+                settings.state_dir, settings.store, self._host.boot_id, self._observed
+            )
             stack.callback(keeper.close)
             self._shipping.open(keeper)
             stack.push_async_callback(self._shipping.close)
@@ -188,7 +190,7 @@ class Aggregator:
             if ended:
                 await self._note_the_end(keeper, follower)
 
-    async def _note_the_end(self, keeper: Keeper, follower: Follower) -> None:
+    async def _note_the_end(self, keeper: Persistence, follower: Follower) -> None:
         """Wait until all that was read is durable, so that the next run repeats nothing."""
         number = self._mark(keeper, follower.where())
         deadline = time.monotonic() + END_SECONDS
@@ -196,7 +198,7 @@ class Aggregator:
             await asyncio.sleep(DURABLE_LOOK)
             self._settle(keeper)
 
-    async def _turn(self, keeper: Keeper, follower: Follower) -> bool:
+    async def _turn(self, keeper: Persistence, follower: Follower) -> bool:
         """Take what is there, at most a batch; return whether it is all for now."""
         found, ended = await asyncio.to_thread(self._batch, follower)
         now = time.time_ns()
@@ -224,12 +226,12 @@ class Aggregator:
         self._settle(keeper)
         return ended
 
-    def _mark(self, keeper: Keeper, places: Places | None = None) -> int:
+    def _mark(self, keeper: Persistence, places: Places | None = None) -> int:
         self._marks += 1
         keeper.store.mark(_Mark(self._marks, places))
         return self._marks
 
-    def _settle(self, keeper: Keeper) -> None:
+    def _settle(self, keeper: Persistence) -> None:
         """Note what has become durable: a later mark covers all before it."""
         durable: object = keeper.released()
         if not isinstance(durable, _Mark):
@@ -242,7 +244,7 @@ class Aggregator:
             if not future.done():
                 future.set_result(None)
 
-    async def _pushed(self, keeper: Keeper, peer: str, body: bytes) -> None:
+    async def _pushed(self, keeper: Persistence, peer: str, body: bytes) -> None:
         """Take a batch of the webhook and return when it is durable. Raises ValueError."""
         found = await asyncio.to_thread(self._parsed, peer, body)
         now = time.time_ns()
@@ -287,9 +289,9 @@ class Aggregator:
         return Reader(name, proxies=settings.proxies, sources=settings.sources, counts=self._counts)
 
     @staticmethod
-    def _keep(keeper: Keeper, events: Sequence[Event]) -> None:
+    def _keep(keeper: Persistence, events: Sequence[Event]) -> None:
         if events:
-            keeper.keep([Told(event, encode_line(event), {}) for event in events])
+            keeper.keep([Published(event, encode_line(event), {}) for event in events])
 
     def _observed(self, observations: list[Observation]) -> None:
         self._losses.extend(one for one in observations if isinstance(one, StoreLoss))

@@ -20,7 +20,7 @@ from sensor.store.query import Query
 from sensor.store.rows import DEAD_LETTERS
 
 if TYPE_CHECKING:
-    from sensor.agent.persistence import Keeper
+    from sensor.agent.persistence import Persistence
     from sensor.model.observations import HostFacts
     from sensor.outputs.delivery import Transport
     from sensor.outputs.engine.engine import Engine
@@ -31,7 +31,7 @@ log = logging.getLogger("castoff.outputs")
 
 
 @dataclass(frozen=True, slots=True)
-class ShippingSettings:
+class DeliverySettings:
     """``[outputs.NAME]`` and ``[delivery]`` of the configuration."""
 
     outputs: tuple[OutputSettings, ...] = ()
@@ -40,7 +40,7 @@ class ShippingSettings:
 
 
 def transports(
-    settings: ShippingSettings, host: HostFacts
+    settings: DeliverySettings, host: HostFacts
 ) -> tuple[tuple[OutputSettings, Transport], ...]:
     """Make every output's transport; raises :class:`ConfigError` for what cannot work."""
     made = []
@@ -50,17 +50,17 @@ def transports(
     return tuple(made)
 
 
-class Shipping:
+class Delivery:
     """The outputs of one agent. Lives in the agent's loop."""
 
-    def __init__(self, settings: ShippingSettings, host: HostFacts) -> None:
+    def __init__(self, settings: DeliverySettings, host: HostFacts) -> None:
         """Raises :class:`ConfigError` for an output that cannot work."""
         self._settings = settings
         self._made = transports(settings, host)
         self._engine: Engine | None = None
-        self._keeper: Keeper | None = None
+        self._keeper: Persistence | None = None
 
-    def open(self, keeper: Keeper) -> None:
+    def open(self, keeper: Persistence) -> None:
         """Begin to deliver what the keeper keeps."""
         self._keeper = keeper
         configured = {output.name for output in self._settings.outputs}

@@ -37,7 +37,7 @@ TOGETHER = 0.05
 """Longest time (s) that a finished description waits for others, to be taken with them."""
 
 
-class Describing:
+class DescriptionService:
     """Owns the worker. ``feed`` is called in the loop, where all but the describer runs."""
 
     def __init__(self, describer: Describer, feed: Callable[[list[Observation]], None]) -> None:

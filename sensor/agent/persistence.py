@@ -60,7 +60,7 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Published:
     """An event that is handed on: its line, and the judge's rows that follow from it."""
 
     event: Event
@@ -69,7 +69,7 @@ class Told:
     """None for an alert: it is kept with the event before it, or not at all."""
 
 
-class Keeper:
+class Persistence:
     """Owns the store. ``feed`` is called in the loop."""
 
     def __init__(
@@ -129,11 +129,11 @@ class Keeper:
         """Record for the next agent that this one ended cleanly."""
         self.count({RUNNING: 0})
 
-    def keep(self, told: Sequence[Told]) -> None:
+    def keep(self, published: Sequence[Published]) -> None:
         """Append events, each in one transaction with what the judge remembers of it."""
-        entries = [_entry(one.event, one.line) for one in told]
-        sequences = self.store.append(entries, [one.judged for one in told])
-        for sequence, one in zip(sequences, told, strict=True):
+        entries = [_entry(one.event, one.line) for one in published]
+        sequences = self.store.append(entries, [one.judged for one in published])
+        for sequence, one in zip(sequences, published, strict=True):
             self.publish(sequence, one.line)
 
     def note(self, core: Correlator) -> None:

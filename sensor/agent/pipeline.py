@@ -2,9 +2,9 @@
 
     observations ─▶ Correlator ─ each event ─▶ sinks, at once
                         │                  (each start with the judge's verdict)
-                        ├── events ─▶ Keeper: appended, then what the judge remembers
-                        ├── requests ─▶ Describing
-                        └── on the beat: what changed is noted, the kernel's records are released
+                        ├── events ─▶ Persistence: appended, then what the judge remembers
+                        ├── requests ─▶ DescriptionService
+                        └── on the tick: what changed is noted, the kernel's records are released
 
 Everything here runs in the loop.
 """
@@ -16,24 +16,24 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from sensor import clock
-from sensor.agent.persistence import Told
+from sensor.agent.persistence import Published
 from sensor.correlate.core import Correlator
 from sensor.schema import document
-from sensor.tick import BEAT, next_beat
+from sensor.tick import TICK, next_tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sensor.agent.descriptions import Describing
+    from sensor.agent.descriptions import DescriptionService
     from sensor.agent.judging import Judging
-    from sensor.agent.persistence import Keeper
+    from sensor.agent.persistence import Persistence
     from sensor.correlate.core import Parsers
     from sensor.model.events import Event
     from sensor.model.observations import Observation
     from sensor.sources.kernel import KernelSource, ReadUpTo
     from sensor.store.batch import JudgedRows
 
-SETTLE_PACE = 2 * BEAT
+SETTLE_PACE = 2 * TICK
 """Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
 makes a handful of batches, and each note is a transaction's worth of work."""
 
@@ -50,23 +50,23 @@ class Sink(Protocol):
         """Let go of what waits: nothing follows for now."""
 
 
-class Feeding:
+class Pipeline:
     """Owns the core. What is None is not there yet, and what it would do is left out."""
 
     def __init__(self, parsers: Parsers) -> None:
-        self.core = Correlator(parsers, self._tell)
+        self.core = Correlator(parsers, self._publish)
         self.events: Counter[str] = Counter()
         """Events by type."""
         self.sinks: list[Sink] = []
         self.record: Callable[[int, tuple[Observation, ...]], object] | None = None
         """Called with each batch and the time of its arrival, in ns since boot."""
-        self.describing: Describing | None = None
-        self.keeper: Keeper | None = None
+        self.describing: DescriptionService | None = None
+        self.keeper: Persistence | None = None
         self.source: KernelSource | None = None
         self.judging: Judging | None = None
         self.reported: frozenset[str] = frozenset()
         """Ids of events that an earlier agent reported and kept: they are not reported again."""
-        self._told: list[Told] = []
+        self._published: list[Published] = []
         """The events of the batch that is being fed."""
         self._marked: ReadUpTo | None = None
         self._released: ReadUpTo | None = None
@@ -83,8 +83,8 @@ class Feeding:
         try:
             outcome = self.core.feed(now, observations)
         finally:
-            told, self._told = self._told, []
-        if len(told) > 1:
+            published, self._published = self._published, []
+        if len(published) > 1:
             for sink in self.sinks:
                 sink.push()
         if self.describing is not None:
@@ -92,21 +92,21 @@ class Feeding:
             self.describing.expect(awaited=self.core.waiting())
         self._arm_timer(now)
         if self.keeper is not None:
-            self._keep(self.keeper, told)
+            self._keep(self.keeper, published)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand on events that the core did not make, and keep them."""
         try:
             for event in events:
-                self._tell(event)
+                self._publish(event)
         finally:
-            told, self._told = self._told, []
+            published, self._published = self._published, []
         for sink in self.sinks:
             sink.push()
         if self.keeper is not None:
-            self._keep(self.keeper, told)
+            self._keep(self.keeper, published)
 
-    def _tell(self, event: Event) -> None:
+    def _publish(self, event: Event) -> None:
         """Hand an event on; the first of a batch at once, the others together at its end."""
         if event.id in self.reported:
             # An earlier agent reported and kept it.
@@ -122,18 +122,18 @@ class Feeding:
     def _hand_on(self, event: Event, rows: JudgedRows | None) -> None:
         line = document.encode_line(event)
         for sink in self.sinks:
-            sink.take(event, line, more=bool(self._told))
-        self._told.append(Told(event, line, rows))
+            sink.take(event, line, more=bool(self._published))
+        self._published.append(Published(event, line, rows))
         self.events[event.type] += 1
 
-    def _keep(self, keeper: Keeper, told: Sequence[Told]) -> None:
+    def _keep(self, keeper: Persistence, published: Sequence[Published]) -> None:
         """Store the events of a batch; what else is known of it is noted a little later."""
-        if told:
-            keeper.keep(told)
+        if published:
+            keeper.keep(published)
             if self.judging is not None:
                 self.judging.settle()
-        if len(told) > 1 and not self.core.waiting():
-            # Of a backlog: on the beat the next ones would be waiting.
+        if len(published) > 1 and not self.core.waiting():
+            # Of a backlog: on the tick the next ones would be waiting.
             self.settle()
         elif self._settling is None:
             self._settling = self._loop.call_later(SETTLE_PACE, self.settle)
@@ -141,7 +141,7 @@ class Feeding:
             # The disk does not keep up: rather lose the insurance than new records.
             self.source.release(self.source.read_up_to())
 
-    def on_beat(self) -> None:
+    def on_tick(self) -> None:
         """Settle if there is anything to settle."""
         if self._settling is not None:
             self.settle()
@@ -175,7 +175,7 @@ class Feeding:
     def _release_later(self) -> None:
         """Look on the ticks whether what was marked is durable: that alone wakes no task."""
         if self._releasing is None:
-            self._releasing = self._loop.call_at(next_beat(self._loop.time()), self._look)
+            self._releasing = self._loop.call_at(next_tick(self._loop.time()), self._look)
 
     def _look(self) -> None:
         self._releasing = None

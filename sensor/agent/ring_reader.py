@@ -1,6 +1,6 @@
 """When the rings are read: at once for what is urgent, seldom for the rest, not while behind.
 
-    urgent record ──▶ drain ──▶ records came: look again on the next beat
+    urgent record ──▶ drain ──▶ records came: look again on the next tick
                        ▲  ▲         │ nothing new: after twice as long, up to LOOK_LAST
                        │  └─────────┘
                        └── every two seconds, by the agent's housekeeping
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.supervision import begins_engine
 from sensor.model.observations import CommandExec, InitExec, InitExit, Observation
-from sensor.tick import BEAT, next_beat
+from sensor.tick import TICK, next_tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.agent.descriptions import Describing
-    from sensor.agent.persistence import Keeper
-    from sensor.agent.sources import Witnesses
+    from sensor.agent.descriptions import DescriptionService
+    from sensor.agent.persistence import Persistence
+    from sensor.agent.sources import OptionalSources
     from sensor.sources.kernel import KernelSource
 
 LOOK_LAST = 0.8
@@ -49,22 +49,22 @@ _EFFECTS = frozenset({InitExec, InitExit})
 """Records after which a cause may be asked for at once."""
 
 
-class Drain:
+class RingReader:
     """Reads the rings in the loop, with all that belongs in front of their records."""
 
     def __init__(
         self,
         source: KernelSource,
-        witnesses: Witnesses,
-        describing: Describing,
-        keeper: Keeper,
+        witnesses: OptionalSources,
+        describing: DescriptionService,
+        keeper: Persistence,
         feed: Callable[[list[Observation]], None],
         account: Callable[[], None] = lambda: None,
-        on_beat: Callable[[], None] = lambda: None,
+        on_tick: Callable[[], None] = lambda: None,
     ) -> None:
-        """``account`` is called after each turn, ``on_beat`` after one that was not asked for."""
+        """``account`` is called after each poll, ``on_tick`` after one that was not asked for."""
         self._account = account
-        self._on_beat = on_beat
+        self._on_beat = on_tick
         self._loop = asyncio.get_running_loop()
         self._source = source
         self._witnesses = witnesses
@@ -73,7 +73,7 @@ class Drain:
         self._feed = feed
         self._hurried = True
         self._behind = False
-        """As of the end of the last turn: nothing is asked while a start may be waiting."""
+        """As of the end of the last poll: nothing is asked while a start may be waiting."""
         self._looking: asyncio.TimerHandle | None = None
         self._resting: asyncio.TimerHandle | None = None
 
@@ -81,9 +81,9 @@ class Drain:
         """Read whenever there is something urgent."""
         sys.setswitchinterval(SWITCH_SECONDS)
         self._describing.on_taken = self._go_on
-        self._loop.add_reader(self._source.descriptor, self.turn)
+        self._loop.add_reader(self._source.descriptor, self.poll)
 
-    def turn(self) -> None:
+    def poll(self) -> None:
         """Take what is there, a batch of bounded size; the next follows by itself."""
         if self._behind and self._is_behind() and not self._source.is_pressing():
             self._hurry(wanted=False)
@@ -97,7 +97,7 @@ class Drain:
                 self._witnesses.engine_began()
                 self._describing.look_for_engines()
         if self._source.has_more:
-            self._loop.call_soon(self.turn)
+            self._loop.call_soon(self.poll)
         else:
             self._hurry(wanted=True)
             if records:
@@ -112,7 +112,7 @@ class Drain:
             sys.setswitchinterval(SWITCH_SECONDS if wanted else SWITCH_SELDOM)
 
     def _records(self) -> list[Observation]:
-        """Drain the rings; audit's records go in front of a start: causes before effects."""
+        """RingReader the rings; audit's records go in front of a start: causes before effects."""
         drained: list[Observation] = list(self._source.drain())
         rest = self._witnesses.sift(drained)
         for record in drained:
@@ -122,20 +122,20 @@ class Drain:
 
     def _look_soon(self) -> None:
         """Poll again on the next tick: the end of a short container does not wake the loop."""
-        at = next_beat(self._loop.time())
+        at = next_tick(self._loop.time())
         if self._looking is not None:
             if self._looking.when() <= at:
                 return
             self._looking.cancel()
-        self._looking = self._loop.call_at(at, self._look_again, BEAT)
+        self._looking = self._loop.call_at(at, self._look_again, TICK)
 
     def _look_again(self, waited: float) -> None:
         self._looking = None
         before = self._source.observations
-        self.turn()
+        self.poll()
         self._on_beat()
         if self._source.observations == before and waited < LOOK_LAST:
-            at = next_beat(self._loop.time(), 2 * waited - BEAT)
+            at = next_tick(self._loop.time(), 2 * waited - TICK)
             self._looking = self._loop.call_at(at, self._look_again, 2 * waited)
 
     def _is_behind(self) -> bool:
@@ -150,22 +150,22 @@ class Drain:
 
     def _rested(self) -> None:
         self._resting = None
-        self._loop.add_reader(self._source.descriptor, self.turn)
-        self.turn()
+        self._loop.add_reader(self._source.descriptor, self.poll)
+        self.poll()
 
     def _go_on(self) -> None:
         """Rest no longer: answers were taken."""
         if self._resting is not None and not self._is_behind():
             self._resting.cancel()
             self._resting = None
-            self._loop.add_reader(self._source.descriptor, self.turn)
-            self._loop.call_soon(self.turn)
+            self._loop.add_reader(self._source.descriptor, self.poll)
+            self._loop.call_soon(self.poll)
 
-    async def to_the_end(self) -> None:
+    async def drain_all(self) -> None:
         """Return once everything that was in the rings when this was called is read."""
-        self.turn()
+        self.poll()
         while self._source.has_more:
-            self.turn()
+            self.poll()
             await asyncio.sleep(REST if self._resting is not None else 0)
 
     async def stop(self) -> None:

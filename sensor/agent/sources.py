@@ -63,7 +63,7 @@ log = logging.getLogger("castoff")
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessSettings:
+class OptionalSourceSettings:
     """Which of them to use."""
 
     audit: str = "netlink"
@@ -73,7 +73,7 @@ class WitnessSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessState:
+class OptionalSourceState:
     """How one is doing."""
 
     name: str
@@ -81,11 +81,14 @@ class WitnessState:
     observations: int
 
 
-class Witnesses:
+class OptionalSources:
     """Opens, drains and closes them. ``feed`` is called in the loop."""
 
     def __init__(
-        self, settings: WitnessSettings, pin_set: PinSet, feed: Callable[[list[Observation]], None]
+        self,
+        settings: OptionalSourceSettings,
+        pin_set: PinSet,
+        feed: Callable[[list[Observation]], None],
     ) -> None:
         self._feed = feed
         self._loop = asyncio.get_running_loop()
@@ -164,7 +167,7 @@ class Witnesses:
             return
         self._feed([*recalled])
 
-    def follow(self, settings: WitnessSettings, realtime_offset: int) -> None:
+    def follow(self, settings: OptionalSourceSettings, realtime_offset: int) -> None:
         """Follow others than before; those that stay are not interrupted."""
         before, self._settings = self._settings, settings
         if settings.audit != before.audit:
@@ -328,19 +331,19 @@ class Witnesses:
 
     # ----------------------------------------------------------------- state
 
-    def states(self) -> tuple[WitnessState, ...]:
+    def states(self) -> tuple[OptionalSourceState, ...]:
         """Return how each is doing."""
         connects = "running" if self._connects else f"failed: {_NO_CONNECTS}"
         requests = "running" if self._requests else f"failed: {_NO_REQUESTS}"
         states = [
-            WitnessState("connects", connects, self._contacts),
-            WitnessState("requests", requests, self._asked),
+            OptionalSourceState("connects", connects, self._contacts),
+            OptionalSourceState("requests", requests, self._asked),
         ]
         if self._audit is not None:
             heard = "running" if self._audit.heard else "waiting: kernel audit is off"
-            states.append(WitnessState("audit", heard, self._audit.observations))
+            states.append(OptionalSourceState("audit", heard, self._audit.observations))
         else:
-            states.append(WitnessState("audit", f"failed: {self._audit_problem}", 0))
+            states.append(OptionalSourceState("audit", f"failed: {self._audit_problem}", 0))
         if self._streams is not None:
             states += [_stream_state(status) for status in self._streams.status()]
         return tuple(states)
@@ -366,12 +369,12 @@ def _audit_reader(way: str) -> NetlinkReader | PluginReader | TailReader:
     return PluginReader() if way == AUDIT_STDIN else TailReader(Path(way))
 
 
-def _stream_state(status: StreamStatus) -> WitnessState:
+def _stream_state(status: StreamStatus) -> OptionalSourceState:
     if status.available is None:
         state = "waiting"
     else:
         state = "running" if status.available else f"failed: {status.reason}"
-    return WitnessState(f"{status.witness}:{status.path}", state, status.counts.events)
+    return OptionalSourceState(f"{status.witness}:{status.path}", state, status.counts.events)
 
 
 def _spellings(paths: Iterable[str]) -> set[str]:

@@ -17,8 +17,8 @@ from sensor.sources import procfs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensor.agent.descriptions import Describing
-    from sensor.agent.ring_reader import Drain
+    from sensor.agent.descriptions import DescriptionService
+    from sensor.agent.ring_reader import RingReader
     from sensor.correlate.containers import ContainerTable
     from sensor.model.container import CgroupParser
     from sensor.model.observations import FoundContainer
@@ -34,8 +34,8 @@ log = logging.getLogger("castoff")
 
 async def take(
     parse_cgroup: CgroupParser,
-    describing: Describing,
-    drain: Drain,
+    describing: DescriptionService,
+    drain: RingReader,
     table: ContainerTable,
     pin_root: Path,
 ) -> InventoryTaken | None:
@@ -52,7 +52,7 @@ async def take(
     except TimeoutError:
         log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
         return None
-    await drain.to_the_end()
+    await drain.drain_all()
     again = _still_running(table, {container.id for container in found})
     found += await asyncio.to_thread(_described, again, describing)
     _watch_inits(found, pin_root)
@@ -70,7 +70,7 @@ def _still_running(table: ContainerTable, found: set[ContainerId]) -> tuple[Foun
 
 
 def _described(
-    found: tuple[FoundContainer, ...], describing: Describing
+    found: tuple[FoundContainer, ...], describing: DescriptionService
 ) -> tuple[FoundContainer, ...]:
     """Read names and images anew: an earlier agent keeps ids only."""
     return tuple(

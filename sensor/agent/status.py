@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.agent.probe_watch import ProbeWatch
-    from sensor.agent.sources import WitnessState
+    from sensor.agent.sources import OptionalSourceState
     from sensor.api.status import DeliveryState
     from sensor.correlate.core import Correlator
     from sensor.linux.realtime import RealTime
@@ -62,7 +62,7 @@ class Reported(Protocol):
     def source(self) -> KernelSource | None:
         """The kernel source, once it is open."""
 
-    def witness_states(self) -> tuple[WitnessState, ...]:
+    def witness_states(self) -> tuple[OptionalSourceState, ...]:
         """How the sources beside the probes are doing."""
 
     def judge_counters(self) -> tuple[tuple[str, int], ...]:

@@ -61,7 +61,7 @@ async def _run(
 
     if head:
         stream.write(head)
-    agent.feeding.sinks.append(_StandardOutput(agent, stream, None if output == "-" else render))
+    agent.pipeline.sinks.append(_StandardOutput(agent, stream, None if output == "-" else render))
     agent.outputs = lambda: (
         OutputHealth("stdout", stream.backlog, stream.dropped, stream.closed_reason),
     )

@@ -10,9 +10,9 @@ import click
 
 from sensor.agent.agent import AgentSettings, parsers
 from sensor.agent.config import DEFAULT_PATH, Config
-from sensor.agent.delivery import ShippingSettings, transports
+from sensor.agent.delivery import DeliverySettings, transports
 from sensor.agent.policy_files import load_changes, load_policy
-from sensor.agent.sources import WitnessSettings
+from sensor.agent.sources import OptionalSourceSettings
 from sensor.model.vocabulary import Witness
 from sensor.sources import procfs
 
@@ -89,13 +89,13 @@ def of(
         store_sync=config.store.sync,
         store_max_mib=config.store.max_mib,
         store_max_age_days=config.store.max_age_days,
-        shipping=ShippingSettings(
+        shipping=DeliverySettings(
             outputs=config.outputs,
             flush_seconds=config.delivery.flush_seconds,
             dead_letters=config.delivery.dead_letters,
         ),
         requests=config.sources.requests,
-        witnesses=WitnessSettings(
+        witnesses=OptionalSourceSettings(
             audit=audit or config.sources.audit,
             engines=frozenset(w for w, wanted in followed.items() if wanted and engines),
         ),

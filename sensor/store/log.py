@@ -262,14 +262,14 @@ class Store:
         """Keep an output's cursor, the last sequence that it has seen off; None forgets it."""
         self._queue.put(lambda batch: batch.cursors.update({output: sequence}))
 
-    def bury(self, output: str, letters: Sequence[DeadLetter]) -> None:
+    def add_dead_letters(self, output: str, letters: Sequence[DeadLetter]) -> None:
         """Keep what an output's collector refused, before any later cursor."""
         found: dict[tuple[str, int], DeadLetter | None] = {
             (output, letter.sequence): letter for letter in letters
         }
         self._queue.put(lambda batch: batch.dead.update(found))
 
-    def unbury(self, output: str, sequences: Sequence[int]) -> None:
+    def remove_dead_letters(self, output: str, sequences: Sequence[int]) -> None:
         """Remove dead letters that were delivered after all."""
         found = {(output, sequence): None for sequence in sequences}
         self._queue.put(lambda batch: batch.dead.update(found))

@@ -14,7 +14,7 @@ import pytest
 from lab.requirements import cannot
 from sensor.agent.agent import Agent, AgentSettings, parsers
 from sensor.agent.lock import lock_node
-from sensor.agent.sources import WitnessSettings
+from sensor.agent.sources import OptionalSourceSettings
 from sensor.bpf import loader, pins
 from sensor.errors import PermissionMissing, ProbesBusy
 from sensor.model.events import Event
@@ -130,12 +130,12 @@ class Node:
                 socket=self.base / "castoff.sock",
                 run_dir=self.base / "run",
                 pin_root=self.pin_root,
-                witnesses=WitnessSettings(audit="off", engines=frozenset()),
+                witnesses=OptionalSourceSettings(audit="off", engines=frozenset()),
             )
             agent = Agent(settings)
             changed, ready = asyncio.Event(), asyncio.Event()
 
-            agent.feeding.sinks.append(Gathered(self.events, changed, ready))
+            agent.pipeline.sinks.append(Gathered(self.events, changed, ready))
             running = asyncio.create_task(agent.run())
             await asyncio.wait(
                 {running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED

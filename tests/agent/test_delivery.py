@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from sensor import clock
-from sensor.agent.delivery import Shipping, ShippingSettings
-from sensor.agent.persistence import Keeper, Told
+from sensor.agent.delivery import Delivery, DeliverySettings
+from sensor.agent.persistence import Persistence, Published
 from sensor.errors import ConfigError
 from sensor.model.events import Event
 from sensor.model.observations import Observation, StoreLoss
@@ -49,17 +49,17 @@ class Node:
         self, directory: Path, *outputs: OutputSettings, settings: StoreSettings | None = None
     ) -> None:
         self.fed: list[Observation] = []
-        self.keeper = Keeper(
+        self.keeper = Persistence(
             directory,
             settings or StoreSettings(sync="normal"),
             HOST.boot_id,
             self.fed.extend,
         )
-        self.shipping = Shipping(ShippingSettings(outputs, flush_seconds=5.0), HOST)
+        self.shipping = Delivery(DeliverySettings(outputs, flush_seconds=5.0), HOST)
         self.shipping.open(self.keeper)
 
     def keep(self, kept: tuple[Event, ...]) -> None:
-        self.keeper.keep([Told(event, document.encode_line(event), {}) for event in kept])
+        self.keeper.keep([Published(event, document.encode_line(event), {}) for event in kept])
 
     async def close(self) -> None:
         await asyncio.to_thread(self.keeper.store.flush, PATIENCE)
@@ -180,4 +180,4 @@ def test_an_output_that_cannot_work_is_refused_before_anything_begins(
     own = KafkaSettings(brokers=("127.0.0.1:9",))
     output = OutputSettings("queue", "kafka", own, "native", Filters(), StartAt.OLDEST)
     with pytest.raises(ConfigError, match="confluent_kafka"):
-        Shipping(ShippingSettings((output,)), HOST)
+        Delivery(DeliverySettings((output,)), HOST)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from lab.waiting import until
-from sensor.agent.descriptions import MOST, Describing
+from sensor.agent.descriptions import MOST, DescriptionService
 from sensor.identity.describer import Describer
 from sensor.model.container import Description
 from sensor.model.observations import ContainerDescribed, Observation
@@ -40,7 +40,7 @@ class Bench:
         self.reader = Reader()
         self.fed: list[str] = []
         self.changed = asyncio.Event()
-        self.describing = Describing(cast("Describer", self.reader), self._feed)
+        self.describing = DescriptionService(cast("Describer", self.reader), self._feed)
 
     def _feed(self, observations: list[Observation]) -> None:
         self.fed += [one.id for one in observations if isinstance(one, ContainerDescribed)]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from sensor.agent.agent import parsers
-from sensor.agent.persistence import Keeper, Told
-from sensor.agent.pipeline import Feeding
+from sensor.agent.persistence import Persistence, Published
+from sensor.agent.pipeline import Pipeline
 from sensor.correlate.core import Correlator
 from sensor.model.events import Event
 from sensor.model.observations import ClockSynced
 from sensor.sources.kernel import KernelSource, ReadUpTo
-from sensor.tick import BEAT
+from sensor.tick import TICK
 from tests.correlate.scenario import DB, HOST, OFFSET, WEB
 
 PATIENCE = 10.0
@@ -30,7 +30,7 @@ class Disk:
         self.given_back: list[ReadUpTo] = []
         self.position = 0
 
-    def keep(self, told: Sequence[Told]) -> None:
+    def keep(self, told: Sequence[Published]) -> None:
         self.kept += [one.event for one in told]
 
     def note(self, core: Correlator) -> None:
@@ -72,27 +72,27 @@ class Shown:
         self.waiting = []
 
 
-def with_disk() -> tuple[Feeding, Disk]:
-    feeding, disk = Feeding(parsers()), Disk()
-    feeding.feed([HOST, ClockSynced(0, OFFSET)])
-    feeding.keeper = cast("Keeper", disk)
-    feeding.source = cast("KernelSource", disk)
-    return feeding, disk
+def with_disk() -> tuple[Pipeline, Disk]:
+    pipeline, disk = Pipeline(parsers()), Disk()
+    pipeline.feed([HOST, ClockSynced(0, OFFSET)])
+    pipeline.keeper = cast("Persistence", disk)
+    pipeline.source = cast("KernelSource", disk)
+    return pipeline, disk
 
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
-            await asyncio.sleep(BEAT / 20)
+            await asyncio.sleep(TICK / 20)
 
 
 async def hands_on() -> None:
-    feeding, disk = with_disk()
+    pipeline, disk = with_disk()
     shown = Shown()
-    feeding.sinks.append(shown)
-    feeding.feed(WEB.life(0)[:4])
+    pipeline.sinks.append(shown)
+    pipeline.feed(WEB.life(0)[:4])
     assert shown.groups == [["container.start"]]
-    feeding.feed([WEB.exits(10), *DB.life(20)])
+    pipeline.feed([WEB.exits(10), *DB.life(20)])
     assert shown.groups[1:] == [
         ["container.stop"],
         ["container.start", "container.stop"],
@@ -100,7 +100,7 @@ async def hands_on() -> None:
     assert [event.type for event in disk.kept] == [
         type_ for group in shown.groups for type_ in group
     ]
-    assert feeding.events == {"container.start": 2, "container.stop": 2}
+    assert pipeline.events == {"container.start": 2, "container.stop": 2}
 
 
 def test_events_are_shown_and_kept_in_their_order() -> None:
@@ -108,19 +108,19 @@ def test_events_are_shown_and_kept_in_their_order() -> None:
 
 
 async def releases() -> None:
-    feeding, disk = with_disk()
+    pipeline, disk = with_disk()
     disk.position = 7
-    feeding.feed(WEB.life(0)[:4])
-    assert disk.marked == [], "one event is noted on the beat"
+    pipeline.feed(WEB.life(0)[:4])
+    assert disk.marked == [], "one event is noted on the tick"
     await until(lambda: disk.marked)
     assert disk.notes == 1
-    await asyncio.sleep(2 * BEAT)
+    await asyncio.sleep(2 * TICK)
     assert disk.given_back == [], "it is not durable yet"
     disk.is_durable = True
     await until(lambda: disk.given_back)
     assert disk.given_back[-1].handled == 7
     settled = len(disk.given_back)
-    await asyncio.sleep(2 * BEAT)
+    await asyncio.sleep(2 * TICK)
     assert len(disk.given_back) == settled, "nothing is looked at when all is released"
 
 
@@ -129,12 +129,12 @@ def test_records_are_released_once_what_they_led_to_is_durable_though_nothing_ha
 
 
 async def marks_a_backlog() -> None:
-    feeding, disk = with_disk()
+    pipeline, disk = with_disk()
     disk.position = 9
-    feeding.feed([*WEB.life(0), *DB.life(20)])
+    pipeline.feed([*WEB.life(0), *DB.life(20)])
     assert [read.handled for read in disk.marked] == [9]
     disk.position = 11
-    feeding.feed([WEB.again().create(50), WEB.again().execs(55)])
+    pipeline.feed([WEB.again().create(50), WEB.again().execs(55)])
     await asyncio.sleep(0)
     assert len(disk.marked) == 1, "a start waits for its description: its record stays"
 
@@ -147,13 +147,13 @@ async def resumes() -> None:
     before, first = with_disk()
     before.feed(WEB.life(0)[:4])
     (start,) = first.kept
-    feeding, disk = with_disk()
+    pipeline, disk = with_disk()
     shown = Shown()
-    feeding.sinks.append(shown)
-    feeding.reported = frozenset({start.id})
-    feeding.feed(WEB.life(0)[:4])
+    pipeline.sinks.append(shown)
+    pipeline.reported = frozenset({start.id})
+    pipeline.feed(WEB.life(0)[:4])
     assert (shown.groups, disk.kept) == ([], []), "it was reported and kept"
-    feeding.feed([WEB.exits(10), *DB.life(20)])
+    pipeline.feed([WEB.exits(10), *DB.life(20)])
     assert shown.groups == [["container.stop"], ["container.start", "container.stop"]]
     assert [event.type for event in disk.kept] == [t for group in shown.groups for t in group]
 

@@ -1,4 +1,4 @@
-"""When the rings are read: not while behind, at once when that is over, and on the beat."""
+"""When the rings are read: not while behind, at once when that is over, and on the tick."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import cast
 
-from sensor.agent.descriptions import Describing
-from sensor.agent.persistence import Keeper
-from sensor.agent.ring_reader import LOOK_LAST, REST, Drain
-from sensor.agent.sources import Witnesses
+from sensor.agent.descriptions import DescriptionService
+from sensor.agent.persistence import Persistence
+from sensor.agent.ring_reader import LOOK_LAST, REST, RingReader
+from sensor.agent.sources import OptionalSources
 from sensor.model.observations import Heartbeat, Observation
 from sensor.sources.kernel import KernelSource
-from sensor.tick import BEAT
+from sensor.tick import TICK
 
 PATIENCE = 10.0
 
@@ -85,28 +85,28 @@ class Bench:
         self.others = Others()
         self.fed: list[Observation] = []
         self.changed = asyncio.Event()
-        self.beats = 0
-        self.drain = Drain(
+        self.ticks = 0
+        self.drain = RingReader(
             cast("KernelSource", self.rings),
-            cast("Witnesses", self.others),
-            cast("Describing", self.others),
-            cast("Keeper", self.others),
+            cast("OptionalSources", self.others),
+            cast("DescriptionService", self.others),
+            cast("Persistence", self.others),
             self._feed,
-            on_beat=self._beat,
+            on_tick=self._beat,
         )
         self.drain.start()
 
     def get_behind(self) -> None:
         """What is read next keeps others busy."""
         self.others.is_busy = True
-        self.drain.turn()
+        self.drain.poll()
 
     def _feed(self, observations: list[Observation]) -> None:
         self.fed += observations
         self.changed.set()
 
     def _beat(self) -> None:
-        self.beats += 1
+        self.ticks += 1
 
     async def until_fed(self, count: int) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -129,14 +129,14 @@ async def rests() -> None:
     async with opened() as bench:
         bench.get_behind()
         turns = 0
-        turn = bench.drain.turn
+        turn = bench.drain.poll
 
         def counted() -> None:
             nonlocal turns
             turns += 1
             turn()
 
-        bench.drain.turn = counted  # type: ignore[method-assign]
+        bench.drain.poll = counted  # type: ignore[method-assign]
         bench.drain.start()
         bench.rings.wake()
         await asyncio.sleep(10 * REST)
@@ -175,8 +175,8 @@ async def looks() -> None:
         bench.rings.waiting += 1
         began = asyncio.get_running_loop().time()
         await bench.until_fed(2)
-        assert asyncio.get_running_loop().time() - began < 2 * BEAT
-        assert bench.beats >= 1
+        assert asyncio.get_running_loop().time() - began < 2 * TICK
+        assert bench.ticks >= 1
         drains, span = bench.rings.drains, 2 * LOOK_LAST
         await asyncio.sleep(span)
         assert bench.rings.drains - drains <= 4, "twice as long each time, then not at all"

@@ -15,8 +15,8 @@ from sensor.agent.config import Config
 from sensor.outputs.delivery import Record
 from sensor.outputs.registry import Surroundings
 from tests.outputs.certificates import Authority, Files
-from tests.outputs.lane_world import Collector, World
 from tests.outputs.sample_events import HOST
+from tests.outputs.worker_world import Collector, World
 
 SECRET = "a-secret-of-the-site"
 SECONDS = 40.0
@@ -76,13 +76,13 @@ async def ship(text: str, directory: Path, records: list[Record]) -> str:
     world = World()
     for record in records:
         world.append(record.sequence, kind=record.type, body=record.line)
-    lane = world.lane(cast(Collector, transport), filters=output.filters)
+    worker = world.worker(cast(Collector, transport), filters=output.filters)
     try:
         async with asyncio.timeout(SECONDS):
-            while lane.cursor < records[-1].sequence:
+            while worker.cursor < records[-1].sequence:
                 await asyncio.sleep(0.01)
     except TimeoutError:
-        raise AssertionError(lane.health().last_error) from None
+        raise AssertionError(worker.health().last_error) from None
     finally:
         await world.stop()
     assert not world.pages.graves

@@ -17,7 +17,7 @@ import pytest
 from sensor.outputs import registry
 from sensor.outputs.delivery import BatchLimits, Transport
 from sensor.outputs.engine.backoff import Circuit
-from sensor.outputs.engine.lane import Lane
+from sensor.outputs.engine.worker import OutputWorker
 from sensor.outputs.http.otlp import OtlpSettings, OtlpTransport
 from sensor.outputs.http.settings import Body, HttpSettings, Preset
 from sensor.outputs.network.tls import TlsSettings
@@ -30,8 +30,8 @@ from tests.outputs.forward import receivers as forward_receivers
 from tests.outputs.forward.fake_server import fake_server
 from tests.outputs.forward.made import SURROUNDINGS, forward
 from tests.outputs.forward.receivers import Intake
-from tests.outputs.lane_world import Collector, World
 from tests.outputs.receivers import Store
+from tests.outputs.worker_world import Collector, World
 
 TOKEN, KEY = "a-token-of-the-site", "a-key-of-the-site"
 COUNT = 1200
@@ -41,26 +41,28 @@ STORED_UNDER = [f"{number:032x}" for number in range(1, COUNT + 1)]
 
 
 async def shipped(
-    transport: Transport, done: Callable[[Lane], bool], draw: Callable[[], float] = lambda: 0.0
-) -> tuple[Lane, int]:
-    """Ship COUNT events until ``done``; return the lane and the dead letters."""
+    transport: Transport,
+    done: Callable[[OutputWorker], bool],
+    draw: Callable[[], float] = lambda: 0.0,
+) -> tuple[OutputWorker, int]:
+    """Ship COUNT events until ``done``; return the worker and the dead letters."""
     world = World()
     for record in starts(1, COUNT):
         world.append(record.sequence, body=record.line)
-    lane = world.lane(cast(Collector, transport), draw=draw)
+    worker = world.worker(cast(Collector, transport), draw=draw)
     async with asyncio.timeout(40):
-        while not done(lane):
+        while not done(worker):
             await asyncio.sleep(0.01)
     await world.stop()
-    return lane, len(world.pages.graves)
+    return worker, len(world.pages.graves)
 
 
-def everything(lane: Lane) -> bool:
-    return lane.cursor == COUNT
+def everything(worker: OutputWorker) -> bool:
+    return worker.cursor == COUNT
 
 
-def waits(lane: Lane) -> bool:
-    return lane.circuit is Circuit.OPEN
+def waits(worker: OutputWorker) -> bool:
+    return worker.circuit is Circuit.OPEN
 
 
 def http(url: str, **keys: Any) -> Transport:  # noqa: ANN401 - any key
@@ -116,9 +118,9 @@ def test_every_http_receiver_gets_each_event_once(name: str) -> None:
     async def main() -> None:
         store = Store()
         async with fake_http(made(store)) as fake:
-            lane, dead = await shipped(http(fake.url, **keys), everything)
+            worker, dead = await shipped(http(fake.url, **keys), everything)
         assert store.ids == (STORED_UNDER if name == "opensearch" else IDS)
-        assert (dead, lane.health().counts.retries) == (0, 0)
+        assert (dead, worker.health().counts.retries) == (0, 0)
 
     asyncio.run(main())
 
@@ -128,9 +130,9 @@ def test_every_otlp_receiver_gets_each_event_once(name: str) -> None:
     async def main() -> None:
         store = Store()
         async with fake_http(OTLP[name](store)) as fake:
-            lane, dead = await shipped(OtlpTransport(OtlpSettings(fake.url)), everything)
+            worker, dead = await shipped(OtlpTransport(OtlpSettings(fake.url)), everything)
         assert store.ids == IDS
-        assert (dead, lane.health().counts.retries) == (0, 0)
+        assert (dead, worker.health().counts.retries) == (0, 0)
 
     asyncio.run(main())
 
@@ -141,13 +143,13 @@ def test_fluent_bits_http_input_refuses_lines_and_the_status_names_the_setting()
     async def main() -> None:
         store = Store()
         async with fake_http(receivers.fluent_bit_http(store)) as fake:
-            lane, dead = await shipped(http(fake.url), waits)
-        assert (store.stored, dead, lane.cursor) == ([], 0, 0)
-        error = lane.health().last_error
+            worker, dead = await shipped(http(fake.url), waits)
+        assert (store.stored, dead, worker.cursor) == ([], 0, 0)
+        error = worker.health().last_error
         assert error is not None
         assert "invalid 'Content-Type'" in error.text
         assert 'body = "array"' in error.text
-        assert lane.health().counts.configuration == 1
+        assert worker.health().counts.configuration == 1
 
     asyncio.run(main())
 
@@ -158,10 +160,10 @@ def test_a_wrong_token_is_counted_as_one_and_costs_no_event(preset: Preset) -> N
         store = Store()
         async with fake_http(receivers.splunk(store, "another")) as fake:
             transport = http(fake.url, preset=preset, token=Secret(TOKEN))
-            lane, dead = await shipped(transport, waits)
+            worker, dead = await shipped(transport, waits)
         assert (store.stored, dead) == ([], 0)
-        assert lane.health().counts.credentials == 1
-        error = lane.health().last_error
+        assert worker.health().counts.credentials == 1
+        error = worker.health().last_error
         assert error is not None
         assert "Invalid token" in error.text
         assert TOKEN not in error.text
@@ -196,9 +198,9 @@ def test_a_shared_key_is_enough_where_no_user_is_wanted(server: Any, users: Any)
         if users:
             keys |= {"user": "castoff", "password": Secret("a-password")}
         async with fake_server(server(intake, KEY, **users)) as port:
-            lane, dead = await shipped(forward(port, **keys), everything)
+            worker, dead = await shipped(forward(port, **keys), everything)
         assert intake.ids == IDS
-        assert (dead, lane.health().counts.credentials) == (0, 0)
+        assert (dead, worker.health().counts.credentials) == (0, 0)
         assert set(intake.users) == {"castoff" if users else ""}
 
     asyncio.run(main())
@@ -231,12 +233,12 @@ def test_a_wrong_key_is_counted_whatever_the_second_server_does(
             elif second == "works":
                 servers.append(f"127.0.0.1:{works}")
             made = forward(servers=tuple(servers), shared_key=Secret(KEY))
-            lane, dead = await shipped(made, everything if second == "works" else waits)
+            worker, dead = await shipped(made, everything if second == "works" else waits)
         assert dead == 0
         # Another attempt may have been given up before it was counted.
-        assert 1 <= lane.health().counts.credentials <= intake.refused
+        assert 1 <= worker.health().counts.credentials <= intake.refused
         assert other.ids == (IDS if second == "works" else [])
-        error = lane.health().last_error
+        error = worker.health().last_error
         assert error is not None
         assert reason in error.text
 
@@ -283,18 +285,20 @@ def test_slow_tls_is_waited_for_and_named_when_it_takes_too_long(tmp_path: Path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.certificate, files.key)
 
-    async def main(patience: float, done: Callable[[Lane], bool]) -> tuple[Lane, Intake]:
+    async def main(
+        patience: float, done: Callable[[OutputWorker], bool]
+    ) -> tuple[OutputWorker, Intake]:
         intake = Intake()
         async with fake_server(forward_receivers.slow_tls(intake, context, 0.8)) as port:
             made = forward(port, tls=TlsSettings(ca=files.ca), connect_seconds=patience)
-            lane, _ = await shipped(made, done)
-        return lane, intake
+            worker, _ = await shipped(made, done)
+        return worker, intake
 
     _, intake = asyncio.run(main(5.0, everything))
     assert intake.ids == IDS
-    lane, intake = asyncio.run(main(0.3, waits))
+    worker, intake = asyncio.run(main(0.3, waits))
     assert intake.ids == []
-    error = lane.health().last_error
+    error = worker.health().last_error
     assert error is not None
     assert "no TLS handshake within 0.3 s" in error.text
     assert "or is overloaded" in error.text

@@ -129,8 +129,8 @@ def letters(*sequences: int, reason: str = "no") -> list[DeadLetter]:
 def test_dead_letters_outlast_the_log_and_go_when_they_are_delivered(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         store.append([made(n) for n in range(6)])
-        store.bury("local", letters(2, 4))
-        store.bury("other", letters(4))
+        store.add_dead_letters("local", letters(2, 4))
+        store.add_dead_letters("other", letters(4))
         assert store.flush(PATIENCE)
         database = sqlite3.connect(store.path)
         database.execute("DELETE FROM event")
@@ -141,8 +141,8 @@ def test_dead_letters_outlast_the_log_and_go_when_they_are_delivered(tmp_path: P
         assert [row.sequence for row in pages.dead("local", 2, 9).rows] == [4]
         assert [row.sequence for row in pages.dead("local", 0, 3).rows] == [2]
         assert pages.dead_counts() == {"local": (2, 4), "other": (1, 4)}
-        store.bury("local", letters(2, reason="still no"))
-        store.unbury("local", [4])
+        store.add_dead_letters("local", letters(2, reason="still no"))
+        store.remove_dead_letters("local", [4])
         assert store.flush(PATIENCE)
         assert pages.dead_counts() == {"local": (1, 2), "other": (1, 4)}
         assert [row.body for row in pages.dead("local", 0, 9).rows] == [made(1).body]
@@ -157,7 +157,7 @@ def test_the_oldest_dead_letters_go_when_there_are_too_many(tmp_path: Path) -> N
     with opened(tmp_path, settings) as store:
         store.append([made(n) for n in range(6)])
         for sequence in range(1, 7):
-            store.bury("local", letters(sequence))
+            store.add_dead_letters("local", letters(sequence))
             assert store.flush(PATIENCE)
         pages = Pages(store.path)
         assert [row.sequence for row in pages.dead("local", 0, 9).rows] == [4, 5, 6]
@@ -173,7 +173,7 @@ def test_a_log_of_the_version_before_gets_its_table(tmp_path: Path) -> None:
     database.commit()
     database.close()
     with opened(tmp_path) as store:
-        store.bury("local", letters(1))
+        store.add_dead_letters("local", letters(1))
         assert store.flush(PATIENCE)
         pages = Pages(store.path)
         assert pages.dead_counts() == {"local": (1, 1)}

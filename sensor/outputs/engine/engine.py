@@ -1,10 +1,10 @@
 """The delivery engine: all outputs in one thread with a loop of its own; the agent's never waits.
 
-    store's writer ──written──▶ Tail ──wakes──▶ Lane ──Batch──▶ Transport
+    store's writer ──written──▶ Tail ──wakes──▶ OutputWorker ──Batch──▶ Transport
                                                   └──cursor, dead letters──▶ store
 
-Each output is a :class:`~sensor.outputs.engine.lane.Lane` with a cursor, a window, a circuit and a
-back-off of its own. The log is read by the thread itself: that is the node's disk, on which all of
+Each output is a :class:`~sensor.outputs.engine.worker.OutputWorker` with its own cursor, window,
+circuit and back-off. The log is read by the thread itself: that is the node's disk, on which all of
 them wait anyhow. Whatever else may wait is the transports' own, and asynchronous.
 """
 
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sensor.errors import StateUnusable
-from sensor.outputs.engine.account import Ledger
-from sensor.outputs.engine.flights import ANSWER_SECONDS
-from sensor.outputs.engine.lane import Lane
+from sensor.outputs.engine.attempts import ANSWER_SECONDS
+from sensor.outputs.engine.progress import Ledger
 from sensor.outputs.engine.tail import Tail
+from sensor.outputs.engine.worker import OutputWorker
 from sensor.outputs.settings import StartAt
 from sensor.store.pages import Pages
 from sensor.store.reader import Reader
@@ -77,7 +77,7 @@ class Engine:
         self._outputs = outputs
         self._draw = draw
         self._answer_seconds = answer_seconds
-        self._lanes: dict[str, Lane] = {}
+        self._workers: dict[str, OutputWorker] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._tail: Tail | None = None
         self._newest = 0
@@ -102,27 +102,27 @@ class Engine:
 
     def missed(self, output: str, count: int) -> None:
         """Note that retention took entries that an output had not shipped; from any thread."""
-        if output in self._lanes:
+        if output in self._workers:
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._lanes[output].account.missed, count)
+                self._loop.call_soon_threadsafe(self._workers[output].progress.missed, count)
 
     def health(self) -> tuple[OutputHealth, ...]:
         """Return how the outputs are doing; from any thread."""
-        return tuple(lane.health() for lane in self._lanes.values())
+        return tuple(worker.health() for worker in self._workers.values())
 
     async def rewind(self, output: str, sequence: int) -> None:
         """Have an output ship everything beyond ``sequence`` again; from another loop.
 
         Raises KeyError for an unknown output, ValueError when it has not come so far.
         """
-        await self._ask(self._lanes[output].rewind(sequence))
+        await self._ask(self._workers[output].rewind(sequence))
 
     async def retry_dead(self, output: str) -> int:
         """Have an output ship its dead letters again; returns how many there are.
 
         Raises KeyError, and :class:`StateUnusable` when they cannot be read.
         """
-        return await self._ask(self._retry_dead(self._lanes[output]))
+        return await self._ask(self._retry_dead(self._workers[output]))
 
     def close(self, seconds: float) -> bool:
         """Deliver for so many seconds what can be, then end; returns whether all was delivered.
@@ -178,7 +178,7 @@ class Engine:
                 cursor = extent.oldest if begins is StartAt.OLDEST else tail.newest
                 # From now on retention reports what it missed.
                 self._storage.acknowledge(name, cursor)
-            self._lanes[name] = Lane(
+            self._workers[name] = OutputWorker(
                 output.settings,
                 output.transport,
                 tail,
@@ -189,24 +189,24 @@ class Engine:
             )
         with suppress(StateUnusable):
             for name, (count, _) in tail.dead_counts().items():
-                if name in self._lanes:
-                    self._lanes[name].account.dead_letters = count
+                if name in self._workers:
+                    self._workers[name].progress.dead_letters = count
         self._tail = tail
         if self._newest > tail.newest:
             tail.written(self._newest, 0)
-        self._tasks = [self._loop.create_task(lane.run()) for lane in self._lanes.values()]
+        self._tasks = [self._loop.create_task(worker.run()) for worker in self._workers.values()]
 
-    async def _retry_dead(self, lane: Lane) -> int:
+    async def _retry_dead(self, worker: OutputWorker) -> int:
         if self._tail is None:
             return 0
-        count, last = self._tail.dead_counts().get(lane.name, (0, 0))
-        lane.account.dead_letters = count
+        count, last = self._tail.dead_counts().get(worker.name, (0, 0))
+        worker.progress.dead_letters = count
         if count:
-            lane.retry_dead(last)
+            worker.retry_dead(last)
         return count
 
     async def _finish(self, seconds: float) -> bool:
-        flushing = [self._loop.create_task(lane.finish()) for lane in self._lanes.values()]
+        flushing = [self._loop.create_task(worker.finish()) for worker in self._workers.values()]
         if flushing:
             await asyncio.wait(flushing, timeout=seconds)
         for task in (*flushing, *self._tasks):
@@ -216,7 +216,7 @@ class Engine:
         if self._tail is None:
             return False
         self._tail.close()
-        return all(lane.cursor >= self._tail.newest for lane in self._lanes.values())
+        return all(worker.cursor >= self._tail.newest for worker in self._workers.values())
 
     async def _ask(self, asked: Coroutine[None, None, _Result]) -> _Result:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, self._loop))

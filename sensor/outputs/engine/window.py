@@ -11,7 +11,7 @@ Rules (go-back-N):
 - a stretch of which the collector took nothing, each record judged alone, is *suspect*. It is done
   with when it was judged (``suspicion.py``); until then it may be held while others go on.
 
-Pure: who begins and waits is in ``lane.py``.
+Pure: who begins and waits is in ``worker.py``.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ class AuditSource:
     def _hear(self, events: list[AuditEvent]) -> list[Testimony]:
         found: list[Testimony] = []
         for event in events:
-            statement = self._witness.hear(event, self.realtime_offset)
+            statement = self._witness.statement_of(event, self.realtime_offset)
             self.partial += statement.partial
             if statement.testimony is not None:
                 found.append(statement.testimony)

@@ -62,7 +62,7 @@ class AuditWitness:
         self._engine_socket = engine_socket
         self._start_time = start_time
 
-    def hear(self, event: AuditEvent, realtime_offset: int) -> Statement:
+    def statement_of(self, event: AuditEvent, realtime_offset: int) -> Statement:
         """Read one event; ``realtime_offset`` is CLOCK_REALTIME - CLOCK_BOOTTIME in ns."""
         types = {record.type for record in event.records}
         call = _call_of(event, types)

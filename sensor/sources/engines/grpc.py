@@ -100,7 +100,7 @@ class Channel:
         self._calls: dict[int, Call] = {}
         self._lost: EngineLost | None = None
         self.paced = False
-        """Whether the socket is looked at on the beat only."""
+        """Whether the socket is looked at on the tick only."""
         self._h2.initiate_connection()
         self._flush()
         self._pump = asyncio.create_task(self._read())

@@ -31,7 +31,7 @@ class Exchange:
         self._ahead: h11.Event | None = None
         self.status = 0
         self.paced = False
-        """Whether the socket is looked at on the beat only."""
+        """Whether the socket is looked at on the tick only."""
 
     @classmethod
     async def get(cls, path: str, target: str) -> Exchange:

@@ -1,4 +1,4 @@
-"""Go-back-N, walked by hand; whole lives of it are in the tests of lanes."""
+"""Go-back-N, walked by hand; whole lives of it are in the tests of workers."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ from tests.outputs.batches import batch_of, golden_records, starts
 from tests.outputs.certificates import Authority
 from tests.outputs.fake_http import Answer, FakeHttp, Fault, Received, fake_http
 from tests.outputs.formats.records import RECORDS
-from tests.outputs.lane_world import Collector, World
 from tests.outputs.rotel import Rotel, rotel
 from tests.outputs.sample_events import HOST
+from tests.outputs.worker_world import Collector, World
 
 NO_ANSWER = " is accepted, but no answer of OTLP: check url"
 RECORDS_TAKEN = golden_records()[:20]
@@ -300,7 +300,7 @@ def test_lines_that_are_no_events_are_rejected_and_the_rest_is_sent() -> None:
 
 
 def test_batches_that_are_too_large_are_split_and_a_poison_event_is_a_dead_letter() -> None:
-    """With the engine's own lane: nothing but the poison is missing, and the order is kept."""
+    """With the engine's own worker: nothing but the poison is missing, and the order is kept."""
     records = starts(1, 60)
     poison = records[36]
     taken: list[str] = []
@@ -319,11 +319,11 @@ def test_batches_that_are_too_large_are_split_and_a_poison_event_is_a_dead_lette
     async def run() -> None:
         async with fake_http(judge) as fake:
             world = World()
-            lane = world.lane(cast(Collector, OtlpTransport(OtlpSettings(fake.url))))
+            worker = world.worker(cast(Collector, OtlpTransport(OtlpSettings(fake.url))))
             for record in records:
                 world.pages.append(record.sequence, body=record.line)
             world.tail.written(60, 60)
-            while lane.cursor != 60:
+            while worker.cursor != 60:
                 await asyncio.sleep(0.01)
             await world.stop()
             assert taken == [record.id for record in records if record is not poison]

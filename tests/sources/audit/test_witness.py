@@ -33,13 +33,13 @@ def witness(*watched: str) -> AuditWitness:
     return AuditWitness(PARSER, programs, lambda path: path == ENGINE, start_of)
 
 
-def hear(*records: Record, cut: bool = False) -> Statement:
+def statement_of(*records: Record, cut: bool = False) -> Statement:
     event = AuditEvent(records[0].stamp, records, Ending.EOE, cut)
-    return witness().hear(event, realtime_offset=400_000_000_000)
+    return witness().statement_of(event, realtime_offset=400_000_000_000)
 
 
 def exec_of(*records: Record) -> AuditExec:
-    found = hear(*records).testimony
+    found = statement_of(*records).testimony
     assert isinstance(found, AuditExec)
     return found
 
@@ -105,11 +105,11 @@ def test_a_key_of_somebody_else_changes_nothing() -> None:
     ids=["argv0", "argv0 path", "deleted exe", "script", "prefix", "execveat", "i386", "new arch"],
 )
 def test_a_program_is_watched_by_any_of_its_names(records: tuple[Record, ...]) -> None:
-    assert isinstance(hear(*records).testimony, AuditExec)
+    assert isinstance(statement_of(*records).testimony, AuditExec)
 
 
 def test_other_programs_are_not_reported_even_under_our_key() -> None:
-    other = hear(syscall(exe='"/bin/true"'), record("EXECVE", 'argc=1 a0="true"'))
+    other = statement_of(syscall(exe='"/bin/true"'), record("EXECVE", 'argc=1 a0="true"'))
     assert other == Statement()
 
 
@@ -120,7 +120,9 @@ def test_a_failed_exec_is_told_by_the_path_that_was_tried() -> None:
     )
     assert not found.success
     assert found.caller.argv is None
-    assert hear(syscall(success="no"), record("PATH", 'item=0 name="/bin/x"')) == Statement()
+    assert (
+        statement_of(syscall(success="no"), record("PATH", 'item=0 name="/bin/x"')) == Statement()
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_a_failed_exec_is_told_by_the_path_that_was_tried() -> None:
     ids=["missing argument", "cut argument", "no EXECVE"],
 )
 def test_a_partial_exec_is_reported_without_its_arguments(records: tuple[Record, ...]) -> None:
-    statement = hear(*records)
+    statement = statement_of(*records)
     assert statement.partial
     assert isinstance(statement.testimony, AuditExec)
     assert statement.testimony.caller.argv is None
@@ -141,13 +143,13 @@ def test_a_partial_exec_is_reported_without_its_arguments(records: tuple[Record,
 
 
 def test_an_exec_without_its_call_is_partial() -> None:
-    assert hear(EXECVE) == Statement(None, partial=True)
+    assert statement_of(EXECVE) == Statement(None, partial=True)
     cut = record("SYSCALL", "arch=c000003e syscall=59 success=yes exi")
-    assert hear(cut, EXECVE) == Statement(None, partial=True)
+    assert statement_of(cut, EXECVE) == Statement(None, partial=True)
 
 
 def test_a_connect_to_an_engine_names_the_caller() -> None:
-    found = hear(
+    found = statement_of(
         syscall(42, exe='"/usr/bin/python3.11"', comm='"python3"'),
         record("SOCKADDR", f"saddr={SADDR}"),
         record("CWD", 'cwd="/root"'),
@@ -161,7 +163,7 @@ def test_a_connect_to_an_engine_names_the_caller() -> None:
 
 def test_a_relative_socket_path_is_resolved() -> None:
     saddr = "0100" + b"../run/docker.sock\0".hex().upper()
-    found = hear(
+    found = statement_of(
         syscall(42), record("SOCKADDR", f"saddr={saddr}"), record("CWD", 'cwd="/var/lib"')
     ).testimony
     assert isinstance(found, ApiConnect)
@@ -170,8 +172,8 @@ def test_a_relative_socket_path_is_resolved() -> None:
 
 def test_our_key_knows_an_engine_under_another_path() -> None:
     saddr = record("SOCKADDR", f"saddr=0100{b'/sock'.hex().upper()}")
-    assert isinstance(hear(syscall(42, key='"castoff_api"'), saddr).testimony, ApiConnect)
-    assert hear(syscall(42, key='"other"'), saddr) == Statement()
+    assert isinstance(statement_of(syscall(42, key='"castoff_api"'), saddr).testimony, ApiConnect)
+    assert statement_of(syscall(42, key='"other"'), saddr) == Statement()
 
 
 @pytest.mark.parametrize(
@@ -185,11 +187,11 @@ def test_our_key_knows_an_engine_under_another_path() -> None:
     ids=["internet", "refused", "bind", "socketcall bind"],
 )
 def test_what_is_no_connect_to_an_engine_is_left_out(records: tuple[Record, ...]) -> None:
-    assert hear(*records) == Statement()
+    assert statement_of(*records) == Statement()
 
 
 def test_a_connect_without_its_address_is_partial() -> None:
-    assert hear(syscall(42)).partial
+    assert statement_of(syscall(42)).partial
 
 
 def test_the_corpora_hold_one_watched_program_each() -> None:
@@ -199,7 +201,7 @@ def test_the_corpora_hold_one_watched_program_each() -> None:
             found = from_line(raw)
             assert found is not None
             assembler.push(found, 0)
-        heard = [witness("grep").hear(event, 0) for event in assembler.flush()]
+        heard = [witness("grep").statement_of(event, 0) for event in assembler.flush()]
         execs = [s.testimony for s in heard if isinstance(s.testimony, AuditExec)]
         assert [e.caller.argv for e in execs] == [("grep", "--color=auto", "mapping")]
         assert execs[0].caller.cwd == "/home/andrew_kroh"
@@ -227,7 +229,7 @@ def test_the_corpora_hold_one_watched_program_each() -> None:
 )
 def test_any_bytes_are_survived(parts: list[tuple[str, bytes, bytes]]) -> None:
     records = [from_line(line(kind, "") + text + end) for kind, text, end in parts]
-    hear(*(found for found in records if found is not None))
+    statement_of(*(found for found in records if found is not None))
 
 
 def test_control_characters_stay_in_the_data() -> None:

@@ -99,7 +99,7 @@ def test_a_listener_that_never_answers_is_said_to_hang(
         lost = heard.await_source("docker", available=False)
         assert lost.reason == f"{tmp_path}/d.sock: no answer: the engine hangs"
         until(lambda: heard.counts().failures >= 2, "a second attempt")
-        # Told once, however often it is tried.
+        # Published once, however often it is tried.
         assert len(heard.changes("docker")) == 1
 
 

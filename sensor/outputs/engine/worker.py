@@ -8,7 +8,7 @@ Rules:
 
 - a partial batch is sent only when nothing is under way: under load batches fill by themselves, on
   a quiet node an event leaves at once;
-- while the circuit is open nothing is read, and only the end of the wait wakes the lane;
+- while the circuit is open nothing is read, and only the end of the wait wakes the worker;
 - what is held is at most ``window`` stretches of the transport's limits;
 - a refused event becomes a dead letter only once the collector took another one; if it takes none,
   the configuration is blamed and everything waits (``suspicion.py``);
@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 
 from sensor.errors import StateUnusable
 from sensor.outputs.delivery import Delivered, Refused, Rejection, Retry
-from sensor.outputs.engine.account import Account
+from sensor.outputs.engine.attempts import ANSWER_SECONDS, Attempts
 from sensor.outputs.engine.backoff import Backoff, Circuit
 from sensor.outputs.engine.feed import Feed
-from sensor.outputs.engine.flights import ANSWER_SECONDS, Flights
 from sensor.outputs.engine.health import OutputHealth
 from sensor.outputs.engine.pace import Pace
+from sensor.outputs.engine.progress import OutputProgress
 from sensor.outputs.engine.sizing import Sizing
 from sensor.outputs.engine.suspicion import Suspicion
 from sensor.outputs.engine.window import Window
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sensor.outputs.delivery import Outcome, Transport
-    from sensor.outputs.engine.account import Ledger
+    from sensor.outputs.engine.progress import Ledger
     from sensor.outputs.engine.tail import Tail
     from sensor.outputs.engine.window import Stretch
     from sensor.outputs.settings import OutputSettings
@@ -55,7 +55,7 @@ _NS = 1_000_000_000
 log = logging.getLogger("castoff.outputs")
 
 
-class Lane:
+class OutputWorker:
     """One output. Belongs to the outputs' loop, but for :meth:`health`."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Lane:
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self.name = settings.name
-        self.account = Account(settings, ledger, tail, cursor)
+        self.progress = OutputProgress(settings, ledger, tail, cursor)
         self.circuit = Circuit.CLOSED
         self._settings = settings
         self._transport = transport
@@ -84,7 +84,7 @@ class Lane:
         self._hint: str | None = None
         self._backoff = Backoff(random)
         self._changed = asyncio.Event()
-        self._flights = Flights(transport, self.account, answer_seconds)
+        self._attempts = Attempts(transport, self.progress, answer_seconds)
         self._resume = 0.0
         self._read_again = 0.0
         self._rewinding: tuple[int, asyncio.Future[None]] | None = None
@@ -94,12 +94,12 @@ class Lane:
     @property
     def attempts(self) -> int:
         """How many batches were begun."""
-        return self._flights.begun
+        return self._attempts.begun
 
     @property
     def cursor(self) -> int:
         """The last sequence that it is done with."""
-        return self.account.cursor
+        return self.progress.cursor
 
     # ----------------------------------------------------------------- from outside
 
@@ -111,12 +111,12 @@ class Lane:
                 try:
                     await self._step()
                 except Exception as error:  # noqa: BLE001 - logged, and begun anew
-                    await self._begin_anew(self.account.defect(error))
+                    await self._begin_anew(self.progress.defect(error))
                 await self._rest()
         finally:
             self._tail.leave(self._changed.set)
-            self.account.write(self._loop.time())
-            await self._flights.close()
+            self.progress.write(self._loop.time())
+            await self._attempts.close()
 
     async def finish(self) -> None:
         """Return when everything was shipped, or when it turns out that it cannot be.
@@ -153,15 +153,15 @@ class Lane:
             format=self._settings.format,
             circuit=self.circuit,
             cursor=self.cursor,
-            lag_events=self.account.lag(),
+            lag_events=self.progress.lag(),
             lag_seconds=max(0.0, age),
             in_flight=self._window.under_way,
             held=self._window.held_events,
-            dead_letters=self.account.dead_letters,
+            dead_letters=self.progress.dead_letters,
             resumes_in=max(0.0, self._resume - self._loop.time()) if is_open else None,
             connection=self._transport.connection,
-            last_error=self.account.last_error,
-            counts=self.account.counts,
+            last_error=self.progress.last_error,
+            counts=self.progress.counts,
         )
 
     # ----------------------------------------------------------------- one turn
@@ -174,13 +174,13 @@ class Lane:
             self._tried = True
             self._resume = self._loop.time()
         now = self._loop.time() + TICK
-        due = self.account.due()
+        due = self.progress.due()
         if due is not None and now >= due:
-            self.account.write(now)
+            self.progress.write(now)
         if self.circuit is Circuit.OPEN:
             if now < self._resume:
                 return
-            await self._flights.give_up(self._window.go_back())
+            await self._attempts.give_up(self._window.go_back())
             self._window.try_held(self._suspicion.blames)
             self.circuit = Circuit.HALF_OPEN
         if now >= self._read_again:
@@ -192,15 +192,15 @@ class Lane:
 
     async def _begin_anew(self, reason: str) -> None:
         """Drop what is held and wait: nothing is known of it but the cursor."""
-        await self._flights.give_up(self._window.clear())
+        await self._attempts.give_up(self._window.clear())
         self._feed.go_to(self.cursor)
         self._failed(Retry(reason))
 
     async def _rewind(self, sequence: int, done: asyncio.Future[None]) -> None:
-        await self._flights.give_up(self._window.clear())
+        await self._attempts.give_up(self._window.clear())
         self._rewinding = None
         self._feed.go_to(sequence)
-        self.account.rewind(sequence, self._loop.time())
+        self.progress.rewind(sequence, self._loop.time())
         if not done.done():
             done.set_result(None)
 
@@ -223,7 +223,7 @@ class Lane:
             yield self._resume
         elif self._read_again:
             yield self._read_again
-        due = self.account.due()
+        due = self.progress.due()
         if due is not None:
             yield due
 
@@ -245,10 +245,10 @@ class Lane:
         try:
             more = self._feed.read(self._window, self._sizing.records, self._changed.set)
         except StateUnusable as error:
-            self.account.note(error.problem)
+            self.progress.note(error.problem)
             self._read_again = self._loop.time() + READ_AGAIN_SECONDS
             return
-        self.account.counts.damaged = self._feed.damaged
+        self.progress.counts.damaged = self._feed.damaged
         if more:
             # Again at once: for events that no filter takes, and for the rest of the window.
             self._changed.set()
@@ -258,10 +258,10 @@ class Lane:
             stretch = self._window.begin()
             if stretch is None or stretch.batch is None:
                 return
-            landed = partial(self._landed, stretch, stretch.attempt)
-            self._flights.begin(stretch.attempt, stretch.batch, landed)
+            on_outcome = partial(self._on_outcome, stretch, stretch.attempt)
+            self._attempts.begin(stretch.attempt, stretch.batch, on_outcome)
 
-    def _landed(self, stretch: Stretch, attempt: int, outcome: Outcome) -> None:
+    def _on_outcome(self, stretch: Stretch, attempt: int, outcome: Outcome) -> None:
         self._window.settle(stretch, attempt, outcome)
         self._changed.set()
 
@@ -273,7 +273,7 @@ class Lane:
                 self._done(done)
                 if done.tried_after_proof and done.accepted:
                     # Others overtook it while it was held; what comes last has to be in order.
-                    await self._flights.give_up(self._window.go_back())
+                    await self._attempts.give_up(self._window.go_back())
             if self._window.proven:
                 self._accepted()
             if self.circuit is Circuit.OPEN:
@@ -290,7 +290,7 @@ class Lane:
 
     def _done(self, stretch: Stretch) -> None:
         """Close the circuit when the collector takes events."""
-        answered = self.account.done(stretch)
+        answered = self.progress.done(stretch)
         if answered is None:
             return
         self._pace.acknowledged(self._transport.window)
@@ -319,9 +319,9 @@ class Lane:
             stretch.outcome = Delivered(rejected=(rejection,))
             self._sizing.poisoned()
             return
-        self.account.counts.refused += 1
-        self.account.note(refused.reason)
-        await self._flights.give_up(self._window.go_back(stretch))
+        self.progress.counts.refused += 1
+        self.progress.note(refused.reason)
+        await self._attempts.give_up(self._window.go_back(stretch))
         self._window.halve(stretch)
         self._sizing.halved(len(records))
 
@@ -335,13 +335,13 @@ class Lane:
             stretch.judged = True
             return
         stretch.held = True
-        self.account.note(rejected[-1].reason)
+        self.progress.note(rejected[-1].reason)
         if self._window.held_events > self._suspicion.limit:
             self._blame_configuration()
 
     def _blame_configuration(self) -> None:
         """Wait with everything: the collector takes no event, so none of them is at fault."""
-        error = self.account.last_error
+        error = self.progress.last_error
         since = "any more" if self._suspicion.proven else "since the agent began"
         reason = (
             f"the collector has accepted no event {since}; "
@@ -353,13 +353,13 @@ class Lane:
         self._failed(Retry(reason, configuration=True))
 
     def _failed(self, retry: Retry) -> None:
-        counts = self.account.counts
+        counts = self.progress.counts
         counts.retries += 1
         counts.credentials += max(retry.distrusted, retry.credentials)
         counts.configuration += retry.configuration
-        self.account.note(retry.reason)
+        self.progress.note(retry.reason)
         if self.circuit is Circuit.CLOSED:
             self._pace.lost(self._transport.window)
-            log.warning("output %s: %s", self.name, self.account.shown(retry.reason))
+            log.warning("output %s: %s", self.name, self.progress.shown(retry.reason))
         self.circuit = Circuit.OPEN
         self._resume = self._loop.time() + self._backoff.failed(retry)

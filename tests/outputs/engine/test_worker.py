@@ -20,14 +20,14 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
-from sensor.outputs.engine.account import CURSOR_SECONDS
+from sensor.outputs.engine.attempts import DEFECTS
 from sensor.outputs.engine.backoff import Circuit
-from sensor.outputs.engine.flights import DEFECTS
+from sensor.outputs.engine.progress import CURSOR_SECONDS
 from sensor.outputs.engine.suspicion import HELD_FIRST, HELD_MOST, REFUSALS_PER_PROOF
 from sensor.outputs.engine.window import make_batch
 from sensor.schema import filters
-from tests.outputs.lane_world import Collector, MemoryLedger, MemoryPages, World, until
 from tests.outputs.virtual_loop import VirtualLoop, run
+from tests.outputs.worker_world import Collector, MemoryLedger, MemoryPages, World, until
 
 FEW = BatchLimits(records=4)
 
@@ -37,14 +37,14 @@ def test_what_is_in_the_log_is_delivered_in_its_order_and_acknowledged() -> None
         world = World()
         world.append(*range(1, 11))
         collector = Collector(window=2, limits=FEW)
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 10)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 10)
         assert collector.sequences == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
         world.append(11)
         await until(lambda: world.ledger.cursors == {"local": 11})
         await world.stop()
         assert collector.closed
-        health = lane.health()
+        health = worker.health()
         assert (health.lag_events, health.counts.delivered, health.in_flight) == (0, 11, 0)
 
     run(main())
@@ -61,7 +61,7 @@ def test_full_batches_fill_the_window_and_a_partial_one_waits_for_it() -> None:
 
         collector = Collector(window=3, limits=FEW, answer=wait)
         world.append(*range(1, 11))
-        world.lane(collector)
+        world.worker(collector)
         await until(lambda: collector.under_way == 2)
         await asyncio.sleep(10)
         assert collector.sequences == [[1, 2, 3, 4], [5, 6, 7, 8]]
@@ -84,8 +84,8 @@ def test_batches_keep_to_the_bytes_of_the_transport() -> None:
         world.append(1, 2, 3, body=b"x" * 100)
         world.append(4, body=b"y" * 300)
         world.append(5, body=b"z" * 100)
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 5)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 5)
         assert collector.sequences == [[1, 2], [3], [4], [5]]
         await world.stop()
 
@@ -99,8 +99,8 @@ def test_a_batch_has_the_same_id_whenever_it_is_made() -> None:
     async def main() -> list[Batch]:
         world = World(pages)
         collector = Collector(outcomes=deque([Retry("no")]))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 3)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 3)
         await world.stop()
         return collector.begun
 
@@ -127,11 +127,11 @@ def test_a_retry_begins_everything_again_from_the_first_that_is_not_acknowledged
 
         collector = Collector(window=3, limits=FEW, answer=answer)
         world.append(*range(1, 13))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 12)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 12)
         firsts = [sequences[0] for sequences in collector.sequences]
         assert firsts == [1, 5, 9, 5, 9]
-        health = lane.health()
+        health = worker.health()
         assert health.counts.retries == 1
         assert health.last_error is not None
         assert health.last_error.text == "cut off"
@@ -160,8 +160,8 @@ def test_what_hangs_behind_a_retry_is_given_up_before_it_is_begun_again() -> Non
 
         collector = Collector(window=2, limits=FEW, answer=answer)
         world.append(*range(1, 9))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 8, limit=60)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 8, limit=60)
         assert collector.taken == list(range(1, 9))
         assert ended == ["5"]
         await world.stop()
@@ -180,9 +180,9 @@ def test_a_transport_that_never_answers_is_given_up() -> None:
             return Delivered()
 
         world.append(1)
-        lane = world.lane(Collector(answer=answer), answer_seconds=30.0)
-        await until(lambda: lane.cursor == 1)
-        error = lane.health().last_error
+        worker = world.worker(Collector(answer=answer), answer_seconds=30.0)
+        await until(lambda: worker.cursor == 1)
+        error = worker.health().last_error
         assert error is not None
         assert error.text == "no answer within 30 s"
         await world.stop()
@@ -201,24 +201,24 @@ def test_while_a_collector_is_down_nothing_is_read_kept_or_tried_but_at_the_end_
 
         collector = Collector(window=4, limits=FEW, answer=down)
         world.append(*range(1, 101))
-        lane = world.lane(collector, draw=lambda: 0.5)
-        await until(lambda: lane.circuit is Circuit.OPEN)
+        worker = world.worker(collector, draw=lambda: 0.5)
+        await until(lambda: worker.circuit is Circuit.OPEN)
         await asyncio.sleep(3600)
-        turns, reads, attempts = loop.turns, world.pages.reads, lane.attempts
+        turns, reads, attempts = loop.turns, world.pages.reads, worker.attempts
         for number in range(101, 1101):
             world.append(number)
         woken = world.tail.wakes
         await asyncio.sleep(86_400)
         assert world.pages.reads == reads
         assert world.tail.wakes == woken
-        health = lane.health()
+        health = worker.health()
         assert health.circuit is Circuit.OPEN
         assert health.lag_events == 1100
         assert health.resumes_in is not None
         assert health.resumes_in <= 30
-        assert len(lane._window) <= 4
+        assert len(worker._window) <= 4
         await world.stop()
-        return lane.attempts - attempts, loop.turns - turns
+        return worker.attempts - attempts, loop.turns - turns
 
     attempts, turns = run(main())
     # A day of waits of half a minute: one attempt each, and a few turns of the loop for it.
@@ -232,9 +232,9 @@ def test_an_idle_output_does_not_wake() -> None:
         assert isinstance(loop, VirtualLoop)
         world = World()
         world.append(1)
-        lane = world.lane(Collector())
+        worker = world.worker(Collector())
         await until(lambda: world.ledger.cursors.get("local") == 1)
-        assert lane.attempts == 1
+        assert worker.attempts == 1
         turns = loop.turns
         await asyncio.sleep(86_400)
         return loop.turns - turns
@@ -247,11 +247,11 @@ def test_a_collector_that_asks_for_time_gets_it() -> None:
         world = World()
         world.append(1)
         collector = Collector(outcomes=deque([Retry("429", after=120.0)]))
-        lane = world.lane(collector, draw=lambda: 0.0)
-        await until(lambda: lane.circuit is Circuit.OPEN)
+        worker = world.worker(collector, draw=lambda: 0.0)
+        await until(lambda: worker.circuit is Circuit.OPEN)
         await asyncio.sleep(119)
         assert len(collector.begun) == 1
-        await until(lambda: lane.cursor == 1, limit=2)
+        await until(lambda: worker.cursor == 1, limit=2)
         await world.stop()
 
     run(main())
@@ -262,12 +262,12 @@ def test_a_collector_that_does_not_know_us_is_asked_rarely_and_counted_apart() -
         world = World()
         world.append(1)
         collector = Collector(outcomes=deque([Retry("wrong key", credentials=True)]))
-        lane = world.lane(collector, draw=lambda: 0.0)
-        await until(lambda: lane.circuit is Circuit.OPEN)
+        worker = world.worker(collector, draw=lambda: 0.0)
+        await until(lambda: worker.circuit is Circuit.OPEN)
         await asyncio.sleep(29)
         assert len(collector.begun) == 1
-        assert lane.health().counts.credentials == 1
-        await until(lambda: lane.cursor == 1, limit=2)
+        assert worker.health().counts.credentials == 1
+        await until(lambda: worker.cursor == 1, limit=2)
         await world.stop()
 
     run(main())
@@ -285,8 +285,8 @@ def test_half_open_sends_one_batch_and_then_more() -> None:
 
         collector = Collector(window=3, limits=FEW, answer=answer)
         world.append(*range(1, 41))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 40)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 40)
         assert probing[3] == 1
         assert max(probing[4:]) == 2
         await world.stop()
@@ -298,9 +298,9 @@ def test_errors_are_shown_without_control_characters_and_bounded() -> None:
     async def main() -> None:
         world = World()
         world.append(1)
-        lane = world.lane(Collector(outcomes=deque([Retry("\x1b[2J" + "x" * 10_000)])))
-        await until(lambda: lane.cursor == 1)
-        error = lane.health().last_error
+        worker = world.worker(Collector(outcomes=deque([Retry("\x1b[2J" + "x" * 10_000)])))
+        await until(lambda: worker.cursor == 1)
+        error = worker.health().last_error
         assert error is not None
         assert error.text.startswith("\\x1b[2Jxxx")
         assert len(error.text) == 600
@@ -315,14 +315,14 @@ def test_a_log_that_cannot_be_read_is_read_later() -> None:
         world.append(1)
         world.pages.broken = True
         collector = Collector()
-        lane = world.lane(collector)
+        worker = world.worker(collector)
         await asyncio.sleep(10)
         assert world.pages.reads <= 11
-        error = lane.health().last_error
+        error = worker.health().last_error
         assert error is not None
         assert "disk I/O error" in error.text
         world.pages.broken = False
-        await until(lambda: lane.cursor == 1)
+        await until(lambda: worker.cursor == 1)
         await world.stop()
 
     run(main())
@@ -342,13 +342,13 @@ def test_a_refused_batch_is_halved_until_the_poison_is_alone() -> None:
 
         collector = Collector(window=2, limits=BatchLimits(records=8), answer=answer)
         world.append(*range(1, 17))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 16)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 16)
         assert list(world.pages.graves) == [("local", 6)]
         assert world.pages.graves["local", 6].reason == "400: bad field"
         delivered = list(dict.fromkeys(collector.taken))
         assert sorted(delivered) == [n for n in range(1, 17) if n != 6]
-        health = lane.health()
+        health = worker.health()
         assert (health.counts.dead, health.dead_letters) == (1, 1)
         assert health.circuit is Circuit.CLOSED
         await world.stop()
@@ -366,13 +366,13 @@ def test_a_size_that_is_refused_is_not_tried_again_at_once() -> None:
 
         collector = Collector(limits=BatchLimits(records=8), answer=answer)
         world.append(*range(1, 41))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 40)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 40)
         assert collector.taken == list(range(1, 41))
-        assert lane.health().counts.refused == 3  # 8, and both halves of it
+        assert worker.health().counts.refused == 3  # 8, and both halves of it
         world.append(*range(41, 1041))
-        await until(lambda: lane.cursor == 1040)
-        assert lane.health().counts.refused < 20
+        await until(lambda: worker.cursor == 1040)
+        assert worker.health().counts.refused < 20
         assert not world.pages.graves
         await world.stop()
 
@@ -385,10 +385,10 @@ def test_rejected_records_of_a_delivered_batch_are_dead_letters() -> None:
         rejections = (Rejection(2, "mapping"), Rejection(99, "not of this batch"))
         collector = Collector(outcomes=deque([Delivered(rejections, warning="1 rejected")]))
         world.append(1, 2, 3)
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 3)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 3)
         assert list(world.pages.graves) == [("local", 2)]
-        counts = lane.health().counts
+        counts = worker.health().counts
         assert (counts.delivered, counts.dead, counts.warnings) == (2, 1, 1)
         await world.stop()
 
@@ -404,14 +404,14 @@ def test_a_collector_that_refuses_everything_makes_no_dead_letter_and_is_asked_s
 
         world.append(*range(1, 1001))
         collector = Collector(limits=FEW, answer=answer)
-        lane = world.lane(collector)
-        await until(lambda: lane.circuit is Circuit.OPEN)
+        worker = world.worker(collector)
+        await until(lambda: worker.circuit is Circuit.OPEN)
         assert len(collector.begun) < 3 * HELD_FIRST
-        assert lane.health().held == HELD_FIRST + 1
+        assert worker.health().held == HELD_FIRST + 1
         await asyncio.sleep(24 * 3600)
         assert not world.pages.graves
-        assert lane.cursor == 0
-        health = lane.health()
+        assert worker.cursor == 0
+        health = worker.health()
         assert health.last_error is not None
         assert "accepted no event since the agent began" in health.last_error.text
         assert "400: invalid Content-Type. Try body" in health.last_error.text
@@ -436,13 +436,13 @@ def test_one_refused_event_on_a_quiet_node_waits_for_a_proof() -> None:
             return Refused("400") if bad & {r.sequence for r in batch.records} else Delivered()
 
         world.append(1)
-        lane = world.lane(Collector(answer=answer))
-        await until(lambda: lane.circuit is Circuit.OPEN)
+        worker = world.worker(Collector(answer=answer))
+        await until(lambda: worker.circuit is Circuit.OPEN)
         assert not world.pages.graves
         world.append(2)
-        await until(lambda: lane.cursor == 2)
+        await until(lambda: worker.cursor == 2)
         assert list(world.pages.graves) == [("local", 1)]
-        assert lane.circuit is Circuit.CLOSED
+        assert worker.circuit is Circuit.CLOSED
         await world.stop()
 
     run(main())
@@ -461,10 +461,10 @@ def test_what_a_corrected_collector_takes_is_no_dead_letter() -> None:
 
         world.append(*range(1, 51))
         collector = Collector(limits=FEW, answer=answer)
-        lane = world.lane(collector)
-        await until(lambda: lane.health().held > 3)
+        worker = world.worker(collector)
+        await until(lambda: worker.health().held > 3)
         refusing = False
-        await until(lambda: lane.cursor == 50)
+        await until(lambda: worker.cursor == 50)
         assert sorted(set(collector.taken)) == list(range(1, 51))
         assert not world.pages.graves
         await world.stop()
@@ -481,11 +481,11 @@ def test_a_collector_that_begins_to_refuse_costs_a_few_events_at_most() -> None:
             return Delivered() if batch.records[-1].sequence <= 100 else Refused("mapping")
 
         world.append(*range(1, 501))
-        lane = world.lane(Collector(limits=FEW, answer=answer))
-        await until(lambda: lane.circuit is Circuit.OPEN)
+        worker = world.worker(Collector(limits=FEW, answer=answer))
+        await until(lambda: worker.circuit is Circuit.OPEN)
         await asyncio.sleep(3600)
         assert len(world.pages.graves) <= REFUSALS_PER_PROOF
-        error = lane.health().last_error
+        error = worker.health().last_error
         assert error is not None
         assert "accepted no event any more" in error.text
         await world.stop()
@@ -504,8 +504,8 @@ def test_a_long_run_of_bad_events_blocks_no_output_forever() -> None:
 
         collector = Collector(limits=FEW, answer=answer)
         world.append(*range(1, 101))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 100)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 100)
         assert set(collector.taken) == set(range(61, 101))
         assert {sequence for _, sequence in world.pages.graves} == bad
         await world.stop()
@@ -527,11 +527,11 @@ def test_rejections_of_all_events_of_a_batch_count_as_refusals() -> None:
             return Delivered(tuple(Rejection(r.sequence, "mapping") for r in batch.records))
 
         world.append(*range(1, 501))
-        lane = world.lane(Collector(limits=BatchLimits(records=100), answer=answer))
-        await until(lambda: lane.circuit is Circuit.OPEN)
-        assert (len(world.pages.graves), lane.cursor) == (0, 0)
+        worker = world.worker(Collector(limits=BatchLimits(records=100), answer=answer))
+        await until(lambda: worker.circuit is Circuit.OPEN)
+        assert (len(world.pages.graves), worker.cursor) == (0, 0)
         taking = True
-        await until(lambda: lane.cursor == 500)
+        await until(lambda: worker.cursor == 500)
         assert not world.pages.graves
         await world.stop()
 
@@ -544,10 +544,10 @@ def test_what_castoff_itself_cannot_encode_needs_no_proof() -> None:
         local = tuple(Rejection(n, "no JSON", local=True) for n in range(1, 31))
         collector = Collector(outcomes=deque([Delivered(local)]))
         world.append(*range(1, 31))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 30)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 30)
         assert len(world.pages.graves) == 30
-        assert lane.circuit is Circuit.CLOSED
+        assert worker.circuit is Circuit.CLOSED
         await world.stop()
 
     run(main())
@@ -563,9 +563,9 @@ def test_servers_that_do_not_know_us_are_counted_whatever_the_others_do() -> Non
                 Delivered(warning="delivered to b, but: a: wrong key", distrusted=1),
             ]
         )
-        lane = world.lane(Collector(outcomes=outcomes), draw=lambda: 0.0)
-        await until(lambda: lane.cursor == 2)
-        health = lane.health()
+        worker = world.worker(Collector(outcomes=outcomes), draw=lambda: 0.0)
+        await until(lambda: worker.cursor == 2)
+        health = worker.health()
         assert health.counts.credentials == 2
         assert health.last_error is not None
         assert "a: wrong key" in health.last_error.text
@@ -597,8 +597,8 @@ def test_after_a_lost_connection_one_batch_goes_alone_and_copies_stay_few() -> N
 
         collector = Collector(window=4, limits=FEW, answer=answer)
         world.append(*range(1, 1601))
-        lane = world.lane(collector, draw=lambda: 0.0)
-        await until(lambda: lane.cursor == 1600)
+        worker = world.worker(collector, draw=lambda: 0.0)
+        await until(lambda: worker.cursor == 1600)
         sent = sum(len(batch.records) for batch in collector.begun)
         assert sent / 1600 < 1.25
         assert sorted(set(collector.taken)) == list(range(1, 1601))
@@ -619,17 +619,17 @@ def test_dead_letters_are_tried_again_and_removed() -> None:
 
         collector = Collector(limits=FEW, answer=answer)
         world.append(*range(1, 7))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 6)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 6)
         assert set(world.pages.graves) == {("local", 2), ("local", 5)}
         poison.remove(2)
-        lane.retry_dead(5)
+        worker.retry_dead(5)
         world.append(7)
-        await until(lambda: lane.cursor == 7)
+        await until(lambda: worker.cursor == 7)
         assert set(world.pages.graves) == {("local", 5)}
-        assert lane.health().dead_letters == 1
+        assert worker.health().dead_letters == 1
         poison.clear()
-        lane.retry_dead(5)
+        worker.retry_dead(5)
         await until(lambda: not world.pages.graves)
         assert collector.taken == [1, 3, 4, 6, 2, 7, 5]
         await until(lambda: world.ledger.cursors["local"] == 7)
@@ -649,10 +649,10 @@ def test_an_error_of_ours_is_tried_a_few_times_and_then_costs_one_event() -> Non
             return Delivered()
 
         world.append(1, 2, 3)
-        lane = world.lane(Collector(answer=answer), draw=lambda: 0.0)
-        await until(lambda: lane.cursor == 3)
+        worker = world.worker(Collector(answer=answer), draw=lambda: 0.0)
+        await until(lambda: worker.cursor == 3)
         assert list(world.pages.graves) == [("local", 2)]
-        assert lane.health().counts.defects > DEFECTS
+        assert worker.health().counts.defects > DEFECTS
         await world.stop()
 
     run(main())
@@ -670,10 +670,10 @@ def test_only_what_fits_is_shipped_and_the_cursor_passes_the_rest() -> None:
         world.append(4, body=b'{"container":{"name":"web"}}\n', kind="container.stop")
         collector = Collector()
         wanted = filters.parse(["name=web"], ["start"])
-        lane = world.lane(collector, filters=wanted)
+        worker = world.worker(collector, filters=wanted)
         await until(lambda: world.ledger.cursors.get("local") == 4)
         assert collector.taken == [2]
-        assert lane.health().lag_events == 0
+        assert worker.health().lag_events == 0
         await world.stop()
 
     run(main())
@@ -691,8 +691,8 @@ def test_a_long_stretch_that_nobody_wants_does_not_hold_up_another_output() -> N
             return Delivered()
 
         quiet, busy = Collector(limits=FEW), Collector(limits=FEW, answer=answer)
-        first = world.lane(quiet, "quiet", filters.parse([], ["stop"]))
-        second = world.lane(busy, "busy")
+        first = world.worker(quiet, "quiet", filters.parse([], ["stop"]))
+        second = world.worker(busy, "busy")
         await until(lambda: first.cursor == second.cursor == 5000)
         assert not quiet.begun
         assert seen[100] < 1000
@@ -709,8 +709,8 @@ def test_a_slow_output_does_not_delay_another() -> None:
             await asyncio.sleep(1e9)
             return Delivered()
 
-        slow = world.lane(Collector(answer=never), "slow", answer_seconds=1e6)
-        quick = world.lane(Collector(), "quick")
+        slow = world.worker(Collector(answer=never), "slow", answer_seconds=1e6)
+        quick = world.worker(Collector(), "quick")
         for number in range(1, 101):
             world.append(number)
             await until(lambda number=number: quick.cursor == number, limit=1)  # type: ignore[misc]
@@ -725,15 +725,15 @@ def test_rewinding_ships_again_what_was_shipped_and_gives_up_what_is_under_way()
         world = World()
         collector = Collector(limits=FEW)
         world.append(*range(1, 9))
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 8)
-        await lane.rewind(3)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 8)
+        await worker.rewind(3)
         assert world.ledger.cursors["local"] == 3
-        assert lane.health().lag_events == 5
-        await until(lambda: lane.cursor == 8)
+        assert worker.health().lag_events == 5
+        await until(lambda: worker.cursor == 8)
         assert collector.taken == [*range(1, 9), *range(4, 9)]
         with pytest.raises(ValueError, match="nothing since"):
-            await lane.rewind(8)
+            await worker.rewind(8)
         await world.stop()
 
     run(main())
@@ -742,12 +742,12 @@ def test_rewinding_ships_again_what_was_shipped_and_gives_up_what_is_under_way()
 def test_the_cursor_is_written_about_once_a_second() -> None:
     async def main() -> None:
         world = World()
-        lane = world.lane(Collector())
+        worker = world.worker(Collector())
         for number in range(1, 201):
             world.append(number)
             await asyncio.sleep(0.05)
         await until(lambda: world.ledger.cursors.get("local") == 200)
-        assert lane.cursor == 200
+        assert worker.cursor == 200
         assert len(world.ledger.acknowledged) <= 200 * 0.05 / CURSOR_SECONDS + 2
         assert world.ledger.acknowledged == sorted(world.ledger.acknowledged)
         await world.stop()
@@ -760,8 +760,8 @@ def test_what_was_not_delivered_in_time_stays_before_the_cursor() -> None:
         world = World()
         world.append(1)
         collector = Collector()
-        lane = world.lane(collector)
-        await until(lambda: lane.cursor == 1)
+        worker = world.worker(collector)
+        await until(lambda: worker.cursor == 1)
 
         async def never(_: Batch) -> Outcome:
             await asyncio.sleep(1e9)
@@ -769,7 +769,7 @@ def test_what_was_not_delivered_in_time_stays_before_the_cursor() -> None:
 
         collector.answer = never
         world.append(2)
-        finishing = asyncio.create_task(lane.finish())
+        finishing = asyncio.create_task(worker.finish())
         done, _ = await asyncio.wait([finishing], timeout=5)
         assert not done
         finishing.cancel()
@@ -791,14 +791,14 @@ def test_finishing_ends_when_all_is_shipped_or_when_one_more_attempt_fails(down:
 
         collector = Collector(answer=answer, limits=FEW)
         world.append(*range(1, 10))
-        lane = world.lane(collector)
+        worker = world.worker(collector)
         if down:
-            await until(lambda: lane.attempts > 8)
-        begun, attempts = loop.time(), lane.attempts
-        await lane.finish()
+            await until(lambda: worker.attempts > 8)
+        begun, attempts = loop.time(), worker.attempts
+        await worker.finish()
         assert loop.time() - begun < 1
-        assert lane.cursor == (0 if down else 9)
-        assert not down or lane.attempts == attempts + 1
+        assert worker.cursor == (0 if down else 9)
+        assert not down or worker.attempts == attempts + 1
         await world.stop()
 
     run(main())
@@ -864,14 +864,14 @@ def test_whatever_happens_every_event_is_delivered_or_a_dead_letter_in_order(  #
     async def life(seconds: float | None) -> bool:
         world = World(pages, ledger)
         collector = Collector(window=window, limits=BatchLimits(records=records), answer=answer)
-        lane = world.lane(collector, draw=random.Random(seed).random, answer_seconds=60.0)
+        worker = world.worker(collector, draw=random.Random(seed).random, answer_seconds=60.0)
         try:
             async with asyncio.timeout(seconds):
-                await until(lambda: lane.cursor == last, step=0.5)
+                await until(lambda: worker.cursor == last, step=0.5)
             finished = True
         except TimeoutError:
             finished = False
-        assert len(lane._window) <= 2 * window + 2 * records
+        assert len(worker._window) <= 2 * window + 2 * records
         if finished:
             await world.stop()
         else:

@@ -37,14 +37,14 @@ class Ledger(Protocol):
     def acknowledge(self, output: str, sequence: int | None) -> None:
         """Keep an output's cursor."""
 
-    def bury(self, output: str, letters: Sequence[DeadLetter]) -> None:
+    def add_dead_letters(self, output: str, letters: Sequence[DeadLetter]) -> None:
         """Keep dead letters."""
 
-    def unbury(self, output: str, sequences: Sequence[int]) -> None:
+    def remove_dead_letters(self, output: str, sequences: Sequence[int]) -> None:
         """Remove dead letters."""
 
 
-class Account:
+class OutputProgress:
     """The books of one output; what must outlast it is written to the ledger."""
 
     def __init__(self, settings: OutputSettings, ledger: Ledger, tail: Tail, cursor: int) -> None:
@@ -79,22 +79,22 @@ class Account:
             self.counts.delivered += len(taken)
             self.counts.credentials += stretch.outcome.distrusted
             if stretch.dead and taken:
-                self._ledger.unbury(self._settings.name, sorted(taken))
+                self._ledger.remove_dead_letters(self._settings.name, sorted(taken))
                 self.dead_letters = max(0, self.dead_letters - len(taken))
             if stretch.outcome.warning is not None:
                 self.counts.warnings += 1
                 self.note(stretch.outcome.warning)
             if rejected:
-                self._bury(rejected, again=stretch.dead)
+                self._add_dead_letters(rejected, again=stretch.dead)
         if not stretch.dead:
             self.cursor = stretch.through
             self._behind -= stretch.rows
         return answered
 
-    def _bury(self, rejected: Sequence[Rejection], *, again: bool) -> None:
+    def _add_dead_letters(self, rejected: Sequence[Rejection], *, again: bool) -> None:
         now = time.time_ns()
         letters = [DeadLetter(one.sequence, self.shown(one.reason), now) for one in rejected]
-        self._ledger.bury(self._settings.name, letters)
+        self._ledger.add_dead_letters(self._settings.name, letters)
         self.counts.dead += len(letters)
         if not again:
             self.dead_letters += len(letters)

@@ -1,4 +1,4 @@
-"""A log, a ledger and a collector in memory, for the tests of lanes and windows."""
+"""A log, a ledger and a collector in memory, for the tests of workers and windows."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sensor.outputs.delivery import (
     Delivered,
     Outcome,
 )
-from sensor.outputs.engine.lane import Lane
 from sensor.outputs.engine.tail import Tail
+from sensor.outputs.engine.worker import OutputWorker
 from sensor.outputs.settings import OutputSettings, StartAt
 from sensor.schema.filters import Filters
 from sensor.store.batch import DeadLetter
@@ -81,7 +81,7 @@ class MemoryPages(Pages):
 
 
 class MemoryLedger:
-    """The store as lanes write to it."""
+    """The store as workers write to it."""
 
     def __init__(self, pages: MemoryPages) -> None:
         self.cursors: dict[str, int] = {}
@@ -95,11 +95,11 @@ class MemoryLedger:
             self.cursors[output] = sequence
             self.acknowledged.append(sequence)
 
-    def bury(self, output: str, letters: Sequence[DeadLetter]) -> None:
+    def add_dead_letters(self, output: str, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:
             self._pages.graves[output, letter.sequence] = letter
 
-    def unbury(self, output: str, sequences: Sequence[int]) -> None:
+    def remove_dead_letters(self, output: str, sequences: Sequence[int]) -> None:
         for sequence in sequences:
             self._pages.graves.pop((output, sequence), None)
 
@@ -165,7 +165,7 @@ def settings(filters: Filters | None = None, name: str = "local") -> OutputSetti
 
 
 class World:
-    """One log, and lanes on it, inside of a running loop."""
+    """One log, and workers on it, inside of a running loop."""
 
     def __init__(
         self, pages: MemoryPages | None = None, ledger: MemoryLedger | None = None
@@ -176,20 +176,20 @@ class World:
         self.tail = Tail(self.pages, newest)
         self.tasks: list[asyncio.Task[None]] = []
 
-    def lane(
+    def worker(
         self,
         collector: Collector,
         name: str = "local",
         filters: Filters | None = None,
         draw: Callable[[], float] = lambda: 1.0,
         answer_seconds: float = 300.0,
-    ) -> Lane:
+    ) -> OutputWorker:
         cursor = self.ledger.cursors.get(name, 0)
-        lane = Lane(
+        worker = OutputWorker(
             settings(filters, name), collector, self.tail, self.ledger, cursor, draw, answer_seconds
         )
-        self.tasks.append(asyncio.get_running_loop().create_task(lane.run()))
-        return lane
+        self.tasks.append(asyncio.get_running_loop().create_task(worker.run()))
+        return worker
 
     def append(self, *sequences: int, kind: str = "container.start", body: bytes = b"") -> None:
         self.pages.append(*sequences, kind=kind, body=body)

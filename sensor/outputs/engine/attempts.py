@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sensor.outputs.delivery import Batch, Outcome, Transport
-    from sensor.outputs.engine.account import Account
+    from sensor.outputs.engine.progress import OutputProgress
 
 ANSWER_SECONDS = 300.0
 """After this a transport that should have given up itself is given up."""
@@ -27,22 +27,22 @@ DEFECTS = 5
 """Errors of our own in a row before the next one counts as a refusal."""
 
 
-class Flights:
+class Attempts:
     """Begins and ends attempts by their numbers."""
 
-    def __init__(self, transport: Transport, account: Account, seconds: float) -> None:
+    def __init__(self, transport: Transport, progress: OutputProgress, seconds: float) -> None:
         """``seconds`` is how long an attempt may take."""
         self.begun = 0
         self._transport = transport
-        self._account = account
+        self._progress = progress
         self._seconds = seconds
         self._defects = 0
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    def begin(self, attempt: int, batch: Batch, landed: Callable[[Outcome], None]) -> None:
-        """Deliver a batch; ``landed`` is called unless the attempt is given up."""
+    def begin(self, attempt: int, batch: Batch, on_outcome: Callable[[Outcome], None]) -> None:
+        """Deliver a batch; ``on_outcome`` is called unless the attempt is given up."""
         self.begun += 1
-        task = asyncio.get_running_loop().create_task(self._fly(batch, landed))
+        task = asyncio.get_running_loop().create_task(self._deliver(batch, on_outcome))
         self._tasks[attempt] = task
         task.add_done_callback(lambda _: self._tasks.pop(attempt, None))
 
@@ -59,7 +59,7 @@ class Flights:
         await self.give_up(tuple(self._tasks))
         await self._transport.close()
 
-    async def _fly(self, batch: Batch, landed: Callable[[Outcome], None]) -> None:
+    async def _deliver(self, batch: Batch, on_outcome: Callable[[Outcome], None]) -> None:
         outcome: Outcome
         try:
             async with asyncio.timeout(self._seconds):
@@ -69,7 +69,7 @@ class Flights:
             outcome = Retry(f"no answer within {self._seconds:g} s")
         except Exception as error:  # noqa: BLE001 - logged, and an outcome
             self._defects += 1
-            reason = self._account.defect(error)
+            reason = self._progress.defect(error)
             given_up = self._defects > DEFECTS
             outcome = Refused(reason, local=True) if given_up else Retry(reason)
-        landed(outcome)
+        on_outcome(outcome)
