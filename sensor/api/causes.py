@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from sensor.model.vocabulary import EvidenceKind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,10 +31,22 @@ SUPERVISORS = {
     "podman": "conmon",
     "cri-o": "conmon",
 }
-_INIT = ("first execve of the init", "restore succeeded", "init found running", "exit of ")
-_API = ("connect ", "API request")
-_STATE = "engine state"
-_PODS = "pod annotations"
+_INIT = frozenset({EvidenceKind.INIT_EXEC, EvidenceKind.INIT_EXIT, EvidenceKind.INIT_FOUND})
+_API = frozenset({EvidenceKind.CONNECTION, EvidenceKind.REQUEST})
+_STATE = frozenset({EvidenceKind.ENGINE_RECORD})
+_PODS = frozenset({EvidenceKind.POD})
+_RUNTIME = frozenset({EvidenceKind.RUNTIME_COMMAND})
+_BEFORE_KINDS = {
+    "first execve of the init": EvidenceKind.INIT_EXEC,
+    "restore succeeded": EvidenceKind.INIT_EXEC,
+    "init found running": EvidenceKind.INIT_FOUND,
+    "exit of ": EvidenceKind.INIT_EXIT,
+    "connect ": EvidenceKind.CONNECTION,
+    "API request": EvidenceKind.REQUEST,
+    "engine state": EvidenceKind.ENGINE_RECORD,
+    "pod annotations": EvidenceKind.POD,
+}
+"""How the evidence of agents began that wrote no kind; the runtime's begins with its name."""
 _TRIGGERS = {
     "restart_policy": "its restart policy",
     "engine_boot": "the engine's own start",
@@ -48,6 +62,8 @@ class Witnessed:
     what: str
     time: str | None
     ref: str | None
+    kind: str | None = None
+    """One of :class:`EvidenceKind`; None for what an agent wrote that knew no kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +92,7 @@ class Step:
         known = {name: document[name] for name in cls.__slots__ if name in document}
         try:
             seen = tuple(
-                Witnessed(**{name: one[name] for name in Witnessed.__slots__})
+                Witnessed(**{name: one[name] for name in Witnessed.__slots__ if name in one})
                 for one in known.pop("evidence", ())
             )
             return cls(**known, evidence=seen)
@@ -98,15 +114,28 @@ class _Chain:
         self._orchestrator: Mapping[str, Any] | None = event.get("orchestrator")
         self._confidence: Mapping[str, str] = event.get("confidence") or {}
         self._evidence = [
-            Witnessed(one["source"], one["what"], one.get("time"), one.get("ref"))
+            Witnessed(
+                one["source"],
+                one["what"],
+                one.get("time"),
+                one.get("ref"),
+                one.get("kind") or self._kind_before_kinds(one["what"]),
+            )
             for one in event.get("evidence") or ()
         ]
 
+    def _kind_before_kinds(self, what: str) -> EvidenceKind | None:
+        runtime = self._container.get("oci_runtime")
+        if runtime and what.startswith(f"{runtime} "):
+            return EvidenceKind.RUNTIME_COMMAND
+        return next((kind for text, kind in _BEFORE_KINDS.items() if what.startswith(text)), None)
+
     def steps(self) -> tuple[Step, ...]:
-        init, api = self._take(*_INIT), self._take(*_API)
-        state, pods = self._take(_STATE), self._take(_PODS)
+        init, api = self._take(_INIT), self._take(_API)
+        state = self._take(_STATE)
+        pods = self._take(_PODS) if self._orchestrator is not None else ()
         oci_runtime = self._container.get("oci_runtime")
-        runtime = self._take(f"{oci_runtime} ") if oci_runtime else ()
+        runtime = self._take(_RUNTIME) if oci_runtime else ()
         trigger = self._start.get("trigger") or "unknown"
         found: list[Step] = []
         if self._initiator is not None:
@@ -122,7 +151,7 @@ class _Chain:
             state = ()
         socket = (self._initiator or {}).get("socket")
         if api or socket:
-            asked = any(one.what == "API request" for one in api)
+            asked = any(one.kind == EvidenceKind.REQUEST for one in api)
             label = "API request" if asked else "API connection"
             sure = self._sure("initiator") if api else "inferred"
             found.append(Step("api", label, socket, confidence=sure, evidence=api))
@@ -134,9 +163,9 @@ class _Chain:
         found.append(self._init(init))
         return self._with_rest(found, () if trigger != "direct_runtime" else runtime)
 
-    def _take(self, *beginnings: str) -> tuple[Witnessed, ...]:
-        """Remove and return the evidence that speaks of something."""
-        taken = tuple(one for one in self._evidence if one.what.startswith(beginnings))
+    def _take(self, kinds: frozenset[EvidenceKind]) -> tuple[Witnessed, ...]:
+        """Remove and return the evidence of some kinds."""
+        taken = tuple(one for one in self._evidence if one.kind in kinds)
         self._evidence = [one for one in self._evidence if one not in taken]
         return taken
 

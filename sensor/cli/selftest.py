@@ -21,6 +21,7 @@ from sensor.api.coverage import CoverageReport
 from sensor.cli import proof
 from sensor.cli.options import output_option, socket_option
 from sensor.errors import CastoffError
+from sensor.model.vocabulary import EvidenceKind, Witness
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ READY_SECONDS = 2.0
 WITNESS_SECONDS = 5.0
 """Seconds in which the witnesses have to agree: an engine's own event comes after the start."""
 PERIOD = "2m"
-_FIRST_EXEC = "first execve"
 
 
 class RuntimeMissing(CastoffError):
@@ -105,9 +105,10 @@ def _run(client: AgentClient, runtime: str, where: str) -> list[Check]:
 def _judge(event: dict[str, Any], runtime: str) -> list[Check]:
     """Check what the event says."""
     evidence = [(one["source"], one["what"]) for one in event["evidence"]]
-    kernel = any(source == "kernel" and what.startswith(_FIRST_EXEC) for source, what in evidence)
+    seen = {(one["source"], one["kind"]) for one in event["evidence"]}
+    kernel = (Witness.KERNEL, EvidenceKind.INIT_EXEC) in seen
     oci_runtime = event["container"]["oci_runtime"]
-    commanded = any(what.startswith(f"{oci_runtime} ") for _, what in evidence)
+    commanded = (Witness.KERNEL, EvidenceKind.RUNTIME_COMMAND) in seen
     start, sure = event["start"], event["confidence"]
     process = (event["initiator"] or {}).get("process") or {}
     caused = any(part.rpartition("/")[2] == runtime for part in (process.get("argv") or [])[:1])

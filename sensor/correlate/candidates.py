@@ -20,7 +20,7 @@ from sensor.model.events import (
     InitiatorUser,
     kernel_reference,
 )
-from sensor.model.vocabulary import ContainerId, Role, RoleOf, Trigger, Witness
+from sensor.model.vocabulary import ContainerId, EvidenceKind, Role, RoleOf, Trigger, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,15 @@ class CandidateFactory:
             evidence.append(_command_evidence(exec_))
             record = self._past.audit_of(exec_)
             if record is not None:
-                evidence.append(Evidence(Witness.AUDIT, "execve", record.time, record.ref))
+                evidence.append(
+                    Evidence(
+                        Witness.AUDIT,
+                        EvidenceKind.CLIENT_COMMAND,
+                        "execve",
+                        record.time,
+                        record.ref,
+                    )
+                )
                 if one is head:
                     exe = record.caller.exe or exe
             connects += self._past.connects_of(one)
@@ -160,7 +168,9 @@ class CandidateFactory:
 
     def of_request(self, asked: Asked) -> list[Candidate]:
         """The processes behind a request to an engine that was read."""
-        evidence = Evidence(Witness.KERNEL, "API request", asked.time, asked.ref)
+        evidence = Evidence(
+            Witness.KERNEL, EvidenceKind.REQUEST, "API request", asked.time, asked.ref
+        )
         return self._of_caller(asked.caller, asked.socket, asked.time, (evidence,))
 
     def _of_caller(
@@ -176,7 +186,10 @@ class CandidateFactory:
             what = f"passed on by {caller.comm or caller.pid}"
             found: list[Candidate] = []
             for hop in behind:
-                passed = (Evidence(hop.witness, what, hop.time, hop.ref), *evidence)
+                passed = (
+                    Evidence(hop.witness, EvidenceKind.RELAY, what, hop.time, hop.ref),
+                    *evidence,
+                )
                 found += self._of_caller(hop.caller, socket, time, passed, hops - 1)
             return found
         client = self._past.client_of(caller.pid, caller.start_time, time)
@@ -326,9 +339,19 @@ def _unit_of_caller(caller: Caller) -> str | None:
 
 def _command_evidence(exec_: CommandExec) -> Evidence:
     return Evidence(
-        Witness.KERNEL, f"{exec_.program} command", exec_.time, kernel_reference(exec_.sequence)
+        Witness.KERNEL,
+        EvidenceKind.CLIENT_COMMAND,
+        f"{exec_.program} command",
+        exec_.time,
+        kernel_reference(exec_.sequence),
     )
 
 
 def _connect_evidence(connect: ApiConnect) -> Evidence:
-    return Evidence(connect.witness, f"connect {connect.socket}", connect.time, connect.ref)
+    return Evidence(
+        connect.witness,
+        EvidenceKind.CONNECTION,
+        f"connect {connect.socket}",
+        connect.time,
+        connect.ref,
+    )

@@ -11,7 +11,7 @@ from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.naming import ONE_CONTAINER, STARTING, socket_serves
 from sensor.correlate.question import CREATED_EARLY, Attribution, is_elsewhere, reached
 from sensor.model.events import Evidence
-from sensor.model.vocabulary import Confidence, Role, Trigger, Witness
+from sensor.model.vocabulary import Confidence, EvidenceKind, Role, Trigger, Witness
 
 if TYPE_CHECKING:
     from sensor.correlate.candidates import Candidate
@@ -103,7 +103,7 @@ def _by_cleanup(
     return Attribution(
         Trigger.RESTART_POLICY,
         Confidence.EXACT,
-        evidence=(Evidence(Witness.KERNEL, what, client.exec.time),),
+        evidence=(Evidence(Witness.KERNEL, EvidenceKind.CLIENT_COMMAND, what, client.exec.time),),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.past import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.question import Attribution
 from sensor.model.events import Evidence
-from sensor.model.vocabulary import Confidence, Trigger, Witness
+from sensor.model.vocabulary import Confidence, EvidenceKind, Trigger, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,8 @@ def decided(
 
 def incomplete(question: Question, candidates: list[Candidate]) -> Attribution:
     """Name candidates; the rate limit may have hidden others."""
-    lost = Evidence(Witness.KERNEL, "commands were held back: there may be others", question.time)
+    what = "commands were held back: there may be others"
+    lost = Evidence(Witness.KERNEL, EvidenceKind.LOSS, what, question.time)
     return Attribution(
         confidence=Confidence.AMBIGUOUS if candidates else Confidence.NONE,
         candidates=tuple(one.initiator for one in candidates[:CANDIDATES_MAX]),

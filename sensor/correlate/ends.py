@@ -10,7 +10,7 @@ from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import Phase, Run
 from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
-from sensor.model.vocabulary import Confidence, EventType, Witness
+from sensor.model.vocabulary import Confidence, EventType, EvidenceKind, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class EndReporter:
                 exit_.time,
                 exit_.process,
                 _of_pod(state),
-                (kernel("exit of the init", exit_.time, exit_.sequence),),
+                (kernel(EvidenceKind.INIT_EXIT, "exit of the init", exit_.time, exit_.sequence),),
                 stop=Stop(code, signal, exit_.oom_killed, duration),
             )
         )
@@ -93,7 +93,7 @@ class EndReporter:
                 time,
                 state.init,
                 _EXACT,
-                (Evidence(Witness.PROCFS, "its init is gone", time),),
+                (Evidence(Witness.PROCFS, EvidenceKind.INIT_EXIT, "its init is gone", time),),
                 stop=Stop(reason="stopped unseen"),
             )
         )
@@ -119,9 +119,13 @@ class EndReporter:
         state.failed = True
         code, signal = split_status(status) if status is not None else (None, None)
         creation = state.creation
-        evidence = [kernel(reason, seen.time, seen.sequence)]
+        evidence = [kernel(EvidenceKind.RUNTIME_COMMAND, reason, seen.time, seen.sequence)]
         if creation is not None:
-            evidence.append(kernel(creation.what, creation.time, creation.sequence))
+            evidence.append(
+                kernel(
+                    EvidenceKind.RUNTIME_COMMAND, creation.what, creation.time, creation.sequence
+                )
+            )
         identity = self._places.identity(state.cgroup)
         review = self._pods.review(state, identity, seen.time)
         state.description = self._pods.namespaces.applied(review.description, state.key.id, None)
@@ -148,7 +152,9 @@ class EndReporter:
         reason = "a container was started and deleted, and its init's execve was not seen"
         gap = Gap("kernel.lifecycle", reason, since, seen.time, lost=1)
         sighting = sighting_of(state, self._places.identity(state.cgroup), None)
-        evidence = (kernel("runtime delete", seen.time, seen.sequence),)
+        evidence = (
+            kernel(EvidenceKind.RUNTIME_COMMAND, "runtime delete", seen.time, seen.sequence),
+        )
         self._emit(self._factory.container_gap(gap, replace(sighting, pid=None), evidence))
         self._table.end_run(state, None)
 
@@ -177,7 +183,7 @@ class EndReporter:
                 seen.time,
                 state.init,
                 _EXACT,
-                (kernel(what, seen.time, seen.sequence),),
+                (kernel(EvidenceKind.RUNTIME_COMMAND, what, seen.time, seen.sequence),),
             )
         )
 

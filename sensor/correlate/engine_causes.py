@@ -11,7 +11,7 @@ from sensor.correlate.decision import distinct_processes
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
 from sensor.correlate.question import ASYNC_WINDOW, Attribution
 from sensor.model.events import Evidence
-from sensor.model.vocabulary import Confidence, Engine, StartKind, Trigger, Witness
+from sensor.model.vocabulary import Confidence, Engine, EvidenceKind, StartKind, Trigger, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ def by_policy(question: Question, known: Knowledge) -> Attribution | None:
         Witness(question.engine or Engine.DOCKER)
         if question.engine in (Engine.DOCKER, Engine.PODMAN)
         else Witness.PROCFS,
+        EvidenceKind.ENGINE_RECORD,
         "engine state on disk: restarting by policy",
         question.time,
     )
@@ -43,7 +44,7 @@ def by_orchestrator(question: Question, known: Knowledge) -> Attribution | None:
     place = orchestrators.place_of(question.description)
     if place is None:
         return None
-    evidence = Evidence(place.witness, place.what, question.time)
+    evidence = Evidence(place.witness, place.kind, place.what, question.time)
     candidates = list(_askers(place, question, known))
     distinct = distinct_processes(candidates)
     one = distinct[0] if len(distinct) == 1 else None

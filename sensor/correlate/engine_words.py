@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sensor.model.events import Evidence
+from sensor.model.vocabulary import EvidenceKind
 
 if TYPE_CHECKING:
     from sensor.correlate.events import Sighting
@@ -60,7 +61,7 @@ class EngineWords:
             return sighting, None
         at = str(report.engine_wall) if report.engine_wall is not None else None
         what = f"{report.witness} event: {report.action}"
-        return completed, Evidence(report.witness, what, report.time, at)
+        return completed, Evidence(report.witness, EvidenceKind.ENGINE_EVENT, what, report.time, at)
 
 
 def is_word_alone(description: Description | None) -> bool:

@@ -22,7 +22,7 @@ from sensor.model.events import (
 )
 from sensor.model.observations import HostFacts
 from sensor.model.process import NS_PER_TICK, ProcessKey
-from sensor.model.vocabulary import ContainerId, Engine, EventType, Witness
+from sensor.model.vocabulary import ContainerId, Engine, EventType, EvidenceKind, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +191,7 @@ class EventFactory:
                 runtime=_TOLD_BY.get(report.witness),
                 image=Image(name=report.image) if report.image else None,
             ),
-            evidence=(Evidence(report.witness, what, report.time, at),),
+            evidence=(Evidence(report.witness, EvidenceKind.ENGINE_EVENT, what, report.time, at),),
         )
 
     def container_gap(self, gap: Gap, sighting: Sighting, evidence: tuple[Evidence, ...]) -> Event:
@@ -272,6 +272,6 @@ def sighting_of(
     )
 
 
-def kernel(what: str, time: int, sequence: int) -> Evidence:
+def kernel(kind: EvidenceKind, what: str, time: int, sequence: int) -> Evidence:
     """Evidence of the kernel: what it saw, when, and in which record."""
-    return Evidence(Witness.KERNEL, what, time, kernel_reference(sequence))
+    return Evidence(Witness.KERNEL, kind, what, time, kernel_reference(sequence))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.decision import decided
 from sensor.correlate.question import CONNECT_WINDOW
 from sensor.model.events import Evidence
-from sensor.model.vocabulary import Confidence, Witness
+from sensor.model.vocabulary import Confidence, EvidenceKind, Witness
 
 if TYPE_CHECKING:
     from sensor.correlate.question import Attribution, Knowledge, Question
@@ -28,7 +28,8 @@ def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
     parent = init.ancestors[0]
     for launch in known.runtimes.launches():
         if _launched(launch.process, parent, init):
-            evidence = Evidence(Witness.KERNEL, f"{launch.program} command", launch.time)
+            what, command = f"{launch.program} command", EvidenceKind.CLIENT_COMMAND
+            evidence = Evidence(Witness.KERNEL, command, what, launch.time)
             candidate = known.candidates.of_launcher(launch.process, launch.argv, (evidence,))
             same = launch.process.key.pid == parent.pid
             certainty = Confidence.EXACT if same else Confidence.INFERRED
@@ -39,7 +40,8 @@ def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
     name = (birth.maker.exe or birth.maker.comm).rpartition("/")[2]
     if known.role_of(name) is not None or birth.maker.key.pid == 1:
         return None
-    evidence = Evidence(Witness.KERNEL, "made the container's cgroup", birth.time)
+    what = "made the container's cgroup"
+    evidence = Evidence(Witness.KERNEL, EvidenceKind.CGROUP, what, birth.time)
     candidate = known.candidates.of_launcher(birth.maker, birth.argv, (evidence,))
     return decided(question, known, [candidate], Confidence.INFERRED)
 

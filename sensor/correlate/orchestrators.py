@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.model.container import Orchestrator
-from sensor.model.vocabulary import Witness
+from sensor.model.vocabulary import EvidenceKind, Witness
 
 if TYPE_CHECKING:
     from sensor.model.container import Description
@@ -40,6 +40,11 @@ class Place:
     def kubernetes(self) -> bool:
         """Whether a kubelet manages it."""
         return self.type == KUBERNETES
+
+    @property
+    def kind(self) -> EvidenceKind:
+        """Which kind of evidence names it."""
+        return EvidenceKind.POD if self.kubernetes else EvidenceKind.ENGINE_RECORD
 
     @property
     def key(self) -> tuple[str, str | None]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.host_namespaces import HostNamespaces
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import Evidence
-from sensor.model.vocabulary import Confidence, ContainerId, PodSource, Witness
+from sensor.model.vocabulary import Confidence, ContainerId, EvidenceKind, PodSource, Witness
 
 if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerState, ContainerTable
@@ -71,7 +71,7 @@ class Pods:
             return Review(description, Confidence.EXACT)
         contradiction = self._contradiction(description, claim, uid, identity)
         if contradiction is not None:
-            evidence = Evidence(Witness.KUBERNETES, contradiction, time)
+            evidence = Evidence(Witness.KUBERNETES, EvidenceKind.POD, contradiction, time)
             honest = replace(description, orchestrator=None, sandbox=False, sandbox_id=None)
             return Review(honest, Confidence.NONE, (evidence,))
         late = self._is_late(description, claim, time)
@@ -102,7 +102,9 @@ class Pods:
         if len(names) == 1:
             pod = replace(pod, container=next(iter(names)))
         known_as = Confidence.INFERRED if len(names) == 1 else Confidence.EXACT
-        evidence = Evidence(Witness.KERNEL, "the pod's uid in the cgroup's path", time)
+        evidence = Evidence(
+            Witness.KERNEL, EvidenceKind.CGROUP, "the pod's uid in the cgroup's path", time
+        )
         description = state.description or Description(state.key.id)
         return Review(replace(description, orchestrator=pod), known_as, (evidence,))
 

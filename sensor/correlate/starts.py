@@ -19,7 +19,15 @@ from sensor.correlate.orchestrators import KUBERNETES, place_of
 from sensor.correlate.question import Question
 from sensor.correlate.restart_cause import cause_of, ended_by
 from sensor.model.events import Certainty, Evidence, Start
-from sensor.model.vocabulary import Confidence, EndedBy, Engine, EventType, StartKind, Witness
+from sensor.model.vocabulary import (
+    Confidence,
+    EndedBy,
+    Engine,
+    EventType,
+    EvidenceKind,
+    StartKind,
+    Witness,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +97,9 @@ class StartReporter:
 
     def executed(self, state: ContainerState, exec_: InitExec) -> None:
         """Report that the init ran its first execve."""
-        evidence = [kernel("first execve of the init", exec_.time, exec_.sequence)]
+        evidence = [
+            kernel(EvidenceKind.INIT_EXEC, "first execve of the init", exec_.time, exec_.sequence)
+        ]
         evidence += _creating(state)
         self._report(
             state,
@@ -105,7 +115,9 @@ class StartReporter:
     def missed(self, state: ContainerState, exit_: InitExit) -> None:
         """Report a start that only the end of the init proves; its time is the init's own."""
         evidence = [
-            kernel("exit of an init that had run", exit_.time, exit_.sequence),
+            kernel(
+                EvidenceKind.INIT_EXIT, "exit of an init that had run", exit_.time, exit_.sequence
+            ),
             *_creating(state),
         ]
         self._report(state, exit_.process, exit_.process.start_time, evidence, argv=None)
@@ -117,14 +129,14 @@ class StartReporter:
             return
         evidence = [
             *_creating(state),
-            kernel("restore succeeded", exit_.time, exit_.sequence),
+            kernel(EvidenceKind.INIT_EXEC, "restore succeeded", exit_.time, exit_.sequence),
         ]
         self._report(state, creation.process.key, exit_.time, evidence, argv=None, restoring=True)
 
     def found(self, state: ContainerState, found: FoundContainer) -> None:
         """Report a start that the probes did not see: its init was found running."""
         time = found.init.start_time
-        evidence = [Evidence(Witness.PROCFS, "init found running", time)]
+        evidence = [Evidence(Witness.PROCFS, EvidenceKind.INIT_FOUND, "init found running", time)]
         self._report(state, found.init, time, evidence, argv=found.argv)
 
     def _report(
@@ -409,4 +421,4 @@ def _creating(state: ContainerState) -> list[Evidence]:
     creation = state.creation
     if creation is None:
         return []
-    return [kernel(creation.what, creation.time, creation.sequence)]
+    return [kernel(EvidenceKind.RUNTIME_COMMAND, creation.what, creation.time, creation.sequence)]

@@ -16,6 +16,7 @@ from sensor.model.vocabulary import (
     EndedBy,
     Engine,
     EventType,
+    EvidenceKind,
     Explanation,
     Finding,
     LastEnd,
@@ -167,6 +168,7 @@ class Evidence:
     """One witness: what it saw, when (ns since boot), and where to find it again."""
 
     source: Witness
+    kind: EvidenceKind
     what: str
     time: int
     ref: str | None = None

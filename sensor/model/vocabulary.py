@@ -230,5 +230,37 @@ class Witness(StrEnum):
     KUBERNETES = "kubernetes"
 
 
+@unique
+class EvidenceKind(StrEnum):
+    """What a piece of evidence shows (``evidence[].kind``); ``what`` says it in words."""
+
+    INIT_EXEC = "init_exec"
+    """The init's first execve; of a restored container, that the restore succeeded."""
+    INIT_EXIT = "init_exit"
+    """The end of an init, or that it is gone."""
+    INIT_FOUND = "init_found"
+    """The init runs already: its execve was not seen."""
+    RUNTIME_COMMAND = "runtime_command"
+    """The runtime's command about the container, or its result."""
+    CLIENT_COMMAND = "client_command"
+    """The execve of a client, or of a program that starts containers by itself."""
+    CONNECTION = "connection"
+    """A connection to an engine's socket."""
+    REQUEST = "request"
+    """A request to an engine that was read."""
+    RELAY = "relay"
+    """A connection to a process that passes requests on."""
+    CGROUP = "cgroup"
+    """Who made the container's cgroup, or what its path holds."""
+    ENGINE_RECORD = "engine_record"
+    """The engine's own record of the container, on disk."""
+    ENGINE_EVENT = "engine_event"
+    """An event of the engine's stream."""
+    POD = "pod"
+    """What the container's annotations say of its pod, or what contradicts them."""
+    LOSS = "loss"
+    """Some of what may have caused the start was not recorded."""
+
+
 RoleOf = Callable[[str], Role | None]
 """A pure function from a program's base name to its role among the watched programs."""

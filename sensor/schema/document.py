@@ -66,6 +66,7 @@ def document(event: Event) -> Document:
         "evidence": [
             {
                 "source": witness.source,
+                "kind": witness.kind,
                 "what": witness.what,
                 "time": rfc3339(witness.time + offset),
                 "ref": witness.ref,

@@ -43,12 +43,27 @@ def test_there_are_real_events_to_look_at() -> None:
 @pytest.mark.parametrize("event", [pytest.param(event, id=name) for name, event in STARTS])
 def test_every_piece_of_evidence_stands_at_one_step(event: dict[str, Any]) -> None:
     found = steps(event)
-    told = [(one.source, one.what, one.time, one.ref) for step in found for one in step.evidence]
+    told = [
+        (one.source, one.kind, one.what, one.time, one.ref)
+        for step in found
+        for one in step.evidence
+    ]
     expected = [tuple(one.values()) for one in event["evidence"]]
     assert sorted(map(str, told)) == sorted(map(str, expected))
     assert found[-1].kind == "init"
     assert found[-1].evidence
     assert all(step.label for step in found)
+
+
+@pytest.mark.parametrize("event", [pytest.param(event, id=name) for name, event in STARTS])
+def test_evidence_of_an_agent_without_kinds_stands_at_the_same_steps(event: dict[str, Any]) -> None:
+    without = [
+        {name: value for name, value in one.items() if name != "kind"} for one in event["evidence"]
+    ]
+    before = steps(event | {"evidence": without})
+    assert [(one.kind, len(one.evidence)) for one in before] == [
+        (one.kind, len(one.evidence)) for one in steps(event)
+    ]
 
 
 @pytest.mark.parametrize("event", [pytest.param(event, id=name) for name, event in STARTS])

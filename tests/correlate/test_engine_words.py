@@ -8,7 +8,7 @@ from sensor.correlate.engine_words import WORDS_MAX, EngineWords
 from sensor.model.container import Description
 from sensor.model.events import Evidence
 from sensor.model.observations import ContainerDescribed, EngineEvent, EngineRecalled
-from sensor.model.vocabulary import Confidence, ContainerId, Witness
+from sensor.model.vocabulary import Confidence, ContainerId, EvidenceKind, Witness
 from tests.correlate.scenario import WEB, Core, described, ns
 
 WALL = 1_700_000_000_000_000_000
@@ -36,7 +36,9 @@ def test_a_removed_container_of_a_backlog_has_the_name_that_its_engine_remembers
     assert event.container.image is not None
     assert (event.container.name, event.container.image.name) == ("web", "shop:1")
     assert event.confidence.container is Confidence.INFERRED
-    word = Evidence(Witness.DOCKER, "docker event: destroy", ns(500), str(WALL))
+    word = Evidence(
+        Witness.DOCKER, EvidenceKind.ENGINE_EVENT, "docker event: destroy", ns(500), str(WALL)
+    )
     assert word in event.evidence
 
 

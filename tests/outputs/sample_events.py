@@ -47,6 +47,7 @@ from sensor.model.vocabulary import (
     ContainerId,
     Engine,
     EventType,
+    EvidenceKind,
     Finding,
     StartKind,
     Trigger,
@@ -141,8 +142,14 @@ START = Event(
         container=Confidence.EXACT, trigger=Confidence.INFERRED, initiator=Confidence.EXACT
     ),
     evidence=(
-        Evidence(Witness.KERNEL, "exec of the container's init", 13 * SECOND + 123, "seq:17"),
-        Evidence(Witness.DOCKER, "State.FinishedAt", 13 * SECOND),
+        Evidence(
+            Witness.KERNEL,
+            EvidenceKind.INIT_EXEC,
+            "exec of the container's init",
+            13 * SECOND + 123,
+            "seq:17",
+        ),
+        Evidence(Witness.DOCKER, EvidenceKind.ENGINE_RECORD, "State.FinishedAt", 13 * SECOND),
     ),
 )
 
