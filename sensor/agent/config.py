@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
 from sensor.errors import ConfigError
+from sensor.identity.pattern import parser_with
 from sensor.outputs.settings import OutputSettings, outputs_of
 from sensor.settings import tables
 from sensor.settings.tables import Tree, overlay
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from _typeshed import DataclassInstance
 
 _Section = TypeVar("_Section", bound="DataclassInstance")
@@ -136,7 +139,7 @@ class Config:
         Without a path the default one is read if it exists. Raises :class:`ConfigError`.
         """
         wanted = path or DEFAULT_PATH
-        config, outputs = cls(), Tree()
+        config, written, outputs = cls(), Tree(), Tree()
         files = [wanted] if path is not None or wanted.exists() else []
         directory = wanted.parent / DROP_IN_DIR
         files += sorted(directory.glob("*.toml")) if directory.is_dir() else []
@@ -144,8 +147,16 @@ class Config:
             document = _read(file)
             outputs = overlay(outputs, _outputs(document, file), file)
             config = config.merged(document, file)
+            written = overlay(written, document, file)
         config = replace(config, outputs=outputs_of(outputs, wanted))
-        config.check(wanted)
+        for section, key, problem, fix in config.mistakes():
+            place = tables.file_of(written, (section, key), wanted)
+            raise ConfigError(f"{place}: {section}.{key} {problem}", fix)
+        try:
+            parser_with(config.identity.cgroup_patterns)
+        except ConfigError as error:
+            place = tables.file_of(written, ("identity", "cgroup_patterns"), wanted)
+            raise ConfigError(f"{place}: {error.problem}", error.fix) from None
         return config
 
     def merged(self, document: dict[str, Any], path: Path) -> Self:
@@ -164,26 +175,26 @@ class Config:
             sections[name] = _section(section, name, values, path)
         return replace(self, outputs=outputs, **sections)
 
-    def check(self, path: Path) -> None:
-        """Refuse values that the types allow and Castoff does not. Raises :class:`ConfigError`."""
-        if self.store.sync not in ("full", "normal"):
-            problem = f"{path}: store.sync is {self.store.sync!r}"
-            raise ConfigError(problem, "Use full or normal.")
-        if self.agent.log_level not in LOG_LEVELS:
-            problem = f"{path}: agent.log_level is {self.agent.log_level!r}"
-            raise ConfigError(problem, f"Use one of {', '.join(LOG_LEVELS)}.")
-        if self.agent.heartbeat_seconds < 0:
-            problem = f"{path}: agent.heartbeat_seconds is below 0"
-            raise ConfigError(problem, "Give seconds, or 0 for no sign of life.")
+    def mistakes(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield section, key, problem and fix of each value that its type allows and Castoff does not."""
+        agent, store, delivery = self.agent, self.store, self.delivery
+        if store.sync not in ("full", "normal"):
+            yield "store", "sync", f"is {store.sync!r}", "Use full or normal."
+        if agent.log_level not in LOG_LEVELS:
+            fix = f"Use one of {', '.join(LOG_LEVELS)}."
+            yield "agent", "log_level", f"is {agent.log_level!r}", fix
+        if agent.heartbeat_seconds < 0:
+            fix = "Give seconds, or 0 for no sign of life."
+            yield "agent", "heartbeat_seconds", "is below 0", fix
         for key in ("max_mib", "max_age_days"):
-            if getattr(self.store, key) < 1:
-                raise ConfigError(f"{path}: store.{key} is below 1", "Give a positive number.")
-        if not 0 <= self.delivery.flush_seconds <= FLUSH_MAX:
-            problem = f"{path}: delivery.flush_seconds is {self.delivery.flush_seconds:g}"
-            raise ConfigError(problem, f"Give 0 to {FLUSH_MAX:g} seconds.")
-        if not 0 <= self.delivery.dead_letters <= DEAD_LETTERS_MAX:
-            problem = f"{path}: delivery.dead_letters is {self.delivery.dead_letters}"
-            raise ConfigError(problem, f"Give 0 to {DEAD_LETTERS_MAX}.")
+            if getattr(store, key) < 1:
+                yield "store", key, "is below 1", "Give a positive number."
+        if not 0 <= delivery.flush_seconds <= FLUSH_MAX:
+            fix = f"Give 0 to {FLUSH_MAX:g} seconds."
+            yield "delivery", "flush_seconds", f"is {delivery.flush_seconds:g}", fix
+        if not 0 <= delivery.dead_letters <= DEAD_LETTERS_MAX:
+            fix = f"Give 0 to {DEAD_LETTERS_MAX}."
+            yield "delivery", "dead_letters", f"is {delivery.dead_letters}", fix
 
 
 def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:

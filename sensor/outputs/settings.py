@@ -89,7 +89,8 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
         problem = f"{found.file}: outputs.{name} is not a table"
         raise ConfigError(problem, f"Write [outputs.{name}] above its keys.")
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{file}: {name!r} is not a name for an output", _NAME_FIX)
+        problem = f"{tables.file_of(found, (), file)}: {name!r} is not a name for an output"
+        raise ConfigError(problem, _NAME_FIX)
     common_keys = {one.name for one in fields(Common)}
     table = f"outputs.{name}"
     shared: Tree = {key: one for key, one in found.items() if key in common_keys}
@@ -123,9 +124,9 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
 
 def _own(kind: OutputKind[Any], own: Tree, table: str, file: Path) -> object:
     known = [one.name for one in fields(kind.settings)]
-    for key, found in own.items():
+    for key in own:
         if key not in known:
-            where = found.file if isinstance(found, Placed) else file
+            where = tables.file_of(own, (key,), file)
             names = ", ".join((*(one.name for one in fields(Common)), *known))
             raise ConfigError(f"{where}: {table}.{key} is not a key", f"[{table}] has: {names}.")
     built: object = tables.build(kind.settings, own, table, file)
@@ -133,5 +134,4 @@ def _own(kind: OutputKind[Any], own: Tree, table: str, file: Path) -> object:
 
 
 def _where(found: Tree, key: str, file: Path) -> Path:
-    one = found.get(key)
-    return one.file if isinstance(one, Placed) else file
+    return tables.file_of(found, (key,), file)

@@ -22,6 +22,7 @@ with the file, the key and what was expected.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -81,7 +82,10 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
     try:
         return kind(**values)
     except ValueError as error:
-        raise ConfigError(f"{_file_of(tree, file)}: [{name}]: {error}", "Correct it.") from error
+        # Its text names the key; the file is the one that the key stands in.
+        blamed = next((found for key, found in tree.items() if key in _words(error)), tree)
+        problem = f"{_file_of(blamed, file)}: [{name}]: {error}"
+        raise ConfigError(problem, "Correct it.") from error
 
 
 def value(found: object, wanted: Any, where: str) -> object:  # noqa: ANN401 - a type
@@ -131,6 +135,20 @@ def _built(found: Placed | Tree, wanted: Any, name: str, file: Path) -> object: 
         )
     problem = f"{_file_of(found, file)}: {name} is a table"
     raise ConfigError(problem, f"Expected: {described(wanted)}.")
+
+
+def file_of(tree: Tree, keys: tuple[str, ...], file: Path) -> Path:
+    """Return the file that set the value below ``keys``, or ``file`` where none did."""
+    found: Placed | Tree = tree
+    for key in keys:
+        if isinstance(found, Placed) or key not in found:
+            return file
+        found = found[key]
+    return _file_of(found, file)
+
+
+def _words(error: ValueError) -> list[str]:
+    return re.findall(r"\w+", str(error))
 
 
 def _file_of(found: Placed | Tree, file: Path) -> Path:

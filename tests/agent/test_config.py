@@ -97,6 +97,50 @@ def test_a_mistake_is_refused_with_the_file_and_the_key(
     assert caught.value.fix
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[agnet]\n", "[agnet]"),
+        ("agent = 1\n", "agent"),
+        ('[agent]\nstat = "x"\n', "agent.stat"),
+        ("[store]\nmax_mib = 0\n", "store.max_mib"),
+        ("[store]\nmax_age_days = -1\n", "store.max_age_days"),
+        ('[store]\nsync = "maybe"\n', "store.sync"),
+        ('[agent]\nlog_level = "loud"\n', "agent.log_level"),
+        ("[agent]\nheartbeat_seconds = -1\n", "agent.heartbeat_seconds"),
+        ("[delivery]\nflush_seconds = 900\n", "delivery.flush_seconds"),
+        ("[delivery]\ndead_letters = -1\n", "delivery.dead_letters"),
+        ('[identity]\ncgroup_patterns = ["("]\n', "identity.cgroup_patterns"),
+        ('[identity]\ncgroup_patterns = ["/x"]\n', "identity.cgroup_patterns"),
+        ('[outputs."a b"]\ntype = "jsonl"\n', "a b"),
+        ('[outputs.a]\ntype = "jsnol"\n', "outputs.a.type"),
+        ('[outputs.a]\nurl = "x"\n', "outputs.a"),
+        ('[outputs.a]\nformat = "x"\n', "outputs.a.format"),
+        ('[outputs.a.tls]\nca = "/x"\n', "outputs.a.tls"),
+        ('[outputs.a]\npath = "x"\n', "outputs.a.path"),
+    ],
+)
+def test_a_mistake_in_a_drop_in_names_the_drop_in(tmp_path: Path, text: str, named: str) -> None:
+    main = '[agent]\n[store]\n[outputs.a]\ntype = "jsonl"\npath = "/a"\n'
+    path = write(tmp_path / "castoff.toml", main)
+    write(tmp_path / "castoff.d" / "10-good.toml", "[store]\nmax_mib = 3\nmax_age_days = 3\n")
+    wrong = write(tmp_path / "castoff.d" / "20-wrong.toml", text)
+    write(tmp_path / "castoff.d" / "30-good.toml", "[agent]\nrealtime = false\n")
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert caught.value.problem.startswith(f"{wrong}: "), caught.value.problem
+    assert named in caught.value.problem
+    assert caught.value.fix
+
+
+def test_a_value_that_only_its_settings_refuse_names_the_drop_in(tmp_path: Path) -> None:
+    path = write(tmp_path / "castoff.toml", '[outputs.f]\ntype = "forward"\nservers = ["a:1"]\n')
+    wrong = write(tmp_path / "castoff.d" / "20-wrong.toml", "[outputs.f]\nlevel = 99\n")
+    with pytest.raises(ConfigError, match=r"level") as caught:
+        Config.load(path)
+    assert caught.value.problem.startswith(f"{wrong}: "), caught.value.problem
+
+
 @pytest.mark.parametrize("make", ["missing", "directory", "too large", "not UTF-8"])
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, make: str) -> None:
     path = tmp_path / "castoff.toml"

@@ -105,14 +105,19 @@ def bundle(
         yield directory
 
 
-def prepare() -> None:
-    """Make the one root file system and give it to the engines as an image."""
+def prepare_rootfs() -> None:
+    """Make the one root file system."""
     # systemd-nspawn takes a directory without usr/ for no operating system.
     for name in ("bin", "proc", "dev", "etc", "sys", "tmp", "usr"):
         (ROOTFS / name).mkdir(parents=True)
     shutil.copy("/bin/busybox", ROOTFS / "bin" / "busybox")
     for applet in ("sh", "true", "sleep", "echo", "cat"):
         (ROOTFS / "bin" / applet).symlink_to("busybox")
+
+
+def prepare() -> None:
+    """Make the one root file system and give it to the engines as an image."""
+    prepare_rootfs()
     archive = str(WORK / "rootfs.tar")
     run("tar", "-c", "-C", str(ROOTFS), "-f", archive, ".")
     docker("import", archive, IMAGE)

@@ -35,7 +35,8 @@ GUEST_PACKAGES = (
     *("systemd-sysv", "udev", "kmod", "dbus", "procps", "iproute2", "iptables", "uidmap", "curl"),
     *("python3-audit", "python3-aiohttp", "auditd", "bpftool", "strace"),
     *("runc", "crun", "podman", "conmon", "docker.io", "containerd", "tini"),
-    *("busybox-static", "bubblewrap", "systemd-container", "rpm"),
+    *("busybox-static", "bubblewrap", "systemd-container", "rpm", "needrestart", "lxc"),
+    *("rootlesskit", "slirp4netns", "dbus-user-session"),
 )
 """What a guest has beyond what the product needs, which the Makefile's RUN_PACKAGES lists."""
 
@@ -48,7 +49,7 @@ _UNIT = """\
 [Unit]
 Description=What this guest was booted for
 After=multi-user.target docker.service
-Requires=docker.service
+Wants=docker.service
 
 [Service]
 Type=oneshot

@@ -22,6 +22,9 @@ from tests.vm.lifecycle import STEPS
 ROOT = Path(__file__).parents[2]
 KERNEL = os.environ.get("CASTOFF_VM_KERNEL", "bookworm")
 
+WITHOUT_ENGINES = ("systemd.mask=docker.service", "systemd.mask=containerd.service")
+"""These guests use runtimes alone; booting two daemons would take minutes of emulation."""
+
 pytestmark = [
     pytest.mark.vm,
     pytest.mark.skipif(
@@ -82,7 +85,8 @@ def reports(
     job.write_text(f"#!/bin/sh\ncd castoff && exec python3 -m tests.vm.lifecycle {kind} {steps}\n")
     console = directory / "console.log"
     kernel, root = image.kernel(KERNEL), image.root_image()
-    with machine.boot(kernel, root, job, console, built(kind, directory)) as guest:
+    packages = built(kind, directory)
+    with machine.boot(kernel, root, job, console, packages, WITHOUT_ENGINES) as guest:
         found = guest.read(show)
     support.booted(request.node.nodeid, kind, found)
     return {str(report["name"]): report for report in found if report["what"] == "step"}
