@@ -23,7 +23,7 @@ from tests.vm.observer import TREE, Agent
 from tests.vm.scenarios import SCENARIOS, Scenario
 from tests.vm.story import Report
 
-REPORTS = Path("/dev/ttyS1")
+REPORTS = Path(os.environ.get("CASTOFF_VM_REPORTS", "/dev/ttyS1"))
 COMMAND = TREE / "bin" / "castoff"
 
 
@@ -31,14 +31,16 @@ class Port:
     """The serial port that the host reads: one JSON document a line."""
 
     def __init__(self) -> None:
-        self.descriptor = os.open(REPORTS, os.O_RDWR | os.O_NOCTTY)
-        tty.setraw(self.descriptor)
+        self.descriptor = os.open(REPORTS, os.O_RDWR | os.O_NOCTTY | os.O_APPEND)
+        if os.isatty(self.descriptor):
+            tty.setraw(self.descriptor)
 
     def say(self, what: str, **fields: object) -> None:
         line = json.dumps({"what": what, **fields}).encode() + b"\n"
         while line:
             line = line[os.write(self.descriptor, line) :]
-        termios.tcdrain(self.descriptor)
+        if os.isatty(self.descriptor):
+            termios.tcdrain(self.descriptor)
 
 
 def act(function: Scenario, agent: Agent) -> Report:
