@@ -176,7 +176,7 @@ class Config:
         return replace(self, outputs=outputs, **sections)
 
     def mistakes(self) -> Iterator[tuple[str, str, str, str]]:
-        """Yield section, key, problem and fix of each value that its type allows and Castoff does not."""
+        """Yield section, key, problem and fix of each value that no type refuses."""
         agent, store, delivery = self.agent, self.store, self.delivery
         if store.sync not in ("full", "normal"):
             yield "store", "sync", f"is {store.sync!r}", "Use full or normal."
