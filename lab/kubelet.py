@@ -31,9 +31,9 @@ ANSWER_SECONDS = 60
 class Kubelet:
     """One such process. ``pid`` is its own."""
 
-    def __init__(self, lab: Lab, containerd: Containerd) -> None:
-        # Both the kernel's comm and the file's own name are kubelet's.
-        program = lab.sub("kubelet") / "kubelet"
+    def __init__(self, lab: Lab, containerd: Containerd, called: str = "kubelet") -> None:
+        # Both the kernel's comm and the file's own name are that.
+        program = lab.sub("kubelet") / called
         if not program.exists():
             shutil.copy2(Path(sys.executable).resolve(), program)
         packages = [path for path in sys.path if path.endswith("-packages")]
@@ -68,6 +68,10 @@ class Kubelet:
     def remove_pod(self, sandbox: str) -> None:
         self._call("remove_pod", sandbox)
 
+    def remove_pods(self) -> None:
+        """Remove every pod of the engine."""
+        self._call("remove_all")
+
     def await_exit(self, container: str) -> int:
         return int(cast("int", self._call("await_exit", container)))
 
@@ -81,6 +85,8 @@ class Kubelet:
         """Close its standard input and wait for its end."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if self._process.returncode is not None:
+            return
         self._process.stdin.close()
         self._process.wait(timeout=ANSWER_SECONDS)
         self._process.stdout.close()
@@ -98,9 +104,9 @@ class Kubelet:
 
 
 @contextmanager
-def running(lab: Lab, containerd: Containerd) -> Iterator[Kubelet]:
-    """Run a kubelet for a while."""
-    kubelet = Kubelet(lab, containerd)
+def running(lab: Lab, containerd: Containerd, called: str = "kubelet") -> Iterator[Kubelet]:
+    """Run a kubelet, or a program of another name that asks the same, for a while."""
+    kubelet = Kubelet(lab, containerd, called)
     try:
         yield kubelet
     finally:

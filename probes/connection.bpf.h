@@ -135,6 +135,6 @@ static __always_inline bool is_part_of_engine(u64 task, u64 origin)
 	u32 pid = read_u32(task, OFF_task_struct_tgid);
 	struct lineage *lineage = origin == ORIGIN_PRIVILEGED ? lineages.lookup(&pid) : 0;
 
-	return lineage && lineage->root_pid == pid &&
+	return lineage && lineage->root_pid == pid && !(lineage->flags & FOUNDER_ASKS) &&
 	       (lineage->kind == LINEAGE_RUNTIME || lineage->kind == LINEAGE_SUPERVISOR);
 }

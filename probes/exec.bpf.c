@@ -194,9 +194,13 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	read_executable(task, executable.text);
 	role = role_of(&executable);
 	bpf_get_current_comm(comm.text, COMM_LEN);
-	if (!role && !begins_alike(&executable, &comm)) {
-		role = role_of(&comm);
-		flags = FLAG_NAMED_BY_COMM;
+	if ((!role || role == ROLE_ORCHESTRATOR) && !begins_alike(&executable, &comm)) {
+		u32 called = role_of(&comm);
+
+		if (called && called != role) {
+			role = called;
+			flags = FLAG_NAMED_BY_COMM;
+		}
 	}
 	/* As early as possible: a loop costs the verifier once for each way that leads to it. */
 	if (role == ROLE_RUNTIME)
@@ -237,6 +241,8 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 		      role == ROLE_RUNTIME  ? LINEAGE_RUNTIME
 		      : role == ROLE_CLIENT ? LINEAGE_CLIENT
 					    : LINEAGE_SUPERVISOR,
-		      role == ROLE_RUNTIME && !ends_matter(found_work()) ? FOUNDER_QUIET : 0);
+		      role == ROLE_ORCHESTRATOR				   ? FOUNDER_ASKS
+		      : role == ROLE_RUNTIME && !ends_matter(found_work()) ? FOUNDER_QUIET
+									   : 0);
 	return 0;
 }

@@ -48,7 +48,9 @@ static __always_inline void end_member(u64 task, u64 signal, u32 pid, struct lin
 	u64 origin = privileged ? ORIGIN_PRIVILEGED : origin_of(task);
 
 	if (lineage->root_pid == pid) {
-		if (lineage->kind != LINEAGE_SUPERVISOR && !(lineage->flags & FOUNDER_QUIET) &&
+		bool ends = lineage->kind != LINEAGE_SUPERVISOR || lineage->flags & FOUNDER_ASKS;
+
+		if (ends && !(lineage->flags & FOUNDER_QUIET) &&
 		    command_allowed(task, origin, RECORD_COMMAND_EXIT))
 			report_command_exit(task, origin, signal, lineage);
 		return;

@@ -83,6 +83,7 @@ enum watched_role {
 	ROLE_MONITOR = 3,
 	ROLE_ENGINE = 4,
 	ROLE_CLIENT = 5,
+	ROLE_ORCHESTRATOR = 6,
 };
 
 enum lineage_kind {
@@ -97,6 +98,8 @@ enum lineage_kind {
 enum lineage_flag {
 	FOUNDER_QUIET = 1, /* its root's end is not reported */
 	FOUNDER_PRIVILEGED = 2, /* its root could do anything on this host */
+	FOUNDER_ASKS =
+		4, /* its root is no part of an engine: its requests and its end are reported */
 };
 
 enum record_flag {

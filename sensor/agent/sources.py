@@ -95,6 +95,7 @@ class OptionalSources:
         names = watched.read(loader.SOURCES / "watched.toml")
         engines = frozenset(one.name for one in names if one.role is Role.ENGINE)
         self._names = frozenset(one.name for one in names)
+        self._kubelets = frozenset(one.name for one in names if one.role is Role.ORCHESTRATOR)
         self._resolver = SocketResolver(engines)
         self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
         self._files = EngineSockets(pin_set.map("engine_sockets"))
@@ -192,7 +193,7 @@ class OptionalSources:
     async def _look_for_orchestrators(self) -> None:
         """Feed who is connected already: kubelet connects once, and may have before the probes."""
         now = clock.boottime()
-        seen = await asyncio.to_thread(connected_orchestrators, self._sockets, now)
+        seen = await asyncio.to_thread(connected_orchestrators, self._sockets, now, self._kubelets)
         keys = {(one.caller.pid, one.caller.start_time, one.socket): one for one in seen}
         found = [one for key, one in keys.items() if key not in self._orchestrators]
         self._orchestrators = frozenset(keys)

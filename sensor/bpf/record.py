@@ -96,7 +96,14 @@ LINEAGES = {
     3: Lineage.CGROUP_MAKER,
     4: Lineage.CGROUP,
 }
-ROLES = {1: Role.RUNTIME, 2: Role.SHIM, 3: Role.MONITOR, 4: Role.ENGINE, 5: Role.CLIENT}
+ROLES = {
+    1: Role.RUNTIME,
+    2: Role.SHIM,
+    3: Role.MONITOR,
+    4: Role.ENGINE,
+    5: Role.CLIENT,
+    6: Role.ORCHESTRATOR,
+}
 
 KernelObservation = (
     InitExec

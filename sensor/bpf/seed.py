@@ -34,7 +34,7 @@ _STARTED = struct.Struct("<QQIBBBB")
 _MOUNT = struct.Struct("<QII")
 _U32 = struct.Struct("<I")
 _LINEAGE_RUNTIME, _LINEAGE_SUPERVISOR = 1, 2
-_QUIET, _PRIVILEGED = 1, 2
+_QUIET, _PRIVILEGED, _ASKS = 1, 2, 4
 """``enum lineage_flag``."""
 _SYS_ADMIN = 1 << 21
 _GET_MOUNT_IDENTITY = 0x8008B705
@@ -116,11 +116,11 @@ def scan(proc: Path = Path("/proc")) -> Iterator[Running]:
 
 def role_of(running: Running, roles: Roles) -> Role | None:
     """The role of a process, by its file's base name or its comm."""
-    for name in (running.exe, running.comm):
-        role = roles.of_name(name) if name is not None else None
-        if role is not None:
-            return role
-    return None
+    by_file = roles.of_name(running.exe) if running.exe is not None else None
+    if by_file is None or by_file is Role.ORCHESTRATOR:
+        # One file may be many programs: k3s is its containerd, too.
+        return roles.of_name(running.comm) or by_file
+    return by_file
 
 
 def _pending_init(running: Running) -> bool:
@@ -161,6 +161,8 @@ def fill(
         root, kind = _founder(running, by_pid, roles)
         if root is not None:
             flags = _PRIVILEGED if root.privileged else 0
+            if role_of(root, roles) is Role.ORCHESTRATOR:
+                flags |= _ASKS
             value = _LINEAGE.pack(root.start_time, root.pid, root.mnt_ns, root.level, kind, flags)
             name = "lineages" if root.privileged else "lineages_of_others"
             maps[name].update(_U32.pack(running.pid), value)
@@ -244,7 +246,8 @@ def take_over(old: PinSet, maps: dict[str, BpfMap], proc: Path = Path("/proc")) 
             if len(value) == _LINEAGE.size:
                 lineage = value if old.map("attached").exists() else _lineage_of_2(value, proc)
                 privileged = _LINEAGE.unpack(lineage)[-1] & _PRIVILEGED
-                maps["lineages" if privileged else "lineages_of_others"].update(key, lineage)
+                into = maps["lineages" if privileged else "lineages_of_others"]
+                into.update(key, _with_todays_role(lineage, into.lookup(key)))
     for key, value in _entries(old, "inits"):
         if len(value) == _STARTED.size:
             maps["inits"].update(key, value)
@@ -254,6 +257,15 @@ def take_over(old: PinSet, maps: dict[str, BpfMap], proc: Path = Path("/proc")) 
                 maps["inits"].update(
                     key, _STARTED.pack(start_time, 0, mnt_ns, int(bool(oom_killed)), 0, 0, 0)
                 )
+
+
+def _with_todays_role(lineage: bytes, scanned: bytes | None) -> bytes:
+    """Mark a lineage of an older set as an orchestrator's, where the scan found it to be one."""
+    *facts, flags = _LINEAGE.unpack(lineage)
+    if scanned is not None:
+        _, root, *_, found = _LINEAGE.unpack(scanned)
+        flags |= found & _ASKS if root == facts[1] else 0
+    return _LINEAGE.pack(*facts, flags)
 
 
 def _entries(old: PinSet, name: str) -> Iterator[tuple[bytes, bytes]]:

@@ -27,6 +27,7 @@ ROLE_CODES = {
     Role.MONITOR: 3,
     Role.ENGINE: 4,
     Role.CLIENT: 5,
+    Role.ORCHESTRATOR: 6,
 }
 """``enum watched_role`` of probes/record.h."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ROOT
 from sensor.correlate.client_command import Helper
+from sensor.correlate.programs import role_by_file
 from sensor.model.events import (
     Evidence,
     Initiator,
@@ -51,7 +52,6 @@ _CRON = frozenset({"cron", "crond", "anacron", "atd", "fcron", "CRON"})
 _SERVICE_SUFFIX = ".service"
 _NOT_A_CAUSE = ("user@", "session-", "ssh.service", "sshd", "getty@", "serial-getty@")
 """Units that people's sessions run in: what is below them is a person's doing."""
-_ORCHESTRATORS = frozenset({"kubelet", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +206,7 @@ class CandidateFactory:
     def _of_process(self, caller: Caller, socket: str, evidence: tuple[Evidence, ...]) -> Candidate:
         """A process that is not a client."""
         container = self._container(caller.cgroup)
-        if container is not None:
-            trigger = Trigger.CONTAINER
-        elif is_orchestrator(caller):
-            trigger = Trigger.ORCHESTRATOR
-        else:
-            trigger = Trigger.API_CLIENT
+        trigger = Trigger.API_CLIENT if container is None else Trigger.CONTAINER
         return Candidate(
             (caller.pid, caller.start_time),
             Initiator(
@@ -310,18 +305,7 @@ def _may_be_root(caller: Caller) -> bool:
 
 
 def _is_engine(role_of: RoleOf, comm: str, exe: str) -> bool:
-    """Whether a program's file, or its comm where the file is not known, is called so.
-
-    A process chooses its comm (prctl(2), PR_SET_NAME), so that it never overrides the file.
-    """
-    name = exe.rpartition("/")[2] or comm
-    return name not in _ORCHESTRATORS and role_of(name) in _OF_ENGINES
-
-
-def is_orchestrator(caller: Caller) -> bool:
-    """Whether the caller is a kubelet, alone or inside a distribution's one binary."""
-    name = (caller.exe or "").rpartition("/")[2] or caller.comm
-    return _may_be_root(caller) and name in _ORCHESTRATORS
+    return role_by_file(role_of, exe, comm) in _OF_ENGINES
 
 
 def _unit(cgroup: CgroupPaths) -> str | None:

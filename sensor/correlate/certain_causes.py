@@ -9,6 +9,7 @@ from sensor.correlate.client_command import Helper, Request
 from sensor.correlate.decision import decided
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.naming import ONE_CONTAINER, STARTING, socket_serves
+from sensor.correlate.programs import role_by_names
 from sensor.correlate.question import CREATED_EARLY, Attribution, is_elsewhere, reached
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, EvidenceKind, Role, Trigger, Witness
@@ -28,7 +29,7 @@ def by_request(question: Question, known: Knowledge) -> Attribution | None:
         if not _counts(asked, question, known):
             continue
         candidates = known.candidates.of_request(asked)
-        found += candidates
+        found += known.of_pod(candidates, asked.caller, asked.origin, question)
         if asked.call.action is Action.UNKNOWN or any(one.relay for one in candidates):
             certainty = Confidence.INFERRED
     return decided(question, known, found, certainty) if found else None
@@ -82,8 +83,7 @@ def _role(ancestor: Ancestor, known: Knowledge) -> Role | None:
 
     It is what the process is called, unless it was seen to be executed as something else.
     """
-    name = (ancestor.exe or "").rpartition("/")[2]
-    role = known.role_of(name) or known.role_of(ancestor.comm)
+    role = role_by_names(known.role_of, ancestor.exe, ancestor.comm)
     if role in (Role.SHIM, Role.MONITOR) and known.runtimes.supervises_nothing(ancestor):
         return None
     return role

@@ -16,6 +16,7 @@ def names_of(state: ContainerState, ids: KnownIds | None = None) -> Names:
     description = state.description
     if description is None:
         return Names(state.key.id, None, former=state.former_names, ids=ids)
+    pod = description.orchestrator
     return Names(
         state.key.id,
         description.name,
@@ -23,6 +24,7 @@ def names_of(state: ContainerState, ids: KnownIds | None = None) -> Names:
         description.engine,
         state.former_names,
         ids,
+        sandbox_of=pod.pod_uid if pod is not None and description.sandbox else None,
     )
 
 

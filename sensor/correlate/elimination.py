@@ -112,4 +112,4 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
         origin = known.past.origin_of(caller)
         if known.hands_on(caller, origin, connect.socket, question):
             continue
-        yield from known.candidates.of_connect(connect)
+        yield from known.of_pod(known.candidates.of_connect(connect), caller, origin, question)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import orchestrators
 from sensor.correlate.authority import Standing
-from sensor.correlate.candidates import is_orchestrator
 from sensor.correlate.decision import distinct_processes
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
 from sensor.correlate.question import ASYNC_WINDOW, Attribution
@@ -63,7 +62,9 @@ def _askers(
     """Who may have asked the orchestrator: a kubelet, or a client that spoke of the service."""
     if place.kubernetes:
         for connect in known.past.open_connects(question.time):
-            if is_orchestrator(connect.caller):
+            caller = connect.caller
+            origin = known.past.origin_of(caller)
+            if known.orchestrates(caller, origin, question.owner):
                 yield from known.candidates.of_connect(connect)
                 return
         return

@@ -36,9 +36,10 @@ from sensor.correlate.prepared import PreparedAnswers
 from sensor.correlate.question import Answering, Attribution, Knowledge, Question
 
 if TYPE_CHECKING:
+    from sensor.correlate.authority import Origin
     from sensor.correlate.candidates import CandidateFactory
     from sensor.correlate.engine_api.calls import Action
-    from sensor.correlate.past import RecentPast
+    from sensor.correlate.past import Asked, RecentPast
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.vocabulary import RoleOf
 
@@ -86,6 +87,10 @@ class Attributor:
             and socket_serves(asked.socket, question.engine)
             for asked in known.past.requests(question.names, since, question.time)
         )
+
+    def is_orchestrators(self, asked: Asked, owner: Origin | None) -> bool:
+        """Whether a request is that of a kubelet which owns the containers of ``owner``."""
+        return self._knowledge.orchestrates(asked.caller, asked.origin, owner)
 
     def attribute(self, question: Question) -> Attribution:
         """Find the cause of one start."""

@@ -143,6 +143,9 @@ class Lifecycle:
             self._past.add_client(exec_, self._places.origin(exec_.process))
             return
         origin = self._places.origin(exec_.process)
+        if exec_.role is Role.ORCHESTRATOR:
+            # What it asks engines for is seen at their sockets; it runs no container itself.
+            return
         if supervision.begins_engine(exec_):
             self._runtimes.add_engine(exec_, origin, origin.inside)
         elif exec_.role is Role.RUNTIME:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.correlate.client_command import ClientCommand, Request
+from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.shares import SharedTable
 from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
+    from sensor.correlate.engine_api.calls import EngineCall
     from sensor.correlate.past import Client
     from sensor.model.vocabulary import ContainerId
 
@@ -134,6 +136,8 @@ class Names:
     former: tuple[FormerName, ...] = ()
     """Earlier names, oldest first."""
     ids: KnownIds | None = field(default=None, compare=False, repr=False)
+    sandbox_of: str | None = None
+    """The uid of the pod whose sandbox it is: a request for that has no id to name yet."""
 
     def all(self) -> set[str]:
         """Every name that it has or had."""
@@ -162,6 +166,15 @@ class Names:
         if len(self.id) != HEX_ID_LEN or not self.id.startswith(target) or not target:
             return False
         return self.ids is None or self.ids.fits_only(target, self.id)
+
+    def is_meant_by(self, call: EngineCall, at: int) -> bool:
+        """Whether a call to an engine is about it: by a name or an id, or by its pod's uid."""
+        if any(self.called(target, at) for target in call.targets):
+            return True
+        pod = call.pod
+        if self.sandbox_of is None or pod is None or pod.uid is None:
+            return False
+        return call.action is Action.RUN and _undashed(pod.uid) == _undashed(self.sandbox_of)
 
     @property
     def first_name(self) -> str | None:
@@ -246,6 +259,8 @@ class WordIndex(Generic[Item]):
             return []
         by_word = self._by_word
         words = {_COMPOSE, names.id, *names.all()}
+        if names.sandbox_of is not None:
+            words.add(_POD + _undashed(names.sandbox_of))
         if len(names.id) == HEX_ID_LEN:
             words.update([names.id[:length] for length in self._lengths])
         found = {number for word in words if word in by_word for number in by_word[word]}
@@ -255,6 +270,23 @@ class WordIndex(Generic[Item]):
 
 _COMPOSE = "\0compose"
 """Stands for all that a compose command may be about. No argument of a command holds a NUL."""
+
+
+_POD = "\0pod "
+"""Stands before the uid of a pod whose sandbox a request asks for."""
+
+
+def _undashed(uid: str) -> str:
+    """Return a pod's uid in one form: a static pod's is known with dashes and without."""
+    return uid.replace("-", "")
+
+
+def words_of_call(call: EngineCall) -> frozenset[str]:
+    """Return what a call to an engine can be found by in an index."""
+    words = words_of(call.targets)
+    if call.action is Action.RUN and call.pod is not None and call.pod.uid is not None:
+        return words | {_POD + _undashed(call.pod.uid)}
+    return words
 
 
 def words_of_client(command: ClientCommand) -> frozenset[str]:

@@ -17,7 +17,7 @@ from sensor.correlate.authority import Answer, Standing, answer_at, may_ask, sta
 from sensor.correlate.client_command import ClientCommand, Helper, Request
 from sensor.correlate.engine_api.calls import Action, Outcome, Segment
 from sensor.correlate.engine_api.connections import EngineCalls
-from sensor.correlate.naming import WordIndex, words_of, words_of_client
+from sensor.correlate.naming import WordIndex, words_of_call, words_of_client
 from sensor.correlate.shares import SharedTable
 from sensor.model.observations import ApiConnect
 from sensor.model.process import NS_PER_TICK, ProcessKey
@@ -68,10 +68,12 @@ DISORDER = 1_000_000_000
 """Nanoseconds by which what arrives later may have happened earlier."""
 SAME_PROCESS = 5_000_000_000
 """Nanoseconds within which an audit record and a probe's of the same pid are of one process."""
+GONE_MAX = 256
+"""Ended callers that are remembered."""
 _LOCAL = frozenset({"podman", "buildah"})
 """Clients that do the work of an engine in their own process, unless they connect to one."""
 _LOCAL_ENGINES = frozenset({Engine.PODMAN, Engine.BUILDAH})
-_STARTING = frozenset({Action.START, Action.RESTART, Action.PREPARE})
+_STARTING = frozenset({Action.START, Action.RESTART, Action.PREPARE, Action.RUN})
 
 SEGMENT_MAX = 512
 """Bytes of one write that the probes copy; a longer write is cut."""
@@ -180,6 +182,8 @@ class RecentPast:
         self._connections: SharedTable[int, _Connection] = SharedTable(CONNECTIONS_MAX)
         self._let_in: SharedTable[tuple[int, int], ApiConnect] = SharedTable(LET_IN_MAX)
         """The latest connect of a process or of one below it, by its key in clock ticks."""
+        self._gone: dict[tuple[int, int], int] = {}
+        """When callers of another kind than clients ended, by their keys in clock ticks."""
         self._audit: deque[AuditExec] = deque(maxlen=AUDIT_MAX)
 
     # ----------------------------------------------------------------- what is learnt
@@ -212,6 +216,7 @@ class RecentPast:
         """Record that a client's process ended; returns whether it was one."""
         client = self._clients.get(process.pid)
         if client is None or client.exec.process.key != process:
+            self._end_caller(process, time)
             return False
         if client.ended is None:
             client.ended = time
@@ -219,6 +224,15 @@ class RecentPast:
             del self._running[process.pid]
             self._ended.append(client)
         return True
+
+    def _end_caller(self, process: ProcessKey, time: int) -> None:
+        """Record that a kubelet ended: its connections, seen to be made or not, ended with it."""
+        if process.pid not in self._connects_of:
+            return
+        self._note(time)
+        self._gone[_tick(process.pid, process.start_time)] = time
+        if len(self._gone) > GONE_MAX:
+            del self._gone[next(iter(self._gone))]
 
     def add_connect(self, connect: ApiConnect) -> None:
         """Record a connection to an engine's socket."""
@@ -277,7 +291,7 @@ class RecentPast:
             if connection is not None:
                 self._follow(connection, asked)
             if call.action.may_start or call.action is Action.STOP:
-                self._requests.add(asked, words_of(call.targets), origin.domain)
+                self._requests.add(asked, words_of_call(call), origin.domain)
 
     def _is_foreign(self, connection: _Connection | None, socket: str) -> bool:
         """Whether a request went to an engine that is not root's, as far as a connect showed it."""
@@ -294,7 +308,7 @@ class RecentPast:
 
     @staticmethod
     def _follow(connection: _Connection, asked: Asked) -> None:
-        named = asked.call.action in _STARTING and asked.call.targets
+        named = asked.call.action in _STARTING and (asked.call.targets or asked.call.pod)
         connection.suspect |= asked.call.action.may_start and not named
         connection.waiting[asked.call.number] = asked
         if len(connection.waiting) > REQUESTS_OF_ONE_MAX:
@@ -322,7 +336,7 @@ class RecentPast:
             and asked.answered is None
             and asked.closed is None
             and asked.call.action in _STARTING
-            and any(names.called(target, asked.time) for target in asked.call.targets)
+            and names.is_meant_by(asked.call, asked.time)
             for asked in self._requests.about(names)
         )
 
@@ -475,6 +489,11 @@ class RecentPast:
         return seen
 
     def _is_closed(self, connect: ApiConnect, time: int) -> bool:
+        caller = connect.caller
+        if caller.start_time is not None:
+            gone = self._gone.get(_tick(caller.pid, caller.start_time))
+            if gone is not None and gone < time:
+                return True
         if connect.connection is None:
             return False
         connection = self._connections.get(connect.connection)
@@ -497,9 +516,7 @@ class RecentPast:
     def requests(self, names: Names, since: int, until: int) -> Iterator[Asked]:
         """Requests in a stretch of time that name the container, latest first."""
         for asked in self._requests.about(names):
-            if since <= asked.time <= until and any(
-                names.called(target, asked.time) for target in asked.call.targets
-            ):
+            if since <= asked.time <= until and names.is_meant_by(asked.call, asked.time):
                 yield asked
 
     def connects(self, since: int, until: int) -> Iterator[ApiConnect]:
@@ -515,11 +532,7 @@ class RecentPast:
                 yield connect
 
     def open_connects(self, until: int) -> Iterator[ApiConnect]:
-        """Connections that were open at a time, latest first, whatever was asked over them.
-
-        The probes do not report the requests of programs that are known as parts of engines, and
-        kubelet is one of these.
-        """
+        """Connections that were open at a time, latest first, whatever was asked over them."""
         for connect in self._connects.latest_first():
             if connect.time <= until and not self._is_closed(connect, until):
                 yield connect

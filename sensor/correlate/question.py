@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import Standing, standing
 from sensor.correlate.naming import Names, is_peoples
-from sensor.model.vocabulary import Confidence, ContainerId, Engine, RoleOf, StartKind, Trigger
+from sensor.correlate.programs import role_by_file
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    Engine,
+    Role,
+    RoleOf,
+    StartKind,
+    Trigger,
+)
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
-    from sensor.correlate.candidates import CandidateFactory
+    from sensor.correlate.candidates import Candidate, CandidateFactory
     from sensor.correlate.client_command import ClientCommand
     from sensor.correlate.containers import Creation
     from sensor.correlate.past import Client, RecentPast
@@ -101,6 +110,28 @@ class Knowledge:
         if standing(origin, question.owner) is Standing.STRANGER:
             return False
         return self.runtimes.may_be_engine_at(caller.pid, caller.start_time)
+
+    def orchestrates(self, caller: Caller, origin: Origin, owner: Origin | None) -> bool:
+        """Whether a caller is a kubelet that owns the containers of ``owner``.
+
+        Its name says where to look. The kernel says that it is root where they are: the host's, or
+        that of a container which is a node itself.
+        """
+        role = role_by_file(self.role_of, caller.exe, caller.comm)
+        return role is Role.ORCHESTRATOR and standing(origin, owner) is Standing.OWNER
+
+    def of_pod(
+        self, candidates: list[Candidate], caller: Caller, origin: Origin, question: Question
+    ) -> list[Candidate]:
+        """Name the orchestrator where a pod's own kubelet is among what is behind a caller."""
+        if not question.in_pod or not self.orchestrates(caller, origin, question.owner):
+            return candidates
+        return [
+            replace(one, trigger=Trigger.ORCHESTRATOR)
+            if one.client is None and one.key == (caller.pid, caller.start_time)
+            else one
+            for one in candidates
+        ]
 
 
 Answering = Callable[[Question, Knowledge], "Attribution | None"]

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
 from sensor.correlate.authority import Standing, standing
-from sensor.correlate.candidates import is_orchestrator
 from sensor.correlate.client_command import Request
 from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import Run
-from sensor.correlate.engine_api.calls import Action
+from sensor.correlate.engine_api.calls import Action, Outcome
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.naming import socket_serves
@@ -231,8 +230,8 @@ class StartReporter:
         since, until = (run.started_wall or offset) - offset, run.stopped_wall - offset
         names = names_of(earlier, self._table.ids)
         for asked in self._past.requests(names, since, until):
-            if asked.call.action is Action.STOP:
-                kubelet = is_orchestrator(asked.caller)
+            if asked.call.action is Action.STOP and asked.outcome is not Outcome.REFUSED:
+                kubelet = self._attributor.is_orchestrators(asked, earlier.owner)
                 return EndedBy.ORCHESTRATOR if kubelet else EndedBy.REQUEST
         client = self._past.asked_by_command(Request.STOP, names, since, until)
         if client is None:

@@ -33,6 +33,8 @@ class Role(StrEnum):
     MONITOR = "monitor"
     ENGINE = "engine"
     CLIENT = "client"
+    ORCHESTRATOR = "orchestrator"
+    """It asks engines for what a cluster wants: kubelet, alone or inside another program."""
 
 
 @unique

@@ -17,6 +17,7 @@ from sensor.linux import unix_peers
 from sensor.model.observations import ApiConnect, Caller
 from sensor.model.process import NS_PER_TICK
 from sensor.model.vocabulary import Witness
+from sensor.sources.procfs import cgroup_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,9 +30,7 @@ DESCRIPTORS_MAX = 16_384
 
 CMDLINE_MAX = 64 * 1024
 STAT_MAX = 4096
-
-ORCHESTRATORS = frozenset({"kubelet", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s"})
-"""Names that say where to look; what counts is the connection to the engine's own socket."""
+CGROUP_MAX = 64 * 1024
 
 _SOCKET_LINK = re.compile(r"socket:\[([0-9]{1,20})\]")
 _START_TIME = 19
@@ -41,15 +40,17 @@ _START_TIME = 19
 def connected_orchestrators(
     sockets: Iterable[EngineSocket],
     time: int,
+    programs: frozenset[str],
     proc: Path = Path("/proc"),
     peers: Callable[[], dict[int, int]] = unix_peers.peers,
 ) -> list[ApiConnect]:
     """Return a connect for each kubelet that is connected to an engine now, at ``time``.
 
-    About 5 microseconds for each process of the node; for a thread of its own.
+    ``programs`` are names that say where to look: what counts is the connection to the engine's own
+    socket. About 5 microseconds for each process of the node; for a thread of its own.
     """
     served = {socket.pid: socket for socket in sockets if socket.pid is not None}
-    candidates = list(_candidates(proc))
+    candidates = list(_candidates(proc, programs))
     if not served or not candidates:
         return []
     try:
@@ -73,7 +74,7 @@ def connected_orchestrators(
     return found
 
 
-def _candidates(proc: Path) -> Iterator[Path]:
+def _candidates(proc: Path, programs: frozenset[str]) -> Iterator[Path]:
     try:
         pids = [entry for entry in proc.iterdir() if entry.name.isdigit()]
     except OSError:
@@ -81,7 +82,7 @@ def _candidates(proc: Path) -> Iterator[Path]:
     for process in pids[:PROCESSES_MAX]:
         try:
             comm = (process / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
-            if comm in ORCHESTRATORS and process.stat().st_uid == 0:
+            if comm in programs and process.stat().st_uid == 0:
                 yield process
         except OSError:
             continue
@@ -111,6 +112,9 @@ def _caller(process: Path) -> Caller | None:
             words = file.read(CMDLINE_MAX).decode("utf-8", "surrogateescape").split("\0")
         comm = (process / "comm").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
         exe = str((process / "exe").readlink())
+        with (process / "cgroup").open("rb") as file:
+            cgroup = cgroup_paths(file.read(CGROUP_MAX).decode("utf-8", "surrogateescape"))
+        user_ns = (process / "ns/user").stat().st_ino
     except OSError:
         return None
     if len(fields) <= _START_TIME:
@@ -124,4 +128,7 @@ def _caller(process: Path) -> Caller | None:
         comm=comm,
         exe=exe,
         argv=tuple(words[:-1] if words[-1] == "" else words),
+        cgroup=cgroup,
+        euid=0,
+        user_ns=user_ns,
     )

@@ -17,7 +17,9 @@ _VARIABLE = "NODE_NAME"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 """RFC 1123 subdomain, as Kubernetes demands of node names."""
 
-_KUBELETS = frozenset({"kubelet", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s"})
+_KUBELETS = frozenset(
+    {"kubelet", "kubelite", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s", "microshift"}
+)
 _OPTIONS = frozenset({"--hostname-override", "--node-name"})
 """kubelet's option, and that of k3s and rke2 for the kubelet inside."""
 

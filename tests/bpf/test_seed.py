@@ -26,6 +26,9 @@ ROLES = Roles(
         WatchedProgram("runc", Role.RUNTIME),
         WatchedProgram("containerd-shim", Role.SHIM),
         WatchedProgram("docker", Role.CLIENT),
+        WatchedProgram("containerd", Role.ENGINE),
+        WatchedProgram("kubelet", Role.ORCHESTRATOR),
+        WatchedProgram("k3s", Role.ORCHESTRATOR),
     )
 )
 SHIM = Running(20, 1, 200, "containerd-shim", "containerd-shim-runc-v2", 0, 20, HOST_MOUNTS)
@@ -252,6 +255,29 @@ def test_what_a_set_of_the_layout_before_knows_is_taken_over(
     assert maps.started() == {30: BOX_MOUNTS}
     (entry,) = maps.inits.entries.values()
     assert seed._STARTED.unpack(entry) == (303, 0, BOX_MOUNTS, 1, 0, 0, 0)
+
+
+def test_a_kubelet_is_marked_as_one_that_asks_engines(
+    maps: Maps, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kubelet = replace(SHIM, pid=50, comm="kubelet", exe="kubelet", privileged=True)
+    bundled = replace(SHIM, pid=51, comm="containerd", exe="k3s", privileged=True)
+    maps.fill(kubelet, bundled)
+
+    def flags(pid: int) -> int:
+        value = maps.lineages.entries[struct.pack("<I", pid)]
+        return int(seed._LINEAGE.unpack(value)[-1])
+
+    assert (flags(50), flags(51)) == (seed._PRIVILEGED | seed._ASKS, seed._PRIVILEGED)
+    before = DictMap(24)
+    for pid in (50, 51):
+        facts = (SHIM.start_time, pid, HOST_MOUNTS, 0, 2, seed._PRIVILEGED)
+        before.update(struct.pack("<I", pid), seed._LINEAGE.pack(*facts))
+    (tmp_path / "attached").touch()
+    old = OldSet(tmp_path, lineages=before)
+    monkeypatch.setattr(BpfMap, "pinned", old.pinned)
+    seed.take_over(cast(PinSet, old), maps.by_name(), tmp_path)
+    assert (flags(50), flags(51)) == (seed._PRIVILEGED | seed._ASKS, seed._PRIVILEGED)
 
 
 def _privileged_shim(path: Path) -> Running | None:

@@ -49,6 +49,61 @@ def test_a_kubelet_that_connected_before_the_agent_began_is_known(
         assert initiator(event) == kubelet.pid
 
 
+def test_a_kubelets_requests_tie_it_to_each_start(
+    lab: Lab, kubelet: Kubelet, agent: Agent, images_in_containerd: Containerd
+) -> None:
+    sandbox = kubelet.run_pod(Pod(unique("asked")))
+    for attempt in range(3):
+        # What it sent before the agent began is not known; what it repeats is known after a while.
+        agent.one_start(kubelet.run(sandbox, f"main{attempt}", "true"))
+    with running(lab, images_in_containerd) as other:
+        sandbox = other.run_pod(Pod(unique("asked")))
+        container = other.run(sandbox, "main", "sleep", "3600")
+        for id_ in (sandbox, container):
+            event = agent.one_start(id_)
+            assert event["start"]["trigger"] == "orchestrator"
+            assert event["confidence"]["initiator"] == "exact"
+            assert initiator(event) == other.pid
+            assert event["initiator"]["socket"].endswith("containerd.sock")
+
+
+def test_a_kill_that_a_kubelet_asked_for_is_told_from_a_crash(
+    kubelet: Kubelet, agent: Agent
+) -> None:
+    pod = Pod(unique("killed"))
+    sandbox = kubelet.run_pod(pod)
+    first = kubelet.run(sandbox, "main", "sleep", "3600")
+    agent.one_start(first)
+    kubelet.stop(first)
+    agent.one_stop(first)
+    second = kubelet.run(sandbox, "main", "sleep", "3600", attempt=1)
+    assert_has(
+        agent.one_start(second),
+        start={
+            "kind": "restart",
+            "cause": "killed_by_orchestrator",
+            "previous": {"id": first, "ended_by": "orchestrator"},
+        },
+    )
+
+
+def test_a_kubelet_that_ended_is_named_no_more(
+    lab: Lab, kubelet: Kubelet, agent: Agent, images_in_containerd: Containerd
+) -> None:
+    agent.one_start(kubelet.run_pod(Pod(unique("before"))))
+    kubelet.end()
+    pod = Pod(unique("between"))
+    with running(lab, images_in_containerd, "controller") as stranger:
+        event = agent.one_start(stranger.run_pod(pod))
+        assert event["start"]["trigger"] == "api_client"
+        assert initiator(event) == stranger.pid
+        stranger.remove_pods()
+    with running(lab, images_in_containerd) as anew:
+        event = agent.one_start(anew.run_pod(Pod(unique("after"))))
+        assert event["start"]["trigger"] == "orchestrator"
+        assert initiator(event) == anew.pid
+
+
 def test_who_only_asks_about_a_container_did_not_start_it(
     kubelet: Kubelet, agent: Agent, images_in_containerd: Containerd
 ) -> None:

@@ -12,6 +12,7 @@ from sensor.sources.engine_peers import connected_orchestrators
 from sensor.sources.engines.listeners import EngineSocket
 
 CONTAINERD, KUBELET, OTHER = 100, 200, 300
+NAMES = frozenset({"kubelet", "k3s-server"})
 SOCKET = EngineSocket(
     "/run/containerd/containerd.sock", Engine.CONTAINERD, 1, 2, "grpc", pid=CONTAINERD
 )
@@ -24,6 +25,9 @@ def process(proc: Path, pid: int, comm: str, *sockets: int) -> None:
     (home / "cmdline").write_bytes(f"/usr/bin/{comm}\0--config=/x\0".encode())
     (home / "stat").write_text(f"{pid} ({comm}) S " + "0 " * 18 + "4711 " + "0 " * 30)
     (home / "exe").symlink_to(f"/usr/bin/{comm}")
+    (home / "cgroup").write_text(f"0::/system.slice/{comm}.service\n")
+    (home / "ns").mkdir()
+    (home / "ns/user").touch()
     for number, inode in enumerate(sockets, 3):
         (home / "fd" / str(number)).symlink_to(f"socket:[{inode}]")
 
@@ -39,7 +43,7 @@ def proc(tmp_path: Path) -> Path:
 
 
 def test_a_kubelet_at_the_engines_socket_is_found(proc: Path) -> None:
-    (connect,) = connected_orchestrators([SOCKET], 5, proc, lambda: {11: 20, 20: 11, 12: 30})
+    (connect,) = connected_orchestrators([SOCKET], 5, NAMES, proc, lambda: {11: 20, 20: 11, 12: 30})
     assert (connect.time, connect.witness, connect.socket) == (5, Witness.PROCFS, SOCKET.path)
     caller = connect.caller
     assert (caller.pid, caller.comm, caller.exe) == (KUBELET, "kubelet", "/usr/bin/kubelet")
@@ -50,23 +54,23 @@ def test_a_kubelet_at_the_engines_socket_is_found(proc: Path) -> None:
 def test_a_process_that_is_only_called_kubelet_is_none(proc: Path) -> None:
     process(proc, 400, "kubelet", 40)
     peers = {11: 20, 20: 11, 41: 40, 40: 41}
-    found = connected_orchestrators([SOCKET], 5, proc, lambda: peers)
+    found = connected_orchestrators([SOCKET], 5, NAMES, proc, lambda: peers)
     assert [connect.caller.pid for connect in found] == [KUBELET]
 
 
 def test_a_kubelet_of_another_user_is_none(proc: Path) -> None:
     os.chown(proc / str(KUBELET), 1000, 1000)
-    assert connected_orchestrators([SOCKET], 5, proc, lambda: {11: 20}) == []
+    assert connected_orchestrators([SOCKET], 5, NAMES, proc, lambda: {11: 20}) == []
 
 
 def test_without_an_answer_of_the_kernel_nothing_is_found(proc: Path) -> None:
     def refused() -> dict[int, int]:
         raise PermissionError
 
-    assert connected_orchestrators([SOCKET], 5, proc, refused) == []
+    assert connected_orchestrators([SOCKET], 5, NAMES, proc, refused) == []
 
 
 def test_processes_that_end_meanwhile_are_left_out(proc: Path) -> None:
     (proc / str(KUBELET) / "exe").unlink()
     (proc / "500").mkdir()
-    assert connected_orchestrators([SOCKET], 5, proc, lambda: {11: 20}) == []
+    assert connected_orchestrators([SOCKET], 5, NAMES, proc, lambda: {11: 20}) == []

@@ -1,0 +1,212 @@
+"""What a kubelet asks its engine for, read at the engine's socket; and who only bears its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sensor.model.container import Orchestrator
+from sensor.model.events import Event
+from sensor.model.observations import ApiAnswer, ApiRequest, Caller, CommandExit, Observation
+from sensor.model.process import CgroupPaths, ProcessKey
+from sensor.model.vocabulary import Confidence, ContainerId, EndedBy, Engine, StartCause, Trigger
+from tests.correlate.engine_api.wire import Grpc, field, sandbox_request
+from tests.correlate.scenario import (
+    DB,
+    SHIM,
+    WEB,
+    Box,
+    Core,
+    below,
+    caller,
+    connects,
+    described,
+    ns,
+)
+
+CRI = "/runtime.v1.RuntimeService"
+SOCKET = "/run/containerd/containerd.sock"
+UID = "0a4d1c6e-0000-4000-8000-000000000001"
+POD = Orchestrator("kubernetes", "shop", "web-0", UID, "app", 0)
+KUBELET = caller(12, comm="kubelet", exe="/usr/bin/kubelet", login=None, uid=0, cgroup=None)
+IN_A_POD = CgroupPaths(None, f"/kubepods/besteffort/pod{UID}/{DB.id}")
+APP = WEB.in_pod(UID)
+PAUSE = Box("pause", ContainerId("f" * 64), pid=500).in_pod(UID)
+EXACT = (Trigger.ORCHESTRATOR, Confidence.EXACT, 12)
+
+
+class Client:
+    """One gRPC connection of a process to an engine, as the probes report it."""
+
+    def __init__(self, core: Core, who: Caller = KUBELET, number: int = 7) -> None:
+        self._core, self._who, self._number = core, who, number
+        self._grpc = Grpc()
+        self._sent = self._answered = 0
+        core >> replace(connects(-10, who, SOCKET), connection=number)
+        self._write(-9)
+
+    def _write(self, at: float) -> None:
+        data = self._grpc.take()
+        request = ApiRequest(
+            ns(at),
+            f"ref:{at:g}",
+            self._who,
+            SOCKET,
+            data[:512],
+            connection=self._number,
+            offset=self._sent,
+            length=len(data),
+        )
+        self._sent += len(data)
+        self._core >> request
+
+    def asks(self, at: float, method: str, message: bytes) -> int:
+        stream = self._grpc.request(f"{CRI}/{method}", message)
+        self._write(at)
+        return stream
+
+    def answered(self, at: float, stream: int, message: bytes = b"", code: int = 0) -> None:
+        if code:
+            self._grpc.refuse(stream, code)
+        else:
+            self._grpc.accept(stream, message)
+        data = self._grpc.take_answer()
+        answer = ApiAnswer(ns(at), f"ref:{at:g}", self._number, SOCKET, data[:256])
+        answer = replace(answer, offset=self._answered, length=len(data))
+        self._answered += len(data)
+        self._core >> answer
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core()
+
+
+def starts(
+    core: Core, box: Box, at: float, pod: Orchestrator | None = POD, *, sandbox: bool = False
+) -> Event:
+    observed = described(at + 1, box, pod=pod, engine=Engine.CONTAINERD)
+    description = replace(observed.description, sandbox=sandbox)
+    told: list[Observation] = [
+        below(box.create(at), SHIM),
+        replace(observed, description=description),
+        box.execs(at + 5),
+    ]
+    core >> told
+    return core.starts[-1]
+
+
+def cause(event: Event) -> tuple[Trigger, Confidence, int | None]:
+    assert event.start is not None
+    who = event.initiator.process if event.initiator is not None else None
+    return event.start.trigger, event.confidence.initiator, who.pid if who is not None else None
+
+
+def test_a_request_to_start_ties_the_container_to_its_kubelet(core: Core) -> None:
+    Client(core).asks(0, "StartContainer", field(1, WEB.id))
+    assert cause(starts(core, APP, 10)) == EXACT
+
+
+@pytest.mark.parametrize("uid", [UID, UID.replace("-", "")], ids=["api", "static"])
+def test_a_request_for_a_sandbox_ties_its_start(core: Core, uid: str) -> None:
+    Client(core).asks(0, "RunPodSandbox", sandbox_request("shop", "web-0", UID))
+    pod = replace(POD, container=None, pod_uid=uid)
+    event = starts(core, replace(PAUSE).in_pod(uid), 10, pod, sandbox=True)
+    assert cause(event) == EXACT
+
+
+def test_a_request_for_another_pods_sandbox_ties_nothing(core: Core) -> None:
+    other = UID.replace("0a4d", "0a4e")
+    Client(core).asks(0, "RunPodSandbox", sandbox_request("shop", "web-0", other))
+    event = starts(core, PAUSE, 10, replace(POD, container=None), sandbox=True)
+    assert cause(event) == (Trigger.ORCHESTRATOR, Confidence.INFERRED, 12)
+
+
+def test_a_request_for_a_sandbox_is_no_request_for_its_containers(core: Core) -> None:
+    reader = caller(77, comm="agent", exe="/opt/agent", uid=0)
+    Client(core, reader, 8).asks(0, "RunPodSandbox", sandbox_request("shop", "web-0", UID))
+    event = starts(core, APP, 10)
+    assert cause(event) == (Trigger.ORCHESTRATOR, Confidence.NONE, None)
+
+
+@pytest.mark.parametrize("method", ["ContainerStatus", "ListContainers", "ContainerStats", "Exec"])
+def test_who_only_asks_meanwhile_is_no_cause(core: Core, method: str) -> None:
+    Client(core).asks(0, "StartContainer", field(1, WEB.id))
+    reader = caller(77, comm="crictl", exe="/usr/bin/crictl", uid=0)
+    Client(core, reader, 8).asks(1, method, field(1, WEB.id))
+    assert cause(starts(core, APP, 10)) == EXACT
+
+
+NOT_ONE = {
+    "a-users": replace(KUBELET, uid=1000, euid=1000),
+    "in-a-container": replace(KUBELET, cgroup=IN_A_POD),
+    "only-its-comm": replace(KUBELET, exe="/usr/bin/python3"),
+    "in-another-user-namespace": replace(KUBELET, uid=100_000, euid=100_000, user_ns=4711),
+}
+
+
+@pytest.mark.parametrize("who", NOT_ONE.values(), ids=NOT_ONE)
+def test_who_is_only_called_kubelet_is_no_orchestrator(core: Core, who: Caller) -> None:
+    Client(core, who).asks(0, "StartContainer", field(1, WEB.id))
+    trigger, certainty, pid = cause(starts(core, APP, 10))
+    assert trigger in (Trigger.API_CLIENT, Trigger.CONTAINER)
+    assert (certainty, pid) == (Confidence.EXACT, 12)
+
+
+@pytest.mark.parametrize("who", NOT_ONE.values(), ids=NOT_ONE)
+def test_who_is_only_called_kubelet_is_not_named_for_being_connected(
+    core: Core, who: Caller
+) -> None:
+    core >> connects(0, who, SOCKET)
+    assert cause(starts(core, APP, 10)) == (Trigger.ORCHESTRATOR, Confidence.NONE, None)
+
+
+def test_a_kubelet_that_starts_what_is_in_no_pod_is_any_client(core: Core) -> None:
+    Client(core).asks(0, "StartContainer", field(1, WEB.id))
+    assert cause(starts(core, WEB, 10, None)) == (Trigger.API_CLIENT, Confidence.EXACT, 12)
+
+
+def test_a_kubelet_of_a_node_in_a_container_is_one(core: Core) -> None:
+    node = f"/system.slice/docker-{DB.id}.scope"
+    path = f"{node}/kubelet/kubepods/besteffort/pod{UID}/{WEB.id}"
+    inner = replace(WEB, path=path, place=CgroupPaths(None, f"{node}/containerd.service"))
+    who = replace(KUBELET, cgroup=CgroupPaths(None, f"{node}/kubelet.service"))
+    Client(core, who).asks(0, "StartContainer", field(1, WEB.id))
+    assert cause(starts(core, inner, 10)) == EXACT
+
+
+def test_a_kubelet_that_ended_is_named_no_more(core: Core) -> None:
+    core >> connects(0, KUBELET, SOCKET)
+    assert cause(starts(core, APP, 10))[2] == 12
+    core >> CommandExit(ns(100), 1, ProcessKey(12, KUBELET.start_time or 0), 0)
+    assert cause(starts(core, DB.in_pod(UID), 200))[2] is None
+
+
+def stopped(core: Core, who: Caller, code: int) -> Event:
+    """A run that ends after somebody asked for its end, and the next attempt."""
+    starts(core, APP, 10)
+    client = Client(core, who, 9)
+    stream = client.asks(500, "StopContainer", field(1, WEB.id) + field(2, 30))
+    if code:
+        client.answered(501, stream, code=code)
+    core >> APP.exits(600, signal=9)
+    return starts(core, DB.in_pod(UID), 1000, replace(POD, attempt=1))
+
+
+ENDED = {
+    "kubelet": (KUBELET, 0, EndedBy.ORCHESTRATOR, StartCause.KILLED_BY_ORCHESTRATOR),
+    "refused": (KUBELET, 5, None, StartCause.UNKNOWN),
+    "another": (caller(77, uid=0), 0, EndedBy.REQUEST, StartCause.UNKNOWN),
+    "so-called": (NOT_ONE["in-a-container"], 0, EndedBy.REQUEST, StartCause.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize(("who", "code", "by", "why"), ENDED.values(), ids=ENDED)
+def test_a_kill_is_the_orchestrators_where_its_kubelet_asked_for_it(
+    core: Core, who: Caller, code: int, by: EndedBy | None, why: StartCause
+) -> None:
+    start = stopped(core, who, code).start
+    assert start is not None
+    assert start.previous is not None
+    assert (start.previous.ended_by, start.cause) == (by, why)
