@@ -64,7 +64,8 @@ class Candidate:
     evidence: tuple[Evidence, ...]
     client: Client | None = None
     relay: bool = False
-    """It passes on what another process asks, and that process is not known."""
+    """It passes on what another process asks, and that process is not known; or it is behind a
+    relay that others were behind, too."""
 
     def joined(self, other: Candidate) -> Candidate:
         """Add what another witness saw of the same process."""
@@ -181,16 +182,18 @@ class CandidateFactory:
         evidence: tuple[Evidence, ...],
         hops: int = HOPS_MAX,
     ) -> list[Candidate]:
-        behind = self._past.behind(caller, time) if hops else ()
-        if behind:
+        behind = self._past.behind(caller, time)
+        if hops and behind.hops:
             what = f"passed on by {caller.comm or caller.pid}"
             found: list[Candidate] = []
-            for hop in behind:
+            for hop in behind.hops:
                 passed = (
                     Evidence(hop.witness, EvidenceKind.RELAY, what, hop.time, hop.ref),
                     *evidence,
                 )
                 found += self._of_caller(hop.caller, socket, time, passed, hops - 1)
+            if not behind.certain:
+                return [replace(one, relay=True) for one in found]
             return found
         client = self._past.client_of(caller.pid, caller.start_time, time)
         if client is None and caller.ancestors:

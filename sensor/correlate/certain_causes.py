@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import Answer, Standing, standing
@@ -32,7 +33,15 @@ def by_request(question: Question, known: Knowledge) -> Attribution | None:
         found += known.of_pod(candidates, asked.caller, asked.origin, question)
         if asked.call.action is Action.UNKNOWN or any(one.relay for one in candidates):
             certainty = Confidence.INFERRED
+    named = [one for one in found if one.client is not None and _names_it(one.client, question)]
+    if named and all(_passed_on(one) for one in found):
+        # A relay passes on what several ask: the one whose command names it is the one.
+        found, certainty = [replace(one, relay=False) for one in named], Confidence.EXACT
     return decided(question, known, found, certainty) if found else None
+
+
+def _passed_on(candidate: Candidate) -> bool:
+    return any(one.kind is EvidenceKind.RELAY for one in candidate.evidence)
 
 
 def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:

@@ -226,7 +226,9 @@ def _dockerish(words: Words, verb: str) -> ClientCommand | None:
         if following is None or following not in _GROUP_VERBS[verb]:
             return None
         name = words.options(_SERVICE).get("name") if (verb, following) == _SERVICE_CREATE else None
-        targets = () if name else tuple(_rest(words, _SERVICE))[:TARGETS_MAX]
+        rest = () if name else _rest(words, _SERVICE)
+        # "docker service scale web=3" gives the number with the name.
+        targets = tuple(word.partition("=")[0] for word in rest)[:TARGETS_MAX]
         return ClientCommand(Request.OTHER, targets=targets, name=name or None)
     return None if verb in _HARMLESS else ClientCommand(Request.OTHER)
 

@@ -252,6 +252,10 @@ class ContainerTable:
         if key.scope is not None:
             self._scoped[key.id].move_to_end(key)
 
+    def known(self, ids: tuple[ContainerId, ...]) -> tuple[ContainerId, ...]:
+        """Return those that are containers: who starts one may put its cgroup below any name."""
+        return tuple(id_ for id_ in ids if self.named(id_) is not None)
+
     def named(self, id_: ContainerId) -> ContainerState | None:
         """Return the container of that id under whatever root; for ids that come without one."""
         state = self._states.get(ContainerKey(id_, None))

@@ -77,7 +77,9 @@ class Attributor:
             if answer is not None:
                 self._prepared.keep(question.id, question, question.time, answer)
 
-    def asked(self, question: Question, action: Action, since: int) -> bool:
+    def asked(
+        self, question: Question, action: Action, since: int, until: int | None = None
+    ) -> bool:
         """Whether a request of that kind, which was not refused, named the container since then."""
         known = self._knowledge
         return any(
@@ -85,7 +87,7 @@ class Attributor:
             and not known.hands_on(asked.caller, asked.origin, asked.socket, question)
             and asked.answer(question.time) is not Answer.REFUSED
             and socket_serves(asked.socket, question.engine)
-            for asked in known.past.requests(question.names, since, question.time)
+            for asked in known.past.requests(question.names, since, until or question.time)
         )
 
     def is_orchestrators(self, asked: Asked, owner: Origin | None) -> bool:

@@ -126,7 +126,9 @@ class Inventory:
             for container in inventory.containers
         }
         # A name may be known under its runtime's root and be found without one.
-        present = {self._compare(key, container) for key, container in found.items()}
+        # A container that is around others has to be known when those are looked at.
+        outside_in = sorted(found.items(), key=lambda one: len(one[1].parents))
+        present = {self._compare(key, container) for key, container in outside_in}
         for state in self._table.all():
             gone = state.alive and not state.unnamed and state.key not in present
             if gone and not self._began_since(state, inventory):
@@ -177,7 +179,7 @@ class Inventory:
 
     def _describe(self, state: ContainerState, container: FoundContainer) -> None:
         state.cgroup = container.cgroup
-        state.parents = container.parents
+        state.parents = self._table.known(container.parents)
         if container.description is not None:
             state.description = orchestrators.completed(container.description)
             place = orchestrators.place_of(state.description)

@@ -9,7 +9,8 @@
 that it is restarting the container by its policy; a restart command or request that names it; the
 engine having booted, with no client asking; and, with no client asking for either, a start that
 follows the stop at once, as a supervisor's or a crash loop's does. A request decides and not the
-gap: a stop and a start that were asked for are a reactivation, however close.
+gap: a stop and a start that were asked for are a reactivation, however close. So is a restart that
+was asked for when the container had ended already: there was nothing to stop.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.containers import ContainerState, Run
 from sensor.correlate.orchestrators import KUBERNETES
-from sensor.model.events import PreviousRun, Start
-from sensor.model.vocabulary import PodSource, StartKind
+from sensor.model.events import Initiator, PreviousRun, Start
+from sensor.model.vocabulary import PodSource, StartKind, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,11 @@ ORPHANS_WINDOW = 60_000_000_000
 RECORD_EARLY = 20_000_000
 """Nanoseconds by which an engine's own time of a start may be before the kernel's."""
 
+_OF_SOMEONE = frozenset(
+    {Trigger.USER_COMMAND, Trigger.DIRECT_RUNTIME, Trigger.API_CLIENT, Trigger.CONTAINER}
+)
+"""Triggers of starts that a process asked for, each for itself."""
+
 _FROM_MANIFEST = frozenset({PodSource.FILE, PodSource.HTTP})
 
 BOOT_POLICIES = frozenset({"always", "unless-stopped", "on-failure"})
@@ -55,11 +61,11 @@ class Circumstances:
     """What surrounded the start of a container that ran before."""
 
     asked_to_start: bool
-    """A client or a request asked to start (not restart) this container since it stopped."""
+    """A client or a request asked to start or restart this container since it stopped."""
     asked_to_stop: bool
     """A client or a request asked to stop it during its last run: its end was wanted."""
     asked_to_restart: bool
-    """A client or a request asked to restart this container."""
+    """A client or a request asked to restart this container, and did so while it ran."""
     engine_boot_wall: int | None
     """When the container's engine last began, in wall-clock ns, if the probes saw it."""
 
@@ -139,7 +145,7 @@ def decide(
     description: Description | None,
     predecessor: ContainerState | None,
     started_wall: int,
-    circumstances: Callable[[], Circumstances],
+    circumstances: Callable[[Run], Circumstances],
     *,
     restoring: bool = False,
 ) -> Start:
@@ -165,7 +171,7 @@ def decide(
         kind = StartKind.RESTART
     elif run is None:
         kind = StartKind.FIRST
-    elif _one_operation(run, description, started_wall, circumstances()):
+    elif _one_operation(run, description, started_wall, circumstances(run)):
         kind = StartKind.RESTART
     else:
         kind = StartKind.REACTIVATION
@@ -175,6 +181,19 @@ def decide(
         dormant_seconds=_dormant(run, started_wall),
         previous=_previous(run),
     )
+
+
+def is_separate(start: Start, initiator: Initiator | None, stopped: int | None) -> bool:
+    """Whether a restart is a reactivation in truth: its cause began after the run had ended.
+
+    ``stopped`` is the end of the run in ns since boot. A service manager that restarts its unit
+    began nothing anew: stop and start belong to it.
+    """
+    process = initiator.process if initiator is not None else None
+    if start.kind is not StartKind.RESTART or stopped is None or process is None:
+        return False
+    began = process.start_time
+    return start.trigger in _OF_SOMEONE and began is not None and began > stopped
 
 
 def _dormant(run: Run | None, started_wall: int) -> float | None:

@@ -26,14 +26,16 @@ def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
     if init is None or question.creation is not None or not init.ancestors:
         return None
     parent = init.ancestors[0]
-    for launch in known.runtimes.launches():
-        if _launched(launch.process, parent, init):
-            what, command = f"{launch.program} command", EvidenceKind.CLIENT_COMMAND
-            evidence = Evidence(Witness.KERNEL, command, what, launch.time)
-            candidate = known.candidates.of_launcher(launch.process, launch.argv, (evidence,))
-            same = launch.process.key.pid == parent.pid
-            certainty = Confidence.EXACT if same else Confidence.INFERRED
-            return decided(question, known, [candidate], certainty)
+    launches = [one for one in known.runtimes.launches() if _launched(one.process, parent, init)]
+    if launches:
+        # What the parent was forked from began before it, and last of those that did.
+        launch = max(launches, key=lambda one: one.process.key.start_time)
+        what, command = f"{launch.program} command", EvidenceKind.CLIENT_COMMAND
+        evidence = Evidence(Witness.KERNEL, command, what, launch.time)
+        candidate = known.candidates.of_launcher(launch.process, launch.argv, (evidence,))
+        same = launch.process.key.pid == parent.pid
+        certainty = Confidence.EXACT if same else Confidence.INFERRED
+        return decided(question, known, [candidate], certainty)
     birth = known.runtimes.maker_of(init.cgroup.v1, init.cgroup.v2)
     if birth is None or birth.maker.key.pid not in {one.pid for one in init.ancestors}:
         return None
@@ -53,5 +55,5 @@ def _launched(process: ProcessFacts, parent: Ancestor, init: ProcessFacts) -> bo
     name = (process.exe or process.comm).rpartition("/")[2]
     same_file = name == (parent.exe or "").rpartition("/")[2]
     same_login = (process.loginuid, process.session) == (init.loginuid, init.session)
-    apart = init.key.start_time - process.key.start_time
+    apart = parent.start_time - process.key.start_time
     return name in _LAUNCHERS and same_file and same_login and 0 <= apart <= CONNECT_WINDOW

@@ -204,7 +204,7 @@ class Lifecycle:
         state.failed = state.proven = state.asked_to_start = False
         state.held = None
         state.description = None
-        state.parents = self._places.chain(creation.process.cgroup)
+        state.parents = self._table.known(self._places.chain(creation.process.cgroup))
         names = Names(state.key.id, None)
         run = self._past.asked_by_command(Request.RUN, names, 0, creation.time)
         command = run.command if run is not None else None
@@ -380,7 +380,7 @@ class Lifecycle:
             return None
         if state.alive:
             self._ends.ended_unseen(state)
-        state.parents = identity.parents
+        state.parents = self._table.known(identity.parents)
         return state
 
     def _by_creation(self, exec_: InitExec, creation: Creation) -> ContainerState | None:
@@ -402,7 +402,8 @@ class Lifecycle:
             self.ignored["second_init"] += 1
             return None
         if not state.parents:
-            state.parents = self._places.around(state.key.id, exec_.process.cgroup)
+            around = self._places.around(state.key.id, exec_.process.cgroup)
+            state.parents = self._table.known(around)
         if state.unstarted and not state.asked_to_start and _is_sandbox(exec_, creation):
             state.held = state.held or exec_
             self.ignored["sandbox_before_start"] += 1
@@ -436,7 +437,7 @@ class Lifecycle:
             self._limited(run.origin.domain or "", exec_.time)
             return None
         state = self._claims.unnamed(exec_, run, run.origin)
-        state.parents = self._places.chain(exec_.process.cgroup)
+        state.parents = self._table.known(self._places.chain(exec_.process.cgroup))
         return state
 
     def _start(self, state: ContainerState, exec_: InitExec) -> None:

@@ -152,6 +152,15 @@ class _Connection:
         return self.suspect or any(one.call.action in _STARTING for one in self.waiting.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The processes that may have sent a request through a relay."""
+
+    hops: tuple[ApiHop, ...] = ()
+    certain: bool = True
+    """No other process was connected to the relay that may have sent it and left."""
+
+
 class RecentPast:
     """The callers of the recent past."""
 
@@ -365,22 +374,32 @@ class RecentPast:
         through = ApiConnect(hop.time, hop.witness, hop.ref, caller, hop.address)
         self._admit(caller, self._let_in.get(key) or through, domain)
 
-    def behind(self, caller: Caller, time: int) -> tuple[ApiHop, ...]:
+    def behind(self, caller: Caller, time: int) -> Behind:
         """Return who was connected to a relay at a time, the latest of each process."""
         if caller.start_time is None:
-            return ()
+            return Behind()
         own = self._hops.get(_tick(caller.pid, caller.start_time)) or ()
-        found = {hop.caller.pid: hop for hop in own if _carries(hop, time)}
+        found = {hop.caller.pid: hop for hop in own if self._carries(hop, time)}
         if found:
-            return tuple(found.values())
+            # A look at the relay shows who was connected then; of the others one may have left.
+            looked = max((h.time for h in found.values() if h.witness is Witness.PROCFS), default=0)
+            latest = {pid: hop for pid, hop in found.items() if hop.time >= looked}
+            return Behind(tuple(latest.values()), certain=len(latest) == len(found))
         for above in caller.ancestors:
             hops = self._hops.get(_tick(above.pid, above.start_time)) or ()
             # One that forks for each connection: what was accepted last before the fork is its.
-            accepted = [hop for hop in hops if _carries(hop, time)]
+            accepted = [hop for hop in hops if self._carries(hop, time)]
             before = [hop for hop in accepted if hop.time <= caller.start_time + AUDIT_EARLY]
             if accepted:
-                return tuple(before[-1:] or accepted)
-        return ()
+                return Behind(tuple(before[-1:] or accepted))
+        return Behind()
+
+    def _carries(self, hop: ApiHop, time: int) -> bool:
+        """Whether a request of that time may have come over a connection to a relay."""
+        if not time - HOP_WINDOW <= hop.time <= time + DISORDER:
+            return False
+        client = self.client_of(hop.caller.pid, hop.caller.start_time, hop.time)
+        return client is None or client.runs_at(time)
 
     def add_audit(self, exec_: AuditExec) -> None:
         """Record what audit reports of a watched program's execve."""
@@ -564,11 +583,6 @@ class RecentPast:
             ):
                 return record
         return None
-
-
-def _carries(hop: ApiHop, time: int) -> bool:
-    """Whether a request of that time may have come over a connection to a relay."""
-    return time - HOP_WINDOW <= hop.time <= time + DISORDER
 
 
 def _segment(seen: ApiRequest | ApiAnswer) -> Segment:

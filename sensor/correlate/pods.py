@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING
 from sensor.correlate.host_namespaces import HostNamespaces
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import Evidence
-from sensor.model.vocabulary import Confidence, ContainerId, EvidenceKind, PodSource, Witness
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    Engine,
+    EvidenceKind,
+    PodSource,
+    Witness,
+)
 
 if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerState, ContainerTable
@@ -34,6 +41,9 @@ PODS_MAX = 4096
 """Pods that are remembered by their uid; the one that was looked at longest ago is forgotten."""
 
 KUBERNETES = "kubernetes"
+
+_MARKING = frozenset({Engine.DOCKER, Engine.PODMAN})
+"""Engines whose record of a container has all its labels, those of a kubelet among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class Pods:
 
     def _by_cgroup(self, state: ContainerState, uid: str | None, time: int) -> Review:
         """Name the pod by its cgroup alone: the container's files are gone, or were not read."""
-        if uid is None:
+        if uid is None or _is_of_no_pod(state.description):
             return Review(state.description)
         known = self._pods.get(uid)
         named = known.named if known is not None else None
@@ -138,6 +148,14 @@ class Pods:
             self._table.predecessor(claim.pod_uid, claim.container) is not None
         )
         return not again and time - sandbox.started > LATE_AFTER
+
+
+def _is_of_no_pod(description: Description | None) -> bool:
+    """Whether an engine that marks the containers of pods has a record of it without a mark.
+
+    A user of Docker or Podman may put a container's cgroup below a pod's.
+    """
+    return description is not None and description.engine in _MARKING
 
 
 def _source(uid: str | None) -> PodSource | None:

@@ -161,6 +161,11 @@ class StartReporter:
             state, start.kind, time, engine, init=process, causes_lost=causes_lost
         )
         cause = self._attributor.attribute(question)
+        start = replace(
+            start, trigger=cause.trigger, failures=self._failures.started(failure_key(state))
+        )
+        if kind.is_separate(start, cause.initiator, question.since or None):
+            start = replace(start, kind=StartKind.REACTIVATION)
         sighting = _with_command(sighting, state.description, cause.command)
         exact = _is_exact(state, identity)
         known = Confidence.EXACT if exact else Confidence.INFERRED
@@ -182,15 +187,7 @@ class StartReporter:
                 owner=_owner_known(state.description),
             ),
             (*evidence, *pod.evidence, *cause.evidence),
-            start=self._with_cause(
-                replace(
-                    start,
-                    trigger=cause.trigger,
-                    failures=self._failures.started(failure_key(state)),
-                ),
-                state,
-                engine,
-            ),
+            start=self._with_cause(start, state, engine),
             initiator=cause.initiator,
             candidates=cause.candidates,
         )
@@ -259,23 +256,31 @@ class StartReporter:
             description,
             predecessor,
             self._clock.wall(time),
-            lambda: self._circumstances(state, time, engine),
+            lambda run: self._circumstances(state, run, time, engine),
             restoring=restoring,
         )
 
     def _circumstances(
-        self, state: ContainerState, time: int, engine: Engine | None
+        self, state: ContainerState, run: Run, time: int, engine: Engine | None
     ) -> kind.Circumstances:
         question = self._question(state, StartKind.REACTIVATION, time, engine)
         since = question.since
+        # What restarts a container stops it first: it was asked to before the run ended.
+        offset, began = self._clock.realtime_offset, state.requested + 1
+        ended = run.stopped_wall - offset if run.stopped_wall is not None else question.time
         boot = self._engine_boot(state, engine)
         return kind.Circumstances(
-            asked_to_start=self._asked(question, Request.START, since)
-            or self._attributor.asked(question, Action.START, since),
+            asked_to_start=any(
+                self._asked(question, request, since)
+                for request in (Request.START, Request.RESTART)
+            )
+            or any(
+                self._attributor.asked(question, action, since)
+                for action in (Action.START, Action.RESTART)
+            ),
             asked_to_stop=self._asked_to_stop(state, engine, time),
-            # It stops the container first: the command precedes the stop that it causes.
-            asked_to_restart=self._asked(question, Request.RESTART, state.requested + 1)
-            or self._attributor.asked(question, Action.RESTART, state.requested + 1),
+            asked_to_restart=self._asked(question, Request.RESTART, began, ended)
+            or self._attributor.asked(question, Action.RESTART, began, ended),
             engine_boot_wall=self._clock.wall(boot) if boot is not None else None,
         )
 
@@ -293,13 +298,15 @@ class StartReporter:
             for asked in requests
         )
 
-    def _asked(self, question: Question, request: Request, since: int) -> bool:
+    def _asked(
+        self, question: Question, request: Request, since: int, until: int | None = None
+    ) -> bool:
         """Whether a client that reached an engine asked for it, and was there for the answer.
 
         A restart command waits while the container stops.
         """
         past = self._past
-        client = past.asked_by_command(request, question.names, since, question.time)
+        client = past.asked_by_command(request, question.names, since, until or question.time)
         if client is None:
             return False
         if past.standing(client, question.engine, question.owner) is Standing.STRANGER:

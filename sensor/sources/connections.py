@@ -41,11 +41,12 @@ class TcpSocket:
 
 
 @dataclass(frozen=True, slots=True)
-class UnixListener:
-    """A listening unix socket that is bound to a file."""
+class UnixSocket:
+    """A unix socket with a path: one that listens there, or one that was accepted there."""
 
     inode: int
     path: str
+    listens: bool
 
 
 def sockets_of(pid: int, proc: Path = Path("/proc")) -> frozenset[int]:
@@ -89,9 +90,9 @@ def tcp_sockets(pid: int, proc: Path = Path("/proc")) -> tuple[TcpSocket, ...]:
     return tuple(found)
 
 
-def unix_listeners(pid: int, proc: Path = Path("/proc")) -> tuple[UnixListener, ...]:
-    """Return the listening unix sockets of a process's network namespace that have a path."""
-    found: list[UnixListener] = []
+def unix_sockets(pid: int, proc: Path = Path("/proc")) -> tuple[UnixSocket, ...]:
+    """Return the unix sockets of a process's network namespace that have a path."""
+    found: list[UnixSocket] = []
     for line in _lines(proc / str(pid) / "net" / "unix"):
         fields = line.split(" ", _UNIX_FIELDS - 1)
         # Columns are padded: the split by single blanks leaves empty ones.
@@ -103,8 +104,8 @@ def unix_listeners(pid: int, proc: Path = Path("/proc")) -> tuple[UnixListener, 
             inode = int(words[6])
         except ValueError:
             continue
-        if accepting and words[7].startswith("/"):
-            found.append(UnixListener(inode, words[7]))
+        if words[7].startswith("/"):
+            found.append(UnixSocket(inode, words[7], bool(accepting)))
     return tuple(found)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ RELAYS_MAX = 64
 
 CALLERS_MAX = 1024
 """Limit of the callers that are remembered as not being relays."""
+
+LOOK_AGAIN = 0.05
+"""Seconds between two looks at relays that are known: each walks through procfs."""
 
 HOPS_MAX = 16
 """Processes reported behind one request."""
@@ -81,15 +85,20 @@ class RelayFinder:
         self._relays: OrderedDict[ProcessKey, Relay] = OrderedDict()
         self._others: OrderedDict[ProcessKey, None] = OrderedDict()
         self._looked_at: OrderedDict[int, None] = OrderedDict()
+        self._looked = 0.0
+        """When a relay was last looked at again, on the monotonic clock."""
         self._thread = threading.Thread(target=self._work, name="relays", daemon=True)
         self._thread.start()
 
     def see(self, request: ApiRequest) -> None:
-        """Have the caller of a request looked at, once for each connection."""
+        """Have the caller of a request looked at: once for each connection, a relay each time.
+
+        A relay may send the requests of several clients over one connection.
+        """
         key = _key(request.caller)
         if key is None or key in self._others:
             return
-        if request.connection is not None:
+        if request.connection is not None and not self._may_look_again(key):
             if request.connection in self._looked_at:
                 return
             _remember(self._looked_at, request.connection)
@@ -97,6 +106,17 @@ class RelayFinder:
             self._queue.put_nowait(request)
         except queue.Full:
             self.dropped += 1
+
+    def _may_look_again(self, key: ProcessKey) -> bool:
+        """Whether the process is a relay that was not looked at a moment ago."""
+        with self._lock:
+            if key not in self._relays:
+                return False
+        now = time.monotonic()
+        if now - self._looked < LOOK_AGAIN:
+            return False
+        self._looked = now
+        return True
 
     def hop_of(self, connect: ApiConnect) -> ApiHop | None:
         """Return the hop that a connect is, where it leads to a relay."""
@@ -135,11 +155,10 @@ class RelayFinder:
         together = frozenset().union(*own.values())
         table = connections.tcp_sockets(caller.pid, self._proc)
         ports = connections.listening_ports(together, table)
-        listeners = [
-            one
-            for one in connections.unix_listeners(caller.pid, self._proc)
-            if one.inode in together
+        sockets = [
+            one for one in connections.unix_sockets(caller.pid, self._proc) if one.inode in together
         ]
+        listeners = [one for one in sockets if one.listens]
         if not ports and not listeners:
             if own[caller]:
                 _remember(self._others, caller)
@@ -154,7 +173,9 @@ class RelayFinder:
         self._enter(Relay(listening, ports, paths))
         ends = frozenset(connections.other_ends(own[caller], ports, table))
         if listeners:
-            ends |= connections.unix_other_ends(own[caller])
+            # Only of what it accepted: at the other end of its own connection is the engine.
+            accepted = {one.inode for one in sockets if not one.listens and one.path in paths}
+            ends |= connections.unix_other_ends(own[caller] & accepted)
         self._report(request, caller, ends, ports, paths)
 
     def _above(self, caller: Caller) -> tuple[ProcessKey, ...]:

@@ -273,6 +273,49 @@ def test_a_client_that_procfs_finds_behind_a_relay_is_that_client(core: Core) ->
     assert cause(core.start) == (BY_PERSON, EXACT, ANN)
 
 
+def looked(at: float, through: Caller, who: Caller) -> ApiHop:
+    """What a look at the relay's sockets shows, when a request of that time is read."""
+    return replace(hop(at, through, who), witness=Witness.PROCFS)
+
+
+def test_a_client_that_left_a_relay_asked_for_nothing_later(core: Core) -> None:
+    """relay-to-the-socket: haproxy sends what several ask over one connection."""
+    through = relay(0, 80, "haproxy")
+    run = typed(0, "docker -H tcp://127.0.0.1:23750 run -d --name web bb", ANN)
+    core >> connects(0, through) >> run >> hop(1, through, talks(run).caller)
+    core >> requests(2, through, START) >> starts(WEB, 10) >> ended(20, run)
+    core >> hop(1000, through, caller(77, 999, comm="curl"))
+    core >> requests(1001, through, f"POST /containers/{WEB.id}/restart?t=0")
+    core >> WEB.exits(1100) >> starts(WEB.again(), 1200)
+    assert cause(core.starts[-1]) == (BY_API, EXACT, 77)
+
+
+def test_who_left_a_relay_before_it_was_looked_at_makes_the_others_inferred(core: Core) -> None:
+    through, there, gone = relay(0, 80, "haproxy"), caller(77, 1), caller(78, 2)
+    core >> connects(0, through) >> hop(1, through, gone) >> hop(2, through, there)
+    core >> requests(4, through, START) >> looked(4, through, there) >> starts(WEB, 10)
+    assert cause(core.start) == (BY_API, INFERRED, 77)
+
+
+def test_of_several_behind_a_relay_the_one_whose_command_names_it_is_the_cause(core: Core) -> None:
+    through, panel = relay(0, 80, "haproxy"), caller(77, 1)
+    start = typed(2, "docker -H tcp://127.0.0.1:23750 start web", ANN)
+    core >> connects(0, through) >> start
+    core >> requests(4, through, START)
+    core >> looked(4, through, panel) >> looked(4, through, talks(start).caller)
+    core >> starts(WEB, 10)
+    assert cause(core.start) == (BY_PERSON, EXACT, ANN)
+
+
+def test_a_second_request_beside_that_of_a_relay_stays_a_candidate(core: Core) -> None:
+    through = relay(0, 80, "haproxy")
+    start = typed(2, "docker -H tcp://127.0.0.1:23750 start web", ANN)
+    core >> connects(0, through) >> start >> requests(4, through, START)
+    core >> looked(4, through, talks(start).caller)
+    core >> connects(5, caller(77)) >> requests(6, caller(77), START) >> starts(WEB, 10)
+    assert cause(core.start)[1:] == (Confidence.AMBIGUOUS, None)
+
+
 @pytest.mark.parametrize("comm", ["socat", "haproxy", "sshd", "nginx"])
 def test_a_relay_that_cannot_be_followed_is_inferred(core: Core, comm: str) -> None:
     core >> connects(2, relay(2, 80, comm)) >> requests(4, relay(2, 80, comm), START)
@@ -349,7 +392,8 @@ def test_podman_needs_no_connection_to_ask_for_a_start(
         core >> asked >> POD.exits(30, 1)
     else:
         core >> POD.exits(20, 1) >> asked
-    core >> by_conmon(POD.again(), 300, ancestor("podman", MALLORY, 25))
+    above = () if line == "podman ps" else (ancestor("podman", MALLORY, 25),)
+    core >> by_conmon(POD.again(), 300, *above)
     assert kind(core.starts[-1]) == expected
 
 
@@ -441,6 +485,13 @@ def test_the_command_that_asked_for_the_service_is_inferred(core: Core) -> None:
     assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, ANN)
 
 
+@pytest.mark.parametrize("verb", ["scale -d svc=3", "update --force svc", "rollback svc"])
+def test_a_command_about_a_service_may_have_asked_for_its_task(core: Core, verb: str) -> None:
+    ask = typed(0, f"docker service {verb}", ANN)
+    core >> ask >> talks(ask) >> ended(40, ask) >> starts(WEB, 900, labels=task("t1"))
+    assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, ANN)
+
+
 # ------------------------------------------------------------------ engine-crash-boot
 
 
@@ -506,6 +557,48 @@ def test_the_request_decides_and_not_the_gap(
     event = core.starts[-1]
     assert kind(event) == expected
     assert cause(event)[1:] == (EXACT, 77)
+
+
+@pytest.mark.parametrize("how", ["request", "command", "shell"])
+@pytest.mark.parametrize("apart", [500, 60_000])
+def test_a_restart_of_a_container_that_had_ended_is_a_reactivation(
+    core: Core, how: str, apart: int
+) -> None:
+    """api-stop-then-start, the same kind: there is nothing to stop."""
+    core >> starts(WEB, 0) >> WEB.exits(1000, 1)
+    at = 1000.0 + apart
+    if how == "request":
+        core >> requests(at, caller(77, 0), "POST /containers/web/restart")
+    elif how == "command":
+        core >> asks(at, "docker restart web", 77)
+    else:
+        # A process that ran before, and becomes the client by execve.
+        exec_ = typed(at, "docker restart web", 77)
+        older = replace(exec_.process, key=ProcessKey(77, ns(0)))
+        exec_ = replace(exec_, process=older)
+        core >> exec_ >> replace(talks(exec_), time=ns(at + 1))
+    core >> starts(WEB.again(), at + 100)
+    assert kind(core.starts[-1]) == "reactivation"
+    assert cause(core.starts[-1])[1:] == (EXACT, 77)
+
+
+def test_a_restart_that_ends_its_container_late_is_a_restart(core: Core) -> None:
+    core >> starts(WEB, 0) >> asks(1000, "docker restart -t 30 web", 77) >> WEB.exits(31_000)
+    core >> starts(WEB.again(), 31_200)
+    assert kind(core.starts[-1]) == "restart"
+
+
+@pytest.mark.parametrize(("unit", "expected"), [(None, "reactivation"), ("a.service", "restart")])
+def test_a_runtime_that_is_run_again_at_once_is_a_request_of_its_own(
+    core: Core, unit: str | None, expected: str
+) -> None:
+    """The same kind: runc by hand. A service that restarts it is one operation with its end."""
+    place = CgroupPaths(None, f"/system.slice/{unit}") if unit is not None else SESSION
+    web = replace(WEB, place=place)
+    core >> web.life(0) >> web.again().life(500)
+    later = replace(web, run=20, pid=800)
+    core >> later.create(700) >> later.described(701) >> later.execs(705)
+    assert kind(core.starts[-1]) == expected
 
 
 # ------------------------------------------------------------------ sec-reactivation-disguised

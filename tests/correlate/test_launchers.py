@@ -22,7 +22,7 @@ def test_lxc_names_its_container_and_who_ran_it(core: Core) -> None:
     launch = typed(0, "lxc-start -n web", ANN)
     launch = replace(launch, role=Role.ENGINE, program="lxc-start")
     box = Box("web", ContainerId("web"), pid=300, path="/lxc.payload.web")
-    for number, at in enumerate((0.0, 9000.0)):
+    for number, at in enumerate((0.0, 6000.0)):
         run = box if not number else box.again()
         began = replace(
             launch,
@@ -42,13 +42,16 @@ def test_lxc_names_its_container_and_who_ran_it(core: Core) -> None:
         core >> replace(run.exits(at + 3000), process=init.key)
     kinds = [event.start.kind for event in core.starts if event.start is not None]
     assert kinds == [StartKind.FIRST, StartKind.REACTIVATION]
+    pids: list[int] = []
     for event in core.starts:
         assert event.container is not None
         assert (event.container.name, event.container.runtime) == ("web", Engine.LXC)
         assert event.initiator is not None
         assert event.initiator.process is not None
         assert event.initiator.process.argv == ("lxc-start", "-n", "web")
+        pids.append(event.initiator.process.pid)
         assert event.initiator.user is not None
         assert event.initiator.user.auid == 1000
         assert event.start is not None
         assert event.start.trigger is Trigger.USER_COMMAND
+    assert pids == [ANN, ANN + 1], "each start has the command that was typed for it"

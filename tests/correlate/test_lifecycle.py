@@ -220,10 +220,33 @@ def test_pid_reuse_never_stops_another_container(core: Core) -> None:
 def test_a_container_inside_a_container_names_its_parents(core: Core) -> None:
     path = f"/system.slice/docker-{WEB.id}.scope/kubelet/kubepods/burstable/{DB.id}"
     inner = replace(DB, path=path)
+    core >> WEB.life(-90)[:-1]
     core >> inner.execs(5, lineage=Lineage.CGROUP) >> inner.described(6)
-    container = core.start.container
+    container = core.starts[-1].container
     assert container is not None
     assert (container.id, container.parents) == (DB.id, (WEB.id,))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/docker/{'ab' * 32}/inner/{DB.id}",
+        f"/lxc.payload.office/{DB.id}",
+        f"/lxc.payload/office/{DB.id}",
+        f"/machine.slice/machine-office.scope/{DB.id}",
+    ],
+)
+@pytest.mark.parametrize("commanded", [True, False])
+def test_a_name_in_a_path_makes_no_parent(core: Core, path: str, *, commanded: bool) -> None:
+    """cgroup-parent-like-a-build, the same kind: whoever starts a container chooses it."""
+    inner = replace(DB, path=path)
+    if commanded:
+        core >> inner.create(0)
+    core >> inner.execs(5, lineage=Lineage.RUNTIME if commanded else Lineage.CGROUP)
+    core >> inner.described(6)
+    container = core.start.container
+    assert container is not None
+    assert (container.id, container.parents) == (DB.id, ())
 
 
 def test_a_runtime_that_runs_inside_a_container_makes_that_container_a_parent(
@@ -232,9 +255,10 @@ def test_a_runtime_that_runs_inside_a_container_makes_that_container_a_parent(
     create = PLAIN.create(0)
     process = replace(create.process, cgroup=CgroupPaths(None, f"/docker/{WEB.id}"))
     inside = CgroupPaths(None, f"/docker/{WEB.id}/plain")
+    core >> WEB.life(-90)[:-1]
     core >> replace(create, process=process) >> PLAIN.described(1)
     core >> PLAIN.execs(5, cgroup=inside)
-    container = core.start.container
+    container = core.starts[-1].container
     assert container is not None
     assert (container.id, container.parents) == ("plain", (WEB.id,))
 

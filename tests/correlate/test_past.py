@@ -16,6 +16,7 @@ from sensor.correlate.past import (
     CONNECTS_MAX,
     REQUESTS_MAX,
     SAME_PROCESS,
+    Behind,
     Client,
     RecentPast,
 )
@@ -381,6 +382,8 @@ def test_who_is_connected_to_a_relay_is_behind_it(empty: RecentPast) -> None:
     empty.add_connect(connects(1, relay))
     assert empty.standing(client) is Standing.STRANGER
     empty.add_hop(hop)
-    assert empty.behind(relay, ns(3)) == (hop,)
+    assert empty.behind(relay, ns(3)) == Behind((hop,))
     assert empty.standing(client) is Standing.OWNER
-    assert empty.behind(caller(80, 5, comm="socat"), ns(3)) == (), "another process of that pid"
+    assert empty.behind(caller(80, 5, comm="socat"), ns(3)) == Behind(), (
+        "another process of that pid"
+    )

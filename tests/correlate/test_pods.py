@@ -104,6 +104,15 @@ def test_the_only_container_that_a_pod_ever_had_is_not_first_again(core: Core) -
     assert event.confidence.pod is Confidence.INFERRED
 
 
+@pytest.mark.parametrize("engine", [Engine.DOCKER, Engine.PODMAN])
+def test_a_plain_container_below_a_pods_cgroup_is_in_no_pod(core: Core, engine: Engine) -> None:
+    """cgroup-parent-like-a-build, the same kind: ``docker run --cgroup-parent=/kubepods/…``."""
+    core >> below(APP.create(0), SHIM) >> described(1, APP, engine=engine) >> APP.execs(5)
+    event = core.start
+    assert event.orchestrator is None
+    assert event.confidence.pod is Confidence.NONE
+
+
 def test_a_pod_that_only_the_cgroup_shows_is_the_orchestrators(core: Core) -> None:
     core >> below(APP.create(0), SHIM) >> APP.execs(5)
     core.wait(5000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -15,7 +16,7 @@ from sensor.bpf.socket_filter import EngineSockets, ListeningPorts
 from sensor.model.observations import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
-from sensor.sources.relays import RelayFinder, read_caller
+from sensor.sources.relays import LOOK_AGAIN, RelayFinder, read_caller
 
 PATIENCE = 20.0
 RELAY = """
@@ -37,7 +38,10 @@ if sys.argv[2] == "forks":
             sys.stdin.read()
             os._exit(0)
 else:
-    held = listener.accept()
+    held = [listener.accept() for _ in range(int(sys.argv[2]) if sys.argv[2].isdigit() else 1)]
+    engine = socket.socket(socket.AF_UNIX)
+    if len(sys.argv) > 3:
+        engine.connect(sys.argv[3])
     print(os.getpid(), flush=True)
     sys.stdin.read()
 """
@@ -45,6 +49,13 @@ else:
 CLIENT = ["/usr/bin/perl", "-MIO::Socket::INET", "-MIO::Socket::UNIX", "-e"]
 BY_TCP = "$s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $ARGV[0]) or die; <STDIN>"
 BY_PATH = "$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; <STDIN>"
+
+
+ENGINE = """
+use IO::Socket::UNIX;
+my $listener = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ARGV[0], Listen => 5) or die;
+$| = 1; print "ready\\n"; my $held = $listener->accept; <STDIN>
+"""
 
 
 class Files:
@@ -167,6 +178,44 @@ def test_who_is_connected_to_a_relay_through_a_unix_socket_is_found(
     hop = finding.hop()
     assert (hop.caller.pid, hop.address) == (client.pid, str(place))
     assert finding.files.relayed == [(place.stat().st_dev, place.stat().st_ino)]
+
+
+def test_the_engine_at_the_other_side_of_a_relay_is_not_behind_it(
+    finding: Finding, processes: list[Process], tmp_path: Path
+) -> None:
+    """relay-to-the-socket: both sides of socat are unix sockets."""
+    place, socket = tmp_path / "proxy.sock", tmp_path / "engine.sock"
+    engine = Process(*CLIENT[:3], "-e", ENGINE, str(socket))
+    processes.append(engine)
+    assert engine.line() == "ready"
+    relay = Process(sys.executable, "-I", "-c", RELAY, str(place), "serves", str(socket))
+    processes.append(relay)
+    relay.line()
+    client = Process(*CLIENT, BY_PATH, str(place))
+    processes.append(client)
+    finding.see(caller_of(int(relay.line())))
+    finding.settle()
+    assert [hop.caller.pid for hop in finding.hops.queue] == [client.pid]
+
+
+def test_a_relay_is_looked_at_for_each_request_of_a_connection(
+    finding: Finding, processes: list[Process]
+) -> None:
+    """relay-to-the-socket: haproxy sends what several ask over one connection."""
+    relay = Process(sys.executable, "-I", "-c", RELAY, "tcp", "2")
+    processes.append(relay)
+    port = relay.line()
+    clients = [Process(*CLIENT, BY_TCP, port) for _ in range(2)]
+    processes += clients
+    serving = caller_of(int(relay.line()))
+    finding.see(serving)
+    assert {finding.hop().caller.pid for _ in clients} == {one.pid for one in clients}
+    clients[0].close()
+    time.sleep(LOOK_AGAIN)
+    finding.see(serving)
+    assert finding.hop().caller.pid == clients[1].pid
+    finding.settle()
+    assert finding.hops.empty()
 
 
 def test_what_the_probes_see_at_a_relays_port_is_a_hop(
