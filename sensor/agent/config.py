@@ -12,6 +12,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
+from sensor.agent.receivers.settings import (
+    EventBridgeSection,
+    EventGridSection,
+    KafkaSection,
+    PubSubSection,
+    PushSection,
+    SnsSection,
+)
 from sensor.errors import ConfigError
 from sensor.identity.pattern import parser_with
 from sensor.outputs.settings import OutputSettings, outputs_of
@@ -127,6 +135,12 @@ class Config:
     identity: IdentitySection = field(default_factory=IdentitySection)
     sources: SourcesSection = field(default_factory=SourcesSection)
     webhook: WebhookSection = field(default_factory=WebhookSection)
+    push: PushSection = field(default_factory=PushSection)
+    push_sns: SnsSection = field(default_factory=SnsSection)
+    push_event_bridge: EventBridgeSection = field(default_factory=EventBridgeSection)
+    push_event_grid: EventGridSection = field(default_factory=EventGridSection)
+    push_pub_sub: PubSubSection = field(default_factory=PubSubSection)
+    kafka: KafkaSection = field(default_factory=KafkaSection)
     store: StoreSection = field(default_factory=StoreSection)
     delivery: DeliverySection = field(default_factory=DeliverySection)
     outputs: tuple[OutputSettings, ...] = ()

@@ -7,7 +7,8 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from sensor.agent.aggregator import Aggregator, AggregatorSettings
+from sensor.agent.aggregator import Aggregator
+from sensor.agent.aggregator_settings import AggregatorSettings
 from sensor.agent.config import Config
 from sensor.errors import ConfigError
 from sensor.sources import procfs
@@ -29,8 +30,11 @@ def run(
     loaded = Config.load(config)
     logging.basicConfig(level=loaded.agent.log_level.upper(), format="%(levelname)s %(message)s")
     settings = AggregatorSettings.of(loaded, directories, sources, proxies)
-    if not directories and settings.webhook is None:
-        raise ConfigError(f"{config}: nothing to read", "Name a directory, or configure [webhook].")
+    if not directories and not settings.receives:
+        raise ConfigError(
+            f"{config}: nothing to read",
+            "Name a directory, or configure [webhook], [push] or [kafka].",
+        )
     asyncio.run(_run(settings, loaded.agent.node_name or None))
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sensor.agent import audit_webhook
-from sensor.agent.aggregator import Aggregator, AggregatorSettings
-from sensor.agent.audit_webhook import AuditWebhook, WebhookSettings
+from sensor.agent.aggregator import Aggregator
+from sensor.agent.aggregator_settings import AggregatorSettings
+from sensor.agent.audit_webhook import AuditWebhook
 from sensor.agent.config import Config
+from sensor.agent.receivers import post_server
+from sensor.agent.receivers.post_server import ListenSettings
 from sensor.errors import ConfigError
 from sensor.sources import procfs
 from sensor.store.query import Query
@@ -41,14 +43,14 @@ class Place:
     authority: trustme.CA
     stranger: trustme.CA
 
-    def settings(self) -> WebhookSettings:
+    def settings(self) -> ListenSettings:
         served = self.authority.issue_cert("localhost", "127.0.0.1")
         certificate, key = self.directory / "cert.pem", self.directory / "key.pem"
         certificate.write_bytes(b"".join(one.bytes() for one in served.cert_chain_pems))
         key.write_bytes(served.private_key_pem.bytes())
         client_ca = self.directory / "ca.pem"
         client_ca.write_bytes(self.authority.cert_pem.bytes())
-        return WebhookSettings("127.0.0.1", 0, certificate, key, client_ca)
+        return ListenSettings("127.0.0.1", 0, certificate, key, client_ca)
 
     def client(self, of: trustme.CA | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=self.authority.cert_pem.bytes().decode())
@@ -139,7 +141,7 @@ def test_a_client_without_our_certificate_is_not_heard(place: Place, of: str) ->
 def test_what_is_no_batch_is_refused_with_a_reason(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_webhook, "BODY_LIMIT", 1000)
+    monkeypatch.setattr(post_server, "BODY_LIMIT", 1000)
 
     async def story() -> list[int]:
         async with listening(place, lambda _peer, _body: None) as (_, port):
@@ -154,7 +156,7 @@ def test_what_is_no_batch_is_refused_with_a_reason(
 def test_a_disk_that_does_not_take_it_is_an_answer_to_try_again(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_webhook, "DURABLE_SECONDS", 0.1)
+    monkeypatch.setattr(post_server, "DURABLE_SECONDS", 0.1)
 
     async def story() -> list[int]:
         never = asyncio.Event()
@@ -166,7 +168,7 @@ def test_a_disk_that_does_not_take_it_is_an_answer_to_try_again(
 
 
 def test_a_slow_sender_is_not_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_webhook, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(post_server, "REQUEST_SECONDS", 0.5)
 
     async def story() -> bytes:
         async with listening(place, lambda _peer, _body: None) as (_, port):

@@ -6,9 +6,6 @@ named on the command line only restricts what is accepted.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,12 +22,12 @@ from sensor.sources.controlplane import (
     kubernetes_record,
     node_log,
 )
+from sensor.sources.controlplane.carriers import Context, Refused, items, parsed
 from sensor.sources.controlplane.json_text import (
     Json,
     JsonInvalid,
     nested,
     parse,
-    rows,
     table,
     text,
 )
@@ -40,16 +37,9 @@ if TYPE_CHECKING:
 
     from sensor.sources.controlplane.addresses import Proxies
 
-DEPTH_LIMIT = 5
-"""Envelopes inside of envelopes: SNS in a Lambda event, a subscription in a Kinesis record."""
-UNPACKED_LIMIT = 16 * 1024 * 1024
-"""Bytes that one compressed payload may hold."""
-ITEMS_LIMIT = 100_000
-"""Records of one envelope."""
 UNKNOWN = "record of an unknown source"
 """A JSON object that none of the sources writes."""
 _LOST = "events may have been lost"
-_EKS_GROUP = "/aws/eks/"
 _TABLES = {"AKSAudit", "AKSAuditAdmin"}
 _AKS_CATEGORIES = frozenset({"kube-audit", "kube-audit-admin"})
 _COLUMNS = {
@@ -75,16 +65,6 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A part of a file that is not a record: why, and which text of it is worth keeping."""
-
-    reason: str
-    harmless: bool = False
-    """It does not count as a loss: a health check, a page mark, text of another program."""
-    source: RequestSource | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Lost:
     """A source's own note that it lost events."""
 
@@ -95,122 +75,14 @@ class Lost:
 Found = ControlRecord | Refused | Lost
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    cluster: Cluster | None = None
-    proxies: Proxies = ()
-    depth: int = 0
-
-
 def unwrap(value: object, ref: RecordRef, proxies: Proxies = ()) -> Iterator[tuple[int, Found]]:
     """Yield what stands in a JSON value, each with its item number."""
-    for number, inner, context in _items(value, _Context(proxies=proxies)):
+    for number, inner, context in items(value, Context(proxies=proxies), _known):
         place = ref if number == 0 else replace(ref, item=ref.item + number)
         yield number, _read(inner, place, context)
 
 
-def _items(value: object, context: _Context) -> Iterator[tuple[int, object, _Context]]:
-    for number, (inner, where) in enumerate(_flat(value, context)):
-        if number >= ITEMS_LIMIT:
-            yield number, Refused("too many records in one envelope"), where
-            return
-        yield number, inner, where
-
-
-def _flat(value: object, context: _Context) -> Iterator[tuple[object, _Context]]:
-    """Yield the records in a value, without the envelopes around them."""
-    if context.depth > DEPTH_LIMIT:
-        yield Refused("envelopes inside of envelopes without end"), context
-        return
-    inside = replace(context, depth=context.depth + 1)
-    items = value if isinstance(value, list) else _list_of(value)
-    if items is not None:
-        for item in items:
-            yield from _flat(item, inside)
-    elif isinstance(value, dict) and _is_cloudwatch(value):
-        yield from _cloudwatch(value, inside)
-    elif isinstance(value, dict) and (opened := _opened(value)) is not value:
-        yield from _flat(opened, inside)
-    else:
-        yield value, context
-
-
-def _is_cloudwatch(value: Json) -> bool:
-    return "messageType" in value and ("logEvents" in value or "logGroup" in value)
-
-
-def _opened(value: Json) -> object:
-    """Return what an envelope of one record holds; the value itself where it is not an envelope."""
-    if (packed := text_of(table(value, "awslogs"), "data")) is not None:
-        return _unpacked(packed)
-    if value.get("Type") == "Notification" and type(value.get("Message")) is str:
-        return _parsed(value["Message"])
-    message = text_of(table(value, "message"), "data")
-    if message is not None and "subscription" in value:
-        return _unpacked(message)
-    if type(value.get("data")) is dict and "eventTime" in value and "subject" in value:
-        # Event Grid: the record is its data.
-        return value["data"]
-    if type(value.get("eventData")) is dict:
-        # CloudTrail Lake.
-        return value["eventData"]
-    return value
-
-
-def text_of(value: Json, key: str) -> str | None:
-    """Return a text of any length: a payload, which is not a name to be cut."""
-    inner = value.get(key)
-    return inner if type(inner) is str else None
-
-
-def _list_of(value: object) -> list[object] | None:
-    if not isinstance(value, dict):
-        return None
-    for name in ("items", "Records", "records", "value"):
-        inner = value.get(name)
-        if type(inner) is list and not ("auditID" in value or "eventName" in value):
-            return inner
-    return None
-
-
-def _cloudwatch(value: Json, context: _Context) -> Iterator[tuple[object, _Context]]:
-    """A subscription of CloudWatch Logs. Its control message checks that the target is there."""
-    if value.get("messageType") == "CONTROL_MESSAGE":
-        return
-    group, owner = text(value, "logGroup") or "", text(value, "owner")
-    where = context
-    if group.startswith(_EKS_GROUP):
-        name = group.removeprefix(_EKS_GROUP).partition("/")[0]
-        where = replace(context, cluster=Cluster(name=name, provider="aws", account=owner))
-    for event in rows(value, "logEvents"):
-        message = event.get("message")
-        yield from _flat(_parsed(message) if type(message) is str else message, where)
-
-
-def _parsed(message: str) -> object:
-    try:
-        return parse(message.encode("utf-8", "replace"))
-    except JsonInvalid as error:
-        if message.lstrip().startswith("{"):
-            return Refused(f"a record inside is not JSON: {error}")
-        return Refused("text of another program", harmless=True)
-
-
-def _unpacked(packed: str) -> object:
-    """Return the JSON value in a base64 text, compressed or not."""
-    try:
-        data = base64.b64decode(packed, validate=False)
-        if data.startswith(b"\x1f\x8b"):
-            inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            data = inflater.decompress(data, UNPACKED_LIMIT)
-            if inflater.unconsumed_tail:
-                return Refused(f"a payload holds more than {UNPACKED_LIMIT} bytes")
-        return parse(data)
-    except (binascii.Error, zlib.error, JsonInvalid, ValueError) as error:
-        return Refused(f"a payload cannot be read: {error}")
-
-
-def _read(value: object, ref: RecordRef, context: _Context) -> Found:
+def _read(value: object, ref: RecordRef, context: Context) -> Found:
     if isinstance(value, Refused):
         return value
     if not isinstance(value, dict):
@@ -221,6 +93,11 @@ def _read(value: object, ref: RecordRef, context: _Context) -> Found:
     return Refused(UNKNOWN, harmless=True)
 
 
+def _known(value: Json) -> bool:
+    """Return whether one of the sources writes such an object."""
+    return any(recognise(value) for recognise, _ in _SOURCES)
+
+
 # ------------------------------------------------------------------------------------- sources
 
 
@@ -228,7 +105,7 @@ def _is_audit(value: Json) -> bool:
     return kubernetes_audit.is_event(value)
 
 
-def _audit(value: Json, ref: RecordRef, context: _Context) -> Found:
+def _audit(value: Json, ref: RecordRef, context: Context) -> Found:
     call = kubernetes_audit.read(value, context.cluster)
     return kubernetes_record.record(call, ref, context.proxies)
 
@@ -239,7 +116,7 @@ def _is_aks(value: Json) -> bool:
     )
 
 
-def _aks(value: Json, ref: RecordRef, context: _Context) -> Found:
+def _aks(value: Json, ref: RecordRef, context: Context) -> Found:
     """AKS: the event is a text in ``properties.log``; container id and pod are the API server's."""
     resource = (text(value, "resourceId") or text(value, "_ResourceId") or "").lower()
     parts = resource.split("/")
@@ -258,7 +135,7 @@ def _aks(value: Json, ref: RecordRef, context: _Context) -> Found:
         }
         return _audit(event, ref, inside)
     log = nested(value, "properties").get("log")
-    inner = _parsed(log) if type(log) is str else log
+    inner = parsed(log) if type(log) is str else log
     if isinstance(inner, Refused):
         return replace(inner, source=RequestSource.KUBERNETES)
     if not kubernetes_audit.is_event(inner):
@@ -283,7 +160,7 @@ def _is_log_entry(value: Json) -> bool:
     )
 
 
-def _log_entry(value: Json, ref: RecordRef, context: _Context) -> Found:
+def _log_entry(value: Json, ref: RecordRef, context: Context) -> Found:
     payload = table(value, "protoPayload")
     if payload:
         if payload.get("serviceName") == gke.SERVICE:
@@ -301,26 +178,26 @@ def _log_entry(value: Json, ref: RecordRef, context: _Context) -> Found:
     return Refused("log entry of another program", harmless=True, source=RequestSource.GCP)
 
 
-def _events(value: Json, ref: RecordRef, context: _Context) -> Found:
+def _events(value: Json, ref: RecordRef, context: Context) -> Found:
     return kubernetes_events.read(value, ref, context.cluster)
 
 
-def _trail(value: Json, ref: RecordRef, _: _Context) -> Found:
+def _trail(value: Json, ref: RecordRef, _: Context) -> Found:
     return cloudtrail.read(value, ref)
 
 
-def _bridge(value: Json, ref: RecordRef, _: _Context) -> Found:
+def _bridge(value: Json, ref: RecordRef, _: Context) -> Found:
     detail = table(value, "detail")
     if cloudtrail.is_record(detail):
         return cloudtrail.read(detail, ref)
     return ecs_state.read(value, ref)
 
 
-def _activity(value: Json, ref: RecordRef, _: _Context) -> Found:
+def _activity(value: Json, ref: RecordRef, _: Context) -> Found:
     return azure_activity.read(value, ref)
 
 
-def _container_event(value: Json, ref: RecordRef, _: _Context) -> Found:
+def _container_event(value: Json, ref: RecordRef, _: Context) -> Found:
     return azure_activity.container_event(value, ref)
 
 
@@ -328,7 +205,7 @@ def _is_container_event(value: Json) -> bool:
     return "ContainerGroup_s" in value and "Reason_s" in value
 
 
-def _docker(value: Json, ref: RecordRef, _: _Context) -> Found:
+def _docker(value: Json, ref: RecordRef, _: Context) -> Found:
     return docker_records.read_event(value, ref)
 
 

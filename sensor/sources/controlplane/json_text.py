@@ -1,8 +1,8 @@
 """JSON of control planes: one parser with two engines, and typed access to what it gives.
 
-orjson (Debian: python3-orjson) is used where it is installed, else the standard library. Both
-refuse NaN, infinities and nesting without end with :class:`JsonInvalid`. Of two equal keys the last
-counts, as in every common parser.
+orjson (python3-orjson, from Debian 13 on) is used where it is installed, else the standard
+library. Both refuse NaN, infinities and nesting without end with :class:`JsonInvalid`. Of two equal
+keys the last counts, as in every common parser.
 
 The accessors never raise: a value of another type than expected is unknown.
 """
@@ -36,10 +36,14 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+_DECODE = json.JSONDecoder(parse_constant=_refuse).decode
+"""One decoder for all texts: ``json.loads`` makes a new one for each call with options."""
+
+
 def standard(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
     """Return the value of a JSON text, by the standard library."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODE(text.decode())
     except RecursionError:
         raise JsonInvalid("nested too deep") from None
     except ValueError as error:  # also UnicodeDecodeError, and integers over 4,300 digits

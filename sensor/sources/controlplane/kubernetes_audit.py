@@ -22,7 +22,7 @@ _STRING = rb'"(?:[^"\\]|\\.)*"'
 _HEAD = re.compile(
     rb'\{"kind":"Event","apiVersion":"audit\.k8s\.io/v1(?:beta1)?",'
     rb'(?:"metadata":\{[^{}]*\},)?"level":"[A-Za-z]+",'
-    rb'(?:"timestamp":"[^"\\]*",)?"auditID":' + _STRING + rb',"stage":"[A-Za-z]+",'
+    rb'(?:"timestamp":"[^"\\]*",)?"auditID":' + _STRING + rb',"stage":"([A-Za-z]+)",'
     rb'"requestURI":"((?:[^"\\]|\\.)*)","verb":"([a-z]+)"'
 )
 """The beginning of an event as the API server's log backend writes it. Anchored at the first byte:
@@ -43,7 +43,8 @@ def skim(line: bytes) -> str | None:
     head = _HEAD.match(line, 0, min(len(line), 4096))
     if head is None:
         return None
-    path, verb = head.group(1).partition(b"?")[0], head.group(2)
+    stage, uri, verb = head.groups()
+    path = uri.partition(b"?")[0]
     found = _PATH.match(path)
     resource = found.group(1) if found is not None else b"-"
     if verb in _READS:
@@ -52,7 +53,9 @@ def skim(line: bytes) -> str | None:
     elif path.endswith(b"/status") and found is not None and resource != b"pods":
         # Controllers and nodes write these all the time; none says that a container starts.
         return f"{verb.decode()} {resource.decode()}/status"
-    elif resource in _WATCHED if found is not None else path.startswith(b"/api"):
+    elif stage != b"RequestReceived" and (
+        resource in _WATCHED if found is not None else path.startswith(b"/api")
+    ):
         return None
     return f"{verb.decode()} {resource.decode()}"
 

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
 from sensor.sources.controlplane import docker_records, kubernetes_audit, kubernetes_record
 from sensor.sources.controlplane.encoding import EncodingBroken, utf8
-from sensor.sources.controlplane.envelopes import UNKNOWN, Lost, Refused, unwrap
+from sensor.sources.controlplane.envelopes import UNKNOWN, Lost, unwrap
 from sensor.sources.controlplane.framing import BadFrame, Frame, Framer, parts
 from sensor.sources.controlplane.json_text import JsonInvalid, parse
+from sensor.sources.controlplane.log_lines import LogLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sensor.sources.controlplane.addresses import Proxies
+    from sensor.sources.controlplane.carriers import Refused
 
 OPERATIONS_LIMIT = 1000
 """Names of skipped operations that are counted apart; more count as one."""
 OTHER = "other operations"
+OTHER_TEXT = "text of another program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Reader:
         self._whole = whole
         self._sources = sources
         self._framer = Framer()
+        self._log_lines = LogLines()
         self.counts = counts or Counts()
 
     @property
@@ -128,13 +132,23 @@ class Reader:
             else:
                 yield from self._record(parsed)
             return
+        text = None if data.startswith(b"{") else self._log_lines.text(data)
+        if text == b"":
+            return  # The rest of its line follows.
         try:
-            values: list[object] = [parse(data)]
+            values = self._values(data if text is None else text)
         except JsonInvalid as error:
-            values = self._several(data)
-            if not values:
+            if text is not None and not text.lstrip().startswith(b"{"):
+                self.counts.records += 1
+                self.counts.skip(OTHER_TEXT)
+            else:
                 yield self._bad(ref, str(error) or "not JSON")
-                return
+            return
+        yield from self._read(values, ref)
+
+    def _read(
+        self, values: list[object], ref: RecordRef
+    ) -> Iterator[ControlRecord | BadRecord | Loss]:
         if len(values) == 1 and kubernetes_audit.is_event(values[0]):
             # The common case, without the way through the envelopes.
             call = kubernetes_audit.read(values[0])
@@ -147,12 +161,16 @@ class Reader:
                 yield from self._found(found, RecordRef(ref.file, ref.line, first + number))
             first += number + 1
 
-    def _several(self, data: bytes) -> list[object]:
-        """Return the values of a line that holds several; nothing where one of them is damaged."""
+    @staticmethod
+    def _values(data: bytes) -> list[object]:
+        """Return the values of a line. Raises JsonInvalid where one of them is damaged."""
         try:
-            return [parse(part) for part in parts(data)]
-        except JsonInvalid:
-            return []
+            return [parse(data)]
+        except JsonInvalid as error:
+            several = parts(data)
+            if not several:
+                raise error from None
+            return [parse(part) for part in several]
 
     def _found(
         self, found: ControlRecord | Refused | Lost, ref: RecordRef

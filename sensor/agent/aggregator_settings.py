@@ -1,0 +1,100 @@
+"""What ``castoff normalize --config`` reads, receives, keeps and ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.agent.delivery import DeliverySettings
+from sensor.agent.receivers.post_server import ListenSettings
+from sensor.agent.receivers.settings import KafkaSection, PushSettings
+from sensor.errors import ConfigError
+from sensor.store.log import StoreSettings
+
+if TYPE_CHECKING:
+    from sensor.agent.config import Config, WebhookSection
+    from sensor.model.control_plane import RequestSource
+    from sensor.sources.controlplane.addresses import Proxies
+
+SECONDS_PER_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorSettings:
+    """What is read, where it is kept, and where it goes."""
+
+    directories: tuple[Path, ...]
+    state_dir: Path
+    store: StoreSettings
+    shipping: DeliverySettings
+    heartbeat_seconds: float
+    sources: frozenset[RequestSource] | None = None
+    proxies: Proxies = ()
+    webhook: ListenSettings | None = None
+    push: PushSettings = field(default_factory=PushSettings)
+    kafka: KafkaSection = field(default_factory=KafkaSection)
+
+    @property
+    def receives(self) -> bool:
+        """Whether anything is received beside the directories."""
+        return self.webhook is not None or bool(self.push.server.listen) or bool(self.kafka.brokers)
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        directories: tuple[Path, ...],
+        sources: frozenset[RequestSource] | None,
+        proxies: Proxies,
+    ) -> AggregatorSettings:
+        """Return what a configuration says."""
+        return cls(
+            directories=directories,
+            state_dir=config.agent.state_dir,
+            store=StoreSettings(
+                sync=config.store.sync,
+                max_bytes=config.store.max_mib << 20,
+                max_age=config.store.max_age_days * SECONDS_PER_DAY,
+                dead_letters=config.delivery.dead_letters,
+            ),
+            shipping=DeliverySettings(
+                outputs=config.outputs,
+                flush_seconds=config.delivery.flush_seconds,
+                dead_letters=config.delivery.dead_letters,
+            ),
+            heartbeat_seconds=config.agent.heartbeat_seconds,
+            sources=sources,
+            proxies=proxies,
+            webhook=_webhook(config.webhook),
+            push=_push(config),
+            kafka=config.kafka,
+        )
+
+
+def _push(config: Config) -> PushSettings:
+    """Return how pushes are taken. Raises :class:`ConfigError`."""
+    settings = PushSettings(
+        config.push,
+        config.push_sns,
+        config.push_event_bridge,
+        config.push_event_grid,
+        config.push_pub_sub,
+    )
+    settings.check()
+    return settings
+
+
+def _webhook(section: WebhookSection) -> ListenSettings | None:
+    """Return where the webhook listens; None where it is off. Raises :class:`ConfigError`."""
+    if not section.listen:
+        return None
+    host, _, port = section.listen.rpartition(":")
+    files = (section.certificate, section.key, section.client_ca)
+    if not host or not port.isdecimal() or not all(files):
+        raise ConfigError(
+            "webhook: listen is HOST:PORT, and certificate, key and client_ca are files",
+            "Give all four keys of [webhook], or none.",
+        )
+    certificate, key, client_ca = map(Path, files)
+    return ListenSettings(host.strip("[]"), int(port), certificate, key, client_ca)
