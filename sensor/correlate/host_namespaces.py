@@ -12,6 +12,7 @@ others one of their own.
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sensor.model.container import Description, Security
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from sensor.model.vocabulary import ContainerId, Engine
 
 _NAMES = ("pid", "network", "ipc", "uts", "cgroup", "user", "mount")
-_FIELDS = ("pid", "net", "ipc", "uts", "cgroup", "user", "mnt")
+_inodes = attrgetter("pid", "net", "ipc", "uts", "cgroup", "user", "mnt")
+"""The inode numbers in the order of ``_NAMES``."""
+_UNKNOWN = (None,) * len(_NAMES)
 _BY_ENGINE = frozenset({"cgroup", "user"})
 
 
@@ -30,9 +33,9 @@ class HostNamespaces:
 
     def __init__(self) -> None:
         self.host: Namespaces | None = None
-        self._isolated: set[tuple[Engine | None, str]] = set()
-        """Engine and namespace, where a container was seen with one of its own. Bounded by both
-        being closed sets."""
+        self._isolated: dict[Engine | None, set[str]] = {}
+        """By engine the namespaces of which a container was seen to have its own. Both are closed
+        sets."""
 
     def applied(
         self, description: Description | None, id_: ContainerId, init: Namespaces | None
@@ -44,6 +47,8 @@ class HostNamespaces:
         description = description or Description(id_)
         security = security or Security()
         shared = self.shared(description.engine, init, security.host_namespaces)
+        if shared == security.host_namespaces and description.security is not None:
+            return description
         return replace(description, security=replace(security, host_namespaces=shared))
 
     def shared(
@@ -58,9 +63,10 @@ class HostNamespaces:
         """
         found: list[str] = []
         known = False
-        for name, field in zip(_NAMES, _FIELDS, strict=True):
-            own = getattr(init, field) if init is not None else None
-            hosts = getattr(self.host, field) if self.host is not None else None
+        isolated = self._isolated.setdefault(engine, set())
+        inits = _inodes(init) if init is not None else _UNKNOWN
+        host = _inodes(self.host) if self.host is not None else _UNKNOWN
+        for name, own, hosts in zip(_NAMES, inits, host, strict=True):
             if own is not None and hosts is not None:
                 shares = own == hosts
             elif configured is not None:
@@ -69,7 +75,7 @@ class HostNamespaces:
                 continue
             known = True
             if not shares:
-                self._isolated.add((engine, name))
-            elif name not in _BY_ENGINE or (engine, name) in self._isolated:
+                isolated.add(name)
+            elif name not in _BY_ENGINE or name in isolated:
                 found.append(name)
         return tuple(found) if known else None

@@ -63,6 +63,12 @@ _VALUE_LETTERS = frozenset("brlf")
 """Letters with a value. For ``delete`` and ``kill``, ``-f`` and ``-a`` are switches."""
 
 
+_SPELLED = {
+    f"--{name}": (name, name in _WITH_VALUE) for name in (*_WITH_VALUE, *_SWITCHES) if len(name) > 1
+}
+"""Long options as engines write them: the name, and whether the next word is its value."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuntimeCommand:
     """What an OCI runtime is to do; ``bundle`` and ``root`` as written, maybe relative."""
@@ -116,13 +122,17 @@ def _take_options(
     """Collect options from ``position`` on; returns where the first other word stands."""
     while position < len(words):
         word = words[position]
-        if not word.startswith("-") or word == "-":
+        if word[:1] != "-" or word == "-":
             break
         position += 1
         if word == "--":
             break
-        short = not word.startswith("--")
-        name, value, takes = _read_option(word.lstrip("-"), short=short, deleting=deleting)
+        if (known := _SPELLED.get(word)) is not None:
+            name, takes = known
+            value = None
+        else:
+            short = word[:2] != "--"
+            name, value, takes = _read_option(word.lstrip("-"), short=short, deleting=deleting)
         if value is None and takes:
             value = words[position] if position < len(words) else ""
             position += 1

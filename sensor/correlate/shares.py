@@ -28,14 +28,14 @@ class SharedTable(Generic[Key, Value]):
     ``limit``.
     """
 
-    __slots__ = ("_domain_of", "_domains", "_items", "_others", "forgotten", "limit", "share")
+    __slots__ = ("_domains", "_items", "_others", "forgotten", "limit", "share")
 
     def __init__(self, limit: int, share: int | None = None) -> None:
         self.limit = limit
         self.share = share if share is not None else max(1, limit // 8)
         self.forgotten = 0
-        self._items: dict[Key, Value] = {}
-        self._domain_of: dict[Key, str | None] = {}
+        self._items: dict[Key, tuple[Value, str | None]] = {}
+        """Each entry with the user whose share it takes."""
         self._domains: OrderedDict[str | None, OrderedDict[Key, None]] = OrderedDict()
         self._others = 0
 
@@ -47,21 +47,28 @@ class SharedTable(Generic[Key, Value]):
 
     def get(self, key: Key) -> Value | None:
         """Return the entry of that key."""
-        return self._items.get(key)
+        found = self._items.get(key)
+        return None if found is None else found[0]
 
     def values(self) -> list[Value]:
         """Every entry, in the order of entering."""
-        return list(self._items.values())
+        return [value for value, _ in self._items.values()]
 
     def latest_first(self) -> Iterator[Value]:
         """Every entry, the one entered last at first."""
-        return reversed(self._items.values())
+        return (value for value, _ in reversed(self._items.values()))
 
     def put(self, key: Key, value: Value, domain: str | None) -> Value | None:
         """Enter or replace; returns the entry that was forgotten for it, if any."""
-        if key in self._items:
-            self.pop(key)
         mine = self._domains.get(domain)
+        known = self._items.pop(key, None)
+        if known is not None and known[1] == domain and mine is not None:
+            mine.move_to_end(key)
+            self._items[key] = value, domain
+            return None
+        if known is not None:
+            self._release(key, known[1])
+            mine = self._domains.get(domain)
         if mine is None:
             mine = self._domains[domain] = OrderedDict()
         gone = None
@@ -74,25 +81,27 @@ class SharedTable(Generic[Key, Value]):
             gone = self._forget(self._greediest(domain))
         mine = self._domains.setdefault(domain, mine)
         mine[key] = None
-        self._items[key] = value
-        self._domain_of[key] = domain
+        self._items[key] = value, domain
         if domain is not None:
             self._others += 1
         return gone
 
     def pop(self, key: Key) -> Value | None:
         """Take an entry out."""
-        value = self._items.pop(key, None)
-        if value is None:
+        known = self._items.pop(key, None)
+        if known is None:
             return None
-        domain = self._domain_of.pop(key)
+        self._release(key, known[1])
+        return known[0]
+
+    def _release(self, key: Key, domain: str | None) -> None:
+        """Take a key that is no entry any more out of its user's share."""
         mine = self._domains[domain]
         del mine[key]
         if not mine:
             del self._domains[domain]
         if domain is not None:
             self._others -= 1
-        return value
 
     def _forget(self, domain: str | None) -> Value | None:
         self.forgotten += 1

@@ -29,6 +29,9 @@ BODY_MAX = 512
 """Bytes of a body that the sink gets to see."""
 
 _START = re.compile(rb"(?:[A-Z]{3,10} [!-~]|HTTP/1\.[01] [1-5][0-9][0-9])")
+_HEAD_END = re.compile(rb"\n\r?\n")
+_FRAMING = re.compile(rb"\n[\t\v\f\r ]*(?:content-length|transfer-encoding|upgrade)[^\n]*", re.I)
+"""A header that may say where its message ends: of a whole head, the others are not looked at."""
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?")
 
@@ -120,7 +123,8 @@ class MessageReader:
             self._sink.lost()
         position = 0
         while position < len(data) and self._state not in (_State.RAW, _State.LOST):
-            position = self._step(data, position)
+            end = self._whole_head(data, position)
+            position = self._step(data, position) if end is None else end
         if segment.cut:
             self._cut(segment)
 
@@ -149,6 +153,20 @@ class MessageReader:
             self._lose()
             return
         self._take(count)
+
+    def _whole_head(self, data: bytes, position: int) -> int | None:
+        """Take a head that stands in one segment, as nearly all do; return where it ends."""
+        if self._state is not _State.HEAD or self._lines or self._line:
+            return None
+        end = _HEAD_END.search(data, position, position + LINE_MAX)
+        if end is None:
+            return None
+        line_end = data.find(b"\n", position)
+        self._sink.start(data[position:line_end].removesuffix(b"\r"), whole=True)
+        for header in _FRAMING.findall(data, line_end, end.start()):
+            self._framing = _with_header(self._framing, header)
+        self._end_head()
+        return end.end()
 
     def _step(self, data: bytes, position: int) -> int:
         if self._state in (_State.BODY, _State.CHUNK):
