@@ -95,7 +95,7 @@ class SharedTable(Generic[Key, Value]):
         return known[0]
 
     def _release(self, key: Key, domain: str | None) -> None:
-        """Take a key that is no entry any more out of its user's share."""
+        """Take a key whose entry is gone out of its user's share."""
         mine = self._domains[domain]
         del mine[key]
         if not mine:
