@@ -1,8 +1,8 @@
 """Tokens of Google that an authenticated push subscription of Pub/Sub shows (OpenID Connect).
 
-A token is a JWT that Google signed (RS256) for an audience and a service account. Every customer can get
-a token of Google for an account of its own, so that audience and account must be the configured
-ones (cloud.google.com/pubsub/docs/authenticate-push-subscriptions).
+A token is a JWT that Google signed (RS256) for an audience and a service account. Every customer
+can get a token of Google for an account of its own, so that audience and account must be the
+configured ones (cloud.google.com/pubsub/docs/authenticate-push-subscriptions).
 """
 
 from __future__ import annotations
