@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING
 from bench.machine import machine
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
+from sensor.evidence.check import verify
 from sensor.model.container import Image
 from sensor.model.events import Container, Stop
 from sensor.model.vocabulary import ContainerId, EventType
 from sensor.schema.document import encode_line
+from sensor.store.chain import digest_of, genesis
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
 from sensor.store.reader import Query, Reader
@@ -44,6 +46,9 @@ SAMPLES = 4_000
 BLOCK = 500
 QUERY_MS = 50.0
 DRAIN_SECONDS = 2.0
+DIGEST_US = 10.0
+VERIFY_SECONDS = 20.0
+"""For a million events."""
 PSS_MIB = 45.0
 REPETITIONS = 7
 ROWS = 100
@@ -154,6 +159,39 @@ def large(directory: Path, count: int) -> tuple[Store, list[Row]]:
         {"bytes": size, "line": line},
     )
     return store, [row]
+
+
+def chain(directory: Path, count: int) -> Iterator[Row]:
+    """Measure what a digest costs an event, and the walk over a log of true events."""
+    bodies = [encode_line(event(number)) for number in range(SAMPLES)]
+    digest = genesis("log")
+    began = time.perf_counter()
+    for number in range(10 * SAMPLES):
+        digest = digest_of(digest, number, bodies[number % SAMPLES])
+    each = (time.perf_counter() - began) / (10 * SAMPLES) * 1e6
+    yield Row(
+        "digest of an event",
+        f"{each:.1f} us",
+        f"{DIGEST_US:.0f} us",
+        each <= DIGEST_US,
+        COMMAND,
+        {"microseconds": each},
+    )
+    store = Store(directory / "chain", StoreSettings(sync="normal", max_bytes=8 << 30))
+    fill(store, blocks(0, count))
+    store.close()
+    began, worked = time.monotonic(), time.process_time()
+    verdict = verify(store.path, None, ())
+    seconds, cpu = time.monotonic() - began, time.process_time() - worked
+    whole = verdict.is_sound and verdict.log is not None and verdict.log.events == count
+    yield Row(
+        f"castoff verify of {count} events",
+        f"{seconds:.1f} s, {cpu:.1f} s of processor",
+        f"{VERIFY_SECONDS:.0f} s",
+        whole and seconds <= VERIFY_SECONDS * count / EVENTS,
+        COMMAND,
+        {"seconds": seconds, "cpu_seconds": cpu},
+    )
 
 
 def drain(store: Store, count: int) -> Row:
@@ -298,6 +336,8 @@ def main() -> None:
         rows += [*found, drain(store, arguments.events), *queries(store.path, arguments.events)]
         store.close()
         rows += [*memory(directory), whole_check(store.path)]
+        say(f"verifying a log of {arguments.events} events")
+        rows += chain(directory, arguments.events)
     print(f"{here}\n\n{table(rows)}")
     if arguments.json is not None:
         write_json(arguments.json, here, rows)

@@ -125,6 +125,14 @@ CREATE TABLE IF NOT EXISTS castoff.events
     alert_by             LowCardinality(Nullable(String)),
     alert_reason         Nullable(String),
     alert_until          Nullable(DateTime64(9, 'UTC')),
+    log_id               LowCardinality(Nullable(String)) COMMENT 'the log of the node that holds the event',
+    log_sequence         Nullable(UInt64) COMMENT 'its number there: a hole is an event that is missing here',
+    head_log             LowCardinality(Nullable(String)) COMMENT 'of signs of life: where the log stood',
+    head_sequence        Nullable(UInt64),
+    head_digest          Nullable(String),
+    head_oldest          Nullable(UInt64),
+    head_broken          Nullable(String),
+    head_skipped         Nullable(UInt64),
     event                String CODEC(ZSTD(3)) COMMENT 'the whole event',
     INDEX of_container container_id TYPE bloom_filter GRANULARITY 4,
     INDEX of_image image TYPE bloom_filter GRANULARITY 4
@@ -254,6 +262,14 @@ SELECT
     JSONExtract(line, 'alert', 'by', 'Nullable(String)') AS alert_by,
     JSONExtract(line, 'alert', 'reason', 'Nullable(String)') AS alert_reason,
     parseDateTime64BestEffortOrNull(JSONExtractString(line, 'alert', 'until'), 9, 'UTC') AS alert_until,
+    JSONExtract(line, 'log', 'id', 'Nullable(String)') AS log_id,
+    JSONExtract(line, 'log', 'sequence', 'Nullable(UInt64)') AS log_sequence,
+    JSONExtract(line, 'sensor', 'log', 'id', 'Nullable(String)') AS head_log,
+    JSONExtract(line, 'sensor', 'log', 'sequence', 'Nullable(UInt64)') AS head_sequence,
+    JSONExtract(line, 'sensor', 'log', 'digest', 'Nullable(String)') AS head_digest,
+    JSONExtract(line, 'sensor', 'log', 'oldest', 'Nullable(UInt64)') AS head_oldest,
+    JSONExtract(line, 'sensor', 'log', 'broken', 'Nullable(String)') AS head_broken,
+    JSONExtract(line, 'sensor', 'log', 'skipped', 'Nullable(UInt64)') AS head_skipped,
     line AS event
 FROM castoff.inbox
 WHERE JSONHas(line, 'id');
@@ -346,6 +362,84 @@ FROM castoff.events
 GROUP BY host
 HAVING last_event < now64(9, 'UTC') - toIntervalMinute({minutes:UInt32})
 ORDER BY last_event;
+
+-- What the chain of each node's log proves. Every event has the log's id and a number without holes there.
+
+-- Events that are missing here: numbers that no event has, between the first and the last that arrived.
+-- Numbers that the node gave up with a damaged file (head_skipped) are not missing. Dead letters and filters of an
+-- output leave holes, too: a collector of evidence gets everything.
+CREATE VIEW IF NOT EXISTS castoff.events_missing AS
+WITH
+    numbers AS (
+        SELECT DISTINCT assumeNotNull(log_id) AS log, assumeNotNull(log_sequence) AS number,
+            argMax(host, time) OVER (PARTITION BY log_id) AS host, argMax(host_name, time) OVER (PARTITION BY log_id) AS name
+        FROM castoff.events FINAL WHERE log_id IS NOT NULL AND log_sequence IS NOT NULL
+    ),
+    neighbours AS (
+        SELECT *, lagInFrame(number, 1, number) OVER (PARTITION BY log ORDER BY number ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
+        FROM numbers
+    ),
+    skipped AS (
+        SELECT assumeNotNull(head_log) AS log, assumeNotNull(head_sequence) AS last, max(assumeNotNull(head_skipped)) AS numbers
+        FROM castoff.events FINAL WHERE head_skipped > 0 GROUP BY log, last
+    ),
+    holes AS (
+        SELECT host, name, log, before + 1 AS first, number - 1 AS last
+        FROM neighbours WHERE number > before + 1
+    )
+SELECT
+    h.host AS host, h.name AS name, h.log AS log, h.first AS first, h.last AS last,
+    h.last - h.first + 1 - sum(if(s.last BETWEEN h.first AND h.last, s.numbers, 0)) AS events
+FROM holes AS h
+LEFT JOIN skipped AS s ON s.log = h.log
+GROUP BY host, name, log, first, last
+HAVING events > 0
+ORDER BY host, log, first;
+
+-- Places where a chain begins anew, with the reason that the node gave.
+CREATE VIEW IF NOT EXISTS castoff.chains_broken AS
+SELECT time, host, host_name AS name, head_log AS log, head_sequence AS sequence, head_broken AS reason, head_skipped AS skipped
+FROM castoff.events FINAL
+WHERE head_broken IS NOT NULL
+ORDER BY time DESC;
+
+-- Logs whose head went backwards, or that had two digests at one number: events were taken out or written again.
+CREATE VIEW IF NOT EXISTS castoff.heads_backwards AS
+WITH heads AS (
+    SELECT
+        host, host_name, assumeNotNull(head_log) AS log, assumeNotNull(head_sequence) AS sequence,
+        assumeNotNull(head_digest) AS digest, time,
+        coalesce(log_sequence, 0) AS place,
+        lagInFrame(toNullable(assumeNotNull(head_sequence)), 1) OVER (PARTITION BY head_log ORDER BY time ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS earlier,
+        uniqExact(assumeNotNull(head_digest)) OVER (PARTITION BY head_log, head_sequence) AS digests
+    FROM castoff.events FINAL
+    WHERE head_log IS NOT NULL AND head_sequence IS NOT NULL AND head_digest IS NOT NULL
+)
+SELECT time, host, host_name AS name, log, earlier, sequence, digests,
+    multiIf(digests > 1, 'two digests at one number', place > 0 AND sequence >= place, 'the head is beyond its own event', 'the head went backwards') AS finding
+FROM heads
+WHERE digests > 1 OR earlier > sequence OR (place > 0 AND sequence >= place)
+ORDER BY time DESC;
+
+-- Hosts whose log was exchanged for another one: SELECT * FROM castoff.logs_of_hosts WHERE logs > 1
+CREATE VIEW IF NOT EXISTS castoff.logs_of_hosts AS
+SELECT host, argMax(host_name, time) AS name, uniqExact(log_id) AS logs, groupUniqArray(assumeNotNull(log_id)) AS ids,
+    max(log_sequence) AS newest, max(time) AS last
+FROM castoff.events
+WHERE log_id IS NOT NULL
+GROUP BY host;
+
+-- The population of starts of a period, for an auditor, with a digest over all of them in the order of their ids:
+-- SELECT * FROM castoff.population(since = '2026-11-01', until = '2026-12-01')
+CREATE VIEW IF NOT EXISTS castoff.population AS
+SELECT
+    count() AS starts,
+    uniqExact(host) AS hosts,
+    min(time) AS first,
+    max(time) AS last,
+    lower(hex(SHA256(arrayStringConcat(arraySort(groupArray(id)), '\n')))) AS digest
+FROM castoff.starts
+WHERE time >= toDateTime64({since:String}, 9, 'UTC') AND time < toDateTime64({until:String}, 9, 'UTC');
 
 -- What control planes recorded, beside what nodes saw. A request is never a start.
 

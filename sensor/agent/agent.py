@@ -431,6 +431,7 @@ class Agent:
         keeper.count(source.reported())
         self.probes_surviving = loaded_at < self.started
         first.append(ProbesAttached(loaded_at, surviving=self.probes_surviving))
+        first += keeper.opened()
         if self._watch is not None:
             first += self._watch.began(self._incomplete, seen_at)
         self.pipeline.feed(first)
@@ -486,7 +487,7 @@ class Agent:
                 observations += self._witnesses.losses(self.realtime_offset)
             if 0 < self.settings.heartbeat_seconds <= self._loop.time() - beaten:
                 beaten = self._loop.time()
-                observations.append(Heartbeat(clock.boottime()))
+                observations.append(Heartbeat(clock.boottime(), keeper.health().head))
             if observations:
                 self.pipeline.feed(observations)
             if self._judging is not None:
@@ -524,6 +525,7 @@ class Agent:
         while (describing.under_way or self.core.waiting()) and self._loop.time() < end:
             describing.take()
             await asyncio.sleep(DRAIN_STEP)
+        self.pipeline.feed(await asyncio.to_thread(keeper.stopped))
         self.pipeline.stop()
         keeper.checkpoint()
         keeper.note_clean_end()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from sensor import clock
 from sensor.errors import StateUnusable
-from sensor.model.observations import StoreLoss
+from sensor.model.observations import Notice, StoreLoss
 from sensor.model.vocabulary import LastEnd
 from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sensor.correlate.core import Correlator
     from sensor.model.events import Event
+    from sensor.model.log_head import LogHead
     from sensor.model.observations import KnowledgeRestored, Observation
     from sensor.sources.kernel import ReadUpTo
     from sensor.store.batch import JudgedRows, Loss
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
 RUNNING = "agent.running"
 """Counter that is 1 while an agent runs: the next one reads from it whether it was killed."""
+
+LOG_OPENED = "log_opened"
+AGENT_STOPPED = "agent_stopped"
+"""Actions of ``sensor`` events that carry the head of the log's chain, as signs of life do."""
 
 FLUSH_SECONDS = 5.0
 """How long a stopping agent waits for the disk."""
@@ -91,6 +96,9 @@ class Persistence:
         """Called by the writer's thread with the sequence up to which the log can be read."""
         self.missed: Callable[[str, int], None] = _nobody_misses
         """Called by the writer's thread with the number of events that an output missed."""
+        self._opening: LogHead | None = None
+        """The head of the log as it was opened, until it is reported."""
+        self._introduced = False
         self.store = Store(
             directory,
             settings,
@@ -100,6 +108,7 @@ class Persistence:
                 failing=self._failing,
                 recovered=self._recovered,
                 dropped=self._dropped,
+                opened=self._opened,
                 moved_aside=self._moved_aside,
             ),
         )
@@ -113,6 +122,17 @@ class Persistence:
         if restored is None or running is None:
             return restored
         return replace(restored, ended=LastEnd.KILLED if running else LastEnd.CLEAN)
+
+    def opened(self) -> list[Observation]:
+        """Return the note of the log's head as it was opened; later ones report themselves."""
+        self._introduced = True
+        head, self._opening = self._opening, None
+        return [] if head is None else [_opened_note(head)]
+
+    def stopped(self) -> list[Observation]:
+        """Return the note of an agent that stops: where the log's chain stands."""
+        self.store.flush(FLUSH_SECONDS)
+        return [Notice(clock.boottime(), AGENT_STOPPED, log=self.store.health().head)]
 
     def resume(self) -> Resumed:
         """Return what an agent must know so as not to report an event of the log again."""
@@ -206,6 +226,13 @@ class Persistence:
             until = missed.until - offset
             self._tell(StoreLoss(until, missed.since - offset, reason, missed.count))
 
+    def _opened(self, head: LogHead) -> None:
+        if self._introduced:
+            note: list[Observation] = [_opened_note(head)]
+            self._loop.call_soon_threadsafe(self._feed, note)
+        else:
+            self._opening = head
+
     def _moved_aside(self, path: Path, salvaged: Salvaged) -> None:
         """Report what is missing of a damaged log; nothing is where all of it was salvaged."""
         log.warning("event store corrupted; moved to %s, %d events kept", path, salvaged.events)
@@ -223,6 +250,10 @@ class Persistence:
     def _tell(self, loss: StoreLoss) -> None:
         observations: list[Observation] = [loss]
         self._loop.call_soon_threadsafe(self._feed, observations)
+
+
+def _opened_note(head: LogHead) -> Notice:
+    return Notice(clock.boottime(), LOG_OPENED, detail=head.broken, log=head)
 
 
 def _nobody(_sequence: int, _line: bytes) -> None:

@@ -51,6 +51,11 @@ class LoadedPolicy:
     policy: Policy
     files: tuple[SourceText, ...]
 
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the files; None where there are none."""
+        return digest_of(self.files) if self.files else None
+
 
 def load_policy(directory: Path, now: int) -> LoadedPolicy:
     """Read the policy of a directory; the empty one where there is no file.

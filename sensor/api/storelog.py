@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.api.eventlog import LoggedEvent, LoggedPage
+from sensor.schema.log_stamp import stamped
 from sensor.store.reader import CursorExpired, Query, TooManyMatches
 
 if TYPE_CHECKING:
@@ -80,31 +81,42 @@ class StoreLog:
     def _forwards(self, selection: Selection, waiting: list[Entry], rows: int) -> LoggedPage:
         position = selection.position or 0
         if not self._is_made():
-            return _page(waiting, rows, position, more=False)
+            return self._page(waiting, rows, position, more=False)
         try:
             stored = self._read(selection, rows)
         except CursorExpired as error:
             if position <= error.oldest:
                 raise
             # Beyond the end on disk: only what waits is left.
-            return _page(waiting, rows, position, more=False)
+            return self._page(waiting, rows, position, more=False)
         entries = list(stored.entries)
         if not stored.more:
             last = max(position, entries[-1].sequence if entries else 0)
             entries += [entry for entry in waiting if entry.sequence > last]
-        return _page(entries, rows, stored.cursor, more=stored.more)
+        return self._page(entries, rows, stored.cursor, more=stored.more)
 
     def _backwards(self, selection: Selection, waiting: list[Entry], rows: int) -> LoggedPage:
         before = selection.position
         entries = [one for one in reversed(waiting) if before is None or one.sequence < before]
         if len(entries) > rows:
-            return _page(entries, rows, 0, more=True)
+            return self._page(entries, rows, 0, more=True)
         if not self._is_made():
-            return _page(entries, rows, 0, more=False)
+            return self._page(entries, rows, 0, more=False)
         held = {entry.sequence for entry in entries}
         stored = self._read(selection, rows)
         entries += [entry for entry in stored.entries if entry.sequence not in held]
-        return _page(entries, rows, stored.cursor, more=stored.more)
+        return self._page(entries, rows, stored.cursor, more=stored.more)
+
+    def _page(self, entries: list[Entry], rows: int, position: int, *, more: bool) -> LoggedPage:
+        """Cut to the page's size; the position is the last event's where it was cut."""
+        kept = entries[:rows]
+        if len(entries) > rows:
+            position, more = kept[-1].sequence, True
+        stream = self.stream
+        events = tuple(
+            LoggedEvent(one.sequence, stamped(one.entry.body, stream, one.link)) for one in kept
+        )
+        return LoggedPage(events, position, more)
 
     def _read(self, selection: Selection, rows: int) -> Page:
         position = selection.position
@@ -122,15 +134,6 @@ class StoreLog:
             return self._reader.read(query)
         except TooManyMatches as error:
             raise ValueError(error.problem) from error
-
-
-def _page(entries: list[Entry], rows: int, position: int, *, more: bool) -> LoggedPage:
-    """Cut to the page's size; the position is the last event's where it was cut."""
-    kept = entries[:rows]
-    if len(entries) > rows:
-        position, more = kept[-1].sequence, True
-    events = tuple(LoggedEvent(one.sequence, one.entry.body) for one in kept)
-    return LoggedPage(events, position, more)
 
 
 def _fits(entry: Entry, selection: Selection) -> bool:

@@ -32,6 +32,8 @@ VERBS = {
     "audit-rules": "Check, install or remove the audit rules.",
     "record": "Write all observations to a file.",
     "replay": "Print the events of a recorded file.",
+    "verify": "Prove that no event of the log is missing or changed.",
+    "export": "Write the events of a period, with proof.",
     "salvage": "Print the events of a damaged log.",
     "normalize": "Print the events that control-plane records lead to.",
     "completion": "Print the completion script for bash, zsh or fish.",

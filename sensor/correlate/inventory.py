@@ -138,7 +138,7 @@ class Inventory:
 
     def on_heartbeat(self, beat: Heartbeat) -> None:
         """Say that the sensor is alive, so that a node that says nothing has a problem."""
-        note = SensorNote("alive", containers=self._table.running)
+        note = SensorNote("alive", containers=self._table.running, log=beat.log)
         self._emit(self._factory.sensor(beat.time, note))
 
     @staticmethod

@@ -64,7 +64,7 @@ class SensorHealth:
 
     def on_notice(self, notice: Notice) -> None:
         """Report what another part of the agent did or refused."""
-        note = SensorNote(notice.action, detail=notice.detail, by=notice.by)
+        note = SensorNote(notice.action, detail=notice.detail, by=notice.by, log=notice.log)
         self._emit(self._factory.sensor(notice.time, note))
 
     def _note(self, action: str, time: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sensor.model.alert import Alert
 from sensor.model.container import Image, Orchestrator, Security
 from sensor.model.control_plane import Request
+from sensor.model.log_head import LogHead
 from sensor.model.observations import HostFacts
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
@@ -201,6 +202,8 @@ class SensorNote:
     """What happened, as a sentence: which policy, which change."""
     by: str | None = None
     """The login or account that did it, by the kernel's word."""
+    log: LogHead | None = None
+    """Where the chain of the event log stood: signs of life, the agent's start and stop."""
 
 
 @dataclass(frozen=True, slots=True)

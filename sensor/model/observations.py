@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sensor.model.container import Description
+from sensor.model.log_head import LogHead
 from sensor.model.process import Ancestor, CgroupPaths, Namespaces, ProcessFacts, ProcessKey
 from sensor.model.vocabulary import ContainerId, LastEnd, Lineage, Role, Witness
 
@@ -373,9 +374,10 @@ class StoreLoss:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """It is time for a sign of life."""
+    """It is time for a sign of life. ``log`` is where the log's chain stands."""
 
     time: int
+    log: LogHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +438,8 @@ class Notice:
     detail: str | None = None
     by: str | None = None
     """Login or account of who did it, by the kernel's word."""
+    log: LogHead | None = None
+    """Where the log's chain stands, if the note is about that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Stop,
         Verdict,
     )
+    from sensor.model.log_head import LogHead
     from sensor.model.observations import HostFacts
 
 SCHEMA = "castoff.event/1"
@@ -76,6 +77,8 @@ def document(event: Event) -> Document:
         "gap": None if event.gap is None else _gap(event.gap, offset),
         "sensor": None if event.sensor is None else _sensor(event.sensor),
         "alert": None if event.alert is None else alert_block(event.alert),
+        # Filled in where the event is read from the log: see log_stamp.py.
+        "log": None,
     }
 
 
@@ -283,6 +286,18 @@ def _sensor(note: SensorNote) -> Document:
         "last_end": note.last_end,
         "detail": note.detail,
         "by": note.by,
+        "log": None if note.log is None else _log_head(note.log),
+    }
+
+
+def _log_head(head: LogHead) -> Document:
+    return {
+        "id": head.id,
+        "sequence": head.sequence,
+        "digest": head.digest,
+        "oldest": head.oldest,
+        "broken": head.broken,
+        "skipped": head.skipped,
     }
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sensor.model.log_head import LogHead
     from sensor.store.batch import Loss
     from sensor.store.retention import Dropped
     from sensor.store.salvage import Salvaged
@@ -43,5 +44,7 @@ class Callbacks:
     """Writing works again after ``failing``, or after entries were lost: what was lost."""
     dropped: Callable[[Dropped], None] = _ignore
     """Entries were dropped by retention or for lack of space."""
+    opened: Callable[[LogHead], None] = _ignore
+    """The log was opened or made; its head, with the reason where the chain begins anew."""
     moved_aside: Callable[[Path, Salvaged], None] = _ignore_file
     """The file was damaged and lies there now; the log began anew with what could be salvaged."""

@@ -47,10 +47,15 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event with its place in the log. Sequences rise; they may have holes."""
+    """An event with its place in the log. Sequences rise; they may have holes.
+
+    ``link`` is its number in the chain, without holes; None before it is written, and for an event
+    of an agent that kept no chain.
+    """
 
     sequence: int
     entry: NewEntry
+    link: int | None = None
 
 
 def text(value: str) -> str:

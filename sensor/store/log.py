@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sensor.model.log_head import LogHead
     from sensor.model.observations import KnowledgeRestored, KnownContainer
     from sensor.store.batch import Batch, DeadLetter, JudgedRows
     from sensor.store.entry import Entry, NewEntry
@@ -78,6 +79,8 @@ class StoreHealth:
     moved_aside: Path | None
     dead_dropped: int = 0
     """Dead letters that had to go because there were too many."""
+    head: LogHead | None = None
+    """Where the chain of digests stands; None while the log is not open."""
 
 
 class Store:
@@ -300,6 +303,7 @@ class Store:
             commits=self._writer.commits,
             moved_aside=self._database.moved_aside,
             dead_dropped=self._writer.dead_dropped,
+            head=self._writer.head,
         )
 
     def flush(self, patience: float) -> bool:

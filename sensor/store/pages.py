@@ -27,24 +27,30 @@ PAGE_BYTES = 1 << 20
 """Rows and bytes of unpacked bodies of one page, unless less is asked for."""
 
 _AFTER = (
-    "SELECT sequence, id, type, wall, body FROM event NOT INDEXED"
+    "SELECT sequence, id, type, wall, body, link FROM event NOT INDEXED"
     " WHERE sequence > ? ORDER BY sequence LIMIT ?"
 )
 _DEAD = (
-    "SELECT sequence, id, type, wall, body FROM dead_letter"
-    " WHERE output = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
+    "SELECT letter.sequence, letter.id, letter.type, letter.wall, letter.body, event.link"
+    " FROM dead_letter AS letter LEFT JOIN event ON event.sequence = letter.sequence"
+    " WHERE output = ? AND letter.sequence > ? AND letter.sequence <= ?"
+    " ORDER BY letter.sequence LIMIT ?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entry of a page: ``wall`` in ns since the Unix epoch, ``body`` the native JSON line."""
+    """An entry of a page: ``wall`` in ns since the Unix epoch, ``body`` the native JSON line.
+
+    ``link`` is its number in the chain of the log, None for one that has none.
+    """
 
     sequence: int
     id: str
     type: str
     wall: int
     body: bytes
+    link: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ class Pages:
         return LogPage(self._stream, tuple(rows), through, damaged)
 
     def _row(self, cells: tuple[object, ...]) -> Row:
-        sequence, id_, kind, wall, packed = cells
+        sequence, id_, kind, wall, packed, link = cells
         name = self._types.get(number(kind))
         if name is None:
             self._learn_types()
@@ -177,7 +183,8 @@ class Pages:
                 message = f"entry {sequence} has no type"
                 raise ValueError(message)
         body = self._unpacker.unpack(blob(packed))
-        return Row(number(sequence), unpack(id_), name, number(wall), body)
+        place = None if link is None else number(link)
+        return Row(number(sequence), unpack(id_), name, number(wall), body, place)
 
     def _learn_types(self) -> None:
         if self._connection is not None:

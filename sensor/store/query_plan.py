@@ -178,7 +178,8 @@ class QueryPlan:
     def _entry(self, sequence: int, unpacker: Unpacker) -> Entry:
         """Read one entry; raises ValueError when it makes no sense."""
         row = self._connection.execute(
-            "SELECT event.id, type.name, boot.boot_id, time, wall, container, event.name, body"
+            "SELECT event.id, type.name, boot.boot_id, time, wall, container, event.name, body,"
+            " link"
             " FROM event LEFT JOIN type ON type.number = event.type"
             " LEFT JOIN boot ON boot.number = event.boot WHERE sequence = ?",
             (sequence,),
@@ -198,4 +199,5 @@ class QueryPlan:
                 name=None if row[6] is None else string(row[6]),
                 body=unpacker.unpack(blob(row[7])),
             ),
+            None if row[8] is None else number(row[8]),
         )

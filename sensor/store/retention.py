@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sensor.store import anchors
 from sensor.store.entry import number
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Retention:
         self.changed = False
         """The limits are new, and have not been applied yet."""
         self._over = False
-        self._dropped: Dropped | None = None
+        self.dropped: Dropped | None = None
+        """What was dropped since the last report."""
         self._since = 0.0
 
     def limit(self, max_bytes: int, max_age: float | None) -> None:
@@ -166,6 +168,7 @@ class Retention:
         )
         connection.execute("BEGIN IMMEDIATE")
         try:
+            anchors.keep_place(connection, last)
             connection.execute("DELETE FROM event WHERE sequence <= ?", (last,))
             connection.execute(
                 "DELETE FROM boot WHERE number < (SELECT boot FROM event ORDER BY sequence LIMIT 1)"
@@ -176,16 +179,16 @@ class Retention:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        if self._dropped is None:
+        if self.dropped is None:
             self._since = time.monotonic()
-            self._dropped = chunk
+            self.dropped = chunk
         else:
-            self._dropped = self._dropped.merge(chunk)
+            self.dropped = self.dropped.merge(chunk)
         return len(rows)
 
     def report(self, *, now: bool = False) -> Dropped | None:
         """Return what was dropped since the last report, when it is time for one or ``now``."""
-        if self._dropped is None or not (now or time.monotonic() - self._since > REPORT_SECONDS):
+        if self.dropped is None or not (now or time.monotonic() - self._since > REPORT_SECONDS):
             return None
-        dropped, self._dropped = self._dropped, None
+        dropped, self.dropped = self.dropped, None
         return dropped

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.store import compression, knowledge
+from sensor.store import anchors, compression, knowledge
+from sensor.store.chain import digest_of
 from sensor.store.entry import blob, number, pack, string, text
 from sensor.store.queue import Position
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from sensor.store.batch import Batch, Line
+    from sensor.store.chain import Anchor
 
 RESERVE = 1 << 20
 """Sequences that are reserved ahead, so that none that a follower got is ever given again: not
@@ -38,8 +40,8 @@ _DEAD = (
 _DEAD_AGAIN = "UPDATE dead_letter SET told = ?, reason = ? WHERE output = ? AND sequence = ?"
 
 _EVENT = (
-    "INSERT INTO event (sequence, id, type, boot, time, lag, wall, container, name, body)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO event (sequence, id, type, boot, time, lag, wall, container, name, body,"
+    " link, digest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"
 )
 
 Row = tuple[int | str | bytes | None, ...]
@@ -81,6 +83,19 @@ class Rows:
         ).fetchone()
         self._learnt_in = string(learnt[0]) if learnt else None
         self._packer.use(blob(learnt[1]) if learnt else compression.BUILT_IN)
+        found = anchors.head(connection)
+        self.chained = found is not None
+        """Whether the chain has begun."""
+        self.link, self.digest = found or (0, b"")
+        """The chain's head: number and digest of the newest event."""
+
+    def begin_chain(self) -> Anchor | None:
+        """Begin the chain of a log that has none, within the caller's transaction."""
+        if self.chained:
+            return None
+        anchor = anchors.begin(self._connection, self.stream)
+        self.link, self.digest, self.chained = anchor.link, anchor.digest, True
+        return anchor
 
     def position(self) -> Position:
         """Return where the log of an earlier agent ends."""
@@ -132,6 +147,17 @@ class Rows:
 
     def write(self, batch: Batch, packed: list[Row]) -> int:
         """Write the batch within the caller's transaction; returns how many entries were new."""
+        rows = self._rows_of(batch, packed)
+        new = self._insert(rows, batch) if rows else 0
+        self._learn(batch)
+        if batch.note is not None:
+            knowledge.write(self._connection, batch.note)
+        self._write_dead(batch)
+        self._write_judged(batch)
+        self._write_positions(batch)
+        return new
+
+    def _rows_of(self, batch: Batch, packed: list[Row]) -> list[Row]:
         rows: list[Row] = []
         for line, (sequence, id_, lag, container, name, packed_body) in zip(
             batch.lines, packed, strict=True
@@ -153,14 +179,42 @@ class Rows:
                     packed_body,
                 )
             )
-        new = self._connection.executemany(_EVENT, rows).rowcount if rows else 0
-        self._learn(batch)
-        if batch.note is not None:
-            knowledge.write(self._connection, batch.note)
-        self._write_dead(batch)
-        self._write_judged(batch)
-        self._write_positions(batch)
-        return new
+        return rows
+
+    def _insert(self, rows: list[Row], batch: Batch) -> int:
+        """Insert rows and continue the chain with them; returns how many were new."""
+        bodies = [line.entry.body for line in batch.lines]
+        linked, link, digest = self._linked(rows, bodies)
+        if self._connection.executemany(_EVENT, linked).rowcount == len(linked):
+            self.link, self.digest = link, digest
+            return len(linked)
+        # Some are in the log already, as after a kill: they have their place in the chain.
+        self._connection.execute(
+            "DELETE FROM event WHERE sequence BETWEEN ? AND ?", (rows[0][0], rows[-1][0])
+        )
+        kept: list[tuple[Row, bytes]] = []
+        seen: set[int | str | bytes | None] = set()
+        for row, body in zip(rows, bodies, strict=True):
+            found = self._connection.execute(
+                "SELECT 1 FROM event WHERE id = ?", (row[1],)
+            ).fetchone()
+            if found is None and row[1] not in seen:
+                seen.add(row[1])
+                kept.append((row, body))
+        linked, link, digest = self._linked([row for row, _ in kept], [body for _, body in kept])
+        self._connection.executemany(_EVENT, linked)
+        self.link, self.digest = link, digest
+        return len(linked)
+
+    def _linked(self, rows: list[Row], bodies: list[bytes]) -> tuple[list[Row], int, bytes]:
+        """Return rows with their places in the chain, and the chain's head behind them."""
+        link, digest = self.link, self.digest
+        linked: list[Row] = []
+        for row, body in zip(rows, bodies, strict=True):
+            link += 1
+            digest = digest_of(digest, link, body)
+            linked.append((*row, link, digest))
+        return linked, link, digest
 
     def _boot_of(self, line: Line) -> int:
         entry = line.entry

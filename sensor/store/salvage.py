@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.store import knowledge
+from sensor.store import anchors, knowledge
 from sensor.store.compression import Unpacker
 from sensor.store.entry import INT64, blob, number, pack, string, text, unpack
 from sensor.store.event_line import EventLine
@@ -48,8 +48,8 @@ _LETTER_COLUMNS = 9
 _HOUR = 3600 * 1_000_000_000
 
 _INSERT = (
-    "INSERT OR IGNORE INTO event (sequence, id, type, boot, time, lag, wall, container, name, body)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?)"
+    "INSERT OR IGNORE INTO event (sequence, id, type, boot, time, lag, wall, container, name, body,"
+    " link, digest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 _LETTER = (
     "INSERT OR IGNORE INTO dead_letter (output, sequence, told, reason, id, type, wall, body)"
@@ -271,6 +271,7 @@ class _Salvage:
             unpack(id_)
         return (
             sequence, id_, self._type(type_), boot, moment, lag, wall, container, name, packed,
+            *_place(values),
         )  # fmt: skip
 
     def _moment(
@@ -358,6 +359,8 @@ class _Salvage:
                 "UPDATE state SET reserved = ?, purged = ?", (reserved, purged)
             )
             self._connection.execute("UPDATE cursor SET sequence = min(sequence, ?)", (reserved,))
+            is_whole = self._complete and self._counts.is_whole
+            anchors.mark_holes(self._connection, 0 if is_whole else reserved - last)
         return self._missing(purged, events)
 
     def _missing(self, purged: int, events: int) -> Salvaged:
@@ -381,6 +384,14 @@ class _Salvage:
             return Salvaged(events, None, last_wall, None, self._complete)
         exact = self._complete and not self._counts.odd and missing == self._counts.damaged
         return Salvaged(events, missing if exact else None, since, until, self._complete)
+
+
+def _place(values: tuple[Value, ...]) -> tuple[Value, Value]:
+    """Return an event's number in the chain and its digest, if the row has both."""
+    link, digest = (*values[EVENT_COLUMNS:], None, None)[:2]
+    if isinstance(link, int) and 0 < link < INT64 // 2 and isinstance(digest, bytes):
+        return link, digest
+    return None, None
 
 
 def _whole(value: Value) -> int:

@@ -5,13 +5,15 @@
 2   the event log with ``state``, ``boot``, ``type``, ``dictionary``; ``cursor``, ``counter``
 3   ``dead_letter``: what a collector refused, whole, so that it outlasts the log
 4   ``judged``: what the judge remembers of workloads, containers and changes
+5   ``event.link``, ``event.digest``, ``anchor``: the chain of digests (``chain.py``)
 ==  ================================================================================
 
 ``event``: ``sequence`` is the order. ``time`` is ns since boot; ``lag`` is how far it lies behind
 the latest ``time`` before it in the same boot, 0 for nearly all, so that ``time + lag`` never falls
 (``span.py`` searches by it). ``wall`` is what the clock said then. Ids are packed (``entry.pack``).
 ``boot`` is one stretch of one boot of the node: ``start`` its first sequence, ``realtime`` the
-latest difference of wall and boot time.
+latest difference of wall and boot time. ``link`` is the event's number in the chain and ``digest``
+the chain's there; both are null for events that an agent without a chain wrote.
 
 Container and name are indexed together with the type: for one container and one type the entries
 come in the order of their sequence, and so do those of several, merged.
@@ -19,7 +21,7 @@ come in the order of their sequence, and so do those of several, merged.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 LATE = 2_000_000_000
 """ns of ``lag`` beyond which an entry is late: it stands in an index of its own."""
@@ -105,6 +107,17 @@ VERSIONS: dict[int, tuple[str, ...]] = {
             value BLOB NOT NULL,
             PRIMARY KEY (kind, key)) WITHOUT ROWID""",
     ),
+    5: (
+        "ALTER TABLE event ADD COLUMN link INTEGER",
+        "ALTER TABLE event ADD COLUMN digest BLOB",
+        """CREATE TABLE anchor (
+            number INTEGER PRIMARY KEY,
+            link INTEGER NOT NULL,
+            digest BLOB NOT NULL,
+            reason TEXT NOT NULL,
+            wall INTEGER NOT NULL,
+            skipped INTEGER NOT NULL)""",
+    ),
 }
 """The statements that make a version of the one before it."""
 
@@ -121,12 +134,14 @@ EXPECTED = (
     "SELECT name, sequence FROM cursor",
     "SELECT name, boot_id, value FROM counter",
     "SELECT kind, key, value FROM judged WHERE kind = '' AND key = ''",
+    "SELECT number, link, digest, reason, wall, skipped FROM anchor",
     (
         "SELECT number, output, sequence, told, reason, id, type, wall, body FROM dead_letter"
         " WHERE output = '' AND sequence = 0"
     ),
     (
-        "SELECT sequence, id, type, boot, time, lag, wall, container, name, body FROM event"
+        "SELECT sequence, id, type, boot, time, lag, wall, container, name, body, link, digest"
+        " FROM event"
         " INDEXED BY event_type WHERE type = 0"
     ),
     "SELECT sequence FROM event INDEXED BY event_container WHERE container = 0 AND type = 0",
@@ -145,5 +160,6 @@ SMALL = (
     "cursor",
     "counter",
     "judged",
+    "anchor",
 )
 """The tables beside the log."""

@@ -19,18 +19,23 @@ import contextlib
 import logging
 import sqlite3
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.errors import StateUnusable
+from sensor.store import anchors
 from sensor.store.disk_space import DiskSpace
 from sensor.store.errors import Error, ErrorKind, kind_of
 from sensor.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from sensor.model.log_head import LogHead
     from sensor.store.batch import Batch
     from sensor.store.callbacks import Callbacks
+    from sensor.store.chain import Anchor
     from sensor.store.database import Database
     from sensor.store.queue import Queue
     from sensor.store.retention import Retention
@@ -76,6 +81,8 @@ class Writer:
         self._salvaged = salvaged
         self._reported = database.moved_aside
         """The damaged file that the callbacks know of."""
+        self._anchored: Path | None = None
+        """The damaged file whose loss the chain's head has reported."""
         self._dead_letters = dead_letters
         self._database = database
         self._queue = queue
@@ -90,6 +97,8 @@ class Writer:
         self._unlimited = 0
         self.failing: str | None = None
         self.stream: str | None = None
+        self.head: LogHead | None = None
+        """The chain's head as it was written last."""
         self.duplicates = 0
         self.dead_dropped = 0
         self.commits = 0
@@ -106,9 +115,11 @@ class Writer:
         newest = rows.newest()
         if self._queue.first_waiting() <= newest:
             self._queue.renumber(max(newest, rows.reserved))
+        begun: Anchor | None = None
         try:
             connection.execute("BEGIN IMMEDIATE")
             rows.reserve(self._queue.first_waiting(), self._queue.next)
+            begun = rows.begin_chain()
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if kind_of(self._database.path, error) is not ErrorKind.FULL:
@@ -116,6 +127,19 @@ class Writer:
             # The next batch makes room and reserves with it.
             self._roll_back()
         self.stream = rows.stream
+        self._opened(connection, rows, begun)
+
+    def _opened(self, connection: sqlite3.Connection, rows: Rows, begun: Anchor | None) -> None:
+        """Report a log's head when it is opened first, and when its chain begins anew."""
+        if not rows.chained:
+            return
+        known, fresh = self.head, begun
+        if fresh is None and self._database.moved_aside != self._anchored:
+            fresh = anchors.newest_salvage(connection)
+        self._anchored = self._database.moved_aside
+        self.head = anchors.log_head(connection, rows.stream, rows.link, rows.digest, fresh)
+        if known is None or fresh is not None:
+            self._tell(self._listener.opened, self.head)
 
     def _open(self) -> Rows:
         """Return the open file, opening it if need be."""
@@ -218,10 +242,22 @@ class Writer:
         self._watch_space(connection)
         packed = rows.pack(batch)
         connection.execute("BEGIN IMMEDIATE")
+        begun = rows.begin_chain()
         new = rows.write(batch, packed)
         dropped = rows.bound_dead() if batch.dead else 0
         rows.reserve(self._queue.first_waiting(), self._queue.next)
         connection.execute("COMMIT")
+        if self.head is None or begun is not None:
+            self._opened(connection, rows, begun)
+        elif new:
+            self.head = replace(
+                self.head,
+                sequence=rows.link,
+                digest=rows.digest.hex(),
+                oldest=self.head.oldest or rows.link - new + 1,
+                broken=None,
+                skipped=None,
+            )
         self.duplicates += len(batch.lines) - new
         self.dead_dropped += dropped
         self.commits += 1
@@ -241,7 +277,10 @@ class Writer:
             return False
         more = False
         try:
+            dropped = self._retention.dropped
             more = self._retention.enforce(self._connection, time.time_ns())
+            if self._retention.dropped is not dropped:
+                self._see_oldest()
         except _ERRORS as error:
             # All but damage to what is old is met by the next batch, too, and dealt with there.
             log.debug("the log's limits could not be kept: %s", error)
@@ -295,6 +334,7 @@ class Writer:
                 self._space.cap(self._connection)
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 dropped = self._retention.drop(self._connection, ROOM_ENTRIES) > 0
+                self._see_oldest()
         except (sqlite3.Error, OSError) as error:
             log.debug("no room could be made: %s", error)
         return freed or dropped
@@ -320,6 +360,11 @@ class Writer:
         except OSError as error:
             log.debug("no ballast: %s", error)
         self._space.cap(connection)
+
+    def _see_oldest(self) -> None:
+        """Note which event is the oldest of the chain, after some were dropped."""
+        if self._connection is not None and self.head is not None:
+            self.head = replace(self.head, oldest=anchors.oldest(self._connection))
 
     def _report(self, *, now: bool = False) -> None:
         dropped = self._retention.report(now=now)

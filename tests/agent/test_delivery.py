@@ -18,7 +18,7 @@ from sensor.agent.delivery import Delivery, DeliverySettings
 from sensor.agent.persistence import Persistence, Published
 from sensor.errors import ConfigError
 from sensor.model.events import Event
-from sensor.model.observations import Observation, StoreLoss
+from sensor.model.observations import Notice, Observation, StoreLoss
 from sensor.outputs.file.jsonl import JsonlSettings
 from sensor.outputs.kafka.settings import KafkaSettings
 from sensor.outputs.settings import OutputSettings, StartAt
@@ -181,3 +181,45 @@ def test_an_output_that_cannot_work_is_refused_before_anything_begins(
     output = OutputSettings("queue", "kafka", own, "native", Filters(), StartAt.OLDEST)
     with pytest.raises(ConfigError, match="confluent_kafka"):
         Delivery(DeliverySettings((output,)), HOST)
+
+
+def test_what_is_shipped_says_where_it_stands_in_the_log(tmp_path: Path) -> None:
+    async def main() -> str | None:
+        node = Node(tmp_path, local(tmp_path))
+        node.keep(events(1, 2, 2, 3))
+        await until(lambda: shipped(tmp_path / "local.jsonl") == [1, 2, 3])
+        stream = node.keeper.health().stream
+        await node.close()
+        return stream
+
+    log_id = asyncio.run(main())
+    lines = (tmp_path / "local.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["log"] for line in lines] == [
+        {"id": log_id, "sequence": number} for number in (1, 2, 3)
+    ]
+
+
+def test_the_head_of_the_log_is_reported_when_it_is_opened_and_when_the_agent_stops(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        node = Node(tmp_path)
+        (opened,) = node.keeper.opened()
+        assert isinstance(opened, Notice)
+        assert opened.log is not None
+        assert (opened.action, opened.log.sequence) == ("log_opened", 0)
+        assert opened.detail == opened.log.broken == "the log begins here"
+        node.keep(events(1, 2, 3))
+        (stopped,) = await asyncio.to_thread(node.keeper.stopped)
+        assert isinstance(stopped, Notice)
+        assert stopped.log is not None
+        assert (stopped.action, stopped.log.sequence, stopped.log.oldest) == ("agent_stopped", 3, 1)
+        await node.close()
+        again = Node(tmp_path)
+        (opened,) = again.keeper.opened()
+        assert isinstance(opened, Notice)
+        assert opened.log == stopped.log
+        assert opened.detail is None
+        await again.close()
+
+    asyncio.run(main())

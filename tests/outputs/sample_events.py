@@ -39,6 +39,7 @@ from sensor.model.events import (
     Stop,
     Verdict,
 )
+from sensor.model.log_head import LogHead
 from sensor.model.observations import HostFacts
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
@@ -328,6 +329,14 @@ EVENTS: Final[dict[str, Event]] = {
         gap=Gap(source="kernel", reason="ring full", since=0, until=19 * SECOND, lost=3),
     ),
     "sensor": _event(EventType.SENSOR, sensor=SensorNote(action="started", containers=2)),
+    "alive": _event(
+        EventType.SENSOR,
+        sensor=SensorNote(
+            action="alive",
+            containers=2,
+            log=LogHead("0f1e2d3c4b5a6978", 41, "ab" * 32, 7, "the log begins here", 3),
+        ),
+    ),
     "start_requested": hostless(_event(EventType.START_REQUESTED, request=REQUEST)),
     "start_refused": hostless(
         _event(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
+from sensor.model.log_head import LogHead
 from sensor.store.batch import Loss
 from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
@@ -60,6 +61,7 @@ class Heard:
         self.dropped: list[Dropped] = []
         self.moved_aside: list[Path] = []
         self.salvaged: list[Salvaged] = []
+        self.opened: list[LogHead] = []
         self._changed = threading.Condition()
 
     def listener(self) -> Callbacks:
@@ -69,6 +71,7 @@ class Heard:
             failing=lambda what: self._hear(self.failing, what),
             recovered=lambda what: self._hear(self.recovered, what),
             dropped=lambda what: self._hear(self.dropped, what),
+            opened=lambda what: self._hear(self.opened, what),
             moved_aside=self._moved_aside,
         )
 

@@ -224,7 +224,7 @@ def test_a_scan_counts_what_it_met(tmp_path: Path, sound: bytes) -> None:
     path.write_bytes(sound)
     counts = ScanCounts()
     pages = PageFile(path)
-    assert sum(1 for record in pages.records(counts) if len(record.values) == 10) == EVENTS
+    assert sum(1 for record in pages.records(counts) if len(record.values) == 12) == EVENTS
     assert counts.is_whole
     assert counts.pages == len(sound) // PAGE_BYTES
     pages.close()

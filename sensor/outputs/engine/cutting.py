@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import Record
 from sensor.outputs.engine.window import Stretch, make_batch
+from sensor.schema.log_stamp import stamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,8 @@ class Cutter:
                 batch = make_batch(page.stream, records)
                 yield Stretch(batch, records[-1].sequence, rows - 1, dead)
                 records, size, rows = [], 0, 1
-            records.append(Record(row.sequence, row.id, row.type, row.wall, row.body))
+            line = stamped(row.body, page.stream, row.link)
+            records.append(Record(row.sequence, row.id, row.type, row.wall, line))
             size += len(row.body)
         last = make_batch(page.stream, records) if records else None
         yield Stretch(last, page.through, rows + page.damaged, dead)

@@ -44,10 +44,12 @@ LIMITS = {
     "CastoffAlertId": 63,
     "CastoffAlertState": 63,
     "CastoffChange": 1023,
+    "CastoffDigest": 64,
     "CastoffExplanation": 63,
     "CastoffFinding": 63,
     "CastoffFindings": 1023,
     "CastoffStart": 63,
+    "CastoffLog": 63,
     "CastoffWorkload": 1023,
     "act": 63,
     "cat": 1023,
@@ -141,6 +143,12 @@ def _extension(event: Reading, action: str) -> Iterator[tuple[str, object]]:
     yield from _custom("flexString2", "confidence", root.block("confidence").text("initiator"))
     yield from _verdict(root.block("verdict"))
     yield from _alert(root.block("alert"))
+    yield "CastoffLog", root.block("log").text("id")
+    yield "CastoffSequence", root.block("log").number("sequence")
+    head = root.block("sensor").block("log")
+    yield "CastoffHead", head.number("sequence")
+    yield "CastoffDigest", head.text("digest")
+    yield "CastoffOldest", head.number("oldest")
 
 
 def _initiator(initiator: Block) -> Iterator[tuple[str, object]]:

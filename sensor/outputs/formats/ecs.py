@@ -118,6 +118,7 @@ def _event(event: Reading, severity: Severity) -> dict[str, Any]:
         or "; ".join(reasons)
         or None,
         "created": event.observed,
+        "sequence": root.block("log").number("sequence"),
         "start": gap.text("since"),
         "end": gap.text("until"),
         "duration": None if seconds is None else round(seconds * NS_PER_SECOND),
@@ -286,6 +287,7 @@ def _castoff(event: Reading) -> dict[str, Any]:
         "evidence": root.raw("evidence"),
         "gap": {"lost": root.block("gap").number("lost")},
         "sensor": root.raw("sensor"),
+        "log": {"id": root.block("log").text("id")},
     }
 
 

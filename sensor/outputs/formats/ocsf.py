@@ -152,6 +152,7 @@ def _metadata(event: Reading, *, attacked: bool) -> dict[str, Any]:
         "uid": event.id,
         "event_code": event.type.value,
         "log_name": event.root.text("schema"),
+        "sequence": event.root.block("log").number("sequence"),
         "original_time": event.time,
         "logged_time": wall_of(event.observed) // NS_PER_MS,
         "is_truncated": event.cut or None,
@@ -245,6 +246,7 @@ def _unmapped(event: Reading) -> dict[str, Any]:
     pod_uid = orchestrator.text("pod_uid") or ""
     return {
         "action": terms.action(event),
+        "log": {"id": root.block("log").text("id")},
         "start": root.raw("start"),
         "stop": {
             "signal": stop.number("signal"),

@@ -54,6 +54,7 @@ _OWN = (
     "gap",
     "sensor",
     "alert",
+    "log",
 )
 """Blocks that are taken over as they are, but for:"""
 _KUBERNETES = ("namespace", "pod", "pod_uid", "container", "cluster")
