@@ -107,4 +107,12 @@ ALTER TABLE castoff.events
     ADD COLUMN IF NOT EXISTS alert_last Nullable(DateTime64(9, 'UTC')),
     ADD COLUMN IF NOT EXISTS alert_by LowCardinality(Nullable(String)),
     ADD COLUMN IF NOT EXISTS alert_reason Nullable(String),
-    ADD COLUMN IF NOT EXISTS alert_until Nullable(DateTime64(9, 'UTC'));
+    ADD COLUMN IF NOT EXISTS alert_until Nullable(DateTime64(9, 'UTC')),
+    ADD COLUMN IF NOT EXISTS log_id LowCardinality(Nullable(String)) COMMENT 'the log of the node that holds the event',
+    ADD COLUMN IF NOT EXISTS log_sequence Nullable(UInt64) COMMENT 'its number there: a hole is an event that is missing here',
+    ADD COLUMN IF NOT EXISTS head_log LowCardinality(Nullable(String)) COMMENT 'of signs of life: where the log stood',
+    ADD COLUMN IF NOT EXISTS head_sequence Nullable(UInt64),
+    ADD COLUMN IF NOT EXISTS head_digest Nullable(String),
+    ADD COLUMN IF NOT EXISTS head_oldest Nullable(UInt64),
+    ADD COLUMN IF NOT EXISTS head_broken Nullable(String),
+    ADD COLUMN IF NOT EXISTS head_skipped Nullable(UInt64);
