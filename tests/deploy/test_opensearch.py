@@ -13,7 +13,13 @@ SCHEMA = json.loads((DEPLOY.parent / "docs" / "schema" / "castoff.event.1.schema
 TEMPLATE = json.loads((DEPLOY / "opensearch" / "index-template.json").read_text())
 MAPPINGS = TEMPLATE["template"]["mappings"]
 TYPES = {"string": "keyword", "integer": "long", "number": "double", "boolean": "boolean"}
-NOT_SEARCHED = {"candidates", "evidence", "orchestrator.requested_by.chain", "request.ref"}
+NOT_SEARCHED = {
+    "alert.facts",
+    "candidates",
+    "evidence",
+    "orchestrator.requested_by.chain",
+    "request.ref",
+}
 """Kept in the document and not indexed: they are read with the event that they belong to."""
 
 

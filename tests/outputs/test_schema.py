@@ -85,7 +85,7 @@ def test_samples_cover_every_type() -> None:
         pytest.param(DEFS["start"]["properties"]["kind"], StartKind, id="kind"),
         pytest.param(DEFS["start"]["properties"]["trigger"], Trigger, id="trigger"),
         pytest.param(DEFS["verdict"]["properties"]["explanation"], Explanation, id="explanation"),
-        pytest.param(DEFS["verdict"]["properties"]["findings"]["items"], Finding, id="finding"),
+        pytest.param(DEFS["finding"], Finding, id="finding"),
         pytest.param(DEFS["sensor"]["properties"]["last_end"], LastEnd, id="last_end"),
         pytest.param(DEFS["confidence"], Confidence, id="confidence"),
         pytest.param(DEFS["evidence"]["properties"]["source"], Witness, id="source"),
