@@ -286,8 +286,8 @@ class OptionalSources:
         return found
 
     def losses(self, realtime_offset: int) -> list[Observation]:
-        """Take what audit and the engines' streams lost, and keep audit's clock."""
-        found: list[Observation] = []
+        """Take what audit, the engines' streams and the sifter lost, and keep audit's clock."""
+        found: list[Observation] = [*self._sifter.losses()]
         if self._audit is not None:
             self._audit.realtime_offset = realtime_offset
             found += self._audit.losses()

@@ -12,12 +12,13 @@ import os
 import queue
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.model.observations import ApiConnect, ApiRequest
-from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
+from sensor import clock
+from sensor.model.observations import ApiConnect, ApiRequest, KernelLoss
+from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,12 @@ OTHER_FOR = 30.0
 """Seconds for which a socket that is not an engine's stays silenced."""
 
 VERDICTS_MAX = 4096
+
+LATER_MAX = 256
+"""Connects that wait until their user may cause a scan again; more are dropped and counted."""
+
+LATER_SECONDS = 1.0
+"""Seconds for which they wait."""
 
 
 class ContactSifter:
@@ -50,12 +57,16 @@ class ContactSifter:
         of it by a client: neither is worth a look.
         """
         self.dropped = 0
+        self._lost_until = clock.boottime()
+        self._dropped_then = 0
+        """``dropped`` at the last report of losses."""
         self._resolver = resolver
         self._verdicts = verdicts
         self._emit = emit
         self._is_engines_own = is_engines_own
         self._generation = resolver.generation
         self._own_pid = os.getpid()
+        self._later: deque[tuple[float, ApiConnect]] = deque()
         self._queue: queue.Queue[ApiConnect | None] = queue.Queue(QUEUE_MAX)
         self._written: OrderedDict[tuple[int, str], float] = OrderedDict()
         self._thread = threading.Thread(target=self._work, name="contacts", daemon=True)
@@ -82,6 +93,15 @@ class ContactSifter:
                 rest.append(observation)
         return rest
 
+    def losses(self) -> tuple[KernelLoss, ...]:
+        """Return the connects that could not be looked at since the last call."""
+        since, self._lost_until = self._lost_until, clock.boottime()
+        before, self._dropped_then = self._dropped_then, self.dropped
+        lost = self._dropped_then - before
+        if not lost:
+            return ()
+        return (KernelLoss(self._lost_until, since, "commands", "api_connect", lost, 0),)
+
     def _put(self, connect: ApiConnect) -> None:
         try:
             self._queue.put_nowait(connect)
@@ -89,23 +109,45 @@ class ContactSifter:
             self.dropped += 1
 
     def _work(self) -> None:
-        while (connect := self._queue.get()) is not None:
+        while (connect := self._next()) is not None:
             if self._generation != self._resolver.generation:
                 self._generation = self._resolver.generation
                 self._void()
             self._expire()
             self._look(connect)
 
+    def _next(self) -> ApiConnect | None:
+        """Wait for a connect; None when there is no more."""
+        if not self._later:
+            return self._queue.get()
+        due, waiting = self._later[0]
+        try:
+            return self._queue.get(timeout=max(0.0, due - time.monotonic()))
+        except queue.Empty:
+            self._later.popleft()
+            return waiting
+
     def _look(self, connect: ApiConnect) -> None:
         if connect.mnt_ns is None:
             return
-        found = self._resolver.resolve(connect.caller.pid, connect.mnt_ns, connect.socket)
+        caller = connect.caller
+        found = self._resolver.resolve(
+            caller.pid, connect.mnt_ns, connect.socket, uid=caller.uid, connected=connect.time
+        )
         if isinstance(found, Unresolvable):
             self._forget(connect.mnt_ns, connect.socket)
+            if found is NOT_SCANNED:
+                self._look_later(connect)
             return
         self._write(connect.mnt_ns, connect.socket, engine=found is not None)
         if isinstance(found, EngineSocket):
             self._emit(_at(connect, found))
+
+    def _look_later(self, connect: ApiConnect) -> None:
+        if len(self._later) >= LATER_MAX:
+            self.dropped += 1
+            return
+        self._later.append((time.monotonic() + LATER_SECONDS, connect))
 
     def _write(self, mnt_ns: int, path: str, *, engine: bool) -> None:
         self._verdicts.set(mnt_ns, path, engine=engine)

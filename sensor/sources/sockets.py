@@ -13,17 +13,19 @@ also ends with what it was made of: see :attr:`SocketResolver.generation`.
 
 from __future__ import annotations
 
+import math
 import os
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor import clock as clocks
 from sensor.linux import inode, path_walk
 from sensor.linux.inode import Inode, Miss
 from sensor.sources.engines.known import MOSTLY_MISSING, Api
 from sensor.sources.engines.listeners import EngineSocket, engine_sockets
+from sensor.sources.scan_allowance import ScanAllowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,14 +40,13 @@ OTHER_FOR = 10.0
 """Seconds for which a verdict holds: what lies at a path may change. The second is for all other
 sockets: for so long a user who swaps an engine's socket in can hide."""
 
+NS_PER_SECOND = 1_000_000_000
+
 NAMESPACES_MAX = 1024
 """Mount namespaces of which the oldest process is remembered."""
 
 NAMESPACE_FOR = 60.0
 """Seconds for which it is."""
-
-REFRESH_MIN = 1.0
-"""Seconds between two scans for engines on account of an unknown socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,11 @@ class Unresolvable:
     """No verdict for the namespace and path; ask again at the next connect."""
 
     reason: str
-    """A :class:`Miss`, ``relative``, ``own_root`` or ``other_namespace``."""
+    """A :class:`Miss`, ``relative``, ``own_root``, ``other_namespace`` or ``not_scanned``."""
 
+
+NOT_SCANNED = Unresolvable("not_scanned")
+"""The user has caused too many scans. In a second the same question may have an answer."""
 
 Verdict = EngineSocket | None | Unresolvable
 
@@ -78,24 +82,32 @@ class SocketResolver:
         self,
         programs: frozenset[str],
         proc: Path = Path("/proc"),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = lambda: clocks.boottime() / NS_PER_SECOND,
     ) -> None:
+        """``clock`` gives seconds since boot, as connects have them in ns."""
         self.generation = 0
         """Grows with every change of the engines' sockets: earlier verdicts are void then."""
         self._programs = programs
         self._proc = proc
         self._clock = clock
         self._sockets: dict[tuple[int, int], EngineSocket] = {}
-        self._scanned = -REFRESH_MIN
+        self._scanned = -math.inf
+        self._allowance = ScanAllowance()
         self._verdicts: OrderedDict[tuple[int, str], tuple[float, EngineSocket | None]] = (
             OrderedDict()
         )
         self._oldest: OrderedDict[int, tuple[float, int | None]] = OrderedDict()
 
+    @property
+    def refused(self) -> int:
+        """How many scans were not made, since a user had caused too many."""
+        return self._allowance.refused
+
     def refresh(self) -> tuple[EngineSocket, ...]:
         """Scan for engines' sockets and return them; see ``engine_sockets``."""
-        self._scanned = self._clock()
+        began = self._clock()
         found = engine_sockets(self._programs, self._proc)
+        self._scanned = began
         sockets = {socket.key: socket for socket in found}
         if sockets != self._sockets:
             # Replaced, not changed: a resolve in another thread goes on with what it has.
@@ -109,10 +121,21 @@ class SocketResolver:
         kept = self._verdicts.get((mnt_ns, path))
         return kept[1] if kept is not None and self._clock() < kept[0] else None
 
-    def resolve(self, pid: int, mnt_ns: int, path: str) -> Verdict:
+    def resolve(
+        self,
+        pid: int,
+        mnt_ns: int,
+        path: str,
+        *,
+        uid: int | None = None,
+        connected: int | None = None,
+    ) -> Verdict:
         """Return the engine's socket at ``path`` as process ``pid`` of ``mnt_ns`` sees it.
 
-        None where something else lies there. When the process is gone, the oldest other one of its
+        None where something else lies there. ``connected`` is when the process of the user ``uid``
+        connected, in ns since boot (None: just now): a scan that began later knows whose socket it
+        was. Without such a scan there is one, unless the user has caused too many (NOT_SCANNED).
+        When the process is gone, the oldest other one of its
         namespace answers for it. About 50 microseconds; a first question about a namespace scans
         the node's processes, 5 microseconds each.
         """
@@ -130,7 +153,10 @@ class SocketResolver:
                 return Unresolvable(view.at.value)
             socket = None
         else:
-            socket = self._engine_at(view.at)
+            known = self._engine_at(view.at, uid, connected)
+            if isinstance(known, Unresolvable):
+                return known
+            socket = known
         if view.shared:
             held = OTHER_FOR if socket is None else ENGINE_FOR
             verdicts[key] = (self._clock() + held, socket)
@@ -141,11 +167,15 @@ class SocketResolver:
             return Unresolvable("own_root" if path.startswith("/") else "relative")
         return socket
 
-    def _engine_at(self, at: Inode) -> EngineSocket | None:
+    def _engine_at(self, at: Inode, uid: int | None, connected: int | None) -> Verdict:
         if not at.is_socket:
             return None
         key = (at.device, at.number)
-        if key not in self._sockets and self._clock() - self._scanned >= REFRESH_MIN:
+        since = self._clock() if connected is None else connected / NS_PER_SECOND
+        if key not in self._sockets and self._scanned <= since:
+            if not self._allowance.take(uid, self._clock()):
+                # An engine may have begun since the last scan: no verdict rather than a wrong one.
+                return NOT_SCANNED
             self.refresh()
         return self._sockets.get(key)
 

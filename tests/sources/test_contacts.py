@@ -16,7 +16,7 @@ from sensor.model.observations import ApiConnect, Observation
 from sensor.model.vocabulary import Engine, Witness
 from sensor.sources import contacts
 from sensor.sources.contacts import ContactSifter
-from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
+from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
 from tests.correlate.scenario import WEB, caller, connects, requests
 
 NAMESPACE = 4026531841
@@ -44,7 +44,10 @@ class Resolver:
     def known(self, mnt_ns: int, path: str) -> EngineSocket | None:
         return self.kept.get((mnt_ns, path))
 
-    def resolve(self, pid: int, mnt_ns: int, path: str) -> EngineSocket | Unresolvable | None:
+    def resolve(
+        self, pid: int, mnt_ns: int, path: str, *, uid: int | None, connected: int
+    ) -> EngineSocket | Unresolvable | None:
+        del uid, connected
         self.asked.append((pid, mnt_ns, path))
         if path == GATE:
             self.waits.set()
@@ -128,6 +131,29 @@ def test_engines_are_not_followed_to_their_shims(bench: Bench) -> None:
     assert bench.sifter.sift([connect("/run/containerd/s/1", pid=ENGINE_PID)]) == []
     bench.settle()
     assert ENGINE_PID not in [pid for pid, _, _ in bench.resolver.asked]
+
+
+def test_a_connect_that_no_scan_was_allowed_for_is_looked_at_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "LATER_SECONDS", 0.01)
+    answers = iter([NOT_SCANNED, DOCKER])
+    monkeypatch.setattr(bench.resolver, "resolve", lambda *_, **__: next(answers))
+    bench.sifter.sift([connect(ENGINE)])
+    until(lambda: bench.emitted, "the engine's caller comes back")
+    assert bench.verdicts.told == [("forget", ENGINE), ("engine", ENGINE)]
+
+
+def test_what_waits_for_a_scan_is_bounded_and_counted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "LATER_MAX", 1)
+    bench.resolver.answers |= {"/a": NOT_SCANNED, "/b": NOT_SCANNED, "/c": NOT_SCANNED}
+    bench.sift("/a", "/b", "/c")
+    assert bench.sifter.dropped == 2
+    (loss,) = bench.sifter.losses()
+    assert (loss.kind, loss.dropped) == ("api_connect", 2)
+    assert bench.sifter.losses() == ()
 
 
 def test_a_connect_to_anything_else_is_silenced(bench: Bench) -> None:

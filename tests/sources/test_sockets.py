@@ -12,9 +12,11 @@ import pytest
 
 from lab.waiting import until
 from sensor.sources import sockets
-from sensor.sources.sockets import EngineSocket, SocketResolver, Unresolvable
+from sensor.sources.scan_allowance import BURST, SECONDS_EACH
+from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
 from tests.sources.engines.test_listeners import process_called
 
+NS = 1_000_000_000
 OWN_NAMESPACE = Path("/proc/self/ns/mnt").stat().st_ino
 
 
@@ -51,6 +53,10 @@ def resolver(clock: Clock) -> SocketResolver:
 
 def ask(resolver: SocketResolver, path: Path | str) -> EngineSocket | Unresolvable | None:
     return resolver.resolve(os.getpid(), OWN_NAMESPACE, str(path))
+
+
+def at(path: Path) -> tuple[int, int, str]:
+    return os.getpid(), OWN_NAMESPACE, str(path)
 
 
 def is_engine(verdict: EngineSocket | Unresolvable | None) -> bool:
@@ -106,6 +112,43 @@ def test_an_engine_that_started_since_the_scan_is_found(
         assert resolver.generation == before + 1
     resolver.refresh()
     assert resolver.generation == before + 2
+
+
+def test_an_engine_that_started_in_the_second_of_the_last_scan_is_found(
+    tmp_path: Path, resolver: SocketResolver
+) -> None:
+    resolver.refresh()
+    with process_called("dockerd", tmp_path / "late.sock"):
+        assert is_engine(ask(resolver, tmp_path / "late.sock"))
+
+
+def test_a_scan_after_the_connect_answers_for_it(
+    tmp_path: Path, resolver: SocketResolver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = int(clock.now * NS)
+    clock.now += 0.1
+    resolver.refresh()
+    monkeypatch.setattr(resolver, "refresh", pytest.fail)
+    with process_called("python3", tmp_path / "other.sock"):
+        path = str(tmp_path / "other.sock")
+        verdict = resolver.resolve(os.getpid(), OWN_NAMESPACE, path, connected=connected)
+    assert verdict is None
+
+
+def test_a_user_who_causes_too_many_scans_gets_no_verdict_and_hinders_no_other(
+    tmp_path: Path, resolver: SocketResolver, clock: Clock
+) -> None:
+    for number in range(BURST):
+        with process_called("python3", tmp_path / f"{number}.sock"):
+            assert resolver.resolve(*at(tmp_path / f"{number}.sock"), uid=1000) is None
+    with process_called("dockerd", tmp_path / "late.sock"):
+        late = at(tmp_path / "late.sock")
+        assert resolver.resolve(*late, uid=1000) is NOT_SCANNED
+        assert resolver.refused == 1
+        assert is_engine(resolver.resolve(*late, uid=1001))
+    with process_called("dockerd", tmp_path / "later.sock"):
+        clock.now += SECONDS_EACH
+        assert is_engine(resolver.resolve(*at(tmp_path / "later.sock"), uid=1000))
 
 
 def test_verdicts_are_kept_and_expire(
