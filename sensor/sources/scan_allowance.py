@@ -1,8 +1,8 @@
 """How often one user's connects may have the node's processes scanned.
 
-A scan reads a few lines of procfs for each process. Somebody who connects to a new socket of their
-own again and again could keep the sensor busy with scans, so each user has a few and then one a
-second. Nobody is refused because of somebody else.
+A scan reads a few lines of procfs for each process. A user who connects to ever new sockets could
+keep the sensor busy with scans. So each user has a few, and then one a second. No user has less
+because of another.
 """
 
 from __future__ import annotations
