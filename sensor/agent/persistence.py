@@ -74,6 +74,18 @@ class Published:
     """None for an alert: it is kept with the event before it, or not at all."""
 
 
+def _no_follower(_sequence: int, _line: bytes) -> None:
+    pass
+
+
+def _no_waiter(_sequence: int, _new: int) -> None:
+    pass
+
+
+def _no_output(_output: str, _count: int) -> None:
+    pass
+
+
 class Persistence:
     """Owns the store. ``feed`` is called in the loop."""
 
@@ -83,18 +95,19 @@ class Persistence:
         settings: StoreSettings,
         boot_id: str,
         feed: Callable[[list[Observation]], None],
+        publish: Callable[[int, bytes], None] = _no_follower,
     ) -> None:
+        """``publish`` is called with each event's sequence and line."""
         self._loop = asyncio.get_running_loop()
         self._boot_id = boot_id
         self._feed = feed
         self._safe: ReadUpTo | None = None
         """Written by the writer's thread."""
         self._given: ReadUpTo | None = None
-        self.publish: Callable[[int, bytes], None] = _nobody
-        """Called with each event and its sequence."""
-        self.written: Callable[[int, int], None] = _nobody_waits
+        self._publish = publish
+        self.written: Callable[[int, int], None] = _no_waiter
         """Called by the writer's thread with the sequence up to which the log can be read."""
-        self.missed: Callable[[str, int], None] = _nobody_misses
+        self.missed: Callable[[str, int], None] = _no_output
         """Called by the writer's thread with the number of events that an output missed."""
         self._opening: LogHead | None = None
         """The head of the log as it was opened, until it is reported."""
@@ -154,7 +167,7 @@ class Persistence:
         entries = [_entry(one.event, one.line) for one in published]
         sequences = self.store.append(entries, [one.judged for one in published])
         for sequence, one in zip(sequences, published, strict=True):
-            self.publish(sequence, one.line)
+            self._publish(sequence, one.line)
 
     def note(self, core: Correlator) -> None:
         """Write what changed in the core's knowledge, behind the events that it followed from."""
@@ -254,18 +267,6 @@ class Persistence:
 
 def _opened_note(head: LogHead) -> Notice:
     return Notice(clock.boottime(), LOG_OPENED, detail=head.broken, log=head)
-
-
-def _nobody(_sequence: int, _line: bytes) -> None:
-    pass
-
-
-def _nobody_waits(_sequence: int, _new: int) -> None:
-    pass
-
-
-def _nobody_misses(_output: str, _count: int) -> None:
-    pass
 
 
 def _entry(event: Event, line: bytes) -> NewEntry:

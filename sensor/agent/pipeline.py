@@ -22,7 +22,7 @@ from sensor.schema import document
 from sensor.tick import TICK, next_tick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sensor.agent.descriptions import DescriptionService
     from sensor.agent.judging import Judging
@@ -51,21 +51,31 @@ class Sink(Protocol):
 
 
 class Pipeline:
-    """Owns the core. What is None is not there yet, and what it would do is left out."""
+    """Owns the core, and hands on what comes out of it."""
 
-    def __init__(self, parsers: Parsers) -> None:
+    def __init__(
+        self,
+        parsers: Parsers,
+        *,
+        persistence: Persistence,
+        source: KernelSource,
+        descriptions: DescriptionService,
+        judging: Judging,
+        sinks: Iterable[Sink] = (),
+        record: Callable[[int, tuple[Observation, ...]], object] | None = None,
+    ) -> None:
+        """``record`` is called with each batch and the time of its arrival, in ns since boot."""
         self.core = Correlator(parsers, self._publish)
         self.events: Counter[str] = Counter()
         """Events by type."""
-        self.sinks: list[Sink] = []
-        self.record: Callable[[int, tuple[Observation, ...]], object] | None = None
-        """Called with each batch and the time of its arrival, in ns since boot."""
-        self.describing: DescriptionService | None = None
-        self.keeper: Persistence | None = None
-        self.source: KernelSource | None = None
-        self.judging: Judging | None = None
+        self.sinks = [*sinks]
         self.reported: frozenset[str] = frozenset()
         """Ids of events that an earlier agent reported and kept: they are not reported again."""
+        self._persistence = persistence
+        self._source = source
+        self._descriptions = descriptions
+        self._judging = judging
+        self._record = record
         self._published: list[Published] = []
         """The events of the batch that is being fed."""
         self._marked: ReadUpTo | None = None
@@ -78,8 +88,8 @@ class Pipeline:
     def feed(self, observations: Sequence[Observation]) -> None:
         """Feed one batch."""
         now = clock.boottime()
-        if self.record is not None:
-            self.record(now, tuple(observations))
+        if self._record is not None:
+            self._record(now, tuple(observations))
         try:
             outcome = self.core.feed(now, observations)
         finally:
@@ -87,12 +97,10 @@ class Pipeline:
         if len(published) > 1:
             for sink in self.sinks:
                 sink.push()
-        if self.describing is not None:
-            self.describing.submit(outcome.requests)
-            self.describing.expect(awaited=self.core.waiting())
+        self._descriptions.submit(outcome.requests)
+        self._descriptions.expect(awaited=self.core.waiting())
         self._arm_timer(now)
-        if self.keeper is not None:
-            self._keep(self.keeper, published)
+        self._keep(published)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand on events that the core did not make, and keep them."""
@@ -103,18 +111,14 @@ class Pipeline:
             published, self._published = self._published, []
         for sink in self.sinks:
             sink.push()
-        if self.keeper is not None:
-            self._keep(self.keeper, published)
+        self._keep(published)
 
     def _publish(self, event: Event) -> None:
         """Hand an event on; the first of a batch at once, the others together at its end."""
         if event.id in self.reported:
             # An earlier agent reported and kept it.
             return
-        if self.judging is None:
-            self._hand_on(event, {})
-            return
-        judged = self.judging.judge(event)
+        judged = self._judging.judge(event)
         self._hand_on(judged.event, judged.rows)
         for alert in judged.alerts:
             self._hand_on(alert, None)
@@ -126,20 +130,19 @@ class Pipeline:
         self._published.append(Published(event, line, rows))
         self.events[event.type] += 1
 
-    def _keep(self, keeper: Persistence, published: Sequence[Published]) -> None:
+    def _keep(self, published: Sequence[Published]) -> None:
         """Store the events of a batch; what else is known of it is noted a little later."""
         if published:
-            keeper.keep(published)
-            if self.judging is not None:
-                self.judging.settle()
+            self._persistence.keep(published)
+            self._judging.settle()
         if len(published) > 1 and not self.core.waiting():
             # Of a backlog: on the tick the next ones would be waiting.
             self.settle()
         elif self._settling is None:
             self._settling = self._loop.call_later(SETTLE_PACE, self.settle)
-        if self.source is not None and self.source.is_filling():
+        if self._source.is_filling():
             # The disk does not keep up: rather lose the insurance than new records.
-            self.source.release(self.source.read_up_to())
+            self._source.release(self._source.read_up_to())
 
     def on_tick(self) -> None:
         """Settle if there is anything to settle."""
@@ -155,21 +158,19 @@ class Pipeline:
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
-        if self.keeper is None:
-            return
-        self.keeper.note(self.core)
-        if self.source is not None and not self.core.waiting():
-            read = self.source.read_up_to()
+        self._persistence.note(self.core)
+        if not self.core.waiting():
+            read = self._source.read_up_to()
             if read != self._marked:
                 self._marked = read
-                self.keeper.mark(read)
+                self._persistence.mark(read)
                 self._release_later()
 
     def release(self) -> None:
         """Give the kernel's records back whose events are durable."""
-        read = self.keeper.released() if self.keeper is not None else None
-        if self.source is not None and read is not None:
-            self.source.release(read)
+        read = self._persistence.released()
+        if read is not None:
+            self._source.release(read)
             self._released = read
 
     def _release_later(self) -> None:

@@ -6,22 +6,23 @@ import asyncio
 import logging
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor import clock
 from sensor.agent.agent import Agent, AgentSettings
-from sensor.agent.status import OutputHealth
+from sensor.agent.status import ConsoleState
 from sensor.cli.line_stream import LineStream
 from sensor.cli.rendering import renderer
 from sensor.errors import CastoffError
 from sensor.linux import journal
 from sensor.linux.systemd import Notifier
+from sensor.model.observations import OutputLoss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from sensor.cli.rendering import Renderer
     from sensor.model.events import Event
+    from sensor.model.observations import Observation
 
 FLUSH_SECONDS = 2.0
 STDOUT = 1
@@ -29,21 +30,46 @@ STDOUT = 1
 log = logging.getLogger("castoff")
 
 
-@dataclass(frozen=True, slots=True)
 class _StandardOutput:
     """Writes events as they are or as a table's rows; the agent ends with their reader."""
 
-    agent: Agent
-    stream: LineStream
-    render: Renderer | None
+    def __init__(
+        self, output: str, stop: Callable[[], None], feed: Callable[[Sequence[Observation]], None]
+    ) -> None:
+        render, head = renderer(output)
+        self._render = None if output == "-" else render
+        self._stop = stop
+        self._feed = feed
+        self._loop = asyncio.get_running_loop()
+        self._reported = clock.boottime()
+        """Until when losses are reported, in ns since boot."""
+        self._stream = LineStream(STDOUT, self._on_loss)
+        if head:
+            self._stream.write(head)
 
     def take(self, event: Event, line: bytes, *, more: bool) -> None:
-        self.stream.write(line if self.render is None else self.render(event), more=more)
-        if self.stream.closed:
-            self.agent.stop()
+        self._stream.write(line if self._render is None else self._render(event), more=more)
+        if self._stream.closed:
+            self._stop()
 
     def push(self) -> None:
-        self.stream.push()
+        self._stream.push()
+
+    def state(self) -> ConsoleState:
+        stream = self._stream
+        return ConsoleState("stdout", stream.backlog, stream.dropped, stream.closed_reason)
+
+    async def close(self) -> None:
+        await self._stream.flush(FLUSH_SECONDS)
+        self._stream.close()
+
+    def _on_loss(self, lines: int) -> None:
+        """Report that ``lines`` events were lost to a reader that is too slow."""
+        now = clock.boottime()
+        log.warning("%d events not written: the reader is too slow", lines)
+        loss = OutputLoss(time=now, since=self._reported, output="stdout", lost=lines)
+        self._reported = now
+        self._loop.call_soon(self._feed, (loss,))
 
 
 async def _run(
@@ -52,22 +78,11 @@ async def _run(
     reread: Callable[[], AgentSettings],
     notifier: Notifier,
 ) -> None:
-    agent = Agent(settings, reread, notifier)
-    if output is None:
-        await agent.run()
-        return
-    render, head = renderer(output)
-    stream = LineStream(STDOUT, agent.on_output_loss)
+    def open_console(feed: Callable[[Sequence[Observation]], None]) -> _StandardOutput:
+        return _StandardOutput(output or "-", agent.stop, feed)
 
-    if head:
-        stream.write(head)
-    agent.pipeline.sinks.append(_StandardOutput(agent, stream, None if output == "-" else render))
-    agent.outputs = lambda: (
-        OutputHealth("stdout", stream.backlog, stream.dropped, stream.closed_reason),
-    )
+    agent = Agent(settings, reread, notifier, None if output is None else open_console)
     await agent.run()
-    await stream.flush(FLUSH_SECONDS)
-    stream.close()
 
 
 def run(settings: AgentSettings, output: str | None, reread: Callable[[], AgentSettings]) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from sensor.agent.agent import parsers
 from sensor.agent.config import Config
+from sensor.agent.parsers import parsers
 from sensor.agent.policy_files import load_files
 from sensor.agent.replayer import Replayer
 from sensor.cli.rendering import renderer

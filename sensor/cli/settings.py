@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from sensor.agent.agent import AgentSettings, parsers
+from sensor.agent.agent import AgentSettings
 from sensor.agent.config import DEFAULT_PATH, Config
 from sensor.agent.delivery import DeliverySettings, transports
+from sensor.agent.parsers import parsers
 from sensor.agent.policy_files import load_changes, load_policy
 from sensor.agent.sources import OptionalSourceSettings
 from sensor.model.vocabulary import Witness

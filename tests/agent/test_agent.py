@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from lab.requirements import cannot
-from sensor.agent.agent import Agent, AgentSettings, parsers
+from sensor.agent.agent import Agent, AgentSettings
 from sensor.agent.lock import lock_node
 from sensor.agent.sources import OptionalSourceSettings
+from sensor.agent.status import ConsoleState
 from sensor.bpf import loader, pins
 from sensor.errors import PermissionMissing, ProbesBusy
 from sensor.model.events import Event
-from sensor.model.vocabulary import EventType, Role
+from sensor.model.vocabulary import EventType
 from tests.bpf.conftest import bundle, why_not
 from tests.bpf.live import Bundle
 
@@ -70,18 +71,6 @@ def test_without_the_rights_the_fix_is_told(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 77
 
 
-def test_the_core_gets_the_shipped_table_of_programs() -> None:
-    given = parsers()
-    assert given.role_of("runc") is Role.RUNTIME
-    assert given.role_of("bash") is None
-    assert given.redact(("docker", "run", "--env", "PASSWORD=hunter2")) != (
-        "docker",
-        "run",
-        "--env",
-        "PASSWORD=hunter2",
-    )
-
-
 # --------------------------------------------------------------- whole runs
 
 
@@ -92,6 +81,7 @@ class Gathered:
     events: list[Event]
     changed: asyncio.Event
     ready: asyncio.Event
+    closed: bool = False
 
     def take(self, event: Event, line: bytes, *, more: bool) -> None:
         assert line
@@ -103,6 +93,12 @@ class Gathered:
 
     def push(self) -> None:
         assert self.events
+
+    def state(self) -> ConsoleState:
+        return ConsoleState("gathered", 0, 0, None)
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 class Node:
@@ -132,10 +128,9 @@ class Node:
                 pin_root=self.pin_root,
                 witnesses=OptionalSourceSettings(audit="off", engines=frozenset()),
             )
-            agent = Agent(settings)
             changed, ready = asyncio.Event(), asyncio.Event()
-
-            agent.pipeline.sinks.append(Gathered(self.events, changed, ready))
+            gathered = Gathered(self.events, changed, ready)
+            agent = Agent(settings, open_console=lambda _: gathered)
             running = asyncio.create_task(agent.run())
             await asyncio.wait(
                 {running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED
@@ -147,6 +142,7 @@ class Node:
                 await changed.wait()
             agent.stop()
             await running
+            assert gathered.closed
 
         previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         try:

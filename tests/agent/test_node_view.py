@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sensor.agent.agent import parsers
 from sensor.agent.node_view import NodeView
+from sensor.agent.parsers import parsers
 from sensor.correlate.core import Correlator
 from sensor.identity import cgroup
 from sensor.model.observations import ClockSynced, FoundContainer, InventoryTaken

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import cast
 
-from sensor.agent.agent import parsers
+from sensor.agent.descriptions import DescriptionService
+from sensor.agent.judging import Judging
+from sensor.agent.parsers import parsers
 from sensor.agent.persistence import Persistence, Published
-from sensor.agent.pipeline import Pipeline
+from sensor.agent.pipeline import Pipeline, Sink
 from sensor.correlate.core import Correlator
 from sensor.model.events import Event
 from sensor.model.observations import ClockSynced
+from sensor.model.requests import DescribeRequest
 from sensor.sources.kernel import KernelSource, ReadUpTo
 from sensor.tick import TICK
 from tests.correlate.scenario import DB, HOST, OFFSET, WEB
@@ -72,11 +76,29 @@ class Shown:
         self.waiting = []
 
 
-def with_disk() -> tuple[Pipeline, Disk]:
-    pipeline, disk = Pipeline(parsers()), Disk()
+class Descriptions:
+    """A service of descriptions that is asked and never answers."""
+
+    awaited = False
+
+    def submit(self, requests: Iterable[DescribeRequest]) -> None:
+        del requests
+
+    def expect(self, *, awaited: bool) -> None:
+        self.awaited = awaited
+
+
+def with_disk(*sinks: Sink) -> tuple[Pipeline, Disk]:
+    disk = Disk()
+    pipeline = Pipeline(
+        parsers(),
+        persistence=cast("Persistence", disk),
+        source=cast("KernelSource", disk),
+        descriptions=cast("DescriptionService", Descriptions()),
+        judging=Judging(Path("/nonexistent"), Path("/nonexistent"), lambda _: None, lambda _: None),
+        sinks=sinks,
+    )
     pipeline.feed([HOST, ClockSynced(0, OFFSET)])
-    pipeline.keeper = cast("Persistence", disk)
-    pipeline.source = cast("KernelSource", disk)
     return pipeline, disk
 
 

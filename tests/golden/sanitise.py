@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from sensor.agent.agent import parsers
+from sensor.agent.parsers import parsers
 from sensor.agent.replayer import Replayer
 from sensor.correlate.core import Correlator
 from sensor.model.events import Event

@@ -1,0 +1,67 @@
+"""The agent's periodic work: losses, the clock, the probes, signs of life, checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sensor import clock
+from sensor.agent import status
+from sensor.model.observations import Heartbeat
+
+if TYPE_CHECKING:
+    from sensor.agent.parts import Parts
+    from sensor.linux.systemd import Notifier
+    from sensor.model.observations import Observation
+
+PERIOD = 2.0
+"""Seconds between two rounds."""
+
+CHECKPOINT = 60.0
+"""Seconds between notes of until when the agent has seen, on a node where nothing happens."""
+
+
+class Housekeeping:
+    """One round every ``PERIOD``, in the loop. ``heartbeat_seconds`` 0: no signs of life."""
+
+    def __init__(self, parts: Parts, notifier: Notifier, heartbeat_seconds: float) -> None:
+        self.heartbeat_seconds = heartbeat_seconds
+        self._parts = parts
+        self._notifier = notifier
+        self._loop = asyncio.get_running_loop()
+        self._checkpointed = self._reported = self._loop.time()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            await asyncio.sleep(PERIOD)
+            self.round()
+
+    def round(self) -> None:
+        """Poll the rings, report losses and changes, and notify systemd."""
+        parts = self._parts
+        parts.ring_reader.poll()
+        parts.pipeline.release()
+        losses = parts.source.losses()
+        observations: list[Observation] = [*losses, *parts.wall.check()]
+        parts.source.see(clock.boottime())
+        observations += parts.probes.tick()
+        observations += parts.optional.losses(parts.wall.offset)
+        observations += self._heartbeat()
+        if observations:
+            parts.pipeline.feed(observations)
+        parts.judging.tick()
+        due = self._loop.time() - self._checkpointed >= CHECKPOINT
+        if due:
+            self._checkpointed = self._loop.time()
+            parts.persistence.checkpoint()
+        if losses or due:
+            parts.persistence.count(parts.source.reported())
+        # Here, since the loop has turned and the rings were polled.
+        self._notifier.beat(status.line(parts))
+
+    def _heartbeat(self) -> list[Observation]:
+        if not 0 < self.heartbeat_seconds <= self._loop.time() - self._reported:
+            return []
+        self._reported = self._loop.time()
+        return [Heartbeat(clock.boottime(), self._parts.persistence.health().head)]

@@ -1,0 +1,99 @@
+"""One round of the agent's periodic work: what is fed, counted, checkpointed and notified."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+from unittest.mock import MagicMock
+
+import pytest
+
+from sensor.agent import status
+from sensor.agent.housekeeping import CHECKPOINT, PERIOD, Housekeeping
+from sensor.agent.parts import Parts
+from sensor.linux.systemd import Notifier
+from sensor.model.observations import Heartbeat, KernelLoss
+
+LOSS = KernelLoss(2, 1, "commands", "exec", 3, 0)
+
+
+class Agent:
+    """Parts that are quiet until a test says otherwise, and a clock that is set by hand."""
+
+    def __init__(self, heartbeat_seconds: float) -> None:
+        self.parts = MagicMock(spec_set=Parts)
+        self.parts.source.losses.return_value = ()
+        self.parts.wall.check.return_value = []
+        self.parts.probes.tick.return_value = []
+        self.parts.optional.losses.return_value = []
+        self.notifier = MagicMock(spec_set=Notifier)
+        self.now = 1_000.0
+        loop = asyncio.get_running_loop()
+        loop.time = lambda: self.now  # type: ignore[method-assign]
+        self.work = Housekeeping(cast("Parts", self.parts), self.notifier, heartbeat_seconds)
+
+    @property
+    def fed(self) -> list[object]:
+        return [one for call in self.parts.pipeline.feed.call_args_list for one in call.args[0]]
+
+
+def with_agent(heartbeat_seconds: float, check: Callable[[Agent], None]) -> None:
+    async def session() -> None:
+        check(Agent(heartbeat_seconds))
+
+    asyncio.run(session())
+
+
+@pytest.fixture(autouse=True)
+def _line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "line", lambda _: "3 starts reported")
+
+
+def test_a_quiet_round_polls_releases_and_notifies() -> None:
+    def check(agent: Agent) -> None:
+        agent.work.round()
+        agent.parts.ring_reader.poll.assert_called_once_with()
+        agent.parts.pipeline.release.assert_called_once_with()
+        agent.notifier.beat.assert_called_once_with("3 starts reported")
+        assert agent.fed == []
+        agent.parts.persistence.checkpoint.assert_not_called()
+        agent.parts.persistence.count.assert_not_called()
+
+    with_agent(0, check)
+
+
+def test_a_loss_is_reported_and_counted_in_the_same_round() -> None:
+    def check(agent: Agent) -> None:
+        agent.parts.source.losses.return_value = (LOSS,)
+        agent.work.round()
+        assert agent.fed == [LOSS]
+        agent.parts.persistence.count.assert_called_once_with(
+            agent.parts.source.reported.return_value
+        )
+
+    with_agent(0, check)
+
+
+def test_the_time_is_checkpointed_each_minute_though_nothing_happens() -> None:
+    def check(agent: Agent) -> None:
+        for _ in range(int(2 * CHECKPOINT / PERIOD)):
+            agent.now += PERIOD
+            agent.work.round()
+        assert agent.parts.persistence.checkpoint.call_count == 2
+
+    with_agent(0, check)
+
+
+def test_signs_of_life_come_at_their_period_and_stop_at_zero() -> None:
+    def check(agent: Agent) -> None:
+        for _ in range(10):
+            agent.now += PERIOD
+            agent.work.round()
+        assert [type(one) for one in agent.fed] == [Heartbeat] * 2
+        agent.work.heartbeat_seconds = 0
+        agent.now += 100 * PERIOD
+        agent.work.round()
+        assert len(agent.fed) == 2
+
+    with_agent(5 * PERIOD, check)
