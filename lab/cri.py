@@ -11,6 +11,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -28,7 +29,10 @@ from lab.image import IMAGE
 from lab.waiting import until
 
 PROTO = Path(__file__).with_name("cri.proto")
-CALL_SECONDS = 30.0
+CALL_SECONDS = 60.0
+POD_WORKERS = 8
+LINK_NAME_MAX = 251
+"""Letters before ``.log`` at which kubelet cuts the name of a link (legacy.go)."""
 EXITED = 2
 
 Message: TypeAlias = Any
@@ -92,6 +96,24 @@ class Cri:
         answer = self._call(self._runtime.RunPodSandbox, "RunPodSandboxRequest", config=config)
         self._pods[answer.pod_sandbox_id] = pod
         return str(answer.pod_sandbox_id)
+
+    def run_pods(self, pods: list[Pod], *command: str) -> list[list[str]]:
+        """Run pods side by side, as kubelet's workers do.
+
+        Returns each pod's uid, its sandbox's id and its container's.
+        """
+
+        def run(pod: Pod) -> list[str]:
+            sandbox = self.run_pod(pod)
+            return [pod.uid, sandbox, self.run(sandbox, "main", *command)]
+
+        with ThreadPoolExecutor(POD_WORKERS) as workers:
+            return list(workers.map(run, pods))
+
+    def looks_at(self, container: str) -> None:
+        """Ask about a container as ``crictl inspect`` and agents for metrics do."""
+        self._call(self._runtime.ListPodSandbox, "Empty")
+        self._call(self._runtime.ContainerStatus, "ContainerRequest", container_id=container)
 
     def stop_pod(self, sandbox: str) -> None:
         self._call(self._runtime.StopPodSandbox, "PodSandboxRequest", pod_sandbox_id=sandbox)
@@ -202,7 +224,8 @@ class Cri:
     def _link_log(self, pod: Pod, name: str, container: str, attempt: int) -> None:
         """Link the log as kubelet does after a start (kuberuntime_container.go)."""
         CONTAINER_LOGS.mkdir(parents=True, exist_ok=True)
-        link = CONTAINER_LOGS / f"{pod.name}_{pod.namespace}_{name}-{container}.log"
+        called = f"{pod.name}_{pod.namespace}_{name}-{container}"
+        link = CONTAINER_LOGS / f"{called[:LINK_NAME_MAX]}.log"
         with suppress(FileExistsError):
             link.symlink_to(pod.logs / name / f"{attempt}.log")
 

@@ -59,6 +59,25 @@ class Kubelet:
         """Create and start a container; returns its id."""
         return str(self._call("run", sandbox, name, *command, attempt=attempt))
 
+    def create(self, sandbox: str, name: str, *command: str, attempt: int = 0) -> str:
+        """Create a container; returns its id."""
+        return str(self._call("create", sandbox, name, *command, attempt=attempt))
+
+    def start(self, container: str) -> None:
+        self._call("start", container)
+
+    def run_pods(self, pods: list[Pod], *command: str) -> dict[str, tuple[str, str]]:
+        """Run pods side by side, each with a container called main.
+
+        Returns the ids of the sandbox and of the container by the pod's uid.
+        """
+        found = self._call("run_pods", [dataclasses.asdict(pod) for pod in pods], *command)
+        return {uid: (sandbox, id_) for uid, sandbox, id_ in cast("list[list[str]]", found)}
+
+    def looks_at(self, container: str) -> None:
+        """Ask about a container, and for a list of all of them."""
+        self._call("looks_at", container)
+
     def stop(self, container: str) -> None:
         self._call("stop", container)
 
@@ -77,7 +96,7 @@ class Kubelet:
 
     def fails_to_start(self, sandbox: str, name: str, program: str, attempt: int = 0) -> str:
         """Create a container and fail to start it; returns its id."""
-        container = str(self._call("create", sandbox, name, program, attempt=attempt))
+        container = self.create(sandbox, name, program, attempt=attempt)
         self._call("fails_to_start", container)
         return container
 
@@ -113,23 +132,27 @@ def running(lab: Lab, containerd: Containerd, called: str = "kubelet") -> Iterat
         kubelet.end()
 
 
+def _argument(word: object) -> object:
+    """Return pods as such; everything else is what it was."""
+    if isinstance(word, list):
+        return [_argument(one) for one in word]
+    if isinstance(word, dict):
+        return Pod(**{**word, "labels": tuple(map(tuple, word["labels"]))})
+    return word
+
+
 def serve(directory: Path, address: Path) -> None:
     """Answer calls until the end of standard input."""
     client = Cri(Lab(directory), cast("Containerd", SimpleNamespace(address=address)))
     for line in sys.stdin:
         method, words, options = json.loads(line)
-        arguments = [
-            Pod(**{**word, "labels": tuple(map(tuple, word["labels"]))})
-            if isinstance(word, dict)
-            else word
-            for word in words
-        ]
+        arguments = [_argument(word) for word in words]
         try:
             result = getattr(client, method)(*arguments, **options)
         except (grpc.RpcError, AssertionError) as error:
             answer: dict[str, object] = {"error": str(error)}
         else:
-            plain = isinstance(result, str | int | bool | None)
+            plain = isinstance(result, str | int | bool | list | None)
             answer = {"result": result if plain else None}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()

@@ -5,6 +5,9 @@ kubelet keeps (pkg/kubelet/kuberuntime/legacy.go, helpers.go):
 - ``/var/log/containers/<pod>_<namespace>_<container>-<id>.log``, a link to the log file below;
 - ``/var/log/pods/<namespace>_<pod>_<uid>/<container>/<attempt>.log``.
 
+The name of a link is cut at 255 bytes: of a container in a pod with a long name only the beginning
+of its id is left there, or nothing of it.
+
 Names are parsed strictly, and links are read, never followed. The pod's uid comes from the
 container's cgroup, which the kernel reports: what names another uid is left out.
 """
@@ -28,10 +31,20 @@ LINKS_MAX = 8192
 PODS_MAX = 2048
 """Directories of pods that are looked at."""
 
+FILE_NAME_MAX = 255
+"""Bytes at which kubelet cuts the name of a link, ``.log`` among them (ext4MaxFileNameLen)."""
+
+ID_BEGINNING = 12
+"""Digits of an id, cut in a link's name, that are enough to tell containers apart."""
+
 _NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _LINK = re.compile(
     rf"(?P<pod>{_NAME})_(?P<namespace>{_LABEL})_(?P<container>{_LABEL})-(?P<id>[0-9a-f]{{64}})\.log"
+)
+_CUT_LINK = re.compile(
+    rf"(?P<pod>{_NAME})_(?P<namespace>{_LABEL})_(?P<container>{_LABEL})"
+    rf"-(?P<id>[0-9a-f]{{{ID_BEGINNING},63}})\.log"
 )
 _DIRECTORY = re.compile(rf"(?P<namespace>{_LABEL})_(?P<pod>{_NAME})_(?P<uid>[0-9a-fA-F-]{{32,36}})")
 _TARGET = re.compile(
@@ -46,7 +59,9 @@ def pod_from_logs(
     if not reading.trusts(pod_logs) or not reading.trusts(container_logs):
         return None
     directory = _directory(uid, reading, pod_logs)
-    link = _link(container, reading, container_logs)
+    link = _link(container, reading, container_logs) or _cut_link(
+        container, directory, reading, container_logs
+    )
     if link is None:
         return directory
     namespace, pod, name = link["namespace"], link["pod"], link["container"]
@@ -86,6 +101,21 @@ def _link(container: str, reading: Reading, container_logs: str) -> re.Match[str
     for name in reading.names(FileKind.POD_LOGS, container_logs, LINKS_MAX):
         if name.endswith(end):
             return _LINK.fullmatch(name)
+    return None
+
+
+def _cut_link(
+    container: str, pod: Orchestrator | None, reading: Reading, container_logs: str
+) -> re.Match[str] | None:
+    """Return the link whose name was cut within the container's id; the pod is known otherwise."""
+    if pod is None or pod.pod is None or pod.namespace is None:
+        return None
+    for name in reading.names(FileKind.POD_LOGS, container_logs, LINKS_MAX):
+        if len(name) != FILE_NAME_MAX or not name.startswith(f"{pod.pod}_{pod.namespace}_"):
+            continue
+        match = _CUT_LINK.fullmatch(name)
+        if match is not None and container.startswith(match["id"]):
+            return match
     return None
 
 

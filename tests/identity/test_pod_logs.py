@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.identity.files import Failure
-from sensor.identity.pod_logs import _DIRECTORY, _LINK, pod_from_logs
+from sensor.identity.pod_logs import _DIRECTORY, _LINK, FILE_NAME_MAX, pod_from_logs
 from sensor.identity.reading import Reading
 from sensor.model.container import Orchestrator
 from sensor.model.vocabulary import PodSource
@@ -42,6 +42,27 @@ def test_a_link_of_an_earlier_attempt_gives_that_attempt(node: Node, reading: Re
     pod = found(reading)
     assert pod is not None
     assert pod.attempt == 7
+
+
+@pytest.mark.parametrize(
+    ("digits", "id_", "known"),
+    [(40, ID, True), (12, ID, True), (11, ID, False), (40, "f" * 64, False)],
+    ids=["cut", "enough", "too-few", "another-container"],
+)
+def test_a_link_whose_name_is_cut_within_the_id_counts_for_the_pod_that_is_known(
+    node: Node, reading: Reading, digits: int, id_: str, *, known: bool
+) -> None:
+    pod = "p" * 190
+    name = "w" * (FILE_NAME_MAX - len(f"{pod}_prod_-.log") - digits)
+    node.write(f"{LOGS}/prod_{pod}_{UID}/{name}/3.log", b"")
+    link(node, f"{pod}_prod_{name}-{ID[:digits]}.log", f"{LOGS}/prod_{pod}_{UID}/{name}/3.log")
+    told = pod_from_logs(id_, UID, reading, LOGS, LINKS)
+    assert told is not None
+    assert (told.pod, told.container, told.attempt) == (
+        pod,
+        name if known else None,
+        3 if known else None,
+    )
 
 
 def test_without_a_link_the_pod_is_known_and_not_the_container(
