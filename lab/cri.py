@@ -161,18 +161,25 @@ class Cri:
             ),
         )
 
-    def _namespaces(self, pod: Pod) -> Message:
+    def _namespaces(self, pod: Pod, target: str = "") -> Message:
         make = self._messages
         processes = make.POD if pod.share_processes else make.CONTAINER
         if pod.host_processes:
             processes = make.NODE
+        if target:
+            processes = make.TARGET
         ipc = make.NODE if pod.host_ipc else make.POD
-        return make.NamespaceOption(network=make.NODE, pid=processes, ipc=ipc)
+        return make.NamespaceOption(network=make.NODE, pid=processes, ipc=ipc, target_id=target)
 
     # ------------------------------------------------------------------ containers
 
-    def create(self, sandbox: str, name: str, *command: str, attempt: int = 0) -> str:
-        """Create a container of the pod; returns its id."""
+    def create(
+        self, sandbox: str, name: str, *command: str, attempt: int = 0, target: str = ""
+    ) -> str:
+        """Create a container of the pod; returns its id.
+
+        ``target`` is a container whose processes it sees, as ``kubectl debug --target`` wants it.
+        """
         make = self._messages
         pod = self._pods[sandbox]
         (pod.logs / name).mkdir(exist_ok=True)
@@ -190,7 +197,7 @@ class Cri:
             log_path=f"{name}/{attempt}.log",
             linux=make.LinuxContainerConfig(
                 security_context=make.LinuxContainerSecurityContext(
-                    namespace_options=self._namespaces(pod)
+                    namespace_options=self._namespaces(pod, target)
                 )
             ),
         )

@@ -59,9 +59,11 @@ class Kubelet:
         """Create and start a container; returns its id."""
         return str(self._call("run", sandbox, name, *command, attempt=attempt))
 
-    def create(self, sandbox: str, name: str, *command: str, attempt: int = 0) -> str:
-        """Create a container; returns its id."""
-        return str(self._call("create", sandbox, name, *command, attempt=attempt))
+    def create(
+        self, sandbox: str, name: str, *command: str, attempt: int = 0, target: str = ""
+    ) -> str:
+        """Create a container, which may see the processes of another one; returns its id."""
+        return str(self._call("create", sandbox, name, *command, attempt=attempt, target=target))
 
     def start(self, container: str) -> None:
         self._call("start", container)

@@ -45,6 +45,7 @@ ALTER TABLE castoff.events
     ADD COLUMN IF NOT EXISTS owner_kind LowCardinality(Nullable(String)),
     ADD COLUMN IF NOT EXISTS owner_name LowCardinality(Nullable(String)),
     ADD COLUMN IF NOT EXISTS late Nullable(Bool),
+    ADD COLUMN IF NOT EXISTS container_type LowCardinality(Nullable(String)) COMMENT 'main, init, sidecar or ephemeral, where it is known',
     ADD COLUMN IF NOT EXISTS request_source LowCardinality(Nullable(String)),
     ADD COLUMN IF NOT EXISTS request_id Nullable(String),
     ADD COLUMN IF NOT EXISTS request_action LowCardinality(Nullable(String)),

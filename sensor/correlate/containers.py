@@ -174,6 +174,8 @@ class ContainerState:
     """The kernel's state of its cgroup; None when nothing reports it."""
     depth: int = 0
     """Pid namespaces that its init is in; 0 when unknown."""
+    pid_ns: int | None = None
+    """Inode of the innermost of these; None when unknown."""
 
     @property
     def alive(self) -> bool:
@@ -314,6 +316,10 @@ class ContainerTable:
     def pod_containers(self, pod_uid: str) -> frozenset[str]:
         """Return the names of the containers that a pod is known to have had."""
         return frozenset(name for uid, name in self._pods if uid == pod_uid and name is not None)
+
+    def members_of(self, pod_uid: str) -> tuple[ContainerState, ...]:
+        """Return the latest container of each name that a pod is known to have had."""
+        return tuple(state for (uid, _), state in self._pods.items() if uid == pod_uid)
 
     def join_pod(self, state: ContainerState, pod_uid: str, container: str | None) -> None:
         """Record that it is the latest container of that name in that pod."""

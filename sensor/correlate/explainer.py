@@ -17,7 +17,7 @@ from sensor.correlate.chain import CausalChain
 from sensor.correlate.chain_objects import AHEAD
 from sensor.correlate.request_events import SETTLE
 from sensor.model.events import Certainty, Event
-from sensor.model.vocabulary import EventType
+from sensor.model.vocabulary import ContainerType, EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,5 +136,18 @@ def _explanation(event: Event, pod: Pod, requested: RequestedBy, now: int) -> Ev
             orchestrator,
             requested_by=requested,
             owner=orchestrator.owner or pod.owner,
+            container_type=orchestrator.container_type or _type_of(event, pod),
         ),
     )
+
+
+def _type_of(event: Event, pod: Pod) -> ContainerType | None:
+    """Return what a container is within its pod, by the pod's own record or an addition to it."""
+    orchestrator, container = event.orchestrator, event.container
+    if orchestrator is None or container is None or container.sandbox:
+        return None
+    for record in (pod.created, *pod.additions):
+        for one in record.request.containers:
+            if one.name is not None and one.name == orchestrator.container:
+                return ContainerType(one.role) if one.role is not None else ContainerType.MAIN
+    return None

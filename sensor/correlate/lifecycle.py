@@ -534,6 +534,11 @@ class Lifecycle:
                 self._ask(state, state.creation)
                 return
         description = orchestrators.completed(described.description)
+        if state.pending is not None and self._lacks_pod(state, description):
+            # Nothing was left of it but what kubelet wrote, which is found by the init's cgroup.
+            state.pending.asked_again = True
+            self._ask(state, state.creation)
+            return
         if state.phase is not Phase.STOPPED:
             state.description = description
         if state.pending is not None:
@@ -541,6 +546,14 @@ class Lifecycle:
             self._flush(state)
         else:
             self._prepare(state)
+
+    def _lacks_pod(self, state: ContainerState, description: Description) -> bool:
+        """Whether a waiting start is in a pod by its cgroup, and was described without one."""
+        if state.pending is None or state.pending.asked_again:
+            return False
+        identity = self._places.identity(state.cgroup)
+        in_pod = identity is not None and identity.pod_uid is not None
+        return in_pod and description.command is None and description.orchestrator is None
 
     def _prepare(self, state: ContainerState | None) -> None:
         if state is not None and state.unstarted:

@@ -7,7 +7,8 @@ Rules:
 2. A claim of a known sandbox of another pod, or of what is not a sandbox, is dropped likewise.
 3. Without a claim the cgroup's uid names the pod, and other containers of that uid give its name.
    Where the pod is known to have had one container only, it is taken to be that one again.
-4. A container that joins a pod whose sandbox runs for longer than LATE_AFTER is late, unless it is
+4. An init in the pid namespace of another container of the pod is an ephemeral container's.
+5. A container that joins a pod whose sandbox runs for longer than LATE_AFTER is late, unless it is
    a further attempt of a container that the pod had before.
 """
 
@@ -23,6 +24,7 @@ from sensor.model.events import Evidence
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
+    ContainerType,
     Engine,
     EvidenceKind,
     PodSource,
@@ -32,6 +34,7 @@ from sensor.model.vocabulary import (
 if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.model.container import CgroupIdentity
+    from sensor.model.process import Namespaces
 
 LATE_AFTER = 600_000_000_000
 """Nanoseconds after its sandbox's start after which a container is late in its pod. Init containers
@@ -70,8 +73,19 @@ class Pods:
         self._table = table
         self._pods: OrderedDict[str, _Pod] = OrderedDict()
 
-    def review(self, state: ContainerState, identity: CgroupIdentity | None, time: int) -> Review:
-        """Settle which pod the container of a start at ``time`` belongs to."""
+    def review(
+        self,
+        state: ContainerState,
+        identity: CgroupIdentity | None,
+        time: int,
+        namespaces: Namespaces | None = None,
+    ) -> Review:
+        """Settle which pod the container of a start at ``time`` belongs to.
+
+        ``namespaces`` are its init's, of a start where the kernel reported them.
+        """
+        if namespaces is not None:
+            state.pid_ns = namespaces.pid
         description = state.description
         claim = description.orchestrator if description is not None else None
         uid = identity.pod_uid if identity is not None else None
@@ -85,7 +99,12 @@ class Pods:
             honest = replace(description, orchestrator=None, sandbox=False, sandbox_id=None)
             return Review(honest, Confidence.NONE, (evidence,))
         late = self._is_late(description, claim, time)
-        claim = replace(claim, late=late, source=claim.source or _source(claim.pod_uid))
+        claim = replace(
+            claim,
+            late=late,
+            source=claim.source or _source(claim.pod_uid),
+            container_type=claim.container_type or self._type_of(state, description, claim),
+        )
         known = Confidence.EXACT if uid is not None else Confidence.INFERRED
         return Review(replace(description, orchestrator=claim), known)
 
@@ -99,7 +118,7 @@ class Pods:
         if len(self._pods) > PODS_MAX:
             self._pods.popitem(last=False)
         if pod.pod is not None:
-            known.named = replace(pod, container=None, attempt=None, late=None)
+            known.named = replace(pod, container=None, attempt=None, late=None, container_type=None)
 
     def _by_cgroup(self, state: ContainerState, uid: str | None, time: int) -> Review:
         """Name the pod by its cgroup alone: the container's files are gone, or were not read."""
@@ -137,6 +156,25 @@ class Pods:
         if state is not None and state.pod_uid is not None and state.pod_uid != claim.pod_uid:
             return "annotations name a sandbox of another pod: not believed"
         return None
+
+    def _type_of(
+        self, state: ContainerState, description: Description, claim: Orchestrator
+    ) -> ContainerType | None:
+        """Return ephemeral for an init in the pid namespace of another container of its pod.
+
+        Kubelet asks the runtime for that for ephemeral containers with a target alone (CRI,
+        NamespaceMode TARGET). A pod that shares its processes has them in the sandbox's namespace.
+        """
+        if state.pid_ns is None or description.sandbox_id is None or claim.pod_uid is None:
+            return None
+        sandbox = self._table.named(ContainerId(description.sandbox_id))
+        if sandbox is None or sandbox.pid_ns in (None, state.pid_ns):
+            return None
+        within = any(
+            other is not state and other.alive and other.pid_ns == state.pid_ns
+            for other in self._table.members_of(claim.pod_uid)
+        )
+        return ContainerType.EPHEMERAL if within else None
 
     def _is_late(self, description: Description, claim: Orchestrator, time: int) -> bool | None:
         if description.sandbox or description.sandbox_id is None or claim.pod_uid is None:

@@ -152,7 +152,7 @@ class StartReporter:
         namespaces: Namespaces | None = None,
     ) -> None:
         identity = self._places.identity(state.cgroup)
-        pod = self._pods.review(state, identity, time)
+        pod = self._pods.review(state, identity, time, namespaces)
         state.description = self._pods.namespaces.applied(pod.description, state.key.id, namespaces)
         sighting = sighting_of(state, identity, argv, init)
         engine = engine_of(sighting)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sensor.model.control_plane import Owner, RequestedBy
-from sensor.model.vocabulary import ContainerId, Engine, PodSource
+from sensor.model.vocabulary import ContainerId, ContainerType, Engine, PodSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ class Orchestrator:
     """Where kubelet has the pod from."""
     late: bool | None = None
     """The container joined a pod whose sandbox is older than ten minutes; None where unknown."""
+    container_type: ContainerType | None = None
+    """What the container is within its pod; None where neither the kernel nor a record shows it."""
 
 
 @dataclass(frozen=True, slots=True)

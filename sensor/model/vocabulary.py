@@ -179,6 +179,17 @@ class PodSource(StrEnum):
 
 
 @unique
+class ContainerType(StrEnum):
+    """What a container is within its pod (``orchestrator.container_type``)."""
+
+    MAIN = "main"
+    INIT = "init"
+    SIDECAR = "sidecar"
+    """An init container that is restarted always."""
+    EPHEMERAL = "ephemeral"
+
+
+@unique
 class StartCause(StrEnum):
     """Why a container had to be started again (``start.cause``)."""
 

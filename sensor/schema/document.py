@@ -239,6 +239,7 @@ def _orchestrator(orchestrator: Orchestrator) -> Document:
         "task_arn": orchestrator.task_arn,
         "source": orchestrator.source,
         "late": orchestrator.late,
+        "container_type": orchestrator.container_type,
         "requested_by": requested_by_block(orchestrator.requested_by),
     }
 

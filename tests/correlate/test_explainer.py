@@ -61,13 +61,13 @@ def test_every_start_of_the_recorded_node_is_explained_by_its_true_requester() -
             assert isinstance(attempt, int)
             event = start(one, attempt)
             explainer.started(event)
-            wanted[event.id] = (one["asked"], attempt)
+            wanted[event.id] = (one["asked"], attempt, one["containerType"])
     for record in records():
         explainer.add(record)
     latest = max(record.request.requested or 0 for record in records())
     told = {event.start_id: event for event in explainer.settle(latest + PATIENCE)}
     assert len(told) > 100
-    for id_, (asked, attempt) in wanted.items():
+    for id_, (asked, attempt, container_type) in wanted.items():
         assert isinstance(asked, dict)
         if attempt:
             assert id_ not in told
@@ -77,11 +77,34 @@ def test_every_start_of_the_recorded_node_is_explained_by_its_true_requester() -
         assert event.orchestrator is not None
         requested = event.orchestrator.requested_by
         assert requested is not None
+        # Kubernetes counts a sidecar among the init containers.
+        found = event.orchestrator.container_type
+        assert ("init" if found == "sidecar" else found) == container_type
         if asked["user"] is None:
             assert requested.effect is Effect.STATIC_POD
         else:
             assert requested.actor == (asked["impersonated_by"] or asked["user"])
             assert requested.request_id == asked["auditID"]
+
+
+def test_the_pods_own_record_says_what_each_container_is() -> None:
+    explainer, wanted = StartExplainer(), {}
+    for one in truth():
+        if one.get("taskStart") and one.get("pod") and one.get("inApi") is not False:
+            event = start(one)
+            explainer.started(event)
+            wanted[event.id] = one["containerType"]
+    for record in records():
+        explainer.add(record)
+    latest = max(record.request.requested or 0 for record in records())
+    found = [
+        (event.orchestrator.container_type, wanted[event.start_id])
+        for event in explainer.settle(latest + PATIENCE)
+        if event.orchestrator is not None and event.start_id is not None
+    ]
+    assert {kind for kind, _ in found} == {"main", "init", "sidecar", "ephemeral"}
+    truly = {("sidecar", "init"), *((one, one) for one in ("main", "init", "ephemeral"))}
+    assert set(found) == truly
 
 
 def test_a_start_waits_for_records_that_come_later() -> None:

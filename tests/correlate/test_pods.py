@@ -7,10 +7,19 @@ from dataclasses import replace
 import pytest
 
 from sensor.correlate.pods import LATE_AFTER
-from sensor.model.container import Orchestrator
+from sensor.model.container import Description, Orchestrator
 from sensor.model.events import Event
 from sensor.model.process import Namespaces
-from sensor.model.vocabulary import Confidence, ContainerId, Engine, PodSource, StartKind, Trigger
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    ContainerType,
+    Engine,
+    EventType,
+    PodSource,
+    StartKind,
+    Trigger,
+)
 from tests.correlate.scenario import DB, HOST, MS, SHIM, WEB, Box, Core, below, described
 
 UID = "0a4d1c6e-0000-4000-8000-000000000001"
@@ -139,6 +148,45 @@ def test_a_container_that_joins_an_old_pod_is_late(
     assert event.orchestrator.late is late
 
 
+DEBUG = DB.in_pod(UID)
+IN_APPS, OWN_ONE, SANDBOXES = 101, 102, 103
+TYPES = {
+    "in-another-containers": (IN_APPS, IN_APPS, SANDBOXES, ContainerType.EPHEMERAL),
+    "in-one-of-its-own": (OWN_ONE, IN_APPS, SANDBOXES, None),
+    "all-share-the-sandboxs": (SANDBOXES, SANDBOXES, SANDBOXES, None),
+    "not-reported": (None, IN_APPS, SANDBOXES, None),
+    "sandbox-not-reported": (IN_APPS, IN_APPS, None, None),
+}
+
+
+@pytest.mark.parametrize(("own", "apps", "sandboxs", "told"), TYPES.values(), ids=TYPES)
+def test_an_init_among_the_processes_of_another_container_is_an_ephemeral_ones(
+    core: Core,
+    own: int | None,
+    apps: int | None,
+    sandboxs: int | None,
+    told: ContainerType | None,
+) -> None:
+    for box, claim, pid_ns in (
+        (SANDBOX, pod(container=None), sandboxs),
+        (APP, pod(), apps),
+        (DEBUG, pod(container="debugger"), own),
+    ):
+        observed = described(1, box, pod=claim, engine=Engine.CONTAINERD)
+        sandbox = box is SANDBOX
+        description = replace(
+            observed.description, sandbox=sandbox, sandbox_id=None if sandbox else SANDBOX.id
+        )
+        core >> below(box.create(0), SHIM) >> replace(observed, description=description)
+        core >> replace(box.execs(5), namespaces=Namespaces(1, pid_ns, 3, 4, 5, 6, 7))
+    found = [event.orchestrator.container_type for event in core.starts if event.orchestrator]
+    assert found == [None, None, told]
+    core >> DEBUG.exits(100)
+    stop = core.of(EventType.STOP)[-1]
+    assert stop.orchestrator is not None
+    assert stop.orchestrator.container_type is told
+
+
 def test_a_pod_whose_sandbox_is_unknown_may_be_late_or_not(core: Core) -> None:
     event = starts(core, APP, 0, pod(), sandbox_id=SANDBOX.id)
     assert event.orchestrator is not None
@@ -206,3 +254,24 @@ def test_a_container_without_a_pod_has_none(core: Core) -> None:
     event = starts(core, WEB, 0, None)
     assert event.orchestrator is None
     assert event.confidence.pod is Confidence.NONE
+
+
+def test_what_left_nothing_but_logs_is_described_again_by_its_cgroup(core: Core) -> None:
+    core >> below(APP.create(0), SHIM) >> APP.execs(1) >> APP.exits(2)
+    empty = described(3, APP, engine=None)
+    core >> replace(empty, description=Description(APP.id))
+    assert core.starts == []
+    core >> replace(empty, description=Description(APP.id, orchestrator=pod()))
+    (event,) = core.starts
+    assert event.orchestrator is not None
+    assert (event.orchestrator.pod, event.orchestrator.container) == ("web-1", "app")
+
+
+def test_what_left_nothing_at_all_waits_no_longer_than_twice(core: Core) -> None:
+    core >> below(APP.create(0), SHIM) >> APP.execs(1)
+    for at in (2, 3):
+        empty = described(at, APP, engine=None)
+        core >> replace(empty, description=Description(APP.id))
+    (event,) = core.starts
+    assert event.orchestrator is not None
+    assert event.orchestrator.pod_uid == UID

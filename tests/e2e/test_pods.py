@@ -118,6 +118,23 @@ def test_what_started_without_an_agent_is_named_whatever_became_of_it(
         assert names(agent.one_start(sandbox)) == (pod.namespace, pod.name, pod.uid, None)
 
 
+def test_a_container_among_the_processes_of_another_is_ephemeral(
+    kubelet: Kubelet, agent: Agent
+) -> None:
+    """As ``kubectl debug --target``; a pod that shares its processes has no such container."""
+    sandbox = kubelet.run_pod(Pod(unique("debugged")))
+    main = kubelet.run(sandbox, "main", "sleep", "3600")
+    agent.one_start(main)
+    debugger = kubelet.create(sandbox, "debugger-x7c2p", "sleep", "3600", target=main)
+    kubelet.start(debugger)
+    shared = kubelet.run_pod(Pod(unique("shared"), share_processes=True))
+    both = [kubelet.run(shared, name, "sleep", "3600") for name in ("one", "other")]
+    types = [
+        agent.one_start(id_)["orchestrator"]["container_type"] for id_ in (main, debugger, *both)
+    ]
+    assert types == [None, "ephemeral", None, None]
+
+
 def test_logs_that_lead_elsewhere_name_nothing(
     lab: Lab, kubelet: Kubelet, agent: Agent, tmp_path: Path
 ) -> None:

@@ -266,6 +266,7 @@ def _castoff(event: Reading) -> dict[str, Any]:
             "task_arn": orchestrator.text("task_arn"),
             "source": orchestrator.text("source"),
             "late": orchestrator.flag("late"),
+            "container_type": orchestrator.text("container_type"),
             "requested_by": orchestrator.raw("requested_by"),
         },
         "request": root.raw("request"),

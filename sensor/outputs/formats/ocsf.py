@@ -284,6 +284,7 @@ def _unmapped(event: Reading) -> dict[str, Any]:
             "task_arn": orchestrator.text("task_arn"),
             "source": orchestrator.text("source"),
             "late": orchestrator.flag("late"),
+            "container_type": orchestrator.text("container_type"),
             "requested_by": orchestrator.raw("requested_by"),
         },
         "request": root.raw("request"),

@@ -71,7 +71,7 @@ def containers(spec: Json) -> tuple[RequestContainer, ...]:
             name=text(item, "name"),
             image=text(item, "image"),
             digest=digest_of(text(item, "image")),
-            role=role,
+            role="sidecar" if role == "init" and item.get("restartPolicy") == "Always" else role,
         )
         for key, role in _ROLES
         for item in rows(spec, key)
