@@ -30,7 +30,9 @@ BODY_MAX = 512
 
 _START = re.compile(rb"(?:[A-Z]{3,10} [!-~]|HTTP/1\.[01] [1-5][0-9][0-9])")
 _HEAD_END = re.compile(rb"\n\r?\n")
-_FRAMING = re.compile(rb"\n[\t\v\f\r ]*(?:content-length|transfer-encoding|upgrade)[^\n]*", re.I)
+_FRAMING = re.compile(
+    rb"\n[\t\v\f\r ]*(?:content-length|transfer-encoding|upgrade)[^\n]*", re.IGNORECASE
+)
 """A header that may say where its message ends: of a whole head, the others are not looked at."""
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?")
