@@ -35,7 +35,7 @@ FILE_NAME_MAX = 255
 """Bytes at which kubelet cuts the name of a link, ``.log`` among them (ext4MaxFileNameLen)."""
 
 ID_BEGINNING = 12
-"""Digits of an id, cut in a link's name, that are enough to tell containers apart."""
+"""Digits of an id, cut in a link's name, that are enough to distinguish containers."""
 
 _NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
