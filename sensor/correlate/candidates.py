@@ -26,8 +26,10 @@ from sensor.model.vocabulary import ContainerId, EvidenceKind, Role, RoleOf, Tri
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.correlate.clients import Client
     from sensor.correlate.containers import Creation
-    from sensor.correlate.past import Asked, Client, RecentPast
+    from sensor.correlate.engine_requests import Asked
+    from sensor.correlate.past import RecentPast
     from sensor.model.container import CgroupParser
     from sensor.model.observations import ApiConnect, Caller, CommandExec
     from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts
@@ -104,7 +106,7 @@ class CandidateFactory:
 
         ``socket`` is the one that it is known to have used.
         """
-        head = self._past.head_of(client)
+        head = self._past.clients.head_of(client)
         evidence: list[Evidence] = []
         connects: list[ApiConnect] = []
         exe = head.exec.process.exe
@@ -182,7 +184,7 @@ class CandidateFactory:
         evidence: tuple[Evidence, ...],
         hops: int = HOPS_MAX,
     ) -> list[Candidate]:
-        behind = self._past.behind(caller, time)
+        behind = self._past.relays.behind(caller, time)
         if hops and behind.hops:
             what = f"passed on by {caller.comm or caller.pid}"
             found: list[Candidate] = []
@@ -195,10 +197,10 @@ class CandidateFactory:
             if not behind.certain:
                 return [replace(one, relay=True) for one in found]
             return found
-        client = self._past.client_of(caller.pid, caller.start_time, time)
+        client = self._past.clients.of(caller.pid, caller.start_time, time)
         if client is None and caller.ancestors:
             # A plugin of a client: the client's own command is the one that was typed.
-            above = self._past.client_at(caller.ancestors[0])
+            above = self._past.clients.at(caller.ancestors[0])
             if above is not None and above.command is not None and above.runs_at(time):
                 client = above
         relay = caller.comm in _RELAYS or (client is not None and client.helper is Helper.RELAY)

@@ -17,7 +17,8 @@ from sensor.model.vocabulary import Confidence, EvidenceKind, Role, Trigger, Wit
 
 if TYPE_CHECKING:
     from sensor.correlate.candidates import Candidate
-    from sensor.correlate.past import Asked, Client
+    from sensor.correlate.clients import Client
+    from sensor.correlate.engine_requests import Asked
     from sensor.correlate.question import Knowledge, Question
     from sensor.model.process import Ancestor
 
@@ -74,7 +75,7 @@ def by_descent(question: Question, known: Knowledge) -> Attribution | None:
         for ancestor in ancestors:
             role = _role(ancestor, known)
             if role is Role.CLIENT:
-                client = known.past.client_at(ancestor)
+                client = known.past.clients.at(ancestor)
                 if client is not None and client.helper is Helper.CLEANUP:
                     return _by_cleanup(client, ancestors, question, known)
                 if client is not None and client.helper is None:
@@ -120,7 +121,7 @@ def by_command(question: Question, known: Knowledge) -> Attribution | None:
     """Clients whose command line names the container, and that reached an engine."""
     found: list[Candidate] = []
     certain = True
-    for client in known.past.clients(question.restart_since, question.time):
+    for client in known.past.clients.waiting(question.restart_since, question.time):
         if not _names_it(client, question):
             continue
         reach = reached(client, question, known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.past import AUDIT_EARLY, SAME_PROCESS
+from sensor.correlate.clients import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.question import Attribution
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, EvidenceKind, Trigger, Witness

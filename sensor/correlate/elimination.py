@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.correlate.candidates import Candidate
-    from sensor.correlate.past import Client
+    from sensor.correlate.clients import Client
     from sensor.correlate.question import Attribution, Knowledge, Question
 
 
@@ -34,7 +34,7 @@ def by_elimination(question: Question, known: Knowledge) -> Attribution | None:
 
 def _fitting_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
     """Clients that may have caused it, although nothing but their waiting ties them to it."""
-    for client in known.past.clients(0, question.time):
+    for client in known.past.clients.waiting(0, question.time):
         command = client.command
         if command is None or not reaches(client, question.engine):
             continue
@@ -80,7 +80,7 @@ def _may_be_project(client: Client, question: Question) -> bool:
 
 def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
     """Connected clients whose verb may start containers that it does not name: a build."""
-    for client in known.past.clients(question.since, question.time):
+    for client in known.past.clients.waiting(question.since, question.time):
         command = client.command
         if command is None or command.request is not Request.OTHER:
             continue
@@ -103,10 +103,10 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
             continue
         if is_elsewhere(connect.foreign, question):
             continue
-        client = known.past.client_of(caller.pid, caller.start_time, connect.time)
+        client = known.past.clients.of(caller.pid, caller.start_time, connect.time)
         if client is not None and client.helper is not Helper.RELAY:
             continue
-        if caller.ancestors and known.past.client_at(caller.ancestors[0]) is not None:
+        if caller.ancestors and known.past.clients.at(caller.ancestors[0]) is not None:
             # A plugin of a client, which is a candidate by its own command.
             continue
         origin = known.past.origin_of(caller)

@@ -68,7 +68,7 @@ def _askers(
                 yield from known.candidates.of_connect(connect)
                 return
         return
-    for client in known.past.asked_of_services(question.time - ASYNC_WINDOW, question.time):
+    for client in known.past.clients.asked_of_services(question.time - ASYNC_WINDOW, question.time):
         command = client.command
         if command is None:
             continue

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.candidates import CandidateFactory
     from sensor.correlate.engine_api.calls import Action
-    from sensor.correlate.past import Asked, RecentPast
+    from sensor.correlate.engine_requests import Asked
+    from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.vocabulary import RoleOf
 

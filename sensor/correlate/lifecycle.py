@@ -206,7 +206,7 @@ class Lifecycle:
         state.description = None
         state.parents = self._table.known(self._places.chain(creation.process.cgroup))
         names = Names(state.key.id, None)
-        run = self._past.asked_by_command(Request.RUN, names, 0, creation.time)
+        run = self._past.clients.asked_by_command(Request.RUN, names, 0, creation.time)
         command = run.command if run is not None else None
         state.image_hint = command.image if command is not None else None
         self._ask(state, creation)

@@ -17,8 +17,8 @@ from sensor.correlate.shares import SharedTable
 from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
+    from sensor.correlate.clients import Client
     from sensor.correlate.engine_api.calls import EngineCall
-    from sensor.correlate.past import Client
     from sensor.model.vocabulary import ContainerId
 
 Item = TypeVar("Item")

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.candidates import Candidate, CandidateFactory
     from sensor.correlate.client_command import ClientCommand
+    from sensor.correlate.clients import Client
     from sensor.correlate.containers import Creation
-    from sensor.correlate.past import Client, RecentPast
+    from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.container import Description
     from sensor.model.events import Evidence, Initiator

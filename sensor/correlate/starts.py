@@ -230,7 +230,7 @@ class StartReporter:
             if asked.call.action is Action.STOP and asked.outcome is not Outcome.REFUSED:
                 kubelet = self._attributor.is_orchestrators(asked, earlier.owner)
                 return EndedBy.ORCHESTRATOR if kubelet else EndedBy.REQUEST
-        client = self._past.asked_by_command(Request.STOP, names, since, until)
+        client = self._past.clients.asked_by_command(Request.STOP, names, since, until)
         if client is None:
             return None
         stranger = self._past.standing(client, engine, earlier.owner) is Standing.STRANGER
@@ -287,7 +287,7 @@ class StartReporter:
     def _asked_to_stop(self, state: ContainerState, engine: Engine | None, time: int) -> bool:
         names = names_of(state, self._table.ids)
         since = state.requested + 1
-        client = self._past.asked_by_command(Request.STOP, names, since, time)
+        client = self._past.clients.asked_by_command(Request.STOP, names, since, time)
         if client is not None:
             reached = self._past.standing(client, engine, state.owner)
             if reached is not Standing.STRANGER:
@@ -306,7 +306,9 @@ class StartReporter:
         A restart command waits while the container stops.
         """
         past = self._past
-        client = past.asked_by_command(request, question.names, since, until or question.time)
+        client = past.clients.asked_by_command(
+            request, question.names, since, until or question.time
+        )
         if client is None:
             return False
         if past.standing(client, question.engine, question.owner) is Standing.STRANGER:

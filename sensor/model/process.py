@@ -89,3 +89,8 @@ class ProcessFacts:
     """Effective uid, as the first user namespace numbers it; None in older captures."""
     user_ns: int | None = None
     """Inode number of its user namespace."""
+
+
+def tick_key(pid: int, start_time: int) -> tuple[int, int]:
+    """Name a process as both procfs and the kernel know it: its pid, and its start in ticks."""
+    return pid, start_time // NS_PER_TICK

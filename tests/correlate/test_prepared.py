@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sensor.correlate import initiator
 from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.certain_causes import by_command
+from sensor.correlate.clients import AUDIT_EARLY
 from sensor.correlate.initiator import Attributor
-from sensor.correlate.past import AUDIT_EARLY, RecentPast
+from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
 from sensor.correlate.prepared import PREPARED_MAX, PreparedAnswers
 from sensor.correlate.question import Attribution, Knowledge, Question

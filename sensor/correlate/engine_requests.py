@@ -1,0 +1,77 @@
+"""Requests to engines and the connections that carry them: what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.correlate.authority import Answer, answer_at
+from sensor.correlate.engine_api.calls import Action, Outcome
+
+if TYPE_CHECKING:
+    from sensor.correlate.authority import Origin
+    from sensor.correlate.engine_api.calls import EngineCall
+    from sensor.model.observations import Caller
+
+REQUESTS_OF_ONE_MAX = 64
+"""Requests of one connection that wait for their answer."""
+NAMING = frozenset({Action.START, Action.RESTART, Action.PREPARE, Action.RUN})
+"""Actions whose request names what it starts."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request to an engine: who sent it where, what it asks for, and what became of it."""
+
+    call: EngineCall
+    caller: Caller
+    socket: str
+    time: int
+    ref: str
+    origin: Origin
+    foreign: bool
+    """The engine there is not root's of the host."""
+    watched: bool
+    """Its connection is followed: an answer or its end would be seen."""
+    answered: int | None = None
+    outcome: Outcome | None = None
+    closed: int | None = None
+
+    def answer(self, creation: int) -> Answer:
+        """Return what its answer means for a creation at that time."""
+        refused = self.outcome is Outcome.REFUSED
+        return answer_at(
+            creation,
+            answered=self.answered,
+            refused=refused,
+            closed=self.closed,
+            watched=self.watched,
+        )
+
+
+@dataclass(slots=True)
+class EngineConnection:
+    """What is known of one connection to an engine."""
+
+    foreign: bool = False
+    closed: int | None = None
+    suspect: bool = False
+    """One of its requests may start something that it does not name, or could not be read."""
+    waiting: dict[int, Asked] = field(default_factory=dict)
+
+    @property
+    def may_have_asked(self) -> bool:
+        """Whether it may have asked for the start of a container that no request of it names.
+
+        A request that names its container and was answered is used up: it asked for that one.
+        """
+        return self.suspect or any(one.call.action in NAMING for one in self.waiting.values())
+
+    def follow(self, asked: Asked) -> None:
+        """Expect an answer to a request that was sent over it."""
+        named = asked.call.action in NAMING and (asked.call.targets or asked.call.pod)
+        self.suspect |= asked.call.action.may_start and not named
+        self.waiting[asked.call.number] = asked
+        if len(self.waiting) > REQUESTS_OF_ONE_MAX:
+            lost = self.waiting.pop(next(iter(self.waiting)))
+            self.suspect |= lost.call.action in NAMING

@@ -1,0 +1,108 @@
+"""What becomes of a request decides whether it can have caused a start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sensor.correlate.authority import Answer
+from sensor.correlate.naming import Names
+from sensor.correlate.past import RecentPast
+from sensor.correlate.places import Places
+from sensor.identity import cgroup
+from sensor.model.observations import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
+from tests.correlate.scenario import (
+    DOCKER_SOCKET,
+    WEB,
+    caller,
+    connects,
+    ns,
+    requests,
+)
+
+
+@pytest.fixture
+def empty() -> RecentPast:
+    return RecentPast(Places(cgroup.parse).origin_of_caller)
+
+
+# ------------------------------------------------------------------ answers
+
+
+def followed(at: float, connection: int = 7) -> ApiConnect:
+    return replace(connects(at, caller(70)), connection=connection)
+
+
+def request(at: float, line: str, *, offset: int = 0, connection: int = 7) -> ApiRequest:
+    text = f"{line} HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n"
+    return replace(requests(at, caller(70), text.encode()), connection=connection, offset=offset)
+
+
+def answer(at: float, status: str, connection: int = 7) -> ApiAnswer:
+    text = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+    return ApiAnswer(ns(at), f"ref:{at:g}", connection, DOCKER_SOCKET, text, offset=0)
+
+
+START = "POST /v1.41/containers/web/start"
+AFTERWARDS: dict[str, tuple[list[ApiAnswer | ConnectionClosed], Answer]] = {
+    "nothing-yet": ([], Answer.WAITED),
+    "accepted-afterwards": ([answer(20, "204 No Content")], Answer.WAITED),
+    "accepted-before": ([answer(5, "204 No Content")], Answer.DONE),
+    "refused": ([answer(5, "400 Bad Request")], Answer.REFUSED),
+    "refused-afterwards": ([answer(20, "500 Internal Server Error")], Answer.REFUSED),
+    "no-such-container": ([answer(5, "404 Not Found")], Answer.REFUSED),
+    "closed-before": ([ConnectionClosed(ns(5), "r", 7)], Answer.DONE),
+    "closed-afterwards": ([ConnectionClosed(ns(20), "r", 7)], Answer.WAITED),
+}
+
+
+@pytest.mark.parametrize(("then", "expected"), AFTERWARDS.values(), ids=AFTERWARDS)
+def test_a_request_counts_by_what_became_of_it(
+    empty: RecentPast, then: list[ApiAnswer | ConnectionClosed], expected: Answer
+) -> None:
+    """sec-refused-request-is-exact."""
+    empty.add_connect(followed(0))
+    empty.add_request(request(1, START))
+    for one in then:
+        if isinstance(one, ApiAnswer):
+            empty.add_answer(one)
+        else:
+            empty.add_closed(one)
+    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(100))
+    assert found.answer(ns(10)) is expected
+
+
+def test_a_request_in_two_segments_is_one(empty: RecentPast) -> None:
+    """sec-refused-request-is-exact: "P", and a moment later the rest."""
+    empty.add_connect(followed(0))
+    whole = request(2, START)
+    empty.add_request(replace(whole, time=ns(1), payload=whole.payload[:1], offset=0))
+    empty.add_request(replace(whole, payload=whole.payload[1:], offset=1))
+    assert len(list(empty.requests(Names(WEB.id, "web"), 0, ns(100)))) == 1
+
+
+POLLS: dict[str, tuple[list[object], bool]] = {
+    "asked-nothing-that-starts": ([followed(0)], False),
+    "asked-for-a-start": ([followed(0), request(1, START)], True),
+    "could-not-be-read": ([followed(0), replace(request(1, START), payload=b"")], True),
+    "ended-before": ([followed(0), request(1, START), ConnectionClosed(ns(5), "r", 7)], False),
+    "is-not-followed": ([connects(0, caller(70))], True),
+    "stopped-something": ([followed(0), request(1, "POST /containers/web/stop")], False),
+}
+
+
+@pytest.mark.parametrize(("story", "suspect"), POLLS.values(), ids=POLLS)
+def test_a_connection_that_asked_for_no_start_is_no_suspect(
+    empty: RecentPast, story: list[object], *, suspect: bool
+) -> None:
+    """monitor-that-polls."""
+    for one in story:
+        if isinstance(one, ApiConnect):
+            empty.add_connect(one)
+        elif isinstance(one, ApiRequest):
+            empty.add_request(one)
+        else:
+            assert isinstance(one, ConnectionClosed)
+            empty.add_closed(one)
+    assert bool(list(empty.connects(0, ns(10)))) is suspect
