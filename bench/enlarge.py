@@ -13,7 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sensor
-from sensor.model.observations import HostFacts, InventoryTaken, KnowledgeRestored, ProbesAttached
+from sensor.model.agent_records import HostFacts, ProbesAttached
+from sensor.model.inventory import InventoryTaken, KnowledgeRestored
 from sensor.sources.capture import Arrival, CaptureWriter, open_capture
 
 if TYPE_CHECKING:

@@ -3,11 +3,13 @@
 ``python -m lab.mirror`` names each module without one that ``tests/mirror.txt`` does not list, and
 each line of that list that is not needed any more. The list only shrinks. A module that is tested
 through another one stands there with the name of that test file. ``judge/findings/*`` means all
-modules of a room that are data, and one test that walks them.
+modules of a room that are data, and one test that walks them. A module without a function that does
+anything only names things, and needs no test file.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
@@ -21,8 +23,18 @@ def modules(root: Path) -> set[str]:
     return {
         str(path.relative_to(root / "sensor").with_suffix(""))
         for path in found
-        if not path.name.startswith("__")
+        if not path.name.startswith("__") and has_behaviour(path.read_text(encoding="utf-8"))
     }
+
+
+def has_behaviour(source: str) -> bool:
+    """Return whether a module has a function with more than a docstring or ``...``."""
+    return any(
+        not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in node.body
+    )
 
 
 def tested(root: Path, module: str) -> bool:

@@ -29,7 +29,7 @@ from sensor.agent.sources import OptionalSourceSettings
 from sensor.bpf import pins
 from sensor.linux import malloc
 from sensor.linux.systemd import Notifier
-from sensor.model.observations import ClockSynced, ProbesAttached
+from sensor.model.agent_records import ClockSynced, ProbesAttached
 from sensor.sources import accounts
 
 if TYPE_CHECKING:

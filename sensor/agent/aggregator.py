@@ -28,9 +28,9 @@ from sensor.agent.persistence import Persistence, Published
 from sensor.agent.receivers.cloud_push import CloudPush
 from sensor.agent.receivers.kafka_input import KafkaInput, Taken
 from sensor.correlate.request_events import RequestEvents
+from sensor.model.agent_records import StoreLoss
 from sensor.model.control_plane import ControlRecord
 from sensor.model.events import Event, Gap, SensorNote
-from sensor.model.observations import StoreLoss
 from sensor.model.vocabulary import EventType
 from sensor.schema.document import encode_line
 from sensor.sources.controlplane.inputs import Follower
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sensor.agent.aggregator_settings import AggregatorSettings
-    from sensor.model.observations import HostFacts, Observation
+    from sensor.model.agent_records import HostFacts
+    from sensor.model.observations import Observation
     from sensor.sources.controlplane.inputs import Found
 
 END_SECONDS = 5.0

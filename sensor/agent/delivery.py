@@ -21,7 +21,7 @@ from sensor.store.rows import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from sensor.agent.persistence import Persistence
-    from sensor.model.observations import HostFacts
+    from sensor.model.agent_records import HostFacts
     from sensor.outputs.delivery import Transport
     from sensor.outputs.engine.engine import Engine
     from sensor.outputs.engine.health import OutputHealth

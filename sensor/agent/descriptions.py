@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.identity.discovery import running_roots, supervisor_uid
 from sensor.identity.worker import Worker
-from sensor.model.observations import ContainerDescribed, Observation
+from sensor.model.inventory import ContainerDescribed
 from sensor.model.requests import DescribeRequest
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sensor.identity.describer import Describer
     from sensor.model.container import CgroupIdentity, Description
+    from sensor.model.observations import Observation
     from sensor.model.process import CgroupPaths, ProcessKey
 
 MANY = 64

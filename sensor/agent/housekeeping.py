@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.agent import status
-from sensor.model.observations import Heartbeat
+from sensor.model.agent_records import Heartbeat
 
 if TYPE_CHECKING:
     from sensor.agent.parts import Parts

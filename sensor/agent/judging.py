@@ -27,7 +27,7 @@ from sensor.judge.change_text import Adder, of_json
 from sensor.judge.judge import Judge
 from sensor.judge.ledger import Note
 from sensor.judge.state import PolicyState
-from sensor.model.observations import Notice
+from sensor.model.agent_records import Notice
 from sensor.sources import accounts
 
 if TYPE_CHECKING:

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from sensor.agent.agent import AgentSettings
     from sensor.agent.status import ConsoleState
     from sensor.correlate.core import Parsers
-    from sensor.model.observations import HostFacts, Observation
+    from sensor.model.agent_records import HostFacts
+    from sensor.model.observations import Observation
 
     Feed = Callable[[Sequence[Observation]], None]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from sensor import clock
 from sensor.errors import StateUnusable
-from sensor.model.observations import Notice, StoreLoss
+from sensor.model.agent_records import Notice, StoreLoss
 from sensor.model.vocabulary import LastEnd
 from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from sensor.correlate.core import Correlator
     from sensor.model.events import Event
+    from sensor.model.inventory import KnowledgeRestored
     from sensor.model.log_head import LogHead
-    from sensor.model.observations import KnowledgeRestored, Observation
+    from sensor.model.observations import Observation
     from sensor.sources.kernel import ReadUpTo
     from sensor.store.batch import JudgedRows, Loss
     from sensor.store.log import StoreHealth

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bpf.presence import Absence, Presence
-from sensor.model.observations import AgentStalled, ProbesLost, ProbesRestored
+from sensor.model.agent_records import AgentStalled, ProbesLost, ProbesRestored
 
 if TYPE_CHECKING:
     from collections.abc import Callable

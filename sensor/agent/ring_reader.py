@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sensor.correlate.supervision import begins_engine
-from sensor.model.observations import CommandExec, InitExec, InitExit, Observation
+from sensor.model.kernel_records import CommandExec, InitExec, InitExit
 from sensor.tick import TICK, next_tick
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sensor.agent.descriptions import DescriptionService
     from sensor.agent.persistence import Persistence
     from sensor.agent.sources import OptionalSources
+    from sensor.model.observations import Observation
     from sensor.sources.kernel import KernelSource
 
 LOOK_LAST = 0.8

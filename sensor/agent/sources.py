@@ -19,8 +19,9 @@ from sensor.bpf.socket_filter import EngineSockets, ListeningPorts, SocketVerdic
 from sensor.correlate.candidates import is_engine_caller
 from sensor.correlate.naming import is_peoples
 from sensor.errors import CastoffError, PermissionMissing
-from sensor.model.observations import ApiConnect, ApiHop, ApiRequest, SourceChanged
+from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest
 from sensor.model.vocabulary import Role, Witness
+from sensor.model.witness_records import SourceChanged
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.plugin import PluginReader
 from sensor.sources.audit.source import POLL, AuditSource, unavailable

@@ -11,7 +11,7 @@ from sensor import clock
 from sensor.bpf import libbpf, pins, seed
 from sensor.identity.discovery import supervisor_uid
 from sensor.model.container import CgroupIdentity
-from sensor.model.observations import InventoryTaken
+from sensor.model.inventory import InventoryTaken
 from sensor.sources import procfs
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sensor.agent.ring_reader import RingReader
     from sensor.correlate.containers import ContainerTable
     from sensor.model.container import CgroupParser
-    from sensor.model.observations import FoundContainer
+    from sensor.model.inventory import FoundContainer
     from sensor.model.vocabulary import ContainerId
 
 INVENTORY_WAIT = 10.0

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.model.observations import ClockStepped, ClockSynced
+from sensor.model.agent_records import ClockStepped, ClockSynced
 
 if TYPE_CHECKING:
     from sensor.model.observations import Observation

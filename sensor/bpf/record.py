@@ -11,17 +11,13 @@ from enum import IntEnum, IntFlag
 from functools import lru_cache
 
 from sensor.errors import RecordMalformed
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, Caller, ConnectionClosed
 from sensor.model.events import kernel_reference
-from sensor.model.observations import (
-    ApiAnswer,
-    ApiConnect,
-    ApiRequest,
-    Caller,
+from sensor.model.kernel_records import (
     CgroupBirth,
     CgroupFrozen,
     CommandExec,
     CommandExit,
-    ConnectionClosed,
     InitExec,
     InitExit,
 )

@@ -16,7 +16,7 @@ from sensor.cli.rendering import renderer
 from sensor.errors import CastoffError
 from sensor.linux import journal
 from sensor.linux.systemd import Notifier
-from sensor.model.observations import OutputLoss
+from sensor.model.agent_records import OutputLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Image, Orchestrator
 from sensor.model.control_plane import (
     Actor,
@@ -33,7 +34,6 @@ from sensor.model.events import (
     Stop,
     Verdict,
 )
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from sensor.correlate.containers import Creation
     from sensor.correlate.engine_requests import Asked
     from sensor.correlate.past import RecentPast
+    from sensor.model.api_calls import ApiConnect, Caller
     from sensor.model.container import CgroupParser
-    from sensor.model.observations import ApiConnect, Caller, CommandExec
+    from sensor.model.kernel_records import CommandExec
     from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts
 
 REDACTED_MAX = 256

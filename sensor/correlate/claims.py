@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerTable
     from sensor.correlate.runtimes import RuntimeRun
     from sensor.model.container import CgroupIdentity
-    from sensor.model.observations import InitExec
+    from sensor.model.kernel_records import InitExec
     from sensor.model.process import CgroupPaths
 
 UNKNOWN_SCOPE = "unknown"

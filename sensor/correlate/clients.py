@@ -15,7 +15,7 @@ from sensor.model.process import ProcessKey
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.naming import Names
-    from sensor.model.observations import CommandExec
+    from sensor.model.kernel_records import CommandExec
     from sensor.model.process import Ancestor
     from sensor.model.vocabulary import ContainerId
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sensor.correlate.naming import FormerName
     from sensor.correlate.runtime_command import RuntimeCommand, Verb
     from sensor.model.container import Description
-    from sensor.model.observations import CommandExit, InitExec, InitExit
+    from sensor.model.kernel_records import CommandExit, InitExec, InitExit
     from sensor.model.process import CgroupPaths, ProcessFacts, ProcessKey
     from sensor.model.vocabulary import ContainerId
 

@@ -30,45 +30,47 @@ from sensor.correlate.renames import Renames
 from sensor.correlate.runtimes import RuntimeLog
 from sensor.correlate.sensor_health import SensorHealth
 from sensor.correlate.starts import StartReporter
-from sensor.model.events import Event, Gap
-from sensor.model.observations import (
+from sensor.model.agent_records import (
     AccountsRead,
     AgentStalled,
-    ApiAnswer,
-    ApiConnect,
-    ApiHop,
-    ApiRequest,
-    AuditExec,
-    AuditLoss,
-    CgroupBirth,
-    CgroupFrozen,
     ClockStepped,
     ClockSynced,
-    CommandExec,
-    CommandExit,
-    ConnectionClosed,
-    ContainerDescribed,
-    EngineEvent,
-    EngineLoss,
-    EngineRecalled,
     Heartbeat,
     HostFacts,
-    InitExec,
-    InitExit,
-    InventoryTaken,
-    KernelLoss,
-    KnowledgeRestored,
-    KnownContainer,
     Notice,
-    Observation,
     OutputLoss,
     ProbesAttached,
     ProbesLost,
     ProbesRestored,
-    SourceChanged,
     StoreLoss,
 )
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiHop, ApiRequest, ConnectionClosed
+from sensor.model.events import Event, Gap
+from sensor.model.inventory import (
+    ContainerDescribed,
+    InventoryTaken,
+    KnowledgeRestored,
+    KnownContainer,
+)
+from sensor.model.kernel_records import (
+    CgroupBirth,
+    CgroupFrozen,
+    CommandExec,
+    CommandExit,
+    InitExec,
+    InitExit,
+    KernelLoss,
+)
+from sensor.model.observations import Observation
 from sensor.model.requests import CoverageRow, DescribeRequest
+from sensor.model.witness_records import (
+    AuditExec,
+    AuditLoss,
+    EngineEvent,
+    EngineLoss,
+    EngineRecalled,
+    SourceChanged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

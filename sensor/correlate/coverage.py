@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.events import Clock, EventFactory
-    from sensor.model.observations import EngineEvent, SourceChanged
+    from sensor.model.witness_records import EngineEvent, SourceChanged
 
 STARTS_MAX = 4096
 """Starts in the table; older ones are forgotten."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods
-    from sensor.model.observations import CommandExec, CommandExit, InitExit
+    from sensor.model.kernel_records import CommandExec, CommandExit, InitExit
 
 _EXACT = Certainty(container=Confidence.EXACT)
 _INFERRED = Certainty(container=Confidence.INFERRED)

@@ -11,7 +11,7 @@ from sensor.correlate.engine_api.calls import Action, Outcome
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.engine_api.calls import EngineCall
-    from sensor.model.observations import Caller
+    from sensor.model.api_calls import Caller
 
 REQUESTS_OF_ONE_MAX = 64
 """Requests of one connection that wait for their answer."""

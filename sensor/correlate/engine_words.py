@@ -17,8 +17,8 @@ from sensor.model.vocabulary import EvidenceKind
 if TYPE_CHECKING:
     from sensor.correlate.events import Sighting
     from sensor.model.container import Description
-    from sensor.model.observations import EngineEvent, EngineRecalled
     from sensor.model.vocabulary import ContainerId
+    from sensor.model.witness_records import EngineEvent, EngineRecalled
 
 WORDS_MAX = 2048
 """Containers of which a word is remembered; the one not spoken of for longest is forgotten."""

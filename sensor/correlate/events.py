@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import CgroupIdentity, Description, Image
 from sensor.model.events import (
     Certainty,
@@ -20,7 +21,6 @@ from sensor.model.events import (
     Verdict,
     kernel_reference,
 )
-from sensor.model.observations import HostFacts
 from sensor.model.process import NS_PER_TICK, ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine, EventType, EvidenceKind, Witness
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.containers import ContainerState, Creation
-    from sensor.model.observations import EngineEvent
     from sensor.model.requests import DescribeRequest
+    from sensor.model.witness_records import EngineEvent
 
     Output = Event | DescribeRequest
 

@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from sensor.correlate.events import Clock, EventFactory, Output
     from sensor.correlate.lifecycle import Lifecycle
     from sensor.correlate.pods import Pods
-    from sensor.model.observations import (
+    from sensor.model.agent_records import Heartbeat, ProbesAttached
+    from sensor.model.inventory import (
         FoundContainer,
-        Heartbeat,
         InventoryTaken,
         KnowledgeRestored,
         KnownContainer,
-        ProbesAttached,
     )
     from sensor.model.vocabulary import ContainerId, LastEnd
 

@@ -43,15 +43,7 @@ from sensor.correlate.containers import (
 from sensor.correlate.naming import Names
 from sensor.correlate.runtime_command import Verb
 from sensor.correlate.shares import Budget
-from sensor.model.observations import (
-    CgroupBirth,
-    CommandExec,
-    CommandExit,
-    ContainerDescribed,
-    FoundContainer,
-    InitExec,
-    InitExit,
-)
+from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
 from sensor.model.process import NS_PER_TICK, ProcessKey
 from sensor.model.requests import DescribeRequest
 from sensor.model.vocabulary import Lineage, Role
@@ -67,7 +59,8 @@ if TYPE_CHECKING:
     from sensor.correlate.runtimes import RuntimeLog, RuntimeRun
     from sensor.correlate.starts import StartReporter
     from sensor.model.container import Description
-    from sensor.model.observations import CgroupFrozen
+    from sensor.model.inventory import ContainerDescribed, FoundContainer
+    from sensor.model.kernel_records import CgroupFrozen
 
 DESCRIPTION_WAIT = 1_000_000_000
 """Nanoseconds that a start waits for a description. Reading one takes about a millisecond; a node

@@ -19,7 +19,7 @@ from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection
 from sensor.correlate.naming import WordIndex, words_of_call
 from sensor.correlate.relay_hops import RelayTable
 from sensor.correlate.shares import SharedTable
-from sensor.model.observations import ApiConnect
+from sensor.model.api_calls import ApiConnect
 from sensor.model.process import ProcessKey, tick_key
 from sensor.model.vocabulary import Engine, Witness
 
@@ -28,15 +28,9 @@ if TYPE_CHECKING:
 
     from sensor.correlate.authority import Origin
     from sensor.correlate.naming import Names
-    from sensor.model.observations import (
-        ApiAnswer,
-        ApiHop,
-        ApiRequest,
-        AuditExec,
-        Caller,
-        CommandExec,
-        ConnectionClosed,
-    )
+    from sensor.model.api_calls import ApiAnswer, ApiHop, ApiRequest, Caller, ConnectionClosed
+    from sensor.model.kernel_records import CommandExec
+    from sensor.model.witness_records import AuditExec
 
 CONNECTS_MAX = 2048
 REQUESTS_MAX = 1024

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sensor.correlate.authority import Origin
 
 if TYPE_CHECKING:
+    from sensor.model.api_calls import Caller
     from sensor.model.container import CgroupIdentity, CgroupParser
-    from sensor.model.observations import Caller
     from sensor.model.process import CgroupPaths, ProcessFacts
     from sensor.model.vocabulary import ContainerId
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
-    from sensor.model.observations import CommandExec
+    from sensor.model.kernel_records import CommandExec
     from sensor.model.vocabulary import ContainerId
 
 PREPARED_MAX = 1024

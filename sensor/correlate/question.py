@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from sensor.correlate.containers import Creation
     from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
+    from sensor.model.api_calls import Caller
     from sensor.model.container import Description
     from sensor.model.events import Evidence, Initiator
-    from sensor.model.observations import Caller
     from sensor.model.process import ProcessFacts
 
 

@@ -13,7 +13,7 @@ from sensor.model.vocabulary import Witness
 
 if TYPE_CHECKING:
     from sensor.correlate.clients import ClientTable
-    from sensor.model.observations import ApiHop, Caller
+    from sensor.model.api_calls import ApiHop, Caller
 
 HOPS_MAX = 256
 HOPS_OF_ONE_MAX = 64

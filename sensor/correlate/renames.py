@@ -10,7 +10,7 @@ from sensor.correlate.naming import FormerName
 if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.correlate.events import Clock
-    from sensor.model.observations import EngineEvent
+    from sensor.model.witness_records import EngineEvent
 
 NAMES_MAX = 16
 """Former names of one container; the oldest but the first goes, which its maker used."""

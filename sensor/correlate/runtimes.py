@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sensor.correlate.authority import Origin
     from sensor.correlate.runtime_command import RuntimeCommand
-    from sensor.model.observations import CgroupBirth, CommandExec
+    from sensor.model.kernel_records import CgroupBirth, CommandExec
     from sensor.model.process import Ancestor
     from sensor.model.vocabulary import ContainerId, RoleOf
 

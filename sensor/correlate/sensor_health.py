@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.events import EventFactory, Output
-    from sensor.model.observations import (
+    from sensor.model.agent_records import (
         AgentStalled,
         ClockStepped,
         Notice,

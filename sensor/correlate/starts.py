@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from sensor.correlate.pods import Pods
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.container import CgroupIdentity, Description
-    from sensor.model.observations import CommandExit, FoundContainer, InitExec, InitExit
+    from sensor.model.inventory import FoundContainer
+    from sensor.model.kernel_records import CommandExit, InitExec, InitExit
     from sensor.model.process import Namespaces, ProcessFacts, ProcessKey
 
 _ENGINE_PROGRAMS = {

@@ -14,7 +14,7 @@ from sensor.correlate import client_command
 from sensor.model.vocabulary import Role
 
 if TYPE_CHECKING:
-    from sensor.model.observations import CommandExec
+    from sensor.model.kernel_records import CommandExec
 
 ID_MAX = 1024
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sensor.model.agent_records import HostFacts
 from sensor.model.alert import Alert
 from sensor.model.container import Image, Orchestrator, Security
 from sensor.model.control_plane import Request
 from sensor.model.log_head import LogHead
-from sensor.model.observations import HostFacts
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
     BaselineState,

@@ -18,7 +18,7 @@ from sensor.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.model.observations import HostFacts
+    from sensor.model.agent_records import HostFacts
     from sensor.outputs.delivery import Format, Transport
 
 KINDS: dict[str, str] = {

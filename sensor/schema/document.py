@@ -23,6 +23,7 @@ from sensor.schema.request_block import owner_block, request_block, requested_by
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
+    from sensor.model.agent_records import HostFacts
     from sensor.model.container import Image, Orchestrator, Security
     from sensor.model.events import (
         Certainty,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
         Verdict,
     )
     from sensor.model.log_head import LogHead
-    from sensor.model.observations import HostFacts
 
 SCHEMA = "castoff.event/1"
 

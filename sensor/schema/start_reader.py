@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Image, Mount, Orchestrator, Security
 from sensor.model.control_plane import Owner
 from sensor.model.events import (
@@ -23,7 +24,6 @@ from sensor.model.events import (
     Start,
     Stop,
 )
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,

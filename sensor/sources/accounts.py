@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sensor.model.observations import AccountsRead
+from sensor.model.agent_records import AccountsRead
 
 PASSWD = Path("/etc/passwd")
 SIZE_MAX = 4 * 1024 * 1024

@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.model.observations import ApiConnect, ApiRequest, KernelLoss
+from sensor.model.api_calls import ApiConnect, ApiRequest
+from sensor.model.kernel_records import KernelLoss
 from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
 
 if TYPE_CHECKING:

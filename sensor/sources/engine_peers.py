@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.linux import unix_peers
-from sensor.model.observations import ApiConnect, Caller
+from sensor.model.api_calls import ApiConnect, Caller
 from sensor.model.process import NS_PER_TICK
 from sensor.model.vocabulary import Witness
 from sensor.sources.procfs import cgroup_paths

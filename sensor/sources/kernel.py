@@ -22,7 +22,7 @@ from sensor.bpf.counters import Counters, KindCount, Progress, RingSpace
 from sensor.bpf.record import KernelObservation, decode
 from sensor.bpf.ring import BATCH_MAX, Ring
 from sensor.errors import RecordMalformed
-from sensor.model.observations import CgroupBirth, CommandExec, CommandExit, KernelLoss
+from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, KernelLoss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

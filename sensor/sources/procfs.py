@@ -11,8 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import CgroupIdentity
-from sensor.model.observations import FoundContainer, HostFacts
+from sensor.model.inventory import FoundContainer
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine
 from sensor.sources.node_identity import host_namespaces, node_name

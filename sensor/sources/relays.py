@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sensor.model.observations import ApiConnect, ApiHop, ApiRequest, Caller
+from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import NS_PER_TICK, Ancestor, ProcessKey
 from sensor.model.vocabulary import Witness
 from sensor.sources import connections

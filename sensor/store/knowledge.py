@@ -11,7 +11,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.model.observations import KnowledgeRestored, KnownContainer
+from sensor.model.inventory import KnowledgeRestored, KnownContainer
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
 from sensor.store.database import FILE_NAME, Database

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sensor.model.inventory import KnowledgeRestored, KnownContainer
     from sensor.model.log_head import LogHead
-    from sensor.model.observations import KnowledgeRestored, KnownContainer
     from sensor.store.batch import Batch, DeadLetter, JudgedRows
     from sensor.store.entry import Entry, NewEntry
 

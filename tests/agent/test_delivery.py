@@ -17,8 +17,9 @@ from sensor import clock
 from sensor.agent.delivery import Delivery, DeliverySettings
 from sensor.agent.persistence import Persistence, Published
 from sensor.errors import ConfigError
+from sensor.model.agent_records import Notice, StoreLoss
 from sensor.model.events import Event
-from sensor.model.observations import Notice, Observation, StoreLoss
+from sensor.model.observations import Observation
 from sensor.outputs.file.jsonl import JsonlSettings
 from sensor.outputs.kafka.settings import KafkaSettings
 from sensor.outputs.settings import OutputSettings, StartAt

@@ -12,7 +12,8 @@ from lab.waiting import until
 from sensor.agent.descriptions import MOST, DescriptionService
 from sensor.identity.describer import Describer
 from sensor.model.container import Description
-from sensor.model.observations import ContainerDescribed, Observation
+from sensor.model.inventory import ContainerDescribed
+from sensor.model.observations import Observation
 from sensor.model.requests import DescribeRequest
 from sensor.model.vocabulary import ContainerId
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sensor import clock
 from sensor.agent.explaining import Explaining
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Orchestrator
 from sensor.model.events import Container, Event, Start
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import ContainerId, EventType, StartKind
 
 OFFSET = time.time_ns() - clock.boottime()

@@ -13,7 +13,8 @@ from sensor.agent import status
 from sensor.agent.housekeeping import CHECKPOINT, PERIOD, Housekeeping
 from sensor.agent.parts import Parts
 from sensor.linux.systemd import Notifier
-from sensor.model.observations import Heartbeat, KernelLoss
+from sensor.model.agent_records import Heartbeat
+from sensor.model.kernel_records import KernelLoss
 
 LOSS = KernelLoss(2, 1, "commands", "exec", 3, 0)
 

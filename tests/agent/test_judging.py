@@ -13,7 +13,8 @@ import pytest
 from sensor.agent.judging import Judging
 from sensor.errors import ConfigError
 from sensor.judge.judge import Judge
-from sensor.model.observations import Notice, Observation
+from sensor.model.agent_records import Notice
+from sensor.model.observations import Observation
 from tests.judge.samples import NOW, start
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")

@@ -11,7 +11,8 @@ from sensor.agent.node_view import NodeView
 from sensor.agent.parsers import parsers
 from sensor.correlate.core import Correlator
 from sensor.identity import cgroup
-from sensor.model.observations import ClockSynced, FoundContainer, InventoryTaken
+from sensor.model.agent_records import ClockSynced
+from sensor.model.inventory import FoundContainer, InventoryTaken
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId
 from tests.correlate.scenario import HOST, OFFSET

@@ -13,8 +13,8 @@ from sensor.agent.parsers import parsers
 from sensor.agent.persistence import Persistence, Published
 from sensor.agent.pipeline import Pipeline, Sink
 from sensor.correlate.core import Correlator
+from sensor.model.agent_records import ClockSynced
 from sensor.model.events import Event
-from sensor.model.observations import ClockSynced
 from sensor.model.requests import DescribeRequest
 from sensor.sources.kernel import KernelSource, ReadUpTo
 from sensor.tick import TICK

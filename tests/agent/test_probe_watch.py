@@ -11,7 +11,7 @@ from sensor.agent import probe_watch
 from sensor.agent.probe_watch import REPORTED_FOR, ProbeWatch
 from sensor.bpf.pins import PinSet
 from sensor.bpf.presence import Absence
-from sensor.model.observations import AgentStalled, ProbesLost, ProbesRestored
+from sensor.model.agent_records import AgentStalled, ProbesLost, ProbesRestored
 
 SECOND = 1_000_000_000
 NOTHING = Absence((), ())

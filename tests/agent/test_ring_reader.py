@@ -12,7 +12,8 @@ from sensor.agent.descriptions import DescriptionService
 from sensor.agent.persistence import Persistence
 from sensor.agent.ring_reader import LOOK_LAST, REST, RingReader
 from sensor.agent.sources import OptionalSources
-from sensor.model.observations import Heartbeat, Observation
+from sensor.model.agent_records import Heartbeat
+from sensor.model.observations import Observation
 from sensor.sources.kernel import KernelSource
 from sensor.tick import TICK
 

@@ -6,7 +6,8 @@ import pytest
 
 from sensor import clock
 from sensor.agent.wall_clock import STEP, TOLERANCE, WallClock
-from sensor.model.observations import ClockStepped, ClockSynced, Observation
+from sensor.model.agent_records import ClockStepped, ClockSynced
+from sensor.model.observations import Observation
 
 
 class Kernel:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import sensor
 from bench.enlarge import BETWEEN, enlarge
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Description
-from sensor.model.observations import ContainerDescribed, HostFacts, InitExit
+from sensor.model.inventory import ContainerDescribed
+from sensor.model.kernel_records import InitExit
 from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId
 from sensor.sources.capture import Arrival, CaptureWriter, open_capture

@@ -16,7 +16,7 @@ from sensor.bpf.counters import Counters, KindCount, RingSpace
 from sensor.bpf.pins import PinSet
 from sensor.bpf.record import KernelObservation, Kind, decode
 from sensor.bpf.ring import Ring
-from sensor.model.observations import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
+from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
 from sensor.model.process import ProcessFacts, ProcessKey
 
 PATIENCE = 10.0

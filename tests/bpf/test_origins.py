@@ -13,7 +13,7 @@ import pytest
 
 from sensor.bpf import libbpf, loader
 from sensor.bpf.record import Kind
-from sensor.model.observations import CommandExec, InitExec
+from sensor.model.kernel_records import CommandExec, InitExec
 from tests.bpf.live import Bundle, Probes
 
 pytestmark = pytest.mark.kernel

@@ -26,15 +26,12 @@ from sensor.bpf.record import (
     decode,
 )
 from sensor.errors import RecordMalformed
-from sensor.model.observations import (
-    ApiAnswer,
-    ApiConnect,
-    ApiRequest,
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
+from sensor.model.kernel_records import (
     CgroupBirth,
     CgroupFrozen,
     CommandExec,
     CommandExit,
-    ConnectionClosed,
     InitExec,
     InitExit,
 )

@@ -15,7 +15,7 @@ import pytest
 from sensor.bpf import loader, pins
 from sensor.bpf.record import KernelObservation
 from sensor.bpf.socket_filter import EngineSockets
-from sensor.model.observations import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from tests.bpf.live import Probes
 
 SEND = """

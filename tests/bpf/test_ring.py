@@ -20,7 +20,7 @@ from sensor.bpf import loader, pins, ring
 from sensor.bpf.libbpf import BpfMap
 from sensor.bpf.record import Kind, decode
 from sensor.bpf.ring import Ring
-from sensor.model.observations import CommandExec, CommandExit, InitExit
+from sensor.model.kernel_records import CommandExec, CommandExit, InitExit
 from tests.bpf.live import Bundle, Probes, take
 from tests.bpf.sample_ring import BUSY, DISCARDED, PAGE, FakeRing
 

@@ -19,33 +19,23 @@ from sensor.bpf import watched
 from sensor.correlate.containers import ContainerTable
 from sensor.correlate.core import Correlator, Parsers
 from sensor.identity import cgroup
+from sensor.model.agent_records import ClockSynced, HostFacts, ProbesAttached
+from sensor.model.api_calls import ApiConnect, ApiRequest, Caller
 from sensor.model.container import Description, EngineRecord, Image, Orchestrator
 from sensor.model.events import Event, Start
-from sensor.model.observations import (
-    ApiConnect,
-    ApiRequest,
-    AuditExec,
-    Caller,
-    CgroupBirth,
-    ClockSynced,
-    CommandExec,
-    CommandExit,
+from sensor.model.inventory import (
     ContainerDescribed,
-    EngineEvent,
     FoundContainer,
-    HostFacts,
-    InitExec,
-    InitExit,
     InventoryTaken,
     KnowledgeRestored,
     KnownContainer,
-    Observation,
-    ProbesAttached,
-    SourceChanged,
 )
+from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
+from sensor.model.observations import Observation
 from sensor.model.process import Ancestor, CgroupPaths, ProcessFacts, ProcessKey
 from sensor.model.requests import DescribeRequest
 from sensor.model.vocabulary import ContainerId, Engine, EventType, Lineage, Role, Witness
+from sensor.model.witness_records import AuditExec, EngineEvent, SourceChanged
 
 MS = 1_000_000
 SECOND = 1_000_000_000

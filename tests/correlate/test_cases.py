@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 
-from sensor.model.container import EngineRecord
-from sensor.model.events import Event, Initiator
-from sensor.model.observations import (
+from sensor.model.api_calls import (
     ApiAnswer,
     ApiConnect,
     ApiHop,
     ApiRequest,
     Caller,
     ConnectionClosed,
-    ContainerDescribed,
-    EngineEvent,
-    Observation,
 )
+from sensor.model.container import EngineRecord
+from sensor.model.events import Event, Initiator
+from sensor.model.inventory import ContainerDescribed
+from sensor.model.observations import Observation
 from sensor.model.process import Ancestor, CgroupPaths, ProcessKey
 from sensor.model.vocabulary import (
     Confidence,
@@ -33,6 +32,7 @@ from sensor.model.vocabulary import (
     Trigger,
     Witness,
 )
+from sensor.model.witness_records import EngineEvent
 from tests.correlate.scenario import (
     DB,
     DOCKER_SOCKET,

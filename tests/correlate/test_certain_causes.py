@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.model.observations import CommandExec, Observation
+from sensor.model.kernel_records import CommandExec
+from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import (
     Confidence,

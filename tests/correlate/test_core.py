@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from sensor.correlate.core import Correlator, Parsers
 from sensor.identity import cgroup
+from sensor.model.agent_records import ClockSynced
 from sensor.model.events import Event
-from sensor.model.observations import ClockSynced, KernelLoss, Observation
+from sensor.model.kernel_records import KernelLoss
+from sensor.model.observations import Observation
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import EventType, Lineage
 from tests.correlate.scenario import (

@@ -6,9 +6,9 @@ import pytest
 
 from sensor.correlate.coverage import FAILURE_WINDOW, GRACE, STARTS_MAX, WAITING_MAX
 from sensor.model.events import Event
-from sensor.model.observations import EngineLoss, SourceChanged
 from sensor.model.requests import CoverageRow
 from sensor.model.vocabulary import Engine, EventType, Witness
+from sensor.model.witness_records import EngineLoss, SourceChanged
 from tests.correlate.scenario import (
     DB,
     MS,

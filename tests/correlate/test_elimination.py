@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.model.observations import InitExec, Observation
+from sensor.model.kernel_records import InitExec
+from sensor.model.observations import Observation
 from sensor.model.vocabulary import (
     Confidence,
     Engine,

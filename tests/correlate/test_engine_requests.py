@@ -11,7 +11,7 @@ from sensor.correlate.naming import Names
 from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
 from sensor.identity import cgroup
-from sensor.model.observations import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from tests.correlate.scenario import (
     DOCKER_SOCKET,
     WEB,

@@ -7,8 +7,9 @@ import pytest
 from sensor.correlate.engine_words import WORDS_MAX, EngineWords
 from sensor.model.container import Description
 from sensor.model.events import Evidence
-from sensor.model.observations import ContainerDescribed, EngineEvent, EngineRecalled
+from sensor.model.inventory import ContainerDescribed
 from sensor.model.vocabulary import Confidence, ContainerId, EvidenceKind, Witness
+from sensor.model.witness_records import EngineEvent, EngineRecalled
 from tests.correlate.scenario import WEB, Core, described, ns
 
 WALL = 1_700_000_000_000_000_000

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from sensor.correlate.explainer import PATIENCE, StartExplainer
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import ControlRecord, Effect
 from sensor.model.events import Container, Event, Start
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import ContainerId, EventType, StartKind
 from sensor.sources.controlplane.reader import Reader, read
 from sensor.sources.controlplane.times import wall

@@ -14,8 +14,8 @@ from sensor.correlate.failed_starts import (
     TROUBLES_MAX,
     FailedStarts,
 )
+from sensor.model.agent_records import HostFacts
 from sensor.model.events import Container, Event, Stop
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import ContainerId, EventType
 
 HOST = HostFacts("node", "boot", None, "6.1", None)

@@ -14,8 +14,10 @@ from sensor.correlate.core import Correlator, Parsers
 from sensor.correlate.decision import CANDIDATES_MAX
 from sensor.identity import cgroup
 from sensor.identity.redact import redact_argv
+from sensor.model.agent_records import AccountsRead
 from sensor.model.container import EngineRecord
-from sensor.model.observations import AccountsRead, CommandExec, Observation
+from sensor.model.kernel_records import CommandExec
+from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import (
     Confidence,

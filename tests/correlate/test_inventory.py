@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from sensor.model.agent_records import Heartbeat
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import SensorNote
-from sensor.model.observations import Heartbeat
 from sensor.model.vocabulary import EventType, LastEnd, Lineage, Witness
 from tests.correlate.scenario import (
     DB,

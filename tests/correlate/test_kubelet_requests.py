@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from sensor.model.api_calls import ApiAnswer, ApiRequest, Caller
 from sensor.model.container import Orchestrator
 from sensor.model.events import Event
-from sensor.model.observations import ApiAnswer, ApiRequest, Caller, CommandExit, Observation
+from sensor.model.kernel_records import CommandExit
+from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import Confidence, ContainerId, EndedBy, Engine, StartCause, Trigger
 from tests.correlate.engine_api.wire import Grpc, field, sandbox_request

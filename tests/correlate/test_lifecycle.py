@@ -9,7 +9,8 @@ import pytest
 
 from sensor.correlate.lifecycle import DESCRIPTION_WAIT, LATER_MAX
 from sensor.model.container import Description
-from sensor.model.observations import ContainerDescribed, Observation
+from sensor.model.inventory import ContainerDescribed
+from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import Confidence, ContainerId, EventType, Lineage, Witness
 from tests.correlate.scenario import (

@@ -9,7 +9,7 @@ from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
 from sensor.correlate.relay_hops import Behind
 from sensor.identity import cgroup
-from sensor.model.observations import ApiHop
+from sensor.model.api_calls import ApiHop
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
 from tests.correlate.scenario import (

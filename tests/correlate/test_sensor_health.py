@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sensor.model.agent_records import AgentStalled, ClockStepped, ProbesLost, ProbesRestored
 from sensor.model.events import Event
-from sensor.model.observations import (
-    AgentStalled,
-    ClockStepped,
-    Observation,
-    ProbesLost,
-    ProbesRestored,
-)
+from sensor.model.observations import Observation
 from sensor.model.vocabulary import EventType
 from tests.correlate.scenario import Core
 

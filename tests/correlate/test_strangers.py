@@ -8,7 +8,8 @@ import pytest
 
 from sensor.correlate.lifecycle import FAILURES_BURST, UNNAMED_BURST
 from sensor.model.events import Event
-from sensor.model.observations import CgroupFrozen, InitExec, Observation
+from sensor.model.kernel_records import CgroupFrozen, InitExec
+from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import Confidence, ContainerId, EventType, Lineage
 from tests.correlate.scenario import (

@@ -23,7 +23,8 @@ from lab.engines import unique
 from lab.image import IMAGE, NOT_A_PROGRAM
 from lab.kubelet import running
 from lab.runc import Runc
-from sensor.model.observations import InitExec, KernelLoss, Observation
+from sensor.model.kernel_records import InitExec, KernelLoss
+from sensor.model.observations import Observation
 from sensor.sources.capture import Arrival
 from tests.golden.stage import Engines, Recorder
 

@@ -29,34 +29,22 @@ from typing import TypeVar
 from sensor.agent.parsers import parsers
 from sensor.agent.replayer import Replayer
 from sensor.correlate.core import Correlator
+from sensor.model.agent_records import AccountsRead, ClockSynced, HostFacts, OutputLoss
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, Caller, ConnectionClosed
 from sensor.model.events import Event
-from sensor.model.observations import (
-    AccountsRead,
-    ApiAnswer,
-    ApiConnect,
-    ApiRequest,
-    AuditLoss,
-    Caller,
+from sensor.model.inventory import ContainerDescribed, InventoryTaken, KnowledgeRestored
+from sensor.model.kernel_records import (
     CgroupBirth,
-    ClockSynced,
     CommandExec,
     CommandExit,
-    ConnectionClosed,
-    ContainerDescribed,
-    EngineEvent,
-    EngineLoss,
-    EngineRecalled,
-    HostFacts,
     InitExec,
     InitExit,
-    InventoryTaken,
     KernelLoss,
-    KnowledgeRestored,
-    Observation,
-    OutputLoss,
 )
+from sensor.model.observations import Observation
 from sensor.model.process import Ancestor, ProcessFacts, ProcessKey
 from sensor.model.vocabulary import Role
+from sensor.model.witness_records import AuditLoss, EngineEvent, EngineLoss, EngineRecalled
 from sensor.sources.capture import Arrival
 
 NODE = "node-1"

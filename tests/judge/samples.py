@@ -11,6 +11,7 @@ from sensor.judge.case import Facts, facts_of
 from sensor.judge.judge import Judge
 from sensor.judge.policy import Policy
 from sensor.judge.policy_text import SourceText, read
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Image, Mount, Orchestrator, Security
 from sensor.model.events import (
     Certainty,
@@ -24,7 +25,6 @@ from sensor.model.events import (
     Stop,
     Verdict,
 )
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from sensor.model.agent_records import HostFacts
 from sensor.model.alert import Alert, AlertClass, AlertSeverity, AlertState, Fact, Strength
 from sensor.model.container import Image, Mount, Orchestrator, Security
 from sensor.model.control_plane import (
@@ -40,7 +41,6 @@ from sensor.model.events import (
     Verdict,
 )
 from sensor.model.log_head import LogHead
-from sensor.model.observations import HostFacts
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
     BaselineState,

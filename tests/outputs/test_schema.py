@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Image, Mount, Orchestrator, Security
 from sensor.model.control_plane import (
     Actor,
@@ -39,7 +40,6 @@ from sensor.model.events import (
     Verdict,
 )
 from sensor.model.log_head import LogHead
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import (
     Confidence,
     Engine,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.model.observations import AccountsRead
+from sensor.model.agent_records import AccountsRead
 from sensor.sources import accounts
 from sensor.sources.accounts import ACCOUNTS_MAX, NAME_MAX, read
 

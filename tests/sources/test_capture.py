@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.errors import CaptureMalformed, StateUnusable
-from sensor.model.observations import ClockSynced, CommandExit, HostFacts, InitExit
+from sensor.model.agent_records import ClockSynced, HostFacts
+from sensor.model.kernel_records import CommandExit, InitExit
 from sensor.model.process import ProcessKey
 from sensor.sources.capture import Arrival, CaptureReader, CaptureWriter, open_capture
 from sensor.sources.codec import layout_of

@@ -12,7 +12,8 @@ import pytest
 
 from lab.waiting import until
 from sensor.bpf.socket_filter import SocketVerdicts
-from sensor.model.observations import ApiConnect, Observation
+from sensor.model.api_calls import ApiConnect
+from sensor.model.observations import Observation
 from sensor.model.vocabulary import Engine, Witness
 from sensor.sources import contacts
 from sensor.sources.contacts import ContactSifter

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sensor import clock
 from sensor.bpf.record import Kind
-from sensor.model.observations import CommandExec, InitExec
+from sensor.model.kernel_records import CommandExec, InitExec
 from sensor.sources import kernel
 from tests.bpf.sample_records import pack
 from tests.sources.sample_readers import Stage

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sensor.identity import cgroup
 from sensor.model.container import CgroupIdentity, Description
-from sensor.model.observations import FoundContainer
+from sensor.model.inventory import FoundContainer
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId
 from sensor.sources import procfs

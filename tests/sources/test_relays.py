@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 
 from sensor.bpf.socket_filter import EngineSockets, ListeningPorts
-from sensor.model.observations import ApiConnect, ApiHop, ApiRequest, Caller
+from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
 from sensor.sources.relays import LOOK_AGAIN, RelayFinder, read_caller

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sensor.errors import StateUnusable
-from sensor.model.observations import KnowledgeRestored, KnownContainer
+from sensor.model.inventory import KnowledgeRestored, KnownContainer
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
 from sensor.store.knowledge import FILE_NAME, SCHEMA_VERSION, Knowledge

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.model.observations import KnownContainer
+from sensor.model.inventory import KnownContainer
 from sensor.model.vocabulary import ContainerId
 from sensor.store.callbacks import Callbacks
 from sensor.store.compression import BUILT_IN, LEARN_AFTER, Packer, Unpacker

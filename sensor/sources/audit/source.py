@@ -12,7 +12,7 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from sensor.model.observations import AuditLoss, SourceChanged
+from sensor.model.witness_records import AuditLoss, SourceChanged
 from sensor.sources.audit.assembly import Assembler
 from sensor.sources.audit.fields import FieldParser
 from sensor.sources.audit.process import start_time

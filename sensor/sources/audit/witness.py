@@ -14,8 +14,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.model.observations import ApiConnect, AuditExec, Caller
+from sensor.model.api_calls import ApiConnect, Caller
 from sensor.model.vocabulary import Witness
+from sensor.model.witness_records import AuditExec
 from sensor.sources.audit import decode
 from sensor.sources.audit.syscalls import Call, classify
 

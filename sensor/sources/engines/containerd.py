@@ -20,8 +20,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.model.observations import EngineEvent
 from sensor.model.vocabulary import ContainerId, Witness
+from sensor.model.witness_records import EngineEvent
 from sensor.sources.engines import wire
 from sensor.sources.engines.grpc import Call, Channel
 from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused

@@ -16,7 +16,7 @@ from sensor.model.vocabulary import Witness
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sensor.model.observations import EngineEvent
+    from sensor.model.witness_records import EngineEvent
 
 RUNNING_MAX = 10_000
 """Containers followed; with more of them nothing is inferred until the next list."""

@@ -20,8 +20,8 @@ from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRef
 if TYPE_CHECKING:
     from collections import deque
 
-    from sensor.model.observations import EngineEvent
     from sensor.model.vocabulary import Witness
+    from sensor.model.witness_records import EngineEvent
 
 LINE_MAX = 1 << 20
 """Bytes of one event."""

@@ -22,8 +22,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sensor.model.observations import EngineEvent
 from sensor.model.vocabulary import ContainerId, Witness
+from sensor.model.witness_records import EngineEvent
 from sensor.sources.engines.session import TEXT_MAX
 
 if TYPE_CHECKING:

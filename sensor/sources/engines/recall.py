@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sensor.model.observations import EngineRecalled
+from sensor.model.witness_records import EngineRecalled
 from sensor.sources.engines.docker_messages import Malformed, decode_event, events_target
 from sensor.sources.engines.framing import LineSplitter
 from sensor.sources.engines.http import Exchange

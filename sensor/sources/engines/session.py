@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from sensor.model.observations import EngineEvent
+    from sensor.model.witness_records import EngineEvent
 
 TEXT_MAX = 4096
 """Longest name, image or label value taken from an engine; a longer one is left unknown."""

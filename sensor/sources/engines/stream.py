@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.model.observations import EngineLoss
+from sensor.model.witness_records import EngineLoss
 from sensor.sources.engines.continuity import Continuity
 from sensor.sources.engines.session import Counts, EngineLost, ListRefused
 

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.model.observations import SourceChanged
 from sensor.model.vocabulary import Engine, Witness
+from sensor.model.witness_records import SourceChanged
 from sensor.sources.engines.session import Counts, EngineLost, Session
 from sensor.sources.engines.stream import EngineStream, StreamStatus, Target
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sensor.model.observations import EngineLoss, Observation
+    from sensor.model.observations import Observation
+    from sensor.model.witness_records import EngineLoss
     from sensor.sources.engines.listeners import EngineSocket
 
 SCAN_PERIOD = 15.0

@@ -16,7 +16,8 @@ import pytest
 
 from sensor import clock
 from sensor.errors import KernelUnsupported, PermissionMissing
-from sensor.model.observations import ApiConnect, AuditExec, AuditLoss
+from sensor.model.api_calls import ApiConnect
+from sensor.model.witness_records import AuditExec, AuditLoss
 from sensor.sources.audit import netlink
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.source import AuditSource

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sensor.model.observations import AuditExec, SourceChanged
+from sensor.model.witness_records import AuditExec, SourceChanged
 from sensor.sources.audit.assembly import IN_FLIGHT_MAX, TIMEOUT
 from sensor.sources.audit.record import Record, from_line
 from sensor.sources.audit.serials import PATIENCE

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.model.observations import ApiConnect, AuditExec
+from sensor.model.api_calls import ApiConnect
 from sensor.model.vocabulary import Witness
+from sensor.model.witness_records import AuditExec
 from sensor.sources.audit.assembly import Assembler, AuditEvent, Ending
 from sensor.sources.audit.fields import FieldParser
 from sensor.sources.audit.programs import Programs

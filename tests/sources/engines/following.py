@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.waiting import until
-from sensor.model.observations import EngineEvent, Observation, SourceChanged
+from sensor.model.observations import Observation
+from sensor.model.witness_records import EngineEvent, SourceChanged
 from sensor.sources.engines.listeners import EngineSocket, engine_sockets
 from sensor.sources.engines.session import Counts
 from sensor.sources.engines.streams import EngineStreams

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.model.observations import EngineEvent
 from sensor.model.vocabulary import ContainerId, Witness
+from sensor.model.witness_records import EngineEvent
 from sensor.sources.engines import continuity
 from sensor.sources.engines.continuity import Continuity
 

@@ -10,8 +10,8 @@ import pytest
 
 from lab.engines import Lab, unique
 from lab.image import IMAGE
-from sensor.model.observations import EngineRecalled
 from sensor.model.vocabulary import Witness
+from sensor.model.witness_records import EngineRecalled
 from sensor.sources.engines.recall import recall
 from tests.sources.engines.following import following, sockets_below
 from tests.sources.engines.podman_service import PodmanService

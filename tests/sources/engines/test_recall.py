@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.model.observations import EngineRecalled
 from sensor.model.vocabulary import ContainerId, Witness
+from sensor.model.witness_records import EngineRecalled
 from sensor.sources.engines import recall as recalling
 from sensor.sources.engines.recall import recall
 from sensor.sources.engines.session import EngineLost
