@@ -11,7 +11,13 @@ from sensor.correlate.decision import decided
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.naming import ONE_CONTAINER, STARTING, socket_serves
 from sensor.correlate.programs import role_by_names
-from sensor.correlate.question import CREATED_EARLY, Attribution, is_elsewhere, reached
+from sensor.correlate.question import (
+    CREATED_EARLY,
+    Attribution,
+    is_elsewhere,
+    latest_request,
+    reached,
+)
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, EvidenceKind, Role, Trigger, Witness
 
@@ -27,7 +33,8 @@ def by_request(question: Question, known: Knowledge) -> Attribution | None:
     """Requests that name the container and that the engine worked on at its creation."""
     found: list[Candidate] = []
     certainty = Confidence.EXACT
-    for asked in known.past.requests(question.names, question.restart_since, question.time):
+    until = latest_request(question)
+    for asked in known.past.requests(question.names, question.restart_since, until):
         if not _counts(asked, question, known):
             continue
         candidates = known.candidates.of_request(asked)
@@ -54,7 +61,7 @@ def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:
         return False
     if asked.time < question.created - CREATED_EARLY and action is not Action.RUN:
         return False
-    if asked.answer(question.time) in (Answer.REFUSED, Answer.DONE):
+    if asked.answer(latest_request(question)) in (Answer.REFUSED, Answer.DONE):
         return False
     if not socket_serves(asked.socket, question.engine) or is_elsewhere(asked.foreign, question):
         return False

@@ -69,6 +69,9 @@ class Question:
     """A kubelet's engine made it."""
     init: ProcessFacts | None = field(default=None, compare=False)
     """The init at its execve; None while it is not there."""
+    ran: int = field(default=0, compare=False)
+    """When its init ran, 0 while it has not: CRI-O has the runtime create a container when it is
+    made, and a request that comes later lets it run."""
     causes_lost: bool = field(default=False, compare=False)
     """Some of what may have caused it was held back: one candidate alone proves nothing."""
 
@@ -133,6 +136,13 @@ class Knowledge:
             else one
             for one in candidates
         ]
+
+
+def latest_request(question: Question) -> int:
+    """Return when a request for the start can have come at the latest, in ns since boot."""
+    if question.engine is Engine.CRIO:
+        return max(question.time, question.ran)
+    return question.time
 
 
 Answering = Callable[[Question, Knowledge], "Attribution | None"]

@@ -373,6 +373,7 @@ class StartReporter:
             created=self._created(state, creation.time if creation is not None else time),
             in_pod=block is not None and block.type == KUBERNETES,
             init=init,
+            ran=time if init is not None else 0,
             causes_lost=causes_lost,
         )
 

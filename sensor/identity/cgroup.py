@@ -45,7 +45,8 @@ _ENGINES = {
 }
 _ECS_ID = re.compile(r"[0-9a-f]{32}-[0-9]{1,20}")
 _POD = re.compile(
-    r"(?:kubepods(?:-[a-z]+)*-)?pod(?P<uid>[0-9a-fA-F]{32}"
+    # A slice's name begins with those of the slices around it: kubelet's own cgroup root (kind).
+    r"(?:(?:[A-Za-z0-9_.]+-)*kubepods(?:-[a-z]+)*-)?pod(?P<uid>[0-9a-fA-F]{32}"
     r"|[0-9a-fA-F]{8}(?P<dash>[-_])(?:[0-9a-fA-F]{4}(?P=dash)){3}[0-9a-fA-F]{12})(?=$|\.slice)"
 )
 _LXC_PAYLOAD = "lxc.payload."

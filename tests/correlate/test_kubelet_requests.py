@@ -20,6 +20,7 @@ from tests.correlate.scenario import (
     WEB,
     Box,
     Core,
+    ancestor,
     below,
     caller,
     connects,
@@ -28,7 +29,8 @@ from tests.correlate.scenario import (
 )
 
 CRI = "/runtime.v1.RuntimeService"
-SOCKET = "/run/containerd/containerd.sock"
+SOCKET = "/run/cri.sock"
+CONMON = ancestor("conmon", 41, exe="conmon")
 UID = "0a4d1c6e-0000-4000-8000-000000000001"
 POD = Orchestrator("kubernetes", "shop", "web-0", UID, "app", 0)
 KUBELET = caller(12, comm="kubelet", exe="/usr/bin/kubelet", login=None, uid=0, cgroup=None)
@@ -108,6 +110,18 @@ def cause(event: Event) -> tuple[Trigger, Confidence, int | None]:
 def test_a_request_to_start_ties_the_container_to_its_kubelet(core: Core) -> None:
     Client(core).asks(0, "StartContainer", field(1, WEB.id))
     assert cause(starts(core, APP, 10)) == EXACT
+
+
+@pytest.mark.parametrize(("engine", "tied"), [(Engine.CRIO, True), (Engine.CONTAINERD, False)])
+def test_an_engine_that_creates_early_is_asked_to_start_later(
+    core: Core, engine: Engine, *, tied: bool
+) -> None:
+    """CRI-O has the runtime create the container in CreateContainer, and start it in the other."""
+    client = Client(core)
+    core >> below(APP.create(0), CONMON) >> described(1, APP, pod=POD, engine=engine)
+    client.asks(500, "StartContainer", field(1, WEB.id))
+    core >> APP.execs(510)
+    assert cause(core.start) == (EXACT if tied else (*EXACT[:1], Confidence.INFERRED, 12))
 
 
 @pytest.mark.parametrize("uid", [UID, UID.replace("-", "")], ids=["api", "static"])

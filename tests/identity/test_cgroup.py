@@ -18,6 +18,9 @@ S = U.replace("-", "_")
 ECS = "0123456789abcdef" * 2 + "-3057940393"
 SLICE = f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{S}.slice"
 USER = "/user.slice/user-1000.slice/user@1000.service"
+OUTER = f"/system.slice/docker-{H1}.scope"
+KIND = "/kubelet.slice/kubelet-kubepods.slice"
+HASH = "bd12dd3393227d950605a2444b13c27a"
 CEPH = "/system.slice/ceph-0d.slice/ceph-0d@mon.host.service"
 
 D, C, CRIO, P = Engine.DOCKER, Engine.CONTAINERD, Engine.CRIO, Engine.PODMAN
@@ -69,6 +72,9 @@ IN_PODS = [
         U,
     ),
     (f"/kubepods/besteffort/pod{U}/crio-{H}", CRIO, U),
+    (f"{KIND}/kubelet-kubepods-burstable-pod{S}.slice/cri-containerd-{H}.scope", C, U),
+    (f"{KIND}/kubelet-kubepods-pod{HASH}.slice/cri-containerd-{H}.scope", C, HASH),
+    (f"/my_site.slice/my_site-a-kubepods-pod{S}.slice/crio-{H}.scope/container", CRIO, U),
     (f"{SLICE}/crio-{H}.scope", CRIO, U),
     (f"{SLICE}/crio-{H}.scope/container", CRIO, U),
     (f"{SLICE}/docker-{H}.scope", D, U),
@@ -77,6 +83,7 @@ IN_PODS = [
 
 NESTED = [
     (f"/system.slice/docker-{H1}.scope/kubelet/kubepods/burstable/pod{U}/{H2}", None, U),
+    (f"{OUTER}{KIND}/kubelet-kubepods-pod{S}.slice/cri-containerd-{H2}.scope", C, U),
     (f"/system.slice/docker-{H1}.scope{SLICE}/docker-{H2}.scope", D, U),
     (f"/docker/{H1}/docker/{H2}", D, None),
     (f"{SLICE}/cri-containerd-{H1}.scope/docker/{H2}", D, None),
