@@ -18,8 +18,8 @@ export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 RUN_PACKAGES := python3 python3-audit python3-bpfcc libbpf1 python3-psutil python3-msgpack python3-click \
-    python3-h11 python3-h2 python3-venv runc busybox-static
-TEST_PACKAGES := auditd bpftool clang-format conmon containerd curl docker.io gcc iptables \
+    python3-h11 python3-h2 python3-venv runc
+TEST_PACKAGES := auditd bpftool busybox-static clang-format conmon containerd curl docker.io gcc iptables \
     libc6-dev openssl nats-server podman procps rsyslog rsyslog-gnutls \
     rsyslog-openssl tini uidmap zsh
 # What builds and checks packages. groff-base, systemd and fish check what is installed, in `make test` too.
@@ -39,7 +39,7 @@ setup:
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv --system-site-packages $(VENV)
 
 run: setup
-	@bin/prove-start --await-agent & trap 'kill $$! 2>/dev/null || true' EXIT; \
+	@bin/castoff selftest --wait 60 > >(sed -n '/^FAIL/p' >&2) & trap 'kill $$! 2>/dev/null || true' EXIT; \
 	    bin/castoff run --output table
 
 setup-test: setup
@@ -68,7 +68,6 @@ check: setup-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy bin/prove-start
 	$(BIN)/mypy packaging/man/manpages.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m lab.mirror

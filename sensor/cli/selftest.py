@@ -20,7 +20,7 @@ from sensor.api.client import AgentClient
 from sensor.api.coverage import CoverageReport
 from sensor.cli import proof
 from sensor.cli.options import output_option, socket_option
-from sensor.errors import CastoffError
+from sensor.errors import AgentUnreachable, CastoffError
 from sensor.model.vocabulary import EvidenceKind, Witness
 from sensor.schema.text import visible
 
@@ -33,6 +33,9 @@ READY_SECONDS = 2.0
 WITNESS_SECONDS = 5.0
 """Seconds in which the witnesses have to agree: an engine's own event comes after the start."""
 PERIOD = "2m"
+WAIT_MAX = 600
+LOOK_SECONDS = 0.1
+"""Between two tries to reach an agent that is starting."""
 
 
 class RuntimeMissing(CastoffError):
@@ -56,9 +59,16 @@ class Check:
     type=click.Choice(["runc", "crun", "podman", "docker"]),
     help="Start it by this one, not by the first that is installed.",
 )
+@click.option(
+    "--wait",
+    type=click.IntRange(0, WAIT_MAX),
+    default=0,
+    metavar="SECONDS",
+    help="First wait up to SECONDS for an agent.  [default: 0]",
+)
 @output_option
 @socket_option
-def command(runtime: str | None, output: str, socket: Path) -> None:
+def command(runtime: str | None, wait: int, output: str, socket: Path) -> None:
     """Start a harmless container and verify that it is reported, with its witnesses.
 
     Needs root, or the rights to run containers.
@@ -69,7 +79,9 @@ def command(runtime: str | None, output: str, socket: Path) -> None:
             f"{runtime or 'runc, crun, podman or docker'} is not installed", "install one of them"
         )
     chosen = runtime or next(iter(found))
-    checks = _run(AgentClient(socket), chosen, found[chosen])
+    client = AgentClient(socket)
+    _await_agent(client, wait)
+    checks = _run(client, chosen, found[chosen])
     for check in checks:
         if output == "json":
             click.echo(json.dumps(asdict(check), separators=(",", ":")))
@@ -77,6 +89,20 @@ def command(runtime: str | None, output: str, socket: Path) -> None:
             click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {visible(check.detail)}")
     if not all(check.ok for check in checks):
         sys.exit(1)
+
+
+def _await_agent(client: AgentClient, seconds: float) -> None:
+    """Return once an agent answers; raises :class:`AgentUnreachable` if none does in time."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            client.status()
+        except AgentUnreachable:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(LOOK_SECONDS)
+        else:
+            return
 
 
 def _run(client: AgentClient, runtime: str, where: str) -> list[Check]:

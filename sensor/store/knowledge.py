@@ -7,22 +7,16 @@ of what was reported, or a start would be taken for reported that is in no log.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensor.model.inventory import KnowledgeRestored, KnownContainer
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
-from sensor.store.database import FILE_NAME, Database
 from sensor.store.entry import INT64, number, string, text
-from sensor.store.errors import ErrorKind, kind_of
-from sensor.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["FILE_NAME", "SCHEMA_VERSION", "Knowledge", "Note"]
+    import sqlite3
 
 _NO_SCOPE = ""
 
@@ -115,72 +109,6 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
                     "INSERT OR IGNORE INTO container VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     _row(_known(row)),
                 )
-
-
-class Knowledge:
-    """The database with nothing but what is known: for an agent that keeps no log."""
-
-    def __init__(self, directory: Path) -> None:
-        """Open or make the database below ``directory``.
-
-        A damaged file is moved aside and a new one begun: ``moved_aside`` then names it. Raises
-        :class:`StateUnusable` when the directory cannot be used or the file is of a newer version.
-        """
-        self._file = Database(directory)
-        self.path = self._file.path
-        self._open()
-
-    @property
-    def moved_aside(self) -> Path | None:
-        """Where the damaged file is, if there was one."""
-        return self._file.moved_aside
-
-    def _open(self) -> None:
-        try:
-            self._database = self._file.open()
-        except (sqlite3.Error, ValueError, OSError) as error:
-            raise self._file.unusable(error) from error
-
-    def load(self, time: int) -> KnowledgeRestored | None:
-        """Read what was saved last; None when nothing was.
-
-        What makes no sense is moved aside like a damaged file, and nothing was saved then.
-        """
-        try:
-            return read(self._database, time)
-        except (sqlite3.Error, ValueError) as error:
-            if kind_of(self.path, error) is not ErrorKind.DAMAGE:
-                raise self._file.unusable(error) from error
-            self._database.close()
-            self._file.move_aside()
-            self._open()
-            return None
-
-    def save(
-        self,
-        boot_id: str,
-        seen: int,
-        changed: tuple[KnownContainer, ...],
-        forgotten: tuple[Key, ...],
-    ) -> None:
-        """Write a checkpoint and what changed since the last one, in one transaction.
-
-        Raises :class:`StateUnusable` when the disk is full or gone; the caller may try again.
-        """
-        note = Note(boot_id, seen)
-        note.merge(boot_id, seen, changed, forgotten)
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            write(self._database, note)
-            self._database.execute("COMMIT")
-        except (sqlite3.Error, OverflowError, ValueError) as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            raise self._file.unusable(error) from error
-
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
 
 
 def _known(row: tuple[object, ...]) -> KnownContainer:
