@@ -22,6 +22,8 @@ from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, EvidenceKind, Role, Trigger, Witness
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sensor.correlate.candidates import Candidate
     from sensor.correlate.clients import Client
     from sensor.correlate.engine_requests import Asked
@@ -31,11 +33,25 @@ if TYPE_CHECKING:
 
 def by_request(question: Question, known: Knowledge) -> Attribution | None:
     """Requests that name the container and that the engine worked on at its creation."""
+    return _requested(question, known, lambda action: action is not Action.UNKNOWN)
+
+
+def by_unread_request(question: Question, known: Knowledge) -> Attribution | None:
+    """Requests that name the container, whose method could not be read: they may only ask for it.
+
+    So it is on a connection that was there before the probes, until its methods are spelled out.
+    """
+    return _requested(question, known, lambda action: action is Action.UNKNOWN)
+
+
+def _requested(
+    question: Question, known: Knowledge, wanted: Callable[[Action], bool]
+) -> Attribution | None:
     found: list[Candidate] = []
     certainty = Confidence.EXACT
     until = latest_request(question)
     for asked in known.past.requests(question.names, question.restart_since, until):
-        if not _counts(asked, question, known):
+        if not wanted(asked.call.action) or not _counts(asked, question, known):
             continue
         candidates = known.candidates.of_request(asked)
         found += known.of_pod(candidates, asked.caller, asked.origin, question)

@@ -15,7 +15,9 @@ the kernel saw of a request outweighs what fits by words.
    container belongs to → orchestrator, exact as a trigger;
 6. ``by_engine_boot``: the engine began shortly before → engine_boot, inferred;
 7. ``by_launcher``: a program other than an engine made the container's cgroup or its init;
-8. ``by_elimination``: the only process left that may have asked: a connected client whose command
+8. ``by_unread_request``: a request that names the container and whose method could not be read →
+   inferred;
+9. ``by_elimination``: the only process left that may have asked: a connected client whose command
    fits the container, a process that connected to an engine → inferred; several → ambiguous, all of
    them listed.
 
@@ -27,7 +29,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import Answer
-from sensor.correlate.certain_causes import by_command, by_descent, by_request
+from sensor.correlate.certain_causes import (
+    by_command,
+    by_descent,
+    by_request,
+    by_unread_request,
+)
 from sensor.correlate.elimination import by_elimination
 from sensor.correlate.engine_causes import by_engine_boot, by_orchestrator, by_policy
 from sensor.correlate.launchers import by_launcher
@@ -54,6 +61,7 @@ REASONS: tuple[Answering, ...] = (
     by_orchestrator,
     by_engine_boot,
     by_launcher,
+    by_unread_request,
     by_elimination,
 )
 

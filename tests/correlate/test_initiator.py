@@ -89,9 +89,14 @@ ANSWERS: dict[str, tuple[tuple[Trigger, Confidence, Confidence], int | None]] = 
     "by_orchestrator": ((Trigger.ORCHESTRATOR, Confidence.EXACT, Confidence.NONE), None),
     "by_engine_boot": (BOOT, None),
     "by_launcher": (INFERRED, 33),
+    "by_unread_request": (BY_API, 61),
     "by_elimination": (BY_API, 77),
     "nothing": (UNKNOWN, None),
 }
+UNREAD = bytes(
+    (0, 0, 1, 1, 4, 0, 0, 0, 9, 0xBE, 0, 0, 71, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 66, 10, 64)
+)
+"""HEADERS with an entry of a table that is not known, DATA, and the beginning of a message."""
 ORDER = tuple(reason.__name__ for reason in initiator.REASONS)
 
 
@@ -117,6 +122,9 @@ def test_the_first_reason_that_answers_is_taken(core: Core, first: int) -> None:
             process=replace(execs.process, ancestors=(ancestor("launcher", 33, 1400),)),
         )
         core >> replace(again.birth(1900), maker=LAUNCHER, argv=("launcher", "--all"))
+    if "by_unread_request" in holds:
+        unread = requests(1550, caller(61), UNREAD + WEB.id.encode())
+        core >> replace(unread, connection=9)
     if "by_elimination" in holds:
         core >> connects(1400, caller(77))
     if "by_descent" in holds:

@@ -41,12 +41,24 @@ EXACT = (Trigger.ORCHESTRATOR, Confidence.EXACT, 12)
 
 
 class Client:
-    """One gRPC connection of a process to an engine, as the probes report it."""
+    """One gRPC connection of a process to an engine, as the probes report it.
 
-    def __init__(self, core: Core, who: Caller = KUBELET, number: int = 7) -> None:
+    ``joined`` is for one that was there before the probes, and had used its methods already.
+    """
+
+    def __init__(
+        self, core: Core, who: Caller = KUBELET, number: int = 7, *, joined: tuple[str, ...] = ()
+    ) -> None:
         self._core, self._who, self._number = core, who, number
         self._grpc = Grpc()
-        self._sent = self._answered = 0
+        self._sent: int | None = 0
+        self._answered = 0
+        if joined:
+            for method in joined:
+                self._grpc.request(f"{CRI}/{method}", b"")
+            self._grpc.take()
+            self._sent = None
+            return
         core >> replace(connects(-10, who, SOCKET), connection=number)
         self._write(-9)
 
@@ -62,7 +74,8 @@ class Client:
             offset=self._sent,
             length=len(data),
         )
-        self._sent += len(data)
+        if self._sent is not None:
+            self._sent += len(data)
         self._core >> request
 
     def asks(self, at: float, method: str, message: bytes) -> int:
@@ -151,6 +164,30 @@ def test_who_only_asks_meanwhile_is_no_cause(core: Core, method: str) -> None:
     Client(core).asks(0, "StartContainer", field(1, WEB.id))
     reader = caller(77, comm="crictl", exe="/usr/bin/crictl", uid=0)
     Client(core, reader, 8).asks(1, method, field(1, WEB.id))
+    assert cause(starts(core, APP, 10)) == EXACT
+
+
+def test_a_reader_whose_method_is_not_known_goes_before_no_kubelet(core: Core) -> None:
+    core >> connects(0, KUBELET, SOCKET)
+    reader = caller(77, comm="agent", exe="/opt/agent", uid=0)
+    reads = Client(core, reader, 8, joined=("ContainerStatus",))
+    reads.asks(1, "ContainerStatus", field(1, WEB.id))
+    event = starts(core, APP, 10)
+    assert cause(event) == (Trigger.ORCHESTRATOR, Confidence.INFERRED, 12)
+    assert event.confidence.trigger is Confidence.EXACT
+
+
+def test_a_kubelet_whose_method_is_not_known_is_inferred(core: Core) -> None:
+    core >> connects(0, KUBELET, SOCKET)
+    client = Client(core, joined=("StartContainer",))
+    client.asks(1, "StartContainer", field(1, WEB.id))
+    event = starts(core, APP, 10)
+    assert cause(event) == (Trigger.ORCHESTRATOR, Confidence.INFERRED, 12)
+    assert event.confidence.trigger is Confidence.EXACT
+
+
+def test_a_method_that_is_spelled_out_makes_a_joined_connection_exact(core: Core) -> None:
+    Client(core, joined=("Version",)).asks(1, "StartContainer", field(1, WEB.id))
     assert cause(starts(core, APP, 10)) == EXACT
 
 
