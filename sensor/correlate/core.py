@@ -188,7 +188,7 @@ class Correlator:
         self._on(CommandExec, self._lifecycle.on_command)
         self._on(CommandExit, self._lifecycle.on_command_exit)
         self._on(CgroupBirth, self._lifecycle.on_birth)
-        self._on(CgroupFrozen, self._lifecycle.on_frozen)
+        self._on(CgroupFrozen, self._lifecycle.pauses.on_frozen)
         self._on(ContainerDescribed, self._lifecycle.on_described)
         self._on(ApiConnect, self._past.add_connect)
         self._on(ApiRequest, self._past.add_request)

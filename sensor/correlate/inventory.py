@@ -153,7 +153,7 @@ class Inventory:
         if state.alive and state.init is not None and state.init.same(container.init):
             self._describe(state, container)
             return state.key
-        if self._lifecycle.knows(container.init) or self._newer(state, container):
+        if container.init in self._lifecycle.inits or self._newer(state, container):
             return state.key
         if state.alive:
             self._ends.vanished(state, container.init.start_time)

@@ -23,6 +23,11 @@ class ProcessKey:
             and self.start_time // NS_PER_TICK == other.start_time // NS_PER_TICK
         )
 
+    @property
+    def tick(self) -> tuple[int, int]:
+        """Pid and start in clock ticks, as both procfs and the kernel know the process."""
+        return self.pid, self.start_time // NS_PER_TICK
+
 
 NS_PER_TICK = 10_000_000
 """Nanoseconds per USER_HZ tick, the unit of ``starttime`` in /proc/PID/stat (proc(5))."""

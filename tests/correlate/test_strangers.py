@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.lifecycle import FAILURES_BURST, UNNAMED_BURST
+from sensor.correlate.start_limits import FAILURES_BURST, UNNAMED_BURST
 from sensor.model.events import Event
 from sensor.model.kernel_records import CgroupFrozen, InitExec
 from sensor.model.observations import Observation

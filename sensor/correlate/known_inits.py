@@ -1,0 +1,41 @@
+"""The inits whose start was taken or whose end was seen: none is reported twice."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensor.model.process import ProcessKey
+
+ENDED_MAX = 1024
+"""Ended inits of unknown containers that are remembered, for inventories under way."""
+
+TAKEN_MAX = 4096
+"""Inits whose start was taken that are remembered, for records that arrive a second time."""
+
+
+class KnownInits:
+    """Bounded; the oldest is forgotten."""
+
+    def __init__(self) -> None:
+        self._taken: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._ended: deque[ProcessKey] = deque(maxlen=ENDED_MAX)
+
+    def take(self, init: ProcessKey) -> None:
+        """Remember that the init's start is reported or waits to be."""
+        self._taken[init.tick] = None
+        if len(self._taken) > TAKEN_MAX:
+            self._taken.popitem(last=False)
+
+    def is_taken(self, init: ProcessKey) -> bool:
+        """Whether the init's start is reported or waits to be."""
+        return init.tick in self._taken
+
+    def end(self, init: ProcessKey) -> None:
+        """Remember the end of an init of an unknown container, for an inventory under way."""
+        self._ended.append(init)
+
+    def __contains__(self, init: ProcessKey) -> bool:
+        """Whether the init's start was taken or its end was seen: an inventory adds nothing."""
+        return self.is_taken(init) or any(ended.same(init) for ended in self._ended)
