@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate import orchestrators
+from sensor.correlate import orchestrators, supervision
 from sensor.correlate.authority import Standing
 from sensor.correlate.decision import distinct_processes
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
+from sensor.correlate.naming import socket_serves
 from sensor.correlate.question import ASYNC_WINDOW, Attribution
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, Engine, EvidenceKind, StartKind, Trigger, Witness
@@ -61,12 +62,14 @@ def _askers(
 ) -> Iterator[Candidate]:
     """Who may have asked the orchestrator: a kubelet, or a client that spoke of the service."""
     if place.kubernetes:
+        address = _address_of_shim(question, known)
         for connect in known.past.open_connects(question.time):
             caller = connect.caller
             origin = known.past.origin_of(caller)
-            if known.orchestrates(caller, origin, question.owner):
+            if not known.orchestrates(caller, origin, question.owner):
+                continue
+            if socket_serves(connect.socket, question.engine) and _is_at(connect.socket, address):
                 yield from known.candidates.of_connect(connect)
-                return
         return
     for client in known.past.clients.asked_of_services(question.time - ASYNC_WINDOW, question.time):
         command = client.command
@@ -76,6 +79,21 @@ def _askers(
             continue
         if place.service is not None and place.service in (command.name, *command.targets):
             yield known.candidates.of_client(client)
+
+
+def _address_of_shim(question: Question, known: Knowledge) -> str | None:
+    """Return the engine's socket by the shim of a container, which is its sandbox's in a pod."""
+    sandbox = question.description.sandbox_id if question.description is not None else None
+    for id_ in (question.id, sandbox):
+        supervisor = known.runtimes.supervisor_of(id_) if id_ is not None else None
+        if supervisor is not None:
+            return supervision.engine_address(supervisor)
+    return None
+
+
+def _is_at(socket: str, address: str | None) -> bool:
+    """Whether an engine's socket is the one that the container's shim answers to, if known."""
+    return address is None or address.removeprefix("/var") == socket.removeprefix("/var")
 
 
 def by_engine_boot(question: Question, known: Knowledge) -> Attribution | None:

@@ -35,6 +35,16 @@ def container_of(exec_: CommandExec) -> str | None:
     return None
 
 
+def engine_address(exec_: CommandExec) -> str | None:
+    """Return the socket of the engine that a shim answers to, by its command line."""
+    if exec_.role is not Role.SHIM:
+        return None
+    for word, after in pairwise(exec_.argv):
+        if word in ("-address", "--address") and after.startswith("/"):
+            return after
+    return None
+
+
 def begins_engine(exec_: CommandExec) -> bool:
     """Whether an engine began: podman's service, or one that is not dockerd's own helper.
 

@@ -26,6 +26,7 @@ from tests.correlate.scenario import (
     connects,
     described,
     ns,
+    supervised,
 )
 
 CRI = "/runtime.v1.RuntimeService"
@@ -213,6 +214,28 @@ def test_who_is_only_called_kubelet_is_not_named_for_being_connected(
 ) -> None:
     core >> connects(0, who, SOCKET)
     assert cause(starts(core, APP, 10)) == (Trigger.ORCHESTRATOR, Confidence.NONE, None)
+
+
+OTHER_SOCKET = "/run/other/containerd.sock"
+OTHER = replace(KUBELET, pid=13)
+NODES = {
+    "by-the-shim": ("/var/run/cri.sock", 12),
+    "the-others": (OTHER_SOCKET, 13),
+    "not-known": (None, None),
+}
+
+
+@pytest.mark.parametrize(("address", "pid"), NODES.values(), ids=NODES)
+def test_of_two_kubelets_the_one_at_the_containers_engine_is_named(
+    core: Core, address: str | None, pid: int | None
+) -> None:
+    core >> connects(0, KUBELET, SOCKET) >> connects(0, KUBELET, SOCKET)
+    core >> connects(1, OTHER, OTHER_SOCKET)
+    if address is not None:
+        argv = ("-namespace", "k8s.io", "-id", WEB.id, "-address", address)
+        core >> supervised(2, WEB, "containerd-shim-runc-v2", *argv, above=ancestor("containerd"))
+    certainty = Confidence.NONE if pid is None else Confidence.INFERRED
+    assert cause(starts(core, APP, 10)) == (Trigger.ORCHESTRATOR, certainty, pid)
 
 
 def test_a_kubelet_that_starts_what_is_in_no_pod_is_any_client(core: Core) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.supervision import ID_MAX, begins_engine, container_of
+from sensor.correlate.supervision import ID_MAX, begins_engine, container_of, engine_address
 from sensor.model.vocabulary import Role
 from tests.correlate.scenario import command, engine_boots
 
@@ -34,6 +34,22 @@ LINES: dict[str, tuple[Role, tuple[str, ...], str | None]] = {
     "name-alone": (Role.SHIM, (SHIM,), None),
     "nothing": (Role.SHIM, (), None),
 }
+
+
+@pytest.mark.parametrize(
+    ("role", "argv", "address"),
+    [
+        (Role.SHIM, (SHIM, "-id", ID, "-address", "/run/c.sock"), "/run/c.sock"),
+        (Role.SHIM, (SHIM, "-id", ID, "--address", "/run/c.sock", "start"), "/run/c.sock"),
+        (Role.SHIM, (SHIM, "-id", ID, "-address", "relative"), None),
+        (Role.SHIM, (SHIM, "-id", ID, "-address"), None),
+        (Role.MONITOR, (MONITOR, "-c", ID, "-address", "/run/c.sock"), None),
+    ],
+)
+def test_a_shim_names_the_engine_that_it_answers_to(
+    role: Role, argv: tuple[str, ...], address: str | None
+) -> None:
+    assert engine_address(replace(command(0, argv), role=role)) == address
 
 
 @pytest.mark.parametrize(("role", "argv", "id_"), LINES.values(), ids=LINES)
