@@ -11,6 +11,8 @@ from sensor.schema.times import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sensor.model.events import Event
+
 DATE = 10
 """Characters of a date in RFC 3339."""
 
@@ -29,9 +31,12 @@ class EventTable:
     def lines(self, document: Mapping[str, Any]) -> Iterator[str]:
         """Return an event's line, after the date where that is another one than before."""
         event = event_of(document)
-        if event is None:
-            return
-        day = (rfc3339(event.time) or "")[:DATE]
+        if event is not None:
+            yield from self.lines_of(event)
+
+    def lines_of(self, event: Event) -> Iterator[str]:
+        """Return an event's line, after the date where that is another one than before."""
+        day = (rfc3339(event.time + event.realtime_offset) or "")[:DATE]
         if day != self._day:
             self._day = day
             yield day

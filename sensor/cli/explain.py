@@ -22,8 +22,9 @@ from sensor.cli.options import (
     socket_option,
     width,
 )
-from sensor.cli.reading import nanoseconds
+from sensor.cli.reading import event_of, nanoseconds
 from sensor.cli.tree import Tree
+from sensor.cli.wording import start_phrase
 from sensor.schema.text import fit, visible
 
 if TYPE_CHECKING:
@@ -118,13 +119,11 @@ def _verdict(event: dict[str, Any], room: int | None) -> list[str]:
 
 
 def _start(event: dict[str, Any]) -> str:
-    start = event["start"]
-    if start is None:
+    read = event_of(event)
+    if read is None or read.start is None:
         reason = (event.get("stop") or {}).get("reason")
         return f"failed to start: {reason}" if reason else "failed to start"
-    dormant = start.get("dormant_seconds")
-    asleep = f" after {dormant:.0f} s stopped" if dormant is not None else ""
-    return f"{start['kind']} start{asleep} by {start['trigger']}"
+    return start_phrase(read.start)
 
 
 def _unicode() -> bool:

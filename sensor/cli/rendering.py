@@ -7,7 +7,8 @@ import shutil
 import sys
 from collections.abc import Callable
 
-from sensor.cli.table import Table, colour_wanted
+from sensor.cli.event_table import EventTable
+from sensor.cli.table import colour_wanted
 from sensor.model.events import Event
 from sensor.schema import document
 
@@ -20,9 +21,9 @@ def renderer(output: str) -> tuple[Renderer, bytes]:
         return document.encode_line, b""
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
-    table = Table(width, colour_wanted(os.environ, terminal=terminal))
+    table = EventTable(width, colour=colour_wanted(os.environ, terminal=terminal))
 
     def render(event: Event) -> bytes:
-        return f"{table.line(event)}\n".encode()
+        return "".join(f"{line}\n" for line in table.lines_of(event)).encode()
 
     return render, f"{table.header()}\n".encode()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.model.vocabulary import Confidence, EventType, StartKind, Trigger
+from sensor.cli.wording import cause, span
+from sensor.model.vocabulary import Confidence, EventType, StartKind
 from sensor.schema.text import columns, fit, visible
 from sensor.schema.times import rfc3339
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from sensor.model.container import Orchestrator
     from sensor.model.control_plane import Request
-    from sensor.model.events import Event, Initiator, InitiatorProcess, Start, Stop
+    from sensor.model.events import Event, Stop
 
 SHORT_ID = 12
 """Characters of a container id that people are shown, as engines do."""
@@ -27,6 +28,8 @@ EVENT_WIDTH = 12
 RUNTIME_WIDTH = 10
 NARROW = 110
 """Below so many columns the milliseconds and the runtime give their room to name and cause."""
+IMAGELESS = 100
+"""Below so many columns the image does, too: the first words of a cause are never cut."""
 NAME_SHARE, IMAGE_SHARE = 0.25, 0.30
 """Parts of the room beside the fixed columns; the cause takes what is left and is cut last."""
 NAME_MIN, IMAGE_MIN = 10, 12
@@ -55,12 +58,6 @@ _NAMES = {
     EventType.START_EXPLAINED: "explained",
 }
 """Names that fit the column."""
-_SPANS = (
-    (1, 0.001, "{:.0f} ms"),
-    (60, 1, "{:.1f} s"),
-    (3600, 60, "{:.0f} min"),
-    (86400, 3600, "{:.0f} h"),
-)
 UNEXPECTED, UNEXPLAINED = "! ", "* "
 """Marks before the cause of a start: not expected, and without an explanation."""
 _CONFIDENCE_MARKS = {Confidence.INFERRED: "~", Confidence.AMBIGUOUS: "?"}
@@ -124,16 +121,17 @@ class Table:
         return self.width is not None and self.width < NARROW
 
     def _row(self, time: str, what: str, short_id: str, *rest: str) -> str:
-        name, image, runtime, cause = map(visible, rest)
+        name, image, runtime, why = map(visible, rest)
         fixed = [fit(time[: self._time_width], self._time_width), fit(what, EVENT_WIDTH)]
         fixed.append(fit(visible(short_id), SHORT_ID))
         if not self._narrow:
             fixed.append(fit(runtime, RUNTIME_WIDTH))
         taken = sum(map(columns, fixed)) + len(SEPARATOR) * (len(fixed) + 2)
         room = (self.width or WIDTH_UNLIMITED) - taken
-        name_width = max(NAME_MIN, int(room * NAME_SHARE))
-        image_width = max(IMAGE_MIN, int(room * IMAGE_SHARE))
-        parts = [*fixed, fit(name, name_width), fit(image, image_width), cause]
+        shown = [fit(name, max(NAME_MIN, int(room * NAME_SHARE)))]
+        if self.width is None or self.width >= IMAGELESS:
+            shown.append(fit(image, max(IMAGE_MIN, int(room * IMAGE_SHARE))))
+        parts = [*fixed, *shown, why]
         line = SEPARATOR.join(parts)
         return (line if self.width is None else fit(line, self.width)).rstrip()
 
@@ -164,7 +162,7 @@ def _cause(event: Event) -> str:
         return "; ".join(event.verdict.reasons)
     if event.start is not None:
         mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
-        return _judged(event) + mark + _pull(event.start, event.initiator)
+        return _judged(event) + mark + cause(event.start, event.initiator)
     return _explained(event.orchestrator) if event.request is None else _asked(event.request)
 
 
@@ -208,38 +206,9 @@ def _ending(stop: Stop) -> str:
         how = f"exit code {stop.exit_code}"
     else:
         how = ""
-    after = "" if stop.duration_seconds is None else f"after {_span(stop.duration_seconds)}"
+    after = "" if stop.duration_seconds is None else f"after {span(stop.duration_seconds)}"
     reason = "" if stop.reason is None else stop.reason
     return ", ".join(part for part in (reason, " ".join(filter(None, (how, after)))) if part)
-
-
-def _pull(start: Start, initiator: Initiator | None) -> str:
-    parts = [str(start.trigger)]
-    if initiator is not None and initiator.user is not None:
-        user = initiator.user
-        login = user.auid_name or (None if user.auid is None else f"uid {user.auid}")
-        account = user.name or (None if user.uid is None else f"uid {user.uid}")
-        if login or account:
-            parts.append(f"by {login or account}")
-        if login and account and login != account:
-            parts.append(f"as {account}")
-    if initiator is not None and initiator.process is not None:
-        process = initiator.process
-        if start.trigger is Trigger.ORCHESTRATOR:
-            # Its command line has a hundred options, and is the same for every pod.
-            parts.append(f"({_program(process)})")
-        elif process.argv or process.exe:
-            parts.append(f"({' '.join(process.argv or ()) or process.exe})")
-    if start.dormant_seconds is not None and start.kind is StartKind.REACTIVATION:
-        parts.append(f"after {_span(start.dormant_seconds)} stopped")
-    if start.attempt:
-        parts.append(f"attempt {start.attempt}")
-    return " ".join(parts)
-
-
-def _program(process: InitiatorProcess) -> str:
-    name = process.exe or (process.argv[0] if process.argv else "")
-    return name.rpartition("/")[2] or "unknown"
 
 
 def _name(event: Event) -> str:
@@ -249,11 +218,3 @@ def _name(event: Event) -> str:
     if pod is None or pod.pod is None or name == pod.pod:
         return name or "-"
     return f"{pod.pod}/{pod.container or name or '-'}"
-
-
-def _span(seconds: float) -> str:
-    """Return a length of time as people say it: 3 ms, 2.5 s, 4 min, 6 h, 12 d."""
-    for limit, size, form in _SPANS:
-        if seconds < limit:
-            return form.format(seconds / size)
-    return f"{seconds / 86400:.0f} d"

@@ -25,7 +25,7 @@ def test_the_last_events_are_a_table(agent: Running) -> None:
     assert day == "1970-01-01"
     assert len(rows) == 5
     assert rows[0].split()[:3] == ["00:00:01.000", "start", "4f2d4f2d4f2d"]
-    assert rows[0].split()[-1] == "user_command"
+    assert rows[0].split()[-1] == "command"
 
 
 def test_json_is_one_object_a_line_as_the_agent_sent_it(agent: Running) -> None:

@@ -29,7 +29,7 @@ def test_a_real_start_is_drawn() -> None:
         output = ask("explain", agent, "job").output
     lines = output.splitlines()
     assert lines[0].startswith("container job, castoff.test/box:1, docker")
-    assert lines[2].startswith("reactivation start after")
+    assert lines[2].startswith("reactivation by a command, down for")
     order = ["docker start", "API connection", "engine dockerd", "runtime runc create", "init sh"]
     places = [output.index(one) for one in order]
     assert places == sorted(places)

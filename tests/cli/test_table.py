@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.cli.table import Table, colour_wanted
+from sensor.cli.table import IMAGELESS, Table, colour_wanted
 from sensor.model.events import Event
 from sensor.schema.text import columns
 from tests.outputs.sample_events import CONTAINER, EVENTS, START
@@ -23,7 +23,7 @@ def test_a_start_without_a_terminal_is_not_cut() -> None:
         "docker",
         "web",
         "nginx:1.25",
-        "! ~user_command by alice as root (docker start web) after 1 h stopped",
+        "! ~docker start web by alice as root, down for 1 h",
     ]
 
 
@@ -31,12 +31,12 @@ def test_a_start_without_a_terminal_is_not_cut() -> None:
     ("name", "end"),
     [
         ("start_bare", "unknown"),
-        ("start_pod", "orchestrator attempt 4"),
+        ("start_pod", "orchestrator, attempt 4"),
         ("stop", "killed by signal 9, out of memory after 1 ms"),
         ("start_failed", "no such file, exit code 1"),
         ("gap", "kernel: ring full, 3 lost"),
         ("sensor", "started, 2 containers running"),
-        ("alert", "why"),
+        ("alert", "privilege: expected none, seen privileged"),
     ],
 )
 def test_cause(name: str, end: str) -> None:
@@ -75,3 +75,11 @@ def test_colour_wraps_the_line_and_changes_nothing_else() -> None:
 )
 def test_colour_wanted(environment: dict[str, str], terminal: bool, wanted: bool) -> None:  # noqa: FBT001 - a table's columns
     assert colour_wanted(environment, terminal=terminal) is wanted
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_the_first_words_of_a_cause_are_never_cut(width: int) -> None:
+    container = dataclasses.replace(CONTAINER, name="with-a-very-long-name-" * 4)
+    line = Table(width).line(dataclasses.replace(START, container=container))
+    assert "docker start web" in line
+    assert "IMAGE" in Table(width).header() or width < IMAGELESS

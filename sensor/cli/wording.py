@@ -1,0 +1,90 @@
+"""What a person reads of a start: its cause in words, and lengths of time.
+
+Pure: values of an event go in, texts come out. They may hold text of strangers, so the caller makes
+them visible before it prints them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.model.vocabulary import StartKind, Trigger
+
+if TYPE_CHECKING:
+    from sensor.model.events import Initiator, InitiatorProcess, Start
+
+PHRASES = {
+    Trigger.USER_COMMAND: "a command",
+    Trigger.API_CLIENT: "an API client",
+    Trigger.CONTAINER: "a process in a container",
+    Trigger.RESTART_POLICY: "the restart policy",
+    Trigger.ENGINE_BOOT: "the start of the engine",
+    Trigger.ORCHESTRATOR: "the orchestrator",
+    Trigger.SERVICE_MANAGER: "the service manager",
+    Trigger.DIRECT_RUNTIME: "a runtime run by hand",
+    Trigger.UNKNOWN: "an unknown cause",
+}
+_SPANS = (
+    (1, 0.001, "{:.0f} ms"),
+    (60, 1, "{:.1f} s"),
+    (3600, 60, "{:.0f} min"),
+    (86400, 3600, "{:.0f} h"),
+)
+_STOPPED = frozenset({StartKind.RESTART, StartKind.REACTIVATION})
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as people say it: 3 ms, 2.5 s, 4 min, 6 h, 12 d."""
+    for limit, size, form in _SPANS:
+        if seconds < limit:
+            return form.format(seconds / size)
+    return f"{seconds / 86400:.0f} d"
+
+
+def start_phrase(start: Start) -> str:
+    """Return what kind of start it was and why: ``restart by the restart policy, down for 1 s``."""
+    kind = "first start" if start.kind is StartKind.FIRST else f"{start.kind}".replace("_", " ")
+    return f"{kind} by {PHRASES[start.trigger]}{down(start)}"
+
+
+def down(start: Start) -> str:
+    """Return for how long the container had been stopped: ``, down for 1 s``, or nothing."""
+    if start.dormant_seconds is None or start.kind not in _STOPPED:
+        return ""
+    return f", down for {span(start.dormant_seconds)}"
+
+
+def cause(start: Start, initiator: Initiator | None) -> str:
+    """Return the cause for a table: the command first, since a narrow column cuts from the end."""
+    process = None if initiator is None else initiator.process
+    command = "" if process is None else _command(start.trigger, process)
+    if start.trigger is Trigger.USER_COMMAND and command:
+        head = command
+    elif start.trigger is Trigger.UNKNOWN:
+        head = "unknown"
+    else:
+        head = PHRASES[start.trigger].removeprefix("a ").removeprefix("an ").removeprefix("the ")
+        head += f": {command}" if command else ""
+    again = f", attempt {start.attempt}" if start.attempt else ""
+    return head + _by(initiator) + down(start) + again
+
+
+def _command(trigger: Trigger, process: InitiatorProcess) -> str:
+    if trigger is Trigger.ORCHESTRATOR:
+        # Its command line has a hundred options, and is the same for every pod.
+        name = process.exe or (process.argv[0] if process.argv else "")
+        return name.rpartition("/")[2]
+    return " ".join(process.argv or ()) or process.exe or ""
+
+
+def _by(initiator: Initiator | None) -> str:
+    """Return who: the login, and the account where that is another one."""
+    if initiator is None or initiator.user is None:
+        return ""
+    user = initiator.user
+    login = user.auid_name or (None if user.auid is None else f"uid {user.auid}")
+    account = user.name or (None if user.uid is None else f"uid {user.uid}")
+    if not (login or account):
+        return ""
+    also = f" as {account}" if login and account and login != account else ""
+    return f" by {login or account}{also}"

@@ -1,0 +1,90 @@
+"""A start reads as a person would say it: the command, then who, then how long it was down."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensor.cli.wording import PHRASES, cause, span, start_phrase
+from sensor.model.events import Initiator, InitiatorProcess, InitiatorUser, Start
+from sensor.model.vocabulary import StartKind, Trigger
+
+ALICE = InitiatorUser(uid=0, name="root", auid=1000, auid_name="alice", session=3)
+ROOT = InitiatorUser(uid=0, name="root", auid=None, auid_name=None, session=None)
+SERVICE = InitiatorUser(uid=1001, name=None, auid=None, auid_name=None, session=None)
+
+
+def by(user: InitiatorUser | None, *argv: str, exe: str | None = None) -> Initiator:
+    process = InitiatorProcess(7, 1, exe, argv or None, None, None) if argv or exe else None
+    return Initiator(process, user, None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("start", "initiator", "words"),
+    [
+        pytest.param(
+            Start(StartKind.REACTIVATION, Trigger.USER_COMMAND, dormant_seconds=0.622),
+            by(ALICE, "docker", "start", "web"),
+            "docker start web by alice as root, down for 622 ms",
+            id="a command of another account",
+        ),
+        pytest.param(
+            Start(StartKind.RESTART, Trigger.USER_COMMAND, dormant_seconds=0.0),
+            by(ROOT, "docker", "restart", "web"),
+            "docker restart web by root, down for 0 ms",
+            id="a restart without a pause",
+        ),
+        pytest.param(
+            Start(StartKind.FIRST, Trigger.API_CLIENT),
+            by(SERVICE, exe="/usr/bin/python3"),
+            "API client: /usr/bin/python3 by uid 1001",
+            id="an account without a name",
+        ),
+        pytest.param(
+            Start(StartKind.RESTART, Trigger.RESTART_POLICY, attempt=3, dormant_seconds=90.0),
+            None,
+            "restart policy, down for 2 min, attempt 3",
+            id="no process",
+        ),
+        pytest.param(
+            Start(StartKind.FIRST, Trigger.ORCHESTRATOR),
+            by(None, "/usr/bin/kubelet", "--a-hundred", "--options"),
+            "orchestrator: kubelet",
+            id="the program of kubelet alone",
+        ),
+        pytest.param(Start(StartKind.FIRST, Trigger.UNKNOWN), None, "unknown", id="unknown"),
+    ],
+)
+def test_a_cause_begins_with_what_was_done(
+    start: Start, initiator: Initiator | None, words: str
+) -> None:
+    assert cause(start, initiator) == words
+
+
+def test_every_trigger_has_its_phrase() -> None:
+    assert PHRASES.keys() == set(Trigger)
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (Start(StartKind.FIRST, Trigger.USER_COMMAND), "first start by a command"),
+        (
+            Start(StartKind.RESTART, Trigger.USER_COMMAND, dormant_seconds=0.3),
+            "restart by a command, down for 300 ms",
+        ),
+        (
+            Start(StartKind.RESTART, Trigger.RESTART_POLICY),
+            "restart by the restart policy",
+        ),
+    ],
+)
+def test_a_start_reads_as_a_sentence(start: Start, words: str) -> None:
+    assert start_phrase(start) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 ms"), (0.9994, "999 ms"), (2.5, "2.5 s"), (61, "1 min"), (7200, "2 h"), (9e5, "10 d")],
+)
+def test_a_length_of_time_has_one_unit(seconds: float, words: str) -> None:
+    assert span(seconds) == words
