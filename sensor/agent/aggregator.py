@@ -33,7 +33,7 @@ from sensor.model.control_plane import ControlRecord
 from sensor.model.events import Event, Gap, SensorNote
 from sensor.model.vocabulary import EventType
 from sensor.schema.document import encode_line
-from sensor.sources.controlplane.inputs import Follower
+from sensor.sources.controlplane.follower import Follower
 from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader, read
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sensor.agent.aggregator_settings import AggregatorSettings
     from sensor.model.agent_records import HostFacts
     from sensor.model.observations import Observation
-    from sensor.sources.controlplane.inputs import Found
+    from sensor.sources.controlplane.follower import Found
 
 END_SECONDS = 5.0
 """How long a service that ends waits for the disk."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.errors import CastoffError
-from sensor.sources.controlplane.inputs import Places
+from sensor.sources.controlplane.follower import Places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ class DurableMarks:
         if not isinstance(durable, _Mark):
             return
         self._durable = durable.number
-        if durable.places is not None and durable.places is not self._written:
+        if durable.places is not None and durable.places != self._written:
             self._written = durable.places
             _write_places(self._directory, durable.places)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.correlate.explainer import StartExplainer
 from sensor.model.control_plane import ControlRecord
-from sensor.sources.controlplane.inputs import Follower
+from sensor.sources.controlplane.follower import Follower
 from sensor.sources.controlplane.reader import Counts, Reader
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.model.events import Event
-    from sensor.sources.controlplane.inputs import Found
+    from sensor.sources.controlplane.follower import Found
 
 BATCH = 100
 """Records that the loop takes at once: about a millisecond of its time."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 import time
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -22,11 +24,13 @@ from sensor.outputs import registry
 from sensor.outputs.delivery import Record
 from sensor.schema.document import encode_line
 from sensor.schema.text import brief, visible
-from sensor.sources.controlplane.inputs import Follower, InputUnreadable, listed, opened, pieces
+from sensor.sources.controlplane.follower import Follower
+from sensor.sources.controlplane.inputs import InputUnreadable, listed, opened, pieces
 from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     Found = ControlRecord | BadRecord | Loss
 
@@ -97,7 +101,8 @@ def command(
     def reader(name: str) -> Reader:
         return Reader(name, proxies=networks, whole=explain, sources=SOURCES[source], counts=counts)
 
-    found = _followed(files, reader) if follow else _read(files, reader)
+    ending = _ending(follow=follow)
+    found = _followed(files, reader, ending) if follow else _read(files, reader)
     shown = None
     if explain:
         shown = json_line if form == "native" else table_line
@@ -130,7 +135,7 @@ def _read(files: tuple[Path, ...], reader: Callable[[str], Reader]) -> Iterator[
         if str(given) == "-":
             yield from read(pieces(sys.stdin.buffer), reader("-"))
             continue
-        for path in listed(given) if given.is_dir() else [given]:
+        for path in [one for one, _ in listed(given)] if given.is_dir() else [given]:
             # A file that was named may be a link or a pipe; one that was found may not.
             stream = opened(path) if path is not given else _named(path)
             if stream is not None:
@@ -153,15 +158,34 @@ def _directories(files: tuple[Path, ...]) -> tuple[Path, ...]:
     return files
 
 
-def _followed(files: tuple[Path, ...], reader: Callable[[str], Reader]) -> Iterator[Found | None]:
+def _ending(*, follow: bool) -> threading.Event:
+    """Have SIGTERM end the command in order: at once, or behind the record that is read now."""
+    ending = threading.Event()
+
+    def end(number: int, _: FrameType | None) -> None:
+        # A second signal ends it in any case: standard output may not be read any more.
+        signal.signal(number, signal.SIG_DFL)
+        ending.set()
+        if not follow:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return ending
+
+
+def _followed(
+    files: tuple[Path, ...], reader: Callable[[str], Reader], ending: threading.Event
+) -> Iterator[Found | None]:
     follower = Follower(_directories(files), reader)
-    try:
-        while True:
-            yield from follower.poll()
-            yield None
-            time.sleep(POLL_SECONDS)
-    finally:
-        yield from follower.close()
+    while not ending.is_set():
+        for found in follower.poll():
+            yield found
+            if ending.is_set():
+                return
+        yield None
+        ending.wait(POLL_SECONDS)
+    yield from follower.close()
 
 
 def _writer(form: str | None, *, explain: bool) -> Callable[[Event], bytes]:

@@ -14,8 +14,8 @@ from sensor.model.control_plane import ActorKind
 if TYPE_CHECKING:
     from sensor.model.control_plane import ControlRecord, Owner, Request
 
-OBJECTS_LIMIT = 50_000
-"""Pods, and workloads, that are remembered: ten times what a large cluster starts in an hour."""
+OBJECTS_LIMIT = 20_000
+"""Pods, and workloads, that are remembered: four times what a large cluster starts in an hour."""
 WRITES_LIMIT = 128
 """Writes that are remembered of one workload."""
 

@@ -48,7 +48,7 @@ OPERATIONS_LIMIT = 10_000
 """Operations that wait for their end; the oldest are forgotten, and their ends are new events."""
 DEFINITIONS_LIMIT = 10_000
 """ECS task definitions whose images are remembered."""
-PODS_LIMIT = 50_000
+PODS_LIMIT = 10_000
 """Pods that wait to be explained."""
 
 _RANK = {

@@ -10,7 +10,7 @@ import pytest
 
 from sensor.agent.aggregator_state import AggregatorBusy, DurableMarks, lock, read_places
 from sensor.agent.persistence import Persistence
-from sensor.sources.controlplane.inputs import Places
+from sensor.sources.controlplane.follower import Places
 from sensor.store.log import StoreSettings
 
 

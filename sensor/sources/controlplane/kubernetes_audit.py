@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from sensor.model.control_plane import RequestSource
 from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, table, text, texts
-from sensor.sources.controlplane.kubernetes_call import Call
+from sensor.sources.controlplane.kubernetes_call import Call, shared
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
 from sensor.sources.controlplane.times import wall
 
@@ -85,7 +85,7 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
         verb=text(value, "verb"),
         resource=text(target, "resource"),
         subresource=text(target, "subresource"),
-        namespace=text(target, "namespace"),
+        namespace=_shared(target, "namespace"),
         name=text(target, "name"),
         object_uid=text(target, "uid"),
         username=username,
@@ -96,7 +96,7 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
         extra=table(who, "extra"),
         impersonated=text(table(value, "impersonatedUser"), "username"),
         addresses=texts(value, "sourceIPs"),
-        user_agent=text(value, "userAgent"),
+        user_agent=_shared(value, "userAgent"),
         level=text(value, "level"),
         stage=stage,
         code=number(status, "code"),
@@ -109,6 +109,11 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
         finished=wall(value.get("stageTimestamp")),
         cluster=cluster,
     )
+
+
+def _shared(value: Json, key: str) -> str | None:
+    found = text(value, key)
+    return None if found is None else shared(found)
 
 
 def _dry_run(uri: str, body: Any) -> bool:  # noqa: ANN401 - any value of JSON

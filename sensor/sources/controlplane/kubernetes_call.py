@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sensor.model.control_plane import Actor, ActorKind, Cluster
@@ -11,6 +12,8 @@ NODE_USER = "system:node:"
 SERVICE_ACCOUNT = "system:serviceaccount:"
 _KUBE_SYSTEM = SERVICE_ACCOUNT + "kube-system:"
 GROUPS_LIMIT = 64
+KNOWN_LIMIT = 4096
+"""Actors, texts and operations that records share, the latest."""
 
 CONTROLLERS = frozenset(
     {
@@ -117,10 +120,7 @@ class Call:
     @property
     def operation(self) -> str:
         """Name the operation: ``patch deployments/scale``."""
-        resource = self.resource or "-"
-        return f"{self.verb or '-'} {resource}" + (
-            f"/{self.subresource}" if self.subresource else ""
-        )
+        return operation(self.verb, self.resource, self.subresource)
 
 
 def actor_kind(username: str, groups: tuple[str, ...]) -> ActorKind:
@@ -146,13 +146,7 @@ def actor(call: Call) -> Actor | None:
         return None
     extra = call.extra
     if not extra:
-        return Actor(
-            name=call.username,
-            kind=actor_kind(call.username, call.groups),
-            groups=call.groups[:GROUPS_LIMIT],
-            impersonated=call.impersonated,
-            on_behalf_of=call.on_behalf_of,
-        )
+        return _plain(call.username, call.groups, call.impersonated, call.on_behalf_of)
     return Actor(
         name=call.username,
         kind=actor_kind(call.username, call.groups),
@@ -165,6 +159,32 @@ def actor(call: Call) -> Actor | None:
         pod_uid=_first(extra, "authentication.kubernetes.io/pod-uid"),
         node=_first(extra, "authentication.kubernetes.io/node-name"),
     )
+
+
+@lru_cache(maxsize=KNOWN_LIMIT)
+def _plain(
+    name: str, groups: tuple[str, ...], impersonated: str | None, on_behalf_of: tuple[str, ...]
+) -> Actor:
+    """Return an actor; the same object for the same one, since few make most of the calls."""
+    return Actor(
+        name=name,
+        kind=actor_kind(name, groups),
+        groups=groups[:GROUPS_LIMIT],
+        impersonated=impersonated,
+        on_behalf_of=on_behalf_of,
+    )
+
+
+@lru_cache(maxsize=KNOWN_LIMIT)
+def shared(text: str) -> str:
+    """Return an equal text that earlier records have: names, user agents and images repeat."""
+    return text
+
+
+@lru_cache(maxsize=KNOWN_LIMIT)
+def operation(verb: str | None, resource: str | None, subresource: str | None) -> str:
+    """Name an operation: ``patch deployments/scale``."""
+    return f"{verb or '-'} {resource or '-'}" + (f"/{subresource}" if subresource else "")
 
 
 def _first(extra: dict[str, Any], key: str) -> str | None:

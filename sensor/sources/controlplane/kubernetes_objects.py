@@ -6,6 +6,7 @@ Environments, arguments and annotations such as
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import Owner, RequestContainer
@@ -26,6 +27,8 @@ KINDS = {
     "replicationcontrollers": "ReplicationController",
     "nodes": "Node",
 }
+CONTAINERS_LIMIT = 4096
+"""Containers that records share, the latest."""
 MIRROR = "kubernetes.io/config.mirror"
 HASH = "kubernetes.io/config.hash"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -67,15 +70,20 @@ def pod_spec(kind: str, value: Json) -> Json:
 def containers(spec: Json) -> tuple[RequestContainer, ...]:
     """Return the containers of a PodSpec, or of a patch of one, in the order of their start."""
     return tuple(
-        RequestContainer(
-            name=text(item, "name"),
-            image=text(item, "image"),
-            digest=digest_of(text(item, "image")),
-            role="sidecar" if role == "init" and item.get("restartPolicy") == "Always" else role,
+        _container(
+            text(item, "name"),
+            text(item, "image"),
+            "sidecar" if role == "init" and item.get("restartPolicy") == "Always" else role,
         )
         for key, role in _ROLES
         for item in rows(spec, key)
     )
+
+
+@lru_cache(maxsize=CONTAINERS_LIMIT)
+def _container(name: str | None, image: str | None, role: str | None) -> RequestContainer:
+    """Return a container; the same object for the same one: pods of a workload are alike."""
+    return RequestContainer(name=name, image=image, digest=digest_of(image), role=role)
 
 
 def digest_of(image: str | None) -> str | None:

@@ -1,0 +1,102 @@
+"""``python -m bench.stream [GIB]``: the memory of ``castoff normalize`` over a file larger than it.
+
+The recorded scenario is piped in again and again, each time with ids, uids and namespaces of its
+own, so that every table fills up to its limit. Resident memory is read at each GiB.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.machine import machine
+from bench.rows import Row, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = "python -m bench.stream"
+ROOT = Path(__file__).parents[1]
+LOG = ROOT / "tests/corpora/controlplane/kubernetes/scenario/audit.log"
+GIB = 1 << 30
+TARGET_GIB = 10
+SETTLED_GIB = 4
+"""By then every table is full."""
+GROWTH_LIMIT = 8
+"""MiB from there to the end."""
+_OWN = (b'"auditID":"', b'"uid":"', b'"namespace":"')
+
+
+def pieces() -> Iterator[bytes]:
+    """Yield the log again and again, each time of other objects."""
+    data = LOG.read_bytes()
+    for number in count():
+        piece = data
+        for key in _OWN:
+            piece = piece.replace(key, key + b"%07d-" % number)
+        yield piece
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def measured(total: int) -> list[float]:
+    """Pipe so many GiB in and return the memory at each."""
+    command = [sys.executable, "-m", "sensor", "normalize", "kubernetes"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        if process.stdin is None:
+            raise RuntimeError("no pipe")
+        sent = 0
+        found: list[float] = []
+        for piece in pieces():
+            process.stdin.write(piece)
+            sent += len(piece)
+            if sent >= (len(found) + 1) * GIB:
+                found.append(resident(process.pid))
+                print(f"{len(found):3} GiB  {found[-1]:8.1f} MiB", flush=True)
+            if len(found) >= total:
+                break
+        process.stdin.close()
+        process.wait()
+    return found
+
+
+def main() -> None:
+    """Print the memory and the machine."""
+    total = int(sys.argv[1]) if len(sys.argv) > 1 else TARGET_GIB
+    print(f"{machine()}\n")
+    began = time.monotonic()
+    found = measured(total)
+    spent = time.monotonic() - began
+    settled = found[min(SETTLED_GIB, len(found)) - 1]
+    grown = found[-1] - settled
+    print(
+        "\n"
+        + table(
+            [
+                Row(f"resident at {total} GiB", f"{found[-1]:.0f} MiB", None, None, COMMAND),
+                Row(
+                    f"growth from {SETTLED_GIB} to {total} GiB",
+                    f"{grown:.1f} MiB",
+                    f"{GROWTH_LIMIT} MiB",
+                    grown < GROWTH_LIMIT,
+                    COMMAND,
+                ),
+                Row("read", f"{total * 1024 / spent:.0f} MiB/s", None, None, COMMAND),
+            ]
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
