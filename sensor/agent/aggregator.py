@@ -48,6 +48,8 @@ END_SECONDS = 5.0
 """How long a service that ends waits for the disk."""
 BATCH = 500
 """Records between two turns of the loop, which also writes events and places."""
+TIMELINE = ""
+"""One for all events of the log: records may be years old, and are kept from when they came."""
 POLL_SECONDS = 1.0
 KAFKA_SECONDS = 60.0
 """How long a batch of Kafka waits for the disk before it is tried again."""
@@ -84,7 +86,11 @@ class Aggregator:
         async with AsyncExitStack() as stack:
             stack.callback(os.close, lock(settings.state_dir))
             keeper = Persistence(
-                settings.state_dir, settings.store, self._host.boot_id, self._observed
+                settings.state_dir,
+                settings.store,
+                self._host.boot_id,
+                self._observed,
+                timeline=TIMELINE,
             )
             stack.callback(keeper.close)
             self._shipping.open(keeper)
@@ -149,7 +155,8 @@ class Aggregator:
         """Take what is there, at most a batch; return whether it is all for now."""
         await marks.has_room()
         found, ended = await asyncio.to_thread(self._batch, follower)
-        events = self._events(found)
+        # A sign of life first: what comes behind it ages from then.
+        events = [*self._alive(), *self._events(found)]
         if ended:
             events += self._made.settle(time.time_ns())
             if self._counts.bad > self._reported:
@@ -159,7 +166,6 @@ class Aggregator:
         while self._losses:
             loss = self._losses.popleft()
             events.append(self._gap("store", loss.reason, loss.lost, loss.time))
-        events += self._alive()
         self._keep(keeper, events)
         if ended:
             marks.mark(follower.where())

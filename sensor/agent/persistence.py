@@ -97,8 +97,13 @@ class Persistence:
         boot_id: str,
         feed: Callable[[list[Observation]], None],
         publish: Callable[[int, bytes], None] = _no_follower,
+        timeline: str | None = None,
     ) -> None:
-        """``publish`` is called with each event's sequence and line."""
+        """``publish`` is called with each event's sequence and line.
+
+        ``timeline``: all events have wall-clock times, also of past years, and age from when they
+        came. It stands for the boot of each.
+        """
         self._loop = asyncio.get_running_loop()
         self._boot_id = boot_id
         self._feed = feed
@@ -106,6 +111,7 @@ class Persistence:
         """Written by the writer's thread."""
         self._given: ReadUpTo | None = None
         self._publish = publish
+        self._timeline = timeline
         self.written: Callable[[int, int], None] = _no_waiter
         """Called by the writer's thread with the sequence up to which the log can be read."""
         self.missed: Callable[[str, int], None] = _no_output
@@ -165,7 +171,7 @@ class Persistence:
 
     def keep(self, published: Sequence[Published]) -> None:
         """Append events, each in one transaction with what the judge remembers of it."""
-        entries = [_entry(one.event, one.line) for one in published]
+        entries = [_entry(one.event, one.line, self._timeline) for one in published]
         sequences = self.store.append(entries, [one.judged for one in published])
         for sequence, one in zip(sequences, published, strict=True):
             self._publish(sequence, one.line)
@@ -270,14 +276,15 @@ def _opened_note(head: LogHead) -> Notice:
     return Notice(clock.boottime(), LOG_OPENED, detail=head.broken, log=head)
 
 
-def _entry(event: Event, line: bytes) -> NewEntry:
+def _entry(event: Event, line: bytes, timeline: str | None) -> NewEntry:
     container = event.container
+    boot_id = "" if event.host is None else event.host.boot_id
     return NewEntry(
         id=event.id,
         type=event.type,
         time=event.time,
         wall=event.time + event.realtime_offset,
-        boot_id="" if event.host is None else event.host.boot_id,
+        boot_id=boot_id if timeline is None else timeline,
         container_id=container.id if container is not None else None,
         name=container.name if container is not None else None,
         body=line,

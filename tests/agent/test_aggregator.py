@@ -153,3 +153,18 @@ def test_it_needs_no_rights() -> None:
         finally:
             process.terminate()
             process.communicate(timeout=30)
+
+
+def test_records_of_a_year_ago_are_kept_from_when_they_came(tmp_path: Path) -> None:
+    """``store.max_age_days`` is 30, and the records below are older; a collector is away."""
+    old = [line.replace(b'"2026-', b'"2024-') for line in LINES[:3]]
+    config = configured(tmp_path)
+    (tmp_path / "in" / "trail.log").write_bytes(b"".join(old))
+    text = config.read_text()
+    config.write_text(text.partition("[outputs")[0])
+    with service(config):
+        until((tmp_path / "state" / "places.json").exists)
+    config.write_text(text)
+    with service(config):
+        until(lambda: len(requests(config)) == 3)
+    assert [one for one in out(config) if one["gap"] is not None] == []
