@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,10 @@ def test_records_of_a_year_ago_are_kept_from_when_they_came(tmp_path: Path) -> N
     config.write_text(text.partition("[outputs")[0])
     with service(config):
         until((tmp_path / "state" / "places.json").exists)
+    with closing(sqlite3.connect(tmp_path / "state" / "castoff.db")) as log:
+        ages = [age for (age,) in log.execute("SELECT time + lag FROM event")]
+    assert len(ages) == 4  # also the sign of life
+    assert min(ages) > (time.time() - 3600) * 1e9
     config.write_text(text)
     with service(config):
         until(lambda: len(requests(config)) == 3)
