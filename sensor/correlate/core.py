@@ -8,7 +8,7 @@ to the byte, on any machine.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -23,6 +23,7 @@ from sensor.correlate.failed_starts import FailedStarts
 from sensor.correlate.initiator import Attributor
 from sensor.correlate.inventory import Inventory
 from sensor.correlate.lifecycle import Lifecycle
+from sensor.correlate.node_name import node_name_in
 from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
 from sensor.correlate.pods import Pods
@@ -63,6 +64,7 @@ from sensor.model.kernel_records import (
 )
 from sensor.model.observations import Observation
 from sensor.model.requests import CoverageRow, DescribeRequest
+from sensor.model.vocabulary import Role, Witness
 from sensor.model.witness_records import (
     AuditExec,
     AuditLoss,
@@ -75,6 +77,7 @@ from sensor.model.witness_records import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sensor.correlate.authority import Origin
     from sensor.correlate.events import Output
     from sensor.model.container import CgroupParser
     from sensor.model.vocabulary import ContainerId, RoleOf
@@ -120,7 +123,7 @@ class Correlator:
         """Observations that the core could not take, by kind and error: each is a defect."""
         emit = self._emit
         parse_cgroup = lru_cache(CGROUPS_REMEMBERED)(parsers.cgroup)
-        places = Places(parse_cgroup)
+        places = self._places = Places(parse_cgroup)
         runtimes = RuntimeLog(parsers.role_of)
         self._claims = Claims(self.table)
         self._past = RecentPast(places.origin_of_caller)
@@ -185,12 +188,12 @@ class Correlator:
         self._on(StoreLoss, self._on_store_loss)
         self._on(InitExec, self._lifecycle.on_init_exec)
         self._on(InitExit, self._lifecycle.on_init_exit)
-        self._on(CommandExec, self._lifecycle.on_command)
+        self._on(CommandExec, self._on_command)
         self._on(CommandExit, self._lifecycle.on_command_exit)
         self._on(CgroupBirth, self._lifecycle.on_birth)
         self._on(CgroupFrozen, self._lifecycle.pauses.on_frozen)
         self._on(ContainerDescribed, self._lifecycle.on_described)
-        self._on(ApiConnect, self._past.add_connect)
+        self._on(ApiConnect, self._on_connect)
         self._on(ApiRequest, self._past.add_request)
         self._on(ApiAnswer, self._on_answer)
         self._on(ConnectionClosed, self._past.add_closed)
@@ -309,6 +312,23 @@ class Correlator:
         for asked, message in self._past.add_answer(answer):
             for target in asked.call.targets:
                 self._failures.explained(target, message)
+
+    def _on_command(self, exec_: CommandExec) -> None:
+        if exec_.role is Role.ORCHESTRATOR:
+            self._learn_node(exec_.argv, self._places.origin(exec_.process))
+        self._lifecycle.on_command(exec_)
+
+    def _on_connect(self, connect: ApiConnect) -> None:
+        caller = connect.caller
+        if connect.witness is Witness.PROCFS and caller.argv is not None:
+            # Only kubelets are looked for there.
+            self._learn_node(caller.argv, self._places.origin_of_caller(caller))
+        self._past.add_connect(connect)
+
+    def _learn_node(self, argv: tuple[str, ...], origin: Origin) -> None:
+        """Name the node by a kubelet that came after the agent, where nothing else names it."""
+        if self._clock.host.node is None and origin.privileged:
+            self._clock.host = replace(self._clock.host, node=node_name_in(argv))
 
     def _on_host(self, host: HostFacts) -> None:
         self._pods.namespaces.host = host.namespaces

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from sensor.correlate.node_name import node_name_in
 from sensor.model.process import Namespaces
 
 PROCESSES_MAX = 100_000
@@ -14,15 +15,9 @@ CMDLINE_MAX = 64 * 1024
 _VARIABLE = "NODE_NAME"
 """Set from ``spec.nodeName`` by the manifests in packaging/kubernetes (downward API)."""
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
-"""RFC 1123 subdomain, as Kubernetes demands of node names."""
-
 _KUBELETS = frozenset(
     {"kubelet", "kubelite", "k3s", "k3s-server", "k3s-agent", "rke2", "k0s", "microshift"}
 )
-_OPTIONS = frozenset({"--hostname-override", "--node-name"})
-"""kubelet's option, and that of k3s and rke2 for the kubelet inside."""
-
 _FILES = ("mnt", "pid", "net", "ipc", "uts", "user", "cgroup")
 _LINK = re.compile(r"[a-z_]+:\[([0-9]{1,20})\]")
 
@@ -68,17 +63,7 @@ def _of_kubelet(proc: Path) -> str | None:
         except OSError:
             continue
         if host is None or _inode(process / "ns/pid") == host:
-            name = _overridden(words)
+            name = node_name_in(tuple(words))
             if name is not None:
                 return name
-    return None
-
-
-def _overridden(words: list[str]) -> str | None:
-    for index, word in enumerate(words):
-        name, separator, value = word.partition("=")
-        if name in _OPTIONS:
-            if not separator:
-                value = words[index + 1] if index + 1 < len(words) else ""
-            return value if _NAME.fullmatch(value) else None
     return None

@@ -9,10 +9,19 @@ import pytest
 from sensor.model.api_calls import ApiAnswer, ApiRequest, Caller
 from sensor.model.container import Orchestrator
 from sensor.model.events import Event
-from sensor.model.kernel_records import CommandExit
+from sensor.model.kernel_records import CommandExec, CommandExit
 from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths, ProcessKey
-from sensor.model.vocabulary import Confidence, ContainerId, EndedBy, Engine, StartCause, Trigger
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    EndedBy,
+    Engine,
+    Role,
+    StartCause,
+    Trigger,
+    Witness,
+)
 from tests.correlate.engine_api.wire import Grpc, field, sandbox_request
 from tests.correlate.scenario import (
     DB,
@@ -23,8 +32,10 @@ from tests.correlate.scenario import (
     ancestor,
     below,
     caller,
+    command,
     connects,
     described,
+    facts,
     ns,
     supervised,
 )
@@ -286,3 +297,27 @@ def test_a_kill_is_the_orchestrators_where_its_kubelet_asked_for_it(
     assert start is not None
     assert start.previous is not None
     assert (start.previous.ended_by, start.cause) == (by, why)
+
+
+def executed(who: Caller, at: float, *argv: str) -> CommandExec:
+    process = facts(who.pid, at, comm="kubelet", exe="kubelet", uid=who.uid or 0)
+    return command(
+        at, ("kubelet", *argv), role=Role.ORCHESTRATOR, program="kubelet", process=process
+    )
+
+
+def test_a_kubelet_that_begins_after_the_agent_names_the_node(core: Core) -> None:
+    core >> executed(NOT_ONE["a-users"], 0, "--hostname-override=evil")
+    starts(core, APP, 10)
+    core >> executed(KUBELET, 100, "--config=/x", "--hostname-override", "node-a")
+    core >> executed(KUBELET, 200, "--hostname-override=node-b")
+    starts(core, DB.in_pod(UID), 300)
+    assert [event.host and event.host.node for event in core.starts] == [None, "node-a"]
+
+
+def test_a_kubelet_that_was_there_already_names_the_node(core: Core) -> None:
+    who = replace(KUBELET, argv=("kubelet", "--node-name=node-c"))
+    core >> connects(0, who, SOCKET, Witness.PROCFS)
+    starts(core, APP, 10)
+    assert core.start.host is not None
+    assert core.start.host.node == "node-c"
