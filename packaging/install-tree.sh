@@ -36,7 +36,7 @@ tree() {
     done
 }
 
-tree sensor '*.py' '*.json'
+tree sensor '*.py' '*.json' '*.html' '*.css'
 tree probes '*.c' '*.h' '*.toml'
 tree rules '*.rules'
 

@@ -97,6 +97,19 @@ def run(settings: AgentSettings, output: str | None, reread: Callable[[], AgentS
     except CastoffError as error:
         notifier.failed(f"{error.problem} {error.fix}")
         raise
+    finally:
+        _leave_lost_terminal()
+
+
+def _leave_lost_terminal() -> None:
+    """Drop what a terminal that is gone did not take: the interpreter would exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _log_handler() -> logging.Handler:

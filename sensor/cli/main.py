@@ -34,6 +34,7 @@ VERBS = {
     "replay": "Print the events of a recorded file.",
     "verify": "Prove that no event of the log is missing or changed.",
     "export": "Write the events of a period, with proof.",
+    "report": "Write one page for an incident or an auditor.",
     "salvage": "Print the events of a damaged log.",
     "normalize": "Print the events that control-plane records lead to.",
     "completion": "Print the completion script for bash, zsh or fish.",

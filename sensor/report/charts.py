@@ -1,0 +1,128 @@
+"""Charts as SVG for the page, by pygal: no script, no network, the same bytes for the same data."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from sensor.errors import StateUnusable
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Sequence
+
+DAYS_MAX = 62
+"""Bars of one chart; older days are added up in one."""
+
+PALETTE = (
+    "#3b6fb6", "#c2641f", "#2f8a5b", "#a3488f", "#8a6d1a", "#4f7d8c", "#b23a48", "#6a6f76",
+)  # fmt: skip
+"""As many as series: with fewer pygal's parser of colours fails on others than hex."""
+
+OTHER = "#9aa1a9"
+
+SEVERITIES = ("#8f1230", "#c2541f", "#b8860b", "#7b838c")
+"""Colours of alerts, the gravest first."""
+
+
+def by_day(
+    days: dict[str, Counter[str]], order: Sequence[str], colours: Sequence[str], name: str
+) -> str | None:
+    """Return a chart of stacked bars, one a day; None where there is nothing to show.
+
+    ``order`` are the series of most interest, first, and ``colours`` theirs as hex. Raises
+    :class:`StateUnusable` where pygal is missing.
+    """
+    if not days:
+        return None
+    pygal = _pygal()
+    labels = sorted(days)[-DAYS_MAX:]
+    known = [name for name in order if any(name in counts for counts in days.values())]
+    others = {
+        label: sum(value for name, value in days[label].items() if name not in order)
+        for label in labels
+    }
+    series = [(name, [days[label].get(name, 0) for label in labels]) for name in known]
+    if any(others.values()):
+        # Names that only an event claims do not get into the drawing.
+        series.append(("other", list(others.values())))
+    paint = dict(zip(order, colours, strict=False))
+    style = pygal.style.Style(
+        background="transparent",
+        plot_background="transparent",
+        foreground="#5b626b",
+        foreground_strong="#5b626b",
+        foreground_subtle="#8a919a",
+        opacity="0.95",
+        opacity_hover="1",
+        transition="0s",
+        colors=tuple(paint.get(one, OTHER) for one, _ in series),
+        font_family="system-ui, sans-serif",
+        label_font_size=13,
+        major_label_font_size=13,
+        legend_font_size=14,
+        value_font_size=12,
+        tooltip_font_size=12,
+    )
+    chart = pygal.StackedBar(
+        style=style,
+        js=[],
+        width=960,
+        height=320,
+        margin=8,
+        margin_bottom=8 if len(series) <= 5 else 40,  # noqa: PLR2004 - as many as in a row
+        show_legend=True,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=5,
+        legend_box_size=12,
+        x_label_rotation=35 if len(labels) > 14 else 0,  # noqa: PLR2004 - two weeks fit
+        show_minor_x_labels=len(labels) <= 14,  # noqa: PLR2004 - as above
+        truncate_legend=-1,
+        explicit_size=False,
+        show_y_guides=True,
+        print_values=False,
+        spacing=10,
+        min_scale=2,
+        value_formatter=lambda value: f"{value:.0f}" if value == int(value) else "",
+    )
+    # A random one would make each page differ; it stands in the id of the drawing.
+    chart.uuid = name.replace(" ", "-").lower()
+    chart.y_labels = _marks(days)
+    chart.x_labels = labels
+    if len(labels) > 14:  # noqa: PLR2004 - as above
+        chart.x_labels_major = labels[:: max(1, len(labels) // 12)]
+    for one, values in series:
+        chart.add(one, values)
+    return _cleaned(chart.render_tree(), name)
+
+
+def _marks(days: dict[str, Counter[str]]) -> list[int]:
+    """Return whole numbers for the axis, at most six."""
+    top = max(sum(counts.values()) for counts in days.values())
+    step = next(
+        size * 10**power for power in range(19) for size in (1, 2, 5) if size * 10**power * 5 >= top
+    )
+    return list(range(0, top + step, step))
+
+
+def _cleaned(tree: Any, name: str) -> str:  # noqa: ANN401 - an element of lxml or of ElementTree
+    """Take scripts and comments out of the tree, and give it a name for who cannot see it."""
+    etree = importlib.import_module("pygal.etree").etree
+    for parent in list(tree.iter()):
+        for child in list(parent):
+            tag = child.tag if isinstance(child.tag, str) else "script"
+            if tag.rpartition("}")[2] in {"script", "title", "desc"}:
+                parent.remove(child)
+    tree.set("role", "img")
+    tree.set("aria-label", name)
+    text: bytes = etree.tostring(tree)
+    return text.decode("utf-8")
+
+
+def _pygal() -> Any:  # noqa: ANN401 - a package that is only suggested
+    try:
+        importlib.import_module("pygal.style")
+        return importlib.import_module("pygal")
+    except ImportError as error:
+        problem = "a report needs the package pygal"
+        raise StateUnusable(problem, "apt install python3-jinja2 python3-pygal") from error

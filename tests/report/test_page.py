@@ -1,0 +1,142 @@
+"""The page in a real browser: whole, inert, readable by everyone, and alone in the world."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.requirements import cannot
+from sensor.errors import StateUnusable
+from sensor.evidence.verdict import Finding
+from sensor.report.controls import CONTROLS
+from sensor.report.event_view import Document
+from sensor.report.page import TITLES, Sheet, render
+from sensor.report.sources import ChainState
+from sensor.report.tally import Tally
+from tests.report.week import BEGIN, DAY, HOSTILE, Week
+
+BROWSER = Path(__file__).with_name("browser.js")
+MODULES = Path(__file__).parents[1] / "npm" / "node_modules"
+NOW = BEGIN + 8 * DAY
+
+
+def tally_of(events: list[Document]) -> Tally:
+    tally = Tally(BEGIN, BEGIN + 7 * DAY, NOW)
+    for event in events:
+        tally.add(event)
+    tally.finish()
+    return tally
+
+
+def page_of(events: list[Document], *chains: ChainState) -> str:
+    return render(Sheet("A week", tally_of(events), list(chains), query="castoff report"))
+
+
+@cache
+def week() -> str:
+    whole = ChainState("node-a", "0f1e2d3c4b5a6978", 900, 1, 900, "ab" * 32, checked=900)
+    return page_of(list(Week(400).events()), whole)
+
+
+def seen(directory: Path, text: str) -> dict[str, Any]:
+    """Return what Chromium makes of a page, at two widths and in two themes."""
+    for command in ("chromium", "node"):
+        if shutil.which(command) is None:
+            cannot(f"{command} is missing")
+    if not (MODULES / "playwright-core").exists():
+        cannot("playwright-core is missing: npm ci in tests/npm")
+    path = directory / "report.html"
+    path.write_text(text)
+    done = subprocess.run(
+        ["node", BROWSER, path], check=True, stdout=subprocess.PIPE, timeout=180, text=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("which", ["week", "empty"])
+def test_a_browser_shows_it_whole_and_in_peace(which: str, tmp_path: Path) -> None:
+    found = seen(tmp_path, week() if which == "week" else page_of([]))
+    assert found["console"] == []
+    assert found["dialogs"] == []
+    assert set(found["requests"]) == {(tmp_path / "report.html").as_uri()}
+    assert len(found["runs"]) == 4
+    for run in found["runs"]:
+        assert run["title"] == "A week"
+        assert run["sections"] == list(TITLES)
+        assert (run["scripts"], run["images"], run["overflow"]) == (0, 0, 0)
+        assert [one for one in run["violations"] if one["impact"] in {"serious", "critical"}] == []
+        assert run["passes"] > 20
+    if which == "week":
+        # The hostile name is there, as text.
+        assert '"><script>document.title="owned"</script>' in found["runs"][0]["text"]
+        assert "{{7*7}}" in found["runs"][0]["text"]
+
+
+def test_it_is_one_file_without_a_script_or_an_address() -> None:
+    text = week()
+    assert "<script" not in text
+    assert not re.search(r"\bon\w+\s*=", re.sub(r">[^<]*<", "><", text))
+    assert not re.search(r"(?:src|href)=[\"'](?!#)", text)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+
+
+def test_no_control_character_and_no_bidi_mark_gets_into_it() -> None:
+    text = week()
+    assert HOSTILE not in text
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert "\\u202e" in text
+
+
+def test_the_same_events_give_the_same_page() -> None:
+    whole = ChainState("node-a", "0f1e2d3c4b5a6978", 900, 1, 900, "ab" * 32, checked=900)
+    assert page_of(list(Week(400).events()), whole) == week()
+
+
+def test_a_broken_chain_is_the_first_thing_that_it_says() -> None:
+    broken = ChainState("node-b", "0f1e2d3c4b5a6978", 10, 1, 10, "ab" * 32, checked=10)
+    broken.findings.add(Finding("node-b", "the digest is wrong", 7, 7))
+    whole = ChainState("node-a", "1f1e2d3c4b5a6978", 10, 1, 10, "ab" * 32, checked=10)
+    text = page_of(list(Week(5).events()), whole, broken)
+    first = text[: text.index("<nav")]
+    assert "The evidence is not whole." in first
+    assert "node-b" in first
+    assert "number 7: the digest is wrong" in text
+
+
+def test_without_digests_it_promises_nothing() -> None:
+    text = page_of(list(Week(5).events()), ChainState("lines", "", 5))
+    assert "Nothing proves that these events are whole." in text
+
+
+def test_a_clock_that_is_ahead_is_named() -> None:
+    events = list(Week(5).events())
+    tally = Tally(None, None, BEGIN + DAY)
+    for event in events:
+        tally.add(event)
+    text = render(Sheet("A week", tally, []))
+    assert "The clock of node-a is ahead" in text
+
+
+def test_all_controls_name_sections_that_exist() -> None:
+    used = {section for control in CONTROLS for section in control.sections}
+    assert used <= set(TITLES)
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "pygal.style"])
+def test_a_missing_package_is_named_with_its_fix(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, missing, None)
+    with pytest.raises(StateUnusable) as raised:
+        page_of(list(Week(5).events()))
+    assert raised.value.fix == "apt install python3-jinja2 python3-pygal"
