@@ -2,8 +2,10 @@
 
 The cause of a restart is the first of these that was seen:
 
-    engine_boot               the engine began between the end and the start
+    engine_boot               the engine began between the end and the start, and starts it again
     oom                       the kernel killed the earlier run for want of memory
+    engine_boot               the node booted between the end and the start, or the engine began and
+                              the pod has another sandbox; the earlier run did not end by itself
     sandbox_died              the container was made for another sandbox of the same pod
     killed_by_orchestrator    kubelet asked the runtime to end the earlier run
     crash                     it ended by itself, with an error or by a signal of its own making
@@ -63,6 +65,7 @@ def cause_of(
     by: EndedBy | None,
     *,
     sandbox_changed: bool,
+    began: bool = False,
 ) -> StartCause | None:
     """Return why there is this restart; None if the start is not a restart."""
     if kind is not StartKind.RESTART:
@@ -71,6 +74,7 @@ def cause_of(
     seen = (
         (trigger is Trigger.ENGINE_BOOT, StartCause.ENGINE_BOOT),
         (run is not None and run.oom_killed, StartCause.OOM),
+        (began and by is not EndedBy.ITSELF, StartCause.ENGINE_BOOT),
         (sandbox_changed, StartCause.SANDBOX_DIED),
         (by is EndedBy.ORCHESTRATOR, StartCause.KILLED_BY_ORCHESTRATOR),
         (crashed, StartCause.CRASH),

@@ -131,14 +131,26 @@ class StartContext:
         by = ended_by(run, asked=self._who_asked_to_end(run, earlier, engine))
         description = state.description
         sandbox = description.sandbox_id if description is not None else None
+        changed = None not in (sandbox, run.sandbox) and sandbox != run.sandbox
         cause = cause_of(
             start.kind,
             start.trigger,
             run,
             by,
-            sandbox_changed=None not in (sandbox, run.sandbox) and sandbox != run.sandbox,
+            sandbox_changed=changed,
+            began=self._rebooted(run) or (changed and self._engine_began(run, state, engine)),
         )
         return replace(start, cause=cause, previous=replace(previous, ended_by=by))
+
+    def _rebooted(self, run: Run) -> bool:
+        """Whether a run began in an earlier boot of the node."""
+        return run.started_wall is not None and run.started_wall < self._clock.realtime_offset
+
+    def _engine_began(self, run: Run, state: ContainerState, engine: Engine | None) -> bool:
+        """Whether the engine of a container began after the end of its earlier run."""
+        boot = self._engine_boot(state, engine)
+        ended = run.stopped_wall
+        return boot is not None and ended is not None and self._clock.wall(boot) > ended
 
     def _who_asked_to_end(
         self, run: Run, earlier: ContainerState | None, engine: Engine | None

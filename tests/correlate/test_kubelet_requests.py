@@ -19,12 +19,14 @@ from sensor.model.vocabulary import (
     Engine,
     Role,
     StartCause,
+    StartKind,
     Trigger,
     Witness,
 )
 from tests.correlate.engine_api.wire import Grpc, field, sandbox_request
 from tests.correlate.scenario import (
     DB,
+    OFFSET,
     SHIM,
     WEB,
     Box,
@@ -36,6 +38,7 @@ from tests.correlate.scenario import (
     connects,
     described,
     facts,
+    knowledge,
     ns,
     supervised,
 )
@@ -321,3 +324,14 @@ def test_a_kubelet_that_was_there_already_names_the_node(core: Core) -> None:
     starts(core, APP, 10)
     assert core.start.host is not None
     assert core.start.host.node == "node-c"
+
+
+def test_after_a_reboot_of_the_node_a_pods_container_is_started_for_that(core: Core) -> None:
+    before = replace(
+        WEB.known(running=True), boot_id="an-earlier-one", pod_uid=UID, pod_container="app"
+    )
+    before = replace(before, started_wall=OFFSET - 1_000_000, stopped_wall=None)
+    core >> knowledge(-1000, before, boot_id="an-earlier-one")
+    start = starts(core, DB.in_pod(UID), 10, replace(POD, attempt=1)).start
+    assert start is not None
+    assert (start.kind, start.cause) == (StartKind.RESTART, StartCause.ENGINE_BOOT)

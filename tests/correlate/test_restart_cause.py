@@ -69,6 +69,25 @@ def test_the_first_cause_that_was_seen_is_the_cause(
     assert found is cause
 
 
+@pytest.mark.parametrize(
+    ("earlier", "by", "cause"),
+    [
+        (run(), None, StartCause.ENGINE_BOOT),
+        (run(137), None, StartCause.ENGINE_BOOT),
+        (run(143), EndedBy.ORCHESTRATOR, StartCause.ENGINE_BOOT),
+        (run(3), EndedBy.ITSELF, StartCause.CRASH),
+        (run(oom=True), EndedBy.KERNEL, StartCause.OOM),
+    ],
+)
+def test_what_a_boot_ended_is_started_for_that(
+    earlier: Run, by: EndedBy | None, cause: StartCause
+) -> None:
+    found = cause_of(
+        StartKind.RESTART, Trigger.ORCHESTRATOR, earlier, by, sandbox_changed=False, began=True
+    )
+    assert found is cause
+
+
 @pytest.mark.parametrize("kind", [StartKind.FIRST, StartKind.REACTIVATION, StartKind.RESTORE])
 def test_what_is_no_restart_has_no_cause_of_one(kind: StartKind) -> None:
     assert cause_of(kind, Trigger.UNKNOWN, run(1), EndedBy.ITSELF, sandbox_changed=False) is None
