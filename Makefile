@@ -74,6 +74,7 @@ check: setup-test
 	$(BIN)/lint-imports
 	$(BIN)/python -m lab.mirror
 	$(BIN)/python -m lab.words
+	$(BIN)/python -m lab.drawings
 	@$(if $(PROBE_SOURCES),clang-format --dry-run --Werror $(PROBE_SOURCES))
 
 format: setup-test

@@ -1,12 +1,6 @@
 """The containers that the core knows: what each is doing and how its last run went.
 
-State of one container, and what moves it:
-
-    (unknown) ──create──▶ CREATED ──init's first exec──▶ RUNNING ──init's exit──▶ STOPPED
-                             │                             │  ▲                      │
-                             └─never ran──▶ STOPPED   pause▼  │resume                │
-                                                        PAUSED                       │
-                             ▲────────────────────create again──────────────────────┘
+``LIFE`` is the table of a container's states; docs/architecture.md has it drawn.
 """
 
 from __future__ import annotations
@@ -19,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.naming import HEX_ID_LEN, KnownIds
+from sensor.model.transitions import Machine
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
@@ -48,6 +43,39 @@ class Phase(Enum):
     RUNNING = auto()
     PAUSED = auto()
     STOPPED = auto()
+
+
+@unique
+class Step(Enum):
+    """What moves a container from one phase to another."""
+
+    CREATE = "the runtime's create command"
+    RUN = "first execve of an init"
+    END = "exit of the init"
+    REST = "never ran, or is known as stopped"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+LIFE = Machine(
+    "container",
+    (Phase.UNKNOWN,),
+    {
+        (Phase.UNKNOWN, Step.CREATE): Phase.CREATED,
+        (Phase.UNKNOWN, Step.RUN): Phase.RUNNING,
+        (Phase.UNKNOWN, Step.REST): Phase.STOPPED,
+        (Phase.CREATED, Step.CREATE): Phase.CREATED,
+        (Phase.CREATED, Step.RUN): Phase.RUNNING,
+        (Phase.CREATED, Step.REST): Phase.STOPPED,
+        (Phase.RUNNING, Step.PAUSE): Phase.PAUSED,
+        (Phase.RUNNING, Step.END): Phase.STOPPED,
+        (Phase.PAUSED, Step.RESUME): Phase.RUNNING,
+        (Phase.PAUSED, Step.END): Phase.STOPPED,
+        (Phase.STOPPED, Step.CREATE): Phase.CREATED,
+        (Phase.STOPPED, Step.RUN): Phase.RUNNING,
+        (Phase.STOPPED, Step.REST): Phase.STOPPED,
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +205,10 @@ class ContainerState:
     pid_ns: int | None = None
     """Inode of the innermost of these; None when unknown."""
 
+    def move(self, step: Step) -> None:
+        """Go to the next phase. Raises ``InvalidTransition`` where the step does not fit."""
+        self.phase = LIFE.after(self.phase, step)
+
     @property
     def alive(self) -> bool:
         """Whether its init runs."""
@@ -283,10 +315,13 @@ class ContainerTable:
 
     def begin_run(self, state: ContainerState, init: ProcessKey, started: int) -> None:
         """Its init ran."""
-        if not state.alive:
-            self.running += 1
+        if state.alive:
+            # The end of its last init went unseen.
+            state.move(Step.END)
+            self.running -= 1
+        self.running += 1
         self._release_init(state)
-        state.phase = Phase.RUNNING
+        state.move(Step.RUN)
         state.init = init
         state.started = started
         state.requested = state.creation.time if state.creation is not None else started
@@ -303,8 +338,10 @@ class ContainerTable:
         """Its init ended; ``run`` says how, None when nothing is known of the run."""
         if state.alive:
             self.running -= 1
+            state.move(Step.END)
+        else:
+            state.move(Step.REST)
         self._release_init(state)
-        state.phase = Phase.STOPPED
         if run is not None:
             state.last_run = run
         state.creation = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
 from sensor.correlate.container_names import failure_key, names_of
-from sensor.correlate.containers import Phase, Run
+from sensor.correlate.containers import Run, Step
 from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
 from sensor.model.vocabulary import Confidence, EventType, EvidenceKind, Witness
@@ -114,7 +114,7 @@ class EndReporter:
         if state.failed:
             return
         if state.description is not None and state.description.build_step:
-            state.phase = Phase.STOPPED
+            state.move(Step.REST)
             return
         state.failed = True
         code, signal = split_status(status) if status is not None else (None, None)
@@ -165,12 +165,12 @@ class EndReporter:
 
     def paused(self, state: ContainerState, seen: CommandExit) -> None:
         """Report that a runtime paused the container."""
-        state.phase = Phase.PAUSED
+        state.move(Step.PAUSE)
         self._switched(EventType.PAUSE, state, seen, "runtime pause")
 
     def unpaused(self, state: ContainerState, seen: CommandExit) -> None:
         """Report that a runtime resumed the container."""
-        state.phase = Phase.RUNNING
+        state.move(Step.RESUME)
         self._switched(EventType.UNPAUSE, state, seen, "runtime resume")
 
     def _switched(

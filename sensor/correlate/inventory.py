@@ -16,8 +16,8 @@ from sensor.correlate.containers import (
     ContainerKey,
     ContainerState,
     ContainerTable,
-    Phase,
     Run,
+    Step,
     container_key,
 )
 from sensor.model.events import Gap, SensorNote
@@ -91,8 +91,8 @@ class Inventory:
         state = self._table.obtain(ContainerKey(known.id, known.scope), owner)
         if known.running and same_boot and known.init is not None:
             self._table.begin_run(state, known.init, known.init.start_time)
-        else:
-            state.phase = Phase.STOPPED
+        elif not state.alive:
+            state.move(Step.REST)
         state.starts = known.starts
         state.last_run = (
             Run(known.id, known.started_wall, known.stopped_wall, known.exit_code, known.signal)

@@ -33,7 +33,7 @@ from sensor.correlate.containers import (
     ContainerTable,
     Creation,
     Pending,
-    Phase,
+    Step,
     is_unique,
 )
 from sensor.correlate.init_owners import InitOwners
@@ -170,7 +170,7 @@ class Lifecycle:
             self.ignored["create_of_running"] += 1
             return
         state.creation = creation
-        state.phase = Phase.CREATED
+        state.move(Step.CREATE)
         state.failed = state.proven = state.asked_to_start = False
         state.held = None
         state.description = None
@@ -272,13 +272,13 @@ class Lifecycle:
     def _start(self, state: ContainerState, exec_: InitExec) -> None:
         if state.description is not None and state.description.build_step:
             self.ignored["build_step"] += 1
-            state.phase = Phase.STOPPED
+            state.move(Step.REST)
             return
         domain = state.owner.domain if state.owner is not None else None
         if not self._limits.starts.allows(domain, exec_.time):
             self.ignored["starts_limited"] += 1
             self._limits.exceeded(domain or "", exec_.time)
-            state.phase = Phase.STOPPED
+            state.move(Step.REST)
             return
         self._starts.executed(state, exec_)
 

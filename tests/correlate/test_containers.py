@@ -7,7 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from sensor.correlate import containers
 from sensor.correlate.containers import (
+    LIFE,
     ContainerKey,
     ContainerState,
     ContainerTable,
@@ -16,11 +18,16 @@ from sensor.correlate.containers import (
     Run,
     container_key,
 )
+from sensor.model.inventory import KnowledgeRestored, KnownContainer
+from sensor.model.observations import Observation
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
-from tests.correlate.scenario import MS, WEB, Core, numbered
+from tests.correlate.causes import runs, starts
+from tests.correlate.scenario import DB, MS, PLAIN, WEB, Box, Core, ns, numbered
+from tests.walks import walked
 
 LIMIT = 6
+OTHER = numbered(9)
 HEX = "0123456789abcdef" * 4
 
 
@@ -249,3 +256,47 @@ class TableMachine(RuleBasedStateMachine):
 
 TestTable = TableMachine.TestCase
 TestTable.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def test_every_transition_of_a_container_happens() -> None:
+    stopped_unseen = KnownContainer(
+        id=PLAIN.id,
+        scope=None,
+        boot_id="another boot",
+        init=None,
+        running=False,
+        starts=1,
+        started_wall=1,
+        stopped_wall=2,
+        exit_code=0,
+        signal=None,
+        pod_uid=None,
+        pod_container=None,
+    )
+    with walked(containers, "LIFE") as taken:
+        core = Core()
+        core >> KnowledgeRestored(ns(0), "another boot", 1, (stopped_unseen,))
+        # It runs twice; in the second run it ends while it is paused.
+        core >> runs(WEB, 10) >> starts(WEB.again(), 5000) >> paused(WEB.again(), 5100)
+        core >> resumed(WEB.again(), 5200) >> paused(WEB.again(), 5300) >> WEB.again().exits(5400)
+        # It is created and fails twice, once after a creation that was repeated.
+        core >> DB.create(10_000) >> DB.again().create(10_001)
+        core >> DB.again().created(10_010, 1)
+        # Inits without a creating command: of an unknown container, and of a known one again.
+        core >> OTHER.execs(20_000) >> OTHER.exits(20_100)
+        core.wait(until=22_000)
+        core >> OTHER.again().execs(23_000)
+        core.wait(until=25_000)
+        table = ContainerTable()
+        again = table.obtain(key("again"))
+        for _ in range(2):
+            table.end_run(again, None)
+    assert taken == set(LIFE.table)
+
+
+def paused(box: Box, at: float) -> list[Observation]:
+    return [box.other(at, "pause"), box.other_done(at + 1, "pause")]
+
+
+def resumed(box: Box, at: float) -> list[Observation]:
+    return [box.other(at, "resume"), box.other_done(at + 1, "resume")]

@@ -6,8 +6,10 @@ to a collector all at once.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
+
+from sensor.model.transitions import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,28 @@ class Circuit(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
+
+
+class Step(Enum):
+    """What moves a circuit."""
+
+    FAILED = "an attempt failed"
+    TRIED = "the wait is over"
+    ACCEPTED = "the collector took events"
+
+
+CIRCUIT = Machine(
+    "circuit of an output",
+    (Circuit.CLOSED,),
+    {
+        (Circuit.CLOSED, Step.FAILED): Circuit.OPEN,
+        (Circuit.CLOSED, Step.ACCEPTED): Circuit.CLOSED,
+        (Circuit.OPEN, Step.TRIED): Circuit.HALF_OPEN,
+        (Circuit.HALF_OPEN, Step.ACCEPTED): Circuit.CLOSED,
+        (Circuit.HALF_OPEN, Step.FAILED): Circuit.OPEN,
+    },
+)
+"""What an open circuit's earlier attempts bring does not close it."""
 
 
 class Backoff:

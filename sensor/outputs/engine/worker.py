@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from sensor.errors import StateUnusable
 from sensor.outputs.delivery import Delivered, Refused, Rejection, Retry
 from sensor.outputs.engine.attempts import ANSWER_SECONDS, Attempts
-from sensor.outputs.engine.backoff import Backoff, Circuit
+from sensor.outputs.engine.backoff import CIRCUIT, Backoff, Circuit, Step
 from sensor.outputs.engine.feed import Feed
 from sensor.outputs.engine.health import OutputHealth
 from sensor.outputs.engine.pace import Pace
@@ -182,7 +182,7 @@ class OutputWorker:
                 return
             await self._attempts.give_up(self._window.go_back())
             self._window.try_held(self._suspicion.blames)
-            self.circuit = Circuit.HALF_OPEN
+            self._move(Step.TRIED)
         if now >= self._read_again:
             self._read_again = 0.0
             self._read()
@@ -306,7 +306,7 @@ class OutputWorker:
         if self.circuit is not Circuit.OPEN:
             if self.circuit is Circuit.HALF_OPEN:
                 log.info("output %s: works again", self.name)
-            self.circuit = Circuit.CLOSED
+            self._move(Step.ACCEPTED)
             self._backoff.succeeded()
 
     async def _refused(self, stretch: Stretch, refused: Refused) -> None:
@@ -352,6 +352,9 @@ class OutputWorker:
         self._suspicion.blamed()
         self._failed(Retry(reason, configuration=True))
 
+    def _move(self, step: Step) -> None:
+        self.circuit = CIRCUIT.after(self.circuit, step)
+
     def _failed(self, retry: Retry) -> None:
         counts = self.progress.counts
         counts.retries += 1
@@ -361,5 +364,5 @@ class OutputWorker:
         if self.circuit is Circuit.CLOSED:
             self._pace.lost(self._transport.window)
             log.warning("output %s: %s", self.name, self.progress.shown(retry.reason))
-        self.circuit = Circuit.OPEN
+        self._move(Step.FAILED)
         self._resume = self._loop.time() + self._backoff.failed(retry)

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from sensor.model.transitions import Machine
 from sensor.outputs.forward.handshake import Credentials, Distrust, Handshake, is_helo
 from sensor.outputs.forward.wire import Garbled, Messages
 
@@ -46,6 +47,29 @@ class State(Enum):
     """Chunks may be sent."""
     BROKEN = auto()
     """Nothing more is to be had from it."""
+
+
+class Step(Enum):
+    """What moves a connection from one state to another."""
+
+    GREETED = "HELO is valid"
+    ADMITTED = "PONG is valid"
+    LOST = "end, or an invalid message"
+
+
+CONNECTION = Machine(
+    "forward connection",
+    (State.HELO, State.OPEN),
+    {
+        (State.HELO, Step.GREETED): State.PONG,
+        (State.PONG, Step.ADMITTED): State.OPEN,
+        (State.HELO, Step.LOST): State.BROKEN,
+        (State.PONG, Step.LOST): State.BROKEN,
+        (State.OPEN, Step.LOST): State.BROKEN,
+        (State.BROKEN, Step.LOST): State.BROKEN,
+    },
+)
+"""Without a shared key a connection begins as open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +118,9 @@ class Protocol:
         self.ignored = self._in_a_row = 0
         self.state = State.OPEN if credentials is None else State.HELO
 
+    def _move(self, step: Step) -> None:
+        self.state = CONNECTION.after(self.state, step)
+
     def expect(self, chunk: bytes) -> None:
         """Note that a chunk was sent, whose acknowledgement counts from now on, once."""
         self._expected.add(chunk)
@@ -106,18 +133,19 @@ class Protocol:
             for message in self._messages.feed(data):
                 yield self._message(message)
         except Garbled as error:
-            self.state = State.BROKEN
+            self._move(Step.LOST)
             raise Broken(f"the server speaks no Forward: {error}") from error
         except Distrust as error:
-            self.state = State.BROKEN
+            self._move(Step.LOST)
             raise Broken(str(error), credentials=True) from error
         except Broken:
-            self.state = State.BROKEN
+            self._move(Step.LOST)
             raise
 
     def end(self) -> Broken:
         """Take the end of the server's stream; return what it means."""
-        before, self.state = self.state, State.BROKEN
+        before = self.state
+        self._move(Step.LOST)
         if before is State.HELO:
             return Broken("the server closed the connection instead of greeting")
         if before is State.PONG:
@@ -132,10 +160,10 @@ class Protocol:
             raise Broken("the connection is broken")
         if self.state is State.HELO:
             ping = self._handshake.ping(message)
-            self.state = State.PONG
+            self._move(Step.GREETED)
             return Send(ping)
         self._handshake.verify(message)
-        self.state = State.OPEN
+        self._move(Step.ADMITTED)
         return Established()
 
     def _answer(self, message: object) -> Event:

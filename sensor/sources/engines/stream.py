@@ -1,10 +1,6 @@
 """One engine's socket, followed for ever: subscribe, list, listen, and begin again when it is lost.
 
-                 aim                      open + list                    silence
-    ┌ waiting ────────▶ connecting ────────────────────▶ listening ◀────────────┐
-    │    ▲                  │ failed                      │  │  └──────────────▶ asking
-    │    └── back-off ◀─────┴───── lost, or aimed at ◀────┘  └ answered ◀────────┘
-    │                                another inode
+``STREAM`` is the table of its states; docs/architecture.md has it drawn.
 
 - Nothing is connected to unless the last scan found an engine's process behind it: a socket that
   systemd holds for a stopped engine would start it.
@@ -18,9 +14,11 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
+from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.model.transitions import Machine
 from sensor.model.witness_records import EngineLoss
 from sensor.sources.engines.continuity import Continuity
 from sensor.sources.engines.session import Counts, EngineLost, ListRefused
@@ -49,6 +47,44 @@ BACK_OFF_MAX = 30.0
 """Seconds between attempts at the same target: doubled from the first to the last."""
 
 log = logging.getLogger("castoff")
+
+
+@unique
+class State(Enum):
+    """What a stream does now."""
+
+    WAITING = auto()
+    """For a socket with an engine behind it, or for the end of the back-off."""
+    CONNECTING = auto()
+    LISTENING = auto()
+    ASKING = auto()
+    """It asked a silent engine whether it lives."""
+
+
+@unique
+class Step(Enum):
+    """What moves a stream from one state to another."""
+
+    AIMED = "an engine was found and its time has come"
+    SUBSCRIBED = "connected, subscribed and listed"
+    SILENT = "30 s without an event"
+    ANSWERED = "the engine lives"
+    LOST = "lost, or another engine's socket"
+
+
+STREAM = Machine(
+    "stream of an engine",
+    (State.WAITING,),
+    {
+        (State.WAITING, Step.AIMED): State.CONNECTING,
+        (State.CONNECTING, Step.SUBSCRIBED): State.LISTENING,
+        (State.LISTENING, Step.SILENT): State.ASKING,
+        (State.ASKING, Step.ANSWERED): State.LISTENING,
+        (State.CONNECTING, Step.LOST): State.WAITING,
+        (State.LISTENING, Step.LOST): State.WAITING,
+        (State.ASKING, Step.LOST): State.WAITING,
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +123,7 @@ class EngineStream:
         self.path = path
         self.available: bool | None = None
         self.reason: str | None = None
+        self.state = State.WAITING
         self.counts = Counts()
         self._make = make
         self._emit = emit
@@ -134,6 +171,7 @@ class EngineStream:
         """Follow the engine until cancelled."""
         while True:
             self._attempted = await self._due()
+            self._move(Step.AIMED)
             self._conversation = asyncio.create_task(self._converse(self._attempted))
             try:
                 await asyncio.wait({self._conversation})
@@ -162,6 +200,7 @@ class EngineStream:
 
     def _end(self, conversation: asyncio.Task[None]) -> None:
         """Say why a conversation ended, and when the next may begin."""
+        self._move(Step.LOST)
         self._conversation = None
         if self._target == self._attempted:
             # Its server may be gone: the next scan shows it.
@@ -193,6 +232,7 @@ class EngineStream:
             self.counts.connects += 1
             await self._list(session)
             self._back_off = BACK_OFF_FIRST
+            self._move(Step.SUBSCRIBED)
             self._tell(available=True, reason=None)
             while True:
                 await self._listen(session)
@@ -216,8 +256,10 @@ class EngineStream:
             async with asyncio.timeout(SILENCE):
                 events = await session.receive()
         except TimeoutError:
+            self._move(Step.SILENT)
             async with asyncio.timeout(PING_WAIT):
                 await session.ping()
+            self._move(Step.ANSWERED)
             return
         for event in events:
             self.counts.events += 1
@@ -227,6 +269,9 @@ class EngineStream:
                 self.counts.missed += 1
         if events:
             self._emit(events)
+
+    def _move(self, step: Step) -> None:
+        self.state = STREAM.after(self.state, step)
 
     def _tell(self, *, available: bool, reason: str | None) -> None:
         self.available, self.reason = available, reason

@@ -20,14 +20,16 @@ from sensor.outputs.delivery import (
     Rejection,
     Retry,
 )
+from sensor.outputs.engine import worker
 from sensor.outputs.engine.attempts import DEFECTS
-from sensor.outputs.engine.backoff import Circuit
+from sensor.outputs.engine.backoff import CIRCUIT, Circuit
 from sensor.outputs.engine.progress import CURSOR_SECONDS
 from sensor.outputs.engine.suspicion import HELD_FIRST, HELD_MOST, REFUSALS_PER_PROOF
 from sensor.outputs.engine.window import make_batch
 from sensor.schema import filters
 from tests.outputs.virtual_loop import VirtualLoop, run
 from tests.outputs.worker_world import Collector, MemoryLedger, MemoryPages, World, until
+from tests.walks import walked
 
 FEW = BatchLimits(records=4)
 
@@ -894,3 +896,10 @@ def test_whatever_happens_every_event_is_delivered_or_a_dead_letter_in_order(  #
     final = sorted(set(taken) - buried, key=lambda number: len(taken) - taken[::-1].index(number))
     assert final == sorted(final), (taken, buried, events, script, window, records, crashes)
     assert ledger.cursors["local"] == last
+
+
+def test_every_transition_of_a_circuit_happens() -> None:
+    with walked(worker, "CIRCUIT") as taken:
+        test_half_open_sends_one_batch_and_then_more()
+        test_while_a_collector_is_down_nothing_is_read_kept_or_tried_but_at_the_end_of_a_wait()
+    assert taken == set(CIRCUIT.table)

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.outputs.forward import protocol as protocol_module
 from sensor.outputs.forward.handshake import Credentials
 from sensor.outputs.forward.protocol import (
+    CONNECTION,
     IGNORED_LIMIT,
     Acked,
     Broken,
@@ -22,6 +24,7 @@ from sensor.outputs.forward.protocol import (
     State,
 )
 from sensor.outputs.forward.wire import ITEMS_LIMIT, MESSAGE_LIMIT, STRING_LIMIT, Messages
+from tests.walks import walked
 
 MINE = Credentials("sensor", "key", "user", "password")
 NONCE, AUTH = b"\xff\xfe\x00nonce\x80", b"\x93salt\xff"
@@ -329,3 +332,14 @@ def test_acks_are_told_alike_however_the_stream_is_cut(
 def test_messages_are_no_larger_than_their_limits_say() -> None:
     (message,) = Messages().feed(packed(["x" * STRING_LIMIT] * (ITEMS_LIMIT - 1)))
     assert message == [b"x" * STRING_LIMIT] * (ITEMS_LIMIT - 1)
+
+
+def test_every_transition_of_a_connection_happens() -> None:
+    with walked(protocol_module, "CONNECTION") as taken:
+        for greeting in (b"", helo(), helo() + pong()):
+            for _ in range(2):
+                made = protocol()
+                fed(made, greeting)
+                made.end()
+                made.end()
+    assert taken == set(CONNECTION.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -15,11 +16,14 @@ import pytest
 
 from lab.waiting import until
 from sensor.model.vocabulary import Witness
+from sensor.model.witness_records import EngineEvent
 from sensor.sources.engines import docker, stream, streams
 from sensor.sources.engines.known import Api
 from sensor.sources.engines.listeners import EngineSocket
+from sensor.sources.engines.session import Counts, EngineLost, Session
 from sensor.sources.engines.streams import target_of, witness_of
 from tests.sources.engines.following import following, socket_at
+from tests.walks import walked
 
 ID = "cd" * 32
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -360,3 +364,63 @@ def test_engines_of_the_host_are_followed(
 ) -> None:
     found = EngineSocket("/x", engine, 1, 2, api, os.getpid(), nested=nested)
     assert witness_of(found) == expected
+
+
+class Scripted:
+    """A session whose engine is silent, answers questions, and is lost where it is told to be."""
+
+    def __init__(self, loses: str) -> None:
+        self.loses = loses
+        self.waits = 0
+
+    def _reach(self, where: str) -> None:
+        if where == self.loses:
+            raise EngineLost("lost")
+
+    async def open(self, path: str, since_wall: int) -> None:
+        del path, since_wall
+        self._reach("open")
+
+    async def running(self) -> tuple[EngineEvent, ...]:
+        return ()
+
+    async def receive(self) -> tuple[EngineEvent, ...]:
+        self.waits += 1
+        if self.waits > 1:
+            self._reach("receive")
+        await asyncio.Event().wait()
+        return ()
+
+    async def ping(self) -> None:
+        self._reach("ping")
+
+    def close(self) -> None:
+        pass
+
+
+def test_every_transition_of_a_stream_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SILENCE", 0.01)
+    monkeypatch.setattr(stream, "BACK_OFF_FIRST", 0.0)
+
+    async def lose(where: str) -> None:
+        over = asyncio.Event()
+
+        async def make(counts: Counts) -> Session:
+            del counts
+            return Scripted(where)
+
+        def changed() -> None:
+            if followed.available is False:
+                over.set()
+
+        followed = stream.EngineStream(Witness.DOCKER, "/x", make, lambda _: None, changed)
+        task = asyncio.create_task(followed.run())
+        followed.aim(stream.Target("/x", 1, 2, 3))
+        await asyncio.wait_for(over.wait(), 10)
+        task.cancel()
+        await asyncio.wait({task})
+
+    with walked(stream, "STREAM") as taken:
+        for where in ("open", "receive", "ping"):
+            asyncio.run(lose(where))
+    assert taken == set(stream.STREAM.table)
