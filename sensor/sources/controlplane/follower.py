@@ -1,8 +1,8 @@
 """Follows directories: files that grow, are rotated, compressed, replaced, or come late.
 
-A file is known by device, inode and its first bytes, so that a renamed file stays the same. A file that
-became shorter, or begins otherwise than it did, was written anew: it is read from its begin. A file
-system gives an inode to a new file as soon as the old one is gone.
+A file is known by device, inode and its first bytes, so that a renamed file stays the same. A file
+that became shorter, or begins otherwise than it did, was written anew: it is read from its begin. A
+file system gives an inode to a new file as soon as the old one is gone.
 """
 
 from __future__ import annotations
