@@ -32,6 +32,9 @@ class FrameSink(Protocol):
     def lost(self) -> None:
         """Learn that frames may have been missed."""
 
+    def may_miss(self, count: int) -> bool:
+        """Whether whole frames of that many bytes together can be done without."""
+
 
 class FrameReader:
     """Cuts one direction of a connection into frames."""
@@ -98,9 +101,14 @@ class FrameReader:
     def _skip(self, count: int) -> None:
         if not self._synced:
             return
-        if not self._open or count > self._left:
+        beyond = count - self._left if self._open else count + len(self._header)
+        if beyond > 0 and not self._sink.may_miss(beyond):
             self._lose()
             return
+        if not self._open:
+            self._header = b""
+            return
+        count = min(count, self._left)
         self._miss()
         self._left -= count
         self._close_if_ended()

@@ -44,6 +44,9 @@ _LENGTHS = {
     FrameType.PING: 8,
     FrameType.WINDOW_UPDATE: 4,
 }
+_UPDATE, _PING = HEADER_SIZE + 4, HEADER_SIZE + 8
+_CONTROL_SIZES = frozenset({_UPDATE, _PING, 2 * _UPDATE, _UPDATE + _PING, 2 * _PING})
+"""Bytes of a few frames WINDOW_UPDATE and PING together."""
 _FLAGS = {
     FrameType.DATA: _END_STREAM | _PADDED,
     FrameType.HEADERS: _END_STREAM | _END_HEADERS | _PADDED | _PRIORITY,
@@ -140,6 +143,14 @@ class Blocks:
             self._kind == FrameType.DATA and self._flags & _END_STREAM
         ):
             self.ended(self._stream)
+
+    def may_miss(self, count: int) -> bool:
+        """Whether so many bytes are updates of windows and pings, which say nothing of requests.
+
+        gRPC sends them behind a message in the same write. A block of headers that adds to the
+        table, with its message, takes more.
+        """
+        return count in _CONTROL_SIZES
 
     def lost(self) -> None:
         """Forget what depends on frames that were missed."""
