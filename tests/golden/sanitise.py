@@ -192,7 +192,7 @@ class _Selection:
 
     def _command(self, exec_: CommandExec) -> bool:
         key = exec_.process.key
-        if exec_.role in (Role.CLIENT, Role.ENGINE):
+        if exec_.role in (Role.CLIENT, Role.ENGINE, Role.ORCHESTRATOR):
             kept = self._descends(exec_.process) and not _QUESTIONS & set(exec_.argv[1:])
         else:
             kept = self._scope.names(*exec_.argv)

@@ -81,7 +81,7 @@ class _Frames:
         """Nothing depends on frames that were missed."""
 
     def may_miss(self, count: int) -> bool:
-        """Whether so many bytes are no request: a frame of any size may be one."""
+        """Whether so many bytes hold no request: a frame of any size may hold one."""
         del count
         return False
 
