@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Confidence, Engine, Finding, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.judge.baseline import TermKey
     from sensor.judge.case import Facts
 
 
@@ -34,6 +36,22 @@ class Found:
 
     finding: Finding
     reason: str
+    value: str = ""
+    """The novel value: with the finding it names the group of an alert."""
+    terms: tuple[TermKey, ...] = ()
+    """What is not learnt because of it."""
+    fact: Fact | None = None
+
+    @property
+    def stated(self) -> Fact:
+        """The reason as a fact: one that stands alone is strong."""
+        if self.fact is not None:
+            return self.fact
+        feature, colon, rest = self.reason.partition(": expected ")
+        if not colon:
+            return Fact(self.finding, "nothing of the kind", self.reason, None, Strength.STRONG)
+        expected, _, seen = rest.partition(", seen ")
+        return Fact(feature, expected, seen, None, Strength.STRONG)
 
 
 def direct_runtime(facts: Facts) -> Found | None:
@@ -66,6 +84,7 @@ def engine_namespace(facts: Facts) -> Found | None:
         Finding.ENGINE_NAMESPACE,
         f"container.namespace: expected {owner or 'the kubelet'} alone in {namespace},"
         f" seen {facts.trigger}",
+        value=f"{namespace} {facts.trigger}",
     )
 
 
@@ -78,6 +97,7 @@ def unknown_runtime(facts: Facts) -> Found | None:
     return Found(
         Finding.UNKNOWN_RUNTIME,
         f"container.oci_runtime_path: expected a directory of packages, seen {path}",
+        value=path,
     )
 
 

@@ -33,13 +33,22 @@ class Segmented(Generic[Value]):
         found = self._protected.get(key)
         return self._probation.get(key) if found is None else found
 
-    def see(self, key: str, value: Value) -> tuple[str, ...]:
-        """Set a value that was seen now. Returns the keys that had to go for it."""
+    @property
+    def is_full(self) -> bool:
+        """Whether a newcomer pushes out another one."""
+        return len(self._probation) >= self._limits[0]
+
+    def see(self, key: str, value: Value, *, established: bool | None = None) -> tuple[str, ...]:
+        """Set a value that was seen now. Returns the keys that had to go for it.
+
+        Without ``established`` it is established when it is seen the second time.
+        """
         if key in self._protected:
             self._protected[key] = value
             self._protected.move_to_end(key)
             return ()
-        if self._probation.pop(key, None) is None:
+        again = self._probation.pop(key, None) is not None
+        if not (again if established is None else established):
             self._probation[key] = value
         else:
             self._protected[key] = value
@@ -47,6 +56,11 @@ class Segmented(Generic[Value]):
                 oldest, back = self._protected.popitem(last=False)
                 self._probation[oldest] = back
         return self._bound()
+
+    def drop(self, key: str) -> bool:
+        """Forget a key; False where it is not known."""
+        found = self._protected.pop(key, None) or self._probation.pop(key, None)
+        return found is not None
 
     def amend(self, key: str, value: Value) -> None:
         """Replace the value of a key that is known; it keeps its place."""

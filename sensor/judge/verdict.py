@@ -9,16 +9,18 @@ at and could not use stays in the reasons of a start that nothing explains.
 4. ``limited``              outside its window, or an image that is not approved     false
 5. ``expected_by_policy``   a rule of the policy expects it                          true
 6. ``lifecycle``            an engine or orchestrator carries on what was explained  true
-7. ``unexplained``          no explanation on file                                   null
-
-A step that compares with a learnt past belongs between 6 and 7.
+7. ``baseline``             everything is known from the past                        true
+                            one strong novelty, or two weak ones                     false
+8. ``unexplained``          no explanation on file                                   null
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sensor.judge.baseline import TermKey
+from sensor.judge.feature import Feature
 from sensor.judge.finding import FINDERS, Found
 from sensor.judge.findings.kind import Rank
 from sensor.judge.findings.registry import KINDS
@@ -31,8 +33,13 @@ if TYPE_CHECKING:
     from sensor.judge.case import Facts
     from sensor.judge.change import Change
     from sensor.judge.lifecycle import Continuation
+    from sensor.judge.novelty import Assessment
     from sensor.judge.policy import Policy, Rule
 
+NAMED_WEAK = frozenset({Finding.NEW_CONTAINER_IN_POD, Finding.LOCAL_IMAGE, Finding.NEW_PRIVILEGE})
+"""Findings that name a combination of weak facts."""
+NEW_INSTANCES = frozenset({Explanation.ROLLOUT, Explanation.SCALING, Explanation.RESCHEDULE})
+"""What a kubelet starts as a new container, of a pod that it may see for the first time."""
 LIMITS = frozenset({Finding.OUTSIDE_WINDOW, Finding.UNAPPROVED_IMAGE, Finding.UNPINNED_IMAGE})
 """Findings that an approved change explains away and a rule that expects does not."""
 REASONS_MAX = 8
@@ -56,6 +63,10 @@ class Case:
     remarks: list[str] = field(default_factory=list)
     """What steps looked at and could not use."""
     found: list[Found] = field(default_factory=list)
+    assessment: Assessment | None = None
+    """What is new about it; None where it carries on the same container."""
+    knows_direct: bool = False
+    """Whether who starts it is known to run a runtime without an engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class Judgement:
 
     verdict: Verdict
     decision: Decision
+    found: tuple[Found, ...] = ()
 
 
 # --------------------------------------------------------------------------- findings
@@ -93,11 +105,26 @@ def look(case: Case) -> None:
 def _findings(case: Case) -> Iterator[Found]:
     for finder in FINDERS:
         found = finder(case.facts)
-        if found is not None:
-            yield found
+        if found is None:
+            continue
+        if found.finding is Finding.DIRECT_RUNTIME:
+            if case.knows_direct:
+                case.remarks.append("a runtime without an engine, as known of who starts it")
+                continue
+            found = _direct(case, found)
+        yield found
     yield from _forbidding(case)
     yield from _outside_windows(case)
     yield from _unapproved(case)
+
+
+def _direct(case: Case, found: Found) -> Found:
+    """Name who ran it: once that is acknowledged, it is known of this initiator."""
+    whos = case.assessment.features.whos if case.assessment is not None else ()
+    if len(whos) != 1:
+        return found
+    who = whos[0].value
+    return replace(found, value=who, terms=(TermKey(None, Feature.DIRECT, who),))
 
 
 def _forbidding(case: Case) -> Iterator[Found]:
@@ -105,7 +132,8 @@ def _forbidding(case: Case) -> Iterator[Found]:
         return
     for rule in case.policy.forbid.matching(case.facts, some=True):
         if _holds(case, rule):
-            yield Found(Finding.FORBIDDEN, f"policy rule {rule.name} ({rule.place}) forbids it")
+            reason = f"policy rule {rule.name} ({rule.place}) forbids it"
+            yield Found(Finding.FORBIDDEN, reason, value=_about(case, rule.name))
 
 
 def _outside_windows(case: Case) -> Iterator[Found]:
@@ -122,6 +150,7 @@ def _outside_windows(case: Case) -> Iterator[Found]:
             yield Found(
                 Finding.OUTSIDE_WINDOW,
                 f"time: expected within {expected}, seen outside",
+                value=_about(case, rule.name),
             )
 
 
@@ -139,7 +168,14 @@ def _unapproved(case: Case) -> Iterator[Found]:
             return
         refusals.setdefault(finding, []).append(f"{refusal} (policy rule {rule.name})")
     for finding, reasons in refusals.items():
-        yield Found(finding, "; ".join(reasons))
+        image = case.facts.image
+        value = image.repository if image is not None else ""
+        yield Found(finding, "; ".join(reasons), value=value)
+
+
+def _about(case: Case, name: str) -> str:
+    workload = case.facts.workload
+    return f"{name} {workload.key if workload is not None else ''}"
 
 
 def _suppressing(case: Case, finding: Finding) -> str | None:
@@ -189,10 +225,10 @@ def approved_change(case: Case) -> Decision | None:
     for change in covering:
         if change.wide is not None:
             reason = f"change {change.id} is wide: {change.wide}"
-            case.found.append(Found(Finding.WIDE_CHANGE, reason))
+            case.found.append(Found(Finding.WIDE_CHANGE, reason, value=change.id))
         if _added_by_initiator(case.facts, change):
             reason = f"change {change.id} was added by the login that starts"
-            case.found.append(Found(Finding.WIDE_CHANGE, reason))
+            case.found.append(Found(Finding.WIDE_CHANGE, reason, value=change.id))
     return Decision(
         expected=True,
         reasons=tuple(f"change {one.id} covers it, approved by {one.by}" for one in covering),
@@ -233,11 +269,70 @@ def lifecycle(case: Case) -> Decision | None:
     carried = case.continuation
     if carried is None or not carried.inherits:
         return None
+    if carried.explanation in NEW_INSTANCES and case.assessment is not None:
+        if case.assessment.alerts:
+            # A new pod may be another one than its owner's name says.
+            case.remarks.append(f"{carried.sentence}; it differs from the past")
+            return None
     return Decision(
         expected=True,
         reasons=(carried.sentence,),
         explanation=carried.explanation,
         basis=carried.basis,
+    )
+
+
+def baseline(case: Case) -> Decision | None:
+    """It is like earlier starts, or too much of it is not."""
+    past = case.assessment
+    if past is None:
+        return None
+    if past.alerts:
+        found = [one for one in named(past) if not _is_suppressed(case, one.finding)]
+        if not found:
+            return None
+        case.found += found
+        reasons = tuple(one.fact.sentence for one in past.novelties)
+        return Decision(expected=False, reasons=reasons)
+    if past.known:
+        return Decision(
+            expected=True,
+            reasons=(past.sentence,),
+            explanation=Explanation.BASELINE,
+            basis="the baseline",
+        )
+    case.remarks += [f"new: {one.fact.sentence}" for one in past.novelties]
+    return None
+
+
+def _is_suppressed(case: Case, finding: Finding) -> bool:
+    rule = _suppressing(case, finding)
+    if rule is not None:
+        case.remarks.append(rule)
+    return rule is not None
+
+
+def named(past: Assessment) -> tuple[Found, ...]:
+    """Return what an assessment found, by the findings that its facts stand for."""
+    strong = [one for one in past.novelties if one.strong]
+    found = [
+        Found(one.finding, one.fact.sentence, one.value, one.terms, one.fact)
+        for one in strong
+        if one.finding is not None
+    ]
+    if found:
+        return tuple(found)
+    weak = past.novelties
+    name = next((one.finding for one in weak if one.finding in NAMED_WEAK), None)
+    value = next((one.value for one in weak if one.finding is name), "") if name else ""
+    return (
+        Found(
+            name or Finding.UNUSUAL_COMBINATION,
+            "; ".join(one.fact.sentence for one in weak),
+            value or ", ".join(f"{one.fact.feature} {one.value}" for one in weak),
+            tuple(term for one in weak for term in one.terms),
+            weak[0].fact,
+        ),
     )
 
 
@@ -249,7 +344,8 @@ def unexplained(case: Case) -> Decision:
         for rule in case.policy.require.matching(case.facts):
             reason = f"policy rule {rule.name} ({rule.place}) requires an explanation"
             if _suppressing(case, Finding.NO_EXPLANATION) is None:
-                case.found.append(Found(Finding.NO_EXPLANATION, reason))
+                value = _about(case, rule.name)
+                case.found.append(Found(Finding.NO_EXPLANATION, reason, value=value))
             break
     return Decision(expected=None, reasons=tuple(reasons))
 
@@ -261,6 +357,7 @@ ORDER: tuple[Callable[[Case], Decision | None], ...] = (
     limited,
     expected_by_policy,
     lifecycle,
+    baseline,
     unexplained,
 )
 
@@ -284,8 +381,10 @@ def decide(case: Case) -> Judgement:
         explanation=decision.explanation,
         findings=findings,
         workload=workload.key if workload is not None else None,
+        level=case.assessment.level if case.assessment is not None else None,
+        baseline=case.assessment.phase if case.assessment is not None else None,
     )
-    return Judgement(verdict, decision)
+    return Judgement(verdict, decision, tuple(case.found))
 
 
 def _against(case: Case, counts: Callable[[Found], bool]) -> Decision | None:

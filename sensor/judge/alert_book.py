@@ -1,0 +1,335 @@
+"""The alerts of this node: grouped, counted, held back where they come too fast, never rewritten.
+
+Rules:
+
+1. One alert for each group (finding and novel value). Seen again it is counted; an event says so
+   at most once a day, and when the count reaches 10, 100, 1,000.
+2. ``NEW_PER_HOUR`` new alerts are reported an hour. Others wait for the next one: none is lost.
+3. What raised an alert is not learnt until it is acknowledged as expected, or was seen on
+   ``RELEASE_DAYS`` more days, each of which was reported.
+4. An alert that was not seen for ``RESOLVED_AFTER`` is resolved. A new start of its kind is a new
+   alert then.
+5. ``ALERTS_MAX`` are remembered; the one that was seen last longest ago goes first, the open ones
+   after all others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.judge.alert_row import Entry, entry_of_row, entry_row
+from sensor.judge.findings.registry import KINDS
+from sensor.model.alert import Alert, AlertSeverity, AlertState
+from sensor.model.events import Event, Verdict
+from sensor.model.vocabulary import EventType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sensor.judge.baseline import TermKey
+    from sensor.judge.ledger import Row
+    from sensor.model.alert import Fact
+    from sensor.model.vocabulary import Finding
+
+ALERTS_MAX = 1024
+NEW_PER_HOUR = 60
+RELEASE_DAYS = 3
+FACTS_MAX = 16
+ALERT_ROW = "alert"
+NS_PER_SECOND = 1_000_000_000
+NS_PER_HOUR = 3600 * NS_PER_SECOND
+NS_PER_DAY = 24 * NS_PER_HOUR
+RESOLVED_AFTER = 30 * NS_PER_DAY
+CALM = 30 * 60 * NS_PER_SECOND
+"""Nanoseconds without a recurrence after which an operational alert is resolved."""
+MILESTONES = frozenset(10**power for power in range(1, 10))
+GRAVER = tuple(AlertSeverity)
+OPEN = frozenset({AlertState.NEW, AlertState.UPDATE})
+
+
+class AlertBook:
+    """Owns the alerts. Times are wall-clock ns."""
+
+    def __init__(self, *, keeping: bool = True) -> None:
+        """Without ``keeping`` no rows are left."""
+        self._keeping = keeping
+        self._entries: dict[str, Entry] = {}
+        self._waiting: dict[str, Event | None] = {}
+        """New alerts that the rate holds back, by group, with the event to report if it is known:
+        an agent that was killed leaves the alert alone."""
+        self._hour: tuple[int, int] = (0, 0)
+        self.rows: list[Row] = []
+        self.events: list[Event] = []
+        self.held_back = 0
+        """New alerts that had to wait for the next hour."""
+        self.suppressed = 0
+        """Recurrences that a suppression kept silent."""
+        self.dropped = 0
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+        """Take over what the store kept; returns how many rows made no sense."""
+        unreadable = 0
+        for (kind, key), row in rows.items():
+            if kind != ALERT_ROW:
+                continue
+            try:
+                entry = self._entries[key] = entry_of_row(row)
+                if not entry.reported:
+                    self._waiting[key] = None
+            except ValueError:
+                unreadable += 1
+        return unreadable
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all alerts, the latest first."""
+        return tuple(sorted(self._entries.values(), key=lambda one: (-one.last, one.id)))
+
+    def open_groups(self) -> frozenset[str]:
+        """Return the groups that have an alert which is not resolved."""
+        return frozenset(
+            group for group, one in self._entries.items() if one.state is not AlertState.RESOLVED
+        )
+
+    def get(self, id_: str) -> Entry | None:
+        """Return an alert by its id, or by a beginning of it that no other has."""
+        found = [one for one in self._entries.values() if one.id.startswith(id_)]
+        return found[0] if len(found) == 1 and id_ else None
+
+    # ----------------------------------------------------------------- raising
+
+    def raise_(
+        self,
+        finding: Finding,
+        value: str,
+        facts: tuple[Fact, ...],
+        source: Event,
+        *,
+        severity: AlertSeverity | None = None,
+        terms: tuple[TermKey, ...] = (),
+    ) -> tuple[TermKey, ...]:
+        """Raise or count an alert about an event. Returns what may be learnt of it by now."""
+        kind = KINDS[finding]
+        group = group_of(finding, value)
+        wall = source.time + source.realtime_offset
+        known = self._entries.get(group)
+        if known is not None and known.state is not AlertState.RESOLVED:
+            return self._again(group, known, source, facts, wall, terms)
+        entry = Entry(
+            id=_alert_id(source, group, wall),
+            finding=finding,
+            value=value[:400],
+            severity=severity or kind.severity,
+            state=AlertState.NEW,
+            start=source.id if source.type is EventType.START else None,
+            workload=source.verdict.workload if source.verdict is not None else None,
+            count=1,
+            first=wall,
+            last=wall,
+            days=1,
+            reported=wall,
+            facts=facts[:FACTS_MAX],
+            terms=terms[:FACTS_MAX],
+        )
+        event = self._event(group, entry, source)
+        if self._may_report(wall):
+            self.events.append(event)
+        else:
+            self.held_back += 1
+            self._waiting[group] = event
+            entry = replace(entry, reported=0)
+        self._set(group, entry)
+        self._bound()
+        return ()
+
+    def _again(
+        self,
+        group: str,
+        known: Entry,
+        source: Event,
+        facts: tuple[Fact, ...],
+        wall: int,
+        terms: tuple[TermKey, ...],
+    ) -> tuple[TermKey, ...]:
+        new_day = wall // NS_PER_DAY > known.last // NS_PER_DAY
+        state = known.state
+        if state is AlertState.SUPPRESSED and (known.until is None or wall >= known.until):
+            state = AlertState.UPDATE
+        entry = replace(
+            known,
+            count=known.count + 1,
+            last=max(wall, known.last),
+            days=known.days + new_day,
+            state=AlertState.UPDATE if state is AlertState.NEW else state,
+            terms=tuple(dict.fromkeys((*known.terms, *terms)))[:FACTS_MAX],
+        )
+        if state in {AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED}:
+            self.suppressed += 1
+        elif new_day or entry.count in MILESTONES:
+            entry = replace(entry, reported=wall)
+            self.events.append(self._event(group, replace(entry, facts=facts), source))
+        released: tuple[TermKey, ...] = ()
+        if entry.terms and entry.days > RELEASE_DAYS:
+            released = entry.terms
+            entry = replace(entry, terms=())
+        self._set(group, entry)
+        return released
+
+    # ----------------------------------------------------------------- what people do
+
+    def acknowledge(
+        self, id_: str, by: str, reason: str, now: Event
+    ) -> tuple[Entry, tuple[TermKey, ...]] | None:
+        """Acknowledge an alert; returns it and what was held back. ``now`` has the time."""
+        return self._settle(id_, AlertState.ACKNOWLEDGED, by, reason, None, now)
+
+    def suppress(
+        self, id_: str, by: str, reason: str, until: int, now: Event
+    ) -> tuple[Entry, tuple[TermKey, ...]] | None:
+        """Keep an alert's group silent until a time."""
+        return self._settle(id_, AlertState.SUPPRESSED, by, reason, until, now)
+
+    def _settle(
+        self, id_: str, state: AlertState, by: str, reason: str, until: int | None, now: Event
+    ) -> tuple[Entry, tuple[TermKey, ...]] | None:
+        known = self.get(id_)
+        if known is None:
+            return None
+        group = group_of(known.finding, known.value)
+        entry = replace(known, state=state, by=by, reason=reason, until=until)
+        held = entry.terms
+        self._set(group, entry)
+        self.events.append(self._event(group, entry, now))
+        return entry, held
+
+    def release(self, id_: str) -> None:
+        """Hold nothing back of an alert any more."""
+        known = self.get(id_)
+        if known is not None:
+            self._set(group_of(known.finding, known.value), replace(known, terms=()))
+
+    def resolve(self, finding: Finding, value: str, now: Event, reason: str) -> None:
+        """Report that what an alert is about has ended."""
+        group = group_of(finding, value)
+        known = self._entries.get(group)
+        if known is None or known.state is AlertState.RESOLVED:
+            return
+        entry = replace(known, state=AlertState.RESOLVED, by=None, reason=reason, until=None)
+        self._set(group, entry)
+        self._waiting.pop(group, None)
+        self.events.append(self._event(group, entry, now))
+
+    def tick(self, now: Event) -> None:
+        """Report what waited, and resolve what has not been seen for long."""
+        wall = now.time + now.realtime_offset
+        while self._waiting and self._may_report(wall):
+            group = next(iter(self._waiting))
+            source = self._waiting.pop(group) or now
+            entry = replace(self._entries[group], reported=wall)
+            self._set(group, entry)
+            self.events.append(self._event(group, entry, source))
+        for one in list(self._entries.values()):
+            if one.state is not AlertState.RESOLVED and wall - one.last > RESOLVED_AFTER:
+                self.resolve(one.finding, one.value, now, "it was not seen again for 30 days")
+
+    # ----------------------------------------------------------------- inside
+
+    def _may_report(self, wall: int) -> bool:
+        hour = wall // NS_PER_HOUR
+        begun, reported = self._hour
+        if hour != begun:
+            begun, reported = hour, 0
+        if reported >= NEW_PER_HOUR:
+            self._hour = begun, reported
+            return False
+        self._hour = begun, reported + 1
+        return True
+
+    def _set(self, group: str, entry: Entry) -> None:
+        self._entries[group] = entry
+        if self._keeping:
+            self.rows.append((ALERT_ROW, group, entry_row(entry)))
+
+    def _bound(self) -> None:
+        if len(self._entries) <= ALERTS_MAX:
+            return
+        group = min(
+            self._entries,
+            key=lambda one: (
+                self._entries[one].state in OPEN,
+                self._entries[one].last,
+                one,
+            ),
+        )
+        del self._entries[group]
+        self._waiting.pop(group, None)
+        self.dropped += 1
+        if self._keeping:
+            self.rows.append((ALERT_ROW, group, None))
+
+    def _event(self, group: str, entry: Entry, source: Event) -> Event:
+        kind = KINDS[entry.finding]
+        alert = Alert(
+            id=entry.id,
+            finding=entry.finding,
+            title=kind.title,
+            class_=kind.class_,
+            severity=entry.severity,
+            state=entry.state,
+            group=group,
+            start=entry.start,
+            workload=entry.workload,
+            count=entry.count,
+            first=entry.first,
+            last=entry.last,
+            facts=entry.facts,
+            attack=kind.techniques,
+            by=entry.by,
+            reason=entry.reason,
+            until=entry.until,
+        )
+        verdict = source.verdict or Verdict(
+            expected=None,
+            reasons=tuple(fact.sentence for fact in entry.facts[:8]),
+            attack=kind.techniques,
+            findings=(entry.finding,),
+            workload=entry.workload,
+        )
+        return replace(
+            source,
+            type=EventType.ALERT,
+            id=_digest(entry.id, entry.state, str(entry.count), str(entry.last), source.id),
+            stop=None,
+            gap=None,
+            sensor=None,
+            verdict=verdict,
+            alert=alert,
+        )
+
+
+def group_of(finding: Finding, value: str) -> str:
+    """Return the name of a group: the same on every host."""
+    return _digest(finding, value)[:16]
+
+
+def graver(severity: AlertSeverity, steps: int) -> AlertSeverity:
+    """Return the severity that many steps above, or below, within what there is."""
+    place = min(max(GRAVER.index(severity) + steps, 0), len(GRAVER) - 1)
+    return GRAVER[place]
+
+
+def _alert_id(source: Event, group: str, wall: int) -> str:
+    host = source.host
+    name = (host.machine_id or host.boot_id) if host is not None else ""
+    return _digest(name, group, str(wall), source.id)
+
+
+def _digest(*parts: str) -> str:
+    text = "\0".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+def sentences(facts: Iterable[Fact]) -> tuple[str, ...]:
+    """Return facts as sentences."""
+    return tuple(fact.sentence for fact in facts)

@@ -1,0 +1,101 @@
+"""An alert as the store keeps it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sensor.judge.baseline import TermKey
+from sensor.judge.feature import Feature
+from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength
+from sensor.model.vocabulary import Finding
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An alert and what became of it. Times are wall-clock ns."""
+
+    id: str
+    finding: Finding
+    value: str
+    """The novel value: with the finding it names the group."""
+    severity: AlertSeverity
+    state: AlertState
+    start: str | None
+    workload: str | None
+    count: int
+    first: int
+    last: int
+    days: int
+    """Days on which it was seen."""
+    reported: int
+    facts: tuple[Fact, ...] = ()
+    terms: tuple[TermKey, ...] = ()
+    """What is not learnt because of it."""
+    by: str | None = None
+    reason: str | None = None
+    until: int | None = None
+
+
+def entry_row(entry: Entry) -> bytes:
+    """Return an alert as a row."""
+    values: list[Any] = [
+        VERSION,
+        entry.id,
+        entry.finding,
+        entry.value,
+        entry.severity,
+        entry.state,
+        entry.start,
+        entry.workload,
+        entry.count,
+        entry.first,
+        entry.last,
+        entry.days,
+        entry.reported,
+        [[one.feature, one.expected, one.seen, one.level, one.strength] for one in entry.facts],
+        [[one.profile, one.feature, one.value] for one in entry.terms],
+        entry.by,
+        entry.reason,
+        entry.until,
+    ]
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def entry_of_row(row: bytes) -> Entry:
+    """Read a row; raises ValueError for any other."""
+    try:
+        version, *values = json.loads(row)
+        (id_, finding, value, severity, state, start, workload) = values[:7]
+        (count, first, last, days, reported, facts, terms, by, reason, until) = values[7:]
+        if version != VERSION:
+            message = f"an alert of version {version}"
+            raise ValueError(message)
+        return Entry(
+            id=str(id_),
+            finding=Finding(finding),
+            value=str(value),
+            severity=AlertSeverity(severity),
+            state=AlertState(state),
+            start=start,
+            workload=workload,
+            count=int(count),
+            first=int(first),
+            last=int(last),
+            days=int(days),
+            reported=int(reported),
+            facts=tuple(
+                Fact(str(feature), str(expected), str(seen), level, Strength(strength))
+                for feature, expected, seen, level, strength in facts
+            ),
+            terms=tuple(TermKey(profile, Feature(name), str(one)) for profile, name, one in terms),
+            by=by,
+            reason=reason,
+            until=until,
+        )
+    except TypeError as error:
+        message = f"not an alert: {error!r}"
+        raise ValueError(message) from error

@@ -1,0 +1,144 @@
+"""From a verdict to alerts, and from a start without one to what is learnt.
+
+Each start is compared with the past before it is judged, and learnt afterwards: all of it where it
+raised no alert, nothing of it otherwise. One alert is raised for a start, named by the gravest
+finding that has no open alert yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.judge.alert_book import GRAVER, AlertBook, graver, group_of
+from sensor.judge.baseline import Baseline
+from sensor.judge.feature import Feature, WhoKind, features_of
+from sensor.judge.findings.kind import Rank
+from sensor.judge.findings.registry import KINDS
+from sensor.judge.fleet import Fleet
+from sensor.judge.hours import hour_of
+from sensor.judge.novelty import assess
+from sensor.judge.slow_change import SlowChange
+from sensor.model.vocabulary import BaselineState, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
+
+    from sensor.judge.case import Facts
+    from sensor.judge.feature import Features
+    from sensor.judge.finding import Found
+    from sensor.judge.ledger import Note, Row
+    from sensor.judge.novelty import Assessment
+    from sensor.judge.verdict import Judgement
+    from sensor.model.alert import AlertSeverity
+    from sensor.model.events import Event
+
+NS_PER_SECOND = 1_000_000_000
+MANY_FACTS = 3
+"""Facts of one start that make its alert graver."""
+
+
+class Alerting:
+    """Owns the baseline and the alerts."""
+
+    def __init__(self, zone: tzinfo, *, keeping: bool = True) -> None:
+        """``zone`` is the host's: the hours of people are local."""
+        self.zone = zone
+        self.baseline = Baseline(keeping=keeping)
+        self.book = AlertBook(keeping=keeping)
+        self.slow = SlowChange(keeping=keeping)
+        self.fleet = Fleet(keeping=keeping)
+        self.notes: list[Note] = []
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+        """Take over what the store kept; returns how many rows made no sense."""
+        parts = (self.baseline, self.book, self.slow, self.fleet)
+        return sum(part.restore(rows) for part in parts)
+
+    def take_rows(self) -> list[Row]:
+        """Return what the store has to write since the last call."""
+        rows: list[Row] = []
+        for part in (self.baseline, self.book, self.slow, self.fleet):
+            rows += part.rows
+            part.rows.clear()
+        return rows
+
+    def features(self, facts: Facts, workload_of: Callable[[str], str | None]) -> Features:
+        """Return what is compared of a start."""
+        return features_of(facts, workload_of)
+
+    def assess(self, facts: Facts, features: Features, *, settled: bool) -> Assessment:
+        """Compare a start with the past. Hours are unknown on a clock that was set."""
+        at = facts.wall // NS_PER_SECOND
+        hour = hour_of(at, self.zone) if settled and features.person is not None else None
+        return assess(self.baseline, features, at, hour)
+
+    def knows_direct(self, features: Features, at: int) -> bool:
+        """Whether all who may have started it are known to run runtimes without an engine."""
+        whos = features.whos
+        return bool(whos) and all(
+            self.baseline.node_knows(Feature.DIRECT, who.value, at) for who in whos
+        )
+
+    def conclude(
+        self, facts: Facts, past: Assessment | None, judged: Judgement, event: Event
+    ) -> None:
+        """Raise the alert of a start, or learn it."""
+        at = facts.wall // NS_PER_SECOND
+        if judged.found:
+            self._raise(judged, past, event, at)
+            return
+        if past is None:
+            return
+        features = past.features
+        hour = hour_of(at, self.zone) if features.person is not None else None
+        self.baseline.learn(features, at, hour)
+        explained = judged.verdict.expected is True
+        if past.novelties and not explained and not features.by_engine:
+            self._accumulate(past, event, at)
+
+    def _accumulate(self, past: Assessment, event: Event, at: int) -> None:
+        who = past.features.whos[0].value if len(past.features.whos) == 1 else None
+        if who is None or past.phase is not BaselineState.ACTIVE:
+            return
+        facts = self.slow.add(who, [one.fact for one in past.novelties], at)
+        if facts:
+            self.book.raise_(Finding.SLOW_CHANGE, who, facts, event)
+
+    def _raise(self, judged: Judgement, past: Assessment | None, event: Event, at: int) -> None:
+        found = sorted(judged.found, key=lambda one: -GRAVER.index(KINDS[one.finding].severity))
+        is_open = self.book.open_groups()
+        fresh = [one for one in found if group_of(one.finding, one.value) not in is_open]
+        first = (fresh or found)[0]
+        facts = tuple(dict.fromkeys(one.stated for one in found))
+        if past is not None and KINDS[first.finding].rank is Rank.BASELINE:
+            facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
+        terms = tuple(dict.fromkeys(term for one in found for term in one.terms))
+        severity = self._severity(first, past, len(facts), found)
+        released = self.book.raise_(
+            first.finding, first.value, facts, event, severity=severity, terms=terms
+        )
+        for term in released:
+            self.baseline.learn_term(term, at)
+
+    def _severity(
+        self, first: Found, past: Assessment | None, facts: int, found: list[Found]
+    ) -> AlertSeverity:
+        severity = KINDS[first.finding].severity
+        steps = 0
+        if KINDS[first.finding].rank is Rank.BASELINE and past is not None:
+            whos = past.features.whos
+            stranger = any(not who.named and who.kind is not WhoKind.ENGINE for who in whos)
+            steps += facts >= MANY_FACTS or stranger
+            if all(self.fleet.knows(term) for one in found for term in one.terms):
+                steps -= bool(first.terms)
+        return graver(severity, steps)
+
+    def released(self, id_: str, at: int) -> int:
+        """Learn what was held back because of an alert; returns how many values."""
+        entry = self.book.get(id_)
+        terms = entry.terms if entry is not None else ()
+        for term in terms:
+            self.baseline.learn_term(term, at)
+        self.book.release(id_)
+        return len(terms)

@@ -1,0 +1,347 @@
+"""What is normal on this node: profiles of workloads and images, and what the node has seen.
+
+Rows, each in the transaction of the event that it follows from:
+
+===========  ==============================  ==========================================
+kind         key                             value
+===========  ==============================  ==========================================
+``profile``  ``w/<workload>``, ``i/<repo>``  :mod:`sensor.judge.profile`
+``node``     ``<feature>/<value>``           one term
+``baseline`` ``state``                       since when, how many starts, the fill
+===========  ==============================  ==========================================
+
+Profiles stay packed; the few hundred that started last are kept as objects. A start that raised an
+alert is not learnt (:mod:`sensor.judge.alert_book` holds it back).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.judge.feature import Feature, Features
+from sensor.judge.profile import SECONDS_PER_DAY, Profile, Term, profile_of_row
+from sensor.judge.segmented import Segmented
+from sensor.model.vocabulary import BaselineState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sensor.judge.ledger import Row
+
+PROFILES = (1024, 3072)
+"""Profiles of one day, and of two days or more: a flood of names pushes out newcomers only."""
+IMAGES = (512, 1024)
+HOT_MAX = 256
+"""Profiles that are kept unpacked."""
+NODE_TERMS_MAX = 512
+"""Values of one feature that the node knows."""
+LEARNING_DAYS = 7
+PROFILE_ROW, NODE_ROW, STATE_ROW = "profile", "node", "baseline"
+STATE_KEY = "state"
+KINDS = (PROFILE_ROW, NODE_ROW, STATE_ROW)
+"""Kinds of rows that are the baseline's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermKey:
+    """Where a value is remembered. ``profile`` is a key of ``profile`` rows; None is the node."""
+
+    profile: str | None
+    feature: Feature
+    value: str
+
+
+@dataclass(slots=True)
+class State:
+    """How far the baseline is. ``began`` is the wall-clock second of the first start."""
+
+    began: int | None = None
+    starts: int = 0
+    filled: bool = False
+    """The log of before was read, or there was nothing to read."""
+    filling: bool = False
+
+
+class Baseline:
+    """Bounded, pure, asked with wall-clock seconds."""
+
+    def __init__(self, *, keeping: bool = True, learning_days: int = LEARNING_DAYS) -> None:
+        """Without ``keeping`` no rows are left."""
+        self._keeping = keeping
+        self.learning_days = learning_days
+        self.state = State()
+        self._profiles: Segmented[bytes] = Segmented(*PROFILES)
+        self._images: Segmented[bytes] = Segmented(*IMAGES)
+        self._hot: OrderedDict[str, Profile] = OrderedDict()
+        self._node: dict[Feature, dict[str, Term]] = {}
+        self.rows: list[Row] = []
+        self.replaced: Counter[str] = Counter()
+        """Terms that had to go because a profile had too many, by feature."""
+
+    def __len__(self) -> int:
+        return len(self._profiles)
+
+    @property
+    def forgotten(self) -> int:
+        """Profiles that had to go because there were too many."""
+        return self._profiles.forgotten + self._images.forgotten
+
+    @property
+    def flooded(self) -> bool:
+        """Whether the segment of newcomers is full."""
+        return self._profiles.is_full
+
+    # ----------------------------------------------------------------- state and rows
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+        """Take over what the store kept; returns how many rows made no sense."""
+        unreadable = 0
+        profiles: list[tuple[str, Profile, bytes]] = []
+        for (kind, key), row in rows.items():
+            try:
+                if kind == PROFILE_ROW:
+                    profiles.append((key, profile_of_row(row), row))
+                elif kind == NODE_ROW:
+                    self._restore_term(key, row)
+                elif (kind, key) == (STATE_ROW, STATE_KEY):
+                    self.state = _state_of_row(row)
+            except ValueError:
+                unreadable += 1
+        for key, profile, row in sorted(profiles, key=lambda one: (-one[1].own.last, one[0])):
+            established = profile.own.distinct_days > 1
+            if not self._table(key).restore(key, row, established=established):
+                self._write(PROFILE_ROW, key, None)
+        return unreadable
+
+    def _restore_term(self, key: str, row: bytes) -> None:
+        name, slash, value = key.partition("/")
+        if not slash:
+            message = "not a term of the node"
+            raise ValueError(message)
+        self._node.setdefault(Feature(name), {})[value] = Term.unpack(row)
+
+    def phase(self, at: int) -> BaselineState:
+        """Return whether the past is long enough to compare with."""
+        began = self.state.began
+        days = None if began is None else (at - began) / SECONDS_PER_DAY
+        learning = days is None or days < self.learning_days
+        return BaselineState.LEARNING if learning else BaselineState.ACTIVE
+
+    def first_day(self, at: int) -> bool:
+        """Whether the first day is not over."""
+        began = self.state.began
+        return began is None or at - began < SECONDS_PER_DAY
+
+    def clear(self) -> None:
+        """Forget everything, the rows of the store too."""
+        for table in (self._profiles, self._images):
+            for key, _ in list(table.items()):
+                self._write(PROFILE_ROW, key, None)
+        for feature, values in self._node.items():
+            for value in values:
+                self._write(NODE_ROW, f"{feature}/{value}", None)
+        self._profiles, self._images = Segmented(*PROFILES), Segmented(*IMAGES)
+        self._hot.clear()
+        self._node.clear()
+        self.state = State()
+        self.write_state()
+
+    def write_state(self) -> None:
+        """Leave a row of the state."""
+        state = self.state
+        values = [1, state.began, state.starts, state.filled, state.filling]
+        self._write(STATE_ROW, STATE_KEY, json.dumps(values).encode())
+
+    def _write(self, kind: str, key: str, value: bytes | None) -> None:
+        if self._keeping:
+            self.rows.append((kind, key, value))
+
+    # ----------------------------------------------------------------- asking
+
+    def profile(self, key: str | None) -> Profile | None:
+        """Return a profile by its key (``w/…`` or ``i/…``)."""
+        if key is None:
+            return None
+        found = self._hot.get(key)
+        if found is not None:
+            self._hot.move_to_end(key)
+            return found
+        row = self._table(key).get(key)
+        return self._warm(key, profile_of_row(row)) if row is not None else None
+
+    def node_knows(self, feature: Feature, value: str, at: int) -> bool:
+        """Whether the node has seen a value and not forgotten it."""
+        term = self._node.get(feature, _NO_TERMS).get(value)
+        return term is not None and term.known(at)
+
+    def node_values(self, feature: Feature, at: int) -> tuple[str, ...]:
+        """Return what the node knows of a feature, the latest first."""
+        found = self._node.get(feature, _NO_TERMS)
+        known = [value for value, term in found.items() if term.known(at)]
+        return tuple(sorted(known, key=lambda one: (-found[one].last, one)))
+
+    def node_terms(self) -> Iterator[tuple[Feature, str, Term]]:
+        """Yield every term of the node."""
+        for feature, values in self._node.items():
+            for value, term in values.items():
+                yield feature, value, term
+
+    def node_terms_of(self, feature: Feature) -> Iterator[tuple[Feature, str, Term]]:
+        """Yield the terms of one feature of the node."""
+        for value, term in self._node.get(feature, _NO_TERMS).items():
+            yield feature, value, term
+
+    def profiles(self) -> Iterator[tuple[str, Profile]]:
+        """Yield every profile."""
+        for table in (self._profiles, self._images):
+            for key, row in table.items():
+                yield key, self._hot.get(key) or profile_of_row(row)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys of all profiles."""
+        return tuple(key for table in (self._profiles, self._images) for key, _ in table.items())
+
+    # ----------------------------------------------------------------- learning
+
+    def learn(self, features: Features, at: int, hour: str | None = None) -> None:
+        """Learn a start that raised no alert. ``hour`` is that of a person's start."""
+        if self.state.began is None:
+            self.state.began = at
+        self.state.starts += 1
+        self.write_state()
+        for key in profile_keys(features):
+            profile = self.profile(key) or self._warm(key, Profile())
+            profile.see(at)
+            for term in terms_of(features, key):
+                if profile.learn(term.feature, term.value, at):
+                    self.replaced[term.feature] += 1
+            self._keep(key, profile)
+        for term in terms_of(features, None):
+            self.learn_node(term.feature, term.value, at)
+        if hour is not None:
+            self.learn_node(Feature.HOUR, hour, at)
+
+    def learn_term(self, term: TermKey, at: int) -> None:
+        """Learn one value that was held back, such as one that was acknowledged."""
+        if term.profile is None:
+            self.learn_node(term.feature, term.value, at)
+            return
+        profile = self.profile(term.profile) or self._warm(term.profile, Profile())
+        if not profile.own.count:
+            profile.see(at)
+        profile.learn(term.feature, term.value, at)
+        self._keep(term.profile, profile)
+
+    def learn_node(self, feature: Feature, value: str, at: int) -> None:
+        """Note a value for the whole node."""
+        values = self._node.setdefault(feature, {})
+        term = values.setdefault(value, Term())
+        term.see(at)
+        self._write(NODE_ROW, f"{feature}/{value}", term.pack())
+        if len(values) > NODE_TERMS_MAX:
+            # What was seen on one day only goes first.
+            gone = min(
+                values, key=lambda one: (values[one].distinct_days > 1, values[one].last, one)
+            )
+            del values[gone]
+            self.replaced[feature] += 1
+            self._write(NODE_ROW, f"{feature}/{gone}", None)
+
+    def set_profile(self, key: str, profile: Profile) -> None:
+        """Put a whole profile in place, as an import does."""
+        self._warm(key, profile)
+        self._keep(key, profile)
+
+    def forget(self, key: str) -> bool:
+        """Forget one profile; False where there is no such."""
+        self._hot.pop(key, None)
+        if not self._table(key).drop(key):
+            return False
+        self._write(PROFILE_ROW, key, None)
+        return True
+
+    def forget_node(self, feature: Feature, value: str) -> bool:
+        """Forget one value of the node; False where it is not known."""
+        if self._node.get(feature, {}).pop(value, None) is None:
+            return False
+        self._write(NODE_ROW, f"{feature}/{value}", None)
+        return True
+
+    # ----------------------------------------------------------------- inside
+
+    def _table(self, key: str) -> Segmented[bytes]:
+        return self._images if key.startswith("i/") else self._profiles
+
+    def _warm(self, key: str, profile: Profile) -> Profile:
+        self._hot[key] = profile
+        self._hot.move_to_end(key)
+        if len(self._hot) > HOT_MAX:
+            self._hot.popitem(last=False)
+        return profile
+
+    def _keep(self, key: str, profile: Profile) -> None:
+        row = profile.pack()
+        established = profile.own.distinct_days > 1
+        gone = self._table(key).see(key, row, established=established)
+        self._write(PROFILE_ROW, key, row)
+        for one in gone:
+            self._hot.pop(one, None)
+            self._write(PROFILE_ROW, one, None)
+
+
+def profile_keys(features: Features) -> tuple[str, ...]:
+    """Return the keys of the profiles that a start belongs to."""
+    keys = [f"w/{features.workload}"] if features.workload is not None else []
+    if features.instance is not None and features.instance != features.workload:
+        keys.append(f"w/{features.instance}")
+    if features.repository is not None:
+        keys.append(f"i/{features.repository}")
+    return tuple(keys)
+
+
+def instance_key(features: Features) -> str | None:
+    """Return the key of the profile that has a container's own features."""
+    return f"w/{features.instance}" if features.instance is not None else None
+
+
+def terms_of(features: Features, profile: str | None) -> Iterator[TermKey]:
+    """Yield what a start teaches a profile; None is the node."""
+    owner = profile is not None and profile == f"w/{features.workload}"
+    if owner and features.container is not None:
+        yield TermKey(profile, Feature.CONTAINER, features.container)
+        if features.late:
+            yield TermKey(profile, Feature.KIND, "late")
+        if features.instance != features.workload:
+            return
+    for who in features.whos if len(features.whos) == 1 else ():
+        yield TermKey(profile, Feature.INITIATOR, who.value)
+    for atom in sorted(features.strong_atoms | features.weak_atoms):
+        yield TermKey(profile, Feature.PRIVILEGE, atom)
+    singles = [
+        (Feature.REPOSITORY, features.repository),
+        (Feature.ORGANISATION, features.organisation),
+        (Feature.ENTRYPOINT, features.entrypoint),
+        (Feature.KIND, features.special),
+    ]
+    if profile is None:
+        singles.append((Feature.NAMESPACE, features.namespace))
+    else:
+        singles.append((Feature.TAG, features.tag))
+    for feature, value in singles:
+        if value is not None:
+            yield TermKey(profile, feature, value)
+
+
+def _state_of_row(row: bytes) -> State:
+    match json.loads(row):
+        case [1, None | int() as began, int(starts), bool(filled), bool(filling)]:
+            return State(began, starts, filled, filling)
+        case _:
+            message = "not the state of a baseline"
+            raise ValueError(message)
+
+
+_NO_TERMS: dict[str, Term] = {}

@@ -1,0 +1,211 @@
+"""What is compared of a start with earlier ones: the features, and their values.
+
+A value never holds what changes from one start to the next: generated parts of names are ``*``.
+Who started it is what the kernel says: the login, the service, the calling container's workload,
+else the account with the file of the first process above that is no shell.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+
+from sensor.judge.maker_name import folded
+from sensor.judge.memory import row_key
+from sensor.judge.privilege import WEAK
+from sensor.model.vocabulary import StartKind, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sensor.judge.case import Facts
+    from sensor.model.events import Initiator
+
+VALUE_MAX = 160
+"""Characters of one value; what is longer is cut, so that its maker does not choose its size."""
+UNSET = 0xFFFF_FFFF
+"""Login uid of a process that no login led to (audit: ``AUDIT_UID_UNSET``)."""
+SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
+INTERPRETERS = frozenset({"lua", "node", "nodejs", "perl", "php", "python", "ruby", "tclsh"})
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "default"})
+LOCAL_REGISTRY = "localhost"
+DORMANT_DAYS = 30
+
+_VERSION = re.compile(r"[0-9.]+$")
+_TRANSIENT = re.compile(r"^run-(?:u[0-9]+|r[0-9a-f]{8,})")
+_SECONDS_PER_DAY = 86_400
+
+
+@unique
+class Feature(StrEnum):
+    """What is compared. The order is that of the bytes in a row: new ones go to the end."""
+
+    INITIATOR = "initiator"
+    PRIVILEGE = "privilege"
+    REPOSITORY = "repository"
+    ORGANISATION = "organisation"
+    ENTRYPOINT = "entry point"
+    CONTAINER = "container in pod"
+    TAG = "tag"
+    KIND = "kind of start"
+    WORKLOAD = "workload"
+    HOUR = "hour"
+    DIRECT = "runtime without an engine"
+    NAMESPACE = "namespace"
+
+
+@unique
+class WhoKind(StrEnum):
+    """What kind of initiator it is."""
+
+    ENGINE = "engine"
+    """An engine or the kubelet, on its own account: never new."""
+    PERSON = "person"
+    UNIT = "unit"
+    CONTAINER = "container"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """One who may have started it."""
+
+    kind: WhoKind
+    value: str
+    named: bool = True
+    """False for a login or account without a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The values of one start. None is unknown and is compared with nothing."""
+
+    workload: str | None
+    """Key of the workload; of a pod, of its owner."""
+    instance: str | None
+    """The same with the container's name in its pod."""
+    container: str | None
+    namespace: str | None
+    static: bool
+    repository: str | None
+    organisation: str | None
+    base: str | None
+    """Last component of the image's path."""
+    tag: str | None
+    """Tag and image id, where both are known."""
+    entrypoint: str | None
+    shell: bool
+    strong_atoms: frozenset[str]
+    weak_atoms: frozenset[str]
+    whos: tuple[Who, ...]
+    late: bool
+    special: str | None
+    """``restored`` or ``dormant``."""
+
+    @property
+    def person(self) -> Who | None:
+        """The person, where a person alone may have started it."""
+        if len(self.whos) == 1 and self.whos[0].kind is WhoKind.PERSON:
+            return self.whos[0]
+        return None
+
+    @property
+    def by_engine(self) -> bool:
+        """Whether an engine or the kubelet started it."""
+        return any(who.kind is WhoKind.ENGINE for who in self.whos)
+
+
+def features_of(
+    facts: Facts, workload_of: Callable[[str], str | None], dormant_days: int = DORMANT_DAYS
+) -> Features:
+    """Return the features of a start; ``workload_of`` names the workload of a calling container."""
+    workload, image, event = facts.workload, facts.image, facts.event
+    container, pod = event.container, event.orchestrator
+    id_ = container.image.id if container is not None and container.image is not None else None
+    command = container.command if container is not None else None
+    entry, shell = entrypoint(command)
+    weak = facts.atoms & WEAK
+    return Features(
+        workload=workload.key if workload is not None else None,
+        instance=row_key(workload) if workload is not None else None,
+        container=_cut(workload.container) if workload is not None else None,
+        namespace=pod.namespace if pod is not None else None,
+        static=workload is not None and workload.owner is not None and workload.owner.static,
+        repository=_cut(image.repository) if image is not None else None,
+        organisation=_cut(image.organisation) if image is not None else None,
+        base=image.path.rpartition("/")[2] if image is not None else None,
+        tag=_cut(f"{image.tag}@{id_}") if image is not None and id_ is not None else None,
+        entrypoint=entry,
+        shell=shell,
+        strong_atoms=facts.atoms - weak,
+        weak_atoms=weak,
+        whos=_whos(facts, workload_of),
+        late=pod is not None and pod.late is True and facts.kind is StartKind.FIRST,
+        special=_special(facts, dormant_days),
+    )
+
+
+def entrypoint(command: Sequence[str] | None) -> tuple[str | None, bool]:
+    """Return the program without its version, ``sh -c`` kept apart, and whether it is a shell."""
+    if not command or not command[0]:
+        return None, False
+    base = posixpath.basename(command[0])
+    name = _VERSION.sub("", base) or base
+    if name in SHELLS:
+        script = any(word.startswith("-") and "c" in word for word in command[1:3])
+        return ("sh -c" if script else "sh"), True
+    return _cut(name), name in INTERPRETERS
+
+
+def who_of(initiator: Initiator, workload_of: Callable[[str], str | None]) -> Who | None:
+    """Return who an initiator is; None where nothing is known of it."""
+    user = initiator.user
+    if initiator.container_id is not None:
+        workload = workload_of(initiator.container_id)
+        named = workload or f"{initiator.container_id[:12]} of an unknown workload"
+        return Who(WhoKind.CONTAINER, _cut(f"container {named}"), named=workload is not None)
+    if initiator.unit is not None:
+        unit = _TRANSIENT.sub("run-*", folded(initiator.unit))
+        return Who(WhoKind.UNIT, _cut(f"unit {unit}"))
+    if user is not None and user.auid is not None and user.auid != UNSET:
+        login = user.auid_name
+        return Who(WhoKind.PERSON, _cut(f"login {login or user.auid}"), named=login is not None)
+    if user is None or user.uid is None:
+        return None
+    account = user.name or str(user.uid)
+    value = _cut(f"account {account} by {_program(initiator)}")
+    return Who(WhoKind.ACCOUNT, value, named=user.name is not None)
+
+
+def _whos(facts: Facts, workload_of: Callable[[str], str | None]) -> tuple[Who, ...]:
+    if facts.by_itself:
+        engine = "kubelet" if facts.trigger is Trigger.ORCHESTRATOR else "engine"
+        return (Who(WhoKind.ENGINE, engine),)
+    found = (who_of(one, workload_of) for one in facts.initiators)
+    return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _program(initiator: Initiator) -> str:
+    """Return the file of the first process above the client that is no shell."""
+    for ancestor in initiator.ancestors:
+        if ancestor.exe is not None and posixpath.basename(ancestor.exe) not in SHELLS:
+            return ancestor.exe
+    process = initiator.process
+    return (process.exe if process is not None else None) or "an unknown program"
+
+
+def _special(facts: Facts, dormant_days: int) -> str | None:
+    if facts.kind is StartKind.RESTORE:
+        return "restored"
+    start = facts.event.start
+    dormant = start.dormant_seconds if start is not None else None
+    if dormant is not None and dormant > dormant_days * _SECONDS_PER_DAY and not facts.by_itself:
+        return "dormant"
+    return None
+
+
+def _cut(text: str | None) -> str:
+    return (text or "")[:VALUE_MAX]

@@ -1,0 +1,413 @@
+"""What is new about a start: each feature against the past of its workload, its image, the node.
+
+Rules:
+
+1. What a workload is made with (privileges, registry, shell) is compared with its own past from
+   the first start on: it does not vary by itself. Who starts it, and other values that vary, need
+   ``LEVEL_STARTS`` starts of the workload, else of its image; else the node's past decides.
+2. What follows from another novelty is not counted beside it: a new workload has a new image and a
+   new entry point by nature.
+3. While the node learns, strong facts only are reported, and none on the first day.
+4. One weak fact is said in the verdict. One strong or two weak ones make an alert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sensor.judge.baseline import TermKey, instance_key
+from sensor.judge.feature import LOCAL_REGISTRY, SYSTEM_NAMESPACES, Feature, WhoKind
+from sensor.judge.hours import unusual_hour
+from sensor.model.alert import Fact, Strength
+from sensor.model.vocabulary import BaselineState, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensor.judge.baseline import Baseline
+    from sensor.judge.feature import Features, Who
+    from sensor.judge.profile import Profile
+
+LEVEL_STARTS = 3
+WEAK_FACTS = 2
+"""Weak facts that make an alert together."""
+VALUES_SHOWN = 4
+"""Values of the past that a fact lists."""
+WORKLOAD, IMAGE, NODE = "workload", "image", "node"
+_WHO_FINDINGS = {
+    WhoKind.PERSON: Finding.NEW_PERSON,
+    WhoKind.CONTAINER: Finding.ENGINE_SOCKET,
+}
+_SHELLS = frozenset({"sh", "sh -c"})
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """One fact, the finding that it stands for, and what is learnt when it is no news any more."""
+
+    fact: Fact
+    value: str
+    """The novel value: with the finding it names the group of an alert."""
+    terms: tuple[TermKey, ...]
+    finding: Finding | None = None
+
+    @property
+    def strong(self) -> bool:
+        """Whether it makes an alert alone."""
+        return self.fact.strength is Strength.STRONG
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A start against the past."""
+
+    features: Features
+    phase: BaselineState
+    level: str
+    starts: int
+    """Starts at that level."""
+    since: int | None
+    """Wall-clock second of the first of them."""
+    novelties: tuple[Novelty, ...]
+
+    @property
+    def alerts(self) -> bool:
+        """Whether the facts make an alert."""
+        strong = any(one.strong for one in self.novelties)
+        return strong or len(self.novelties) >= WEAK_FACTS
+
+    @property
+    def known(self) -> bool:
+        """Whether everything is like earlier starts."""
+        return not self.novelties and self.phase is BaselineState.ACTIVE and self.starts > 0
+
+    @property
+    def sentence(self) -> str:
+        """What it is like, as a sentence."""
+        since = "" if self.since is None else f" since {_day(self.since)}"
+        return f"like {self.starts} starts of this {self.level}{since}"
+
+
+def assess(baseline: Baseline, features: Features, at: int, hour: str | None) -> Assessment:
+    """Compare a start with the past. ``at`` is in wall-clock seconds, ``hour`` of a person."""
+    return _Look(baseline, features, at, hour).result()
+
+
+class _Look:
+    """The comparison of one start."""
+
+    def __init__(self, baseline: Baseline, features: Features, at: int, hour: str | None) -> None:
+        self.baseline, self.features, self.at, self.hour = baseline, features, at, hour
+        self.instance = _within(baseline.profile(instance_key(features)), at)
+        owner = f"w/{features.workload}" if features.workload is not None else None
+        self.owner = _within(baseline.profile(owner), at)
+        image = f"i/{features.repository}" if features.repository is not None else None
+        self.image = _within(baseline.profile(image), at)
+
+    def result(self) -> Assessment:
+        phase = self.baseline.phase(self.at)
+        level, profile = self._level()
+        if self.baseline.first_day(self.at):
+            found: tuple[Novelty, ...] = ()
+        else:
+            found = tuple(self._novelties())
+            if phase is BaselineState.LEARNING:
+                found = tuple(one for one in found if one.strong)
+        starts = profile.starts if profile is not None else self.baseline.state.starts
+        since = profile.own.first if profile is not None else self.baseline.state.began
+        return Assessment(self.features, phase, level, starts, since, found)
+
+    def _level(self) -> tuple[str, Profile | None]:
+        """The first level with enough starts."""
+        if self.instance is not None and self.instance.starts >= LEVEL_STARTS:
+            return WORKLOAD, self.instance
+        if self.image is not None and self.image.starts >= LEVEL_STARTS:
+            return IMAGE, self.image
+        return NODE, None
+
+    def _novelties(self) -> Iterator[Novelty]:
+        yield from self._who()
+        yield from self._privileges()
+        yield from self._image()
+        yield from self._entrypoint()
+        yield from self._instance()
+        yield from self._special()
+        yield from self._hour()
+
+    # ----------------------------------------------------------------- who
+
+    def _who(self) -> Iterator[Novelty]:
+        whos = self.features.whos
+        if not whos or self.features.by_engine:
+            return
+        at, node = self.at, self.baseline
+        seen = " or ".join(who.value for who in whos)
+        if not any(node.node_knows(Feature.INITIATOR, who.value, at) for who in whos):
+            known = node.node_values(Feature.INITIATOR, at)
+            terms = self._terms_of_who(whos)
+            finding = _WHO_FINDINGS.get(whos[0].kind, Finding.NEW_INITIATOR)
+            yield _novelty(Feature.INITIATOR, known, seen, NODE, terms, finding)
+            return
+        profile = self.instance
+        if profile is None or profile.starts < LEVEL_STARTS:
+            return
+        if not any(profile.knows(Feature.INITIATOR, who.value, at) for who in whos):
+            known = profile.values(Feature.INITIATOR, at)
+            terms = self._terms_of_who(whos)
+            yield _novelty(Feature.INITIATOR, known, seen, WORKLOAD, terms, strong=False)
+
+    def _terms_of_who(self, whos: tuple[Who, ...]) -> tuple[TermKey, ...]:
+        # Of several who may have done it, none is known to have.
+        if len(whos) > 1:
+            return ()
+        return self._terms(Feature.INITIATOR, whos[0].value)
+
+    # ----------------------------------------------------------------- privileges
+
+    def _privileges(self) -> Iterator[Novelty]:
+        for atoms, strong in (
+            (self.features.strong_atoms, True),
+            (self.features.weak_atoms, False),
+        ):
+            new, level = self._new_atoms(atoms, strong=strong)
+            if not new:
+                continue
+            seen = ", ".join(sorted(new))
+            terms = tuple(
+                term for atom in sorted(new) for term in self._terms(Feature.PRIVILEGE, atom)
+            )
+            grave = strong and level != _BORROWED
+            yield _novelty(
+                Feature.PRIVILEGE,
+                self._known_atoms(level),
+                seen,
+                NODE if level == _BORROWED else level,
+                terms,
+                Finding.NEW_PRIVILEGE if strong else None,
+                strong=grave,
+            )
+
+    def _new_atoms(self, atoms: frozenset[str], *, strong: bool) -> tuple[frozenset[str], str]:
+        at = self.at
+        if self.instance is not None:
+            known = self.instance
+            return frozenset(
+                one for one in atoms if not known.knows(Feature.PRIVILEGE, one, at)
+            ), WORKLOAD
+        unknown = frozenset(
+            one for one in atoms if not self.baseline.node_knows(Feature.PRIVILEGE, one, at)
+        )
+        if unknown:
+            return unknown, NODE
+        if self.image is not None and self.image.starts >= LEVEL_STARTS:
+            known = self.image
+            return frozenset(
+                one for one in atoms if not known.knows(Feature.PRIVILEGE, one, at)
+            ), IMAGE
+        # A new workload with what others on the node have: a weak fact.
+        return (atoms if strong else frozenset()), _BORROWED
+
+    def _known_atoms(self, level: str) -> tuple[str, ...]:
+        if level == WORKLOAD and self.instance is not None:
+            return self.instance.values(Feature.PRIVILEGE, self.at)
+        if level == IMAGE and self.image is not None:
+            return self.image.values(Feature.PRIVILEGE, self.at)
+        return () if level == _BORROWED else self.baseline.node_values(Feature.PRIVILEGE, self.at)
+
+    # ----------------------------------------------------------------- image
+
+    def _image(self) -> Iterator[Novelty]:
+        features, at = self.features, self.at
+        repository, organisation = features.repository, features.organisation
+        if repository is None or organisation is None:
+            return
+        foreign = not self.baseline.node_knows(Feature.ORGANISATION, organisation, at)
+        local = Finding.LOCAL_IMAGE if organisation.startswith(LOCAL_REGISTRY) else None
+        if self.instance is None:
+            if foreign:
+                yield self._foreign(organisation, local)
+            if self.owner is not None and not self.baseline.node_knows(
+                Feature.REPOSITORY, repository, at
+            ):
+                known = self.owner.values(Feature.REPOSITORY, at)
+                terms = self._terms(Feature.REPOSITORY, repository)
+                yield _novelty(Feature.REPOSITORY, known, repository, NODE, terms, strong=False)
+            return
+        past = self.instance
+        known = past.values(Feature.REPOSITORY, at)
+        if not known:
+            return
+        if repository in known:
+            yield from self._moved_tag(past)
+            return
+        terms = self._terms(Feature.REPOSITORY, repository)
+        same_name = any(one.rpartition("/")[2] == features.base for one in known)
+        if same_name and not past.knows(Feature.ORGANISATION, organisation, at):
+            also = self._terms(Feature.ORGANISATION, organisation)
+            yield Novelty(
+                _fact(Feature.REPOSITORY, known, repository, WORKLOAD, strong=True),
+                organisation,
+                terms + also,
+                Finding.CHANGED_REGISTRY,
+            )
+            return
+        yield _novelty(Feature.REPOSITORY, known, repository, WORKLOAD, terms, strong=False)
+        if foreign:
+            yield self._foreign(organisation, local)
+
+    def _foreign(self, organisation: str, finding: Finding | None) -> Novelty:
+        known = self.baseline.node_values(Feature.ORGANISATION, self.at)
+        terms = self._terms(Feature.ORGANISATION, organisation)
+        return _novelty(
+            Feature.ORGANISATION, known, organisation, NODE, terms, finding, strong=False
+        )
+
+    def _moved_tag(self, past: Profile) -> Iterator[Novelty]:
+        tag = self.features.tag
+        if tag is None or past.knows(Feature.TAG, tag, self.at):
+            return
+        name = tag.partition("@")[0]
+        earlier = [
+            one for one in past.values(Feature.TAG, self.at) if one.partition("@")[0] == name
+        ]
+        if earlier:
+            yield _novelty(
+                Feature.TAG,
+                tuple(earlier),
+                tag,
+                WORKLOAD,
+                self._terms(Feature.TAG, tag),
+                strong=False,
+            )
+
+    # ----------------------------------------------------------------- what runs
+
+    def _entrypoint(self) -> Iterator[Novelty]:
+        features, past, at = self.features, self.instance, self.at
+        entry = features.entrypoint
+        if entry is None or past is None or features.repository is None:
+            return
+        known = past.values(Feature.ENTRYPOINT, at)
+        if not known or entry in known:
+            return
+        if not past.knows(Feature.REPOSITORY, features.repository, at):
+            return
+        named_by_image = features.workload is not None and features.workload.startswith("image/")
+        shell = entry in _SHELLS and not any(one in _SHELLS for one in known)
+        strong = shell and not named_by_image
+        finding = Finding.NEW_ENTRYPOINT if shell else None
+        terms = self._terms(Feature.ENTRYPOINT, entry)
+        yield _novelty(Feature.ENTRYPOINT, known, entry, WORKLOAD, terms, finding, strong=strong)
+
+    def _instance(self) -> Iterator[Novelty]:
+        features, at = self.features, self.at
+        key = f"w/{features.workload}"
+        if features.workload is None:
+            return
+        if self.owner is None:
+            yield from self._new_workload(key)
+            return
+        container = features.container
+        if container is None or self.owner.knows(Feature.CONTAINER, container, at):
+            return
+        known = self.owner.values(Feature.CONTAINER, at)
+        finding = Finding.LATE_CONTAINER if features.late else Finding.NEW_CONTAINER_IN_POD
+        terms = (TermKey(key, Feature.CONTAINER, container),)
+        yield Novelty(
+            _fact(Feature.CONTAINER, known, container, WORKLOAD, strong=features.late),
+            f"{features.workload}#{container}",
+            terms,
+            finding,
+        )
+
+    def _new_workload(self, key: str) -> Iterator[Novelty]:
+        features = self.features
+        if self.baseline.phase(self.at) is BaselineState.LEARNING:
+            return
+        workload = features.workload or ""
+        # The profile's existence is what makes it known.
+        terms = (TermKey(key, Feature.WORKLOAD, workload),)
+        expected = ("one of those that are known",)
+        finding = Finding.STATIC_POD if features.static else None
+        yield _novelty(
+            Feature.WORKLOAD, expected, workload, NODE, terms, finding, strong=features.static
+        )
+        if features.namespace in SYSTEM_NAMESPACES:
+            yield _novelty(
+                Feature.NAMESPACE,
+                ("no new workload in a namespace of the system",),
+                features.namespace or "",
+                NODE,
+                (),
+                strong=False,
+            )
+
+    def _special(self) -> Iterator[Novelty]:
+        special = self.features.special
+        if special is None:
+            return
+        past = self.instance
+        if past is not None and past.knows(Feature.KIND, special, self.at):
+            return
+        finding = Finding.RESTORED if special == "restored" else Finding.DORMANT
+        seen = "from a checkpoint" if special == "restored" else "after a long time stopped"
+        yield Novelty(
+            _fact(Feature.KIND, ("an ordinary start",), seen, WORKLOAD, strong=True),
+            f"{special} {self.features.workload}",
+            self._terms(Feature.KIND, special),
+            finding,
+        )
+
+    def _hour(self) -> Iterator[Novelty]:
+        if self.hour is None:
+            return
+        usual = unusual_hour(self.baseline, self.hour, self.at)
+        if usual is not None:
+            seen = self.hour
+            yield _novelty(Feature.HOUR, usual, seen, NODE, (), strong=False)
+
+    def _terms(self, feature: Feature, value: str) -> tuple[TermKey, ...]:
+        """Return where a value is learnt: with the workload, and with the node."""
+        node = TermKey(None, feature, value)
+        key = instance_key(self.features)
+        own = (TermKey(key, feature, value),) if key is not None else ()
+        return own if feature in _OF_PROFILES else (*own, node)
+
+
+_BORROWED = "borrowed"
+_OF_PROFILES = frozenset({Feature.TAG})
+
+
+def _novelty(
+    feature: Feature,
+    known: tuple[str, ...],
+    seen: str,
+    level: str,
+    terms: tuple[TermKey, ...],
+    finding: Finding | None = None,
+    *,
+    strong: bool = True,
+) -> Novelty:
+    return Novelty(_fact(feature, known, seen, level, strong=strong), seen, terms, finding)
+
+
+def _fact(feature: Feature, known: tuple[str, ...], seen: str, level: str, *, strong: bool) -> Fact:
+    listed = " or ".join(known[:VALUES_SHOWN]) or "none"
+    more = len(known) - VALUES_SHOWN
+    expected = f"{listed} or {more} more" if more > 0 else listed
+    strength = Strength.STRONG if strong else Strength.WEAK
+    return Fact(feature.value, expected, seen, level, strength)
+
+
+def _within(profile: Profile | None, at: int) -> Profile | None:
+    """Return a profile that is not forgotten."""
+    return profile if profile is not None and profile.own.known(at) else None
+
+
+def _day(at: int) -> str:
+    try:
+        return datetime.fromtimestamp(at, UTC).date().isoformat()
+    except (OverflowError, ValueError, OSError):
+        return "an unknown day"

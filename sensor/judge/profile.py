@@ -1,0 +1,175 @@
+"""What is remembered of one workload or image: its terms, packed into one row of the store.
+
+A term is a value of a feature that was seen: how often (halved every 30 days), on which days, first
+and last. A row holds all terms of one profile, about 35 bytes each.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensor.judge.feature import Feature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS_PER_DAY = 86_400
+HALF_LIFE = 30 * SECONDS_PER_DAY
+FORGOTTEN_AFTER = 120 * SECONDS_PER_DAY
+"""Seconds after which a term that was not seen again counts as never seen: a job of the quarter
+has to survive."""
+TERMS_MAX = 32
+"""Terms of one feature; the next one replaces the least recent."""
+UNIT = 256
+"""A start is counted as so many: the halves are whole numbers, and rows compare exactly."""
+DAYS = (1 << 32) - 1
+
+_VERSION = 1
+_HEAD = struct.Struct("<BI")
+_TERM = struct.Struct("<IIII")
+_VALUE = struct.Struct("<BH")
+_FEATURES = tuple(Feature)
+_TEXT = "surrogatepass"
+_COUNT_MAX = (1 << 32) - 1
+
+
+@dataclass(slots=True)
+class Term:
+    """One value. Times are wall-clock seconds; bit n of ``days`` is n days before ``last``."""
+
+    count: int = 0
+    days: int = 0
+    first: int = 0
+    last: int = 0
+
+    def see(self, at: int) -> None:
+        """Count one start at a time, which may be earlier than the last."""
+        at = min(max(at, 0), _COUNT_MAX)
+        if not self.count:
+            self.count, self.days, self.first, self.last = UNIT, 1, at, at
+            return
+        gap = at // SECONDS_PER_DAY - self.last // SECONDS_PER_DAY
+        if gap >= 0:
+            self.days = (self.days << min(gap, 32) | 1) & DAYS
+        elif gap > -32:  # noqa: PLR2004 - the bits of the field
+            self.days |= 1 << -gap
+        if at > self.last:
+            self.count = int(self.count * 2 ** (-(at - self.last) / HALF_LIFE))
+            self.last = at
+        self.count = min(self.count + UNIT, _COUNT_MAX)
+        self.first = min(self.first, at)
+
+    def merge(self, other: Term) -> None:
+        """Add what another saw: starts add, days are united, the first and the last stand."""
+        if not other.count:
+            return
+        if not self.count:
+            self.count, self.days = other.count, other.days
+            self.first, self.last = other.first, other.last
+            return
+        newer, older = (self, other) if self.last >= other.last else (other, self)
+        gap = newer.last // SECONDS_PER_DAY - older.last // SECONDS_PER_DAY
+        self.days = (newer.days | older.days << min(gap, 32)) & DAYS
+        self.count = min(self.count + other.count, _COUNT_MAX)
+        self.first, self.last = min(self.first, other.first), newer.last
+
+    def known(self, at: int) -> bool:
+        """Whether it was seen within the time that is remembered."""
+        return self.count > 0 and at - self.last <= FORGOTTEN_AFTER
+
+    @property
+    def distinct_days(self) -> int:
+        """Days of the last 32 on which it was seen."""
+        return self.days.bit_count()
+
+    def pack(self) -> bytes:
+        """Return it as 16 bytes."""
+        return _TERM.pack(self.count, self.days, self.first, self.last)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Term:
+        """Read what :meth:`pack` wrote; raises ValueError for anything else."""
+        try:
+            return cls(*_TERM.unpack(data))
+        except struct.error as error:
+            message = f"not a term: {error}"
+            raise ValueError(message) from error
+
+
+@dataclass(slots=True)
+class Profile:
+    """The past of one workload or image. ``starts`` is never halved."""
+
+    starts: int = 0
+    own: Term = field(default_factory=Term)
+    terms: dict[Feature, dict[str, Term]] = field(default_factory=dict)
+
+    def see(self, at: int) -> None:
+        """Count one start."""
+        self.starts = min(self.starts + 1, _COUNT_MAX)
+        self.own.see(at)
+
+    def learn(self, feature: Feature, value: str, at: int) -> bool:
+        """Note a value; true when another one had to go for it."""
+        values = self.terms.setdefault(feature, {})
+        term = values.get(value)
+        if term is None:
+            term = values[value] = Term()
+        term.see(at)
+        if len(values) <= TERMS_MAX:
+            return False
+        del values[min(values, key=lambda one: (values[one].last, one))]
+        return True
+
+    def knows(self, feature: Feature, value: str, at: int) -> bool:
+        """Whether a value was seen and is not forgotten."""
+        term = self.terms.get(feature, _NO_TERMS).get(value)
+        return term is not None and term.known(at)
+
+    def values(self, feature: Feature, at: int) -> tuple[str, ...]:
+        """Return the values of a feature that are known, the latest first."""
+        found = self.terms.get(feature, _NO_TERMS)
+        known = [value for value, term in found.items() if term.known(at)]
+        return tuple(sorted(known, key=lambda one: (-found[one].last, one)))
+
+    def items(self) -> Iterator[tuple[Feature, str, Term]]:
+        """Yield every term."""
+        for feature, values in self.terms.items():
+            for value, term in values.items():
+                yield feature, value, term
+
+    def pack(self) -> bytes:
+        """Return it as a row of the store."""
+        parts = [_HEAD.pack(_VERSION, self.starts), self.own.pack()]
+        for feature, value, term in self.items():
+            text = value.encode("utf-8", _TEXT)
+            parts += [_VALUE.pack(_FEATURES.index(feature), len(text)), text, term.pack()]
+        return b"".join(parts)
+
+
+def profile_of_row(row: bytes) -> Profile:
+    """Read a row of the store; raises ValueError for one that is not a profile."""
+    try:
+        version, starts = _HEAD.unpack_from(row)
+        if version != _VERSION:
+            message = f"a profile of version {version}"
+            raise ValueError(message)
+        at = _HEAD.size + _TERM.size
+        found = Profile(starts, Term(*_TERM.unpack_from(row, _HEAD.size)))
+        while at < len(row):
+            number, length = _VALUE.unpack_from(row, at)
+            at += _VALUE.size
+            value = row[at : at + length].decode("utf-8", _TEXT)
+            at += length
+            term = Term(*_TERM.unpack_from(row, at))
+            at += _TERM.size
+            found.terms.setdefault(_FEATURES[number], {})[value] = term
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        message = f"not a profile: {error}"
+        raise ValueError(message) from error
+    return found
+
+
+_NO_TERMS: dict[str, Term] = {}

@@ -1,0 +1,88 @@
+"""Patience: one small novelty at a time, each learnt, by the same initiator.
+
+Weak facts that raised no alert are counted for each initiator over ``WINDOW``. ``FACTS`` different
+ones make an alert that lists them. Engines and the kubelet are not counted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sensor.model.alert import Fact, Strength
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sensor.judge.ledger import Row
+
+WINDOW = 7 * 86_400
+"""Seconds."""
+FACTS = 5
+"""Different facts that make an alert."""
+KEPT_MAX = 16
+INITIATORS_MAX = 512
+"""Initiators that are counted; the one that was seen least recently goes first."""
+SLOW_ROW = "slow"
+
+
+class SlowChange:
+    """Bounded; times are wall-clock seconds."""
+
+    def __init__(self, *, keeping: bool = True) -> None:
+        """Without ``keeping`` no rows are left."""
+        self._keeping = keeping
+        self._seen: dict[str, list[tuple[int, Fact]]] = {}
+        self.rows: list[Row] = []
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+        """Take over what the store kept; returns how many rows made no sense."""
+        unreadable = 0
+        found: list[tuple[int, str, list[tuple[int, Fact]]]] = []
+        for (kind, who), row in rows.items():
+            if kind != SLOW_ROW:
+                continue
+            try:
+                facts = [
+                    (int(at), Fact(str(feature), str(expected), str(seen), level, Strength.WEAK))
+                    for at, feature, expected, seen, level in json.loads(row)
+                ]
+            except (ValueError, TypeError):
+                unreadable += 1
+            else:
+                found.append((max((at for at, _ in facts), default=0), who, facts))
+        self._seen = {who: facts for _, who, facts in sorted(found, key=lambda one: one[:2])}
+        return unreadable
+
+    def add(self, who: str, facts: Iterable[Fact], at: int) -> tuple[Fact, ...]:
+        """Count facts; returns all of the window when there are enough, once."""
+        kept = [one for one in self._seen.pop(who, []) if at - one[0] < WINDOW]
+        known = {(one.feature, one.seen) for _, one in kept}
+        kept += [
+            (at, replace(fact, strength=Strength.WEAK))
+            for fact in facts
+            if (fact.feature, fact.seen) not in known
+        ]
+        kept = kept[-KEPT_MAX:]
+        if len(kept) >= FACTS:
+            self._write(who, None)
+            return tuple(fact for _, fact in kept)
+        self._seen[who] = kept
+        self._write(who, kept)
+        if len(self._seen) > INITIATORS_MAX:
+            gone = next(iter(self._seen))
+            del self._seen[gone]
+            self._write(gone, None)
+        return ()
+
+    def _write(self, who: str, kept: list[tuple[int, Fact]] | None) -> None:
+        if not self._keeping:
+            return
+        values = (
+            None
+            if kept is None
+            else [[at, one.feature, one.expected, one.seen, one.level] for at, one in kept]
+        )
+        row = None if values is None else json.dumps(values, separators=(",", ":")).encode()
+        self.rows.append((SLOW_ROW, who, row))
