@@ -149,6 +149,7 @@ class Agent:
                 asyncio.create_task(housekeeping.run()),
                 asyncio.create_task(_retire_old_sets(parts)),
                 *_explain(parts),
+                asyncio.create_task(parts.judging.fill(parts.persistence.reader)),
             ]
             await self._stopping.wait()
             self._notifier.stopping("draining the probes' rings")
@@ -203,6 +204,9 @@ class Agent:
 
     def _introduce(self, parts: Parts) -> None:
         """Feed what an earlier agent knew, and go on where the log ends: none of it again."""
+        # Before the first event: it reports how the agent before this one ended.
+        parts.judging.restore(parts.persistence.store.take_judged())
+        parts.judging.publish = parts.pipeline.publish
         seen_at = parts.source.seen_at()
         resumed = parts.persistence.resume()
         parts.wall.resume(resumed.realtime_offset)
@@ -223,7 +227,7 @@ class Agent:
         first += parts.persistence.opened()
         first += parts.probes.began(parts.lacking, seen_at)
         parts.pipeline.feed(first)
-        parts.judging.start(parts.persistence.store.take_judged())
+        parts.judging.start()
 
     async def _take_inventory(self, parts: Parts) -> None:
         taken = await startup_scan.take(

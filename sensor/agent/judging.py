@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.agent import policy_files
+from sensor.agent.baseline_fill import BaselineFill
 from sensor.errors import ConfigError
 from sensor.judge.change_text import Adder, of_json
 from sensor.judge.judge import Judge
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.observations import Observation
     from sensor.store.batch import JudgedRows
+    from sensor.store.reader import Reader
 
 log = logging.getLogger("castoff")
 
@@ -74,9 +76,11 @@ class Judging:
         keep: Callable[[Sequence[tuple[str, str, bytes | None]]], None],
         feed: Callable[[Sequence[Observation]], None],
     ) -> None:
-        self.judge_ = Judge()
+        self.judge_ = Judge(zone=policy_files.local_zone())
         self.defects: Counter[str] = Counter()
         """Events that the judge could not take, by error: each is a defect."""
+        self.publish: Callable[[Sequence[Event]], None] = _not_published
+        """Hands on alerts that follow from no event of the pipeline."""
         self._directory = directory
         self._state = state
         self._keep = keep
@@ -113,19 +117,29 @@ class Judging:
             self._loop.call_soon(self._report, notes)
 
     def tick(self) -> None:
-        """Report changes that expired."""
-        self.judge_.tick(_wall())
+        """Report what ended by itself, and alerts that waited."""
+        self.judge_.tick(clock.boottime(), clock.realtime_offset())
+        self._publish_alerts()
+
+    def _publish_alerts(self) -> None:
+        alerts = self.judge_.take_alerts()
+        if alerts:
+            # The rows that belong to them come back with them.
+            self.publish(alerts)
         self.settle()
 
     # ----------------------------------------------------------------- start and reload
 
-    def start(self, rows: Mapping[tuple[str, str], bytes]) -> None:
-        """Take over what an earlier judge remembered and read policy and changes, once."""
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
+        """Take over what an earlier judge remembered, before the first event."""
         self.judge_.restore(rows)
         if self.judge_.unreadable:
             log.warning(
                 "%d records of the judge were unreadable and left out", self.judge_.unreadable
             )
+
+    def start(self) -> None:
+        """Read policy and changes, once."""
         read = self._read()
         last = None
         if read.problem is not None:
@@ -197,6 +211,22 @@ class Judging:
             now = clock.boottime()
             self._feed([Notice(now, note.action, note.detail, note.by) for note in notes])
 
+    async def fill(self, reader: Reader) -> None:
+        """Fill a baseline that is new from the log."""
+        fill = BaselineFill(self.judge_, reader)
+        if fill.is_due:
+            newest = fill.begin()
+            self.settle()
+            await fill.run(newest)
+            self.settle()
+
+    def on_silent(self, events: Sequence[Event]) -> None:
+        """Raise the alerts of starts that their engines never spoke of."""
+        for event in events:
+            self.judge_.hidden(event)
+        if events:
+            self._publish_alerts()
+
     # ----------------------------------------------------------------- the socket's side
 
     def policy_state(self) -> PolicyState:
@@ -243,6 +273,10 @@ class Judging:
             for kind, counter in (("explanation", judge.explanations), ("finding", judge.findings))
             for name, number in counter.items()
         )
+
+
+def _not_published(_events: Sequence[Event]) -> None:
+    pass
 
 
 def _by_key(rows: Sequence[tuple[str, str, bytes | None]]) -> JudgedRows:

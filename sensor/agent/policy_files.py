@@ -150,6 +150,14 @@ def zone_of(name: str | None) -> tzinfo:
         raise ValueError(message) from error
 
 
+def local_zone() -> tzinfo:
+    """Return the host's zone; UTC where it is unknown."""
+    try:
+        return zone_of(None)
+    except ValueError:
+        return UTC
+
+
 def _host_zone() -> str | None:
     """Return the host's zone by where /etc/localtime points (localtime(5)); None for UTC."""
     try:

@@ -265,6 +265,10 @@ class Correlator:
         deadlines = [at for part in parts if (at := part.deadline()) is not None]
         return min(deadlines, default=None)
 
+    def silent_starts(self) -> tuple[Event, ...]:
+        """Return the starts that their engines, which were listened to, never spoke of; once."""
+        return self._coverage.take_silent()
+
     def coverage(self, since: int) -> tuple[CoverageRow, ...]:
         """Return the starts since a time (ns since boot), each with its witnesses."""
         return self._coverage.rows(since)

@@ -31,6 +31,12 @@ WAITING_MAX = 1024
 GRACE = 3_000_000_000
 """Nanoseconds that one witness may be later than another."""
 
+SILENCE = 60_000_000_000
+"""Nanoseconds after which an engine that spoke of no start is silent: a busy one reports late."""
+
+UNHEARD_MAX = 512
+"""Starts of engines that are listened to and have not spoken of them yet."""
+
 FAILURE_WINDOW = 60_000_000_000
 """Nanoseconds after a failed start in which an engine's word of a start is taken to be about it."""
 
@@ -73,6 +79,7 @@ class Coverage:
     _failed: OrderedDict[ContainerId, int] = field(default_factory=OrderedDict)
     _only_engine: deque[CoverageRow] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
     _listening: dict[str, int] = field(default_factory=dict)
+    _unheard: OrderedDict[str, Event] = field(default_factory=OrderedDict)
 
     def on_source(self, changed: SourceChanged) -> None:
         """Take note whether a source can be heard."""
@@ -96,6 +103,29 @@ class Coverage:
             ]:
                 seen.reported_by.add(self._unreported.pop(key).witness)
         self._starts.append(seen)
+        if not seen.reported and self._is_listened_to(seen) and not container.sandbox:
+            self._unheard[container.id] = event
+            if len(self._unheard) > UNHEARD_MAX:
+                self._unheard.popitem(last=False)
+
+    def take_silent(self) -> tuple[Event, ...]:
+        """Return the starts whose engine was listened to all the while and said nothing, once."""
+        silent = []
+        while self._unheard:
+            id_, event = next(iter(self._unheard.items()))
+            if event.time + SILENCE > self.clock.now:
+                break
+            del self._unheard[id_]
+            engine = event.container.runtime if event.container is not None else None
+            stream = _STREAMS.get(engine) if engine is not None else None
+            since = self._listening.get(stream) if stream is not None else None
+            if since is not None and since <= event.time:
+                silent.append(event)
+        return tuple(silent)
+
+    def _is_listened_to(self, seen: _Seen) -> bool:
+        stream = _STREAMS.get(seen.engine) if seen.engine is not None else None
+        return stream is not None and stream in self._listening
 
     def on_failure(self, id_: ContainerId, time: int) -> None:
         """Take note of a start that failed: an engine may have reported it as a start."""
@@ -109,6 +139,7 @@ class Coverage:
         """Take note of a start that an engine reports."""
         if report.action != _STARTING:
             return
+        self._unheard.pop(report.id, None)
         for seen in reversed(self._starts):
             # Engines report late when the node is busy. An event of an engine that has not yet
             # reported a start of this container is about that start, however old.

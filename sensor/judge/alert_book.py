@@ -2,14 +2,12 @@
 
 Rules:
 
-1. One alert for each group (finding and novel value). Seen again it is counted; an event says so
-   at most once a day, and when the count reaches 10, 100, 1,000.
+1. One alert for each group (finding and novel value). Seen again it is counted. An event says so
+   once a day, when a fact is new, and when the count reaches 10, 100, 1,000.
 2. ``NEW_PER_HOUR`` new alerts are reported an hour. Others wait for the next one: none is lost.
-3. What raised an alert is not learnt until it is acknowledged as expected, or was seen on
-   ``RELEASE_DAYS`` more days, each of which was reported.
-4. An alert that was not seen for ``RESOLVED_AFTER`` is resolved. A new start of its kind is a new
+3. An alert that was not seen for ``RESOLVED_AFTER`` is resolved. A new start of its kind is a new
    alert then.
-5. ``ALERTS_MAX`` are remembered; the one that was seen last longest ago goes first, the open ones
+4. ``ALERTS_MAX`` are remembered; the one that was seen last longest ago goes first, the open ones
    after all others.
 """
 
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
 
 ALERTS_MAX = 1024
 NEW_PER_HOUR = 60
-RELEASE_DAYS = 3
 FACTS_MAX = 16
+TERMS_MAX = 64
 ALERT_ROW = "alert"
 NS_PER_SECOND = 1_000_000_000
 NS_PER_HOUR = 3600 * NS_PER_SECOND
@@ -108,14 +106,15 @@ class AlertBook:
         *,
         severity: AlertSeverity | None = None,
         terms: tuple[TermKey, ...] = (),
-    ) -> tuple[TermKey, ...]:
-        """Raise or count an alert about an event. Returns what may be learnt of it by now."""
+    ) -> None:
+        """Raise or count an alert about an event. ``terms`` are what is not learnt for it."""
         kind = KINDS[finding]
         group = group_of(finding, value)
         wall = source.time + source.realtime_offset
         known = self._entries.get(group)
         if known is not None and known.state is not AlertState.RESOLVED:
-            return self._again(group, known, source, facts, wall, terms)
+            self._again(group, known, source, facts, wall, terms)
+            return
         entry = Entry(
             id=_alert_id(source, group, wall),
             finding=finding,
@@ -130,7 +129,7 @@ class AlertBook:
             days=1,
             reported=wall,
             facts=facts[:FACTS_MAX],
-            terms=terms[:FACTS_MAX],
+            terms=terms[:TERMS_MAX],
         )
         event = self._event(group, entry, source)
         if self._may_report(wall):
@@ -141,7 +140,6 @@ class AlertBook:
             entry = replace(entry, reported=0)
         self._set(group, entry)
         self._bound()
-        return ()
 
     def _again(
         self,
@@ -151,57 +149,49 @@ class AlertBook:
         facts: tuple[Fact, ...],
         wall: int,
         terms: tuple[TermKey, ...],
-    ) -> tuple[TermKey, ...]:
+    ) -> None:
         new_day = wall // NS_PER_DAY > known.last // NS_PER_DAY
         state = known.state
         if state is AlertState.SUPPRESSED and (known.until is None or wall >= known.until):
             state = AlertState.UPDATE
         entry = replace(
             known,
+            start=source.id if source.type is EventType.START else known.start,
             count=known.count + 1,
             last=max(wall, known.last),
             days=known.days + new_day,
             state=AlertState.UPDATE if state is AlertState.NEW else state,
-            terms=tuple(dict.fromkeys((*known.terms, *terms)))[:FACTS_MAX],
+            facts=tuple(dict.fromkeys((*known.facts, *facts)))[:FACTS_MAX],
+            terms=tuple(dict.fromkeys((*known.terms, *terms)))[:TERMS_MAX],
         )
         if state in {AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED}:
             self.suppressed += 1
-        elif new_day or entry.count in MILESTONES:
+        elif new_day or entry.count in MILESTONES or not set(facts) <= set(known.facts):
             entry = replace(entry, reported=wall)
-            self.events.append(self._event(group, replace(entry, facts=facts), source))
-        released: tuple[TermKey, ...] = ()
-        if entry.terms and entry.days > RELEASE_DAYS:
-            released = entry.terms
-            entry = replace(entry, terms=())
+            self.events.append(self._event(group, entry, source))
         self._set(group, entry)
-        return released
 
     # ----------------------------------------------------------------- what people do
 
-    def acknowledge(
-        self, id_: str, by: str, reason: str, now: Event
-    ) -> tuple[Entry, tuple[TermKey, ...]] | None:
-        """Acknowledge an alert; returns it and what was held back. ``now`` has the time."""
+    def acknowledge(self, id_: str, by: str, reason: str, now: Event) -> Entry | None:
+        """Acknowledge an alert; returns it. ``now`` has the time."""
         return self._settle(id_, AlertState.ACKNOWLEDGED, by, reason, None, now)
 
-    def suppress(
-        self, id_: str, by: str, reason: str, until: int, now: Event
-    ) -> tuple[Entry, tuple[TermKey, ...]] | None:
+    def suppress(self, id_: str, by: str, reason: str, until: int, now: Event) -> Entry | None:
         """Keep an alert's group silent until a time."""
         return self._settle(id_, AlertState.SUPPRESSED, by, reason, until, now)
 
     def _settle(
         self, id_: str, state: AlertState, by: str, reason: str, until: int | None, now: Event
-    ) -> tuple[Entry, tuple[TermKey, ...]] | None:
+    ) -> Entry | None:
         known = self.get(id_)
         if known is None:
             return None
         group = group_of(known.finding, known.value)
         entry = replace(known, state=state, by=by, reason=reason, until=until)
-        held = entry.terms
         self._set(group, entry)
         self.events.append(self._event(group, entry, now))
-        return entry, held
+        return entry
 
     def release(self, id_: str) -> None:
         """Hold nothing back of an alert any more."""

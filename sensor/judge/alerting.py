@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.judge.alert_book import GRAVER, AlertBook, graver, group_of
-from sensor.judge.baseline import Baseline
+from sensor.judge.baseline import Baseline, profile_keys, terms_of
 from sensor.judge.feature import Feature, WhoKind, features_of
 from sensor.judge.findings.kind import Rank
 from sensor.judge.findings.registry import KINDS
 from sensor.judge.fleet import Fleet
 from sensor.judge.hours import hour_of
 from sensor.judge.novelty import assess
+from sensor.judge.quarantine import Quarantine
 from sensor.judge.slow_change import SlowChange
 from sensor.model.vocabulary import BaselineState, Finding
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
+    from sensor.judge.baseline import TermKey
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
     from sensor.judge.finding import Found
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
 
 NS_PER_SECOND = 1_000_000_000
+WHILE_LEARNING = "while learning"
+GROUPED = frozenset({Finding.NEW_PERSON, Finding.NEW_INITIATOR, Finding.NEW_PRIVILEGE})
+"""Findings of which a node that learns has one alert, with an event for each new value."""
 MANY_FACTS = 3
 """Facts of one start that make its alert graver."""
 
@@ -46,19 +51,20 @@ class Alerting:
         self.zone = zone
         self.baseline = Baseline(keeping=keeping)
         self.book = AlertBook(keeping=keeping)
+        self.held = Quarantine(keeping=keeping)
         self.slow = SlowChange(keeping=keeping)
         self.fleet = Fleet(keeping=keeping)
         self.notes: list[Note] = []
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
         """Take over what the store kept; returns how many rows made no sense."""
-        parts = (self.baseline, self.book, self.slow, self.fleet)
+        parts = (self.baseline, self.book, self.held, self.slow, self.fleet)
         return sum(part.restore(rows) for part in parts)
 
     def take_rows(self) -> list[Row]:
         """Return what the store has to write since the last call."""
         rows: list[Row] = []
-        for part in (self.baseline, self.book, self.slow, self.fleet):
+        for part in (self.baseline, self.book, self.held, self.slow, self.fleet):
             rows += part.rows
             part.rows.clear()
         return rows
@@ -91,11 +97,16 @@ class Alerting:
         if past is None:
             return
         features = past.features
-        hour = hour_of(at, self.zone) if features.person is not None else None
-        self.baseline.learn(features, at, hour)
+        self.learn(facts, features)
         explained = judged.verdict.expected is True
         if past.novelties and not explained and not features.by_engine:
             self._accumulate(past, event, at)
+
+    def learn(self, facts: Facts, features: Features) -> None:
+        """Learn a start that raised no alert."""
+        at = facts.wall // NS_PER_SECOND
+        hour = hour_of(at, self.zone) if features.person is not None else None
+        self.baseline.learn(features, at, hour)
 
     def _accumulate(self, past: Assessment, event: Event, at: int) -> None:
         who = past.features.whos[0].value if len(past.features.whos) == 1 else None
@@ -108,18 +119,44 @@ class Alerting:
     def _raise(self, judged: Judgement, past: Assessment | None, event: Event, at: int) -> None:
         found = sorted(judged.found, key=lambda one: -GRAVER.index(KINDS[one.finding].severity))
         is_open = self.book.open_groups()
-        fresh = [one for one in found if group_of(one.finding, one.value) not in is_open]
+        values = {one: self._group_value(one, past, is_open) for one in found}
+        fresh = [one for one in found if group_of(one.finding, values[one]) not in is_open]
         first = (fresh or found)[0]
         facts = tuple(dict.fromkeys(one.stated for one in found))
-        if past is not None and KINDS[first.finding].rank is Rank.BASELINE:
-            facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
-        terms = tuple(dict.fromkeys(term for one in found for term in one.terms))
+        terms = [term for one in found for term in one.terms]
+        if past is not None:
+            # Nothing of this start is learnt, so all that is new about it is held back together.
+            terms += [term for one in past.novelties for term in one.terms]
+            terms += self._of_new_profiles(past.features)
+            if KINDS[first.finding].rank is Rank.BASELINE:
+                facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
+        held = tuple(dict.fromkeys(terms))
         severity = self._severity(first, past, len(facts), found)
-        released = self.book.raise_(
-            first.finding, first.value, facts, event, severity=severity, terms=terms
-        )
-        for term in released:
+        self.book.raise_(first.finding, values[first], facts, event, severity=severity, terms=held)
+        for term in self.held.hold(held, at):
             self.baseline.learn_term(term, at)
+
+    def _of_new_profiles(self, features: Features) -> list[TermKey]:
+        """Return all that a profile would begin with: one that is known in part misleads."""
+        return [
+            term
+            for key in profile_keys(features)
+            if self.baseline.profile(key) is None
+            for term in terms_of(features, key)
+        ]
+
+    def _group_value(self, found: Found, past: Assessment | None, is_open: frozenset[str]) -> str:
+        """Return what names an alert's group: while a node learns, all new ones of a kind are one.
+
+        What was reported in that alert stays in it for as long as it is held back.
+        """
+        if past is None or found.finding not in GROUPED:
+            return found.value
+        if past.phase is BaselineState.LEARNING:
+            return WHILE_LEARNING
+        reported = group_of(found.finding, WHILE_LEARNING) in is_open
+        still = any(self.held.holds(term) for term in found.terms)
+        return WHILE_LEARNING if reported and still else found.value
 
     def _severity(
         self, first: Found, past: Assessment | None, facts: int, found: list[Found]
@@ -140,5 +177,6 @@ class Alerting:
         terms = entry.terms if entry is not None else ()
         for term in terms:
             self.baseline.learn_term(term, at)
+        self.held.release(terms)
         self.book.release(id_)
         return len(terms)

@@ -208,7 +208,7 @@ class Baseline:
 
     def learn(self, features: Features, at: int, hour: str | None = None) -> None:
         """Learn a start that raised no alert. ``hour`` is that of a person's start."""
-        if self.state.began is None:
+        if self.state.began is None or at < self.state.began:
             self.state.began = at
         self.state.starts += 1
         self.write_state()

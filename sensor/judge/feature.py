@@ -2,7 +2,7 @@
 
 A value never holds what changes from one start to the next: generated parts of names are ``*``.
 Who started it is what the kernel says: the login, the service, the calling container's workload,
-else the account with the file of the first process above that is no shell.
+else the account with the file of the first process above that is not a shell.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def features_of(
     return Features(
         workload=workload.key if workload is not None else None,
         instance=row_key(workload) if workload is not None else None,
-        container=_cut(workload.container) if workload is not None else None,
+        container=_cut(workload.container)
+        if workload is not None and workload.container is not None
+        else None,
         namespace=pod.namespace if pod is not None else None,
         static=workload is not None and workload.owner is not None and workload.owner.static,
         repository=_cut(image.repository) if image is not None else None,
@@ -189,7 +191,7 @@ def _whos(facts: Facts, workload_of: Callable[[str], str | None]) -> tuple[Who, 
 
 
 def _program(initiator: Initiator) -> str:
-    """Return the file of the first process above the client that is no shell."""
+    """Return the file of the first process above the client that is not a shell."""
     for ancestor in initiator.ancestors:
         if ancestor.exe is not None and posixpath.basename(ancestor.exe) not in SHELLS:
             return ancestor.exe
@@ -208,4 +210,6 @@ def _special(facts: Facts, dormant_days: int) -> str | None:
 
 
 def _cut(text: str | None) -> str:
-    return (text or "")[:VALUE_MAX]
+    found = (text or "")[:VALUE_MAX]
+    # Bytes that are not text stand as escapes, as the store has them.
+    return found if found.isascii() else found.encode("utf-8", "backslashreplace").decode()

@@ -37,7 +37,7 @@ def hour_of(at: int, zone: tzinfo) -> str | None:
 
 
 def unusual_hour(baseline: Baseline, hour: str, at: int) -> tuple[str, ...] | None:
-    """Return the usual hours where this one is none of them; None where it is, or unknown."""
+    """Return the usual hours where this one is not among them; None where it is, or unknown."""
     terms = {
         value: term
         for feature, value, term in baseline.node_terms_of(Feature.HOUR)

@@ -13,23 +13,32 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import fields
+from datetime import UTC
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from sensor.judge.alerting import Alerting
 from sensor.judge.case import facts_of
 from sensor.judge.ledger import Ledger, Note, Row
 from sensor.judge.lifecycle import continuation_of
 from sensor.judge.memory import Memory
+from sensor.judge.operational import Operational
 from sensor.judge.policy import Policy
+from sensor.judge.privilege import strong
+from sensor.judge.tampering import is_restored, tampering_of
 from sensor.judge.verdict import Case, decide
 from sensor.judge.workload import workload_of
+from sensor.model.alert import Fact, Strength
 from sensor.model.events import Event, Verdict
-from sensor.model.vocabulary import EventType
+from sensor.model.vocabulary import BaselineState, EventType, Finding, StartKind, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from sensor.judge.case import Facts
+    from sensor.judge.lifecycle import Past
+    from sensor.model.observations import HostFacts
 
 STEP = 2_000_000_000
 """Nanoseconds by which the wall clock may be set before hours and changes become unknown."""
@@ -37,6 +46,8 @@ SETTLED_AFTER = 3_600_000_000_000
 """Nanoseconds of agreement after which the clock is trusted again."""
 CLOCK_ROW, CLOCK_KEY = "clock", "offset"
 NS_PER_SECOND = 1_000_000_000
+HIDDEN_AFTER = 60 * NS_PER_SECOND
+"""Nanoseconds that an engine may be silent of a start: a busy one reports late."""
 SANDBOX = "pause container of a pod: the pod's containers are judged"
 NONE = "none"
 """What is counted where there is no explanation."""
@@ -45,11 +56,18 @@ NONE = "none"
 class Judge:
     """One judge for all events of a node, in their order."""
 
-    def __init__(self, policy: Policy | None = None, *, keeping: bool = True) -> None:
-        """Without ``keeping`` nothing is handed to a store: for a trial and for a replay."""
+    def __init__(
+        self, policy: Policy | None = None, *, keeping: bool = True, zone: tzinfo = UTC
+    ) -> None:
+        """Without ``keeping`` nothing is handed to a store: for a trial and for a replay.
+
+        ``zone`` is the host's: people have hours in it.
+        """
         self.policy = policy or Policy()
         self.ledger = Ledger()
         self.memory = Memory(keeping=keeping)
+        self.alerting = Alerting(zone, keeping=keeping)
+        self.operational = Operational(self.alerting.book, keeping=keeping)
         self.explanations: Counter[str] = Counter()
         """Starts by explanation, ``none`` where there is no explanation."""
         self.findings: Counter[str] = Counter()
@@ -59,11 +77,13 @@ class Judge:
         self._unsettled: tuple[int, str] | None = None
         """Until when the wall clock is not trusted, in ns since boot, and why."""
         self._boot: str | None = None
+        self._host: HostFacts | None = None
         self._clock_rows: list[Row] = []
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
         """Take over what the store kept of an earlier run."""
-        self.unreadable = self.ledger.restore(rows) + self.memory.restore(rows)
+        parts = (self.ledger, self.memory, self.alerting, self.operational)
+        self.unreadable = sum(part.restore(rows) for part in parts)
         row = rows.get((CLOCK_ROW, CLOCK_KEY))
         if row is not None:
             try:
@@ -73,11 +93,19 @@ class Judge:
 
     def judge(self, event: Event) -> Event:
         """Return a start with its verdict; any other event as it is."""
-        if event.type is EventType.STOP:
-            self.memory.note_stop(event)
-            return event
-        if event.type is not EventType.START:
-            return event
+        self._host = event.host or self._host
+        match event.type:
+            case EventType.START:
+                pass
+            case EventType.STOP:
+                self.memory.note_stop(event)
+                return event
+            case EventType.START_FAILED:
+                self.operational.on_failed(event)
+                return event
+            case _:
+                self._look_at_sensor(event)
+                return event
         verdict = self.verdict(event)
         self.explanations[verdict.explanation or NONE] += 1
         if verdict.findings:
@@ -97,11 +125,51 @@ class Judge:
         past = self.memory.past_of(facts)
         case = self._case(facts, event)
         case.continuation = continuation_of(facts, past)
+        features = self.alerting.features(facts, self.memory.workload_of)
+        if not _carries_on(facts, past):
+            settled = case.unsettled is None
+            case.assessment = self.alerting.assess(facts, features, settled=settled)
+        if facts.trigger is Trigger.DIRECT_RUNTIME:
+            at = facts.wall // NS_PER_SECOND
+            case.knows_direct = self.alerting.knows_direct(features, at)
         judged = decide(case)
         for change in judged.decision.changes:
             self.ledger.use(change, event.id, facts.wall)
         self.memory.note_start(facts, past, judged)
+        source = _with_verdict(event, judged.verdict)
+        self.alerting.conclude(facts, case.assessment, judged, source)
+        at = facts.wall // NS_PER_SECOND
+        learning = self.alerting.baseline.phase(at) is BaselineState.LEARNING
+        self.operational.on_start(facts, features, source, self.memory.running, learning=learning)
         return judged.verdict
+
+    def learn(self, event: Event) -> bool:
+        """Learn a start of before without judging it; False for what teaches nothing."""
+        facts = facts_of(event)
+        again = facts is not None and facts.by_itself and facts.kind is not StartKind.FIRST
+        if facts is None or again or (event.container is not None and event.container.sandbox):
+            return False
+        self.alerting.learn(facts, self.alerting.features(facts, self.memory.workload_of))
+        return True
+
+    def _look_at_sensor(self, event: Event) -> None:
+        found = tampering_of(event, self._boot)
+        if found is not None:
+            value, fact = found
+            self.alerting.book.raise_(Finding.SENSOR_TAMPERING, value, (fact,), event)
+        elif is_restored(event):
+            reason = "the probes are attached again"
+            self.alerting.book.resolve(Finding.SENSOR_TAMPERING, "probes", event, reason)
+
+    def hidden(self, event: Event) -> None:
+        """Raise the alert of a start that its engine, which was listened to, never spoke of."""
+        engine = event.container.runtime if event.container is not None else None
+        seen = f"nothing for {HIDDEN_AFTER // NS_PER_SECOND} s"
+        fact = Fact("engine's events", f"a start by {engine}", seen, None, Strength.STRONG)
+        facts = facts_of(event)
+        workload = facts.workload.key if facts is not None and facts.workload is not None else ""
+        self.findings[Finding.HIDDEN_START] += 1
+        self.alerting.book.raise_(Finding.HIDDEN_START, f"{engine} {workload}", (fact,), event)
 
     def _case(self, facts: Facts, event: Event) -> Case:
         self.ledger.tick(facts.wall)
@@ -133,27 +201,51 @@ class Judge:
             (CLOCK_ROW, CLOCK_KEY, _clock_row(self._boot, self._offset, self._unsettled))
         ]
 
-    def tick(self, wall: int) -> None:
-        """Report what ended by itself: changes that expired."""
-        self.ledger.tick(wall)
+    def tick(self, now: int, offset: int) -> None:
+        """Report what ended by itself; ``now`` is ns since boot, ``offset`` makes it wall time."""
+        self.ledger.tick(now + offset)
+        moment = self.moment(now, offset)
+        self.operational.tick(moment)
+        self.alerting.book.tick(moment)
+
+    def moment(self, now: int, offset: int) -> Event:
+        """Return an event that holds the time and the host, for alerts that no event makes."""
+        return Event(EventType.SENSOR, f"tick-{now}", now, now, offset, self._host)
 
     def take_rows(self) -> tuple[Row, ...]:
         """Return what the store has to write since the last call."""
-        rows = (*self.memory.rows, *self.ledger.rows, *self._clock_rows)
-        self.memory.rows.clear()
-        self.ledger.rows.clear()
-        self._clock_rows.clear()
-        return rows
+        rows = list(self.alerting.take_rows())
+        for left in (
+            self.memory.rows,
+            self.ledger.rows,
+            self.operational.rows,
+            self._clock_rows,
+        ):
+            rows += left
+            left.clear()
+        return tuple(rows)
 
     def take_alerts(self) -> tuple[Event, ...]:
         """Return the alerts that follow from what was judged since the last call."""
-        return ()
+        book = self.alerting.book
+        alerts = tuple(book.events)
+        book.events.clear()
+        return alerts
 
     def take_notes(self) -> tuple[Note, ...]:
         """Return what has to be reported since the last call."""
         notes = tuple(self.ledger.notes)
         self.ledger.notes.clear()
         return notes
+
+
+def _carries_on(facts: Facts, past: Past) -> bool:
+    """Whether an engine or the kubelet starts again what was judged when it began."""
+    origin = past.container
+    if not facts.by_itself or facts.kind is StartKind.FIRST or origin is None:
+        return False
+    repository = facts.image.repository if facts.image is not None else None
+    return repository == origin.repository and not strong(facts.atoms) - origin.atoms
 
 
 def _clock_row(boot: str | None, offset: int | None, unsettled: tuple[int, str] | None) -> bytes:

@@ -77,8 +77,7 @@ class Memory:
                 unreadable += 1
         # The newest first: what finds no place is forgotten in the store as well.
         for key, origin in sorted(origins, key=lambda one: -one[1].wall):
-            # What was explained matters most: restarts inherit from it.
-            if not self._containers.restore(key, origin, established=origin.basis is not None):
+            if not self._containers.restore(key, origin, established=origin.again):
                 self.rows.append((CONTAINER_ROW, key, None))
         for key, record in sorted(records, key=lambda one: -one[1].last):
             if not self._workloads.restore(key, record, established=record.starts > 1):
@@ -94,8 +93,9 @@ class Memory:
         found = self._running.get(id_)
         return found[0] if found is not None else None
 
-    def running_workloads(self) -> int:
-        """Return how many containers run whose workload is known."""
+    @property
+    def running(self) -> int:
+        """How many containers run whose workload is known."""
         return len(self._running)
 
     def past_of(self, facts: Facts) -> Past:
@@ -146,7 +146,9 @@ class Memory:
             origin = _origin(facts, judged)
         elif reported:
             origin = replace(origin, reported=True)
-        is_new = self._containers.get(id_) != origin
+        known = self._containers.get(id_)
+        origin = replace(origin, again=known is not None)
+        is_new = known != origin
         gone = self._containers.see(id_, origin)
         if not self._keeping:
             return

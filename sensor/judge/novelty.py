@@ -45,7 +45,7 @@ _SHELLS = frozenset({"sh", "sh -c"})
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """One fact, the finding that it stands for, and what is learnt when it is no news any more."""
+    """One fact, the finding that it stands for, and what is learnt when it is not new any more."""
 
     fact: Fact
     value: str
@@ -327,6 +327,11 @@ class _Look:
         if self.baseline.phase(self.at) is BaselineState.LEARNING:
             return
         workload = features.workload or ""
+        if workload == f"image/{features.repository}" and self.baseline.node_knows(
+            Feature.REPOSITORY, features.repository or "", self.at
+        ):
+            # It has no name of its own, and its image is known.
+            return
         # The profile's existence is what makes it known.
         terms = (TermKey(key, Feature.WORKLOAD, workload),)
         expected = ("one of those that are known",)

@@ -23,6 +23,8 @@ class Origin:
     atoms: frozenset[str]
     reported: bool = False
     """That it has no explanation was reported: its restarts do not report it again."""
+    again: bool = False
+    """The container was started more than once: newcomers do not push it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,23 @@ def running_of_row(row: bytes) -> tuple[str, str | None]:
 
 
 def _origin_values(origin: Origin) -> list[Any]:
-    return [origin.wall, origin.basis, origin.repository, sorted(origin.atoms), origin.reported]
+    return [
+        origin.wall,
+        origin.basis,
+        origin.repository,
+        sorted(origin.atoms),
+        origin.reported,
+        origin.again,
+    ]
 
 
 def _origin(values: Any) -> Origin:  # noqa: ANN401 - any JSON
     try:
-        wall, basis, repository, atoms, reported = values
-        return Origin(int(wall), basis, repository, frozenset(map(str, atoms)), bool(reported))
+        wall, basis, repository, atoms, reported, *later = values
+        again = bool(later and later[0])
+        return Origin(
+            int(wall), basis, repository, frozenset(map(str, atoms)), bool(reported), again
+        )
     except TypeError as error:
         message = f"not an origin: {error!r}"
         raise ValueError(message) from error

@@ -61,7 +61,7 @@ class SlowChange:
         known = {(one.feature, one.seen) for _, one in kept}
         kept += [
             (at, replace(fact, strength=Strength.WEAK))
-            for fact in facts
+            for fact in dict.fromkeys(facts)
             if (fact.feature, fact.seen) not in known
         ]
         kept = kept[-KEPT_MAX:]

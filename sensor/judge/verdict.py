@@ -269,11 +269,11 @@ def lifecycle(case: Case) -> Decision | None:
     carried = case.continuation
     if carried is None or not carried.inherits:
         return None
-    if carried.explanation in NEW_INSTANCES and case.assessment is not None:
-        if case.assessment.alerts:
-            # A new pod may be another one than its owner's name says.
-            case.remarks.append(f"{carried.sentence}; it differs from the past")
-            return None
+    past = case.assessment
+    if carried.explanation in NEW_INSTANCES and past is not None and past.alerts:
+        # A new pod may be another one than its owner's name says.
+        case.remarks.append(f"{carried.sentence}; it differs from the past")
+        return None
     return Decision(
         expected=True,
         reasons=(carried.sentence,),
@@ -329,11 +329,22 @@ def named(past: Assessment) -> tuple[Found, ...]:
         Found(
             name or Finding.UNUSUAL_COMBINATION,
             "; ".join(one.fact.sentence for one in weak),
-            value or ", ".join(f"{one.fact.feature} {one.value}" for one in weak),
+            value or _combined(past),
             tuple(term for one in weak for term in one.terms),
             weak[0].fact,
         ),
     )
+
+
+def _combined(past: Assessment) -> str:
+    """Return what names a combination: its features, and what they were seen of.
+
+    A new workload is named by who starts it: a script that starts a hundred is one alert.
+    """
+    names = ", ".join(sorted({one.fact.feature for one in past.novelties}))
+    new = any(one.fact.feature == Feature.WORKLOAD for one in past.novelties)
+    whos = " or ".join(who.value for who in past.features.whos)
+    return f"{names} of {whos if new else past.features.workload}"
 
 
 def unexplained(case: Case) -> Decision:

@@ -74,7 +74,8 @@ def play(directory: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
 def test_a_policy_is_loaded_at_the_start_and_an_event_says_so(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.write(EXPECT)
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         assert world.expected() is True
         assert world.actions == ["policy_loaded"]
         assert "1 rules of 1 files" in (world.notices[0].detail or "")
@@ -84,7 +85,8 @@ def test_a_policy_is_loaded_at_the_start_and_an_event_says_so(tmp_path: Path) ->
 
 def test_without_a_policy_nothing_is_reported(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         assert world.expected() is None
         assert world.actions == []
 
@@ -94,11 +96,13 @@ def test_without_a_policy_nothing_is_reported(tmp_path: Path) -> None:
 def test_with_a_broken_policy_at_the_start_the_last_good_one_counts(tmp_path: Path) -> None:
     async def first(world: World) -> None:
         world.write(EXPECT)
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
 
     async def second(world: World) -> None:
         world.write("[expct.web]\n")
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         assert world.expected() is True
         assert world.actions == ["policy_refused", "policy_loaded"]
         assert "unknown key; the last good one" in (world.notices[0].detail or "")
@@ -114,7 +118,8 @@ def test_with_a_broken_policy_at_the_start_the_last_good_one_counts(tmp_path: Pa
 def test_a_broken_policy_at_a_reload_changes_nothing(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.write(EXPECT)
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         world.write("[forbid.web\n")
         await world.reload()
         assert world.expected() is True
@@ -130,7 +135,8 @@ def test_a_broken_policy_at_a_reload_changes_nothing(tmp_path: Path) -> None:
 def test_a_policy_that_is_gone_counts_no_more(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.write(FORBID)
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         (world.etc / "policy.toml").unlink()
         await world.reload()
         assert world.expected() is None
@@ -148,7 +154,8 @@ def test_a_change_is_recorded_with_who_added_it_and_outlasts_the_agent(tmp_path:
     rows: dict[tuple[str, str], bytes] = {}
 
     async def first(world: World) -> None:
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         entry = world.judging.add_change(body(), None, 0)
         assert entry is not None
         assert (entry.change.added_by, entry.change.added_by_uid) == ("root", 0)
@@ -159,7 +166,8 @@ def test_a_change_is_recorded_with_who_added_it_and_outlasts_the_agent(tmp_path:
         rows.update(world.rows)
 
     async def second(world: World) -> None:
-        world.judging.start(rows)
+        world.judging.restore(rows)
+        world.judging.start()
         (entry,) = world.judging.changes()
         assert entry.change.by == "carol"
         assert world.judging.end_change("CHG-1", 1234567, 0)
@@ -181,7 +189,8 @@ def test_changes_of_files_come_and_go_with_them(tmp_path: Path) -> None:
         )
         (place / "a.toml").write_text(text)
         (place / "b.toml").write_text("[change.B]\n")
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         assert [entry.change.id for entry in world.judging.changes()] == ["A"]
         assert "change_refused" in world.actions
         (place / "a.toml").unlink()
@@ -194,7 +203,8 @@ def test_changes_of_files_come_and_go_with_them(tmp_path: Path) -> None:
 
 def test_what_is_remembered_of_an_event_comes_with_it(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         found = world.judging.judge(start("web", at=NOW))
         assert ("workload", "name/web") in found.rows
         world.judging.settle()
@@ -209,7 +219,8 @@ def test_an_event_that_the_judge_cannot_take_is_reported_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(world: World) -> None:
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         event = start("web")
         monkeypatch.setattr(Judge, "verdict", lambda *_: 1 // 0)
         assert world.judging.judge(event).event is event
@@ -223,7 +234,8 @@ def test_an_event_that_the_judge_cannot_take_is_reported_and_counted(
 def test_a_name_of_any_bytes_is_judged_and_kept(tmp_path: Path, name: str) -> None:
     async def scenario(world: World) -> None:
         world.write(EXPECT)
-        world.judging.start({})
+        world.judging.restore({})
+        world.judging.start()
         found = world.judging.judge(start(name))
         assert world.judging.defects == {}
         successor = Judge()

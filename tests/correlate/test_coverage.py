@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.correlate.coverage import FAILURE_WINDOW, GRACE, STARTS_MAX, WAITING_MAX
+from sensor.correlate.coverage import FAILURE_WINDOW, GRACE, SILENCE, STARTS_MAX, WAITING_MAX
 from sensor.model.events import Event
 from sensor.model.requests import CoverageRow
 from sensor.model.vocabulary import Engine, EventType, Witness
@@ -273,3 +273,35 @@ def test_an_engines_lost_events_are_a_gap(core: Core) -> None:
     assert event.gap is not None
     assert (event.gap.source, event.gap.lost) == ("docker", 5)
     assert (event.gap.since, event.gap.until) == (ns(10), ns(20))
+
+
+# ------------------------------------------------------------------ the engine was silent
+
+
+def test_a_start_that_a_listened_engine_never_spoke_of_is_handed_over_once(core: Core) -> None:
+    core >> heard(0)
+    start(core, WEB, 10)
+    core.wait(until=10 + SILENCE / MS)
+    assert core.core.silent_starts() == ()
+    core.wait(until=20 + SILENCE / MS)
+    (event,) = core.core.silent_starts()
+    assert event.container is not None
+    assert event.container.id == WEB.id
+    assert core.core.silent_starts() == ()
+
+
+@pytest.mark.parametrize("how", ["late", "deaf", "again", "unheard"])
+def test_an_engine_that_spoke_or_was_not_heard_all_the_while_is_not_silent(
+    core: Core, how: str
+) -> None:
+    if how != "unheard":
+        core >> heard(0)
+    start(core, WEB, 10)
+    if how == "late":
+        core >> told(50_000, WEB)
+    if how in {"deaf", "again"}:
+        core >> SourceChanged(ns(1000), "docker", available=False, reason="gone")
+    if how == "again":
+        core >> heard(2000)
+    core.wait(until=1000 + SILENCE / MS)
+    assert core.core.silent_starts() == ()

@@ -56,7 +56,7 @@ def test_the_end_of_a_change_is_reported_once(uses: int, action: str) -> None:
         judge.judge(start("web"))
     judge.take_notes()
     for later in (NOW + HOUR, NOW + 2 * HOUR, NOW + 3 * HOUR):
-        judge.tick(later)
+        judge.tick(later, 0)
     assert [note.action for note in judge.take_notes()] == [action]
     assert judge.ledger.entries(NOW + 3 * HOUR)[0].state is ChangeState.EXPIRED
 

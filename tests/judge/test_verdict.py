@@ -13,7 +13,7 @@ from sensor.judge.findings.registry import KINDS
 from sensor.judge.judge import Judge
 from sensor.model.container import Image
 from sensor.model.events import Verdict
-from sensor.model.vocabulary import Confidence, Engine, Explanation, Finding, Trigger
+from sensor.model.vocabulary import BaselineState, Confidence, Engine, Explanation, Finding, Trigger
 from tests.judge.samples import (
     HOUR,
     NOW,
@@ -58,6 +58,7 @@ STEPS = {
     "limited": (False, None),
     "expected_by_policy": (True, Explanation.POLICY),
     "lifecycle": (True, Explanation.RESTART_POLICY),
+    "baseline": (True, Explanation.BASELINE),
     "unexplained": (None, None),
 }
 """What each step makes of a start to which every step from there on applies."""
@@ -79,6 +80,11 @@ def world(applying: set[str]) -> Verdict:
     if "approved_change" in applying:
         judge.ledger.add(change(name="box"), NOW)
     again = restarted(explained)
+    if "baseline" in applying:
+        for day in range(10):
+            judge.learn(start("box", by=initiator("deploy"), at=NOW - day * 24 * HOUR))
+    if "lifecycle" not in applying and "baseline" in applying:
+        again = start("box", by=initiator("deploy"))
     if "strong_finding" in applying:
         assert again.container is not None
         again = replace(again, container=replace(again.container, oci_runtime_path="/tmp/.x/runc"))
@@ -325,7 +331,13 @@ def test_one_rule_that_approves_is_enough() -> None:
 
 def test_without_a_policy_a_start_has_no_explanation_and_says_so() -> None:
     found = judged(judge_of(), start("web"))
-    assert found == Verdict(expected=None, reasons=("no explanation on file",), workload="name/web")
+    assert found == Verdict(
+        expected=None,
+        reasons=("no explanation on file",),
+        workload="name/web",
+        level="node",
+        baseline=BaselineState.LEARNING,
+    )
 
 
 def test_where_an_explanation_is_required_its_lack_is_a_finding() -> None:

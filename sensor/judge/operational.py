@@ -1,0 +1,212 @@
+"""What goes wrong without an intruder, and the floods that one causes: windows over starts.
+
+=================  ==============================================================================
+``crash-loop``     ``LOOP`` restarts by policy or kubelet in ten minutes; over after 30 calm ones
+``restart-storm``  more workloads restart in five minutes than a third of those that run
+``failed-starts``  ``FAILED`` starts of one container fail in ten minutes
+``burst``          first starts by one initiator in five minutes, twice the most ever
+=================  ==============================================================================
+
+Docker waits 0.1 s, doubled up to 60 s, and a kubelet 0 s, 10 s, 20 s up to 300 s: in both a
+container that crashes at once is started five times within ten minutes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.judge.alert_book import CALM
+from sensor.judge.memory import row_key
+from sensor.model.alert import Fact, Strength
+from sensor.model.vocabulary import Finding, StartKind, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sensor.judge.alert_book import AlertBook
+    from sensor.judge.case import Facts
+    from sensor.judge.feature import Features
+    from sensor.judge.ledger import Row
+    from sensor.model.events import Event
+
+SECOND = 1_000_000_000
+NS_PER_DAY = 86_400 * SECOND
+LOOP, LOOP_WINDOW = 5, 600 * SECOND
+FAILED, FAILED_WINDOW = 5, 600 * SECOND
+STORM_WINDOW = 300 * SECOND
+STORM_LEAST, STORM_SHARE = 10, 0.3
+BOOT_QUIET = 600 * SECOND
+"""Nanoseconds after the boot of node or engine in which restarts are no storm."""
+BURST_LEAST, BURST_FACTOR, BURST_WINDOW = 20, 2, 300 * SECOND
+SUBJECTS_MAX = 2048
+"""Containers, and initiators, whose last starts are remembered."""
+BURST_ROW = "burst"
+_STRONG = Strength.STRONG
+_RESTARTS = frozenset({Trigger.RESTART_POLICY, Trigger.ORCHESTRATOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The most first starts within the window: of a day, and of the days before it."""
+
+    day: int = -1
+    today: int = 0
+    most: int = 0
+
+
+class Operational:
+    """Bounded; fed with every start and every start that failed."""
+
+    def __init__(self, book: AlertBook, *, keeping: bool = True) -> None:
+        self._book = book
+        self._keeping = keeping
+        self._restarts: OrderedDict[str, deque[int]] = OrderedDict()
+        self._loops: dict[str, int] = {}
+        """When each container in a loop was restarted last."""
+        self._failures: OrderedDict[str, deque[int]] = OrderedDict()
+        self._restarted: deque[tuple[int, str]] = deque(maxlen=SUBJECTS_MAX)
+        self._storm: int | None = None
+        self._quiet_until = 0
+        self._firsts: OrderedDict[str, deque[int]] = OrderedDict()
+        self._peaks: dict[str, Peak] = {}
+        self.rows: list[Row] = []
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+        """Take over how many starts each initiator made at most; returns the unreadable rows."""
+        unreadable = 0
+        for (kind, who), row in rows.items():
+            if kind == BURST_ROW:
+                try:
+                    day, today, most = json.loads(row)
+                    self._peaks[who] = Peak(int(day), int(today), int(most))
+                except (ValueError, TypeError):
+                    unreadable += 1
+        return unreadable
+
+    # ----------------------------------------------------------------- starts
+
+    def on_start(
+        self, facts: Facts, features: Features, event: Event, running: int, *, learning: bool
+    ) -> None:
+        """Look at a start; ``running`` is how many containers run."""
+        if facts.trigger is Trigger.ENGINE_BOOT:
+            self._quiet_until = facts.wall + BOOT_QUIET
+        if facts.kind is StartKind.FIRST:
+            self._first(features, event, facts.wall, learning=learning)
+        elif facts.by_itself and facts.trigger in _RESTARTS:
+            self._restart(facts, event, running)
+
+    def _restart(self, facts: Facts, event: Event, running: int) -> None:
+        subject = _subject(facts)
+        times = _within(self._restarts, subject, facts.wall, LOOP_WINDOW)
+        if subject in self._loops:
+            self._loops[subject] = facts.wall
+        elif len(times) >= LOOP:
+            self._loops[subject] = facts.wall
+            seen = f"{len(times)} restarts in ten minutes"
+            fact = Fact("restarts", f"fewer than {LOOP}", seen, None, Strength.STRONG)
+            self._book.raise_(Finding.CRASH_LOOP, subject, (fact,), event)
+        self._restarted.append((facts.wall, subject))
+        self._look_for_storm(facts, event, running)
+
+    def _look_for_storm(self, facts: Facts, event: Event, running: int) -> None:
+        wall = facts.wall
+        if event.time < BOOT_QUIET or wall < self._quiet_until:
+            return
+        while self._restarted and wall - self._restarted[0][0] > STORM_WINDOW:
+            self._restarted.popleft()
+        workloads = {subject for _, subject in self._restarted}
+        limit = max(STORM_LEAST, int(STORM_SHARE * running))
+        if len(workloads) <= limit:
+            return
+        if self._storm is None:
+            seen = f"{len(workloads)} of {running} in five minutes"
+            fact = Fact("workloads that restart", f"at most {limit}", seen, None, Strength.STRONG)
+            self._book.raise_(Finding.RESTART_STORM, "node", (fact,), event)
+        self._storm = wall
+
+    def _first(self, features: Features, event: Event, wall: int, *, learning: bool) -> None:
+        if len(features.whos) != 1 or features.by_engine:
+            return
+        who = features.whos[0].value
+        times = _within(self._firsts, who, wall, BURST_WINDOW)
+        count, peak = len(times), self._peaks.get(who, Peak())
+        day = wall // NS_PER_DAY
+        if day > peak.day:
+            peak = Peak(day, 0, max(peak.most, peak.today))
+        limit = max(BURST_LEAST, BURST_FACTOR * peak.most)
+        if count > limit and not learning:
+            # This day does not count as the most ever.
+            self._note_peak(who, Peak(day, 0, peak.most))
+            seen = f"{count} in five minutes by {who}"
+            if count == limit + 1:
+                fact = Fact("first starts", f"at most {limit}", seen, None, _STRONG)
+                self._book.raise_(Finding.BURST, who, (fact,), event)
+        elif count > peak.today:
+            self._note_peak(who, Peak(day, count, peak.most))
+
+    def _note_peak(self, who: str, peak: Peak) -> None:
+        self._peaks[who] = peak
+        rows = [(who, json.dumps([peak.day, peak.today, peak.most]).encode())]
+        gone = next(iter(self._peaks)) if len(self._peaks) > SUBJECTS_MAX else None
+        if gone is not None:
+            del self._peaks[gone]
+        if self._keeping:
+            self.rows += [(BURST_ROW, key, row) for key, row in rows]
+            if gone is not None:
+                self.rows.append((BURST_ROW, gone, None))
+
+    def on_failed(self, event: Event) -> None:
+        """Look at a start that failed."""
+        container, pod = event.container, event.orchestrator
+        if container is None:
+            return
+        wall = event.time + event.realtime_offset
+        if pod is not None and pod.pod is not None:
+            subject = f"{pod.namespace}/{pod.pod}#{pod.container}"
+        else:
+            subject = container.name or container.id or ""
+        times = _within(self._failures, subject, wall, FAILED_WINDOW)
+        if subject and len(times) >= FAILED:
+            times.clear()
+            seen = f"{FAILED} in ten minutes"
+            fact = Fact("failed starts", f"fewer than {FAILED}", seen, None, Strength.STRONG)
+            self._book.raise_(Finding.FAILED_STARTS, subject, (fact,), event)
+
+    # ----------------------------------------------------------------- calm
+
+    def tick(self, now: Event) -> None:
+        """Report loops and storms that are over."""
+        wall = now.time + now.realtime_offset
+        for subject, last in list(self._loops.items()):
+            if wall - last > CALM:
+                del self._loops[subject]
+                reason = "no restart for 30 minutes"
+                self._book.resolve(Finding.CRASH_LOOP, subject, now, reason)
+        if self._storm is not None and wall - self._storm > CALM:
+            self._storm = None
+            self._book.resolve(Finding.RESTART_STORM, "node", now, "calm for 30 minutes")
+
+
+def _subject(facts: Facts) -> str:
+    if facts.workload is not None:
+        return row_key(facts.workload)
+    return facts.container_id or ""
+
+
+def _within(
+    table: OrderedDict[str, deque[int]], subject: str, wall: int, window: int
+) -> deque[int]:
+    times = table.get(subject)
+    if times is None:
+        times = table[subject] = deque(maxlen=SUBJECTS_MAX)
+        if len(table) > SUBJECTS_MAX:
+            table.popitem(last=False)
+    table.move_to_end(subject)
+    times.append(wall)
+    while times and wall - times[0] > window:
+        times.popleft()
+    return times

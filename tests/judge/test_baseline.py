@@ -1,0 +1,207 @@
+"""What is learnt is kept in bounds, forgotten in time, and the same after a kill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.judge.baseline import HOT_MAX, KINDS, NODE_TERMS_MAX, PROFILES, Baseline, TermKey
+from sensor.judge.feature import Feature, Features, Who, WhoKind
+from sensor.judge.judge import Judge
+from sensor.judge.profile import (
+    FORGOTTEN_AFTER,
+    HALF_LIFE,
+    SECONDS_PER_DAY,
+    TERMS_MAX,
+    UNIT,
+    Profile,
+    Term,
+    profile_of_row,
+)
+from sensor.model.vocabulary import BaselineState
+from tests.judge.past import DAY, known_node, rows_of, verdict_of, web
+from tests.judge.samples import NOW, initiator
+
+AT = NOW // 10**9
+TIMES = st.integers(0, 2**32 - 1)
+TEXTS = st.text(max_size=160)
+
+
+def features(name: str = "web", **more: object) -> Features:
+    plain = Features(
+        workload=f"name/{name}",
+        instance=f"name/{name}",
+        container=None,
+        namespace=None,
+        static=False,
+        repository="registry.example.com/web",
+        organisation="registry.example.com",
+        base="web",
+        tag=None,
+        entrypoint="server",
+        shell=False,
+        strong_atoms=frozenset(),
+        weak_atoms=frozenset(),
+        whos=(Who(WhoKind.PERSON, "login alice"),),
+        late=False,
+        special=None,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+@given(st.lists(TIMES, min_size=1, max_size=20))
+def test_a_term_has_the_first_and_the_last_and_survives_packing(times: list[int]) -> None:
+    term = Term()
+    for at in times:
+        term.see(at)
+    assert (term.first, term.last) == (min(times), max(times))
+    assert Term.unpack(term.pack()) == term
+    assert 1 <= term.distinct_days <= len(times)
+
+
+def test_counts_halve_and_terms_are_forgotten_after_a_quarter() -> None:
+    term = Term()
+    term.see(AT)
+    term.see(AT + HALF_LIFE)
+    assert term.count == UNIT + UNIT // 2
+    assert term.known(AT + HALF_LIFE + FORGOTTEN_AFTER)
+    assert not term.known(AT + HALF_LIFE + FORGOTTEN_AFTER + 1)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Feature)), TEXTS, TIMES), max_size=40),
+)
+def test_a_profile_is_read_back_as_it_was(seen: list[tuple[Feature, str, int]]) -> None:
+    profile = Profile()
+    for feature, value, at in seen:
+        profile.see(at)
+        profile.learn(feature, value, at)
+    assert profile_of_row(profile.pack()) == profile
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_profile_are_refused_or_read(row: bytes) -> None:
+    try:
+        profile_of_row(row)
+    except ValueError:
+        return
+
+
+def test_the_least_recent_of_too_many_values_goes() -> None:
+    profile = Profile()
+    for number in range(TERMS_MAX):
+        assert not profile.learn(Feature.TAG, str(number), AT + number)
+    assert profile.learn(Feature.TAG, "new", AT + TERMS_MAX)
+    assert not profile.knows(Feature.TAG, "0", AT)
+    assert profile.knows(Feature.TAG, "1", AT)
+
+
+def test_a_flood_of_new_workloads_pushes_out_newcomers_only() -> None:
+    baseline = Baseline()
+    for day in range(2):
+        for number in range(100):
+            baseline.learn(features(f"own-{number}"), AT + day * SECONDS_PER_DAY)
+    for number in range(5000):
+        baseline.learn(features(f"flood-{number}"), AT + 2 * SECONDS_PER_DAY + number // 2)
+    assert len(baseline) <= sum(PROFILES)
+    assert all(baseline.profile(f"w/name/own-{number}") for number in range(100))
+    assert baseline.profile("w/name/flood-0") is None
+    assert baseline.flooded
+    assert baseline.forgotten == 5000 - PROFILES[0]
+
+
+def test_the_node_knows_so_many_values_and_forgets_what_it_saw_on_one_day_first() -> None:
+    baseline = Baseline()
+    for day in range(2):
+        baseline.learn_node(Feature.INITIATOR, "login alice", AT + day * SECONDS_PER_DAY)
+    for number in range(NODE_TERMS_MAX + 10):
+        baseline.learn_node(Feature.INITIATOR, f"login {number}", AT + 2 * SECONDS_PER_DAY + number)
+    assert baseline.node_knows(Feature.INITIATOR, "login alice", AT)
+    assert baseline.replaced[Feature.INITIATOR] == 11
+    gone = [key for kind, key, value in baseline.rows if value is None]
+    assert "initiator/login 0" in gone
+
+
+def test_profiles_that_are_not_hot_are_read_from_their_rows() -> None:
+    baseline = Baseline()
+    for number in range(HOT_MAX + 5):
+        baseline.learn(features(f"a{number}", repository=None), AT + number)
+    found = baseline.profile("w/name/a0")
+    assert found is not None
+    assert found.knows(Feature.INITIATOR, "login alice", AT)
+
+
+def test_it_learns_for_a_week() -> None:
+    baseline = Baseline()
+    assert baseline.phase(AT) is BaselineState.LEARNING
+    baseline.learn(features(), AT)
+    assert baseline.first_day(AT + SECONDS_PER_DAY - 1)
+    assert not baseline.first_day(AT + SECONDS_PER_DAY)
+    assert baseline.phase(AT + 7 * SECONDS_PER_DAY - 1) is BaselineState.LEARNING
+    assert baseline.phase(AT + 7 * SECONDS_PER_DAY) is BaselineState.ACTIVE
+
+
+def test_the_rows_are_the_same_after_a_kill_at_any_start() -> None:
+    starts = [web(at=NOW + day * DAY // 2, by=initiator("deploy")) for day in range(12)]
+    whole = Judge()
+    for event in starts:
+        whole.judge(event)
+    expected = {key: row for key, row in rows_of(whole).items() if key[0] in KINDS}
+    for killed in range(1, 12):
+        first = Judge()
+        for event in starts[:killed]:
+            first.judge(event)
+        rows = rows_of(first)
+        second = Judge()
+        second.restore(rows)
+        assert second.unreadable == 0
+        for event in starts[killed:]:
+            second.judge(event)
+        rows |= rows_of(second)
+        assert {key: row for key, row in rows.items() if key[0] in KINDS} == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "row"),
+    [
+        ("profile", "w/name/web", b"\x02junk"),
+        ("node", "initiator/login alice", b"short"),
+        ("node", "nothing", b"x" * 16),
+        ("node", "no such feature/x", b"x" * 16),
+        ("baseline", "state", b"[9]"),
+    ],
+)
+def test_rows_that_make_no_sense_are_left_out_and_counted(kind: str, key: str, row: bytes) -> None:
+    assert Baseline().restore({(kind, key): row}) == 1
+
+
+def test_what_is_forgotten_by_hand_is_new_again() -> None:
+    judge = known_node()
+    baseline = judge.alerting.baseline
+    assert baseline.forget_node(Feature.INITIATOR, "login alice")
+    assert not baseline.forget_node(Feature.INITIATOR, "login alice")
+    assert verdict_of(judge, web(by=initiator("alice"))).findings
+    assert baseline.forget("w/name/web")
+    assert not baseline.forget("w/name/web")
+
+
+def test_a_single_term_can_be_learnt() -> None:
+    baseline = Baseline()
+    baseline.learn_term(TermKey("w/name/web", Feature.PRIVILEGE, "privileged"), AT)
+    found = baseline.profile("w/name/web")
+    assert found is not None
+    assert found.knows(Feature.PRIVILEGE, "privileged", AT)
+
+
+def test_everything_is_forgotten_with_its_rows() -> None:
+    baseline = Baseline()
+    baseline.learn(features(), AT)
+    kept = {(kind, key) for kind, key, _ in baseline.rows}
+    baseline.rows.clear()
+    baseline.clear()
+    gone = {(kind, key) for kind, key, value in baseline.rows if value is None}
+    assert kept - gone == {("baseline", "state")}
+    assert len(baseline) == 0

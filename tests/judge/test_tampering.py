@@ -1,0 +1,72 @@
+"""The sensor's own absence is an alert, but for what its operator or a power cut does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sensor.judge.judge import Judge
+from sensor.model.alert import AlertState
+from sensor.model.events import Event, SensorNote
+from sensor.model.vocabulary import EventType, Finding, LastEnd
+from tests.judge.past import alerts_of
+from tests.judge.samples import NOW, SECOND, start
+
+
+def noted(action: str, at: int = NOW, boot: str = "boot", **more: object) -> Event:
+    event = start("web", at=at)
+    assert event.host is not None
+    return replace(
+        event,
+        type=EventType.SENSOR,
+        host=replace(event.host, boot_id=boot),
+        container=None,
+        start=None,
+        initiator=None,
+        sensor=SensorNote(action, **more),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "found"),
+    [
+        (noted("probes_lost"), True),
+        (noted("rules_lost", detail="2 rules are gone"), True),
+        (noted("stalled"), True),
+        (noted("probes_attached", down_seconds=40.0, last_end=LastEnd.KILLED), True),
+        (noted("probes_attached", down_seconds=0.2, last_end=LastEnd.KILLED), False),
+        (noted("probes_attached", down_seconds=40.0, last_end=LastEnd.CLEAN), False),
+        (
+            noted("probes_attached", boot="next", down_seconds=40.0, last_end=LastEnd.KILLED),
+            False,
+        ),
+        (noted("alive"), False),
+        (noted("policy_loaded"), False),
+    ],
+)
+def test_what_was_done_to_the_sensor(event: Event, found: bool) -> None:  # noqa: FBT001
+    judge = Judge()
+    judge.judge(start("web"))
+    judge.judge(event)
+    findings = [one.finding for one in alerts_of(judge)]
+    assert findings == ([Finding.SENSOR_TAMPERING] if found else [])
+
+
+def test_probes_that_are_back_resolve_it() -> None:
+    judge = Judge()
+    judge.judge(noted("probes_lost"))
+    judge.judge(noted("probes_restored", at=NOW + SECOND))
+    assert [one.state for one in alerts_of(judge)] == [AlertState.NEW, AlertState.RESOLVED]
+
+
+def test_a_start_that_its_engine_never_spoke_of() -> None:
+    judge = Judge()
+    event = start("web")
+    judge.judge(event)
+    judge.hidden(event)
+    (alert,) = alerts_of(judge)
+    assert (alert.finding, alert.start) == (Finding.HIDDEN_START, event.id)
+    assert alert.facts[0].sentence == (
+        "engine's events: expected a start by docker, seen nothing for 60 s"
+    )
