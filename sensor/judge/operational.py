@@ -39,7 +39,7 @@ FAILED, FAILED_WINDOW = 5, 600 * SECOND
 STORM_WINDOW = 300 * SECOND
 STORM_LEAST, STORM_SHARE = 10, 0.3
 BOOT_QUIET = 600 * SECOND
-"""Nanoseconds after the boot of node or engine in which restarts are no storm."""
+"""Nanoseconds after the boot of node or engine in which restarts make no storm."""
 BURST_LEAST, BURST_FACTOR, BURST_WINDOW = 20, 2, 300 * SECOND
 SUBJECTS_MAX = 2048
 """Containers, and initiators, whose last starts are remembered."""
