@@ -20,15 +20,19 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor import clock
-from sensor.agent import policy_files
+from sensor import __version__, clock
+from sensor.agent import baseline_file, policy_files
 from sensor.agent.baseline_fill import BaselineFill
 from sensor.errors import ConfigError
+from sensor.judge import baseline_text
+from sensor.judge.alert_book import group_of
 from sensor.judge.change_text import Adder, of_json
+from sensor.judge.feature import Feature
 from sensor.judge.judge import Judge
 from sensor.judge.ledger import Note
 from sensor.judge.state import PolicyState
 from sensor.model.agent_records import Notice
+from sensor.schema.times import rfc3339
 from sensor.sources import accounts
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.agent.policy_files import LoadedPolicy
+    from sensor.judge.alert_row import Entry as AlertEntry
     from sensor.judge.change import Change
     from sensor.judge.ledger import Entry
     from sensor.judge.origin import WorkloadRecord
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
     from sensor.model.observations import Observation
     from sensor.store.batch import JudgedRows
     from sensor.store.reader import Reader
+
+NS_PER_SECOND = 1_000_000_000
 
 log = logging.getLogger("castoff")
 
@@ -55,6 +62,7 @@ class _Read:
     problem: ConfigError | None
     changes: tuple[Change, ...]
     errors: tuple[ConfigError, ...]
+    fleet: tuple[dict[tuple[str, str, str], int], str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +181,12 @@ class Judging:
             except OSError as error:
                 log.warning("the policy could not be kept as the last good one: %s", error)
         changes, errors = policy_files.load_changes(self._directory, now)
-        return _Read(loaded, problem, changes, errors)
+        fleet = None
+        try:
+            fleet = baseline_file.load_fleet(self._directory)
+        except ConfigError as error:
+            errors = (*errors, error)
+        return _Read(loaded, problem, changes, errors, fleet)
 
     def _take(self, read: _Read, last: LoadedPolicy | None) -> None:
         notes: list[Note] = []
@@ -196,8 +209,18 @@ class Judging:
         for refused in self.judge_.ledger.set_files(read.changes, _wall()):
             log.error("change refused: %s", refused)
             notes.append(Note("change_refused", refused))
+        notes += self._take_fleet(read)
         self._report(tuple(notes))
         self.settle()
+
+    def _take_fleet(self, read: _Read) -> list[Note]:
+        fleet = self.judge_.alerting.fleet
+        if read.fleet is None or read.fleet[1] == fleet.origin:
+            return []
+        hosts, origin = read.fleet
+        fleet.replace(hosts, origin)
+        log.info("baseline of the fleet: %d values of %s", len(hosts), origin)
+        return [Note("baseline_imported", f"{len(hosts)} values of {origin}")]
 
     def _refused(self, problem: ConfigError, last: LoadedPolicy | None) -> Note:
         log.error("policy refused: %s. %s", problem.problem, problem.fix)
@@ -250,6 +273,77 @@ class Judging:
         self.judge_.ledger.add(change, now)
         self.settle()
         return self.judge_.ledger.get(change.id, now)
+
+    def alerts(self) -> tuple[tuple[str, AlertEntry], ...]:
+        """Return the alerts by group, the latest first."""
+        entries = self.judge_.alerting.book.entries()
+        return tuple((group_of(one.finding, one.value), one) for one in entries)
+
+    def acknowledge(
+        self, id_: str, reason: str, by: tuple[int | None, int], *, expected: bool
+    ) -> AlertEntry | None:
+        """Acknowledge an alert; with ``expected`` what it is about is learnt."""
+        now = clock.boottime()
+        moment = self.judge_.moment(now, clock.realtime_offset())
+        book = self.judge_.alerting.book
+        entry = book.acknowledge(id_, _account(*by), reason, moment)
+        if entry is None:
+            return None
+        if expected:
+            self.judge_.alerting.released(entry.id, _wall() // NS_PER_SECOND)
+        self._publish_alerts()
+        return book.get(entry.id)
+
+    def suppress(
+        self, id_: str, reason: str, seconds: int, by: tuple[int | None, int]
+    ) -> AlertEntry | None:
+        """Keep an alert's group silent for so many seconds."""
+        now = clock.boottime()
+        moment = self.judge_.moment(now, clock.realtime_offset())
+        until = _wall() + seconds * NS_PER_SECOND
+        entry = self.judge_.alerting.book.suppress(id_, _account(*by), reason, until, moment)
+        self._publish_alerts()
+        return entry
+
+    def baseline(self, *, logins: bool) -> dict[str, object]:
+        """Return header and rows of what the node has learnt."""
+        baseline, wall = self.judge_.alerting.baseline, _wall()
+        state = baseline.state
+        host = self.judge_.host
+        header = {
+            "format": baseline_text.EXPORT,
+            "host": (host.machine_id or host.boot_id) if host is not None else None,
+            "name": host.name if host is not None else None,
+            "sequence": wall // NS_PER_SECOND,
+            "from": rfc3339(None if state.began is None else state.began * NS_PER_SECOND),
+            "until": rfc3339(wall),
+            "version": __version__,
+            "starts": state.starts,
+            "phase": baseline.phase(wall // NS_PER_SECOND),
+            "fleet": self.judge_.alerting.fleet.origin,
+        }
+        rows = [one.document() for one in baseline_text.rows(baseline, logins=logins)]
+        held = [
+            {"profile": term.profile or "", "feature": term.feature, "value": term.value}
+            for term, _ in self.judge_.alerting.held.items()
+        ]
+        return {"header": header, "rows": rows, "held_back": held}
+
+    def forget(self, what: dict[str, str], by: tuple[int | None, int]) -> bool:
+        """Forget a profile or a value of the node; an event names who asked."""
+        baseline = self.judge_.alerting.baseline
+        try:
+            if "profile" in what:
+                done = baseline.forget(what["profile"])
+            else:
+                done = baseline.forget_node(Feature(what["feature"]), what["value"])
+        except ValueError:
+            return False
+        if done:
+            detail = ", ".join(f"{key} {value}" for key, value in what.items())
+            self._report((Note("baseline_forgotten", detail, _account(*by)),))
+            self.settle()
+        return done
 
     def end_change(self, id_: str, login: int | None, uid: int) -> bool:
         """End a change; False where there is none that goes on."""

@@ -198,7 +198,16 @@ def _names(directory: Path) -> list[str]:
 
 
 def _trusted(directory: Path, name: str) -> SourceText | None:
-    """Read a file that root alone can have written; None where there is no file."""
+    """Read a text that root alone can have written; None where there is no file."""
+    data = trusted_bytes(directory, name, FILE_MAX)
+    return None if data is None else SourceText(str(directory / name), data)
+
+
+def trusted_bytes(directory: Path, name: str, most: int) -> bytes | None:
+    """Read a file that root alone can have written; None where there is no file.
+
+    At most one byte beyond ``most`` is read. Raises :class:`ConfigError`.
+    """
     path = directory / name
     try:
         at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -224,7 +233,7 @@ def _trusted(directory: Path, name: str) -> SourceText | None:
             _refuse(path, "not a regular file", "Use a regular file.")
         _check(directory, whose)
         _check(path, status)
-        return SourceText(str(path), file.read(FILE_MAX + 1))
+        return file.read(most + 1)
 
 
 def _check(path: Path, status: os.stat_result) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 HEAD_LIMIT = 8 * 1024
 READ_SIZE = 8 * 1024
-BODY_PATHS = frozenset({"/v1/changes"})
-"""What takes a body, with POST."""
+BODY_PATHS = re.compile(r"/v1/(changes|alerts/[^/]+/(ack|suppress)|baseline/forget)")
+"""What takes a body: with another method than POST it is read and not looked at."""
 BODY_LIMIT = 16 * 1024
 REQUESTS_LIMIT = 1000
 """Requests on one connection."""
@@ -48,7 +49,7 @@ class Request:
     path: str
     query: str
     body: bytes = b""
-    """Of the paths in ``BODY_PATHS`` only."""
+    """Of paths that fit ``BODY_PATHS`` only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Conversation:
                 return
             asked = _request(request)
             if _announces_body(request):
-                takes = asked.method == "POST" and asked.path in BODY_PATHS
+                takes = BODY_PATHS.fullmatch(asked.path) is not None
                 body = await self._body() if takes else None
                 if body is None:
                     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

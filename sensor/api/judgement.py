@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
+from sensor.api.alerts import AlertKeeper
 from sensor.api.containers import as_json
 from sensor.api.query import read_fields
 from sensor.errors import CastoffError
@@ -38,7 +39,7 @@ CHANGES = "/v1/changes"
 END = "end"
 
 
-class Judgement(Protocol):
+class Judgement(AlertKeeper, Protocol):
     """The agent's judge, as the socket sees it. Called in the event loop; never waits."""
 
     def policy_state(self) -> PolicyState:

@@ -9,6 +9,8 @@
 ``/v1/workloads``            :mod:`sensor.api.judgement`
 ``/v1/policy``               likewise
 ``/v1/changes[/{id}/end]``   likewise
+``/v1/alerts[/{id}/…]``      :mod:`sensor.api.alerts`
+``/v1/baseline[/forget]``    likewise
 ``/v1/status``               :mod:`sensor.api.status`
 ``/v1/coverage``             :mod:`sensor.api.coverage`
 ``/v1/openapi.json``         all of this, for programs
@@ -29,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sensor.api import deliveries, judgement
+from sensor.api import alerts, deliveries, judgement
 from sensor.api.containers import Containers, as_json
 from sensor.api.events import Events
 from sensor.api.explain import Explain
@@ -86,6 +88,10 @@ class Resources:
                 path: partial(judgement.listed, judged, path)
                 for path in (judgement.WORKLOADS, judgement.POLICY, judgement.CHANGES)
             },
+            **{
+                path: partial(alerts.listed, judged, path)
+                for path in (alerts.ALERTS, alerts.BASELINE)
+            },
             "/healthz": _plain(lambda: b'{"status":"ok"}\n'),
             **others,
         }
@@ -102,6 +108,8 @@ class Resources:
         try:
             if judgement.is_command(request.path, request.method):
                 return self._command_judge(request, peer)
+            if alerts.action_of(request.path) is not None:
+                return self._command_alerts(request, peer)
             if deliveries.action_of(request.path) is not None:
                 return await self._tell(request, peer)
             answer = await self._find(request.path, request.query, request.method)
@@ -132,6 +140,12 @@ class Resources:
             refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
             return Response(refusal.status, refusal.body, allow="POST")
         return await deliveries.command(self._deliveries, request, peer)
+
+    def _command_alerts(self, request: Request, peer: Peer | None) -> Answer:
+        if request.method != "POST":
+            refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
+            return Response(refusal.status, refusal.body, allow="POST")
+        return alerts.command(self._judgement, request, peer)
 
     def _command_judge(self, request: Request, peer: Peer | None) -> Answer:
         if request.method != "POST":

@@ -77,7 +77,7 @@ def add(
     socket: Path,
 ) -> None:
     """Record change ID. For root; the login that adds it is recorded."""
-    body: dict[str, Any] = {"id": id_, "by": by, "for_seconds": _seconds(length)}
+    body: dict[str, Any] = {"id": id_, "by": by, "for_seconds": seconds_of(length)}
     optional = {
         "not_before": begin,
         "allows": list(allows) or None,
@@ -151,7 +151,8 @@ def end(id_: str, output: str, socket: Path) -> None:
     click.echo(visible(f"change {answer['id']} has ended"))
 
 
-def _seconds(text: str) -> int:
+def seconds_of(text: str) -> int:
+    """Return the seconds of ``30m``, ``2h``, ``1d12h``; a click error for anything else."""
     match = _SPAN.fullmatch(text.strip())
     if match is None or not any(match.groups()):
         message = f"{text[:32]!r} is not a length of time: write 30m, 2h or 1d12h"

@@ -25,6 +25,8 @@ VERBS = {
     "outputs": "List outputs; ship events again.",
     "policy": "Check a policy, try it on the log, suggest one.",
     "change": "Record and list approved changes.",
+    "alerts": "List alerts; acknowledge, suppress, follow them.",
+    "baseline": "Show what this node has learnt; export, merge, import it.",
     "coverage": "Compare what each source saw of each start.",
     "doctor": "Check what this host allows; show each fix.",
     "selftest": "Start a harmless container and check that it is reported.",

@@ -77,7 +77,8 @@ class Judge:
         self._unsettled: tuple[int, str] | None = None
         """Until when the wall clock is not trusted, in ns since boot, and why."""
         self._boot: str | None = None
-        self._host: HostFacts | None = None
+        self.host: HostFacts | None = None
+        """The node, as the last event named it."""
         self._clock_rows: list[Row] = []
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
@@ -93,7 +94,7 @@ class Judge:
 
     def judge(self, event: Event) -> Event:
         """Return a start with its verdict; any other event as it is."""
-        self._host = event.host or self._host
+        self.host = event.host or self.host
         match event.type:
             case EventType.START:
                 pass
@@ -210,7 +211,7 @@ class Judge:
 
     def moment(self, now: int, offset: int) -> Event:
         """Return an event that holds the time and the host, for alerts that no event makes."""
-        return Event(EventType.SENSOR, f"tick-{now}", now, now, offset, self._host)
+        return Event(EventType.SENSOR, f"tick-{now}", now, now, offset, self.host)
 
     def take_rows(self) -> tuple[Row, ...]:
         """Return what the store has to write since the last call."""

@@ -18,6 +18,9 @@ from sensor.api.server import ControlServer
 from sensor.api.status import DeliveryState
 from sensor.api.view import ContainerView, Membership
 from sensor.errors import CastoffError, StateUnusable
+from sensor.judge import baseline_text
+from sensor.judge.alert_book import group_of
+from sensor.judge.alert_row import Entry as AlertEntry
 from sensor.judge.change_text import Adder, of_json
 from sensor.judge.judge import Judge
 from sensor.judge.ledger import Entry
@@ -171,6 +174,7 @@ class Judged:
     def __init__(self) -> None:
         self.judge = Judge()
         self.judge.judge(start("web"))
+        self.judge.judge(start("box", runtime_path="/tmp/.x/runc"))
         self.by: list[tuple[int | None, int]] = []
 
     def policy_state(self) -> PolicyState:
@@ -191,6 +195,37 @@ class Judged:
     def end_change(self, id_: str, login: int | None, uid: int) -> bool:
         self.by.append((login, uid))
         return self.judge.ledger.end(id_, JUDGED_NOW, "alice")
+
+    def alerts(self) -> tuple[tuple[str, AlertEntry], ...]:
+        book = self.judge.alerting.book
+        return tuple((group_of(one.finding, one.value), one) for one in book.entries())
+
+    def acknowledge(
+        self, id_: str, reason: str, by: tuple[int | None, int], *, expected: bool
+    ) -> AlertEntry | None:
+        self.by.append(by)
+        book = self.judge.alerting.book
+        entry = book.acknowledge(id_, "alice", reason, self.judge.moment(1, JUDGED_NOW))
+        if entry is not None and expected:
+            self.judge.alerting.released(entry.id, JUDGED_NOW // 10**9)
+        return entry and book.get(entry.id)
+
+    def suppress(
+        self, id_: str, reason: str, seconds: int, by: tuple[int | None, int]
+    ) -> AlertEntry | None:
+        self.by.append(by)
+        until = JUDGED_NOW + seconds * 10**9
+        moment = self.judge.moment(1, JUDGED_NOW)
+        return self.judge.alerting.book.suppress(id_, "alice", reason, until, moment)
+
+    def baseline(self, *, logins: bool) -> dict[str, object]:
+        rows = baseline_text.rows(self.judge.alerting.baseline, logins=logins)
+        header = {"format": baseline_text.EXPORT, "host": "m1", "sequence": 1}
+        return {"header": header, "rows": [one.document() for one in rows], "held_back": []}
+
+    def forget(self, what: dict[str, str], by: tuple[int | None, int]) -> bool:
+        self.by.append(by)
+        return self.judge.alerting.baseline.forget(what.get("profile", ""))
 
     def counts(self) -> tuple[tuple[str, str, int], ...]:
         return (("explanation", "none", 1), ("finding", "forbidden", 2))

@@ -1,0 +1,171 @@
+"""``castoff alerts``: what was found, and what people say about it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from sensor.api.client import AgentClient
+from sensor.cli.change import seconds_of
+from sensor.cli.columns import Layout, ago
+from sensor.cli.options import (
+    colour_option,
+    coloured,
+    no_trunc_option,
+    output_option,
+    socket_option,
+    width,
+)
+from sensor.cli.reading import nanoseconds
+from sensor.errors import CastoffError
+from sensor.schema.text import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAYOUT = Layout(
+    header=("ALERT", "SEVERITY", "STATE", "LAST", "COUNT", "FINDING", "WORKLOAD", "WHAT"),
+    flexible=frozenset({"FINDING", "WORKLOAD", "WHAT"}),
+    expendable=("WHAT", "COUNT"),
+)
+SHOWN = 12
+"""Characters of an alert's id in a table."""
+OPEN = frozenset({"new", "update"})
+
+
+@click.group()
+def command() -> None:
+    """List alerts; acknowledge, suppress, follow them."""
+
+
+@command.command("list")
+@click.option("--all", "every", is_flag=True, help="Those that are resolved or settled, too.")
+@click.option(
+    "--class", "class_", type=click.Choice(["security", "operational"]), help="Of this class alone."
+)
+@output_option
+@no_trunc_option
+@colour_option
+@socket_option
+def list_(
+    output: str,
+    *,
+    every: bool,
+    class_: str | None,
+    no_trunc: bool,
+    colour: str,
+    socket: Path,
+) -> None:
+    """List alerts as they stand, the one that was seen last first."""
+    found = [
+        one
+        for one in _alerts(socket)
+        if (every or one["state"] in OPEN) and class_ in (None, one["class"])
+    ]
+    if output == "json":
+        for one in found:
+            click.echo(json.dumps(one, separators=(",", ":")))
+        return
+    painted = coloured(colour)
+    rows = [_row(one) for one in found]
+    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
+        click.echo(line, color=painted)
+
+
+@command.command()
+@output_option
+@socket_option
+def follow(output: str, socket: Path) -> None:
+    """Print each alert, and what becomes of it, as it happens."""
+    client = AgentClient(socket)
+    for line in client.lines("/v1/events?type=alert&follow=1"):
+        if output == "json":
+            click.echo(line.decode("ascii", "replace").rstrip("\n"))
+            continue
+        event = json.loads(line)
+        alert = event.get("alert") if isinstance(event, dict) else None
+        if isinstance(alert, dict):
+            row = "  ".join(_row(alert))
+            click.echo(visible(f"{event.get('time')}  {row}"))
+
+
+@command.command()
+@click.argument("id_", metavar="ID")
+@output_option
+@socket_option
+def show(id_: str, output: str, socket: Path) -> None:
+    """Show all that is known of alert ID: a beginning of an id will do."""
+    found = [one for one in _alerts(socket) if one["id"].startswith(id_)]
+    if len(found) != 1:
+        problem = f"{len(found)} alerts begin with {id_!r}" if found else f"no alert {id_!r}"
+        raise CastoffError(problem, "See castoff alerts list --all.")
+    one = found[0]
+    if output == "json":
+        click.echo(json.dumps(one, separators=(",", ":")))
+        return
+    for key, value in one.items():
+        if key not in {"facts", "title"} and value not in (None, [], {}, ""):
+            shown = ", ".join(value) if isinstance(value, list) else value
+            click.echo(visible(f"{key.replace('_', ' ')}: {shown}"))
+    click.echo(visible(f"{one['title']}:"))
+    for fact in one["facts"]:
+        where = f" ({fact['strength']}, compared with the {fact['level']})" if fact["level"] else ""
+        sentence = f"{fact['feature']}: expected {fact['expected']}, seen {fact['seen']}"
+        click.echo(visible(f"  {sentence}{where}"))
+    click.echo(f"see docs/findings/{one['finding']}.md")
+
+
+@command.command()
+@click.argument("id_", metavar="ID")
+@click.option("--reason", required=True, help="Why, for those who read it later.")
+@click.option("--expected", is_flag=True, help="It is normal here: learn it.")
+@output_option
+@socket_option
+def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> None:
+    """Acknowledge alert ID. For root; an event records the login that did."""
+    body = {"reason": reason, "expected": expected}
+    answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/ack", body)
+    _answer(answer, output, "is acknowledged" + (" and learnt" if expected else ""))
+
+
+@command.command()
+@click.argument("id_", metavar="ID")
+@click.option("--for", "length", required=True, help="How long: 12h, 30d, at most 90d.")
+@click.option("--reason", required=True, help="Why, for those who read it later.")
+@output_option
+@socket_option
+def suppress(id_: str, *, length: str, reason: str, output: str, socket: Path) -> None:
+    """Keep the group of alert ID silent for a time. For root; it is still counted."""
+    body = {"reason": reason, "for_seconds": seconds_of(length)}
+    answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/suppress", body)
+    _answer(answer, output, f"is silent until {answer.get('until')}")
+
+
+def _answer(answer: dict[str, Any], output: str, what: str) -> None:
+    if output == "json":
+        click.echo(json.dumps(answer, separators=(",", ":")))
+    else:
+        click.echo(visible(f"alert {str(answer.get('id'))[:SHOWN]} {what}"))
+
+
+def _alerts(socket: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = AgentClient(socket).document("/v1/alerts")["alerts"]
+    return found
+
+
+def _row(alert: dict[str, Any]) -> tuple[str, ...]:
+    facts = alert.get("facts") or [{}]
+    return (
+        str(alert["id"])[:SHOWN],
+        str(alert["severity"]),
+        str(alert["state"]),
+        ago(nanoseconds(str(alert["last"])), time.time_ns()),
+        str(alert["count"]),
+        str(alert["finding"]),
+        str(alert.get("workload") or "-"),
+        f"{facts[0].get('feature')}: {facts[0].get('seen')}",
+    )

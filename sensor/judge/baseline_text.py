@@ -1,0 +1,122 @@
+"""A baseline as text: rows that can be read, exported, merged and imported.
+
+A row is one term: ``profile`` (``w/<workload>``, ``i/<repository>``, empty for the node),
+``feature``, ``value``, ``starts``, ``days``, ``first``, ``last``. A fleet's row has ``hosts``, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sensor.judge.feature import Feature
+from sensor.judge.profile import UNIT, Term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sensor.judge.baseline import Baseline
+
+EXPORT, FLEET = "castoff.baseline/1", "castoff.fleet/1"
+ROWS_MAX = 200_000
+"""Rows of one file; one with more is refused."""
+LOGIN = "login "
+VALUE_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One term in words. Times are wall-clock seconds."""
+
+    profile: str
+    feature: str
+    value: str
+    starts: float
+    days: int
+    first: int
+    last: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is about."""
+        return self.profile, self.feature, self.value
+
+    def document(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        return {
+            "profile": self.profile,
+            "feature": self.feature,
+            "value": self.value,
+            "starts": self.starts,
+            "days": self.days,
+            "first": self.first,
+            "last": self.last,
+        }
+
+
+def rows(baseline: Baseline, *, logins: bool) -> list[TextRow]:
+    """Return what a node has learnt; logins of people only when they are asked for."""
+    found = [
+        _row(key, feature, value, term)
+        for key, profile in baseline.profiles()
+        for feature, value, term in profile.items()
+    ]
+    found += [_row("", feature, value, term) for feature, value, term in baseline.node_terms()]
+    found = [one for one in found if logins or not one.value.startswith(LOGIN)]
+    return sorted(found, key=lambda one: one.key)
+
+
+def _row(profile: str, feature: Feature, value: str, term: Term) -> TextRow:
+    starts = round(term.count / UNIT, 2)
+    return TextRow(profile, feature, value, starts, term.days, term.first, term.last)
+
+
+def row_of(document: Mapping[str, Any]) -> TextRow:
+    """Read a row; raises ValueError with what is wrong."""
+    try:
+        found = TextRow(
+            str(document["profile"]),
+            str(Feature(document["feature"])),
+            str(document["value"]),
+            float(document["starts"]),
+            int(document["days"]),
+            int(document["first"]),
+            int(document["last"]),
+        )
+    except (KeyError, TypeError, OverflowError) as error:
+        message = f"not a row of a baseline: {error!r}"
+        raise ValueError(message) from error
+    if len(found.value) > VALUE_MAX or len(found.profile) > VALUE_MAX:
+        message = f"a value of more than {VALUE_MAX} characters"
+        raise ValueError(message)
+    return found
+
+
+def merged(exports: Iterable[tuple[Mapping[str, Any], list[TextRow]]]) -> list[dict[str, object]]:
+    """Merge exports (header, rows) to a fleet's rows: the newest of each host, once.
+
+    The order does not matter and repetition changes nothing: starts add, days are united, the first
+    and the last stand, and ``hosts`` counts.
+    """
+    newest: dict[str, tuple[int, list[TextRow]]] = {}
+    for header, listed in exports:
+        host, sequence = str(header.get("host")), int(header.get("sequence") or 0)
+        known = newest.get(host)
+        if known is None or sequence > known[0]:
+            newest[host] = sequence, listed
+    terms: dict[tuple[str, str, str], Term] = {}
+    hosts: dict[tuple[str, str, str], int] = {}
+    for host in sorted(newest):
+        for one in newest[host][1]:
+            term = terms.setdefault(one.key, Term())
+            term.merge(Term(max(1, int(one.starts * UNIT)), one.days, one.first, one.last))
+            hosts[one.key] = hosts.get(one.key, 0) + 1
+    return [
+        {
+            **TextRow(
+                *key, round(term.count / UNIT, 2), term.days, term.first, term.last
+            ).document(),
+            "hosts": hosts[key],
+        }
+        for key, term in sorted(terms.items())
+    ]

@@ -1,0 +1,69 @@
+"""``castoff alerts``: listed, shown, acknowledged and suppressed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sensor.api.client import RequestRefused
+from sensor.cli.alerts import command
+from sensor.errors import CastoffError
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Judged, Log, View
+
+
+@pytest.fixture
+def agent() -> Iterator[Running]:
+    with running(View(), Log(), judgement=Judged()) as one:
+        yield one
+
+
+def run(agent: Running, *words: str) -> Result:
+    return CliRunner().invoke(
+        command, [*words, "--socket", str(agent.path)], catch_exceptions=False
+    )
+
+
+def only(agent: Running) -> dict[str, object]:
+    found: dict[str, object] = json.loads(run(agent, "list", "-o", "json").output)
+    return found
+
+
+def test_alerts_are_listed_and_shown(agent: Running) -> None:
+    alert = only(agent)
+    assert (alert["finding"], alert["severity"]) == ("unknown-runtime", "high")
+    table = run(agent, "list").output
+    assert "unknown-runtime" in table
+    shown = run(agent, "show", str(alert["id"])[:6]).output
+    assert "expected a directory of packages, seen /tmp/.x/runc" in shown
+    assert "docs/findings/unknown-runtime.md" in shown
+    assert json.loads(run(agent, "show", str(alert["id"]), "-o", "json").output) == alert
+    assert run(agent, "list", "--class", "operational", "-o", "json").output == ""
+
+
+def test_an_alert_is_acknowledged_with_a_reason(agent: Running) -> None:
+    id_ = str(only(agent)["id"])
+    said = run(agent, "ack", id_[:8], "--reason", "our build", "--expected").output
+    assert said == f"alert {id_[:12]} is acknowledged and learnt\n"
+    assert run(agent, "list", "-o", "json").output == ""
+    found = json.loads(run(agent, "list", "--all", "-o", "json").output)
+    assert (found["state"], found["by"], found["reason"]) == ("acknowledged", "alice", "our build")
+    assert run(agent, "ack", id_).exit_code == 2
+
+
+def test_an_alert_is_suppressed_for_a_time(agent: Running) -> None:
+    id_ = str(only(agent)["id"])
+    said = run(agent, "suppress", id_, "--for", "30d", "--reason", "lab").output
+    assert "is silent until" in said
+    with pytest.raises(RequestRefused, match="for_seconds"):
+        run(agent, "suppress", id_, "--for", "91d", "--reason", "lab")
+
+
+def test_an_unknown_alert_is_named(agent: Running) -> None:
+    with pytest.raises(CastoffError, match="no alert 'zz'"):
+        run(agent, "show", "zz")
+    with pytest.raises(RequestRefused, match="no alert"):
+        run(agent, "ack", "zz", "--reason", "x")

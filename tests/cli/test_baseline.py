@@ -1,0 +1,137 @@
+"""``castoff baseline``: shown, exported without people, merged in any order, imported in bounds."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sensor.agent.baseline_file import read_fleet
+from sensor.cli.baseline import command
+from sensor.errors import CastoffError, ConfigError
+from sensor.judge.baseline_text import ROWS_MAX
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Judged, Log, View
+
+
+@pytest.fixture
+def agent() -> Iterator[Running]:
+    with running(View(), Log(), judgement=Judged()) as one:
+        yield one
+
+
+def run(*words: str, agent: Running | None = None) -> Result:
+    where = ["--socket", str(agent.path)] if agent is not None else []
+    return CliRunner().invoke(command, [*words, *where], catch_exceptions=False)
+
+
+def test_what_is_known_is_shown(agent: Running) -> None:
+    assert "privilege" not in run("show", agent=agent).output
+    shown = run("show", "name/web", agent=agent).output
+    assert "repository: registry.example.com/shop/web" in shown
+    rows = run("show", "name/web", "-o", "json", agent=agent).output.splitlines()
+    assert {json.loads(row)["profile"] for row in rows} == {"w/name/web"}
+    with pytest.raises(CastoffError, match="nothing is known"):
+        run("show", "name/none", agent=agent)
+    assert "login alice" in run("review", agent=agent).output
+
+
+def test_an_export_names_people_only_when_asked(agent: Running) -> None:
+    plain, whole = run("export", agent=agent).output, run("export", "--logins", agent=agent).output
+    assert "login alice" not in plain
+    assert "login alice" in whole
+    assert json.loads(plain.splitlines()[0])["format"] == "castoff.baseline/1"
+
+
+def exported(directory: Path, host: str, sequence: int, *values: str) -> Path:
+    path = directory / f"{host}-{sequence}.jsonl"
+    header = {"format": "castoff.baseline/1", "host": host, "sequence": sequence}
+    rows = [
+        {
+            "profile": "",
+            "feature": "organisation",
+            "value": value,
+            "starts": 2,
+            "days": 1,
+            "first": 86_400 * sequence,
+            "last": 86_400 * (sequence + 1),
+        }
+        for value in values
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in (header, *rows)))
+    return path
+
+
+def test_merging_is_the_same_in_any_order_and_counts_each_host_once(tmp_path: Path) -> None:
+    files = [
+        exported(tmp_path, "a", 1, "gone", "x"),
+        exported(tmp_path, "a", 2, "x"),
+        exported(tmp_path, "b", 1, "x", "y"),
+        exported(tmp_path, "c", 5, "x"),
+    ]
+    outputs = {
+        run("merge", *map(str, order)).output.partition("\n")[2]
+        for order in itertools.permutations([*files, files[0]], 5)
+    }
+    (merged,) = outputs
+    found = {row["value"]: row for row in map(json.loads, merged.splitlines())}
+    assert {value: row["hosts"] for value, row in found.items()} == {"x": 3, "y": 1}
+    assert (found["x"]["first"], found["x"]["last"], found["x"]["starts"]) == (
+        86_400,
+        86_400 * 6,
+        6,
+    )
+
+
+def test_a_fleet_is_imported_beside_the_policy(tmp_path: Path) -> None:
+    target = tmp_path / "merged"
+    run("merge", str(exported(tmp_path, "a", 1, "x")), "-o", str(target))
+    said = run("import", str(target), "--directory", str(tmp_path)).output
+    assert said.startswith("1 values of merged, 1 exports, sha256 ")
+    data = (tmp_path / "fleet.jsonl").read_bytes()
+    assert read_fleet(data, target)[0] == {("", "organisation", "x"): 1}
+
+
+HEADER = b'{"format":"castoff.fleet/1","exports":1}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "header of format"),
+        (b'{"format":"castoff.baseline/9"}\n', "header of format"),
+        (b"[]\n", "not an object"),
+        (b"\xff\xfe", "not JSON"),
+        (HEADER + b"{" * 100, "not JSON"),
+        (HEADER + b'{"profile":""}\n', "not a row"),
+        (HEADER + b"{}\n" * (ROWS_MAX + 1), "more than"),
+        (HEADER + b'"' + b"x" * 20_000 + b'"\n', "a line of more than"),
+        (
+            HEADER + b'{"profile":"","feature":"tag","value":"x","starts":1,"days":1,"first":1,'
+            b'"last":1}\n',
+            "number of hosts",
+        ),
+        (
+            HEADER + b'{"profile":"","feature":"no","value":"x","starts":1,"days":1,"first":1,'
+            b'"last":1,"hosts":3}\n',
+            "not a valid Feature",
+        ),
+    ],
+)
+def test_a_file_that_is_no_fleet_is_refused_and_nothing_changes(
+    tmp_path: Path, data: bytes, problem: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(data)
+    with pytest.raises(ConfigError, match=problem):
+        run("import", str(file), "--directory", str(tmp_path))
+    assert not (tmp_path / "fleet.jsonl").exists()
+
+
+def test_a_profile_is_forgotten(agent: Running) -> None:
+    assert run("forget", "w/name/web", agent=agent).output == "forgotten: w/name/web\n"
+    assert run("forget", agent=agent).exit_code == 2
