@@ -29,7 +29,7 @@ from sensor.model.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from sensor.model.observations import HostFacts
+    from sensor.model.agent_records import HostFacts
 
 SECOND = 1_000_000_000
 PLAIN = Security(

@@ -20,9 +20,9 @@ from zoneinfo import ZoneInfo
 
 from bench import life_events as made
 from bench.life_events import IN_POD, Maker, Spec
+from sensor.model.agent_records import HostFacts
 from sensor.model.container import Orchestrator, Security
 from sensor.model.events import Event, Initiator, PreviousRun
-from sensor.model.observations import HostFacts
 from sensor.model.vocabulary import ContainerId, Engine, StartKind, Trigger
 
 SECOND = 1_000_000_000

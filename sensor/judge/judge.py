@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sensor.judge.case import Facts
     from sensor.judge.lifecycle import Past
-    from sensor.model.observations import HostFacts
+    from sensor.model.agent_records import HostFacts
 
 STEP = 2_000_000_000
 """Nanoseconds by which the wall clock may be set before hours and changes become unknown."""

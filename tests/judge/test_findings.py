@@ -32,3 +32,22 @@ def test_a_finding_says_what_it_is(finding: Finding) -> None:
     assert not any(one.startswith(REVOKED) for one in kind.techniques)
     operational = kind.class_ is AlertClass.OPERATIONAL
     assert operational == (kind.rank is Rank.OPERATIONAL)
+
+
+PAGES = Path(__file__).parents[2] / "docs" / "findings"
+
+
+@pytest.mark.parametrize("finding", list(Finding))
+def test_a_finding_has_a_page_that_agrees_with_it(finding: Finding) -> None:
+    kind = KINDS[finding]
+    text = (PAGES / f"{finding}.md").read_text()
+    assert text.startswith(f"# {finding}\n\n{kind.title}.\n")
+    assert f"| severity | {kind.severity} |" in text
+    assert f"| ATT&CK v19 | {', '.join(kind.techniques) or 'none'} |" in text
+    for part in ("**A true one.** ", "**Not one.** ", "test host:**\n\n    ", "**What to do.** "):
+        assert part in text
+    assert f"[{finding}]({finding}.md)" in (PAGES / "README.md").read_text()
+
+
+def test_each_page_is_of_a_finding() -> None:
+    assert {path.stem for path in PAGES.glob("*.md")} - {"README"} == {one.value for one in Finding}
