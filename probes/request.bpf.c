@@ -9,13 +9,18 @@
 #define LAST_FIVE 0xffffffffffULL
 #define METHOD_POST 0x504f535420ULL /* "POST ", the last byte lowest */
 #define LETTERS_START 0x7374617274ULL /* "start" */
+/* What starts containers that it does not name: builds, services, pods of a manifest, plugins. */
+#define LETTERS_BUILD 0x6275696c64ULL /* "build" */
+#define LETTERS_SERVICES 0x7365727669ULL /* "servi" */
+#define LETTERS_KUBE 0x2f6b756265ULL /* "/kube" */
+#define LETTERS_ENABLE 0x6e61626c65ULL /* "nable" */
 #define PREFACE 0x505249202a204854ULL /* "PRI * HT", RFC 9113 3.4 */
 #define PREFACE_HEAD 0x20495250U /* "PRI ", the first byte lowest */
 
 /* What the head of an HTTP connection is searched for, across segments. */
 enum scan {
 	SCAN_METHOD = 0, /* a POST */
-	SCAN_PATH = 1, /* "start" in the path of one */
+	SCAN_PATH = 1, /* "start" or a word like it in the path of one */
 	SCAN_ALL = 2, /* HTTP/2: user space reads all of it */
 };
 
@@ -51,9 +56,16 @@ static __always_inline u64 equal(u64 one, u64 other)
 	return ((difference | negative) >> 63) ^ 1;
 }
 
+static __always_inline u64 names_start(u64 letters)
+{
+	return equal(letters, LETTERS_START) | equal(letters, LETTERS_BUILD) |
+	       equal(letters, LETTERS_SERVICES) | equal(letters, LETTERS_KUBE) |
+	       equal(letters, LETTERS_ENABLE);
+}
+
 /*
  * Search a segment for what may ask to start something: of the four requests of a docker run three do
- * not. The path of a POST has to have "start" in it, wherever in the segment the POST begins. A path
+ * not. The path of a POST has to have "start" or a word like it in it, wherever the POST begins. A path
  * with an escaped letter, and one that goes on in the next segment, counts as one that may. The work
  * space's ``reserved`` is enum scan, ``offset`` the letters before, and ``status`` what was found.
  */
@@ -83,7 +95,7 @@ static __always_inline void search(struct scratch *space, u64 length, u64 packet
 		if (i >= space->record.payload_len)
 			break;
 		last = last << 8 | letter;
-		hit = in_path & (equal(letter, '%') | equal(last & LAST_FIVE, LETTERS_START));
+		hit = in_path & (equal(letter, '%') | names_start(last & LAST_FIVE));
 		ends = equal(letter, ' ') | equal(letter, '?');
 		all |= equal(last, PREFACE);
 		found |= hit;

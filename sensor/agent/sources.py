@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.agent.engine_watch import EngineWatch
 from sensor.bpf import loader, programs, watched
-from sensor.bpf.socket_filter import EngineSockets, ListeningPorts, SocketVerdicts
+from sensor.bpf.socket_filter import SocketVerdicts
 from sensor.correlate.candidates import is_engine_caller
 from sensor.correlate.naming import is_peoples
 from sensor.errors import CastoffError, PermissionMissing
@@ -30,14 +31,12 @@ from sensor.sources.contacts import ContactSifter
 from sensor.sources.engine_peers import connected_orchestrators
 from sensor.sources.engines.streams import EngineStreams, target_of, witness_of
 from sensor.sources.relays import RelayFinder
-from sensor.sources.sockets import SocketResolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sensor.bpf.pins import PinSet
     from sensor.model.observations import Observation
-    from sensor.sources.engines.listeners import EngineSocket
     from sensor.sources.engines.stream import StreamStatus
 
 _NS_PER_SECOND = 1_000_000_000
@@ -48,7 +47,6 @@ _NO_REQUESTS = (
     "switched off, or the kernel refuses fentry and has no sk_data_ready (Linux 6.3):"
     " who called an API is inferred from connects"
 )
-_HTTP = frozenset({"docker", "libpod"})
 _REMEMBERING = frozenset({Witness.DOCKER, Witness.PODMAN})
 
 RECALL_SECONDS = 0.5
@@ -97,25 +95,22 @@ class OptionalSources:
         engines = frozenset(one.name for one in names if one.role is Role.ENGINE)
         self._names = frozenset(one.name for one in names)
         self._kubelets = frozenset(one.name for one in names if one.role is Role.ORCHESTRATOR)
-        self._resolver = SocketResolver(engines)
+        self._engines = EngineWatch(engines, pin_set)
         self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
-        self._files = EngineSockets(pin_set.map("engine_sockets"))
         role_of = watched.Roles(names).of_name
         self._sifter = ContactSifter(
-            self._resolver,
+            self._engines.resolver,
             self._verdicts,
             self._contacted,
             lambda connect: (
                 not is_peoples(connect.socket) and is_engine_caller(connect.caller, role_of)
             ),
         )
-        self._ports = ListeningPorts(pin_set.map("listening_ports"))
-        self._relays = RelayFinder(self._files, self._ports, self._relayed)
+        self._relays = RelayFinder(self._engines.files, self._engines.ports, self._relayed)
         self._role_of = role_of
         links = pin_set.links()
         self._connects = bool(programs.SEES_CONNECTS & set(links))
         self._requests = bool(programs.READS_REQUESTS & set(links))
-        self._sockets: tuple[EngineSocket, ...] = ()
         self._orchestrators: frozenset[tuple[int, int | None, str]] = frozenset()
         self._follower: asyncio.Task[None] | None = None
         self._asked = 0
@@ -125,11 +120,10 @@ class OptionalSources:
         self._streams: EngineStreams | None = None
         self._settings = settings
         self._timer: asyncio.TimerHandle | None = None
-        self._paths: frozenset[str] = frozenset()
 
     async def start(self, realtime_offset: int) -> None:
         """Find the engines' sockets and open what is available."""
-        await self._look_for_engines()
+        await self._engines.look()
         await self._look_for_orchestrators()
         self._follower = self._loop.create_task(self._follow_orchestrators())
         if self._settings.audit != AUDIT_OFF:
@@ -144,7 +138,7 @@ class OptionalSources:
         """
         try:
             async with asyncio.timeout(RECALL_SECONDS):
-                sockets = await asyncio.to_thread(self._resolver.refresh)
+                sockets = await asyncio.to_thread(self._engines.resolver.refresh)
                 wanted = [
                     (target.path, witness)
                     for socket in sockets
@@ -188,13 +182,17 @@ class OptionalSources:
             self._start_streams()
 
     def _start_streams(self) -> None:
-        self._streams = EngineStreams(self._told, self._resolver.refresh, self._settings.engines)
+        self._streams = EngineStreams(
+            self._told, self._engines.resolver.refresh, self._settings.engines
+        )
         self._streams.start()
 
     async def _look_for_orchestrators(self) -> None:
         """Feed who is connected already: kubelet connects once, and may have before the probes."""
         now = clock.boottime()
-        seen = await asyncio.to_thread(connected_orchestrators, self._sockets, now, self._kubelets)
+        seen = await asyncio.to_thread(
+            connected_orchestrators, self._engines.sockets, now, self._kubelets
+        )
         keys = {(one.caller.pid, one.caller.start_time, one.socket): one for one in seen}
         found = [one for key, one in keys.items() if key not in self._orchestrators]
         self._orchestrators = frozenset(keys)
@@ -207,19 +205,6 @@ class OptionalSources:
         while True:
             await asyncio.sleep(ORCHESTRATORS_SECONDS)
             await self._look_for_orchestrators()
-
-    async def _look_for_engines(self) -> None:
-        sockets = await asyncio.to_thread(self._resolver.refresh)
-        self._sockets = sockets
-        self._paths = frozenset(_spellings(socket.path for socket in sockets))
-        self._files.replace(
-            (
-                socket.device,
-                socket.inode,
-                EngineSockets.HTTP if socket.api in _HTTP else EngineSockets.RPC,
-            )
-            for socket in sockets
-        )
 
     def _open_audit(self, realtime_offset: int) -> None:
         now = clock.boottime()
@@ -256,7 +241,7 @@ class OptionalSources:
         self._audit = None
 
     def _is_engine_path(self, path: str) -> bool:
-        return path in self._paths
+        return path in self._engines.paths
 
     # ----------------------------------------------------------------- reading
 
@@ -271,7 +256,20 @@ class OptionalSources:
             elif isinstance(observation, ApiConnect):
                 self._contacts += 1
                 rest[number] = self._relays.hop_of(observation) or observation
-        return rest
+        return [one for one in rest if not self._is_stray(one)]
+
+    def _is_stray(self, observation: Observation) -> bool:
+        """Whether it is a connect to a port that is an engine's or a relay's no more.
+
+        What is asked through an engine's port is not read: who connects there may be a relay.
+        """
+        if not isinstance(observation, ApiConnect) or observation.port is None:
+            return False
+        if observation.socket not in self._engines.addresses:
+            return True
+        if self._role_of(observation.caller.exe or "") is None:
+            self._relays.see(observation)
+        return False
 
     def _relayed(self, hop: ApiHop) -> None:
         """From the finder's thread."""
@@ -326,10 +324,10 @@ class OptionalSources:
         self._feed([connect])
 
     def engine_began(self) -> None:
-        """Look for new sockets at once: an engine was executed."""
+        """Look for new sockets at once and a little later: an engine was executed."""
         if self._streams is not None:
             self._streams.wake()
-        self._loop.create_task(self._look_for_engines())
+        self._engines.engine_began()
 
     # ----------------------------------------------------------------- state
 
@@ -360,8 +358,7 @@ class OptionalSources:
         self._sifter.close()
         self._relays.close()
         self._verdicts.close()
-        self._files.close()
-        self._ports.close()
+        self._engines.close()
 
 
 def _audit_reader(way: str) -> NetlinkReader | PluginReader | TailReader:
@@ -377,15 +374,3 @@ def _stream_state(status: StreamStatus) -> OptionalSourceState:
     else:
         state = "running" if status.available else f"failed: {status.reason}"
     return OptionalSourceState(f"{status.witness}:{status.path}", state, status.counts.events)
-
-
-def _spellings(paths: Iterable[str]) -> set[str]:
-    """Socket paths as callers may write them: /run is also reached as /var/run."""
-    found: set[str] = set()
-    for path in paths:
-        found.add(path)
-        if path.startswith("/run/"):
-            found.add(f"/var{path}")
-        elif path.startswith("/var/run/"):
-            found.add(path.removeprefix("/var"))
-    return found

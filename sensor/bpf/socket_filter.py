@@ -18,7 +18,7 @@ PATH_LEN = 112
 """``SOCKET_PATH_LEN`` of record.h: 108 bytes of sun_path, padded to whole words."""
 
 PORTS_MAX = 256
-"""Ports whose connects are reported at a time."""
+"""Ports of relays whose connects are reported at a time."""
 
 _PORT = struct.Struct("<II")
 _FILE = struct.Struct("<QII")
@@ -72,17 +72,33 @@ class ListeningPorts:
 
     def __init__(self, path: Path) -> None:
         self._map = BpfMap.pinned(path)
-        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._engines: frozenset[bytes] = frozenset()
+        self._relays: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = Lock()
+        """Relays are found by a thread of their own, engines by any."""
+
+    def replace(self, ports: Iterable[tuple[int, int]]) -> None:
+        """Set the engines' ports, as (inode of the network namespace, port)."""
+        with self._lock:
+            engines = frozenset(_PORT.pack(net_ns, port) for net_ns, port in ports)
+            for key in self._engines - engines - self._relays.keys():
+                self._map.delete(key)
+            for key in engines - self._engines:
+                self._map.update(key, (1).to_bytes(4, "little"))
+            self._engines = engines
 
     def add(self, net_ns: int, port: int) -> None:
-        """Have connects over loopback reported; beyond PORTS_MAX the oldest port is given up."""
+        """Have connects to a relay's port reported; beyond PORTS_MAX the oldest is given up."""
         key = _PORT.pack(net_ns, port)
-        if key not in self._known:
-            self._map.update(key, (1).to_bytes(4, "little"))
-        self._known[key] = None
-        self._known.move_to_end(key)
-        if len(self._known) > PORTS_MAX:
-            self._map.delete(self._known.popitem(last=False)[0])
+        with self._lock:
+            if key not in self._relays and key not in self._engines:
+                self._map.update(key, (1).to_bytes(4, "little"))
+            self._relays[key] = None
+            self._relays.move_to_end(key)
+            if len(self._relays) > PORTS_MAX:
+                oldest, _ = self._relays.popitem(last=False)
+                if oldest not in self._engines:
+                    self._map.delete(oldest)
 
     def close(self) -> None:
         """Close the map."""

@@ -235,10 +235,18 @@ class CandidateFactory:
         )
 
     def of_launcher(
-        self, process: ProcessFacts, argv: tuple[str, ...], evidence: tuple[Evidence, ...]
+        self,
+        process: ProcessFacts,
+        argv: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        started: ContainerId,
     ) -> Candidate:
-        """A program that starts containers by itself: lxc-start, systemd-nspawn, a site's own."""
-        container = self._container(process.cgroup)
+        """A program that starts containers by itself: lxc-start, systemd-nspawn, a site's own.
+
+        It may have moved into the cgroup of the container that it ``started``.
+        """
+        found = self._container(process.cgroup)
+        container = found if found != started else None
         return Candidate(
             (process.key.pid, process.key.start_time),
             self._initiator(process, self._redact(argv), None, process.exe, container),

@@ -12,6 +12,9 @@ from sensor.correlate.naming import COMPOSE_PROJECT, reaches, socket_serves
 from sensor.correlate.question import CONNECT_WINDOW, is_elsewhere, reached
 from sensor.model.vocabulary import Confidence, StartKind
 
+NO_CONTAINERS = frozenset({"POST /session", "POST /grpc"})
+"""BuildKit's clients keep these open. The steps of its builds are not reported as starts."""
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,7 +27,8 @@ def by_elimination(question: Question, known: Knowledge) -> Attribution | None:
     """Who remains: clients that fit, callers that connected."""
     clients = list(_fitting_clients(question, known))
     others = [] if clients else list(_other_clients(question, known))
-    found = distinct_processes([*clients, *others, *_fitting_callers(question, known)])
+    callers = [*_working_callers(question, known), *_fitting_callers(question, known)]
+    found = distinct_processes([*clients, *others, *callers])
     if question.causes_lost:
         return incomplete(question, found)
     if not found:
@@ -113,3 +117,14 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
         if known.hands_on(caller, origin, connect.socket, question):
             continue
         yield from known.of_pod(known.candidates.of_connect(connect), caller, origin, question)
+
+
+def _working_callers(question: Question, known: Knowledge) -> Iterator[Candidate]:
+    """Processes whose request to start containers, unnamed ones, the engine worked on."""
+    for asked in known.past.indirect.at_work(question.time):
+        if not socket_serves(asked.socket, question.engine):
+            continue
+        if is_elsewhere(asked.foreign, question) or asked.call.method in NO_CONTAINERS:
+            continue
+        if not known.hands_on(asked.caller, asked.origin, asked.socket, question):
+            yield from known.candidates.of_request(asked)

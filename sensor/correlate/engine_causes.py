@@ -9,7 +9,7 @@ from sensor.correlate.authority import Standing
 from sensor.correlate.decision import distinct_processes
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
 from sensor.correlate.naming import socket_serves
-from sensor.correlate.question import ASYNC_WINDOW, Attribution
+from sensor.correlate.question import ASYNC_WINDOW, Attribution, is_elsewhere
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, Engine, EvidenceKind, StartKind, Trigger, Witness
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.correlate.candidates import Candidate
+    from sensor.correlate.engine_requests import Asked
     from sensor.correlate.question import Knowledge, Question
 
 
@@ -79,6 +80,28 @@ def _askers(
             continue
         if place.service is not None and place.service in (command.name, *command.targets):
             yield known.candidates.of_client(client)
+    for asked in known.past.indirect.asked(question.time - ASYNC_WINDOW, question.time):
+        if _is_about(asked, place, question, known):
+            yield from known.candidates.of_request(asked)
+
+
+def _is_about(
+    asked: Asked, place: orchestrators.Place, question: Question, known: Knowledge
+) -> bool:
+    """Whether a request to make or change a service may have asked for one of its tasks."""
+    if not (asked.call.method or "").startswith("POST /services/"):
+        return False
+    if is_elsewhere(asked.foreign, question):
+        return False
+    if asked.call.targets:
+        return any(
+            one == place.service or (one and place.owner.startswith(one))
+            for one in asked.call.targets
+        )
+    client = known.past.clients.of(asked.caller.pid, asked.caller.start_time, asked.time)
+    named = client.command.name if client is not None and client.command is not None else None
+    # Of a program's request the name is in the body, which is not read.
+    return question.kind is StartKind.FIRST and named in (None, place.service)
 
 
 def _address_of_shim(question: Question, known: Knowledge) -> str | None:

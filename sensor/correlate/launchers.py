@@ -32,7 +32,9 @@ def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
         launch = max(launches, key=lambda one: one.process.key.start_time)
         what, command = f"{launch.program} command", EvidenceKind.CLIENT_COMMAND
         evidence = Evidence(Witness.KERNEL, command, what, launch.time)
-        candidate = known.candidates.of_launcher(launch.process, launch.argv, (evidence,))
+        candidate = known.candidates.of_launcher(
+            launch.process, launch.argv, (evidence,), question.id
+        )
         same = launch.process.key.pid == parent.pid
         certainty = Confidence.EXACT if same else Confidence.INFERRED
         return decided(question, known, [candidate], certainty)
@@ -44,7 +46,7 @@ def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
         return None
     what = "made the container's cgroup"
     evidence = Evidence(Witness.KERNEL, EvidenceKind.CGROUP, what, birth.time)
-    candidate = known.candidates.of_launcher(birth.maker, birth.argv, (evidence,))
+    candidate = known.candidates.of_launcher(birth.maker, birth.argv, (evidence,), question.id)
     return decided(question, known, [candidate], Confidence.INFERRED)
 
 

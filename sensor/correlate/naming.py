@@ -79,9 +79,13 @@ only cri-dockerd asks Docker, for a pod: any other that has an engine's name and
 """
 
 
+TCP = "tcp:"
+"""How the name of an engine's port begins. Parts of engines talk through sockets of files."""
+
+
 def is_peoples(path: str) -> bool:
     """Whether a socket is one that no part of an engine talks to."""
-    return path.rpartition("/")[2] in PEOPLES_SOCKETS
+    return path.rpartition("/")[2] in PEOPLES_SOCKETS or path.startswith(TCP)
 
 
 RENAMED_APART = 100_000_000

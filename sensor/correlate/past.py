@@ -16,6 +16,7 @@ from sensor.correlate.clients import AUDIT_EARLY, DISORDER, SAME_PROCESS, Client
 from sensor.correlate.engine_api.calls import Action, Outcome, Segment
 from sensor.correlate.engine_api.connections import EngineCalls
 from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection
+from sensor.correlate.indirect_requests import IndirectRequests
 from sensor.correlate.naming import WordIndex, words_of_call
 from sensor.correlate.relay_hops import RelayTable
 from sensor.correlate.shares import SharedTable
@@ -63,6 +64,7 @@ class RecentPast:
         self.relays = RelayTable(self.clients)
         self._foreign: SharedTable[str, ApiConnect] = SharedTable(FOREIGN_MAX)
         """Paths of sockets of engines that are not root's."""
+        self.indirect = IndirectRequests(self.clients)
         self._watched_until = 0
         self._number = 0
         self._calls = EngineCalls()
@@ -166,6 +168,8 @@ class RecentPast:
                 connection.follow(asked)
             if call.action.may_start or call.action is Action.STOP:
                 self._requests.add(asked, words_of_call(call), origin.domain)
+            if call.action is Action.INDIRECT:
+                self.indirect.add(asked, connection)
 
     def _is_foreign(self, connection: EngineConnection | None, socket: str) -> bool:
         """Whether a request went to an engine that is not root's, as far as a connect showed it."""
@@ -207,6 +211,7 @@ class RecentPast:
 
     def add_closed(self, closed: ConnectionClosed) -> None:
         """Record that a connection ended."""
+        self.indirect.ends_seen = True
         self._calls.closed(closed.connection)
         connection = self._connections.get(closed.connection)
         if connection is None:

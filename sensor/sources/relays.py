@@ -80,7 +80,7 @@ class RelayFinder:
         self._ports = ports
         self._emit = emit
         self._proc = proc
-        self._queue: queue.Queue[ApiRequest | None] = queue.Queue(QUEUE_MAX)
+        self._queue: queue.Queue[ApiRequest | ApiConnect | None] = queue.Queue(QUEUE_MAX)
         self._lock = threading.Lock()
         self._relays: OrderedDict[ProcessKey, Relay] = OrderedDict()
         self._others: OrderedDict[ProcessKey, None] = OrderedDict()
@@ -90,10 +90,10 @@ class RelayFinder:
         self._thread = threading.Thread(target=self._work, name="relays", daemon=True)
         self._thread.start()
 
-    def see(self, request: ApiRequest) -> None:
-        """Have the caller of a request looked at: once for each connection, a relay each time.
+    def see(self, request: ApiRequest | ApiConnect) -> None:
+        """Have the caller of a request, or of a connect to a port, looked at.
 
-        A relay may send the requests of several clients over one connection.
+        Once for each connection, and a relay each time: it may send what several ask over one.
         """
         key = _key(request.caller)
         if key is None or key in self._others:
@@ -144,7 +144,7 @@ class RelayFinder:
         while (request := self._queue.get()) is not None:
             self._look(request)
 
-    def _look(self, request: ApiRequest) -> None:
+    def _look(self, request: ApiRequest | ApiConnect) -> None:
         caller = _key(request.caller)
         if caller is None:
             return
@@ -219,7 +219,7 @@ class RelayFinder:
 
     def _report(
         self,
-        request: ApiRequest,
+        request: ApiRequest | ApiConnect,
         relay: ProcessKey,
         ends: frozenset[int],
         ports: frozenset[int],

@@ -25,6 +25,7 @@ from sensor.linux import inode, path_walk
 from sensor.linux.inode import Inode, Miss
 from sensor.sources.engines.known import MOSTLY_MISSING, Api
 from sensor.sources.engines.listeners import EngineSocket, engine_sockets
+from sensor.sources.engines.ports import EnginePort, engine_ports
 from sensor.sources.scan_allowance import ScanAllowance
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class SocketResolver:
         programs: frozenset[str],
         proc: Path = Path("/proc"),
         clock: Callable[[], float] = lambda: clocks.boottime() / NS_PER_SECOND,
+        changed: Callable[[tuple[EngineSocket, ...], frozenset[EnginePort]], None] | None = None,
     ) -> None:
         """``clock`` gives seconds since boot, as connects have them in ns."""
         self.generation = 0
@@ -90,6 +92,8 @@ class SocketResolver:
         self._programs = programs
         self._proc = proc
         self._clock = clock
+        self._changed = changed
+        self._ports: frozenset[EnginePort] = frozenset()
         self._sockets: dict[tuple[int, int], EngineSocket] = {}
         self._scanned = -math.inf
         self._allowance = ScanAllowance()
@@ -104,12 +108,20 @@ class SocketResolver:
         return self._allowance.refused
 
     def refresh(self) -> tuple[EngineSocket, ...]:
-        """Scan for engines' sockets and return them; see ``engine_sockets``."""
+        """Scan for engines' sockets and return them; see ``engine_sockets``.
+
+        ``changed`` is called, in the same thread, where they or the engines' ports are others.
+        """
         began = self._clock()
         found = engine_sockets(self._programs, self._proc)
+        ports = engine_ports(self._programs, self._proc)
         self._scanned = began
         sockets = {socket.key: socket for socket in found}
-        if sockets != self._sockets:
+        others = sockets != self._sockets
+        if (others or ports != self._ports) and self._changed is not None:
+            self._ports = ports
+            self._changed(found, ports)
+        if others:
             # Replaced, not changed: a resolve in another thread goes on with what it has.
             self._sockets = sockets
             self._verdicts = OrderedDict()

@@ -200,6 +200,26 @@ def test_of_requests_those_that_may_start_something_are_told(
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1.43/build?t=x",
+        "/services/create",
+        "/v1.43/services/abc/update?version=3",
+        "/v4.0.0/libpod/play/kube?start=1",
+        "/v4.0.0/libpod/kube/play",
+        "/v4.0.0/libpod/pods/web/start",
+        "/plugins/x/enable?timeout=0",
+    ],
+)
+def test_what_starts_containers_without_naming_them_is_reported(
+    probes: Probes, server: Server, path: str
+) -> None:
+    server.watched_as(EngineSockets.HTTP)
+    assert asked(probes, server, *[request_to(path)] * 5)
+
+
+@pytest.mark.kernel
 def test_a_connect_a_request_and_its_answer_share_a_connection(
     probes: Probes, server: Server
 ) -> None:

@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 
 from sensor.bpf import socket_filter
 from sensor.bpf.libbpf import BpfMap
-from sensor.bpf.socket_filter import PATH_LEN, EngineSockets, SocketVerdicts, hash_path
+from sensor.bpf.socket_filter import (
+    PATH_LEN,
+    PORTS_MAX,
+    EngineSockets,
+    ListeningPorts,
+    SocketVerdicts,
+    hash_path,
+)
 from tests.bpf.live import Probes
 
 PROBES = Path(__file__).parents[2] / "probes"
@@ -230,3 +237,18 @@ def test_the_probes_know_the_files_of_engines_sockets(probes: Probes) -> None:
     finally:
         sockets.close()
         raw.close()
+
+
+def test_ports_of_engines_and_of_relays_do_not_push_each_other_out(written: DictMap) -> None:
+    ports = ListeningPorts(Path("listening_ports"))
+    ports.replace([(1, 2375)])
+    for port in range(10_000, 10_000 + PORTS_MAX + 5):
+        ports.add(1, port)
+    assert struct.pack("<II", 1, 2375) in written.entries
+    assert len(written.entries) == PORTS_MAX + 1
+    ports.add(1, 2375)
+    ports.replace([(1, 2376)])
+    assert struct.pack("<II", 1, 2375) in written.entries, "a relay listens there"
+    assert struct.pack("<II", 1, 2376) in written.entries
+    ports.replace([])
+    assert struct.pack("<II", 1, 2376) not in written.entries

@@ -218,6 +218,53 @@ def test_a_poller_alone_is_no_cause(core: Core) -> None:
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
 
 
+INDIRECT = ["/build?t=x", "/libpod/play/kube", "/libpod/pods/p/start", "/plugins/x/enable"]
+
+
+@pytest.mark.parametrize("path", INDIRECT)
+def test_a_request_that_names_no_container_may_have_caused_it(core: Core, path: str) -> None:
+    """classic-build, the same kind: what a program asks itself, long before, beside a poller."""
+    core >> followed(0, caller(77), 1) >> request(1, caller(77), f"POST {path}", 1)
+    core >> poll(20_000, 100) >> starts(WEB, 20_500)
+    assert cause(core.start) == (BY_API, INFERRED, 77)
+    assert "API request" in evidence(core.start)
+
+
+def test_a_build_goes_on_when_it_was_answered(core: Core) -> None:
+    core >> followed(0, caller(77), 1) >> request(1, caller(77), "POST /build", 1)
+    core >> answer(50, "200 OK", 1) >> starts(WEB, 20_500) >> ConnectionClosed(ns(21_000), "r", 1)
+    core >> starts(DB, 22_000)
+    first, second = core.starts
+    assert cause(first) == (BY_API, INFERRED, 77)
+    assert cause(second) == (Trigger.UNKNOWN, NONE, None)
+
+
+def test_what_was_refused_or_done_started_nothing(core: Core) -> None:
+    for number, status in enumerate(("500 Internal Server Error", "200 OK"), start=1):
+        core >> followed(number, caller(70 + number), number)
+        core >> request(number, caller(70 + number), "POST /libpod/pods/p/start", number)
+        core >> answer(number + 10, status, number)
+        core >> ConnectionClosed(ns(number + 11), "r", number)
+    core >> starts(WEB, 200)
+    assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
+
+
+@pytest.mark.parametrize("path", ["/services/create", "/services/svc/update?version=2"])
+def test_a_program_may_have_asked_for_a_service(core: Core, path: str) -> None:
+    """swarm-service, the same kind: by the engine's API."""
+    core >> followed(0, caller(77), 1) >> request(1, caller(77), f"POST {path}", 1)
+    core >> answer(5, "201 Created", 1) >> ConnectionClosed(ns(6), "r", 1)
+    core >> starts(WEB, 900, labels=task("t1"))
+    assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, 77)
+
+
+def test_a_request_about_another_service_asked_for_no_task_of_this_one(core: Core) -> None:
+    core >> followed(0, caller(77), 1)
+    core >> request(1, caller(77), "POST /services/other/update?version=2", 1)
+    core >> starts(WEB, 900, labels=task("t1"))
+    assert cause(core.start) == (Trigger.ORCHESTRATOR, NONE, None)
+
+
 # ------------------------------------------------------------------ relay-to-the-socket
 
 

@@ -17,6 +17,22 @@ def core() -> Core:
     return Core()
 
 
+def test_a_launcher_that_moved_into_its_containers_cgroup_is_outside_of_it(core: Core) -> None:
+    """lxc-start, the same kind: lxc-execute goes into the cgroup that it makes."""
+    box = Box("job", ContainerId("job"), pid=300, path="/lxc.payload.job")
+    launch = typed(0, "lxc-execute -n job -- true", ANN, cgroup=box.cgroup)
+    launch = replace(launch, role=Role.ENGINE, program="lxc-execute")
+    exec_ = box.execs(50, lineage=Lineage.SUPERVISOR)
+    above = ancestor("lxc-execute", ANN, 0)
+    core >> launch >> replace(exec_, process=replace(exec_.process, ancestors=(above,)))
+    core.wait(until=2000)
+    event = core.start
+    assert event.initiator is not None
+    assert event.initiator.container_id is None
+    assert event.start is not None
+    assert event.start.trigger is Trigger.USER_COMMAND
+
+
 def test_lxc_names_its_container_and_who_ran_it(core: Core) -> None:
     """lxc-start: its monitor is forked from the command that was typed."""
     launch = typed(0, "lxc-start -n web", ANN)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ import pytest
 
 from lab import processes
 from lab.agent import COMMAND, Agent, Event
+from lab.containerd import Containerd
+from lab.daemon import Daemon
 from lab.dockerd import Dockerd
-from lab.engines import unique
+from lab.engines import Lab, unique
 from lab.image import IMAGE
 from lab.podman import Podman
 from lab.runc import Runc
@@ -218,6 +221,28 @@ def test_the_steps_of_a_classic_build_have_its_command_as_cause(
     docker.cli("rmi", mark)
 
 
+def test_the_steps_of_a_build_by_the_api_have_its_caller_as_cause(
+    agent: Agent, docker: Dockerd, place: Path
+) -> None:
+    """classic-build, the same kind: ``POST /build``."""
+    (place / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN true\n")
+    archive, mark = place / "context.tar", unique("build")
+    subprocess.run(["tar", "cf", archive, "-C", place, "Dockerfile"], check=True, timeout=30)
+    target = f"http://d/build?t={mark}&networkmode=none&nocache=1"
+    kind = ["-H", "Content-Type: application/x-tar", "--data-binary", f"@{archive}"]
+    program = ["curl", "-sf", "--unix-socket", str(docker.address), "-XPOST", *kind, target]
+    before = len(agent.events)
+    subprocess.run(program, check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+    def step() -> Event | None:
+        found = [one for one in agent.events[before:] if one["type"] == "container.start"]
+        return next((one for one in found if one["initiator"] and mark in argv(one)), None)
+
+    event = until(step, "the step's start is reported with the caller as its cause")
+    assert cause(event)[1:] == ("api_client", "inferred")
+    docker.cli("rmi", mark)
+
+
 def test_a_process_that_is_only_called_a_client_is_no_candidate(
     agent: Agent, docker: Dockerd, place: Path
 ) -> None:
@@ -280,6 +305,75 @@ def test_a_client_behind_a_relay_is_the_cause(
     assert cause(event)[:2] == ("first", "user_command"), event["candidates"]
     assert cause(event)[2] in ("exact", "inferred")
     assert event["initiator"]["user"]["auid"] == LOGIN
+
+
+def test_a_relay_between_two_unix_sockets_is_not_the_engine(
+    agent: Agent, docker: Dockerd, place: Path
+) -> None:
+    """relay-to-the-socket."""
+    relay = place / "relay.sock"
+    program = ["socat", f"UNIX-LISTEN:{relay},fork", f"UNIX-CONNECT:{docker.address}"]
+    container = docker.cli("create", IMAGE, "sleep", "60").stdout.strip()
+    with subprocess.Popen(program, stderr=subprocess.DEVNULL) as running:
+        try:
+            until(relay.exists, "the relay listens")
+            ask(relay, f"/containers/{container}/start")
+        finally:
+            running.terminate()
+    event = agent.one_start(container)
+    assert cause(event)[:2] == ("first", "api_client"), event["candidates"]
+    assert CALLER.split(maxsplit=1)[0] in argv(event)
+
+
+@pytest.fixture
+def second_docker(docker: Dockerd, containerd_engine: Containerd, lab: Lab) -> Iterator[str]:
+    """An engine that begins after the agent and listens on a port; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    home = lab.sub(unique("docker-tcp"))
+    address = f"tcp://127.0.0.1:{port}"
+    engine = Daemon(
+        lab,
+        home.name,
+        [
+            *("dockerd", "--data-root", home / "root", "--exec-root", home / "exec"),
+            *("--pidfile", home / "pid", "--host", address),
+            *("--containerd", containerd_engine.address),
+            *("--bridge=none", "--iptables=false", "--ip6tables=false"),
+        ],
+    )
+    archive = home / "image.tar"
+    docker.cli("save", "--output", archive, IMAGE)
+    engine.start(lambda: at_port(docker, address, "version", check=False).returncode == 0)
+    at_port(docker, address, "load", "--input", str(archive))
+    yield address
+    engine.stop()
+
+
+def at_port(
+    docker: Dockerd, address: str, *words: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    return processes.run(docker.command("-H", address, *words), check=check)
+
+
+def test_who_asks_an_engine_through_a_port_is_the_cause(
+    agent: Agent, docker: Dockerd, second_docker: str
+) -> None:
+    """relay-to-the-socket, the same kind: ``dockerd -H tcp://``."""
+    name = unique("by-port")
+    words = ("-H", second_docker, "run", "-d", "--network", "none", "--name", name, IMAGE)
+    container = typed(docker, *words, "sleep", "60", DOCKER_HOST="")
+    event = agent.one_start(container)
+    assert cause(event) == ("first", "user_command", "exact"), event["candidates"]
+    assert event["initiator"]["user"]["auid"] == LOGIN
+    assert event["initiator"]["socket"] == second_docker.replace("tcp://", "tcp:")
+    where = second_docker.replace("tcp", "http")
+    program = ["curl", "-sf", "-XPOST", f"{where}/containers/{name}/restart?t=0"]
+    subprocess.run(program, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    restart = agent.exactly(2, "start", container)[-1]
+    at_port(docker, second_docker, "rm", "-f", name)
+    assert cause(restart) == ("restart", "api_client", "inferred"), restart["candidates"]
+    assert restart["initiator"]["process"]["argv"] == program
 
 
 # ------------------------------------------------------------------ strangers

@@ -120,6 +120,8 @@ _INDIRECT = re.compile(
     r"|/plugins/[^/]{1,256}/enable|/libpod/(?:play/kube|kube/play|kube/apply)|/session|/grpc"
     r"|/libpod/pods/create|/nodes/[^/]{1,256}/update"
 )
+_ABOUT = re.compile(r"/(?:services|pods)/(?P<name>[^/]{1,1024})/[a-z]{1,16}")
+"""Of what such a request starts containers: a service or a pod, by its name or id."""
 _VERBS = {
     "start": Action.START,
     "restart": Action.RESTART,
@@ -161,7 +163,9 @@ def _post(path: str, query: str) -> HttpMethod:
     if api == "/containers/create":
         return HttpMethod(Action.CREATE, "POST /containers/create", _name_of(query))
     if _INDIRECT.fullmatch(path) or _POD.fullmatch(path):
-        return HttpMethod(Action.INDIRECT, f"POST {_shape(path)}")
+        about = _ABOUT.fullmatch(api)
+        targets = (about["name"],) if about is not None else ()
+        return HttpMethod(Action.INDIRECT, f"POST {_shape(path)}", targets)
     found = _CONTAINER.fullmatch(api)
     action = _VERBS.get(found["verb"]) if found is not None else None
     if found is None or action is None:

@@ -125,6 +125,12 @@ def engine_sockets(
     return tuple(ranked[:SOCKETS_MAX])
 
 
+def host_engines(programs: frozenset[str], proc: Path = Path("/proc")) -> list[tuple[int, str]]:
+    """Return the pids and programs of the engines that are root's, in the host's pid namespace."""
+    found = _engines(programs | known.SERVICE_PROGRAMS, proc)
+    return [(pid, program) for pid, program in found if _origin(proc / str(pid)) is None]
+
+
 Origin = tuple[int | None, int | None, int | None]
 """Whose an engine is that is not the host's: uid, inodes of its user and its pid namespace."""
 

@@ -1,0 +1,54 @@
+"""Which TCP ports the node's own engines listen on: ``dockerd -H tcp://…`` and its like.
+
+Engines of root in the host's pid namespace alone. A plain user can listen on any number of ports
+under an engine's name, and what is asked there is about that user's containers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensor.sources import connections
+from sensor.sources.engines import known
+from sensor.sources.engines.listeners import host_engines
+
+PORTS_MAX = 64
+"""Ports returned by one scan, lowest pid first."""
+
+_HTTP = frozenset({"docker", "libpod"})
+"""What engines speak on a port. containerd's ports are for streams and metrics."""
+
+NO_API_PORTS = frozenset({2377, 4789, 7946, 9323})
+"""Of Docker's own: swarm's managers, data and gossip, and metrics (docs.docker.com)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EnginePort:
+    """A port that asks an engine for containers, in a network namespace (its inode number)."""
+
+    net_ns: int
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The port as observations name it."""
+        return f"tcp:127.0.0.1:{self.port}"
+
+
+def engine_ports(programs: frozenset[str], proc: Path = Path("/proc")) -> frozenset[EnginePort]:
+    """Find the TCP ports of the node's own engines; none of a process that ends meanwhile."""
+    found: set[EnginePort] = set()
+    for pid, program in host_engines(programs, proc):
+        if known.engine_called(program)[1] not in _HTTP:
+            continue
+        try:
+            net_ns = (proc / str(pid) / "ns" / "net").stat().st_ino
+        except OSError:
+            continue
+        own = connections.sockets_of(pid, proc)
+        ports = connections.listening_ports(own, connections.tcp_sockets(pid, proc))
+        found.update(EnginePort(net_ns, port) for port in sorted(ports - NO_API_PORTS))
+        if len(found) >= PORTS_MAX:
+            break
+    return frozenset(sorted(found)[:PORTS_MAX])
