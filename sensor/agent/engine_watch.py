@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from sensor.sources.engines.listeners import EngineSocket
     from sensor.sources.engines.ports import EnginePort
 
-ENGINE_LOOKS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between looks for the socket of an engine that began: dockerd listens after a while."""
+ENGINE_LOOKS = (*(0.2,) * 25, *(1.0,) * 25)
+"""Seconds between looks for the socket of an engine that began: dockerd listens after a while, and
+a client may connect to a port in the next moment."""
 
 _HTTP = frozenset({"docker", "libpod"})
 

@@ -72,13 +72,13 @@ class Words:
 
     def _bundle(self, letters: str, table: Options, found: dict[str, str]) -> None:
         for index, letter in enumerate(letters):
-            rest = letters[index + 1 :]
             if table.takes_value(letter):
+                rest = letters[index + 1 :]
                 found[letter] = rest.removeprefix("=") if rest else self.word() or ""
                 return
-            if rest.startswith("="):
+            if letters.startswith("=", index + 1):
                 # "-t=false": a switch with its value.
-                found[letter] = rest[1:]
+                found[letter] = letters[index + 2 :]
                 return
             found[letter] = ""
 

@@ -370,6 +370,15 @@ class Correlator:
                 lost=loss.dropped,
             )
             self._emit(self._factory.gap(gap))
+        if loss.malformed:
+            gap = Gap(
+                source="kernel",
+                reason="records of the probes were not understood",
+                since=loss.since,
+                until=loss.time,
+                lost=loss.malformed,
+            )
+            self._emit(self._factory.gap(gap))
         if loss.limited:
             gap = Gap(
                 source=f"kernel.{loss.ring}",

@@ -71,7 +71,14 @@ def _askers(
                 continue
             if socket_serves(connect.socket, question.engine) and _is_at(connect.socket, address):
                 yield from known.candidates.of_connect(connect)
-        return
+    else:
+        yield from _askers_of_services(place, question, known)
+
+
+def _askers_of_services(
+    place: orchestrators.Place, question: Question, known: Knowledge
+) -> Iterator[Candidate]:
+    """Clients whose command names the service, and programs whose request was about one."""
     for client in known.past.clients.asked_of_services(question.time - ASYNC_WINDOW, question.time):
         command = client.command
         if command is None:

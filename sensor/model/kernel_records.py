@@ -111,3 +111,5 @@ class KernelLoss:
     """Lost because the ring was full."""
     limited: int
     """Held back by the rate limit."""
+    malformed: int = 0
+    """Handed over, and not understood: probes of another version wrote them."""

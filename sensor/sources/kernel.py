@@ -84,6 +84,8 @@ class KernelSource:
         """Losses of sets that are gone."""
         self._kept: deque[ReadUpTo] = deque()
         self.malformed: Counter[str] = Counter()
+        self._malformed_since = clock.boottime()
+        self._malformed_reported = 0
         self.observations = 0
         self.last_seen: int | None = None
         self._here = self._safe = self._positions()
@@ -239,11 +241,20 @@ class KernelSource:
 
     def losses(self) -> tuple[KernelLoss, ...]:
         """Return what the kernel could not hand over since the last report, of whichever agent."""
-        found = self._owed
+        found = self._owed + self._malformed()
         self._owed = []
         for reader in self._readers:
             found += self._losses_of(reader)
         return tuple(found)
+
+    def _malformed(self) -> list[KernelLoss]:
+        """Return how many records were not understood since the last report."""
+        total, now = self.malformed.total(), clock.boottime()
+        since, count = self._malformed_since, total - self._malformed_reported
+        self._malformed_since, self._malformed_reported = now, total
+        if not count:
+            return []
+        return [KernelLoss(now, since, "lifecycle", "any", 0, 0, count)]
 
     def reported(self) -> dict[str, int]:
         """Return up to where losses were reported, for :meth:`take_back` of a later agent."""

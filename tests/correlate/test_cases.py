@@ -239,6 +239,21 @@ def test_a_build_goes_on_when_it_was_answered(core: Core) -> None:
     assert cause(second) == (Trigger.UNKNOWN, NONE, None)
 
 
+def test_a_build_whose_client_ended_is_over(core: Core) -> None:
+    """Where no program sees the end of its connection."""
+    build = typed(0, "docker build .", ANN)
+    core >> build >> replace(talks(build), connection=1)
+    core >> request(1, talks(build).caller, "POST /build", 1) >> answer(50, "200 OK", 1)
+    core >> ended(3000, build) >> starts(WEB, 5000)
+    assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
+
+
+def test_a_build_is_no_cause_for_ever(core: Core) -> None:
+    core >> followed(0, caller(77), 1) >> request(1, caller(77), "POST /build", 1)
+    core >> answer(50, "200 OK", 1) >> starts(WEB, 120_000)
+    assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
+
+
 def test_what_was_refused_or_done_started_nothing(core: Core) -> None:
     for number, status in enumerate(("500 Internal Server Error", "200 OK"), start=1):
         core >> followed(number, caller(70 + number), number)

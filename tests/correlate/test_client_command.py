@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.correlate.client_command import TARGETS_MAX, ClientCommand, Request, parse
+from tests.correlate.costs import is_linear
 
 H = "4f2d" * 16
 DIGEST = "sha256:" + "ab" * 32
@@ -211,3 +214,36 @@ def test_no_command_line_makes_the_parser_raise(program: str, argv: tuple[str, .
         assert all(target in argv for target in command.targets)
         assert command.image is None or command.image in argv
         assert len(command.targets) <= TARGETS_MAX
+
+
+LINES: dict[str, Callable[[int], list[str]]] = {
+    "one-word": lambda length: ["x" * length],
+    "words": lambda length: ["x"] * length,
+    "bundle": lambda length: ["-" + "t" * length],
+    "bundles": lambda length: ["-it"] * (length // 3),
+    "dashes": lambda length: ["-" * length],
+    "long-option": lambda length: ["--" + "b" * length],
+    "options": lambda length: ["--b=c"] * (length // 5),
+    "values": lambda length: ["--name", "y"] * (length // 7),
+    "equals": lambda length: ["-" + "=" * length],
+    "same-prefix": lambda length: ["--p"] * (length // 3),
+}
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+@pytest.mark.parametrize(
+    "begin",
+    [
+        ["docker"],
+        ["docker", "run"],
+        ["docker", "start"],
+        ["docker", "compose", "up"],
+        ["ctr", "run"],
+    ],
+    ids=" ".join,
+)
+def test_the_cost_of_a_command_line_grows_with_its_length(
+    begin: list[str], line: Callable[[int], list[str]]
+) -> None:
+    """sec-crafted-argument-stalls-agent: linear, whatever stands in it."""
+    assert is_linear(lambda argv: parse(argv[0], argv), lambda length: [*begin, *line(length)])

@@ -61,6 +61,14 @@ def test_records_held_back_by_the_rate_limit_become_a_gap_of_their_own() -> None
     assert len({event.id for event in core.events}) == 2
 
 
+def test_records_of_other_probes_that_are_not_understood_are_a_gap() -> None:
+    core = Core()
+    core >> replace(loss(0), malformed=3)
+    (event,) = core.of(EventType.GAP)
+    assert event.gap is not None
+    assert (event.gap.source, event.gap.lost) == ("kernel", 3)
+
+
 def test_no_loss_is_no_gap() -> None:
     core = Core()
     core >> loss(0)

@@ -165,9 +165,9 @@ def test_a_command_line_is_bounded_as_a_whole() -> None:
     ids=lambda word: word[:8],
 )  # fmt: skip
 def test_hostile_words_take_no_time(word: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     redact_argv((word, word))
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
 
 
 def test_labels_are_redacted_by_key_and_by_value() -> None:

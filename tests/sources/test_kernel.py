@@ -112,6 +112,9 @@ def test_malformed_records_are_counted_and_passed_over(stage: Stage) -> None:
     stage.only.put([b"rubbish", start(3)], [b"", command(1)])
     assert drained(stage) == [("c", 1), ("s", 3)]
     assert stage.source.malformed.total() == 2
+    (loss,) = stage.source.losses()
+    assert (loss.malformed, loss.dropped, loss.limited) == (2, 0, 0)
+    assert stage.source.losses() == (), "reported once"
 
 
 def test_a_batch_of_nothing_but_malformed_commands_holds_up_no_start(stage: Stage) -> None:

@@ -1,0 +1,26 @@
+"""Measure that a parser's cost grows with the length of its input and no faster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+LENGTH = 4_000
+TIMES = 8
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the processor time of one call, the least of several."""
+    best = float("inf")
+    for _ in range(5):
+        began = time.process_time()
+        for _ in range(4):
+            work()
+        best = min(best, time.process_time() - began)
+    return best / 4
+
+
+def is_linear(parse: Callable[[tuple[str, ...]], object], line: Callable[[int], list[str]]) -> bool:
+    """Whether ``TIMES`` the length costs about ``TIMES`` as much: twice that, and a little."""
+    short, long = tuple(line(LENGTH)), tuple(line(LENGTH * TIMES))
+    return seconds(lambda: parse(long)) < 2 * TIMES * seconds(lambda: parse(short)) + 0.002
