@@ -91,8 +91,10 @@ def _watch_inits(found: tuple[FoundContainer, ...], pin_root: Path) -> None:
     try:
         for container in found:
             key = container.init.pid.to_bytes(_U32_LEN, "little")
-            if inits.lookup(key) is None:
-                inits.update(key, bytes(inits.shape.value_size))
+            known = inits.lookup(key)
+            init = bytes(inits.shape.value_size) if known is None else seed.as_init(known)
+            if init != known:
+                inits.update(key, init)
                 # Its end may have come just before: then no exit record removes the entry.
                 if not seed.is_alive(container.init.pid):
                     inits.delete(key)

@@ -207,6 +207,15 @@ def _write(running: Running, maps: dict[str, BpfMap], proc: Path, *, holder: boo
         maps["started_mounts"].delete(mount)
 
 
+def as_init(entry: bytes) -> bytes:
+    """Return an entry of ``inits`` as that of an init: what holds a mount namespace alone ends unseen.
+
+    A container without a pid namespace whose runtime has ended looks like that to :func:`fill`.
+    """
+    start_time, origin, mount, oom_killed, seeded, _holder, reserved = _STARTED.unpack(entry)
+    return _STARTED.pack(start_time, origin, mount, oom_killed, seeded, 0, reserved)
+
+
 def mount_identity(namespace: Path) -> int:
     """Return the unique id of a mount namespace, whose number is reused; 0 if unknown."""
     try:

@@ -62,7 +62,7 @@ _SECRET = re.compile(
 )
 _HARMLESS = re.compile(
     rf"[-_.](?:{'|'.join(HARMLESS)})$"
-    r"|anonymous[-_.]auth$|tokeniz|(?:max|min|num|n)[-_.](?:\w{1,32}[-_.])?tokens?$"
+    r"|anonymous[-_.]auth$|tokeniz|(?<![a-z])(?:max|min|num|n)[-_.](?:\w{1,32}[-_.])?tokens?$"
     r"|[-_.]public[-_.]"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

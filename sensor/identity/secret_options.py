@@ -119,6 +119,7 @@ WORD_SECRETS = (
     WordSecret("sqlplus", "", 0),
     WordSecret("openssl", "passwd", 0),
     WordSecret("mkpasswd", "", 0),
+    WordSecret("mysqladmin mariadb-admin", "password", 0),
     WordSecret("neo4j-admin", "set-initial-password", 0),
     WordSecret("ansible-vault", "encrypt_string", 0),
     WordSecret("cargo", "login", 0),

@@ -163,6 +163,7 @@ _NO_USERS = frozenset(
 )  # fmt: skip
 """What stands before the colon of an address that has no password: ``mailto:a@b``."""
 
+_PROTOCOL = re.compile(r"[a-z]{0,16}+\(")
 _DIGESTS = ("sha256:", "sha384:", "sha512:")
 
 
@@ -219,6 +220,8 @@ def _without_login(text: str) -> str:
 
 def _login(match: re.Match[str]) -> str:
     user, password = match.groups()
-    if user.lower() in _NO_USERS or match.string.startswith(_DIGESTS, match.end()):
+    # What a protocol and a parenthesis follow is no address of mail: "user:S@tcp(db)".
+    mail = user.lower() in _NO_USERS and _PROTOCOL.match(match.string, match.end()) is None
+    if mail or match.string.startswith(_DIGESTS, match.end()):
         return match[0]
     return match[0] if password == REDACTED else f"{user}:{REDACTED}@"

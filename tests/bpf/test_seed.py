@@ -333,3 +333,9 @@ def test_a_zombie_is_not_alive() -> None:
     finally:
         process.wait()
     assert not seed.is_alive(process.pid)
+
+
+def test_the_entry_of_a_holder_can_become_an_inits() -> None:
+    held = seed._STARTED.pack(7, 3, 4026532250, 1, 1, 1, 0)
+    assert seed._STARTED.unpack(seed.as_init(held)) == (7, 3, 4026532250, 1, 1, 0, 0)
+    assert seed.as_init(seed.as_init(held)) == seed.as_init(held)
