@@ -208,7 +208,7 @@ def _write(running: Running, maps: dict[str, BpfMap], proc: Path, *, holder: boo
 
 
 def as_init(entry: bytes) -> bytes:
-    """Return an entry of ``inits`` as that of an init: what holds a mount namespace alone ends unseen.
+    """Return an entry of ``inits`` as that of an init: the end of a holder is not reported.
 
     A container without a pid namespace whose runtime has ended looks like that to :func:`fill`.
     """

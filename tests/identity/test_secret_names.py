@@ -24,7 +24,8 @@ def test_a_secret_is_known_by_its_name(name: str) -> None:
     "name",
     ["", "user", "COMPASS", "bypass", "passenger", "PATH", "author", "--token-file",
      "password-stdin", "secret_name", "TOKEN_TTL", "--anonymous-auth", "keyboard", "tokenTtl",
-     "max-tokens", "tokenizer", "passwordFile", "cookie-jar", "monkey", "password_encryption", "max_new_tokens"],
+     "max-tokens", "tokenizer", "passwordFile", "cookie-jar", "monkey", "password_encryption",
+     "max_new_tokens"],
 )  # fmt: skip
 def test_a_harmless_name_is_no_secret(name: str) -> None:
     assert not is_secret_name(name)
