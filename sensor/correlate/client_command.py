@@ -195,6 +195,19 @@ def helper(program: str, argv: tuple[str, ...]) -> Helper | None:
     return _PODMANS.get((verb, following or "")) if family == "podman" else None
 
 
+def renaming(program: str, argv: tuple[str, ...]) -> tuple[str, str] | None:
+    """Return what a client renames, and to which name: ``podman rename OLD NEW``."""
+    words, _ = _begin(program, argv)
+    verb = words.word()
+    if verb in _GROUPS:
+        words.options(_NONE)
+        verb = words.word()
+    if verb != "rename":
+        return None
+    names = _rest(words, _NONE)
+    return (names[0], names[1]) if len(names) == 2 else None  # noqa: PLR2004 - old and new
+
+
 def parse(program: str, argv: tuple[str, ...]) -> ClientCommand | None:
     """Read ``argv`` of a watched client called ``program``; None when it starts nothing."""
     words, family = _begin(program, argv)

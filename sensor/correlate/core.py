@@ -189,7 +189,7 @@ class Correlator:
         self._on(InitExec, self._lifecycle.on_init_exec)
         self._on(InitExit, self._lifecycle.on_init_exit)
         self._on(CommandExec, self._on_command)
-        self._on(CommandExit, self._lifecycle.on_command_exit)
+        self._on(CommandExit, self._on_command_exit)
         self._on(CgroupBirth, self._lifecycle.on_birth)
         self._on(CgroupFrozen, self._lifecycle.pauses.on_frozen)
         self._on(ContainerDescribed, self._lifecycle.on_described)
@@ -359,6 +359,13 @@ class Correlator:
         )
         gap = Gap(loss.source, reason, loss.since, loss.time, loss.missed + loss.dropped)
         self._emit(self._factory.gap(gap))
+
+    def _on_command_exit(self, ended: CommandExit) -> None:
+        key = ended.process
+        client = self._past.clients.of(key.pid, key.start_time, ended.time)
+        if client is not None:
+            self._renames.on_client(client, ended)
+        self._lifecycle.on_command_exit(ended)
 
     def _on_loss(self, loss: KernelLoss) -> None:
         if loss.dropped:

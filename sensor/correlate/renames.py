@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.correlate import client_command
+from sensor.correlate.container_names import names_of
 from sensor.correlate.naming import FormerName
+from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
+    from sensor.correlate.clients import Client
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.correlate.events import Clock
+    from sensor.model.kernel_records import CommandExit
     from sensor.model.witness_records import EngineEvent
 
 NAMES_MAX = 16
@@ -34,19 +39,37 @@ class Renames:
         description = state.description
         if description is None or description.name in (None, reported.name):
             return
-        self._rename(state, reported)
+        wall = reported.engine_wall
+        at = wall - self._clock.realtime_offset if wall is not None else reported.time
+        self._rename(state, reported.name, at)
 
-    def _rename(self, state: ContainerState, reported: EngineEvent) -> None:
+    def on_client(self, client: Client, ended: CommandExit) -> None:
+        """Take note that root's podman renamed a container: it may run without a stream."""
+        exec_ = client.exec
+        if ended.status != 0 or exec_.program != "podman" or not client.origin.privileged:
+            return
+        names = client_command.renaming(exec_.program, exec_.argv)
+        if names is None:
+            return
+        for state in self._table.all():
+            description = state.description
+            if description is None or description.engine is not Engine.PODMAN:
+                continue
+            if state.owner is not None and not state.owner.privileged:
+                continue
+            if names_of(state, self._table.ids).called(names[0], exec_.time):
+                self._rename(state, names[1], ended.time)
+                return
+
+    def _rename(self, state: ContainerState, name: str, at: int) -> None:
         description = state.description
         if description is None or description.name is None:
             return
-        wall = reported.engine_wall
-        at = wall - self._clock.realtime_offset if wall is not None else reported.time
         if state.former_names and at < state.former_names[-1].until:
             return
         names = (*state.former_names, FormerName(description.name, at))
         if len(names) > NAMES_MAX:
             names = (names[0], *names[2:])
         state.former_names = names
-        state.description = replace(description, name=reported.name)
+        state.description = replace(description, name=name)
         self._table.remember(state)
