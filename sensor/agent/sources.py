@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -247,7 +247,7 @@ class OptionalSources:
 
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
         """Take the connects without a verdict out of a batch of the probes."""
-        rest = [*self._sifter.sift(observations)]
+        rest: list[Observation | None] = [*self._sifter.sift(observations)]
         for number, observation in enumerate(rest):
             if isinstance(observation, ApiRequest):
                 self._asked += 1
@@ -255,21 +255,22 @@ class OptionalSources:
                     self._relays.see(observation)
             elif isinstance(observation, ApiConnect):
                 self._contacts += 1
-                rest[number] = self._relays.hop_of(observation) or observation
-        return [one for one in rest if not self._is_stray(one)]
+                rest[number] = self._relays.hop_of(observation) or self._at_port(observation)
+        return [one for one in rest if one is not None]
 
-    def _is_stray(self, observation: Observation) -> bool:
-        """Whether it is a connect to a port that is an engine's or a relay's no more.
+    def _at_port(self, connect: ApiConnect) -> ApiConnect | None:
+        """Return a connect to an engine; None for a port that is an engine's or a relay's no more.
 
-        What is asked through an engine's port is not read: who connects there may be a relay.
+        What is asked through a port is not read: its connection does not count as followed, and
+        who connects there may be a relay.
         """
-        if not isinstance(observation, ApiConnect) or observation.port is None:
-            return False
-        if observation.socket not in self._engines.addresses:
-            return True
-        if self._role_of(observation.caller.exe or "") is None:
-            self._relays.see(observation)
-        return False
+        if connect.port is None:
+            return connect
+        if connect.socket not in self._engines.addresses:
+            return None
+        if self._role_of(connect.caller.exe or "") is None:
+            self._relays.see(connect)
+        return replace(connect, connection=None)
 
     def _relayed(self, hop: ApiHop) -> None:
         """From the finder's thread."""

@@ -220,7 +220,7 @@ def _without_login(text: str) -> str:
 
 def _login(match: re.Match[str]) -> str:
     user, password = match.groups()
-    # What a protocol and a parenthesis follow is no address of mail: "user:S@tcp(db)".
+    # Before a protocol and a parenthesis it is a login: "user:S@tcp(db)".
     mail = user.lower() in _NO_USERS and _PROTOCOL.match(match.string, match.end()) is None
     if mail or match.string.startswith(_DIGESTS, match.end()):
         return match[0]

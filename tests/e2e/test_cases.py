@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,10 +17,8 @@ import pytest
 
 from lab import processes
 from lab.agent import COMMAND, Agent, Event
-from lab.containerd import Containerd
-from lab.daemon import Daemon
 from lab.dockerd import Dockerd
-from lab.engines import Lab, unique
+from lab.engines import unique
 from lab.image import IMAGE
 from lab.podman import Podman
 from lab.runc import Runc
@@ -323,57 +320,6 @@ def test_a_relay_between_two_unix_sockets_is_not_the_engine(
     event = agent.one_start(container)
     assert cause(event)[:2] == ("first", "api_client"), event["candidates"]
     assert CALLER.split(maxsplit=1)[0] in argv(event)
-
-
-@pytest.fixture
-def second_docker(docker: Dockerd, containerd_engine: Containerd, lab: Lab) -> Iterator[str]:
-    """An engine that begins after the agent and listens on a port; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    home = lab.sub(unique("docker-tcp"))
-    address = f"tcp://127.0.0.1:{port}"
-    engine = Daemon(
-        lab,
-        home.name,
-        [
-            *("dockerd", "--data-root", home / "root", "--exec-root", home / "exec"),
-            *("--pidfile", home / "pid", "--host", address),
-            *("--containerd", containerd_engine.address),
-            *("--bridge=none", "--iptables=false", "--ip6tables=false"),
-        ],
-    )
-    archive = home / "image.tar"
-    docker.cli("save", "--output", archive, IMAGE)
-    engine.start(lambda: at_port(docker, address, "version", check=False).returncode == 0)
-    at_port(docker, address, "load", "--input", str(archive))
-    yield address
-    engine.stop()
-
-
-def at_port(
-    docker: Dockerd, address: str, *words: str, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    return processes.run(docker.command("-H", address, *words), check=check)
-
-
-def test_who_asks_an_engine_through_a_port_is_the_cause(
-    agent: Agent, docker: Dockerd, second_docker: str
-) -> None:
-    """relay-to-the-socket, the same kind: ``dockerd -H tcp://``."""
-    name = unique("by-port")
-    words = ("-H", second_docker, "run", "-d", "--network", "none", "--name", name, IMAGE)
-    container = typed(docker, *words, "sleep", "60", DOCKER_HOST="")
-    event = agent.one_start(container)
-    assert cause(event) == ("first", "user_command", "exact"), event["candidates"]
-    assert event["initiator"]["user"]["auid"] == LOGIN
-    assert event["initiator"]["socket"] == second_docker.replace("tcp://", "tcp:")
-    where = second_docker.replace("tcp", "http")
-    program = ["curl", "-sf", "-XPOST", f"{where}/containers/{name}/restart?t=0"]
-    subprocess.run(program, check=True, timeout=60, stdin=subprocess.DEVNULL)
-    restart = agent.exactly(2, "start", container)[-1]
-    at_port(docker, second_docker, "rm", "-f", name)
-    assert cause(restart) == ("restart", "api_client", "inferred"), restart["candidates"]
-    assert restart["initiator"]["process"]["argv"] == program
 
 
 # ------------------------------------------------------------------ strangers
