@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.authority import Answer
+from sensor.correlate.authority import HOST_ROOT, Answer
+from sensor.correlate.engine_api.calls import Action, EngineCall
+from sensor.correlate.engine_requests import REQUESTS_OF_ONE_MAX, Asked, EngineConnection
 from sensor.correlate.naming import Names
 from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
@@ -106,3 +108,47 @@ def test_a_connection_that_asked_for_no_start_is_no_suspect(
             assert isinstance(one, ConnectionClosed)
             empty.add_closed(one)
     assert bool(list(empty.connects(0, ns(10)))) is suspect
+
+
+def asked(action: Action, target: str | None = "web", number: int = 1) -> Asked:
+    call = EngineCall(number, 7, ns(1), action, None, (target,) if target else ())
+    who = caller(70)
+    return Asked(call, who, "/run/docker.sock", ns(1), "r", HOST_ROOT, foreign=False, watched=True)
+
+
+SENT: dict[str, tuple[Asked, bool, bool]] = {
+    # What was asked, and whether its connection may have asked for another container's start
+    # before the answer and after it.
+    "start": (asked(Action.START), True, False),
+    "restart": (asked(Action.RESTART), True, False),
+    "prepare": (asked(Action.PREPARE), True, False),
+    "start-that-names-none": (asked(Action.START, None), True, True),
+    "build": (asked(Action.INDIRECT, None), True, True),
+    "could-not-be-read": (asked(Action.UNKNOWN, None), True, True),
+    "create": (asked(Action.CREATE), False, False),
+    "stop": (asked(Action.STOP), False, False),
+    "list": (asked(Action.NOTHING, None), False, False),
+}
+
+
+@pytest.mark.parametrize(("one", "before", "after"), SENT.values(), ids=SENT)
+def test_a_connection_may_have_asked_until_its_request_is_used_up(
+    one: Asked, *, before: bool, after: bool
+) -> None:
+    connection = EngineConnection()
+    found = [connection.may_have_asked]
+    connection.follow(one)
+    found.append(connection.may_have_asked)
+    del connection.waiting[one.call.number]
+    found.append(connection.may_have_asked)
+    assert found == [False, before, after]
+
+
+def test_requests_beyond_the_limit_make_a_connection_a_suspect() -> None:
+    connection = EngineConnection()
+    for number in range(REQUESTS_OF_ONE_MAX):
+        connection.follow(asked(Action.START, number=number))
+    found = [connection.suspect]
+    connection.follow(asked(Action.START, number=REQUESTS_OF_ONE_MAX))
+    assert [*found, connection.suspect] == [False, True]
+    assert len(connection.waiting) == REQUESTS_OF_ONE_MAX
