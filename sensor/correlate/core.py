@@ -182,7 +182,7 @@ class Correlator:
         self._on(HostFacts, self._on_host)
         self._on(ClockSynced, self._on_clock)
         self._on(AccountsRead, self._on_accounts)
-        self._on(KernelLoss, self._on_loss)
+        self._on(KernelLoss, self._health.on_loss)
         self._on(AuditLoss, self._on_audit_loss)
         self._on(OutputLoss, self._on_output_loss)
         self._on(StoreLoss, self._on_store_loss)
@@ -366,35 +366,6 @@ class Correlator:
         if client is not None:
             self._renames.on_client(client, ended)
         self._lifecycle.on_command_exit(ended)
-
-    def _on_loss(self, loss: KernelLoss) -> None:
-        if loss.dropped:
-            gap = Gap(
-                source=f"kernel.{loss.ring}",
-                reason=f"ring buffer full: {loss.kind} records dropped",
-                since=loss.since,
-                until=loss.time,
-                lost=loss.dropped,
-            )
-            self._emit(self._factory.gap(gap))
-        if loss.malformed:
-            gap = Gap(
-                source="kernel",
-                reason="records of the probes were not understood",
-                since=loss.since,
-                until=loss.time,
-                lost=loss.malformed,
-            )
-            self._emit(self._factory.gap(gap))
-        if loss.limited:
-            gap = Gap(
-                source=f"kernel.{loss.ring}",
-                reason=f"rate limit: {loss.kind} records held back",
-                since=loss.since,
-                until=loss.time,
-                lost=loss.limited,
-            )
-            self._emit(self._factory.gap(gap))
 
     def _on_store_loss(self, loss: StoreLoss) -> None:
         gap = Gap("store", loss.reason, loss.since, loss.time, loss.lost)

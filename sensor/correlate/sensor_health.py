@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ProbesLost,
         ProbesRestored,
     )
+    from sensor.model.kernel_records import KernelLoss
 
 PROGRAMS_NAMED = 16
 """Programs that a reason lists."""
@@ -41,6 +42,19 @@ class SensorHealth:
         names = ", ".join(lost.programs[:PROGRAMS_NAMED])
         reason = f"{lost.reason}: {names}" if names else lost.reason
         self._emit(self._factory.gap(Gap("kernel", reason, lost.since, lost.time)))
+
+    def on_loss(self, loss: KernelLoss) -> None:
+        """Report what the probes could not hand over, or what was not understood of it."""
+        ring = f"kernel.{loss.ring}"
+        losses = (
+            (ring, f"ring buffer full: {loss.kind} records dropped", loss.dropped),
+            (ring, f"rate limit: {loss.kind} records held back", loss.limited),
+            ("kernel", "records of the probes were not understood", loss.malformed),
+        )
+        for source, reason, lost in losses:
+            if lost:
+                gap = Gap(source, reason, loss.since, loss.time, lost)
+                self._emit(self._factory.gap(gap))
 
     def on_restored(self, restored: ProbesRestored) -> None:
         """Report until when the probes may have been blind."""
