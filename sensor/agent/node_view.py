@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.api.view import ContainerView, Membership
+from sensor.correlate.title import Title
 from sensor.model.process import NS_PER_TICK, ProcessKey
 from sensor.schema.times import rfc3339
 from sensor.sources.procfs import cgroup_paths
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sensor.model.container import CgroupParser
 
 CGROUP_MAX = 64 * 1024
-
+_UNTITLED = Title(None, None, None)
 
 ANCESTORS_MAX = 64
 """Processes between one and the init of its container that are looked at."""
@@ -101,7 +102,7 @@ class NodeView:
         return tuple(sorted(self._events.items()))
 
     def _view(self, state: ContainerState) -> ContainerView:
-        described = state.description
+        described, title = state.description, state.title or _UNTITLED
         image = described.image if described is not None else None
         pod = described.orchestrator if described is not None else None
         run = state.last_run
@@ -109,9 +110,9 @@ class NodeView:
         wall = started + self._realtime_offset() if started is not None and state.alive else None
         return ContainerView(
             id=state.key.id,
-            name=described.name if described is not None else None,
-            runtime=described.engine if described is not None else None,
-            image=(image.name if image is not None else None) or state.image_hint,
+            name=(described.name if described is not None else None) or title.name,
+            runtime=(described.engine if described is not None else None) or title.engine,
+            image=(image.name if image is not None else None) or title.image or state.image_hint,
             state=state.phase.name.lower(),
             pid=state.init.pid if state.alive and state.init is not None else None,
             started=rfc3339(wall if wall is not None else run.started_wall if run else None),

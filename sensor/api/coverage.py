@@ -86,6 +86,7 @@ def report(
         until=until,
         starts=len(rows),
         layers=tuple((layer, counts[layer]) for layer in LAYERS),
-        listening=sum(row.engine_listening for row in rows),
+        # An engine's event proves that its stream was followed, also where it began later.
+        listening=sum(row.engine_listening or row.engine for row in rows),
         disagreements=tuple(found[-ROWS_MAX:]),
     )

@@ -25,6 +25,7 @@ from sensor.cli.options import (
 from sensor.cli.reading import event_of, nanoseconds
 from sensor.cli.tree import Tree
 from sensor.cli.wording import start_phrase
+from sensor.model.vocabulary import Confidence
 from sensor.schema.text import fit, visible
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ HEADING_LEAST = 70
 """Columns of the lines above the tree on any terminal: a whole id has 64."""
 
 SHORT_ID = 12
+_ALWAYS = frozenset({"container", "trigger", "initiator"})
+"""Confidences that are shown even if they are ``none``: not each container has a pod or owner."""
 SECONDS_SHOWN = 23
 """Characters of a time of RFC 3339 up to its milliseconds."""
 
@@ -85,11 +88,16 @@ def _heading(event: dict[str, Any], room: int | None) -> list[str]:
     what = [f"container {name or container['id']}", image, container.get("runtime")]
     when = event["time"] or ""
     since = ago(nanoseconds(when), time.time_ns())
-    sure = ", ".join(f"{of} {how}" for of, how in event["confidence"].items())
+    sure = ", ".join(
+        f"{of} {how}"
+        for of, how in event["confidence"].items()
+        if how != Confidence.NONE or of in _ALWAYS
+    )
     lines = [", ".join(part for part in what if part)]
     if name:
         lines.append(f"id {container['id']}")
-    lines.append(f"{_start(event)}, {when[:SECONDS_SHOWN].replace('T', ' ')} UTC, {since}")
+    lines.append(_start(event))
+    lines.append(f"at {when[:SECONDS_SHOWN].replace('T', ' ')} UTC, {since}")
     lines.append(f"confidence: {sure}")
     shown = [visible(line) for line in lines]
     if room is None:

@@ -58,6 +58,9 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
         for document in documents:
             click.echo(json.dumps(document, separators=(",", ":")))
         return
+    if not documents:
+        click.echo("no outputs are configured; docs/outputs.md shows how", err=True)
+        return
     painted = coloured(colour)
     rows = [row(DeliveryState.from_document(document)) for document in documents]
     for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):

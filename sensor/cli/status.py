@@ -31,9 +31,7 @@ def lines(status: Status) -> list[str]:
     ]
     lines += [f"problem  {problem}" for problem in status.problems]
     lines += [
-        f"source   {source.name}: {source.state}, {source.observations} observations,"
-        f" {_last(source)}"
-        for source in status.sources
+        f"source   {source.name}: {source.state}, {_observed(source)}" for source in status.sources
     ]
     lines += [
         f"output   {output.name}: {output.closed or 'open'}, {output.backlog_bytes} bytes waiting,"
@@ -58,11 +56,12 @@ def lines(status: Status) -> list[str]:
     return lines
 
 
-def _last(source: SourceState) -> str:
-    """Return when the last observation came. Some sources count observations without a time."""
-    if source.last_seen is not None:
-        return f"last {source.last_seen}"
-    return "time unknown" if source.observations else "none yet"
+def _observed(source: SourceState) -> str:
+    """Return how many observations came, and when the last one did where that is known."""
+    if not source.observations:
+        return "no observations yet"
+    last = f", the last at {source.last_seen}" if source.last_seen is not None else ""
+    return f"{source.observations} observations{last}"
 
 
 @click.command()

@@ -74,7 +74,8 @@ def _command(trigger: Trigger, process: InitiatorProcess) -> str:
         # Its command line has a hundred options, and is the same for every pod.
         name = process.exe or (process.argv[0] if process.argv else "")
         return name.rpartition("/")[2]
-    return " ".join(process.argv or ()) or process.exe or ""
+    program, *arguments = process.argv or (process.exe or "",)
+    return " ".join((program.rpartition("/")[2] or program, *arguments))
 
 
 def _by(initiator: Initiator | None) -> str:

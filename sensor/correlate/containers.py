@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.naming import FormerName
     from sensor.correlate.runtime_command import RuntimeCommand, Verb
+    from sensor.correlate.title import Title
     from sensor.model.container import Description
     from sensor.model.kernel_records import CommandExit, InitExec, InitExit
     from sensor.model.process import CgroupPaths, ProcessFacts, ProcessKey
@@ -182,6 +183,8 @@ class ContainerState:
     started before its init's execve, so that a restart may be asked for before that."""
     starts: int = 0
     last_run: Run | None = None
+    title: Title | None = None
+    """As its last start was reported; the description ends with the run."""
     image_hint: str | None = None
     """The image by a client's command line, where nothing on disk has it."""
     former_names: tuple[FormerName, ...] = ()

@@ -9,6 +9,7 @@ from sensor.correlate import kind
 from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import Run, Step
 from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
+from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
 from sensor.model.vocabulary import Confidence, EventType, EvidenceKind, Witness
 
@@ -140,6 +141,7 @@ class EndReporter:
             (*evidence, *review.evidence),
             stop=Stop(code, signal, reason=reason),
         )
+        state.title = title_of(event.container)
         awaited = self._past.awaits_answer(names_of(state, self._table.ids))
         self._failures.failed(failure_key(state), event, self._clock.now, awaited=awaited)
         self._coverage.on_failure(state.key.id, seen.time)

@@ -12,6 +12,7 @@ from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.orchestrators import place_of
 from sensor.correlate.start_context import StartContext
+from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence
 from sensor.model.vocabulary import (
     Confidence,
@@ -179,6 +180,7 @@ class StartReporter:
         )
         # It is on its way before anything else is noted.
         self._emit(event)
+        state.title = title_of(event.container)
         self._begin_run(state, init, time)
         self._coverage.on_start(event, commanded=state.creation is not None)
 

@@ -12,10 +12,11 @@ from sensor.agent.parsers import parsers
 from sensor.correlate.core import Correlator
 from sensor.identity import cgroup
 from sensor.model.agent_records import ClockSynced
+from sensor.model.events import Event
 from sensor.model.inventory import FoundContainer, InventoryTaken
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
-from sensor.model.vocabulary import ContainerId
-from tests.correlate.scenario import HOST, OFFSET
+from sensor.model.vocabulary import ContainerId, EventType
+from tests.correlate.scenario import HOST, OFFSET, WEB
 
 ID = ContainerId("4f2d" * 16)
 SESSION = "1:pids:/user.slice/user-1000.slice/session-1.scope\n"
@@ -72,3 +73,16 @@ def test_a_cgroup_goes_before_the_ancestors(view: NodeView, tmp_path: Path) -> N
 def test_a_process_that_is_gone_is_an_error(view: NodeView) -> None:
     with pytest.raises(ProcessLookupError):
         view.container_of(4711)
+
+
+def test_a_container_that_is_gone_keeps_the_name_of_its_start(tmp_path: Path) -> None:
+    started: list[Event] = []
+    core = Correlator(parsers(), started.append)
+    core.feed(1, [HOST, ClockSynced(0, OFFSET)])
+    core.feed(2, [*WEB.life(0), WEB.exits(10)])
+    core.feed(20_000_000_000, [])
+    (container,) = (one.container for one in started if one.type is EventType.START)
+    assert container is not None
+    (view,) = NodeView(core, Counter(), cgroup.parse, lambda: OFFSET, tmp_path).containers()
+    assert view.state == "stopped"
+    assert (view.name, view.runtime) == (container.name, container.runtime) == ("web", "docker")

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.api.coverage import CoverageReport, Disagreement
+from sensor.api.coverage import CoverageReport, Disagreement, report
 from sensor.cli.coverage import lines
+from sensor.model.requests import CoverageRow
+from sensor.model.vocabulary import ContainerId
 
 REPORT = CoverageReport(
     since="2026-03-01T10:00:00Z",
@@ -35,6 +37,23 @@ def test_a_period_that_is_covered_whole_has_no_remark() -> None:
 
 def test_the_engines_count_is_of_starts_whose_engine_was_followed() -> None:
     assert "  engine   2 of 2 whose engine was followed" in lines(REPORT)
+
+
+def test_a_start_that_an_engine_reported_counts_as_followed() -> None:
+    # The stream was lost for a moment, or found after the start.
+    row = CoverageRow(
+        ContainerId("ab" * 32),
+        "web",
+        7,
+        kernel=True,
+        runtime=True,
+        audit=False,
+        engine=True,
+        engine_listening=False,
+        reason=None,
+    )
+    made = report((row,), ("T",), since="S", covers_since="S", until="U")
+    assert (dict(made.layers)["engine"], made.listening) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["web", None])

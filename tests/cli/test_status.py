@@ -14,9 +14,9 @@ from tests.api.test_status import STATUS
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (SourceState("audit", "running", None, 15), "15 observations, time unknown"),
-        (SourceState("audit", "running", None, 0), "0 observations, none yet"),
-        (SourceState("audit", "running", "10:00", 2), "2 observations, last 10:00"),
+        (SourceState("audit", "running", None, 15), "15 observations"),
+        (SourceState("audit", "running", None, 0), "no observations yet"),
+        (SourceState("audit", "running", "10:00", 2), "2 observations, the last at 10:00"),
     ],
     ids=["counted without a time", "nothing yet", "with its time"],
 )

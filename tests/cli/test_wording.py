@@ -29,14 +29,14 @@ def by(user: InitiatorUser | None, *argv: str, exe: str | None = None) -> Initia
         ),
         pytest.param(
             Start(StartKind.RESTART, Trigger.USER_COMMAND, dormant_seconds=0.0),
-            by(ROOT, "docker", "restart", "web"),
+            by(ROOT, "/usr/bin/docker", "restart", "web"),
             "docker restart web by root, down for 0 ms",
             id="a restart without a pause",
         ),
         pytest.param(
             Start(StartKind.FIRST, Trigger.API_CLIENT),
             by(SERVICE, exe="/usr/bin/python3"),
-            "API client: /usr/bin/python3 by uid 1001",
+            "API client: python3 by uid 1001",
             id="an account without a name",
         ),
         pytest.param(
