@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sensor.cli.explained_records import json_line, summary, table_head, table_line
+from sensor.cli.explained_records import Readings, json_line, summary, table_head, table_line
 from sensor.cli.rendering import renderer
 from sensor.correlate.request_events import SETTLE, WHOLE_INPUT, RequestEvents
 from sensor.model.control_plane import ControlRecord, RequestSource
@@ -115,7 +115,7 @@ def command(
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    for line in summary(counts, run.events, explain=explain):
+    for line in summary(counts, run.events, explain=explain, readings=run.readings):
         click.echo(f"castoff: {line}", err=True)
     if counts.bad or counts.foreign:
         sys.exit(DATA_ERROR)
@@ -219,6 +219,7 @@ class _Run:
         self._counts = counts
         self._write = write
         self._shown = shown
+        self.readings = None if shown is None else Readings()
         self._made = made
         self.events = 0
 
@@ -237,6 +238,8 @@ class _Run:
                 self._events(iter((self._gap(one),)))
             elif self._shown is not None:
                 out.write(self._shown(one))
+                if self.readings is not None:
+                    self.readings.add(one)
             else:
                 self._events(self._made.feed(one, time.time_ns()))
         self.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -75,6 +76,8 @@ def test_an_explanation_shows_what_was_skipped_and_how_often() -> None:
     assert "patch deployments/scale" in result.stdout
     assert "rollout" in result.stdout
     assert "failed" in result.stderr
+    assert re.search(r"\d+ make no event: create pods/binding \(a step between", result.stderr)
+    assert re.search(r"\d+ make no event: update \S+/status \(no container", result.stderr)
 
 
 def test_an_explanation_shows_no_control_characters(tmp_path: Path) -> None:
