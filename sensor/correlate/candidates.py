@@ -94,6 +94,10 @@ class CandidateFactory:
         self._is_engine = lru_cache(NAMES_MAX)(partial(_is_engine, role_of))
         self._names: dict[int, str] = {}
 
+    def account_names(self) -> dict[int, str]:
+        """Return the node's account names by uid."""
+        return self._names
+
     def learn_accounts(self, names: tuple[tuple[int, str], ...]) -> None:
         """Take over the node's account names."""
         self._names = dict(names)

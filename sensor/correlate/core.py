@@ -31,6 +31,7 @@ from sensor.correlate.renames import Renames
 from sensor.correlate.runtimes import RuntimeLog
 from sensor.correlate.sensor_health import SensorHealth
 from sensor.correlate.starts import StartReporter
+from sensor.correlate.static_manifests import StaticManifests
 from sensor.model.agent_records import (
     AccountsRead,
     AgentStalled,
@@ -71,6 +72,7 @@ from sensor.model.witness_records import (
     EngineEvent,
     EngineLoss,
     EngineRecalled,
+    ManifestWritten,
     SourceChanged,
 )
 
@@ -135,6 +137,7 @@ class Correlator:
         self._pods = Pods(self.table)
         self._failures = FailedStarts(emit)
         self._renames = Renames(self._clock, self.table)
+        self._manifests = StaticManifests(self._candidates.account_names)
         starts = StartReporter(
             self._clock,
             self._factory,
@@ -144,7 +147,7 @@ class Correlator:
             runtimes,
             Attributor(self._past, runtimes, self._candidates, parsers.role_of),
             self._coverage,
-            emit=emit,
+            emit=self._manifests.completing(emit),
             words=self._words,
             pods=self._pods,
             failures=self._failures,
@@ -199,6 +202,7 @@ class Correlator:
         self._on(ConnectionClosed, self._past.add_closed)
         self._on(ApiHop, self._past.add_hop)
         self._on(AuditExec, self._past.add_audit)
+        self._on(ManifestWritten, self._manifests.add)
         self._on(EngineEvent, self._on_engine)
         self._on(EngineRecalled, self._words.hear)
         self._on(EngineLoss, self._on_engine_loss)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.chain import CausalChain
 from sensor.correlate.chain_objects import AHEAD
 from sensor.correlate.request_events import SETTLE
+from sensor.model.control_plane import Effect
 from sensor.model.events import Certainty, Event
 from sensor.model.vocabulary import ContainerType, EventType
 
@@ -113,6 +114,16 @@ def _may_come(event: Event) -> bool:
     return not _attempt(event)
 
 
+def _with_author(requested: RequestedBy, known: RequestedBy | None) -> RequestedBy:
+    """Return the requester; of a static pod the author of its manifest, where audit named one.
+
+    The mirror pod is then the evidence that the API server knows of it.
+    """
+    if requested.effect is not Effect.STATIC_POD or known is None:
+        return requested
+    return replace(known, chain=(*requested.chain, *known.chain))
+
+
 def _explanation(event: Event, pod: Pod, requested: RequestedBy, now: int) -> Event:
     orchestrator = event.orchestrator
     identity = blake2b(f"explained\x1f{event.id}".encode(), digest_size=16).hexdigest()
@@ -134,7 +145,7 @@ def _explanation(event: Event, pod: Pod, requested: RequestedBy, now: int) -> Ev
         if orchestrator is None
         else replace(
             orchestrator,
-            requested_by=requested,
+            requested_by=_with_author(requested, orchestrator.requested_by),
             owner=orchestrator.owner or pod.owner,
             container_type=orchestrator.container_type or _type_of(event, pod),
         ),

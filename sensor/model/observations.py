@@ -33,6 +33,7 @@ from sensor.model.witness_records import (
     EngineEvent,
     EngineLoss,
     EngineRecalled,
+    ManifestWritten,
     SourceChanged,
 )
 
@@ -51,6 +52,7 @@ Observation = (
     | ApiHop
     | CgroupFrozen
     | AuditExec
+    | ManifestWritten
     | AuditLoss
     | EngineEvent
     | EngineRecalled

@@ -21,6 +21,17 @@ class AuditExec:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestWritten:
+    """A file of kubelet's directory of static pods was written, or moved there."""
+
+    time: int
+    ref: str
+    caller: Caller
+    path: str
+    """As the caller named it, absolute where its directory is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditLoss:
     """Audit events that did not reach us whole since the last such observation."""
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from sensor.correlate.explainer import PATIENCE, StartExplainer
 from sensor.model.agent_records import HostFacts
 from sensor.model.container import Orchestrator
-from sensor.model.control_plane import ControlRecord, Effect
+from sensor.model.control_plane import (
+    ActorKind,
+    ChainConfidence,
+    ChainStep,
+    ControlRecord,
+    Effect,
+    RequestedBy,
+)
 from sensor.model.events import Container, Event, Start
 from sensor.model.vocabulary import ContainerId, EventType, StartKind
 from sensor.sources.controlplane.reader import Reader, read
@@ -177,3 +185,29 @@ def test_a_name_that_an_earlier_pod_may_have_had_explains_no_start() -> None:
     log.lines[0].pop("responseObject")
     assert [one.start_id for one in named(log, 3)] == ["start"]
     assert named(log, 3600) == []
+
+
+def test_the_author_of_a_manifest_stays_the_requester_of_its_static_pod() -> None:
+    """Audit named the login that wrote it; the mirror pod is the evidence of the API server."""
+    one = next(item for item in truth() if item.get("nodeUid") and item.get("taskStart"))
+    author = RequestedBy(
+        "alice",
+        ActorKind.USER,
+        ChainConfidence.INFERRED,
+        effect=Effect.STATIC_POD,
+        chain=(ChainStep("write manifest", "alice", "audit 1:2", 1),),
+    )
+    event = start(one)
+    assert event.orchestrator is not None
+    event = replace(event, orchestrator=replace(event.orchestrator, requested_by=author))
+    explainer = StartExplainer()
+    explainer.started(event)
+    for record in records():
+        explainer.add(record)
+    latest = max(record.request.requested or 0 for record in records())
+    (told,) = explainer.settle(latest + PATIENCE)
+    assert told.orchestrator is not None
+    requested = told.orchestrator.requested_by
+    assert requested is not None
+    assert requested.actor == "alice"
+    assert [step.action for step in requested.chain] == ["create pods", "write manifest"]

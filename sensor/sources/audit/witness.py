@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sensor.model.api_calls import ApiConnect, Caller
 from sensor.model.vocabulary import Witness
-from sensor.model.witness_records import AuditExec
+from sensor.model.witness_records import AuditExec, ManifestWritten
 from sensor.sources.audit import decode
 from sensor.sources.audit.syscalls import Call, classify
 
@@ -30,11 +30,20 @@ if TYPE_CHECKING:
 API_KEY = "castoff_api"
 """Key of the rules on engine sockets in rules/audit.rules."""
 
-Testimony = AuditExec | ApiConnect
+MANIFEST_KEY = "castoff_manifest"
+"""Key of the rule on kubelet's directory of static pods. The rule matches by inode: the kernel says
+that the file is there, whatever path the caller used."""
+
+Testimony = AuditExec | ApiConnect | ManifestWritten
 
 _WANTED = frozenset({"SYSCALL", "EXECVE", "SOCKADDR", "CWD", "PATH"})
 _CALL = re.compile(rb"arch=([0-9a-f]{1,8}) syscall=(\d{1,10}) (?:.*? )?a0=([0-9a-f]{1,16}) ")
 _FIRST_PATH = b"item=0 "
+_MANIFEST = re.compile(
+    rb"key=(?:\"castoff_manifest\"|[0-9A-F]*" + MANIFEST_KEY.encode().hex().upper().encode() + rb")"
+)
+_MADE = frozenset({"CREATE", "NORMAL"})
+"""``nametype`` of a file that was made, moved there or opened for writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,10 @@ class AuditWitness:
         """Read one event; ``realtime_offset`` is CLOCK_REALTIME - CLOCK_BOOTTIME in ns."""
         types = {record.type for record in event.records}
         call = _call_of(event, types)
+        if call is None and any(
+            record.type == "SYSCALL" and _MANIFEST.search(record.text) for record in event.records
+        ):
+            return self._manifest(event, realtime_offset)
         if call is None:
             # An exec's or a connect's details without the call itself, or nothing of either.
             return Statement(partial="SYSCALL" not in types and "EXECVE" in types)
@@ -120,6 +133,26 @@ class AuditWitness:
                 socket=path,
             )
         )
+
+    def _manifest(self, event: AuditEvent, realtime_offset: int) -> Statement:
+        wanted = [record for record in event.records if record.type in _WANTED]
+        parsed = self._parser.parse(wanted)
+        facts = _Facts(event, parsed, event.stamp.wall - realtime_offset)
+        if facts.pid is None or facts.key is None or MANIFEST_KEY not in facts.key.split(","):
+            return Statement(partial=facts.pid is None)
+        made = [
+            name
+            for record in parsed
+            if record.type == "PATH"
+            and record.get("nametype") in _MADE
+            and (name := decode.text(record.get("name"))) is not None
+        ]
+        if not facts.success or not made:
+            return _NOTHING
+        path = made[-1]
+        if not path.startswith("/") and facts.cwd is not None:
+            path = posixpath.normpath(posixpath.join(facts.cwd, path))
+        return Statement(ManifestWritten(facts.time, facts.ref, self._caller(facts, None), path))
 
     def _caller(self, facts: _Facts, argv: tuple[str, ...] | None) -> Caller:
         pid = facts.pid or 0

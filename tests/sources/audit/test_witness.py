@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sensor.model.api_calls import ApiConnect
 from sensor.model.vocabulary import Witness
-from sensor.model.witness_records import AuditExec
+from sensor.model.witness_records import AuditExec, ManifestWritten
 from sensor.sources.audit.assembly import Assembler, AuditEvent, Ending
 from sensor.sources.audit.fields import FieldParser
 from sensor.sources.audit.programs import Programs
@@ -236,3 +236,70 @@ def test_any_bytes_are_survived(parts: list[tuple[str, bytes, bytes]]) -> None:
 def test_control_characters_stay_in_the_data() -> None:
     found = exec_of(syscall(), record("EXECVE", 'argc=2 a0="docker" a1=1B5B33316DFF'))
     assert found.caller.argv == ("docker", "\x1b[31m\udcff")
+
+
+MANIFESTS = "/etc/kubernetes/manifests"
+
+
+def written(*paths: str, cwd: str = "/root", **call: str) -> Statement:
+    """Return what a write below kubelet's directory says, with its PATH records."""
+    fields = {"comm": '"vi"', "exe": '"/usr/bin/vi"', "key": '"castoff_manifest"'} | call
+    return statement_of(
+        syscall(257, 1, **fields),
+        record("CWD", f'cwd="{cwd}"'),
+        *(record("PATH", f"item={number} {path}") for number, path in enumerate(paths)),
+    )
+
+
+PARENT = f'name="{MANIFESTS}/" inode=7 nametype=PARENT'
+
+
+@pytest.mark.parametrize(
+    ("paths", "cwd", "path"),
+    [
+        ((PARENT, f'name="{MANIFESTS}/web.yaml" nametype=CREATE'), "/root", "web.yaml"),
+        ((f'name="{MANIFESTS}/web.yaml" inode=8 nametype=NORMAL',), "/root", "web.yaml"),
+        ((PARENT, 'name="./web.yaml" nametype=CREATE'), MANIFESTS, "web.yaml"),
+        (
+            (
+                'name="/tmp" nametype=PARENT',
+                PARENT,
+                'name="/tmp/x" nametype=DELETE',
+                f'name="{MANIFESTS}/x.yaml" nametype=CREATE',
+            ),
+            "/root",
+            "x.yaml",
+        ),
+    ],
+    ids=["created", "opened", "relative", "moved there"],
+)
+def test_a_write_of_a_manifest_names_file_and_login(
+    paths: tuple[str, ...], cwd: str, path: str
+) -> None:
+    found = written(*paths, cwd=cwd).testimony
+    assert isinstance(found, ManifestWritten)
+    assert found.path == f"{MANIFESTS}/{path}"
+    assert (found.caller.pid, found.caller.loginuid, found.caller.uid) == (42, 4242, 0)
+
+
+def test_several_keys_of_a_write_are_read() -> None:
+    both = b"other\x01castoff_manifest".hex().upper()
+    found = written(f'name="{MANIFESTS}/web.yaml" nametype=NORMAL', key=both).testimony
+    assert isinstance(found, ManifestWritten)
+
+
+NAMED = {"comm": '"castoff_manifest"', "key": "(null)"}
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        (f'name="{MANIFESTS}/web.yaml" nametype=DELETE', {}),
+        (f'name="{MANIFESTS}/web.yaml" nametype=CREATE', {"success": "no"}),
+        (f'name="{MANIFESTS}/web.yaml" nametype=CREATE', {"key": '"castoff_config"'}),
+        (f'name="{MANIFESTS}/web.yaml" nametype=CREATE', NAMED),
+    ],
+    ids=["removed", "refused", "another rule", "a command of its name"],
+)
+def test_what_is_not_a_write_of_a_manifest_is_left_out(path: str, call: dict[str, str]) -> None:
+    assert written(PARENT, path, **call).testimony is None
