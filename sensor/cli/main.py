@@ -36,6 +36,7 @@ VERBS = {
     "replay": "Print the events of a recorded file.",
     "verify": "Prove that no event of the log is missing or changed.",
     "export": "Write the events of a period, with proof.",
+    "access": "List who can start containers here, and who did.",
     "report": "Write one page for an incident or an auditor.",
     "salvage": "Print the events of a damaged log.",
     "normalize": "Print the events that control-plane records lead to.",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sensor.access.survey import survey
 from sensor.cli.log_place import (
     config_option,
     log_file,
@@ -84,11 +85,13 @@ def command(
         tally.finish()
         if beside is not None:
             population = beside.finish()
+    access = survey(path, now) if path is not None and log is None else None
     sheet = Sheet(
         title=title,
         tally=tally,
         chains=read.chains,
         population=population,
+        access=access,
         query=" ".join(["castoff", *sys.argv[1:]]),
         policy=None if path is None else policy_digest(config),
     )

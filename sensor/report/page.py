@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
 
-    from sensor.evidence.access import Access
+    from sensor.model.access import Access
     from sensor.report.data import Population
     from sensor.report.sources import ChainState
     from sensor.report.tally import Tally
