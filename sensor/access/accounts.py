@@ -66,7 +66,7 @@ class Accounts:
 
 
 def read(node: Node) -> Accounts:
-    """Read passwd(5) and group(5); lines that are none are passed over."""
+    """Read passwd(5) and group(5); other lines are passed over."""
     users = []
     for line in (node.text("/etc/passwd") or "").splitlines():
         parts = line.split(":")

@@ -47,7 +47,7 @@ def ways(node: Node, accounts: Accounts) -> Iterator[Way]:
 
 
 def _listeners(node: Node) -> Iterator[Way]:
-    """Yield addresses that engines were told to listen on: daemon.json and command lines."""
+    """Yield addresses that engines are configured to listen on: daemon.json and command lines."""
     seen: set[str] = set()
     text = node.text(DAEMON_FILE)
     if text is not None:
