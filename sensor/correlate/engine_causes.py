@@ -112,7 +112,13 @@ def _is_about(
 
 
 def _address_of_shim(question: Question, known: Knowledge) -> str | None:
-    """Return the engine's socket by the shim of a container, which is its sandbox's in a pod."""
+    """Return the engine's socket by the shim of a container, which is its sandbox's in a pod.
+
+    None for another engine's: below Docker the shim answers to containerd, and a kubelet asks
+    cri-dockerd.
+    """
+    if question.engine is not Engine.CONTAINERD:
+        return None
     sandbox = question.description.sandbox_id if question.description is not None else None
     for id_ in (question.id, sandbox):
         supervisor = known.runtimes.supervisor_of(id_) if id_ is not None else None

@@ -252,6 +252,15 @@ def test_of_two_kubelets_the_one_at_the_containers_engine_is_named(
     assert cause(starts(core, APP, 10)) == (Trigger.ORCHESTRATOR, certainty, pid)
 
 
+def test_a_kubelet_at_cri_dockerd_is_named_for_dockers_containers(core: Core) -> None:
+    core >> connects(0, KUBELET, "/run/cri-dockerd.sock")
+    argv = ("-namespace", "moby", "-id", WEB.id, "-address", "/run/containerd/containerd.sock")
+    core >> supervised(2, WEB, "containerd-shim-runc-v2", *argv, above=ancestor("containerd"))
+    observed = described(3, APP, pod=POD, engine=Engine.DOCKER)
+    core >> below(APP.create(2), SHIM) >> observed >> APP.execs(5)
+    assert cause(core.start) == (Trigger.ORCHESTRATOR, Confidence.INFERRED, 12)
+
+
 def test_a_kubelet_that_starts_what_is_in_no_pod_is_any_client(core: Core) -> None:
     Client(core).asks(0, "StartContainer", field(1, WEB.id))
     assert cause(starts(core, WEB, 10, None)) == (Trigger.API_CLIENT, Confidence.EXACT, 12)
