@@ -8,10 +8,11 @@ in the table.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.model.events import Event, Gap
 from sensor.model.requests import CoverageRow
 from sensor.model.vocabulary import ContainerId, Engine, Witness
@@ -75,11 +76,13 @@ class Coverage:
     factory: EventFactory
     emit: Callable[[Event], None]
     _starts: deque[_Seen] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
-    _unreported: OrderedDict[tuple[str, int], EngineEvent] = field(default_factory=OrderedDict)
-    _failed: OrderedDict[ContainerId, int] = field(default_factory=OrderedDict)
+    _unreported: Bounded[tuple[str, int], EngineEvent] = field(
+        default_factory=lambda: Bounded(WAITING_MAX)
+    )
+    _failed: Bounded[ContainerId, int] = field(default_factory=lambda: Bounded(WAITING_MAX))
     _only_engine: deque[CoverageRow] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
     _listening: dict[str, int] = field(default_factory=dict)
-    _unheard: OrderedDict[str, Event] = field(default_factory=OrderedDict)
+    _unheard: Bounded[str, Event] = field(default_factory=lambda: Bounded(UNHEARD_MAX))
 
     def on_source(self, changed: SourceChanged) -> None:
         """Take note whether a source can be heard."""
@@ -98,24 +101,23 @@ class Coverage:
             container.id, container.name, event.time, container.runtime, commanded, audited
         )
         if self._unreported:
-            for key in [
-                key for key, report in self._unreported.items() if report.id == container.id
-            ]:
-                seen.reported_by.add(self._unreported.pop(key).witness)
+            waiting = [*self._unreported.items()]
+            for key, report in waiting:
+                if report.id == container.id:
+                    self._unreported.pop(key)
+                    seen.reported_by.add(report.witness)
         self._starts.append(seen)
         if not seen.reported and self._is_listened_to(seen) and not container.sandbox:
-            self._unheard[container.id] = event
-            if len(self._unheard) > UNHEARD_MAX:
-                self._unheard.popitem(last=False)
+            self._unheard.put(container.id, event)
 
     def take_silent(self) -> tuple[Event, ...]:
         """Return the starts whose engine was listened to all the while and said nothing, once."""
         silent = []
-        while self._unheard:
-            id_, event = next(iter(self._unheard.items()))
+        while (oldest := self._unheard.oldest()) is not None:
+            id_, event = oldest
             if event.time + SILENCE > self.clock.now:
                 break
-            del self._unheard[id_]
+            self._unheard.pop(id_)
             engine = event.container.runtime if event.container is not None else None
             stream = _STREAMS.get(engine) if engine is not None else None
             since = self._listening.get(stream) if stream is not None else None
@@ -129,17 +131,15 @@ class Coverage:
 
     def on_failure(self, id_: ContainerId, time: int) -> None:
         """Take note of a start that failed: an engine may have reported it as a start."""
-        self._failed[id_] = time
-        if len(self._failed) > WAITING_MAX:
-            self._failed.popitem(last=False)
+        self._failed.put(id_, time)
         for key in [key for key, report in self._unreported.items() if report.id == id_]:
-            del self._unreported[key]
+            self._unreported.pop(key)
 
     def on_engine(self, report: EngineEvent) -> None:
         """Take note of a start that an engine reports."""
         if report.action != _STARTING:
             return
-        self._unheard.pop(report.id, None)
+        self._unheard.pop(report.id)
         for seen in reversed(self._starts):
             # Engines report late when the node is busy. An event of an engine that has not yet
             # reported a start of this container is about that start, however old.
@@ -150,22 +150,20 @@ class Coverage:
         if failed is not None and report.time - failed <= FAILURE_WINDOW:
             # An execve that the kernel refuses comes after the engine has reported the start.
             return
-        self._unreported[report.id, report.time] = report
-        if len(self._unreported) > WAITING_MAX:
-            self._unreported.popitem(last=False)
+        self._unreported.put((report.id, report.time), report)
 
     def deadline(self) -> int | None:
         """When the first engine's word becomes a gap, in ns since boot."""
-        first = next(iter(self._unreported.values()), None)
-        return first.time + GRACE if first is not None else None
+        first = self._unreported.oldest()
+        return first[1].time + GRACE if first is not None else None
 
     def expire(self) -> None:
         """Report what only an engine has reported."""
-        while self._unreported:
-            key, report = next(iter(self._unreported.items()))
+        while (oldest := self._unreported.oldest()) is not None:
+            key, report = oldest
             if report.time + GRACE > self.clock.now:
                 return
-            del self._unreported[key]
+            self._unreported.pop(key)
             reason = (
                 f"{report.witness} reports a start that the probes did not see: "
                 "they were blind to it, or the container is a virtual machine"

@@ -7,10 +7,10 @@ still has. That proves nothing, so such a container is ``inferred``.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import EvidenceKind
 
@@ -28,18 +28,15 @@ WORDS_MAX = 2048
 class EngineWords:
     """The last word about each container that had a name or an image in it."""
 
-    _words: OrderedDict[ContainerId, EngineEvent | EngineRecalled] = field(
-        default_factory=OrderedDict
+    _words: Bounded[ContainerId, EngineEvent | EngineRecalled] = field(
+        default_factory=lambda: Bounded(WORDS_MAX)
     )
 
     def hear(self, report: EngineEvent | EngineRecalled) -> None:
         """Take note of what an engine reports."""
         if report.name is None and report.image is None:
             return
-        self._words[report.id] = report
-        self._words.move_to_end(report.id)
-        if len(self._words) > WORDS_MAX:
-            self._words.popitem(last=False)
+        self._words.put(report.id, report)
 
     def complete(self, sighting: Sighting) -> tuple[Sighting, Evidence | None]:
         """Give a container without a description the name and image that its engine reported.

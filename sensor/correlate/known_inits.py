@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from typing import TYPE_CHECKING
+
+from sensor.bounded import Bounded
 
 if TYPE_CHECKING:
     from sensor.model.process import ProcessKey
@@ -19,14 +21,12 @@ class KnownInits:
     """Bounded; the oldest is forgotten."""
 
     def __init__(self) -> None:
-        self._taken: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._taken: Bounded[tuple[int, int], None] = Bounded(TAKEN_MAX)
         self._ended: deque[ProcessKey] = deque(maxlen=ENDED_MAX)
 
     def take(self, init: ProcessKey) -> None:
         """Remember that the init's start is reported or waits to be."""
-        self._taken[init.tick] = None
-        if len(self._taken) > TAKEN_MAX:
-            self._taken.popitem(last=False)
+        self._taken.put(init.tick, None)
 
     def is_taken(self, init: ProcessKey) -> bool:
         """Whether the init's start is reported or waits to be."""

@@ -14,10 +14,10 @@ Rules:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.correlate.host_namespaces import HostNamespaces
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import Evidence
@@ -71,7 +71,7 @@ class Pods:
     def __init__(self, table: ContainerTable) -> None:
         self.namespaces = HostNamespaces()
         self._table = table
-        self._pods: OrderedDict[str, _Pod] = OrderedDict()
+        self._pods: Bounded[str, _Pod] = Bounded(PODS_MAX)
 
     def review(
         self,
@@ -113,10 +113,8 @@ class Pods:
         pod = description.orchestrator if description is not None else None
         if description is None or pod is None or pod.pod_uid is None:
             return
-        known = self._pods.setdefault(pod.pod_uid, _Pod())
-        self._pods.move_to_end(pod.pod_uid)
-        if len(self._pods) > PODS_MAX:
-            self._pods.popitem(last=False)
+        known = self._pods.get(pod.pod_uid) or _Pod()
+        self._pods.put(pod.pod_uid, known)
         if pod.pod is not None:
             known.named = replace(pod, container=None, attempt=None, late=None, container_type=None)
 

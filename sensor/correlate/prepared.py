@@ -9,9 +9,10 @@ would be found then.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sensor.bounded import Bounded
 
 if TYPE_CHECKING:
     from sensor.correlate.past import RecentPast
@@ -40,7 +41,7 @@ class PreparedAnswers(Generic[Question, Answer]):
     def __init__(self, past: RecentPast, runtimes: RuntimeLog) -> None:
         self._past = past
         self._runtimes = runtimes
-        self._answers: OrderedDict[ContainerId, _Prepared[Question, Answer]] = OrderedDict()
+        self._answers: Bounded[ContainerId, _Prepared[Question, Answer]] = Bounded(PREPARED_MAX)
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -48,12 +49,9 @@ class PreparedAnswers(Generic[Question, Answer]):
     def keep(self, id_: ContainerId, question: Question, time: int, answer: Answer) -> None:
         """Keep what was found of a container; causes after ``time`` have no bearing on it."""
         self._past.watch_until(time)
-        self._answers[id_] = _Prepared(
-            question, answer, self._runtimes.supervisor_of(id_), self._past.learnt_late
-        )
-        self._answers.move_to_end(id_)
-        if len(self._answers) > PREPARED_MAX:
-            self._answers.popitem(last=False)
+        supervisor = self._runtimes.supervisor_of(id_)
+        prepared = _Prepared(question, answer, supervisor, self._past.learnt_late)
+        self._answers.put(id_, prepared)
 
     def has(self, id_: ContainerId, question: Question) -> bool:
         """Whether the answer is there and still holds."""
@@ -62,7 +60,7 @@ class PreparedAnswers(Generic[Question, Answer]):
 
     def take(self, id_: ContainerId, question: Question) -> Answer | None:
         """Give the answer, once, if it still holds."""
-        prepared = self._answers.pop(id_, None)
+        prepared = self._answers.pop(id_)
         if prepared is None or not self._holds(id_, question, prepared):
             return None
         return prepared.answer

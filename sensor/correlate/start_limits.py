@@ -5,9 +5,9 @@ Root of the host has no limit. What is beyond a limit is counted and becomes a g
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.correlate.shares import Budget
 
 if TYPE_CHECKING:
@@ -36,14 +36,12 @@ class StartLimits:
         self.unnamed = Budget(UNNAMED_BURST, UNNAMED_EVERY)
         self.starts = Budget(STARTS_BURST, STARTS_EVERY)
         self._report = report
-        self._reported: OrderedDict[str, int] = OrderedDict()
+        self._reported: Bounded[str, int] = Bounded(LIMITED_USERS)
 
     def exceeded(self, domain: str, time: int) -> None:
         """Report, once a minute at most, that a user starts more containers than are reported."""
-        if time - self._reported.get(domain, -LIMITED_EVERY) < LIMITED_EVERY:
+        last = self._reported.get(domain)
+        if last is not None and time - last < LIMITED_EVERY:
             return
-        self._reported[domain] = time
-        self._reported.move_to_end(domain)
-        if len(self._reported) > LIMITED_USERS:
-            self._reported.popitem(last=False)
+        self._reported.put(domain, time)
         self._report(domain, time)

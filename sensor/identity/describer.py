@@ -8,10 +8,11 @@ from __future__ import annotations
 import posixpath
 import re
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.identity.cgroup import parse
 from sensor.identity.containerd import containerd_facts, with_pod_labels
 from sensor.identity.containerd_metadata import containerd_record
@@ -70,7 +71,7 @@ class Describer:
         self._views = Views(self._settings)
         self._digests = PulledDigests()
         self._trusted = TrustedDirectories()
-        self._users: OrderedDict[int, IdentitySettings] = OrderedDict()
+        self._users: Bounded[int, IdentitySettings] = Bounded(USERS_MAX)
         """Settings of users other than root: with the places that their own engines use."""
         self._problems: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -118,13 +119,10 @@ class Describer:
             self._settings = learned
             return
         with self._lock:
-            self._users[user] = learned
-            self._users.move_to_end(user)
-            while len(self._users) > USERS_MAX:
-                self._users.popitem(last=False)
+            self._users.put(user, learned)
 
     def _settings_of(self, user: int) -> IdentitySettings:
-        return self._users.get(user, self._settings) if user else self._settings
+        return (self._users.get(user) if user else None) or self._settings
 
     def _learn_from(self, bundle: str, user: int) -> None:
         if bundle.rsplit("/", 2)[0] not in self._settings_of(user).task_roots:

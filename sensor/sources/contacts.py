@@ -12,11 +12,12 @@ import os
 import queue
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.bounded import Bounded
 from sensor.model.api_calls import ApiConnect, ApiRequest
 from sensor.model.kernel_records import KernelLoss
 from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
@@ -69,7 +70,7 @@ class ContactSifter:
         self._own_pid = os.getpid()
         self._later: deque[tuple[float, ApiConnect]] = deque()
         self._queue: queue.Queue[ApiConnect | None] = queue.Queue(QUEUE_MAX)
-        self._written: OrderedDict[tuple[int, str], float] = OrderedDict()
+        self._written: Bounded[tuple[int, str], float] = Bounded(VERDICTS_MAX)
         self._thread = threading.Thread(target=self._work, name="contacts", daemon=True)
         self._thread.start()
 
@@ -154,23 +155,24 @@ class ContactSifter:
         self._verdicts.set(mnt_ns, path, engine=engine)
         if engine:
             # Every connect to an engine is reported and looked at: nothing has to expire.
-            self._written.pop((mnt_ns, path), None)
+            self._written.pop((mnt_ns, path))
             return
-        self._written[mnt_ns, path] = time.monotonic() + OTHER_FOR
-        self._written.move_to_end((mnt_ns, path))
-        if len(self._written) > VERDICTS_MAX:
-            self._forget(*self._written.popitem(last=False)[0])
+        evicted = self._written.put((mnt_ns, path), time.monotonic() + OTHER_FOR)
+        if evicted is not None:
+            self._forget(*evicted[0])
 
     def _void(self) -> None:
         """Ask again everywhere: engines have come or gone."""
-        while self._written:
-            self._forget(*self._written.popitem()[0])
+        for place in self._written:
+            self._forget(*place)
+        self._written.clear()
 
     def _expire(self) -> None:
         now = time.monotonic()
         # In the order in which they expire: each is written once, for the same time.
-        while self._written and next(iter(self._written.values())) <= now:
-            self._forget(*self._written.popitem(last=False)[0])
+        while (oldest := self._written.oldest()) is not None and oldest[1] <= now:
+            self._written.pop(oldest[0])
+            self._forget(*oldest[0])
 
     def _forget(self, mnt_ns: int, path: str) -> None:
         self._verdicts.forget(mnt_ns, path)

@@ -17,11 +17,11 @@ import os
 import queue
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import NS_PER_TICK, Ancestor, ProcessKey
 from sensor.model.vocabulary import Witness
@@ -82,9 +82,9 @@ class RelayFinder:
         self._proc = proc
         self._queue: queue.Queue[ApiRequest | ApiConnect | None] = queue.Queue(QUEUE_MAX)
         self._lock = threading.Lock()
-        self._relays: OrderedDict[ProcessKey, Relay] = OrderedDict()
-        self._others: OrderedDict[ProcessKey, None] = OrderedDict()
-        self._looked_at: OrderedDict[int, None] = OrderedDict()
+        self._relays: Bounded[ProcessKey, Relay] = Bounded(RELAYS_MAX)
+        self._others: Bounded[ProcessKey, None] = Bounded(CALLERS_MAX)
+        self._looked_at: Bounded[int, None] = Bounded(CALLERS_MAX)
         self._looked = 0.0
         """When a relay was last looked at again, on the monotonic clock."""
         self._thread = threading.Thread(target=self._work, name="relays", daemon=True)
@@ -101,7 +101,7 @@ class RelayFinder:
         if request.connection is not None and not self._may_look_again(key):
             if request.connection in self._looked_at:
                 return
-            _remember(self._looked_at, request.connection)
+            self._looked_at.put(request.connection, None)
         try:
             self._queue.put_nowait(request)
         except queue.Full:
@@ -161,7 +161,7 @@ class RelayFinder:
         listeners = [one for one in sockets if one.listens]
         if not ports and not listeners:
             if own[caller]:
-                _remember(self._others, caller)
+                self._others.put(caller, None)
             return
         listening = next(
             key
@@ -190,10 +190,7 @@ class RelayFinder:
     def _enter(self, relay: Relay) -> None:
         with self._lock:
             known = self._relays.get(relay.process) == relay
-            self._relays[relay.process] = relay
-            self._relays.move_to_end(relay.process)
-            if len(self._relays) > RELAYS_MAX:
-                self._relays.popitem(last=False)
+            self._relays.put(relay.process, relay)
             relays = tuple(self._relays.values())
         if known:
             return
@@ -251,16 +248,6 @@ class RelayFinder:
         except queue.Full:
             return
         self._thread.join(timeout=1.0)
-
-
-_K = TypeVar("_K")
-
-
-def _remember(known: OrderedDict[_K, None], key: _K) -> None:
-    known[key] = None
-    known.move_to_end(key)
-    if len(known) > CALLERS_MAX:
-        known.popitem(last=False)
 
 
 def _key(caller: Caller) -> ProcessKey | None:

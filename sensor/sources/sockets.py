@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock as clocks
+from sensor.bounded import Bounded
 from sensor.linux import inode, path_walk
 from sensor.linux.inode import Inode, Miss
 from sensor.sources.engines.known import MOSTLY_MISSING, Api
@@ -97,10 +97,10 @@ class SocketResolver:
         self._sockets: dict[tuple[int, int], EngineSocket] = {}
         self._scanned = -math.inf
         self._allowance = ScanAllowance()
-        self._verdicts: OrderedDict[tuple[int, str], tuple[float, EngineSocket | None]] = (
-            OrderedDict()
+        self._verdicts: Bounded[tuple[int, str], tuple[float, EngineSocket | None]] = Bounded(
+            VERDICTS_MAX
         )
-        self._oldest: OrderedDict[int, tuple[float, int | None]] = OrderedDict()
+        self._oldest: Bounded[int, tuple[float, int | None]] = Bounded(NAMESPACES_MAX)
 
     @property
     def refused(self) -> int:
@@ -124,7 +124,7 @@ class SocketResolver:
         if others:
             # Replaced, not changed: a resolve in another thread goes on with what it has.
             self._sockets = sockets
-            self._verdicts = OrderedDict()
+            self._verdicts = Bounded(VERDICTS_MAX)
             self.generation += 1
         return found
 
@@ -155,7 +155,7 @@ class SocketResolver:
         key = (mnt_ns, path)
         kept = verdicts.get(key)
         if kept is not None and self._clock() < kept[0]:
-            verdicts.move_to_end(key)
+            verdicts.put(key, kept)
             return kept[1]
         view = self._look(pid, mnt_ns, path)
         if isinstance(view, Unresolvable):
@@ -171,10 +171,7 @@ class SocketResolver:
             socket = known
         if view.shared:
             held = OTHER_FOR if socket is None else ENGINE_FOR
-            verdicts[key] = (self._clock() + held, socket)
-            verdicts.move_to_end(key)
-            if len(verdicts) > VERDICTS_MAX:
-                verdicts.popitem(last=False)
+            verdicts.put(key, (self._clock() + held, socket))
         elif socket is None:
             return Unresolvable("own_root" if path.startswith("/") else "relative")
         return socket
@@ -249,14 +246,11 @@ class SocketResolver:
         """Find the process of a mount namespace with the lowest pid that can be looked at."""
         kept = self._oldest.get(mnt_ns)
         if kept is not None and self._clock() < kept[0] and self._is_in(kept[1], mnt_ns):
-            self._oldest.move_to_end(mnt_ns)
+            self._oldest.put(mnt_ns, kept)
             return kept[1]
         pids = sorted(int(entry.name) for entry in self._proc.iterdir() if entry.name.isdigit())
         found = next((pid for pid in pids if self._is_in(pid, mnt_ns)), None)
-        self._oldest[mnt_ns] = (self._clock() + NAMESPACE_FOR, found)
-        self._oldest.move_to_end(mnt_ns)
-        if len(self._oldest) > NAMESPACES_MAX:
-            self._oldest.popitem(last=False)
+        self._oldest.put(mnt_ns, (self._clock() + NAMESPACE_FOR, found))
         return found
 
     def _is_in(self, pid: int | None, mnt_ns: int) -> bool:

@@ -224,8 +224,9 @@ def test_an_engine_that_was_silenced_before_does_not_expire(
     assert (NAMESPACE, OTHER) not in bench.sifter._written
 
 
-def test_verdicts_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contacts, "VERDICTS_MAX", 4)
+def test_verdicts_are_bounded(bench: Bench) -> None:
+    assert bench.sifter._written.limit == contacts.VERDICTS_MAX
+    bench.sifter._written.limit = 4
     bench.sift(*(f"/other/{number}" for number in range(10)))
     assert len(bench.sifter._written) == 4
     assert len(bench.verdicts.entries) == 4

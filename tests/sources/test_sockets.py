@@ -175,10 +175,9 @@ def test_a_new_set_of_sockets_voids_all_verdicts(tmp_path: Path, resolver: Socke
         assert is_engine(ask(resolver, path))
 
 
-def test_verdicts_are_bounded(
-    tmp_path: Path, resolver: SocketResolver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sockets, "VERDICTS_MAX", 3)
+def test_verdicts_are_bounded(tmp_path: Path, resolver: SocketResolver) -> None:
+    assert resolver._verdicts.limit == sockets.VERDICTS_MAX
+    resolver._verdicts.limit = 3
     for number in range(9):
         (tmp_path / str(number)).touch()
         ask(resolver, tmp_path / str(number))

@@ -19,7 +19,6 @@ import asyncio
 import base64
 import binascii
 import time
-from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from sensor.agent.receivers.identity_token import GoogleTokens, TokenInvalid
 from sensor.agent.receivers.post_server import ListenSettings, Post, PostServer, Refused, Reply
 from sensor.agent.receivers.shared_secret import shows
 from sensor.agent.receivers.sns import Forged, SnsVerifier
+from sensor.bounded import Bounded
 from sensor.errors import ConfigError
 from sensor.sources.controlplane.json_text import JsonInvalid, parse, table, text
 
@@ -57,7 +57,7 @@ class CloudPush:
         self._tokens = GoogleTokens(
             settings.pub_sub.audience, settings.pub_sub.accounts, **fetching
         )
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: Bounded[str, None] = Bounded(MESSAGES_LIMIT)
         self.repeated = 0
         self._answers = {
             "/sns": self._from_sns,
@@ -137,9 +137,7 @@ class CloudPush:
             return
         await self._take(origin, data)
         # Not before it is durable: a message that failed comes again.
-        self._known[id_] = None
-        while len(self._known) > MESSAGES_LIMIT:
-            self._known.popitem(last=False)
+        self._known.put(id_, None)
 
 
 def _pub_sub_message(body: bytes) -> tuple[str, bytes]:

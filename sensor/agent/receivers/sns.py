@@ -12,13 +12,13 @@ import base64
 import binascii
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sensor.agent.receivers.fetching import SNS_HOST, fetch, is_of
+from sensor.bounded import Bounded
 from sensor.sources.controlplane.json_text import JsonInvalid, parse
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class SnsVerifier:
     def __init__(self, topics: tuple[str, ...], get: Fetch = fetch) -> None:
         self._topics = frozenset(topics)
         self._get = get
-        self._certificates: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._certificates: Bounded[str, tuple[float, bytes]] = Bounded(CERTIFICATES_LIMIT)
         self._lock = threading.Lock()
 
     def message(self, body: bytes, now: float) -> SnsMessage:
@@ -115,9 +115,7 @@ class SnsVerifier:
             return known[1]
         found = self._get(url)
         with self._lock:
-            self._certificates[url] = (time.monotonic(), found)
-            while len(self._certificates) > CERTIFICATES_LIMIT:
-                self._certificates.popitem(last=False)
+            self._certificates.put(url, (time.monotonic(), found))
         return found
 
 

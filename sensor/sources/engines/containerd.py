@@ -16,10 +16,10 @@ Facts (API of containerd 1.6, files below ``api/`` of its repository; tried agai
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.bounded import Bounded
 from sensor.model.vocabulary import ContainerId, Witness
 from sensor.model.witness_records import EngineEvent
 from sensor.sources.engines import wire
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 NAMESPACES_MAX = 64
 """Namespaces whose tasks are listed."""
-
-IMAGES_MAX = 1024
-"""Containers whose image is remembered from their creation until their task starts."""
 
 _SUBSCRIBE = "/containerd.services.events.v1.Events/Subscribe"
 _VERSION = "/containerd.services.version.v1.Version/Version"
@@ -59,7 +56,7 @@ DOCKERS_NAMESPACE = "moby"
 """Where dockerd keeps its containers unless configured otherwise (moby, daemon/config). While
 Docker's stream is followed, this one leaves them out: it has no names and images."""
 
-Images = OrderedDict[tuple[str, str], str]
+Images = Bounded[tuple[str, str], str]
 """Image references by namespace and container id, oldest first."""
 
 
@@ -112,10 +109,7 @@ def _is_exec(topic: str, event: Message, identity: str) -> bool:
 
 def _remember(images: Images, key: tuple[str, str], image: str) -> None:
     if 0 < len(image) <= TEXT_MAX:
-        images[key] = image
-        images.move_to_end(key)
-        if len(images) > IMAGES_MAX:
-            images.popitem(last=False)
+        images.put(key, image)
 
 
 def decode_namespaces(data: bytes) -> tuple[str, ...]:

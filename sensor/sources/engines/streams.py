@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.bounded import Bounded
 from sensor.model.vocabulary import Engine, Witness
 from sensor.model.witness_records import SourceChanged
 from sensor.sources.engines.session import Counts, EngineLost, Session
@@ -43,6 +44,9 @@ FORGET_AFTER = 600.0
 
 STOP_WAIT = 1.0
 """Seconds that :meth:`EngineStreams.stop` may take."""
+
+IMAGES_MAX = 1024
+"""Containers whose image is remembered from their creation until their task starts."""
 
 REPEATS_MAX = 256
 """Latest events remembered to recognise a repetition: what Docker itself keeps."""
@@ -251,7 +255,7 @@ def target_of(socket: EngineSocket) -> Target | None:
 def _maker(witness: Witness, *, docker_is_heard: bool) -> Callable[[Counts], Awaitable[Session]]:
     """Return what makes sessions of an engine; its state outlives each of them."""
     recent: deque[tuple[int | None, str, str]] = deque(maxlen=REPEATS_MAX)
-    images: OrderedDict[tuple[str, str], str] = OrderedDict()
+    images: Bounded[tuple[str, str], str] = Bounded(IMAGES_MAX)
 
     def load(counts: Counts) -> Session:
         # Loaded on first use: a node without the engine does not pay for its protocol.

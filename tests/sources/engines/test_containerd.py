@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections import OrderedDict
 
 import pytest
 
@@ -13,6 +12,7 @@ from lab.containerd import Containerd
 from lab.engines import Lab, unique
 from lab.image import IMAGE
 from lab.waiting import until
+from sensor.bounded import Bounded
 from sensor.model.vocabulary import Witness
 from sensor.sources.engines import stream
 from sensor.sources.engines.containerd import (
@@ -22,6 +22,7 @@ from sensor.sources.engines.containerd import (
     decode_namespaces,
     decode_tasks,
 )
+from sensor.sources.engines.streams import IMAGES_MAX
 from sensor.sources.engines.wire import WireError
 from tests.sources.engines.following import following, sockets_below
 
@@ -45,7 +46,7 @@ def envelope(topic: str, event: bytes, namespace: str = "k8s.io") -> bytes:
 
 
 def test_start_is_read_with_namespace_and_time() -> None:
-    event = decode_event(envelope("/tasks/start", START), 5, OrderedDict())
+    event = decode_event(envelope("/tasks/start", START), 5, Bounded(8))
     assert event is not None
     assert (event.action, event.id, event.namespace) == ("start", "nginx-1", "k8s.io")
     assert (event.time, event.engine_wall) == (5, 1_752_041_728_000_000_007)
@@ -55,14 +56,14 @@ def test_start_is_read_with_namespace_and_time() -> None:
 def test_exit_of_the_init_is_an_end_and_that_of_an_exec_is_none() -> None:
     init = field(1, b"c1") + field(2, b"c1") + b"\x18\x07\x20\x89\x01"
     other = field(1, b"c1") + field(2, b"exec-9") + b"\x18\x07\x20\x00"
-    event = decode_event(envelope("/tasks/exit", init), 0, OrderedDict())
+    event = decode_event(envelope("/tasks/exit", init), 0, Bounded(8))
     assert event is not None
     assert (event.action, event.exit_code) == ("die", 137)
-    assert decode_event(envelope("/tasks/exit", other), 0, OrderedDict()) is None
+    assert decode_event(envelope("/tasks/exit", other), 0, Bounded(8)) is None
 
 
 def test_image_is_known_from_the_creation_within_the_namespace() -> None:
-    images: Images = OrderedDict()
+    images: Images = Bounded(8)
     creation = field(1, b"nginx-1") + field(2, b"docker.io/library/nginx:1")
     assert decode_event(envelope("/containers/create", creation), 0, images) is None
     here = decode_event(envelope("/tasks/start", START), 0, images)
@@ -74,11 +75,11 @@ def test_image_is_known_from_the_creation_within_the_namespace() -> None:
 
 
 def test_remembered_images_are_bounded() -> None:
-    images: Images = OrderedDict()
+    images: Images = Bounded(IMAGES_MAX)
     for number in range(3000):
         creation = field(1, f"c{number}".encode()) + field(2, b"i")
         decode_event(envelope("/containers/create", creation), 0, images)
-    assert len(images) == 1024
+    assert len(images) == IMAGES_MAX
     assert ("k8s.io", "c2999") in images
 
 
@@ -88,7 +89,7 @@ def test_remembered_images_are_bounded() -> None:
 )
 def test_garbage_is_a_wire_error(data: bytes) -> None:
     with pytest.raises(WireError):
-        decode_event(data, 0, OrderedDict())
+        decode_event(data, 0, Bounded(8))
 
 
 def test_lists_are_read() -> None:
@@ -100,7 +101,7 @@ def test_lists_are_read() -> None:
         field(1, field(2, name) + bytes([0x20, status]))
         for name, status in ((b"made", 1), (b"up", 2), (b"ended", 3), (b"paused", 4))
     )
-    found = decode_tasks(tasks, "default", 3, OrderedDict())
+    found = decode_tasks(tasks, "default", 3, Bounded(8))
     assert [(event.id, event.action) for event in found] == [
         ("up", "running"),
         ("paused", "running"),
