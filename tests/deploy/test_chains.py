@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import pytest
 
 from tests.deploy.conftest import DEPLOY, ClickHouse
 from tests.deploy.test_control_planes import named
+from tests.deploy.test_grafana import JUDGED
 from tests.evidence.logs import make_log, shipped
+from tests.report.week import Week
 
 COUNT = 40
 Lines = list[bytes]
@@ -141,3 +144,30 @@ def test_the_same_questions_for_opensearch_name_fields_of_the_mapping() -> None:
         node = template["template"]["mappings"]
         for part in field.split("."):
             node = node["properties"][part]
+
+
+def test_each_panel_about_alerts_and_chains_finds_what_it_is_for(
+    lines: Lines, insert: Callable[[Lines], str], clickhouse: ClickHouse
+) -> None:
+    def back(document: dict[str, Any]) -> None:
+        document["sensor"]["log"] |= {"sequence": 9, "digest": "00" * 32, "broken": "anew"}
+
+    alerts = [one for one in Week(1).events() if one["type"] == "alert"]
+    log_id = json.loads(lines[0])["log"]["id"]
+    for number, one in enumerate(alerts, 900):
+        # Of the same log, so that they are taken out again with it.
+        one["log"] = {"id": log_id, "sequence": number}
+    told = [json.dumps(one).encode() + b"\n" for one in alerts]
+    insert([*lines[:20], *lines[24:29], changed(lines[29], back), *lines[30:], *told])
+    dashboard = json.loads((DEPLOY / "grafana" / "castoff.json").read_text())
+    panels = [
+        panel
+        for panel in dashboard["panels"]
+        if panel["type"] != "row" and JUDGED.search(panel["targets"][0].get("rawSql", ""))
+    ]
+    assert len(panels) == 8
+    for panel in panels:
+        query = panel["targets"][0]["rawSql"]
+        query = re.sub(r"\$__timeFilter\(\w+\)", "1", query)
+        query = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfHour(\1)", query)
+        assert clickhouse.rows(query), panel["title"]
