@@ -156,7 +156,7 @@ class Aggregator:
         await marks.has_room()
         found, ended = await asyncio.to_thread(self._batch, follower)
         # A sign of life first: what comes behind it ages from then.
-        events = [*self._alive(), *self._events(found)]
+        events = [*self._alive(keeper), *self._events(found)]
         if ended:
             events += self._made.settle(time.time_ns())
             if self._counts.bad > self._reported:
@@ -235,13 +235,14 @@ class Aggregator:
     def _observed(self, observations: list[Observation]) -> None:
         self._losses.extend(one for one in observations if isinstance(one, StoreLoss))
 
-    def _alive(self) -> list[Event]:
+    def _alive(self, keeper: Persistence) -> list[Event]:
         now = time.monotonic()
         period = self._settings.heartbeat_seconds
         if self._beaten is not None and (period <= 0 or now - self._beaten < period):
             return []
         self._beaten = now
-        return [self._own(EventType.SENSOR, "alive", sensor=SensorNote("alive"))]
+        note = SensorNote("alive", log=keeper.health().head)
+        return [self._own(EventType.SENSOR, "alive", sensor=note)]
 
     def _gap(self, source: str, reason: str, lost: int | None, *place: object) -> Event:
         now = time.time_ns()

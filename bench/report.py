@@ -1,0 +1,123 @@
+"""``python -m bench.report``: what a report, an export and a verification of a log take.
+
+Takes about five minutes and 1 GB below ``--directory``. The events are a made-up week of three
+hosts (``tests/report/week.py``), in one log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.machine import machine
+from bench.progress import say
+from bench.rows import Row, missed, table, write_json
+from bench.store import fill
+from lab.agent import COMMAND as CASTOFF
+from sensor.report.moments import wall_of
+from sensor.store.entry import NewEntry
+from sensor.store.log import Store, StoreSettings
+from tests.report.week import BEGIN, Event, Week
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = "python -m bench.report"
+BLOCK = 500
+MIB = 1 << 20
+TARGETS = {10_000: (3.0, 4.0), 100_000: (20.0, 16.0)}
+"""Starts to seconds and MiB of the page."""
+
+
+def entry(event: Event) -> NewEntry:
+    """Return an event as the log takes it."""
+    wall = wall_of(event["time"]) or BEGIN
+    container = event["container"]
+    return NewEntry(
+        id=event["id"],
+        type=event["type"],
+        time=wall - BEGIN,
+        wall=wall,
+        boot_id=event["host"]["boot_id"],
+        container_id=None if container is None else container["id"],
+        name=None if container is None else container["name"],
+        body=json.dumps(event, separators=(",", ":")).encode() + b"\n",
+    )
+
+
+def blocks(starts: int) -> Iterator[list[NewEntry]]:
+    """Yield a week's events by the block, in the order of their times."""
+    made = sorted((entry(one) for one in Week(starts).events()), key=lambda one: one.time)
+    for first in range(0, len(made), BLOCK):
+        yield made[first : first + BLOCK]
+
+
+def run(*arguments: str | Path) -> tuple[float, float]:
+    """Run the command line; return its seconds and its peak memory in MiB."""
+    began = time.monotonic()
+    process = subprocess.Popen([str(CASTOFF), *map(str, arguments)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"castoff {arguments[0]} ended with {process.returncode}")
+    return time.monotonic() - began, usage.ru_maxrss / 1024
+
+
+def measure(directory: Path, starts: int) -> Iterator[Row]:
+    """Measure one size."""
+    say(f"a log of {starts} starts")
+    state = directory / str(starts)
+    store = Store(state, StoreSettings(sync="normal", max_bytes=8 << 30))
+    fill(store, blocks(starts))
+    store.close()
+    page, data = directory / "report.html", directory / "starts.ndjson"
+    seconds, memory = run("report", "--log", state, "-o", page, "--data", data)
+    size = page.stat().st_size / MIB
+    most, largest = TARGETS[starts]
+    yield Row(
+        f"castoff report of {starts:,} starts, chain verified, with --data",
+        f"{seconds:.1f} s, {size:.2f} MiB, {memory:.0f} MiB of memory",
+        f"{most:.0f} s, {largest:.0f} MiB",
+        seconds <= most and size <= largest,
+        COMMAND,
+        {"seconds": seconds, "mib": size, "memory_mib": memory},
+    )
+    for packed in ((), ("--zstd",)):
+        out = directory / f"export-{starts}-{len(packed)}"
+        seconds, _ = run("export", "--log", state, "-o", out, *packed)
+        checked, memory = run("verify", "--log", state, "--against", out)
+        total = sum(one.stat().st_size for one in out.iterdir()) / MIB
+        yield Row(
+            f"castoff export of {starts:,} starts{', zstd' if packed else ''}; verify --against it",
+            f"{seconds:.1f} s, {total:.1f} MiB; {checked:.1f} s, {memory:.0f} MiB of memory",
+            None,
+            None,
+            COMMAND,
+            {"export_seconds": seconds, "verify_seconds": checked, "mib": total},
+        )
+
+
+def main() -> None:
+    """Measure and print one table; ends with 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="where to work")
+    arguments = parser.parse_args()
+    here = machine()
+    with tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base:
+        rows = [row for starts in TARGETS for row in measure(Path(base), starts)]
+    print(f"{here}\n\n{table(rows)}")
+    if arguments.json is not None:
+        write_json(arguments.json, here, rows)
+    sys.exit(1 if missed(rows) else 0)
+
+
+if __name__ == "__main__":
+    main()
