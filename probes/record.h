@@ -20,6 +20,7 @@
 #define CWD_LEN 384
 #define SOCKET_PATH_LEN 112
 #define PAYLOAD_LEN 512
+#define RPC_PAYLOAD_LEN 2048 /* of a write in gRPC or ttrpc */
 #define ARGV_LEN 4096
 
 enum record_kind {

@@ -5,7 +5,8 @@
  */
 #if defined(FOLLOW_CONNECTIONS)
 #define RPC_MESSAGE_MAX 1024
-#define RPC_HEADERS 1 /* the type of a HEADERS frame, RFC 9113 6.2, behind 24 bits of length */
+/* Types of frames that headers may be behind, RFC 9113 6: HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE */
+#define RPC_BEFORE_HEADERS (1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 8)
 #define LAST_FIVE 0xffffffffffULL
 #define METHOD_POST 0x504f535420ULL /* "POST ", the last byte lowest */
 #define LETTERS_START 0x7374617274ULL /* "start" */
@@ -37,6 +38,14 @@ static __always_inline u64 within_payload(u64 usable)
 	if (usable > PAYLOAD_LEN - 1)
 		usable = PAYLOAD_LEN - 1;
 	return usable & (PAYLOAD_LEN - 1);
+}
+
+/* A kubelet puts requests behind each other into one write: what is not copied hides their headers. */
+static __always_inline u64 within_rpc(u64 usable)
+{
+	if (usable > RPC_PAYLOAD_LEN - 1)
+		usable = RPC_PAYLOAD_LEN - 1;
+	return usable & (RPC_PAYLOAD_LEN - 1);
 }
 
 /* Whether the last bytes begin the word "POST " and more is to come. */
@@ -121,7 +130,11 @@ static __always_inline bool is_short_or_headers(u64 length, u64 packet, u64 byte
 		return true;
 	if (usable < sizeof(head) || read_bytes(&head, sizeof(head), packet, bytes))
 		return false;
-	return head >> 24 == RPC_HEADERS || head == PREFACE_HEAD;
+	if (head == PREFACE_HEAD)
+		return true;
+	/* The type of a frame is behind the 24 bits of its length. */
+	head >>= 24;
+	return head < 16 && (RPC_BEFORE_HEADERS >> head & 1);
 }
 
 /* Put where the search of a connection stands into the work space. */
@@ -203,7 +216,7 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, u64 leng
 	scratch->record.sent = length;
 	fill_identity(scratch, task);
 	append_listener(scratch, server);
-	usable = within_payload(usable);
+	usable = api == API_RPC ? within_rpc(usable) : within_payload(usable);
 	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
 	if (usable && (read_bytes(&scratch->tail[offset], usable, packet, bytes) ||
 		       (packet && last_packet(server) != packet))) {

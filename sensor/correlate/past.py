@@ -48,7 +48,7 @@ _LOCAL = frozenset({"podman", "buildah"})
 _LOCAL_ENGINES = frozenset({Engine.PODMAN, Engine.BUILDAH})
 
 SEGMENT_MAX = 512
-"""Bytes of one write that the probes copy; a longer write is cut."""
+"""Bytes of a write of unknown length from which on it counts as cut."""
 
 
 class RecentPast:
@@ -347,7 +347,8 @@ class RecentPast:
 
 def _segment(seen: ApiRequest | ApiAnswer) -> Segment:
     length = seen.length if seen.length is not None else len(seen.payload)
-    cut = length > len(seen.payload) or len(seen.payload) >= SEGMENT_MAX
+    unknown = seen.length is None and len(seen.payload) >= SEGMENT_MAX
+    cut = length > len(seen.payload) or unknown
     return Segment(seen.time, seen.offset, seen.payload, cut)
 
 

@@ -73,7 +73,8 @@ class ApiRequest:
     caller: Caller
     socket: str
     payload: bytes
-    """At most 512 bytes; none where the engine took them before they could be read."""
+    """At most 512 bytes, of gRPC and ttrpc 2,047; none where the engine took them before they could
+    be read."""
     connection: int | None = None
     offset: int | None = None
     """Of the payload in what the client sent since it connected; None where that is unknown."""
