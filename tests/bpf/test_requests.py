@@ -183,6 +183,23 @@ def test_only_what_asks_an_engine_for_something_is_told(probes: Probes, server: 
     assert short == b"frame"
 
 
+RPC_MAX = 2047
+FRAMES = {"headers": 1, "settings": 4, "ping": 6, "window-update": 8}
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("kind", FRAMES.values(), ids=FRAMES)
+def test_of_grpc_a_long_write_that_headers_may_begin_or_follow_is_told(
+    probes: Probes, server: Server, kind: int
+) -> None:
+    server.watched_as(EngineSockets.RPC)
+    long = bytes((0, 0, 8, kind)) + b"x" * 3000
+    assert {request.payload for _, request in asked(probes, server, *[long] * 5)} == {
+        long[:RPC_MAX]
+    }
+    assert asked(probes, server, bytes((0, 7, 208, 0)) + b"x" * 2000) == []
+
+
 def request_to(path: str) -> bytes:
     return f"POST {path} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
 
