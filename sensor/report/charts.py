@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DAYS_MAX = 62
-"""Bars of one chart; older days are added up in one."""
+"""Bars of one chart: the newest days. The table below the chart has all."""
 
 PALETTE = (
     "#3b6fb6", "#c2641f", "#2f8a5b", "#a3488f", "#8a6d1a", "#4f7d8c", "#b23a48", "#6a6f76",

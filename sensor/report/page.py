@@ -148,6 +148,7 @@ def render(sheet: Sheet) -> str:
             controls=CONTROLS,
             chains=sheet.chains[:CHAINS_SHOWN],
             findings_shown=FINDINGS_SHOWN,
+            days_max=charts.DAYS_MAX,
             version=__version__,
             severities=SEVERITIES,
             no_explanation=NO_EXPLANATION,
