@@ -9,7 +9,7 @@ import pytest
 
 from sensor.errors import StateUnusable
 from sensor.evidence.check import verify
-from sensor.evidence.verdict import FINDINGS_MAX, Finding, Findings, Verdict
+from sensor.evidence.verdict import Verdict
 from sensor.store.log import Store, StoreSettings
 from tests.evidence.logs import append, execute, make_log, rename, rewrite, shipped
 
@@ -183,12 +183,3 @@ def test_an_empty_directory_is_a_finding(tmp_path: Path) -> None:
 def test_a_missing_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StateUnusable):
         verify(tmp_path / "castoff.db", None, ())
-
-
-def test_findings_are_bounded_and_counted() -> None:
-    findings = Findings()
-    for _ in range(FINDINGS_MAX + 5):
-        findings.add(Finding("here", "wrong"))
-    findings.add(Finding("here", "a break", explained="it was written down"))
-    assert len(findings.listed) == FINDINGS_MAX
-    assert (findings.count, findings.unexplained) == (FINDINGS_MAX + 6, FINDINGS_MAX + 5)
