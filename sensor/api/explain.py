@@ -73,7 +73,10 @@ class Explain:
             event = await self._worker.run(self._explained, event)
         chain = [step.document() for step in steps(event)]
         cursor = str(Cursor(self._log.stream, sequence))
-        listed = [{"id": one.id, "name": one.name, "pod": one.pod} for one in others[:OTHERS_MAX]]
+        listed = [
+            {"id": one.id, "name": one.name, "namespace": one.namespace, "pod": one.pod}
+            for one in others[:OTHERS_MAX]
+        ]
         return as_json({"cursor": cursor, "event": event, "steps": chain, "others": listed})
 
     def _explained(self, event: dict[str, Any]) -> dict[str, Any]:

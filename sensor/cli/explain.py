@@ -78,14 +78,18 @@ def command(
         click.echo("")
         click.echo(f"{len(others)} more of {visible(container)}:")
     for one in others:
-        click.echo(visible(f"  {one['id'][:SHORT_ID]}  {one['pod'] or '-'}  {one['name'] or '-'}"))
+        path = (one.get("namespace"), one["pod"])
+        pod = "/".join(part for part in path if part) or "-"
+        click.echo(visible(f"  {one['id'][:SHORT_ID]}  {pod}  {one['name'] or '-'}"))
 
 
 def _heading(event: dict[str, Any], room: int | None) -> list[str]:
     container = event["container"]
     image = (container.get("image") or {}).get("name")
     name = container.get("name")
-    what = [f"container {name or container['id']}", image, container.get("runtime")]
+    type_ = (event.get("orchestrator") or {}).get("container_type")
+    called = f"container {name or container['id']}" + (f" ({type_})" if type_ else "")
+    what = [called, image, container.get("runtime")]
     when = event["time"] or ""
     since = ago(nanoseconds(when), time.time_ns())
     sure = ", ".join(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.model.vocabulary import StartKind, Trigger
+from sensor.model.vocabulary import StartCause, StartKind, Trigger
 
 if TYPE_CHECKING:
     from sensor.model.events import Initiator, InitiatorProcess, Start
@@ -24,6 +24,14 @@ PHRASES = {
     Trigger.DIRECT_RUNTIME: "a runtime run by hand",
     Trigger.UNKNOWN: "an unknown cause",
 }
+_AFTER = {
+    StartCause.CRASH: "a crash",
+    StartCause.OOM: "an out-of-memory kill",
+    StartCause.KILLED_BY_ORCHESTRATOR: "a stop by kubelet",
+    StartCause.SANDBOX_DIED: "its sandbox ended",
+    StartCause.ENGINE_BOOT: "a boot",
+}
+"""What a restart came after. Its trigger may say the same: the start of the engine."""
 _SPANS = (
     (1, 0.001, "{:.0f} ms"),
     (60, 1, "{:.1f} s"),
@@ -44,7 +52,15 @@ def span(seconds: float) -> str:
 def start_phrase(start: Start) -> str:
     """Return what kind of start it was and why: ``restart by the restart policy, down for 1 s``."""
     kind = "first start" if start.kind is StartKind.FIRST else f"{start.kind}".replace("_", " ")
-    return f"{kind} by {PHRASES[start.trigger]}{down(start)}"
+    return f"{kind} by {PHRASES[start.trigger]}{after(start)}{down(start)}"
+
+
+def after(start: Start) -> str:
+    """Return what made a restart necessary: ``, after a crash``, or nothing."""
+    reason = None if start.cause is None else _AFTER.get(start.cause)
+    if reason is None or start.trigger is Trigger.ENGINE_BOOT:
+        return ""
+    return f", after {reason}"
 
 
 def down(start: Start) -> str:
@@ -66,7 +82,7 @@ def cause(start: Start, initiator: Initiator | None) -> str:
         head = PHRASES[start.trigger].removeprefix("a ").removeprefix("an ").removeprefix("the ")
         head += f": {command}" if command else ""
     again = f", attempt {start.attempt}" if start.attempt else ""
-    return head + _by(initiator) + down(start) + again
+    return head + _by(initiator) + after(start) + down(start) + again
 
 
 def _command(trigger: Trigger, process: InitiatorProcess) -> str:

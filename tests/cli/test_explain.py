@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from sensor.api.causes import Step, Witnessed, steps
 from sensor.cli.tree import Tree
 from sensor.schema.text import columns
 from tests.api.bridge import Running, running
-from tests.api.sample_agent import WEB, Log, View
+from tests.api.sample_agent import CONTAINERS, WEB, Log, View
 from tests.cli.asking import ask
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "docker_start_stopped.jsonl"
+WORKLOAD = "Deployment/web"
 STARTS = [
     text
     for text in GOLDEN.read_text().splitlines()
@@ -41,6 +43,18 @@ def test_a_real_start_is_drawn() -> None:
         "  no explanation on file",
         "  workload name/job",
     ]
+
+
+def test_the_others_of_a_workload_are_listed_with_their_namespaces() -> None:
+    """The pods of a Deployment have one name in two namespaces."""
+    shown = [
+        replace(CONTAINERS[0], id=id_, name="main", pod="web-1", namespace=space, owner=WORKLOAD)
+        for id_, space in ((WEB, "shop"), ("e" * 64, "blue"))
+    ]
+    with running(View(shown), Log(1)) as agent:
+        output = ask("explain", agent, "Deployment/web").output
+    assert f"  {'e' * 12}  blue/web-1  main" in output
+    assert "1 more of Deployment/web:" in output
 
 
 def test_json_is_the_answer_on_one_line(agent: Running) -> None:

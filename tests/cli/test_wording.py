@@ -6,7 +6,7 @@ import pytest
 
 from sensor.cli.wording import PHRASES, cause, span, start_phrase
 from sensor.model.events import Initiator, InitiatorProcess, InitiatorUser, Start
-from sensor.model.vocabulary import StartKind, Trigger
+from sensor.model.vocabulary import StartCause, StartKind, Trigger
 
 ALICE = InitiatorUser(uid=0, name="root", auid=1000, auid_name="alice", session=3)
 ROOT = InitiatorUser(uid=0, name="root", auid=None, auid_name=None, session=None)
@@ -51,6 +51,24 @@ def by(user: InitiatorUser | None, *argv: str, exe: str | None = None) -> Initia
             "orchestrator: kubelet",
             id="the program of kubelet alone",
         ),
+        pytest.param(
+            Start(
+                StartKind.RESTART,
+                Trigger.ORCHESTRATOR,
+                attempt=2,
+                dormant_seconds=0.6,
+                cause=StartCause.KILLED_BY_ORCHESTRATOR,
+            ),
+            by(ROOT, "/usr/bin/kubelet"),
+            "orchestrator: kubelet by root, after a stop by kubelet, down for 600 ms, attempt 2",
+            id="what made it necessary",
+        ),
+        pytest.param(
+            Start(StartKind.RESTART, Trigger.RESTART_POLICY, cause=StartCause.UNKNOWN),
+            None,
+            "restart policy",
+            id="nothing is known of why",
+        ),
         pytest.param(Start(StartKind.FIRST, Trigger.UNKNOWN), None, "unknown", id="unknown"),
     ],
 )
@@ -75,6 +93,14 @@ def test_every_trigger_has_its_phrase() -> None:
         (
             Start(StartKind.RESTART, Trigger.RESTART_POLICY),
             "restart by the restart policy",
+        ),
+        (
+            Start(StartKind.RESTART, Trigger.RESTART_POLICY, cause=StartCause.CRASH),
+            "restart by the restart policy, after a crash",
+        ),
+        (
+            Start(StartKind.RESTART, Trigger.ENGINE_BOOT, cause=StartCause.ENGINE_BOOT),
+            "restart by the start of the engine",
         ),
     ],
 )
