@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.agent import policy_files, startup_scan, status
 from sensor.agent.delivery import DeliverySettings
-from sensor.agent.explaining import Explaining
 from sensor.agent.housekeeping import Housekeeping
 from sensor.agent.lock import hold_node
 from sensor.agent.parts import SECONDS_PER_DAY, open_parts
@@ -275,6 +274,9 @@ def _explain(parts: Parts) -> list[asyncio.Task[None]]:
     path = parts.settings.kubernetes_audit
     if path is None:
         return []
+    # One MiB that only nodes with an API server need.
+    from sensor.agent.explaining import Explaining  # noqa: PLC0415 - as above
+
     explaining = Explaining(path, parts.pipeline.publish, lambda: parts.wall.offset)
     parts.pipeline.sinks.append(explaining)
     return [asyncio.create_task(explaining.run())]
