@@ -67,9 +67,8 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An event with its verdict, the alerts that follow from it, and the rows to keep with it."""
+    """What follows from an event: alerts, and the rows to keep with it."""
 
-    event: Event
     alerts: tuple[Event, ...]
     rows: JudgedRows
 
@@ -100,20 +99,27 @@ class Judging:
 
     # ----------------------------------------------------------------- the pipeline's side
 
-    def judge(self, event: Event) -> Judged:
-        """Return an event with its verdict and what follows from it.
-
-        One that the judge cannot take stays as it is.
-        """
+    def judge(self, event: Event) -> Event:
+        """Return an event with its verdict; one that the judge cannot take stays as it is."""
         try:
-            event = self.judge_.judge(event)
-        except Exception as error:
-            kind = type(error).__name__
-            self.defects[kind] += 1
-            if self.defects[kind] == 1:
-                log.exception("the judge failed on event %s", event.id)
-        alerts = self.judge_.take_alerts()
-        return Judged(event, alerts, _by_key(self.judge_.take_rows()))
+            return self.judge_.look_at(event)
+        except Exception as error:  # noqa: BLE001 - the event goes on without a verdict
+            self._failed(event, error)
+            return event
+
+    def conclude(self, event: Event) -> Judged:
+        """Return what follows from an event that was judged; its line is on its way."""
+        try:
+            self.judge_.conclude()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(event, error)
+        return Judged(self.judge_.take_alerts(), _by_key(self.judge_.take_rows()))
+
+    def _failed(self, event: Event, error: Exception) -> None:
+        kind = type(error).__name__
+        self.defects[kind] += 1
+        if self.defects[kind] == 1:
+            log.error("the judge failed on event %s", event.id, exc_info=error)
 
     def settle(self) -> None:
         """Hand over what the judge remembers and has to report, after the events were kept."""

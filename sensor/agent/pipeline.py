@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.observations import Observation
     from sensor.sources.kernel import KernelSource, ReadUpTo
-    from sensor.store.batch import JudgedRows
 
 SETTLE_PACE = 2 * TICK
 """Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
@@ -118,17 +117,20 @@ class Pipeline:
         if event.id in self.reported:
             # An earlier agent reported and kept it.
             return
-        judged = self._judging.judge(event)
-        self._hand_on(judged.event, judged.rows)
-        for alert in judged.alerts:
-            self._hand_on(alert, None)
+        event = self._judging.judge(event)
+        line = self._hand_on(event)
+        # What the judge remembers of it is not to delay its line.
+        follows = self._judging.conclude(event)
+        self._published.append(Published(event, line, follows.rows))
+        for alert in follows.alerts:
+            self._published.append(Published(alert, self._hand_on(alert), None))
 
-    def _hand_on(self, event: Event, rows: JudgedRows | None) -> None:
+    def _hand_on(self, event: Event) -> bytes:
         line = document.encode_line(event)
         for sink in self.sinks:
             sink.take(event, line, more=bool(self._published))
-        self._published.append(Published(event, line, rows))
         self.events[event.type] += 1
+        return line
 
     def _keep(self, published: Sequence[Published]) -> None:
         """Store the events of a batch; what else is known of it is noted a little later."""

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import fields
 from datetime import UTC
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensor.judge.alerting import Alerting
 from sensor.judge.case import facts_of
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from sensor.judge.case import Facts
+    from sensor.judge.feature import Features
     from sensor.judge.lifecycle import Past
+    from sensor.judge.verdict import Judgement
     from sensor.model.agent_records import HostFacts
 
 STEP = 2_000_000_000
@@ -51,6 +53,17 @@ HIDDEN_AFTER = 60 * NS_PER_SECOND
 SANDBOX = "pause container of a pod: the pod's containers are judged"
 NONE = "none"
 """What is counted where there is no explanation."""
+
+
+class _Judged(NamedTuple):
+    """A start that was judged, and what its conclusion needs."""
+
+    event: Event
+    facts: Facts
+    past: Past
+    features: Features
+    case: Case
+    judged: Judgement
 
 
 class Judge:
@@ -76,6 +89,8 @@ class Judge:
         self._offset: int | None = None
         self._unsettled: tuple[int, str] | None = None
         """Until when the wall clock is not trusted, in ns since boot, and why."""
+        self._open: _Judged | None = None
+        """The start that was judged and is not concluded."""
         self._boot: str | None = None
         self.host: HostFacts | None = None
         """The node, as the last event named it."""
@@ -93,7 +108,17 @@ class Judge:
                 self.unreadable += 1
 
     def judge(self, event: Event) -> Event:
-        """Return a start with its verdict; any other event as it is."""
+        """Return a start with its verdict, any other event as it is, and conclude."""
+        judged = self.look_at(event)
+        self.conclude()
+        return judged
+
+    def look_at(self, event: Event) -> Event:
+        """Return a start with its verdict; any other event as it is.
+
+        What follows from it waits for :meth:`conclude`: a start's line is not to wait for that.
+        """
+        self.conclude()
         self.host = event.host or self.host
         match event.type:
             case EventType.START:
@@ -107,7 +132,7 @@ class Judge:
             case _:
                 self._look_at_sensor(event)
                 return event
-        verdict = self.verdict(event)
+        verdict = self._verdict(event)
         self.explanations[verdict.explanation or NONE] += 1
         if verdict.findings:
             self.findings.update(verdict.findings)
@@ -115,6 +140,12 @@ class Judge:
 
     def verdict(self, event: Event) -> Verdict:
         """Judge a start and remember it."""
+        self.conclude()
+        verdict = self._verdict(event)
+        self.conclude()
+        return verdict
+
+    def _verdict(self, event: Event) -> Verdict:
         if event.container is not None and event.container.sandbox:
             workload = workload_of(event)
             key = workload.key if workload is not None else None
@@ -134,6 +165,15 @@ class Judge:
             at = facts.wall // NS_PER_SECOND
             case.knows_direct = self.alerting.knows_direct(features, at)
         judged = decide(case)
+        self._open = _Judged(event, facts, past, features, case, judged)
+        return judged.verdict
+
+    def conclude(self) -> None:
+        """Remember the start that was judged last, and raise the alerts that follow from it."""
+        judged_last, self._open = self._open, None
+        if judged_last is None:
+            return
+        event, facts, past, features, case, judged = judged_last
         for change in judged.decision.changes:
             self.ledger.use(change, event.id, facts.wall)
         self.memory.note_start(facts, past, judged)
@@ -142,7 +182,6 @@ class Judge:
         at = facts.wall // NS_PER_SECOND
         learning = self.alerting.baseline.phase(at) is BaselineState.LEARNING
         self.operational.on_start(facts, features, source, self.memory.running, learning=learning)
-        return judged.verdict
 
     def learn(self, event: Event) -> bool:
         """Learn a start of before without judging it; False for what teaches nothing."""

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sensor.agent.judging import Judging
+from sensor.agent.judging import Judged, Judging
 from sensor.errors import ConfigError
+from sensor.judge import judge
 from sensor.judge.judge import Judge
+from sensor.judge.memory import Memory
 from sensor.model.agent_records import Notice
+from sensor.model.events import Event
 from sensor.model.observations import Observation
 from tests.judge.samples import NOW, start
 
@@ -50,9 +53,14 @@ class World:
         path.chmod(0o644)
 
     def expected(self) -> bool | None:
-        verdict = self.judging.judge(start("web")).event.verdict
+        verdict = self.judged(start("web"))[0].verdict
         assert verdict is not None
         return verdict.expected
+
+    def judged(self, event: Event) -> tuple[Event, Judged]:
+        """Judge an event as the pipeline does; return it and what follows from it."""
+        found = self.judging.judge(event)
+        return found, self.judging.conclude(event)
 
     async def reload(self) -> None:
         self.judging.reload()
@@ -205,7 +213,7 @@ def test_what_is_remembered_of_an_event_comes_with_it(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.judging.restore({})
         world.judging.start()
-        found = world.judging.judge(start("web", at=NOW))
+        _, found = world.judged(start("web", at=NOW))
         assert ("workload", "name/web") in found.rows
         world.judging.settle()
         assert world.rows == {}
@@ -222,10 +230,26 @@ def test_an_event_that_the_judge_cannot_take_is_reported_and_counted(
         world.judging.restore({})
         world.judging.start()
         event = start("web")
-        monkeypatch.setattr(Judge, "verdict", lambda *_: 1 // 0)
-        assert world.judging.judge(event).event is event
-        assert world.judging.judge(event).event is event
+        monkeypatch.setattr(judge, "decide", lambda *_: 1 // 0)
+        assert world.judged(event)[0] is event
+        assert world.judged(event)[0] is event
         assert ("defect.judge ZeroDivisionError", 2) in world.judging.counters()
+
+    play(tmp_path, scenario)
+
+
+def test_what_cannot_be_remembered_of_an_event_costs_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        world.judging.restore({})
+        world.judging.start()
+        monkeypatch.setattr(Memory, "note_start", lambda *_: 1 // 0)
+        event, follows = world.judged(start("web"))
+        assert event.verdict is not None
+        assert event.verdict.workload == "name/web"
+        assert follows.alerts == ()
+        assert ("defect.judge ZeroDivisionError", 1) in world.judging.counters()
 
     play(tmp_path, scenario)
 
@@ -236,7 +260,7 @@ def test_a_name_of_any_bytes_is_judged_and_kept(tmp_path: Path, name: str) -> No
         world.write(EXPECT)
         world.judging.restore({})
         world.judging.start()
-        found = world.judging.judge(start(name))
+        _, found = world.judged(start(name))
         assert world.judging.defects == {}
         successor = Judge()
         successor.restore({key: row for key, row in found.rows.items() if row is not None})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+from unittest.mock import patch
 
 from sensor.agent.descriptions import DescriptionService
 from sensor.agent.judging import Judging
@@ -127,6 +128,31 @@ async def hands_on() -> None:
 
 def test_events_are_shown_and_kept_in_their_order() -> None:
     asyncio.run(hands_on())
+
+
+async def shows_before_it_remembers() -> None:
+    order: list[str] = []
+
+    class Watched(Shown):
+        def take(self, event: Event, line: bytes, *, more: bool) -> None:
+            order.append("line")
+            super().take(event, line, more=more)
+
+    pipeline, _ = with_disk(Watched())
+    judge = pipeline._judging.judge_
+    remember = judge.memory.note_start
+
+    def noting(*what: Any) -> None:
+        order.append("memory")
+        remember(*what)
+
+    with patch.object(judge.memory, "note_start", noting):
+        pipeline.feed(WEB.life(0)[:4])
+    assert order == ["line", "memory"]
+
+
+def test_a_starts_line_does_not_wait_for_what_the_judge_remembers() -> None:
+    asyncio.run(shows_before_it_remembers())
 
 
 async def releases() -> None:
