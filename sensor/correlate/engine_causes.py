@@ -105,6 +105,8 @@ def _is_about(
             one == place.service or (one and place.owner.startswith(one))
             for one in asked.call.targets
         )
+    if asked.made is not None:
+        return asked.made == place.owner
     client = known.past.clients.of(asked.caller.pid, asked.caller.start_time, asked.time)
     named = client.command.name if client is not None and client.command is not None else None
     # Of a program's request the name is in the body, which is not read.

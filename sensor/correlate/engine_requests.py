@@ -36,6 +36,8 @@ class Asked:
     answered: int | None = None
     outcome: Outcome | None = None
     closed: int | None = None
+    made: str | None = None
+    """The id of what it made, where the answer shows it."""
 
     def answer(self, creation: int) -> Answer:
         """Return what its answer means for a creation at that time."""

@@ -191,7 +191,7 @@ class RecentPast:
         for one in self._calls.answered(answer.connection, _segment(answer)):
             asked = connection.waiting.pop(one.number, None) if connection is not None else None
             if asked is not None:
-                asked.answered, asked.outcome = one.time, one.outcome
+                asked.answered, asked.outcome, asked.made = one.time, one.outcome, one.made
                 # A refusal counts against an answer that was prepared, whenever it comes.
                 self._note(0 if one.outcome is Outcome.REFUSED else one.time)
                 if one.outcome is Outcome.REFUSED:

@@ -273,6 +273,21 @@ def test_a_program_may_have_asked_for_a_service(core: Core, path: str) -> None:
     assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, 77)
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_answer_shows_which_service_a_request_made(core: Core, *, ours: bool) -> None:
+    """swarm-service, the same kind: two programs make a service each."""
+    made, other = "8zents19wjdve0t37wgj2lmxu", "gtm2efz1nncxe3vq2fj0qmnbz"
+    for number, (pid, id_) in enumerate(((77, made), (78, other)), start=1):
+        core >> followed(number, caller(pid), number)
+        core >> request(number, caller(pid), "POST /services/create", number)
+        body = f'{{"ID":"{id_}"}}\n'
+        text = f"HTTP/1.1 201 Created\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        core >> ApiAnswer(ns(number + 5), "r", number, DOCKER_SOCKET, text, offset=0)
+    labels = dict(task("t1")) | {"com.docker.swarm.service.id": made if ours else other}
+    core >> starts(WEB, 900, labels=tuple(labels.items()))
+    assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, 77 if ours else 78)
+
+
 def test_a_request_about_another_service_asked_for_no_task_of_this_one(core: Core) -> None:
     core >> followed(0, caller(77), 1)
     core >> request(1, caller(77), "POST /services/other/update?version=2", 1)

@@ -21,6 +21,7 @@ from lab.dockerd import Dockerd
 from lab.engines import unique
 from lab.image import IMAGE
 from lab.podman import Podman
+from lab.requirements import need
 from lab.runc import Runc
 from lab.waiting import until
 
@@ -308,6 +309,7 @@ def test_a_relay_between_two_unix_sockets_is_not_the_engine(
     agent: Agent, docker: Dockerd, place: Path
 ) -> None:
     """relay-to-the-socket."""
+    need("socat")
     relay = place / "relay.sock"
     program = ["socat", f"UNIX-LISTEN:{relay},fork", f"UNIX-CONNECT:{docker.address}"]
     container = docker.cli("create", IMAGE, "sleep", "60").stdout.strip()

@@ -15,6 +15,7 @@ from lab.daemon import Daemon
 from lab.dockerd import Dockerd
 from lab.engines import Lab, unique
 from lab.image import IMAGE
+from lab.requirements import need
 from tests.e2e.test_cases import LOGIN, cause, typed
 
 pytestmark = pytest.mark.e2e
@@ -75,6 +76,7 @@ def test_who_asks_it_through_a_relay_is_the_cause(
     agent: Agent, docker: Dockerd, second_docker: str
 ) -> None:
     """relay-to-the-socket, the same kind: both sides of socat are ports."""
+    need("socat")
     name = unique("relayed-port")
     words = ("run", "-d", "--network", "none", "--name", name, IMAGE, "sleep", "60")
     container = at_port(docker, second_docker, *words).stdout.strip()

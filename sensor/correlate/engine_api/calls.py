@@ -90,8 +90,8 @@ class EngineCall:
 class CallAnswer:
     """The engine's answer to the call of that number.
 
-    ``status`` is the HTTP status or the gRPC code. ``made`` is the id of the container that the
-    call created, where the answer shows it.
+    ``status`` is the HTTP status or the gRPC code. ``made`` is the id of the container or
+    service that the call created, where the answer shows it.
     """
 
     number: int

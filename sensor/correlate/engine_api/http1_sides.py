@@ -13,7 +13,8 @@ from sensor.correlate.engine_api.methods import HttpMethod, http_method
 _REQUEST_LINE = re.compile(rb"([A-Z]{3,10}) ([!-~]{1,8192}) HTTP/1\.[01]")
 _CUT_LINE = re.compile(rb"([A-Z]{3,10}) ([!-~]{1,8192})")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: .*)?", re.DOTALL)
-_MADE = re.compile(rb'"Id" ?: ?"([0-9a-f]{64})"')
+_MADE = re.compile(rb'"I[dD]" ?: ?"([0-9a-f]{64}|[0-9a-z]{25})"')
+"""Docker's ids of containers, and those of swarm's services (moby, pkg/identity)."""
 _MESSAGE = re.compile(rb'\{"message" ?: ?"((?:[^"\\]|\\.){1,4096})', re.DOTALL)
 """The body of Docker's errors, which may be cut."""
 _SWITCHING, _OK, _NO_CONTENT, _NOT_MODIFIED = 101, 200, 204, 304
@@ -111,7 +112,7 @@ class _AnswerSink:
         return Body.NONE if bodiless else Body.UNTIL_CLOSE
 
     def body(self, data: bytes) -> None:
-        """Look for the id of the container that a create has made, or for why it was refused."""
+        """Look for the id of what a create has made, or for why it was refused."""
         self._body += data
         if self._status is not None and self._status >= REFUSED:
             said = _MESSAGE.match(self._body)
