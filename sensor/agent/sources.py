@@ -261,8 +261,8 @@ class OptionalSources:
     def _at_port(self, connect: ApiConnect) -> ApiConnect | None:
         """Return a connect to an engine; None for a port that is an engine's or a relay's no more.
 
-        What is asked through a port is not read: its connection does not count as followed, and
-        who connects there may be a relay.
+        What is asked through a port is not read, and by TLS the engine may refuse who connected:
+        the connection counts neither as followed nor as let in. Who connects may be a relay.
         """
         if connect.port is None:
             return connect
@@ -270,7 +270,7 @@ class OptionalSources:
             return None
         if self._role_of(connect.caller.exe or "") is None:
             self._relays.see(connect)
-        return replace(connect, connection=None)
+        return replace(connect, connection=None, confirmed=False)
 
     def _relayed(self, hop: ApiHop) -> None:
         """From the finder's thread."""

@@ -141,18 +141,23 @@ def _by_cleanup(
 
 
 def by_command(question: Question, known: Knowledge) -> Attribution | None:
-    """Clients whose command line names the container, and that reached an engine."""
-    found: list[Candidate] = []
-    certain = True
+    """Clients whose command line names the container, and that reached an engine.
+
+    Beside one that an engine let in, a plain user's that may have been refused does not count.
+    """
+    let_in: list[Client] = []
+    unsure: list[Client] = []
     for client in known.past.clients.waiting(question.restart_since, question.time):
         if not _names_it(client, question):
             continue
         reach = reached(client, question, known)
         if reach is Standing.STRANGER:
             continue
-        certain = certain and reach is Standing.OWNER
-        found.append(known.candidates.of_client(client))
-    certainty = Confidence.EXACT if certain else Confidence.INFERRED
+        (let_in if reach is Standing.OWNER else unsure).append(client)
+    if let_in:
+        unsure = [client for client in unsure if client.origin.privileged]
+    certainty = Confidence.INFERRED if unsure else Confidence.EXACT
+    found = [known.candidates.of_client(client) for client in (*let_in, *unsure)]
     return decided(question, known, found, certainty) if found else None
 
 

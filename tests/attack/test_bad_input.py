@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from sensor.correlate.containers import CONTAINERS_MAX
 from sensor.model.observations import Observation
-from sensor.model.vocabulary import ContainerId
-from tests.correlate.scenario import SESSION, WEB, Core, command, facts, numbered
+from sensor.model.vocabulary import Confidence, ContainerId
+from tests.correlate.scenario import (
+    SESSION,
+    WEB,
+    Core,
+    ancestor,
+    asks,
+    below,
+    caller,
+    command,
+    connects,
+    facts,
+    numbered,
+    requests,
+    talks,
+    typed,
+)
 
 HOUR = 3_600_000
 MALLORY = 1001
@@ -66,6 +83,29 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
     last = core.events[-1]
     assert last.container is not None
     assert last.container.id == reused.id
+
+
+@pytest.mark.parametrize("beside", ["request", "command", "nothing"])
+def test_a_poser_that_connects_to_a_port_of_the_engine_is_not_exact(beside: str) -> None:
+    """sec-forged-client-is-exact, by a TLS port: who connects there may still be refused."""
+    core = Core()
+    poser = typed(0, "docker -H tcp://127.0.0.1:2376 start web", 52, uid=MALLORY)
+    connect = replace(talks(poser, "tcp:127.0.0.1:2376"), confirmed=False)
+    core >> poser >> connect
+    if beside == "request":
+        line = f"POST /containers/{WEB.id}/start"
+        core >> connects(1, caller(77)) >> requests(2, caller(77), line)
+    elif beside == "command":
+        core >> asks(1, "docker start web", 77, uid=0)
+    shim = ancestor("containerd-shim-runc-v2", 60)
+    core >> below(WEB.create(10), shim) >> WEB.described(11) >> WEB.execs(15)
+    (start,) = core.starts
+    blamed = start.initiator.process.pid if start.initiator and start.initiator.process else None
+    sure = start.confidence.initiator
+    if beside == "nothing":
+        assert (blamed, sure) == (52, Confidence.INFERRED)
+    else:
+        assert (blamed, sure) == (77, Confidence.EXACT)
 
 
 def test_a_strangers_run_start_and_delete_of_an_id_is_no_gap() -> None:

@@ -60,7 +60,7 @@ def test_who_asks_an_engine_through_a_port_is_the_cause(
     words = ("-H", second_docker, "run", "-d", "--network", "none", "--name", name, IMAGE)
     container = typed(docker, *words, "sleep", "60", DOCKER_HOST="")
     event = agent.one_start(container)
-    assert cause(event) == ("first", "user_command", "exact"), event["candidates"]
+    assert cause(event) == ("first", "user_command", "inferred"), event["candidates"]
     assert event["initiator"]["user"]["auid"] == LOGIN
     assert event["initiator"]["socket"] == second_docker.replace("tcp://", "tcp:")
     where = second_docker.replace("tcp", "http")
