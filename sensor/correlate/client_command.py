@@ -263,8 +263,10 @@ def _rest(words: Words, table: Options) -> list[str]:
 
 def _run(words: Words, request: Request) -> ClientCommand:
     """``run`` and ``create``: options, then the image."""
-    name = words.options(_RUN).get("name")
-    return ClientCommand(request, name=name or None, image=words.peek())
+    given = words.options(_RUN)
+    # With --rootfs a directory stands where the image would.
+    image = words.peek() if given.get("rootfs") in (None, "false") else None
+    return ClientCommand(request, name=given.get("name") or None, image=image)
 
 
 def _buildah(words: Words, verb: str) -> ClientCommand | None:
@@ -284,14 +286,15 @@ def _targets(words: Words, request: Request, table: Options = _START) -> ClientC
 def _ctr(words: Words, verb: str) -> ClientCommand | None:
     """``ctr run [options] REF ID`` and ``ctr tasks start ID`` (containerd, cmd/ctr)."""
     if verb == "run":
-        configured = "config" in words.options(_CTR_RUN)
+        given = words.options(_CTR_RUN)
         rest = words.words[words.at : words.at + 2]
-        if configured:
+        if "config" in given:
             # With --config the image is left out.
             return ClientCommand(Request.RUN, targets=rest[:1]) if rest else None
         if len(rest) < 2:  # noqa: PLR2004 - image and id
             return None
-        return ClientCommand(Request.RUN, targets=(rest[1],), image=rest[0])
+        image = rest[0] if "rootfs" not in given else None
+        return ClientCommand(Request.RUN, targets=(rest[1],), image=image)
     if verb in _GROUPS:
         words.options(_CTR_NONE)
         verb = words.word() or ""

@@ -85,7 +85,8 @@ def _askers_of_services(
             continue
         if known.past.standing(client, question.engine, question.owner) is Standing.STRANGER:
             continue
-        if place.service is not None and place.service in (command.name, *command.targets):
+        named = {one for one in (place.service, place.stack) if one is not None}
+        if named & {command.name, *command.targets}:
             yield known.candidates.of_client(client)
     for asked in known.past.indirect.asked(question.time - ASYNC_WINDOW, question.time):
         if _is_about(asked, place, question, known):

@@ -35,6 +35,8 @@ class Place:
     service: str | None
     witness: Witness
     what: str
+    stack: str | None = None
+    """What the service was deployed with."""
 
     @property
     def kubernetes(self) -> bool:
@@ -94,6 +96,7 @@ def _swarm(labels: dict[str, str]) -> Place | None:
         labels.get(f"{_SWARM}service.name"),
         Witness.DOCKER,
         "swarm labels of the container",
+        labels.get("com.docker.stack.namespace"),
     )
 
 

@@ -562,6 +562,14 @@ def test_the_command_that_asked_for_the_service_is_inferred(core: Core) -> None:
     assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, ANN)
 
 
+def test_the_command_that_deployed_a_stack_is_inferred(core: Core) -> None:
+    """swarm-service, the same kind: its services are called after the stack."""
+    deploy = typed(0, "docker stack deploy -c stack.yml shop", ANN)
+    labels = (*task("t1"), ("com.docker.stack.namespace", "shop"))
+    core >> deploy >> talks(deploy) >> ended(40, deploy) >> starts(WEB, 900, labels=labels)
+    assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, ANN)
+
+
 @pytest.mark.parametrize("verb", ["scale -d svc=3", "update --force svc", "rollback svc"])
 def test_a_command_about_a_service_may_have_asked_for_its_task(core: Core, verb: str) -> None:
     ask = typed(0, f"docker service {verb}", ANN)

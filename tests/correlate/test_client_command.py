@@ -17,6 +17,8 @@ DIGEST = "sha256:" + "ab" * 32
 RUNS = [
     # line, request, name, image
     ("docker run nginx", "run", None, "nginx"),
+    ("podman run --rootfs --name web /srv/root sleep 9", "run", "web", None),
+    ("podman run --rootfs=false nginx", "run", None, "nginx"),
     ("docker run -it --rm alpine sh -c ls", "run", None, "alpine"),
     ("docker run -d --name web -p 80:80 nginx:1.25", "run", "web", "nginx:1.25"),
     ("docker run --name=web -p80:80 -v /a:/b -e A=B nginx", "run", "web", "nginx"),
@@ -94,7 +96,7 @@ CTR_RUNS = [
     ("ctr run docker.io/library/nginx:1.25 web", "docker.io/library/nginx:1.25", "web"),
     ("ctr -n k8s.io -a /s run --rm -t docker.io/x:1 web sh", "docker.io/x:1", "web"),
     ("ctr run --env A=B --mount type=bind,src=/a,dst=/b --net-host -d img web", "img", "web"),
-    ("ctr run --runtime io.containerd.runc.v2 --rootfs /r web sh", "/r", "web"),
+    ("ctr run --runtime io.containerd.runc.v2 --rootfs /r web sh", None, "web"),
     ("ctr --namespace ns --debug run --cap-add CAP_NET_ADMIN --with-ns network:/n img web",
      "img", "web"),
     (f"ctr run img@{DIGEST} {H}", f"img@{DIGEST}", H),
@@ -182,7 +184,7 @@ def test_compose_tells_its_project_when_an_option_does(line: str, project: str |
 @pytest.mark.parametrize(
     ("line", "image", "id_"), CTR_RUNS, ids=[case[0][:70] for case in CTR_RUNS]
 )
-def test_ctr_run_tells_image_and_id(line: str, image: str, id_: str) -> None:
+def test_ctr_run_tells_image_and_id(line: str, image: str | None, id_: str) -> None:
     assert read(line) == ClientCommand(Request.RUN, targets=(id_,), image=image)
 
 
