@@ -189,7 +189,7 @@ class CandidateFactory:
         evidence: tuple[Evidence, ...],
         hops: int = HOPS_MAX,
     ) -> list[Candidate]:
-        behind = self._past.relays.behind(caller, time)
+        behind = self._past.relays.behind(caller, time, passes=caller.comm in _RELAYS)
         if hops and behind.hops:
             what = f"passed on by {caller.comm or caller.pid}"
             found: list[Candidate] = []
@@ -199,16 +199,31 @@ class CandidateFactory:
                     *evidence,
                 )
                 found += self._of_caller(hop.caller, socket, time, passed, hops - 1)
+            if behind.program:
+                found += self._itself(caller, socket, time, evidence)
             if not behind.certain:
                 return [replace(one, relay=True) for one in found]
             return found
+        return self._itself(caller, socket, time, evidence, serves=bool(behind.program))
+
+    def _itself(
+        self,
+        caller: Caller,
+        socket: str,
+        time: int,
+        evidence: tuple[Evidence, ...],
+        *,
+        serves: bool = False,
+    ) -> list[Candidate]:
+        """The process that asked an engine; ``serves`` others, who may have asked it."""
         client = self._past.clients.of(caller.pid, caller.start_time, time)
         if client is None and caller.ancestors:
             # A plugin of a client: the client's own command is the one that was typed.
             above = self._past.clients.at(caller.ancestors[0])
             if above is not None and above.command is not None and above.runs_at(time):
                 client = above
-        relay = caller.comm in _RELAYS or (client is not None and client.helper is Helper.RELAY)
+        relay = serves or caller.comm in _RELAYS
+        relay = relay or (client is not None and client.helper is Helper.RELAY)
         if client is not None:
             return [replace(self.of_client(client, evidence, socket), relay=relay)]
         return [replace(self._of_process(caller, socket, evidence), relay=relay)]

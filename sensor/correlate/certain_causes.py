@@ -58,7 +58,7 @@ def _requested(
         if asked.call.action is Action.UNKNOWN or any(one.relay for one in candidates):
             certainty = Confidence.INFERRED
     named = [one for one in found if one.client is not None and _names_it(one.client, question)]
-    if named and all(_passed_on(one) for one in found):
+    if named and all(_passed_on(one) or one.relay for one in found):
         # A relay passes on what several ask: the one whose command names it is the one.
         found, certainty = [replace(one, relay=False) for one in named], Confidence.EXACT
     return decided(question, known, found, certainty) if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate import orchestrators
+from sensor.correlate import orchestrators, renames
 from sensor.correlate.containers import ContainerKey, Phase
 from sensor.model.requests import DescribeRequest
 
@@ -75,7 +75,7 @@ class ContainerDescriptions:
             self.ask(state, state.creation)
             return None
         if state.phase is not Phase.STOPPED or state.pending is not None:
-            state.description = description
+            state.description = renames.named_anew(state, description)
         return state
 
     def _lacks_pod(self, state: ContainerState, description: Description) -> bool:

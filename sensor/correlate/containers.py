@@ -188,6 +188,8 @@ class ContainerState:
     image_hint: str | None = None
     """The image by a client's command line, where nothing on disk has it."""
     former_names: tuple[FormerName, ...] = ()
+    renamed: str | None = None
+    """The name that the last of its renames gave it."""
     """Names that it had before it was renamed, oldest first."""
     pod_uid: str | None = None
     pod_container: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.clients import AUDIT_EARLY, DISORDER
@@ -20,6 +20,9 @@ HOPS_OF_ONE_MAX = 64
 HOP_WINDOW = 60_000_000_000
 """Nanoseconds for which a connection to a relay can carry a request."""
 
+ASKED_WITHIN = 5_000_000_000
+"""Nanoseconds before a request within which a program was asked for what it asks an engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Behind:
@@ -28,6 +31,8 @@ class Behind:
     hops: tuple[ApiHop, ...] = ()
     certain: bool = True
     """No other process was connected to the relay that may have sent it and left."""
+    program: bool = False
+    """It may have been sent by the process itself: it need not be a relay."""
 
 
 class RelayTable:
@@ -47,8 +52,15 @@ class RelayTable:
             self._hops.put(key, behind, domain)
         behind.append(hop)
 
-    def behind(self, caller: Caller, time: int) -> Behind:
-        """Return who was connected to a relay at a time, the latest of each process."""
+    def behind(self, caller: Caller, time: int, *, passes: bool = True) -> Behind:
+        """Return who was connected to a relay at a time, the latest of each process.
+
+        Unless it ``passes`` on all that it sends, it may have asked of its own accord.
+        """
+        behind = self._connected(caller, time)
+        return behind if passes else self._asking(behind, time)
+
+    def _connected(self, caller: Caller, time: int) -> Behind:
         if caller.start_time is None:
             return Behind()
         own = self._hops.get(tick_key(caller.pid, caller.start_time)) or ()
@@ -57,7 +69,10 @@ class RelayTable:
             # A look at the relay shows who was connected then; of the others one may have left.
             looked = max((h.time for h in found.values() if h.witness is Witness.PROCFS), default=0)
             latest = {pid: hop for pid, hop in found.items() if hop.time >= looked}
-            return Behind(tuple(latest.values()), certain=len(latest) == len(found))
+            # When it came, the probes saw: a look shows that it is there still.
+            came = {h.caller.pid: h for h in own if h.witness is Witness.KERNEL and h.time <= time}
+            there = tuple(came.get(pid, hop) for pid, hop in latest.items())
+            return Behind(there, certain=len(latest) == len(found))
         for above in caller.ancestors:
             hops = self._hops.get(tick_key(above.pid, above.start_time)) or ()
             # One that forks for each connection: what was accepted last before the fork is its.
@@ -67,9 +82,36 @@ class RelayTable:
                 return Behind(tuple(before[-1:] or accepted))
         return Behind()
 
+    def _asking(self, behind: Behind, time: int) -> Behind:
+        """Leave out those who are connected to a program and need not have asked it for anything.
+
+        A panel, a build server or an exporter listens, too, and asks engines of its own accord.
+        Who came a moment before a request may be who asked for it, as may a container client.
+        """
+        if not behind.hops:
+            return behind
+        since = time - ASKED_WITHIN
+        asking = tuple(hop for hop in behind.hops if _came(hop, since))
+        if asking:
+            return replace(behind, hops=asking, certain=len(asking) == len(behind.hops))
+        clients = tuple(
+            hop
+            for hop in behind.hops
+            if self._clients.of(hop.caller.pid, hop.caller.start_time, hop.time) is not None
+        )
+        return Behind(clients, certain=False, program=True)
+
     def _carries(self, hop: ApiHop, time: int) -> bool:
         """Whether a request of that time may have come over a connection to a relay."""
         if not time - HOP_WINDOW <= hop.time <= time + DISORDER:
             return False
         client = self._clients.of(hop.caller.pid, hop.caller.start_time, hop.time)
         return client is None or client.runs_at(time)
+
+
+def _came(hop: ApiHop, since: int) -> bool:
+    """Whether a process connected to another one since then, or began since then."""
+    if hop.witness is Witness.KERNEL and hop.time >= since:
+        return True
+    began = hop.caller.start_time
+    return began is not None and began >= since

@@ -14,11 +14,23 @@ if TYPE_CHECKING:
     from sensor.correlate.clients import Client
     from sensor.correlate.containers import ContainerState, ContainerTable
     from sensor.correlate.events import Clock
+    from sensor.model.container import Description
     from sensor.model.kernel_records import CommandExit
     from sensor.model.witness_records import EngineEvent
 
 NAMES_MAX = 16
 """Former names of one container; the oldest but the first goes, which its maker used."""
+
+
+def named_anew(state: ContainerState, description: Description) -> Description:
+    """Return a description with the name that a rename gave, where a file has the one before.
+
+    Podman keeps names in a database, and leaves those in its bundles as they were.
+    """
+    if state.renamed is None or description.name == state.renamed:
+        return description
+    former = {one.name for one in state.former_names}
+    return replace(description, name=state.renamed) if description.name in former else description
 
 
 class Renames:
@@ -71,5 +83,6 @@ class Renames:
         if len(names) > NAMES_MAX:
             names = (names[0], *names[2:])
         state.former_names = names
+        state.renamed = name
         state.description = replace(description, name=name)
         self._table.remember(state)

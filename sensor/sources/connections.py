@@ -42,7 +42,10 @@ class TcpSocket:
 
 @dataclass(frozen=True, slots=True)
 class UnixSocket:
-    """A unix socket with a path: one that listens there, or one that was accepted there."""
+    """A unix socket with a path, or an abstract name behind an ``@``.
+
+    It listens there, or was accepted there.
+    """
 
     inode: int
     path: str
@@ -104,7 +107,7 @@ def unix_sockets(pid: int, proc: Path = Path("/proc")) -> tuple[UnixSocket, ...]
             inode = int(words[6])
         except ValueError:
             continue
-        if words[7].startswith("/"):
+        if words[7].startswith(("/", "@")):
             found.append(UnixSocket(inode, words[7], bool(accepting)))
     return tuple(found)
 

@@ -374,6 +374,34 @@ def test_who_left_a_relay_before_it_was_looked_at_makes_the_others_inferred(core
     assert cause(core.start) == (BY_API, INFERRED, 77)
 
 
+def test_who_is_only_connected_to_a_program_asked_it_for_nothing(core: Core) -> None:
+    """relay-to-the-socket, the other way: a panel that listens acts of its own accord, too."""
+    panel, scraper = caller(80, -60_000, comm="portainer"), caller(78, -90_000)
+    core >> connects(0, panel) >> hop(1, panel, scraper)
+    core >> requests(60_000, panel, START) >> looked(60_000, panel, scraper)
+    core >> starts(WEB, 60_010)
+    assert cause(core.start) == (BY_API, INFERRED, 80)
+
+
+def test_who_came_to_a_program_right_before_its_request_is_the_cause(core: Core) -> None:
+    panel, scraper = caller(80, -60_000, comm="portainer"), caller(78, -90_000)
+    core >> connects(0, panel) >> hop(1, panel, scraper)
+    core >> hop(59_900, panel, caller(77, -500, comm="firefox"))
+    core >> requests(60_000, panel, START) >> looked(60_000, panel, scraper)
+    core >> looked(60_000, panel, caller(77, -500, comm="firefox")) >> starts(WEB, 60_010)
+    assert cause(core.start) == (BY_API, INFERRED, 77)
+
+
+def test_a_client_that_waits_behind_a_program_may_have_asked(core: Core) -> None:
+    program = caller(80, -60_000, comm="python3")
+    run = typed(0, "docker -H tcp://127.0.0.1:23750 run -d bb", ANN)
+    core >> connects(0, program) >> run >> hop(1, program, talks(run).caller)
+    core >> requests(60_000, program, START) >> looked(60_000, program, talks(run).caller)
+    core >> starts(WEB, 60_010)
+    assert cause(core.start)[1:] == (Confidence.AMBIGUOUS, None)
+    assert {one.process.pid for one in core.start.candidates if one.process} == {80, ANN}
+
+
 def test_of_several_behind_a_relay_the_one_whose_command_names_it_is_the_cause(core: Core) -> None:
     through, panel = relay(0, 80, "haproxy"), caller(77, 1)
     start = typed(2, "docker -H tcp://127.0.0.1:23750 start web", ANN)
@@ -899,6 +927,10 @@ def test_podman_renames_without_a_stream(
     stop = core.events[-1]
     assert stop.container is not None
     assert stop.container.name == name
+    core >> by_conmon(box.again(), 5000)
+    again = core.events[-1]
+    assert again.container is not None
+    assert again.container.name == name, "its bundle has the name before"
 
 
 def test_a_name_given_before_the_rename_counts_for_what_was_asked_then(core: Core) -> None:
