@@ -52,6 +52,11 @@ _WITH_VALUE = _names(
     # create, run, restore
     " bundle console-socket pid-file preserve-fds image-path work-path parent-path"
     " manage-cgroups-mode lsm-profile lsm-mount-context empty-ns status-fd page-server"
+    # runc 1.2 and runsc
+    " pidfd-socket user-log pass-fd exec-fd debug-log-fd log-fd panic-log panic-log-fd"
+    " debug-command coverage-report file-access file-access-mounts overlay2 host-uds host-fifo"
+    " num-network-channels qdisc platform_device_path watchdog-action panic-signal"
+    " ref-leak-mode kata-config"
 )
 _SWITCHES = _names(
     "debug systemd-cgroup version help no-pivot no-new-keyring no-subreaper keep detach force all"
@@ -140,6 +145,27 @@ def _take_options(
     return position
 
 
+def _behind_unknown(
+    argv: tuple[str, ...], begin: int, position: int, options: dict[str, str]
+) -> int:
+    """Return where the id stands: these verbs take one word, and more follow the first one.
+
+    So the first is the value of an option that is not known, right in front of it.
+    """
+    while begin < position < len(argv) - 1:
+        before = argv[position - 1]
+        name = _long_name(before.lstrip("-"))
+        unknown = name is None and len(before.lstrip("-")) > 1
+        if not before.startswith("-") or "=" in before or before == "--" or not unknown:
+            break
+        begin = position + 1
+        behind = _take_options(argv, begin, options, deleting=False)
+        if behind >= len(argv):
+            break
+        position = behind
+    return position
+
+
 def parse(argv: tuple[str, ...]) -> RuntimeCommand | None:
     """Read ``argv``, the program's name in front; None when it is not a command on a container."""
     options: dict[str, str] = {}
@@ -150,9 +176,12 @@ def parse(argv: tuple[str, ...]) -> RuntimeCommand | None:
         verb = Verb(argv[position])
     except ValueError:
         return None
-    position = _take_options(argv, position + 1, options, deleting=verb in (Verb.DELETE, Verb.KILL))
+    begin = position + 1
+    position = _take_options(argv, begin, options, deleting=verb in (Verb.DELETE, Verb.KILL))
     if position >= len(argv):
         return None
+    if verb in _CREATING:
+        position = _behind_unknown(argv, begin, position, options)
     name = argv[position]
     if not name or len(name) > ID_MAX or "/" in name or "\0" in name or name in (".", ".."):
         return None
