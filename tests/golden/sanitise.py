@@ -29,7 +29,7 @@ from typing import TypeVar
 from sensor.agent.parsers import parsers
 from sensor.agent.replayer import Replayer
 from sensor.correlate.core import Correlator
-from sensor.model.agent_records import AccountsRead, ClockSynced, HostFacts, OutputLoss
+from sensor.model.agent_records import AccountsRead, ClockSynced, HostFacts, Notice, OutputLoss
 from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, Caller, ConnectionClosed
 from sensor.model.events import Event
 from sensor.model.inventory import ContainerDescribed, InventoryTaken, KnowledgeRestored
@@ -175,6 +175,8 @@ class _Selection:
             EngineRecalled: lambda told: told.id in scope.containers,
             ContainerDescribed: lambda described: described.id in scope.containers,
             ClockSynced: self._first_clock,
+            # The digests of the log that the recording agent kept.
+            Notice: lambda notice: notice.log is None,
             KernelLoss: self._loss,
             AuditLoss: self._loss,
             EngineLoss: self._loss,

@@ -46,6 +46,7 @@ BY_RESTART = "user_command, exact, exact: docker restart"
 BY_RUNC = "direct_runtime, exact, exact"
 
 BY_KUBELET = "by orchestrator, exact, none"
+ASKED_BY_KUBELET = "by orchestrator, exact, exact: kubelet"
 STORIES: dict[str, tuple[str, ...]] = {
     "docker_run": (*FRESH, f"web starts, first, attempt 0, by {BY_RUN_NAMED}"),
     "docker_short_lived": (
@@ -146,8 +147,8 @@ STORIES: dict[str, tuple[str, ...]] = {
             line
             for number in (1, 2, 3)
             for line in (
-                f"#{number} starts, first, {BY_KUBELET}",
-                f"main starts, first, attempt 0, {BY_KUBELET}",
+                f"#{number} starts, first, {ASKED_BY_KUBELET}",
+                f"main starts, first, attempt 0, {ASKED_BY_KUBELET}",
             )
         ),
     ),
