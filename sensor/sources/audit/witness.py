@@ -42,6 +42,13 @@ _FIRST_PATH = b"item=0 "
 _MANIFEST = re.compile(
     rb"key=(?:\"castoff_manifest\"|[0-9A-F]*" + MANIFEST_KEY.encode().hex().upper().encode() + rb")"
 )
+_ATTRIBUTES = {
+    "c000003e": frozenset({90, 92, 94, 132, 188, 189, 197, 198, 235, 260, 261, 268, 280, 452}),
+    "c00000b7": frozenset({5, 6, 14, 15, 53, 54, 88, 452}),
+}
+"""Calls that change a file's mode, owner, times or attributes and not its content, by machine:
+chmod, chown, lchown, utime, (l)setxattr, (l)removexattr, utimes, fchownat, futimesat, fchmodat,
+utimensat, fchmodat2 (arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h)."""
 _MADE = frozenset({"CREATE", "NORMAL"})
 """``nametype`` of a file that was made, moved there or opened for writing."""
 
@@ -147,7 +154,8 @@ class AuditWitness:
             and record.get("nametype") in _MADE
             and (name := decode.text(record.get("name"))) is not None
         ]
-        if not facts.success or not made:
+        call = decode.number(facts.call("syscall"))
+        if not facts.success or not made or call in _ATTRIBUTES.get(facts.call("arch") or "", ()):
             return _NOTHING
         path = made[-1]
         if not path.startswith("/") and facts.cwd is not None:

@@ -241,13 +241,13 @@ def test_control_characters_stay_in_the_data() -> None:
 MANIFESTS = "/etc/kubernetes/manifests"
 
 
-def written(*paths: str, cwd: str = "/root", **call: str) -> Statement:
-    """Return what a write below kubelet's directory says, with its PATH records."""
+def written(*paths: str, cwd: str = "/root", number: int = 257, **call: str) -> Statement:
+    """Return what a call below kubelet's directory says, with its PATH records."""
     fields = {"comm": '"vi"', "exe": '"/usr/bin/vi"', "key": '"castoff_manifest"'} | call
     return statement_of(
-        syscall(257, 1, **fields),
+        syscall(number, 1, **fields),
         record("CWD", f'cwd="{cwd}"'),
-        *(record("PATH", f"item={number} {path}") for number, path in enumerate(paths)),
+        *(record("PATH", f"item={item} {path}") for item, path in enumerate(paths)),
     )
 
 
@@ -303,3 +303,8 @@ NAMED = {"comm": '"castoff_manifest"', "key": "(null)"}
 )
 def test_what_is_not_a_write_of_a_manifest_is_left_out(path: str, call: dict[str, str]) -> None:
     assert written(PARENT, path, **call).testimony is None
+
+
+@pytest.mark.parametrize("number", [90, 268, 280], ids=["chmod", "fchmodat", "utimensat"])
+def test_a_change_of_a_manifest_s_attributes_is_not_a_write(number: int) -> None:
+    assert written(f'name="{MANIFESTS}/web.yaml" nametype=NORMAL', number=number).testimony is None
