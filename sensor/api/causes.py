@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sensor.model.vocabulary import EvidenceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
 ENGINES = {
@@ -100,13 +100,17 @@ class Step:
             raise ValueError(f"no step of a cause: {error}") from error
 
 
-def steps(event: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Return the chain of a ``container.start``, outermost cause first."""
-    return _Chain(event).steps()
+def steps(event: Mapping[str, Any], callers: Sequence[str] = ()) -> tuple[Step, ...]:
+    """Return the chain of a ``container.start``, outermost cause first.
+
+    ``callers``: this node's containers in the pod whose token made the request.
+    """
+    return _Chain(event, callers).steps()
 
 
 class _Chain:
-    def __init__(self, event: Mapping[str, Any]) -> None:
+    def __init__(self, event: Mapping[str, Any], callers: Sequence[str]) -> None:
+        self._callers = callers
         self._container: Mapping[str, Any] = event.get("container") or {}
         self._start: Mapping[str, Any] = event.get("start") or {}
         self._initiator: Mapping[str, Any] | None = event.get("initiator")
@@ -143,7 +147,7 @@ class _Chain:
         for candidate in self._candidates:
             found.append(self._party(candidate, "candidate", "ambiguous"))
         if self._orchestrator is not None:
-            found += _requests(self._orchestrator.get("requested_by"))
+            found += _requests(self._orchestrator.get("requested_by"), self._callers)
             found.append(self._pod(self._orchestrator, pods))
         if not found:
             label = _TRIGGERS.get(trigger, trigger.replace("_", " "))
@@ -260,23 +264,29 @@ class _Chain:
         return tuple(found)
 
 
-def _requests(requested: object) -> list[Step]:
-    """Return the records of the control plane, from the person's request to the pod's binding."""
+def _requests(requested: object, callers: Sequence[str] = ()) -> list[Step]:
+    """Return the records of the control plane, from the person's request to the pod's binding.
+
+    A request that a pod's bound token made begins with that pod.
+    """
     if not isinstance(requested, dict):
         return []
     sure = str(requested.get("confidence"))
     found: list[Step] = []
+    if requested.get("pod_uid"):
+        inside = f"container {', '.join(callers)}" if callers else "not on this node"
+        found.append(Step("request", f"from pod {requested['pod_uid']}", inside, None, sure))
     for record in reversed(requested.get("chain") or []):
         who = record.get("actor") or "unknown"
+        request_id = record.get("request_id")
         ref = record.get("ref") or {}
         parts = [
             record.get("workload"),
-            record.get("request_id"),
+            request_id,
             f"{ref['file']}:{ref['line']}" if ref else None,
         ]
-        seen = Witnessed(
-            "kubernetes", str(record.get("action")), record.get("time"), record.get("request_id")
-        )
+        source = "audit" if str(request_id).startswith("audit ") else "kubernetes"
+        seen = Witnessed(source, str(record.get("action")), record.get("time"), request_id)
         detail = ", ".join(str(part) for part in parts if part) or None
         label = f"{who}: {record.get('action')}"
         found.append(Step("request", label, detail, None, sure, (seen,)))

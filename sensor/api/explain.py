@@ -71,13 +71,22 @@ class Explain:
         sequence, event = next(iter(starts.values()))
         if (event.get("orchestrator") or {}).get("requested_by") is None:
             event = await self._worker.run(self._explained, event)
-        chain = [step.document() for step in steps(event)]
+        chain = [step.document() for step in steps(event, self._callers(event))]
         cursor = str(Cursor(self._log.stream, sequence))
         listed = [
             {"id": one.id, "name": one.name, "namespace": one.namespace, "pod": one.pod}
             for one in others[:OTHERS_MAX]
         ]
         return as_json({"cursor": cursor, "event": event, "steps": chain, "others": listed})
+
+    def _callers(self, event: dict[str, Any]) -> list[str]:
+        """Return this node's containers in the pod whose token made the request."""
+        requested = (event.get("orchestrator") or {}).get("requested_by") or {}
+        uid = requested.get("pod_uid")
+        if not uid:
+            return []
+        inside = [one for one in self._view.containers() if one.pod_uid == uid and not one.sandbox]
+        return [f"{one.pod_container or one.name or '-'} ({one.id})" for one in inside[:OTHERS_MAX]]
 
     def _explained(self, event: dict[str, Any]) -> dict[str, Any]:
         """Return a start with who asked the control plane for it, where that became known."""

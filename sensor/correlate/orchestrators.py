@@ -77,6 +77,7 @@ def completed(description: Description) -> Description:
         namespace=labels.get("com.docker.stack.namespace"),
         pod=labels.get(f"{_SWARM}task.name") or labels.get(f"{_NOMAD}task_group_name"),
         container=place.service if place.type == "swarm" else place.slot,
+        cluster=labels.get(f"{_ECS}cluster") if place.type == "ecs" else None,
         task_arn=place.owner if place.type == "ecs" else None,
     )
     return replace(description, orchestrator=block)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sensor.api.server import ControlServer
-from tests.api.sample_agent import DATABASE, OLD, WEB, Log, View, ask, line, serving
+from sensor.api.view import ContainerView
+from tests.api.sample_agent import CONTAINERS, DATABASE, OLD, WEB, Log, View, ask, line, serving
 
 GONE, GONE_TOO = "77" * 32, "78" * 32
 
@@ -28,14 +29,16 @@ def log() -> Log:
     return kept
 
 
-def explain(reference: str, view: View | None = None) -> tuple[int, dict[str, Any]]:
+def explain(
+    reference: str, view: View | None = None, kept: Log | None = None
+) -> tuple[int, dict[str, Any]]:
     answers: list[tuple[int, dict[str, Any]]] = []
 
     async def scenario(_: ControlServer, path: Path) -> None:
         status, body = await ask(path, f"/v1/explain/{reference}")
         answers.append((status, json.loads(body)))
 
-    serving(scenario, view=view or View(), log=log())
+    serving(scenario, view=view or View(), log=kept or log())
     return answers[0]
 
 
@@ -72,3 +75,52 @@ def test_which_is_not(reference: str, status: int, candidates: set[str]) -> None
     answer, told = explain(reference)
     assert answer == status
     assert {one["id"] for one in told.get("candidates", ())} == candidates
+
+
+def requested(**parts: object) -> Log:
+    """A log whose start was asked for by a service account of the pod ``uid-of-ci``."""
+    kept = Log()
+    event = json.loads(line(1))
+    event["orchestrator"] = {
+        "type": "kubernetes",
+        "pod": "job-1",
+        "requested_by": {
+            "actor": "system:serviceaccount:ci:runner",
+            "confidence": "exact",
+            "pod_uid": "uid-of-ci",
+            "chain": [
+                {"action": "create pods", "actor": "system:serviceaccount:ci:runner"},
+            ],
+        }
+        | parts,
+    }
+    kept.events = {1: json.dumps(event).encode() + b"\n"}
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("uid", "shown"),
+    [("uid-of-ci", f"container runner ({'a' * 64})"), ("another", "not on this node")],
+)
+def test_a_request_from_inside_a_container_begins_with_that_container(uid: str, shown: str) -> None:
+    inside = ContainerView("a" * 64, "k8s_runner", pod_uid=uid, pod_container="runner")
+    pause = ContainerView("b" * 64, "pause", pod_uid=uid, sandbox=True)
+    view = View((*CONTAINERS, inside, pause))
+    status, told = explain("web", view, requested())
+    assert status == 200
+    first, second = told["steps"][:2]
+    assert (first["label"], first["detail"]) == ("from pod uid-of-ci", shown)
+    assert second["label"] == "system:serviceaccount:ci:runner: create pods"
+
+
+def test_the_author_of_a_manifest_is_a_record_of_audit() -> None:
+    step = {
+        "action": "write manifest",
+        "actor": "alice",
+        "request_id": "audit 1000.1:7",
+        "workload": "File/etc/kubernetes/manifests/web.yaml",
+    }
+    told = explain("web", None, requested(pod_uid=None, chain=[step]))[1]
+    first = told["steps"][0]
+    assert first["label"] == "alice: write manifest"
+    assert first["evidence"][0]["source"] == "audit"

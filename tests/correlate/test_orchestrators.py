@@ -66,3 +66,10 @@ def test_the_event_names_the_orchestrator_that_the_labels_name() -> None:
     )
     plain = described({"com.docker.compose.project": "x"})
     assert completed(plain) is plain
+
+
+def test_a_task_of_ecs_names_its_task_and_its_cluster() -> None:
+    block = completed(described(ECS | {"com.amazonaws.ecs.cluster": "prod"})).orchestrator
+    assert block is not None
+    assert (block.type, block.container, block.cluster) == ("ecs", "web", "prod")
+    assert block.task_arn == "arn:aws:ecs:eu-west-1:1:task/c/t"
