@@ -119,7 +119,6 @@ class KafkaInput:
             except TimeoutError:
                 log.warning("the disk does not take what Kafka delivers; trying again")
                 await asyncio.sleep(PAUSE_SECONDS)
-        self.messages += len(messages)
         try:
             for one in messages:
                 consumer.store_offsets(message=one)
@@ -127,6 +126,7 @@ class KafkaInput:
         except KafkaException as error:
             # Others have the partition now, or a broker is away: it will be consumed again.
             log.warning("offsets are not committed: %s", brief(error.args[0].str()))
+        self.messages += len(messages)
 
     def _open(self) -> Consumer:
         try:
