@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import completeness, footprint, latency, loading, loops, replay, size
+from bench import completeness, footprint, latency, loading, loops, profile, replay, size
 from bench.agent import Agent
 from bench.burst import STARTS, Burst, burst
 from bench.engine import engines
@@ -67,6 +67,7 @@ def measure(parts: list[str], starts: int, rows: list[Row]) -> None:
             rows += size.rows(bursts, commands["starts"])
         if "replay" in parts:
             rows += replay.rows(capture, commands["replay"])
+            rows += profile.rows(profile.arrivals_of(capture), commands["replay"])
         if "loops" in parts:
             rows += loading.rows(commands["loops"])
             rows += loops.rows(compiled("loops", programs), lab, commands["loops"])
