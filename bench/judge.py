@@ -53,7 +53,7 @@ REPETITIONS = 3
 BATCH = 100
 PATIENCE = 60.0
 SOCKET = "castoff.sock"
-ALONE_MS, LOADED_MS, STORED_SECONDS, WIRE_SHARE = 0.1, 0.2, 20.0, 0.15
+ALONE_MS, LOADED_MS, STORED_SECONDS, WIRE_SHARE = 0.15, 0.2, 20.0, 0.15
 NS_PER_MS = 1_000_000
 
 NEW_FIELDS = {
@@ -113,6 +113,7 @@ def cost(judge: Judge, events: list[Event]) -> float:
     for event in events:
         judge.judge(event)
         judge.take_rows()
+        judge.take_alerts()
     return (time.process_time_ns() - begin) / len(events) / NS_PER_MS
 
 
@@ -128,7 +129,7 @@ def judging(events: list[Event]) -> list[Row]:
     with_all = statistics.median(loaded)
     return [
         Row(
-            "CPU time of judging a start, without a policy",
+            "CPU time of judging a start with the baseline, without a policy",
             f"{alone:.3f} ms",
             f"≤ {ALONE_MS} ms",
             alone <= ALONE_MS,

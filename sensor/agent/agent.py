@@ -22,6 +22,8 @@ from sensor.agent import policy_files, startup_scan, status
 from sensor.agent.delivery import DeliverySettings
 from sensor.agent.housekeeping import Housekeeping
 from sensor.agent.lock import hold_node
+from sensor.agent.notify import AlertNotices
+from sensor.agent.notify_settings import NotifySettings
 from sensor.agent.parts import SECONDS_PER_DAY, open_parts
 from sensor.agent.reload import Reloader
 from sensor.agent.sources import OptionalSourceSettings
@@ -84,6 +86,7 @@ class AgentSettings:
     realtime: bool = True
     """Whether the loop's thread may have a real-time policy, within its budget."""
     witnesses: OptionalSourceSettings = field(default_factory=OptionalSourceSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     kubernetes_audit: Path | None = None
     """The API server's audit log, where this node has it."""
     policy_dir: Path = policy_files.DIRECTORY
@@ -148,6 +151,7 @@ class Agent:
                 asyncio.create_task(housekeeping.run()),
                 asyncio.create_task(_retire_old_sets(parts)),
                 *_explain(parts),
+                *_notify(parts),
                 asyncio.create_task(parts.judging.fill(parts.persistence.reader)),
             ]
             await self._stopping.wait()
@@ -280,6 +284,16 @@ def _explain(parts: Parts) -> list[asyncio.Task[None]]:
     explaining = Explaining(path, parts.pipeline.publish, lambda: parts.wall.offset)
     parts.pipeline.sinks.append(explaining)
     return [asyncio.create_task(explaining.run())]
+
+
+def _notify(parts: Parts) -> list[asyncio.Task[None]]:
+    """Send notices of alerts, where that is wanted."""
+    if not parts.settings.notify.is_wanted:
+        return []
+    notices = AlertNotices(parts.settings.notify)
+    parts.judging.notices = notices.counts
+    parts.pipeline.sinks.append(notices)
+    return [asyncio.create_task(notices.run())]
 
 
 async def _retire_old_sets(parts: Parts) -> None:

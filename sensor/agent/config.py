@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
+from sensor.agent.notify_settings import NotifySettings
 from sensor.agent.receivers.settings import (
     EventBridgeSection,
     EventGridSection,
@@ -143,6 +144,7 @@ class Config:
     kafka: KafkaSection = field(default_factory=KafkaSection)
     store: StoreSection = field(default_factory=StoreSection)
     delivery: DeliverySection = field(default_factory=DeliverySection)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     outputs: tuple[OutputSettings, ...] = ()
     """``[outputs.NAME]``, one table each."""
 
@@ -192,6 +194,7 @@ class Config:
     def mistakes(self) -> Iterator[tuple[str, str, str, str]]:
         """Yield section, key, problem and fix of each value that no type refuses."""
         agent, store, delivery = self.agent, self.store, self.delivery
+        yield from self.notify.mistakes()
         if store.sync not in ("full", "normal"):
             yield "store", "sync", f"is {store.sync!r}", "Use full or normal."
         if agent.log_level not in LOG_LEVELS:

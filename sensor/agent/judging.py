@@ -25,13 +25,14 @@ from sensor.agent import baseline_file, policy_files
 from sensor.agent.baseline_fill import BaselineFill
 from sensor.errors import ConfigError
 from sensor.judge import baseline_text
-from sensor.judge.alert_book import group_of
+from sensor.judge.alert_book import OPEN, group_of
 from sensor.judge.change_text import Adder, of_json
 from sensor.judge.feature import Feature
 from sensor.judge.judge import Judge
 from sensor.judge.ledger import Note
 from sensor.judge.state import PolicyState
 from sensor.model.agent_records import Notice
+from sensor.model.alert import AlertSeverity
 from sensor.schema.times import rfc3339
 from sensor.sources import accounts
 
@@ -63,6 +64,7 @@ class _Read:
     changes: tuple[Change, ...]
     errors: tuple[ConfigError, ...]
     fleet: tuple[dict[tuple[str, str, str], int], str] | None
+    fleet_problem: ConfigError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Judging:
         """Events that the judge could not take, by error: each is a defect."""
         self.publish: Callable[[Sequence[Event]], None] = _not_published
         """Hands on alerts that follow from no event of the pipeline."""
+        self.notices: Counter[str] = Counter()
+        """What became of notices of alerts."""
         self._directory = directory
         self._state = state
         self._keep = keep
@@ -187,12 +191,12 @@ class Judging:
             except OSError as error:
                 log.warning("the policy could not be kept as the last good one: %s", error)
         changes, errors = policy_files.load_changes(self._directory, now)
-        fleet = None
+        fleet, wrong = None, None
         try:
             fleet = baseline_file.load_fleet(self._directory)
         except ConfigError as error:
-            errors = (*errors, error)
-        return _Read(loaded, problem, changes, errors, fleet)
+            wrong = error
+        return _Read(loaded, problem, changes, errors, fleet, wrong)
 
     def _take(self, read: _Read, last: LoadedPolicy | None) -> None:
         notes: list[Note] = []
@@ -221,6 +225,9 @@ class Judging:
 
     def _take_fleet(self, read: _Read) -> list[Note]:
         fleet = self.judge_.alerting.fleet
+        if read.fleet_problem is not None:
+            log.error("fleet's baseline refused: %s", read.fleet_problem.problem)
+            return [Note("baseline_refused", f"{read.fleet_problem.problem}; nothing changes")]
         if read.fleet is None or read.fleet[1] == fleet.origin:
             return []
         hosts, origin = read.fleet
@@ -362,16 +369,30 @@ class Judging:
         return (
             ("judge.forgotten", self.judge_.memory.forgotten),
             ("judge.unreadable", self.judge_.unreadable),
+            ("baseline.forgotten", self.judge_.alerting.baseline.forgotten),
+            ("baseline.replaced", self.judge_.alerting.baseline.replaced.total()),
+            ("alerts.held_back", self.judge_.alerting.book.held_back),
+            ("alerts.silent", self.judge_.alerting.book.suppressed),
+            ("alerts.dropped", self.judge_.alerting.book.dropped),
+            *((f"notify.{kind}", number) for kind, number in self.notices.items()),
             *((f"defect.judge {kind}", number) for kind, number in self.defects.items()),
         )
 
     def counts(self) -> tuple[tuple[str, str, int], ...]:
-        """Return counters as (kind, name, number), kind ``explanation`` or ``finding``."""
+        """Return numbers as (kind, name, number): ``explanation``, ``finding``, open ``alert``."""
         judge = self.judge_
+        is_open = Counter(
+            one.severity for one in judge.alerting.book.entries() if one.state in OPEN
+        )
+        numbers: dict[str, dict[str, int]] = {
+            "explanation": dict(judge.explanations),
+            "finding": dict(judge.findings),
+            "alert": {severity: is_open[severity] for severity in AlertSeverity},
+        }
         return tuple(
             (kind, name, number)
-            for kind, counter in (("explanation", judge.explanations), ("finding", judge.findings))
-            for name, number in counter.items()
+            for kind, counted in numbers.items()
+            for name, number in counted.items()
         )
 
 

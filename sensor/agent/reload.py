@@ -32,6 +32,7 @@ KEYS = {
     "kubernetes_audit": "sources.kubernetes_audit",
     "log_level": "agent.log_level",
     "node_name": "agent.node_name",
+    "notify": "[notify]",
     "pin_root": "the place of the pins",
     "policy_dir": "the directory of the policy",
     "realtime": "agent.realtime",

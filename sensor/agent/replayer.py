@@ -27,4 +27,7 @@ class Replayer:
         """Take a batch that arrived at ``now`` (ns since boot); return its events, judged."""
         outcome = self.core.feed(now, observations)
         # What the judge of the recording agent had to report stands in the capture itself.
-        return tuple(self._judge.judge(event) for event in outcome.events)
+        judged = tuple(self._judge.judge(event) for event in outcome.events)
+        # Alerts compare with the node's past, which is not in a capture: verdicts alone are shown.
+        self._judge.take_alerts()
+        return judged

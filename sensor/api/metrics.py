@@ -88,6 +88,10 @@ def _add_judged(family: _Families, judged: tuple[tuple[str, str, int], ...]) -> 
     ):
         samples = [(((kind, value),), number) for one, value, number in judged if one == kind]
         family.add(name, "counter", text, samples)
+    open_ = [((("severity", value),), number) for one, value, number in judged if one == "alert"]
+    if open_:
+        text = "Alerts that are neither resolved nor settled."
+        family.add("castoff_alerts_open", "gauge", text, open_)
 
 
 def _add_sources(family: _Families, status: Status) -> None:

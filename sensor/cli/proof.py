@@ -51,9 +51,9 @@ def runtimes() -> dict[str, str]:
     return {name: where for name in _WAYS if (where := shutil.which(name, path=PATH))}
 
 
-def start(runtime: str, where: str, name: str) -> Proof:
-    """Run a container of that name and wait for its end."""
-    program = next((one for one in PROGRAMS if os.access(one, os.X_OK)), PROGRAMS[0])
+def start(runtime: str, where: str, name: str, program: str | None = None) -> Proof:
+    """Run a container of that name and wait for its end; ``program`` instead of ``true``."""
+    program = program or next((one for one in PROGRAMS if os.access(one, os.X_OK)), PROGRAMS[0])
     with tempfile.TemporaryDirectory(prefix="castoff-selftest-") as temporary:
         directory = Path(temporary)
         binds = _lay_out(directory / "rootfs")

@@ -18,7 +18,7 @@ import click
 
 from sensor.api.client import AgentClient
 from sensor.api.coverage import CoverageReport
-from sensor.cli import proof
+from sensor.cli import proof, selftest_findings
 from sensor.cli.options import output_option, socket_option
 from sensor.errors import AgentUnreachable, CastoffError
 from sensor.model.vocabulary import EvidenceKind, Witness
@@ -66,9 +66,14 @@ class Check:
     metavar="SECONDS",
     help="First wait up to SECONDS for an agent.  [default: 0]",
 )
+@click.option(
+    "--findings",
+    is_flag=True,
+    help="Also trigger harmless instances of findings, and show which alerts were raised.",
+)
 @output_option
 @socket_option
-def command(runtime: str | None, wait: int, output: str, socket: Path) -> None:
+def command(runtime: str | None, wait: int, *, findings: bool, output: str, socket: Path) -> None:
     """Start a harmless container and verify that it is reported, with its witnesses.
 
     Needs root, or the rights to run containers.
@@ -87,7 +92,14 @@ def command(runtime: str | None, wait: int, output: str, socket: Path) -> None:
             click.echo(json.dumps(asdict(check), separators=(",", ":")))
         else:
             click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {visible(check.detail)}")
-    if not all(check.ok for check in checks):
+    outcomes = selftest_findings.run(client) if findings else []
+    for one in outcomes:
+        if output == "json":
+            click.echo(json.dumps(asdict(one), separators=(",", ":")))
+        else:
+            mark = {True: "ok  ", False: "FAIL", None: "-   "}[one.ok]
+            click.echo(f"{mark}  {one.name}: {visible(one.detail)}")
+    if not all(check.ok for check in checks) or any(one.ok is False for one in outcomes):
         sys.exit(1)
 
 

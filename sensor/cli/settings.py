@@ -100,6 +100,7 @@ def of(
             audit=audit or config.sources.audit,
             engines=frozenset(w for w, wanted in followed.items() if wanted and engines),
         ),
+        notify=config.notify,
         policy_dir=(path or DEFAULT_PATH).absolute().parent,
     )
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.judge.alert_book import GRAVER, AlertBook, graver, group_of
-from sensor.judge.baseline import Baseline, profile_keys, terms_of
+from sensor.judge.baseline import PROFILES, Baseline, profile_keys, terms_of
 from sensor.judge.feature import Feature, WhoKind, features_of
 from sensor.judge.findings.kind import Rank
 from sensor.judge.findings.registry import KINDS
 from sensor.judge.fleet import Fleet
 from sensor.judge.hours import hour_of
+from sensor.judge.ledger import Note
 from sensor.judge.novelty import assess
 from sensor.judge.quarantine import Quarantine
 from sensor.judge.slow_change import SlowChange
+from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
     from sensor.judge.finding import Found
-    from sensor.judge.ledger import Note, Row
+    from sensor.judge.ledger import Row
     from sensor.judge.novelty import Assessment
     from sensor.judge.verdict import Judgement
     from sensor.model.alert import AlertSeverity
@@ -39,6 +41,13 @@ NS_PER_SECOND = 1_000_000_000
 WHILE_LEARNING = "while learning"
 GROUPED = frozenset({Finding.NEW_PERSON, Finding.NEW_INITIATOR, Finding.NEW_PRIVILEGE})
 """Findings of which a node that learns has one alert, with an event for each new value."""
+FLOODED = Fact(
+    "new workloads",
+    f"at most {PROFILES[0]} that were seen on one day",
+    "more: the least recent of them are forgotten",
+    "node",
+    Strength.STRONG,
+)
 MANY_FACTS = 3
 """Facts of one start that make its alert graver."""
 
@@ -58,8 +67,13 @@ class Alerting:
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
         """Take over what the store kept; returns how many rows made no sense."""
-        parts = (self.baseline, self.book, self.held, self.slow, self.fleet)
-        return sum(part.restore(rows) for part in parts)
+        unreadable = self.baseline.restore(rows)
+        if unreadable:
+            # What is known in part misleads: it is learnt anew, from the log.
+            self.baseline.clear()
+            self.notes.append(Note("baseline_reset", f"{unreadable} rows were unreadable"))
+        parts = (self.book, self.held, self.slow, self.fleet)
+        return unreadable + sum(part.restore(rows) for part in parts)
 
     def take_rows(self) -> list[Row]:
         """Return what the store has to write since the last call."""
@@ -97,7 +111,10 @@ class Alerting:
         if past is None:
             return
         features = past.features
+        forgotten = self.baseline.forgotten
         self.learn(facts, features)
+        if self.baseline.forgotten > forgotten:
+            self.book.raise_(Finding.WORKLOAD_FLOOD, "node", (FLOODED,), event)
         explained = judged.verdict.expected is True
         if past.novelties and not explained and not features.by_engine:
             self._accumulate(past, event, at)

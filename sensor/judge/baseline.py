@@ -71,6 +71,7 @@ class Baseline:
     def __init__(self, *, keeping: bool = True, learning_days: int = LEARNING_DAYS) -> None:
         """Without ``keeping`` no rows are left."""
         self._keeping = keeping
+        self._hot_max = HOT_MAX if keeping else sum(PROFILES) + sum(IMAGES)
         self.learning_days = learning_days
         self.state = State()
         self._profiles: Segmented[bytes] = Segmented(*PROFILES)
@@ -151,6 +152,8 @@ class Baseline:
 
     def write_state(self) -> None:
         """Leave a row of the state."""
+        if not self._keeping:
+            return
         state = self.state
         values = [1, state.began, state.starts, state.filled, state.filling]
         self._write(STATE_ROW, STATE_KEY, json.dumps(values).encode())
@@ -176,6 +179,11 @@ class Baseline:
         """Whether the node has seen a value and not forgotten it."""
         term = self._node.get(feature, _NO_TERMS).get(value)
         return term is not None and term.known(at)
+
+    def node_days(self, feature: Feature, value: str, at: int) -> int:
+        """Return on how many of the last 32 days the node saw a value."""
+        term = self._node.get(feature, _NO_TERMS).get(value)
+        return term.distinct_days if term is not None and term.known(at) else 0
 
     def node_values(self, feature: Feature, at: int) -> tuple[str, ...]:
         """Return what the node knows of a feature, the latest first."""
@@ -212,6 +220,9 @@ class Baseline:
             self.state.began = at
         self.state.starts += 1
         self.write_state()
+        if features.workload is not None and self.profile(f"w/{features.workload}") is None:
+            for who in features.whos if len(features.whos) == 1 else ():
+                self.learn_node(Feature.MAKER, who.value, at)
         for key in profile_keys(features):
             profile = self.profile(key) or self._warm(key, Profile())
             profile.see(at)
@@ -240,7 +251,8 @@ class Baseline:
         values = self._node.setdefault(feature, {})
         term = values.setdefault(value, Term())
         term.see(at)
-        self._write(NODE_ROW, f"{feature}/{value}", term.pack())
+        if self._keeping:
+            self._write(NODE_ROW, f"{feature}/{value}", term.pack())
         if len(values) > NODE_TERMS_MAX:
             # What was seen on one day only goes first.
             gone = min(
@@ -278,12 +290,13 @@ class Baseline:
     def _warm(self, key: str, profile: Profile) -> Profile:
         self._hot[key] = profile
         self._hot.move_to_end(key)
-        if len(self._hot) > HOT_MAX:
+        if len(self._hot) > self._hot_max:
             self._hot.popitem(last=False)
         return profile
 
     def _keep(self, key: str, profile: Profile) -> None:
-        row = profile.pack()
+        # Without a store profiles stay as objects: packing costs most of learning.
+        row = profile.pack() if self._keeping else b""
         established = profile.own.distinct_days > 1
         gone = self._table(key).see(key, row, established=established)
         self._write(PROFILE_ROW, key, row)
@@ -327,7 +340,7 @@ def terms_of(features: Features, profile: str | None) -> Iterator[TermKey]:
         (Feature.KIND, features.special),
     ]
     if profile is None:
-        singles.append((Feature.NAMESPACE, features.namespace))
+        singles += [(Feature.NAMESPACE, features.namespace), (Feature.RUNTIME, features.runtime)]
     else:
         singles.append((Feature.TAG, features.tag))
     for feature, value in singles:

@@ -55,6 +55,9 @@ class Feature(StrEnum):
     HOUR = "hour"
     DIRECT = "runtime without an engine"
     NAMESPACE = "namespace"
+    RUNTIME = "runtime's file"
+    MAKER = "maker of new workloads"
+    """Who starts new workloads as a matter of course: a CI runner, a timer with odd names."""
 
 
 @unique
@@ -104,6 +107,8 @@ class Features:
     late: bool
     special: str | None
     """``restored`` or ``dormant``."""
+    runtime: str | None = None
+    """The file of the OCI runtime."""
 
     @property
     def person(self) -> Who | None:
@@ -147,6 +152,9 @@ def features_of(
         whos=_whos(facts, workload_of),
         late=pod is not None and pod.late is True and facts.kind is StartKind.FIRST,
         special=_special(facts, dormant_days),
+        runtime=_cut(container.oci_runtime_path)
+        if container is not None and container.oci_runtime_path is not None
+        else None,
     )
 
 
@@ -160,6 +168,11 @@ def entrypoint(command: Sequence[str] | None) -> tuple[str | None, bool]:
         script = any(word.startswith("-") and "c" in word for word in command[1:3])
         return ("sh -c" if script else "sh"), True
     return _cut(name), name in INTERPRETERS
+
+
+def runs_scripts(entry: str) -> bool:
+    """Whether an entry point is a shell or an interpreter."""
+    return entry in {"sh", "sh -c"} or entry in INTERPRETERS
 
 
 def who_of(initiator: Initiator, workload_of: Callable[[str], str | None]) -> Who | None:

@@ -274,8 +274,9 @@ class Judge:
 
     def take_notes(self) -> tuple[Note, ...]:
         """Return what has to be reported since the last call."""
-        notes = tuple(self.ledger.notes)
+        notes = (*self.ledger.notes, *self.alerting.notes)
         self.ledger.notes.clear()
+        self.alerting.notes.clear()
         return notes
 
 

@@ -31,7 +31,11 @@ _GENERATED = re.compile(r"([a-z]+)_[a-z]+[0-9]?")
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _GITLAB = r"runner-[A-Za-z0-9_-]{6,32}?-project-[0-9]+-concurrent-[0-9]+-[0-9a-f]{8,64}"
 _ULID = r"(?<![0-9A-Za-z])[0-7][0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{25}(?![0-9A-Za-z])"
-_CHANGING = re.compile(rf"{_GITLAB}|{_UUID}|{_ULID}|[0-9a-fA-F]{{8,}}|[0-9]{{4,}}")
+_DATE = (
+    r"(?<![0-9])[12][0-9]{3}[-_.]?[01][0-9][-_.]?[0-3][0-9]"
+    r"(?:[-_.T]?[0-2][0-9][-_.:h]?[0-5][0-9](?:[-_.:m]?[0-5][0-9])?)?(?![0-9])"
+)
+_CHANGING = re.compile(rf"{_GITLAB}|{_UUID}|{_ULID}|{_DATE}|[0-9a-fA-F]{{8,}}|[0-9]{{4,}}")
 _GITHUB = re.compile(r"[0-9a-f]{32}_(.+)_[0-9a-f]{6}")
 """A job's services on a GitHub runner: job, image, random (actions/runner ContainerInfo)."""
 _DRONE = re.compile(r"drone-[0-9A-Za-z]{20}")

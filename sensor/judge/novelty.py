@@ -18,7 +18,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sensor.judge.baseline import TermKey, instance_key
-from sensor.judge.feature import LOCAL_REGISTRY, SYSTEM_NAMESPACES, Feature, WhoKind
+from sensor.judge.feature import (
+    LOCAL_REGISTRY,
+    SYSTEM_NAMESPACES,
+    Feature,
+    WhoKind,
+    runs_scripts,
+)
 from sensor.judge.hours import unusual_hour
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
@@ -40,7 +46,9 @@ _WHO_FINDINGS = {
     WhoKind.PERSON: Finding.NEW_PERSON,
     WhoKind.CONTAINER: Finding.ENGINE_SOCKET,
 }
-_SHELLS = frozenset({"sh", "sh -c"})
+MAKER_DAYS = 3
+"""Days on which a service, container or account started new workloads: it does so by nature."""
+_MAKERS = frozenset({WhoKind.UNIT, WhoKind.CONTAINER, WhoKind.ACCOUNT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ class _Look:
 
     def _novelties(self) -> Iterator[Novelty]:
         yield from self._who()
+        yield from self._runtime()
         yield from self._privileges()
         yield from self._image()
         yield from self._entrypoint()
@@ -163,6 +172,15 @@ class _Look:
         if len(whos) > 1:
             return ()
         return self._terms(Feature.INITIATOR, whos[0].value)
+
+    def _runtime(self) -> Iterator[Novelty]:
+        path, at = self.features.runtime, self.at
+        if path is None or self.baseline.node_knows(Feature.RUNTIME, path, at):
+            return
+        known = self.baseline.node_values(Feature.RUNTIME, at)
+        if known:
+            terms = (TermKey(None, Feature.RUNTIME, path),)
+            yield _novelty(Feature.RUNTIME, known, path, NODE, terms, Finding.UNKNOWN_RUNTIME)
 
     # ----------------------------------------------------------------- privileges
 
@@ -295,7 +313,7 @@ class _Look:
         if not past.knows(Feature.REPOSITORY, features.repository, at):
             return
         named_by_image = features.workload is not None and features.workload.startswith("image/")
-        shell = entry in _SHELLS and not any(one in _SHELLS for one in known)
+        shell = runs_scripts(entry) and not any(runs_scripts(one) for one in known)
         strong = shell and not named_by_image
         finding = Finding.NEW_ENTRYPOINT if shell else None
         terms = self._terms(Feature.ENTRYPOINT, entry)
@@ -332,6 +350,9 @@ class _Look:
         ):
             # It has no name of its own, and its image is known.
             return
+        makers = [who for who in features.whos if who.kind in _MAKERS]
+        if makers and not features.static and all(map(self._is_maker, makers)):
+            return
         # The profile's existence is what makes it known.
         terms = (TermKey(key, Feature.WORKLOAD, workload),)
         expected = ("one of those that are known",)
@@ -348,6 +369,9 @@ class _Look:
                 (),
                 strong=False,
             )
+
+    def _is_maker(self, who: Who) -> bool:
+        return self.baseline.node_days(Feature.MAKER, who.value, self.at) >= MAKER_DAYS
 
     def _special(self) -> Iterator[Novelty]:
         special = self.features.special

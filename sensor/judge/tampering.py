@@ -14,8 +14,7 @@ from sensor.model.vocabulary import EventType, LastEnd
 if TYPE_CHECKING:
     from sensor.model.events import Event
 
-LOST, RESTORED, STALLED, BEGAN = "probes_lost", "probes_restored", "stalled", "probes_attached"
-RULES_LOST = "rules_lost"
+RESTORED = "probes_restored"
 DOWN_MIN = 1.0
 """Seconds without an agent that are worth a word after a kill."""
 
@@ -28,8 +27,6 @@ def tampering_of(event: Event, last_boot: str | None) -> tuple[str, Fact] | None
     match note.action:
         case "probes_lost":
             return "probes", _fact("probes", "attached and pinned", "detached or removed")
-        case "rules_lost":
-            return "audit rules", _fact("audit rules", "installed", note.detail or "removed")
         case "stalled":
             return "agent stopped", _fact(
                 "agent", "running", note.detail or "stopped by a signal, or starved"

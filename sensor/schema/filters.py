@@ -18,7 +18,9 @@ means:
 ``requested_by``      who asked the control plane: the actor of a request, or of an explained start
 ``explanation``       as in the event, or ``none``: without one, pause containers left out
 ``expected``          ``true``, ``false`` or ``null``
-``finding``           as in the event
+``finding``           of a start's verdict, or of an alert
+``severity``          of an alert: this one or a graver one
+``state``             of an alert: ``new``, ``update``, ``resolved``, …
 ``workload``          the key, or a pattern
 ``change``            the id of a change that covers it
 ====================  ==============================================================================
@@ -33,6 +35,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sensor.model.alert import AlertSeverity, AlertState
 from sensor.model.vocabulary import EventType, Explanation, Finding, StartKind, Trigger
 
 if TYPE_CHECKING:
@@ -294,9 +297,18 @@ def _finding(value: str) -> Test:
 
     def test(document: Document) -> bool:
         found = _part(document, "verdict", "findings")
-        return isinstance(found, list) and value in found
+        of_start = isinstance(found, list) and value in found
+        return of_start or _part(document, "alert", "finding") == value
 
     return test
+
+
+def _severity(value: str) -> Test:
+    if value not in AlertSeverity.__members__.values():
+        message = f"no severity {value!r}; there are {', '.join(AlertSeverity)}"
+        raise ValueError(message)
+    grave = list(AlertSeverity)[list(AlertSeverity).index(AlertSeverity(value)) :]
+    return lambda document: _part(document, "alert", "severity") in grave
 
 
 def _change(value: str) -> Test:
@@ -307,7 +319,9 @@ def _change(value: str) -> Test:
     return test
 
 
-def _one_of(kind: type[Explanation | StartKind | Trigger], *path: str) -> Callable[[str], Test]:
+def _one_of(
+    kind: type[AlertState | Explanation | StartKind | Trigger], *path: str
+) -> Callable[[str], Test]:
     def make(value: str) -> Test:
         if value not in kind.__members__.values():
             message = f"no {path[-1]} {value!r}; there are {', '.join(kind)}"
@@ -340,6 +354,8 @@ _KEYS: dict[str, Callable[[str], Test]] = {
     "explanation": _explanation,
     "expected": _expected,
     "finding": _finding,
+    "severity": _severity,
+    "state": _one_of(AlertState, "alert", "state"),
     "workload": _pattern("verdict", "workload"),
     "change": _change,
     "requested_by": _requested_by,

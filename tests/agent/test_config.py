@@ -41,7 +41,8 @@ def test_the_default_file_says_what_needs_another_start() -> None:
     said = re.findall(r"\(Next start\.\)\n#(\w+) = ", text)
     reloaded = {"heartbeat_seconds", "log_level", "group", "max_mib", "max_age_days"}
     of_sources = {one.name for one in fields(Config().sources)}
-    sections = (Config().agent, Config().socket, Config().identity, Config().store)
+    config = Config()
+    sections = (config.agent, config.socket, config.identity, config.store, config.notify)
     keys = {one.name for section in sections for one in fields(section)}
     assert set(said) == (keys - reloaded - of_sources) | {"requests", "kubernetes_audit"}
 

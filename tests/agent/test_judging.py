@@ -18,6 +18,7 @@ from sensor.judge.memory import Memory
 from sensor.model.agent_records import Notice
 from sensor.model.events import Event
 from sensor.model.observations import Observation
+from sensor.model.vocabulary import EventType
 from tests.judge.samples import NOW, start
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")
@@ -265,5 +266,54 @@ def test_a_name_of_any_bytes_is_judged_and_kept(tmp_path: Path, name: str) -> No
         successor = Judge()
         successor.restore({key: row for key, row in found.rows.items() if row is not None})
         assert successor.unreadable == 0
+
+    play(tmp_path, scenario)
+
+
+def test_open_alerts_are_counted_by_severity_and_acknowledged_over_the_socket(
+    tmp_path: Path,
+) -> None:
+    async def scenario(world: World) -> None:
+        world.judging.restore({})
+        world.judging.start()
+        published: list[Event] = []
+        world.judging.publish = published.extend
+        found = world.judging.judge(start("web", runtime_path="/tmp/.x/runc"))
+        assert [one.type for one in found.alerts] == [EventType.ALERT]
+        assert ("alert", "high", 1) in world.judging.counts()
+        ((_, entry),) = world.judging.alerts()
+        done = world.judging.acknowledge(entry.id, "ours", (None, 0), expected=False)
+        assert done is not None
+        assert [one.alert.by for one in published if one.alert is not None] == ["root"]
+        assert ("alert", "high", 0) in world.judging.counts()
+        assert world.judging.suppress("zz", "x", 60, (None, 0)) is None
+        world.judging.on_silent([start("box")])
+        assert ("alert", "high", 1) in world.judging.counts()
+
+    play(tmp_path, scenario)
+
+
+def test_a_fleet_beside_the_policy_is_taken_over_and_a_broken_one_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    async def scenario(world: World) -> None:
+        row = (
+            '{"profile":"","feature":"initiator","value":"unit x","starts":1,"days":1,"first":1,'
+            '"last":1,"hosts":3}'
+        )
+        path = world.etc / "fleet.jsonl"
+        path.write_text(f'{{"format":"castoff.fleet/1","exports":3}}\n{row}\n')
+        path.chmod(0o644)
+        world.judging.restore({})
+        world.judging.start()
+        assert len(world.judging.judge_.alerting.fleet) == 1
+        assert [one.action for one in world.notices] == ["baseline_imported"]
+        path.write_text("junk")
+        await world.reload()
+        assert len(world.judging.judge_.alerting.fleet) == 1
+        assert world.notices[-1].action == "baseline_refused"
+        header = world.judging.baseline(logins=False)["header"]
+        assert isinstance(header, dict)
+        assert str(header["fleet"]).startswith("fleet.jsonl, 3 exports, sha256 ")
 
     play(tmp_path, scenario)

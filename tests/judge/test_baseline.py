@@ -21,9 +21,9 @@ from sensor.judge.profile import (
     Term,
     profile_of_row,
 )
-from sensor.model.vocabulary import BaselineState
-from tests.judge.past import DAY, known_node, rows_of, verdict_of, web
-from tests.judge.samples import NOW, initiator
+from sensor.model.vocabulary import BaselineState, Explanation, Finding
+from tests.judge.past import DAY, WEB, alerts_of, known_node, rows_of, verdict_of, web
+from tests.judge.samples import NOW, SECOND, initiator, start
 
 AT = NOW // 10**9
 TIMES = st.integers(0, 2**32 - 1)
@@ -205,3 +205,28 @@ def test_everything_is_forgotten_with_its_rows() -> None:
     gone = {(kind, key) for kind, key, value in baseline.rows if value is None}
     assert kept - gone == {("baseline", "state")}
     assert len(baseline) == 0
+
+
+def test_a_flood_of_new_workloads_is_one_alert_and_takes_nothing_that_is_established() -> None:
+    judge = known_node()
+    letters = "bcdfghjklm"
+    for number in range(5000):
+        name = "".join(letters[int(digit)] for digit in f"{number:04d}")
+        verdict_of(judge, start(name, WEB, by=initiator("alice"), at=NOW + number * SECOND // 2))
+    floods = [one for one in alerts_of(judge) if one.finding is Finding.WORKLOAD_FLOOD]
+    assert len({one.id for one in floods}) == 1
+    assert verdict_of(judge, web(at=NOW + DAY)).explanation is Explanation.BASELINE
+
+
+def test_a_baseline_that_is_damaged_is_learnt_anew_and_an_event_says_so() -> None:
+    judge = known_node()
+    verdict_of(judge, web())
+    judge.alerting.baseline.write_state()
+    rows = rows_of(judge)
+    damaged = {key: b"junk" if key[0] == "profile" else row for key, row in rows.items()}
+    successor = Judge()
+    successor.restore(damaged)
+    assert successor.unreadable > 0
+    assert not successor.alerting.baseline.state.filled
+    assert [one.action for one in successor.take_notes()] == ["baseline_reset"]
+    assert any(value is None for _, _, value in successor.take_rows())

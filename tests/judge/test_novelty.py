@@ -247,3 +247,41 @@ def test_a_person_who_tries_known_images_by_day_is_no_alert() -> None:
         event = running(start(name, WEB, by=initiator("alice")), "sh")
         assert verdict_of(judge, event).findings == ()
     assert alerts_of(judge) == []
+
+
+def test_a_runtime_that_no_engine_of_this_node_uses_is_an_alert() -> None:
+    judge = known_node()
+    event = web()
+    assert event.container is not None
+    container = replace(event.container, oci_runtime_path="/usr/local/bin/helper")
+    found = verdict_of(judge, replace(event, container=container))
+    assert found.findings == (Finding.UNKNOWN_RUNTIME,)
+    assert "expected /usr/bin/runc, seen /usr/local/bin/helper" in found.reasons[0]
+
+
+@pytest.mark.parametrize("command", [("python3", "-c", "x"), ("perl", "x.pl")])
+def test_an_interpreter_where_there_was_none_is_like_a_shell(command: tuple[str, ...]) -> None:
+    assert verdict_of(known_node(), web(*command)).findings == (Finding.NEW_ENTRYPOINT,)
+
+
+def test_a_service_that_starts_new_workloads_by_nature_is_quiet_and_a_person_is_not() -> None:
+    judge = known_node()
+    for day in range(12):
+        for letter in "abc":
+            event = start(
+                f"run-{'abcdefghijkl'[day]}{letter}",
+                "registry.example.com/ops/job:1",
+                by=initiator(None, unit="job.service"),
+                at=NOW + day * DAY,
+            )
+            assert verdict_of(judge, running(event, "job")).findings == ()
+    assert alerts_of(judge) == [] or all(
+        one.finding is Finding.SLOW_CHANGE for one in alerts_of(judge)
+    )
+    last = start(
+        "run-zz",
+        "registry.example.com/ops/job:1",
+        by=initiator(None, unit="job.service"),
+        at=NOW + 13 * DAY,
+    )
+    assert not any("workload" in one for one in verdict_of(judge, running(last, "job")).reasons[1:])

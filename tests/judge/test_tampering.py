@@ -32,7 +32,6 @@ def noted(action: str, at: int = NOW, boot: str = "boot", **more: object) -> Eve
     ("event", "found"),
     [
         (noted("probes_lost"), True),
-        (noted("rules_lost", detail="2 rules are gone"), True),
         (noted("stalled"), True),
         (noted("probes_attached", down_seconds=40.0, last_end=LastEnd.KILLED), True),
         (noted("probes_attached", down_seconds=0.2, last_end=LastEnd.KILLED), False),

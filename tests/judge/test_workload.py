@@ -153,3 +153,18 @@ def test_folding_is_linear_in_its_input() -> None:
 
     cost(1000)
     assert cost(40_000) < 40 * max(cost(4_000), 0.002)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "backup-2026-11-29",
+        "backup-20261129",
+        "backup-2026_11_29",
+        "backup-2026-11-29T03-00-00",
+        "backup-20261129-0300",
+        "backup-1764385200",
+    ],
+)
+def test_dates_in_names_are_folded(name: str) -> None:
+    assert folded(name) in {"backup-*", "backup-*-*"}

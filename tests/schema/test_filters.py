@@ -188,3 +188,34 @@ def test_what_is_no_containers_event_is_no_sandboxs_either() -> None:
     assert parse(["sandbox=no"]).matcher()({"type": "gap", "container": None})
     with pytest.raises(ValueError, match="yes and no"):
         parse(["sandbox=maybe"])
+
+
+ALERTED = {
+    "type": "alert",
+    "verdict": {"findings": []},
+    "alert": {"finding": "burst", "severity": "high", "state": "update"},
+}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        ("finding=burst", True),
+        ("finding=dormant", False),
+        ("severity=high", True),
+        ("severity=medium", True),
+        ("severity=critical", False),
+        ("state=update", True),
+        ("state=new", False),
+    ],
+)
+def test_alerts_are_filtered(wanted: str, *, fits: bool) -> None:
+    matches = parse([wanted]).matcher()
+    assert matches(ALERTED) is fits
+    assert not matches({"type": "container.start", "verdict": None, "alert": None})
+
+
+@pytest.mark.parametrize("wrong", ["severity=loud", "state=gone"])
+def test_words_that_no_alert_has_are_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match="there are"):
+        parse([wrong])

@@ -1,0 +1,175 @@
+"""``[notify]``: run a command, or send a POST, for each alert at or above a severity.
+
+Rules:
+
+1. Nothing waits for it. ``WAITING_MAX`` alerts wait at most; more are counted and left out. The
+   alert itself is an event and is kept whatever becomes of its notice.
+2. No shell: the command is a list of words. The alert is on its standard input as one JSON line,
+   and its main values are in the environment, cut and without control characters.
+3. It ends after ``seconds``, with all that it started. Its output goes nowhere.
+4. A notice that fails is tried ``ATTEMPTS`` times. ``per_hour`` are sent at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import urllib.error
+import urllib.request
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sensor.model.alert import AlertSeverity, AlertState
+from sensor.schema.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sensor.agent.notify_settings import NotifySettings
+    from sensor.model.alert import Alert
+    from sensor.model.events import Event
+
+WAITING_MAX = 64
+ATTEMPTS = 3
+PAUSE = 1.0
+"""Seconds before the second attempt; the next pause is twice as long."""
+VALUE_MAX = 400
+SECONDS_PER_HOUR = 3600.0
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+GRAVER = tuple(AlertSeverity)
+TOLD = frozenset({AlertState.NEW, AlertState.UPDATE})
+
+log = logging.getLogger("castoff")
+
+
+class AlertNotices:
+    """A sink of the pipeline; :meth:`run` sends what it takes."""
+
+    def __init__(self, settings: NotifySettings) -> None:
+        self._settings = settings
+        self._waiting: asyncio.Queue[tuple[Alert, bytes]] = asyncio.Queue(WAITING_MAX)
+        self._loop = asyncio.get_running_loop()
+        self._hour = self._loop.time()
+        self._sent_in_hour = 0
+        self.counts: Counter[str] = Counter()
+        """What became of notices: sent, failed, timed_out, left_out."""
+
+    def take(self, event: Event, line: bytes, *, more: bool) -> None:
+        """Take an alert that is grave enough; anything else is passed over."""
+        del more
+        alert = event.alert
+        if alert is None or alert.state not in TOLD:
+            return
+        if GRAVER.index(alert.severity) < GRAVER.index(AlertSeverity(self._settings.severity)):
+            return
+        if self._is_too_many() or self._waiting.full():
+            self.counts["left_out"] += 1
+            return
+        self._sent_in_hour += 1
+        self._waiting.put_nowait((alert, line))
+
+    def push(self) -> None:
+        """Nothing waits for a push."""
+
+    async def run(self) -> None:
+        """Send notices one by one, until cancelled."""
+        while True:
+            alert, line = await self._waiting.get()
+            if self._settings.command:
+                await self._attempt(partial(self._command, alert, line))
+            if self._settings.url:
+                await self._attempt(partial(asyncio.to_thread, self._send, line))
+
+    async def _attempt(self, send: Callable[[], Awaitable[bool]]) -> None:
+        pause = PAUSE
+        for number in range(ATTEMPTS):
+            if number:
+                await asyncio.sleep(pause)
+                pause *= 2
+            try:
+                done = await send()
+            except (OSError, ValueError) as error:
+                log.warning("a notice could not be sent: %s", error)
+                done = False
+            if done:
+                self.counts["sent"] += 1
+                return
+        self.counts["failed"] += 1
+
+    async def _command(self, alert: Alert, line: bytes) -> bool:
+        process = await asyncio.create_subprocess_exec(
+            *self._settings.command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment(alert),
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(self._settings.seconds):
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    await process.communicate(line)
+                return await process.wait() == 0
+        except TimeoutError:
+            self.counts["timed_out"] += 1
+            return False
+        finally:
+            # What it left behind ends with it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if process.returncode is None:
+                await process.wait()
+
+    def _send(self, line: bytes) -> bool:
+        request = urllib.request.Request(  # noqa: S310 - the scheme is checked with the settings
+            self._settings.url,
+            data=line,
+            headers={"Content-Type": "application/json", "User-Agent": "castoff"},
+            method="POST",
+        )
+        opener = urllib.request.build_opener(_NoRedirect)
+        try:
+            with opener.open(request, timeout=self._settings.seconds) as answer:
+                return bool(200 <= answer.status < 300)  # noqa: PLR2004 - RFC 9110
+        except urllib.error.HTTPError:
+            return False
+        except TimeoutError:
+            self.counts["timed_out"] += 1
+            return False
+
+    def _is_too_many(self) -> bool:
+        now = self._loop.time()
+        if now - self._hour >= SECONDS_PER_HOUR:
+            self._hour, self._sent_in_hour = now, 0
+        return self._sent_in_hour >= self._settings.per_hour
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """An alert goes where it was sent to, and nowhere else."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow nothing."""
+
+
+def environment(alert: Alert) -> dict[str, str]:
+    """Return the environment of a command: nothing of the agent's own."""
+    values = {
+        "ID": alert.id,
+        "FINDING": alert.finding,
+        "TITLE": alert.title,
+        "SEVERITY": alert.severity,
+        "STATE": alert.state,
+        "CLASS": alert.class_,
+        "COUNT": str(alert.count),
+        "WORKLOAD": alert.workload or "",
+        "FACTS": "; ".join(fact.sentence for fact in alert.facts),
+    }
+    told = {
+        f"CASTOFF_ALERT_{name}": visible(str(value))[:VALUE_MAX] for name, value in values.items()
+    }
+    return {"PATH": PATH, "LANG": "C.UTF-8", **told}

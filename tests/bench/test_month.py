@@ -1,0 +1,33 @@
+"""The made-up month is the same from the same seed, and the judge finds what is planted in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.month import FALSE_A_DAY, FALSE_IN_LEARNING, killed_is_the_same, run
+from bench.node_life import Life
+
+SEEDS = (1, 4)
+
+
+def test_a_seed_makes_the_same_month() -> None:
+    first = [(one.wall, one.event.id, one.planted) for one in Life(3, 12).happenings()]
+    assert first == [(one.wall, one.event.id, one.planted) for one in Life(3, 12).happenings()]
+    assert first != [(one.wall, one.event.id, one.planted) for one in Life(4, 12).happenings()]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_planted_are_found_and_the_rest_is_quiet(seed: int) -> None:
+    found = run(seed)
+    assert found.missed == []
+    assert len(found.planted) == 18
+    assert found.false_a_day <= FALSE_A_DAY
+    assert len(found.false_learning) <= FALSE_IN_LEARNING
+
+
+def test_an_intruder_of_the_learning_week_is_found() -> None:
+    assert run(2, early=True).missed == []
+
+
+def test_a_kill_in_the_middle_changes_no_row() -> None:
+    assert killed_is_the_same(5)

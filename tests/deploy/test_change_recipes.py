@@ -1,0 +1,168 @@
+"""The recipes of docs/changes.md, run: Ansible's tasks locally, the pipelines' lines by bash.
+
+What a recipe reaches elsewhere is a stand-in here: ``ssh`` runs its command on this machine, and
+``gh`` answers with the reviewer of a deployment. ``castoff`` is the real one, and so is its agent's
+socket.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.requirements import cannot
+from sensor.api.client import AgentClient
+from sensor.judge.change_text import of_file
+from sensor.judge.policy_text import SourceText
+from tests.api.bridge import Running, running
+from tests.api.sample_agent import Judged, Log, View
+
+ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs" / "changes.md").read_text()
+NODE = {"NODE": "node-1"}
+STANDINS = {
+    "ssh": 'shift\nexec "$@"',
+    "sudo": 'exec "$@"',
+    "gh": "echo carol",
+}
+
+
+@pytest.fixture
+def agent() -> Iterator[Running]:
+    with running(View(), Log(), judgement=Judged()) as one:
+        yield one
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    for name, text in STANDINS.items():
+        path = directory / name
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+    (directory / "castoff").symlink_to(ROOT / "bin" / "castoff")
+    return directory
+
+
+def recipe(heading: str, number: int = 0) -> Any:  # noqa: ANN401 - YAML
+    section = DOCS.partition(f"### {heading}\n")[2].partition("\n### ")[0]
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)
+    return yaml.safe_load(textwrap.dedent(blocks[number]))
+
+
+def bash(script: str, agent: Running, programs: Path, **variables: str) -> None:
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "CASTOFF_SOCKET": str(agent.path),
+            **NODE,
+            **variables,
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def recorded(agent: Running) -> dict[str, Any]:
+    (change,) = AgentClient(agent.path).document("/v1/changes")["changes"]
+    found: dict[str, Any] = change
+    return found
+
+
+def play(tasks: list[dict[str, Any]], tmp_path: Path, agent: Running, programs: Path) -> None:
+    if shutil.which("ansible-playbook") is None:
+        cannot("no ansible-playbook: apt-get install ansible-core")
+    book = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    path = tmp_path / "book.yml"
+    path.write_text(yaml.safe_dump(book))
+    variables = {
+        "change_id": "CHG-7",
+        "change_approver": "carol",
+        "change_url": "https://example.com/7",
+        "change_begin": "2026-11-30T08:00:00+01:00",
+        "change_end": "2026-11-30T12:00:00+01:00",
+    }
+    done = subprocess.run(
+        ["ansible-playbook", "-c", "local", "-i", "localhost,", "-e", json.dumps(variables), path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "LC_ALL": "C.UTF-8",
+            "CASTOFF_SOCKET": str(agent.path),
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ansible_records_a_change(agent: Running, programs: Path, tmp_path: Path) -> None:
+    task = recipe("Ansible")[0]
+    # This machine's root runs it; the recipe's `become` would ask for a password elsewhere.
+    task.pop("become")
+    play([task], tmp_path, agent, programs)
+    change = recorded(agent)
+    assert (change["id"], change["by"], change["url"]) == (
+        "CHG-7",
+        "carol",
+        "https://example.com/7",
+    )
+    assert change["selector"] == {"workload": ["compose/shop/*"]}
+
+
+def test_ansible_installs_a_file_that_the_agent_reads(
+    agent: Running, programs: Path, tmp_path: Path
+) -> None:
+    task = recipe("Ansible", 1)[0]
+    task.pop("become")
+    task.pop("notify")
+    copy = task["ansible.builtin.copy"]
+    copy["dest"] = str(tmp_path / "{{ change_id }}.toml")
+    if os.getuid():
+        copy.pop("owner"), copy.pop("group")
+    play([task], tmp_path, agent, programs)
+    file = tmp_path / "CHG-7.toml"
+    (change,) = of_file(SourceText(str(file), file.read_bytes()), 0)
+    assert (change.id, change.by) == ("CHG-7", "carol")
+    assert change.not_after - change.not_before == 4 * 3600 * 10**9
+
+
+def test_gitlabs_job_records_a_change(agent: Running, programs: Path) -> None:
+    job = recipe("GitLab")["record-change"]
+    bash(
+        "\n".join(job["script"]),
+        agent,
+        programs,
+        CI_MERGE_REQUEST_IID="12",
+        CI_PIPELINE_ID="3456",
+        CI_PIPELINE_URL="https://gitlab.example.com/p/3456",
+        CI_COMMIT_TAG="v1.2",
+        APPROVER="carol",
+    )
+    change = recorded(agent)
+    assert (change["id"], change["by"], change["reason"]) == ("MR-12-3456", "carol", "v1.2")
+
+
+def test_githubs_step_records_a_change_by_the_reviewer(agent: Running, programs: Path) -> None:
+    (step,) = recipe("GitHub")["jobs"]["deploy"]["steps"]
+    bash(step["run"], agent, programs, GH_TOKEN="x", RUN="99", REPOSITORY="shop/web")
+    change = recorded(agent)
+    assert (change["id"], change["by"]) == ("gh-99", "carol")
+    assert change["url"] == "https://github.com/shop/web/actions/runs/99"
