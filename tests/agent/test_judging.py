@@ -278,7 +278,8 @@ def test_open_alerts_are_counted_by_severity_and_acknowledged_over_the_socket(
         world.judging.start()
         published: list[Event] = []
         world.judging.publish = published.extend
-        found = world.judging.judge(start("web", runtime_path="/tmp/.x/runc"))
+        event = world.judging.judge(start("web", runtime_path="/tmp/.x/runc"))
+        found = world.judging.conclude(event)
         assert [one.type for one in found.alerts] == [EventType.ALERT]
         assert ("alert", "high", 1) in world.judging.counts()
         ((_, entry),) = world.judging.alerts()
