@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sensor.agent.descriptions import DescriptionService
     from sensor.agent.ring_reader import RingReader
-    from sensor.correlate.containers import ContainerTable
+    from sensor.correlate.container_table import ContainerTable
     from sensor.model.container import CgroupParser
     from sensor.model.inventory import FoundContainer
     from sensor.model.vocabulary import ContainerId

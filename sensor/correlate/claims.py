@@ -18,7 +18,7 @@ from sensor.correlate.runtime_command import RuntimeCommand, Verb
 from sensor.model.vocabulary import ContainerId
 
 if TYPE_CHECKING:
-    from sensor.correlate.containers import ContainerTable
+    from sensor.correlate.container_table import ContainerTable
     from sensor.correlate.runtimes import RuntimeRun
     from sensor.model.container import CgroupIdentity
     from sensor.model.kernel_records import InitExec

@@ -11,7 +11,8 @@ from sensor.model.requests import DescribeRequest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.correlate.containers import ContainerState, ContainerTable, Creation
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState, Creation
     from sensor.correlate.events import Clock, Output
     from sensor.correlate.places import Places
     from sensor.model.container import Description

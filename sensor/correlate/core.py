@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from sensor.correlate.candidates import CandidateFactory
 from sensor.correlate.claims import UNKNOWN_SCOPE, Claims
-from sensor.correlate.containers import ContainerState, ContainerTable
+from sensor.correlate.container_table import ContainerTable
 from sensor.correlate.coverage import Coverage
 from sensor.correlate.ends import EndReporter
 from sensor.correlate.engine_words import EngineWords
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.correlate.authority import Origin
+    from sensor.correlate.containers import ContainerState
     from sensor.correlate.events import Output
     from sensor.model.container import CgroupParser
     from sensor.model.vocabulary import ContainerId, RoleOf

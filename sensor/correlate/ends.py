@@ -16,7 +16,8 @@ from sensor.model.vocabulary import Confidence, EventType, EvidenceKind, Witness
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output
     from sensor.correlate.failed_starts import FailedStarts

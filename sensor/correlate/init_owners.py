@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.claims import Claims
-    from sensor.correlate.containers import ContainerState, ContainerTable, Creation
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState, Creation
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.places import Places
     from sensor.correlate.runtimes import RuntimeLog

@@ -12,20 +12,14 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import orchestrators
 from sensor.correlate.authority import owner_by_cgroup, owner_of_scope
-from sensor.correlate.containers import (
-    ContainerKey,
-    ContainerState,
-    ContainerTable,
-    Run,
-    Step,
-    container_key,
-)
+from sensor.correlate.containers import ContainerKey, ContainerState, Run, Step, container_key
 from sensor.model.events import Gap, SensorNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.authority import Origin
+    from sensor.correlate.container_table import ContainerTable
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, EventFactory, Output
     from sensor.correlate.lifecycle import Lifecycle

@@ -28,14 +28,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate import builds, supervision
 from sensor.correlate.client_command import Request
 from sensor.correlate.container_descriptions import ContainerDescriptions
-from sensor.correlate.containers import (
-    ContainerState,
-    ContainerTable,
-    Creation,
-    Pending,
-    Step,
-    is_unique,
-)
+from sensor.correlate.containers import ContainerState, Creation, Pending, Step, is_unique
 from sensor.correlate.init_owners import InitOwners
 from sensor.correlate.known_inits import KnownInits
 from sensor.correlate.naming import Names
@@ -49,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.claims import Claims
+    from sensor.correlate.container_table import ContainerTable
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, Output
     from sensor.correlate.past import RecentPast

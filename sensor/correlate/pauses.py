@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from sensor.correlate.claims import Claims
-    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.runtimes import RuntimeRun
     from sensor.model.kernel_records import CgroupFrozen, CommandExit

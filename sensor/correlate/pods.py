@@ -32,7 +32,8 @@ from sensor.model.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState
     from sensor.model.container import CgroupIdentity
     from sensor.model.process import Namespaces
 

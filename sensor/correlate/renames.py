@@ -12,7 +12,8 @@ from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
     from sensor.correlate.clients import Client
-    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState
     from sensor.correlate.events import Clock
     from sensor.model.container import Description
     from sensor.model.kernel_records import CommandExit

@@ -22,7 +22,8 @@ from sensor.model.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState
     from sensor.correlate.events import Clock
     from sensor.correlate.initiator import Attributor
     from sensor.correlate.past import RecentPast

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.correlate.client_command import ClientCommand
-    from sensor.correlate.containers import ContainerState, ContainerTable
+    from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerState
     from sensor.correlate.coverage import Coverage
     from sensor.correlate.events import Output, Sighting
     from sensor.correlate.failed_starts import FailedStarts

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.containers import CONTAINERS_MAX
+from sensor.correlate.container_table import CONTAINERS_MAX
 from sensor.model.observations import Observation
 from sensor.model.vocabulary import Confidence, ContainerId
 from tests.correlate.scenario import (

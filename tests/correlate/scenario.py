@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sensor.bpf import watched
-from sensor.correlate.containers import ContainerTable
+from sensor.correlate.container_table import ContainerTable
 from sensor.correlate.core import Correlator, Parsers
 from sensor.identity import cgroup
 from sensor.model.agent_records import ClockSynced, HostFacts, ProbesAttached
