@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("sensor", "docs", "README.md", "CONTRIBUTING.md")
+ROOMS = (
+    *("sensor", "docs", "deploy", "packaging"),
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
+)
 LONG = 25
 """Words of a sentence in the documents, at most."""
 LONG_SENTENCE = "long sentence"
