@@ -78,10 +78,11 @@ class Agent:
         self.unheard: list[str] = []
         """Containers of :meth:`settle` whose stop was not reported in time."""
         self.log = home / "stderr.log"
+        self.state = state or home / "state"
         self.socket = lab.directory / f"{unique('agent')}.sock"
         self.command: list[str | Path] = [
             *(COMMAND, *(verb or ("run",)), "--output", "-"),
-            *("--state-dir", state or home / "state", "--socket", self.socket),
+            *("--state-dir", self.state, "--socket", self.socket),
         ]
         self._stamp = stamp
         self._process: subprocess.Popen[bytes] | None = None
