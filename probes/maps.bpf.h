@@ -39,6 +39,7 @@
 #define LEVELS_MASK 31 /* MAX_PID_NS_LEVEL is 32 */
 #define COMMANDS_OF_PARENT 256 /* a second */
 #define COMMANDS_OF_ORIGIN 2048
+#define REQUESTS_OF_PROCESS 1024 /* a second, of one that is privileged: a kubelet with many pods */
 #define GUESSES_OF_ORIGIN 256
 #define INITS_OF_ORIGIN 128 /* a second, of origins that are not privileged */
 #define LIVE_INITS_OF_ORIGIN 4096
