@@ -245,6 +245,35 @@ def kubelet_causes(engines: Engines, recorder: Recorder) -> list[str]:
         return [sandbox, crashed, second, third, anew, fourth, *failing]
 
 
+def kubelet_kills(engines: Engines, recorder: Recorder) -> list[str]:
+    """A container that kubelet ends and starts again, and one for debugging among its processes."""
+    with running(engines.lab, engines.containerd_with_image) as kubelet:
+        sandbox = kubelet.run_pod(Pod("killed"))
+        first = kubelet.run(sandbox, "main", "sleep", "3600")
+        recorder.one_start(first)
+        kubelet.stop(first)
+        recorder.one_stop(first)
+        second = kubelet.run(sandbox, "main", "sleep", "3600", attempt=1)
+        recorder.one_start(second)
+        debugger = kubelet.create(sandbox, "debugger", "sleep", "3600", target=second)
+        kubelet.start(debugger)
+        recorder.one_start(debugger)
+        return [sandbox, first, second, debugger]
+
+
+def kubelet_and_another(engines: Engines, recorder: Recorder) -> list[str]:
+    """Another program puts a pod of its own on the node, at the same engine's CRI."""
+    with running(engines.lab, engines.containerd_with_image) as kubelet:
+        own = kubelet.run_pod(Pod("scheduled"))
+        recorder.one_start(own)
+        with running(engines.lab, engines.containerd_with_image, "injector") as other:
+            sandbox = other.run_pod(Pod("injected"))
+            container = other.run(sandbox, "main", "sleep", "3600")
+            recorder.one_start(container)
+            other.remove_pod(sandbox)
+        return [own, sandbox, container]
+
+
 def kubelet_without_agent(engines: Engines, recorder: Recorder) -> list[str]:
     """A crash loop while no agent runs: what is left on disk names each attempt."""
     recorder.start()
@@ -409,7 +438,14 @@ _ACTS: dict[str, tuple[Act, ...]] = {
         unshare,
     ),
     "containerd_with_image": (ctr_run_named,),
-    "cri": (cri_pod, kubelet_pods, kubelet_causes, forged_annotations),
+    "cri": (
+        cri_pod,
+        kubelet_pods,
+        kubelet_causes,
+        kubelet_kills,
+        kubelet_and_another,
+        forged_annotations,
+    ),
     "podman": (podman_run, podman_restart),
     "runc": (runc_by_hand, runc_renamed_by_hand, runc_shared_pid),
 }

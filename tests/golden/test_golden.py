@@ -166,6 +166,22 @@ STORIES: dict[str, tuple[str, ...]] = {
         f"main starts, restart after signal 9, attempt 3, {BY_KUBELET}",
         "#3 fails to start: its init ended before its first execve",
     ),
+    "kubelet_kills": (
+        *FRESH,
+        f"#1 starts, first, {ASKED_BY_KUBELET}",
+        f"main starts, first, attempt 0, {ASKED_BY_KUBELET}",
+        "main stops: signal 9",
+        f"main starts, restart after signal 9, attempt 1, {ASKED_BY_KUBELET}",
+        f"#2 starts, first, attempt 0, {ASKED_BY_KUBELET}",
+    ),
+    "kubelet_and_another": (
+        *FRESH,
+        f"#1 starts, first, {ASKED_BY_KUBELET}",
+        "#2 starts, first, by api_client, exact, exact: injector",
+        "main starts, first, attempt 0, by api_client, exact, exact: injector",
+        "main stops: signal 9",
+        "#2 stops: signal 9",
+    ),
     "forged_annotations": (
         *FRESH,
         f"#1 starts, first, {BY_KUBELET}",

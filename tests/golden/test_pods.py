@@ -57,6 +57,24 @@ def test_each_restart_has_its_cause() -> None:
     assert moved["start"]["cause"] == "sandbox_died"
 
 
+def test_a_kill_that_kubelet_asked_for_and_a_container_for_debugging_are_told_apart() -> None:
+    first, second, debugger = containers("kubelet_kills")
+    assert second["start"]["cause"] == "killed_by_orchestrator"
+    assert second["start"]["previous"]["ended_by"] == "orchestrator"
+    assert second["start"]["previous"]["id"] == first["container"]["id"]
+    types = [one["orchestrator"]["container_type"] for one in (first, second, debugger)]
+    assert types == [None, None, "ephemeral"]
+
+
+def test_a_pod_that_another_program_put_on_the_node_is_that_programs() -> None:
+    own, *injected = starts("kubelet_and_another")
+    assert own["initiator"]["process"]["exe"] == "kubelet"
+    for event in injected:
+        assert event["start"]["trigger"] == "api_client"
+        assert event["initiator"]["process"]["exe"] == "injector"
+        assert event["confidence"]["initiator"] == "exact"
+
+
 def test_tries_of_a_container_that_cannot_run_are_one_trouble() -> None:
     events = events_in(captures.HERE / "kubelet_causes.capture")
     failed = [event for event in events if event["type"] == "container.start_failed"]
