@@ -1,7 +1,8 @@
 """Fill a new baseline from the log: an agent that is upgraded need not learn for a week again.
 
 The starts of the log that no alert is about are learnt in their order, a page at a time: the pages
-are read in a thread and learnt in the loop. An agent that ends meanwhile begins the fill anew.
+are read and decoded in a thread, and learnt in the loop. An agent that ends meanwhile begins the
+fill anew.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from sensor.store.query import CursorExpired, Query
 
 if TYPE_CHECKING:
     from sensor.judge.judge import Judge
+    from sensor.model.events import Event
     from sensor.store.query import Page
     from sensor.store.reader import Reader
 
-PAGE = 200
+PAGE = 50
+"""Starts that are learnt without a pause: a few ms of the loop."""
 FILL_MAX = 200_000
 """Starts that are learnt at most."""
 PAUSE = 0.01
@@ -61,8 +64,7 @@ class BaselineFill:
             page, after = await asyncio.to_thread(self._page, after, newest)
             if page is None:
                 break
-            for document in page:
-                self._learn(document)
+            self.learnt += sum(map(self._judge.learn, page))
             await asyncio.sleep(PAUSE)
         state = self._judge.alerting.baseline.state
         state.filled, state.filling = True, False
@@ -70,14 +72,16 @@ class BaselineFill:
         if self.learnt:
             log.info("the baseline was filled with %d starts of the log", self.learnt)
 
-    def _page(self, after: int, newest: int) -> tuple[list[dict[str, Any]] | None, int]:
+    def _page(self, after: int, newest: int) -> tuple[list[Event] | None, int]:
+        """Read and decode a page, in a thread."""
         try:
             page = self._read(after, newest)
         except CastoffError as error:
             log.warning("the baseline was filled in part: %s", error.problem)
             return None, after
-        found = [json.loads(entry.entry.body) for entry in page.entries]
-        return found, page.cursor if page.more else newest
+        found = (_expected(json.loads(entry.entry.body)) for entry in page.entries)
+        events = [one for one in found if one is not None]
+        return events, page.cursor if page.more else newest
 
     def _read(self, after: int, newest: int) -> Page:
         query = Query(after=after, before=newest + 1, types=("container.start",), limit=PAGE)
@@ -89,10 +93,10 @@ class BaselineFill:
             )
             return self._reader.read(again)
 
-    def _learn(self, document: dict[str, Any]) -> None:
-        verdict = document.get("verdict")
-        if isinstance(verdict, dict) and verdict.get("expected") is False:
-            return
-        event = event_of(document)
-        if event is not None and self._judge.learn(event):
-            self.learnt += 1
+
+def _expected(document: dict[str, Any]) -> Event | None:
+    """Return the start; None for one that was not expected, and for what cannot be read."""
+    verdict = document.get("verdict")
+    if isinstance(verdict, dict) and verdict.get("expected") is False:
+        return None
+    return event_of(document)

@@ -31,6 +31,7 @@ _HEAD = struct.Struct("<BI")
 _TERM = struct.Struct("<IIII")
 _VALUE = struct.Struct("<BH")
 _FEATURES = tuple(Feature)
+_NUMBERS = {feature: number for number, feature in enumerate(_FEATURES)}
 _TEXT = "surrogatepass"
 _COUNT_MAX = (1 << 32) - 1
 
@@ -46,7 +47,8 @@ class Term:
 
     def see(self, at: int) -> None:
         """Count one start at a time, which may be earlier than the last."""
-        at = min(max(at, 0), _COUNT_MAX)
+        if not 0 <= at <= _COUNT_MAX:
+            at = min(max(at, 0), _COUNT_MAX)
         if not self.count:
             self.count, self.days, self.first, self.last = UNIT, 1, at, at
             return
@@ -143,9 +145,15 @@ class Profile:
     def pack(self) -> bytes:
         """Return it as a row of the store."""
         parts = [_HEAD.pack(_VERSION, self.starts), self.own.pack()]
-        for feature, value, term in self.items():
-            text = value.encode("utf-8", _TEXT)
-            parts += [_VALUE.pack(_FEATURES.index(feature), len(text)), text, term.pack()]
+        add = parts.append
+        # Written out: this is most of what learning a start costs.
+        for feature, values in self.terms.items():
+            number = _NUMBERS[feature]
+            for value, term in values.items():
+                text = value.encode("utf-8", _TEXT)
+                add(_VALUE.pack(number, len(text)))
+                add(text)
+                add(_TERM.pack(term.count, term.days, term.first, term.last))
         return b"".join(parts)
 
 
@@ -156,16 +164,16 @@ def profile_of_row(row: bytes) -> Profile:
         if version != _VERSION:
             message = f"a profile of version {version}"
             raise ValueError(message)
-        at = _HEAD.size + _TERM.size
+        at, end = _HEAD.size + _TERM.size, len(row)
         found = Profile(starts, Term(*_TERM.unpack_from(row, _HEAD.size)))
-        while at < len(row):
+        terms, head, size = found.terms, _VALUE.size, _TERM.size
+        while at < end:
             number, length = _VALUE.unpack_from(row, at)
-            at += _VALUE.size
+            at += head
             value = row[at : at + length].decode("utf-8", _TEXT)
             at += length
-            term = Term(*_TERM.unpack_from(row, at))
-            at += _TERM.size
-            found.terms.setdefault(_FEATURES[number], {})[value] = term
+            terms.setdefault(_FEATURES[number], {})[value] = Term(*_TERM.unpack_from(row, at))
+            at += size
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         message = f"not a profile: {error}"
         raise ValueError(message) from error
