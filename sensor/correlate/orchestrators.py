@@ -60,7 +60,9 @@ def place_of(description: Description) -> Place | None:
     if pod is not None and pod.type == KUBERNETES:
         what = "pod annotations of the container"
         return Place(pod.type, pod.pod_uid or "", pod.container, None, Witness.KUBERNETES, what)
-    labels = dict(description.labels or ())
+    if not description.labels:
+        return None
+    labels = dict(description.labels)
     return _swarm(labels) or _nomad(labels, description) or _ecs(labels)
 
 
