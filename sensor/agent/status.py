@@ -94,6 +94,9 @@ def _counters(parts: Parts) -> tuple[tuple[str, int], ...]:
         ("store.dead_letters_dropped", store.dead_dropped),
         ("store.failing", int(store.failing is not None)),
     ]
+    if store.head is not None:
+        counters.append(("store.chain_sequence", store.head.sequence))
+        counters.append(("store.chain_oldest", store.head.oldest or 0))
     counters.append(("realtime.active", int(parts.real_time.active)))
     counters.append(("realtime.withdrawn", parts.real_time.withdrawn))
     counters.append(("starts.waiting", int(parts.pipeline.core.waiting())))

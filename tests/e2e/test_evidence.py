@@ -82,6 +82,13 @@ def test_the_log_of_an_agent_that_was_killed_and_stopped_is_one_chain(
     head = [one["sensor"]["log"] for one in shipped if (one["sensor"] or {}).get("log")][-1]
     assert head["sequence"] == shipped[-1]["log"]["sequence"] - 1
 
+    page = own_agent.state_dir.parent / "report.html"
+    command = [COMMAND, "report", "--log", own_agent.state_dir, "-o", page]
+    subprocess.run(list(map(str, command)), check=True)
+    text = page.read_text()
+    assert "The chain of every source is whole." in text
+    assert last in text
+
     start = next(one for one in shipped if one["type"] == "container.start")
     rewrite(
         own_agent.state_dir / "castoff.db",
