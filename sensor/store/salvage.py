@@ -27,7 +27,13 @@ from sensor.store.entry import INT64, blob, number, pack, string, text, unpack
 from sensor.store.event_line import EventLine
 from sensor.store.page_scan import PageFile, Record, ScanCounts
 from sensor.store.rows import RESERVE, Rows
-from sensor.store.small_tables import EVENT_COLUMNS, MOMENT_TOLERANCE, small_tables
+from sensor.store.small_tables import (
+    EVENT_COLUMNS,
+    MOMENT_TOLERANCE,
+    chain_place,
+    small_tables,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -258,20 +264,20 @@ class _Salvage:
         self, sequence: int, values: tuple[Value, ...], packed: bytes, line: EventLine
     ) -> tuple[Value, ...]:
         _, id_, kind, boot, moment, lag, wall, container, name, *_ = values
-        type_ = line.type or self._beside.types.get(_whole(kind))
+        type_ = line.type or self._beside.types.get(whole(kind))
         if type_ is None:
             message = "an event without a type"
             raise ValueError(message)
-        wall = line.wall if line.wall is not None else _whole(wall)
-        boot, moment = self._moment(sequence, _whole(boot), _whole(moment), wall, line.boot_id)
-        lag = _whole(lag) if 0 <= _whole(lag) < _HOUR else 0
+        wall = line.wall if line.wall is not None else whole(wall)
+        boot, moment = self._moment(sequence, whole(boot), whole(moment), wall, line.boot_id)
+        lag = whole(lag) if 0 <= whole(lag) < _HOUR else 0
         if line.id is not None:
             id_, container, name = pack(line.id), line.container, line.name
         else:
             unpack(id_)
         return (
             sequence, id_, self._type(type_), boot, moment, lag, wall, container, name, packed,
-            *_place(values),
+            *chain_place(values),
         )  # fmt: skip
 
     def _moment(
@@ -384,18 +390,3 @@ class _Salvage:
             return Salvaged(events, None, last_wall, None, self._complete)
         exact = self._complete and not self._counts.odd and missing == self._counts.damaged
         return Salvaged(events, missing if exact else None, since, until, self._complete)
-
-
-def _place(values: tuple[Value, ...]) -> tuple[Value, Value]:
-    """Return an event's number in the chain and its digest, if the row has both."""
-    link, digest = (*values[EVENT_COLUMNS:], None, None)[:2]
-    if isinstance(link, int) and 0 < link < INT64 // 2 and isinstance(digest, bytes):
-        return link, digest
-    return None, None
-
-
-def _whole(value: Value) -> int:
-    if not isinstance(value, int):
-        message = f"{value!r} where a number should be"
-        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
-    return value

@@ -16,7 +16,7 @@ from sensor.store.entry import INT64
 from sensor.store.page_scan import ScanCounts
 
 if TYPE_CHECKING:
-    from sensor.store.page_scan import PageFile, Record
+    from sensor.store.page_scan import PageFile, Record, Value
 
 EVENT_COLUMNS = 10
 """Columns of a row of the log; the tables here have fewer."""
@@ -88,3 +88,19 @@ def small_tables(pages: PageFile) -> SmallTables:
                 # The row is damaged, not most of the events.
                 found.boots[boot] = boot_id, start, offset
     return found
+
+
+def chain_place(values: tuple[Value, ...]) -> tuple[Value, Value]:
+    """Return an event's number in the chain and its digest, if the row has both."""
+    link, digest = (*values[EVENT_COLUMNS:], None, None)[:2]
+    if isinstance(link, int) and 0 < link < INT64 // 2 and isinstance(digest, bytes):
+        return link, digest
+    return None, None
+
+
+def whole(value: Value) -> int:
+    """Return a cell that must be a whole number; raises ValueError."""
+    if not isinstance(value, int):
+        message = f"{value!r} where a number should be"
+        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+    return value
