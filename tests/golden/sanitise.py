@@ -181,8 +181,6 @@ class _Selection:
             AuditLoss: self._loss,
             EngineLoss: self._loss,
             OutputLoss: self._loss,
-            # The head of a log has a name and digests that no other recording has.
-            Notice: lambda note: note.log is None,
         }
 
     def keeps(self, observation: Observation) -> bool:
