@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench.progress import say
 from lab import engines as labs
 from lab.waiting import until
-from sensor.agent.agent import AgentSettings
+from sensor.agent.config import AgentSection
 from sensor.agent.lock import lock_node
 from sensor.bpf import loader
 from sensor.errors import ProbesBusy
@@ -67,7 +67,7 @@ def held() -> Iterator[None]:
 
 def _try_lock() -> int | None:
     try:
-        return lock_node(AgentSettings().run_dir)
+        return lock_node(AgentSection().run_dir)
     except ProbesBusy:
         return None
 

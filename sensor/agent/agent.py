@@ -13,20 +13,17 @@ import logging
 import os
 import signal
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.agent import policy_files, startup_scan, status
-from sensor.agent.delivery import DeliverySettings
+from sensor.agent import startup_scan, status
 from sensor.agent.housekeeping import Housekeeping
 from sensor.agent.lock import hold_node
 from sensor.agent.notify import AlertNotices
-from sensor.agent.notify_settings import NotifySettings
 from sensor.agent.parts import SECONDS_PER_DAY, open_parts
 from sensor.agent.reload import Reloader
-from sensor.agent.sources import OptionalSourceSettings
 from sensor.bpf import pins
 from sensor.linux import malloc
 from sensor.linux.systemd import Notifier
@@ -36,6 +33,7 @@ from sensor.sources import accounts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.agent.config import Config
     from sensor.agent.parts import Console, Feed, Parts
     from sensor.model.observations import Observation
 
@@ -55,42 +53,11 @@ DRAIN_STEP = 0.005
 SHUTDOWN_WAIT = 2.0
 """Seconds that a stopping agent waits for descriptions and slow readers."""
 
+ENGINE_KEYS = ("sources.docker", "sources.containerd", "sources.podman")
+
 _STDIN = 0
 
 log = logging.getLogger("castoff")
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSettings:
-    """Where the agent keeps and finds its things."""
-
-    state_dir: Path = Path("/var/lib/castoff")
-    socket: Path = Path("/run/castoff/castoff.sock")
-    run_dir: Path = Path("/run/castoff")
-    pin_root: Path = pins.PIN_ROOT
-    socket_group: str = "castoff"
-    capture: Path | None = None
-    cgroup_patterns: tuple[str, ...] = ()
-    host_root: Path = Path("/")
-    store_sync: str = "full"
-    store_max_mib: int = 512
-    store_max_age_days: int = 30
-    shipping: DeliverySettings = field(default_factory=DeliverySettings)
-    log_level: str = "info"
-    node_name: str | None = None
-    """The node's name in Kubernetes; None to look for it."""
-    heartbeat_seconds: float = 3600
-    """Between two signs of life; 0 for none."""
-    requests: bool = True
-    """Whether the probes read what is asked of engines; decided when they are loaded."""
-    realtime: bool = True
-    """Whether the loop's thread may have a real-time policy, within its budget."""
-    witnesses: OptionalSourceSettings = field(default_factory=OptionalSourceSettings)
-    notify: NotifySettings = field(default_factory=NotifySettings)
-    kubernetes_audit: Path | None = None
-    """The API server's audit log, where this node has it."""
-    policy_dir: Path = policy_files.DIRECTORY
-    """Where policy and changes are."""
 
 
 class Agent:
@@ -98,18 +65,18 @@ class Agent:
 
     def __init__(
         self,
-        settings: AgentSettings,
-        reread: Callable[[], AgentSettings] | None = None,
+        config: Config,
+        reread: Callable[[], Config] | None = None,
         notifier: Notifier | None = None,
         open_console: Callable[[Feed], Console] | None = None,
     ) -> None:
-        """``reread`` gives the settings anew on SIGHUP; without it they stay as they are.
+        """``reread`` gives the configuration anew on SIGHUP; without it it stays as it is.
 
         ``notifier`` reports to systemd. ``open_console`` makes what shows events in the foreground.
         """
-        self._settings = settings
+        self._config = config
         self._notifier = notifier or Notifier({})
-        self._reread = reread or (lambda: settings)
+        self._reread = reread or (lambda: config)
         self._open_console = open_console
         self._stopping = asyncio.Event()
         self._hung_up = False
@@ -124,20 +91,22 @@ class Agent:
         """Run until :meth:`stop`; ``started`` is called once the rings are being read."""
         malloc.one_arena()
         async with AsyncExitStack() as stack:
-            stack.callback(os.close, hold_node(self._settings.run_dir, self._settings.state_dir))
+            stack.callback(
+                os.close, hold_node(self._config.agent.run_dir, self._config.agent.state_dir)
+            )
             # One that comes before everything is there waits for that.
             self._on_signal(stack, signal.SIGHUP, lambda: setattr(self, "_hung_up", True))
-            parts = open_parts(self._settings, stack, self._loop, self._open_console)
+            parts = open_parts(self._config, stack, self._loop, self._open_console)
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._on_signal(stack, number, self.stop)
             await parts.control.start()
             await parts.descriptions.discover()
             self._introduce(parts)
-            housekeeping = Housekeeping(parts, self._notifier, self._settings.heartbeat_seconds)
+            housekeeping = Housekeeping(parts, self._notifier, self._config.agent.heartbeat_seconds)
             self._reload_on_hangup(parts, housekeeping)
             await _recall(parts)
             parts.ring_reader.start()
-            if self._settings.realtime:
+            if self._config.agent.realtime:
                 stack.callback(parts.real_time.end)
                 if not parts.real_time.begin():
                     log.info(
@@ -171,25 +140,28 @@ class Agent:
     def _reload_on_hangup(self, parts: Parts, housekeeping: Housekeeping) -> None:
         """Have SIGHUP apply what may change while the agent runs."""
 
-        def limit(wanted: AgentSettings) -> None:
+        def limit(wanted: Config) -> None:
             parts.persistence.store.limit(
-                wanted.store_max_mib << 20, wanted.store_max_age_days * SECONDS_PER_DAY
+                wanted.store.max_mib << 20, wanted.store.max_age_days * SECONDS_PER_DAY
             )
 
+        def follow(wanted: Config) -> None:
+            parts.optional.follow(wanted.sources, parts.wall.offset)
+
         reloader = Reloader(
-            self._settings,
+            self._config,
             self._reread,
             {
-                "heartbeat_seconds": lambda wanted: setattr(
-                    housekeeping, "heartbeat_seconds", wanted.heartbeat_seconds
+                "agent.heartbeat_seconds": lambda wanted: setattr(
+                    housekeeping, "heartbeat_seconds", wanted.agent.heartbeat_seconds
                 ),
-                "log_level": lambda wanted: logging.getLogger().setLevel(wanted.log_level.upper()),
-                "socket_group": lambda wanted: parts.control.hand_to_group(wanted.socket_group),
-                "store_max_age_days": limit,
-                "store_max_mib": limit,
-                "witnesses": lambda wanted: parts.optional.follow(
-                    wanted.witnesses, parts.wall.offset
+                "agent.log_level": lambda wanted: logging.getLogger().setLevel(
+                    wanted.agent.log_level.upper()
                 ),
+                "socket.group": lambda wanted: parts.control.hand_to_group(wanted.socket.group),
+                "store.max_age_days": limit,
+                "store.max_mib": limit,
+                **dict.fromkeys(("sources.audit", *ENGINE_KEYS), follow),
             },
         )
 
@@ -238,7 +210,7 @@ class Agent:
             parts.descriptions,
             parts.ring_reader,
             parts.pipeline.core.table,
-            self._settings.pin_root,
+            self._config.pin_root,
         )
         # The rings have been read to their end. Starts of before may still wait for a description.
         self._loop.call_later(RESUMED_SECONDS, setattr, parts.pipeline, "reported", frozenset())
@@ -275,22 +247,22 @@ async def _recall(parts: Parts) -> None:
 
 def _explain(parts: Parts) -> list[asyncio.Task[None]]:
     """Read the API server's audit log, where this node has it."""
-    path = parts.settings.kubernetes_audit
-    if path is None:
+    path = parts.config.sources.kubernetes_audit
+    if not path:
         return []
     # One MiB that only nodes with an API server need.
     from sensor.agent.explaining import Explaining  # noqa: PLC0415 - as above
 
-    explaining = Explaining(path, parts.pipeline.publish, lambda: parts.wall.offset)
+    explaining = Explaining(Path(path), parts.pipeline.publish, lambda: parts.wall.offset)
     parts.pipeline.sinks.append(explaining)
     return [asyncio.create_task(explaining.run())]
 
 
 def _notify(parts: Parts) -> list[asyncio.Task[None]]:
     """Send notices of alerts, where that is wanted."""
-    if not parts.settings.notify.is_wanted:
+    if not parts.config.notify.is_wanted:
         return []
-    notices = AlertNotices(parts.settings.notify)
+    notices = AlertNotices(parts.config.notify)
     parts.judging.notices = notices.counts
     parts.pipeline.sinks.append(notices)
     return [asyncio.create_task(notices.run())]
@@ -299,5 +271,5 @@ def _notify(parts: Parts) -> list[asyncio.Task[None]]:
 async def _retire_old_sets(parts: Parts) -> None:
     """Drain and remove the probe sets of earlier versions once theirs is over."""
     await asyncio.sleep(SET_OVERLAP)
-    if len(pins.loaded_sets(parts.settings.pin_root)) > 1:
+    if len(pins.loaded_sets(parts.config.pin_root)) > 1:
         parts.pipeline.feed(parts.source.retire_old())

@@ -58,11 +58,7 @@ class AggregatorSettings:
                 max_age=config.store.max_age_days * SECONDS_PER_DAY,
                 dead_letters=config.delivery.dead_letters,
             ),
-            shipping=DeliverySettings(
-                outputs=config.outputs,
-                flush_seconds=config.delivery.flush_seconds,
-                dead_letters=config.delivery.dead_letters,
-            ),
+            shipping=DeliverySettings.of(config),
             heartbeat_seconds=config.agent.heartbeat_seconds,
             sources=sources,
             proxies=proxies,

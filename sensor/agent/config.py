@@ -23,6 +23,7 @@ from sensor.agent.receivers.settings import (
 )
 from sensor.errors import ConfigError
 from sensor.identity.pattern import parser_with
+from sensor.model.vocabulary import Witness
 from sensor.outputs.settings import OutputSettings, outputs_of
 from sensor.settings import tables
 from sensor.settings.tables import Tree, overlay
@@ -40,6 +41,7 @@ SIZE_MAX = 1024 * 1024
 FLUSH_MAX = 60.0
 """Seconds; systemd and Kubernetes kill what takes longer to stop."""
 DEAD_LETTERS_MAX = 1_000_000
+_BESIDE_SECTIONS = frozenset({"outputs", "directory", "capture", "pin_root"})
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -94,6 +96,16 @@ class SourcesSection:
     kubernetes_audit: str = ""
     """The audit log of the API server on this node: a file or a directory. Empty: none is read."""
 
+    @property
+    def engines(self) -> frozenset[Witness]:
+        """Engines whose event streams are followed."""
+        wanted = {
+            Witness.DOCKER: self.docker,
+            Witness.CONTAINERD: self.containerd,
+            Witness.PODMAN: self.podman,
+        }
+        return frozenset(witness for witness, follow in wanted.items() if follow)
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookSection:
@@ -129,7 +141,7 @@ class DeliverySection:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All sections."""
+    """All sections, and what the command line adds to them. Passed whole."""
 
     agent: AgentSection = field(default_factory=AgentSection)
     socket: SocketSection = field(default_factory=SocketSection)
@@ -147,6 +159,12 @@ class Config:
     notify: NotifySettings = field(default_factory=NotifySettings)
     outputs: tuple[OutputSettings, ...] = ()
     """``[outputs.NAME]``, one table each."""
+    directory: Path = DEFAULT_PATH.parent
+    """Where the file is, with the policy and the changes beside it."""
+    capture: Path | None = None
+    """File of all observations, of ``castoff record``."""
+    pin_root: Path = Path("/sys/fs/bpf/castoff")
+    """Where the probe sets are pinned."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -164,7 +182,9 @@ class Config:
             outputs = overlay(outputs, _outputs(document, file), file)
             config = config.merged(document, file)
             written = overlay(written, document, file)
-        config = replace(config, outputs=outputs_of(outputs, wanted))
+        config = replace(
+            config, outputs=outputs_of(outputs, wanted), directory=wanted.absolute().parent
+        )
         for section, key, problem, fix in config.mistakes():
             place = tables.file_of(written, (section, key), wanted)
             raise ConfigError(f"{place}: {section}.{key} {problem}", fix)
@@ -177,8 +197,7 @@ class Config:
 
     def merged(self, document: dict[str, Any], path: Path) -> Self:
         """Return a copy with what ``document`` sets. Raises :class:`ConfigError`."""
-        sections = {one.name: getattr(self, one.name) for one in fields(self)}
-        outputs = sections.pop("outputs")
+        sections = {name: getattr(self, name) for name in self.sections()}
         for name, values in document.items():
             section = sections.get(name)
             if section is None:
@@ -189,7 +208,12 @@ class Config:
                     f"{path}: {name} is not a section", f"Write [{name}] above its keys."
                 )
             sections[name] = _section(section, name, values, path)
-        return replace(self, outputs=outputs, **sections)
+        return replace(self, **sections)
+
+    @classmethod
+    def sections(cls) -> tuple[str, ...]:
+        """Return the names of the sections, but for ``outputs``."""
+        return tuple(one.name for one in fields(cls) if one.name not in _BESIDE_SECTIONS)
 
     def mistakes(self) -> Iterator[tuple[str, str, str, str]]:
         """Yield section, key, problem and fix of each value that no type refuses."""

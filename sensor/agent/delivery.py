@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sensor import __version__
 from sensor.api.deliveries import Rewound
@@ -20,6 +20,7 @@ from sensor.store.query import Query
 from sensor.store.rows import DEAD_LETTERS
 
 if TYPE_CHECKING:
+    from sensor.agent.config import Config
     from sensor.agent.persistence import Persistence
     from sensor.model.agent_records import HostFacts
     from sensor.outputs.delivery import Transport
@@ -37,6 +38,12 @@ class DeliverySettings:
     outputs: tuple[OutputSettings, ...] = ()
     flush_seconds: float = 5.0
     dead_letters: int = DEAD_LETTERS
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Return what a configuration says."""
+        delivery = config.delivery
+        return cls(config.outputs, delivery.flush_seconds, delivery.dead_letters)
 
 
 def transports(

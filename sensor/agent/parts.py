@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sensor import __version__, clock
 from sensor.agent import status
-from sensor.agent.delivery import Delivery
+from sensor.agent.delivery import Delivery, DeliverySettings
 from sensor.agent.descriptions import DescriptionService
 from sensor.agent.judging import Judging
 from sensor.agent.node_view import NodeView
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
     from pathlib import Path
 
-    from sensor.agent.agent import AgentSettings
+    from sensor.agent.config import Config
     from sensor.agent.status import ConsoleState
     from sensor.correlate.core import Parsers
     from sensor.model.agent_records import HostFacts
@@ -72,7 +72,7 @@ class Console(Sink, Protocol):
 class Parts:
     """Everything that runs. ``started``, ``loaded_at`` in ns since boot."""
 
-    settings: AgentSettings
+    config: Config
     host: HostFacts
     started: int
     pin_set: pins.PinSet
@@ -103,7 +103,7 @@ class Parts:
 
 
 def open_parts(
-    settings: AgentSettings,
+    config: Config,
     stack: AsyncExitStack,
     loop: asyncio.AbstractEventLoop,
     open_console: Callable[[Feed], Console] | None = None,
@@ -117,14 +117,14 @@ def open_parts(
         parts.pipeline.feed(observations)
 
     started = clock.boottime()
-    host = procfs.host_facts(node=settings.node_name)
-    functions = parsers(settings.cgroup_patterns)
-    delivery = Delivery(settings.shipping, host)
+    host = procfs.host_facts(node=config.agent.node_name or None)
+    functions = parsers(config.identity.cgroup_patterns)
+    delivery = Delivery(DeliverySettings.of(config), host)
     console = () if open_console is None else (open_console(feed),)
     for one in console:
         stack.push_async_callback(one.close)
-    lacking = loader.incomplete(settings.pin_root, requests=settings.requests)
-    pin_set = loader.load(settings.pin_root, requests=settings.requests)
+    lacking = loader.incomplete(config.pin_root, requests=config.sources.requests)
+    pin_set = loader.load(config.pin_root, requests=config.sources.requests)
     probes = ProbeWatch(pin_set)
     stack.callback(probes.close)
     # Before the threads: they inherit it, and share one lock with the loop. Those of the executor
@@ -134,26 +134,26 @@ def open_parts(
         ThreadPoolExecutor(thread_name_prefix="aside", initializer=priority.raise_own)
     )
     persistence = Persistence(
-        settings.state_dir,
+        config.agent.state_dir,
         StoreSettings(
-            sync=settings.store_sync,
-            max_bytes=settings.store_max_mib << 20,
-            max_age=settings.store_max_age_days * SECONDS_PER_DAY,
-            dead_letters=settings.shipping.dead_letters,
+            sync=config.store.sync,
+            max_bytes=config.store.max_mib << 20,
+            max_age=config.store.max_age_days * SECONDS_PER_DAY,
+            dead_letters=config.delivery.dead_letters,
         ),
         host.boot_id,
         feed,
         publish=lambda sequence, line: parts.control.publish(sequence, lambda: line),
     )
     stack.callback(persistence.close)
-    judging = Judging(settings.policy_dir, settings.state_dir, persistence.store.keep_judged, feed)
+    judging = Judging(config.directory, config.agent.state_dir, persistence.store.keep_judged, feed)
     delivery.open(persistence)
     stack.push_async_callback(delivery.close)
-    record = None if settings.capture is None else _recorder(settings.capture, stack)
-    describer = Describer(IdentitySettings(host_root=str(settings.host_root)))
+    record = None if config.capture is None else _recorder(config.capture, stack)
+    describer = Describer(IdentitySettings(host_root=str(config.identity.host_root)))
     descriptions = DescriptionService(describer, feed)
     stack.callback(descriptions.close)
-    source = KernelSource(pins.loaded_sets(settings.pin_root))
+    source = KernelSource(pins.loaded_sets(config.pin_root))
     stack.callback(source.close)
     source.take_back(persistence.counters())
     wall, real_time = WallClock(), RealTime()
@@ -166,15 +166,15 @@ def open_parts(
         sinks=console,
         record=record,
     )
-    optional = OptionalSources(settings.witnesses, pin_set, feed)
+    optional = OptionalSources(config.sources, pin_set, feed)
     control = ControlServer(
-        settings.socket,
+        config.socket.path,
         lambda: status.status(parts),
         view=NodeView(pipeline.core, pipeline.events, functions.cgroup, lambda: wall.offset),
         log=StoreLog(persistence.store, persistence.reader),
         deliveries=delivery,
         judgement=judging,
-        group=settings.socket_group,
+        group=config.socket.group,
         resources={
             "/v1/coverage": lambda query: status.coverage(parts, query),
             "/healthz": lambda query: status.health(parts, query),
@@ -183,7 +183,7 @@ def open_parts(
     stack.push_async_callback(control.close)
     stack.push_async_callback(optional.close)
     parts = Parts(
-        settings=settings,
+        config=config,
         host=host,
         started=started,
         pin_set=pin_set,

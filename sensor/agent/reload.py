@@ -13,55 +13,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from _typeshed import DataclassInstance
+    from sensor.agent.config import Config
 
-_Settings = TypeVar("_Settings", bound="DataclassInstance")
-
-KEYS = {
+NAMES = {
     "capture": "the capture's file",
-    "cgroup_patterns": "identity.cgroup_patterns",
-    "heartbeat_seconds": "agent.heartbeat_seconds",
-    "host_root": "identity.host_root",
-    "kubernetes_audit": "sources.kubernetes_audit",
-    "log_level": "agent.log_level",
-    "node_name": "agent.node_name",
-    "notify": "[notify]",
+    "directory": "the directory of the policy",
+    "outputs": "[outputs]",
     "pin_root": "the place of the pins",
-    "policy_dir": "the directory of the policy",
-    "realtime": "agent.realtime",
-    "requests": "sources.requests",
-    "run_dir": "agent.run_dir",
-    "shipping": "[outputs] and [delivery]",
-    "socket": "socket.path",
-    "socket_group": "socket.group",
-    "state_dir": "agent.state_dir",
-    "store_max_age_days": "store.max_age_days",
-    "store_max_mib": "store.max_mib",
-    "store_sync": "store.sync",
-    "witnesses": "[sources]",
 }
-"""Fields of the agent's settings, as a person finds them in the configuration."""
+"""What is in no section, as a person finds it."""
+
+ELSEWHERE = ("webhook", "kafka", "push")
+"""Sections of ``castoff normalize``, which the agent does not read; ``push`` with all below it."""
 
 log = logging.getLogger("castoff")
 
 
-class Reloader(Generic[_Settings]):
-    """Holds the settings in force. ``apply`` has a function for each field that may change."""
+class Reloader:
+    """Holds the configuration in force. ``apply`` has a function for each key that may change."""
 
     def __init__(
         self,
-        settings: _Settings,
-        reread: Callable[[], _Settings],
-        apply: Mapping[str, Callable[[_Settings], None]],
+        config: Config,
+        reread: Callable[[], Config],
+        apply: Mapping[str, Callable[[Config], None]],
     ) -> None:
-        self.settings = settings
+        self.config = config
         self._reread = reread
         self._apply = apply
         self._task: asyncio.Task[None] | None = None
@@ -89,21 +73,37 @@ class Reloader(Generic[_Settings]):
                 return
             self._again = False
 
-    def take(self, wanted: _Settings) -> None:
+    def take(self, wanted: Config) -> None:
         """Apply what can be applied of ``wanted``, and say what cannot."""
-        differing = [
-            one.name
-            for one in fields(wanted)
-            if getattr(wanted, one.name) != getattr(self.settings, one.name)
-        ]
-        applied = {name: getattr(wanted, name) for name in differing if name in self._apply}
-        self.settings = replace(self.settings, **applied)
-        for apply in dict.fromkeys(self._apply[name] for name in applied):
-            apply(self.settings)
+        before, after = values_of(self.config), values_of(wanted)
+        differing = [key for key in after if after[key] != before[key]]
+        applied = [key for key in differing if key in self._apply]
+        for key in applied:
+            self.config = with_value(self.config, key, after[key])
+        for apply in dict.fromkeys(self._apply[key] for key in applied):
+            apply(self.config)
         log.info("the configuration was read again: %s", _listed(applied) or "nothing to change")
-        if waiting := [name for name in differing if name not in applied]:
+        if waiting := [key for key in differing if key not in applied]:
             log.warning("takes effect with the next start of the agent: %s", _listed(waiting))
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(KEYS.get(name, name) for name in names)
+def values_of(config: Config) -> dict[str, object]:
+    """Return the value of each key that the agent reads: ``section.key``, or a name of NAMES."""
+    found: dict[str, object] = {name: getattr(config, name) for name in NAMES}
+    for name in config.sections():
+        if not name.startswith(ELSEWHERE):
+            section = getattr(config, name)
+            for one in fields(section):
+                found[f"{name}.{one.name}"] = getattr(section, one.name)
+    return found
+
+
+def with_value(config: Config, key: str, value: object) -> Config:
+    """Return the configuration with another value of a key ``section.key``."""
+    name, _, field = key.partition(".")
+    section = replace(getattr(config, name), **{field: value})
+    return replace(config, **{name: section})
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(NAMES.get(key, key) for key in keys)

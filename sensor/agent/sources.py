@@ -35,6 +35,7 @@ from sensor.sources.relays import RelayFinder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sensor.agent.config import SourcesSection
     from sensor.bpf.pins import PinSet
     from sensor.model.observations import Observation
     from sensor.sources.engines.stream import StreamStatus
@@ -62,16 +63,6 @@ log = logging.getLogger("castoff")
 
 
 @dataclass(frozen=True, slots=True)
-class OptionalSourceSettings:
-    """Which of them to use."""
-
-    audit: str = "netlink"
-    """``netlink``, ``-`` for an audisp plugin's standard input, ``off``, or a log file's path."""
-    engines: frozenset[Witness] = frozenset({Witness.DOCKER, Witness.CONTAINERD, Witness.PODMAN})
-    """Engines whose event streams are followed."""
-
-
-@dataclass(frozen=True, slots=True)
 class OptionalSourceState:
     """How one is doing."""
 
@@ -85,7 +76,7 @@ class OptionalSources:
 
     def __init__(
         self,
-        settings: OptionalSourceSettings,
+        settings: SourcesSection,
         pin_set: PinSet,
         feed: Callable[[list[Observation]], None],
     ) -> None:
@@ -163,7 +154,7 @@ class OptionalSources:
             return
         self._feed([*recalled])
 
-    def follow(self, settings: OptionalSourceSettings, realtime_offset: int) -> None:
+    def follow(self, settings: SourcesSection, realtime_offset: int) -> None:
         """Follow others than before; those that stay are not interrupted."""
         before, self._settings = self._settings, settings
         if settings.audit != before.audit:

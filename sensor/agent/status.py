@@ -36,7 +36,7 @@ _NS_PER_SECOND = 1_000_000_000
 
 
 def _probes(parts: Parts) -> ProbeSet:
-    sets = pins.loaded_sets(parts.settings.pin_root)
+    sets = pins.loaded_sets(parts.config.pin_root)
     programs = parts.probes.attached()
     return ProbeSet(
         fingerprint=sets[-1].fingerprint if sets else None,

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.agent.agent import Agent, AgentSettings
+from sensor.agent.agent import Agent
 from sensor.agent.status import ConsoleState
 from sensor.cli.line_stream import LineStream
 from sensor.cli.rendering import renderer
@@ -21,6 +21,7 @@ from sensor.model.agent_records import OutputLoss
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sensor.agent.config import Config
     from sensor.model.events import Event
     from sensor.model.observations import Observation
 
@@ -73,27 +74,27 @@ class _StandardOutput:
 
 
 async def _run(
-    settings: AgentSettings,
+    config: Config,
     output: str | None,
-    reread: Callable[[], AgentSettings],
+    reread: Callable[[], Config],
     notifier: Notifier,
 ) -> None:
     def open_console(feed: Callable[[Sequence[Observation]], None]) -> _StandardOutput:
         return _StandardOutput(output or "-", agent.stop, feed)
 
-    agent = Agent(settings, reread, notifier, None if output is None else open_console)
+    agent = Agent(config, reread, notifier, None if output is None else open_console)
     await agent.run()
 
 
-def run(settings: AgentSettings, output: str | None, reread: Callable[[], AgentSettings]) -> None:
+def run(config: Config, output: str | None, reread: Callable[[], Config]) -> None:
     """Run until SIGTERM, SIGINT or the end of standard output's reader.
 
-    ``reread`` gives the settings anew on SIGHUP, or raises :class:`CastoffError`.
+    ``reread`` gives the configuration anew on SIGHUP, or raises :class:`CastoffError`.
     """
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[_log_handler()])
+    logging.basicConfig(level=config.agent.log_level.upper(), handlers=[_log_handler()])
     notifier = Notifier(os.environ)
     try:
-        asyncio.run(_run(settings, output, reread, notifier))
+        asyncio.run(_run(config, output, reread, notifier))
     except CastoffError as error:
         notifier.failed(f"{error.problem} {error.fix}")
         raise

@@ -1,20 +1,18 @@
-"""The agent's settings: the configuration file, and what the command line says otherwise."""
+"""The agent's configuration: the file, and what the command line says otherwise."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from sensor.agent.agent import AgentSettings
-from sensor.agent.config import DEFAULT_PATH, Config
+from sensor.agent.config import Config
 from sensor.agent.delivery import DeliverySettings, transports
 from sensor.agent.parsers import parsers
 from sensor.agent.policy_files import load_changes, load_policy
-from sensor.agent.sources import OptionalSourceSettings
-from sensor.model.vocabulary import Witness
 from sensor.sources import procfs
 
 if TYPE_CHECKING:
@@ -63,56 +61,34 @@ def of(
     engines: bool,
     capture: Path | None = None,
     quiet: bool = False,
-) -> AgentSettings:
+) -> Config:
     """Read the configuration and apply the command line; raises :class:`ConfigError`."""
     config = Config.load(path)
-    followed = {
-        Witness.DOCKER: config.sources.docker,
-        Witness.CONTAINERD: config.sources.containerd,
-        Witness.PODMAN: config.sources.podman,
-    }
     parsers(config.identity.cgroup_patterns)
-    return AgentSettings(
-        state_dir=state_dir or config.agent.state_dir,
-        socket=socket or config.socket.path,
-        socket_group=config.socket.group,
-        run_dir=config.agent.run_dir,
-        log_level="warning" if quiet else config.agent.log_level,
-        node_name=config.agent.node_name or None,
-        heartbeat_seconds=config.agent.heartbeat_seconds,
-        realtime=config.agent.realtime,
+    sources = replace(config.sources, audit=audit or config.sources.audit)
+    if not engines:
+        sources = replace(sources, docker=False, containerd=False, podman=False)
+    return replace(
+        config,
+        agent=replace(
+            config.agent,
+            state_dir=state_dir or config.agent.state_dir,
+            log_level="warning" if quiet else config.agent.log_level,
+        ),
+        socket=replace(config.socket, path=socket or config.socket.path),
+        sources=sources,
         capture=capture,
-        cgroup_patterns=config.identity.cgroup_patterns,
-        host_root=config.identity.host_root,
-        kubernetes_audit=Path(config.sources.kubernetes_audit)
-        if config.sources.kubernetes_audit
-        else None,
-        store_sync=config.store.sync,
-        store_max_mib=config.store.max_mib,
-        store_max_age_days=config.store.max_age_days,
-        shipping=DeliverySettings(
-            outputs=config.outputs,
-            flush_seconds=config.delivery.flush_seconds,
-            dead_letters=config.delivery.dead_letters,
-        ),
-        requests=config.sources.requests,
-        witnesses=OptionalSourceSettings(
-            audit=audit or config.sources.audit,
-            engines=frozenset(w for w, wanted in followed.items() if wanted and engines),
-        ),
-        notify=config.notify,
-        policy_dir=(path or DEFAULT_PATH).absolute().parent,
     )
 
 
-def check(settings: AgentSettings) -> None:
+def check(config: Config) -> None:
     """Make the outputs, which connect nowhere yet, and read policy and changes.
 
     Raises :class:`ConfigError`.
     """
     now = time.time_ns()
-    load_policy(settings.policy_dir, now)
-    _, errors = load_changes(settings.policy_dir, now)
+    load_policy(config.directory, now)
+    _, errors = load_changes(config.directory, now)
     if errors:
         raise errors[0]
-    transports(settings.shipping, procfs.host_facts())
+    transports(DeliverySettings.of(config), procfs.host_facts())

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lab.requirements import cannot
-from sensor.agent.agent import Agent, AgentSettings
+from sensor.agent.agent import Agent
+from sensor.agent.config import AgentSection, Config, SocketSection, SourcesSection
 from sensor.agent.lock import lock_node
-from sensor.agent.sources import OptionalSourceSettings
 from sensor.agent.status import ConsoleState
 from sensor.bpf import loader, pins
 from sensor.errors import PermissionMissing, ProbesBusy
@@ -121,16 +121,15 @@ class Node:
         self.events = []
 
         async def session() -> None:
-            settings = AgentSettings(
-                state_dir=self.base / "state",
-                socket=self.base / "castoff.sock",
-                run_dir=self.base / "run",
+            config = Config(
+                agent=AgentSection(state_dir=self.base / "state", run_dir=self.base / "run"),
+                socket=SocketSection(path=self.base / "castoff.sock"),
+                sources=SourcesSection(audit="off", docker=False, containerd=False, podman=False),
                 pin_root=self.pin_root,
-                witnesses=OptionalSourceSettings(audit="off", engines=frozenset()),
             )
             changed, ready = asyncio.Event(), asyncio.Event()
             gathered = Gathered(self.events, changed, ready)
-            agent = Agent(settings, open_console=lambda _: gathered)
+            agent = Agent(config, open_console=lambda _: gathered)
             running = asyncio.create_task(agent.run())
             await asyncio.wait(
                 {running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED

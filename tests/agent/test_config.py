@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sensor.agent.config import Config
+from sensor.agent.config import DEFAULT_PATH, Config
+from sensor.bpf.pins import PIN_ROOT
 from sensor.errors import ConfigError
+from sensor.model.vocabulary import Witness
 
 DEFAULTS = Path(__file__).parents[2] / "packaging" / "etc" / "castoff.toml"
 
@@ -21,16 +23,16 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_the_commented_default_file_changes_nothing() -> None:
-    assert Config.load(DEFAULTS) == Config()
+    assert Config.load(DEFAULTS) == Config(directory=DEFAULTS.parent)
 
 
 def test_the_default_file_has_every_key_with_its_default(tmp_path: Path) -> None:
     text = DEFAULTS.read_text(encoding="utf-8")
     lines = [line.removeprefix("#") if " = " in line and line.startswith("#") and line[1].isalpha()
              else line for line in text.splitlines()]  # fmt: skip
-    assert Config.load(write(tmp_path / "all.toml", "\n".join(lines))) == Config()
-    sections = [one.name for one in fields(Config) if one.name != "outputs"]
-    for section in sections:
+    config = Config.load(write(tmp_path / "all.toml", "\n".join(lines)))
+    assert config == Config(directory=tmp_path)
+    for section in Config.sections():
         keys = text.partition(f"\n[{section}]\n")[2].partition("\n[")[0]
         for key in fields(getattr(Config(), section)):
             assert f"\n#{key.name} = " in f"\n{keys}", f"{section}.{key.name}"
@@ -154,3 +156,16 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, make: str) -> Non
     with pytest.raises(ConfigError) as caught:
         Config.load(path)
     assert str(path) in caught.value.problem
+
+
+def test_the_probes_are_pinned_where_the_loader_expects_them() -> None:
+    assert Config().pin_root == PIN_ROOT
+    assert Config().directory == DEFAULT_PATH.parent
+
+
+def test_the_directory_is_that_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text("[sources]\npodman = false\n")
+    config = Config.load(path)
+    assert config.directory == tmp_path
+    assert config.sources.engines == {Witness.DOCKER, Witness.CONTAINERD}
