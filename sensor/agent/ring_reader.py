@@ -118,7 +118,7 @@ class RingReader:
         rest = self._witnesses.sift(drained)
         for record in drained:
             if type(record) in _EFFECTS:
-                return self._witnesses.drain_audit() + rest
+                return self._witnesses.drain() + rest
         return rest
 
     def _look_soon(self) -> None:

@@ -76,7 +76,7 @@ class Others:
     def sift(self, records: list[Observation]) -> list[Observation]:
         return records
 
-    def drain_audit(self) -> list[Observation]:
+    def drain(self) -> list[Observation]:
         return []
 
 
