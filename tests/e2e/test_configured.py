@@ -79,7 +79,7 @@ def test_a_new_configuration_takes_effect_and_no_start_is_lost(
             "agent.log_level",
             "socket.group",
             "store.max_mib",
-            "[sources]",
+            "sources.audit",
             "next start of the agent: agent.run_dir",
         )
         own_agent.wait_for(
