@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ class KafkaInput:
         self._take = take
         self._settings = librdkafka(section)
         self._problem: str | None = None
+        self._in_use = threading.Lock()
         self.messages = 0
 
     async def run(self) -> None:
@@ -105,7 +107,7 @@ class KafkaInput:
                 if failed:
                     await asyncio.sleep(PAUSE_SECONDS)
         finally:
-            await asyncio.to_thread(consumer.close)
+            await asyncio.to_thread(self._close, consumer)
 
     async def _keep(self, consumer: Consumer, messages: list[Message]) -> None:
         """Take messages until that succeeds, and commit their offsets then."""
@@ -144,10 +146,15 @@ class KafkaInput:
         consumer.subscribe(list(self._section.topics))
         return consumer
 
-    @staticmethod
-    def _batch(consumer: Consumer) -> tuple[list[Message], bool]:
+    def _close(self, consumer: Consumer) -> None:
+        """Leave the group, behind a call that a thread still makes."""
+        with self._in_use:
+            consumer.close()
+
+    def _batch(self, consumer: Consumer) -> tuple[list[Message], bool]:
         """Return messages, and whether the brokers reported an error."""
-        found = consumer.consume(BATCH, timeout=POLL_SECONDS)
+        with self._in_use:
+            found = consumer.consume(BATCH, timeout=POLL_SECONDS)
         messages = [one for one in found if one.error() is None]
         for one in found:
             if (error := one.error()) is not None:

@@ -64,6 +64,8 @@ async def consumed(
             done.set()
 
     reading = KafkaInput(section(mock), take)
+    # The mock keeps a member that left until its session ends.
+    reading._settings.update({"session.timeout.ms": 8000, "heartbeat.interval.ms": 1000})
     task = asyncio.create_task(reading.run())
     async with asyncio.timeout(60):
         await done.wait()
