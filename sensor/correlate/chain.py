@@ -205,22 +205,23 @@ def _reaches(parent: Thing, write: Trigger, thing: Thing, pod: Pod) -> bool:
     if write.time > pod.time + AHEAD:
         return False
     touches = write.record.write.touches if write.record.write is not None else ()
+    made = _made(thing)
     if set(touches) <= {Touch.REPLICAS}:
-        return True
+        # A new number makes no new ReplicaSet: what made that came later.
+        return made is None or made <= write.time
     later = [one.time for one in parent.writes if one.time > write.time and _templates(one)]
     until = min(later, default=None)
     following = [
         child
         for child in parent.children
-        if (made := _made(child)) is not None
-        and made >= write.time - AHEAD
-        and (until is None or made < until)
+        if (begun := _made(child)) is not None
+        and begun >= write.time - AHEAD
+        and (until is None or begun < until)
     ]
     if any(child is not thing for child in following):
         return thing in following and following[0] is thing
     if following:
         return True
-    made = _made(thing)
     return made is None or made <= write.time
 
 

@@ -159,7 +159,7 @@ class ClusterObjects:
         if actor.kind is ActorKind.CONTROL_PLANE and short(actor.name) not in _NODE_LOSS:
             return
         pod = self._the_pod(record.request, workload)
-        owner = owner_of(pod)[0] if pod is not None else workload.owner
+        owner = workload.owner if pod is None else owner_of(pod)[0] or self.implied(pod)
         if owner is None:
             return
         cause = record
@@ -196,9 +196,8 @@ class ClusterObjects:
         if workload.name is None or workload.kind not in _KINDS:
             return
         request = record.request
-        thing = self._thing(
-            workload.kind, (cluster_of(request), workload.namespace, workload.name), workload.uid
-        )
+        name = (cluster_of(request), workload.namespace, workload.name)
+        thing = self._written(record, workload, name, is_new=Touch.CREATE in touches)
         time = request.requested or 0
         if workload.owner is not None:
             thing.owner = workload.owner
@@ -220,6 +219,18 @@ class ClusterObjects:
         if request.effect in {Effect.SCALE_DOWN, Effect.CONFIG}:
             return
         thing.note(Trigger(record, time, _capacity(record)))
+
+    def _written(
+        self, record: ControlRecord, workload: Workload, name: Name, *, is_new: bool
+    ) -> Thing:
+        """Return the object that a record is about."""
+        kind, uid = workload.kind, workload.uid
+        if is_new and uid is None:
+            known = self._things.get((kind, name))
+            if known is not None and known.created is not None and known.created.key != record.key:
+                # Another one of the name, whose record does not show its uid.
+                self._things.put((kind, name), Thing(kind, name[1], name[2], None, name[0]))
+        return self._thing(kind, name, uid)
 
     def _thing(self, kind: str, name: Name, uid: str | None) -> Thing:
         cluster, namespace, plain = name
