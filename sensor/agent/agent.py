@@ -31,7 +31,7 @@ from sensor.model.agent_records import ClockSynced, ProbesAttached
 from sensor.sources import accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from sensor.agent.config import Config
     from sensor.agent.parts import Console, Feed, Parts
@@ -116,12 +116,12 @@ class Agent:
             self._notifier.ready(status.line(parts))
             await parts.optional.start(parts.wall.offset)
             tasks = [
-                asyncio.create_task(self._take_inventory(parts)),
-                asyncio.create_task(housekeeping.run()),
-                asyncio.create_task(_retire_old_sets(parts)),
+                _part(self._take_inventory(parts)),
+                _part(housekeeping.run()),
+                _part(_retire_old_sets(parts)),
                 *_explain(parts),
                 *_notify(parts),
-                asyncio.create_task(parts.judging.fill(parts.persistence.reader)),
+                _part(parts.judging.fill(parts.persistence.reader)),
             ]
             await self._stopping.wait()
             self._notifier.stopping("draining the probes' rings")
@@ -255,7 +255,7 @@ def _explain(parts: Parts) -> list[asyncio.Task[None]]:
 
     explaining = Explaining(Path(path), parts.pipeline.publish, lambda: parts.wall.offset)
     parts.pipeline.sinks.append(explaining)
-    return [asyncio.create_task(explaining.run())]
+    return [_part(explaining.run())]
 
 
 def _notify(parts: Parts) -> list[asyncio.Task[None]]:
@@ -265,7 +265,21 @@ def _notify(parts: Parts) -> list[asyncio.Task[None]]:
     notices = AlertNotices(parts.config.notify)
     parts.judging.notices = notices.counts
     parts.pipeline.sinks.append(notices)
-    return [asyncio.create_task(notices.run())]
+    return [_part(notices.run())]
+
+
+def _part(work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """Begin a part of the agent that goes on until the agent ends."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_report_failure)
+    return task
+
+
+def _report_failure(task: asyncio.Task[None]) -> None:
+    """Log why a part of the agent ended; the others go on."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("a part of the agent failed", exc_info=error)
 
 
 async def _retire_old_sets(parts: Parts) -> None:

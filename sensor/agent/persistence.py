@@ -230,7 +230,8 @@ class Persistence:
         self.written(sequence, new)
 
     def _failing(self, reason: str) -> None:
-        log.warning("events cannot be kept for now: %s", reason)
+        fix = "check the state directory's owner, space and mount options"
+        log.warning("events wait in memory: %s; %s", reason, fix)
 
     def _recovered(self, loss: Loss | None) -> None:
         if loss is not None:

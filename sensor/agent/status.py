@@ -52,10 +52,20 @@ def health(parts: Parts, query: str) -> bytes:
     It says nothing of lost events: those are gaps.
     """
     read_fields(query, ())
-    problems = parts.probes.problems()
+    problems = _problems(parts)
     if problems:
         raise SensorImpaired("; ".join(problems), "See: castoff status, and the agent's log.")
     return b'{"status":"ok"}\n'
+
+
+def _problems(parts: Parts) -> tuple[str, ...]:
+    """Return what is wrong with the sensor itself, each with what helps."""
+    found = parts.probes.problems()
+    failing = parts.persistence.health().failing
+    if failing is not None:
+        help_ = "check the state directory's owner, space and mount options"
+        found += (f"events wait in memory, the log cannot be written: {failing}; {help_}",)
+    return found
 
 
 def _drops(parts: Parts) -> tuple[DropCount, ...]:
@@ -159,5 +169,5 @@ def status(parts: Parts) -> Status:
         containers_running=parts.pipeline.core.table.running,
         counters=_counters(parts),
         deliveries=parts.delivery.states(),
-        problems=parts.probes.problems(),
+        problems=_problems(parts),
     )

@@ -49,13 +49,19 @@ class Answer:
     fix: str | None = None
 
 
+_FIX = "Install it: apt-get install python3-bpfcc (Fedora: python3-bcc)."
+
+
 def _import_bcc() -> object:
     try:
         import bcc  # noqa: PLC0415 - 75 MiB that only this child may cost
     except ImportError as error:
-        problem = f"bcc cannot be imported: {error}"
-        fix = "Install it: apt-get install python3-bpfcc (Fedora: python3-bcc)."
-        raise CompilerMissing(problem, fix) from error
+        raise CompilerMissing(f"bcc cannot be imported: {error}", _FIX) from error
+    if not hasattr(bcc, "BPF"):
+        # PyPI has another bcc; what is left of a removed package is a module, too.
+        place = getattr(bcc, "__file__", None) or "an empty directory"
+        problem = f"the module bcc ({place}) is not the BPF Compiler Collection"
+        raise CompilerMissing(problem, _FIX)
     return bcc
 
 

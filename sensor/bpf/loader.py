@@ -88,6 +88,7 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     for candidate in pins.loaded_sets(root):
         if candidate.fingerprint == wanted:
             if not presence.missing(candidate):
+                pins.make_newest(candidate, root)
                 return candidate
             stale = candidate
     if os.geteuid() != 0 and not os.access(root if root.exists() else root.parent, os.W_OK):

@@ -9,6 +9,7 @@ side by side while one replaces another.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -102,6 +103,16 @@ def loaded_sets(root: Path = PIN_ROOT) -> tuple[PinSet, ...]:
         raise PermissionMissing(problem, "Run as root.") from error
     entries.sort(key=lambda entry: entry.stat().st_mtime_ns)
     return tuple(PinSet(entry) for entry in entries)
+
+
+def make_newest(chosen: PinSet, root: Path = PIN_ROOT) -> None:
+    """Let readers keep this set and retire the others: after a downgrade it may be the older one.
+
+    Without the right to, the order stays.
+    """
+    if loaded_sets(root)[-1:] != (chosen,):
+        with contextlib.suppress(PermissionError):
+            os.utime(chosen.path)
 
 
 def hand_over(root: Path, uid: int, gid: int) -> None:

@@ -288,14 +288,15 @@ class KernelSource:
         ]
 
     def retire_old(self) -> tuple[KernelObservation, ...]:
-        """Detach all sets but the newest, drain them to the end and remove their pins.
+        """Drain all sets but the newest to the end, then detach them and remove their pins.
 
-        The next :meth:`losses` reports what they lost.
+        Nothing is read while a set is being detached: its programs go one by one, and what a part
+        of them records of a start is wrong. The newest set has it whole. The next :meth:`losses`
+        reports what they lost.
         """
         rest: list[KernelObservation] = []
         while len(self._readers) > 1:
             reader = self._readers[0]
-            reader.pins.detach()
             while raw := reader.commands.drain() + reader.lifecycle.drain():
                 self._decode(raw, rest)
             self._owed += self._losses_of(reader)

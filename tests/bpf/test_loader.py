@@ -113,6 +113,20 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
     monkeypatch.setattr(sys, "executable", str(program))
 
 
+@pytest.mark.parametrize("text", ["raise ImportError('gone')", ""])
+def test_a_module_that_is_not_bcc_is_named_with_the_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "bcc").mkdir()
+    (tmp_path / "bcc/__init__.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bcc", raising=False)
+    with pytest.raises(CompilerMissing, match="bcc") as caught:
+        compiler._import_bcc()
+    assert "python3-bpfcc" in caught.value.fix
+    sys.modules.pop("bcc", None)
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -230,6 +244,14 @@ def test_a_changed_source_gives_a_second_set_beside_the_first(
         assert sets == (probes.pins, second.pins)
         assert all(set(one.links()) >= REQUIRED for one in sets)
         assert [one.current for one in loader.status(root)] == [False, True]
+        # A downgrade: the earlier version's set is still there, and its agent has to keep that one.
+        changed = (sources / "exec.bpf.c").read_text()
+        (sources / "exec.bpf.c").write_text(changed.removesuffix("/* another version */\n"))
+        assert loader.load(root) == probes.pins
+        assert pins.loaded_sets(root) == (second.pins, probes.pins)
+        (sources / "exec.bpf.c").write_text(changed)
+        assert loader.load(root) == second.pins
+        assert pins.loaded_sets(root) == (probes.pins, second.pins)
 
         inits = libbpf.BpfMap.pinned(second.pins.map("inits"))
         entry = inits.lookup(pid.to_bytes(4, "little"))

@@ -16,6 +16,7 @@ import selectors
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,8 +35,8 @@ REPORT_PATIENCE = 1800.0
 """Seconds between two reports."""
 
 MEMORY_MIB = 2048
-CLOCK = ("-icount", "shift=1,sleep=off", "-smp", "1")
-"""The guest's clock counts instructions, 2 ns each, and skips idle time. A busy host makes it
+CLOCK = ("-icount", "shift=0,sleep=off", "-smp", "1")
+"""The guest's clock counts instructions, 1 ns each, and skips idle time. A busy host makes it
 take longer, and no timeout of the guest lapses for that. One processor: it is the clock."""
 
 _CONSOLE_TAIL = 4000
@@ -57,6 +58,8 @@ class Guest:
 
     process: subprocess.Popen[bytes]
     console: Path
+    stream: int
+    """Descriptor that the reports come from."""
     reports: list[Report] = field(default_factory=list)
 
     def read(self, on_report: Callable[[Report], None] = lambda _: None) -> list[Report]:
@@ -75,16 +78,19 @@ class Guest:
         return self.reports
 
     def _lines(self) -> Iterator[bytes]:
-        stream = self.process.stdout
-        assert stream is not None
         pending = b""
         patience = BOOT_PATIENCE
         with selectors.DefaultSelector() as selector:
-            selector.register(stream, selectors.EVENT_READ)
+            selector.register(self.stream, selectors.EVENT_READ)
             while True:
-                if not selector.select(patience):
-                    raise GuestSilent(f"no report for {patience:.0f} s:\n{self.console_tail()}")
-                data = os.read(stream.fileno(), _READ)
+                end = time.monotonic() + patience
+                while not selector.select(1.0):
+                    if self.process.poll() is not None:
+                        return
+                    if time.monotonic() > end:
+                        said = self.console_tail()
+                        raise GuestSilent(f"no report for {patience:.0f} s:\n{said}")
+                data = os.read(self.stream, _READ)
                 if not data:
                     return
                 *lines, pending = (pending + data).split(b"\n")
@@ -108,7 +114,7 @@ def _parse(line: bytes) -> Report:
     return {"what": "noise", "text": line.decode(errors="replace")}
 
 
-def _pack(target: Path, job: Path, files: Mapping[str, Path]) -> None:
+def pack(target: Path, job: Path, files: Mapping[str, Path]) -> None:
     """Write the guest's tar: the given parts of the tree, further files, and the job."""
 
     def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -140,7 +146,7 @@ def boot(
     """
     with tempfile.TemporaryDirectory(prefix="castoff-vm-") as directory:
         disk = Path(directory) / "given.tar"
-        _pack(disk, job, files or {})
+        pack(disk, job, files or {})
         process = subprocess.Popen(
             ["nice", "-n", "10", *_command(kernel, root, disk, console, words)],
             stdin=subprocess.DEVNULL,
@@ -148,7 +154,8 @@ def boot(
             env={**os.environ, "TMPDIR": str(root.parent)},
         )
         try:
-            yield Guest(process, console)
+            assert process.stdout is not None
+            yield Guest(process, console, process.stdout.fileno())
         finally:
             if process.poll() is None:
                 process.kill()
