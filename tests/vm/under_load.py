@@ -27,6 +27,9 @@ CONTAINERS = int(os.environ.get("CASTOFF_VM_CONTAINERS", "200"))
 """Containers that at least start in the whole of it; as many as can during each change."""
 
 WORKERS = 2
+PACE = 0.0 if NESTED else 0.5
+"""Seconds that each worker rests after a container: an upgrade takes a minute of a guest's time."""
+
 CONTAINERS_MAX = 5000
 
 
@@ -53,6 +56,7 @@ class Load:
                     self.errors.append(str(error)[-300:])
                 else:
                     self.ran.append(name)
+                self._ending.wait(PACE)
 
     def more(self, count: int) -> None:
         """Wait until so many more have run."""
