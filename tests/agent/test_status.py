@@ -11,7 +11,6 @@ from sensor.agent.status import health
 from sensor.errors import SensorImpaired
 from sensor.store.log import StoreHealth
 
-
 if TYPE_CHECKING:
     from sensor.agent.parts import Parts
 

@@ -102,6 +102,7 @@ def reports(
 ) -> dict[str, machine.Report]:
     kind = str(request.param)
     if kind not in _played:
+        _played[kind] = {}
         _played[kind] = play(request, kind, tmp_path_factory.mktemp(f"lifecycle-{kind}"))
     return _played[kind]
 
