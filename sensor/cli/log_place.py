@@ -12,6 +12,7 @@ from sensor.agent.config import DEFAULT_PATH, Config
 from sensor.agent.policy_files import load_policy
 from sensor.api.since import parse
 from sensor.errors import CastoffError, StateUnusable
+from sensor.report.page import SuppressedRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,19 @@ def log_file(log: Path | None, config: Path | None, *, needed: bool) -> Path | N
     if not needed and log is None:
         return None
     raise StateUnusable(f"{path} is missing", "Name the log's file or directory with --log.")
+
+
+def suppressions(config: Path | None) -> tuple[SuppressedRule, ...]:
+    """Return the policy's rules that suppress findings; nothing where it is refused."""
+    directory = (config or DEFAULT_PATH).absolute().parent
+    try:
+        policy = load_policy(directory, time.time_ns()).policy
+    except CastoffError:
+        return ()
+    return tuple(
+        SuppressedRule(rule.name, str(rule.finding), rule.until, rule.reason)
+        for rule in policy.suppress.rules
+    )
 
 
 def policy_digest(config: Path | None) -> str | None:

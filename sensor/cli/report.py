@@ -18,6 +18,7 @@ from sensor.cli.log_place import (
     moment,
     policy_digest,
     since_option,
+    suppressions,
     until_option,
 )
 from sensor.errors import StateUnusable
@@ -94,6 +95,7 @@ def command(
         access=access,
         query=" ".join(["castoff", *sys.argv[1:]]),
         policy=None if path is None else policy_digest(config),
+        suppressions=() if path is None else suppressions(config),
     )
     _write(target, render(sheet))
     broken = [chain for chain in read.chains if chain.state == "broken"]

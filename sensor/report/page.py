@@ -68,6 +68,16 @@ TITLES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class SuppressedRule:
+    """A rule of the policy that suppresses a finding, if any fits. ``until`` is wall time in ns."""
+
+    name: str
+    finding: str
+    until: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """All that the page shows."""
 
@@ -80,6 +90,8 @@ class Sheet:
     """The command that made it."""
     policy: str | None = None
     """SHA-256 of this node's policy."""
+    suppressions: tuple[SuppressedRule, ...] = ()
+    """Rules of this node's policy that suppress findings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -53,3 +54,20 @@ def test_an_empty_log_says_that_there_are_no_events(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     assert report("--log", tmp_path / "state", "-o", page).exit_code == 0
     assert "There are no events in this period." in page.read_text()
+
+
+def test_rules_that_suppress_are_shown_whether_or_not_they_did(tmp_path: Path) -> None:
+    make_log(tmp_path / "state", 3)
+    (tmp_path / "castoff.toml").write_text("")
+    until = datetime.now(UTC).date() + timedelta(days=30)
+    (tmp_path / "policy.toml").write_text(
+        f'[suppress.lab]\nfinding = "direct-runtime"\naccount = "lab"\nuntil = {until}T12:00:00Z\n'
+        'reason = "the lab runs <runc> by hand"\n'
+    )
+    page = tmp_path / "report.html"
+    config = tmp_path / "castoff.toml"
+    done = report("--log", tmp_path / "state", "--config", config, "-o", page)
+    assert done.exit_code == 0, done.stderr
+    text = page.read_text()
+    assert "the lab runs &lt;runc&gt; by hand" in text
+    assert f"{until} 12:00:00" in text
