@@ -156,7 +156,7 @@ class AgentClient:
             except (OSError, h11.RemoteProtocolError) as error:
                 reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
                 raise AgentUnreachable(
-                    f"{self._path}: {reason}",
+                    f"no agent answers on {self._path}: {reason}",
                     "start the agent (castoff run), or name its socket with --socket",
                 ) from error
 

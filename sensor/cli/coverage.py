@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -11,7 +11,11 @@ import click
 from sensor.api.client import AgentClient
 from sensor.api.coverage import CoverageReport
 from sensor.api.since import parse
+from sensor.cli.options import socket_option
 from sensor.schema.text import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHORT_ID = 12
 
@@ -36,14 +40,7 @@ def lines(report: CoverageReport) -> list[str]:
 
 @click.command()
 @click.option("--since", default="1h", show_default=True, help="10m, 2h, RFC 3339, Unix seconds.")
-@click.option(
-    "--socket",
-    type=click.Path(path_type=Path, readable=False),
-    default=Path("/run/castoff/castoff.sock"),
-    show_default=True,
-    envvar="CASTOFF_SOCKET",
-    help="Where the agent answers.",
-)
+@socket_option
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
 def command(since: str, socket: Path, output: str) -> None:
     """Count the starts of a period by the sources that reported them."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sensor.api.client import AgentClient, RequestRefused
+from sensor.cli.options import socket_option
 from sensor.cli.outputs import state
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sensor.api.status import SourceState, Status
 
 
@@ -65,14 +67,7 @@ def _observed(source: SourceState) -> str:
 
 
 @click.command()
-@click.option(
-    "--socket",
-    type=click.Path(path_type=Path, readable=False),
-    default=Path("/run/castoff/castoff.sock"),
-    show_default=True,
-    envvar="CASTOFF_SOCKET",
-    help="Where the agent answers.",
-)
+@socket_option
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
 @click.option(
     "--alive", is_flag=True, help="Only check that the agent's loop answers; for liveness probes."

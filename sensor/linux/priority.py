@@ -10,8 +10,8 @@ processor but a short wait. These requests do that without the power to starve o
 - on EEVDF kernels (6.12 and newer) a short slice, given as ``sched_runtime`` to sched_setattr(2):
   a task that asks for short slices gets an earlier virtual deadline (kernel/sched/fair.c).
 
-A real-time policy would be better still in latency, and a flood of starts would then take a
-processor away from the node; it is not used.
+These requests stay in force under the real-time policy of ``realtime.py``, which has a budget. They
+are what remains when that is used up, not allowed, or switched off.
 """
 
 from __future__ import annotations

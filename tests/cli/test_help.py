@@ -31,3 +31,16 @@ def test_an_earlier_name_of_a_verb_gives_its_name_now() -> None:
     answer = castoff("rules", "check")
     assert answer.returncode == 2
     assert "castoff audit-rules" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("evnts", "castoff has no command evnts. Did you mean castoff events?"),
+        ("xyzzy", "castoff has no command xyzzy.\n"),
+    ],
+)
+def test_a_mistyped_verb_is_answered_with_the_one_that_was_meant(typed: str, answer: str) -> None:
+    done = castoff(typed)
+    assert done.returncode == 2
+    assert answer in done.stderr
