@@ -126,8 +126,12 @@ def test_a_directory_is_followed_through_rotation_and_replacement(tmp_path: Path
             with log.open("ab") as more:
                 more.write(lines[5])
             seen(out, 6)
-        finally:
             process.terminate()
+            _, errors = process.communicate(timeout=20)
+            assert process.returncode == 0
+            assert b"6 records read, 6 events" in errors
+        finally:
+            process.kill()
             process.communicate(timeout=20)
 
 
