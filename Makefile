@@ -30,11 +30,11 @@ TEST_PACKAGES += fish groff-base systemd
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
-.PHONY: attack coverage bench-attack deb rpm image packages packages-test release setup-packaging help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node bench-packages vm clean
+.PHONY: attack coverage bench-attack deb rpm image lifecycle packages packages-test release setup-packaging help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node bench-packages vm clean
 
 help:
 	@sed -n 's/^# What a person types: *//p; s/^#  *\(make .*\)/\1/p' Makefile
-	@echo 'also: deb rpm image release packages packages-test setup setup-test check coverage format fields attack bench bench-attack bench-attribution bench-delivery bench-node bench-packages vm clean'
+	@echo 'also: deb rpm image lifecycle release packages packages-test setup setup-test check coverage format fields attack bench bench-attack bench-attribution bench-delivery bench-node bench-packages vm clean'
 
 setup:
 	@packaging/apt-install.sh $(RUN_PACKAGES)
@@ -126,6 +126,11 @@ vm: setup-test setup-packaging
 	@packaging/apt-install.sh $(VM_PACKAGES)
 	CASTOFF_VM=1 CASTOFF_VM_KERNELS="$(KERNEL)" $(BIN)/python -m pytest -s tests/vm/test_$(CELL).py
 	$(BIN)/python -m tests.vm.support
+
+# The packages' life under systemd, in namespaces of this kernel: five minutes. `make vm CELL=lifecycle` takes a guest.
+lifecycle: setup-test setup-packaging
+	@packaging/apt-install.sh $(VM_PACKAGES)
+	CASTOFF_VM_NESTED=1 $(BIN)/python -m pytest -s tests/vm/test_lifecycle.py
 
 # Signing is left to who releases: packaging/release.sh has the commands.
 release: setup-test setup-packaging
