@@ -30,7 +30,8 @@ class Behind:
 
     hops: tuple[ApiHop, ...] = ()
     certain: bool = True
-    """No other process was connected to the relay that may have sent it and left."""
+    """No other process was connected to the relay that may have sent it: none that left, and none
+    of another host."""
     program: bool = False
     """It may have been sent by the process itself: it need not be a relay."""
 
@@ -72,7 +73,8 @@ class RelayTable:
             # When it came, the probes saw: a look shows that it is there still.
             came = {h.caller.pid: h for h in own if h.witness is Witness.KERNEL and h.time <= time}
             there = tuple(came.get(pid, hop) for pid, hop in latest.items())
-            return Behind(there, certain=len(latest) == len(found))
+            alone = all(hop.alone for hop in latest.values())
+            return Behind(there, certain=alone and len(latest) == len(found))
         for above in caller.ancestors:
             hops = self._hops.get(tick_key(above.pid, above.start_time)) or ()
             # One that forks for each connection: what was accepted last before the fork is its.
@@ -93,7 +95,8 @@ class RelayTable:
         since = time - ASKED_WITHIN
         asking = tuple(hop for hop in behind.hops if _came(hop, since))
         if asking:
-            return replace(behind, hops=asking, certain=len(asking) == len(behind.hops))
+            # It may act of its own accord in the same moment.
+            return replace(behind, hops=asking, certain=False)
         clients = tuple(
             hop
             for hop in behind.hops

@@ -128,3 +128,5 @@ class ApiHop:
     caller: Caller
     address: str
     """``tcp:127.0.0.1:2375``, or the path of a unix socket."""
+    alone: bool = True
+    """False where the relay also serves a connection from outside of its network namespace."""

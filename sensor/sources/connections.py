@@ -148,6 +148,16 @@ def other_ends(
     return found
 
 
+def serves_others(own: frozenset[int], ports: frozenset[int], table: tuple[TcpSocket, ...]) -> bool:
+    """Whether a socket that was accepted at ``ports`` has its other end outside of the table."""
+    accepted = {
+        one.inode
+        for one in table
+        if one.state == _ESTABLISHED and one.inode in own and one.local_port in ports
+    }
+    return len(accepted) > len(other_ends(own, ports, table))
+
+
 def listening_ports(own: frozenset[int], table: tuple[TcpSocket, ...]) -> frozenset[int]:
     """Return the ports that a process listens on."""
     return frozenset(one.local_port for one in table if one.state == _LISTEN and one.inode in own)

@@ -176,7 +176,8 @@ class RelayFinder:
             # Only of what it accepted: at the other end of its own connection is the engine.
             accepted = {one.inode for one in sockets if not one.listens and one.path in paths}
             ends |= connections.unix_other_ends(own[caller] & accepted)
-        self._report(request, caller, ends, ports, paths)
+        alone = not connections.serves_others(own[caller], ports, table)
+        self._report(request, caller, ends, ports, paths, alone=alone)
 
     def _above(self, caller: Caller) -> tuple[ProcessKey, ...]:
         """Return the processes above a caller that run the same file, without a gap."""
@@ -221,6 +222,8 @@ class RelayFinder:
         ends: frozenset[int],
         ports: frozenset[int],
         paths: frozenset[str],
+        *,
+        alone: bool,
     ) -> None:
         if not ends:
             return
@@ -238,6 +241,7 @@ class RelayFinder:
                     relay=relay,
                     caller=caller,
                     address=address,
+                    alone=alone,
                 )
             )
 

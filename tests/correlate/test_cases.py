@@ -402,6 +402,14 @@ def test_a_client_that_waits_behind_a_program_may_have_asked(core: Core) -> None
     assert {one.process.pid for one in core.start.candidates if one.process} == {80, ANN}
 
 
+def test_beside_a_client_of_another_host_nobody_behind_a_relay_is_certain(core: Core) -> None:
+    through = relay(0, 80, "haproxy")
+    core >> connects(0, through) >> hop(1, through, caller(77, 0))
+    core >> requests(4, through, START)
+    core >> replace(looked(4, through, caller(77, 0)), alone=False) >> starts(WEB, 10)
+    assert cause(core.start) == (BY_API, INFERRED, 77)
+
+
 def test_of_several_behind_a_relay_the_one_whose_command_names_it_is_the_cause(core: Core) -> None:
     through, panel = relay(0, 80, "haproxy"), caller(77, 1)
     start = typed(2, "docker -H tcp://127.0.0.1:23750 start web", ANN)

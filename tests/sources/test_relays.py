@@ -16,6 +16,7 @@ from sensor.bpf.socket_filter import EngineSockets, ListeningPorts
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
+from sensor.sources.connections import TcpSocket, serves_others
 from sensor.sources.relays import LOOK_AGAIN, RelayFinder, read_caller
 
 PATIENCE = 20.0
@@ -167,6 +168,21 @@ def test_who_is_connected_to_a_relay_over_loopback_is_found(
     assert hop.caller.argv[-1] == port
     namespace = Path("/proc/self/ns/net").stat().st_ino
     assert finding.files.ports == [(namespace, int(port))]
+
+
+TABLE = (
+    TcpSocket("0100007F", 2375, "0100007F", 40001, "01", 11),
+    TcpSocket("0100007F", 40001, "0100007F", 2375, "01", 21),
+    TcpSocket("0200000A", 2375, "0900000A", 40002, "01", 12),
+    TcpSocket("0100007F", 2375, "00000000", 0, "0A", 10),
+)
+
+
+@pytest.mark.parametrize(("own", "others"), [({10, 11}, False), ({10, 11, 12}, True)])
+def test_a_relay_that_serves_another_host_is_known_by_its_sockets(
+    own: set[int], *, others: bool
+) -> None:
+    assert serves_others(frozenset(own), frozenset({2375}), TABLE) is others
 
 
 def test_who_is_connected_to_a_relay_through_a_unix_socket_is_found(
