@@ -1,7 +1,7 @@
 """``python -m bench.month``: what the judge reports on made-up nodes, and what that costs.
 
-:mod:`bench.node_life` makes a node's five weeks from a seed. Seeds 1 to 5 are for development, and
-the reported ones are 101 to 110: nothing was chosen by looking at those.
+:mod:`bench.node_life` makes a node's five weeks from a seed. Seeds 1 to 21 were for development, of
+which ``--development`` runs five. The reported ones are 101 to 110.
 """
 
 from __future__ import annotations

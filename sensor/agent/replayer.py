@@ -27,7 +27,8 @@ class Replayer:
         """Take a batch that arrived at ``now`` (ns since boot); return its events, judged."""
         outcome = self.core.feed(now, observations)
         # What the judge of the recording agent had to report stands in the capture itself.
-        judged = tuple(self._judge.judge(event) for event in outcome.events)
-        # Alerts compare with the node's past, which is not in a capture: verdicts alone are shown.
-        self._judge.take_alerts()
-        return judged
+        return tuple(one for event in outcome.events for one in self._judged(event))
+
+    def _judged(self, event: Event) -> tuple[Event, ...]:
+        """Return an event with its verdict, and the alerts that follow from it."""
+        return (self._judge.judge(event), *self._judge.take_alerts())

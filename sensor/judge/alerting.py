@@ -143,7 +143,7 @@ class Alerting:
         terms = [term for one in found for term in one.terms]
         if past is not None:
             # Nothing of this start is learnt, so all that is new about it is held back together.
-            terms += [term for one in past.novelties for term in one.terms]
+            terms += past.terms
             terms += self._of_new_profiles(past.features)
             if KINDS[first.finding].rank is Rank.BASELINE:
                 facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))

@@ -79,6 +79,8 @@ class Assessment:
     since: int | None
     """Wall-clock second of the first of them."""
     novelties: tuple[Novelty, ...]
+    terms: tuple[TermKey, ...] = ()
+    """All that is new, also what a node that learns does not report."""
 
     @property
     def alerts(self) -> bool:
@@ -119,13 +121,15 @@ class _Look:
         level, profile = self._level()
         if self.baseline.first_day(self.at):
             found: tuple[Novelty, ...] = ()
+            terms: tuple[TermKey, ...] = ()
         else:
             found = tuple(self._novelties())
+            terms = tuple(term for one in found for term in one.terms)
             if phase is BaselineState.LEARNING:
                 found = tuple(one for one in found if one.strong)
         starts = profile.starts if profile is not None else self.baseline.state.starts
         since = profile.own.first if profile is not None else self.baseline.state.began
-        return Assessment(self.features, phase, level, starts, since, found)
+        return Assessment(self.features, phase, level, starts, since, found, terms)
 
     def _level(self) -> tuple[str, Profile | None]:
         """The first level with enough starts."""

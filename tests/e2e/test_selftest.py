@@ -12,6 +12,7 @@ import pytest
 from lab.agent import COMMAND, Agent
 from lab.dockerd import Dockerd
 from lab.image import BoxImage
+from sensor.model.vocabulary import Finding
 
 pytestmark = pytest.mark.e2e
 
@@ -48,6 +49,17 @@ def test_runc_alone_is_enough(agent: Agent, image: BoxImage) -> None:
     done = selftest(agent, "--runtime", "runc")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
+
+
+def test_findings_are_triggered_and_each_has_its_outcome(agent: Agent, image: BoxImage) -> None:
+    assert image.rootfs.exists()
+    done = selftest(agent, "--runtime", "runc", "--findings", "-o", "json")
+    outcomes = {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
+    assert set(Finding) <= set(outcomes)
+    for finding in (Finding.DIRECT_RUNTIME, Finding.UNKNOWN_RUNTIME, Finding.FAILED_STARTS):
+        assert outcomes[finding]["ok"] is True, outcomes[finding]
+    assert outcomes[Finding.NEW_PERSON]["ok"] is None
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_without_an_agent_it_says_so(agent: Agent) -> None:

@@ -215,16 +215,19 @@ STORIES: dict[str, tuple[str, ...]] = {
     "runc_by_hand": (
         *FRESH,
         f"byhand starts, first, by {BY_RUNC}: runc run",
+        "byhand is an alert: direct-runtime",
         "byhand stops: exit 3",
     ),
     "runc_renamed_by_hand": (
         *FRESH,
         f"byfoo starts, first, by {BY_RUNC}: foo run, with foo",
+        "byfoo is an alert: direct-runtime",
         "byfoo stops: exit 4",
     ),
     "runc_shared_pid": (
         *FRESH,
         f"shares starts, first, by {BY_RUNC}: runc run",
+        "shares is an alert: direct-runtime",
         "shares stops: signal 9",
     ),
     "agent_upgrade": (
@@ -295,6 +298,8 @@ def _line(event: Event, who: str | None) -> str:
     if kind == "sensor":
         still = " still" if event["sensor"]["probes_surviving"] else ""
         return f"the probes are attached{still}"
+    if kind == "alert":
+        return f"{who} is an alert: {event['alert']['finding']}"
     return f"{who} sees {kind}"
 
 

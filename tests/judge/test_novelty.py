@@ -285,3 +285,18 @@ def test_a_service_that_starts_new_workloads_by_nature_is_quiet_and_a_person_is_
         at=NOW + 13 * DAY,
     )
     assert not any("workload" in one for one in verdict_of(judge, running(last, "job")).reasons[1:])
+
+
+def test_what_is_released_after_a_week_of_learning_is_known_as_a_whole() -> None:
+    judge = Judge()
+    image = "registry.example.com/ops/builder:1"
+    odd = replace(PRIVILEGED, seccomp="unconfined", apparmor="unconfined")
+    by = initiator(None, unit="ci.service")
+    for day in range(10):
+        verdict_of(judge, running(start("ci", by=by, at=NOW + day * DAY), "sh", "-c", "x"))
+        if day:
+            build = start("ci", image, by=by, at=NOW + day * DAY + HOUR, security=odd)
+            verdict_of(judge, running(build, "build"))
+    alerts_of(judge)
+    last = start("ci", image, by=by, at=NOW + 11 * DAY, security=odd)
+    assert verdict_of(judge, running(last, "build")).findings == ()
