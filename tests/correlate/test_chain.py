@@ -283,6 +283,25 @@ def test_an_object_of_the_same_name_made_again_is_another_one() -> None:
     assert log.told()["web-1-zzzzz"].actor == "bob"
 
 
+@pytest.mark.parametrize(
+    "tried",
+    [
+        {"target": "pods", "verb": "delete", "body": {"kind": "DeleteOptions", "dryRun": ["All"]}},
+        {
+            "target": "pods/eviction",
+            "verb": "create",
+            "body": {"kind": "Eviction", "deleteOptions": {"dryRun": ["All"]}},
+        },
+    ],
+    ids=["delete", "drain"],
+)
+def test_what_was_only_tried_causes_nothing(tried: dict[str, Any]) -> None:
+    log = started()
+    log.call(50, "bob", tried["verb"], tried["target"], name="web-1-aaaaa", body=tried["body"])
+    log.pod(50.1, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.told()
+
+
 def test_a_suspended_job_was_started_by_who_resumed_it() -> None:
     log = Log()
     log.job(0, "alice", "report", suspend=True)

@@ -13,7 +13,7 @@ from sensor.model.control_plane import Cluster, RequestSource
 from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text
 from sensor.sources.controlplane.kubernetes_call import Call
-from sensor.sources.controlplane.kubernetes_objects import is_status
+from sensor.sources.controlplane.kubernetes_objects import is_status, only_tried
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read(entry: Json) -> Call:
         reason=text(answer, "reason") if answer is not None and is_status(answer) else None,
         request=body,
         response=answer,
-        dry_run="dryRun" in table(body, "metadata"),
+        dry_run="dryRun" in table(body, "metadata") or only_tried(body),
         received=wall(stamp),
         finished=wall(stamp),
         action=method,

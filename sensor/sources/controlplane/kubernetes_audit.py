@@ -10,6 +10,7 @@ from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, table, text, texts
 from sensor.sources.controlplane.kubernetes_call import Call, shared
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
+from sensor.sources.controlplane.kubernetes_objects import only_tried
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -117,9 +118,5 @@ def _shared(value: Json, key: str) -> str | None:
 
 
 def _dry_run(uri: str, body: Any) -> bool:  # noqa: ANN401 - any value of JSON
-    """Return whether the call changes nothing: asked for in the query, or in DeleteOptions."""
-    if _DRY_RUN.search(uri) is not None:
-        return True
-    return (
-        type(body) is dict and body.get("kind") == "DeleteOptions" and bool(texts(body, "dryRun"))
-    )
+    """Return whether the call changes nothing: asked for in the query, or in the body."""
+    return _DRY_RUN.search(uri) is not None or only_tried(body)

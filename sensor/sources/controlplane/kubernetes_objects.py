@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import Owner, RequestContainer
-from sensor.sources.controlplane.json_text import Json, number, rows, table, text
+from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ _STATUSES = (
 def is_status(value: Json) -> bool:
     """Return whether an API server's answer is a Status: a refusal, or no object at all."""
     return value.get("kind") == "Status" or type(value.get("status")) is str
+
+
+def only_tried(body: object) -> bool:
+    """Return whether a body asks for a dry run: DeleteOptions, or those of an Eviction."""
+    if type(body) is not dict:
+        return False
+    options = body if body.get("kind") == "DeleteOptions" else table(body, "deleteOptions")
+    return bool(texts(options, "dryRun"))
 
 
 def owner(value: Json) -> Owner | None:
