@@ -21,7 +21,6 @@ from sensor import clock
 from sensor.agent import startup_scan, status
 from sensor.agent.housekeeping import Housekeeping
 from sensor.agent.lock import hold_node
-from sensor.agent.notify import AlertNotices
 from sensor.agent.parts import SECONDS_PER_DAY, open_parts
 from sensor.agent.reload import Reloader
 from sensor.bpf import pins
@@ -262,6 +261,9 @@ def _notify(parts: Parts) -> list[asyncio.Task[None]]:
     """Send notices of alerts, where that is wanted."""
     if not parts.config.notify.is_wanted:
         return []
+    # urllib is 1.3 MiB that only agents with notices need.
+    from sensor.agent.notify import AlertNotices  # noqa: PLC0415 - as above
+
     notices = AlertNotices(parts.config.notify)
     parts.judging.notices = notices.counts
     parts.pipeline.sinks.append(notices)
