@@ -30,7 +30,7 @@ NARROW = 110
 """Below so many columns the milliseconds and the runtime give their room to name and cause."""
 IMAGELESS = 100
 """Below so many columns the image does, too: the first words of a cause are never cut."""
-NAME_SHARE, IMAGE_SHARE = 0.25, 0.30
+NAME_SHARE, IMAGE_SHARE = 0.20, 0.22
 """Parts of the room beside the fixed columns; the cause takes what is left and is cut last."""
 NAME_MIN, IMAGE_MIN = 10, 12
 WIDTH_UNLIMITED = 160

@@ -60,7 +60,7 @@ def test_a_name_goes_before_the_beginning_of_another() -> None:
         ("/v1/explain/web", 503),
     ],
 )
-def test_answers(target: str, status: int) -> None:
+def test_each_request_is_answered_with_its_status_and_a_document(target: str, status: int) -> None:
     async def scenario(_: ControlServer, path: Path) -> None:
         answer, body = await ask(path, target)
         assert answer == status, body

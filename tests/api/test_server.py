@@ -87,7 +87,7 @@ def test_a_client_gets_the_status(path: Path) -> None:
         (b"GET /v1/status HTTP/1.1\r\n", b""),
     ],
 )
-def test_answers(
+def test_a_request_is_answered_or_refused_by_its_first_line(
     path: Path, monkeypatch: pytest.MonkeyPatch, request_: bytes, start: bytes
 ) -> None:
     monkeypatch.setattr(http_module, "REQUEST_SECONDS", 0.2)

@@ -93,7 +93,7 @@ def test_pages_go_through_the_log_both_ways(store: Store) -> None:
     assert (numbers(page), page.more) == (list(given)[5::-1], False)
 
 
-def test_selections(store: Store) -> None:
+def test_a_selection_returns_the_events_that_it_names(store: Store) -> None:
     given = store.append([entry(0), entry(1, "gap"), entry(2, id_=DATABASE, name="db"), entry(3)])
     assert store.flush(5)
     log = StoreLog(store, Reader(store.path))

@@ -67,7 +67,9 @@ def complete(agent: Running, words: str, shell: str = "bash") -> list[str]:
         ("castoff events --type start_f", ["plain,start_failed"]),
     ],
 )
-def test_completion(agent: Running, words: str, expected: list[str]) -> None:
+def test_completion_offers_the_names_that_begin_so(
+    agent: Running, words: str, expected: list[str]
+) -> None:
     assert complete(agent, words) == expected
 
 

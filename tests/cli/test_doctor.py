@@ -103,7 +103,9 @@ def test_the_socket_says_who_may_ask(tmp_path: Path) -> None:
         (2e9, None, Health.OK, "does not report"),
     ],
 )
-def test_the_clock(now: float, *, synchronised: bool | None, health: Health, said: str) -> None:
+def test_a_clock_that_is_not_synchronised_is_noted_with_the_reason(
+    now: float, *, synchronised: bool | None, health: Health, said: str
+) -> None:
     finding = surroundings.clock(lambda: now, lambda: synchronised)
     assert finding.health is health
     assert said in finding.text

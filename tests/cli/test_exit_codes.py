@@ -68,7 +68,9 @@ def test_no_right_is_4_and_the_group_is_named(arguments: tuple[str, ...], agent:
     ],
     ids=str,
 )
-def test_others(agent: Running, arguments: tuple[str, ...], code: int) -> None:
+def test_each_failure_has_its_exit_code(
+    agent: Running, arguments: tuple[str, ...], code: int
+) -> None:
     assert castoff(*arguments, socket=agent.path).returncode == code
 
 

@@ -100,7 +100,9 @@ def terminal(request: pytest.FixtureRequest, agent: Running, tmp_path: Path) -> 
         ("castoff events --no-tr", ["castoff", "events", "--no-trunc"]),
     ],
 )
-def test_tab_completes(terminal: Terminal, line: str, words: list[str]) -> None:
+def test_the_tab_key_completes_in_each_shell(
+    terminal: Terminal, line: str, words: list[str]
+) -> None:
     assert terminal.completed(line) == words
 
 

@@ -39,7 +39,7 @@ def test_a_start_without_a_terminal_is_not_cut() -> None:
         ("alert", "privilege: expected none, seen privileged"),
     ],
 )
-def test_cause(name: str, end: str) -> None:
+def test_the_last_column_says_why(name: str, end: str) -> None:
     assert Table().line(EVENTS[name]).endswith(f"  {end}")
 
 
@@ -73,7 +73,11 @@ def test_colour_wraps_the_line_and_changes_nothing_else() -> None:
         pytest.param({"TERM": "dumb"}, True, False, id="dumb terminal"),
     ],
 )
-def test_colour_wanted(environment: dict[str, str], terminal: bool, wanted: bool) -> None:  # noqa: FBT001 - a table's columns
+def test_colours_are_for_terminals_without_no_color(
+    environment: dict[str, str],
+    terminal: bool,  # noqa: FBT001 - a table's columns
+    wanted: bool,  # noqa: FBT001 - a table's columns
+) -> None:
     assert colour_wanted(environment, terminal=terminal) is wanted
 
 

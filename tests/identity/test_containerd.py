@@ -53,7 +53,7 @@ def test_a_static_pods_logs_lie_under_its_raw_uid(node: Node, reading: Reading) 
     assert (found.pod_uid, found.attempt) == (raw, 1)
 
 
-def test_a_sandbox(reading: Reading) -> None:
+def test_a_sandbox_of_cri_has_the_name_of_its_pod(reading: Reading) -> None:
     found = containerd_facts(annotated(container_type="sandbox", **POD), reading, "/var/log/pods")
     assert found.sandbox
     assert found.name == "shop-1"
@@ -62,7 +62,7 @@ def test_a_sandbox(reading: Reading) -> None:
     )
 
 
-def test_nerdctl(reading: Reading) -> None:
+def test_a_container_of_nerdctl_has_what_its_annotations_say(reading: Reading) -> None:
     bundle = Bundle(
         annotations=(
             ("nerdctl/namespace", "default"),

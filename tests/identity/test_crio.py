@@ -26,7 +26,7 @@ def annotated(**values: str) -> Bundle:
     return Bundle(annotations=(*pod, *own))
 
 
-def test_a_container() -> None:
+def test_a_container_has_the_name_and_pod_of_its_annotations() -> None:
     found = crio_facts(
         annotated(
             ContainerType="container",
@@ -48,7 +48,7 @@ def test_a_container() -> None:
     assert not found.sandbox
 
 
-def test_a_sandbox() -> None:
+def test_a_sandbox_has_the_name_of_its_pod() -> None:
     found = crio_facts(
         annotated(
             ContainerType="sandbox",
@@ -77,7 +77,9 @@ def test_a_sandbox() -> None:
     ],
     ids=str,
 )
-def test_attempts(annotations: dict[str, str], attempt: int | None) -> None:
+def test_the_attempt_comes_from_the_metadata_or_from_the_name(
+    annotations: dict[str, str], attempt: int | None
+) -> None:
     found = crio_facts(annotated(**annotations)).orchestrator
     assert found is not None
     assert found.attempt == attempt
@@ -93,7 +95,7 @@ def test_attempts(annotations: dict[str, str], attempt: int | None) -> None:
         ("", Image("web:2")),
     ],
 )
-def test_image_references(reference: str, image: Image) -> None:
+def test_an_image_reference_is_a_digest_or_an_id(reference: str, image: Image) -> None:
     assert crio_facts(annotated(ImageName="web:2", ImageRef=reference)).image == image
 
 

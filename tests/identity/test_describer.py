@@ -75,7 +75,7 @@ def describe(node: Node, request: DescribeRequest) -> Description:
     return Describer(node.settings).describe(request)
 
 
-def test_docker(node: Node) -> None:
+def test_a_container_of_docker_is_described_from_its_files(node: Node) -> None:
     write_docker(node)
     found = describe(node, request_for(MOBY))
     assert found.engine is Engine.DOCKER
@@ -135,7 +135,7 @@ def test_a_pods_container(node: Node) -> None:
     )
 
 
-def test_podman(node: Node) -> None:
+def test_a_container_of_podman_is_described_from_its_storage(node: Node) -> None:
     bundle = f"/var/lib/containers/storage/overlay-containers/{ID}/userdata"
     annotations = {"io.container.manager": "libpod"}
     node.write(f"{bundle}/config.json", oci_config(annotations=annotations))
@@ -148,7 +148,7 @@ def test_podman(node: Node) -> None:
     assert found.image == Image(None, "sha256:" + "1f" * 32)
 
 
-def test_crio(node: Node) -> None:
+def test_a_container_of_crio_is_described_from_its_annotations(node: Node) -> None:
     bundle = f"/run/containers/storage/overlay-containers/{ID}/userdata"
     annotations = {
         "io.container.manager": "cri-o",

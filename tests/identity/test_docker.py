@@ -177,7 +177,9 @@ def test_a_broken_record_is(node: Node, reading: Reading) -> None:
     ],
     ids=str,
 )
-def test_images(node: Node, reading: Reading, name: str, expected: Image) -> None:
+def test_an_image_is_named_as_it_was_asked_for_with_its_digest(
+    node: Node, reading: Reading, name: str, expected: Image
+) -> None:
     repositories = {
         "nginx": {"nginx:1.25": IMAGE_ID, f"nginx@{DIGEST}": IMAGE_ID},
         "mirror/nginx": {f"mirror/nginx@{'sha256:' + 'aa' * 32}": IMAGE_ID},
@@ -208,7 +210,7 @@ def test_the_containerd_image_store_names_the_manifest(node: Node, reading: Read
     assert found.image == Image("nginx:1.25", IMAGE_ID, DIGEST, pinned=False)
 
 
-def test_cri_dockerd(node: Node, reading: Reading) -> None:
+def test_a_container_of_cri_dockerd_has_the_pod_of_its_labels(node: Node, reading: Reading) -> None:
     uid = "eb052b63-ea96-4728-ab4a-64ab3babccd7"
     labels = {
         "io.kubernetes.container.name": "web",

@@ -67,7 +67,10 @@ def test_only_bind_mounts_count() -> None:
     ],
     ids=str,
 )
-def test_writable(options: tuple[str, ...], writable: bool) -> None:  # noqa: FBT001
+def test_a_mount_is_writable_unless_an_option_says_read_only(
+    options: tuple[str, ...],
+    writable: bool,  # noqa: FBT001
+) -> None:
     assert sensitive_mounts((mount("/etc", *options),)) == (Mount("/etc", "/x", writable),)
 
 

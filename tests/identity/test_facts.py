@@ -30,7 +30,9 @@ UID = "eb052b63-ea96-4728-ab4a-64ab3babccd7"
     ],
     ids=str,
 )
-def test_images(given: tuple[str | None, str | None, str | None], expected: Image | None) -> None:
+def test_a_name_an_id_and_a_digest_make_an_image(
+    given: tuple[str | None, str | None, str | None], expected: Image | None
+) -> None:
     assert image_of(*given) == expected
 
 

@@ -124,7 +124,7 @@ def test_no_magic_link_is_followed(root: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "\0", "a\0b", "a" * 5000, "\ud800"], ids=repr)
-def test_unusable_paths(root: int, path: str) -> None:
+def test_a_path_that_is_not_absolute_and_bounded_is_unsafe(root: int, path: str) -> None:
     assert read(root, path) is Failure.UNSAFE
 
 

@@ -67,7 +67,9 @@ def test_a_static_pods_uid_has_no_dashes_and_its_source_is_a_file() -> None:
     ("count", "attempt"),
     [("0", 0), ("7", 7), ("-1", None), ("x", None), ("", None), ("9" * 10, None), ("9" * 50, None)],
 )
-def test_restart_counts(count: str, attempt: int | None) -> None:
+def test_the_attempt_is_the_restart_count_if_that_is_a_number(
+    count: str, attempt: int | None
+) -> None:
     labels = [
         ("io.kubernetes.pod.name", "shop-1"),
         ("io.kubernetes.container.name", "web"),

@@ -151,7 +151,9 @@ def test_no_config_makes_it_raise(config: dict[str, object]) -> None:
     ],
     ids=str,
 )
-def test_users(user: dict[str, object], expected: str | None) -> None:
+def test_the_user_is_given_as_numbers_or_unknown(
+    user: dict[str, object], expected: str | None
+) -> None:
     assert read_bundle(process={"user": user}).user == expected
 
 
@@ -166,5 +168,5 @@ def test_users(user: dict[str, object], expected: str | None) -> None:
     ],
     ids=str,
 )
-def test_seccomp(seccomp: object, filters: bool) -> None:  # noqa: FBT001
+def test_a_filter_counts_if_it_refuses_something(seccomp: object, filters: bool) -> None:  # noqa: FBT001
     assert read_bundle(linux={"seccomp": seccomp}).seccomp is filters

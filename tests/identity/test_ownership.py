@@ -83,7 +83,7 @@ USERDATA = f"overlay-containers/{ID}/userdata"
         pytest.param(request_for(), None, None, None, id="nothing known"),
     ],
 )  # fmt: skip
-def test_engines(
+def test_the_engine_follows_from_bundle_path_and_annotations(
     request_: DescribeRequest, path: str | None, bundle: Bundle | None, expected: Engine | None
 ) -> None:
     found = ownership_of(request_, path, bundle)
@@ -136,7 +136,9 @@ def test_the_namespace_of_containerd_is_kept(
         ),
     ],
 )
-def test_build_steps(request_: DescribeRequest, path: str | None, engine: Engine | None) -> None:
+def test_a_bundle_of_a_builder_is_a_build_step(
+    request_: DescribeRequest, path: str | None, engine: Engine | None
+) -> None:
     found = ownership_of(request_, path, None)
     assert (found.engine, found.build_step) == (engine, True)
 

@@ -35,7 +35,9 @@ def give(path: Path, uid: int) -> None:
         f"/home/me/.local/share/containers/storage/overlay-containers/{ID}/userdata",
     ],
 )
-def test_known_places(node: Node, reading: Reading, directory: str) -> None:
+def test_a_bundle_is_found_in_each_place_where_engines_keep_them(
+    node: Node, reading: Reading, directory: str
+) -> None:
     node.write(f"{directory}/config.json", {})
     if directory.startswith("/home/"):
         give(node.root / "home/me", USER)
@@ -62,7 +64,7 @@ def test_a_place_that_others_can_write_hides_no_other(node: Node, reading: Readi
     assert reading.problems == ["bundle:untrusted"]
 
 
-def test_nowhere(node: Node, reading: Reading) -> None:
+def test_a_container_without_a_bundle_is_not_a_problem(node: Node, reading: Reading) -> None:
     assert find_bundle(ID, None, reading, node.settings) is None
     assert reading.problems == []
 

@@ -75,7 +75,7 @@ def test_an_index_may_be_larger_than_other_files(node: Node, reading: Reading) -
         ("io.kubernetes.cri-o.ContainerType", "container", EngineFacts()),
     ],
 )
-def test_annotations(
+def test_each_annotation_of_podman_becomes_its_fact(
     node: Node, reading: Reading, key: str, value: str, expected: EngineFacts
 ) -> None:
     bundle = Bundle(annotations=((key, value),))

@@ -111,7 +111,7 @@ def test_a_root_that_is_no_directory(tmp_path: Path) -> None:
     ("path", "expected"),
     [(".", "/run/b"), ("c", "/run/b/c"), ("../c", "/run/c"), ("/c", "/c"), ("../../../..", "/")],
 )
-def test_relative_paths(path: str, expected: str) -> None:
+def test_a_relative_path_is_joined_and_normalised_by_name(path: str, expected: str) -> None:
     assert absolute("/run/b", path) == expected
 
 

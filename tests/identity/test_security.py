@@ -100,7 +100,7 @@ def test_joining_the_namespace_of_pid_1_is_sharing_with_the_host() -> None:
     assert "network" in (security_of(found).host_namespaces or ())
 
 
-def test_confinement() -> None:
+def test_seccomp_apparmor_and_privileges_are_read_from_the_bundle() -> None:
     found = security_of(bundle_of(Document(oci_config())))
     assert (found.seccomp, found.apparmor, found.no_new_privileges) == (
         "filtered",

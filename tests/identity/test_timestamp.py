@@ -30,7 +30,7 @@ from sensor.identity.timestamp import wall_time
     ],
     ids=str,
 )
-def test_times(text: str | None, expected: int | None) -> None:
+def test_a_time_is_read_with_its_zone_or_unknown(text: str | None, expected: int | None) -> None:
     assert wall_time(text) == expected
 
 

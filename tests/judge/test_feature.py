@@ -34,7 +34,7 @@ def unknown(_id: str) -> str | None:
         (None, None, False),
     ],
 )
-def test_entry_points(
+def test_an_entry_point_is_a_program_name_and_whether_it_is_a_shell(
     command: tuple[str, ...] | None,
     name: str | None,
     shell: bool,  # noqa: FBT001

@@ -32,7 +32,7 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
         (10**40, None),
     ],
 )
-def test_rfc3339(wall: int | None, text: str | None) -> None:
+def test_a_wall_time_is_written_in_utc_with_nine_digits(wall: int | None, text: str | None) -> None:
     assert rfc3339(wall) == text
 
 

@@ -55,7 +55,10 @@ DOCUMENT["container"]["image"] = {"name": "host:5000/team/nginx:1.25", "id": "sh
     ],
     ids=str,
 )
-def test_what_fits(filters: list[str], expected: bool) -> None:  # noqa: FBT001 - a table's column
+def test_an_event_fits_if_each_key_has_one_of_its_values(
+    filters: list[str],
+    expected: bool,  # noqa: FBT001 - a table's column
+) -> None:
     assert parse(filters).matcher()(DOCUMENT) is expected
 
 

@@ -27,7 +27,7 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
         pytest.param("日本 käse 🐋", "日本 käse 🐋", id="letters of the world"),
     ],
 )
-def test_visible(text: str, shown: str) -> None:
+def test_control_and_invisible_characters_are_shown_as_escapes(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
@@ -53,7 +53,7 @@ def test_visible_text_prints_and_encodes(text: str) -> None:
         pytest.param("e\u0301a", 3, "e\u0301a ", id="combining mark takes no column"),
     ],
 )
-def test_fit(text: str, width: int, fitted: str) -> None:
+def test_a_text_is_cut_or_padded_to_its_columns(text: str, width: int, fitted: str) -> None:
     assert fit(text, width) == fitted
 
 

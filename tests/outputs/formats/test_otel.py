@@ -128,6 +128,6 @@ def test_a_request_that_is_written_piece_by_piece_is_the_documents_together() ->
 @pytest.mark.parametrize(
     ("name", "severity"), [("start_bare", 9), ("stop", 13), ("gap", 14), ("alert", 17)]
 )
-def test_severities(name: str, severity: int) -> None:
+def test_each_event_has_its_severity_number(name: str, severity: int) -> None:
     _, log = parts(record(EVENTS[name]))
     assert log["severityNumber"] == severity

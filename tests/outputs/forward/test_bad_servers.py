@@ -149,7 +149,7 @@ def test_a_server_that_asks_for_a_key_gets_no_event_counted() -> None:
     retry(outcome(answer), "asks for a shared key and none is configured", credentials=True)
 
 
-def test_nobody_listens() -> None:
+def test_a_port_without_a_listener_is_a_retry() -> None:
     async def run() -> Outcome:
         async with fake_server(silent) as port:
             pass

@@ -176,7 +176,7 @@ def test_an_answer_that_comes_before_the_request_is_sent_is_read(fault: Fault, s
     talk(scenario, fault, Answer())
 
 
-def test_nobody_listens() -> None:
+def test_a_port_without_a_listener_is_refused_in_words() -> None:
     async def scenario() -> None:
         async with fake_http() as fake:
             url = fake.url

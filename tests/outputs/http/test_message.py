@@ -24,7 +24,7 @@ from sensor.outputs.network.dial import Address
         ("HTTPS://Host.example:8443/x", Address("host.example", 8443), "/x"),
     ],
 )
-def test_urls(text: str, address: Address, target: str) -> None:
+def test_a_url_has_its_address_and_target(text: str, address: Address, target: str) -> None:
     url = HttpUrl.parse(text)
     assert (url.address, url.target) == (address, target)
 
@@ -103,7 +103,7 @@ NOW = 1_700_000_000.0
         (formatdate(NOW + 60, usegmt=True), 60),
     ],
 )
-def test_retry_after(value: str | None, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, NOW) == seconds
 
 

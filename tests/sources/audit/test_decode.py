@@ -26,7 +26,7 @@ from sensor.sources.audit import decode
         (None, None),
     ],
 )
-def test_untrusted_strings(value: str | None, expected: str | None) -> None:
+def test_an_untrusted_string_is_quoted_or_in_hex(value: str | None, expected: str | None) -> None:
     assert decode.text(value) == expected
 
 
@@ -43,7 +43,7 @@ def test_untrusted_strings(value: str | None, expected: str | None) -> None:
         ("²", None),
     ],
 )
-def test_ids(value: str | None, expected: int | None) -> None:
+def test_an_id_is_a_number_and_minus_one_is_unset(value: str | None, expected: int | None) -> None:
     assert decode.number(value) == expected
 
 
@@ -70,7 +70,7 @@ def test_several_keys_are_joined_by_commas() -> None:
         (None, None),
     ],
 )
-def test_socket_addresses(saddr: str | None, expected: str | None) -> None:
+def test_a_socket_address_gives_its_unix_path(saddr: str | None, expected: str | None) -> None:
     assert decode.unix_path(saddr) == expected
 
 
@@ -98,7 +98,9 @@ def fields(text: str) -> list[tuple[str, str]]:
         ("", None, None),
     ],
 )
-def test_arguments(text: str, argv: tuple[str, ...] | None, first: str | None) -> None:
+def test_arguments_are_whole_or_unknown_with_the_first_one(
+    text: str, argv: tuple[str, ...] | None, first: str | None
+) -> None:
     assert decode.arguments(fields(text)) == decode.Arguments(argv, first)
 
 

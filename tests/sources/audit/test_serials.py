@@ -35,7 +35,7 @@ def lost(serials: list[int]) -> int:
     ],
     ids=str,
 )
-def test_gaps(serials: list[int], expected: int) -> None:
+def test_missing_serials_are_counted_once(serials: list[int], expected: int) -> None:
     assert lost(serials) == expected
 
 

@@ -175,7 +175,9 @@ def test_wall_times_become_times_since_boot(clock: Clock) -> None:
         ("test3.log", None, 0),
     ],
 )
-def test_corpora(clock: Clock, name: str, lost: int | None, execs: int) -> None:
+def test_recorded_logs_give_their_execs_and_losses(
+    clock: Clock, name: str, lost: int | None, execs: int
+) -> None:
     feed = Feed()
     audit = source(clock, feed)
     for raw in corpus(name).read_bytes().splitlines():
