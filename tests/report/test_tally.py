@@ -78,3 +78,15 @@ def test_what_is_not_an_event_is_counted_as_that(value: object) -> None:
     tally.add({"a": value})
     tally.add({"schema": "castoff.event/1", "type": "alert", "time": json.dumps(value)})
     assert (tally.events, tally.strange) == (0, 2)
+
+
+def test_events_of_an_older_agent_count_and_are_said_to_have_no_verdict() -> None:
+    events = list(Week(20).events())
+    for event in events:
+        for key in ("log", "alert", "verdict", "request", "start_id"):
+            del event[key]
+        event["confidence"] = {}
+    tally = tally_of(events)
+    assert tally.starts.older == tally.starts.count == 30
+    text = render(Sheet("older", tally, []))
+    assert "30 starts have no verdict: an agent without a judge reported them." in text
