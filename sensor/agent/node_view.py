@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sensor.api.view import ContainerView, Membership
 from sensor.correlate.title import Title
-from sensor.model.process import NS_PER_TICK, ProcessKey
+from sensor.linux.process import stat_of
+from sensor.model.process import ProcessKey
 from sensor.schema.times import rfc3339
 from sensor.sources.procfs import cgroup_paths
 
@@ -24,19 +25,6 @@ _UNTITLED = Title(None, None, None)
 
 ANCESTORS_MAX = 64
 """Processes between one and the init of its container that are looked at."""
-
-_PARENT, _START = 1, 19
-"""Fields of /proc/PID/stat behind the command's parenthesis (proc(5): ppid, starttime)."""
-
-
-def _key_and_parent(process: Path) -> tuple[ProcessKey | None, int]:
-    try:
-        with (process / "stat").open("rb") as file:
-            fields = file.read(CGROUP_MAX).rpartition(b")")[2].split()
-        start = int(fields[_START]) * NS_PER_TICK
-        return ProcessKey(int(process.name), start), int(fields[_PARENT])
-    except (OSError, ValueError, IndexError):
-        return None, 0
 
 
 class NodeView:
@@ -88,13 +76,14 @@ class NodeView:
             if state.alive and state.init is not None
         }
         for _ in range(ANCESTORS_MAX):
-            key, parent = _key_and_parent(self._proc / str(pid))
+            stat = stat_of(pid, self._proc)
             state = inits.get(pid)
-            if key is None:
+            if stat is None:
                 return None
+            key = ProcessKey(pid, stat.start_time)
             if state is not None and state.init is not None and state.init.same(key):
                 return state
-            pid = parent
+            pid = stat.parent
         return None
 
     def event_counts(self) -> tuple[tuple[str, int], ...]:

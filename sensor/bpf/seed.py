@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bpf.libbpf import BpfMap
-from sensor.model.process import NS_PER_TICK
+from sensor.linux.process import stat_of, status_of
 from sensor.model.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -73,29 +73,26 @@ def _namespace(path: Path) -> int:
 def _read(proc: Path) -> Running | None:
     """Read one /proc/PID; None when the process went away or is a kernel thread."""
     try:
-        stat = (proc / "stat").read_bytes().decode(errors="surrogateescape")
-        status = (proc / "status").read_bytes().decode(errors="surrogateescape")
         mnt_ns = _namespace(proc / "ns" / "mnt")
         user_ns = _namespace(proc / "ns" / "user")
         exe = (proc / "exe").readlink().name.removesuffix(" (deleted)")
     except OSError:
         return None
-    comm = stat[stat.index("(") + 1 : stat.rindex(")")]
-    after = stat[stat.rindex(")") + 2 :].split()
-    match = re.search(r"^NSpid:\s+(.+)$", status, re.MULTILINE)
-    pids = match.group(1).split() if match else [proc.name]
-    may = re.search(r"^CapEff:\s+([0-9a-f]+)$", status, re.MULTILINE)
-    capabilities = int(may.group(1), 16) if may else 0
+    pid = int(proc.name)
+    stat, status = stat_of(pid, proc.parent), status_of(pid, proc.parent)
+    if stat is None or status is None:
+        return None
+    pids = status.pids or (pid,)
     return Running(
-        pid=int(proc.name),
-        parent=int(after[1]),
-        start_time=int(after[19]) * NS_PER_TICK,
-        comm=comm,
+        pid=pid,
+        parent=stat.parent,
+        start_time=stat.start_time,
+        comm=stat.comm,
         exe=exe,
         level=len(pids) - 1,
-        innermost_pid=int(pids[-1]),
+        innermost_pid=pids[-1],
         mnt_ns=mnt_ns,
-        privileged=bool(capabilities & _SYS_ADMIN) and user_ns == _first_user_namespace(),
+        privileged=bool(status.capabilities & _SYS_ADMIN) and user_ns == _first_user_namespace(),
     )
 
 
@@ -314,8 +311,5 @@ def prune(inits: BpfMap, proc: Path = Path("/proc")) -> None:
 
 def is_alive(pid: int, proc: Path = Path("/proc")) -> bool:
     """Whether a process is there and no zombie: the probes have seen a zombie's end already."""
-    try:
-        stat = (proc / str(pid) / "stat").read_bytes()
-    except OSError:
-        return False
-    return stat[stat.rindex(b")") + 2 :][:1] not in (b"Z", b"X", b"")
+    stat = stat_of(pid, proc)
+    return stat is not None and stat.state not in ("Z", "X")

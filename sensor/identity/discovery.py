@@ -24,6 +24,7 @@ from sensor.identity.document import Document, parse
 from sensor.identity.files import Failure, read
 from sensor.identity.roots import open_root
 from sensor.identity.trust import TrustedDirectories, is_owned, owners_of
+from sensor.linux.process import stat_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,6 @@ CMDLINE_MAX = 64 * 1024
 CONFIG_MAX = 1024 * 1024
 
 STATUS_MAX = 16_384
-_UID = re.compile(rb"^Uid:\s+(\d+)\s", re.MULTILINE)
 _TASKS = re.compile(r"(/.{0,1024}/io\.containerd\.runtime\.v[12]\.[a-z]+)/[^/]+/[^/]+")
 _STORAGE = re.compile(r"(/.{0,1024})/(?:overlay|vfs|btrfs|zfs|aufs)-containers/[^/]+/userdata")
 
@@ -112,12 +112,8 @@ def user_of(process: Path) -> int | None:
     user who called it, under a name and with arguments of that user's choice. ``/proc/PID`` itself
     belongs to root for such a process (proc(5), "dumpable"), and says nothing.
     """
-    try:
-        with (process / "status").open("rb") as file:
-            line = _UID.search(file.read(STATUS_MAX))
-    except OSError:
-        return None
-    return int(line[1]) if line is not None else None
+    status = status_of(int(process.name), process.parent)
+    return status.real_uid if status is not None else None
 
 
 def _mount_namespace(process: Path) -> str | None:
@@ -207,10 +203,5 @@ def _read_config(path: str, uid: int) -> bytes | None:
 
 def supervisor_uid(init: ProcessKey, proc: Path = Path("/proc")) -> int | None:
     """Return for whom the parent of a container's init runs; None if it cannot be seen."""
-    try:
-        with (proc / str(init.pid) / "stat").open("rb") as file:
-            fields = file.read(STATUS_MAX).rpartition(b")")[2].split()
-        parent = int(fields[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return user_of(proc / str(parent)) if parent > 0 else None
+    stat = stat_of(init.pid, proc)
+    return user_of(proc / str(stat.parent)) if stat is not None and stat.parent > 0 else None

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.identity.files import Failure, failure_of
-from sensor.model.process import NS_PER_TICK, ProcessKey
+from sensor.linux.process import stat_of
+from sensor.model.process import ProcessKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,10 +27,7 @@ NAMESPACES = ("pid", "network", "ipc", "uts", "cgroup", "user", "mount")
 _PROC_NAMES = {"network": "net", "mount": "mnt"}
 """The names in /proc/PID/ns (namespaces(7)) where they differ from the OCI's."""
 
-_START_TIME = 19
-"""Field 22 of /proc/PID/stat, counted from the first field after the command's parenthesis."""
 
-_MAX_STAT = 4096
 _DELETED = " (deleted)"
 
 
@@ -91,16 +89,8 @@ def absolute(directory: str, path: str) -> str:
 
 def is_alive(proc: str, process: ProcessKey) -> bool:
     """Return whether the pid still belongs to this very process."""
-    try:
-        file = os.open(f"{proc}/{process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fields = os.read(file, _MAX_STAT).rpartition(b")")[2].split()
-        finally:
-            os.close(file)
-        start_time = int(fields[_START_TIME]) * NS_PER_TICK
-    except (OSError, ValueError, IndexError):
-        return False
-    return process.same(ProcessKey(process.pid, start_time))
+    stat = stat_of(process.pid, proc)
+    return stat is not None and process.same(ProcessKey(process.pid, stat.start_time))
 
 
 def namespace(proc: str, pid: int | None, name: str) -> int | None:

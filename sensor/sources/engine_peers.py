@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.linux import unix_peers
+from sensor.linux.process import stat_of
 from sensor.model.api_calls import ApiConnect, Caller
-from sensor.model.process import NS_PER_TICK
 from sensor.model.vocabulary import Witness
 from sensor.sources.procfs import cgroup_paths
 
@@ -29,12 +29,9 @@ DESCRIPTORS_MAX = 16_384
 """Descriptors of one process that are looked at."""
 
 CMDLINE_MAX = 64 * 1024
-STAT_MAX = 4096
 CGROUP_MAX = 64 * 1024
 
 _SOCKET_LINK = re.compile(r"socket:\[([0-9]{1,20})\]")
-_START_TIME = 19
-"""Index of ``starttime`` behind the name in /proc/PID/stat (proc(5))."""
 
 
 def connected_orchestrators(
@@ -106,8 +103,6 @@ def _sockets_of(process: Path) -> Iterator[int]:
 
 def _caller(process: Path) -> Caller | None:
     try:
-        with (process / "stat").open("rb") as file:
-            fields = file.read(STAT_MAX).decode("ascii", "replace").rpartition(")")[2].split()
         with (process / "cmdline").open("rb") as file:
             words = file.read(CMDLINE_MAX).decode("utf-8", "surrogateescape").split("\0")
         comm = (process / "comm").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
@@ -117,11 +112,12 @@ def _caller(process: Path) -> Caller | None:
         user_ns = (process / "ns/user").stat().st_ino
     except OSError:
         return None
-    if len(fields) <= _START_TIME:
+    stat = stat_of(int(process.name), process.parent)
+    if stat is None:
         return None
     return Caller(
         pid=int(process.name),
-        start_time=int(fields[_START_TIME]) * NS_PER_TICK,
+        start_time=stat.start_time,
         uid=0,
         loginuid=None,
         session=None,

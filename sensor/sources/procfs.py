@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import socket
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.linux.process import stat_of, status_of
 from sensor.model.agent_records import HostFacts
 from sensor.model.container import CgroupIdentity
 from sensor.model.inventory import FoundContainer
-from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
+from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine
 from sensor.sources.node_identity import host_namespaces, node_name
 
@@ -38,7 +38,6 @@ MONITOR_ARGV_MAX = 32 * 1024
 """Bytes of a monitor's command line; conmon's has about 2,000."""
 CHILDREN_MAX = 16
 """Children of a monitor that are looked at: the init, and the runtime while it starts."""
-_UID = re.compile(rb"^Uid:\s+(\d+)\s", re.MULTILINE)
 
 LSM = Path("/sys/kernel/security/lsm")
 """Active security modules, separated by commas (Documentation/admin-guide/LSM/index.rst)."""
@@ -181,20 +180,16 @@ def _process(
     proc: Path, pid: int, cgroup: CgroupPaths, identity: CgroupIdentity, scope: str | None
 ) -> _Process | None:
     """Read what distinguishes an init from other processes; None for one that is gone."""
-    stat = _read(proc / str(pid) / "stat", STATUS_MAX)
-    status = _read(proc / str(pid) / "status", STATUS_MAX)
-    if not stat or not status:
+    stat, status = stat_of(pid, proc), status_of(pid, proc)
+    if stat is None or status is None:
         return None
-    text = stat.decode("utf-8", "surrogateescape")
-    after = text[text.rindex(")") + 2 :].split()
-    match = re.search(rb"^NSpid:\s+(.+)$", status, re.MULTILINE)
     return _Process(
-        key=ProcessKey(pid, int(after[19]) * NS_PER_TICK),
-        parent=int(after[1]),
-        comm=text[text.index("(") + 1 : text.rindex(")")],
+        key=ProcessKey(pid, stat.start_time),
+        parent=stat.parent,
+        comm=stat.comm,
         cgroup=cgroup,
         identity=identity,
-        innermost_pid=int(match.group(1).split()[-1]) if match else pid,
+        innermost_pid=status.pids[-1] if status.pids else pid,
         scope=scope,
     )
 
@@ -245,8 +240,8 @@ def _mount_namespace(process: Path) -> str | None:
 
 def _real_uid(process: Path) -> int | None:
     """Return the real uid of a process: a program with the setuid bit runs for its caller."""
-    match = _UID.search(_read(process / "status", STATUS_MAX) or b"")
-    return int(match[1]) if match is not None else None
+    status = status_of(int(process.name), process.parent)
+    return status.real_uid if status is not None else None
 
 
 def _init_of(members: list[_Process]) -> _Process:
@@ -311,12 +306,11 @@ def found_again(
     For those whose cgroup does not name their id: :func:`running_containers` cannot see them.
     """
     base = proc / str(init.pid)
-    stat = _read(base / "stat", STATUS_MAX)
+    stat = stat_of(init.pid, proc)
     cgroup = _read(base / "cgroup", STATUS_MAX)
-    if not stat or cgroup is None:
+    if stat is None or cgroup is None:
         return None
-    ticks = int(stat[stat.rindex(b")") + 2 :].split()[19])
-    if not init.same(ProcessKey(init.pid, ticks * NS_PER_TICK)):
+    if not init.same(ProcessKey(init.pid, stat.start_time)):
         return None
     return FoundContainer(
         id=id_,

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.linux.process import stat_of, status_of
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
-from sensor.model.process import NS_PER_TICK, Ancestor, ProcessKey
+from sensor.model.process import Ancestor, ProcessKey
 from sensor.model.vocabulary import Witness
 from sensor.sources import connections
 from sensor.sources.procfs import cgroup_paths
@@ -258,33 +259,23 @@ def _key(caller: Caller) -> ProcessKey | None:
     return ProcessKey(caller.pid, caller.start_time) if caller.start_time is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Stat:
-    comm: str
-    parent: int
-    session: int
-    start_time: int
-
-
 def read_caller(pid: int, proc: Path = Path("/proc")) -> Caller | None:
     """Read a living process as the probes would report it; None when it is gone."""
     base = proc / str(pid)
-    stat = _stat(base)
-    if stat is None:
+    stat, status = stat_of(pid, proc), status_of(pid, proc)
+    if stat is None or status is None or status.real_uid is None:
         return None
     try:
-        status = (base / "status").read_text(encoding="utf-8", errors="surrogateescape")
-        uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()
         with (base / "cmdline").open("rb") as file:
             words = file.read(BYTES_MAX).decode("utf-8", "surrogateescape").split("\0")
         cgroup = cgroup_paths((base / "cgroup").read_text(errors="surrogateescape"))
         user_ns = (base / "ns" / "user").stat().st_ino
-    except (OSError, StopIteration):
+    except OSError:
         return None
     return Caller(
         pid=pid,
         start_time=stat.start_time,
-        uid=int(uids[1]),
+        uid=status.real_uid,
         loginuid=_number(base / "loginuid"),
         session=_number(base / "sessionid"),
         comm=stat.comm,
@@ -293,7 +284,7 @@ def read_caller(pid: int, proc: Path = Path("/proc")) -> Caller | None:
         argv=tuple(words[:-1]) or None,
         cgroup=cgroup,
         ancestors=_ancestors(stat.parent, proc),
-        euid=int(uids[2]),
+        euid=status.effective_uid,
         user_ns=user_ns,
     )
 
@@ -302,22 +293,12 @@ def _ancestors(parent: int, proc: Path) -> tuple[Ancestor, ...]:
     found: list[Ancestor] = []
     while parent and len(found) < ANCESTORS_MAX:
         base = proc / str(parent)
-        stat = _stat(base)
+        stat = stat_of(parent, proc)
         if stat is None:
             break
         found.append(Ancestor(parent, stat.start_time, stat.comm, _program(base)))
         parent = stat.parent
     return tuple(found)
-
-
-def _stat(base: Path) -> _Stat | None:
-    try:
-        text = (base / "stat").read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return None
-    comm = text[text.index("(") + 1 : text.rindex(")")]
-    after = text[text.rindex(")") + 2 :].split()
-    return _Stat(comm, int(after[1]), int(after[3]), int(after[19]) * NS_PER_TICK)
 
 
 def _program(base: Path) -> str | None:

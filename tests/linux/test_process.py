@@ -1,0 +1,59 @@
+"""What procfs has of a process, whatever name the process gave itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.linux.process import Stat, Status, parse_stat, parse_status, stat_of, status_of
+from sensor.model.process import NS_PER_TICK
+
+FIELDS = ["S", "7", "40", "41", *["0"] * 15, "500", "0"]
+
+
+def text(comm: bytes, fields: list[str] | None = None) -> bytes:
+    return b"12 (" + comm + b") " + " ".join(fields or FIELDS).encode() + b"\n"
+
+
+@given(st.binary(max_size=15).filter(lambda name: b"\0" not in name))
+def test_a_name_of_the_process_s_choice_moves_no_field(comm: bytes) -> None:
+    expected = Stat(comm.decode("utf-8", "surrogateescape"), "S", 7, 41, 500 * NS_PER_TICK)
+    assert parse_stat(text(comm)) == expected
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    parse_stat(data)
+    parse_status(data)
+
+
+def test_a_cut_text_is_refused() -> None:
+    assert parse_stat(text(b"sh", FIELDS[:19])) is None
+    assert parse_stat(b"12 sh S 7") is None
+    assert parse_status(b"Name:\tsh\n") == Status(None, None, (), 0)
+
+
+def test_a_status_has_uids_pids_and_capabilities() -> None:
+    data = b"Name:\tx\nUid:\t1000\t0\t0\t0\nNSpid:\t82\t7\t1\nCapEff:\t0000000000200000\n"
+    assert parse_status(data) == Status(1000, 0, (82, 7, 1), 1 << 21)
+    assert parse_status(b"Uid:\t5\t6\t6\t6\n") == Status(5, 6, (), 0)
+
+
+def test_this_process_is_as_psutil_sees_it() -> None:
+    own, status = stat_of(os.getpid()), status_of(os.getpid())
+    assert own is not None
+    assert status is not None
+    seen = psutil.Process()
+    assert (own.parent, own.session) == (seen.ppid(), os.getsid(0))
+    assert abs(own.start_time / 1e9 + psutil.boot_time() - seen.create_time()) < 2
+    assert (status.real_uid, status.effective_uid) == (os.getuid(), os.geteuid())
+    assert status.pids[0] == os.getpid()
+
+
+def test_a_process_that_is_gone_has_nothing(tmp_path: Path) -> None:
+    assert stat_of(1, tmp_path) is None
+    assert status_of(1, tmp_path) is None
