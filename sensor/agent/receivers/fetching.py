@@ -49,7 +49,8 @@ def fetch(url: str) -> bytes:
     context = ssl.create_default_context()
     connection = http.client.HTTPSConnection(parts.netloc, timeout=SECONDS, context=context)
     try:
-        connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path)
+        path = parts.path or "/"
+        connection.request("GET", f"{path}?{parts.query}" if parts.query else path)
         answer = connection.getresponse()
         if answer.status != http.client.OK:
             raise OSError(f"{parts.netloc} answers {answer.status}")
