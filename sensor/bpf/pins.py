@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +41,11 @@ class PinSet:
         return self.path / name
 
     def links(self) -> tuple[str, ...]:
-        """Names of the programs that are attached."""
-        names = (entry.name for entry in self.path.iterdir())
+        """Names of the programs that are attached; none of a set that is gone."""
+        try:
+            names = [entry.name for entry in self.path.iterdir()]
+        except FileNotFoundError:
+            return ()
         return tuple(
             sorted(n.removeprefix(LINK_PREFIX) for n in names if n.startswith(LINK_PREFIX))
         )
@@ -101,8 +105,13 @@ def loaded_sets(root: Path = PIN_ROOT) -> tuple[PinSet, ...]:
     except PermissionError as error:
         problem = f"may not read {root}"
         raise PermissionMissing(problem, "Run as root.") from error
-    entries.sort(key=lambda entry: entry.stat().st_mtime_ns)
-    return tuple(PinSet(entry) for entry in entries)
+    found: list[tuple[int, Path]] = []
+    for entry in entries:
+        # A set that an agent retires in this moment is gone.
+        with suppress(FileNotFoundError):
+            found.append((entry.stat().st_mtime_ns, entry))
+    found.sort(key=lambda one: one[0])
+    return tuple(PinSet(entry) for _, entry in found)
 
 
 def make_newest(chosen: PinSet, root: Path = PIN_ROOT) -> None:

@@ -45,6 +45,16 @@ def test_whole_sets_are_listed_oldest_first(root: Path) -> None:
     assert [one.fingerprint for one in pins.loaded_sets(root)] == ["cccc", "bbbb", "aaaa"]
 
 
+def test_a_set_that_is_removed_while_they_are_listed_is_left_out(root: Path) -> None:
+    (root / "aaaa").mkdir(parents=True)
+    (root / "bbbb").symlink_to(root / "gone")
+    assert [one.fingerprint for one in pins.loaded_sets(root)] == ["aaaa"]
+
+
+def test_a_set_that_is_gone_has_no_links(root: Path) -> None:
+    assert PinSet(root / "gone").links() == ()
+
+
 def test_links_are_told_by_the_names_of_their_programs(root: Path) -> None:
     made = make(root, "aaaa", "link-on_exit", "lifecycle", "link-on_exec")
     assert made.links() == ("on_exec", "on_exit")
