@@ -29,6 +29,10 @@ mount -t tmpfs tmpfs "$root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mkdir "$root/given"
 mount --bind "$work/given" "$root/given"
+# The agent takes numbers of processes from the kernel, so its /proc is the one with those numbers.
+mkdir "$root/hostproc" "$root/etc/systemd/system/castoff.service.d"
+mount --bind /proc "$root/hostproc"
+printf '[Service]\nBindReadOnlyPaths=/hostproc:/proc\n' >"$root/etc/systemd/system/castoff.service.d/nest.conf"
 cp "$work/given/castoff-vm.service" "$root/etc/systemd/system/castoff-vm.service"
 for unit in docker.service docker.socket containerd.service podman.service podman.socket podman-auto-update.service \
     podman-restart.service auditd.service systemd-udevd.service console-getty.service lxc.service lxc-net.service; do
