@@ -13,6 +13,7 @@ from lab.agent import COMMAND, Agent
 from lab.dockerd import Dockerd
 from lab.engines import unique
 from lab.image import IMAGE
+from lab.runc import Runc
 from lab.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -145,6 +146,44 @@ def test_what_was_explained_outlasts_the_agent(
     (line,) = castoff(own_agent, "change", "list", "-o", "json").splitlines()
     change = json.loads(line)
     assert (change["state"], change["starts"]) == ("ended", 1)
+
+
+def alerts(agent: Agent, *words: str) -> list[dict[str, Any]]:
+    said = castoff(agent, "alerts", "list", "-o", "json", *words)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def test_an_alert_is_raised_acknowledged_and_outlasts_the_agent(
+    own_agent: Agent, runc: Runc
+) -> None:
+    own_agent.start()
+    name = unique("box")
+    runc.run(name, "true")
+    verdict = verdict_of(own_agent, name)
+    assert (verdict["expected"], verdict["findings"]) == (False, ["direct-runtime"])
+    (alert,) = alerts(own_agent)
+    assert (alert["finding"], alert["severity"], alert["class"]) == (
+        "direct-runtime",
+        "high",
+        "security",
+    )
+    # The lab's own first container was run by hand, too: one alert for both.
+    assert alert["count"] >= 1
+    event = next(one for one in own_agent.events if one["type"] == "alert")
+    assert event["alert"]["id"] == alert["id"]
+    assert event["alert"]["facts"][0]["expected"] == "an engine above the runtime"
+    castoff(own_agent, "alerts", "ack", alert["id"][:8], "--reason", "the lab", "--expected")
+    own_agent.stop()
+    own_agent.start()
+    listed = alerts(own_agent, "--all")
+    (kept,) = [one for one in listed if one["id"] == alert["id"]]
+    assert (kept["state"], kept["reason"]) == ("acknowledged", "the lab"), listed
+    again = unique("box")
+    runc.run(again, "true")
+    verdict = verdict_of(own_agent, again)
+    assert verdict["findings"] == [], verdict
+    shown = castoff(own_agent, "baseline", "show")
+    assert "runtime without an engine" in shown
 
 
 def kill_init(agent: Agent, container: str) -> None:
