@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
+    from sensor.judge.assessment import Assessment
     from sensor.judge.baseline import TermKey
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
     from sensor.judge.finding import Found
     from sensor.judge.ledger import Row
-    from sensor.judge.novelty import Assessment
     from sensor.judge.verdict import Judgement
     from sensor.model.alert import AlertSeverity
     from sensor.model.events import Event

@@ -13,10 +13,9 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sensor.judge.assessment import Assessment, Novelty, fact_of, novelty
 from sensor.judge.baseline import TermKey, instance_key
 from sensor.judge.feature import (
     LOCAL_REGISTRY,
@@ -26,7 +25,6 @@ from sensor.judge.feature import (
     runs_scripts,
 )
 from sensor.judge.hours import unusual_hour
-from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
 
 if TYPE_CHECKING:
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
     from sensor.judge.profile import Profile
 
 LEVEL_STARTS = 3
-WEAK_FACTS = 2
-"""Weak facts that make an alert together."""
-VALUES_SHOWN = 4
-"""Values of the past that a fact lists."""
 WORKLOAD, IMAGE, NODE = "workload", "image", "node"
 _WHO_FINDINGS = {
     WhoKind.PERSON: Finding.NEW_PERSON,
@@ -49,55 +43,6 @@ _WHO_FINDINGS = {
 MAKER_DAYS = 3
 """Days on which a service, container or account started new workloads: it does so by nature."""
 _MAKERS = frozenset({WhoKind.UNIT, WhoKind.CONTAINER, WhoKind.ACCOUNT})
-
-
-@dataclass(frozen=True, slots=True)
-class Novelty:
-    """One fact, the finding that it stands for, and what is learnt when it is not new any more."""
-
-    fact: Fact
-    value: str
-    """The novel value: with the finding it names the group of an alert."""
-    terms: tuple[TermKey, ...]
-    finding: Finding | None = None
-
-    @property
-    def strong(self) -> bool:
-        """Whether it makes an alert alone."""
-        return self.fact.strength is Strength.STRONG
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """A start against the past."""
-
-    features: Features
-    phase: BaselineState
-    level: str
-    starts: int
-    """Starts at that level."""
-    since: int | None
-    """Wall-clock second of the first of them."""
-    novelties: tuple[Novelty, ...]
-    terms: tuple[TermKey, ...] = ()
-    """All that is new, also what a node that learns does not report."""
-
-    @property
-    def alerts(self) -> bool:
-        """Whether the facts make an alert."""
-        strong = any(one.strong for one in self.novelties)
-        return strong or len(self.novelties) >= WEAK_FACTS
-
-    @property
-    def known(self) -> bool:
-        """Whether everything is like earlier starts."""
-        return not self.novelties and self.phase is BaselineState.ACTIVE and self.starts > 0
-
-    @property
-    def sentence(self) -> str:
-        """What it is like, as a sentence."""
-        since = "" if self.since is None else f" since {_day(self.since)}"
-        return f"like {self.starts} starts of this {self.level}{since}"
 
 
 def assess(baseline: Baseline, features: Features, at: int, hour: str | None) -> Assessment:
@@ -161,7 +106,7 @@ class _Look:
             known = node.node_values(Feature.INITIATOR, at)
             terms = self._terms_of_who(whos)
             finding = _WHO_FINDINGS.get(whos[0].kind, Finding.NEW_INITIATOR)
-            yield _novelty(Feature.INITIATOR, known, seen, NODE, terms, finding)
+            yield novelty(Feature.INITIATOR, known, seen, NODE, terms, finding)
             return
         profile = self.instance
         if profile is None or profile.starts < LEVEL_STARTS:
@@ -169,7 +114,7 @@ class _Look:
         if not any(profile.knows(Feature.INITIATOR, who.value, at) for who in whos):
             known = profile.values(Feature.INITIATOR, at)
             terms = self._terms_of_who(whos)
-            yield _novelty(Feature.INITIATOR, known, seen, WORKLOAD, terms, strong=False)
+            yield novelty(Feature.INITIATOR, known, seen, WORKLOAD, terms, strong=False)
 
     def _terms_of_who(self, whos: tuple[Who, ...]) -> tuple[TermKey, ...]:
         # Of several who may have done it, none is known to have.
@@ -184,7 +129,7 @@ class _Look:
         known = self.baseline.node_values(Feature.RUNTIME, at)
         if known:
             terms = (TermKey(None, Feature.RUNTIME, path),)
-            yield _novelty(Feature.RUNTIME, known, path, NODE, terms, Finding.UNKNOWN_RUNTIME)
+            yield novelty(Feature.RUNTIME, known, path, NODE, terms, Finding.UNKNOWN_RUNTIME)
 
     # ----------------------------------------------------------------- privileges
 
@@ -201,7 +146,7 @@ class _Look:
                 term for atom in sorted(new) for term in self._terms(Feature.PRIVILEGE, atom)
             )
             grave = strong and level != _BORROWED
-            yield _novelty(
+            yield novelty(
                 Feature.PRIVILEGE,
                 self._known_atoms(level),
                 seen,
@@ -255,7 +200,7 @@ class _Look:
             ):
                 known = self.owner.values(Feature.REPOSITORY, at)
                 terms = self._terms(Feature.REPOSITORY, repository)
-                yield _novelty(Feature.REPOSITORY, known, repository, NODE, terms, strong=False)
+                yield novelty(Feature.REPOSITORY, known, repository, NODE, terms, strong=False)
             return
         past = self.instance
         known = past.values(Feature.REPOSITORY, at)
@@ -269,20 +214,20 @@ class _Look:
         if same_name and not past.knows(Feature.ORGANISATION, organisation, at):
             also = self._terms(Feature.ORGANISATION, organisation)
             yield Novelty(
-                _fact(Feature.REPOSITORY, known, repository, WORKLOAD, strong=True),
+                fact_of(Feature.REPOSITORY, known, repository, WORKLOAD, strong=True),
                 organisation,
                 terms + also,
                 Finding.CHANGED_REGISTRY,
             )
             return
-        yield _novelty(Feature.REPOSITORY, known, repository, WORKLOAD, terms, strong=False)
+        yield novelty(Feature.REPOSITORY, known, repository, WORKLOAD, terms, strong=False)
         if foreign:
             yield self._foreign(organisation, local)
 
     def _foreign(self, organisation: str, finding: Finding | None) -> Novelty:
         known = self.baseline.node_values(Feature.ORGANISATION, self.at)
         terms = self._terms(Feature.ORGANISATION, organisation)
-        return _novelty(
+        return novelty(
             Feature.ORGANISATION, known, organisation, NODE, terms, finding, strong=False
         )
 
@@ -295,7 +240,7 @@ class _Look:
             one for one in past.values(Feature.TAG, self.at) if one.partition("@")[0] == name
         ]
         if earlier:
-            yield _novelty(
+            yield novelty(
                 Feature.TAG,
                 tuple(earlier),
                 tag,
@@ -321,7 +266,7 @@ class _Look:
         strong = shell and not named_by_image
         finding = Finding.NEW_ENTRYPOINT if shell else None
         terms = self._terms(Feature.ENTRYPOINT, entry)
-        yield _novelty(Feature.ENTRYPOINT, known, entry, WORKLOAD, terms, finding, strong=strong)
+        yield novelty(Feature.ENTRYPOINT, known, entry, WORKLOAD, terms, finding, strong=strong)
 
     def _instance(self) -> Iterator[Novelty]:
         features, at = self.features, self.at
@@ -338,7 +283,7 @@ class _Look:
         finding = Finding.LATE_CONTAINER if features.late else Finding.NEW_CONTAINER_IN_POD
         terms = (TermKey(key, Feature.CONTAINER, container),)
         yield Novelty(
-            _fact(Feature.CONTAINER, known, container, WORKLOAD, strong=features.late),
+            fact_of(Feature.CONTAINER, known, container, WORKLOAD, strong=features.late),
             f"{features.workload}#{container}",
             terms,
             finding,
@@ -361,11 +306,11 @@ class _Look:
         terms = (TermKey(key, Feature.WORKLOAD, workload),)
         expected = ("one of those that are known",)
         finding = Finding.STATIC_POD if features.static else None
-        yield _novelty(
+        yield novelty(
             Feature.WORKLOAD, expected, workload, NODE, terms, finding, strong=features.static
         )
         if features.namespace in SYSTEM_NAMESPACES:
-            yield _novelty(
+            yield novelty(
                 Feature.NAMESPACE,
                 ("no new workload in a namespace of the system",),
                 features.namespace or "",
@@ -387,7 +332,7 @@ class _Look:
         finding = Finding.RESTORED if special == "restored" else Finding.DORMANT
         seen = "from a checkpoint" if special == "restored" else "after a long time stopped"
         yield Novelty(
-            _fact(Feature.KIND, ("an ordinary start",), seen, WORKLOAD, strong=True),
+            fact_of(Feature.KIND, ("an ordinary start",), seen, WORKLOAD, strong=True),
             f"{special} {self.features.workload}",
             self._terms(Feature.KIND, special),
             finding,
@@ -399,7 +344,7 @@ class _Look:
         usual = unusual_hour(self.baseline, self.hour, self.at)
         if usual is not None:
             seen = self.hour
-            yield _novelty(Feature.HOUR, usual, seen, NODE, (), strong=False)
+            yield novelty(Feature.HOUR, usual, seen, NODE, (), strong=False)
 
     def _terms(self, feature: Feature, value: str) -> tuple[TermKey, ...]:
         """Return where a value is learnt: with the workload, and with the node."""
@@ -413,34 +358,6 @@ _BORROWED = "borrowed"
 _OF_PROFILES = frozenset({Feature.TAG})
 
 
-def _novelty(
-    feature: Feature,
-    known: tuple[str, ...],
-    seen: str,
-    level: str,
-    terms: tuple[TermKey, ...],
-    finding: Finding | None = None,
-    *,
-    strong: bool = True,
-) -> Novelty:
-    return Novelty(_fact(feature, known, seen, level, strong=strong), seen, terms, finding)
-
-
-def _fact(feature: Feature, known: tuple[str, ...], seen: str, level: str, *, strong: bool) -> Fact:
-    listed = " or ".join(known[:VALUES_SHOWN]) or "none"
-    more = len(known) - VALUES_SHOWN
-    expected = f"{listed} or {more} more" if more > 0 else listed
-    strength = Strength.STRONG if strong else Strength.WEAK
-    return Fact(feature.value, expected, seen, level, strength)
-
-
 def _within(profile: Profile | None, at: int) -> Profile | None:
     """Return a profile that is not forgotten."""
     return profile if profile is not None and profile.own.known(at) else None
-
-
-def _day(at: int) -> str:
-    try:
-        return datetime.fromtimestamp(at, UTC).date().isoformat()
-    except (OverflowError, ValueError, OSError):
-        return "an unknown day"

@@ -24,20 +24,19 @@ from sensor.judge.feature import Feature
 from sensor.judge.finding import FINDERS, Found
 from sensor.judge.findings.kind import Rank
 from sensor.judge.findings.registry import KINDS
+from sensor.judge.named_findings import named
 from sensor.model.events import Verdict
 from sensor.model.vocabulary import Explanation, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sensor.judge.assessment import Assessment
     from sensor.judge.case import Facts
     from sensor.judge.change import Change
     from sensor.judge.lifecycle import Continuation
-    from sensor.judge.novelty import Assessment
     from sensor.judge.policy import Policy, Rule
 
-NAMED_WEAK = frozenset({Finding.NEW_CONTAINER_IN_POD, Finding.LOCAL_IMAGE, Finding.NEW_PRIVILEGE})
-"""Findings that name a combination of weak facts."""
 NEW_INSTANCES = frozenset({Explanation.ROLLOUT, Explanation.SCALING, Explanation.RESCHEDULE})
 """What a kubelet starts as a new container, of a pod that it may see for the first time."""
 LIMITS = frozenset({Finding.OUTSIDE_WINDOW, Finding.UNAPPROVED_IMAGE, Finding.UNPINNED_IMAGE})
@@ -310,41 +309,6 @@ def _is_suppressed(case: Case, finding: Finding) -> bool:
     if rule is not None:
         case.remarks.append(rule)
     return rule is not None
-
-
-def named(past: Assessment) -> tuple[Found, ...]:
-    """Return what an assessment found, by the findings that its facts stand for."""
-    strong = [one for one in past.novelties if one.strong]
-    found = [
-        Found(one.finding, one.fact.sentence, one.value, one.terms, one.fact)
-        for one in strong
-        if one.finding is not None
-    ]
-    if found:
-        return tuple(found)
-    weak = past.novelties
-    name = next((one.finding for one in weak if one.finding in NAMED_WEAK), None)
-    value = next((one.value for one in weak if one.finding is name), "") if name else ""
-    return (
-        Found(
-            name or Finding.UNUSUAL_COMBINATION,
-            "; ".join(one.fact.sentence for one in weak),
-            value or _combined(past),
-            tuple(term for one in weak for term in one.terms),
-            weak[0].fact,
-        ),
-    )
-
-
-def _combined(past: Assessment) -> str:
-    """Return what names a combination: its features, and what they were seen of.
-
-    A new workload is named by who starts it: a script that starts a hundred is one alert.
-    """
-    names = ", ".join(sorted({one.fact.feature for one in past.novelties}))
-    new = any(one.fact.feature == Feature.WORKLOAD for one in past.novelties)
-    whos = " or ".join(who.value for who in past.features.whos)
-    return f"{names} of {whos if new else past.features.workload}"
 
 
 def unexplained(case: Case) -> Decision:

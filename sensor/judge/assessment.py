@@ -1,0 +1,100 @@
+"""What an assessment of a start consists of: novelties, the level, whether they make an alert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sensor.model.alert import Fact, Strength
+from sensor.model.vocabulary import BaselineState, Finding
+
+if TYPE_CHECKING:
+    from sensor.judge.baseline import TermKey
+    from sensor.judge.feature import Feature, Features
+
+WEAK_FACTS = 2
+"""Weak facts that make an alert together."""
+VALUES_SHOWN = 4
+"""Values of the past that a fact lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """One fact, the finding that it stands for, and what is learnt when it is not new any more."""
+
+    fact: Fact
+    value: str
+    """The novel value: with the finding it names the group of an alert."""
+    terms: tuple[TermKey, ...]
+    finding: Finding | None = None
+
+    @property
+    def strong(self) -> bool:
+        """Whether it makes an alert alone."""
+        return self.fact.strength is Strength.STRONG
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A start against the past."""
+
+    features: Features
+    phase: BaselineState
+    level: str
+    starts: int
+    """Starts at that level."""
+    since: int | None
+    """Wall-clock second of the first of them."""
+    novelties: tuple[Novelty, ...]
+    terms: tuple[TermKey, ...] = ()
+    """All that is new, also what a node that learns does not report."""
+
+    @property
+    def alerts(self) -> bool:
+        """Whether the facts make an alert."""
+        strong = any(one.strong for one in self.novelties)
+        return strong or len(self.novelties) >= WEAK_FACTS
+
+    @property
+    def known(self) -> bool:
+        """Whether everything is like earlier starts."""
+        return not self.novelties and self.phase is BaselineState.ACTIVE and self.starts > 0
+
+    @property
+    def sentence(self) -> str:
+        """What it is like, as a sentence."""
+        since = "" if self.since is None else f" since {_day(self.since)}"
+        return f"like {self.starts} starts of this {self.level}{since}"
+
+
+def novelty(
+    feature: Feature,
+    known: tuple[str, ...],
+    seen: str,
+    level: str,
+    terms: tuple[TermKey, ...],
+    finding: Finding | None = None,
+    *,
+    strong: bool = True,
+) -> Novelty:
+    """Return a novelty whose novel value is what was seen."""
+    return Novelty(fact_of(feature, known, seen, level, strong=strong), seen, terms, finding)
+
+
+def fact_of(
+    feature: Feature, known: tuple[str, ...], seen: str, level: str, *, strong: bool
+) -> Fact:
+    """Return a fact; of the past a few values are listed."""
+    listed = " or ".join(known[:VALUES_SHOWN]) or "none"
+    more = len(known) - VALUES_SHOWN
+    expected = f"{listed} or {more} more" if more > 0 else listed
+    strength = Strength.STRONG if strong else Strength.WEAK
+    return Fact(feature.value, expected, seen, level, strength)
+
+
+def _day(at: int) -> str:
+    try:
+        return datetime.fromtimestamp(at, UTC).date().isoformat()
+    except (OverflowError, ValueError, OSError):
+        return "an unknown day"
