@@ -257,10 +257,10 @@ class Aggregator:
         sensor: SensorNote | None = None,
     ) -> Event:
         now = time.time_ns()
-        told = "\x1f".join(str(part) for part in (self._host.boot_id, now, kind, *parts))
+        identity = "\x1f".join(str(part) for part in (self._host.boot_id, now, kind, *parts))
         return Event(
             type=kind,
-            id=blake2b(told.encode("utf-8", "replace"), digest_size=16).hexdigest(),
+            id=blake2b(identity.encode("utf-8", "replace"), digest_size=16).hexdigest(),
             time=now,
             observed=now,
             realtime_offset=0,

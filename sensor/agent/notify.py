@@ -41,7 +41,7 @@ VALUE_MAX = 400
 SECONDS_PER_HOUR = 3600.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 GRAVER = tuple(AlertSeverity)
-TOLD = frozenset({AlertState.NEW, AlertState.UPDATE})
+NOTIFIED = frozenset({AlertState.NEW, AlertState.UPDATE})
 
 log = logging.getLogger("castoff")
 
@@ -62,7 +62,7 @@ class AlertNotices:
         """Take an alert that is grave enough; anything else is passed over."""
         del more
         alert = event.alert
-        if alert is None or alert.state not in TOLD:
+        if alert is None or alert.state not in NOTIFIED:
             return
         if GRAVER.index(alert.severity) < GRAVER.index(AlertSeverity(self._settings.severity)):
             return
@@ -169,7 +169,7 @@ def environment(alert: Alert) -> dict[str, str]:
         "WORKLOAD": alert.workload or "",
         "FACTS": "; ".join(fact.sentence for fact in alert.facts),
     }
-    told = {
+    variables = {
         f"CASTOFF_ALERT_{name}": visible(str(value))[:VALUE_MAX] for name, value in values.items()
     }
-    return {"PATH": PATH, "LANG": "C.UTF-8", **told}
+    return {"PATH": PATH, "LANG": "C.UTF-8", **variables}

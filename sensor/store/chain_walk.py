@@ -100,13 +100,13 @@ class _Columns:
         named = f'"name":"{self.name}"' if self.container and self.name else wanted
         return line.startswith(_bytes(begin)) and _bytes(wanted) in line and _bytes(named) in line
 
-    def agree_with(self, told: EventLine) -> bool:
+    def agree_with(self, line: EventLine) -> bool:
         """Return whether what the line says is the same, as far as it says anything."""
-        container = None if told.container is None else _unpacked(told.container)
+        container = None if line.container is None else _unpacked(line.container)
         return (
-            told.id in {None, self.id}
-            and told.type in {None, self.type}
-            and (told.id is None or (container, told.name) == (self.container, self.name))
+            line.id in {None, self.id}
+            and line.type in {None, self.type}
+            and (line.id is None or (container, line.name) == (self.container, self.name))
         )
 
 

@@ -154,9 +154,9 @@ def _words(event: Reading) -> list[str]:
 
 def _alerted(event: Reading) -> list[str]:
     alert = event.root.block("alert")
-    told = "; ".join(event.root.block("verdict").texts("reasons"))
+    reasons = "; ".join(event.root.block("verdict").texts("reasons"))
     title = alert.text("title")
-    words = [told] if title is None else [f"{title}: {told}" if told else title]
+    words = [reasons] if title is None else [f"{title}: {reasons}" if reasons else title]
     return [*words, *_container(event)]
 
 
