@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Fields of a task_struct and of what it leads to. Every read is a copy: a pointer may be stale. */
 
+/*
+ * bcc puts older helpers in place of these where /proc/kallsyms shows no addresses, as to a loader
+ * without CAP_SYSLOG. Programs of cgroups may not call those. Under other names they stay. The last
+ * macro is what bcc reads a field of a handler's argument by.
+ */
+static long (*read_kernel)(void *to, u32 size,
+			   const void *from) = (void *)BPF_FUNC_probe_read_kernel;
+static long (*read_kernel_str)(void *to, u32 size,
+			       const void *from) = (void *)BPF_FUNC_probe_read_kernel_str;
+static long (*read_user)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user;
+static long (*read_user_str)(void *to, u32 size,
+			     const void *from) = (void *)BPF_FUNC_probe_read_user_str;
+#define bpf_probe_read_kernel read_kernel
+#define bpf_probe_read_kernel_str read_kernel_str
+#define bpf_probe_read_user read_user
+#define bpf_probe_read_user_str read_user_str
+#define bpf_probe_read read_kernel
+
 static __always_inline u64 read_pointer(u64 base, u64 offset)
 {
 	u64 value = 0;
