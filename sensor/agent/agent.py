@@ -287,5 +287,7 @@ def _report_failure(task: asyncio.Task[None]) -> None:
 async def _retire_old_sets(parts: Parts) -> None:
     """Drain and remove the probe sets of earlier versions once theirs is over."""
     await asyncio.sleep(SET_OVERLAP)
-    if len(pins.loaded_sets(parts.config.pin_root)) > 1:
+    sets = pins.loaded_sets(parts.config.pin_root)
+    # Another version may have been chosen meanwhile: its agent comes, and retires the others.
+    if len(sets) > 1 and sets[-1:] == parts.source.sets()[-1:]:
         parts.pipeline.feed(parts.source.retire_old())

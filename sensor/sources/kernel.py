@@ -287,6 +287,10 @@ class KernelSource:
             for loss in reader.counters.losses(now)
         ]
 
+    def sets(self) -> tuple[PinSet, ...]:
+        """Return the probe sets that are read, the newest last."""
+        return tuple(reader.pins for reader in self._readers)
+
     def retire_old(self) -> tuple[KernelObservation, ...]:
         """Drain all sets but the newest to the end, then detach them and remove their pins.
 
