@@ -16,7 +16,6 @@ import pytest
 from lab import processes
 from lab.agent import CHECKOUT, Agent, unload_probes
 from lab.engines import Lab
-from lab.requirements import cannot
 from lab.runc import Runc
 from lab.waiting import until
 from sensor.bpf import pins
@@ -44,7 +43,8 @@ def checked_out(lab: Lab, commit: str) -> Path:
         timeout=60,
     )
     if done.returncode != 0:
-        cannot(f"no history of {commit}: {done.stderr.strip()}")
+        # A checkout without history is no fault of the machine, and nothing installs one.
+        pytest.skip(f"no history of {commit}: {done.stderr.strip()}")
     processes.run(["tar", "-xf", archive, "-C", tree])
     return tree
 
