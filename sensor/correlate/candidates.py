@@ -189,7 +189,12 @@ class CandidateFactory:
         evidence: tuple[Evidence, ...],
         hops: int = HOPS_MAX,
     ) -> list[Candidate]:
-        behind = self._past.relays.behind(caller, time, passes=caller.comm in _RELAYS)
+        client = self._past.clients.of(caller.pid, caller.start_time, time)
+        passes = caller.comm in _RELAYS or (client is not None and client.helper is Helper.RELAY)
+        if client is not None and not passes:
+            # What it asks for stands in its own command, whoever is connected to those above it.
+            return self._itself(caller, socket, time, evidence)
+        behind = self._past.relays.behind(caller, time, passes=passes)
         if hops and behind.hops:
             what = f"passed on by {caller.comm or caller.pid}"
             found: list[Candidate] = []

@@ -20,6 +20,9 @@ HOPS_OF_ONE_MAX = 64
 HOP_WINDOW = 60_000_000_000
 """Nanoseconds for which a connection to a relay can carry a request."""
 
+FORKED_WITHIN = 2_000_000_000
+"""Nanoseconds between a connection and the fork of the process that works for it alone."""
+
 ASKED_WITHIN = 5_000_000_000
 """Nanoseconds before a request within which a program was asked for what it asks an engine."""
 
@@ -58,10 +61,10 @@ class RelayTable:
 
         Unless it ``passes`` on all that it sends, it may have asked of its own accord.
         """
-        behind = self._connected(caller, time)
+        behind = self._connected(caller, time, passes=passes)
         return behind if passes else self._asking(behind, time)
 
-    def _connected(self, caller: Caller, time: int) -> Behind:
+    def _connected(self, caller: Caller, time: int, *, passes: bool) -> Behind:
         if caller.start_time is None:
             return Behind()
         own = self._hops.get(tick_key(caller.pid, caller.start_time)) or ()
@@ -75,13 +78,28 @@ class RelayTable:
             there = tuple(came.get(pid, hop) for pid, hop in latest.items())
             alone = all(hop.alone for hop in latest.values())
             return Behind(there, certain=alone and len(latest) == len(found))
+        return self._before_fork(caller, time, passes=passes)
+
+    def _before_fork(self, caller: Caller, time: int, *, passes: bool) -> Behind:
+        """Return who connected to the process that a relay was forked from.
+
+        One that forks for each connection works for what was accepted last before the fork. A
+        program that another one executed has no part in that one's connections, unless it
+        ``passes`` on what it is given: ``socat EXEC:nc`` does.
+        """
         for above in caller.ancestors:
+            if not passes and (caller.exe is None or above.exe != caller.exe):
+                break
             hops = self._hops.get(tick_key(above.pid, above.start_time)) or ()
-            # One that forks for each connection: what was accepted last before the fork is its.
             accepted = [hop for hop in hops if self._carries(hop, time)]
-            before = [hop for hop in accepted if hop.time <= caller.start_time + AUDIT_EARLY]
-            if accepted:
-                return Behind(tuple(before[-1:] or accepted))
+            began = caller.start_time or 0
+            latest = [hop for hop in accepted if hop.time <= began + AUDIT_EARLY][-1:]
+            if passes:
+                found = latest or accepted
+            else:
+                found = [hop for hop in latest if hop.time >= began - FORKED_WITHIN]
+            if found:
+                return Behind(tuple(found))
         return Behind()
 
     def _asking(self, behind: Behind, time: int) -> Behind:

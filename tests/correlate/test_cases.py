@@ -330,6 +330,35 @@ def test_a_relay_that_forks_for_each_connection_is_followed_by_its_parent(core: 
     assert cause(core.start) == (BY_API, EXACT, 77)
 
 
+PANEL = replace(caller(79, -60_000, comm="jenkins"), exe="python3")
+"""A program that asks an engine of its own accord, and listens itself."""
+
+BELOW_PANEL = (ancestor("python3", 79, -60_000),)
+
+
+def test_what_a_program_executes_was_not_asked_by_who_is_connected_to_it(core: Core) -> None:
+    """relay-to-the-socket, the other way: a build server that runs a script of the same file."""
+    script = replace(caller(80, 5_000, above=BELOW_PANEL), exe="python3")
+    core >> connects(0, PANEL) >> hop(1, PANEL, caller(77, -90_000)) >> connects(5_001, script)
+    core >> requests(5_002, script, START) >> starts(WEB, 5_010)
+    assert cause(core.start) == (BY_API, EXACT, 80)
+
+
+def test_a_command_below_a_program_was_not_asked_by_who_is_connected_to_it(core: Core) -> None:
+    run = typed(5_000, "docker run -d --name web bb", ANN, above=BELOW_PANEL)
+    core >> connects(0, PANEL) >> hop(4_990, PANEL, caller(77, -90_000)) >> run
+    core >> talks(run) >> requests(5_002, talks(run).caller, START) >> starts(WEB, 5_010)
+    assert cause(core.start) == (BY_PERSON, EXACT, ANN)
+
+
+def test_a_relay_that_another_one_executes_is_followed_by_its_parent(core: Core) -> None:
+    """The same kind: ``socat TCP-LISTEN:…,fork EXEC:"nc -U …"``."""
+    child = replace(relay(12, 80, "nc"), ancestors=(ancestor("socat", 79, 0),))
+    core >> hop(11, relay(0, 79), caller(77, 1, comm="curl")) >> connects(13, child)
+    core >> requests(14, child, START) >> starts(WEB, 20)
+    assert cause(core.start) == (BY_API, EXACT, 77)
+
+
 def test_a_caller_behind_two_relays_is_the_cause(core: Core) -> None:
     """The same kind: haproxy before socat."""
     curl, front, back = caller(77, 0, comm="curl"), relay(1, 80, "haproxy"), relay(1, 81)
