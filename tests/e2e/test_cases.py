@@ -318,18 +318,13 @@ def test_a_client_behind_a_relay_is_the_cause(
     assert event["initiator"]["user"]["auid"] == LOGIN
 
 
-VISITOR = (
-    "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)"
-)
-
-
 def test_a_command_below_a_program_with_visitors_is_the_cause(
     agent: Agent, docker: Dockerd, place: Path
 ) -> None:
     """relay-to-the-socket, the other way: a build server asks an engine, and runs commands."""
     ran = docker.cli("create", IMAGE, "true").stdout.strip()
     listener = socket.create_server(("127.0.0.1", 0))
-    visit = [sys.executable, "-I", "-c", VISITOR, str(listener.getsockname()[1])]
+    visit = ["socat", "-u", f"TCP:127.0.0.1:{listener.getsockname()[1]}", "STDOUT"]
     with listener, subprocess.Popen(visit) as visitor:
         accepted, _ = listener.accept()
         with accepted:
