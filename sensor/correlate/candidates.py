@@ -192,7 +192,7 @@ class CandidateFactory:
         client = self._past.clients.of(caller.pid, caller.start_time, time)
         passes = caller.comm in _RELAYS or (client is not None and client.helper is Helper.RELAY)
         if client is not None and not passes:
-            # Its own command says what it asks for. Those connected to a process above it have no part.
+            # Its own command says what it asks for, whatever a process above it is connected to.
             return self._itself(caller, socket, time, evidence)
         behind = self._past.relays.behind(caller, time, passes=passes)
         if hops and behind.hops:

@@ -97,7 +97,9 @@ class RelayTable:
             if passes:
                 found = latest or accepted
             else:
-                found = [hop for hop in latest if hop.time >= began - FORKED_WITHIN]
+                # A look at sockets does not show when they were connected.
+                seen = [hop for hop in latest if hop.witness is Witness.KERNEL]
+                found = [hop for hop in seen if hop.time >= began - FORKED_WITHIN]
             if found:
                 return Behind(tuple(found))
         return Behind()
