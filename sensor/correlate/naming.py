@@ -73,6 +73,17 @@ def socket_serves(path: str, engine: Engine | None) -> bool:
     return engine is None or engines is None or engine in engines
 
 
+def is_others_socket(path: str, engine: Engine | None) -> bool:
+    """Whether a socket bears the name of another engine's.
+
+    Podman may listen at Docker's, so this rules out only what nothing else ties to a container.
+    """
+    name = path.rpartition("/")[2].removesuffix(".sock")
+    return engine is not None and name in _ENGINE_NAMES and name != engine
+
+
+_ENGINE_NAMES = frozenset({Engine.DOCKER, Engine.PODMAN})
+
 PEOPLES_SOCKETS = frozenset({"docker.sock", "podman.sock"})
 """Sockets that are there for people and programs. Parts of engines talk to the others; of those,
 only cri-dockerd asks Docker, for a pod: any other that has an engine's name and asks is not one.

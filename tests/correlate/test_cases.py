@@ -230,6 +230,13 @@ def test_a_request_that_names_no_container_may_have_caused_it(core: Core, path: 
     assert "API request" in evidence(core.start)
 
 
+def test_a_build_of_docker_starts_no_container_of_podman(core: Core) -> None:
+    """classic-build, the same kind: two engines on one host."""
+    core >> followed(0, caller(77), 1) >> request(1, caller(77), "POST /build", 1)
+    core >> starts(WEB, 20_500, engine=Engine.PODMAN)
+    assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
+
+
 def test_a_build_goes_on_when_it_was_answered(core: Core) -> None:
     core >> followed(0, caller(77), 1) >> request(1, caller(77), "POST /build", 1)
     core >> answer(50, "200 OK", 1) >> starts(WEB, 20_500) >> ConnectionClosed(ns(21_000), "r", 1)
