@@ -188,7 +188,9 @@ def test_a_program_called_dockerd_on_the_engines_socket_is_a_client_as_any_other
     assert " 204 " in output
     start = agent.one_start(created)
     assert start["start"]["trigger"] == "api_client"
-    assert start["initiator"]["process"]["pid"] == caller.pid
+    # The caller of the test before may be a candidate beside it: no program here sees it hang up.
+    named = [start["initiator"]] if start["initiator"] is not None else start["candidates"]
+    assert caller.pid in {one["process"]["pid"] for one in named}
 
 
 def test_a_poser_that_ended_long_ago_makes_nothing_ambiguous(
