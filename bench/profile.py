@@ -162,7 +162,8 @@ def by_module(arrivals: list[Arrival]) -> list[tuple[str, float]]:
     profile = cProfile.Profile(time.thread_time_ns, 1e-9)
     measured(arrivals, cold=False, profile=profile)
     spent: Counter[str] = Counter()
-    for (file, _, _), (_, _, own, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+    timings = pstats.Stats(profile).stats  # type: ignore[attr-defined]  # typeshed leaves it out
+    for (file, _, _), (_, _, own, _, _) in timings.items():
         path = Path(file)
         inside = path.is_relative_to(SHOWN)
         spent[str(path.relative_to(SHOWN)) if inside else path.name] += own

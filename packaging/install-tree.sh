@@ -48,7 +48,7 @@ for unit in castoff.service castoff-probes.service castoff.socket; do
 done
 put packaging/sysusers/castoff.conf /usr/lib/sysusers.d/castoff.conf
 
-"$python" -B "$source/packaging/man/manpages.py" "$dest/man.tmp"
+PYTHONPATH="$source" "$python" -B "$source/packaging/man/manpages.py" "$dest/man.tmp"
 for page in "$dest"/man.tmp/*; do
     install -D -m 644 "$page" "$share/man/man${page##*.}/${page##*/}"
 done

@@ -1,6 +1,6 @@
 """Write castoff(1), castoff.toml(5) and castoff(8) from what the program itself knows.
 
-    manpages.py DIRECTORY
+    PYTHONPATH=ROOT manpages.py DIRECTORY
 
 castoff(1) is the click help of every verb; castoff.toml(5) is ``packaging/etc/castoff.toml`` with
 the settings of every kind of output; castoff(8) is ``daemon.txt`` with the exit codes of
@@ -21,20 +21,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT))
+import click
 
-import click  # noqa: E402 - the tree that these pages are about comes first
-
-from sensor import __version__, errors  # noqa: E402 - as above
-from sensor.cli import main as cli  # noqa: E402 - as above
-from sensor.outputs import registry  # noqa: E402 - as above
-from sensor.outputs.settings import Common  # noqa: E402 - as above
+from sensor import __version__, errors
+from sensor.cli import main as cli
+from sensor.outputs import registry
+from sensor.outputs.settings import Common
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 DEFAULTS = ROOT / "packaging/etc/castoff.toml"
 DAEMON = HERE / "daemon.txt"
 SEE_ALSO = {"castoff": "1", "castoff.toml": "5"}
@@ -199,7 +197,7 @@ def castoff_toml_5() -> str:
 
 def settings(kind: type[Any]) -> list[str]:
     """List a settings dataclass: key, type, default, and the string below the field."""
-    told = attribute_docstrings(kind)
+    described = attribute_docstrings(kind)
     hints = get_type_hints(kind, localns={"Path": Path})
     out: list[str] = []
     for field in dataclasses.fields(kind):
@@ -210,7 +208,7 @@ def settings(kind: type[Any]) -> list[str]:
             brief += f", default {shown}"
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             brief += ", required"
-        out += item(f"{field.name} ({brief})", told.get(field.name, ""))
+        out += item(f"{field.name} ({brief})", described.get(field.name, ""))
     return out
 
 
@@ -232,7 +230,7 @@ def attribute_docstrings(kind: type[Any]) -> dict[str, str]:
     """Read the strings that stand below the fields of a dataclass."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(tree, ast.ClassDef)  # noqa: S101 - the source of a class
-    told: dict[str, str] = {}
+    described: dict[str, str] = {}
     for before, after in zip(tree.body, tree.body[1:], strict=False):
         if (
             isinstance(before, ast.AnnAssign)
@@ -240,8 +238,8 @@ def attribute_docstrings(kind: type[Any]) -> dict[str, str]:
             and isinstance(after, ast.Expr)
             and isinstance(after.value, ast.Constant)
         ):
-            told[before.target.id] = str(after.value.value).replace("``", "")
-    return told
+            described[before.target.id] = str(after.value.value).replace("``", "")
+    return described
 
 
 # --------------------------------------------------------------------------------------- castoff 8

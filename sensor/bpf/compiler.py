@@ -70,7 +70,7 @@ def build(request: Request) -> Answer:
     bcc = _import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = request.stubs
 
-    class Compiled(bcc.BPF):  # type: ignore[name-defined, misc]
+    class Compiled(bcc.BPF):  # type: ignore[name-defined, misc]  # imported at run time
         def _trace_autoload(self) -> None:
             """Attach nothing by its name: what may be refused is asked for one by one."""
 

@@ -19,6 +19,7 @@ once in all of them.
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ SUPPRESSED_MAX = 90 * 86_400 * 1_000_000_000
 """Nanoseconds for which a finding may be suppressed."""
 NAME_MAX = 64
 """Characters of a rule's name."""
+_TIME_OF_DAY = re.compile(r"(?P<hours>[0-9]{2}):(?P<minutes>[0-5][0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,12 +287,12 @@ def _days(reader: TableReader) -> frozenset[int]:
 
 
 def _minute(text: str) -> int:
-    hours, colon, minutes = text.partition(":")
-    if not (colon and len(hours) == len(minutes) == 2 and (hours + minutes).isdecimal()):  # noqa: PLR2004
+    found = _TIME_OF_DAY.fullmatch(text)
+    if found is None:
         message = f"{text[:16]!r} is not a time of day, as 08:30"
         raise ValueError(message)
-    minute = int(hours) * 60 + int(minutes)
-    if int(minutes) >= 60 or minute > MINUTES_PER_DAY:  # noqa: PLR2004 - minutes of an hour
+    minute = int(found["hours"]) * 60 + int(found["minutes"])
+    if minute > MINUTES_PER_DAY:
         message = f"{text} is not a time of day"
         raise ValueError(message)
     return minute

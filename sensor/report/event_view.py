@@ -38,7 +38,7 @@ def number(document: object, *keys: str) -> int | None:
 def seconds(document: object, *keys: str) -> float | None:
     """Return a number of seconds."""
     value = at(document, *keys)
-    return float(value) if type(value) in {int, float} else None  # type: ignore[arg-type]
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def flag(document: object, *keys: str) -> bool | None:

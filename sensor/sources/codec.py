@@ -261,7 +261,7 @@ def _record_decoder(cls: type, layout: Layout) -> Decode:
         if type(value) is not tuple or len(value) != size:
             raise Mismatch(f"{title}: an array of {size} expected")
         # The lengths were compared: zip's own check would cost a tenth of the decoding.
-        values = [decode(item) for decode, item in zip(decoders, value)]  # noqa: B905
+        values = [decode(item) for decode, item in zip(decoders, value)]  # noqa: B905 - as said above
         return cls(*values) if in_order else cls(**dict(zip(names, values, strict=True)))
 
     return decode_record

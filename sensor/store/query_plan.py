@@ -125,7 +125,7 @@ class QueryPlan:
         for source, condition, values, first, last in ranges:
             if first <= last:
                 rows = self._connection.execute(
-                    f"SELECT sequence FROM {source} WHERE {condition}{strand.condition}"  # noqa: S608
+                    f"SELECT sequence FROM {source} WHERE {condition}{strand.condition}"  # noqa: S608 - constants; values are bound
                     f" sequence BETWEEN ? AND ? AND {rest}",
                     (*values, *strand.values, first, last, span.since, span.until, wanted),
                 )

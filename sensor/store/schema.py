@@ -146,7 +146,7 @@ EXPECTED = (
     ),
     "SELECT sequence FROM event INDEXED BY event_container WHERE container = 0 AND type = 0",
     "SELECT sequence FROM event INDEXED BY event_name WHERE name = '' AND type = 0",
-    f"SELECT sequence FROM event INDEXED BY event_late WHERE boot = 0 AND lag > {LATE}",  # noqa: S608
+    f"SELECT sequence FROM event INDEXED BY event_late WHERE boot = 0 AND lag > {LATE}",  # noqa: S608 - LATE is a number of this module
 )
 """Each fails on a file whose tables or indices are not these."""
 

@@ -211,7 +211,8 @@ class Writer:
                 what = self._kind_of(error)
                 self._roll_back()
                 if what is ErrorKind.VALUE:
-                    log.error("%d entries cannot be written: %s", len(batch.lines), error)  # noqa: TRY400
+                    message = "%d entries cannot be written: %s"
+                    log.error(message, len(batch.lines), error)  # noqa: TRY400 - it is expected
                     if not batch.lines:
                         return True
                     # What else stands in the batch may be fit to be written.

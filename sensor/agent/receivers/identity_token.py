@@ -91,7 +91,7 @@ def _keys(body: bytes) -> dict[str, Any]:
     try:
         rows = json.loads(body)["keys"][:KEYS_LIMIT]
         return {
-            row["kid"]: jwt.PyJWK(row, "RS256").key  # type: ignore[no-untyped-call]
+            row["kid"]: jwt.PyJWK(row, "RS256").key  # type: ignore[no-untyped-call]  # PyJWT types no __init__
             for row in rows
             if row.get("kty") == "RSA" and isinstance(row.get("kid"), str)
         }

@@ -34,6 +34,9 @@ ANSWER_MAX = 256
 """Bytes of an answer's message that are read."""
 
 _PREFIX = 5
+"""Bytes before a message of gRPC."""
+_STATUS_MAX = 3
+"""Digits of a status, of HTTP (RFC 9110 section 15) and of gRPC alike."""
 _FINAL, _MULTIPLE, _NOT_MODIFIED = 200, 300, 304
 
 
@@ -208,6 +211,6 @@ def _value(fields: list[HeaderField], name: str) -> str | None:
 
 
 def _digits(text: str | None) -> int | None:
-    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 3:  # noqa: PLR2004
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > _STATUS_MAX:
         return None
     return int(text)

@@ -67,13 +67,13 @@ class Severity(IntEnum):
     INFORMATIONAL = 6
 
 
-SEVERITIES = {
+SEVERITIES: dict[str, Severity] = {
     EventType.ALERT: Severity.WARNING,
     EventType.GAP: Severity.ERROR,
     EventType.START_FAILED: Severity.NOTICE,
     EventType.START: Severity.NOTICE,
 }
-"""Of the types that are more than informational. A gap is an error: something was not seen."""
+"""Of the event types above informational. A gap is an error: something was not seen."""
 
 
 class Framing(StrEnum):
@@ -101,8 +101,7 @@ def message(header: Header, record: Record, text: bytes) -> bytes:
     Raises Unreadable.
     """
     host, container = _places(record.line)
-    # An EventType is its text, and so is found by it.
-    severity = SEVERITIES.get(record.type, Severity.INFORMATIONAL)  # type: ignore[call-overload]
+    severity = SEVERITIES.get(record.type, Severity.INFORMATIONAL)
     data = f"castoff@{header.enterprise} id={_quoted(record.id)} type={_quoted(record.type)}"
     if container is not None:
         data += f" container={_quoted(container)}"

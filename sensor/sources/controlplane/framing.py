@@ -101,6 +101,17 @@ class Framer:
         if self._mode is _Mode.ELEMENTS:
             yield BadFrame("cut short", self._line, self._item)
 
+    def objects_of(self, line: bytes) -> list[bytes]:
+        """Return the objects that fill a whole line; none of them if anything else stands in it."""
+        found = []
+        self._buffer += line
+        while self._buffer and (end := self._balanced()) is not None and end > 0:
+            found.append(bytes(self._buffer[:end]))
+            self._drop(end)
+            if not self._at(_NEXT_ELEMENT):
+                return found
+        return []
+
     @property
     def line(self) -> int:
         """The line that is read now, from 1."""
@@ -291,12 +302,4 @@ def frames(pieces: Iterable[bytes], limit: int = FRAME_LIMIT) -> Iterator[Frame 
 
 def parts(line: bytes) -> list[bytes]:
     """Return the objects of a line that holds several without a break between them."""
-    found = []
-    framer = Framer()
-    framer._buffer += line  # noqa: SLF001 - its own class
-    while framer._buffer and (end := framer._balanced()) is not None and end > 0:  # noqa: SLF001
-        found.append(bytes(framer._buffer[:end]))  # noqa: SLF001
-        framer._drop(end)  # noqa: SLF001
-        if not framer._at(_NEXT_ELEMENT):  # noqa: SLF001
-            return found
-    return []
+    return Framer().objects_of(line)

@@ -174,13 +174,13 @@ def _engines(programs: frozenset[str], proc: Path) -> Iterator[tuple[int, str]]:
     """Engine processes, lowest pid first, with the name that matched."""
     short = {program.encode()[:COMM_BYTES]: program for program in sorted(programs)}
     # Plain strings and descriptors: this touches every process of the node, and Path triples it.
-    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())  # noqa: PTH208
+    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())  # noqa: PTH208 - Path costs thrice
     for pid in pids[:PROCESSES_MAX]:
         directory = f"{proc}/{pid}"
         try:
             program = short.get(_comm(f"{directory}/comm"))
             if program is None:
-                exe = os.readlink(f"{directory}/exe")  # noqa: PTH115
+                exe = os.readlink(f"{directory}/exe")  # noqa: PTH115 - as above
                 program = exe.rpartition("/")[2].removesuffix(" (deleted)")
         except OSError:
             continue
