@@ -113,7 +113,7 @@ class RingReader:
             sys.setswitchinterval(SWITCH_SECONDS if wanted else SWITCH_SELDOM)
 
     def _records(self) -> list[Observation]:
-        """RingReader the rings; audit's records go in front of a start: causes before effects."""
+        """Drain the rings; audit's records go in front of a start: causes before effects."""
         drained: list[Observation] = list(self._source.drain())
         rest = self._witnesses.sift(drained)
         for record in drained:

@@ -146,7 +146,7 @@ class _Session:
         found, self._first = self._first, []
         while True:
             if found:
-                yield self._told([(event.sequence, event.line) for event in found], fresh=True)
+                yield self._lines([(event.sequence, event.line) for event in found], fresh=True)
                 if self._left == 0:
                     return
             self._position = max(self._position, scan.position or 0)
@@ -176,11 +176,11 @@ class _Session:
                 return
             fresh = [item for item in follower.take() if item[0] > self._position]
             if fresh:
-                yield self._told(fresh, fresh=False)
+                yield self._lines(fresh, fresh=False)
             if self._left == 0:
                 return
 
-    def _told(self, events: list[tuple[int, bytes]], *, fresh: bool) -> bytes:
+    def _lines(self, events: list[tuple[int, bytes]], *, fresh: bool) -> bytes:
         """Return the lines to send; those out of the log are ``fresh`` and get their cursors."""
         if self._left is not None:
             events = events[: self._left]

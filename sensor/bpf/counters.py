@@ -119,8 +119,8 @@ class Counters:
         since = self._single(self._settings, _TOLD_AT) or self._single(self._settings, _LOADED_AT)
         found: list[Loss] = []
         for count in self.read():
-            dropped = count.dropped - self._told_of(count.kind * _COUNTERS + _DROPPED)
-            limited = count.limited - self._told_of(count.kind * _COUNTERS + _LIMITED)
+            dropped = count.dropped - self._reported_of(count.kind * _COUNTERS + _DROPPED)
+            limited = count.limited - self._reported_of(count.kind * _COUNTERS + _LIMITED)
             if dropped or limited:
                 found.append(Loss(KindCount(count.kind, 0, dropped, limited), since))
                 self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
@@ -130,7 +130,7 @@ class Counters:
 
     def checkpoint(self) -> dict[str, int]:
         """Return up to where losses were reported, for :meth:`take_back`."""
-        values = {str(index): self._told_of(index) for index in _REPORTED}
+        values = {str(index): self._reported_of(index) for index in _REPORTED}
         return {**values, _WHEN: self._single(self._settings, _TOLD_AT)}
 
     def take_back(self, kept: Mapping[str, int]) -> None:
@@ -142,14 +142,14 @@ class Counters:
         behind = False
         for index in _REPORTED:
             value = kept.get(str(index))
-            if value is not None and value < self._told_of(index):
+            if value is not None and value < self._reported_of(index):
                 self._tell(index, value)
                 behind = True
         when = kept.get(_WHEN, 0)
         if behind and when < self._single(self._settings, _TOLD_AT):
             self._settings.update(_TOLD_AT.to_bytes(4, "little"), when.to_bytes(8, "little"))
 
-    def _told_of(self, index: int) -> int:
+    def _reported_of(self, index: int) -> int:
         if index not in self._reported:
             self._reported[index] = self._single(self._reported_map, index)
         return self._reported[index]

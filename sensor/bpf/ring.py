@@ -1,4 +1,4 @@
-"""RingReader a pinned BPF ring buffer through a small sliding window.
+"""Drain a pinned BPF ring buffer through a small sliding window.
 
 The kernel lets a reader map the consumer position (writable), the producer position and any part
 of the data pages (kernel/bpf/ringbuf.c). libbpf maps all of the data, twice, and every page of it

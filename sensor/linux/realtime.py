@@ -56,7 +56,7 @@ class RealTime:
         self.withdrawn = 0
         """How often it was given up because the budget was empty, or by the kernel."""
         self._budget = BURST
-        self._told = self._used = 0.0
+        self._accounted = self._used = 0.0
         self._handler = signal.getsignal(signal.SIGXCPU)
         self._limits = resource.getrlimit(resource.RLIMIT_RTTIME)
 
@@ -71,7 +71,7 @@ class RealTime:
             # A harder limit is set: the kernel would kill rather than warn.
             self.allowed = False
             return False
-        self._told, self._used = time.monotonic(), time.thread_time()
+        self._accounted, self._used = time.monotonic(), time.thread_time()
         self._raise()
         return self.allowed
 
@@ -80,9 +80,9 @@ class RealTime:
         if not self.allowed:
             return
         now, used = time.monotonic(), time.thread_time()
-        earned = (now - self._told) * SHARE
+        earned = (now - self._accounted) * SHARE
         spent = used - self._used
-        self._told, self._used = now, used
+        self._accounted, self._used = now, used
         # What an ordinary thread uses costs no other task its turn.
         self._budget = min(BURST, self._budget + earned - (spent if self.active else 0.0))
         if self.active and self._budget < 0:

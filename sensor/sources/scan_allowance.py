@@ -7,7 +7,7 @@ because of another.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from sensor.bounded import Bounded
 
 BURST = 8
 """Scans that one user may cause at once."""
@@ -25,17 +25,14 @@ class ScanAllowance:
     def __init__(self) -> None:
         self.refused = 0
         """Scans that were not made, since their user had had its share."""
-        self._owed: OrderedDict[int | None, float] = OrderedDict()
+        self._owed: Bounded[int | None, float] = Bounded(USERS_MAX)
         """When each user will have all of its share again."""
 
     def take(self, uid: int | None, now: float) -> bool:
         """Count a scan on a user's account; false when its share is used up."""
-        full = max(now, self._owed.get(uid, now)) + SECONDS_EACH
+        full = max(now, self._owed.get(uid) or now) + SECONDS_EACH
         if full > now + BURST * SECONDS_EACH:
             self.refused += 1
             return False
-        self._owed[uid] = full
-        self._owed.move_to_end(uid)
-        if len(self._owed) > USERS_MAX:
-            self._owed.popitem(last=False)
+        self._owed.put(uid, full)
         return True

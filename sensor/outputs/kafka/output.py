@@ -163,7 +163,7 @@ class _Polled:
 
         self.problem: KafkaError | None = None
         self._ends = threading.Event()
-        self._producer: Producer = Producer({**settings, "error_cb": self._told})
+        self._producer: Producer = Producer({**settings, "error_cb": self._on_error})
         self.produce = self._producer.produce
         self._thread = threading.Thread(target=self._poll, name="castoff-kafka", daemon=True)
         self._thread.start()
@@ -182,7 +182,7 @@ class _Polled:
         # Its error_cb is ours, a circle; librdkafka's threads end with the last reference.
         del self._producer, self.produce
 
-    def _told(self, error: KafkaError) -> None:
+    def _on_error(self, error: KafkaError) -> None:
         self.problem = error
 
 

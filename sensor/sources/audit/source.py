@@ -112,9 +112,9 @@ class AuditSource:
         self._news = select.poll()
         for descriptor in self.descriptors():
             self._news.register(descriptor, select.POLLIN)
-        self._told = (0, 0, 0, 0)
-        self._told_dropped = 0
-        self._told_at = clock()
+        self._reported = (0, 0, 0, 0)
+        self._reported_dropped = 0
+        self._reported_at = clock()
 
     def descriptors(self) -> tuple[int, ...]:
         """File descriptors to wait on."""
@@ -208,17 +208,17 @@ class AuditSource:
         counts = (self.overruns, self.serials_lost, self._assembler.crowded_out, self.partial)
         reasons = ("overrun", "serials_missing", "in_flight_limit", "partial")
         dropped = sum(reader.dropped for reader in self._readers)
-        records = dropped - self._told_dropped or None
-        self._told_dropped = dropped
+        records = dropped - self._reported_dropped or None
+        self._reported_dropped = dropped
         found = tuple(
             AuditLoss(
-                now, self._told_at, reason, records if reason == "overrun" else count - before
+                now, self._reported_at, reason, records if reason == "overrun" else count - before
             )
-            for reason, count, before in zip(reasons, counts, self._told, strict=True)
+            for reason, count, before in zip(reasons, counts, self._reported, strict=True)
             if count > before
         )
-        self._told = counts
-        self._told_at = now
+        self._reported = counts
+        self._reported_at = now
         return found
 
     def close(self) -> None:

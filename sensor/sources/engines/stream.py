@@ -136,15 +136,15 @@ class EngineStream:
         self._not_before = 0.0
         self._since_wall = time.time_ns()
         self._continuity = Continuity()
-        self._losses_told = (0, 0)
+        self._losses_reported = (0, 0)
         self._losses_until = clock.boottime()
 
     def losses(self, now: int) -> EngineLoss | None:
         """Take what was lost since the last call; ``now`` in ns since boot."""
         missed, unread = self.counts.missed, self.counts.unread
-        reported, self._losses_told = self._losses_told, (missed, unread)
+        reported, self._losses_reported = self._losses_reported, (missed, unread)
         since, self._losses_until = self._losses_until, now
-        if self._losses_told == reported:
+        if self._losses_reported == reported:
             return None
         return EngineLoss(now, since, self.witness, missed - reported[0], unread - reported[1])
 

@@ -85,7 +85,7 @@ class EngineStreams:
         self._scan = scan
         self._witnesses = witnesses
         self._followed: dict[tuple[Witness, str], _Followed] = {}
-        self._told: dict[Witness, tuple[bool, str | None]] = {}
+        self._reported: dict[Witness, tuple[bool, str | None]] = {}
         self._wake = asyncio.Event()
         self._pause = SCAN_FIRST
         self._task: asyncio.Task[None] | None = None
@@ -106,8 +106,8 @@ class EngineStreams:
             if key[0] not in witnesses or speaks_otherwise:
                 del self._followed[key]
                 followed.task.cancel()
-        for witness in [one for one in self._told if one not in witnesses]:
-            del self._told[witness]
+        for witness in [one for one in self._reported if one not in witnesses]:
+            del self._reported[witness]
             now = clock.boottime()
             self._emit([SourceChanged(now, witness, available=False, reason="switched off")])
         self.wake()
@@ -216,8 +216,8 @@ class EngineStreams:
         if not problems and not any(stream.available for stream in streams):
             return
         said = (not problems, "; ".join(problems) or None)
-        if self._told.get(witness) != said:
-            self._told[witness] = said
+        if self._reported.get(witness) != said:
+            self._reported[witness] = said
             self._emit([SourceChanged(clock.boottime(), witness.value, *said)])
 
 
