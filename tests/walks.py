@@ -20,7 +20,7 @@ class Walked:
         self.taken: set[tuple[Any, Any]] = set()
         self._machine = machine
 
-    def after(self, state: Any, what: Any) -> Any:  # noqa: ANN401 - the states of any machine
+    def after(self, state: Any, what: Any) -> Any:
         """Take a transition."""
         found = self._machine.after(state, what)
         self.taken.add((state, what))

@@ -31,7 +31,7 @@ class Agent:
         self.notifier = MagicMock(spec_set=Notifier)
         self.now = 1_000.0
         loop = asyncio.get_running_loop()
-        loop.time = lambda: self.now  # type: ignore[method-assign]
+        loop.time = lambda: self.now  # type: ignore[method-assign]  # a clock to turn by hand
         self.work = Housekeeping(cast("Parts", self.parts), self.notifier, heartbeat_seconds)
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,8 +29,8 @@ SH = "/bin/sh"
 PATIENCE = 20.0
 
 
-def alerted(**more: object) -> Event:
-    return replace(EVENTS["alert"], alert=replace(ALERT, **more))  # type: ignore[arg-type]
+def alerted(**more: Any) -> Event:
+    return replace(EVENTS["alert"], alert=replace(ALERT, **more))
 
 
 def play(
@@ -119,7 +120,7 @@ def test_a_program_that_does_not_exist_is_counted() -> None:
         (EVENTS["gap"], False),
     ],
 )
-def test_what_is_grave_enough_is_taken(event: Event, taken: bool) -> None:  # noqa: FBT001
+def test_what_is_grave_enough_is_taken(event: Event, taken: bool) -> None:
     async def scenario() -> int:
         notices = AlertNotices(NotifySettings(command=("/bin/true",)))
         notices.take(event, b"", more=False)

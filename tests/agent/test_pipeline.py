@@ -142,7 +142,7 @@ async def shows_before_it_remembers() -> None:
     judge = pipeline._judging.judge_
     remember = judge.memory.note_start
 
-    def noting(*what: Any) -> None:  # noqa: ANN401 - hands on what it gets
+    def noting(*what: Any) -> None:
         order.append("memory")
         remember(*what)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,12 +139,12 @@ def test_the_last_good_policy_is_kept_with_its_digest(place: Path, tmp_path: Pat
     ],
 )
 def test_a_last_good_policy_that_was_changed_counts_no_more(
-    place: Path, tmp_path: Path, spoil: object
+    place: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]
 ) -> None:
     write(place / "policy.toml")
     save_last_good(tmp_path, load_policy(place, NOW).files)
     kept = tmp_path / LAST_GOOD
-    kept.write_bytes(spoil(kept.read_bytes()))  # type: ignore[operator]
+    kept.write_bytes(spoil(kept.read_bytes()))
     assert load_last_good(tmp_path, NOW) is None
 
 

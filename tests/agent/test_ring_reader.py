@@ -137,7 +137,7 @@ async def rests() -> None:
             turns += 1
             turn()
 
-        bench.drain.poll = counted  # type: ignore[method-assign]
+        bench.drain.poll = counted  # type: ignore[method-assign]  # it counts turns
         bench.drain.start()
         bench.rings.wake()
         await asyncio.sleep(10 * REST)

@@ -210,12 +210,12 @@ def test_one_stuck_follower_is_cut_with_a_gap_and_49_others_miss_nothing() -> No
             return found
 
         readers = [asyncio.create_task(read(client)) for client in others]
-        stuck.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        stuck.reader._transport.pause_reading()  # type: ignore[attr-defined]  # private to asyncio
         for number in range(1, 401):
             publish(server, number, padding)
             await asyncio.sleep(0.001)
         assert all(found == list(range(1, 401)) for found in await asyncio.gather(*readers))
-        stuck.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        stuck.reader._transport.resume_reading()  # type: ignore[attr-defined]  # private to asyncio
         seen = []
         while (document := await stuck.next()) is not None:
             seen.append(document)
@@ -239,7 +239,7 @@ def test_a_follower_that_never_reads_again_is_dropped(monkeypatch: pytest.Monkey
 
     async def scenario(server: ControlServer, path: Path) -> None:
         stuck = await Following.begin(path)
-        stuck.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        stuck.reader._transport.pause_reading()  # type: ignore[attr-defined]  # private to asyncio
         for number in range(1, 200):
             publish(server, number, "x" * 4000)
         while server.following or server._clients:

@@ -17,7 +17,7 @@ from tests.api.test_status import STATUS
 def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text.decode())  # type: ignore[no-untyped-call]
+        for family in text_string_to_metric_families(text.decode())  # type: ignore[no-untyped-call]  # the library has no types here
         for sample in family.samples
     }
 

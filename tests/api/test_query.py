@@ -35,7 +35,7 @@ def test_what_is_read() -> None:
         ("follow=0", LIMITS.rows_default, True),
     ],
 )
-def test_how_much_is_meant(text: str, limit: int | None, historical: bool) -> None:  # noqa: FBT001 - a table's column
+def test_how_much_is_meant(text: str, limit: int | None, historical: bool) -> None:
     query = parse_events(text, NOW)
     assert (query.limit, query.historical) == (limit, historical)
 

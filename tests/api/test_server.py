@@ -340,7 +340,7 @@ with socket.socket(socket.AF_UNIX) as connection:
         pytest.param(Peer(1, 77, 6, frozenset({7})), None, False, id="no group"),
     ],
 )
-def test_who_may_read(peer: Peer, group: int | None, allowed: bool) -> None:  # noqa: FBT001 - a table's column
+def test_who_may_read(peer: Peer, group: int | None, allowed: bool) -> None:
     assert peer.may_read(group) is allowed
 
 

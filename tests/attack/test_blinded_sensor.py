@@ -126,13 +126,13 @@ def test_the_next_agent_finds_an_incomplete_set(own_agent: Agent, runc: Runc) ->
 def test_an_agent_that_was_stopped_for_a_while_reports_it(watching: Agent, runc: Runc) -> None:
     """Bad input: SIGSTOP. Its records wait in the kernel, and the pause is reported."""
     since = len(watching.events)
-    watching._process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+    watching._process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]  # it runs
     name = unique("asleep")
     try:
         runc.run(name, "true")
         time.sleep(12)  # what has to pass for a pause to count as one
     finally:
-        watching._process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
+        watching._process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]  # it runs
     watching.one_start(name)
     watching.wait_for(
         lambda: [

@@ -147,7 +147,7 @@ class DictMap:
 def written(monkeypatch: pytest.MonkeyPatch) -> DictMap:
     made = DictMap()
 
-    def pinned(_: Any) -> DictMap:  # noqa: ANN401
+    def pinned(_: Any) -> DictMap:
         return made
 
     monkeypatch.setattr(BpfMap, "pinned", pinned)

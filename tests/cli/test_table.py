@@ -75,8 +75,8 @@ def test_colour_wraps_the_line_and_changes_nothing_else() -> None:
 )
 def test_colours_are_for_terminals_without_no_color(
     environment: dict[str, str],
-    terminal: bool,  # noqa: FBT001 - a table's columns
-    wanted: bool,  # noqa: FBT001 - a table's columns
+    terminal: bool,
+    wanted: bool,
 ) -> None:
     assert colour_wanted(environment, terminal=terminal) is wanted
 

@@ -47,7 +47,7 @@ class Log:
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
 
-    def call(self, time: float, user: str, verb: str, target: str, **parts: Any) -> None:  # noqa: ANN401
+    def call(self, time: float, user: str, verb: str, target: str, **parts: Any) -> None:
         resource, _, subresource = target.partition("/")
         name = parts.get("name")
         stamp = f"2026-03-02T10:{int(time) // 60:02d}:{time % 60:09.6f}Z"
@@ -75,7 +75,7 @@ class Log:
             }
         )
 
-    def deployment(self, time: float, user: str, replicas: int, **parts: Any) -> None:  # noqa: ANN401
+    def deployment(self, time: float, user: str, replicas: int, **parts: Any) -> None:
         answer = {
             "kind": "Deployment",
             "metadata": {"name": "web", "uid": "D", "generation": 2},
@@ -127,7 +127,7 @@ class Log:
         self.call(time, user, "create", "pods/binding", name=name, body=body)
         self.lines[-1]["objectRef"]["uid"] = name
 
-    def job(self, time: float, user: str, name: str, **spec: Any) -> None:  # noqa: ANN401
+    def job(self, time: float, user: str, name: str, **spec: Any) -> None:
         answer = {"kind": "Job", "metadata": {"name": name, "uid": name}, "spec": spec}
         self.call(time, user, "create", "jobs", name=name, answer=answer, body=answer)
 

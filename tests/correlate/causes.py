@@ -36,7 +36,7 @@ WAIT = DESCRIPTION_WAIT / MS
 AGO = CONNECT_WINDOW / MS
 
 
-def starts(box: Box, at: float, **identity: Any) -> list[Observation]:  # noqa: ANN401
+def starts(box: Box, at: float, **identity: Any) -> list[Observation]:
     """An engine's container starts: its runtime runs below a shim."""
     return [
         below(box.create(at), SHIM),
@@ -45,7 +45,7 @@ def starts(box: Box, at: float, **identity: Any) -> list[Observation]:  # noqa: 
     ]
 
 
-def runs(box: Box, at: float, **identity: Any) -> list[Observation]:  # noqa: ANN401
+def runs(box: Box, at: float, **identity: Any) -> list[Observation]:
     """One whole run of an engine's container, ten milliseconds long."""
     return [*starts(box, at, **identity), box.exits(at + 10)]
 

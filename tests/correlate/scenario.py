@@ -379,7 +379,7 @@ def asks(
     pid: int = 3,
     *,
     socket: str = DOCKER_SOCKET,
-    **who: Any,  # noqa: ANN401 - as of typed
+    **who: Any,
 ) -> list[Observation]:
     """A client's command that was typed, and that is connected to an engine."""
     exec_ = typed(at, line, pid, **who)

@@ -72,7 +72,7 @@ def core() -> Core:
     return Core()
 
 
-def starts(box: Box, at: float, **identity: Any) -> list[Observation]:  # noqa: ANN401
+def starts(box: Box, at: float, **identity: Any) -> list[Observation]:
     """An engine's container starts: its runtime runs below a shim."""
     return [below(box.create(at), SHIM), described(at + 1, box, **identity), box.execs(at + 5)]
 
@@ -676,7 +676,7 @@ NO_BOOTS: dict[str, tuple[list[Observation], float]] = {
 @pytest.mark.parametrize(("story", "ends"), NO_BOOTS.values(), ids=NO_BOOTS)
 def test_it_is_no_engine_boot_otherwise(core: Core, story: list[Observation], ends: float) -> None:
     record = EngineRecord(has_run=True, restart_policy="always")
-    before = [one for one in story if one.time < ns(0)]  # type: ignore[union-attr]
+    before = [one for one in story if one.time < ns(0)]  # type: ignore[union-attr]  # each of these has a time
     core >> before >> starts(WEB, 0) >> [one for one in story if one not in before]
     core >> WEB.exits(ends, signal=9) >> starts(WEB.again(), ends + 5000, record=record)
     assert cause(core.starts[-1])[0] is Trigger.UNKNOWN

@@ -177,7 +177,7 @@ class TableMachine(RuleBasedStateMachine):
             state.pending = Pending(WEB.execs(0), 0)
 
     @rule(name=NAMES, seen=st.booleans())
-    def end(self, name: int, seen: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
+    def end(self, name: int, seen: bool) -> None:
         state = self.pick(name)
         self.table.end_run(state, ended(f"n{name}") if seen else None)
 

@@ -125,7 +125,7 @@ def test_an_engine_that_began_since_the_stop_started_it(
     answer: tuple[Trigger, Confidence, Confidence],
 ) -> None:
     first = runs(WEB, 0)
-    earlier = [one for one in first if one.time <= boots.time]  # type: ignore[union-attr]
+    earlier = [one for one in first if one.time <= boots.time]  # type: ignore[union-attr]  # each of these has a time
     core >> [*earlier, boots, *first[len(earlier) :]]
     record = EngineRecord(has_run=True, restart_policy=policy)
     core >> starts(WEB.again(), at, record=record)

@@ -140,7 +140,7 @@ def test_a_container_that_joins_an_old_pod_is_late(
     core: Core,
     after: float,
     attempt: int,
-    late: bool,  # noqa: FBT001 - a case
+    late: bool,
 ) -> None:
     starts(core, SANDBOX, 0, pod(container=None), sandbox=True)
     event = starts(core, APP, after, pod(attempt=attempt), sandbox_id=SANDBOX.id)

@@ -62,7 +62,7 @@ def test_the_first_cause_that_was_seen_is_the_cause(
     trigger: Trigger,
     earlier: Run | None,
     by: EndedBy | None,
-    changed: bool,  # noqa: FBT001 - a case
+    changed: bool,
     cause: StartCause,
 ) -> None:
     found = cause_of(StartKind.RESTART, trigger, earlier, by, sandbox_changed=changed)

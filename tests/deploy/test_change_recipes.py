@@ -55,7 +55,7 @@ def programs(tmp_path: Path) -> Path:
     return directory
 
 
-def recipe(heading: str, number: int = 0) -> Any:  # noqa: ANN401 - YAML
+def recipe(heading: str, number: int = 0) -> Any:
     section = DOCS.partition(f"### {heading}\n")[2].partition("\n### ")[0]
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)
     return yaml.safe_load(textwrap.dedent(blocks[number]))

@@ -32,14 +32,14 @@ STARTS = [
 IN_GOLDEN = f"event != '' AND id IN ({', '.join(repr(one['id']) for one in GOLDEN)})"
 
 
-def at(document: dict[str, Any], path: list[str]) -> Any:  # noqa: ANN401 - JSON
+def at(document: dict[str, Any], path: list[str]) -> Any:
     value: Any = document
     for key in path:
         value = None if value is None else value[key]
     return value
 
 
-def without_nulls(value: Any) -> Any:  # noqa: ANN401 - JSON
+def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls(one) for key, one in value.items() if one is not None}
     return value

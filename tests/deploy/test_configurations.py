@@ -33,7 +33,7 @@ INBOX = "INSERT INTO castoff.inbox FORMAT JSONAsString"
 class OnceOnly(yaml.SafeLoader):
     """YAML in which no key stands twice."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - as in the base
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 - as in the base
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
         assert len(set(keys)) == len(keys), f"a key stands twice: {keys}"
         made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
@@ -60,7 +60,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, "a-secret")
 
 
-def castoff(name: str, directory: Path) -> Any:  # noqa: ANN401 - the settings of a kind
+def castoff(name: str, directory: Path) -> Any:
     path = directory / "castoff.toml"
     path.write_text((DEPLOY / "castoff" / f"{name}.toml").read_text())
     (output,) = Config.load(path).outputs
@@ -164,7 +164,7 @@ def test_no_secret_stands_in_a_file(path: Path) -> None:
 
 @pytest.mark.parametrize("encode", [native, compact])
 def test_what_forward_delivers_is_an_event_in_clickhouse(
-    encode: Any,  # noqa: ANN401 - an encoder
+    encode: Any,
     clickhouse: ClickHouse,
 ) -> None:
     records = golden_records()

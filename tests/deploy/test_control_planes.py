@@ -141,7 +141,7 @@ def test_the_dashboards_questions_about_control_planes_run(both: ClickHouse, que
     assert found or "without_request" in query
 
 
-def named(node: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+def named(node: Any) -> Iterator[str]:
     """Yield the fields that a query names."""
     if isinstance(node, dict):
         for key, value in node.items():

@@ -39,7 +39,7 @@ def exposed() -> dict[str, set[str]]:
     """Return the labels of each sample that the agent exposes, by name."""
     text = metrics.exposition(STATUS, [("container.start", 1)], {}).decode()
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
+    for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]  # the library has no types here
         found.setdefault(family.name, set())
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)

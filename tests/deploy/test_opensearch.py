@@ -54,7 +54,7 @@ def mapped(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
         yield from mapped(inner, f"{path}.{key}".lstrip("."))
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and path != "container.labels" and path not in NOT_SEARCHED:
         for key, inner in value.items():
             yield from leaves(inner, f"{path}.{key}".lstrip("."))

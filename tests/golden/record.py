@@ -112,7 +112,7 @@ def make(behaviour: Behaviour, engines: Engines) -> None:
     if capture.stat().st_size > captures.SMALL:
         capture = captures.write(behaviour.name, thinned(arrivals))
     check(capture, scope)
-    print(f"{capture.name}: {capture.stat().st_size} bytes", flush=True)  # noqa: T201
+    print(f"{capture.name}: {capture.stat().st_size} bytes", flush=True)  # noqa: T201 - a program that reports
 
 
 def _usable(behaviour: Behaviour, engines: Engines) -> tuple[list[Arrival], Scope]:
@@ -124,7 +124,7 @@ def _usable(behaviour: Behaviour, engines: Engines) -> tuple[list[Arrival], Scop
         except UnusableError as error:
             if attempt == ATTEMPTS:
                 raise
-            print(f"{behaviour.name}: once more: {error}", file=sys.stderr)  # noqa: T201
+            print(f"{behaviour.name}: once more: {error}", file=sys.stderr)  # noqa: T201 - a program that reports
             attempt += 1
 
 

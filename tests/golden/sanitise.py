@@ -308,7 +308,7 @@ class _Renaming:
             )
             if isinstance(new, Caller) and new.pid == self._scope.recording:
                 new = replace(new, argv=None, ancestors=())
-        return new  # type: ignore[return-value]
+        return new  # type: ignore[return-value]  # of the type that came in
 
     def _lineage(self, items: tuple[object, ...]) -> Sequence[object]:
         """Rule 4, for tuples of ancestors."""

@@ -282,7 +282,7 @@ def _array(path: Path) -> None:
         (_array, "bundle:wrong_type"),
     ],
 )
-def test_hostile_bundles_are_named(node: Node, make: Any, problem: str) -> None:  # noqa: ANN401
+def test_hostile_bundles_are_named(node: Node, make: Any, problem: str) -> None:
     (node.root / "b").mkdir()
     make(node.root / "b/config.json")
     describer = Describer(node.settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     paths: list[str] = []
     document = Reading.document
 
-    def noted(reading: Reading, kind: object, path: str, *, optional: bool = False) -> object:
+    def noted(reading: Reading, kind: Any, path: str, *, optional: bool = False) -> object:
         paths.append(path)
-        return document(reading, kind, path, optional=optional)  # type: ignore[arg-type]
+        return document(reading, kind, path, optional=optional)
 
     monkeypatch.setattr(Reading, "document", noted)
     return paths

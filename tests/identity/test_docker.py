@@ -20,7 +20,7 @@ ZERO = "0001-01-01T00:00:00Z"
 ROOT = f"/data/docker/containers/{ID}"
 
 
-def config(**members: Any) -> dict[str, Any]:  # noqa: ANN401
+def config(**members: Any) -> dict[str, Any]:
     return {
         "ID": ID,
         "Name": "/web",
@@ -108,9 +108,9 @@ def test_a_container_that_ran_before(node: Node, reading: Reading) -> None:
 def test_has_run_is_told_by_either_of_two(
     node: Node,
     reading: Reading,
-    flag: bool | None,  # noqa: FBT001
+    flag: bool | None,
     started: str,
-    expected: bool | None,  # noqa: FBT001
+    expected: bool | None,
 ) -> None:
     state = {"StartedAt": started}
     node.write(f"{ROOT}/config.v2.json", config(HasBeenStartedBefore=flag, State=state))

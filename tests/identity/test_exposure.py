@@ -69,7 +69,7 @@ def test_only_bind_mounts_count() -> None:
 )
 def test_a_mount_is_writable_unless_an_option_says_read_only(
     options: tuple[str, ...],
-    writable: bool,  # noqa: FBT001
+    writable: bool,
 ) -> None:
     assert sensitive_mounts((mount("/etc", *options),)) == (Mount("/etc", "/x", writable),)
 

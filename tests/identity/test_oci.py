@@ -168,5 +168,5 @@ def test_the_user_is_given_as_numbers_or_unknown(
     ],
     ids=str,
 )
-def test_a_filter_counts_if_it_refuses_something(seccomp: object, filters: bool) -> None:  # noqa: FBT001
+def test_a_filter_counts_if_it_refuses_something(seccomp: object, filters: bool) -> None:
     assert read_bundle(linux={"seccomp": seccomp}).seccomp is filters

@@ -99,5 +99,5 @@ def test_podmans_are_not_looked_for_at_containerd(node: Node, reading: Reading) 
     ],
     ids=lambda value: str(value)[:12],
 )
-def test_ids_that_may_become_a_path(container: str, safe: bool) -> None:  # noqa: FBT001
+def test_ids_that_may_become_a_path(container: str, safe: bool) -> None:
     assert is_safe_id(container) is safe

@@ -74,7 +74,7 @@ def test_the_default_set_has_fourteen_and_only_what_is_beyond_it_is_told() -> No
 )
 def test_privileged_is_inferred_from_four_settings(
     candidate: Bundle,
-    expected: bool | None,  # noqa: FBT001
+    expected: bool | None,
 ) -> None:
     assert security_of(candidate).privileged is expected
 

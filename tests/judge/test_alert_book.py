@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,9 @@ MALLORY = initiator("mallory")
 
 
 def raised(
-    book: AlertBook, value: str = "x", at: int = NOW, fact: Fact = FACT, **more: object
+    book: AlertBook, value: str = "x", at: int = NOW, fact: Fact = FACT, **more: Any
 ) -> list[AlertState]:
-    book.raise_(Finding.NEW_PERSON, value, (fact,), start("web", at=at), **more)  # type: ignore[arg-type]
+    book.raise_(Finding.NEW_PERSON, value, (fact,), start("web", at=at), **more)
     states = [one.alert.state for one in book.events if one.alert is not None]
     book.events.clear()
     return states

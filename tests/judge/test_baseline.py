@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ TIMES = st.integers(0, 2**32 - 1)
 TEXTS = st.text(max_size=160)
 
 
-def features(name: str = "web", **more: object) -> Features:
+def features(name: str = "web", **more: Any) -> Features:
     plain = Features(
         workload=f"name/{name}",
         instance=f"name/{name}",
@@ -49,7 +50,7 @@ def features(name: str = "web", **more: object) -> Features:
         late=False,
         special=None,
     )
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)
 
 
 @given(st.lists(TIMES, min_size=1, max_size=20))

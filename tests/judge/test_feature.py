@@ -37,7 +37,7 @@ def unknown(_id: str) -> str | None:
 def test_an_entry_point_is_a_program_name_and_whether_it_is_a_shell(
     command: tuple[str, ...] | None,
     name: str | None,
-    shell: bool,  # noqa: FBT001
+    shell: bool,
 ) -> None:
     assert entrypoint(command) == (name, shell)
 

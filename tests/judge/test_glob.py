@@ -28,7 +28,7 @@ from sensor.judge.glob import LENGTH_MAX, STARS_MAX, Glob
         ("a*aab", "aaab", True),
     ],
 )
-def test_what_a_pattern_matches(pattern: str, text: str, matches: bool) -> None:  # noqa: FBT001
+def test_what_a_pattern_matches(pattern: str, text: str, matches: bool) -> None:
     assert Glob.compile(pattern).matches(text) is matches
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.judge.past import alerts_of
 from tests.judge.samples import NOW, SECOND, start
 
 
-def noted(action: str, at: int = NOW, boot: str = "boot", **more: object) -> Event:
+def noted(action: str, at: int = NOW, boot: str = "boot", **more: Any) -> Event:
     event = start("web", at=at)
     assert event.host is not None
     return replace(
@@ -24,7 +25,7 @@ def noted(action: str, at: int = NOW, boot: str = "boot", **more: object) -> Eve
         container=None,
         start=None,
         initiator=None,
-        sensor=SensorNote(action, **more),  # type: ignore[arg-type]
+        sensor=SensorNote(action, **more),
     )
 
 
@@ -44,7 +45,7 @@ def noted(action: str, at: int = NOW, boot: str = "boot", **more: object) -> Eve
         (noted("policy_loaded"), False),
     ],
 )
-def test_what_was_done_to_the_sensor(event: Event, found: bool) -> None:  # noqa: FBT001
+def test_what_was_done_to_the_sensor(event: Event, found: bool) -> None:
     judge = Judge()
     judge.judge(start("web"))
     judge.judge(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from sensor.judge.change_text import Adder, of_json
 from sensor.judge.findings.registry import KINDS
 from sensor.judge.judge import Judge
 from sensor.model.container import Image
-from sensor.model.events import Verdict
+from sensor.model.events import Event, Verdict
 from sensor.model.vocabulary import BaselineState, Confidence, Engine, Explanation, Finding, Trigger
 from tests.judge.samples import (
     HOUR,
@@ -138,8 +139,8 @@ def test_a_client_in_another_engines_namespace_is_found(namespace: str) -> None:
         pytest.param(pod_start("web-0"), id="the kubelet in its own"),
     ],
 )
-def test_an_engine_in_its_own_namespace_is_no_finding(event: object) -> None:
-    assert judged(judge_of(), event).findings == ()  # type: ignore[arg-type]
+def test_an_engine_in_its_own_namespace_is_no_finding(event: Event) -> None:
+    assert judged(judge_of(), event).findings == ()
 
 
 @pytest.mark.parametrize("path", ["/tmp/runc", "/dev/shm/x", "/home/bob/bin/crun"])
@@ -245,12 +246,10 @@ def test_a_rule_that_expects_names_its_place() -> None:
         (mounted("/var/run/docker.sock", writable=False), "mount:engine-socket:rw"),
     ],
 )
-def test_a_rule_that_expects_explains_privileges_by_name_only(
-    security: object, allows: str
-) -> None:
+def test_a_rule_that_expects_explains_privileges_by_name_only(security: Any, allows: str) -> None:
     event = replace(start("web"))
     assert event.container is not None
-    event = replace(event, container=replace(event.container, security=security))  # type: ignore[arg-type]
+    event = replace(event, container=replace(event.container, security=security))
     without = judged(judge_of("[expect.web]\nname = 'web'\n"), event)
     assert without.expected is None
     assert any("does not allow" in reason for reason in without.reasons)
@@ -289,8 +288,8 @@ def test_a_change_explains_a_start_outside_of_a_window() -> None:
 
 @pytest.mark.parametrize(("pinned", "unpinned"), [(None, False), (True, False), (False, True)])
 def test_an_image_that_was_named_without_a_digest_is_found_where_a_digest_is_wanted(
-    pinned: bool | None,  # noqa: FBT001
-    unpinned: bool,  # noqa: FBT001
+    pinned: bool | None,
+    unpinned: bool,
 ) -> None:
     event = start(image="a/b:1")
     assert event.container is not None
@@ -315,7 +314,7 @@ def test_images_are_approved_by_repository_tag_or_known_digest(
     rule: str,
     image: str,
     digest: str | None,
-    approved: bool,  # noqa: FBT001
+    approved: bool,
 ) -> None:
     found = judged(judge_of(f"[approve.a]\n{rule}\n"), start(image=image, digest=digest))
     assert found.findings == (() if approved else (Finding.UNAPPROVED_IMAGE,))

@@ -39,7 +39,7 @@ def window(start: str, end: str, days: range = range(7), *excepted: date) -> Win
         ("2026-07-01T16:30:00", False),
     ],
 )
-def test_office_hours_are_those_of_the_zone(utc: str, inside: bool) -> None:  # noqa: FBT001
+def test_office_hours_are_those_of_the_zone(utc: str, inside: bool) -> None:
     assert window("08:00", "18:00", DAY).holds(wall(utc)) is inside
 
 

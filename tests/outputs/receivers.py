@@ -117,7 +117,7 @@ def otlp(
     store: Store,
     status: int = 200,
     body: bytes = b"{}",
-    headers: Any = JSON,  # noqa: ANN401
+    headers: Any = JSON,
 ) -> Callable[[Received], Answer]:
     """Any receiver of OTLP/HTTP that takes JSON."""
 

@@ -141,7 +141,7 @@ def over_tcp(directory: Path) -> Rsyslog:
     )
 
 
-def over_tls(directory: Path, *, driver: str, files: Any, mode: str = "anon") -> Rsyslog:  # noqa: ANN401 - paths by attribute
+def over_tls(directory: Path, *, driver: str, files: Any, mode: str = "anon") -> Rsyslog:
     """``driver`` is gtls or ossl; mode anon asks for no certificate, x509/certvalid for one."""
     port = free_port()
     return Rsyslog(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from sensor.model.agent_records import HostFacts
 from sensor.model.alert import Alert, AlertClass, AlertSeverity, AlertState, Fact, Strength
@@ -173,7 +173,7 @@ ALERT = Alert(
 )
 
 
-def _event(type_: EventType, **parts: object) -> Event:
+def _event(type_: EventType, **parts: Any) -> Event:
     return Event(
         type=type_,
         id=f"id-of-{type_}",
@@ -181,7 +181,7 @@ def _event(type_: EventType, **parts: object) -> Event:
         observed=20 * SECOND + 1,
         realtime_offset=OFFSET,
         host=HOST,
-        **parts,  # type: ignore[arg-type]
+        **parts,
     )
 
 

@@ -65,7 +65,7 @@ def waits(worker: OutputWorker) -> bool:
     return worker.circuit is Circuit.OPEN
 
 
-def http(url: str, **keys: Any) -> Transport:  # noqa: ANN401 - any key
+def http(url: str, **keys: Any) -> Transport:
     settings = HttpSettings(url, **keys)
     made: Transport = registry.kind_of("http").make(
         settings, registry.format_of("native"), SURROUNDINGS
@@ -189,7 +189,7 @@ def test_a_few_documents_that_an_index_refuses_are_dead_letters_and_all_others_a
 
 @pytest.mark.parametrize("server", [forward_receivers.fluent_bit, forward_receivers.fluentd])
 @pytest.mark.parametrize("users", [{}, {"castoff": "a-password"}], ids=["key", "key and user"])
-def test_a_shared_key_is_enough_where_no_user_is_wanted(server: Any, users: Any) -> None:  # noqa: ANN401
+def test_a_shared_key_is_enough_where_no_user_is_wanted(server: Any, users: Any) -> None:
     """Row 1 of ship-fluent-bit: a salt in HELO does not ask for a user."""
 
     async def main() -> None:
@@ -215,7 +215,7 @@ def test_a_shared_key_is_enough_where_no_user_is_wanted(server: Any, users: Any)
 )
 @pytest.mark.parametrize("second", ["none", "does not resolve", "works"])
 def test_a_wrong_key_is_counted_whatever_the_second_server_does(
-    server: Any,  # noqa: ANN401 - one of two
+    server: Any,
     reason: str,
     second: str,
 ) -> None:

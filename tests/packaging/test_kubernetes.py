@@ -238,7 +238,7 @@ def test_chart_and_manifests_agree(tmp_path: Path) -> None:
         assert tomllib.loads(manifest_toml) == tomllib.loads(chart_toml)
 
 
-def sorted_adds(value: Any) -> Any:  # noqa: ANN401 - any part of a manifest
+def sorted_adds(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: sorted_adds(one) for key, one in value.items()}
     if isinstance(value, list) and all(isinstance(one, str) for one in value):

@@ -15,7 +15,7 @@ from tests.evidence.logs import execute, make_log, rename, rewrite, shipped
 
 
 def read(sources: Sources) -> list[int | None]:
-    return [document["log"]["sequence"] if document.get("log") else None for document in sources]  # type: ignore[index]
+    return [document["log"]["sequence"] if document.get("log") else None for document in sources]  # type: ignore[index]  # the log is an object
 
 
 def states(sources: Sources) -> dict[str, str]:

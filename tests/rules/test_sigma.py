@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
-from sigma.backends.elasticsearch import (  # type: ignore[attr-defined]
+from sigma.backends.elasticsearch import (  # type: ignore[attr-defined]  # they export by import alone
     ESQLBackend,
     LuceneBackend,
 )
-from sigma.backends.splunk import SplunkBackend  # type: ignore[attr-defined]
-from sigma.backends.sqlite import sqliteBackend  # type: ignore[attr-defined]
+from sigma.backends.splunk import SplunkBackend  # type: ignore[attr-defined]  # they export by import alone
+from sigma.backends.sqlite import sqliteBackend  # type: ignore[attr-defined]  # they export by import alone
 from sigma.collection import SigmaCollection
 
 from lab import sigma_pack
@@ -194,7 +194,7 @@ def hits(query: str, events: list[Event]) -> list[Any]:
 
 
 def queries(path: Path) -> list[str]:
-    converted: list[str] = sqliteBackend().convert(  # type: ignore[no-untyped-call]
+    converted: list[str] = sqliteBackend().convert(  # type: ignore[no-untyped-call]  # it has no types
         SigmaCollection.from_yaml(path.read_text())
     )
     return converted
@@ -246,7 +246,7 @@ def test_the_recorded_starts_of_real_engines_fire_as_their_stories_say() -> None
         wanted = [
             number
             for number, one in enumerate(golden)
-            if one["type"] == "container.start" and not one["container"]["sandbox"] and matches(one)  # type: ignore[no-untyped-call]
+            if one["type"] == "container.start" and not one["container"]["sandbox"] and matches(one)  # type: ignore[no-untyped-call]  # a lambda of the table
         ]
         assert wanted
         assert [row["number"] for row in hits(query, golden)] == wanted

@@ -57,7 +57,7 @@ DOCUMENT["container"]["image"] = {"name": "host:5000/team/nginx:1.25", "id": "sh
 )
 def test_an_event_fits_if_each_key_has_one_of_its_values(
     filters: list[str],
-    expected: bool,  # noqa: FBT001 - a table's column
+    expected: bool,
 ) -> None:
     assert parse(filters).matcher()(DOCUMENT) is expected
 
@@ -174,7 +174,7 @@ def test_a_value_that_no_verdict_has_is_refused(wrong: str) -> None:
         ("sandbox=yes", False),
     ],
 )
-def test_pods_are_filtered_by_their_names_and_their_workloads(pair: str, fits: bool) -> None:  # noqa: FBT001 - a case
+def test_pods_are_filtered_by_their_names_and_their_workloads(pair: str, fits: bool) -> None:
     event = {
         "type": "container.start",
         "container": {"id": "a", "name": "app", "sandbox": False},

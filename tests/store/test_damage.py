@@ -185,7 +185,7 @@ def test_a_file_of_version_1_keeps_what_is_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("in_wal", [False, True])
-def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path, in_wal: bool) -> None:  # noqa: FBT001
+def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path, in_wal: bool) -> None:
     directory = tmp_path / "newer"
     fill(directory, made(1))
     database = sqlite3.connect(directory / FILE_NAME)

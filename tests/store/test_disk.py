@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,12 +159,12 @@ class Faulty(sqlite3.Connection):
 
     errors: list[int]
 
-    def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
+    def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
         if sql == "COMMIT" and self.errors:
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = self.errors.pop(0)
             raise error
-        return super().execute(sql, *rest)  # type: ignore[arg-type]
+        return super().execute(sql, *rest)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -193,8 +194,8 @@ def test_ids_that_are_no_text_stay_apart(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_extreme_numbers_are_kept(tmp_path: Path, change: dict[str, object]) -> None:
-    known = replace(WEB, **change)  # type: ignore[arg-type]
+def test_extreme_numbers_are_kept(tmp_path: Path, change: dict[str, Any]) -> None:
+    known = replace(WEB, **change)
     save(tmp_path, known)
     restored = load(tmp_path)
     assert restored is not None

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -91,13 +92,13 @@ def test_what_is_asked_for_is_found(store: Store, query: Query, expected: list[i
 @pytest.mark.parametrize(
     "query", [Query(), Query(types=(STOP,)), Query(container="app-3"), Query(until=OFFSET + HOUR)]
 )
-def test_pages_make_a_whole(store: Store, query: Query, newest_first: bool) -> None:  # noqa: FBT001
+def test_pages_make_a_whole(store: Store, query: Query, newest_first: bool) -> None:
     query = replace(query, newest_first=newest_first)
     whole = found(store, replace(query, limit=1000))
     pages, cursor, more = [], None, True
     while more:
-        bounds = {"before" if newest_first else "after": cursor}
-        page = Reader(store.path).read(replace(query, limit=7, **bounds))  # type: ignore[arg-type]
+        bounds: dict[str, Any] = {"before" if newest_first else "after": cursor}
+        page = Reader(store.path).read(replace(query, limit=7, **bounds))
         pages += numbers(tuple(one.entry for one in page.entries))
         cursor, more = page.cursor, page.more
     assert pages == whole
@@ -197,7 +198,7 @@ def test_a_query_is_what_a_filter_would_give(
     times: list[tuple[int, int, int]],
     since: int,
     length: int,
-    newest: bool,  # noqa: FBT001
+    newest: bool,
 ) -> None:
     """Times in any order within boots, clocks that are set: the latest offset of a boot counts."""
     entries: list[NewEntry] = []

@@ -32,7 +32,7 @@ def key_set(name: str = "one") -> bytes:
     return json.dumps({"keys": [row, {"kty": "EC", "kid": "two"}]}).encode()
 
 
-def token(key: Any = KEY, name: str = "one", algorithm: str = "RS256", **claims: Any) -> str:  # noqa: ANN401
+def token(key: Any = KEY, name: str = "one", algorithm: str = "RS256", **claims: Any) -> str:
     now = int(time.time())
     content = {
         "iss": "https://accounts.google.com",

@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import confluent_kafka
 import pytest
@@ -113,11 +114,11 @@ def test_the_service_makes_events_of_messages(mock: Cluster, tmp_path: Path) -> 
         service = Aggregator(wanted, procfs.host_facts())
         keep = service._keep
 
-        def kept(keeper: object, events: object) -> None:
-            out.extend(one.request.id for one in events if one.request)  # type: ignore[attr-defined]
-            keep(keeper, events)  # type: ignore[arg-type]
+        def kept(keeper: Any, events: Any) -> None:
+            out.extend(one.request.id for one in events if one.request)
+            keep(keeper, events)
 
-        service._keep = kept  # type: ignore[method-assign]
+        service._keep = kept  # type: ignore[method-assign]  # it looks on
         task = asyncio.create_task(service.run())
         async with asyncio.timeout(60):
             while len(out) < 4:

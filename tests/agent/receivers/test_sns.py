@@ -24,7 +24,7 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def certificate(key: Any = KEY, begins: datetime = NOW - timedelta(days=1)) -> bytes:  # noqa: ANN401
+def certificate(key: Any = KEY, begins: datetime = NOW - timedelta(days=1)) -> bytes:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.amazonaws.com")])
     builder = (
         x509.CertificateBuilder()
@@ -59,7 +59,7 @@ def signed_by(key: rsa.RSAPrivateKey, /, **fields: str) -> dict[str, str]:
     return message | {"Signature": base64.b64encode(signature).decode()}
 
 
-def verified(message: dict[str, str], get: Callable[[str], bytes] | None = None) -> Any:  # noqa: ANN401
+def verified(message: dict[str, str], get: Callable[[str], bytes] | None = None) -> Any:
     verifier = SnsVerifier((TOPIC,), get or (lambda _: certificate()))
     return verifier.message(json.dumps(message).encode(), NOW.timestamp())
 

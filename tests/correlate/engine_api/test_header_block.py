@@ -20,7 +20,7 @@ def fields(headers: list[tuple[str, str]]) -> list[HeaderField]:
 
 @settings(deadline=None)
 @given(st.lists(HEADERS, min_size=1, max_size=12), st.booleans())
-def test_what_the_library_encodes_is_read(blocks: list[list[tuple[str, str]]], huff: bool) -> None:  # noqa: FBT001
+def test_what_the_library_encodes_is_read(blocks: list[list[tuple[str, str]]], huff: bool) -> None:
     encoder, decoder = Encoder(), HeaderBlocks()
     for headers in blocks:
         assert decoder.decode(encoder.encode(headers, huffman=huff), cut=False) == fields(headers)

@@ -715,7 +715,7 @@ def test_a_slow_output_does_not_delay_another() -> None:
         quick = world.worker(Collector(), "quick")
         for number in range(1, 101):
             world.append(number)
-            await until(lambda number=number: quick.cursor == number, limit=1)  # type: ignore[misc]
+            await until(lambda number=number: quick.cursor == number, limit=1)  # type: ignore[misc]  # mypy infers no default of a lambda
         assert slow.cursor == 0
         await world.stop()
 
@@ -783,7 +783,7 @@ def test_what_was_not_delivered_in_time_stays_before_the_cursor() -> None:
 
 
 @pytest.mark.parametrize("down", [False, True])
-def test_finishing_ends_when_all_is_shipped_or_when_one_more_attempt_fails(down: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_finishing_ends_when_all_is_shipped_or_when_one_more_attempt_fails(down: bool) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         world = World()

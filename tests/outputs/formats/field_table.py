@@ -258,12 +258,12 @@ def places(name: str, path: str) -> list[str]:
 def shown(name: str, path: str) -> str:
     """Return a cell. A block that is taken over as it is counts as one place."""
     found: dict[str, None] = {}
-    for place in places(name, path):
-        for whole in WHOLE:
-            if path == whole and f".{whole}[]" in f".{place}":
-                place = place[: place.index(f"{whole}[]") + len(whole)]  # noqa: PLW2901
+    for full in places(name, path):
+        place = full
+        if path in WHOLE and f".{path}[]" in f".{full}":
+            place = full[: full.index(f"{path}[]") + len(path)]
         if path == "container.labels":
-            place = place.replace(".team", ".KEY")  # noqa: PLW2901
+            place = place.replace(".team", ".KEY")
         found[place] = None
     for place in list(found):
         if place.startswith("evidences[].") and place.removeprefix("evidences[].") in found:
@@ -286,12 +286,13 @@ def rows() -> list[tuple[str, list[str]]]:
 
 
 def types() -> Iterator[list[str]]:
-    for name, event in EVENTS.items():
-        if name == "start_bare":
-            name = "start, first"  # noqa: PLW2901
-        elif name in {"start", "start_pod", "start_non_ascii"}:
+    for sample, event in EVENTS.items():
+        name = sample
+        if sample == "start_bare":
+            name = "start, first"
+        elif sample in {"start", "start_pod", "start_non_ascii"}:
             assert event.start is not None
-            name = f"start, {event.start.kind}"  # noqa: PLW2901
+            name = f"start, {event.start.kind}"
         given = record(event)
         ocsf = json.loads(registry.format_of("ocsf").line(given))
         ecs = json.loads(registry.format_of("ecs").line(given))["event"]

@@ -77,7 +77,7 @@ class Collector:
 
 
 @contextmanager
-def collector(directory: Path, **options: Any) -> Iterator[Collector]:  # noqa: ANN401 - JSON
+def collector(directory: Path, **options: Any) -> Iterator[Collector]:
     """Run a server."""
     running = Collector(directory / "received.jsonl", options)
     running.start()

@@ -28,7 +28,7 @@ class Peer:
         """Return the client's next message; raises EOFError."""
         while True:
             for message in self._unpacker:
-                return message  # type: ignore[no-any-return]
+                return list(message)
             data = await self.reader.read(65536)
             if not data:
                 raise EOFError

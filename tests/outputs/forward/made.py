@@ -16,7 +16,7 @@ SURROUNDINGS = Surroundings(HOST, "1.0", "test")
 SECONDS = 30.0
 
 
-def forward(*ports: int, **settings: Any) -> Forward:  # noqa: ANN401 - any key
+def forward(*ports: int, **settings: Any) -> Forward:
     """Return a transport to servers on these ports of 127.0.0.1."""
     servers = tuple(f"127.0.0.1:{port}" for port in ports)
     own = ForwardSettings(**{"servers": servers, **settings})

@@ -169,7 +169,7 @@ def slow_tls(intake: Intake, context: ssl.SSLContext, seconds: float) -> Answer:
 
     async def answer(peer: Peer) -> None:
         # What comes meanwhile stays in the kernel: it is TLS's, not ours.
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed as one that only writes
         await asyncio.sleep(seconds)
         await peer.writer.start_tls(context)
         await _takes(peer, intake)

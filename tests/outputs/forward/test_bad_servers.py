@@ -25,7 +25,7 @@ BATCH = batch_of(starts(1, 3))
 LARGE = batch_of(starts(1, 450))
 
 
-def outcome(answer: Answer, batch: Any = BATCH, times: int = 1, **settings: Any) -> Outcome:  # noqa: ANN401
+def outcome(answer: Answer, batch: Any = BATCH, times: int = 1, **settings: Any) -> Outcome:
     """Return what becomes of a batch at such a server, the last of so many times."""
 
     async def run() -> Outcome:

@@ -61,7 +61,7 @@ def test_a_batch_has_the_same_bytes_whenever_it_is_sent() -> None:
     assert message[1][4:8] == bytes(4)
 
 
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:  # noqa: ANN401
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
     """Return every value of a document that says something, by its path."""
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
@@ -95,7 +95,7 @@ def test_a_bare_record_says_all_that_its_document_says(document: dict[str, Any])
     assert msgpack.unpackb(encode(batch_of([of_document(document | {"id": ""})]), PLAIN).data)
 
 
-def nothings(value: Any) -> int:  # noqa: ANN401 - JSON
+def nothings(value: Any) -> int:
     if isinstance(value, dict):
         return sum(item is None or item in ([], {}) for item in value.values()) + sum(
             map(nothings, value.values())

@@ -271,7 +271,7 @@ def test_a_message_that_never_ends_is_refused_although_each_part_is_small() -> N
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20), st.booleans())
-def test_arbitrary_bytes_break_a_connection_and_nothing_else(parts: list[bytes], key: bool) -> None:  # noqa: FBT001 - drawn
+def test_arbitrary_bytes_break_a_connection_and_nothing_else(parts: list[bytes], key: bool) -> None:
     made = protocol(MINE if key else None)
     made.expect(b"a")
     for part in parts:
@@ -300,7 +300,7 @@ VALUES = st.recursive(
 @given(st.lists(VALUES, max_size=10), st.booleans())
 def test_arbitrary_messages_are_ignored_or_break_a_connection(
     messages: list[object],
-    key: bool,  # noqa: FBT001 - drawn
+    key: bool,
 ) -> None:
     made = protocol(MINE if key else None)
     for message in messages:

@@ -82,7 +82,7 @@ def test_events_arrive_as_they_are_and_are_acknowledged(
         ]
 
 
-def without_nothing(value: Any) -> Any:  # noqa: ANN401 - JSON
+def without_nothing(value: Any) -> Any:
     """Return what a record is to be, told in another way than the code does."""
     if isinstance(value, list):
         return [without_nothing(item) for item in value]
@@ -95,7 +95,7 @@ def without_nothing(value: Any) -> Any:  # noqa: ANN401 - JSON
 # --------------------------------------------------------------------------- what is configured
 
 
-def refused(server: Collector, **settings: Any) -> Retry:  # noqa: ANN401 - any key
+def refused(server: Collector, **settings: Any) -> Retry:
     """Return why a server and a transport do not come together."""
     found: list[Outcome] = []
     made = forward(server.port, **settings)
@@ -169,7 +169,7 @@ def test_tls_that_does_not_come_about_is_told_for_what_it_is(
     authority: Authority,
     case: str,
     reason: str,
-    credentials: bool,  # noqa: FBT001 - of the table
+    credentials: bool,
 ) -> None:
     names = ("collector.example",) if case == "other name" else ("127.0.0.1",)
     files = authority.issue(*names, expired=case == "expired")

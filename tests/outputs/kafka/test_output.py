@@ -49,7 +49,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "DELIVERY_SECONDS", 1)
 
 
-def transport_to(*brokers: str, **keys: Any) -> output.KafkaTransport:  # noqa: ANN401 - settings
+def transport_to(*brokers: str, **keys: Any) -> output.KafkaTransport:
     return output._make(KafkaSettings(brokers, **keys), NATIVE, SURROUNDINGS)
 
 
@@ -166,7 +166,7 @@ def test_absent_brokers_are_retried_with_the_reason(capfd: pytest.CaptureFixture
     assert capfd.readouterr().err == ""
 
 
-def test_a_file_that_cannot_be_used_is_named(tmp_path: Any) -> None:  # noqa: ANN401 - a path
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Any) -> None:
     tls = TlsSettings(ca=tmp_path / "none.pem")
     outcome = delivered(transport_to("127.0.0.1:1", tls=tls), starts(1, 1))
     assert isinstance(outcome, Retry)

@@ -50,7 +50,7 @@ def started(directory: Path, running: list[NatsServer], extra: str = "") -> Nats
 
 
 @asynccontextmanager
-async def transport_to(port: int, **keys: Any) -> AsyncIterator[Transport]:  # noqa: ANN401 - settings
+async def transport_to(port: int, **keys: Any) -> AsyncIterator[Transport]:
     settings = NatsSettings((f"nats://127.0.0.1:{port}",), **keys)
     transport = output.OUTPUT.make(settings, NATIVE, SURROUNDINGS)
     try:
@@ -59,7 +59,7 @@ async def transport_to(port: int, **keys: Any) -> AsyncIterator[Transport]:  # n
         await transport.close()
 
 
-async def make_stream(port: int, **keys: Any) -> None:  # noqa: ANN401 - of nats-py
+async def make_stream(port: int, **keys: Any) -> None:
     client = await nats_py.connect(f"nats://127.0.0.1:{port}")
     await client.jetstream().add_stream(name="castoff", subjects=["castoff.>"], **keys)
     await client.close()

@@ -14,6 +14,7 @@ import termios
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -464,9 +465,9 @@ def test_a_unix_stream_is_found_where_there_are_no_datagrams(
         ({"enterprise": -1}, "enterprise is between"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(keys: dict[str, object], reason: str) -> None:
+def test_settings_that_cannot_work_are_refused(keys: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        SyslogSettings(**keys)  # type: ignore[arg-type]
+        SyslogSettings(**keys)
 
 
 def test_ports_are_those_of_the_rfcs() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +123,7 @@ def encode(word: bytes) -> str:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=10), st.randoms())
-def test_any_argv_comes_back(words: list[bytes], random: object) -> None:
+def test_any_argv_comes_back(words: list[bytes], random: Random) -> None:
     parts = [("argc", str(len(words)))]
     for index, word in enumerate(words):
         if len(word) > 20:
@@ -132,7 +134,7 @@ def test_any_argv_comes_back(words: list[bytes], random: object) -> None:
             ]
         else:
             parts.append((f"a{index}", encode(word)))
-    random.shuffle(parts)  # type: ignore[attr-defined]
+    random.shuffle(parts)
     argv = decode.arguments(parts).argv
     assert argv is not None
     assert [word.encode("utf-8", "surrogateescape") for word in argv] == words

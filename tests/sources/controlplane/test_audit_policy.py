@@ -19,7 +19,7 @@ from sensor.sources.controlplane.audit_policy import (
 ROOT = Path(__file__).parents[3]
 
 
-def policy(*rules: dict[str, Any], **parts: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML
+def policy(*rules: dict[str, Any], **parts: Any) -> dict[str, Any]:
     return {"kind": "Policy", "rules": list(rules), **parts}
 
 

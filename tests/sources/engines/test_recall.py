@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,9 +54,9 @@ def test_the_latest_word_about_each_container_counts(tmp_path: Path) -> None:
 def test_the_stretch_has_an_end_so_that_the_engine_s_answer_has_one(tmp_path: Path) -> None:
     heard: list[bytes] = []
 
-    def answer(connection: object, request: bytes) -> None:
+    def answer(connection: Any, request: bytes) -> None:
         heard.append(request)
-        past()(connection, request)  # type: ignore[arg-type]
+        past()(connection, request)
 
     assert ask(tmp_path / "d.sock", answer) == ()
     (request,) = heard

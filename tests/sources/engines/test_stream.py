@@ -359,7 +359,7 @@ def test_a_path_that_means_something_else_here_is_reached_through_the_engine(
 def test_engines_of_the_host_are_followed(
     engine: str,
     api: Api,
-    nested: bool,  # noqa: FBT001 - a row of the table
+    nested: bool,
     expected: str | None,
 ) -> None:
     found = EngineSocket("/x", engine, 1, 2, api, os.getpid(), nested=nested)
