@@ -14,7 +14,6 @@ from sensor.model.events import (
     Initiator,
     InitiatorProcess,
     InitiatorUser,
-    PreviousRun,
     Start,
     Stop,
 )
@@ -24,8 +23,6 @@ from sensor.model.vocabulary import (
     ContainerId,
     Engine,
     EventType,
-    StartKind,
-    Trigger,
 )
 
 if TYPE_CHECKING:
@@ -127,16 +124,11 @@ class Maker:
         wall: int,
         spec: Spec,
         by: Initiator | None,
-        trigger: Trigger,
-        *,
-        kind: StartKind = StartKind.FIRST,
-        id_: ContainerId | None = None,
-        dormant: float | None = None,
-        previous: PreviousRun | None = None,
-        attempt: int | None = None,
+        start: Start,
+        again: ContainerId | None = None,
     ) -> Event:
-        """Return a start at a wall-clock time."""
-        container = id_ or self.id()
+        """Return a start at a wall-clock time; ``again`` is a container that ran before."""
+        container = again or self.id()
         self.number += 1
         image_id = self.images.get(spec.image) or "sha256:" + _hash(spec.image)
         return Event(
@@ -159,7 +151,7 @@ class Maker:
                 restart_policy=spec.restart,
                 oci_runtime_path=spec.runtime_path,
             ),
-            start=Start(kind, trigger, attempt, dormant, previous),
+            start=start,
             initiator=by,
             orchestrator=spec.pod,
             confidence=SURE,

@@ -17,8 +17,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.life_calendar import DAY, HOUR, LEARNING, SECOND, ZONE
 from bench.machine import machine
-from bench.node_life import DAY, HOUR, LEARNING, SECOND, ZONE, Happening, Life
+from bench.node_life import Life
 from bench.rows import Row, missed, table
 from sensor.judge.baseline import KINDS, Baseline
 from sensor.judge.change_text import Adder, of_json
@@ -29,6 +30,7 @@ from sensor.model.alert import AlertClass, AlertState
 from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:
+    from bench.life_world import Happening
     from sensor.model.events import Event
 
 COMMAND = "python -m bench.month"
@@ -81,7 +83,7 @@ class Run:
     def __init__(self, life: Life, killed_after: int | None = None) -> None:
         self.happenings = life.happenings()
         self.begin = life.begin
-        self.offset = life.maker.offset
+        self.offset = life.offset
         self.rows: Rows = {}
         self.judge = Judge(zone=ZONE)
         self.result = Result(0, days=life.days)
