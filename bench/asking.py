@@ -243,15 +243,15 @@ def round_of(agent: Agent, running: Engines) -> tuple[list[float], list[float]]:
     with ThreadPoolExecutor(PARALLEL) as pool:
         took = list(pool.map(run, [unique("follow") for _ in range(PARALLEL)]))
 
-    def told() -> list[Line]:
+    def reported() -> list[Line]:
         return [
             line
             for line in agent.lines[first:]
             if line.is_a("start") and line.container["id"] in ids
         ]
 
-    agent.wait_for(lambda: len(told()) >= len(ids), "every start is told")
-    return took, [(line.read - wall(line.event["time"])) / NS_PER_MS for line in told()]
+    agent.wait_for(lambda: len(reported()) >= len(ids), "every start is told")
+    return took, [(line.read - wall(line.event["time"])) / NS_PER_MS for line in reported()]
 
 
 def followers(agent: Agent, running: Engines, rounds: int) -> Iterator[Row]:
@@ -261,9 +261,9 @@ def followers(agent: Agent, running: Engines, rounds: int) -> Iterator[Row]:
     for number in range(2 * rounds):
         followed = bool(number % 2)
         with following(agent, FOLLOWERS) if followed else contextlib.nullcontext():
-            took, told = round_of(agent, running)
+            took, reported = round_of(agent, running)
         runs[followed].append(took)
-        waits[followed].append(told)
+        waits[followed].append(reported)
     # The agent is in nobody's way to a start: what docker run takes is told, and varies by itself
     # more than the target.
     for what, found, target in (

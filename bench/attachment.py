@@ -59,8 +59,8 @@ class Program:
     def runs(self) -> tuple[int, int]:
         """How often it ran, and for how many ns, while somebody wanted to know it."""
         lines = Path(f"/proc/self/fdinfo/{self.descriptor}").read_text(encoding="ascii")
-        told = dict(line.split(":", 1) for line in lines.splitlines())
-        return int(told["run_cnt"]), int(told["run_time_ns"])
+        counters = dict(line.split(":", 1) for line in lines.splitlines())
+        return int(counters["run_cnt"]), int(counters["run_time_ns"])
 
 
 class Attachment:

@@ -102,7 +102,7 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
     nameless = judgement.answered(Group.CLI_NAMELESS, Answer.EXACT)
     calls, inside = judgement.total(Group.API), judgement.total(Group.CONTAINER)
     called = sum(judgement.answered(group, Answer.EXACT) for group in (Group.API, Group.CONTAINER))
-    told = judgement.answered(Group.API, *ATTRIBUTED)
+    named = judgement.answered(Group.API, *ATTRIBUTED)
     wrong = len(judgement.wrong)
     missing, surplus = judgement.missing, judgement.surplus
     return [
@@ -140,11 +140,11 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
         ),
         Row(
             "raw API calls: the caller named, or among the candidates",
-            f"{told} of {calls}, {judgement.answered(Group.API, Answer.CANDIDATE)} of them among",
+            f"{named} of {calls}, {judgement.answered(Group.API, Answer.CANDIDATE)} of them among",
             f"{calls}",
-            told == calls,
+            named == calls,
             command,
-            {"starts": calls, "attributed": told},
+            {"starts": calls, "attributed": named},
         ),
         Row(
             "wrong initiators and triggers",

@@ -104,10 +104,10 @@ def kills(agent: Agent, running: Engines, starts: int) -> Row:
         for one in waiting:
             one.result()
     agent.settle(running.runc)
-    told = started(log_of(agent, since))
-    absent = sum(identity not in told for identity in ran)
-    twice = sum(told[identity] > 1 for identity in ran)
-    surplus = len(told.keys() - set(ran))
+    logged = started(log_of(agent, since))
+    absent = sum(identity not in logged for identity in ran)
+    twice = sum(logged[identity] > 1 for identity in ran)
+    surplus = len(logged.keys() - set(ran))
     return Row(
         f"{len(ran)} docker run, {PARALLEL} at a time, agent killed {KILLS} times: in the log",
         f"{absent} missing, {twice} twice",
@@ -206,7 +206,7 @@ def backlog(lab: Lab, running: Engines, agent: Agent, count: int) -> Iterator[Ro
         agent.wait_for(lambda: agent.status().starts >= count, f"{count} starts are told")
         agent.settle(running.runc)
         log = log_of(agent, since)
-    told = started(log)
+    logged = started(log)
     wanted = set(ids)
     times = [
         wall(one["observed"]) for one in log if one["start"] and one["container"]["id"] in wanted
@@ -215,8 +215,8 @@ def backlog(lab: Lab, running: Engines, agent: Agent, count: int) -> Iterator[Ro
     gaps = [event["gap"] for event in log if event["gap"] is not None]
     for gap in gaps:
         say(f"a gap of {gap['source']}: {gap['reason']}: {gap['lost']}")
-    absent = sum(identity not in told for identity in ids)
-    twice = sum(told[identity] > 1 for identity in ids)
+    absent = sum(identity not in logged for identity in ids)
+    twice = sum(logged[identity] > 1 for identity in ids)
     yield Row(
         f"backlog of {count:,} starts and their stops, told by the whole agent",
         f"{seconds:.1f} s, {count / seconds:,.0f} starts/s",

@@ -100,12 +100,12 @@ class Labels:
 
     def judge(self, events: Iterable[Mapping[str, Any]]) -> Judgement:
         """Compare start events, in the order of writing, with the truth."""
-        told: dict[str, list[Mapping[str, Any]]] = {}
+        reported: dict[str, list[Mapping[str, Any]]] = {}
         for event in events:
-            told.setdefault(event["container"]["id"], []).append(event)
+            reported.setdefault(event["container"]["id"], []).append(event)
         judgement = Judgement()
         for container, causes in self._causes.items():
-            starts = sorted(told.get(container, ()), key=lambda event: str(event["time"]))
+            starts = sorted(reported.get(container, ()), key=lambda event: str(event["time"]))
             judgement.surplus += max(0, len(starts) - len(causes))
             for number, cause in enumerate(causes):
                 judgement.add(cause, starts[number] if number < len(starts) else None)

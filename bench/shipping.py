@@ -85,7 +85,7 @@ def measure(directory: Path, events: int, rows: list[Row]) -> None:
     fill(store, blocks(0, events))
     store.flush(SECONDS)
     size = (directory / "castoff.db").stat().st_size
-    rows.append(told("log on disk", f"{size / MIB:.0f} MiB, {size / events:.0f} bytes an event"))
+    rows.append(fact("log on disk", f"{size / MIB:.0f} MiB, {size / events:.0f} bytes an event"))
     for count in PAGES:
         pages(directory, count, events, rows)
     outputs: dict[str, tuple[Filters, Transport]] = {
@@ -119,7 +119,7 @@ def pages(directory: Path, count: int, events: int, rows: list[Row]) -> None:
         message = f"{read} of {events} events were read"
         raise SystemExit(message)
     told_rate = f"{rate:,.0f} events/s, a page {worst * 1000:.1f} ms at most"
-    rows.append(told(f"read in pages of {count}", told_rate))
+    rows.append(fact(f"read in pages of {count}", told_rate))
 
 
 def ship(store: Store, what: str, output: Output, events: int, rows: list[Row]) -> None:
@@ -138,7 +138,7 @@ def ship(store: Store, what: str, output: Output, events: int, rows: list[Row]) 
     counts = engine.health()[0].counts
     engine.close(5.0)
     rows.append(
-        told(
+        fact(
             what,
             f"{events / taken:,.0f} events/s, {spent / events * 1e6:.1f} µs of CPU an event,"
             f" {counts.delivered} in {counts.batches} batches, {(peak - memory) / 1024:+.1f} MiB",
@@ -158,7 +158,7 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def told(what: str, measured: str) -> Row:
+def fact(what: str, measured: str) -> Row:
     """Return a row without a target."""
     return Row(what, measured, None, None, COMMAND)
 

@@ -171,8 +171,8 @@ def sizes(records: list[Record]) -> list[Row]:
     for name, make in ways():
         one = statistics.median(len(make(batch)) for batch in alone)
         many = statistics.median(len(make(batch)) / FULL for batch in full)
-        told = f"{one:,.0f} alone, {many:,.0f} in a full batch"
-        rows.append(Row(name, told, None, None, COMMAND, {"alone": one, "full": many}))
+        numbers = f"{one:,.0f} alone, {many:,.0f} in a full batch"
+        rows.append(Row(name, numbers, None, None, COMMAND, {"alone": one, "full": many}))
     return rows
 
 
@@ -200,8 +200,8 @@ def at_rest(count: int) -> Row:
             for more in ("", " AND column = 'event'")
         )
         session.close()
-    told = f"{whole:,.0f}, of which the whole event as text {line:,.0f}"
-    return Row("ClickHouse, merged", told, None, None, COMMAND, {"bytes": whole, "text": line})
+    numbers = f"{whole:,.0f}, of which the whole event as text {line:,.0f}"
+    return Row("ClickHouse, merged", numbers, None, None, COMMAND, {"bytes": whole, "text": line})
 
 
 def main() -> None:

@@ -235,7 +235,7 @@ class Agent:
 
         Another container's gap may be true: somebody else may use this machine.
         """
-        told = {
+        reported = {
             event["container"]["id"]
             for event in self.events
             if event["container"] is not None and event["type"] != "gap"
@@ -246,7 +246,7 @@ class Agent:
             if event["type"] == "gap"
             and (
                 event["gap"]["source"] == "kernel"
-                or (event["container"] is not None and event["container"]["id"] in told)
+                or (event["container"] is not None and event["container"]["id"] in reported)
             )
         ]
 

@@ -67,16 +67,16 @@ def place(tmp_path: Path) -> Place:
 def posted(port: int, context: ssl.SSLContext, *bodies: bytes, method: str = "POST") -> list[int]:
     """Return the statuses of requests over one connection."""
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=20)
-    told = []
+    answers = []
     try:
         for body in bodies:
             connection.request(method, "/", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
-            told.append(answer.status)
+            answers.append(answer.status)
     finally:
         connection.close()
-    return told
+    return answers
 
 
 @asynccontextmanager
@@ -111,15 +111,15 @@ def test_batches_are_durable_when_they_are_answered(place: Place) -> None:
             while aggregator.port is None:
                 await asyncio.sleep(0.01)
             client = place.client(place.authority)
-            told = await asyncio.to_thread(posted, aggregator.port, client, *BATCHES[:3])
+            answers = await asyncio.to_thread(posted, aggregator.port, client, *BATCHES[:3])
             # Read by another connection to the file, while the service runs.
             log = LogReader(next(state.glob("*.db")), Clock("", lambda: 0))
             kept = await asyncio.to_thread(log.read, Query(limit=500))
             assert len([one for one in kept.entries if b'"request":{' in one.entry.body]) >= 8
-            told += await asyncio.to_thread(posted, aggregator.port, client, BATCHES[0], b"{")
+            answers += await asyncio.to_thread(posted, aggregator.port, client, BATCHES[0], b"{")
         aggregator.stop()
         await task
-        return told
+        return answers
 
     assert asyncio.run(story()) == [200, 200, 200, 200, 400]
 
@@ -146,9 +146,9 @@ def test_what_is_no_batch_is_refused_with_a_reason(
     async def story() -> list[int]:
         async with listening(place, lambda _peer, _body: None) as (_, port):
             client = place.client(place.authority)
-            told = await asyncio.to_thread(posted, port, client, b"x" * 1001)
-            told += await asyncio.to_thread(posted, port, client, b"", method="PUT")
-            return told + await asyncio.to_thread(posted, port, client, b"x" * 1000)
+            answers = await asyncio.to_thread(posted, port, client, b"x" * 1001)
+            answers += await asyncio.to_thread(posted, port, client, b"", method="PUT")
+            return answers + await asyncio.to_thread(posted, port, client, b"x" * 1000)
 
     assert asyncio.run(story()) == [413, 405, 200]
 
@@ -177,9 +177,9 @@ def test_a_slow_sender_is_not_waited_for(place: Place, monkeypatch: pytest.Monke
             )
             writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nslow")
             async with asyncio.timeout(20):
-                told = await reader.read()
+                answers = await reader.read()
             writer.close()
-            return told
+            return answers
 
     assert asyncio.run(story()).startswith(b"HTTP/1.1 408")
 
@@ -214,8 +214,8 @@ def test_events_a_second_are_in_the_range_that_an_api_server_sends(place: Place)
             await asyncio.sleep(0.01)
         client = place.client(place.authority)
         began = time.monotonic()
-        told = await asyncio.to_thread(posted, aggregator.port, client, *[body] * 5)
-        assert told == [200] * 5
+        answers = await asyncio.to_thread(posted, aggregator.port, client, *[body] * 5)
+        assert answers == [200] * 5
         spent = time.monotonic() - began
         aggregator.stop()
         await task

@@ -112,8 +112,8 @@ def test_an_operator_has_everything_since_a_time_shipped_again(tmp_path: Path) -
         await until(lambda: node.shipping.states()[0].cursor == 4)
         # Shortly before the third, by the clock as it is now.
         since = events(3)[0].time + clock.realtime_offset() - SECOND // 2
-        told = await node.shipping.rewind("local", since)
-        assert (told.output, told.cursor) == ("local", 2)
+        rewound = await node.shipping.rewind("local", since)
+        assert (rewound.output, rewound.cursor) == ("local", 2)
         await until(lambda: shipped(tmp_path / "local.jsonl") == [1, 2, 3, 4, 3, 4])
         with pytest.raises(ValueError, match="nothing is kept"):
             await node.shipping.rewind("local", since + 10**15)

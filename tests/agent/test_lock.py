@@ -25,7 +25,7 @@ STRANGER = 65534
 @contextlib.contextmanager
 def _holding(path: Path, uid: int) -> Iterator[int]:
     """Have a process of another user open the file for reading and lock it; yields its pid."""
-    ready, told = os.pipe()
+    ready, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
@@ -33,7 +33,7 @@ def _holding(path: Path, uid: int) -> Iterator[int]:
             os.setgid(uid)
             os.setuid(uid)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(told, b"x")
+            os.write(write_end, b"x")
             signal.pause()
         finally:
             os._exit(1)
@@ -44,7 +44,7 @@ def _holding(path: Path, uid: int) -> Iterator[int]:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(ready)
-        os.close(told)
+        os.close(write_end)
 
 
 def test_the_lock_can_be_opened_by_its_owner_only(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ class Disk:
         self.given_back: list[ReadUpTo] = []
         self.position = 0
 
-    def keep(self, told: Sequence[Published]) -> None:
-        self.kept += [one.event for one in told]
+    def keep(self, published: Sequence[Published]) -> None:
+        self.kept += [one.event for one in published]
 
     def note(self, core: Correlator) -> None:
         assert core is not None

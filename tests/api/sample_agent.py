@@ -147,7 +147,7 @@ class Outputs:
     """One output that does what it is told."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, int]] = []
+        self.commands: list[tuple[str, str, int]] = []
 
     def states(self) -> tuple[DeliveryState, ...]:
         return (DELIVERY,)
@@ -158,13 +158,13 @@ class Outputs:
         if since > NOW:
             message = "nothing is kept since then"
             raise ValueError(message)
-        self.told.append(("rewind", output, since))
+        self.commands.append(("rewind", output, since))
         return Rewound(output, 3, 38)
 
     async def retry_dead(self, output: str) -> int:
         if output != DELIVERY.name:
             raise KeyError(output)
-        self.told.append(("retry-dead", output, 0))
+        self.commands.append(("retry-dead", output, 0))
         return 1
 
 

@@ -43,13 +43,13 @@ def test_there_are_real_events_to_look_at() -> None:
 @pytest.mark.parametrize("event", [pytest.param(event, id=name) for name, event in STARTS])
 def test_every_piece_of_evidence_stands_at_one_step(event: dict[str, Any]) -> None:
     found = steps(event)
-    told = [
+    answer = [
         (one.source, one.kind, one.what, one.time, one.ref)
         for step in found
         for one in step.evidence
     ]
     expected = [tuple(one.values()) for one in event["evidence"]]
-    assert sorted(map(str, told)) == sorted(map(str, expected))
+    assert sorted(map(str, answer)) == sorted(map(str, expected))
     assert found[-1].kind == "init"
     assert found[-1].evidence
     assert all(step.label for step in found)

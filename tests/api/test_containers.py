@@ -92,9 +92,9 @@ def test_an_ambiguous_reference_lists_whom_it_may_mean() -> None:
 
 def test_whose_process_it_is() -> None:
     async def scenario(_: ControlServer, path: Path) -> None:
-        told = json.loads((await ask(path, "/v1/whois/4243"))[1])
-        assert (told["container"]["id"], told["container"]["pid"]) == (WEB, 4242)
-        assert (told["parents"], told["cgroup"]) == ([DATABASE], f"/docker/{WEB}")
+        reported = json.loads((await ask(path, "/v1/whois/4243"))[1])
+        assert (reported["container"]["id"], reported["container"]["pid"]) == (WEB, 4242)
+        assert (reported["parents"], reported["cgroup"]) == ([DATABASE], f"/docker/{WEB}")
         assert json.loads((await ask(path, "/v1/whois/1"))[1])["container"] is None
 
     serving(scenario, view=View())

@@ -20,13 +20,15 @@ ROOT = Peer(1, 0, 0, frozenset())
 SOMEBODY = Peer(1, 1000, 1000, frozenset({999}))
 
 
-def told(path: str, query: str = "", peer: Peer | None = ROOT) -> tuple[int, dict[str, object]]:
+def commanded(
+    path: str, query: str = "", peer: Peer | None = ROOT
+) -> tuple[int, dict[str, object]]:
     outputs = Outputs()
     request = Request("POST", path, query)
     answer = asyncio.run(deliveries.command(outputs, request, peer))
     document = json.loads(answer.body)
     assert isinstance(document, dict)
-    return answer.status, document | {"told": outputs.told}
+    return answer.status, document | {"commands": outputs.commands}
 
 
 def test_outputs_are_listed_and_told_over_the_socket() -> None:
@@ -50,13 +52,13 @@ def test_outputs_are_listed_and_told_over_the_socket() -> None:
 @pytest.mark.parametrize("peer", [SOMEBODY, None])
 @pytest.mark.parametrize("action", ["rewind", "retry-dead"])
 def test_only_root_tells(peer: Peer | None, action: str) -> None:
-    status, document = told(f"/v1/outputs/local/{action}", "since=1h", peer)
-    assert (status, document["told"]) == (403, [])
+    status, document = commanded(f"/v1/outputs/local/{action}", "since=1h", peer)
+    assert (status, document["commands"]) == (403, [])
 
 
 def test_an_output_that_is_none_is_not_found() -> None:
-    assert told("/v1/outputs/other/rewind", "since=1h")[0] == 404
-    assert told("/v1/outputs/other/retry-dead")[0] == 404
+    assert commanded("/v1/outputs/other/rewind", "since=1h")[0] == 404
+    assert commanded("/v1/outputs/other/retry-dead")[0] == 404
     request = Request("POST", "/v1/outputs/local/retry-dead", "")
     assert asyncio.run(deliveries.command(None, request, ROOT)).status == 404
 
@@ -64,12 +66,12 @@ def test_an_output_that_is_none_is_not_found() -> None:
 @pytest.mark.parametrize("query", ["", "since=yesterday", "since=1h&x=1", "since=2100-01-01"])
 def test_a_rewind_without_a_time_that_makes_sense_is_refused(query: str) -> None:
     with pytest.raises(ValueError, match=r"since|time|parameter"):
-        told("/v1/outputs/local/rewind", query)
+        commanded("/v1/outputs/local/rewind", query)
 
 
 def test_the_time_arrives() -> None:
-    _, document = told("/v1/outputs/local/rewind", "since=1700000000")
-    assert document["told"] == [("rewind", "local", 1_700_000_000 * 1_000_000_000)]
+    _, document = commanded("/v1/outputs/local/rewind", "since=1700000000")
+    assert document["commands"] == [("rewind", "local", 1_700_000_000 * 1_000_000_000)]
 
 
 @pytest.mark.parametrize(

@@ -220,11 +220,11 @@ def test_one_stuck_follower_is_cut_with_a_gap_and_49_others_miss_nothing() -> No
         while (document := await stuck.next()) is not None:
             seen.append(document)
         *events, gap = seen
-        told = gap["gap"]
+        loss = gap["gap"]
         assert (gap["schema"], gap["type"]) == ("castoff.stream/1", "gap")
-        assert isinstance(told, dict)
+        assert isinstance(loss, dict)
         assert sequences(events) == list(range(1, len(events) + 1))
-        assert told["lost"] == 400 - len(events)
+        assert loss["lost"] == 400 - len(events)
         assert gap["cursor"] == events[-1]["cursor"]
         assert server._followers.cut == 1
         for client in others:

@@ -55,11 +55,11 @@ def explain(
     ],
 )
 def test_which_start_is_explained(reference: str, event: str) -> None:
-    status, told = explain(reference)
+    status, document = explain(reference)
     assert status == 200
-    assert told["event"]["id"] == event
-    assert told["cursor"] == f"abc123-{event[3:]}"
-    assert told["steps"][-1]["kind"] == "init"
+    assert document["event"]["id"] == event
+    assert document["cursor"] == f"abc123-{event[3:]}"
+    assert document["steps"][-1]["kind"] == "init"
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_which_start_is_explained(reference: str, event: str) -> None:
     ],
 )
 def test_which_is_not(reference: str, status: int, candidates: set[str]) -> None:
-    answer, told = explain(reference)
+    answer, document = explain(reference)
     assert answer == status
-    assert {one["id"] for one in told.get("candidates", ())} == candidates
+    assert {one["id"] for one in document.get("candidates", ())} == candidates
 
 
 def requested(**parts: object) -> Log:
@@ -106,9 +106,9 @@ def test_a_request_from_inside_a_container_begins_with_that_container(uid: str, 
     inside = ContainerView("a" * 64, "k8s_runner", pod_uid=uid, pod_container="runner")
     pause = ContainerView("b" * 64, "pause", pod_uid=uid, sandbox=True)
     view = View((*CONTAINERS, inside, pause))
-    status, told = explain("web", view, requested())
+    status, document = explain("web", view, requested())
     assert status == 200
-    first, second = told["steps"][:2]
+    first, second = document["steps"][:2]
     assert (first["label"], first["detail"]) == ("from pod uid-of-ci", shown)
     assert second["label"] == "system:serviceaccount:ci:runner: create pods"
 
@@ -120,7 +120,7 @@ def test_the_author_of_a_manifest_is_a_record_of_audit() -> None:
         "request_id": "audit 1000.1:7",
         "workload": "File/etc/kubernetes/manifests/web.yaml",
     }
-    told = explain("web", None, requested(pod_uid=None, chain=[step]))[1]
-    first = told["steps"][0]
+    document = explain("web", None, requested(pod_uid=None, chain=[step]))[1]
+    first = document["steps"][0]
     assert first["label"] == "alice: write manifest"
     assert first["evidence"][0]["source"] == "audit"

@@ -196,12 +196,12 @@ def test_a_damaged_log_is_salvaged(own_agent: Agent, runc: Runc) -> None:
     damaged[found] ^= 0x40
     path.write_bytes(damaged)
     own_agent.start()
-    told = subprocess.run(
+    printed = subprocess.run(
         [COMMAND, "events", "--socket", own_agent.socket, "-n", "500", "-o", "json"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
     own_agent.stop()
-    kept = [name for name in names if name in told]
+    kept = [name for name in names if name in printed]
     assert len(kept) >= len(names) - 2, kept

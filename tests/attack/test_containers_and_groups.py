@@ -72,8 +72,8 @@ def test_a_member_of_the_engines_group_is_named_for_what_it_starts(
                 "    return s.makefile('rb').read().decode()\n"
                 f"made = {{'Image': {IMAGE!r}, 'Cmd': ['sh', '-c', ': {token}'],\n"
                 "        'HostConfig': {'NetworkMode': 'none'}}\n"
-                "told = ask('/v1.41/containers/create', json.dumps(made).encode())\n"
-                "id = json.loads(told.partition('\\r\\n\\r\\n')[2])['Id']\n"
+                "answer = ask('/v1.41/containers/create', json.dumps(made).encode())\n"
+                "id = json.loads(answer.partition('\\r\\n\\r\\n')[2])['Id']\n"
                 "print(ask(f'/v1.41/containers/{id}/start')[:12])\n"
             )
             output = member.run(sys.executable, "-c", code, docker.address)

@@ -140,8 +140,8 @@ def asked(
         client = subprocess.Popen([*program, server.path, data.hex()])
         assert client.wait(30) == 0
         pids.append(client.pid)
-    told = [one for one in probes.drain() if isinstance(one, ApiRequest)]
-    return [(one.caller.pid, one) for one in told if one.caller.pid in pids]
+    reported = [one for one in probes.drain() if isinstance(one, ApiRequest)]
+    return [(one.caller.pid, one) for one in reported if one.caller.pid in pids]
 
 
 @pytest.mark.kernel
@@ -168,9 +168,9 @@ def test_nearly_all_requests_are_told(probes: Probes, server: Server) -> None:
 def test_of_a_long_request_the_beginning_is_told(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
     long = POST + b"x" * 3000
-    told = [request.payload for _, request in asked(probes, server, *[long] * 5)]
-    assert told
-    assert set(told) == {long[:PAYLOAD_MAX]}
+    reported = [request.payload for _, request in asked(probes, server, *[long] * 5)]
+    assert reported
+    assert set(reported) == {long[:PAYLOAD_MAX]}
 
 
 @pytest.mark.kernel

@@ -280,11 +280,11 @@ def test_starts_that_found_no_room_are_counted(small: Probes, bundle: Bundle) ->
     for _ in range(6):
         assert bundle.run("/bin/true") == 0
     after = small.count(Kind.INIT_EXEC), small.count(Kind.INIT_EXIT)
-    told = len(take(small.lifecycle))
+    received = len(take(small.lifecycle))
     dropped = sum(b.dropped - a.dropped for a, b in zip(before, after, strict=True))
     submitted = sum(b.submitted - a.submitted for a, b in zip(before, after, strict=True))
     assert dropped > 0
-    assert told <= submitted
+    assert received <= submitted
     assert submitted + dropped >= 12
 
 

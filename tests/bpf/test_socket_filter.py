@@ -155,20 +155,20 @@ def written(monkeypatch: pytest.MonkeyPatch) -> DictMap:
 
 
 def test_a_verdict_is_written_under_hash_and_namespace(written: DictMap) -> None:
-    told = SocketVerdicts(Path("/anywhere"))
-    told.set(NAMESPACE, "/run/docker.sock", engine=True)
-    told.set(NAMESPACE, "/run/dbus", engine=False)
-    told.set(7, "/run/docker.sock", engine=False)
+    verdicts = SocketVerdicts(Path("/anywhere"))
+    verdicts.set(NAMESPACE, "/run/docker.sock", engine=True)
+    verdicts.set(NAMESPACE, "/run/dbus", engine=False)
+    verdicts.set(7, "/run/docker.sock", engine=False)
     assert written.entries == {
         struct.pack("<QII", hash_path(b"/run/docker.sock"), NAMESPACE, 0): struct.pack("<I", 100),
         struct.pack("<QII", hash_path(b"/run/dbus"), NAMESPACE, 0): struct.pack("<I", 101),
         struct.pack("<QII", hash_path(b"/run/docker.sock"), 7, 0): struct.pack("<I", 101),
     }
-    told.forget(7, "/run/docker.sock")
-    told.forget(NAMESPACE, "/run/dbus")
-    told.forget(NAMESPACE, "/never/told")
+    verdicts.forget(7, "/run/docker.sock")
+    verdicts.forget(NAMESPACE, "/run/dbus")
+    verdicts.forget(NAMESPACE, "/never/told")
     assert list(written.entries.values()) == [struct.pack("<I", 100)]
-    told.close()
+    verdicts.close()
     assert written.closed
 
 
@@ -210,18 +210,18 @@ def test_only_what_changed_is_written(written: DictMap) -> None:
 @pytest.mark.kernel
 def test_the_probes_maps_take_what_is_written(probes: Probes) -> None:
     path = probes.pins.map("socket_verdicts")
-    told, raw = SocketVerdicts(path), BpfMap.pinned(path)
+    verdicts, raw = SocketVerdicts(path), BpfMap.pinned(path)
     key = struct.pack("<QII", hash_path(b"/run/castoff-test.sock"), NAMESPACE, 0)
     try:
-        told.set(NAMESPACE, "/run/castoff-test.sock", engine=False)
+        verdicts.set(NAMESPACE, "/run/castoff-test.sock", engine=False)
         assert (raw.lookup(key) or b"")[:4] == struct.pack("<I", 101)
-        told.set(NAMESPACE, "/run/castoff-test.sock", engine=True)
+        verdicts.set(NAMESPACE, "/run/castoff-test.sock", engine=True)
         assert (raw.lookup(key) or b"")[:4] == struct.pack("<I", 100)
-        told.forget(NAMESPACE, "/run/castoff-test.sock")
-        told.forget(NAMESPACE, "/run/castoff-test.sock")
+        verdicts.forget(NAMESPACE, "/run/castoff-test.sock")
+        verdicts.forget(NAMESPACE, "/run/castoff-test.sock")
         assert raw.lookup(key) is None
     finally:
-        told.close()
+        verdicts.close()
         raw.close()
 
 

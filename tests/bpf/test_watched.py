@@ -55,13 +55,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), REFUSED.values(), ids=REFUSED)
-def test_a_wrong_table_is_refused_with_its_path_and_key(table: Path, text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "named"), REFUSED.values(), ids=REFUSED)
+def test_a_wrong_table_is_refused_with_its_path_and_key(table: Path, text: str, named: str) -> None:
     table.write_text(text)
     with pytest.raises(ConfigError) as caught:
         read(table)
     assert str(table) in caught.value.problem
-    assert told in caught.value.problem
+    assert named in caught.value.problem
     assert caught.value.exit_code == 78
 
 

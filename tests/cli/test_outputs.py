@@ -40,7 +40,7 @@ def test_the_list_in_json(agent: Running) -> None:
 def test_events_are_shipped_again_from_a_time_on(agent: Running, outputs: Outputs) -> None:
     result = ask("outputs", agent, "rewind", "local", "--since", "1700000000")
     assert result.output == "output local ships 38 events again\n"
-    assert outputs.told[-1] == ("rewind", "local", 1_700_000_000 * 1_000_000_000)
+    assert outputs.commands[-1] == ("rewind", "local", 1_700_000_000 * 1_000_000_000)
     result = ask("outputs", agent, "retry-dead", "local", "-o", "json")
     assert json.loads(result.output) == {"output": "local", "events": 1}
 

@@ -33,12 +33,12 @@ def explained(given: Iterable[ControlRecord]) -> tuple[CausalChain, dict[str, Re
         pod = chain.add(record)
         if pod is not None:
             pods.append(pod)
-    told: dict[str, RequestedBy] = {}
+    answers: dict[str, RequestedBy] = {}
     for pod in sorted(pods, key=lambda one: one.time):
         answer = chain.requester(pod)
         if pod.uid is not None and answer is not None:
-            told[pod.uid] = answer
-    return chain, told
+            answers[pod.uid] = answer
+    return chain, answers
 
 
 class Log:
@@ -134,7 +134,7 @@ class Log:
     def job_pod(self, time: float, name: str, of: str) -> None:
         self.pod(time, name, of, "Job", CONTROLLER.format("job"))
 
-    def told(self) -> dict[str, RequestedBy]:
+    def answers(self) -> dict[str, RequestedBy]:
         data = b"\n".join(json.dumps(line).encode() for line in self.lines)
         return explained(records(data))[1]
 

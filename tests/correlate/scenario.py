@@ -443,7 +443,7 @@ def audited(at: float, pid: int, exe: str = "/usr/bin/docker") -> AuditExec:
     return AuditExec(ns(at), f"1700000000.000:{at:g}", "castoff", who, success=True)
 
 
-def told(
+def reported(
     at: float, box: Box, action: str = "start", witness: Witness = Witness.DOCKER
 ) -> EngineEvent:
     """What an engine's own stream says."""

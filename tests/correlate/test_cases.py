@@ -53,10 +53,10 @@ from tests.correlate.scenario import (
     facts,
     ns,
     numbered,
+    reported,
     requests,
     supervised,
     talks,
-    told,
     typed,
     wall,
 )
@@ -935,7 +935,7 @@ def test_a_command_that_makes_a_container_made_none_that_was_there_before(core: 
 
 
 def renamed(at: float, box: Box, name: str) -> EngineEvent:
-    return replace(told(at, box, "rename"), name=name)
+    return replace(reported(at, box, "rename"), name=name)
 
 
 def test_a_renamed_container_answers_to_each_name_in_its_time(core: Core) -> None:

@@ -107,13 +107,13 @@ def reduced(line: bytes, level: str, *, alone: bool) -> bytes:
 
 def truth() -> dict[str, str]:
     """Return who asked for each pod of both logs, by uid; restarts and static pods left out."""
-    told = {one["pod"]["uid"]: one["requested_by"] for one in lines(SCENARIO / "chains.jsonl")}
+    reported = {one["pod"]["uid"]: one["requested_by"] for one in lines(SCENARIO / "chains.jsonl")}
     for one in lines(CLUSTER / "truth.jsonl"):
         asked = one["asked"]
         outside = one.get("restartCount") or one.get("inApi") is False or not one.get("pod")
         if not outside and one.get("containerType") != "ephemeral" and asked["user"] is not None:
-            told[one["uid"]] = asked.get("impersonated_by") or asked["user"]
-    return told
+            reported[one["uid"]] = asked.get("impersonated_by") or asked["user"]
+    return reported
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["accounts", "one account"])
@@ -136,7 +136,7 @@ def test_a_pod_in_place_of_a_deleted_one_is_asked_for_by_who_deleted_it() -> Non
     log = started()
     log.call(50, "bob", "delete", "pods", name="web-1-aaaaa")
     log.pod(50.1, "web-1-ccccc", "web-1")
-    answer = log.told()["web-1-ccccc"]
+    answer = log.answers()["web-1-ccccc"]
     assert (answer.actor, answer.effect) == ("bob", Effect.REPLACEMENT)
 
 
@@ -144,14 +144,14 @@ def test_a_pod_in_place_of_one_that_kubelet_ended_has_no_requester() -> None:
     """Under memory pressure kubelet ends pods: no request exists, the last write is no cause."""
     log = started()
     log.pod(50.1, "web-1-ccccc", "web-1")
-    assert "web-1-ccccc" not in log.told()
+    assert "web-1-ccccc" not in log.answers()
 
 
 def test_the_deletion_of_another_workloads_pod_is_no_cause() -> None:
     log = started()
     log.call(50, "bob", "delete", "pods", name="db-0")
     log.pod(50.1, "web-1-ccccc", "web-1")
-    assert "web-1-ccccc" not in log.told()
+    assert "web-1-ccccc" not in log.answers()
 
 
 def test_a_rollback_is_asked_for_by_who_rolled_back() -> None:
@@ -163,9 +163,12 @@ def test_a_rollback_is_asked_for_by_who_rolled_back() -> None:
     log.deployment(120, "carol", 2, verb="patch", body=TEMPLATE, old=2)
     log.replicaset(120.01, "web-1", 2, verb="update")
     log.pod(120.02, "web-1-ccccc", "web-1")
-    told = log.told()
-    assert (told["web-2-aaaaa"].actor, told["web-2-aaaaa"].effect) == ("bob", Effect.ROLLOUT)
-    assert told["web-1-ccccc"].actor == "carol"
+    reported = log.answers()
+    assert (reported["web-2-aaaaa"].actor, reported["web-2-aaaaa"].effect) == (
+        "bob",
+        Effect.ROLLOUT,
+    )
+    assert reported["web-1-ccccc"].actor == "carol"
 
 
 def test_a_horizontal_autoscaler_is_the_requester_of_what_it_scales() -> None:
@@ -188,7 +191,7 @@ def test_a_horizontal_autoscaler_is_the_requester_of_what_it_scales() -> None:
     )
     log.replicaset(90.01, "web-1", 3, verb="update")
     log.pod(90.02, "web-1-ccccc", "web-1")
-    answer = log.told()["web-1-ccccc"]
+    answer = log.answers()["web-1-ccccc"]
     assert (answer.actor, answer.kind, answer.effect) == (
         user,
         ActorKind.CONTROL_PLANE,
@@ -215,7 +218,7 @@ def test_two_writes_that_fit_are_ambiguous_and_name_both() -> None:
         body={"spec": {"replicas": 3}},
     )
     log.pod(51.1, "web-1-ccccc", "web-1")
-    answer = log.told()["web-1-ccccc"]
+    answer = log.answers()["web-1-ccccc"]
     assert answer.confidence is ChainConfidence.AMBIGUOUS
     assert answer.actor is None
     assert set(answer.candidates) == {"bob", "carol"}
@@ -235,7 +238,7 @@ def test_a_refused_write_causes_nothing() -> None:
         body={"spec": {"replicas": 9}},
     )
     log.pod(90.02, "web-1-ccccc", "web-1")
-    assert "web-1-ccccc" not in log.told()
+    assert "web-1-ccccc" not in log.answers()
 
 
 def test_the_deletion_of_a_node_is_the_cause_of_what_is_made_elsewhere() -> None:
@@ -244,15 +247,15 @@ def test_the_deletion_of_a_node_is_the_cause_of_what_is_made_elsewhere() -> None
     gc = "system:serviceaccount:kube-system:pod-garbage-collector"
     log.call(58, gc, "delete", "pods", name="web-1-aaaaa")
     log.pod(58.1, "web-1-ccccc", "web-1")
-    answer = log.told()["web-1-ccccc"]
+    answer = log.answers()["web-1-ccccc"]
     assert (answer.actor, answer.effect) == ("root@ops", Effect.REPLACEMENT)
 
 
 def test_records_of_several_servers_may_come_out_of_order() -> None:
     log = started()
-    straight = log.told()
+    straight = log.answers()
     log.lines.reverse()
-    assert {uid: answer.actor for uid, answer in log.told().items()} == {
+    assert {uid: answer.actor for uid, answer in log.answers().items()} == {
         uid: answer.actor for uid, answer in straight.items()
     }
 
@@ -280,7 +283,7 @@ def test_an_object_of_the_same_name_made_again_is_another_one() -> None:
     )
     log.pod(200.02, "web-1-zzzzz", "web-1")
     log.lines[-1]["responseObject"]["metadata"]["ownerReferences"][0]["uid"] = "R2"
-    assert log.told()["web-1-zzzzz"].actor == "bob"
+    assert log.answers()["web-1-zzzzz"].actor == "bob"
 
 
 @pytest.mark.parametrize(
@@ -299,7 +302,7 @@ def test_what_was_only_tried_causes_nothing(tried: dict[str, Any]) -> None:
     log = started()
     log.call(50, "bob", tried["verb"], tried["target"], name="web-1-aaaaa", body=tried["body"])
     log.pod(50.1, "web-1-ccccc", "web-1")
-    assert "web-1-ccccc" not in log.told()
+    assert "web-1-ccccc" not in log.answers()
 
 
 def test_a_suspended_job_was_started_by_who_resumed_it() -> None:
@@ -308,7 +311,7 @@ def test_a_suspended_job_was_started_by_who_resumed_it() -> None:
     kueue = "system:serviceaccount:kueue-system:kueue"
     log.call(60, kueue, "patch", "jobs", name="report", body={"spec": {"suspend": False}})
     log.job_pod(60.1, "report-aaaaa", "report")
-    answer = log.told()["report-aaaaa"]
+    answer = log.answers()["report-aaaaa"]
     assert (answer.actor, answer.kind) == (kueue, ActorKind.SERVICE_ACCOUNT)
 
 
@@ -318,9 +321,12 @@ def test_a_pod_of_a_job_in_place_of_a_deleted_one_is_asked_for_by_who_deleted_it
     log.job_pod(0.1, "report-aaaaa", "report")
     log.call(30, "bob", "delete", "pods", name="report-aaaaa")
     log.job_pod(30.1, "report-bbbbb", "report")
-    told = log.told()
-    assert (told["report-aaaaa"].actor, told["report-aaaaa"].effect) == ("alice", Effect.START)
-    assert (told["report-bbbbb"].actor, told["report-bbbbb"].effect) == (
+    reported = log.answers()
+    assert (reported["report-aaaaa"].actor, reported["report-aaaaa"].effect) == (
+        "alice",
+        Effect.START,
+    )
+    assert (reported["report-bbbbb"].actor, reported["report-bbbbb"].effect) == (
         "bob",
         Effect.REPLACEMENT,
     )
@@ -348,9 +354,9 @@ def test_a_daemon_on_a_node_that_joined_later_was_not_asked_for_by_who_made_the_
     log = daemons()
     log.call(90, "system:node:node-2", "create", "nodes", name="node-2")
     daemon(log, 90.2, "agent-bbbbb", "node-2")
-    told = log.told()
-    assert told["agent-aaaaa"].actor == "alice"
-    assert "agent-bbbbb" not in told
+    reported = log.answers()
+    assert reported["agent-aaaaa"].actor == "alice"
+    assert "agent-bbbbb" not in reported
 
 
 def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:
@@ -361,7 +367,7 @@ def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:
     evicts = "system:serviceaccount:kube-system:taint-eviction-controller"
     log.call(50.2, evicts, "delete", "pods", name="web-1-aaaaa")
     log.pod(50.3, "web-1-ccccc", "web-1")
-    answer = log.told()["web-1-ccccc"]
+    answer = log.answers()["web-1-ccccc"]
     assert (answer.actor, answer.effect) == ("bob", Effect.REPLACEMENT)
 
 
@@ -370,7 +376,7 @@ def test_a_taint_that_only_keeps_pods_away_causes_nothing() -> None:
     taint = {"spec": {"taints": [{"key": "maintenance", "effect": "NoSchedule"}]}}
     log.call(50, "bob", "patch", "nodes", name="node-1", body=taint)
     log.pod(50.3, "web-1-ccccc", "web-1")
-    assert "web-1-ccccc" not in log.told()
+    assert "web-1-ccccc" not in log.answers()
 
 
 def alone(log: Log, level: str) -> dict[str, RequestedBy]:
@@ -382,7 +388,7 @@ def alone(log: Log, level: str) -> dict[str, RequestedBy]:
             line["level"] = level
             line.pop("requestObject")
             line.pop("responseObject")
-    return log.told()
+    return log.answers()
 
 
 @pytest.mark.parametrize("level", ["RequestResponse", "Metadata"])
@@ -395,7 +401,7 @@ def test_a_controller_manager_with_one_account_is_followed(level: str) -> None:
 
 def test_the_same_names_in_another_cluster_are_others() -> None:
     """Bob's cluster has the same Deployment; neither log names uids."""
-    chain, told = CausalChain(), {}
+    chain, reported = CausalChain(), {}
     for cluster, user in (("one", "alice"), ("two", "bob")):
         log = started()
         log.lines[0]["user"]["username"] = user
@@ -415,8 +421,8 @@ def test_the_same_names_in_another_cluster_are_others() -> None:
         for record in records(json.dumps(envelope).encode()):
             pod = chain.add(record)
             if pod is not None:
-                told[cluster] = chain.requester(pod)
-    assert {cluster: answer and answer.actor for cluster, answer in told.items()} == {
+                reported[cluster] = chain.requester(pod)
+    assert {cluster: answer and answer.actor for cluster, answer in reported.items()} == {
         "one": "alice",
         "two": "bob",
     }

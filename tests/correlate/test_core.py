@@ -82,24 +82,24 @@ def listened_to(listener: Callable[[Event], None]) -> Correlator:
 
 
 def test_an_event_is_told_of_before_the_rest_of_its_batch_is_looked_at() -> None:
-    told: list[tuple[Event, bool]] = []
-    core = listened_to(lambda event: told.append((event, core.table.named(DB.id) is not None)))
+    emitted: list[tuple[Event, bool]] = []
+    core = listened_to(lambda event: emitted.append((event, core.table.named(DB.id) is not None)))
     outcome = core.feed(ns(20), [*WEB.life(0), DB.create(15)])
     assert core.table.named(DB.id) is not None
-    assert told == [(event, False) for event in outcome.events]
-    assert len(told) == 2
+    assert emitted == [(event, False) for event in outcome.events]
+    assert len(emitted) == 2
 
 
 def test_what_a_listener_raises_is_its_own_and_costs_no_event() -> None:
     def fail(event: Event) -> None:
-        told.append(event)
+        emitted.append(event)
         raise OSError("a pipe that broke")
 
-    told: list[Event] = []
+    emitted: list[Event] = []
     core = listened_to(fail)
     with pytest.raises(OSError, match="a pipe that broke"):
         core.feed(ns(20), WEB.life(0))
-    assert [event.type for event in told] == [EventType.START, EventType.STOP]
+    assert [event.type for event in emitted] == [EventType.START, EventType.STOP]
     assert not core.defects
     core.feed(ns(30), [])
 
@@ -180,14 +180,14 @@ def test_the_plausible_while_goes_as_it_should() -> None:
 def test_no_order_and_no_repetition_makes_two_starts_of_one_init(data: st.DataObject) -> None:
     observations = plausible()
     indexes = st.integers(0, len(observations) - 1)
-    told = data.draw(st.permutations(range(len(observations))))
-    told += data.draw(st.lists(indexes, max_size=20))
+    emitted = data.draw(st.permutations(range(len(observations))))
+    emitted += data.draw(st.lists(indexes, max_size=20))
     sizes = itertools.cycle(data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=5)))
     core = Core(limit=data.draw(st.sampled_from([2, 3, 100])))
-    while told:
+    while emitted:
         size = next(sizes)
-        core.feed(observations[index] for index in told[:size])
-        told = told[size:]
+        core.feed(observations[index] for index in emitted[:size])
+        emitted = emitted[size:]
     core.wait(until=10_000)
     assert core.core.deadline() is None
     if core.table.forgotten == 0:

@@ -23,7 +23,7 @@ from tests.correlate.scenario import (
     heard,
     ns,
     numbered,
-    told,
+    reported,
     typed,
 )
 
@@ -61,7 +61,7 @@ def start(core: Core, box: Box, at: float, engine: Engine = Engine.DOCKER) -> No
 
 
 def test_a_start_that_only_an_engine_tells_is_a_gap_once(core: Core) -> None:
-    core >> heard(0) >> told(10, WEB)
+    core >> heard(0) >> reported(10, WEB)
     assert core.core.deadline() == ns(10 + PATIENCE)
     core.wait(until=9 + PATIENCE)
     assert gaps(core) == []
@@ -83,7 +83,7 @@ def test_a_start_that_only_an_engine_tells_is_a_gap_once(core: Core) -> None:
 
 
 def test_its_row_says_that_nobody_else_saw_it(core: Core) -> None:
-    core >> heard(0) >> told(10, WEB)
+    core >> heard(0) >> reported(10, WEB)
     core.wait(until=20 + PATIENCE)
     (row,) = rows(core)
     assert (row.id, row.name, row.time) == (WEB.id, "web", ns(10))
@@ -96,14 +96,14 @@ def test_its_row_says_that_nobody_else_saw_it(core: Core) -> None:
     "action", ["create", "die", "destroy", "restart", "pause", "unpause", "running"]
 )
 def test_nothing_else_that_an_engine_tells_is_a_start(core: Core, action: str) -> None:
-    core >> told(10, WEB, action)
+    core >> reported(10, WEB, action)
     core.wait(until=100 + PATIENCE)
     assert gaps(core) == []
     assert rows(core) == []
 
 
 def test_an_engine_never_makes_a_start_of_its_own(core: Core) -> None:
-    core >> told(10, WEB)
+    core >> reported(10, WEB)
     core.wait(until=100 + PATIENCE)
     assert core.starts == []
 
@@ -111,33 +111,33 @@ def test_an_engine_never_makes_a_start_of_its_own(core: Core) -> None:
 @pytest.mark.parametrize("first", ["engine", "kernel"])
 def test_the_second_witness_of_a_start_may_be_late(core: Core, first: str) -> None:
     if first == "engine":
-        core >> told(10, WEB)
+        core >> reported(10, WEB)
         start(core, WEB, 2000)
     else:
         start(core, WEB, 10)
-        core >> told(60_000, WEB)
+        core >> reported(60_000, WEB)
     core.wait(until=200_000)
     assert gaps(core) == []
     assert [row.engine for row in rows(core)] == [True]
 
 
 def test_each_start_needs_a_word_of_its_own(core: Core) -> None:
-    core >> WEB.life(0) >> told(6, WEB) >> told(50, WEB)
+    core >> WEB.life(0) >> reported(6, WEB) >> reported(50, WEB)
     core.wait(until=100 + PATIENCE)
     assert len(gaps(core)) == 1
 
 
 def test_two_runs_and_two_words_are_no_gap_in_whatever_order(core: Core) -> None:
-    core >> WEB.life(0) >> WEB.again().life(50) >> told(60, WEB) >> told(61, WEB)
+    core >> WEB.life(0) >> WEB.again().life(50) >> reported(60, WEB) >> reported(61, WEB)
     core.wait(until=100 + PATIENCE)
     assert gaps(core) == []
     assert [row.engine for row in rows(core)] == [True, True]
 
 
 def test_two_engines_may_tell_of_one_start(core: Core) -> None:
-    core >> told(1, WEB, witness=Witness.CONTAINERD)
+    core >> reported(1, WEB, witness=Witness.CONTAINERD)
     start(core, WEB, 0)
-    core >> told(10, WEB)
+    core >> reported(10, WEB)
     core.wait(until=100 + PATIENCE)
     assert gaps(core) == []
 
@@ -155,23 +155,23 @@ def test_a_failed_start_that_an_engine_tells_as_a_start_is_no_gap(
     core: Core, told_at: float
 ) -> None:
     if told_at < 0:
-        core >> told(told_at, WEB)
+        core >> reported(told_at, WEB)
     fail(core, 0)
     if told_at > 0:
-        core >> told(told_at, WEB)
+        core >> reported(told_at, WEB)
     core.wait(until=100 + FAILED_FOR + PATIENCE)
     assert gaps(core) == []
 
 
 def test_a_failure_excuses_no_word_of_later(core: Core) -> None:
     fail(core, 0)
-    core >> told(100 + FAILED_FOR, WEB)
+    core >> reported(100 + FAILED_FOR, WEB)
     core.wait(until=200 + FAILED_FOR + PATIENCE)
     assert len(gaps(core)) == 1
 
 
 def test_a_failure_excuses_no_other_container(core: Core) -> None:
-    core >> told(-5, DB)
+    core >> reported(-5, DB)
     fail(core, 0)
     core.wait(until=100 + PATIENCE)
     assert [event.container.id for event in gaps(core) if event.container] == [DB.id]
@@ -183,7 +183,7 @@ def test_a_failure_excuses_no_other_container(core: Core) -> None:
 def test_a_start_that_all_saw_has_no_reason(core: Core) -> None:
     core >> heard(-10) >> typed(-5, "docker start web", 50) >> audited(-5, 50)
     start(core, WEB, 0)
-    core >> told(10, WEB)
+    core >> reported(10, WEB)
     core.wait(until=10 + 2 * PATIENCE)
     (row,) = rows(core)
     assert witnesses(row) == (True, True, True, True, True)
@@ -241,7 +241,7 @@ def test_a_start_without_a_runtimes_command_says_so(core: Core) -> None:
 
 
 def test_rows_are_of_a_period_and_in_order(core: Core) -> None:
-    core >> told(2, DB)
+    core >> reported(2, DB)
     start(core, WEB, 0)
     core.wait(until=100 + PATIENCE)
     start(core, numbered(1), 5000)
@@ -262,7 +262,7 @@ def test_the_table_is_bounded(core: Core) -> None:
 
 
 def test_what_waits_is_bounded(core: Core) -> None:
-    core >> [told(number / 1000, numbered(number)) for number in range(2 * WAITING_MAX)]
+    core >> [reported(number / 1000, numbered(number)) for number in range(2 * WAITING_MAX)]
     core.wait(until=100 + PATIENCE)
     assert len(gaps(core)) == WAITING_MAX
 
@@ -298,7 +298,7 @@ def test_an_engine_that_spoke_or_was_not_heard_all_the_while_is_not_silent(
         core >> heard(0)
     start(core, WEB, 10)
     if how == "late":
-        core >> told(50_000, WEB)
+        core >> reported(50_000, WEB)
     if how in {"deaf", "again"}:
         core >> SourceChanged(ns(1000), "docker", available=False, reason="gone")
     if how == "again":

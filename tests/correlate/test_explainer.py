@@ -73,14 +73,14 @@ def test_every_start_of_the_recorded_node_is_explained_by_its_true_requester() -
     for record in records():
         explainer.add(record)
     latest = max(record.request.requested or 0 for record in records())
-    told = {event.start_id: event for event in explainer.settle(latest + PATIENCE)}
-    assert len(told) > 100
+    explained = {event.start_id: event for event in explainer.settle(latest + PATIENCE)}
+    assert len(explained) > 100
     for id_, (asked, attempt, container_type) in wanted.items():
         assert isinstance(asked, dict)
         if attempt:
-            assert id_ not in told
+            assert id_ not in explained
             continue
-        event = told[id_]
+        event = explained[id_]
         assert event.type is EventType.START_EXPLAINED
         assert event.orchestrator is not None
         requested = event.orchestrator.requested_by
@@ -123,9 +123,9 @@ def test_a_start_waits_for_records_that_come_later() -> None:
     assert list(explainer.settle(event.time + SECOND)) == []
     for record in records():
         explainer.add(record)
-    (told,) = explainer.settle(event.time + 60 * SECOND)
-    assert told.start_id == event.id
-    assert told.host == HOST
+    (explained,) = explainer.settle(event.time + 60 * SECOND)
+    assert explained.start_id == event.id
+    assert explained.host == HOST
     assert len(explainer) == 0
 
 
@@ -205,9 +205,9 @@ def test_the_author_of_a_manifest_stays_the_requester_of_its_static_pod() -> Non
     for record in records():
         explainer.add(record)
     latest = max(record.request.requested or 0 for record in records())
-    (told,) = explainer.settle(latest + PATIENCE)
-    assert told.orchestrator is not None
-    requested = told.orchestrator.requested_by
+    (explained,) = explainer.settle(latest + PATIENCE)
+    assert explained.orchestrator is not None
+    requested = explained.orchestrator.requested_by
     assert requested is not None
     assert requested.actor == "alice"
     assert [step.action for step in requested.chain] == ["create pods", "write manifest"]

@@ -284,10 +284,10 @@ def test_secrets_of_the_command_line_are_not_repeated(story: list[Observation]) 
     core.core = Correlator(Parsers(cgroup.parse, redact_argv, ROLES.of_name))
     core.feed([HOST])
     core >> story
-    told = process(core.start.initiator).argv
-    assert told is not None
-    assert "hunter2" not in " ".join(told)
-    assert told[-1] in {"nginx", WEB.id}
+    reported = process(core.start.initiator).argv
+    assert reported is not None
+    assert "hunter2" not in " ".join(reported)
+    assert reported[-1] in {"nginx", WEB.id}
 
 
 @pytest.mark.parametrize("asked", ["command", "connect"])

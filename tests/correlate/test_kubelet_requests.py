@@ -120,12 +120,12 @@ def starts(
 ) -> Event:
     observed = described(at + 1, box, pod=pod, engine=Engine.CONTAINERD)
     description = replace(observed.description, sandbox=sandbox)
-    told: list[Observation] = [
+    reported: list[Observation] = [
         below(box.create(at), SHIM),
         replace(observed, description=description),
         box.execs(at + 5),
     ]
-    core >> told
+    core >> reported
     return core.starts[-1]
 
 

@@ -159,13 +159,13 @@ TYPES = {
 }
 
 
-@pytest.mark.parametrize(("own", "apps", "sandboxs", "told"), TYPES.values(), ids=TYPES)
+@pytest.mark.parametrize(("own", "apps", "sandboxs", "received"), TYPES.values(), ids=TYPES)
 def test_an_init_among_the_processes_of_another_container_is_an_ephemeral_ones(
     core: Core,
     own: int | None,
     apps: int | None,
     sandboxs: int | None,
-    told: ContainerType | None,
+    received: ContainerType | None,
 ) -> None:
     for box, claim, pid_ns in (
         (SANDBOX, pod(container=None), sandboxs),
@@ -180,11 +180,11 @@ def test_an_init_among_the_processes_of_another_container_is_an_ephemeral_ones(
         core >> below(box.create(0), SHIM) >> replace(observed, description=description)
         core >> replace(box.execs(5), namespaces=Namespaces(1, pid_ns, 3, 4, 5, 6, 7))
     found = [event.orchestrator.container_type for event in core.starts if event.orchestrator]
-    assert found == [None, None, told]
+    assert found == [None, None, received]
     core >> DEBUG.exits(100)
     stop = core.of(EventType.STOP)[-1]
     assert stop.orchestrator is not None
-    assert stop.orchestrator.container_type is told
+    assert stop.orchestrator.container_type is received
 
 
 def test_a_pod_whose_sandbox_is_unknown_may_be_late_or_not(core: Core) -> None:

@@ -151,7 +151,7 @@ def flat(seen: list[Any]) -> list[Observation]:
     return [one for some in seen for one in (some if isinstance(some, list) else [some])]
 
 
-def told(observations: list[Observation]) -> Event:
+def reported(observations: list[Observation]) -> Event:
     core = Core()
     for observation in observations:
         core >> observation
@@ -177,8 +177,8 @@ def test_a_prepared_cause_is_what_would_have_been_found(
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Attributor, "prepare", lambda *_: None)
-        found = told(made)
-    assert told(made) == found
+        found = reported(made)
+    assert reported(made) == found
 
 
 def test_a_certain_cause_is_prepared_and_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,12 +24,12 @@ NOW = 1_900_000_000_000_000_000
 
 def events(*data: bytes) -> list[Event]:
     made = RequestEvents()
-    told: list[Event] = []
+    emitted: list[Event] = []
     for one in data:
         for record in read([one], Reader("file")):
             assert isinstance(record, ControlRecord), record
-            told += made.feed(record, NOW)
-    return told + list(made.close(NOW))
+            emitted += made.feed(record, NOW)
+    return emitted + list(made.close(NOW))
 
 
 def corpus(name: str) -> bytes:
@@ -76,34 +76,34 @@ def test_one_call_that_comes_by_two_roads_is_one_event() -> None:
 
 def test_a_start_that_is_reported_by_several_records_counts_once() -> None:
     """ECS repeats a running task with each version, and the agent reports it, too."""
-    told = [one for one in events(corpus("aws/eventbridge.jsonl")) if one.orchestrator]
-    reported = [one for one in told if one.type is EventType.START_REPORTED]
+    emitted = [one for one in events(corpus("aws/eventbridge.jsonl")) if one.orchestrator]
+    reported = [one for one in emitted if one.type is EventType.START_REPORTED]
     tasks = [one.orchestrator.task_arn for one in reported if one.orchestrator is not None]
     assert len(tasks) == len(set(tasks)) == 2
 
 
 def test_an_operation_of_three_records_is_one_event_that_grows() -> None:
-    told = events(corpus("azure/activity-rest.jsonl"))
-    assert len({one.id for one in told}) == 1
-    outcomes = [one.request.outcome for one in told if one.request is not None]
+    emitted = events(corpus("azure/activity-rest.jsonl"))
+    assert len({one.id for one in emitted}) == 1
+    outcomes = [one.request.outcome for one in emitted if one.request is not None]
     assert outcomes == [RequestOutcome.UNKNOWN, RequestOutcome.ACCEPTED, RequestOutcome.SUCCESS]
-    last = told[-1].request
+    last = emitted[-1].request
     assert last is not None
     assert last.actor is not None
     assert [one.image for one in last.containers] == ["contoso.azurecr.io/payments:2.4.1"]
 
 
 def test_an_end_that_comes_before_its_begin_stays_the_end() -> None:
-    told = events(corpus("azure/activity-eventhub-batch.jsonl"))
-    assert [one.request.outcome for one in told if one.request is not None][-1] == "success"
-    assert len({one.id for one in told}) == 1
+    emitted = events(corpus("azure/activity-eventhub-batch.jsonl"))
+    assert [one.request.outcome for one in emitted if one.request is not None][-1] == "success"
+    assert len({one.id for one in emitted}) == 1
 
 
 def test_the_end_of_an_operation_keeps_who_began_it() -> None:
-    told = [one for one in events(corpus("gcp/cloudrun.jsonl")) if one.request is not None]
+    emitted = [one for one in events(corpus("gcp/cloudrun.jsonl")) if one.request is not None]
     (last,) = [
         one.request
-        for one in told
+        for one in emitted
         if one.request is not None
         and one.request.outcome == "success"
         and str(one.request.action).endswith("UpdateService")
@@ -118,15 +118,15 @@ def test_a_start_of_what_ran_already_is_no_start() -> None:
     for one in (began, ended):
         one["operationName"]["value"] = "Microsoft.ContainerInstance/containerGroups/start/action"
     ended["subStatus"]["value"] = "NoContent"
-    told = events(json.dumps(began).encode() + b"\n" + json.dumps(ended).encode())
-    assert [one.request.effect for one in told if one.request is not None] == ["start", "none"]
+    emitted = events(json.dumps(began).encode() + b"\n" + json.dumps(ended).encode())
+    assert [one.request.effect for one in emitted if one.request is not None] == ["start", "none"]
 
 
 def test_images_come_from_the_task_definition_that_was_registered() -> None:
     lines = corpus("aws/cloudtrail.jsonl").splitlines()
     register, update = json.loads(lines[10]), json.loads(lines[8])
-    told = events(json.dumps(register).encode() + b"\n" + json.dumps(update).encode())
-    request = told[-1].request
+    emitted = events(json.dumps(register).encode() + b"\n" + json.dumps(update).encode())
+    request = emitted[-1].request
     assert request is not None
     assert [one.image for one in request.containers] == [
         "111122223333.dkr.ecr.eu-central-1.amazonaws.com/web:2.4.1"
@@ -134,8 +134,8 @@ def test_images_come_from_the_task_definition_that_was_registered() -> None:
 
 
 def test_a_pod_is_explained_after_its_causes_have_come() -> None:
-    told = events(corpus("kubernetes/scenario/audit.log"))
-    explained = [one for one in told if one.type is EventType.START_EXPLAINED]
+    emitted = events(corpus("kubernetes/scenario/audit.log"))
+    explained = [one for one in emitted if one.type is EventType.START_EXPLAINED]
     wanted = (CORPORA / "kubernetes" / "scenario" / "chains.jsonl").read_text().splitlines()
     assert len(explained) == len(wanted)
     assert len({one.id for one in explained}) == len(explained)

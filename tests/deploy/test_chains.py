@@ -157,8 +157,8 @@ def test_each_panel_about_alerts_and_chains_finds_what_it_is_for(
     for number, one in enumerate(alerts, 900):
         # Of the same log, so that they are taken out again with it.
         one["log"] = {"id": log_id, "sequence": number}
-    told = [json.dumps(one).encode() + b"\n" for one in alerts]
-    insert([*lines[:20], *lines[24:29], changed(lines[29], back), *lines[30:], *told])
+    reported = [json.dumps(one).encode() + b"\n" for one in alerts]
+    insert([*lines[:20], *lines[24:29], changed(lines[29], back), *lines[30:], *reported])
     dashboard = json.loads((DEPLOY / "grafana" / "castoff.json").read_text())
     panels = [
         panel

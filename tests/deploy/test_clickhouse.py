@@ -57,8 +57,8 @@ def test_each_column_has_what_the_event_says(column: str, clickhouse: ClickHouse
         expected = at(event, PATHS[column])
         if expected is None and isinstance(found[event["id"]], (list, dict)):
             expected = type(found[event["id"]])()
-        told = found[event["id"]]
-        assert (int(told) if isinstance(expected, int) else told) == expected
+        stored = found[event["id"]]
+        assert (int(stored) if isinstance(expected, int) else stored) == expected
 
 
 def test_most_of_the_schema_is_in_columns_and_no_path_is_beyond_it() -> None:

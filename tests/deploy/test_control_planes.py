@@ -27,11 +27,11 @@ PEOPLE = ("alice", "bob", "system:serviceaccount:infra:ci-bot")
 
 def events(path: Path) -> list[bytes]:
     made = RequestEvents()
-    told: list[bytes] = []
+    emitted: list[bytes] = []
     for record in read([path.read_bytes()], Reader(path.name)):
         if isinstance(record, ControlRecord):
-            told += [encode_line(event) for event in made.feed(record, 1 << 61)]
-    return told + [encode_line(event) for event in made.close(1 << 61)]
+            emitted += [encode_line(event) for event in made.feed(record, 1 << 61)]
+    return emitted + [encode_line(event) for event in made.close(1 << 61)]
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,10 @@ def truth() -> list[dict[str, Any]]:
 
 def seen() -> set[str]:
     """Return the containers whose starts the node reported with their pods."""
-    told = [json.loads(line) for line in (CLUSTER / "castoff.jsonl").read_text().splitlines()]
+    emitted = [json.loads(line) for line in (CLUSTER / "castoff.jsonl").read_text().splitlines()]
     return {
         one["container"]["id"]
-        for one in told
+        for one in emitted
         if one["type"] == "container.start" and one["orchestrator"] is not None
     }
 

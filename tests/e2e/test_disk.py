@@ -120,8 +120,8 @@ def test_a_full_disk_stops_neither_the_reading_nor_the_followers(
     until(lambda: own_agent.counter("store.failing") == 0, "the disk works again", PATIENCE)
     own_agent.kill()
     own_agent.start()
-    told = starts_in(logged(own_agent))
-    assert [told[container] for container in ran] == [1] * len(ran)
+    logged_starts = starts_in(logged(own_agent))
+    assert [logged_starts[container] for container in ran] == [1] * len(ran)
 
 
 def test_what_did_not_fit_in_memory_is_a_gap_when_the_disk_works_again(

@@ -106,8 +106,8 @@ def test_a_container_that_came_and_went_while_no_agent_ran_is_named_by_its_engin
         start=FIRST,
     )
     assert "_" in start["container"]["name"], "the engine made up a name of two words"
-    told = [one for one in start["evidence"] if one["source"] == "docker"]
-    assert [one["what"] for one in told] == ["docker event: destroy"]
+    reported = [one for one in start["evidence"] if one["source"] == "docker"]
+    assert [one["what"] for one in reported] == ["docker event: destroy"]
     assert own_agent.one_stop(gone)["container"]["id"] == gone
 
 
@@ -124,8 +124,8 @@ def test_a_backlog_of_thousands_is_told_whole(own_agent: Agent, runc: Runc, lab:
     until(lambda: client.status().starts >= BACKLOG, "all of them are told", 60)
     until(lambda: own_agent.counter("store.waiting_bytes") == 0, "all is on disk", 60)
     assert own_agent.counter("store.lost") == 0
-    told = logged(own_agent, "start")
-    assert [told[container] for container in started] == [1] * BACKLOG
+    reported = logged(own_agent, "start")
+    assert [reported[container] for container in started] == [1] * BACKLOG
     # Killed, it might leave what it had just read to the agent of another test.
     own_agent.stop()
 
@@ -144,8 +144,8 @@ def test_an_agent_killed_again_and_again_in_a_storm_misses_no_start(
     own_agent.settle()
     # What an agent had for a slow reader of its output is gone with it; the log has it.
     for kind in ("start", "stop"):
-        told = logged(own_agent, kind)
-        assert {container: told[container] for container in ran} == dict.fromkeys(ran, 1)
+        reported = logged(own_agent, kind)
+        assert {container: reported[container] for container in ran} == dict.fromkeys(ran, 1)
 
 
 def logged(agent: Agent, kind: str) -> Counter[str]:

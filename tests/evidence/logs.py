@@ -104,17 +104,17 @@ def rewrite(
             "SELECT sequence, link, digest, body FROM event WHERE link >= ? ORDER BY link",
             (number - 1,),
         ).fetchall()
-        before, told = rows[0][2], {rows[0][1]: rows[0][2].hex()}
+        before, digests_of = rows[0][2], {rows[0][1]: rows[0][2].hex()}
         for sequence, link, digest, body in rows[1:]:
             document = json.loads(unpacker.unpack(body))
             if link == number:
                 change(document)
             log = (document["sensor"] or {}).get("log")
-            if heads and log and log["sequence"] in told:
-                log["digest"] = told[log["sequence"]]
+            if heads and log and log["sequence"] in digests_of:
+                log["digest"] = digests_of[log["sequence"]]
             line = json.dumps(document, separators=(",", ":")).encode() + b"\n"
             before = digest_of(before, link, line) if digests else digest
-            told[link] = before.hex()
+            digests_of[link] = before.hex()
             connection.execute(
                 "UPDATE event SET body = ?, digest = ?, name = ?, id = ? WHERE sequence = ?",
                 (packer.pack(line), before, (document["container"] or {}).get("name"),

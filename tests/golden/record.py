@@ -69,8 +69,8 @@ def reduced(raw: list[Arrival], scope: Scope) -> list[Arrival]:
     before = story(events_of(raw), scope.containers)
     after = story(events_of(arrivals), scope.containers)
     if before != after:
-        told = "\n".join(map(str, (*before, "became", *after)))
-        raise UnusableError(f"sanitising changes the story:\n{told}")
+        found_words = "\n".join(map(str, (*before, "became", *after)))
+        raise UnusableError(f"sanitising changes the story:\n{found_words}")
     return arrivals
 
 
@@ -80,9 +80,9 @@ def check(capture: Path, scope: Scope) -> None:
     if size > captures.SIZE_MAX:
         raise UnusableError(f"{capture.name} has {size} bytes")
     text = capture.read_bytes() + captures.lines_of(capture).read_bytes()
-    told = [word for word in _machine_words(scope) if word.encode() in text]
-    if told:
-        raise UnusableError(f"{capture.name} tells {told}")
+    found_words = [word for word in _machine_words(scope) if word.encode() in text]
+    if found_words:
+        raise UnusableError(f"{capture.name} tells {found_words}")
 
 
 def _machine_words(scope: Scope) -> Iterator[str]:

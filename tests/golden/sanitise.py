@@ -172,7 +172,7 @@ class _Selection:
             ApiAnswer: lambda answer: answer.connection in self._connections,
             ConnectionClosed: lambda closed: closed.connection in self._connections,
             EngineEvent: lambda event: event.id in scope.containers,
-            EngineRecalled: lambda told: told.id in scope.containers,
+            EngineRecalled: lambda emitted: emitted.id in scope.containers,
             ContainerDescribed: lambda described: described.id in scope.containers,
             ClockSynced: self._first_clock,
             # The digests of the log that the recording agent kept.
@@ -358,8 +358,8 @@ def _without_idle(arrivals: Sequence[Arrival]) -> list[Arrival]:
     kept: list[Arrival] = []
     for arrival in arrivals:
         due = core.deadline()
-        told = core.feed(arrival.now, arrival.observations)
-        if arrival.observations or told.events or (due is not None and due <= arrival.now):
+        emitted = core.feed(arrival.now, arrival.observations)
+        if arrival.observations or emitted.events or (due is not None and due <= arrival.now):
             kept.append(arrival)
     return kept
 

@@ -284,12 +284,12 @@ def _given_name(container: dict[str, Any]) -> str | None:
 def _line(event: Event, who: str | None) -> str:
     kind = event["type"].removeprefix("container.")
     if kind in ("start", "stop", "start_failed"):
-        told = {
+        emitted = {
             "start": lambda: f"starts, {_start(event)}",
             "stop": lambda: f"stops: {_end(event['stop'])}",
             "start_failed": lambda: f"fails to start: {event['stop']['reason']}",
         }
-        return f"{who} {told[kind]()}"
+        return f"{who} {emitted[kind]()}"
     if kind == "gap":
         about = f" about {who}" if who else ""
         return f"gap of {event['gap']['source']}{about}: {event['gap']['lost']} lost"
@@ -398,12 +398,12 @@ def test_every_golden_event_is_of_the_schema(capture: Path) -> None:
 
 @pytest.mark.parametrize("behaviour", STORIES)
 def test_every_capture_tells_its_story(behaviour: str) -> None:
-    told = list(story(events_in(captures.HERE / f"{behaviour}.capture")))
+    emitted = list(story(events_in(captures.HERE / f"{behaviour}.capture")))
     wanted = STORIES[behaviour]
     if behaviour in AT_ONCE:
-        assert sorted(told) == sorted(wanted)
+        assert sorted(emitted) == sorted(wanted)
     else:
-        assert tuple(told) == wanted
+        assert tuple(emitted) == wanted
 
 
 def test_a_start_whose_record_was_lost_is_known_by_its_end() -> None:

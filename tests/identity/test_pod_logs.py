@@ -56,9 +56,9 @@ def test_a_link_whose_name_is_cut_within_the_id_counts_for_the_pod_that_is_known
     name = "w" * (FILE_NAME_MAX - len(f"{pod}_prod_-.log") - digits)
     node.write(f"{LOGS}/prod_{pod}_{UID}/{name}/3.log", b"")
     link(node, f"{pod}_prod_{name}-{ID[:digits]}.log", f"{LOGS}/prod_{pod}_{UID}/{name}/3.log")
-    told = pod_from_logs(id_, UID, reading, LOGS, LINKS)
-    assert told is not None
-    assert (told.pod, told.container, told.attempt) == (
+    reported = pod_from_logs(id_, UID, reading, LOGS, LINKS)
+    assert reported is not None
+    assert (reported.pod, reported.container, reported.attempt) == (
         pod,
         name if known else None,
         3 if known else None,

@@ -90,8 +90,8 @@ def test_an_absent_namespace_is_the_runtimes() -> None:
     shared = security_of(found, runtime_shares=("pid", "user", "ipc")).host_namespaces
     assert shared == ("ipc", "user")
     assert security_of(found, runtime_shares=None).host_namespaces is None
-    told = security_of(found, runtime_shares=("user",), engine_shares=("network",))
-    assert told.host_namespaces == ("network", "user")
+    reported = security_of(found, runtime_shares=("user",), engine_shares=("network",))
+    assert reported.host_namespaces == ("network", "user")
     assert security_of(found, runtime_shares=None, engine_shares=("pid",)).host_namespaces is None
 
 

@@ -77,8 +77,8 @@ def test_a_group_is_named_without_the_host() -> None:
 
 def test_more_than_so_many_an_hour_wait_and_none_is_lost() -> None:
     book = AlertBook()
-    told = sum(len(raised(book, str(number))) for number in range(NEW_PER_HOUR + 30))
-    assert (told, book.held_back) == (NEW_PER_HOUR, 30)
+    reported = sum(len(raised(book, str(number))) for number in range(NEW_PER_HOUR + 30))
+    assert (reported, book.held_back) == (NEW_PER_HOUR, 30)
     book.tick(moment(NOW + HOUR))
     assert len(book.events) == 30
 

@@ -43,8 +43,8 @@ def starts(first: int, count: int) -> list[Record]:
 
 
 def batch_of(records: list[Record]) -> Batch:
-    told = b"%d-%d" % (records[0].sequence, records[-1].sequence)
-    return Batch(hashlib.sha256(told).digest()[:16], tuple(records))
+    name = b"%d-%d" % (records[0].sequence, records[-1].sequence)
+    return Batch(hashlib.sha256(name).digest()[:16], tuple(records))
 
 
 def batches_of(records: list[Record], size: int = 100) -> list[Batch]:

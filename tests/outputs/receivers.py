@@ -167,8 +167,8 @@ def splunk(
         if acknowledge and "x-splunk-request-channel" not in received.headers:
             return Answer(400, b'{"text":"Data channel is missing","code":10}')
         store.stored += hec_documents(received)
-        told = {"text": "Success", "code": 0} | ({"ackId": 7} if acknowledge else {})
-        return Answer(200, json.dumps(told).encode())
+        reported = {"text": "Success", "code": 0} | ({"ackId": 7} if acknowledge else {})
+        return Answer(200, json.dumps(reported).encode())
 
     return answer
 

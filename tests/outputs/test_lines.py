@@ -30,18 +30,18 @@ def test_a_line_has_no_newline(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"),
+    ("outcome", "reported"),
     [
         (Delivered(), [2]),
         (Delivered((Rejection(1, "x"), Rejection(3, "y"))), [1, 2, 3]),
     ],
 )
 def test_its_rejection_is_told_with_those_of_the_collector(
-    outcome: Delivered, told: list[int]
+    outcome: Delivered, reported: list[int]
 ) -> None:
     both = lines_of(BATCH, ECS).outcome_of(outcome)
     assert isinstance(both, Delivered)
-    assert [one.sequence for one in both.rejected] == told
+    assert [one.sequence for one in both.rejected] == reported
 
 
 @pytest.mark.parametrize("outcome", [Retry("later"), Refused("never")])

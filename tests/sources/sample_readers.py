@@ -56,8 +56,8 @@ class ScriptedCounters:
         self.closed = False
 
     def losses(self, _now: int) -> tuple[Loss, ...]:
-        told, self.lost = tuple(self.lost), []
-        return told
+        given, self.lost = tuple(self.lost), []
+        return given
 
     def lose(self, kind: Kind, *, dropped: int = 0, limited: int = 0) -> None:
         self.lost.append(Loss(KindCount(kind, 0, dropped, limited), 100))

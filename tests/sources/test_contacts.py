@@ -60,15 +60,15 @@ class Verdicts:
     """The kernel's map without a kernel."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self.entries: dict[tuple[int, str], bool] = {}
 
     def set(self, mnt_ns: int, path: str, *, engine: bool) -> None:
-        self.told.append(("engine" if engine else "other", path))
+        self.reported.append(("engine" if engine else "other", path))
         self.entries[mnt_ns, path] = engine
 
     def forget(self, mnt_ns: int, path: str) -> None:
-        self.told.append(("forget", path))
+        self.reported.append(("forget", path))
         self.entries.pop((mnt_ns, path), None)
 
 
@@ -123,8 +123,8 @@ def test_a_connect_to_an_engine_comes_back_with_the_engines_own_path(bench: Benc
 def test_while_a_verdict_holds_connects_to_an_engine_go_on_in_their_place(bench: Bench) -> None:
     bench.resolver.kept[NAMESPACE, ENGINE] = DOCKER
     create = WEB.create(0)
-    told = replace(connect(ENGINE), socket=DOCKER.path)
-    assert bench.sifter.sift([create, connect(ENGINE), create]) == [create, told, create]
+    reported = replace(connect(ENGINE), socket=DOCKER.path)
+    assert bench.sifter.sift([create, connect(ENGINE), create]) == [create, reported, create]
     assert bench.resolver.asked == []
 
 
@@ -142,7 +142,7 @@ def test_a_connect_that_no_scan_was_allowed_for_is_looked_at_again(
     monkeypatch.setattr(bench.resolver, "resolve", lambda *_, **__: next(answers))
     bench.sifter.sift([connect(ENGINE)])
     until(lambda: bench.emitted, "the engine's caller comes back")
-    assert bench.verdicts.told == [("forget", ENGINE), ("engine", ENGINE)]
+    assert bench.verdicts.reported == [("forget", ENGINE), ("engine", ENGINE)]
 
 
 def test_what_waits_for_a_scan_is_bounded_and_counted(
@@ -166,7 +166,7 @@ def test_a_connect_to_anything_else_is_silenced(bench: Bench) -> None:
 def test_what_cannot_be_resolved_is_asked_again(bench: Bench) -> None:
     bench.sift(RELATIVE)
     assert bench.emitted == []
-    assert ("forget", RELATIVE) in bench.verdicts.told
+    assert ("forget", RELATIVE) in bench.verdicts.reported
     assert (NAMESPACE, RELATIVE) not in bench.verdicts.entries
 
 
@@ -178,8 +178,12 @@ def test_the_caller_is_looked_at_in_its_own_namespace(bench: Bench) -> None:
 
 def test_what_is_no_connect_passes_in_its_order(bench: Bench) -> None:
     create, request = WEB.create(0), requests(1, caller(77), "POST /containers/web/start")
-    told = replace(connect(ENGINE, mnt_ns=None), witness=Witness.AUDIT)
-    assert bench.sifter.sift([create, connect(ENGINE), told, request]) == [create, told, request]
+    reported = replace(connect(ENGINE, mnt_ns=None), witness=Witness.AUDIT)
+    assert bench.sifter.sift([create, connect(ENGINE), reported, request]) == [
+        create,
+        reported,
+        request,
+    ]
     until(lambda: bench.emitted, "the connect comes back")
 
 
@@ -210,7 +214,7 @@ def test_silence_expires(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.sift(OTHER, "/another")
     bench.settle()
     for path in (OTHER, "/another"):
-        assert ("other", path) in bench.verdicts.told
+        assert ("other", path) in bench.verdicts.reported
         assert (NAMESPACE, path) not in bench.verdicts.entries
 
 

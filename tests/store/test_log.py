@@ -79,9 +79,9 @@ def test_a_mark_is_told_once_all_before_it_is_durable(tmp_path: Path) -> None:
             store.mark(number)
         assert store.flush(PATIENCE)
         heard.wait(heard.durable)
-    told = [int(str(token)) for token in heard.durable]
-    assert told == sorted(set(told))
-    assert told[-1] == 499
+    reported = [int(str(token)) for token in heard.durable]
+    assert reported == sorted(set(reported))
+    assert reported[-1] == 499
 
 
 def test_a_mark_with_nothing_before_it_is_told(tmp_path: Path) -> None:
@@ -108,12 +108,12 @@ def test_no_sequence_is_told_twice_not_even_after_a_kill(tmp_path: Path) -> None
         store.append([made(1)])
         store.flush(PATIENCE)
         shutil.copytree(tmp_path / "running", tmp_path / "killed")
-        told = store.append([made(2), made(3)])
+        reported = store.append([made(2), made(3)])
     with opened(tmp_path / "killed") as store:
         first = store.append([made(4)])[0]
-        assert told[-1] < first <= RESERVE + 2
+        assert reported[-1] < first <= RESERVE + 2
         assert numbers(read(store)) == [1, 4]
-        assert Reader(store.path).read(Query(after=told[-1])).entries[0].sequence == first
+        assert Reader(store.path).read(Query(after=reported[-1])).entries[0].sequence == first
 
 
 def test_what_waits_can_be_read(tmp_path: Path) -> None:
@@ -256,12 +256,12 @@ def test_closing_twice_and_flushing_after_it_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_what_is_durable_was_told_when_a_flush_is_over(tmp_path: Path) -> None:
-    told: list[object] = []
+    reported: list[object] = []
 
     def tell(token: object) -> None:
         # Slower than whoever waits for the flush.
         time.sleep(0.02)
-        told.append(token)
+        reported.append(token)
 
     store = Store(tmp_path, StoreSettings(sync="normal"), Callbacks(durable=tell))
     try:
@@ -269,7 +269,7 @@ def test_what_is_durable_was_told_when_a_flush_is_over(tmp_path: Path) -> None:
             store.append([made(number)])
             store.mark(number)
             assert store.flush(PATIENCE)
-            assert told[-1:] == [number]
+            assert reported[-1:] == [number]
     finally:
         store.close(PATIENCE)
 

@@ -151,7 +151,10 @@ def test_event_hubs_want_sasl_over_tls() -> None:
         user="$ConnectionString",
         password=Secret("Endpoint=sb://ns"),
     )
-    told = librdkafka(hubs)
-    assert (told["security.protocol"], told["sasl.mechanism"]) == ("sasl_ssl", "PLAIN")
-    assert told["ssl.endpoint.identification.algorithm"] == "https"
-    assert told["enable.auto.commit"] is False
+    settings_of_library = librdkafka(hubs)
+    assert (settings_of_library["security.protocol"], settings_of_library["sasl.mechanism"]) == (
+        "sasl_ssl",
+        "PLAIN",
+    )
+    assert settings_of_library["ssl.endpoint.identification.algorithm"] == "https"
+    assert settings_of_library["enable.auto.commit"] is False

@@ -34,18 +34,18 @@ async def asked(where: Place, data: bytes, until: bytes = b"") -> bytes:
         )
         writer.write(data)
         async with asyncio.timeout(20):
-            told = await (reader.readuntil(until) if until else reader.read())
+            received = await (reader.readuntil(until) if until else reader.read())
         writer.close()
-        return told
+        return received
     finally:
         await server.close()
 
 
 def test_a_client_without_a_certificate_is_answered_where_none_is_wanted(place: Place) -> None:
     data = b"POST /ok?b=1 HTTP/1.1\r\nHost: x\r\nX-A: header\r\nContent-Length: 5\r\n\r\nbody "
-    told = asyncio.run(asked(place, data, b"header"))
-    assert told.startswith(b"HTTP/1.1 200")
-    assert told.endswith(b"body header")
+    received = asyncio.run(asked(place, data, b"header"))
+    assert received.startswith(b"HTTP/1.1 200")
+    assert received.endswith(b"body header")
 
 
 def test_a_refusal_has_its_status(place: Place) -> None:

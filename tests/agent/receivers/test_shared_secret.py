@@ -33,10 +33,10 @@ def test_a_header_shows_it(headers: dict[str, str]) -> None:
 
 
 def test_a_parameter_shows_it_where_it_may() -> None:
-    told = post("/x?a=1&code=0123456789abcdef%26%3D")
-    assert shows(told, SECRET, "code")
-    assert not shows(told, SECRET)
-    assert not shows(told, SECRET, "token")
+    request = post("/x?a=1&code=0123456789abcdef%26%3D")
+    assert shows(request, SECRET, "code")
+    assert not shows(request, SECRET)
+    assert not shows(request, SECRET, "token")
 
 
 @pytest.mark.parametrize(

@@ -222,9 +222,9 @@ def encoded(name: str, event: dict[str, Any]) -> dict[str, list[Json]]:
                 label = extension.get(f"{key}Label")
                 parts[key if label is None else f"{key} ({label})"] = text
         return {key: [text] for key, text in parts.items()}
-    told = json.loads(line)
+    encoded_line = json.loads(line)
     if name == "otel":
-        (group,) = told["resourceLogs"]
+        (group,) = encoded_line["resourceLogs"]
         (log,) = group["scopeLogs"][0]["logRecords"]
         for place, pairs in (
             ("resource ", group["resource"]["attributes"]),
@@ -233,8 +233,8 @@ def encoded(name: str, event: dict[str, Any]) -> dict[str, list[Json]]:
             for pair in pairs:
                 found[place + pair["key"]] = [pair["value"]]
         log["body"] = log["body"]["stringValue"]
-        told = log
-    for path, value in flat(told):
+        encoded_line = log
+    for path, value in flat(encoded_line):
         found.setdefault(path, []).append(value)
     return found
 

@@ -27,16 +27,16 @@ def shown(text: str) -> str:
 
 @pytest.mark.parametrize("given_record", RECORDS.values(), ids=RECORDS)
 def test_every_event_is_one_line_that_reads_back(given_record: Record) -> None:
-    header, told = parse(cef.FORMAT.line(given_record))
+    header, extension = parse(cef.FORMAT.line(given_record))
     native = json.loads(given_record.line)
     assert header[1:5] == ["Castoff", "castoff", "0.1.0", native["type"]]
     assert 0 <= int(header[6]) <= 10
-    assert told["externalId"] == native["id"]
-    assert int(told["rt"]) == given_record.wall // 1_000_000
-    for key, value in told.items():
+    assert extension["externalId"] == native["id"]
+    assert int(extension["rt"]) == given_record.wall // 1_000_000
+    for key, value in extension.items():
         assert len(value) <= cef.LIMITS.get(key, cef.CUSTOM_LIMIT)
         assert f"{key}Label" not in cef.LIMITS
-    assert all(key.removesuffix("Label") in told for key in told)
+    assert all(key.removesuffix("Label") in extension for key in extension)
     assert len(cef.FORMAT.line(given_record)) < 64 * 1024
 
 
@@ -45,25 +45,25 @@ def test_every_event_is_one_line_that_reads_back(given_record: Record) -> None:
 def test_any_text_comes_back(name: str, image: str) -> None:
     line = encode_line(with_container(name=name or None, user=image or None, command=(name,)))
     native = json.loads(line)
-    header, told = parse(cef.FORMAT.line(record_of(line)))
+    header, extension = parse(cef.FORMAT.line(record_of(line)))
     assert len(header) == 7
     wanted = native["container"]["name"]
-    assert told.get("cs2") == (None if wanted is None else shown(wanted) or None)
-    assert told["cs1"] == ID
-    assert told["act"] == "container-reactivated"
+    assert extension.get("cs2") == (None if wanted is None else shown(wanted) or None)
+    assert extension["cs1"] == ID
+    assert extension["act"] == "container-reactivated"
 
 
 def test_a_start_tells_who_and_what() -> None:
-    header, told = parse(cef.FORMAT.line(record(EVENTS["start"])))
+    header, extension = parse(cef.FORMAT.line(record(EVENTS["start"])))
     assert header[5:] == ["Container reactivated", "5"]
-    assert (told["suser"], told["suid"], told["duser"], told["duid"]) == (
+    assert (extension["suser"], extension["suid"], extension["duser"], extension["duid"]) == (
         "alice",
         "1000",
         "root",
         "0",
     )
-    assert (told["cs4Label"], told["cs4"]) == ("startKind", "reactivation")
-    assert told["sproc"] == "docker start web"
+    assert (extension["cs4Label"], extension["cs4"]) == ("startKind", "reactivation")
+    assert extension["sproc"] == "docker start web"
 
 
 def test_a_header_is_escaped_too() -> None:
@@ -76,5 +76,5 @@ def test_a_header_is_escaped_too() -> None:
 def test_an_escape_is_never_cut_in_two() -> None:
     for length in range(3990, 4001):
         event = with_container(name="x" * length + "\\" * 20 + "=\n")
-        _, told = parse(cef.FORMAT.line(record(event)))
-        assert told["cs2"].startswith("x" * length)
+        _, extension = parse(cef.FORMAT.line(record(event)))
+        assert extension["cs2"].startswith("x" * length)

@@ -48,6 +48,6 @@ def test_a_line_that_is_json_but_not_printable_is_made_so() -> None:
     native = json.loads(record(EVENTS["start"]).line)
     native["container"]["name"] = "\x7f\x9b"
     line = json.dumps(native, ensure_ascii=False).encode() + b"\n"
-    told = cloudevents.FORMAT.line(Record(1, native["id"], native["type"], 0, line))
-    assert told[:-1].decode("ascii").isprintable()
-    assert json.loads(told)["data"] == native
+    line_of_event = cloudevents.FORMAT.line(Record(1, native["id"], native["type"], 0, line))
+    assert line_of_event[:-1].decode("ascii").isprintable()
+    assert json.loads(line_of_event)["data"] == native

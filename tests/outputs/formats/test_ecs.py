@@ -25,8 +25,8 @@ PRINT = "process.stdout.write(JSON.stringify(require('@elastic/ecs')))"
 @lru_cache
 def package() -> dict[str, Any]:
     """Return what npm's @elastic/ecs exports: the fields of ECS and its version."""
-    told = subprocess.run(["node", "-e", PRINT], cwd=NPM, stdout=subprocess.PIPE, check=True)
-    exported: dict[str, Any] = json.loads(told.stdout)
+    reported = subprocess.run(["node", "-e", PRINT], cwd=NPM, stdout=subprocess.PIPE, check=True)
+    exported: dict[str, Any] = json.loads(reported.stdout)
     return exported
 
 
@@ -38,8 +38,8 @@ def fields() -> dict[str, dict[str, Any]]:
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 
-def leaves(told: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in told.items():
+def leaves(reported: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in reported.items():
         name = f"{path}{key}"
         if isinstance(value, dict) and fields().get(name, {}).get("type") not in {
             "object",
@@ -76,9 +76,9 @@ def fits(value: object, kind: str) -> bool:
     return False
 
 
-def problems(told: dict[str, Any]) -> list[str]:
+def problems(reported: dict[str, Any]) -> list[str]:
     found = []
-    for name, value in leaves({key: told[key] for key in told if key != "castoff"}):
+    for name, value in leaves({key: reported[key] for key in reported if key != "castoff"}):
         if name not in fields():
             found.append(f"{name} is no field of ECS")
             continue
@@ -97,14 +97,14 @@ def problems(told: dict[str, Any]) -> list[str]:
     categories = {word["name"]: word for word in fields()["event.category"]["allowed_values"]}
     found.extend(
         f"event.type {type_} does not go with {category}"
-        for category in told["event"]["category"]
-        for type_ in told["event"]["type"]
+        for category in reported["event"]["category"]
+        for type_ in reported["event"]["type"]
         if type_ not in categories[category]["expected_event_types"]
     )
     return found + [
         f"{name} is required"
         for name, field in fields().items()
-        if field.get("required") and name not in dict(leaves(told))
+        if field.get("required") and name not in dict(leaves(reported))
     ]
 
 
@@ -118,13 +118,13 @@ def test_the_version_is_the_one_that_was_checked() -> None:
 
 
 def test_the_validation_would_find_a_mistake() -> None:
-    told = json.loads(ecs.FORMAT.line(RECORDS["sample:start"]))
-    assert problems(told | {"surprise": 1})
-    assert problems(told | {"process": {"pid": "1"}})
-    assert problems(told | {"process": {"args": "one"}})
-    assert problems(told | {"event": told["event"] | {"outcome": "maybe"}})
-    assert problems(told | {"event": told["event"] | {"type": ["creation"]}})
-    assert problems({key: value for key, value in told.items() if key != "@timestamp"})
+    reported = json.loads(ecs.FORMAT.line(RECORDS["sample:start"]))
+    assert problems(reported | {"surprise": 1})
+    assert problems(reported | {"process": {"pid": "1"}})
+    assert problems(reported | {"process": {"args": "one"}})
+    assert problems(reported | {"event": reported["event"] | {"outcome": "maybe"}})
+    assert problems(reported | {"event": reported["event"] | {"type": ["creation"]}})
+    assert problems({key: value for key, value in reported.items() if key != "@timestamp"})
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_the_validation_would_find_a_mistake() -> None:
 def test_the_words_of_the_event(
     name: str, action: str, kind: str, category: str, type_: str, outcome: str | None
 ) -> None:
-    told: Any = ecs.document(record(EVENTS[name]))["event"]
-    assert told["action"] == action
-    assert told["kind"] == kind
-    assert told["category"][0] == category
-    assert told["type"] == [type_]
-    assert told.get("outcome") == outcome
+    reported: Any = ecs.document(record(EVENTS[name]))["event"]
+    assert reported["action"] == action
+    assert reported["kind"] == kind
+    assert reported["category"][0] == category
+    assert reported["type"] == [type_]
+    assert reported.get("outcome") == outcome
 
 
 def test_starts_have_the_same_fields_whatever_runs_them() -> None:
@@ -165,17 +165,17 @@ def test_starts_have_the_same_fields_whatever_runs_them() -> None:
 
 
 def test_the_person_is_the_user_and_the_account_is_effective() -> None:
-    told: Any = ecs.document(record(EVENTS["start"]))
-    assert told["user"] == {
+    reported: Any = ecs.document(record(EVENTS["start"]))
+    assert reported["user"] == {
         "id": "1000",
         "name": "alice",
         "effective": {"id": "0", "name": "root"},
     }
-    assert told["process"]["pid"] == 4242
-    assert told["container"]["image"] == {"name": "nginx", "tag": ["1.25"]}
+    assert reported["process"]["pid"] == 4242
+    assert reported["container"]["image"] == {"name": "nginx", "tag": ["1.25"]}
 
 
 def test_labels_whose_keys_would_fight_over_a_field_do_not() -> None:
-    told: Any = ecs.document(RECORDS["hostile:awful labels"])
-    labels = told["container"]["labels"]
+    reported: Any = ecs.document(RECORDS["hostile:awful labels"])
+    labels = reported["container"]["labels"]
     assert (labels["a_b"], labels["a"], labels["_"]) == ("1", "2", "")

@@ -134,10 +134,10 @@ def test_any_value_anywhere_is_read_or_is_damage(
     block[path[-1]] = value
     line = json.dumps(native).encode() + b"\n"
     try:
-        told = form.line(Record(1, "x", "container.start", 0, line))
+        reported = form.line(Record(1, "x", "container.start", 0, line))
     except LineDamaged:
         return
-    assert told[:-1].decode().isprintable()
+    assert reported[:-1].decode().isprintable()
 
 
 def test_the_same_event_gives_the_same_bytes() -> None:

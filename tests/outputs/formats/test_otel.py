@@ -49,8 +49,8 @@ def values(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def parts(given: Record) -> tuple[dict[str, Any], dict[str, Any]]:
-    told = json.loads(otel.FORMAT.line(given))
-    (group,) = told["resourceLogs"]
+    encoded = json.loads(otel.FORMAT.line(given))
+    (group,) = encoded["resourceLogs"]
     (scope,) = group["scopeLogs"]
     (log,) = scope["logRecords"]
     return attributes(group["resource"]["attributes"]), log
@@ -59,14 +59,14 @@ def parts(given: Record) -> tuple[dict[str, Any], dict[str, Any]]:
 @pytest.mark.parametrize("given", RECORDS.values(), ids=RECORDS)
 def test_every_record_is_otlp(given: Record) -> None:
     resource, log = parts(given)
-    told = attributes(log["attributes"])
+    encoded = attributes(log["attributes"])
     assert int(log["timeUnixNano"]) == given.wall
     assert int(log["observedTimeUnixNano"]) >= given.wall
     assert type(log["severityNumber"]) is int
     assert log["eventName"] == given.type
     assert log["body"]["stringValue"].isprintable()
-    assert told["log.record.uid"] == {"stringValue": given.id}
-    for name, value in [*resource.items(), *told.items()]:
+    assert encoded["log.record.uid"] == {"stringValue": given.id}
+    for name, value in [*resource.items(), *encoded.items()]:
         assert name in NAMES or name.startswith(("castoff.", LABEL)), name
         for one in values(value):
             ((kind, content),) = one.items()
@@ -91,21 +91,21 @@ def test_the_conventions_are_the_ones_that_were_checked() -> None:
 
 def test_the_container_is_on_the_record_and_the_host_is_the_resource() -> None:
     resource, log = parts(record(EVENTS["start"]))
-    told = attributes(log["attributes"])
+    encoded = attributes(log["attributes"])
     assert resource["host.name"] == {"stringValue": "node-7"}
     assert not any(name.startswith("container.") for name in resource)
-    assert told["container.image.name"] == {"stringValue": "nginx"}
-    assert told["container.image.tags"] == {"arrayValue": {"values": [{"stringValue": "1.25"}]}}
-    assert told["container.label.com.example.team"] == {"stringValue": "shop"}
-    assert told["castoff.start.kind"] == {"stringValue": "reactivation"}
-    assert told["user.name"] == {"stringValue": "alice"}
+    assert encoded["container.image.name"] == {"stringValue": "nginx"}
+    assert encoded["container.image.tags"] == {"arrayValue": {"values": [{"stringValue": "1.25"}]}}
+    assert encoded["container.label.com.example.team"] == {"stringValue": "shop"}
+    assert encoded["castoff.start.kind"] == {"stringValue": "reactivation"}
+    assert encoded["user.name"] == {"stringValue": "alice"}
 
 
 def test_a_pods_names_are_those_of_kubernetes() -> None:
     _, log = parts(record(EVENTS["start_pod"]))
-    told = attributes(log["attributes"])
-    assert told["k8s.pod.name"] == {"stringValue": "web-0"}
-    assert told["k8s.container.restart_count"] == {"intValue": "4"}
+    encoded = attributes(log["attributes"])
+    assert encoded["k8s.pod.name"] == {"stringValue": "web-0"}
+    assert encoded["k8s.container.restart_count"] == {"intValue": "4"}
 
 
 def test_a_request_that_is_written_piece_by_piece_is_the_documents_together() -> None:
@@ -113,14 +113,14 @@ def test_a_request_that_is_written_piece_by_piece_is_the_documents_together() ->
     given = list(RECORDS.values())
     body = b"".join(writer.add(read(one)) for one in given) + writer.end()
     groups = json.loads(body)["resourceLogs"]
-    told = [
+    encoded = [
         {**group, "scopeLogs": [{**scope, "logRecords": [log]}]}
         for group in groups
         for scope in group["scopeLogs"]
         for log in scope["logRecords"]
     ]
     alone: list[Any] = [otel.document(one)["resourceLogs"] for one in given]
-    assert [[one] for one in told] == alone
+    assert [[one] for one in encoded] == alone
     assert 1 < len(groups) < len(given)
     assert json.loads(otel.RequestWriter().end()) == {"resourceLogs": []}
 

@@ -175,9 +175,9 @@ def test_a_salt_does_not_ask_for_a_user(auth: bytes | None) -> None:
     greeting = packed(["HELO", {"nonce": NONCE, "auth": auth, "keepalive": True}])
     (ping,) = made.receive(greeting)
     assert isinstance(ping, Send)
-    told = msgpack.unpackb(ping.data)
-    assert told[3] == digest(SALT.encode(), b"sensor", NONCE, b"key")
-    assert told[4:] == ["", digest(auth) if auth else ""]
+    reported = msgpack.unpackb(ping.data)
+    assert reported[3] == digest(SALT.encode(), b"sensor", NONCE, b"key")
+    assert reported[4:] == ["", digest(auth) if auth else ""]
     assert list(made.receive(pong())) == [Established()]
 
 
@@ -317,13 +317,13 @@ def test_acks_are_told_alike_however_the_stream_is_cut(
     made = protocol(None)
     for chunk in (b"a", b"b", b"c"):
         made.expect(chunk)
-    told = [
+    reported = [
         event
         for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)
         for event in made.receive(stream[start:end])
     ]
     seen: set[bytes] = set()
-    for event, chunk in zip(told, chunks, strict=True):
+    for event, chunk in zip(reported, chunks, strict=True):
         counts = chunk != b"d" and chunk not in seen
         assert event == (Acked(chunk) if counts else Ignored())
         seen.add(chunk)

@@ -138,7 +138,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "shown"),
     [
         (Fault.HANG, "no whole answer within 0.2 s"),
         (Fault.DEAF, "no whole answer within 0.2 s"),
@@ -148,10 +148,10 @@ def test_a_redirect_is_not_followed() -> None:
         (Fault.ENDLESS, "the answer is longer than 65536 bytes"),
     ],
 )
-def test_each_fault_is_told_in_words_and_within_its_limit(fault: Fault, told: str) -> None:
+def test_each_fault_is_told_in_words_and_within_its_limit(fault: Fault, shown: str) -> None:
     async def scenario(client: HttpClient, fake: FakeHttp) -> None:
         reason = await reason_of(client, b"x" * 5_000_000)
-        assert told in reason
+        assert shown in reason
         assert reason.startswith(f"127.0.0.1:{fake.port}: ")
         assert reason.isprintable()
         assert not client.connected
@@ -203,11 +203,11 @@ def test_what_a_server_repeats_of_a_secret_is_blotted_out() -> None:
     async def scenario(client: HttpClient, fake: FakeHttp) -> None:
         answer = await client.post(BODY)
         assert fake.received[0].headers["authorization"] == TOKEN
-        told = client.excerpt(answer)
-        assert "5f4dcc3b" not in told
-        assert told.startswith("HTTP 403: no such token: *** *** \\x1b[2J")
-        assert told.isprintable()
-        assert len(told) < 230
+        shown = client.excerpt(answer)
+        assert "5f4dcc3b" not in shown
+        assert shown.startswith("HTTP 403: no such token: *** *** \\x1b[2J")
+        assert shown.isprintable()
+        assert len(shown) < 230
 
     text = f"no such token:\n {TOKEN} {TOKEN.split()[1]} \x1b[2J".encode() + b"\xff" * 4000
     talk(scenario, Answer(403, text))

@@ -80,7 +80,7 @@ def test_a_real_receiver_reads_names_numbers_and_times(receiver: Rotel) -> None:
     assert deliver(OtlpSettings(receiver.url), [record]) == Delivered()
     said = receiver.wait_for(record.id)
     shown = said[said.rindex("ResourceLog #", 0, said.index(record.id)) :]
-    for told in (
+    for sent in (
         "host.name: Str(node-7)",
         "InstrumentationScope castoff",
         "ObservedTimestamp: 1700000013000400123",
@@ -89,7 +89,7 @@ def test_a_real_receiver_reads_names_numbers_and_times(receiver: Rotel) -> None:
         "EventName: container.start",
         f"log.record.uid: Str({record.id})",
     ):
-        assert told in shown
+        assert sent in shown
     shown = receiver.wait_for("castoff.evidence", after=record.id)
     assert "process.pid: Int(4242)" in shown
     assert "castoff.container.security.privileged: Bool(false)" in shown

@@ -300,20 +300,20 @@ class TestSplunk:
             is_text=False, target="/x", host=None, sourcetype="s", index=None, acknowledge=True
         )
         outcome = dialect.outcome(
-            lines_of(batch_of(RECORDS), JSON), HttpAnswer(status, (), body), "told"
+            lines_of(batch_of(RECORDS), JSON), HttpAnswer(status, (), body), "shown"
         )
         assert outcome != Delivered()
 
 
 def bulk(*items: tuple[int, str | None], operation: str = "create") -> Answer:
     """Return the answer of a bulk API with an item for each status and reason."""
-    told = [
+    sent = [
         {operation: {"status": status}}
         if reason is None
         else {operation: {"status": status, "error": {"type": "t", "reason": reason}}}
         for status, reason in items
     ]
-    body = {"errors": any(reason for _, reason in items), "items": told}
+    body = {"errors": any(reason for _, reason in items), "items": sent}
     return Answer(200, json.dumps(body).encode())
 
 
@@ -395,7 +395,7 @@ class TestElasticsearch:
     def test_no_answer_breaks_it(self, answer: object) -> None:
         dialect = Elasticsearch(target="/_bulk", index="x", operation=BulkOperation.CREATE)
         found = HttpAnswer(200, (), json.dumps(answer).encode())
-        assert isinstance(dialect.outcome(lines_of(batch_of(RECORDS), JSON), found, "told"), Retry)
+        assert isinstance(dialect.outcome(lines_of(batch_of(RECORDS), JSON), found, "shown"), Retry)
 
 
 @pytest.mark.parametrize(

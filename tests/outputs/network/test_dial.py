@@ -134,9 +134,9 @@ def test_a_server_that_never_shakes_hands_has_an_end() -> None:
     ],
 )
 def test_a_failure_names_the_peer_and_the_reason(address: Address, reason: str) -> None:
-    told = reason_of(address)
-    assert str(address) in told or repr(address.host) in told
-    assert reason in told
+    reported = reason_of(address)
+    assert str(address) in reported or repr(address.host) in reported
+    assert reason in reported
 
 
 def test_a_unix_socket_is_found_or_its_path_named(tmp_path: Path) -> None:

@@ -100,6 +100,6 @@ def ssl_error(reason: str) -> ssl.SSLError:
     ],
 )
 def test_a_failure_is_told_in_words(error: OSError, words: str, credentials: object) -> None:
-    told, trust = tls.failure(error)
-    assert words in told
+    reported, trust = tls.failure(error)
+    assert words in reported
     assert trust is credentials

@@ -109,14 +109,14 @@ def test_losses_are_told_once_each_with_their_stretch(clock: Clock) -> None:
     feed.overruns = 2
     audit.drain()
     clock.now = 100 + PATIENCE
-    told = {loss.reason: loss for loss in audit.losses()}
-    assert {reason: loss.lost for reason, loss in told.items()} == {
+    reported = {loss.reason: loss for loss in audit.losses()}
+    assert {reason: loss.lost for reason, loss in reported.items()} == {
         "overrun": None,
         "serials_missing": 3,
         "partial": 1,
     }
-    assert told["partial"].since == 0
-    assert told["partial"].time == clock.now
+    assert reported["partial"].since == 0
+    assert reported["partial"].time == clock.now
     assert audit.losses() == ()
 
 

@@ -50,9 +50,9 @@ def test_a_request_that_no_rule_matches_is_not_recorded() -> None:
 
 def test_the_first_rule_that_matches_decides() -> None:
     nodes = {"level": "None", "userGroups": ["system:nodes"]}
-    told = levels(policy(nodes, {"level": "Request"}))
-    assert told["a node reports its containers"] == "None"
-    assert told["a person creates a pod"] == "Request"
+    found = levels(policy(nodes, {"level": "Request"}))
+    assert found["a node reports its containers"] == "None"
+    assert found["a person creates a pod"] == "Request"
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_the_first_rule_that_matches_decides() -> None:
     ],
 )
 def test_subresources_are_matched_apart(pattern: str, matched: set[str]) -> None:
-    told = levels(
+    found = levels(
         policy({"level": "Metadata", "resources": [{"group": "", "resources": [pattern]}]})
     )
-    seen = {name for name, level in told.items() if level == "Metadata"}
+    seen = {name for name, level in found.items() if level == "Metadata"}
     assert matched <= seen
     if pattern == "pods":
         assert "a person evicts a pod" not in seen
 
 
 def test_a_rule_for_some_namespaces_does_not_speak_for_all() -> None:
-    told = levels(policy({"level": "RequestResponse", "namespaces": ["kube-system"]}))
-    assert set(told.values()) == {"None"}
+    found = levels(policy({"level": "RequestResponse", "namespaces": ["kube-system"]}))
+    assert set(found.values()) == {"None"}
 
 
 def test_bodies_of_secrets_are_noticed() -> None:

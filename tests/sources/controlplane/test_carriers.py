@@ -25,13 +25,13 @@ Found = list[tuple[str | None, str | None, str, str]]
 
 
 def found(data: bytes) -> Found:
-    told = []
+    carried = []
     for one in read([data], Reader("file", whole=True)):
         assert isinstance(one, ControlRecord), one
         request = one.request
         actor = None if request.actor is None else request.actor.name
-        told.append((request.id, actor, str(request.effect), str(one.standing)))
-    return told
+        carried.append((request.id, actor, str(request.effect), str(one.standing)))
+    return carried
 
 
 def dumped(value: object) -> bytes:
@@ -110,9 +110,9 @@ CARRIERS = {
 
 @pytest.mark.parametrize("carrier", list(CARRIERS))
 def test_a_record_reads_the_same_whatever_carried_it(carrier: str) -> None:
-    told = found(CARRIERS[carrier])
-    assert len(told) == len(EVENTS)
-    assert told == found(CARRIERS["lines"])
+    carried = found(CARRIERS[carrier])
+    assert len(carried) == len(EVENTS)
+    assert carried == found(CARRIERS["lines"])
 
 
 def test_a_record_is_not_opened_for_what_stands_in_it() -> None:
@@ -144,9 +144,9 @@ def test_envelopes_without_end_are_refused() -> None:
 
 
 def test_an_envelope_holds_so_many_records_at_most() -> None:
-    told = list(items([{"auditID": 1}] * (ITEMS_LIMIT + 5), Context(), lambda _: True))
-    assert len(told) == ITEMS_LIMIT + 1
-    assert isinstance(told[-1][1], Refused)
+    carried = list(items([{"auditID": 1}] * (ITEMS_LIMIT + 5), Context(), lambda _: True))
+    assert len(carried) == ITEMS_LIMIT + 1
+    assert isinstance(carried[-1][1], Refused)
 
 
 NAMES = ("message", "data", "log", "kinesis", "awslogs", "Records", "items", "body", "event", "x")
@@ -162,6 +162,6 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_value_gives_records_or_a_counted_failure(value: object) -> None:
     reader = Reader("file", whole=True)
-    told = list(read([dumped(value)], reader))
-    assert sum(isinstance(one, BadRecord) for one in told) == reader.counts.bad
-    assert all(isinstance(one, ControlRecord | BadRecord) for one in told)
+    carried = list(read([dumped(value)], reader))
+    assert sum(isinstance(one, BadRecord) for one in carried) == reader.counts.bad
+    assert all(isinstance(one, ControlRecord | BadRecord) for one in carried)

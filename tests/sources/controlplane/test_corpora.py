@@ -29,12 +29,12 @@ def expected(folder: str) -> list[Expected]:
 
 @lru_cache
 def found(path: Path) -> dict[tuple[int, int], ControlRecord]:
-    told = {}
+    reported = {}
     for record in read([path.read_bytes()], Reader(path.name, whole=True)):
         assert isinstance(record, ControlRecord), record
         assert record.request.ref is not None
-        told[record.request.ref.line, record.request.ref.item] = record
-    return told
+        reported[record.request.ref.line, record.request.ref.item] = record
+    return reported
 
 
 def cases() -> Iterator[Any]:
@@ -57,26 +57,26 @@ def test_a_record_reads_as_expected(folder: str, wanted: Expected) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_nothing_is_read_that_is_not_expected(folder: str) -> None:
     wanted = {(one["file"], one["line"], one["item"]) for one in expected(folder)}
-    told = {
+    reported = {
         (path.name, *place)
         for path in (CORPORA / folder).iterdir()
         if path.is_file() and path.name != "expected.jsonl" and path.suffix != ".gz"
         for place in found(path)
     }
-    assert told <= wanted
+    assert reported <= wanted
 
 
 def test_a_compressed_file_reads_as_the_plain_one() -> None:
     (plain,) = (CORPORA / "aws").glob("*.json")
     packed = plain.with_suffix(".json.gz").read_bytes()
     assert gzip.decompress(packed) == plain.read_bytes()
-    told = list(read([packed], Reader(plain.name, whole=True)))
-    assert told == list(found(plain).values())
+    reported = list(read([packed], Reader(plain.name, whole=True)))
+    assert reported == list(found(plain).values())
 
 
 def differences(record: ControlRecord, wanted: Expected) -> list[Difference]:
     request = record.request
-    told = {
+    reported = {
         "start": record.standing,
         "effect": request.effect,
         "chain": request.chain,
@@ -89,10 +89,10 @@ def differences(record: ControlRecord, wanted: Expected) -> list[Difference]:
         "request_id": request.id,
         "containers": [named(container) for container in request.containers],
     }
-    hoped = {key: wanted[key] for key in told} | {"time": wall(wanted["time"])}
+    hoped = {key: wanted[key] for key in reported} | {"time": wall(wanted["time"])}
     hoped["containers"] = [normal(container) for container in wanted["containers"]]
     wrong: list[Difference] = [
-        (key, told[key], hoped[key]) for key in told if told[key] != hoped[key]
+        (key, reported[key], hoped[key]) for key in reported if reported[key] != hoped[key]
     ]
     for key, value in (wanted["actor"] or {}).items():
         actual = getattr(request.actor, key, None)
@@ -109,14 +109,14 @@ def differences(record: ControlRecord, wanted: Expected) -> list[Difference]:
 
 
 def workload(record: ControlRecord, wanted: Expected | None) -> list[Difference]:
-    told = record.request.workload
-    if wanted is None or told is None:
-        return [] if wanted is None and told is None else [("workload", told, wanted)]
+    reported = record.request.workload
+    if wanted is None or reported is None:
+        return [] if wanted is None and reported is None else [("workload", reported, wanted)]
     wrong: list[Difference] = []
     for key, value in wanted.items():
         if key == "cluster":
             continue  # stands in request.cluster
-        actual = getattr(told, key)
+        actual = getattr(reported, key)
         if isinstance(actual, Owner):
             actual = {"kind": actual.kind, "name": actual.name, "uid": actual.uid}
         if actual != value:
@@ -126,17 +126,17 @@ def workload(record: ControlRecord, wanted: Expected | None) -> list[Difference]
 
 def named(container: RequestContainer) -> Expected:
     keys = ("name", "image", "id", "role", "arn", "started", "restart_count")
-    told = {key: getattr(container, key) for key in keys}
-    return {key: value for key, value in told.items() if value is not None}
+    reported = {key: getattr(container, key) for key in keys}
+    return {key: value for key, value in reported.items() if value is not None}
 
 
 def normal(container: Expected) -> Expected:
-    told = dict(container)
-    if "started" in told:
-        told["started"] = wall(told["started"])
-    if "restart_count" in told:
-        told["restart_count"] = int(told["restart_count"])
-    return told
+    reported = dict(container)
+    if "started" in reported:
+        reported["started"] = wall(reported["started"])
+    if "restart_count" in reported:
+        reported["restart_count"] = int(reported["restart_count"])
+    return reported
 
 
 def test_the_comparison_would_find_a_mistake() -> None:

@@ -45,7 +45,7 @@ PLENTY = settings(
 )
 
 
-def told(data: bytes, piece: int = 1 << 16) -> list[ControlRecord | BadRecord | Loss]:
+def readings(data: bytes, piece: int = 1 << 16) -> list[ControlRecord | BadRecord | Loss]:
     pieces = [data[start : start + piece] for start in range(0, len(data), piece)]
     return list(read(pieces, Reader("file", whole=True)))
 
@@ -77,7 +77,7 @@ def test_a_value_of_a_wrong_type_anywhere_costs_that_value_or_its_record(
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(places(value)))
         value = put(value, path, data.draw(st.sampled_from(ODD)))
-    for one in told(json.dumps(value).encode() + b"\n"):
+    for one in readings(json.dumps(value).encode() + b"\n"):
         assert isinstance(one, ControlRecord | BadRecord | Loss)
 
 
@@ -86,7 +86,7 @@ def test_a_value_of_a_wrong_type_anywhere_costs_that_value_or_its_record(
 def test_a_line_that_is_cut_costs_one_record(line: bytes, data: st.DataObject) -> None:
     whole = b'{"Type":"container","Action":"start","Actor":{"ID":"a"},"timeNano":1}'
     end = data.draw(st.integers(1, len(line) - 1))
-    found = told(line[:end] + b"\n" + whole + b"\n" + whole + b"\n")
+    found = readings(line[:end] + b"\n" + whole + b"\n" + whole + b"\n")
     records = [one for one in found if isinstance(one, ControlRecord)]
     assert [one.request.action for one in records[-2:]] == ["docker container start"] * 2
 
@@ -98,7 +98,7 @@ def test_any_damage_to_bytes_yields_records_or_errors(line: bytes, data: st.Data
     for _ in range(data.draw(st.integers(1, 8))):
         at = data.draw(st.integers(0, len(damaged) - 1))
         damaged[at] = data.draw(st.integers(0, 255))
-    for one in told(bytes(damaged)):
+    for one in readings(bytes(damaged)):
         assert isinstance(one, ControlRecord | BadRecord | Loss)
 
 
@@ -106,20 +106,20 @@ def test_any_damage_to_bytes_yields_records_or_errors(line: bytes, data: st.Data
 @given(st.lists(st.sampled_from(SMALL), min_size=1, max_size=4), st.integers(1, 700))
 def test_pieces_do_not_matter(lines: list[bytes], piece: int) -> None:
     data = b"\n".join(lines)
-    assert told(data, piece) == told(data)
+    assert readings(data, piece) == readings(data)
 
 
 @PLENTY
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_to_their_end(data: bytes) -> None:
-    told(data)
+    readings(data)
 
 
 @PLENTY
 @given(st.text(alphabet='{}[]",:\\\n a1', max_size=80))
 def test_any_brackets_and_quotes_are_read_to_their_end(text: str) -> None:
     data = text.encode()
-    assert told(data, 3) == told(data)
+    assert readings(data, 3) == readings(data)
 
 
 def spread(data: bytes) -> bytes:
@@ -162,8 +162,8 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("piece", [7, 1 << 16])
 def test_each_form_of_a_file_has_the_same_records(form: str, piece: int) -> None:
     data = (CORPORA / "aws" / "cloudtrail.jsonl").read_bytes()
-    plain = [one.key for one in told(data) if isinstance(one, ControlRecord)]
-    found = told(FORMS[form](data), piece)
+    plain = [one.key for one in readings(data) if isinstance(one, ControlRecord)]
+    found = readings(FORMS[form](data), piece)
     assert not [one for one in found if isinstance(one, BadRecord)]
     times = 2 if form.endswith("twice") else 1
     assert [one.key for one in found if isinstance(one, ControlRecord)] == plain * times
@@ -171,7 +171,7 @@ def test_each_form_of_a_file_has_the_same_records(form: str, piece: int) -> None
 
 def test_a_compressed_file_that_is_cut_gives_what_came_before() -> None:
     data = (CORPORA / "kubernetes" / "recorded-1.36.jsonl").read_bytes()
-    found = told(gzip.compress(data)[:20_000])
+    found = readings(gzip.compress(data)[:20_000])
     assert len([one for one in found if isinstance(one, ControlRecord)]) > 20
     assert [one.reason for one in found if isinstance(one, BadRecord)][-1:] == [
         "gzip data cut short"
@@ -193,7 +193,7 @@ def test_a_compressed_file_that_is_cut_gives_what_came_before() -> None:
 )
 def test_what_no_parser_takes_costs_itself(line: bytes, reason: str) -> None:
     whole = b'{"Type":"container","Action":"start","Actor":{"ID":"a"},"timeNano":1}'
-    found = told(line + b"\n" + whole + b"\n")
+    found = readings(line + b"\n" + whole + b"\n")
     bad = [one for one in found if isinstance(one, BadRecord)]
     assert bad
     assert reason in bad[0].reason
@@ -201,12 +201,12 @@ def test_what_no_parser_takes_costs_itself(line: bytes, reason: str) -> None:
 
 
 def test_of_two_equal_keys_the_last_counts() -> None:
-    (found,) = told(b'{"Type":"x","Type":"container","Action":"start","Actor":{},"timeNano":1}')
+    (found,) = readings(b'{"Type":"x","Type":"container","Action":"start","Actor":{},"timeNano":1}')
     assert isinstance(found, ControlRecord)
     assert found.request.action == "docker container start"
 
 
 def test_a_bad_record_is_named_by_its_line_and_item() -> None:
-    found = told(b'\n\n{"auditID":\n{"records":[{"eventName": "x", "eventSource": "y"}, 7]}\n')
+    found = readings(b'\n\n{"auditID":\n{"records":[{"eventName": "x", "eventSource": "y"}, 7]}\n')
     bad = [one.ref for one in found if isinstance(one, BadRecord)]
     assert [(ref.file, ref.line, ref.item) for ref in bad] == [("file", 3, 0), ("file", 4, 1)]

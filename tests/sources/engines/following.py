@@ -39,13 +39,13 @@ def socket_at(path: Path, pid: int | None = None) -> EngineSocket:
 class Following:
     streams: EngineStreams
     loop: asyncio.AbstractEventLoop
-    told: list[Observation] = field(default_factory=list)
+    reported: list[Observation] = field(default_factory=list)
     stopped_in: float = 0.0
 
     def events(self, container: str | None = None) -> list[EngineEvent]:
         return [
             one
-            for one in list(self.told)
+            for one in list(self.reported)
             if isinstance(one, EngineEvent) and container in (None, one.id)
         ]
 
@@ -55,7 +55,7 @@ class Following:
     def changes(self, source: str) -> list[SourceChanged]:
         return [
             one
-            for one in list(self.told)
+            for one in list(self.reported)
             if isinstance(one, SourceChanged) and one.source == source
         ]
 
@@ -97,9 +97,9 @@ def following(scan: Callable[[], tuple[EngineSocket, ...]]) -> Iterator[Followin
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: problems.append(context))
         over = asyncio.Event()
-        told: list[Observation] = []
-        streams = EngineStreams(told.extend, scan)
-        shown.append(Following(streams, loop, told))
+        reported: list[Observation] = []
+        streams = EngineStreams(reported.extend, scan)
+        shown.append(Following(streams, loop, reported))
         end.append(lambda: loop.call_soon_threadsafe(over.set))
         streams.start()
         ready.set()

@@ -43,7 +43,7 @@ def test_missing_events(running: tuple[str, ...], actions: tuple[str, ...], miss
 def test_the_end_of_a_containerd_task_that_never_started_proves_nothing() -> None:
     one = listed()
     events = [replace(event(a), witness=Witness.CONTAINERD) for a in ("create", "die", "die")]
-    assert [one.missed(told) for told in events] == [False, False, True]
+    assert [one.missed(reported) for reported in events] == [False, False, True]
 
 
 def test_events_from_before_the_list_prove_nothing() -> None:

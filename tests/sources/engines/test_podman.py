@@ -58,7 +58,7 @@ def test_its_past_names_a_container_that_is_gone(podman: PodmanService) -> None:
                 str(podman.address), Witness.PODMAN, 7, before, time.time_ns() + 10**9
             )
 
-    (told,) = [one for one in asyncio.run(ask()) if one.name == name]
-    assert (told.witness, told.image, told.time) == (Witness.PODMAN, IMAGE, 7)
-    assert told.engine_wall is not None
-    assert told.engine_wall >= before - 10**9
+    (reported,) = [one for one in asyncio.run(ask()) if one.name == name]
+    assert (reported.witness, reported.image, reported.time) == (Witness.PODMAN, IMAGE, 7)
+    assert reported.engine_wall is not None
+    assert reported.engine_wall >= before - 10**9

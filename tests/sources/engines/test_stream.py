@@ -114,7 +114,7 @@ def test_stop_does_not_wait_for_a_hung_listener(tmp_path: Path) -> None:
     ):
         until(heard.streams.status, "a stream")
     assert heard.stopped_in < 0.5
-    assert heard.told == []
+    assert heard.reported == []
 
 
 def test_a_listener_that_does_not_even_accept_hinders_nobody(
