@@ -36,7 +36,7 @@ def main() -> None:
     try:
         measure(arguments.only or list(PARTS), arguments.starts, rows)
     finally:
-        # What was measured before something went wrong holds all the same.
+        # What was measured before something went wrong still holds.
         print(f"{here}\n\n{table(rows)}")
     if arguments.json is not None:
         write_json(arguments.json, here, rows)

@@ -2,7 +2,7 @@
 
 An agent with everything on and a log of a million events: its memory, its answers, the command
 line. Then 50 followers, one of whom never reads, while containers run 8 at a time, in turn with
-nobody following. Wants a disk below ``--directory``. Ends with 1 when a target is missed.
+no follower. Wants a disk below ``--directory``. Ends with 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def follow(agent: Agent, running: Engines) -> Row:
         reader = threading.Thread(target=read)
         reader.start()
         # Until it follows: what came before it was there is no sample.
-        agent.wait_for(lambda: agent_followers(agent) >= 1, "somebody follows")
+        agent.wait_for(lambda: agent_followers(agent) >= 1, "a client follows")
         waits.clear()
         for _ in range(SAMPLES):
             running.docker.run_to_end("--rm", IMAGE, "true")
@@ -224,11 +224,11 @@ def following(agent: Agent, count: int) -> Iterator[None]:
         finally:
             over.set()
             thread.join()
-    agent.wait_for(lambda: agent_followers(agent) == 0, "nobody follows any more")
+    agent.wait_for(lambda: agent_followers(agent) == 0, "no follower is left")
 
 
 def round_of(agent: Agent, running: Engines) -> tuple[list[float], list[float]]:
-    """Run 8 containers at once: ms that each command took, and ms until each start was told."""
+    """Run 8 containers at once: ms that each command took, and ms until each start was reported."""
     first = len(agent.lines)
     ids: list[str] = []
 
@@ -250,7 +250,7 @@ def round_of(agent: Agent, running: Engines) -> tuple[list[float], list[float]]:
             if line.is_a("start") and line.container["id"] in ids
         ]
 
-    agent.wait_for(lambda: len(reported()) >= len(ids), "every start is told")
+    agent.wait_for(lambda: len(reported()) >= len(ids), "every start is reported")
     return took, [(line.read - wall(line.event["time"])) / NS_PER_MS for line in reported()]
 
 
@@ -264,11 +264,11 @@ def followers(agent: Agent, running: Engines, rounds: int) -> Iterator[Row]:
             took, reported = round_of(agent, running)
         runs[followed].append(took)
         waits[followed].append(reported)
-    # The agent is in nobody's way to a start: what docker run takes is told, and varies by itself
+    # The agent delays no start: what docker run takes is shown, and varies by itself
     # more than the target.
     for what, found, target in (
         ("docker run ends", runs, None),
-        ("its start is told", waits, DELAY_MS),
+        ("its start is reported", waits, DELAY_MS),
     ):
         pairs = zip(found[False], found[True], strict=True)
         later = [statistics.median(b) - statistics.median(a) for a, b in pairs]

@@ -57,7 +57,7 @@ class Program:
     attach_type: int
 
     def runs(self) -> tuple[int, int]:
-        """How often it ran, and for how many ns, while somebody wanted to know it."""
+        """How often it ran, and for how many ns, while statistics were on."""
         lines = Path(f"/proc/self/fdinfo/{self.descriptor}").read_text(encoding="ascii")
         counters = dict(line.split(":", 1) for line in lines.splitlines())
         return int(counters["run_cnt"]), int(counters["run_time_ns"])

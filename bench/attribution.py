@@ -58,7 +58,7 @@ def labelled_run(everybody: People, post: Path) -> None:
 
 
 def flooded_run(everybody: People) -> None:
-    """Make a smaller run, of what can be done while the processors belong to somebody else."""
+    """Make a smaller run, of what can be done while the processors are busy with other work."""
     calls = [everybody.call_api(people.FIRST_CALLER + number) for number in range(FLOOD_API_CALLS)]
     at_once(
         *([partial(everybody.sit_down, people.FIRST_USER + n, 1)] for n in range(people.USERS)),
@@ -123,7 +123,7 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
             {"starts": named, "exact": exact},
         ),
         Row(
-            "docker run without a name, which nothing but its request tells: the same",
+            "docker run without a name, which only its request shows: the same",
             f"{nameless} of {judgement.total(Group.CLI_NAMELESS)}",
             f"{judgement.total(Group.CLI_NAMELESS)}",
             nameless == judgement.total(Group.CLI_NAMELESS),

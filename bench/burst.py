@@ -41,7 +41,7 @@ class Burst:
 
 
 def burst(agent: Agent, engines: Engines, starts: int = STARTS) -> Burst:
-    """``docker run --rm`` so many times; returns once the agent has told all of it."""
+    """``docker run --rm`` so many times; returns once the agent has reported all of it."""
     docker = engines.docker
     image_id = docker.image_id()
     agent.settle(engines.runc)

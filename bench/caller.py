@@ -1,4 +1,4 @@
-"""A program of somebody's own that has Docker start a container: no docker command, no SDK.
+"""A user's own program that has Docker start a container: no docker command, no SDK.
 
 Run as a script with a login uid, the engine's socket and the container's name. Ends with 0 when the
 engine started it.
@@ -27,7 +27,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def main() -> None:
-    """Log in as somebody and ask."""
+    """Log in as a user and ask."""
     login, path, name = sys.argv[1:]
     Path("/proc/self/loginuid").write_text(login, encoding="ascii")
     connection = UnixConnection(path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.burst import Burst
 
 OTHERS = re.compile(r"castoff-(?!bench-).+-[0-9a-f]{12}")
-"""Containers of tests, and those that only mark the end of something: true starts of somebody."""
+"""Containers of tests, and those that only mark the end of something: true starts of others."""
 
 
 def rows(burst: Burst, command: str) -> list[Row]:

@@ -189,7 +189,7 @@ def _done(shipper: Shipper, events: int) -> bool:
 
 
 def down(directory: Path, _events: int) -> Iterator[Row]:
-    """Append a day of events while nobody listens; then look at a process that only waits."""
+    """Append a day of events while no receiver listens; then look at a process that only waits."""
     say(f"{DAY} events while the collector is down")
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONCE = (HostFacts, ProbesAttached, InventoryTaken, KnowledgeRestored)
-"""What an agent says at its start only, and what is told of the time before it."""
+"""What an agent says at its start only, and what is reported of the time before it."""
 
 TIMES = frozenset({"now", "time", "since", "seen", "start_time"})
 WALL = "_wall"

@@ -24,12 +24,12 @@ UID = 6001
 EACH = 4
 """Processes of each: as many as it takes to be given most of the processors' time."""
 PROGRAMS = {"runc": ("list",), "docker": ("run", "--rm", IMAGE, "true")}
-"""What each is called, and its command line: docker's could be anybody's who names nothing."""
+"""What each is called, and its command line: docker's fits any user who names nothing."""
 
 
 @dataclass(slots=True)
 class Flood:
-    """What the flood did, and what the agent tells of it afterwards."""
+    """What the flood did, and what the agent reports of it afterwards."""
 
     agent: Agent
     before: tuple[int, int]

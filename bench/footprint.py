@@ -20,7 +20,7 @@ IDLE_PERCENT = 0.1
 IDLE_SECONDS = 30.0
 START_MS = 4.0
 LARGEST = 6
-"""Mappings named where memory is told."""
+"""Mappings named where memory is shown."""
 MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)")
 """A mapping's head line in /proc/PID/smaps; what follows are its figures."""
 COMPILER_LIBRARIES = ("libLLVM", "libbcc", "libclang")
@@ -104,9 +104,9 @@ def _compilers(pid: int) -> list[str]:
 
 
 def _idle(agent: Agent) -> tuple[float, int]:
-    """CPU share over a time in which the bench starts nothing, and what the agent saw all the same.
+    """CPU share over a time in which the bench starts nothing, and what the agent still saw.
 
-    Others may: the observations tell whether it was idle at all.
+    Others may: the observations show whether it was idle at all.
     """
     say(f"leaving the agent alone for {IDLE_SECONDS:.0f} s")
     seen = _observations(agent)

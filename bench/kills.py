@@ -170,7 +170,7 @@ def cgroups() -> Iterator[Path]:
 def start_many(lab: Lab, bundle: Path, count: int) -> list[str]:
     """Start containers as fast as the probes take their commands; returns their ids."""
     program = compiled("starts", lab.sub("programs"))
-    # A runtime that a runtime executes is no start of its own: the driver has another name.
+    # A runtime that a runtime executes is not a start of its own: the driver has another name.
     runtime = shutil.copy2(program, program.with_name("runc"))
     prefixes = [secrets.token_hex(28) for _ in range(DRIVERS)]
     each = count // DRIVERS
@@ -191,7 +191,7 @@ def start_many(lab: Lab, bundle: Path, count: int) -> list[str]:
 
 
 def backlog(lab: Lab, running: Engines, agent: Agent, count: int) -> Iterator[Row]:
-    """Start containers while no agent runs, and time the next one until it told of them all.
+    """Start containers while no agent runs, and time the next one until it reported them all.
 
     Timed by ``observed``, which is when the agent's core had read what an event came of.
     """
@@ -203,7 +203,7 @@ def backlog(lab: Lab, running: Engines, agent: Agent, count: int) -> Iterator[Ro
         f"they are over, waiting (KiB): { {name: one >> 10 for name, (_, one) in rings().items()} }"
     )
     with agent:
-        agent.wait_for(lambda: agent.status().starts >= count, f"{count} starts are told")
+        agent.wait_for(lambda: agent.status().starts >= count, f"{count} starts are reported")
         agent.settle(running.runc)
         log = log_of(agent, since)
     logged = started(log)
@@ -218,7 +218,7 @@ def backlog(lab: Lab, running: Engines, agent: Agent, count: int) -> Iterator[Ro
     absent = sum(identity not in logged for identity in ids)
     twice = sum(logged[identity] > 1 for identity in ids)
     yield Row(
-        f"backlog of {count:,} starts and their stops, told by the whole agent",
+        f"backlog of {count:,} starts and their stops, reported by the whole agent",
         f"{seconds:.1f} s, {count / seconds:,.0f} starts/s",
         f"{BACKLOG_SECONDS:.0f} s",
         seconds <= BACKLOG_SECONDS,

@@ -48,7 +48,7 @@ class Answer(StrEnum):
     INFERRED = "inferred, right"
     CANDIDATE = "ambiguous, truth among them"
     NONE = "none"
-    NOBODY = "nobody, right"
+    NOBODY = "no cause, right"
     WRONG = "WRONG"
     MISSING = "not reported"
 

@@ -1,4 +1,4 @@
-"""From the first execve of a container's init to its line having been read by somebody."""
+"""From the first execve of a container's init to its line having been read."""
 
 from __future__ import annotations
 

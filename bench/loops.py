@@ -5,7 +5,7 @@ earlier, a few hundred of each. A figure is the CPU time of an iteration: on a s
 wall clock measures the others. A ratio is that of a pair; the table shows the median of all, and
 between what it lies with 95 % confidence.
 
-Ratios of 1.00 to 1.01 are hard to tell apart; the kernel also tells for how long each program ran.
+Ratios of 1.00 to 1.01 are hardly distinct; the kernel also counts how long each program ran.
 """
 
 from __future__ import annotations

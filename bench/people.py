@@ -1,4 +1,4 @@
-"""Everybody who starts containers in a labelled run, each start with the label of its cause."""
+"""All who start containers in a labelled run, each start with the label of its cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell a person who waits what goes on, on standard error."""
+"""Show a person who waits what goes on, on standard error."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ HEADINGS = ("what", "measured", "target", "verdict", "command")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. ``met`` is None for what is only told and has no target."""
+    """One line of the table. ``met`` is None for what is only shown and has no target."""
 
     what: str
     measured: str

@@ -1,7 +1,7 @@
 """``python -m bench.sink``: a Forward server that acknowledges chunks and does nothing else.
 
-What a fast collector takes from this machine's processor is not the sensor's, so throughput is told
-with this one as well. Prints its port; ends with its input.
+What a fast collector takes from this machine's processor is not the sensor's, so the throughput
+with this one is shown, too. Prints its port; ends with its input.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def throughput(directory: Path, sync: str) -> Row:
 
 
 def large(directory: Path, count: int) -> tuple[Store, list[Row]]:
-    """Make the large log; tells what an entry takes on disk."""
+    """Make the large log; returns what an entry takes on disk."""
     store = Store(directory / "large", StoreSettings(sync="normal", max_bytes=8 << 30))
     bodies = [encode_line(event(number)) for number in range(SAMPLES)]
     fill(store, blocks(0, count, bodies))

@@ -47,7 +47,7 @@ def validator() -> Draft202012Validator:
 
 
 def holder() -> str | None:
-    """Return the pid of an agent that somebody runs on this node, if there is one."""
+    """Return the pid of an agent that runs on this node, if there is one."""
     try:
         with LOCK.open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -226,14 +226,14 @@ class Agent:
         return [event for event in self.events[since:] if text in json.dumps(event)]
 
     def repeated(self) -> list[Event]:
-        """Return the events whose id came before. There are none unless an agent was killed."""
+        """Return the events whose id came before. The list is empty unless an agent was killed."""
         count = Counter(event["id"] for event in self.events)
         return [event for event in self.events if count[event["id"]] > 1]
 
     def false_gaps(self) -> list[Event]:
-        """Return gaps that are none: about a container that was told of, or lost records.
+        """Return false gaps: about a container that was reported, or lost records.
 
-        Another container's gap may be true: somebody else may use this machine.
+        Another container's gap may be true: another user may use this machine.
         """
         reported = {
             event["container"]["id"]
@@ -305,13 +305,13 @@ class Agent:
         return self.exactly(1, "stop", container)[0]
 
     def quiet(self, seconds: float) -> None:
-        """Let time pass, for what the agent is told to do by the clock alone."""
+        """Let time pass, for what the agent does by the clock alone."""
         end = time.monotonic() + seconds
         self.wait_for(lambda: time.monotonic() > end, "time passes", seconds + EVENT_SECONDS)
 
 
 def summary(event: Event) -> str:
-    """Return one line that tells an event to a person."""
+    """Return one line that shows an event to a person."""
     container = event["container"] or {}
     parts = [event["time"], event["type"], container.get("id"), container.get("name")]
     parts += [json.dumps(event[key]) for key in ("start", "stop", "gap", "sensor") if event[key]]

@@ -125,7 +125,7 @@ class Dockerd:
         return found
 
     def await_exit(self, container: str) -> dict[str, Any]:
-        """Wait until the container has ended for good; returns its State."""
+        """Wait until the container has ended and stays so; returns its State."""
 
         def ended() -> dict[str, Any] | None:
             state: dict[str, Any] = self.inspect(container)["State"]

@@ -3,12 +3,12 @@
 Rules:
 
 - every engine keeps its roots, sockets and logs below the run's directory, so that no engine that
-  a person uses is touched, and so that whatever belongs to a run can be told by its path;
+  a person uses is touched, and so that whatever belongs to a run is known by its path;
 - a run holds a lock in its directory while it lives: a directory whose lock is free is stale;
 - a process is stopped only when its command line or environment names the run's directory, when
   it descends from such a process, or when it sits in the cgroup of one of the run's containers;
 - a container's id is an engine's own 64 digits or comes from :func:`unique`, so that a cgroup of
-  that name cannot be anybody else's.
+  that name cannot belong to another run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OURS = re.compile(
 
 
 def unique(name: str) -> str:
-    """Return an id that no container had before: of no run, and of nobody else."""
+    """Return an id that no container had before: of no run, and of no other user."""
     return f"castoff-{name}-{secrets.token_hex(6)}"
 
 

@@ -11,7 +11,7 @@ FIRST = {"kind": "first", "previous": None, "dormant_seconds": None}
 
 
 def differences(actual: object, expected: object, path: str = "$") -> Iterator[str]:
-    """Yield where ``actual`` lacks something of ``expected``; further keys are no difference."""
+    """Yield where ``actual`` lacks something of ``expected``; further keys make no difference."""
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
         for key, value in expected.items():
             yield from differences(actual.get(key, "(no such key)"), value, f"{path}.{key}")

@@ -166,7 +166,7 @@ def agent(request: pytest.FixtureRequest, _probes: Lab, runc_program: Runc) -> I
         running.stop()
     finally:
         running.close()
-    assert not running.repeated(), f"told twice:\n{summaries(running.repeated())}"
+    assert not running.repeated(), f"reported twice:\n{summaries(running.repeated())}"
     assert not running.false_gaps(), f"no such gap:\n{summaries(running.false_gaps())}"
 
 

@@ -1,4 +1,4 @@
-"""The agent as a whole: one per node, nothing missed and nothing told twice across its runs."""
+"""The agent as a whole: one per node, nothing missed and nothing reported twice across its runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
     os.close(lock_node(tmp_path))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 def test_without_the_rights_the_fix_is_told(tmp_path: Path) -> None:
     for directory in (tmp_path, *tmp_path.parents[:2]):
         directory.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The node's lock: who can hold it, and who is named (case sec-node-lock-by-anybody)."""
+"""The node's lock: who can hold it, and who is named (case ``sec-node-lock-by-anybody``)."""
 
 from __future__ import annotations
 

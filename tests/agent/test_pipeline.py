@@ -59,7 +59,7 @@ class Disk:
 
 
 class Shown:
-    """Takes events as standard output does, and tells what was pushed together."""
+    """Takes events as standard output does, and returns what was pushed together."""
 
     def __init__(self) -> None:
         self.waiting: list[str] = []

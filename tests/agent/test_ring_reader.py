@@ -21,7 +21,7 @@ PATIENCE = 10.0
 
 
 class Rings:
-    """A source of made-up records; its descriptor is readable as long as nobody reads."""
+    """A source of made-up records; its descriptor is readable as long as no reader took them."""
 
     def __init__(self) -> None:
         self._reads, self._writes = os.pipe()
@@ -172,7 +172,7 @@ async def looks() -> None:
     async with opened() as bench:
         bench.rings.wake()
         await bench.until_fed(1)
-        # An end that wakes nobody.
+        # An end that wakes no reader.
         bench.rings.waiting += 1
         began = asyncio.get_running_loop().time()
         await bench.until_fed(2)

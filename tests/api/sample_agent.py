@@ -144,7 +144,7 @@ class Log:
 
 
 class Outputs:
-    """One output that does what it is told."""
+    """One output that does what it is asked."""
 
     def __init__(self) -> None:
         self.commands: list[tuple[str, str, int]] = []

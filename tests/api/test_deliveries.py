@@ -1,4 +1,4 @@
-"""Outputs over the socket: read by whoever may use it, told by root alone."""
+"""Outputs over the socket: read by all who may use it, commanded by root alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events are told once each, from the log and as they come, whatever the clients do."""
+"""Events are sent once each, from the log and as they come, whatever the clients do."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.api.sample_agent import socket_path
 
 @pytest.fixture
 def descriptor(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Systemd's first descriptor is 3, which belongs to somebody else in a test."""
+    """Systemd's first descriptor is 3, which belongs to pytest in a test."""
     number = 200
     monkeypatch.setattr("sensor.api.listener.FIRST_FD", number)
     return number

@@ -64,7 +64,7 @@ def test_as_many_running_containers_of_root_are_all_reported() -> None:
     core = Core()
     count = CONTAINERS_MAX
     for n in range(count):
-        # Ten seconds apart: nobody starts so many at once.
+        # Ten seconds apart: no user starts so many at once.
         box, at = numbered(n), 10_000 * n
         core >> [box.create(at), box.described(at + 1), box.execs(at + 2)]
     assert core.types() == ["container.start"] * count

@@ -1,4 +1,4 @@
-"""Somebody takes the sensor's eyes away: it notices, reports it, and mends what it can."""
+"""An attacker takes the sensor's eyes away: it notices, reports it, and mends what it can."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_all_pins_removed_are_noticed_and_attached_again(watching: Agent, runc: 
 
 
 def test_a_second_bpffs_over_the_first_blinds_nothing(watching: Agent, runc: Runc) -> None:
-    """sec-blind-without-a-word: covered pins are no lost links; unmounting gives them back."""
+    """sec-blind-without-a-word: covered pins are not lost links; unmounting gives them back."""
     processes.run(["mount", "-t", "bpf", "bpf", BPFFS])
     try:
         name = unique("covered")
@@ -160,7 +160,7 @@ def test_a_plain_user_cannot_hold_the_nodes_lock(own_agent: Agent, mallory: Stra
 def test_a_lock_that_an_earlier_version_left_open_stops_nobody(
     own_agent: Agent, mallory: Stranger
 ) -> None:
-    """sec-node-lock-by-anybody, another route: the file is readable to all, and held."""
+    """``sec-node-lock-by-anybody``, another route: the file is readable to all, and held."""
     own_agent.start()
     own_agent.stop()
     LOCK.chmod(0o644)

@@ -1,4 +1,4 @@
-"""One user's noise costs nobody else anything."""
+"""One user's noise costs the others nothing."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_a_request_that_the_engine_refused_is_not_the_cause_of_a_later_start(
 def test_a_program_called_dockerd_on_the_engines_socket_is_a_client_as_any_other(
     agent: Agent, docker: Dockerd, lab: Lab, created: str, name: str
 ) -> None:
-    """sec-caller-called-dockerd: the engine's name hides nobody."""
+    """sec-caller-called-dockerd: the engine's name hides no caller."""
     fake = lab.sub("attack") / "dockerd"
     fake.write_text(
         f"#!{sys.executable}\nimport socket, sys, time\n"

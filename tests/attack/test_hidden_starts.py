@@ -204,7 +204,7 @@ def test_a_pid_that_is_used_again_is_another_container(agent: Agent, runc: Runc)
 
 
 def test_namespaces_without_a_cgroup_or_a_runtime_are_no_container(agent: Agent) -> None:
-    """Out of reach: a static program that clones with new namespaces is not told from a sandbox."""
+    """Out of reach: a static program that clones with new namespaces looks like a sandbox."""
     token = unique("static")
     number = len(agent.events)
     processes.run(["unshare", "-pfm", "--kill-child", "sh", "-c", f": {token}"])

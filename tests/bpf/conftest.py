@@ -23,7 +23,7 @@ BUSYBOX = Path("/bin/busybox")
 
 
 def why_not() -> str | None:
-    """Tell why BPF programs cannot be tested here."""
+    """Return why BPF programs cannot be tested here."""
     if os.geteuid() != 0:
         return "needs root to load BPF programs"
     if not VMLINUX.exists():
@@ -32,7 +32,7 @@ def why_not() -> str | None:
 
 
 def why_no_containers() -> str | None:
-    """Tell why runc cannot run anything here."""
+    """Return why runc cannot run anything here."""
     if shutil.which("runc") is None:
         return "needs runc: apt-get install runc"
     if not BUSYBOX.exists():
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def pin_root() -> Iterator[Path]:
-    """A place for pins that nobody else uses."""
+    """A place for pins of its own."""
     root = pins.BPFFS / f"castoff-test-{os.getpid()}"
     pins.mount_bpffs()
     yield root

@@ -109,7 +109,7 @@ class Listener:
 
     @property
     def all_exits(self) -> list[InitExit]:
-        """Ends of anybody's inits."""
+        """Ends of inits of any container."""
         self._take()
         return [one for one in self._all if isinstance(one, InitExit)]
 

@@ -1,4 +1,4 @@
-"""BTF: members are found wherever they are embedded, and damage is told as such."""
+"""BTF: members are found wherever they are embedded, and damage is reported as such."""
 
 from __future__ import annotations
 

@@ -344,7 +344,7 @@ def test_a_source_that_does_not_compile_leaves_nothing_behind(
     pin_root: Path, sources: Path
 ) -> None:
     with (sources / "exec.bpf.c").open("a") as file:
-        file.write("this is no C\n")
+        file.write("this is not C\n")
     with pytest.raises(CompilerMissing, match=r"exec\.bpf\.c"):
         loader.load(pin_root)
     assert not pin_root.exists() or list(pin_root.iterdir()) == []

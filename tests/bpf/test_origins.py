@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 
 @pytest.fixture
 def flood(tmp_path: Path) -> Iterator[Path]:
-    """A program called runc that floods; everybody may run it."""
+    """A program called runc that floods; any user may run it."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler: apt-get install gcc")
@@ -112,7 +112,7 @@ def test_commands_of_a_plain_user_leave_room_for_roots(
     ours = [one for one in seen if isinstance(one, CommandExec) and one.argv[-1] == bundle.id]
     assert [one.process.euid for one in ours if "run" in one.argv] == [0]
     (init,) = (one for one in seen if isinstance(one, InitExec))
-    assert not init.causes_lost, "who was not let in is no possible cause"
+    assert not init.causes_lost, "who was not let in cannot be the cause"
 
 
 def until_named(pid: int, name: str) -> None:

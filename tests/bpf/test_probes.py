@@ -342,7 +342,7 @@ int main(int argc, char **argv)
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Path:
-    """A program called runc that executes itself as often as it is told to."""
+    """A program called runc that executes itself as often as it is asked to."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler: apt-get install gcc")
@@ -372,4 +372,4 @@ def test_an_exec_loop_of_a_watched_name_is_held_back_and_counted(
     dropped = probes.count(Kind.COMMAND_EXEC).dropped - before.dropped
     assert submitted + limited() + dropped >= executed, "none is lost without being counted"
     assert bundle.run("/bin/true") == 0
-    assert listener.until(lambda: len(listener.inits) == 1), "starts are reported all the same"
+    assert listener.until(lambda: len(listener.inits) == 1), "starts are still reported"

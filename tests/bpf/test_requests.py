@@ -121,7 +121,7 @@ def sent(seen: list[KernelObservation]) -> list[tuple[int | None, bytes]]:
 @pytest.fixture
 def server(probes: Probes, tmp_path: Path) -> Iterator[Server]:
     if not {"on_data_ready", "kfunc__unix_stream_sendmsg"} & set(probes.pins.links()):
-        pytest.skip("cannot run here: this kernel lets nobody read requests")
+        pytest.skip("cannot run here: this kernel does not let probes read requests")
     sockets = EngineSockets(probes.pins.map("engine_sockets"))
     made = Server(tmp_path / "engine.sock", sockets)
     yield made
@@ -133,7 +133,7 @@ def server(probes: Probes, tmp_path: Path) -> Iterator[Server]:
 def asked(
     probes: Probes, server: Server, *sent: bytes, program: tuple[str, ...] = PYTHON
 ) -> list[tuple[int, ApiRequest]]:
-    """Have a process send each, and return what was told of them with its pid."""
+    """Have a process send each, and return what was reported of them with its pid."""
     probes.drain()
     pids = []
     for data in sent:
@@ -148,7 +148,7 @@ def asked(
 def test_a_request_is_told_with_its_caller_and_its_bytes(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
 
-    # A server that was awake just then may take the bytes first: nothing is told of that one.
+    # A server that was awake just then may take the bytes first: nothing is reported of that one.
     found = asked(probes, server, *[POST] * 5)
     assert found
     _, request = found[0]

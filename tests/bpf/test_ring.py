@@ -353,7 +353,7 @@ def test_a_runtime_that_begins_a_container_wakes_and_all_else_is_background(
     seen = [decode(data) for data in records]
     (began,) = [one for one in seen if isinstance(one, CommandExec) and one.argv[1:2] == ("2",)]
     ended = [one.process for one in seen if isinstance(one, CommandExit)]
-    assert (began.process.key in ended) is ends, "its end is told where it means something"
+    assert (began.process.key in ended) is ends, "its end is reported where it means something"
 
 
 @pytest.mark.kernel

@@ -91,7 +91,7 @@ class Maps:
         return self._entered(holder=False)
 
     def holders(self) -> dict[int, int]:
-        """Per process that is no init the mount namespace that ends with it."""
+        """Per process other than an init the mount namespace that ends with it."""
         return self._entered(holder=True)
 
     def founders(self) -> dict[int, tuple[int, int]]:

@@ -27,7 +27,7 @@ HERE = Path("/proc/self/ns/net").stat().st_ino
 @pytest.fixture
 def ports(probes: Probes) -> Iterator[ListeningPorts]:
     if "on_tcp_state" not in probes.pins.links():
-        pytest.skip("cannot run here: this kernel lets nobody see TCP connects")
+        pytest.skip("cannot run here: this kernel does not let probes see TCP connects")
     made = ListeningPorts(probes.pins.map("listening_ports"))
     yield made
     made.replace([])

@@ -61,7 +61,7 @@ def complete(agent: Running, words: str, shell: str = "bash") -> list[str]:
         ("castoff explain w", ["plain,web"]),
         ("castoff explain 4f", ["plain,4f2d4f2d4f2d", "plain,4f9a4f9a4f9a"]),
         ("castoff explain e0", ["plain,e0e0e0e0e0e0"]),
-        ("castoff explain nobody", []),
+        ("castoff explain unknown", []),
         ("castoff events --filter ki", ["plain,kind="]),
         ("castoff events --type pa", ["plain,pause"]),
         ("castoff events --type start_f", ["plain,start_failed"]),

@@ -1,4 +1,4 @@
-"""Scripts can tell what went wrong by the exit code alone."""
+"""Scripts know what went wrong by the exit code alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and labels that somebody made to mislead: shown escaped and bounded by every verb."""
+"""Names and labels that are made to mislead: shown escaped and bounded by every verb."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def attack(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def agent(attack: str) -> Iterator[Running]:
-    """An agent whose container has the attack wherever somebody else chooses the text."""
+    """An agent whose container has the attack wherever a user chooses the text."""
     log = Log()
     image = {"name": attack, "id": attack, "digest": None}
     log.events[1] = line(

@@ -1,4 +1,4 @@
-"""Outputs are listed for people and programs, and told what to do by root."""
+"""Outputs are listed for people and programs, and commanded by root."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ reason = "gone"
 
 
 def starts() -> list[bytes]:
-    """Return the starts of the golden captures, the one that somebody logged in for among them."""
+    """Return the starts of the golden captures, the one of a person's login among them."""
     found = []
     for name in ("docker_logins", "docker_restart_policy", "runc_by_hand", "cri_pod"):
         lines = captures.lines_of(captures.HERE / f"{name}.capture").read_bytes().splitlines()

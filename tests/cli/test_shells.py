@@ -1,4 +1,4 @@
-"""Completion in the shells themselves: what TAB makes of a line that somebody types."""
+"""Completion in the shells themselves: what TAB makes of a line that a person types."""
 
 from __future__ import annotations
 

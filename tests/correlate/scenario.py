@@ -141,7 +141,7 @@ class Box:
         options = ("--root", self.root) if self.root is not None else ()
         return (self.program, *options, verb, "--bundle", f"/bundles/{self.name}", self.id)
 
-    # ------------------------------------------------------------- what the kernel tells
+    # ------------------------------------------------------------- what the kernel reports
 
     def create(self, at: float, verb: str = "create") -> CommandExec:
         return command(at, self.argv(verb), process=self.runtime, program=self.program)
@@ -231,7 +231,7 @@ class Box:
     def found(
         self, born: float, description: Description | None = None, scope: str | None = None
     ) -> FoundContainer:
-        """What an inventory sees of it. procfs only tells clock ticks."""
+        """What an inventory sees of it. procfs counts in clock ticks."""
         tick = ns(born) // (10 * MS) * (10 * MS)
         init = ProcessKey(self.init.pid, tick)
         return FoundContainer(self.id, scope, init, self.cgroup, (), ("sleep",), description)
@@ -340,7 +340,7 @@ def typed(
     cwd: str | None = "/home/ann",
     above: tuple[Ancestor, ...] = (),
 ) -> CommandExec:
-    """A client's command that somebody typed at a terminal."""
+    """A client's command that a person typed at a terminal."""
     argv = tuple(line.split()) if isinstance(line, str) else tuple(line)
     process = replace(
         facts(pid, at, comm=argv[0][:15], exe=argv[0], cgroup=cgroup),
@@ -410,7 +410,7 @@ def caller(
     uid: int = 1000,
     above: tuple[Ancestor, ...] = (),
 ) -> Caller:
-    """A process that talks to an engine; audit, which tells no start time, has None for born."""
+    """A process that talks to an engine; audit, which has no start time, has None for born."""
     return Caller(
         pid=pid,
         start_time=ns(born) if born is not None else None,
@@ -466,7 +466,7 @@ def described(
     record: EngineRecord | None = None,
     pod: Orchestrator | None = None,
 ) -> ContainerDescribed:
-    """What is read of a container that somebody else than Docker made, or that has more to it."""
+    """What is read of a container that another engine than Docker made, or that has more to it."""
     told_image = Image(image, image_id) if image or image_id else None
     description = Description(
         box.id,

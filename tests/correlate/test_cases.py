@@ -878,7 +878,7 @@ def test_a_request_that_was_refused_is_no_cause(core: Core, status: str) -> None
 
 
 def test_a_request_that_was_answered_is_used_up(core: Core) -> None:
-    """A start that failed in the morning is no cause of the one in the afternoon."""
+    """A start that failed in the morning does not cause the one in the afternoon."""
     core >> followed(0, caller(ANN), 1) >> request(1, caller(ANN), START, 1)
     core >> answer(20, "204 No Content", 1)
     core >> followed(5000, caller(BOB), 2) >> request(5001, caller(BOB), START, 2)

@@ -141,7 +141,7 @@ def test_a_pod_in_place_of_a_deleted_one_is_asked_for_by_who_deleted_it() -> Non
 
 
 def test_a_pod_in_place_of_one_that_kubelet_ended_has_no_requester() -> None:
-    """Under memory pressure kubelet ends pods: no request exists, the last write is no cause."""
+    """Under memory pressure kubelet ends pods: no request exists, the last write caused nothing."""
     log = started()
     log.pod(50.1, "web-1-ccccc", "web-1")
     assert "web-1-ccccc" not in log.answers()

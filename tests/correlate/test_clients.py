@@ -98,7 +98,7 @@ def test_audit_is_joined_by_pid_and_time(log: RecentPast, at: float, *, joined: 
 
 
 def test_a_process_born_in_the_same_tick_is_the_same(log: RecentPast) -> None:
-    """The start times of procfs are told in ticks of 10 ms."""
+    """The start times of procfs are given in ticks of 10 ms."""
     near, far = connects(3, caller(50, 1)), connects(4, caller(50, 10))
     log.add_connect(near)
     log.add_connect(far)

@@ -52,7 +52,7 @@ def test_an_init_is_found_by_pid_and_start_time() -> None:
     state = table.obtain(key("web"))
     table.begin_run(state, ProcessKey(7, 1000 * MS), 1)
     assert table.of_init(ProcessKey(7, 1000 * MS)) is state
-    assert table.of_init(ProcessKey(7, 1005 * MS)) is state, "procfs tells ticks of 10 ms"
+    assert table.of_init(ProcessKey(7, 1005 * MS)) is state, "procfs counts ticks of 10 ms"
     assert table.of_init(ProcessKey(7, 1010 * MS)) is None
     assert table.of_init(ProcessKey(8, 1000 * MS)) is None
     table.end_run(state, ended("web"))
@@ -207,7 +207,7 @@ class TableMachine(RuleBasedStateMachine):
             fitting = [state for state in self.table.all() if state.key.id == id_]
             plain = [state for state in fitting if state.key.scope is None]
             assert self.table.named(id_) is next(reversed(plain or fitting), None)
-        assert all(self.table._scoped.values()), "none is kept for a name that nobody has"
+        assert all(self.table._scoped.values()), "no entry is kept for a name without a container"
 
     @invariant()
     def running_counts_what_is_alive(self) -> None:

@@ -57,7 +57,7 @@ def start(core: Core, box: Box, at: float, engine: Engine = Engine.DOCKER) -> No
     )
 
 
-# ------------------------------------------------------------------ only an engine told of it
+# ------------------------------------------------------------------ only an engine reported it
 
 
 def test_a_start_that_only_an_engine_tells_is_a_gap_once(core: Core) -> None:

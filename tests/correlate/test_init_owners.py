@@ -141,7 +141,7 @@ def test_a_container_inside_a_container_names_its_parents(core: Core) -> None:
 )
 @pytest.mark.parametrize("commanded", [True, False])
 def test_a_name_in_a_path_makes_no_parent(core: Core, path: str, *, commanded: bool) -> None:
-    """cgroup-parent-like-a-build, the same kind: whoever starts a container chooses it."""
+    """cgroup-parent-like-a-build, the same kind: who starts a container chooses it."""
     inner = replace(DB, path=path)
     if commanded:
         core >> inner.create(0)

@@ -149,7 +149,7 @@ def test_the_first_reason_that_answers_is_taken(core: Core, first: int) -> None:
     assert event.candidates == ()
 
 
-# ------------------------------------------------------------------ 7: nobody
+# ------------------------------------------------------------------ 7: no one person
 
 
 def test_nothing_is_guessed(core: Core) -> None:
@@ -220,7 +220,7 @@ def test_a_login_is_in_no_unit(core: Core) -> None:
 
 
 def test_a_process_that_has_a_dead_clients_pid_is_not_that_client(core: Core) -> None:
-    """The client's end was not seen, as when a record is lost; its pid is somebody else's now."""
+    """The client's end was not seen, as when a record is lost; its pid is another process now."""
     core >> asks(-2000, "docker ps", ANN) >> connects(0, caller(ANN, -100, login=1009))
     core >> starts(WEB, 10)
     assert said(core.start) == BY_API
@@ -263,7 +263,7 @@ def test_audit_of_another_time_is_of_another_process(core: Core, at: float) -> N
     assert Witness.AUDIT not in [one.source for one in core.start.evidence]
 
 
-# ------------------------------------------------------------------ what is told of the initiator
+# ----------------------------------------------------------------what is reported of the initiator
 
 
 SECRETIVE = ("docker", "run", "-e", "DB_PASSWORD=hunter2", "--name", "web", "nginx")

@@ -1,4 +1,4 @@
-"""What runs already is no start; what began unseen is one, once; what is gone has stopped."""
+"""What runs already does not start; what began unseen is one, once; what is gone has stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of starts, told by what surrounded them, and what they remember of the run before."""
+"""Kinds of starts, known by what surrounded them, and what they remember of the run before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.correlate.scenario import (
 POD_UID, OTHER_UID = "0a4d1c6e-0000-4000-8000-000000000001", "0a4d1c6e-0000-4000-8000-000000000002"
 
 LATER = 10 + AT_ONCE / MS + 1000
-"""Long enough after a life() that began at 0 for nobody to take it for one operation."""
+"""Long enough after a life() that began at 0 that it cannot count as one operation."""
 
 
 @pytest.fixture

@@ -283,7 +283,7 @@ def test_a_kubelet_that_ended_is_named_no_more(core: Core) -> None:
 
 
 def stopped(core: Core, who: Caller, code: int) -> Event:
-    """A run that ends after somebody asked for its end, and the next attempt."""
+    """A run that ends after a user asked for its end, and the next attempt."""
     starts(core, APP, 10)
     client = Client(core, who, 9)
     stream = client.asks(500, "StopContainer", field(1, WEB.id) + field(2, 30))

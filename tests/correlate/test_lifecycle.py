@@ -1,4 +1,4 @@
-"""The rules at the top of lifecycle.py, each as a script of what the kernel told."""
+"""The rules at the top of lifecycle.py, each as a script of what the kernel reported."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_a_container_that_differs_from_a_build_step_in_one_thing_is_one(
 
 
 def test_a_parent_cgroup_with_the_name_of_a_build_hides_nothing(core: Core) -> None:
-    """cgroup-parent-like-a-build: whoever starts a container chooses its parent cgroup."""
+    """cgroup-parent-like-a-build: who starts a container chooses its parent cgroup."""
     box = replace(WEB, path=f"/docker/buildkit/{WEB.id}")
     core >> box.create(0) >> box.described(1) >> box.execs(5) >> box.exits(6)
     core >> box.other(7, "delete")

@@ -1,4 +1,4 @@
-"""Command lines of OCI runtimes as engines and people write them, and as nobody should."""
+"""Command lines of OCI runtimes as engines and people write them, and as they should not."""
 
 from __future__ import annotations
 

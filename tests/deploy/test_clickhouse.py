@@ -91,7 +91,7 @@ def test_a_gap_has_its_times(clickhouse: ClickHouse) -> None:
 
 
 def test_what_arrives_twice_is_found_once(clickhouse: ClickHouse) -> None:
-    """The second delivery is the HTTP output's own body; it tells the same events again."""
+    """The second delivery is the HTTP output's own body; it has the same events again."""
     before = clickhouse.rows("SELECT count() AS n FROM castoff.events FINAL")
     plain = Plain(content_type="application/x-ndjson", target="/", body=Body.LINES)
     body = plain.request(lines_of(batch_of(golden_records()), NATIVE)).body

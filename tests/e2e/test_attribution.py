@@ -63,12 +63,12 @@ def as_person(
 
 
 def typed(docker: Dockerd, login: int, *words: str) -> tuple[int, str]:
-    """Type a docker command as somebody."""
+    """Type a docker command as a person."""
     return as_person(login, docker.command(*words), docker.environment)
 
 
 def call_api(docker: Dockerd, login: int, container: str) -> int:
-    """Have a program of somebody's start a container; returns its pid."""
+    """Have a person's program start a container; returns its pid."""
     program = [sys.executable, "-I", "-c", CALLER, str(docker.address), container]
     return as_person(login, program)[0]
 
@@ -254,7 +254,7 @@ def test_a_container_that_has_the_socket_is_told(
     assert_told(event, "container", lambda who: bool(who["container_id"] == container))
 
 
-# ------------------------------------------------------------------ nobody
+# ------------------------------------------------------------------ no person
 
 
 def test_a_restart_policy_has_nobody_behind_it(agent: Agent, docker: Dockerd) -> None:

@@ -45,7 +45,7 @@ def disk(own_agent: Agent) -> Iterator[Path]:
 
 
 class Follower:
-    """Somebody who follows the agent's events."""
+    """A client that follows the agent's events."""
 
     def __init__(self, agent: Agent) -> None:
         self.lines: list[Event] = []
@@ -69,8 +69,8 @@ class Follower:
 
 
 def fill_up(place: Path) -> Path:
-    """Take all the space there is, as somebody else might."""
-    greedy = place / "somebody else's"
+    """Take all the space there is, as another program might."""
+    greedy = place / "another program's"
     with greedy.open("ab", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(bytes(4096)):
             pass
@@ -136,7 +136,7 @@ def test_what_did_not_fit_in_memory_is_a_gap_when_the_disk_works_again(
     client = AgentClient(own_agent.socket)
     until(
         lambda: client.status().starts >= BEYOND_MEMORY and not own_agent.counter("starts.waiting"),
-        "all is told",
+        "all is reported",
         PATIENCE,
     )
     assert own_agent.counter("store.failing") == 1

@@ -159,7 +159,7 @@ def test_eight_at_a_time_each_is_reported_once_and_whole(agent: Agent, docker: D
         assert_has(stop, container={"name": name}, stop={"exit_code": 0})
 
 
-# ------------------------------------------------------------------ what is no start
+# ------------------------------------------------------------------ what does not start
 
 
 def test_exec_is_no_start(agent: Agent, docker: Dockerd) -> None:
@@ -328,7 +328,7 @@ def test_an_engine_that_comes_back_restarts_what_always_runs(
         container={"image": {"name": IMAGE}},
         start={"kind": "restart", "previous": {"id": always, "signal": 9}},
     )
-    # Who caused it may be left open, but must not be told wrong.
+    # Who caused it may be left open, but must not be wrong.
     assert second["start"]["trigger"] in {"engine_boot", "unknown"}
     assert_has(agent.one_start(once), start=FIRST)
     assert_has(agent.one_stop(once), stop={"signal": 9})

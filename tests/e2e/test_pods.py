@@ -138,7 +138,7 @@ def test_a_container_among_the_processes_of_another_is_ephemeral(
 def test_logs_that_lead_elsewhere_name_nothing(
     lab: Lab, kubelet: Kubelet, agent: Agent, tmp_path: Path
 ) -> None:
-    """A link to another file, a FIFO, a directory, names that are none."""
+    """A link to another file, a FIFO, a directory, false names."""
     del lab
     pod = Pod(unique("plain"))
     sandbox = kubelet.run_pod(pod)

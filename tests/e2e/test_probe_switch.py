@@ -43,7 +43,7 @@ def checked_out(lab: Lab, commit: str) -> Path:
         timeout=60,
     )
     if done.returncode != 0:
-        # A checkout without history is no fault of the machine, and nothing installs one.
+        # A checkout without history is not the machine's fault, and nothing installs one.
         pytest.skip(f"no history of {commit}: {done.stderr.strip()}")
     processes.run(["tar", "-xf", archive, "-C", tree])
     return tree

@@ -121,7 +121,7 @@ def test_a_backlog_of_thousands_is_told_whole(own_agent: Agent, runc: Runc, lab:
     started = start_many(lab, runc.bundle(unique("backlog"), "true"), BACKLOG)
     own_agent.launch()
     client = AgentClient(own_agent.socket)
-    until(lambda: client.status().starts >= BACKLOG, "all of them are told", 60)
+    until(lambda: client.status().starts >= BACKLOG, "all of them are reported", 60)
     until(lambda: own_agent.counter("store.waiting_bytes") == 0, "all is on disk", 60)
     assert own_agent.counter("store.lost") == 0
     reported = logged(own_agent, "start")
@@ -171,7 +171,7 @@ def test_containers_that_ran_before_the_agent_are_no_starts(
     docker.cli("kill", by_docker, of_the_host)
     containerd.ctr("tasks", "kill", "--signal", "SIGKILL", by_ctr)
     runc.cli("kill", by_runc, "KILL")
-    # Nothing on the node tells the id of what runc alone has started: its stop may go unnamed.
+    # Nothing on the node has the id of what runc alone has started: its stop may go unnamed.
     for container in (by_docker, of_the_host, by_ctr):
         assert_has(own_agent.one_stop(container), stop={"signal": 9})
     assert_has(own_agent.one_stop(by_docker), container={"name": name, "image": {"name": IMAGE}})

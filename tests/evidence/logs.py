@@ -97,7 +97,7 @@ def rewrite(
     digests: bool = False,
     heads: bool = False,
 ) -> None:
-    """Change an event as root can: the body; every digest from there on; every head that tells."""
+    """Change an event as root can: the body; every digest from there on; each head with it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         unpacker, packer = Unpacker(lambda name: _dictionary(connection, name)), Packer()
         rows = connection.execute(

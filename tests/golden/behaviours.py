@@ -30,7 +30,7 @@ from tests.golden.stage import Engines, Recorder
 
 ALICE, BOB = 4242, 4243
 GRACE = 10_000_000_000
-"""Longer than a start that only an engine tells waits for the probes' word, in ns."""
+"""Longer than a start that only an engine reports waits for the probes' record, in ns."""
 
 Act = Callable[[Engines, Recorder], Iterable[str]]
 Edit = Callable[[Sequence[Arrival]], list[Arrival]]
@@ -147,7 +147,7 @@ def docker_renamed_runtime(engines: Engines, recorder: Recorder) -> list[str]:
 
 
 def docker_api_start(engines: Engines, recorder: Recorder) -> list[str]:
-    """A program that is no container client asks dockerd for the start."""
+    """A program other than a container client asks dockerd for the start."""
     container = engines.docker.cli("create", IMAGE, "true").stdout.strip()
     recorder.settle()
     socket = str(engines.docker.address)
@@ -359,7 +359,7 @@ def runc_shared_pid(engines: Engines, recorder: Recorder) -> list[str]:
 
 
 def unshare(engines: Engines, recorder: Recorder) -> list[str]:
-    """Namespaces alone are no container, on the host or inside of one."""
+    """Namespaces alone do not make a container, on the host or inside of one."""
     processes.run(["unshare", "--pid", "--mount-proc", "--fork", "/bin/sh", "-c", "true; true"])
     script = "unshare -p -f sh -c 'true; true'; exit 6"
     container, _ = engines.docker.run_to_end(

@@ -35,7 +35,7 @@ def replay(arrivals: list[Arrival]) -> bytes:
 
 
 def write(name: str, arrivals: list[Arrival]) -> Path:
-    """Write a capture that anybody may read, in the place of the one before, and its lines."""
+    """Write a capture that all users may read, in the place of the one before, and its lines."""
     capture = HERE / f"{name}.capture"
     capture.unlink(missing_ok=True)
     with CaptureWriter(capture, sensor=__version__) as writer:

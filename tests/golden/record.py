@@ -3,7 +3,7 @@
     python -m tests.golden.record [NAME ...]   record these behaviours, all by default; needs root
     python -m tests.golden.record --replay     only write the lines anew that the captures replay to
 
-Nothing is written unless the sanitised capture tells the same story as the recording, is small, and
+Nothing is written unless the sanitised capture shows the same story as the recording, is small, and
 names nothing of this machine.
 """
 
@@ -64,7 +64,7 @@ def record(behaviour: Behaviour, engines: Engines) -> tuple[list[Arrival], Scope
 
 
 def reduced(raw: list[Arrival], scope: Scope) -> list[Arrival]:
-    """Sanitise a recording and see that it tells the same story."""
+    """Sanitise a recording and see that it shows the same story."""
     arrivals = sanitised(raw, scope)
     before = story(events_of(raw), scope.containers)
     after = story(events_of(arrivals), scope.containers)
@@ -75,14 +75,14 @@ def reduced(raw: list[Arrival], scope: Scope) -> list[Arrival]:
 
 
 def check(capture: Path, scope: Scope) -> None:
-    """Refuse a capture that is large or tells the machine that it comes from."""
+    """Refuse a capture that is large or shows the machine that it comes from."""
     size = capture.stat().st_size
     if size > captures.SIZE_MAX:
         raise UnusableError(f"{capture.name} has {size} bytes")
     text = capture.read_bytes() + captures.lines_of(capture).read_bytes()
     found_words = [word for word in _machine_words(scope) if word.encode() in text]
     if found_words:
-        raise UnusableError(f"{capture.name} tells {found_words}")
+        raise UnusableError(f"{capture.name} shows {found_words}")
 
 
 def _machine_words(scope: Scope) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Reduce a raw recording to one behaviour on a node of no name.
 
 What stays is what concerns the behaviour's own containers and the commands that people or programs
-gave for them; what goes is other containers, the recorder's own questions, and whatever tells the
+gave for them; what goes is other containers, the recorder's own questions, and whatever shows the
 machine apart. Names change alike everywhere, so that the correlation does not change: the recorder
 compares the story before and after (:func:`story`).
 
@@ -71,7 +71,7 @@ _Value = TypeVar("_Value")
 
 
 class UnusableError(Exception):
-    """The recording is no golden capture: it has a hole, or sanitising it changes its story."""
+    """No capture comes of the recording: it has a hole, or sanitising it changes its story."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class _Selection:
         return True if rule is None else rule(observation)
 
     def _first_clock(self, _: ClockSynced) -> bool:
-        """Later ones tell how this machine's clock drifts."""
+        """Later ones show how this machine's clock drifts."""
         first, self._clock_read = not self._clock_read, True
         return first
 

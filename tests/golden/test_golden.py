@@ -1,4 +1,4 @@
-"""Golden captures replay to the same bytes anywhere, and each still tells its story.
+"""Golden captures replay to the same bytes anywhere, and each still shows its story.
 
 ``python -m tests.golden.record`` makes them anew. A story is written in words below, one line an
 event, so that a change of the events that makes a story wrong is seen however it is regenerated.
@@ -261,7 +261,7 @@ def name(path: Path) -> str:
 
 
 def story(events: list[Event]) -> Iterator[str]:
-    """Tell events in words, one line each."""
+    """Put events into words, one line each."""
     called: dict[str, str] = {}
     unnamed = 0
     for event in events:

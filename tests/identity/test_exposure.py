@@ -1,4 +1,4 @@
-"""Which mounts are told as sensitive."""
+"""Which mounts are shown as sensitive."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ def test_the_default_set_has_fourteen_and_only_what_is_beyond_it_is_told() -> No
             False,
             id="only character devices",
         ),
-        pytest.param(bundle(), None, id="no capabilities told"),
-        pytest.param(Bundle(), None, id="nothing told"),
+        pytest.param(bundle(), None, id="no capabilities given"),
+        pytest.param(Bundle(), None, id="nothing given"),
     ],
 )
 def test_privileged_is_inferred_from_four_settings(

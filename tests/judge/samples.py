@@ -130,7 +130,7 @@ def start(
 
 
 def by_itself(event: Event) -> Event:
-    """Return a start that nobody asked for."""
+    """Return a start without a request."""
     return replace(event, initiator=None, candidates=())
 
 

@@ -33,7 +33,7 @@ class Fault(Enum):
     HINTS = auto()
     """It answers 102 again and again, and never anything else."""
     GARBAGE = auto()
-    """It answers with what is no HTTP."""
+    """It answers with something other than HTTP."""
     CUT = auto()
     """It closes in the middle of its answer's body."""
     EARLY = auto()
@@ -51,7 +51,7 @@ class Answer:
     """Informational statuses, 1xx, that precede it."""
     and_close: bool = False
     unasked: bytes = b""
-    """Bytes that follow the answer although nobody asked."""
+    """Bytes that follow the answer although no request asked for them."""
 
 
 @dataclass(frozen=True)

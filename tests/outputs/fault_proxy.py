@@ -23,11 +23,11 @@ class Fault(Enum):
     """What may become of an acknowledgement, or of a stretch that the client sends."""
 
     DROP = auto()
-    """It is never told."""
+    """It never hears."""
     DELAY = auto()
     """It and all after it wait."""
     DUPLICATE = auto()
-    """It is told twice."""
+    """It hears twice."""
     CUT = auto()
     """The connection ends instead."""
     GARBLE = auto()

@@ -17,7 +17,7 @@ TURNS_MAX = 200_000
 
 
 class Stuck(AssertionError):
-    """Everybody waits and nothing will ever happen, or it never ends."""
+    """All tasks wait and nothing will ever happen, or it never ends."""
 
 
 class _Selector(selectors.SelectSelector):
@@ -31,7 +31,7 @@ class _Selector(selectors.SelectSelector):
         if found or timeout == 0:
             return found
         if timeout is None:
-            raise Stuck("nobody will wake anybody")
+            raise Stuck("all tasks wait and none can wake another")
         self.loop.now += timeout
         return []
 

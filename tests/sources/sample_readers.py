@@ -1,4 +1,4 @@
-"""Rings and counters that say what a test tells them to, in the place of a probe set's."""
+"""Rings and counters that say what a test gives them, in the place of a probe set's."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ScriptedRing:
 
 
 class ScriptedCounters:
-    """Tells each loss that it is given once."""
+    """Reports each loss that it is given once."""
 
     def __init__(self) -> None:
         self.lost: list[Loss] = []

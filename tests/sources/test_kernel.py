@@ -1,4 +1,4 @@
-"""Causes come before effects, nothing stays behind, and every loss is told once."""
+"""Causes come before effects, nothing stays behind, and every loss is reported once."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_late_start_older_than_what_was_drained_goes_with_it(stage: Stage) -> 
 
 
 def test_a_late_start_waits_even_when_nothing_came_before_it(stage: Stage) -> None:
-    """Nothing tells then whether its command was missed by the look at the commands."""
+    """Nothing shows then whether its command was missed by the look at the commands."""
     stage.only.put([], [], [start(9)])
     assert drained(stage) == []
     assert stage.source.has_more

@@ -1,4 +1,4 @@
-"""Behind a process that listens and talks to an engine stands whoever is connected to it."""
+"""Behind a process that listens and talks to an engine stands the client connected to it."""
 
 from __future__ import annotations
 

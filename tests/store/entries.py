@@ -52,7 +52,7 @@ def made(
 
 
 class Heard:
-    """Everything that a store told, and a way to wait for it."""
+    """Everything that a store reported, and a way to wait for it."""
 
     def __init__(self) -> None:
         self.durable: list[object] = []
@@ -85,7 +85,7 @@ class Heard:
             self._changed.notify_all()
 
     def wait(self, heard: Sized, count: int = 1) -> None:
-        """Wait until that many of a kind were told."""
+        """Wait until that many of a kind were reported."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(heard) >= count, PATIENCE)
 
@@ -94,7 +94,7 @@ class Heard:
 def opened(
     directory: Path, settings: StoreSettings | None = None, heard: Heard | None = None
 ) -> Iterator[Store]:
-    """Open a store and close it at the end; unless told otherwise one that spares the disk."""
+    """Open a store and close it at the end; by default one that spares the disk."""
     settings = settings or StoreSettings(sync="normal")
     store = Store(directory, settings, (heard or Heard()).listener())
     try:

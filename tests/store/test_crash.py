@@ -1,4 +1,4 @@
-"""What was told to be durable outlasts the process, each entry once."""
+"""What was reported as durable outlasts the process, each entry once."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def survives(directory: Path, data: bytes) -> Path | None:
-    """Open a file that holds ``data``: all that a store does works. Tells where it was moved."""
+    """Open a file that holds ``data``: all that a store does works. Returns where it was moved."""
     directory.mkdir(exist_ok=True)
     (directory / FILE_NAME).write_bytes(data)
     heard = Heard()

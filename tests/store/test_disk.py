@@ -47,8 +47,11 @@ def noise(number: int) -> bytes:
 
 
 def fill_up(place: Path) -> None:
-    """Take all the space there is, as somebody else might."""
-    with (place / "somebody else's").open("ab", buffering=0) as file, contextlib.suppress(OSError):
+    """Take all the space there is, as another program might."""
+    with (
+        (place / "another program's").open("ab", buffering=0) as file,
+        contextlib.suppress(OSError),
+    ):
         while file.write(bytes(4096)):
             pass
 
@@ -97,7 +100,7 @@ def test_a_disk_that_is_full_from_the_beginning_stops_nobody(disk: Path) -> None
         assert heard.durable == []
         assert store.health().failing is not None
         assert len(store.unwritten()) == 100 - store.health().lost
-        (disk / "somebody else's").unlink()
+        (disk / "another program's").unlink()
         heard.wait(heard.recovered)
         (loss,) = heard.recovered
         assert loss is not None

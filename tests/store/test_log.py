@@ -1,4 +1,4 @@
-"""What is appended is kept: in order, once, with what belongs to it, and told when durable."""
+"""What is appended is kept: in order, once, with what belongs to it, and reported when durable."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_what_is_durable_was_told_when_a_flush_is_over(tmp_path: Path) -> None:
     reported: list[object] = []
 
     def tell(token: object) -> None:
-        # Slower than whoever waits for the flush.
+        # Slower than those who wait for the flush.
         time.sleep(0.02)
         reported.append(token)
 

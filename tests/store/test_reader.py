@@ -152,7 +152,7 @@ def test_the_clock_as_it_is_now_counts(tmp_path: Path) -> None:
 
 
 def test_boots_come_one_after_the_other(tmp_path: Path) -> None:
-    """A node without a clock of its own: each boot begins in 1970 until NTP tells the time."""
+    """A node without a clock of its own: each boot begins in 1970 until NTP sets the time."""
     first = [made(n, time=n * SECOND, boot_id=OLD_BOOT, offset=0) for n in range(10)]
     first += [made(n, time=n * SECOND, boot_id=OLD_BOOT) for n in range(10, 20)]
     second = [made(100 + n, time=n * SECOND, offset=0) for n in range(10)]

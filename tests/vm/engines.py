@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
 
 
 def as_person(login: int, *command: str) -> str:
-    """Run a command as root with the login uid of somebody who logged in and became root."""
+    """Run a command as root with the login uid of a person who logged in and became root."""
     script = 'echo "$0" >/proc/self/loginuid && exec "$@"'
     return run("/bin/sh", "-c", script, str(login), *command)
 

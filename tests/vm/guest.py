@@ -79,7 +79,7 @@ def main(wanted: list[str]) -> None:
         prepare()
         port.say("prepared", seconds=round(time.monotonic() - began, 1))
         agent = Agent()
-        # The containers of prepare() are none, and what the agent says of itself is no scenario's.
+        # The containers of prepare() belong to no scenario, nor does what the agent says of itself.
         agent.fence()
         for function in SCENARIOS:
             if not wanted or any(part in function.__name__ for part in wanted):

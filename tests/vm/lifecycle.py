@@ -150,7 +150,7 @@ def the_selftest_passes() -> str:
 
 
 def clients_wait_while_the_agent_restarts() -> str:
-    """With castoff.socket, whoever asks meanwhile is answered by the next agent."""
+    """With castoff.socket, a client that asks meanwhile is answered by the next agent."""
     run("systemctl", "stop", SERVICE)
     run("systemctl", "start", "castoff.socket")
     try:

@@ -104,7 +104,7 @@ class Guest:
 
 
 def _parse(line: bytes) -> Report:
-    """A line of the report port; what is no report, such as a job's traceback, is kept as text."""
+    """A line of the report port; anything else, such as a job's traceback, is kept as text."""
     try:
         found = json.loads(line)
     except ValueError:

@@ -18,7 +18,7 @@ PATIENCE = float(os.environ.get("CASTOFF_VM_PATIENCE", "180"))
 """Seconds that a condition may take."""
 
 NESTED = os.environ.get("CASTOFF_VM_NESTED") == "1"
-"""Whether this is no guest but namespaces of another kernel: no memory limits, no audit rules."""
+"""Whether these are namespaces of another kernel, not a guest: no memory limits, no audit rules."""
 
 DROP_IN = Path("/etc/castoff/castoff.d/50-test.toml")
 PINS = Path("/sys/fs/bpf/castoff")

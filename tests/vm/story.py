@@ -1,4 +1,4 @@
-"""What a guest tells the host of each scenario: what was expected and which events came.
+"""What a guest reports to the host of each scenario: what was expected and which events came.
 
 Shared by both sides; imports nothing beyond the standard library.
 """

@@ -80,7 +80,7 @@ class Run:
 
 
 def progress(suite: str) -> Callable[[machine.Report], None]:
-    """Tell whoever waits how far the guest is; pytest shows it with -s, and when a test fails."""
+    """Show how far the guest is; pytest shows it with -s, and when a test fails."""
     began = time.monotonic()
 
     def show(report: machine.Report) -> None:
@@ -161,7 +161,7 @@ def test_scenario(run: Run, name: str) -> None:
         mine = [event for event in left if is_about(event, expected)]
         left = [event for event in left if event not in mine]
         check(expected, mine)
-    assert not left, f"nobody asked for: {outline(left)}"
+    assert not left, f"unexpected: {outline(left)}"
 
 
 def is_about(event: dict[str, Any], expected: dict[str, Any]) -> bool:

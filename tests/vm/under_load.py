@@ -99,7 +99,7 @@ class Trial:
 
 
 def rest() -> str:
-    """Events that are no named start of the load, to find out what became of a missing one."""
+    """Events other than a named start of the load, to find out what became of a missing one."""
     lines = castoff("events", "--since", "3h", "-o", "json").stdout.splitlines()
     events = [json.loads(line) for line in lines]
     return str(

@@ -2,7 +2,7 @@
 
 ``python -m tests.outputs.formats.field_table`` writes it anew; a test fails when it is stale.
 
-Nothing here is told twice. The fields are those of the JSON Schema; where one goes is found by
+Nothing here is written twice. The fields are those of the JSON Schema; where one goes is found by
 changing it in a whole event and looking at what changes in the encoded one.
 """
 
@@ -113,7 +113,7 @@ def made(schema: dict[str, Any], path: str = "") -> Json:
             for key, inner in node["properties"].items()
         }
     if kind == "array":
-        # Two, so that what is made of the first one only is told from the rest.
+        # Two, so that what is made of the first one only differs from the rest.
         return [made(node["items"], f"{path}[]") for _ in range(2)]
     words = [node["const"]] if "const" in node else node.get("enum", [])
     plain = {
@@ -276,7 +276,7 @@ def rows() -> list[tuple[str, list[str]]]:
     paths: dict[str, None] = {}
     for type_ in BLOCKS:
         paths |= dict.fromkeys(leaves(event_of(type_)))
-    # It decides what everything else is; the table of types tells.
+    # It decides what everything else is; the table of types shows it.
     del paths["type"]
     order = {key: number for number, key in enumerate(SCHEMA["properties"])}
     return [

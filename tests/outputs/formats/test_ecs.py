@@ -80,7 +80,7 @@ def problems(reported: dict[str, Any]) -> list[str]:
     found = []
     for name, value in leaves({key: reported[key] for key in reported if key != "castoff"}):
         if name not in fields():
-            found.append(f"{name} is no field of ECS")
+            found.append(f"{name} is not a field of ECS")
             continue
         field = fields()[name]
         many = "array" in field["normalize"]
@@ -88,7 +88,7 @@ def problems(reported: dict[str, Any]) -> list[str]:
             found.append(f"{name}: one value or many")
         for item in value if isinstance(value, list) else [value]:
             if not fits(item, field["type"]):
-                found.append(f"{name}: {item!r} is no {field['type']}")
+                found.append(f"{name}: {item!r} is not of type {field['type']}")
             words = [word["name"] for word in field.get("allowed_values", [])]
             if words and item not in words:
                 found.append(f"{name}: {item!r} is not allowed")

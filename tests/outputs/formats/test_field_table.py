@@ -1,4 +1,4 @@
-"""docs/fields.md tells what the encoders do, of every field of the schema."""
+"""docs/fields.md says what the encoders do, of every field of the schema."""
 
 from __future__ import annotations
 

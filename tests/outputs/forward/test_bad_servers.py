@@ -20,7 +20,7 @@ from tests.outputs.batches import batch_of, starts
 from tests.outputs.forward.fake_server import Answer, Peer, fake_server, ids
 from tests.outputs.forward.made import forward
 
-KEY = "a key that nobody knows"
+KEY = "a key that is unknown"
 BATCH = batch_of(starts(1, 3))
 LARGE = batch_of(starts(1, 450))
 

@@ -66,7 +66,7 @@ def opened() -> Protocol:
 
 
 def fed(made: Protocol, data: bytes) -> tuple[list[Event], Broken | None]:
-    """Return what the bytes tell, and how that ended."""
+    """Return what the bytes say, and how that ended."""
     events = []
     try:
         for event in made.receive(data):

@@ -22,7 +22,7 @@ from tests.outputs.forward.made import forward, run
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
-KEY, USER, PASSWORD = "a key that nobody knows", "castoff", "correct horse"
+KEY, USER, PASSWORD = "a key that is unknown", "castoff", "correct horse"
 SECURITY: dict[str, Any] = {
     "serverHostname": "collector",
     "sharedKey": KEY,
@@ -83,7 +83,7 @@ def test_events_arrive_as_they_are_and_are_acknowledged(
 
 
 def without_nothing(value: Any) -> Any:
-    """Return what a record is to be, told in another way than the code does."""
+    """Return what a record is to be, written in another way than the code does."""
     if isinstance(value, list):
         return [without_nothing(item) for item in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A resolver that hangs holds up nobody for longer than asked, in a bounded number of threads."""
+"""A resolver that hangs holds up none for longer than asked, in a bounded number of threads."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_file_that_is_none_is_named_and_not_waited_for(
 
 
 def ssl_error(reason: str) -> ssl.SSLError:
-    error = ssl.SSLError(1, "told by OpenSSL")
+    error = ssl.SSLError(1, "said by OpenSSL")
     error.reason = reason
     return error
 

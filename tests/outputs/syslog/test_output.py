@@ -477,7 +477,7 @@ def test_ports_are_those_of_the_rfcs() -> None:
 
 
 def unread(connection: socket.socket) -> int:
-    """Return the bytes that the kernel holds for whoever reads the connection."""
+    """Return the bytes that the kernel holds for the reader of the connection."""
     held = array.array("i", [0])
     fcntl.ioctl(connection.fileno(), termios.FIONREAD, held)
     return held[0]

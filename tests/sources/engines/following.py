@@ -1,4 +1,4 @@
-"""Engine streams in a loop of their own thread, as the agent runs them, and what they tell."""
+"""Engine streams in a loop of their own thread, as the agent runs them, and what they report."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ class Following:
         return until(last, f"{source} is available: {available}", timeout)
 
     def await_actions(self, container: str, *actions: str) -> list[EngineEvent]:
-        """Wait until these actions are told of a container, and no others, in this order."""
+        """Wait until these actions are reported of a container, and no others, in this order."""
         until(
             lambda: len(self.actions(container)) >= len(actions),
-            f"{actions}, told so far: {self.actions(container)}",
+            f"{actions}, reported so far: {self.actions(container)}",
         )
         assert self.actions(container) == list(actions)
         return self.events(container)

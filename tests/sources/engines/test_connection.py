@@ -24,7 +24,7 @@ def test_a_listener_of_root_is_taken(tmp_path: Path) -> None:
         asyncio.run(_uid_of_listener_is_accepted(tmp_path / "a.sock"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
 def test_a_listener_of_another_user_is_refused() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.chown(name, 65_534, 65_534)

@@ -229,7 +229,7 @@ def test_events_of_a_lost_connection_are_told_once(lab: Lab, dockerd: Dockerd) -
     moved = [False]
 
     def scan_twice() -> tuple[EngineSocket, ...]:
-        """From the switch on, tell the same sockets behind another process: all is dialled anew."""
+        """From the switch on, show the same sockets behind another process: all is dialled anew."""
         found = scan()
         return tuple(replace(one, pid=os.getpid()) for one in found) if moved[0] else found
 

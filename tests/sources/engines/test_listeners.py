@@ -104,7 +104,7 @@ def test_api_is_told_by_program_and_path(tmp_path: Path) -> None:
         assert (one.engine, one.api) == ("somethingd", "unknown")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
 def test_another_users_engine_is_nested() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.chown(name, 65_534, 65_534)
@@ -154,7 +154,7 @@ def test_real_engines_are_found(dockerd: Dockerd, containerd: Containerd) -> Non
     dockerd.start()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
 def test_a_users_sockets_do_not_crowd_out_those_of_the_host(tmp_path: Path) -> None:
     """Case sec-other-engines-sockets-crowd-out: 300 sockets whose paths sort first."""
     with tempfile.TemporaryDirectory(prefix="0-", dir="/tmp") as name:
@@ -174,7 +174,7 @@ def test_a_users_sockets_do_not_crowd_out_those_of_the_host(tmp_path: Path) -> N
             assert sockets.index(ours[0]) < sockets.index(theirs[0])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
 def test_a_users_many_engines_are_looked_at_up_to_their_share() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         os.chown(name, 65_534, 65_534)

@@ -30,7 +30,7 @@ def test_a_socket_mounted_into_a_container_is_its_engines(dockerd: Dockerd) -> N
     with_socket = dockerd.run(*words, "sh", "-c", f"{links}; exec sleep 99")
     without = dockerd.run("--net=none", IMAGE, "sh", "-c", f"mkdir /mnt; >{INSIDE}; exec sleep 99")
     for container, paths in ((with_socket, (INSIDE, *LINKED)), (without, (INSIDE,))):
-        # As whoever connects does, this leaves the names in the kernel's cache.
+        # As a client that connects does, this leaves the names in the kernel's cache.
         until(partial(finds, dockerd, container, *paths), "the paths are there")
         pid = dockerd.inspect(container)["State"]["Pid"]
         namespace = Path(f"/proc/{pid}/ns/mnt").stat().st_ino

@@ -367,7 +367,7 @@ def test_engines_of_the_host_are_followed(
 
 
 class Scripted:
-    """A session whose engine is silent, answers questions, and is lost where it is told to be."""
+    """A session whose engine is silent, answers questions, and is lost where the test says so."""
 
     def __init__(self, loses: str) -> None:
         self.loses = loses
