@@ -9,7 +9,7 @@ from sensor.correlate.authority import Answer, Standing, standing
 from sensor.correlate.client_command import Helper, Request
 from sensor.correlate.decision import decided
 from sensor.correlate.engine_api.calls import Action
-from sensor.correlate.naming import ONE_CONTAINER, STARTING, socket_serves
+from sensor.correlate.naming import ONE_CONTAINER, STARTING
 from sensor.correlate.programs import role_by_names
 from sensor.correlate.question import (
     CREATED_EARLY,
@@ -79,7 +79,8 @@ def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:
         return False
     if asked.answer(latest_request(question)) in (Answer.REFUSED, Answer.DONE):
         return False
-    if not socket_serves(asked.socket, question.engine) or is_elsewhere(asked.foreign, question):
+    elsewhere = is_elsewhere(asked.foreign, question)
+    if elsewhere or not known.past.serves(asked.socket, question.engine):
         return False
     return not known.hands_on(asked.caller, asked.origin, asked.socket, question)
 

@@ -8,7 +8,7 @@ from sensor.correlate.authority import Standing
 from sensor.correlate.client_command import Helper, Request
 from sensor.correlate.decision import decided, distinct_processes, incomplete
 from sensor.correlate.image_name import is_same_image
-from sensor.correlate.naming import COMPOSE_PROJECT, is_others_socket, reaches, socket_serves
+from sensor.correlate.naming import COMPOSE_PROJECT, reaches, socket_serves
 from sensor.correlate.question import CONNECT_WINDOW, is_elsewhere, reached
 from sensor.model.vocabulary import Confidence, StartKind
 
@@ -103,7 +103,7 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
     since = max(earliest, question.time - CONNECT_WINDOW)
     for connect in known.past.connects(since, question.time):
         caller = connect.caller
-        if not socket_serves(connect.socket, question.engine):
+        if not socket_serves(connect.socket, question.engine, connect.engine):
             continue
         if is_elsewhere(connect.foreign, question):
             continue
@@ -122,7 +122,7 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
 def _working_callers(question: Question, known: Knowledge) -> Iterator[Candidate]:
     """Processes whose request to start containers, unnamed ones, the engine worked on."""
     for asked in known.past.indirect.at_work(question.time):
-        if is_others_socket(asked.socket, question.engine):
+        if not known.past.serves(asked.socket, question.engine):
             continue
         if is_elsewhere(asked.foreign, question) or asked.call.method in NO_CONTAINERS:
             continue

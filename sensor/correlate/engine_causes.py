@@ -69,7 +69,8 @@ def _askers(
             origin = known.past.origin_of(caller)
             if not known.orchestrates(caller, origin, question.owner):
                 continue
-            if socket_serves(connect.socket, question.engine) and _is_at(connect.socket, address):
+            serves = socket_serves(connect.socket, question.engine, connect.engine)
+            if serves and _is_at(connect.socket, address):
                 yield from known.candidates.of_connect(connect)
     else:
         yield from _askers_of_services(place, question, known)

@@ -38,7 +38,6 @@ from sensor.correlate.certain_causes import (
 from sensor.correlate.elimination import by_elimination
 from sensor.correlate.engine_causes import by_engine_boot, by_orchestrator, by_policy
 from sensor.correlate.launchers import by_launcher
-from sensor.correlate.naming import socket_serves
 from sensor.correlate.prepared import PreparedAnswers
 from sensor.correlate.question import Answering, Attribution, Knowledge, Question
 
@@ -95,7 +94,7 @@ class Attributor:
             asked.call.action is action
             and not known.hands_on(asked.caller, asked.origin, asked.socket, question)
             and asked.answer(question.time) is not Answer.REFUSED
-            and socket_serves(asked.socket, question.engine)
+            and known.past.serves(asked.socket, question.engine)
             for asked in known.past.requests(question.names, since, until or question.time)
         )
 

@@ -60,6 +60,14 @@ _SOCKETS = {
 }
 """The engines behind sockets of well-known names."""
 
+_SERVED = {
+    Engine.DOCKER: frozenset({Engine.DOCKER, Engine.ECS}),
+    Engine.CONTAINERD: frozenset({Engine.CONTAINERD, Engine.DOCKER, Engine.ECS}),
+    Engine.PODMAN: frozenset({Engine.PODMAN, Engine.BUILDAH}),
+    Engine.CRIO: frozenset({Engine.CRIO}),
+}
+"""Whose containers an engine that listens can start. Docker's run on a containerd."""
+
 
 def reaches(client: Client, engine: Engine | None) -> bool:
     """Whether a client program can ask that engine for anything."""
@@ -67,22 +75,16 @@ def reaches(client: Client, engine: Engine | None) -> bool:
     return engine is None or engines is None or engine in engines
 
 
-def socket_serves(path: str, engine: Engine | None) -> bool:
-    """Whether that engine may be behind a socket, by its name; another name leaves it open."""
-    engines = _SOCKETS.get(path.rpartition("/")[2])
+def socket_serves(path: str, engine: Engine | None, listens: Engine | None = None) -> bool:
+    """Whether that engine's containers can be asked for at a socket.
+
+    The engine that ``listens`` decides. Where it is unknown, the socket's name does, and another
+    name leaves it open.
+    """
+    engines = _SERVED.get(listens) if listens is not None else None
+    engines = engines or _SOCKETS.get(path.rpartition("/")[2])
     return engine is None or engines is None or engine in engines
 
-
-def is_others_socket(path: str, engine: Engine | None) -> bool:
-    """Whether a socket bears the name of another engine's.
-
-    Podman may listen at Docker's, so this rules out only what nothing else ties to a container.
-    """
-    name = path.rpartition("/")[2].removesuffix(".sock")
-    return engine is not None and name in _ENGINE_NAMES and name != engine
-
-
-_ENGINE_NAMES = frozenset({Engine.DOCKER, Engine.PODMAN})
 
 PEOPLES_SOCKETS = frozenset({"docker.sock", "podman.sock"})
 """Sockets that are there for people and programs. Parts of engines talk to the others; of those,

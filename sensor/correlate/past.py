@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.correlate.authority import Standing, may_ask, standing
 from sensor.correlate.clients import AUDIT_EARLY, DISORDER, SAME_PROCESS, Client, ClientTable
 from sensor.correlate.engine_api.calls import Action, Outcome, Segment
 from sensor.correlate.engine_api.connections import EngineCalls
 from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection
 from sensor.correlate.indirect_requests import IndirectRequests
-from sensor.correlate.naming import WordIndex, words_of_call
+from sensor.correlate.naming import WordIndex, socket_serves, words_of_call
 from sensor.correlate.relay_hops import RelayTable
 from sensor.correlate.shares import SharedTable
 from sensor.model.api_calls import ApiConnect
@@ -39,6 +40,7 @@ CONNECTIONS_MAX = 2048
 LET_IN_MAX = 4096
 AUDIT_MAX = 1024
 FOREIGN_MAX = 256
+LISTENING_MAX = 256
 
 
 GONE_MAX = 256
@@ -64,6 +66,8 @@ class RecentPast:
         self.relays = RelayTable(self.clients)
         self._foreign: SharedTable[str, ApiConnect] = SharedTable(FOREIGN_MAX)
         """Paths of sockets of engines that are not root's."""
+        self._listening: Bounded[str, Engine] = Bounded(LISTENING_MAX)
+        """The engine behind each path of the host's own."""
         self.indirect = IndirectRequests(self.clients)
         self._watched_until = 0
         self._number = 0
@@ -132,7 +136,14 @@ class RecentPast:
             self._foreign.put(connect.socket, connect, domain)
         else:
             self._foreign.pop(connect.socket)
+            self._listening.pop(connect.socket)
+            if connect.engine is not None:
+                self._listening.put(connect.socket, connect.engine)
         self._admit(caller, connect, domain)
+
+    def serves(self, socket: str, engine: Engine | None) -> bool:
+        """Whether that engine's containers can be asked for at a socket."""
+        return socket_serves(socket, engine, self._listening.get(socket))
 
     def _admit(self, caller: Caller, connect: ApiConnect, domain: str | None) -> None:
         """Note that the process, and those that it works for, reached the engine."""

@@ -11,7 +11,6 @@ from sensor.correlate.client_command import Request
 from sensor.correlate.container_names import names_of
 from sensor.correlate.containers import Run
 from sensor.correlate.engine_api.calls import Action, Outcome
-from sensor.correlate.naming import socket_serves
 from sensor.correlate.orchestrators import KUBERNETES, place_of
 from sensor.correlate.question import Question
 from sensor.correlate.restart_cause import cause_of, ended_by
@@ -206,7 +205,7 @@ class StartContext:
                 return True
         requests = self._past.requests(names, since, time)
         return any(
-            asked.call.action is Action.STOP and socket_serves(asked.socket, engine)
+            asked.call.action is Action.STOP and self._past.serves(asked.socket, engine)
             for asked in requests
         )
 

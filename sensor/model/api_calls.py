@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sensor.model.process import Ancestor, CgroupPaths, ProcessKey
-from sensor.model.vocabulary import Witness
+from sensor.model.vocabulary import Engine, Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class ApiConnect:
     foreign: bool = False
     """The engine that listens is not root's of the host, or runs in a container: what is asked
     there is about its own containers."""
+    engine: Engine | None = None
+    """The engine that listens, by the program that holds the socket; None when it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

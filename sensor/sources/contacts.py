@@ -20,6 +20,7 @@ from sensor import clock
 from sensor.bounded import Bounded
 from sensor.model.api_calls import ApiConnect, ApiRequest
 from sensor.model.kernel_records import KernelLoss
+from sensor.model.vocabulary import Engine
 from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
 
 if TYPE_CHECKING:
@@ -92,8 +93,15 @@ class ContactSifter:
                 elif not self._is_engines_own(observation):
                     self._put(observation)
             else:
-                rest.append(observation)
+                rest.append(self._named(observation))
         return rest
+
+    def _named(self, observation: Observation) -> Observation:
+        """Name the engine of a connect that the kernel saw at a socket that was known already."""
+        if not isinstance(observation, ApiConnect) or observation.foreign:
+            return observation
+        socket = self._resolver.listening(observation.socket)
+        return _at(observation, socket) if socket is not None else observation
 
     def losses(self) -> tuple[KernelLoss, ...]:
         """Return the connects that could not be looked at since the last call."""
@@ -188,4 +196,5 @@ class ContactSifter:
 
 def _at(connect: ApiConnect, socket: EngineSocket) -> ApiConnect:
     """Name the engine's socket as the engine does, and whose engine it is."""
-    return replace(connect, socket=socket.path, foreign=socket.nested)
+    engine = socket.engine if isinstance(socket.engine, Engine) else None
+    return replace(connect, socket=socket.path, foreign=socket.nested, engine=engine)

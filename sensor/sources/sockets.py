@@ -95,6 +95,7 @@ class SocketResolver:
         self._changed = changed
         self._ports: frozenset[EnginePort] = frozenset()
         self._sockets: dict[tuple[int, int], EngineSocket] = {}
+        self._own: dict[str, EngineSocket] = {}
         self._scanned = -math.inf
         self._allowance = ScanAllowance()
         self._verdicts: Bounded[tuple[int, str], tuple[float, EngineSocket | None]] = Bounded(
@@ -124,6 +125,7 @@ class SocketResolver:
         if others:
             # Replaced, not changed: a resolve in another thread goes on with what it has.
             self._sockets = sockets
+            self._own = {socket.path: socket for socket in found if not socket.nested}
             self._verdicts = Bounded(VERDICTS_MAX)
             self.generation += 1
         return found
@@ -132,6 +134,10 @@ class SocketResolver:
         """Return the engine's socket at ``path`` while a verdict on it holds; from any thread."""
         kept = self._verdicts.get((mnt_ns, path))
         return kept[1] if kept is not None and self._clock() < kept[0] else None
+
+    def listening(self, path: str) -> EngineSocket | None:
+        """Return the socket of the host's own engine at ``path``, as that one sees it."""
+        return self._own.get(path)
 
     def resolve(
         self,

@@ -232,9 +232,19 @@ def test_a_request_that_names_no_container_may_have_caused_it(core: Core, path: 
 
 def test_a_build_of_docker_starts_no_container_of_podman(core: Core) -> None:
     """classic-build, the same kind: two engines on one host."""
-    core >> followed(0, caller(77), 1) >> request(1, caller(77), "POST /build", 1)
-    core >> starts(WEB, 20_500, engine=Engine.PODMAN)
+    core >> replace(followed(0, caller(77), 1), engine=Engine.DOCKER)
+    core >> request(1, caller(77), "POST /build", 1)
+    core >> starts(WEB, 5_000, engine=Engine.PODMAN)
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
+
+
+def test_a_caller_of_docker_is_no_candidate_for_a_container_of_podman(core: Core) -> None:
+    """Podman's service may listen at that path, too: who listens decides."""
+    core >> replace(connects(0, caller(77)), engine=Engine.DOCKER)
+    core >> starts(WEB, 10, engine=Engine.PODMAN)
+    core >> replace(connects(5_000, caller(78)), engine=Engine.PODMAN)
+    core >> starts(DB, 5_010, engine=Engine.PODMAN)
+    assert [cause(one)[2] for one in core.starts] == [None, 78]
 
 
 def test_a_build_goes_on_when_it_was_answered(core: Core) -> None:

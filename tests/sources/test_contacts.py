@@ -45,6 +45,9 @@ class Resolver:
     def known(self, mnt_ns: int, path: str) -> EngineSocket | None:
         return self.kept.get((mnt_ns, path))
 
+    def listening(self, path: str) -> EngineSocket | None:
+        return DOCKER if path == DOCKER.path else None
+
     def resolve(
         self, pid: int, mnt_ns: int, path: str, *, uid: int | None, connected: int
     ) -> EngineSocket | Unresolvable | None:
@@ -116,14 +119,22 @@ def bench() -> Iterator[Bench]:
 
 def test_a_connect_to_an_engine_comes_back_with_the_engines_own_path(bench: Bench) -> None:
     assert bench.sift(ENGINE) == []
-    assert bench.emitted == [replace(connect(ENGINE), socket="/run/docker.sock")]
+    assert bench.emitted == [
+        replace(connect(ENGINE), socket="/run/docker.sock", engine=Engine.DOCKER)
+    ]
     assert bench.verdicts.entries[NAMESPACE, ENGINE] is True
+
+
+def test_a_connect_at_a_socket_that_is_known_names_the_engine(bench: Bench) -> None:
+    seen = connect(DOCKER.path, mnt_ns=None)
+    other = connect("/run/podman.sock", mnt_ns=None)
+    assert bench.sifter.sift([seen, other]) == [replace(seen, engine=Engine.DOCKER), other]
 
 
 def test_while_a_verdict_holds_connects_to_an_engine_go_on_in_their_place(bench: Bench) -> None:
     bench.resolver.kept[NAMESPACE, ENGINE] = DOCKER
     create = WEB.create(0)
-    reported = replace(connect(ENGINE), socket=DOCKER.path)
+    reported = replace(connect(ENGINE), socket=DOCKER.path, engine=Engine.DOCKER)
     assert bench.sifter.sift([create, connect(ENGINE), create]) == [create, reported, create]
     assert bench.resolver.asked == []
 
