@@ -353,6 +353,10 @@ def typed(
     return replace(command(at, argv, role=Role.CLIENT, process=process), cwd=cwd)
 
 
+DOCKER_START = typed(0, "docker start web", 50)
+"""The command that the logs of clients begin with."""
+
+
 def talks(exec_: CommandExec, socket: str = DOCKER_SOCKET) -> ApiConnect:
     """The connection of a client's process to an engine, right after its execve."""
     process = exec_.process

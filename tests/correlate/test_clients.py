@@ -14,6 +14,7 @@ from sensor.correlate.places import Places
 from sensor.identity import cgroup
 from sensor.model.vocabulary import Witness
 from tests.correlate.scenario import (
+    DOCKER_START,
     MS,
     WEB,
     ancestor,
@@ -24,21 +25,8 @@ from tests.correlate.scenario import (
     typed,
 )
 
-CLIENT = typed(0, "docker start web", 50)
 SAME = SAME_PROCESS / MS
 EARLY = AUDIT_EARLY / MS
-
-
-@pytest.fixture
-def log() -> RecentPast:
-    made = RecentPast(Places(cgroup.parse).origin_of_caller)
-    made.add_client(CLIENT, HOST_ROOT)
-    return made
-
-
-@pytest.fixture
-def empty() -> RecentPast:
-    return RecentPast(Places(cgroup.parse).origin_of_caller)
 
 
 def only(log: RecentPast) -> Client:
@@ -65,7 +53,7 @@ def test_a_client_is_known_by_pid_and_start_time(
     log: RecentPast, pid: int, born: int | None, time: int, *, same: bool
 ) -> None:
     found = log.clients.of(pid, born, time)
-    assert (found.exec if found is not None else None) == (CLIENT if same else None)
+    assert (found.exec if found is not None else None) == (DOCKER_START if same else None)
 
 
 def test_the_latest_client_of_a_pid_counts(log: RecentPast) -> None:
@@ -93,7 +81,7 @@ def test_audit_is_joined_by_pid_and_time(log: RecentPast, at: float, *, joined: 
         log.add_audit(others)
     log.add_audit(record)
     log.add_connect(connect)
-    assert log.audit_of(CLIENT) == (record if joined else None)
+    assert log.audit_of(DOCKER_START) == (record if joined else None)
     assert log.connects_of(only(log)) == ((connect,) if joined else ())
 
 
@@ -106,14 +94,14 @@ def test_a_process_born_in_the_same_tick_is_the_same(log: RecentPast) -> None:
 
 
 def test_clients_are_bounded_and_a_users_own_are_forgotten(
-    monkeypatch: pytest.MonkeyPatch,
+    log: RecentPast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "CLIENTS_MAX", 16)
     log = RecentPast(Places(cgroup.parse).origin_of_caller)
-    log.add_client(CLIENT, HOST_ROOT)
+    log.add_client(DOCKER_START, HOST_ROOT)
     for number in range(100):
         log.add_client(typed(number, "docker start web", 100 + number), Origin(1001))
-    assert only(log).exec is CLIENT
+    assert only(log).exec is DOCKER_START
     assert len(log.clients.waiting(0, ns(1000))) == 3, "an eighth of root's, and root's one"
 
 

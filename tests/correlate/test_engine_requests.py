@@ -11,8 +11,6 @@ from sensor.correlate.engine_api.calls import Action, EngineCall
 from sensor.correlate.engine_requests import REQUESTS_OF_ONE_MAX, Asked, EngineConnection
 from sensor.correlate.naming import Names
 from sensor.correlate.past import RecentPast
-from sensor.correlate.places import Places
-from sensor.identity import cgroup
 from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from tests.correlate.scenario import (
     DOCKER_SOCKET,
@@ -22,12 +20,6 @@ from tests.correlate.scenario import (
     ns,
     requests,
 )
-
-
-@pytest.fixture
-def empty() -> RecentPast:
-    return RecentPast(Places(cgroup.parse).origin_of_caller)
-
 
 # ------------------------------------------------------------------ answers
 

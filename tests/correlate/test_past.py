@@ -10,8 +10,6 @@ from sensor.correlate.authority import HOST_ROOT, Origin, Standing
 from sensor.correlate.clients import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.naming import Names
 from sensor.correlate.past import CONNECTS_MAX, REQUESTS_MAX, RecentPast
-from sensor.correlate.places import Places
-from sensor.identity import cgroup
 from tests.correlate.scenario import (
     MS,
     WEB,
@@ -24,21 +22,8 @@ from tests.correlate.scenario import (
     typed,
 )
 
-CLIENT = typed(0, "docker start web", 50)
 SAME = SAME_PROCESS / MS
 EARLY = AUDIT_EARLY / MS
-
-
-@pytest.fixture
-def log() -> RecentPast:
-    made = RecentPast(Places(cgroup.parse).origin_of_caller)
-    made.add_client(CLIENT, HOST_ROOT)
-    return made
-
-
-@pytest.fixture
-def empty() -> RecentPast:
-    return RecentPast(Places(cgroup.parse).origin_of_caller)
 
 
 # ------------------------------------------------------------------ stretches of time

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sensor.correlate.authority import HOST_ROOT, Standing
 from sensor.correlate.past import RecentPast
-from sensor.correlate.places import Places
 from sensor.correlate.relay_hops import Behind
-from sensor.identity import cgroup
 from sensor.model.api_calls import ApiHop
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
@@ -18,12 +14,6 @@ from tests.correlate.scenario import (
     ns,
     typed,
 )
-
-
-@pytest.fixture
-def empty() -> RecentPast:
-    return RecentPast(Places(cgroup.parse).origin_of_caller)
-
 
 # ------------------------------------------------------------------ relays
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from sensor.correlate.engine_api.progress import Progress
+
 if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import Segment
 
@@ -51,11 +53,13 @@ class FrameReader:
         self._unknown = False
         """Content of the open frame was missed: what follows of it says nothing."""
         self._synced = True
-        self._next: int | None = None
+        self._progress = Progress(None)
 
     def feed(self, segment: Segment) -> None:
         """Take the next segment."""
-        data = self._new_bytes(segment)
+        missing, data = self._progress.take(segment)
+        if missing:
+            self._skip(missing)
         if data and not self._synced:
             self._synced = True
         while data:
@@ -64,19 +68,6 @@ class FrameReader:
             self._miss()
             if segment.offset is None:
                 self._lose()
-
-    def _new_bytes(self, segment: Segment) -> bytes:
-        """Skip what is missing before the segment; return the bytes that were not taken yet."""
-        data, offset = segment.data, segment.offset
-        if offset is None:
-            self._next = None
-            return data
-        if self._next is not None and offset < self._next:
-            data = data[self._next - offset :]
-        elif self._next is not None and offset > self._next:
-            self._skip(offset - self._next)
-        self._next = max(self._next or 0, offset + len(segment.data))
-        return data
 
     def _step(self, data: bytes) -> bytes:
         if not self._open:

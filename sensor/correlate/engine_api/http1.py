@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
+from sensor.correlate.engine_api.progress import Progress
+
 if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import Segment
 
@@ -104,7 +106,7 @@ class MessageReader:
         self._framing = Framing()
         self._left = 0
         self._shown = 0
-        self._next = None if joined else 0
+        self._progress = Progress(None if joined else 0)
 
     @property
     def raw(self) -> bool:
@@ -118,7 +120,9 @@ class MessageReader:
 
     def feed(self, segment: Segment) -> None:
         """Take the next segment."""
-        data = self._new_bytes(segment)
+        missing, data = self._progress.take(segment)
+        if missing:
+            self._skip(missing)
         if self._state is _State.LOST and _START.match(data):
             self._begin()
         elif self._state is _State.LOST:
@@ -135,18 +139,6 @@ class MessageReader:
             self._sink.start(bytes(self._line), whole=False)
         if self._state in _IN_LINES or (segment.offset is None and self._state is not _State.RAW):
             self._lose()
-
-    def _new_bytes(self, segment: Segment) -> bytes:
-        data, offset = segment.data, segment.offset
-        if offset is None:
-            self._next = None
-            return data
-        if self._next is not None and offset < self._next:
-            data = data[self._next - offset :]
-        elif self._next is not None and offset > self._next:
-            self._skip(offset - self._next)
-        self._next = max(self._next or 0, offset + len(segment.data))
-        return data
 
     def _skip(self, count: int) -> None:
         if self._state is _State.RAW:
