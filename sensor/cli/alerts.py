@@ -10,15 +10,14 @@ from urllib.parse import quote
 import click
 
 from sensor.api.client import AgentClient
+from sensor.cli.answer import print_json, print_table
 from sensor.cli.change import seconds_of
 from sensor.cli.columns import Layout, ago
 from sensor.cli.options import (
     colour_option,
-    coloured,
     no_trunc_option,
     output_option,
     socket_option,
-    width,
 )
 from sensor.cli.reading import nanoseconds
 from sensor.errors import CastoffError
@@ -68,12 +67,10 @@ def list_(
     ]
     if output == "json":
         for one in found:
-            click.echo(json.dumps(one, separators=(",", ":")))
+            print_json(one)
         return
-    painted = coloured(colour)
     rows = [_row(one) for one in found]
-    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
-        click.echo(line, color=painted)
+    print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
 
 
 @command.command()
@@ -105,7 +102,7 @@ def show(id_: str, output: str, socket: Path) -> None:
         raise CastoffError(problem, "See castoff alerts list --all.")
     one = found[0]
     if output == "json":
-        click.echo(json.dumps(one, separators=(",", ":")))
+        print_json(one)
         return
     for key, value in one.items():
         if key not in {"facts", "title"} and value not in (None, [], {}, ""):
@@ -147,7 +144,7 @@ def suppress(id_: str, *, length: str, reason: str, output: str, socket: Path) -
 
 def _answer(answer: dict[str, Any], output: str, what: str) -> None:
     if output == "json":
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
     else:
         click.echo(visible(f"alert {str(answer.get('id'))[:SHOWN]} {what}"))
 

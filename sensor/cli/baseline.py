@@ -14,6 +14,7 @@ import click
 from sensor.agent import baseline_file
 from sensor.agent.policy_files import DIRECTORY
 from sensor.api.client import AgentClient
+from sensor.cli.answer import print_json
 from sensor.cli.options import output_option, socket_option
 from sensor.errors import CastoffError, ConfigError
 from sensor.schema.text import visible
@@ -140,7 +141,7 @@ def forget(
     body = {"profile": profile} if profile else {"feature": feature, "value": value}
     answer = AgentClient(socket).post("/v1/baseline/forget", body)
     if output == "json":
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
     else:
         click.echo(visible(f"forgotten: {profile or f'{feature} {value}'}"))
 
@@ -148,7 +149,7 @@ def forget(
 def _print(rows: list[dict[str, Any]], output: str) -> None:
     for one in rows:
         if output == "json":
-            click.echo(json.dumps(one, separators=(",", ":")))
+            print_json(one)
             continue
         whose = one["profile"] or NODE
         days = int(one["days"]).bit_count()

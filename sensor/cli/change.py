@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,13 @@ from urllib.parse import quote
 import click
 
 from sensor.api.client import AgentClient
+from sensor.cli.answer import print_json, print_table
 from sensor.cli.columns import Layout, ago
 from sensor.cli.options import (
     colour_option,
-    coloured,
     no_trunc_option,
     output_option,
     socket_option,
-    width,
 )
 from sensor.cli.reading import nanoseconds
 from sensor.errors import CastoffError
@@ -94,7 +92,7 @@ def add(
         body.setdefault(key, []).append(value)
     change = AgentClient(socket).post("/v1/changes", body)
     if output == "json":
-        click.echo(json.dumps(change, separators=(",", ":")))
+        print_json(change)
         return
     click.echo(visible(f"change {change['id']} is {change['state']} until {change['not_after']}"))
     if change.get("wide"):
@@ -111,12 +109,10 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
     changes = AgentClient(socket).document("/v1/changes")["changes"]
     if output == "json":
         for change in changes:
-            click.echo(json.dumps(change, separators=(",", ":")))
+            print_json(change)
         return
-    painted = coloured(colour)
     rows = [_row(change) for change in changes]
-    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
-        click.echo(line, color=painted)
+    print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
 
 
 @command.command()
@@ -130,7 +126,7 @@ def show(id_: str, output: str, socket: Path) -> None:
     if found is None:
         raise CastoffError(f"no change {id_!r}", "See castoff change list.")
     if output == "json":
-        click.echo(json.dumps(found, separators=(",", ":")))
+        print_json(found)
         return
     for key, value in found.items():
         if value not in (None, [], {}):
@@ -146,7 +142,7 @@ def end(id_: str, output: str, socket: Path) -> None:
     """End change ID now. For root."""
     answer = AgentClient(socket).post(f"/v1/changes/{quote(id_, safe='')}/end")
     if output == "json":
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
         return
     click.echo(visible(f"change {answer['id']} has ended"))
 

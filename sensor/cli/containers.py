@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -11,15 +10,14 @@ import click
 
 from sensor.api.client import AgentClient
 from sensor.api.view import ContainerView
+from sensor.cli.answer import print_json, print_table
 from sensor.cli.columns import Layout, ago
 from sensor.cli.completion import ContainerName
 from sensor.cli.options import (
     colour_option,
-    coloured,
     no_trunc_option,
     output_option,
     socket_option,
-    width,
 )
 from sensor.cli.reading import nanoseconds
 
@@ -70,7 +68,7 @@ def command(
         documents = [one for one in documents if not one.get("sandbox")]
     if output == "json":
         for document in documents:
-            click.echo(json.dumps(document, separators=(",", ":")))
+            print_json(document)
         return
     found = [ContainerView.from_document(document) for document in documents]
     now = time.time_ns()
@@ -78,9 +76,7 @@ def command(
         layout, rows = PODS, pod_rows(found, now, no_trunc=no_trunc)
     else:
         layout, rows = LAYOUT, [_row(one, now, no_trunc=no_trunc) for one in found]
-    painted = coloured(colour)
-    for line in layout.table(rows, width(no_trunc=no_trunc), colour=painted):
-        click.echo(line, color=painted)
+    print_table(layout, rows, no_trunc=no_trunc, colour=colour)
 
 
 def pod_rows(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 
 from sensor.api.causes import Step
 from sensor.api.client import AgentClient, RequestRefused
+from sensor.cli.answer import print_json
 from sensor.cli.columns import ago
 from sensor.cli.completion import ContainerName
 from sensor.cli.options import (
@@ -64,7 +64,7 @@ def command(
             click.echo(visible(f"{candidate['id']}  {candidate['name'] or '-'}"), err=True)
         raise
     if output == "json":
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
         return
     painted = coloured(colour)
     room = width(no_trunc=no_trunc)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -10,14 +9,13 @@ import click
 
 from sensor.api.client import AgentClient
 from sensor.api.status import DeliveryState
+from sensor.cli.answer import print_json, print_table
 from sensor.cli.columns import Layout
 from sensor.cli.options import (
     colour_option,
-    coloured,
     no_trunc_option,
     output_option,
     socket_option,
-    width,
 )
 
 if TYPE_CHECKING:
@@ -56,15 +54,13 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
     documents = AgentClient(socket).document("/v1/outputs")["outputs"]
     if output == "json":
         for document in documents:
-            click.echo(json.dumps(document, separators=(",", ":")))
+            print_json(document)
         return
     if not documents:
         click.echo("no outputs are configured; docs/outputs.md shows how", err=True)
         return
-    painted = coloured(colour)
     rows = [row(DeliveryState.from_document(document)) for document in documents]
-    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
-        click.echo(line, color=painted)
+    print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
 
 
 @command.command()
@@ -80,7 +76,7 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
     target = f"/v1/outputs/{quote(name, safe='')}/rewind?{urlencode({'since': since})}"
     answer = AgentClient(socket).post(target)
     if output == "json":
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
         return
     click.echo(f"output {name} ships {answer['events']} events again")
 
@@ -93,7 +89,7 @@ def retry_dead(name: str, output: str, socket: Path) -> None:
     """Retry the dead letters of output NAME: events that its collector refused. For root."""
     answer = AgentClient(socket).post(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
     if output == "json":
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
         return
     click.echo(f"output {name} tries {answer['events']} dead letters again")
 

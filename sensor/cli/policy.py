@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,14 @@ from sensor.agent.policy_files import DIRECTORY, LoadedPolicy, load_files, load_
 from sensor.agent.policy_suggestion import Suggestion
 from sensor.agent.policy_trial import Trial, answers, warnings
 from sensor.api.client import AgentClient, RequestRefused
+from sensor.cli.answer import print_json, print_table
 from sensor.cli.columns import Layout
 from sensor.cli.events import Session, moment
 from sensor.cli.options import (
     colour_option,
-    coloured,
     no_trunc_option,
     output_option,
     socket_option,
-    width,
 )
 from sensor.errors import CastoffError
 from sensor.schema.text import visible
@@ -74,7 +72,7 @@ def check(files: tuple[Path, ...], output: str) -> None:
             "digest": policy.digest,
             "warnings": found,
         }
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
         return
     for warning in found:
         click.echo(visible(f"warning: {warning}"))
@@ -110,7 +108,7 @@ def test(
                 "starts": group.count,
                 "examples": group.examples,
             }
-            click.echo(json.dumps(answer, separators=(",", ":")))
+            print_json(answer)
         return
     rows = [
         (
@@ -121,9 +119,7 @@ def test(
         )
         for group in groups
     ]
-    painted = coloured(colour)
-    for line in LAYOUT.table(rows, width(no_trunc=no_trunc), colour=painted):
-        click.echo(line, color=painted)
+    print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
     explained = sum(group.count for group in groups if group.expected)
     click.echo(f"{trial.starts} starts since {since}, {explained} of them expected")
 
@@ -158,9 +154,8 @@ def explain(
                 "place": answer.rule.place,
                 "why": answer.why,
             }
-            click.echo(json.dumps(shown, separators=(",", ":")))
+            print_json(shown)
         return
-    painted = coloured(colour)
     rows = [
         (
             _WORDS[answer.applies],
@@ -170,8 +165,7 @@ def explain(
         )
         for answer in found
     ]
-    for line in RULES.table(rows, width(no_trunc=no_trunc), colour=painted):
-        click.echo(line, color=painted)
+    print_table(RULES, rows, no_trunc=no_trunc, colour=colour)
     verdict = document.get("verdict") or {}
     for reason in verdict.get("reasons") or ():
         click.echo(visible(f"recorded verdict: {reason}"))

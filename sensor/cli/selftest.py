@@ -19,6 +19,7 @@ import click
 from sensor.api.client import AgentClient
 from sensor.api.coverage import CoverageReport
 from sensor.cli import proof, selftest_findings
+from sensor.cli.answer import print_json
 from sensor.cli.options import output_option, socket_option
 from sensor.errors import AgentUnreachable, CastoffError
 from sensor.model.vocabulary import EvidenceKind, Witness
@@ -89,13 +90,13 @@ def command(runtime: str | None, wait: int, *, findings: bool, output: str, sock
     checks = _run(client, chosen, found[chosen])
     for check in checks:
         if output == "json":
-            click.echo(json.dumps(asdict(check), separators=(",", ":")))
+            print_json(asdict(check))
         else:
             click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {visible(check.detail)}")
     outcomes = selftest_findings.run(client) if findings else []
     for one in outcomes:
         if output == "json":
-            click.echo(json.dumps(asdict(one), separators=(",", ":")))
+            print_json(asdict(one))
         else:
             mark = {True: "ok  ", False: "FAIL", None: "-   "}[one.ok]
             click.echo(f"{mark}  {one.name}: {visible(one.detail)}")

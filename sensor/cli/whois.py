@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from sensor.api.client import AgentClient
 from sensor.api.view import ContainerView
+from sensor.cli.answer import print_json
 from sensor.cli.options import output_option, socket_option
 from sensor.schema.text import ELLIPSIS, visible
 
@@ -32,7 +32,7 @@ def command(pid: int, output: str, socket: Path) -> None:
     """
     answer = AgentClient(socket).document(f"/v1/whois/{pid}")
     if output == "json":
-        click.echo(json.dumps(answer, separators=(",", ":")))
+        print_json(answer)
     else:
         for line in _lines(pid, answer):
             click.echo(line)
