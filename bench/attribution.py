@@ -38,30 +38,30 @@ FLOOD_API_CALLS = 4
 ATTRIBUTED = (Answer.EXACT, Answer.INFERRED, Answer.CANDIDATE)
 
 
-def labelled_run(everybody: People, post: Path) -> None:
+def labelled_run(all_users: People, post: Path) -> None:
     """Make all the starts of issue and README, most of them beside each other."""
     say("preparing containers for the callers of the API")
-    calls = [everybody.call_api(people.FIRST_CALLER + number) for number in range(people.API_CALLS)]
-    from_container = everybody.call_from_container(post)
+    calls = [all_users.call_api(people.FIRST_CALLER + number) for number in range(people.API_CALLS)]
+    from_container = all_users.call_from_container(post)
     say(f"{people.USERS} users at once, {people.API_AT_ONCE} API callers and others beside them")
     at_once(
-        *([partial(everybody.sit_down, people.FIRST_USER + n)] for n in range(people.USERS)),
+        *([partial(all_users.sit_down, people.FIRST_USER + n)] for n in range(people.USERS)),
         *(calls[number :: people.API_AT_ONCE] for number in range(people.API_AT_ONCE)),
         [
-            *(partial(everybody.run_runc, people.FIRST_RUNC + n) for n in range(people.BY_RUNC)),
+            *(partial(all_users.run_runc, people.FIRST_RUNC + n) for n in range(people.BY_RUNC)),
             from_container,
-            *([everybody.fail_once] * people.BY_POLICY),
+            *([all_users.fail_once] * people.BY_POLICY),
         ],
     )
     say("restarting dockerd")
-    everybody.restart_engine()
+    all_users.restart_engine()
 
 
-def flooded_run(everybody: People) -> None:
+def flooded_run(all_users: People) -> None:
     """Make a smaller run, of what can be done while the processors are busy with other work."""
-    calls = [everybody.call_api(people.FIRST_CALLER + number) for number in range(FLOOD_API_CALLS)]
+    calls = [all_users.call_api(people.FIRST_CALLER + number) for number in range(FLOOD_API_CALLS)]
     at_once(
-        *([partial(everybody.sit_down, people.FIRST_USER + n, 1)] for n in range(people.USERS)),
+        *([partial(all_users.sit_down, people.FIRST_USER + n, 1)] for n in range(people.USERS)),
         calls,
     )
 
@@ -70,15 +70,15 @@ def measure(lab: Lab, running: Engines, *, flooding: bool) -> tuple[Judgement, F
     """Run it under an agent and judge what the agent said."""
     programs = lab.sub("programs")
     labels = Labels()
-    everybody = People(lab, running, labels)
+    all_users = People(lab, running, labels)
     found: Flood | None = None
     with Agent(lab, compiled("stamp", programs)) as agent:
         agent.settle(running.runc)
         if flooding:
             with flood(programs, agent) as found:
-                flooded_run(everybody)
+                flooded_run(all_users)
         else:
-            labelled_run(everybody, compiled("post", programs))
+            labelled_run(all_users, compiled("post", programs))
         counts = labels.counts()
         agent.wait_for(
             lambda: all(

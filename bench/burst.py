@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STARTS = 200
 PARALLEL = 8
-TOLD_EVERY = 50
+REPORTED_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def burst(agent: Agent, engines: Engines, starts: int = STARTS) -> Burst:
         if code != 0:
             raise RuntimeError(f"docker run of {name} ended with {code}")
         names[identity] = name
-        if len(names) % TOLD_EVERY == 0:
+        if len(names) % REPORTED_EVERY == 0:
             say(f"{len(names)} of {starts} containers have run")
 
     with ThreadPoolExecutor(PARALLEL) as pool:

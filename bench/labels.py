@@ -64,7 +64,7 @@ class Cause:
     """The container that the caller sits in."""
 
     @property
-    def by_somebody(self) -> bool:
+    def by_a_person(self) -> bool:
         """Whether there is a process to be named."""
         return self.pid is not None or self.container is not None
 
@@ -115,7 +115,7 @@ class Labels:
 def answer(cause: Cause, event: Mapping[str, Any]) -> Answer:
     """Judge an event's initiator."""
     initiator, candidates = event["initiator"], event["candidates"]
-    if not cause.by_somebody:
+    if not cause.by_a_person:
         return Answer.WRONG if initiator or candidates else Answer.NOBODY
     if initiator is not None:
         if not cause.is_(initiator):

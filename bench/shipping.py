@@ -118,8 +118,8 @@ def pages(directory: Path, count: int, events: int, rows: list[Row]) -> None:
     if read != events:
         message = f"{read} of {events} events were read"
         raise SystemExit(message)
-    told_rate = f"{rate:,.0f} events/s, a page {worst * 1000:.1f} ms at most"
-    rows.append(fact(f"read in pages of {count}", told_rate))
+    rate_text = f"{rate:,.0f} events/s, a page {worst * 1000:.1f} ms at most"
+    rows.append(fact(f"read in pages of {count}", rate_text))
 
 
 def ship(store: Store, what: str, output: Output, events: int, rows: list[Row]) -> None:

@@ -36,7 +36,7 @@ LONG = 25
 LONG_SENTENCE = "long sentence"
 WORDS = {
     "tell": re.compile(r"\b(?:tells?|told|telling)\b", re.IGNORECASE),
-    "nobody": re.compile(r"\b(?:nobody|somebody|anybody|everybody|whoever)\b", re.IGNORECASE),
+    "nobody": re.compile(r"\b(?:nobody|somebody|anybody|all_users|whoever)\b", re.IGNORECASE),
     "is none": re.compile(r"(?<![Tt]here )\b(?:is|are) (?:none|no)\b"),
     "all the same": re.compile(r"\ball the same\b|\bfor good\b", re.IGNORECASE),
 }

@@ -21,6 +21,6 @@ def test_the_next_beat_is_the_first_one_later_than_asked_for(now: float, after: 
 
 
 @given(now=NOW, share=st.floats(0.01, 0.98))
-def test_whoever_asks_before_it_gets_the_same(now: float, share: float) -> None:
+def test_who_asks_before_it_gets_the_same(now: float, share: float) -> None:
     tick = next_tick(now)
     assert next_tick(tick - share * TICK) == tick

@@ -57,7 +57,7 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-def test_without_the_rights_the_fix_is_told(tmp_path: Path) -> None:
+def test_without_the_rights_the_fix_is_reported(tmp_path: Path) -> None:
     for directory in (tmp_path, *tmp_path.parents[:2]):
         directory.chmod(0o755)
     pid = os.fork()
@@ -167,7 +167,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
 
 
 @pytest.mark.kernel
-def test_every_run_is_told_once_whether_an_agent_watched_or_not(node: Node, bundle: Bundle) -> None:
+def test_every_run_is_reported_once_whether_an_agent_watched_or_not(
+    node: Node, bundle: Bundle
+) -> None:
     node.run(
         lambda: bundle.run("/bin/sh", "-c", "exit 3"),
         until=lambda: bool(node.of(bundle, EventType.STOP)),

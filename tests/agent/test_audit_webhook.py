@@ -138,7 +138,7 @@ def test_a_client_without_our_certificate_is_not_heard(place: Place, of: str) ->
     assert heard == []
 
 
-def test_what_is_no_batch_is_refused_with_a_reason(
+def test_what_is_not_a_batch_is_refused_with_a_reason(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post_server, "BODY_LIMIT", 1000)

@@ -81,7 +81,7 @@ async def waits_until_taken() -> None:
         assert bench.describing.under_way == 0
 
 
-def test_an_answer_that_nobody_waits_for_is_taken_with_the_next_records() -> None:
+def test_an_answer_that_no_caller_waits_for_is_taken_with_the_next_records() -> None:
     asyncio.run(waits_until_taken())
 
 
@@ -108,7 +108,7 @@ async def is_not_missed() -> None:
         assert bench.fed == ["web"]
 
 
-def test_an_answer_that_came_before_anybody_waited_is_not_missed() -> None:
+def test_an_answer_that_came_before_it_was_awaited_is_not_missed() -> None:
     asyncio.run(is_not_missed())
 
 

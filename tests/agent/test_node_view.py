@@ -57,7 +57,7 @@ def test_a_process_without_a_cgroup_of_its_own_is_known_by_its_init(
     assert (found.container if found is not None else None) == expected
 
 
-def test_a_pid_that_was_used_again_is_no_init(view: NodeView, tmp_path: Path) -> None:
+def test_a_pid_that_was_used_again_is_not_an_init(view: NodeView, tmp_path: Path) -> None:
     (tmp_path / "82/stat").write_text((tmp_path / "82/stat").read_text().replace(" 500 ", " 999 "))
     assert view.container_of(91) is None
 

@@ -187,7 +187,7 @@ async def marks_a_backlog() -> None:
     assert len(disk.marked) == 1, "a start waits for its description: its record stays"
 
 
-def test_a_backlog_is_marked_as_it_is_told_but_not_what_waits() -> None:
+def test_a_backlog_is_marked_as_it_is_reported_but_not_what_waits() -> None:
     asyncio.run(marks_a_backlog())
 
 

@@ -128,7 +128,7 @@ def test_every_setting_that_the_agent_reads_is_compared() -> None:
     assert len({key.partition(".")[0] for key in compared - NAMES.keys()}) >= 6
 
 
-def test_a_change_for_castoff_normalize_alone_is_no_change_of_the_agent(
+def test_a_change_for_castoff_normalize_alone_is_not_a_change_of_the_agent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -183,5 +183,5 @@ async def looks() -> None:
         assert bench.rings.drains - drains <= 4, "twice as long each time, then not at all"
 
 
-def test_what_wakes_nobody_is_found_on_the_next_beat() -> None:
+def test_what_wakes_no_reader_is_found_on_the_next_beat() -> None:
     asyncio.run(looks())

@@ -108,7 +108,7 @@ def test_a_person_s_command_through_docker() -> None:
     assert engine.label == "dockerd"
 
 
-def test_nobody_known_is_said() -> None:
+def test_an_unknown_cause_is_said() -> None:
     event = start(initiator=None, start={"kind": "first", "trigger": "unknown"})
     assert steps(event)[0].label == "unknown"
 
@@ -118,7 +118,7 @@ def test_a_policy_is_a_cause() -> None:
     assert (steps(event)[0].kind, steps(event)[0].label) == ("trigger", "its restart policy")
 
 
-def test_candidates_are_told_as_such() -> None:
+def test_candidates_are_reported_as_such() -> None:
     event = start()
     event |= {"candidates": [event["initiator"]] * 2, "initiator": None}
     assert kinds(event)[:2] == ["candidate", "candidate"]
@@ -135,6 +135,6 @@ def test_a_bare_event_has_a_chain() -> None:
 
 
 @pytest.mark.parametrize("document", [{}, {"kind": "init"}, {"evidence": [{}]}])
-def test_what_is_no_step(document: dict[str, Any]) -> None:
+def test_what_is_not_a_step(document: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="no step"):
         Step.from_document(document)

@@ -31,7 +31,7 @@ def commanded(
     return answer.status, document | {"commands": outputs.commands}
 
 
-def test_outputs_are_listed_and_told_over_the_socket() -> None:
+def test_outputs_are_listed_and_commanded_over_the_socket() -> None:
     async def scenario(_: ControlServer, path: Path) -> None:
         status, body = await ask(path, "/v1/outputs")
         assert status == 200
@@ -51,7 +51,7 @@ def test_outputs_are_listed_and_told_over_the_socket() -> None:
 
 @pytest.mark.parametrize("peer", [SOMEBODY, None])
 @pytest.mark.parametrize("action", ["rewind", "retry-dead"])
-def test_only_root_tells(peer: Peer | None, action: str) -> None:
+def test_only_root_commands(peer: Peer | None, action: str) -> None:
     status, document = commanded(f"/v1/outputs/local/{action}", "since=1h", peer)
     assert (status, document["commands"]) == (403, [])
 
@@ -78,5 +78,5 @@ def test_the_time_arrives() -> None:
     "path",
     ["/v1/outputs", "/v1/outputs//rewind", "/v1/outputs/a/b/rewind", "/v1/outputs/a/stop", "/"],
 )
-def test_other_paths_are_no_action(path: str) -> None:
+def test_other_paths_are_not_an_action(path: str) -> None:
     assert action_of(path) is None

@@ -156,7 +156,7 @@ def test_a_limit_and_an_until_end_a_follower() -> None:
     serving(scenario, log=Log(3), limits=SMALL)
 
 
-def test_nothing_is_encoded_while_nobody_follows() -> None:
+def test_nothing_is_encoded_without_a_follower() -> None:
     def never() -> bytes:
         raise AssertionError
 
@@ -249,7 +249,7 @@ def test_a_follower_that_never_reads_again_is_dropped(monkeypatch: pytest.Monkey
     serving(scenario, log=Log())
 
 
-def test_one_follower_too_many_is_told_and_a_place_becomes_free() -> None:
+def test_one_follower_too_many_is_refused_and_a_place_becomes_free() -> None:
     async def scenario(server: ControlServer, path: Path) -> None:
         first = await Following.begin(path)
         second = await Following.begin(path)
@@ -296,7 +296,7 @@ def test_following_ends_in_time() -> None:
     serving(scenario, log=Log(), limits=replace(LIMITS, follow_seconds=0.1))
 
 
-def test_an_unreadable_log_is_told_by_status_or_by_a_line() -> None:
+def test_an_unreadable_log_is_reported_by_status_or_by_a_line() -> None:
     log = Log(10)
 
     async def scenario(_: ControlServer, path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_socket_for_another_path_or_process_is_not_ours(descriptor: int) -> No
         os.close(descriptor)
 
 
-def test_what_is_no_socket_is_passed_over(descriptor: int) -> None:
+def test_what_is_not_a_socket_is_passed_over(descriptor: int) -> None:
     with socket_path() as path:
         null = os.open("/dev/null", os.O_RDONLY)
         os.dup2(null, descriptor)
@@ -89,7 +89,7 @@ def test_a_socket_goes_from_group_to_group_and_back_to_root() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
-def test_what_took_the_socket_s_place_is_given_to_nobody(tmp_path: Path) -> None:
+def test_what_took_the_socket_s_place_is_given_to_no_client(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.touch()
     with socket_path() as path:
@@ -123,7 +123,7 @@ def test_a_descriptor_that_is_not_open_is_passed_over(
         made.remove()
 
 
-def test_an_unreadable_count_is_no_socket() -> None:
+def test_an_unreadable_count_is_not_a_socket() -> None:
     with socket_path() as path:
         made = listen(path, None, environment() | {"LISTEN_FDS": "many"})
         assert made.inode is not None

@@ -22,7 +22,7 @@ def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
     }
 
 
-def test_what_is_told() -> None:
+def test_what_is_reported() -> None:
     async def scenario(_: ControlServer, path: Path) -> None:
         status, body = await ask(path, "/metrics")
         assert status == 200

@@ -66,7 +66,7 @@ def test_a_cursor_reads_back(stream: str, sequence: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-", "7", "a-", "-7", "a-b", "a-7 ", "é-7", "a-" + "9" * 19])
-def test_what_is_no_cursor(text: str) -> None:
+def test_what_is_not_a_cursor(text: str) -> None:
     with pytest.raises(ValueError, match="is not a cursor"):
         Cursor.parse(text)
 

@@ -62,7 +62,7 @@ def test_a_pods_or_workloads_name_means_its_containers(reference: str, ids: str)
     assert [one.id for one in find(NODE, reference)] == ids.split()
 
 
-def test_a_group_is_told_from_what_is_ambiguous() -> None:
+def test_a_group_is_distinguished_from_what_is_ambiguous() -> None:
     assert is_group(find(NODE, "web"), "web")
     assert is_group(find(NODE, "shop/web-1"), "shop/web-1")
     assert not is_group(find(NODE, "b"), "b")

@@ -171,7 +171,7 @@ def test_one_connection_carries_several_requests(path: Path) -> None:
     serving(path, scenario)
 
 
-def test_one_client_too_many_is_told_and_the_others_stay(path: Path) -> None:
+def test_one_client_too_many_is_refused_and_the_others_stay(path: Path) -> None:
     async def scenario(server: ControlServer) -> None:
         held = [await asyncio.open_unix_connection(str(path)) for _ in range(LIMITS.clients)]
         while len(server._clients) < LIMITS.clients:
@@ -250,7 +250,7 @@ def test_the_socket_is_private_and_gone_afterwards(path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_socket_that_nobody_answers_is_replaced(path: Path) -> None:
+def test_a_socket_that_no_agent_answers_is_replaced(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
 
@@ -296,16 +296,16 @@ def test_other_users_are_refused_even_when_the_file_lets_them_in(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario(server: ControlServer) -> None:
-        assert await asyncio.to_thread(ask_as_nobody, path) == "PermissionError"
+        assert await asyncio.to_thread(ask_as_another_user, path) == "PermissionError"
         path.chmod(0o666)
-        assert await asyncio.to_thread(ask_as_nobody, path) == "HTTP/1.1 403 Forbidden"
+        assert await asyncio.to_thread(ask_as_another_user, path) == "HTTP/1.1 403 Forbidden"
         assert server.refused == 1
 
     serving(path, scenario)
     assert f"of uid {NOBODY}" in caplog.text
 
 
-def ask_as_nobody(path: Path) -> str:
+def ask_as_another_user(path: Path) -> str:
     program = """
 import socket, sys
 with socket.socket(socket.AF_UNIX) as connection:
@@ -344,7 +344,7 @@ def test_who_may_read(peer: Peer, group: int | None, allowed: bool) -> None:
     assert peer.may_read(group) is allowed
 
 
-def test_no_agent_is_told_with_the_path(path: Path) -> None:
+def test_a_missing_agent_is_reported_with_the_path(path: Path) -> None:
     with pytest.raises(AgentUnreachable, match=f"{path}: No such file"):
         AgentClient(path).status()
 

@@ -66,7 +66,7 @@ def test_keys_of_a_newer_agent_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"probes":1}', b"nul", b"\xff"])
-def test_anything_else_is_no_status(data: bytes) -> None:
+def test_anything_else_is_not_a_status(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Status.from_json(data)
 

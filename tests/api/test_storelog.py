@@ -113,7 +113,7 @@ def test_a_selection_returns_the_events_that_it_names(store: Store) -> None:
     ]
 
 
-def test_what_waits_for_the_disk_is_told_once_and_in_order(store: Store) -> None:
+def test_what_waits_for_the_disk_is_reported_once_and_in_order(store: Store) -> None:
     given = filled(store, 5)
     waiting = Waiting(store, given[-1])
     waiting.hold([entry(5), entry(6, "gap"), entry(7)])
@@ -131,7 +131,7 @@ def test_what_waits_for_the_disk_is_told_once_and_in_order(store: Store) -> None
     assert numbers(log.page(Selection(types=frozenset({"gap"})), 9)) == [expected[6]]
 
 
-def test_what_is_in_both_is_told_once(store: Store) -> None:
+def test_what_is_in_both_is_reported_once(store: Store) -> None:
     given = filled(store, 3)
     waiting = Waiting(store, given[0] - 1)
     waiting.hold([entry(0), entry(1), entry(2), entry(3)])

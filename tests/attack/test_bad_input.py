@@ -108,7 +108,7 @@ def test_a_poser_that_connects_to_a_port_of_the_engine_is_not_exact(beside: str)
         assert (blamed, sure) == (77, Confidence.EXACT)
 
 
-def test_a_strangers_run_start_and_delete_of_an_id_is_no_gap() -> None:
+def test_a_strangers_run_start_and_delete_of_an_id_is_not_a_gap() -> None:
     """A plain user's command lines alone make no loss, either."""
     core = Core()
     core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5)

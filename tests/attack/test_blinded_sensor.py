@@ -157,7 +157,7 @@ def test_a_plain_user_cannot_hold_the_nodes_lock(own_agent: Agent, mallory: Stra
     assert holding.wait(20) != 0
 
 
-def test_a_lock_that_an_earlier_version_left_open_stops_nobody(
+def test_a_lock_that_an_earlier_version_left_open_stops_no_agent(
     own_agent: Agent, mallory: Stranger
 ) -> None:
     """``sec-node-lock-by-anybody``, another route: the file is readable to all, and held."""

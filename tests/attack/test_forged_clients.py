@@ -110,7 +110,7 @@ def test_a_forged_restart_makes_no_restart_of_a_reactivation(
     assert not blames(again, mallory.uid)
 
 
-def test_a_process_called_dockerd_is_no_boot_of_the_engine(
+def test_a_process_called_dockerd_is_not_a_boot_of_the_engine(
     agent: Agent, docker: Dockerd, mallory: Stranger, name: str
 ) -> None:
     """sec-reactivation-disguised (b)."""
@@ -127,7 +127,7 @@ def test_a_process_called_dockerd_is_no_boot_of_the_engine(
     assert again["start"]["kind"] == "reactivation"
 
 
-def test_who_was_refused_by_the_sockets_permissions_is_no_candidate(
+def test_who_was_refused_by_the_sockets_permissions_is_not_a_candidate(
     agent: Agent, docker: Dockerd, mallory: Stranger, created: str, name: str, reachable: Lab
 ) -> None:
     """sec-connect-refused-is-candidate."""

@@ -34,7 +34,7 @@ def test_a_command_about_a_running_container_changes_nothing(
 
 
 @pytest.mark.parametrize("verb", ["run", "create", "restore"])
-def test_a_container_that_never_was_is_no_start_and_no_exact_failure(
+def test_a_container_that_never_was_is_not_a_start_and_no_exact_failure(
     agent: Agent, mallory: Stranger, verb: str
 ) -> None:
     """sec-forged-runtime-commands."""
@@ -87,7 +87,9 @@ def test_an_init_of_a_strangers_own_takes_nothing_from_a_running_container(
         agent.exactly(1 + len(forged), "stop", victim)
 
 
-def test_an_init_under_an_invented_id_is_no_exact_start(agent: Agent, mallory: Stranger) -> None:
+def test_an_init_under_an_invented_id_is_not_an_exact_start(
+    agent: Agent, mallory: Stranger
+) -> None:
     """sec-forged-start-takes-a-running-container, another route: an id that nothing has."""
     shell = mallory.copy("bash", "b/crun")
     ghost = unique("ghost")

@@ -203,7 +203,7 @@ def test_a_pid_that_is_used_again_is_another_container(agent: Agent, runc: Runc)
     assert agent.one_start(first)["container"]["id"] == first
 
 
-def test_namespaces_without_a_cgroup_or_a_runtime_are_no_container(agent: Agent) -> None:
+def test_namespaces_without_a_cgroup_or_a_runtime_are_not_a_container(agent: Agent) -> None:
     """Out of reach: a static program that clones with new namespaces looks like a sandbox."""
     token = unique("static")
     number = len(agent.events)

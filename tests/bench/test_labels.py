@@ -68,7 +68,7 @@ def test_an_answer_is_compared_with_the_truth(
     assert answer(cause, said) is expected
 
 
-def test_the_starts_of_one_container_are_told_apart_by_their_order() -> None:
+def test_the_starts_of_one_container_are_distinguished_by_their_order() -> None:
     labels = Labels()
     labels.add("a", ALICE)
     labels.add("a", POLICY)

@@ -69,7 +69,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
-def test_what_is_no_btf_is_refused_by_name(data: bytes) -> None:
+def test_what_is_not_a_btf_is_refused_by_name(data: bytes) -> None:
     with pytest.raises(KernelUnsupported, match=r"BTF of 6\.1-test is damaged"):
         Btf(data, "6.1-test")
 

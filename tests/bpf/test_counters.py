@@ -80,7 +80,7 @@ def test_the_copies_of_all_processors_are_summed(maps: Maps) -> None:
     assert next(count for count in read if count.kind is Kind.COMMAND_EXEC).limited == 5
 
 
-def test_losses_are_told_once_and_since_the_last_look(maps: Maps) -> None:
+def test_losses_are_reported_once_and_since_the_last_look(maps: Maps) -> None:
     agent = maps.agent()
     assert agent.losses(200) == ()
     maps.count(Kind.INIT_EXEC, submitted=50, dropped=2)
@@ -99,7 +99,7 @@ def test_losses_before_the_first_look_reach_back_to_the_load(maps: Maps) -> None
     assert maps.agent().losses(200) == (Loss(KindCount(Kind.INIT_EXIT, 0, 4, 0), 100),)
 
 
-def test_losses_while_no_agent_ran_are_the_next_ones_to_tell(maps: Maps) -> None:
+def test_losses_while_no_agent_ran_are_the_next_ones_to_report(maps: Maps) -> None:
     first = maps.agent()
     maps.count(Kind.INIT_EXEC, dropped=1)
     assert len(first.losses(200)) == 1
@@ -109,7 +109,7 @@ def test_losses_while_no_agent_ran_are_the_next_ones_to_tell(maps: Maps) -> None
     assert maps.agent().losses(901) == ()
 
 
-def test_losses_whose_report_was_not_kept_are_told_again(maps: Maps) -> None:
+def test_losses_whose_report_was_not_kept_are_reported_again(maps: Maps) -> None:
     killed = maps.agent()
     killed.losses(200)
     kept = killed.checkpoint()

@@ -92,7 +92,7 @@ def test_a_missing_enumerator_is_named() -> None:
         macros(kernel_without(enumerators=False))
 
 
-def test_the_probes_use_no_offset_that_nobody_defines() -> None:
+def test_the_probes_use_no_offset_that_is_undefined() -> None:
     used = set(re.findall(r"\b(?:OFF|ENUM|SIZE)_\w+", source.joined(SOURCES)))
     defined = {field.macro for field in FIELDS} | {enum.macro for enum in ENUMERATORS}
     assert used <= defined | {"SIZE_upid"}

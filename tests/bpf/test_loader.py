@@ -82,7 +82,7 @@ def test_the_place_of_the_sources_does_not_count(sources: Path, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_without_the_rights_the_fix_is_told(
+def test_without_the_rights_the_fix_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -93,7 +93,7 @@ def test_without_the_rights_the_fix_is_told(
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_a_kernel_without_a_field_is_told_before_anything_is_compiled(
+def test_a_kernel_without_a_field_is_reported_before_anything_is_compiled(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(pins, "mount_bpffs", lambda _root: False)
@@ -138,7 +138,7 @@ def test_a_module_that_is_not_bcc_is_named_with_the_package(
         "kill -9 $$",
     ],
 )
-def test_a_compiler_that_dies_without_an_answer_is_told(
+def test_a_compiler_that_dies_without_an_answer_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
 ) -> None:
     child(monkeypatch, tmp_path, script)

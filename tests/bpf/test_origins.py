@@ -17,7 +17,7 @@ from sensor.model.kernel_records import CommandExec, InitExec
 from tests.bpf.live import Bundle, Probes
 
 pytestmark = pytest.mark.kernel
-AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
+AS_UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
 RING = 256 * 4096
 PART = RING // 8
 
@@ -81,7 +81,9 @@ def undrained(pin_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probe
 def test_inits_of_a_plain_users_namespaces_leave_room_for_roots(
     undrained: Probes, flood: Path, bundle: Bundle
 ) -> None:
-    result = subprocess.run([*AS_NOBODY, flood, "inits", "600", "/bin/true", "x"], check=False)
+    result = subprocess.run(
+        [*AS_UNPRIVILEGED, flood, "inits", "600", "/bin/true", "x"], check=False
+    )
     if result.returncode == 3:
         pytest.skip("plain users may make no user namespaces here")
     assert result.returncode == 0
@@ -102,7 +104,7 @@ def test_commands_of_a_plain_user_leave_room_for_roots(
 ) -> None:
     docker = str(flood.with_name("docker"))
     for _ in range(3):
-        subprocess.run([*AS_NOBODY, flood, "commands", "1500", docker, "x"], check=True)
+        subprocess.run([*AS_UNPRIVILEGED, flood, "commands", "1500", docker, "x"], check=True)
     count = undrained.count(Kind.COMMAND_EXEC)
     assert count.limited > 0
     assert count.dropped == 0
@@ -124,7 +126,7 @@ def until_named(pid: int, name: str) -> None:
 
 
 def test_lineages_of_a_plain_user_are_in_a_map_of_their_own(undrained: Probes, flood: Path) -> None:
-    process = subprocess.Popen([*AS_NOBODY, flood, "commands", "1", "/bin/sleep", "60"])
+    process = subprocess.Popen([*AS_UNPRIVILEGED, flood, "commands", "1", "/bin/sleep", "60"])
     try:
         key = process.pid.to_bytes(4, "little")
         until_named(process.pid, "runc")
@@ -144,8 +146,8 @@ def test_lineages_of_a_plain_user_are_in_a_map_of_their_own(undrained: Probes, f
 
 def test_room_that_was_given_back_is_used_again(undrained: Probes, flood: Path) -> None:
     docker = str(flood.with_name("docker"))
-    subprocess.run([*AS_NOBODY, flood, "commands", "1500", docker, "x"], check=True)
+    subprocess.run([*AS_UNPRIVILEGED, flood, "commands", "1500", docker, "x"], check=True)
     undrained.drain()
     before = undrained.count(Kind.COMMAND_EXEC).submitted
-    subprocess.run([*AS_NOBODY, flood, "commands", "20", docker, "x"], check=True)
+    subprocess.run([*AS_UNPRIVILEGED, flood, "commands", "20", docker, "x"], check=True)
     assert undrained.count(Kind.COMMAND_EXEC).submitted > before

@@ -55,7 +55,7 @@ def test_a_set_that_is_gone_has_no_links(root: Path) -> None:
     assert PinSet(root / "gone").links() == ()
 
 
-def test_links_are_told_by_the_names_of_their_programs(root: Path) -> None:
+def test_links_are_reported_by_the_names_of_their_programs(root: Path) -> None:
     made = make(root, "aaaa", "link-on_exit", "lifecycle", "link-on_exec")
     assert made.links() == ("on_exec", "on_exit")
     assert made.map("lifecycle") == root / "aaaa" / "lifecycle"

@@ -52,7 +52,7 @@ def test_its_runtime_command_comes_first_and_founds_it(listener: Listener, bundl
     assert len([one for one in listener.commands if one.argv[-1] == bundle.id]) == 1
 
 
-def test_an_exec_tells_what_the_kernel_knows_of_the_process(
+def test_an_exec_shows_what_the_kernel_knows_of_the_process(
     listener: Listener, bundle: Bundle
 ) -> None:
     bundle.config["process"]["user"] = {"uid": 1234, "gid": 5678}
@@ -77,7 +77,7 @@ def login(name: str) -> int | None:
     return None if value == 2**32 - 1 else value
 
 
-def test_ancestors_are_told_from_the_parent_up(listener: Listener, bundle: Bundle) -> None:
+def test_ancestors_are_distinguished_from_the_parent_up(listener: Listener, bundle: Bundle) -> None:
     bundle.run("/bin/true", wrapper=["/bin/sh", "-c", '"$@"; true', "sh"])
     assert listener.until(lambda: bool(listener.inits))
     (exec_,) = listener.inits
@@ -127,7 +127,7 @@ def test_a_container_killed_by_a_signal_says_so(listener: Listener, bundle: Bund
     assert (exit_.status & 0x7F, exit_.oom_killed) == (9, False)
 
 
-def test_a_process_executed_into_a_container_is_no_start(
+def test_a_process_executed_into_a_container_is_not_a_start(
     listener: Listener, bundle: Bundle
 ) -> None:
     bundle.write("/bin/sleep", "1000")
@@ -214,7 +214,7 @@ def test_what_runs_below_a_shell_called_runc_speaks_for_itself(
     assert [one.argv for one in listener.commands if one.argv[-1] == "init"] == []
 
 
-def test_an_init_tells_which_namespaces_it_shares(listener: Listener, bundle: Bundle) -> None:
+def test_an_init_shows_which_namespaces_it_shares(listener: Listener, bundle: Bundle) -> None:
     bundle.run("/bin/true", shared=["pid", "network"])
     assert listener.until(lambda: bool(listener.inits))
     found = listener.inits[0].namespaces
@@ -253,7 +253,7 @@ def test_mount_namespaces_whose_numbers_are_used_again_hide_no_start(
         fresh.close()
 
 
-def test_a_private_pid_namespace_alone_is_no_container(listener: Listener) -> None:
+def test_a_private_pid_namespace_alone_is_not_a_container(listener: Listener) -> None:
     subprocess.run(["unshare", "-pf", "sh", "-c", "true; exec true"], check=True)
     subprocess.run(["unshare", "-pmf", "--mount-proc", "setsid", "true"], check=True)
     subprocess.run(["unshare", "-m", "setsid", "-w", "true"], check=True)
@@ -281,7 +281,7 @@ def test_a_command_line_that_just_fits_is_whole(listener: Listener, bundle: Bund
     assert exec_.argv == ("/bin/sh", "-c", "true", fill)
 
 
-def test_words_that_are_no_text_come_through(listener: Listener, bundle: Bundle) -> None:
+def test_words_that_are_not_text_come_through(listener: Listener, bundle: Bundle) -> None:
     words = ["\udcff\udcfe", "\x1b[2J", "", "naïve"]
     subprocess.run(["/bin/busybox", "true", *words], executable="/bin/busybox", check=True)
     tool = bundle.path / "crictl"

@@ -270,7 +270,7 @@ def test_an_exec_of_an_init_round_trips(
 
 
 @pytest.mark.parametrize("flags", [0, Flag.STARTED, Flag.STARTED | Flag.OOM_KILLED])
-def test_an_exit_of_an_init_tells_whether_it_had_started(flags: int) -> None:
+def test_an_exit_of_an_init_shows_whether_it_had_started(flags: int) -> None:
     seen = decode(pack(Kind.INIT_EXIT, status=7 << 8, flags=flags, argv=b"", v1=[b"web"], v2=[]))
     assert seen == InitExit(
         time=5,
@@ -285,7 +285,7 @@ def test_an_exit_of_an_init_tells_whether_it_had_started(flags: int) -> None:
 
 
 @pytest.mark.parametrize(("number", "role"), ROLES.items())
-def test_a_command_tells_role_and_program(number: int, role: Role) -> None:
+def test_a_command_shows_role_and_program(number: int, role: Role) -> None:
     seen = decode(pack(Kind.COMMAND_EXEC, role=number, lineage=0, exe=b"runc", comm=b"3"))
     assert isinstance(seen, CommandExec)
     assert (seen.role, seen.program, seen.argv) == (role, "runc", ("sleep", "1"))
@@ -308,13 +308,13 @@ def test_a_script_is_known_by_its_own_name() -> None:
 @pytest.mark.parametrize(
     ("names", "cwd"), [(b"", "/"), (b"a\0", "/a"), (b"src\0ann\0home\0", "/home/ann/src")]
 )
-def test_a_command_tells_where_it_was_given(names: bytes, cwd: str) -> None:
+def test_a_command_shows_where_it_was_given(names: bytes, cwd: str) -> None:
     seen = decode(pack(Kind.COMMAND_EXEC, role=1, text=names))
     assert isinstance(seen, CommandExec)
     assert (seen.cwd, seen.argv) == (cwd, ("sleep", "1"))
 
 
-def test_a_connection_tells_socket_and_caller() -> None:
+def test_a_connection_shows_socket_and_caller() -> None:
     ancestors = [(90, 2, b"bash", b"bash"), (1, 0, b"systemd", b"systemd")]
     data = pack(Kind.API_CONNECT, text=b"/run/docker.sock\0", ancestors=ancestors, uid=1000)
     seen = decode(data)
@@ -325,7 +325,7 @@ def test_a_connection_tells_socket_and_caller() -> None:
     assert caller.argv == ("sleep", "1")
 
 
-def test_a_request_tells_its_first_bytes() -> None:
+def test_a_request_shows_its_first_bytes() -> None:
     payload = b"POST /v1.43/containers/web/start HTTP/1.1\r\n\0\xff"
     seen = decode(pack(Kind.API_REQUEST, text=b"/run/docker.sock", payload=payload, argv=b""))
     assert isinstance(seen, ApiRequest)
@@ -354,7 +354,7 @@ def test_a_connect_before_the_permission_check_is_unconfirmed() -> None:
         assert seen.confirmed is not bool(flags)
 
 
-def test_an_answer_tells_its_first_bytes() -> None:
+def test_an_answer_shows_its_first_bytes() -> None:
     data = pack(
         Kind.API_ANSWER, text=b"/run/docker.sock\0", payload=b"HTTP/1.1 204", argv=b"", v2=[],
         connection=77, offset=0, sent=12,
@@ -370,7 +370,7 @@ def test_the_end_of_a_connection_names_it() -> None:
 
 
 @pytest.mark.parametrize(("status", "frozen", "settled"), [(0, False, False), (3, True, True)])
-def test_a_freezing_tells_the_cgroup_and_how_far_it_is(
+def test_a_freezing_shows_the_cgroup_and_how_far_it_is(
     status: int, *, frozen: bool, settled: bool
 ) -> None:
     seen = decode(pack(Kind.CGROUP_FROZEN, status=status, argv=b""))
@@ -379,7 +379,7 @@ def test_a_freezing_tells_the_cgroup_and_how_far_it_is(
     )
 
 
-def test_an_init_tells_its_namespaces_and_whose_it_is() -> None:
+def test_an_init_shows_its_namespaces_and_whose_it_is() -> None:
     seen = decode(pack(euid=1000, user_ns=21, others=(22, 23, 24)))
     assert isinstance(seen, InitExec)
     assert (seen.process.euid, seen.process.user_ns) == (1000, 21)
@@ -419,7 +419,7 @@ def test_an_exit_of_a_command_names_its_process() -> None:
 @pytest.mark.parametrize(
     ("v1", "v2", "path"), [([b"a"], [b"b"], "/a"), ([], [b"b"], "/b"), ([], [], "/")]
 )
-def test_a_birth_tells_the_new_cgroups_path(v1: list[bytes], v2: list[bytes], path: str) -> None:
+def test_a_birth_shows_the_new_cgroups_path(v1: list[bytes], v2: list[bytes], path: str) -> None:
     seen = decode(pack(Kind.CGROUP_BIRTH, lineage=3, v1=v1, v2=v2))
     assert isinstance(seen, CgroupBirth)
     assert (seen.path, seen.maker.key.pid, seen.argv) == (path, 101, ("sleep", "1"))

@@ -145,7 +145,9 @@ def asked(
 
 
 @pytest.mark.kernel
-def test_a_request_is_told_with_its_caller_and_its_bytes(probes: Probes, server: Server) -> None:
+def test_a_request_is_reported_with_its_caller_and_its_bytes(
+    probes: Probes, server: Server
+) -> None:
     server.watched_as(EngineSockets.HTTP)
 
     # A server that was awake just then may take the bytes first: nothing is reported of that one.
@@ -159,13 +161,13 @@ def test_a_request_is_told_with_its_caller_and_its_bytes(probes: Probes, server:
 
 
 @pytest.mark.kernel
-def test_nearly_all_requests_are_told(probes: Probes, server: Server) -> None:
+def test_nearly_all_requests_are_reported(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
     assert len(asked(probes, server, *[POST] * 20)) >= 18
 
 
 @pytest.mark.kernel
-def test_of_a_long_request_the_beginning_is_told(probes: Probes, server: Server) -> None:
+def test_of_a_long_request_the_beginning_is_reported(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
     long = POST + b"x" * 3000
     reported = [request.payload for _, request in asked(probes, server, *[long] * 5)]
@@ -174,7 +176,7 @@ def test_of_a_long_request_the_beginning_is_told(probes: Probes, server: Server)
 
 
 @pytest.mark.kernel
-def test_only_what_asks_an_engine_for_something_is_told(probes: Probes, server: Server) -> None:
+def test_only_what_asks_an_engine_for_something_is_reported(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
     assert asked(probes, server, b"GET /v1.43/containers/json HTTP/1.1\r\n\r\n", b"Po") == []
     server.watched_as(EngineSockets.RPC)
@@ -189,7 +191,7 @@ FRAMES = {"headers": 1, "settings": 4, "ping": 6, "window-update": 8}
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("kind", FRAMES.values(), ids=FRAMES)
-def test_of_grpc_a_long_write_that_headers_may_begin_or_follow_is_told(
+def test_of_grpc_a_long_write_that_headers_may_begin_or_follow_is_reported(
     probes: Probes, server: Server, kind: int
 ) -> None:
     server.watched_as(EngineSockets.RPC)
@@ -205,7 +207,7 @@ def request_to(path: str) -> bytes:
 
 
 @pytest.mark.kernel
-def test_of_requests_those_that_may_start_something_are_told(
+def test_of_requests_those_that_may_start_something_are_reported(
     probes: Probes, server: Server
 ) -> None:
     server.watched_as(EngineSockets.HTTP)
@@ -254,7 +256,7 @@ def test_a_connect_a_request_and_its_answer_share_a_connection(
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("cut", [1, 4, 5, 12, 30, len(POST) - 2])
-def test_a_request_in_pieces_is_told_piece_by_piece(
+def test_a_request_in_pieces_is_reported_piece_by_piece(
     probes: Probes, server: Server, cut: int
 ) -> None:
     server.watched_as(EngineSockets.HTTP)
@@ -264,7 +266,7 @@ def test_a_request_in_pieces_is_told_piece_by_piece(
 
 
 @pytest.mark.kernel
-def test_a_request_behind_another_one_is_told(probes: Probes, server: Server) -> None:
+def test_a_request_behind_another_one_is_reported(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
     ping = b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\n"
     assert sent(until_read(probes, server, ping + POST)) == [(0, ping + POST)]
@@ -274,7 +276,7 @@ def test_a_request_behind_another_one_is_told(probes: Probes, server: Server) ->
 
 
 @pytest.mark.kernel
-def test_of_a_connection_that_speaks_http_2_all_is_told(probes: Probes, server: Server) -> None:
+def test_of_a_connection_that_speaks_http_2_all_is_reported(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
     preface = b"PRI * HTTP/2.0\r"
     seen = until_read(probes, server, preface, b"\n\r", b"\nSM")
@@ -291,7 +293,7 @@ def test_who_asks_for_nothing_that_starts_is_known_by_the_connect_alone(
 
 
 @pytest.mark.kernel
-def test_a_connect_that_is_refused_is_not_told(probes: Probes, server: Server) -> None:
+def test_a_connect_that_is_refused_is_not_reported(probes: Probes, server: Server) -> None:
     server.watched_as(EngineSockets.HTTP)
     server.path.parent.chmod(0o755)
     for parent in server.path.parents:
@@ -306,7 +308,7 @@ def test_a_connect_that_is_refused_is_not_told(probes: Probes, server: Server) -
 
 
 @pytest.mark.kernel
-def test_what_is_said_on_other_sockets_is_nobodys_business(probes: Probes, server: Server) -> None:
+def test_what_is_said_on_other_sockets_is_not_reported(probes: Probes, server: Server) -> None:
     assert asked(probes, server, POST) == []
 
 

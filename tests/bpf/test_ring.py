@@ -358,7 +358,7 @@ def test_a_runtime_that_begins_a_container_wakes_and_all_else_is_background(
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("seconds", ["0", "1.1"])
-def test_the_end_of_who_lived_for_a_moment_wakes_nobody(
+def test_the_end_of_who_lived_for_a_moment_wakes_no_reader(
     small: Probes, bundle: Bundle, seconds: str
 ) -> None:
     gate = bundle.path / "rootfs" / "go"

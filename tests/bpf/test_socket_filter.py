@@ -172,7 +172,7 @@ def test_a_verdict_is_written_under_hash_and_namespace(written: DictMap) -> None
     assert written.closed
 
 
-def test_bytes_that_are_no_text_are_hashed_as_they_were(written: DictMap) -> None:
+def test_bytes_that_are_not_text_are_hashed_as_they_were(written: DictMap) -> None:
     path = b"/run/\xff.sock"
     SocketVerdicts(Path()).set(1, path.decode("utf-8", "surrogateescape"), engine=True)
     assert list(written.entries) == [struct.pack("<QII", hash_path(path), 1, 0)]

@@ -246,7 +246,7 @@ def test_a_host_with_rules_is_joined(host: Host, kernel: Kernel, where: str) -> 
     assert str(PEOPLE) not in kernel.lines
 
 
-def test_a_default_of_the_distribution_is_no_rule(host: Host, kernel: Kernel) -> None:
+def test_a_default_of_the_distribution_is_not_a_rule(host: Host, kernel: Kernel) -> None:
     host.rules_d.mkdir()
     (host.rules_d / "audit.rules").write_text("## First rule\n-D\n-b 8192\n-f 1\n")
     assert Installer(host, kernel).install(None).form is Form.PEOPLE
@@ -266,7 +266,9 @@ def test_the_form_can_be_changed(host: Host, kernel: Kernel) -> None:
     assert str(PEOPLE) not in kernel.lines
 
 
-def test_what_the_kernel_refuses_is_told_and_the_rest_loaded(host: Host, kernel: Kernel) -> None:
+def test_what_the_kernel_refuses_is_reported_and_the_rest_loaded(
+    host: Host, kernel: Kernel
+) -> None:
     kernel.refused = "/usr/bin/docker"
     report = Installer(host, kernel).install(Form.ALL)
     assert report.state is State.STALE
@@ -282,7 +284,7 @@ def test_an_immutable_kernel_waits_for_the_reboot(host: Host, kernel: Kernel) ->
     assert Installer(host, kernel).uninstall().state is State.PENDING_REBOOT
 
 
-def test_disabled_audit_is_told_apart(host: Host, kernel: Kernel) -> None:
+def test_disabled_audit_is_distinguished(host: Host, kernel: Kernel) -> None:
     kernel.enabled = 0
     report = Installer(host, kernel).install(Form.ALL)
     assert report.state is State.NOT_RECORDING
@@ -364,7 +366,7 @@ def test_a_dropped_rule_is_missing_and_an_old_one_surplus(host: Host, kernel: Ke
     assert (report.missing, report.surplus) == ((DOCKER,), (old,))
 
 
-def test_a_re_created_socket_is_noticed_and_is_no_fault(host: Host, kernel: Kernel) -> None:
+def test_a_re_created_socket_is_noticed_and_is_not_a_fault(host: Host, kernel: Kernel) -> None:
     Installer(host, kernel).install(Form.ALL)
     sock = host.root / "run/containerd/containerd.sock"
     sock.with_suffix(".new").touch()
@@ -424,7 +426,7 @@ def test_every_state_has_an_exit_code() -> None:
     assert set(verb.CHECK_EXIT) == set(State)
 
 
-def test_check_tells_by_its_exit_code_what_is_there(
+def test_check_shows_by_its_exit_code_what_is_there(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = Kernel()

@@ -122,7 +122,7 @@ HEADER = b'{"format":"castoff.fleet/1","exports":1}\n'
         ),
     ],
 )
-def test_a_file_that_is_no_fleet_is_refused_and_nothing_changes(
+def test_a_file_that_is_not_a_fleet_is_refused_and_nothing_changes(
     tmp_path: Path, data: bytes, problem: str
 ) -> None:
     file = tmp_path / "file"

@@ -25,7 +25,7 @@ def deployment(count: int, *, owner: bool) -> list[ContainerView]:
     ]
 
 
-def test_thirty_pods_of_a_deployment_are_told_from_thirty_unrelated_ones() -> None:
+def test_thirty_pods_of_a_deployment_are_distinguished_from_thirty_unrelated_ones() -> None:
     related = pod_rows(deployment(30, owner=True), 0)
     unrelated = pod_rows(deployment(30, owner=False), 0)
     assert {row[1] for row in related} == {"Deployment/web"}

@@ -69,7 +69,7 @@ def test_what_forbids_a_real_time_policy_is_said_with_the_fix() -> None:
     assert os.sched_getscheduler(0) == before
 
 
-def test_what_somebody_else_named_is_shown_escaped() -> None:
+def test_what_another_user_named_is_shown_escaped() -> None:
     finding = Finding("engines", Health.OK, "x", details=("docker at /run/\x1b[2J\nx",))
     assert all(line.isprintable() for line in finding.lines(80, colour=False))
 
@@ -111,7 +111,7 @@ def test_a_clock_that_is_not_synchronised_is_noted_with_the_reason(
     assert said in finding.text
 
 
-def test_the_kernel_tells_of_its_own_clock() -> None:
+def test_the_kernel_shows_its_own_clock() -> None:
     assert surroundings._synchronised() in (True, False, None)
     assert surroundings.clock().check == "clock"
 

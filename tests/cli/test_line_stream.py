@@ -124,7 +124,7 @@ def test_a_full_backlog_drops_the_newest_and_reports_once(ends: tuple[int, int])
     in_loop(scenario)
 
 
-def test_the_loop_goes_on_while_nobody_reads(ends: tuple[int, int]) -> None:
+def test_the_loop_goes_on_while_no_reader_reads(ends: tuple[int, int]) -> None:
     writer, _ = ends
 
     async def scenario() -> None:

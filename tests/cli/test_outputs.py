@@ -24,7 +24,7 @@ def agent(outputs: Outputs) -> Iterator[Running]:
         yield one
 
 
-def test_the_list_tells_what_each_does_and_what_went_wrong(agent: Running) -> None:
+def test_the_list_shows_what_each_does_and_what_went_wrong(agent: Running) -> None:
     result = ask("outputs", agent, "list")
     header, row = result.output.splitlines()
     assert header.split()[:4] == ["OUTPUT", "TYPE", "STATE", "LAG"]

@@ -45,7 +45,7 @@ def test_events_of_a_damaged_log_are_printed_and_the_returncode_says_that_some_m
     assert "more may be missing" in damaged.stderr
 
 
-def test_a_file_that_is_no_log_has_no_events(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log_has_no_events(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"rubbish" * 1000)
     done = salvage(path)

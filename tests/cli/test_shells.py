@@ -106,6 +106,6 @@ def test_the_tab_key_completes_in_each_shell(
     assert terminal.completed(line) == words
 
 
-def test_a_name_that_is_no_word_of_a_shell_is_not_offered(terminal: Terminal) -> None:
+def test_a_name_that_is_not_a_word_of_a_shell_is_not_offered(terminal: Terminal) -> None:
     """It begins with an escape sequence; its container is offered by its id."""
     assert terminal.completed("castoff explain e") == ["castoff", "explain", "e0e0e0e0e0e0"]

@@ -471,12 +471,12 @@ def described(
     pod: Orchestrator | None = None,
 ) -> ContainerDescribed:
     """What is read of a container that another engine than Docker made, or that has more to it."""
-    told_image = Image(image, image_id) if image or image_id else None
+    reported_image = Image(image, image_id) if image or image_id else None
     description = Description(
         box.id,
         engine=engine,
         name=box.name,
-        image=told_image,
+        image=reported_image,
         labels=labels,
         record=record,
         orchestrator=pod,

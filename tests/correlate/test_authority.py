@@ -79,7 +79,7 @@ ORIGINS = st.builds(
 
 
 @given(ORIGINS, ORIGINS)
-def test_whoever_owns_root_of_the_hosts_containers_is_root_of_the_host(
+def test_who_owns_root_of_the_hosts_containers_is_root_of_the_host(
     actor: Origin, owner: Origin
 ) -> None:
     assert standing(actor, actor) is OWNER

@@ -143,7 +143,7 @@ def test_compose_commands_say_of_which_kind_a_start_is(core: Core) -> None:
     assert [cause(event)[1] for event in core.starts] == [EXACT] * 3
 
 
-def test_a_plugin_that_is_no_client_is_its_clients(core: Core) -> None:
+def test_a_plugin_that_is_not_a_client_is_its_clients(core: Core) -> None:
     """The same kind: buildx, scout and others are the client's children, too."""
     outer = typed(0, "docker buildx build .", ANN)
     plugin = caller(BOB, 1, comm="docker-buildx", above=(ancestor("docker", ANN, 0),))
@@ -195,7 +195,7 @@ def test_a_followed_build_that_asked_for_no_start_is_a_candidate_all_the_time_it
     assert [cause(event)[2] for event in core.starts] == [ANN, None]
 
 
-def test_an_unconnected_client_of_another_verb_is_no_candidate(core: Core) -> None:
+def test_an_unconnected_client_of_another_verb_is_not_a_candidate(core: Core) -> None:
     core >> asks(0, "docker ps", BOB) >> typed(1, "docker build .", ANN) >> starts(WEB, 10)
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
 
@@ -213,7 +213,7 @@ def test_a_monitor_that_polls_started_nothing(core: Core) -> None:
     assert cause(core.start) == (BY_PERSON, INFERRED, ANN)
 
 
-def test_a_poller_alone_is_no_cause(core: Core) -> None:
+def test_a_poller_alone_is_not_a_cause(core: Core) -> None:
     core >> poll(0, 100) >> ConnectionClosed(ns(1), "r", 100) >> poll(2, 101) >> starts(WEB, 10)
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
 
@@ -238,7 +238,7 @@ def test_a_build_of_docker_starts_no_container_of_podman(core: Core) -> None:
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
 
 
-def test_a_caller_of_docker_is_no_candidate_for_a_container_of_podman(core: Core) -> None:
+def test_a_caller_of_docker_is_not_a_candidate_for_a_container_of_podman(core: Core) -> None:
     """Podman's service may listen at that path, too: who listens decides."""
     core >> replace(connects(0, caller(77)), engine=Engine.DOCKER)
     core >> starts(WEB, 10, engine=Engine.PODMAN)
@@ -265,7 +265,7 @@ def test_a_build_whose_client_ended_is_over(core: Core) -> None:
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
 
 
-def test_a_build_is_no_cause_for_ever(core: Core) -> None:
+def test_a_build_is_not_a_cause_for_ever(core: Core) -> None:
     core >> followed(0, caller(77), 1) >> request(1, caller(77), "POST /build", 1)
     core >> answer(50, "200 OK", 1) >> starts(WEB, 120_000)
     assert cause(core.start) == (Trigger.UNKNOWN, NONE, None)
@@ -448,7 +448,7 @@ def test_a_client_that_waits_behind_a_program_may_have_asked(core: Core) -> None
     assert {one.process.pid for one in core.start.candidates if one.process} == {80, ANN}
 
 
-def test_beside_a_client_of_another_host_nobody_behind_a_relay_is_certain(core: Core) -> None:
+def test_beside_a_client_of_another_host_no_client_behind_a_relay_is_certain(core: Core) -> None:
     through = relay(0, 80, "haproxy")
     core >> connects(0, through) >> hop(1, through, caller(77, 0))
     core >> requests(4, through, START)
@@ -684,7 +684,9 @@ NO_BOOTS: dict[str, tuple[list[Observation], float]] = {
 
 
 @pytest.mark.parametrize(("story", "ends"), NO_BOOTS.values(), ids=NO_BOOTS)
-def test_it_is_no_engine_boot_otherwise(core: Core, story: list[Observation], ends: float) -> None:
+def test_it_is_not_an_engine_boot_otherwise(
+    core: Core, story: list[Observation], ends: float
+) -> None:
     record = EngineRecord(has_run=True, restart_policy="always")
     before = [one for one in story if one.time < ns(0)]  # type: ignore[union-attr]  # each of these has a time
     core >> before >> starts(WEB, 0) >> [one for one in story if one not in before]
@@ -802,7 +804,7 @@ def test_an_engine_that_a_user_began_starts_nothing_of_roots(core: Core) -> None
 
 
 @pytest.mark.parametrize("real", ["request", "command", "connect"])
-def test_a_process_that_is_only_called_a_client_is_no_candidate(core: Core, real: str) -> None:
+def test_a_process_that_is_only_called_a_client_is_not_a_candidate(core: Core, real: str) -> None:
     """sec-forged-client-is-exact."""
     core >> typed(0, "docker start web", MALLORY, uid=1001)
     if real == "request":
@@ -875,7 +877,7 @@ REFUSALS = ["400 Bad Request", "404 Not Found", "409 Conflict", "500 Internal Se
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_request_that_was_refused_is_no_cause(core: Core, status: str) -> None:
+def test_a_request_that_was_refused_is_not_a_cause(core: Core, status: str) -> None:
     """sec-refused-request-is-exact."""
     alice, bob = caller(ANN), caller(BOB)
     core >> followed(0, alice, 1) >> request(1, alice, START, 1) >> answer(2, status, 1)

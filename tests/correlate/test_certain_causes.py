@@ -89,7 +89,7 @@ NOT_NAMING = {
 
 
 @pytest.mark.parametrize("line", NOT_NAMING.values(), ids=NOT_NAMING)
-def test_a_command_that_does_not_is_no_cause(core: Core, line: str) -> None:
+def test_a_command_that_does_not_is_not_a_cause(core: Core, line: str) -> None:
     core >> asks(0, line, ANN) >> starts(WEB, 10, image="nginx")
     assert said(core.start) == UNKNOWN
 
@@ -134,7 +134,7 @@ OTHER_PROJECTS = {
 
 
 @pytest.mark.parametrize(("line", "cwd", "labels"), OTHER_PROJECTS.values(), ids=OTHER_PROJECTS)
-def test_a_compose_command_of_another_is_no_cause(
+def test_a_compose_command_of_another_is_not_a_cause(
     core: Core, line: str, cwd: str, labels: tuple[tuple[str, str], ...]
 ) -> None:
     core >> asks(0, line, ANN, cwd=cwd) >> starts(WEB, 10, labels=labels)
@@ -185,7 +185,7 @@ def test_a_request_of_a_client_without_a_name_is_the_clients(core: Core) -> None
     assert (found.pid, found.argv) == (ANN, client.argv)
 
 
-def test_a_client_that_ended_before_the_creation_is_no_cause(core: Core) -> None:
+def test_a_client_that_ended_before_the_creation_is_not_a_cause(core: Core) -> None:
     gone, stays = typed(0, "docker start web", ANN), typed(1, "docker start web", BOB)
     core >> gone >> talks(gone) >> stays >> talks(stays) >> ended(5, gone) >> starts(WEB, 10)
     assert said(core.start) == EXACT
@@ -200,7 +200,7 @@ def test_a_client_that_ended_after_the_creation_is_the_cause(core: Core) -> None
     assert pid(core.start) == ANN
 
 
-def test_a_client_that_began_after_the_creation_is_no_cause(core: Core) -> None:
+def test_a_client_that_began_after_the_creation_is_not_a_cause(core: Core) -> None:
     create, described_, execs = starts(WEB, 10)
     core >> create >> asks(12, "docker start web", ANN) >> execs >> described_
     assert said(core.start) == UNKNOWN
@@ -215,7 +215,7 @@ def test_a_client_that_has_its_container_does_not_get_another(core: Core) -> Non
     assert [said(event) for event in core.starts] == [EXACT, EXACT]
 
 
-def test_a_client_that_is_tied_to_its_container_by_bytes_is_no_candidate_for_others(
+def test_a_client_that_is_tied_to_its_container_by_bytes_is_not_a_candidate_for_others(
     core: Core,
 ) -> None:
     core >> asks(0, "docker run nginx", ANN)
@@ -259,7 +259,7 @@ def test_only_a_restart_is_asked_for_before_the_stop(
     assert (event.confidence.initiator is Confidence.EXACT) is counts
 
 
-def test_a_restart_of_an_earlier_run_is_no_cause_of_a_later_one(core: Core) -> None:
+def test_a_restart_of_an_earlier_run_is_not_a_cause_of_a_later_one(core: Core) -> None:
     second, third = WEB.again(), WEB.again().again()
     core >> starts(WEB, 0) >> asks(1000, "docker restart web", ANN)
     core >> WEB.exits(1100) >> starts(second, 1200) >> second.exits(5000)
@@ -298,7 +298,7 @@ def test_podman_as_a_service_is_an_engine_and_no_cause(core: Core) -> None:
     assert said(core.start) == UNKNOWN
 
 
-def test_a_runtime_that_somebody_ran_by_hand_is_the_cause_itself(core: Core) -> None:
+def test_a_runtime_that_a_user_ran_by_hand_is_the_cause_itself(core: Core) -> None:
     process_ = replace(
         PLAIN.runtime, uid=1000, loginuid=1000, cgroup=CgroupPaths(None, "/user.slice")
     )
@@ -321,7 +321,7 @@ def test_a_runtime_by_hand_below_cron_is_the_service_managers(core: Core) -> Non
     "above",
     ["containerd-shim-runc-v2", "conmon", "dockerd", "containerd", "crio", "podman"],
 )
-def test_a_runtime_below_an_engine_is_nobodys_by_hand(core: Core, above: str) -> None:
+def test_a_runtime_below_an_engine_was_not_run_by_hand(core: Core, above: str) -> None:
     core >> below(WEB.create(0), ancestor("sh", 41), ancestor(above, 40))
     core >> described(1, WEB) >> WEB.execs(5)
     assert said(core.start) == UNKNOWN

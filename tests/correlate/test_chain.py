@@ -147,7 +147,7 @@ def test_a_pod_in_place_of_one_that_kubelet_ended_has_no_requester() -> None:
     assert "web-1-ccccc" not in log.answers()
 
 
-def test_the_deletion_of_another_workloads_pod_is_no_cause() -> None:
+def test_the_deletion_of_another_workloads_pod_is_not_a_cause() -> None:
     log = started()
     log.call(50, "bob", "delete", "pods", name="db-0")
     log.pod(50.1, "web-1-ccccc", "web-1")

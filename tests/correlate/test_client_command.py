@@ -139,7 +139,7 @@ def read(line: str, program: str | None = None) -> ClientCommand | None:
 @pytest.mark.parametrize(
     ("line", "request_", "name", "image"), RUNS, ids=[case[0][:70] for case in RUNS]
 )
-def test_run_and_create_tell_name_and_image(
+def test_run_and_create_show_name_and_image(
     line: str, request_: str, name: str | None, image: str | None
 ) -> None:
     assert read(line) == ClientCommand(Request(request_), name=name, image=image)
@@ -148,7 +148,7 @@ def test_run_and_create_tell_name_and_image(
 @pytest.mark.parametrize(
     ("line", "request_", "targets"), TARGETED, ids=[case[0][:70] for case in TARGETED]
 )
-def test_start_and_restart_tell_their_targets_as_typed(
+def test_start_and_restart_show_their_targets_as_typed(
     line: str, request_: str, targets: tuple[str, ...]
 ) -> None:
     assert read(line) == ClientCommand(Request(request_), targets=targets)
@@ -157,7 +157,7 @@ def test_start_and_restart_tell_their_targets_as_typed(
 @pytest.mark.parametrize(
     ("program", "line", "request_", "targets"), COMPOSE, ids=[case[1][:70] for case in COMPOSE]
 )
-def test_compose_tells_its_services(
+def test_compose_shows_its_services(
     program: str, line: str, request_: str, targets: tuple[str, ...]
 ) -> None:
     found = read(line, program)
@@ -175,7 +175,7 @@ def test_compose_tells_its_services(
         ("docker compose --project-name shop restart", "shop"),
     ],
 )
-def test_compose_tells_its_project_when_an_option_does(line: str, project: str | None) -> None:
+def test_compose_shows_its_project_when_an_option_does(line: str, project: str | None) -> None:
     found = read(line)
     assert found is not None
     assert found.project == project
@@ -184,7 +184,7 @@ def test_compose_tells_its_project_when_an_option_does(line: str, project: str |
 @pytest.mark.parametrize(
     ("line", "image", "id_"), CTR_RUNS, ids=[case[0][:70] for case in CTR_RUNS]
 )
-def test_ctr_run_tells_image_and_id(line: str, image: str | None, id_: str) -> None:
+def test_ctr_run_shows_image_and_id(line: str, image: str | None, id_: str) -> None:
     assert read(line) == ClientCommand(Request.RUN, targets=(id_,), image=image)
 
 

@@ -135,14 +135,14 @@ def test_a_stop_finds_room_behind_however_many_pauses(core: Core) -> None:
     assert len(core.types()) == LATER_MAX + 2
 
 
-def test_the_runtimes_exit_behind_a_waiting_start_is_no_failure(core: Core) -> None:
+def test_the_runtimes_exit_behind_a_waiting_start_is_not_a_failure(core: Core) -> None:
     """``runc run`` in the foreground ends with the exit code of its container."""
     core >> WEB.create(0, "run") >> WEB.execs(5) >> WEB.exits(6, 3) >> WEB.created(7, 3 << 8)
     core >> WEB.described(30)
     assert core.types() == [START, STOP]
 
 
-def test_a_deletion_behind_a_waiting_start_is_no_failure(core: Core) -> None:
+def test_a_deletion_behind_a_waiting_start_is_not_a_failure(core: Core) -> None:
     core >> WEB.create(0) >> WEB.execs(5) >> WEB.exits(6) >> WEB.other(7, "delete")
     core >> WEB.described(30)
     assert core.types() == [START, STOP]
@@ -155,7 +155,7 @@ def test_a_new_creation_lets_the_waiting_start_go_and_is_followed_itself(core: C
     assert core.types() == [START, STOP, FAILED]
 
 
-def test_descriptions_of_containers_nobody_knows_are_ignored(core: Core) -> None:
+def test_descriptions_of_containers_that_are_unknown_are_ignored(core: Core) -> None:
     stranger = ContainerId("stranger")
     core >> ContainerDescribed(ns(0), stranger, Description(stranger))
     assert core.types() == []

@@ -107,7 +107,7 @@ def test_a_forgotten_container_leaves_its_pod_to_its_successor() -> None:
     assert table.predecessor("pod", "app") is successor
 
 
-def test_what_changed_and_what_was_forgotten_is_told_once() -> None:
+def test_what_changed_and_what_was_forgotten_is_reported_once() -> None:
     core = Core(limit=2)
     core >> WEB.life(0)
     changed, gone = core.core.changes()

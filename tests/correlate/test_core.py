@@ -69,7 +69,7 @@ def test_records_of_other_probes_that_are_not_understood_are_a_gap() -> None:
     assert (event.gap.source, event.gap.lost) == ("kernel", 3)
 
 
-def test_no_loss_is_no_gap() -> None:
+def test_no_loss_is_not_a_gap() -> None:
     core = Core()
     core >> loss(0)
     assert core.events == []
@@ -81,7 +81,7 @@ def listened_to(listener: Callable[[Event], None]) -> Correlator:
     return core
 
 
-def test_an_event_is_told_of_before_the_rest_of_its_batch_is_looked_at() -> None:
+def test_an_event_is_reported_before_the_rest_of_its_batch_is_looked_at() -> None:
     emitted: list[tuple[Event, bool]] = []
     core = listened_to(lambda event: emitted.append((event, core.table.named(DB.id) is not None)))
     outcome = core.feed(ns(20), [*WEB.life(0), DB.create(15)])

@@ -60,7 +60,7 @@ def start(core: Core, box: Box, at: float, engine: Engine = Engine.DOCKER) -> No
 # ------------------------------------------------------------------ only an engine reported it
 
 
-def test_a_start_that_only_an_engine_tells_is_a_gap_once(core: Core) -> None:
+def test_a_start_that_only_an_engine_shows_is_a_gap_once(core: Core) -> None:
     core >> heard(0) >> reported(10, WEB)
     assert core.core.deadline() == ns(10 + PATIENCE)
     core.wait(until=9 + PATIENCE)
@@ -82,7 +82,7 @@ def test_a_start_that_only_an_engine_tells_is_a_gap_once(core: Core) -> None:
     assert gaps(core) == [event]
 
 
-def test_its_row_says_that_nobody_else_saw_it(core: Core) -> None:
+def test_its_row_says_that_no_other_witness_saw_it(core: Core) -> None:
     core >> heard(0) >> reported(10, WEB)
     core.wait(until=20 + PATIENCE)
     (row,) = rows(core)
@@ -95,7 +95,7 @@ def test_its_row_says_that_nobody_else_saw_it(core: Core) -> None:
 @pytest.mark.parametrize(
     "action", ["create", "die", "destroy", "restart", "pause", "unpause", "running"]
 )
-def test_nothing_else_that_an_engine_tells_is_a_start(core: Core, action: str) -> None:
+def test_nothing_else_that_an_engine_shows_is_a_start(core: Core, action: str) -> None:
     core >> reported(10, WEB, action)
     core.wait(until=100 + PATIENCE)
     assert gaps(core) == []
@@ -127,14 +127,14 @@ def test_each_start_needs_a_word_of_its_own(core: Core) -> None:
     assert len(gaps(core)) == 1
 
 
-def test_two_runs_and_two_words_are_no_gap_in_whatever_order(core: Core) -> None:
+def test_two_runs_and_two_words_are_not_a_gap_in_whatever_order(core: Core) -> None:
     core >> WEB.life(0) >> WEB.again().life(50) >> reported(60, WEB) >> reported(61, WEB)
     core.wait(until=100 + PATIENCE)
     assert gaps(core) == []
     assert [row.engine for row in rows(core)] == [True, True]
 
 
-def test_two_engines_may_tell_of_one_start(core: Core) -> None:
+def test_two_engines_may_report_one_start(core: Core) -> None:
     core >> reported(1, WEB, witness=Witness.CONTAINERD)
     start(core, WEB, 0)
     core >> reported(10, WEB)
@@ -150,15 +150,15 @@ def fail(core: Core, at: float) -> None:
     assert core.types() == ["container.start_failed"]
 
 
-@pytest.mark.parametrize("told_at", [-5, 50, 5 + FAILED_FOR], ids=["before", "after", "late"])
-def test_a_failed_start_that_an_engine_tells_as_a_start_is_no_gap(
-    core: Core, told_at: float
+@pytest.mark.parametrize("reported_at", [-5, 50, 5 + FAILED_FOR], ids=["before", "after", "late"])
+def test_a_failed_start_that_an_engine_shows_as_a_start_is_not_a_gap(
+    core: Core, reported_at: float
 ) -> None:
-    if told_at < 0:
-        core >> reported(told_at, WEB)
+    if reported_at < 0:
+        core >> reported(reported_at, WEB)
     fail(core, 0)
-    if told_at > 0:
-        core >> reported(told_at, WEB)
+    if reported_at > 0:
+        core >> reported(reported_at, WEB)
     core.wait(until=100 + FAILED_FOR + PATIENCE)
     assert gaps(core) == []
 

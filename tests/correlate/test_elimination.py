@@ -149,7 +149,7 @@ def test_who_remains_is_not_the_only_one_where_others_were_held_back(core: Core)
     ]
 
 
-def test_nobody_is_said_where_all_may_have_been_held_back(core: Core) -> None:
+def test_no_caller_is_named_where_all_may_have_been_held_back(core: Core) -> None:
     core >> hidden(starts(WEB, 10))
     assert said(core.start) == (Trigger.UNKNOWN, Confidence.NONE, Confidence.NONE)
     assert core.start.candidates == ()
@@ -182,7 +182,7 @@ def test_a_connection_before_the_stop_counts_for_a_restart_only(core: Core) -> N
     assert [said(event) for event in core.starts] == [UNKNOWN, BY_API, UNKNOWN]
 
 
-def test_a_client_whose_command_starts_nothing_is_no_caller(core: Core) -> None:
+def test_a_client_whose_command_starts_nothing_is_not_a_caller(core: Core) -> None:
     core >> asks(0, "docker ps", ANN) >> connects(1, caller(ANN, 0, comm="docker"))
     core >> starts(WEB, 10)
     assert said(core.start) == UNKNOWN

@@ -87,7 +87,7 @@ POLLS: dict[str, tuple[list[object], bool]] = {
 
 
 @pytest.mark.parametrize(("story", "suspect"), POLLS.values(), ids=POLLS)
-def test_a_connection_that_asked_for_no_start_is_no_suspect(
+def test_a_connection_that_asked_for_no_start_is_not_a_suspect(
     empty: RecentPast, story: list[object], *, suspect: bool
 ) -> None:
     """monitor-that-polls."""

@@ -43,7 +43,7 @@ def test_a_removed_container_of_a_backlog_has_the_name_that_its_engine_remembers
     assert word in event.evidence
 
 
-def test_the_engine_s_stream_tells_as_much(core: Core) -> None:
+def test_the_engine_s_stream_shows_as_much(core: Core) -> None:
     create = EngineEvent(ns(-1), WALL, Witness.DOCKER, "create", WEB.id, "web", "shop:1")
     core >> create >> WEB.create(0) >> WEB.execs(5) >> nothing(9)
     assert core.start.container is not None

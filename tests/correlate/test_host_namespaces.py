@@ -32,7 +32,7 @@ def test_what_the_kernel_did_not_report_is_as_configured() -> None:
     assert HostNamespaces().shared(Engine.DOCKER, None, None) is None
 
 
-def test_an_engine_that_isolates_some_users_is_told_when_it_does_not() -> None:
+def test_an_engine_that_isolates_some_users_is_reported_when_it_does_not() -> None:
     spaces = known()
     assert spaces.shared(Engine.DOCKER, OWN, None) == ()
     assert spaces.shared(Engine.DOCKER, replace(OWN, user=60, cgroup=70), None) == ()

@@ -42,7 +42,7 @@ def test_a_renamed_runtime_is_known_by_the_cgroup_that_it_makes(core: Core) -> N
     assert [request.bundle for request in core.requests] == ["/bundles/plain"]
 
 
-def test_a_cgroup_whose_maker_reads_like_no_runtime_is_nobodys(core: Core) -> None:
+def test_a_cgroup_whose_maker_reads_like_no_runtime_has_no_owner(core: Core) -> None:
     birth = replace(PLAIN.birth(0), argv=("systemd", "--user"))
     core >> birth >> PLAIN.execs(5, lineage=Lineage.CGROUP_MAKER)
     core.wait(until=WAIT + 10)
@@ -62,7 +62,7 @@ def test_a_renamed_runtime_may_put_its_container_into_whatever_cgroup(core: Core
     assert (container.id, container.oci_runtime) == ("plain", "innocent")
 
 
-def test_a_cgroup_without_an_init_is_no_container(core: Core) -> None:
+def test_a_cgroup_without_an_init_is_not_a_container(core: Core) -> None:
     core >> replace(PLAIN, path="/innocuous", program="innocent").birth(0)
     core.wait(until=10_000)
     assert core.types() == []
@@ -76,7 +76,7 @@ def test_the_cgroups_own_name_is_enough_when_no_command_was_seen(core: Core) -> 
     assert (request.id, request.cgroup, request.bundle) == (WEB.id, f"/docker/{WEB.id}", None)
 
 
-def test_a_cgroup_that_only_may_be_an_id_is_no_container_without_a_command(core: Core) -> None:
+def test_a_cgroup_that_only_may_be_an_id_is_not_a_container_without_a_command(core: Core) -> None:
     core >> PLAIN.execs(5, lineage=Lineage.CGROUP)
     core.wait(until=WAIT + 10)
     assert core.types() == []
@@ -84,7 +84,7 @@ def test_a_cgroup_that_only_may_be_an_id_is_no_container_without_a_command(core:
     assert core.types() == [START]
 
 
-def test_a_private_pid_namespace_without_runtime_or_cgroup_is_no_container(core: Core) -> None:
+def test_a_private_pid_namespace_without_runtime_or_cgroup_is_not_a_container(core: Core) -> None:
     service = CgroupPaths(None, "/system.slice/cups.service")
     core >> WEB.execs(5, lineage=Lineage.CGROUP, cgroup=service)
     core >> WEB.again().execs(6, lineage=Lineage.SUPERVISOR, cgroup=service)
@@ -166,7 +166,7 @@ def test_a_runtime_that_runs_inside_a_container_makes_that_container_a_parent(
     assert (container.id, container.parents) == ("plain", (WEB.id,))
 
 
-def test_a_cgroup_that_only_may_be_an_id_is_nobodys_parent(core: Core) -> None:
+def test_a_cgroup_that_only_may_be_an_id_is_not_a_parent(core: Core) -> None:
     odd = replace(PLAIN, path="/somewhere")
     core >> odd.create(0) >> odd.described(1) >> odd.execs(5)
     container = core.start.container

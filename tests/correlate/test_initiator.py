@@ -193,7 +193,7 @@ PLACES: dict[str, tuple[CgroupPaths, int | None, str | None, Trigger]] = {
 
 
 @pytest.mark.parametrize(("place", "login", "above", "trigger"), PLACES.values(), ids=PLACES)
-def test_a_service_is_told_from_a_person(
+def test_a_service_is_distinguished_from_a_person(
     core: Core, place: CgroupPaths, login: int | None, above: str | None, trigger: Trigger
 ) -> None:
     ancestors = (ancestor("sh", 41), ancestor(above, 40)) if above is not None else ()
@@ -306,7 +306,7 @@ def test_accounts_are_named(core: Core, asked: str) -> None:
     assert (who.user.auid, who.user.auid_name) == (1001, "bob")
 
 
-def test_an_account_that_nobody_knows_stays_a_number(core: Core) -> None:
+def test_an_account_that_is_unknown_stays_a_number(core: Core) -> None:
     core >> AccountsRead(ns(-9), ((0, "root"),)) >> asks(0, "docker start web", ANN)
     core >> starts(WEB, 10)
     assert core.start.initiator is not None
@@ -465,7 +465,7 @@ def test_docker_takes_a_name_with_its_slash(core: Core, line: str) -> None:
     assert said(core.starts[-1])[2] is Confidence.EXACT
 
 
-def test_a_run_makes_one_container_and_is_no_suspect_for_the_next(core: Core) -> None:
+def test_a_run_makes_one_container_and_is_not_a_suspect_for_the_next(core: Core) -> None:
     core >> asks(0, "docker run nginx", 50) >> starts(WEB, 10, image="nginx")
     core >> starts(DB, 2000, image="nginx")
     first, second = core.starts
@@ -473,7 +473,7 @@ def test_a_run_makes_one_container_and_is_no_suspect_for_the_next(core: Core) ->
     assert said(second)[2] is Confidence.NONE
 
 
-def test_a_caller_of_another_engines_socket_is_no_cause(core: Core) -> None:
+def test_a_caller_of_another_engines_socket_is_not_a_cause(core: Core) -> None:
     core >> connects(0, caller(77), socket="/run/podman/podman.sock") >> starts(WEB, 10)
     assert said(core.starts[-1])[2] is Confidence.NONE
 

@@ -87,7 +87,7 @@ def test_inventory_is_followed_to_its_stop(core: Core) -> None:
     assert (stop.container.id, stop.container.name) == (WEB.id, "web")
 
 
-def test_an_inventoried_init_that_executes_itself_anew_is_no_start(core: Core) -> None:
+def test_an_inventoried_init_that_executes_itself_anew_is_not_a_start(core: Core) -> None:
     core >> attached(0) >> inventory(10, WEB.found(born=WEB.born + 10))
     core >> WEB.execs(100, lineage=Lineage.CGROUP)
     assert core.types() == []
@@ -194,7 +194,7 @@ def test_a_known_container_that_is_gone_has_stopped_unseen(core: Core) -> None:
     assert core.types() == [STOP]
 
 
-def test_a_known_container_that_still_runs_is_no_event(core: Core) -> None:
+def test_a_known_container_that_still_runs_is_not_an_event(core: Core) -> None:
     core >> knowledge(-1000, WEB.known(running=True, born=-90_000))
     core >> attached(0) >> inventory(10, WEB.found(born=-90_000))
     assert core.types() == []

@@ -166,19 +166,19 @@ def test_a_client_after_the_engines_boot_is_a_reactivation(core: Core) -> None:
     assert core.last_start().kind == "reactivation"
 
 
-def test_a_boot_before_the_stop_is_no_reason(core: Core) -> None:
+def test_a_boot_before_the_stop_is_not_a_reason(core: Core) -> None:
     core >> engine_boots(-50) >> WEB.life(0)
     run_again(core, LATER)
     assert core.last_start().kind == "reactivation"
 
 
-def test_a_boot_long_ago_is_no_reason(core: Core) -> None:
+def test_a_boot_long_ago_is_not_a_reason(core: Core) -> None:
     core >> WEB.life(0) >> engine_boots(5000)
     run_again(core, 5000 + ENGINE_BOOT_WINDOW / MS)
     assert core.last_start().kind == "reactivation"
 
 
-def test_another_engines_boot_is_no_reason(core: Core) -> None:
+def test_another_engines_boot_is_not_a_reason(core: Core) -> None:
     core >> WEB.life(0) >> engine_boots(5000, "crio")
     run_again(core, 9000)
     assert core.last_start().kind == "reactivation"

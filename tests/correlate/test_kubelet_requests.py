@@ -167,7 +167,7 @@ def test_a_request_for_another_pods_sandbox_ties_nothing(core: Core) -> None:
     assert cause(event) == (Trigger.ORCHESTRATOR, Confidence.INFERRED, 12)
 
 
-def test_a_request_for_a_sandbox_is_no_request_for_its_containers(core: Core) -> None:
+def test_a_request_for_a_sandbox_is_not_a_request_for_its_containers(core: Core) -> None:
     reader = caller(77, comm="agent", exe="/opt/agent", uid=0)
     Client(core, reader, 8).asks(0, "RunPodSandbox", sandbox_request("shop", "web-0", UID))
     event = starts(core, APP, 10)
@@ -175,7 +175,7 @@ def test_a_request_for_a_sandbox_is_no_request_for_its_containers(core: Core) ->
 
 
 @pytest.mark.parametrize("method", ["ContainerStatus", "ListContainers", "ContainerStats", "Exec"])
-def test_who_only_asks_meanwhile_is_no_cause(core: Core, method: str) -> None:
+def test_who_only_asks_meanwhile_is_not_a_cause(core: Core, method: str) -> None:
     Client(core).asks(0, "StartContainer", field(1, WEB.id))
     reader = caller(77, comm="crictl", exe="/usr/bin/crictl", uid=0)
     Client(core, reader, 8).asks(1, method, field(1, WEB.id))
@@ -215,7 +215,7 @@ NOT_ONE = {
 
 
 @pytest.mark.parametrize("who", NOT_ONE.values(), ids=NOT_ONE)
-def test_who_is_only_called_kubelet_is_no_orchestrator(core: Core, who: Caller) -> None:
+def test_who_is_only_called_kubelet_is_not_an_orchestrator(core: Core, who: Caller) -> None:
     Client(core, who).asks(0, "StartContainer", field(1, WEB.id))
     trigger, certainty, pid = cause(starts(core, APP, 10))
     assert trigger in (Trigger.API_CLIENT, Trigger.CONTAINER)

@@ -49,13 +49,13 @@ def test_the_first_execve_of_the_init_is_the_start(core: Core) -> None:
     assert {e.source for e in event.evidence} == {Witness.KERNEL}
 
 
-def test_a_later_execve_of_the_same_init_is_no_second_start(core: Core) -> None:
+def test_a_later_execve_of_the_same_init_is_not_a_second_start(core: Core) -> None:
     core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5) >> WEB.execs(6)
     assert core.types() == [START]
     assert core.ignored["init_known"] == 1
 
 
-def test_a_record_told_twice_while_the_start_waits_is_one_start(core: Core) -> None:
+def test_a_record_reported_twice_while_the_start_waits_is_one_start(core: Core) -> None:
     exec_ = WEB.execs(5)
     core >> WEB.create(0) >> exec_ >> exec_ >> WEB.described(7)
     assert core.types() == [START]
@@ -63,7 +63,7 @@ def test_a_record_told_twice_while_the_start_waits_is_one_start(core: Core) -> N
     assert core.types() == [START]
 
 
-def test_a_record_told_again_after_the_stop_is_no_second_start(core: Core) -> None:
+def test_a_record_reported_again_after_the_stop_is_not_a_second_start(core: Core) -> None:
     exec_ = WEB.execs(5)
     core >> WEB.create(0) >> WEB.described(1) >> exec_ >> WEB.exits(6) >> exec_
     core.wait(until=2 * WAIT)
@@ -85,13 +85,13 @@ def test_two_probe_sets_that_report_everything_twice_make_each_event_once(core: 
     assert core.types() == [START, STOP]
 
 
-def test_a_create_command_alone_is_no_start(core: Core) -> None:
+def test_a_create_command_alone_is_not_a_start(core: Core) -> None:
     core >> WEB.create(0) >> WEB.described(1) >> WEB.created(2)
     core.wait(until=10_000)
     assert core.types() == []
 
 
-def test_an_exec_session_is_no_start(core: Core) -> None:
+def test_an_exec_session_is_not_a_start(core: Core) -> None:
     core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5)
     core >> WEB.other(20, "exec") >> WEB.other_done(30, "exec")
     assert core.types() == [START]
@@ -104,7 +104,7 @@ def test_the_next_run_of_the_same_container_is_a_start_of_its_own(core: Core) ->
     assert first.id != second.id
 
 
-def test_the_id_of_a_start_does_not_depend_on_when_it_was_told() -> None:
+def test_the_id_of_a_start_does_not_depend_on_when_it_was_reported() -> None:
     early, late = Core(), Core()
     early >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5)
     late >> WEB.create(0) >> WEB.execs(5) >> WEB.described(80)
@@ -150,7 +150,7 @@ def test_a_creation_fails_in_each_of_three_ways(core: Core, way: str) -> None:
 @pytest.mark.parametrize("first", WAYS)
 @pytest.mark.parametrize("second", WAYS)
 @pytest.mark.parametrize("third", WAYS)
-def test_a_creation_fails_once_however_many_ways_tell_it(
+def test_a_creation_fails_once_however_many_ways_show_it(
     core: Core, first: str, second: str, third: str
 ) -> None:
     core >> WEB.create(0) >> WEB.described(1)
@@ -207,7 +207,7 @@ def test_a_command_for_an_id_in_use_fails_without_a_word(core: Core) -> None:
     assert core.types() == [START, STOP]
 
 
-def test_the_end_of_another_unstarted_child_is_no_failure_of_a_waiting_start(core: Core) -> None:
+def test_the_end_of_another_unstarted_child_is_not_a_failure_of_a_waiting_start(core: Core) -> None:
     stray = replace(
         WEB.exits(10, started=False), process=ProcessKey(WEB.pid + 7, ns(WEB.born + 20))
     )
@@ -293,14 +293,14 @@ def test_a_parent_cgroup_with_the_name_of_a_build_hides_nothing(core: Core) -> N
     assert core.types() == [START, STOP]
 
 
-def test_a_container_described_as_a_build_step_is_no_start(core: Core) -> None:
+def test_a_container_described_as_a_build_step_is_not_a_start(core: Core) -> None:
     core >> WEB.create(0) >> WEB.execs(5) >> WEB.described(6, build_step=True) >> WEB.exits(7, 1)
     assert core.types() == []
     assert core.ignored["build_step"] == 1
     assert core.table.running == 0
 
 
-def test_a_failed_build_step_is_no_failed_start(core: Core) -> None:
+def test_a_failed_build_step_is_not_a_failed_start(core: Core) -> None:
     core >> WEB.create(0) >> WEB.described(1, build_step=True) >> WEB.created(2, 1 << 8)
     assert core.types() == []
 
@@ -308,7 +308,7 @@ def test_a_failed_build_step_is_no_failed_start(core: Core) -> None:
 # --------------------------------------------------------------- stops, pauses
 
 
-def test_a_stop_tells_exit_code_and_duration(core: Core) -> None:
+def test_a_stop_shows_exit_code_and_duration(core: Core) -> None:
     core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5) >> WEB.exits(1505, 7)
     (event,) = core.of(EventType.STOP)
     stop = event.stop
@@ -326,7 +326,7 @@ def test_a_stop_by_a_signal_has_no_exit_code(core: Core) -> None:
     assert event.stop.oom_killed
 
 
-def test_the_end_of_an_init_that_nobody_knows_is_no_event(core: Core) -> None:
+def test_the_end_of_an_init_that_is_unknown_is_not_an_event(core: Core) -> None:
     core >> WEB.exits(5)
     assert core.types() == []
     assert core.ignored["exit_unknown"] == 1

@@ -30,7 +30,7 @@ def test_pause_and_resume_count_once_their_commands_succeeded(core: Core) -> Non
     assert core.types() == [START, "container.pause", "container.unpause"]
 
 
-def test_a_pause_that_failed_is_no_pause(core: Core) -> None:
+def test_a_pause_that_failed_is_not_a_pause(core: Core) -> None:
     core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5)
     core >> WEB.other(10, "pause") >> WEB.other_done(12, "pause", 1 << 8)
     core >> WEB.other(20, "resume") >> WEB.other_done(22, "resume")

@@ -51,7 +51,7 @@ def test_the_containers_around_one(
     assert PLACES.around(id_, place) == around
 
 
-def test_a_name_that_only_may_be_an_id_is_told_as_such() -> None:
+def test_a_name_that_only_may_be_an_id_is_reported_as_such() -> None:
     identity = PLACES.identity(CgroupPaths(None, "/default/plain"))
     assert identity is not None
     assert (identity.id, identity.exact) == ("plain", False)

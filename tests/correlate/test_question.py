@@ -28,7 +28,7 @@ def core() -> Core:
     return Core()
 
 
-def test_what_an_engine_asks_of_another_is_what_somebody_asked_of_it(core: Core) -> None:
+def test_what_an_engine_asks_of_another_is_what_a_user_asked_of_it(core: Core) -> None:
     dockerd = caller(9, comm="dockerd", exe="/usr/bin/dockerd", login=None, uid=0)
     core >> connects(1, dockerd, "/run/containerd/containerd.sock")
     core >> requests(2, dockerd, WEB.id.encode(), "/run/containerd/containerd.sock")
@@ -37,12 +37,14 @@ def test_what_an_engine_asks_of_another_is_what_somebody_asked_of_it(core: Core)
 
 
 @pytest.mark.parametrize("comm", ["dockerd", "containerd", "containerd-shim-runc-v2", "runc"])
-@pytest.mark.parametrize("told_by", ["comm", "exe"])
-def test_no_part_of_an_engine_is_a_cause_by_connecting(core: Core, comm: str, told_by: str) -> None:
+@pytest.mark.parametrize("reported_by", ["comm", "exe"])
+def test_no_part_of_an_engine_is_a_cause_by_connecting(
+    core: Core, comm: str, reported_by: str
+) -> None:
     part = caller(
         9,
-        comm=comm[:15] if told_by == "comm" else "exe",
-        exe=f"/usr/bin/{comm}" if told_by == "exe" else None,
+        comm=comm[:15] if reported_by == "comm" else "exe",
+        exe=f"/usr/bin/{comm}" if reported_by == "exe" else None,
         uid=0,
     )
     core >> connects(1, part, "/run/containerd/containerd.sock") >> starts(WEB, 10)

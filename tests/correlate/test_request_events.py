@@ -112,7 +112,7 @@ def test_the_end_of_an_operation_keeps_who_began_it() -> None:
     assert last.actor.name == "alice@example.com"
 
 
-def test_a_start_of_what_ran_already_is_no_start() -> None:
+def test_a_start_of_what_ran_already_is_not_a_start() -> None:
     lines = corpus("azure/activity-rest.jsonl").splitlines()
     began, ended = (json.loads(lines[number]) for number in (0, 2))
     for one in (began, ended):

@@ -89,5 +89,5 @@ def test_what_a_boot_ended_is_started_for_that(
 
 
 @pytest.mark.parametrize("kind", [StartKind.FIRST, StartKind.REACTIVATION, StartKind.RESTORE])
-def test_what_is_no_restart_has_no_cause_of_one(kind: StartKind) -> None:
+def test_what_is_not_a_restart_has_no_cause_of_one(kind: StartKind) -> None:
     assert cause_of(kind, Trigger.UNKNOWN, run(1), EndedBy.ITSELF, sandbox_changed=False) is None

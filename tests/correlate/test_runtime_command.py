@@ -121,12 +121,12 @@ def test_other_verbs_name_their_container_and_make_none(line: str, verb: Verb, i
 
 
 @pytest.mark.parametrize("line", NO_COMMANDS, ids=[line[:60] for line in NO_COMMANDS])
-def test_these_are_no_commands_on_a_container(line: str) -> None:
+def test_these_are_not_commands_on_a_container(line: str) -> None:
     assert parse(tuple(line.split())) is None
 
 
 @pytest.mark.parametrize("argv", HOSTILE, ids=repr)
-def test_these_words_are_no_ids(argv: tuple[str, ...]) -> None:
+def test_these_words_are_not_ids(argv: tuple[str, ...]) -> None:
     assert parse(argv) is None
 
 
@@ -138,7 +138,7 @@ def test_the_bundle_is_the_current_directory_unless_named() -> None:
 
 
 @pytest.mark.parametrize("option", ["-d", "--detach", "-detach"])
-def test_detached_commands_are_told(option: str) -> None:
+def test_detached_commands_are_reported(option: str) -> None:
     command = parse(("runc", "run", option, "web"))
     assert command is not None
     assert command.detached

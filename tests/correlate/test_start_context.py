@@ -39,7 +39,7 @@ def test_a_stop_of_another_container_ended_nothing(core: Core) -> None:
     assert previous(core) is not EndedBy.REQUEST
 
 
-def test_a_start_after_a_run_is_no_first_one(core: Core) -> None:
+def test_a_start_after_a_run_is_not_a_first_one(core: Core) -> None:
     core >> runs(WEB, 0) >> runs(WEB.again(), 5000)
     kinds = [event.start.kind for event in core.starts if event.start is not None]
     assert kinds[0] is StartKind.FIRST

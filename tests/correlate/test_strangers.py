@@ -53,7 +53,7 @@ def fake(request: pytest.FixtureRequest) -> Box:
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "kill", "delete", "start"])
-def test_a_strangers_command_about_a_running_container_is_no_event(
+def test_a_strangers_command_about_a_running_container_is_not_an_event(
     core: Core, fake: Box, verb: str
 ) -> None:
     """sec-forged-runtime-commands."""
@@ -87,7 +87,7 @@ def ids(*events: Event) -> list[str | None]:
     return [event.container.id for event in events if event.container is not None]
 
 
-def test_a_strangers_failed_creation_of_a_stopped_container_is_no_failure(
+def test_a_strangers_failed_creation_of_a_stopped_container_is_not_a_failure(
     core: Core, fake: Box
 ) -> None:
     core >> WEB.exits(10)
@@ -151,7 +151,7 @@ def test_one_users_failures_are_limited_and_roots_are_not() -> None:
     assert len(core.of(EventType.START_FAILED)) == FAILURES_BURST + 1
 
 
-def test_a_users_containers_push_nobody_elses_out() -> None:
+def test_a_users_containers_push_no_others_out() -> None:
     core = Core(limit=3000)
     core >> WEB.life(0)
     for number in range(4000):
@@ -194,7 +194,7 @@ def test_a_runtime_below_a_shell_called_runc_names_its_container(core: Core) -> 
     assert ids(core.starts[-1]) == [DB.id]
 
 
-def test_what_a_container_starts_below_an_exec_is_no_container(core: Core) -> None:
+def test_what_a_container_starts_below_an_exec_is_not_a_container(core: Core) -> None:
     exec_ = WEB.other(10, "exec")
     inner = replace(
         WEB.again().execs(20),
@@ -221,7 +221,7 @@ def test_unnamed_starts_of_one_user_are_limited_and_become_a_gap() -> None:
 
 
 @pytest.mark.parametrize("verb", ["run", "create"])
-def test_a_second_process_below_the_same_runtime_is_no_second_start(verb: str) -> None:
+def test_a_second_process_below_the_same_runtime_is_not_a_second_start(verb: str) -> None:
     """gvisor-one-start: the gofer and the sentry both look like inits."""
     core = Core()
     box = replace(DB, program="runsc")
@@ -231,7 +231,7 @@ def test_a_second_process_below_the_same_runtime_is_no_second_start(verb: str) -
     assert core.ignored["second_init"] == 1
 
 
-def test_a_second_process_is_no_start_while_the_first_waits_for_its_description() -> None:
+def test_a_second_process_is_not_a_start_while_the_first_waits_for_its_description() -> None:
     core = Core()
     sentry = replace(DB.execs(6), process=facts(DB.pid + 2, -70, cgroup=DB.cgroup))
     core >> DB.create(0) >> DB.execs(5) >> sentry >> DB.described(8)
@@ -301,7 +301,7 @@ def test_a_sandbox_that_was_created_starts_with_the_runtimes_start() -> None:
     assert core.types() == [START, STOP]
 
 
-def test_a_sandbox_that_was_never_started_is_no_start() -> None:
+def test_a_sandbox_that_was_never_started_is_not_a_start() -> None:
     core = Core()
     box = replace(DB, program="runsc")
     core >> box.create(0) >> box.described(1) >> sandboxed(5, 1)

@@ -53,13 +53,13 @@ def test_a_shim_names_the_engine_that_it_answers_to(
 
 
 @pytest.mark.parametrize(("role", "argv", "id_"), LINES.values(), ids=LINES)
-def test_a_command_line_tells_the_container(
+def test_a_command_line_shows_the_container(
     role: Role, argv: tuple[str, ...], id_: str | None
 ) -> None:
     assert container_of(replace(command(0, ("x",), role=role), argv=argv)) == id_
 
 
-def test_a_helper_that_dockerd_executes_itself_as_is_no_engine() -> None:
+def test_a_helper_that_dockerd_executes_itself_as_is_not_an_engine() -> None:
     exec_ = engine_boots(0)
     assert begins_engine(exec_)
     assert not begins_engine(replace(exec_, argv=("libnetwork-setkey", "-exec-root=/run/docker")))

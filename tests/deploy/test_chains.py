@@ -73,7 +73,7 @@ def test_each_hole_is_named_with_its_host(
     assert {row["name"] for row in rows} == {json.loads(lines[0])["host"]["name"]}
 
 
-def test_numbers_that_the_node_gave_up_are_no_hole_but_a_break(
+def test_numbers_that_the_node_gave_up_are_not_a_hole_but_a_break(
     lines: Lines, insert: Callable[[Lines], str], clickhouse: ClickHouse
 ) -> None:
     def give_up(document: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ def test_an_event_without_its_nulls_gives_the_same_row(clickhouse: ClickHouse) -
 
 
 @pytest.mark.parametrize("line", ['{"a": 1}', '{"id": "x-odd", "type": 7, "time": "never"}', "{}"])
-def test_what_is_no_event_does_no_harm(line: str, clickhouse: ClickHouse) -> None:
+def test_what_is_not_an_event_does_no_harm(line: str, clickhouse: ClickHouse) -> None:
     clickhouse.insert(line.encode())
     rows = clickhouse.rows("SELECT id FROM castoff.events FINAL WHERE id LIKE '%-odd'")
     assert len(rows) == ("-odd" in line)
@@ -161,7 +161,7 @@ def test_starts_without_a_known_cause_are_listed(clickhouse: ClickHouse) -> None
     } == expected
 
 
-def test_sensors_with_gaps_tell_what_was_lost(clickhouse: ClickHouse) -> None:
+def test_sensors_with_gaps_show_what_was_lost(clickhouse: ClickHouse) -> None:
     rows = clickhouse.rows("SELECT * FROM castoff.sensors_with_gaps")
     gaps = [one["gap"] for one in GOLDEN if one["gap"] is not None]
     assert sum(int(row["gaps"]) for row in rows) == len(gaps)

@@ -84,7 +84,7 @@ def is_cause(pid: int, login: int) -> Callable[[dict[str, Any]], bool]:
     return holds
 
 
-def assert_told(event: Event, trigger: str, holds: Callable[[dict[str, Any]], bool]) -> None:
+def assert_attributed(event: Event, trigger: str, holds: Callable[[dict[str, Any]], bool]) -> None:
     """Assert that the true cause is named, or stands among several candidates."""
     if event["confidence"]["initiator"] == "ambiguous":
         assert event["initiator"] is None
@@ -106,7 +106,7 @@ def assert_exact(event: Event, trigger: str, pid: int, login: int) -> None:
     )
 
 
-def assert_nobody(event: Event, trigger: str, sure: str) -> None:
+def assert_no_person(event: Event, trigger: str, sure: str) -> None:
     """Assert that an engine did it by itself."""
     assert_has(
         event,
@@ -120,7 +120,7 @@ def assert_nobody(event: Event, trigger: str, sure: str) -> None:
 # ------------------------------------------------------------------ people
 
 
-def test_three_people_at_once_are_told_apart(agent: Agent, docker: Dockerd) -> None:
+def test_three_people_at_once_are_distinguished(agent: Agent, docker: Dockerd) -> None:
     def session(login: int) -> tuple[str, list[int]]:
         name = unique("person")
         first, container = typed(docker, login, "run", "--detach", "--name", name, IMAGE)
@@ -157,7 +157,7 @@ def test_two_people_who_ask_for_the_same_are_both_named(agent: Agent, docker: Do
 
 def test_a_run_without_a_name_is_its_persons(agent: Agent, docker: Dockerd) -> None:
     pid, container = typed(docker, FIRST_LOGIN, "run", "--detach", IMAGE)
-    assert_told(agent.one_start(container), "user_command", is_cause(pid, FIRST_LOGIN))
+    assert_attributed(agent.one_start(container), "user_command", is_cause(pid, FIRST_LOGIN))
 
 
 def test_most_runs_without_a_name_are_tied_to_their_persons_by_their_requests(
@@ -168,13 +168,13 @@ def test_most_runs_without_a_name_are_tied_to_their_persons_by_their_requests(
         runs = list(pool.map(lambda who: typed(docker, who, "run", "--detach", IMAGE), logins))
     events = [reader.one_start(container) for _, container in runs]
     for event, (pid, _), login in zip(events, runs, logins, strict=True):
-        assert_told(event, "user_command", is_cause(pid, login))
+        assert_attributed(event, "user_command", is_cause(pid, login))
     sure = [event for event in events if event["confidence"]["initiator"] == "exact"]
     # An engine that was awake just then may have taken a request before it was read.
     assert len(sure) >= len(events) - 2
 
 
-def test_what_was_typed_is_told_without_its_secrets(agent: Agent, docker: Dockerd) -> None:
+def test_what_was_typed_is_reported_without_its_secrets(agent: Agent, docker: Dockerd) -> None:
     words = ("run", "--env", "DB_PASSWORD=hunter2", "--name", unique("secret"), IMAGE, "true")
     typed(docker, FIRST_LOGIN, *words)
     agent.wait_for(lambda: agent.mentioning(words[4]), "the container is reported")
@@ -206,11 +206,11 @@ def reader(agent: Agent) -> Agent:
     return agent
 
 
-def test_a_program_on_the_engines_socket_is_told(witness: Agent, docker: Dockerd) -> None:
+def test_a_program_on_the_engines_socket_is_reported(witness: Agent, docker: Dockerd) -> None:
     container = created(docker)
     pid = call_api(docker, FIRST_LOGIN, container)
     event = witness.one_start(container)
-    assert_told(event, "api_client", is_cause(pid, FIRST_LOGIN))
+    assert_attributed(event, "api_client", is_cause(pid, FIRST_LOGIN))
 
 
 def test_programs_at_the_same_time_are_candidates_at_least(witness: Agent, docker: Dockerd) -> None:
@@ -220,7 +220,7 @@ def test_programs_at_the_same_time_are_candidates_at_least(witness: Agent, docke
         pids = list(pool.map(partial(call_api, docker), logins, containers))
     events = [witness.one_start(container) for container in containers]
     for event, pid, login in zip(events, pids, logins, strict=True):
-        assert_told(event, "api_client", is_cause(pid, login))
+        assert_attributed(event, "api_client", is_cause(pid, login))
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def static_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-def test_a_container_that_has_the_socket_is_told(
+def test_a_container_that_has_the_socket_is_reported(
     witness: Agent, docker: Dockerd, static_client: Path
 ) -> None:
     target = created(docker)
@@ -251,35 +251,35 @@ def test_a_container_that_has_the_socket_is_told(
     )
     assert docker.await_exit(container)["ExitCode"] == 0
     event = witness.one_start(target)
-    assert_told(event, "container", lambda who: bool(who["container_id"] == container))
+    assert_attributed(event, "container", lambda who: bool(who["container_id"] == container))
 
 
 # ------------------------------------------------------------------ no person
 
 
-def test_a_restart_policy_has_nobody_behind_it(agent: Agent, docker: Dockerd) -> None:
+def test_a_restart_policy_has_no_person_behind_it(agent: Agent, docker: Dockerd) -> None:
     name = unique("policy")
     words = ("--name", name, "--restart=on-failure:1", IMAGE, "sh", "-c", "exit 8")
     pid, container = typed(docker, FIRST_LOGIN, "run", "--detach", *words)
     docker.await_exit(container)
     first, second = agent.exactly(2, "start", container)
     assert_exact(first, "user_command", pid, FIRST_LOGIN)
-    assert_nobody(second, "restart_policy", "exact")
+    assert_no_person(second, "restart_policy", "exact")
 
 
-def test_an_engine_that_boots_has_nobody_behind_it(agent: Agent, docker: Dockerd) -> None:
+def test_an_engine_that_boots_has_no_person_behind_it(agent: Agent, docker: Dockerd) -> None:
     container = docker.run("--restart=always", "--stop-signal=KILL", IMAGE)
     docker.stop()
     docker.start()
     until(lambda: docker.inspect(container)["State"]["Running"], "the container runs again")
     _, second = agent.exactly(2, "start", container)
-    assert_nobody(second, "engine_boot", "inferred")
+    assert_no_person(second, "engine_boot", "inferred")
 
 
 # ------------------------------------------------------------------ no engine
 
 
-def test_a_runtime_by_hand_is_told_with_its_person(agent: Agent, runc: Runc) -> None:
+def test_a_runtime_by_hand_is_reported_with_its_person(agent: Agent, runc: Runc) -> None:
     name = unique("hand")
     words = runc.command("run", "--bundle", runc.bundle(name, "true"), name)
     pid, _ = as_person(FIRST_LOGIN, words)

@@ -254,7 +254,7 @@ def test_the_steps_of_a_build_by_the_api_have_its_caller_as_cause(
     docker.cli("rmi", mark)
 
 
-def test_a_process_that_is_only_called_a_client_is_no_candidate(
+def test_a_process_that_is_only_called_a_client_is_not_a_candidate(
     agent: Agent, docker: Dockerd, place: Path
 ) -> None:
     """sec-forged-client-is-exact."""

@@ -73,7 +73,7 @@ def test_whatever_its_options_a_container_starts_once(
     assert_has(agent.one_stop(container), stop={"exit_code": 0})
 
 
-def test_a_killed_task_tells_its_signal(agent: Agent, containerd: Containerd) -> None:
+def test_a_killed_task_shows_its_signal(agent: Agent, containerd: Containerd) -> None:
     container = unique("killed")
     containerd.run(container, "sleep", "3600", options=("--detach",))
     containerd.ctr("tasks", "kill", "--signal", "SIGKILL", container)
@@ -94,7 +94,7 @@ def test_a_second_task_of_a_container_is_a_reactivation(
     assert second["start"]["dormant_seconds"] > 0
 
 
-def test_create_alone_is_no_start(agent: Agent, containerd: Containerd) -> None:
+def test_create_alone_is_not_a_start(agent: Agent, containerd: Containerd) -> None:
     container = unique("created")
     containerd.ctr("containers", "create", IMAGE, container, "true")
     agent.settle()
@@ -103,7 +103,7 @@ def test_create_alone_is_no_start(agent: Agent, containerd: Containerd) -> None:
     assert_has(agent.one_start(container), start=FIRST)
 
 
-def test_pause_and_resume_are_told(agent: Agent, containerd: Containerd) -> None:
+def test_pause_and_resume_are_reported(agent: Agent, containerd: Containerd) -> None:
     container = unique("paused")
     containerd.run(container, "sleep", "3600", options=("--detach",))
     containerd.ctr("tasks", "pause", container)
@@ -114,7 +114,7 @@ def test_pause_and_resume_are_told(agent: Agent, containerd: Containerd) -> None
     assert agent.stops(container) == []
 
 
-def test_exec_is_no_start(agent: Agent, containerd: Containerd) -> None:
+def test_exec_is_not_a_start(agent: Agent, containerd: Containerd) -> None:
     container = unique("host")
     token = unique("exec")
     containerd.run(container, "sleep", "3600", options=("--detach",))
@@ -147,7 +147,7 @@ def test_a_container_that_cannot_run_is_a_failed_start(
     assert agent.stops(container) == []
 
 
-def test_a_container_whose_shim_is_killed_is_told_to_have_stopped(
+def test_a_container_whose_shim_is_killed_is_reported_to_have_stopped(
     agent: Agent, containerd: Containerd
 ) -> None:
     container = unique("orphan")

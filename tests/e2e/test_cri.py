@@ -60,7 +60,7 @@ def test_a_pod_is_a_sandbox_and_its_containers(agent: Agent, cri: Cri) -> None:
     agent.one_stop(sandbox)
 
 
-def test_each_container_of_a_pod_is_told_by_its_name(agent: Agent, cri: Cri) -> None:
+def test_each_container_of_a_pod_is_reported_by_its_name(agent: Agent, cri: Cri) -> None:
     pod = Pod(unique("many"))
     sandbox = cri.run_pod(pod)
     containers = {
@@ -119,7 +119,7 @@ def test_a_new_sandbox_restarts_what_ran_in_the_pod(agent: Agent, cri: Cri) -> N
     )
 
 
-def test_a_stopped_container_tells_its_signal(agent: Agent, cri: Cri) -> None:
+def test_a_stopped_container_shows_its_signal(agent: Agent, cri: Cri) -> None:
     container = cri.run(cri.run_pod(Pod(unique("stopped"))), "main", "sleep", "3600")
     cri.stop(container)
     assert_has(agent.one_stop(container), stop={"signal": 9, "exit_code": None})
@@ -161,7 +161,7 @@ def test_a_container_that_cannot_run_is_a_failed_start(
     assert agent.starts(container) == []
 
 
-def test_a_created_container_that_is_never_started_is_no_start(agent: Agent, cri: Cri) -> None:
+def test_a_created_container_that_is_never_started_is_not_a_start(agent: Agent, cri: Cri) -> None:
     sandbox = cri.run_pod(Pod(unique("unused")))
     container = cri.create(sandbox, "main", "true")
     cri.remove(container)

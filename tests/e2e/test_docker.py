@@ -66,7 +66,7 @@ def test_a_container_in_the_background_has_its_image_s_command_and_its_pid(
     assert agent.stops(container) == []
 
 
-def test_create_alone_is_no_start_and_start_after_it_is_the_first(
+def test_create_alone_is_not_a_start_and_start_after_it_is_the_first(
     agent: Agent, docker: Dockerd
 ) -> None:
     container = docker.cli("create", IMAGE, "true").stdout.strip()
@@ -112,7 +112,7 @@ def test_whatever_its_options_a_container_starts_once(
     assert_has(agent.one_stop(container), stop={"exit_code": 3, "signal": None})
 
 
-def test_host_namespaces_are_told(agent: Agent, docker: Dockerd) -> None:
+def test_host_namespaces_are_reported(agent: Agent, docker: Dockerd) -> None:
     container, _ = docker.run_to_end("--pid=host", "--network=host", IMAGE, "true")
     shared = agent.one_start(container)["container"]["security"]["host_namespaces"]
     assert {"pid", "network"} <= set(shared)
@@ -162,7 +162,7 @@ def test_eight_at_a_time_each_is_reported_once_and_whole(agent: Agent, docker: D
 # ------------------------------------------------------------------ what does not start
 
 
-def test_exec_is_no_start(agent: Agent, docker: Dockerd) -> None:
+def test_exec_is_not_a_start(agent: Agent, docker: Dockerd) -> None:
     container = docker.run(IMAGE)
     token = unique("exec")
     docker.cli("exec", container, "echo", token)
@@ -181,7 +181,7 @@ def test_an_entrypoint_that_re_executes_itself_starts_once(agent: Agent, docker:
     assert_has(agent.one_stop(container), stop={"exit_code": 5})
 
 
-def test_children_of_a_container_are_no_starts(agent: Agent, docker: Dockerd) -> None:
+def test_children_of_a_container_are_not_starts(agent: Agent, docker: Dockerd) -> None:
     container, _ = docker.run_to_end(
         IMAGE, "sh", "-c", "for i in 1 2 3 4 5; do true; sh -c :; done"
     )
@@ -194,7 +194,7 @@ def test_children_of_a_container_are_no_starts(agent: Agent, docker: Dockerd) ->
     [["--pid"], ["--pid", "--mount-proc"], ["--pid", "--mount", "--uts", "--ipc", "--net"]],
     ids=" ".join,
 )
-def test_a_pid_namespace_on_the_host_is_no_container(agent: Agent, options: list[str]) -> None:
+def test_a_pid_namespace_on_the_host_is_not_a_container(agent: Agent, options: list[str]) -> None:
     token = unique("unshare")
     before = len(agent.events)
     processes.run(["unshare", *options, "--fork", "/bin/sh", "-c", f"echo {token}; true"])
@@ -202,7 +202,7 @@ def test_a_pid_namespace_on_the_host_is_no_container(agent: Agent, options: list
     assert agent.mentioning(token, before) == []
 
 
-def test_a_pid_namespace_made_inside_a_container_is_no_container(
+def test_a_pid_namespace_made_inside_a_container_is_not_a_container(
     agent: Agent, docker: Dockerd
 ) -> None:
     token = unique("unshare")
@@ -216,7 +216,7 @@ def test_a_pid_namespace_made_inside_a_container_is_no_container(
     assert_has(agent.one_stop(container), stop={"exit_code": 6})
 
 
-def test_steps_of_an_image_build_are_no_containers_that_somebody_runs(
+def test_steps_of_an_image_build_are_no_containers_that_a_user_runs(
     agent: Agent, docker: Dockerd, tmp_path: Path
 ) -> None:
     token = unique("step")
@@ -291,7 +291,7 @@ def test_restart_is_a_restart(agent: Agent, docker: Dockerd) -> None:
     assert_has(agent.one_stop(container), stop={"signal": 9, "exit_code": None})
 
 
-def test_restart_of_a_container_that_does_not_run_is_no_first_start(
+def test_restart_of_a_container_that_does_not_run_is_not_a_first_start(
     agent: Agent, docker: Dockerd
 ) -> None:
     container, _ = docker.run_to_end(IMAGE, "true")
@@ -337,7 +337,7 @@ def test_an_engine_that_comes_back_restarts_what_always_runs(
 # ------------------------------------------------------------------ ends and pauses
 
 
-def test_a_killed_container_tells_its_signal(agent: Agent, docker: Dockerd) -> None:
+def test_a_killed_container_shows_its_signal(agent: Agent, docker: Dockerd) -> None:
     container = docker.run(IMAGE)
     docker.cli("kill", container)
     assert_has(
@@ -348,14 +348,14 @@ def test_a_killed_container_tells_its_signal(agent: Agent, docker: Dockerd) -> N
     agent.one_start(container)
 
 
-def test_a_stopped_container_tells_how_it_left(agent: Agent, docker: Dockerd) -> None:
+def test_a_stopped_container_shows_how_it_left(agent: Agent, docker: Dockerd) -> None:
     script = "trap 'exit 9' TERM; while :; do sleep 0.1; done"
     container = docker.run(IMAGE, "sh", "-c", script)
     docker.cli("stop", container)
     assert_has(agent.one_stop(container), stop={"signal": None, "exit_code": 9})
 
 
-def test_a_container_that_takes_too_much_memory_is_told_as_such(
+def test_a_container_that_takes_too_much_memory_is_reported_as_such(
     agent: Agent, docker: Dockerd
 ) -> None:
     container = docker.run("--memory=16m", IMAGE, "tail", "/dev/zero")
@@ -366,7 +366,7 @@ def test_a_container_that_takes_too_much_memory_is_told_as_such(
     assert_has(agent.one_stop(container), stop={"signal": 9, "oom_killed": True})
 
 
-def test_pause_and_unpause_are_told_and_are_no_starts(agent: Agent, docker: Dockerd) -> None:
+def test_pause_and_unpause_are_reported_and_are_not_starts(agent: Agent, docker: Dockerd) -> None:
     container = docker.run(IMAGE)
     docker.cli("pause", container)
     docker.cli("unpause", container)

@@ -67,7 +67,7 @@ def test_a_kubelets_requests_tie_it_to_each_start(
             assert event["initiator"]["socket"].endswith("containerd.sock")
 
 
-def test_a_kill_that_a_kubelet_asked_for_is_told_from_a_crash(
+def test_a_kill_that_a_kubelet_asked_for_is_distinguished_from_a_crash(
     kubelet: Kubelet, agent: Agent
 ) -> None:
     pod = Pod(unique("killed"))

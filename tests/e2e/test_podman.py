@@ -70,7 +70,7 @@ def test_a_restart_policy_restarts(agent: Agent, podman: Podman) -> None:
     assert [stop["stop"]["exit_code"] for stop in agent.exactly(3, "stop", container)] == [8] * 3
 
 
-def test_create_alone_is_no_start_and_start_after_it_is_the_first(
+def test_create_alone_is_not_a_start_and_start_after_it_is_the_first(
     agent: Agent, podman: Podman
 ) -> None:
     container = podman.cli("create", "--network=none", IMAGE, "true").stdout.strip()
@@ -80,7 +80,7 @@ def test_create_alone_is_no_start_and_start_after_it_is_the_first(
     assert_has(agent.one_start(container), start=FIRST)
 
 
-def test_pause_and_unpause_are_told(agent: Agent, podman: Podman) -> None:
+def test_pause_and_unpause_are_reported(agent: Agent, podman: Podman) -> None:
     container = podman.run(IMAGE)
     podman.cli("pause", container)
     podman.cli("unpause", container)
@@ -90,20 +90,20 @@ def test_pause_and_unpause_are_told(agent: Agent, podman: Podman) -> None:
     assert agent.stops(container) == []
 
 
-def test_a_killed_container_tells_its_signal(agent: Agent, podman: Podman) -> None:
+def test_a_killed_container_shows_its_signal(agent: Agent, podman: Podman) -> None:
     container = podman.run(IMAGE)
     podman.cli("kill", container)
     assert_has(agent.one_stop(container), stop={"signal": 9, "exit_code": None})
     agent.one_start(container)
 
 
-def test_a_stopped_container_tells_how_it_left(agent: Agent, podman: Podman) -> None:
+def test_a_stopped_container_shows_how_it_left(agent: Agent, podman: Podman) -> None:
     container = podman.run(IMAGE, "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done")
     podman.cli("stop", container)
     assert_has(agent.one_stop(container), stop={"signal": None, "exit_code": 9})
 
 
-def test_exec_is_no_start(agent: Agent, podman: Podman) -> None:
+def test_exec_is_not_a_start(agent: Agent, podman: Podman) -> None:
     container = podman.run(IMAGE)
     token = unique("exec")
     podman.cli("exec", container, "echo", token)

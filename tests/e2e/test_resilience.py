@@ -111,7 +111,7 @@ def test_a_container_that_came_and_went_while_no_agent_ran_is_named_by_its_engin
     assert own_agent.one_stop(gone)["container"]["id"] == gone
 
 
-def test_a_backlog_of_thousands_is_told_whole(own_agent: Agent, runc: Runc, lab: Lab) -> None:
+def test_a_backlog_of_thousands_is_reported_whole(own_agent: Agent, runc: Runc, lab: Lab) -> None:
     """More than memory may hold: what is not read yet waits in the kernel."""
     if shutil.which("gcc") is None:
         pytest.skip("no C compiler: apt-get install gcc")
@@ -154,7 +154,7 @@ def logged(agent: Agent, kind: str) -> Counter[str]:
     return Counter(json.loads(line)["container"]["id"] for line in lines)
 
 
-def test_containers_that_ran_before_the_agent_are_no_starts(
+def test_containers_that_ran_before_the_agent_are_not_starts(
     own_agent: Agent, docker: Dockerd, containerd: Containerd, runc: Runc
 ) -> None:
     unload_probes()
@@ -233,7 +233,7 @@ def test_a_restart_over_two_agents_knows_the_run_before(own_agent: Agent, docker
     )
 
 
-def test_a_start_that_no_probe_saw_is_found_and_told_once(
+def test_a_start_that_no_probe_saw_is_found_and_reported_once(
     own_agent: Agent, docker: Dockerd
 ) -> None:
     own_agent.start()
@@ -253,9 +253,7 @@ def test_a_start_that_no_probe_saw_is_found_and_told_once(
     own_agent.one_start(container)
 
 
-def test_probes_loaded_before_any_agent_have_it_told_what_they_saw(
-    own_agent: Agent, docker: Dockerd
-) -> None:
+def test_what_probes_saw_before_any_agent_is_reported(own_agent: Agent, docker: Dockerd) -> None:
     unload_probes()
     subprocess.run([COMMAND, "probes", "load"], check=True, capture_output=True, timeout=60)
     name = unique("early")
@@ -265,7 +263,7 @@ def test_probes_loaded_before_any_agent_have_it_told_what_they_saw(
     assert_has(own_agent.one_stop(container), stop={"exit_code": 0})
 
 
-def test_a_second_agent_is_refused_and_told_what_to_do(own_agent: Agent, runc: Runc) -> None:
+def test_a_second_agent_is_refused_with_what_to_do(own_agent: Agent, runc: Runc) -> None:
     own_agent.start()
     home = own_agent.state_dir.parent
     second = subprocess.run(

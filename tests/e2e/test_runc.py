@@ -48,7 +48,7 @@ def test_run_is_one_start(agent: Agent, runc: Runc) -> None:
     assert_has(agent.one_stop(container), stop={"exit_code": 3, "signal": None})
 
 
-def test_run_detached_is_one_start_and_kill_tells_the_signal(agent: Agent, runc: Runc) -> None:
+def test_run_detached_is_one_start_and_kill_shows_the_signal(agent: Agent, runc: Runc) -> None:
     container = unique("detached")
     runc.run_detached(container, "sleep", "3600")
     assert_has(
@@ -58,7 +58,7 @@ def test_run_detached_is_one_start_and_kill_tells_the_signal(agent: Agent, runc:
     assert_has(agent.one_stop(container), stop={"signal": 9, "exit_code": None})
 
 
-def test_create_is_no_start_until_start(agent: Agent, runc: Runc) -> None:
+def test_create_is_not_a_start_until_start(agent: Agent, runc: Runc) -> None:
     container = unique("created")
     runc.create(container, "sleep", "3600")
     agent.settle()
@@ -93,7 +93,7 @@ def test_a_container_that_cannot_run_is_a_failed_start(
     assert agent.stops(container) == []
 
 
-def test_pause_resume_and_exec_are_no_starts(agent: Agent, runc: Runc) -> None:
+def test_pause_resume_and_exec_are_not_starts(agent: Agent, runc: Runc) -> None:
     container = unique("paused")
     token = unique("exec")
     runc.run_detached(container, "sleep", "3600")

@@ -365,7 +365,7 @@ def test_a_replay_in_this_process_gives_the_golden_lines_twice(capture: Path) ->
 
 
 @pytest.mark.parametrize("behaviour", ["docker_run", "agent_upgrade", "kernel_loss"])
-def test_nobody_in_particular_can_replay(behaviour: str) -> None:
+def test_any_user_can_replay(behaviour: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("not root: every other test here replays as a user already")
     if shutil.which("setpriv") is None:
@@ -380,7 +380,7 @@ def test_nobody_in_particular_can_replay(behaviour: str) -> None:
 
 
 @every_capture
-def test_every_golden_event_is_told_once(capture: Path) -> None:
+def test_every_golden_event_is_reported_once(capture: Path) -> None:
     ids = Counter(event["id"] for event in events_in(capture))
     assert set(ids.values()) == {1}
 
@@ -397,7 +397,7 @@ def test_every_golden_event_is_of_the_schema(capture: Path) -> None:
 
 
 @pytest.mark.parametrize("behaviour", STORIES)
-def test_every_capture_tells_its_story(behaviour: str) -> None:
+def test_every_capture_shows_its_story(behaviour: str) -> None:
     emitted = list(story(events_in(captures.HERE / f"{behaviour}.capture")))
     wanted = STORIES[behaviour]
     if behaviour in AT_ONCE:

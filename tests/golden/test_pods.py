@@ -28,7 +28,7 @@ def test_every_start_of_a_kubelet_has_its_pod() -> None:
             assert event["start"]["trigger"] == "orchestrator"
 
 
-def test_a_program_that_asks_meanwhile_is_nobodys_cause() -> None:
+def test_a_program_that_asks_meanwhile_causes_nothing() -> None:
     for event in starts("kubelet_pods"):
         process = (event["initiator"] or {}).get("process") or {"exe": None}
         assert process["exe"] in (None, "kubelet")
@@ -57,7 +57,7 @@ def test_each_restart_has_its_cause() -> None:
     assert moved["start"]["cause"] == "sandbox_died"
 
 
-def test_a_kill_that_kubelet_asked_for_and_a_container_for_debugging_are_told_apart() -> None:
+def test_a_kill_that_kubelet_asked_for_and_a_container_for_debugging_are_distinguished() -> None:
     first, second, debugger = containers("kubelet_kills")
     assert second["start"]["cause"] == "killed_by_orchestrator"
     assert second["start"]["previous"]["ended_by"] == "orchestrator"

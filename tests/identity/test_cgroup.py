@@ -180,7 +180,7 @@ def test_nested_layouts_name_the_innermost_and_its_parents(
 
 
 @pytest.mark.parametrize("path", HOST, ids=[case[:90] for case in HOST])
-def test_these_are_no_containers(path: str) -> None:
+def test_these_are_not_containers(path: str) -> None:
     assert parse(path) is None
 
 
@@ -195,7 +195,7 @@ def test_a_plain_name_is_only_possibly_an_id(
     assert (found.id, found.engine, found.exact) == (container, engine, False)
 
 
-def test_a_crio_cgroup_that_is_no_scope_is_a_sandbox_under_systemd() -> None:
+def test_a_crio_cgroup_that_is_not_a_scope_is_a_sandbox_under_systemd() -> None:
     found = parse(f"{SLICE}/crio-{H}")
     assert found is not None
     assert found.sandbox

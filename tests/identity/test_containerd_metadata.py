@@ -64,13 +64,13 @@ def test_another_namespaces_container_is_not_taken(node: Node, reading: Reading)
     assert reading.problems == []
 
 
-def test_what_is_no_database_is_counted(node: Node, reading: Reading) -> None:
+def test_what_is_not_a_database_is_counted(node: Node, reading: Reading) -> None:
     node.write(f"{ROOT}/{DATABASE}", b"x" * 10_000)
     assert containerd_record(ID, None, reading, (ROOT,)) is None
     assert reading.problems == ["containerd_metadata:malformed"]
 
 
-def test_a_link_out_of_the_root_is_no_database(node: Node, reading: Reading) -> None:
+def test_a_link_out_of_the_root_is_not_a_database(node: Node, reading: Reading) -> None:
     path = node.root / ROOT.lstrip("/") / DATABASE
     path.parent.mkdir(parents=True)
     path.symlink_to("/dev/zero")

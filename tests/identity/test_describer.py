@@ -161,7 +161,7 @@ def test_a_container_of_crio_is_described_from_its_annotations(node: Node) -> No
     assert (found.engine, found.name, found.image) == (Engine.CRIO, "web", Image("nginx:1.25"))
 
 
-def test_a_build_step_is_told_and_no_engine_state_is_read(node: Node) -> None:
+def test_a_build_step_is_reported_and_no_engine_state_is_read(node: Node) -> None:
     step = "k3j2h4g5f6d7s8a9q1w2e3r4t"
     bundle = f"/var/lib/docker/buildkit/executor/{step}"
     node.write(f"{bundle}/config.json", oci_config())

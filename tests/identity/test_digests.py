@@ -71,7 +71,7 @@ def test_a_file_that_was_written_to_is_read_again(node: Node, reading: Reading) 
 
 
 @pytest.mark.parametrize("broken", [b"{", b"[]"], ids=repr)
-def test_a_broken_file_is_told_every_time(node: Node, reading: Reading, broken: bytes) -> None:
+def test_a_broken_file_is_reported_every_time(node: Node, reading: Reading, broken: bytes) -> None:
     node.write(PATH, broken)
     known = PulledDigests()
     for _ in range(2):
@@ -80,7 +80,7 @@ def test_a_broken_file_is_told_every_time(node: Node, reading: Reading, broken: 
         assert len(reading.problems) == 1
 
 
-def test_what_is_no_file_is_told(node: Node, reading: Reading) -> None:
+def test_what_is_not_a_file_is_reported(node: Node, reading: Reading) -> None:
     os.mkfifo(node.write(f"{PATH}.new", b"").with_name("repositories.json"))
     assert PulledDigests().digest(PATH, IMAGE_ID, None, reading) is None
     assert reading.problems == ["docker_repositories:not_regular"]

@@ -50,7 +50,7 @@ BUNDLES = {
 
 
 @pytest.mark.parametrize(("path", "roots"), BUNDLES.values(), ids=BUNDLES)
-def test_a_bundles_place_tells_of_the_others(path: str, roots: Roots) -> None:
+def test_a_bundles_place_shows_the_others(path: str, roots: Roots) -> None:
     assert root_of_bundle(path) == roots
 
 
@@ -173,7 +173,7 @@ def test_a_process_that_goes_meanwhile_is_passed_over(proc: Proc) -> None:
     assert proc.roots() == Roots(docker=("/srv/b",))
 
 
-def test_bytes_that_are_no_text_are_kept(proc: Proc) -> None:
+def test_bytes_that_are_not_text_are_kept(proc: Proc) -> None:
     proc.add(None, "dockerd", "dockerd", b"--data-root=/srv/\xff")
     assert proc.roots() == Roots(docker=("/srv/\udcff",))
 

@@ -105,7 +105,7 @@ def test_a_container_that_ran_before(node: Node, reading: Reading) -> None:
     ],
     ids=str,
 )
-def test_has_run_is_told_by_either_of_two(
+def test_has_run_is_reported_by_either_of_two(
     node: Node,
     reading: Reading,
     flag: bool | None,
@@ -121,7 +121,7 @@ def test_has_run_is_told_by_either_of_two(
     assert found.record.has_run is expected
 
 
-def test_a_shared_network_tells_the_data_root_too(node: Node, reading: Reading) -> None:
+def test_a_shared_network_shows_the_data_root_too(node: Node, reading: Reading) -> None:
     other = f"/data/docker/containers/{'b2' * 32}"
     node.write(f"{other}/config.v2.json", config(ID="b2" * 32, Name="/other"))
     node.write(f"{ROOT}/config.v2.json", config())

@@ -111,7 +111,7 @@ def test_the_origin_is_what_costs_something_to_change(
     assert origin_of(request, 7) == origin
 
 
-def test_a_users_flood_refuses_nobody_elses_request() -> None:
+def test_a_users_flood_refuses_no_others_request() -> None:
     """Case sec-event-log-washed-out: the describers' time is shared."""
     gate, done = threading.Event(), threading.Event()
     answers: dict[str, Description] = {}

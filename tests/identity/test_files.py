@@ -69,7 +69,7 @@ def test_a_file_that_grew_or_shrank_since_its_size_was_asked_is_read_whole(
         assert read(root, "/f", length - 1) is Failure.TOO_LARGE
 
 
-def test_what_is_there_is_told_without_reading_it(root: int, tmp_path: Path) -> None:
+def test_what_is_there_is_reported_without_reading_it(root: int, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     (tmp_path / "l").symlink_to("nowhere")
     os.mkfifo(tmp_path / "p")

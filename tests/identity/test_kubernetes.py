@@ -20,7 +20,7 @@ def logs(node: Node, *names: str) -> None:
         node.write(f"/var/log/pods/prod_shop-1_{UID}/web/{name}", b"")
 
 
-def test_the_newest_log_tells_the_attempt(node: Node, reading: Reading) -> None:
+def test_the_newest_log_shows_the_attempt(node: Node, reading: Reading) -> None:
     logs(node, "2.log", "10.log", "9.log.20240101-000000.gz", "x.log", "11.logs", "log")
     assert attempt_from_logs(reading, "/var/log/pods", POD, UID) == 10
 
@@ -92,5 +92,5 @@ def test_a_sandbox_has_no_container_and_no_attempt() -> None:
 
 
 @pytest.mark.parametrize("name", [None, "web", "k8s_web", "k8s_a_b_c_d_x", "k8s_a_b_c_d"], ids=str)
-def test_other_names_are_no_pods(name: str | None) -> None:
+def test_other_names_are_not_pods(name: str | None) -> None:
     assert from_labels([("app", "web")], name) is None

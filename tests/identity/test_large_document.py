@@ -59,7 +59,7 @@ def test_no_bytes_make_it_raise(data: bytes, chunk: int) -> None:
     "text",
     [b"", b"[]", b"{", b'{"a"}', b'{"a":1', b'{"a":1}x', b'{"a":tru}', b'{"a' + b"x" * 70_000],
 )
-def test_what_is_no_object_is_a_failure(text: bytes) -> None:
+def test_what_is_not_an_object_is_a_failure(text: bytes) -> None:
     assert isinstance(read(text)[0], Failure)
 
 

@@ -111,18 +111,18 @@ def test_a_link_that_names_another_pod_than_the_uid_does_is_not_believed(
     assert (pod.pod, pod.container) == ("shop-1", None)
 
 
-def test_two_directories_of_one_uid_tell_nothing(node: Node, reading: Reading) -> None:
+def test_two_directories_of_one_uid_show_nothing(node: Node, reading: Reading) -> None:
     node.write(f"{LOGS}/prod_shop-1_{UID}/web/7.log", b"")
     node.write(f"{LOGS}/prod_shop-2_{UID}/web/7.log", b"")
     assert found(reading) is None
 
 
-def test_nothing_left_is_nothing_told(reading: Reading) -> None:
+def test_nothing_left_is_nothing_reported(reading: Reading) -> None:
     assert found(reading) is None
     assert reading.problems == []
 
 
-def test_two_pods_of_one_name_are_told_apart_by_namespace(node: Node, reading: Reading) -> None:
+def test_two_pods_of_one_name_are_distinguished_by_namespace(node: Node, reading: Reading) -> None:
     other = ID[::-1]
     link(node, f"shop-1_prod_web-{ID}.log", f"{LOGS}/prod_shop-1_{UID}/web/0.log")
     link(node, f"shop-1_test_web-{other}.log", f"{LOGS}/test_shop-1_x/web/0.log")

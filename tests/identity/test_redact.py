@@ -141,7 +141,7 @@ def test_a_long_word_ends_in_the_mark_of_a_cut() -> None:
     assert found.endswith(CUT)
 
 
-def test_a_word_that_shrank_below_the_limit_tells_that_its_end_is_missing() -> None:
+def test_a_word_that_shrank_below_the_limit_reports_that_its_end_is_missing() -> None:
     word = "TOKEN=" + "x" * (10 * MAX_ARGUMENT)
     assert redact_argv((word,)) == (f"TOKEN={R}{CUT}",)
 

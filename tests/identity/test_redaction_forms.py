@@ -44,7 +44,7 @@ def test_a_token_is_known_by_its_look_wherever_it_stands(token: str, text: str) 
     assert token not in redact_labels((("app.note", text.format(token)),))[0][1]
 
 
-def test_the_port_behind_minus_p_of_a_container_client_is_no_password() -> None:
+def test_the_port_behind_minus_p_of_a_container_client_is_not_a_password() -> None:
     argv = ("docker", "run", "--name", "mysql", "-p3306:3306", "mysql:8", "mysql", "-pS3cr3tV")
     assert redact_argv(argv) == (*argv[:-1], f"-p{REDACTED}")
 

@@ -34,7 +34,7 @@ def test_an_own_process_is_alive_and_another_start_time_is_not() -> None:
     assert not is_alive("/proc", ProcessKey(0, 0))
 
 
-def test_a_command_with_parentheses_confuses_nobody(tmp_path: Path) -> None:
+def test_a_command_with_parentheses_confuses_nothing(tmp_path: Path) -> None:
     fields = " ".join(["S", *(["0"] * 18), "77", "0"])
     (tmp_path / "5").mkdir()
     (tmp_path / "5/stat").write_text(f"5 (a) b) (c) {fields}\n")
@@ -42,7 +42,7 @@ def test_a_command_with_parentheses_confuses_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"5 (x) S", b"5 (x) " + b"y " * 30, b"\xff"], ids=repr)
-def test_a_strange_stat_is_nobodys(tmp_path: Path, content: bytes) -> None:
+def test_a_strange_stat_has_no_owner(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "5").mkdir()
     (tmp_path / "5/stat").write_bytes(content)
     assert not is_alive(str(tmp_path), ProcessKey(5, 0))
@@ -101,7 +101,7 @@ def test_the_file_of_a_pid_that_is_another_process_now_is_unknown() -> None:
     assert executable("/proc", None) is None
 
 
-def test_a_root_that_is_no_directory(tmp_path: Path) -> None:
+def test_a_root_that_is_not_a_directory(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     assert open_root(str(tmp_path / "f")) is Failure.MISSING
     assert open_root(str(tmp_path / "none")) is Failure.MISSING

@@ -27,5 +27,5 @@ def test_a_secret_is_known_by_its_name(name: str) -> None:
      "max-tokens", "tokenizer", "passwordFile", "cookie-jar", "monkey", "password_encryption",
      "max_new_tokens"],
 )  # fmt: skip
-def test_a_harmless_name_is_no_secret(name: str) -> None:
+def test_a_harmless_name_is_not_a_secret(name: str) -> None:
     assert not is_secret_name(name)

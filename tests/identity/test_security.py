@@ -38,7 +38,7 @@ def test_the_devices_of_a_privileged_container_are_all_and_none_is_listed() -> N
     assert security_of(Bundle()).devices is None
 
 
-def test_the_default_set_has_fourteen_and_only_what_is_beyond_it_is_told() -> None:
+def test_the_default_set_has_fourteen_and_only_what_is_beyond_it_is_reported() -> None:
     assert len(DEFAULT_CAPABILITIES) == 14
     found = security_of(bundle([*DEFAULT_CAPABILITIES, "CAP_SYS_ADMIN"]))
     assert found.capabilities == ("CAP_SYS_ADMIN",)

@@ -59,7 +59,7 @@ def test_of_a_foreign_reader_that_is_gone_the_host_is_tried(settings: IdentitySe
     assert problems == ["process_root:process_gone"]
 
 
-def test_without_a_root_there_is_no_view(tmp_path: Path) -> None:
+def test_without_a_root_there_is_not_a_view(tmp_path: Path) -> None:
     problems: list[str] = []
     views = Views(IdentitySettings(host_root=str(tmp_path / "none"), host_mnt_ns=HOST))
     assert views.open(request_for("/b"), problems) is None
@@ -70,7 +70,7 @@ def test_without_a_root_there_is_no_view(tmp_path: Path) -> None:
     ("reader", "mnt_ns", "expected"),
     [(None, HOST, NAMESPACES), (GONE, HOST, NAMESPACES), (None, 2, None), (GONE, 2, None)],
 )
-def test_what_nobody_tells_is_shared_unless_the_reader_is_foreign(
+def test_what_is_unknown_is_shared_unless_the_reader_is_foreign(
     settings: IdentitySettings,
     reader: ProcessKey | None,
     mnt_ns: int,

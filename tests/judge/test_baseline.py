@@ -84,7 +84,7 @@ def test_a_profile_is_read_back_as_it_was(seen: list[tuple[Feature, str, int]]) 
 
 
 @given(st.binary(max_size=200))
-def test_bytes_that_are_no_profile_are_refused_or_read(row: bytes) -> None:
+def test_bytes_that_are_not_a_profile_are_refused_or_read(row: bytes) -> None:
     try:
         profile_of_row(row)
     except ValueError:

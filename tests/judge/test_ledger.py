@@ -61,7 +61,7 @@ def test_the_end_of_a_change_is_reported_once(uses: int, action: str) -> None:
     assert judge.ledger.entries(NOW + 3 * HOUR)[0].state is ChangeState.EXPIRED
 
 
-def test_a_change_is_ended_by_hand_once_and_by_somebody() -> None:
+def test_a_change_is_ended_by_hand_once_and_by_a_person() -> None:
     ledger = Ledger()
     ledger.add(change(), NOW)
     assert ledger.end("CHG-1", NOW + SECOND, "dave")
@@ -174,7 +174,7 @@ def test_a_change_that_makes_no_sense_is_refused_by_key(
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b"\xff", b"[" * 100_000, b"x" * 20_000])
-def test_a_body_that_is_no_change_is_refused(data: bytes) -> None:
+def test_a_body_that_is_not_a_change_is_refused(data: bytes) -> None:
     with pytest.raises(ConfigError):
         of_json(data, NOW, ROOT)
 

@@ -229,7 +229,7 @@ def test_a_runtime_by_hand_is_known_once_it_is_acknowledged() -> None:
     assert verdict_of(judge, replace(by_hand, id="again")).findings == ()
 
 
-def test_what_is_explained_by_a_change_is_no_alert_and_is_learnt() -> None:
+def test_what_is_explained_by_a_change_is_not_an_alert_and_is_learnt() -> None:
     judge = known_node()
     from tests.judge.test_verdict import change  # noqa: PLC0415 - one place
 
@@ -240,7 +240,7 @@ def test_what_is_explained_by_a_change_is_no_alert_and_is_learnt() -> None:
     assert verdict_of(judge, later).explanation is Explanation.BASELINE
 
 
-def test_a_person_who_tries_known_images_by_day_is_no_alert() -> None:
+def test_a_person_who_tries_known_images_by_day_is_not_an_alert() -> None:
     judge = known_node()
     names = ("happy_bell", "brave_curie", "kind_euler")
     for name in names:

@@ -46,7 +46,7 @@ def test_a_loop_is_reported_once_and_once_when_it_is_over() -> None:
     assert (over.state, over.id) == (AlertState.RESOLVED, alert.id)
 
 
-def test_restarts_that_are_far_apart_are_no_loop() -> None:
+def test_restarts_that_are_far_apart_are_not_a_loop() -> None:
     judge = Judge()
     looping(judge, LOOP + 4, step=200 * SECOND)
     assert of(alerts_of(judge), Finding.CRASH_LOOP) == []
@@ -62,7 +62,7 @@ def test_many_workloads_that_restart_at_once_are_one_storm() -> None:
     assert alert.facts[0].expected == "at most 10"
 
 
-def test_restarts_after_the_boot_of_node_or_engine_are_no_storm() -> None:
+def test_restarts_after_the_boot_of_node_or_engine_are_not_a_storm() -> None:
     judge = Judge()
     boots = [start(f"boot-{letter}", at=LATER) for letter in "abcdefghijklmnop"]
     for event in boots:

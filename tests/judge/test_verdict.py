@@ -139,19 +139,19 @@ def test_a_client_in_another_engines_namespace_is_found(namespace: str) -> None:
         pytest.param(pod_start("web-0"), id="the kubelet in its own"),
     ],
 )
-def test_an_engine_in_its_own_namespace_is_no_finding(event: Event) -> None:
+def test_an_engine_in_its_own_namespace_is_not_a_finding(event: Event) -> None:
     assert judged(judge_of(), event).findings == ()
 
 
 @pytest.mark.parametrize("path", ["/tmp/runc", "/dev/shm/x", "/home/bob/bin/crun"])
-def test_a_runtime_from_a_place_that_anybody_writes_to_is_found(path: str) -> None:
+def test_a_runtime_from_a_place_that_all_may_write_to_is_found(path: str) -> None:
     found = judged(judge_of(), start(runtime_path=path))
     assert found.findings == (Finding.UNKNOWN_RUNTIME,)
     assert path in found.reasons[0]
 
 
 @pytest.mark.parametrize("path", [None, "runc", "/usr/bin/runc", "/opt/nvidia/runc"])
-def test_a_runtime_of_a_package_or_of_unknown_place_is_no_finding(path: str | None) -> None:
+def test_a_runtime_of_a_package_or_of_unknown_place_is_not_a_finding(path: str | None) -> None:
     assert judged(judge_of(), start(runtime_path=path)).findings == ()
 
 

@@ -14,7 +14,7 @@ BATCH = batch_of([*starts(1, 1), DAMAGED, *starts(3, 1)])
 ECS = format_of("ecs")
 
 
-def test_what_is_no_event_is_told_apart() -> None:
+def test_what_is_not_an_event_is_kept_apart() -> None:
     lines = lines_of(BATCH, ECS)
     assert lines.id == BATCH.id
     assert [line.record.sequence for line in lines.lines] == [1, 3]
@@ -36,7 +36,7 @@ def test_a_line_has_no_newline(name: str) -> None:
         (Delivered((Rejection(1, "x"), Rejection(3, "y"))), [1, 2, 3]),
     ],
 )
-def test_its_rejection_is_told_with_those_of_the_collector(
+def test_its_rejection_is_reported_with_those_of_the_collector(
     outcome: Delivered, reported: list[int]
 ) -> None:
     both = lines_of(BATCH, ECS).outcome_of(outcome)
@@ -45,5 +45,5 @@ def test_its_rejection_is_told_with_those_of_the_collector(
 
 
 @pytest.mark.parametrize("outcome", [Retry("later"), Refused("never")])
-def test_it_is_not_told_before_the_others_are_delivered(outcome: Outcome) -> None:
+def test_it_is_not_reported_before_the_others_are_delivered(outcome: Outcome) -> None:
     assert lines_of(BATCH, ECS).outcome_of(outcome) is outcome

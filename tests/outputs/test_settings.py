@@ -195,7 +195,7 @@ def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", ["missing", "fifo", "large", "writable", "binary", "relative"])
-def test_a_file_that_is_no_safe_secret_is_refused(tmp_path: Path, make: str) -> None:
+def test_a_file_that_is_not_a_safe_secret_is_refused(tmp_path: Path, make: str) -> None:
     path = tmp_path / "token"
     if make == "fifo":
         os.mkfifo(path)
@@ -209,7 +209,7 @@ def test_a_file_that_is_no_safe_secret_is_refused(tmp_path: Path, make: str) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_secret_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_secret_of_another_user_is_refused(tmp_path: Path) -> None:
     path, link = tmp_path / "token", tmp_path / "link"
     path.write_text("s3cret", encoding="utf-8")
     path.chmod(0o600)

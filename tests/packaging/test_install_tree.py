@@ -57,7 +57,7 @@ def test_every_module_probe_and_rule_is_installed_and_nothing_else(installed: Pa
     assert not [name for name in found if name.endswith(".pyc")]
 
 
-def test_nobody_but_root_may_write_and_only_the_launcher_runs(installed: Path) -> None:
+def test_only_root_may_write_and_only_the_launcher_runs(installed: Path) -> None:
     for path in installed.rglob("*"):
         mode = stat.S_IMODE(path.lstat().st_mode)
         assert not mode & 0o022, path

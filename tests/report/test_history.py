@@ -13,7 +13,7 @@ def test_changes_say_whether_they_were_used() -> None:
     assert tally.history.changes.rows["CHG1001"].starts > 0
 
 
-def test_signs_of_life_are_no_history_but_a_broken_chain_is() -> None:
+def test_signs_of_life_are_not_history_but_a_broken_chain_is() -> None:
     events = [one for one in Week(1).events() if one["type"] == "sensor"]
     alive = [one for one in events if one["sensor"]["action"] == "alive"]
     assert tally_of(alive).history.notes.count == 0

@@ -63,7 +63,7 @@ def test_an_event_fits_if_each_key_has_one_of_its_values(
 
 
 @pytest.mark.parametrize("text", ["", "=", "name", "name=", "=x", "nope=1", "kind=x", "type=x"])
-def test_what_is_no_filter(text: str) -> None:
+def test_what_is_not_a_filter(text: str) -> None:
     with pytest.raises(ValueError, match=r"filter|kind|type"):
         parse([text])
 
@@ -187,7 +187,7 @@ def test_pods_are_filtered_by_their_names_and_their_workloads(pair: str, fits: b
     assert parse([pair]).matcher()(event) is fits
 
 
-def test_what_is_no_containers_event_is_no_sandboxs_either() -> None:
+def test_what_is_not_a_containers_event_is_not_a_sandboxs_either() -> None:
     assert parse(["sandbox=no"]).matcher()({"type": "gap", "container": None})
     with pytest.raises(ValueError, match="yes and no"):
         parse(["sandbox=maybe"])

@@ -26,7 +26,7 @@ def test_every_event_takes_a_place_and_gives_it_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"\n", b"{}\n", b'{"log":null}', b'{"a":1,"log":{}}\n'])
-def test_what_is_no_event_stays_as_it_is(line: bytes) -> None:
+def test_what_is_not_an_event_stays_as_it_is(line: bytes) -> None:
     assert stamped(line, LOG, 17) == line
     assert place_of(line) is None
 

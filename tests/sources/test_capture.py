@@ -199,7 +199,7 @@ def test_the_offset_is_the_bad_entrys() -> None:
         read(start + packed([1, 2]))
 
 
-def test_a_cut_last_entry_is_tolerated_on_request_and_told() -> None:
+def test_a_cut_last_entry_is_tolerated_on_request_and_reported() -> None:
     data = packed(header(), GOOD_ENTRY, GOOD_ENTRY)
     reader = CaptureReader(io.BytesIO(data[:-1]), name="test", tolerate_cut=True)
     assert len(list(reader)) == 1
@@ -287,7 +287,7 @@ def test_the_file_is_private_and_never_overwritten(tmp_path: Path) -> None:
         CaptureWriter(link, sensor="0.1.0")
 
 
-def test_the_header_tells_where_it_comes_from(tmp_path: Path) -> None:
+def test_the_header_shows_where_it_comes_from(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write(path, ARRIVAL)
     with open_capture(path) as reader:
@@ -324,7 +324,7 @@ def test_an_entry_that_no_reader_would_take_is_skipped(tmp_path: Path) -> None:
         assert not writer.write(Arrival(1, (clock,) * (ITEMS_LIMIT + 1)))
 
 
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_reported() -> None:
     writer = CaptureWriter.__new__(CaptureWriter)
     writer.path = Path("/dev/full")
     writer.written = 0

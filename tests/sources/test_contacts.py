@@ -187,7 +187,7 @@ def test_the_caller_is_looked_at_in_its_own_namespace(bench: Bench) -> None:
     assert bench.verdicts.entries[99, ENGINE] is True
 
 
-def test_what_is_no_connect_passes_in_its_order(bench: Bench) -> None:
+def test_what_is_not_a_connect_passes_in_its_order(bench: Bench) -> None:
     create, request = WEB.create(0), requests(1, caller(77), "POST /containers/web/start")
     reported = replace(connect(ENGINE, mnt_ns=None), witness=Witness.AUDIT)
     assert bench.sifter.sift([create, connect(ENGINE), reported, request]) == [
@@ -199,7 +199,7 @@ def test_what_is_no_connect_passes_in_its_order(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("mnt_ns", [NAMESPACE, None], ids=["kernel", "audit"])
-def test_the_agents_own_contacts_are_nobodys(bench: Bench, mnt_ns: int | None) -> None:
+def test_the_agents_own_contacts_are_left_out(bench: Bench, mnt_ns: int | None) -> None:
     own = os.getpid()
     request = requests(0, caller(own), "POST /containers/web/start")
     assert bench.sifter.sift([connect(ENGINE, own, mnt_ns), request]) == []

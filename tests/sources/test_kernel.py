@@ -230,7 +230,7 @@ def test_commands_that_an_earlier_agent_handled_are_marked(
 # --------------------------------------------------------------- losses
 
 
-def test_drops_and_records_held_back_are_told_once(stage: Stage) -> None:
+def test_drops_and_records_held_back_are_reported_once(stage: Stage) -> None:
     assert stage.source.losses() == ()
     stage.only.counters.lose(Kind.INIT_EXEC, dropped=2)
     stage.only.counters.lose(Kind.COMMAND_EXEC, limited=7)
@@ -274,7 +274,7 @@ def test_an_old_set_is_detached_drained_to_the_end_and_removed(pair: Stage) -> N
     assert drained(pair) == [("s", 9)]
 
 
-def test_what_an_old_set_lost_to_its_end_is_told_after_it_is_gone(pair: Stage) -> None:
+def test_what_an_old_set_lost_to_its_end_is_reported_after_it_is_gone(pair: Stage) -> None:
     pair.sets[0].counters.lose(Kind.INIT_EXEC, dropped=3)
     pair.source.retire_old()
     assert [loss.dropped for loss in pair.source.losses()] == [3]

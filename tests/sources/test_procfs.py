@@ -145,7 +145,7 @@ def test_an_exec_session_is_not_taken_for_the_init(proc: Proc) -> None:
     assert proc.containers()[H1].init.pid == 90
 
 
-def test_several_containers_are_told_apart(proc: Proc) -> None:
+def test_several_containers_are_distinguished(proc: Proc) -> None:
     proc.add(70, box(H1), ns_pids="70\t1")
     proc.add(71, f"0::/docker/{H1}/docker/{H2}\n", ns_pids="71\t2\t1")
     found = proc.containers()
@@ -159,7 +159,7 @@ def test_a_container_that_waits_to_be_started_does_not_run(proc: Proc) -> None:
     assert proc.containers() == {}
 
 
-def test_a_cgroup_that_only_may_be_an_id_is_no_container(proc: Proc) -> None:
+def test_a_cgroup_that_only_may_be_an_id_is_not_a_container(proc: Proc) -> None:
     proc.add(70, "0::/default/web\n", ns_pids="70\t1")
     assert proc.containers() == {}
 

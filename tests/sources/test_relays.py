@@ -251,7 +251,7 @@ def test_what_the_probes_see_at_a_relays_port_is_a_hop(
     assert finding.finder.hop_of(other) is None
 
 
-def test_a_process_that_does_not_listen_is_no_relay(
+def test_a_process_that_does_not_listen_is_not_a_relay(
     finding: Finding, processes: list[Process]
 ) -> None:
     _, client, _, _ = relayed(processes, "tcp")

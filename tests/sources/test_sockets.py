@@ -78,14 +78,14 @@ def test_every_way_to_the_socket_counts(
         assert is_engine(ask(resolver, f"{tmp_path}/{way}")), way
 
 
-def test_what_is_no_engines_socket_is_nothing(tmp_path: Path, resolver: SocketResolver) -> None:
+def test_what_is_not_an_engines_socket_is_nothing(tmp_path: Path, resolver: SocketResolver) -> None:
     with process_called("sshd-agent", tmp_path / "other.sock"):
         assert ask(resolver, tmp_path / "other.sock") is None
     (tmp_path / "file").touch()
     assert ask(resolver, tmp_path / "file") is None
 
 
-def test_a_name_service_cache_that_nobody_runs_is_no_engine(
+def test_a_name_service_cache_that_does_not_run_is_not_an_engine(
     tmp_path: Path, resolver: SocketResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, other = tmp_path / "socket", tmp_path / "other"

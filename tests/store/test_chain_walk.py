@@ -67,7 +67,7 @@ def test_events_that_were_deleted_are_a_hole(tmp_path: Path) -> None:
     assert found.explained is None
 
 
-def test_events_deleted_at_the_beginning_are_no_retention(tmp_path: Path) -> None:
+def test_events_deleted_at_the_beginning_are_not_retention(tmp_path: Path) -> None:
     path = make_log(tmp_path, 50)
     execute(path, "DELETE FROM event WHERE link <= 4")
     assert places(path) == [(ProblemKind.MISSING, 1, 4)]
@@ -136,7 +136,7 @@ def test_a_walk_sees_what_is_appended_meanwhile(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_file_that_is_no_log_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "castoff.db"
     path.write_bytes(b"not a database, and long enough to be looked at" * 99)
     with pytest.raises(StateUnusable):

@@ -203,7 +203,7 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path, in_wal: bool) ->
     assert {name: data for name, data in after.items() if "-shm" not in name} == before
 
 
-def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
+def test_a_place_that_is_not_a_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "directory" / FILE_NAME).mkdir(parents=True)
     for place in ("file", "directory"):

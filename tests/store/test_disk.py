@@ -72,7 +72,7 @@ def test_a_small_disk_keeps_the_newest_entries(disk: Path) -> None:
 
 
 @needs_mount
-def test_a_disk_that_somebody_else_fills_costs_old_entries_first(disk: Path) -> None:
+def test_a_disk_that_another_user_fills_costs_old_entries_first(disk: Path) -> None:
     heard = Heard()
     with opened(disk, heard=heard) as store:
         store.append([made(n, body=noise(n)) for n in range(300)])
@@ -89,7 +89,7 @@ def test_a_disk_that_somebody_else_fills_costs_old_entries_first(disk: Path) -> 
 
 
 @needs_mount
-def test_a_disk_that_is_full_from_the_beginning_stops_nobody(disk: Path) -> None:
+def test_a_disk_that_is_full_from_the_beginning_stops_no_agent(disk: Path) -> None:
     fill_up(disk)
     heard = Heard()
     with opened(disk, StoreSettings(queue_bytes=100_000), heard) as store:

@@ -176,7 +176,7 @@ def test_no_text_from_the_kernel_or_from_files_keeps_it_from_being_saved(
         assert restored.containers == ()
 
 
-def test_ids_that_are_no_text_stay_apart(tmp_path: Path) -> None:
+def test_ids_that_are_not_text_stay_apart(tmp_path: Path) -> None:
     ids = ["\udcff\udcfe", "\udcff", "\ud800"]
     save(tmp_path, *(replace(STOPPED, id=ContainerId(id_)) for id_ in ids))
     restored = load(tmp_path)
@@ -205,13 +205,13 @@ def test_extreme_numbers_are_kept(tmp_path: Path, change: dict[str, Any]) -> Non
 # --------------------------------------------------------------- refusing
 
 
-def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
+def test_a_place_that_is_not_a_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateUnusable, match="file"):
         Store(tmp_path / "file")
 
 
-def as_nobody(directory: Path) -> int:
+def as_another(directory: Path) -> int:
     """Open the directory as an ordinary user; the exit code is that of the error."""
     pid = os.fork()
     if pid == 0:
@@ -231,10 +231,10 @@ def as_nobody(directory: Path) -> int:
 def test_a_directory_without_the_rights_is_refused(tmp_path: Path) -> None:
     for directory in (tmp_path, *tmp_path.parents[:2]):
         directory.chmod(0o755)
-    assert as_nobody(tmp_path) == 74
-    assert as_nobody(tmp_path / "below") == 74
+    assert as_another(tmp_path) == 74
+    assert as_another(tmp_path / "below") == 74
     save(tmp_path, WEB)
-    assert as_nobody(tmp_path) == 74
+    assert as_another(tmp_path) == 74
 
 
 # --------------------------------------------------------------- damage

@@ -71,7 +71,7 @@ def test_a_single_entry_is_written_without_being_asked_for(tmp_path: Path) -> No
         ) == [1]
 
 
-def test_a_mark_is_told_once_all_before_it_is_durable(tmp_path: Path) -> None:
+def test_a_mark_is_reported_once_all_before_it_is_durable(tmp_path: Path) -> None:
     heard = Heard()
     with opened(tmp_path, heard=heard) as store:
         for number in range(500):
@@ -84,7 +84,7 @@ def test_a_mark_is_told_once_all_before_it_is_durable(tmp_path: Path) -> None:
     assert reported[-1] == 499
 
 
-def test_a_mark_with_nothing_before_it_is_told(tmp_path: Path) -> None:
+def test_a_mark_with_nothing_before_it_is_reported(tmp_path: Path) -> None:
     heard = Heard()
     with opened(tmp_path, heard=heard) as store:
         store.mark("nothing to write")
@@ -103,7 +103,7 @@ def test_an_event_is_kept_once(tmp_path: Path) -> None:
         assert [found.sequence for found in Reader(store.path).read(Query()).entries] == [1, 2, 5]
 
 
-def test_no_sequence_is_told_twice_not_even_after_a_kill(tmp_path: Path) -> None:
+def test_no_sequence_is_reported_twice_not_even_after_a_kill(tmp_path: Path) -> None:
     with opened(tmp_path / "running") as store:
         store.append([made(1)])
         store.flush(PATIENCE)
@@ -128,7 +128,7 @@ def test_what_waits_can_be_read(tmp_path: Path) -> None:
         assert store.unwritten() == ()
 
 
-def test_beyond_the_limit_the_newest_are_refused_and_told(tmp_path: Path) -> None:
+def test_beyond_the_limit_the_newest_are_refused_and_reported(tmp_path: Path) -> None:
     heard = Heard()
     with opened(tmp_path, StoreSettings(queue_bytes=20_000), heard) as store:
         given_ = store.append([made(number, body=b"x" * 500) for number in range(100)])
@@ -255,7 +255,7 @@ def test_closing_twice_and_flushing_after_it_do_no_harm(tmp_path: Path) -> None:
     assert store.flush(0.0)
 
 
-def test_what_is_durable_was_told_when_a_flush_is_over(tmp_path: Path) -> None:
+def test_what_is_durable_was_reported_when_a_flush_is_over(tmp_path: Path) -> None:
     reported: list[object] = []
 
     def tell(token: object) -> None:

@@ -53,7 +53,7 @@ def test_what_is_written_later_is_in_the_next_page_with_its_new_type(tmp_path: P
         pages.close()
 
 
-def test_the_writer_tells_what_can_be_read(tmp_path: Path) -> None:
+def test_the_writer_shows_what_can_be_read(tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     listener = Callbacks(written=lambda sequence, new: heard.append((sequence, new)))
     store = Store(tmp_path, StoreSettings(sync="normal"), listener)

@@ -96,7 +96,7 @@ def docker_restart(_: Agent) -> list[Expected]:
 
 
 @scenario
-def docker_exec_is_no_start(_: Agent) -> list[Expected]:
+def docker_exec_is_not_a_start(_: Agent) -> list[Expected]:
     docker("run", "-d", "--net=none", "--name=entered", IMAGE, "sleep", "1000")
     docker("exec", "entered", "echo", "inside")
     docker("kill", "entered")
@@ -173,7 +173,7 @@ def podman_pause(_: Agent) -> list[Expected]:
 
 
 @scenario
-def podman_exec_is_no_start(_: Agent) -> list[Expected]:
+def podman_exec_is_not_a_start(_: Agent) -> list[Expected]:
     podman("run", "-d", "--net=none", "--name=pod-entered", PODMAN_IMAGE, "sleep", "1000")
     podman("exec", "pod-entered", "echo", "inside")
     podman("kill", "pod-entered")
@@ -334,13 +334,13 @@ def start_through_a_socket_of_another_name(_: Agent) -> list[Expected]:
 
 
 @scenario
-def unshare_is_no_start(_: Agent) -> list[Expected]:
+def unshare_is_not_a_start(_: Agent) -> list[Expected]:
     run("unshare", "--pid", "--fork", "--mount-proc", "/bin/true")
     return []
 
 
 @scenario
-def bubblewrap_is_no_start(_: Agent) -> list[Expected]:
+def bubblewrap_is_not_a_start(_: Agent) -> list[Expected]:
     run(need("bwrap"), "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "/bin/true")
     return []
 
@@ -351,13 +351,13 @@ def _unit(*properties: str) -> None:
 
 
 @scenario
-def unit_with_a_private_tmp_is_no_start(_: Agent) -> list[Expected]:
+def unit_with_a_private_tmp_is_not_a_start(_: Agent) -> list[Expected]:
     _unit("PrivateTmp=yes", "ProtectSystem=strict", "PrivateUsers=yes", "ProtectHome=yes")
     return []
 
 
 @scenario
-def unit_with_private_pids_is_no_start(_: Agent) -> list[Expected]:
+def unit_with_private_pids_is_not_a_start(_: Agent) -> list[Expected]:
     version = int(run("systemctl", "--version").split()[1])
     if version < PRIVATE_PIDS_SINCE:
         raise Skip(f"systemd {version} has no PrivatePIDs=")

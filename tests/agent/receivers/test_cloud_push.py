@@ -184,7 +184,7 @@ def test_a_secret_serves_where_there_are_no_tokens() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"message": {"data": "!", "messageId": "1"}}', b"\xff"]
 )
-def test_a_body_that_is_no_push_cannot_be_read(body: bytes) -> None:
+def test_a_body_that_is_not_a_push_cannot_be_read(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         Receiver().post("/pub-sub", body, {"authorization": token()})
 

@@ -40,7 +40,7 @@ def test_another_origin_is_not_allowed() -> None:
     assert reply.headers == {}
 
 
-def test_events_are_no_question() -> None:
+def test_events_are_not_a_question() -> None:
     assert handshake(asked([{"eventType": "x"}], "Notification")) is None
 
 

@@ -100,7 +100,7 @@ def test_a_message_of_another_key_is_refused() -> None:
         verified(signed_by(OTHER))
 
 
-def test_a_topic_of_somebody_else_is_refused_although_sns_signed_it() -> None:
+def test_a_topic_of_another_user_is_refused_although_sns_signed_it() -> None:
     with pytest.raises(Forged, match="topic"):
         verified(signed(TopicArn="arn:aws:sns:eu-central-1:999999999999:castoff"))
 

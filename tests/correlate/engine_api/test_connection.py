@@ -92,7 +92,7 @@ def test_pipelined_requests_are_paired_with_their_answers_in_order() -> None:
     ]
 
 
-def test_a_chunked_body_is_no_second_request() -> None:
+def test_a_chunked_body_is_not_a_second_request() -> None:
     body = b"POST /containers/db/start HTTP/1.1\r\n\r\n"
     chunked = (
         b"POST /containers/web/start HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -164,7 +164,7 @@ def test_the_answer_to_create_gives_the_container_that_was_made() -> None:
     assert (answer.outcome, answer.made) == (Outcome.ACCEPTED, ID)
 
 
-def test_what_is_typed_into_an_attached_container_is_no_request() -> None:
+def test_what_is_typed_into_an_attached_container_is_not_a_request() -> None:
     watched = Watched()
     watched.write(
         b"POST /v1.41/containers/x/attach?stdin=1 HTTP/1.1\r\nUpgrade: tcp\r\n"

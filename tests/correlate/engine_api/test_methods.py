@@ -92,7 +92,7 @@ def test_each_engine_has_a_method_that_starts() -> None:
     } <= starting
 
 
-def test_paths_of_grpc_and_of_dockers_api_are_told_apart() -> None:
+def test_paths_of_grpc_and_of_dockers_api_are_distinguished() -> None:
     assert all(is_rpc(f"/{name}") for name in RPC_METHODS)
     assert not is_rpc("/v1.41/containers/json")
     assert not is_rpc("/_ping")

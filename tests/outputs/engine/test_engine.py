@@ -130,7 +130,7 @@ def test_the_next_agent_goes_on_from_the_cursor(tmp_path: Path) -> None:
     ]
 
 
-def test_an_output_begins_where_it_is_told(tmp_path: Path) -> None:
+def test_an_output_begins_where_it_should(tmp_path: Path) -> None:
     fill(tmp_path, *(made(n) for n in range(10)))
     oldest, now = Collector(), Collector()
     outputs = output(oldest, "old"), output(now, "new", StartAt.NOW)

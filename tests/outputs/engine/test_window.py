@@ -73,7 +73,7 @@ def test_halves_stand_in_the_place_of_the_whole() -> None:
     assert all(one.waits for one in window)
 
 
-def test_stretches_that_nobody_wants_are_one_and_done() -> None:
+def test_stretches_that_no_output_wants_are_one_and_done() -> None:
     window = filled(stretch(1), Stretch(None, 5, 4), Stretch(None, 9, 4))
     assert len(window) == 2
     window.begin()

@@ -450,7 +450,7 @@ def test_one_refused_event_on_a_quiet_node_waits_for_a_proof() -> None:
     run(main())
 
 
-def test_what_a_corrected_collector_takes_is_no_dead_letter() -> None:
+def test_what_a_corrected_collector_takes_is_not_a_dead_letter() -> None:
     """Held events are tried again after the proof: the fault may have been mended meanwhile."""
 
     async def main() -> None:
@@ -681,7 +681,7 @@ def test_only_what_fits_is_shipped_and_the_cursor_passes_the_rest() -> None:
     run(main())
 
 
-def test_a_long_stretch_that_nobody_wants_does_not_hold_up_another_output() -> None:
+def test_a_long_stretch_that_no_output_wants_does_not_hold_up_another_output() -> None:
     async def main() -> None:
         world = World()
         world.pages.append(*range(1, 5001), kind="gap")

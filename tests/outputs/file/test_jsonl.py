@@ -43,7 +43,9 @@ def test_what_was_delivered_stands_in_the_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b'{"number":1}\n{"number":2}\n{"number":3}\n'
 
 
-def test_an_entry_that_is_no_event_is_rejected_and_the_others_are_written(tmp_path: Path) -> None:
+def test_an_entry_that_is_not_an_event_is_rejected_and_the_others_are_written(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "events.jsonl"
     bad = Record(2, "id-2", "container.start", 0, b"garbled")
     good = started()

@@ -123,7 +123,7 @@ def test_a_file_that_was_emptied_goes_on_from_its_begin(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "directory", "socketless"])
-def test_what_is_no_regular_file_is_refused(path: Path, kind: str) -> None:
+def test_what_is_not_a_regular_file_is_refused(path: Path, kind: str) -> None:
     target = path.with_name("target")
     if kind == "symlink":
         path.symlink_to(target)
@@ -148,7 +148,7 @@ def test_a_link_is_followed_when_that_is_wanted(path: Path) -> None:
     assert target.read_bytes() == b"1\n2\n"
 
 
-def test_a_file_that_somebody_holds_is_refused(path: Path) -> None:
+def test_a_file_that_a_user_holds_is_refused(path: Path) -> None:
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(BlockingIOError):

@@ -53,7 +53,7 @@ def test_any_text_comes_back(name: str, image: str) -> None:
     assert extension["act"] == "container-reactivated"
 
 
-def test_a_start_tells_who_and_what() -> None:
+def test_a_start_shows_who_and_what() -> None:
     header, extension = parse(cef.FORMAT.line(record(EVENTS["start"])))
     assert header[5:] == ["Container reactivated", "5"]
     assert (extension["suser"], extension["suid"], extension["duser"], extension["duid"]) == (

@@ -104,7 +104,7 @@ def test_class_and_activity(name: str, type_uid: int, status: str | None, activi
     assert reported["activity_name"] == activity
 
 
-def test_a_start_tells_who_did_it_and_what_was_launched() -> None:
+def test_a_start_shows_who_did_it_and_what_was_launched() -> None:
     reported: Any = document(record(EVENTS["start"]))
     assert reported["actor"]["user"] == {"uid": "1000", "name": "alice"}
     assert reported["actor"]["process"]["user"] == {"uid": "0", "name": "root"}
@@ -131,7 +131,7 @@ def test_an_unknown_actor_is_said_and_not_guessed() -> None:
     }
 
 
-def test_a_pod_uid_that_is_no_uuid_stays_out_of_a_field_for_uuids() -> None:
+def test_a_pod_uid_that_is_not_a_uuid_stays_out_of_a_field_for_uuids() -> None:
     native = json.loads(record(EVENTS["start_pod"]).line)
     native["orchestrator"]["pod_uid"] = "0123456789abcdef0123456789abcdef"
     reported: Any = document(remade(native))

@@ -119,7 +119,7 @@ def test_a_plain_close_after_the_ping_is_a_wrong_key() -> None:
     retry(found, "closed the connection after our PING", credentials=True)
 
 
-def test_a_close_before_the_greeting_is_no_wrong_key() -> None:
+def test_a_close_before_the_greeting_is_not_a_wrong_key() -> None:
     async def answer(peer: Peer) -> None:
         pass
 
@@ -169,7 +169,7 @@ def resolved_by(monkeypatch: pytest.MonkeyPatch, resolve: lookup.Resolve) -> Non
     monkeypatch.setattr(dial, "LOOKUPS", lookup.Lookups(resolve))
 
 
-def test_a_name_that_is_not_found_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_not_found_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -244,7 +244,7 @@ def test_a_server_that_takes_connections_and_no_chunk_is_left_for_the_next(bad: 
     assert peer == second
 
 
-def test_a_server_that_is_down_is_no_reason_to_refuse_an_event() -> None:
+def test_a_server_that_is_down_is_not_a_reason_to_refuse_an_event() -> None:
     retry(outcome(dead, batch_of(starts(2, 1)), 30), "the server closed the connection")
 
 

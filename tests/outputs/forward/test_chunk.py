@@ -110,7 +110,7 @@ def test_no_golden_record_carries_nothings_and_each_says_all() -> None:
         assert leaves(bare) == leaves(json.loads(one.line))
 
 
-def test_a_compact_record_lacks_what_is_told_and_nothing_else() -> None:
+def test_a_compact_record_lacks_what_is_reported_and_nothing_else() -> None:
     for one in golden_records():
         whole, compact = leaves(record.native(one)), leaves(record.compact(one))
         assert compact.pop(("schema",)) == record.COMPACT_SCHEMA
@@ -122,7 +122,7 @@ def test_a_compact_record_lacks_what_is_told_and_nothing_else() -> None:
         }
 
 
-def test_text_that_is_no_unicode_is_sent_as_its_escape() -> None:
+def test_text_that_is_not_unicode_is_sent_as_its_escape() -> None:
     made = Record(1, "id", "alert", 0, b'{"name":"a\\ud800b"}')
     ((_, document),) = unpacked(encode(Batch(bytes(16), (made,)), PLAIN).data)[1]
     assert document == {"name": "a\\ud800b"}
@@ -143,7 +143,7 @@ def test_times_beyond_an_event_time_are_cut(wall: int, sent: int) -> None:
     [b"", b"{", b"[]", b'"text"', b"\xff", b'{"a":' + b"9" * 30 + b"}", b'{"a":' + b"[" * 2000],
     ids=["empty", "cut", "list", "text", "bytes", "number", "deep"],
 )
-def test_what_cannot_be_sent_is_told(line: bytes) -> None:
+def test_what_cannot_be_sent_is_reported(line: bytes) -> None:
     with pytest.raises(Unencodable) as caught:
         encode(Batch(bytes(16), (Record(1, "id", "alert", 0, line),)), PLAIN)
     assert str(caught.value).isprintable()

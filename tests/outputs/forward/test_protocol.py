@@ -103,13 +103,13 @@ def test_a_handshake_proves_key_and_password_with_whatever_bytes_the_nonces_have
     assert made.state is State.OPEN
 
 
-def test_no_user_is_told_to_a_server_that_asks_for_none() -> None:
+def test_no_user_is_sent_to_a_server_that_asks_for_none() -> None:
     (sent,) = protocol().receive(helo(auth=b""))
     assert isinstance(sent, Send)
     assert msgpack.unpackb(sent.data)[4:] == ["", ""]
 
 
-def test_a_secret_that_is_no_text_is_proven_by_its_bytes() -> None:
+def test_a_secret_that_is_not_text_is_proven_by_its_bytes() -> None:
     secret = b"\xffkey".decode("utf-8", "surrogateescape")
     made = protocol(Credentials("sensor", secret, "user", secret))
     (sent,) = made.receive(helo())
@@ -309,7 +309,7 @@ def test_arbitrary_messages_are_ignored_or_break_a_connection(
 
 
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=12), st.data())
-def test_acks_are_told_alike_however_the_stream_is_cut(
+def test_acks_are_reported_alike_however_the_stream_is_cut(
     chunks: list[bytes], data: st.DataObject
 ) -> None:
     stream = b"".join(map(ack, chunks))
@@ -329,7 +329,7 @@ def test_acks_are_told_alike_however_the_stream_is_cut(
         seen.add(chunk)
 
 
-def test_messages_are_no_larger_than_their_limits_say() -> None:
+def test_messages_are_not_larger_than_their_limits_say() -> None:
     (message,) = Messages().feed(packed(["x" * STRING_LIMIT] * (ITEMS_LIMIT - 1)))
     assert message == [b"x" * STRING_LIMIT] * (ITEMS_LIMIT - 1)
 

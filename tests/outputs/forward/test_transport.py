@@ -164,7 +164,7 @@ def test_a_server_without_a_key_does_not_greet(tmp_path: Path) -> None:
         ("missing file", "No such file", True),
     ],
 )
-def test_tls_that_does_not_come_about_is_told_for_what_it_is(
+def test_tls_that_does_not_come_about_is_reported_for_what_it_is(
     tmp_path: Path,
     authority: Authority,
     case: str,
@@ -219,7 +219,9 @@ def test_a_client_certificate_and_a_server_name_let_us_in(
         run(forward(server.port, tls=settings), scenario)
 
 
-def test_a_plain_client_at_a_tls_server_is_told_so(tmp_path: Path, authority: Authority) -> None:
+def test_a_plain_client_at_a_tls_server_is_reported_so(
+    tmp_path: Path, authority: Authority
+) -> None:
     files = authority.issue("127.0.0.1")
     server_tls = {"key": str(files.key), "cert": str(files.certificate)}
     with collector(tmp_path, tlsOptions=server_tls) as server:

@@ -90,7 +90,7 @@ def test_a_kept_connection_that_the_server_closed_costs_no_failure() -> None:
     talk(scenario, Answer(), Fault.CLOSE, Answer())
 
 
-def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_ones() -> None:
+def test_an_answer_that_no_request_asked_for_is_not_taken_for_the_next_ones() -> None:
     async def scenario(client: HttpClient, fake: FakeHttp) -> None:
         assert (await client.post(BODY)).status == 200
         await asyncio.sleep(0)
@@ -148,7 +148,7 @@ def test_a_redirect_is_not_followed() -> None:
         (Fault.ENDLESS, "the answer is longer than 65536 bytes"),
     ],
 )
-def test_each_fault_is_told_in_words_and_within_its_limit(fault: Fault, shown: str) -> None:
+def test_each_fault_is_reported_in_words_and_within_its_limit(fault: Fault, shown: str) -> None:
     async def scenario(client: HttpClient, fake: FakeHttp) -> None:
         reason = await reason_of(client, b"x" * 5_000_000)
         assert shown in reason
@@ -187,7 +187,7 @@ def test_a_port_without_a_listener_is_refused_in_words() -> None:
     asyncio.run(scenario())
 
 
-def test_a_tls_client_tells_that_a_plain_server_is_no_tls_server() -> None:
+def test_a_tls_client_reports_that_a_plain_server_is_not_a_tls_server() -> None:
     async def scenario() -> None:
         async with fake_http(Fault.GARBAGE) as fake:
             url = fake.url.replace("http:", "https:")

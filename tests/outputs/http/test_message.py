@@ -48,7 +48,7 @@ def test_a_url_has_its_address_and_target(text: str, address: Address, target: s
         "http://ü/",
     ],
 )
-def test_what_is_no_url_is_refused_without_repeating_secrets(text: str) -> None:
+def test_what_is_not_an_url_is_refused_without_repeating_secrets(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w") as refused:
         HttpUrl.parse(text)
     assert "secret" not in str(refused.value)

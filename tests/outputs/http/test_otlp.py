@@ -284,7 +284,7 @@ def test_the_body_may_be_the_whole_event() -> None:
     talk(scenario, body=LogBody.EVENT)
 
 
-def test_lines_that_are_no_events_are_rejected_and_the_rest_is_sent() -> None:
+def test_lines_that_are_not_events_are_rejected_and_the_rest_is_sent() -> None:
     async def scenario(transport: OtlpTransport, fake: FakeHttp) -> None:
         first, second = starts(1, 2)
         broken = Record(3, "x", "container.start", 0, b'{"type": "container.st\n')

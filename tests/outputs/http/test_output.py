@@ -89,7 +89,7 @@ def test_an_array_is_one_json_document() -> None:
     assert received.headers["content-type"] == "application/json"
 
 
-def test_text_keeps_its_own_content_type_and_is_no_array() -> None:
+def test_text_keeps_its_own_content_type_and_is_not_an_array() -> None:
     _, (received,) = delivered(Answer(), form=TEXT)
     assert received.headers["content-type"] == "text/plain"
     assert received.text == b"".join(map(TEXT.line, RECORDS))
@@ -156,7 +156,7 @@ PAGE = Answer(
 
 
 @pytest.mark.parametrize("preset", [Preset.SPLUNK_HEC, Preset.ELASTICSEARCH])
-def test_a_web_page_is_no_collector(preset: Preset) -> None:
+def test_a_web_page_is_not_a_collector(preset: Preset) -> None:
     keys: dict[str, Any] = {"preset": preset}
     if preset is Preset.ELASTICSEARCH:
         keys["index"] = "castoff"
@@ -205,7 +205,7 @@ DAMAGED = Record(2, "x", "container.start", 0, b'{"type": "container.start"')
 
 
 @pytest.mark.parametrize("preset", list(Preset))
-def test_what_is_no_event_is_rejected_and_the_others_go(preset: Preset) -> None:
+def test_what_is_not_an_event_is_rejected_and_the_others_go(preset: Preset) -> None:
     keys: dict[str, Any] = {"preset": preset}
     if preset is Preset.ELASTICSEARCH:
         keys["index"] = "castoff"
@@ -289,7 +289,7 @@ class TestSplunk:
         assert isinstance(outcome, Retry)
         assert "not acknowledged" in outcome.reason
 
-    def test_a_token_without_acknowledgement_is_told(self) -> None:
+    def test_a_token_without_acknowledgement_is_reported(self) -> None:
         outcome, _ = delivered(Answer(200, b'{"code":0}'), keys={**self.KEYS, "acknowledge": True})
         assert isinstance(outcome, Retry)
         assert "indexer acknowledgement is off" in outcome.reason
@@ -355,7 +355,7 @@ class TestElasticsearch:
             configuration=configuration,
         )
 
-    def test_index_replaces_and_a_conflict_is_no_success(self) -> None:
+    def test_index_replaces_and_a_conflict_is_not_a_success(self) -> None:
         keys = {**self.KEYS, "operation": BulkOperation.INDEX}
         answer = bulk((200, None), (201, None), (409, "version"), operation="index")
         outcome, (received,) = delivered(answer, keys=keys)

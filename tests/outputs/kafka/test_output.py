@@ -240,7 +240,7 @@ def test_closing_ends_the_thread_and_what_waits(mock: Cluster) -> None:
     run(scenario())
 
 
-def test_what_is_no_event_is_rejected_and_the_others_are_stored(mock: Cluster) -> None:
+def test_what_is_not_an_event_is_rejected_and_the_others_are_stored(mock: Cluster) -> None:
     settings = KafkaSettings(tuple(mock.addresses))
     transport = output._make(settings, format_of("ecs"), SURROUNDINGS)
     outcome = delivered(transport, list(DAMAGED_BATCH.records))
@@ -249,7 +249,7 @@ def test_what_is_no_event_is_rejected_and_the_others_are_stored(mock: Cluster) -
     assert len(mock.stored(2)) == 2
 
 
-def test_a_missing_library_is_told_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(ConfigError) as missing:
         transport_to("x:1")

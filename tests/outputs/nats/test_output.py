@@ -309,7 +309,7 @@ def test_the_next_server_is_used_when_the_first_is_not_there(
     run(scenario())
 
 
-def test_what_is_no_event_is_rejected_and_the_others_are_stored(
+def test_what_is_not_an_event_is_rejected_and_the_others_are_stored(
     tmp_path: Path, running: list[NatsServer]
 ) -> None:
     port = started(tmp_path, running).port
@@ -328,7 +328,7 @@ def test_what_is_no_event_is_rejected_and_the_others_are_stored(
     assert len(messages) == 2
 
 
-def test_a_missing_library_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "nats", None)
     with pytest.raises(ConfigError) as missing:
         output.OUTPUT.make(NatsSettings(("nats://x",)), NATIVE, SURROUNDINGS)

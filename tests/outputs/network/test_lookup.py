@@ -85,7 +85,7 @@ def test_beyond_the_limit_no_lookup_is_begun() -> None:
     asyncio.run(run())
 
 
-def test_failures_of_the_resolver_are_those_of_whoever_asks() -> None:
+def test_failures_of_the_resolver_are_those_of_the_caller() -> None:
     async def ask(host: str) -> list[str]:
         return await Lookups(system).addresses(host, 1)
 
@@ -118,7 +118,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(
     asyncio.run(run())
 
 
-def test_a_name_without_addresses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_addresses_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialling, "LOOKUPS", Lookups(lambda _host, _port: []))
     with pytest.raises(Unreachable, match="has no address"):
         asyncio.run(dial(Address("collector", 1)))

@@ -99,7 +99,7 @@ def ssl_error(reason: str) -> ssl.SSLError:
         (ConnectionResetError(), "the connection was reset", False),
     ],
 )
-def test_a_failure_is_told_in_words(error: OSError, words: str, credentials: object) -> None:
+def test_a_failure_is_reported_in_words(error: OSError, words: str, credentials: object) -> None:
     reported, trust = tls.failure(error)
     assert words in reported
     assert trust is credentials

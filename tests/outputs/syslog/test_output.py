@@ -295,7 +295,7 @@ def test_a_wrong_certificate_is_a_matter_of_credentials(
     assert reason in outcome.reason
 
 
-def test_an_authority_of_somebody_else_is_not_trusted(
+def test_an_authority_of_another_user_is_not_trusted(
     tmp_path: Path, authority: Authority, running: list[Rsyslog]
 ) -> None:
     server = started(Over.TLS, tmp_path, authority, running)
@@ -305,7 +305,7 @@ def test_an_authority_of_somebody_else_is_not_trusted(
     assert "not accepted" in outcome.reason
 
 
-def test_a_server_without_tls_is_told_apart() -> None:
+def test_a_server_without_tls_is_distinguished() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65536)
         writer.write(b"220 hello, this is no TLS\r\n")
@@ -368,7 +368,7 @@ def test_an_absent_server_is_retried(over: Over, tmp_path: Path) -> None:
     asyncio.run(send())
 
 
-def test_an_udp_port_that_nobody_listens_on_is_noticed() -> None:
+def test_an_udp_port_that_no_server_listens_on_is_noticed() -> None:
     port = rsyslog.free_port(socket.SOCK_DGRAM)
 
     async def send() -> Delivered | Retry | Refused:

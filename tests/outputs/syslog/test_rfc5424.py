@@ -96,7 +96,7 @@ def test_octets_are_counted_and_newlines_end_a_message() -> None:
 @pytest.mark.parametrize(
     "line", [b"", b"\xff", b"[]", b"{}", b'{"host": 3}', b"[" * 100_000], ids=range(6)
 )
-def test_a_line_that_is_no_event_is_refused(line: bytes) -> None:
+def test_a_line_that_is_not_an_event_is_refused(line: bytes) -> None:
     with pytest.raises(Unreadable):
         message(Header(), Record(1, "id", "gap", 0, line), line)
 

@@ -60,7 +60,7 @@ def test_text_is_bounded() -> None:
     "data",
     [b"", b"type=", b"type=SYSCALL msg=audit(", b"type=X msg=audit(1.1:)", b"audit(1.0:1): x"],
 )
-def test_what_is_no_record_is_none(data: bytes) -> None:
+def test_what_is_not_a_record_is_none(data: bytes) -> None:
     assert from_line(data) is None
     assert from_datagram(data) is None
 

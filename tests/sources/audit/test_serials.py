@@ -39,7 +39,7 @@ def test_missing_serials_are_counted_once(serials: list[int], expected: int) -> 
     assert lost(serials) == expected
 
 
-def test_a_gap_is_no_loss_before_its_time() -> None:
+def test_a_gap_is_not_a_loss_before_its_time() -> None:
     watch = SerialWatch()
     watch.note(1, 0)
     watch.note(3, 0)

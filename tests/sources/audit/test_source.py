@@ -101,7 +101,7 @@ def test_a_stopping_agent_gets_what_is_left(clock: Clock) -> None:
     assert feed.closed
 
 
-def test_losses_are_told_once_each_with_their_stretch(clock: Clock) -> None:
+def test_losses_are_reported_once_each_with_their_stretch(clock: Clock) -> None:
     feed = Feed()
     audit = source(clock, feed)
     clock.now = 100

@@ -74,7 +74,7 @@ def test_what_is_unset_is_none() -> None:
     assert (caller.loginuid, caller.session, caller.tty, caller.cwd) == (None, None, None, None)
 
 
-def test_a_key_of_somebody_else_changes_nothing() -> None:
+def test_a_key_of_another_user_changes_nothing() -> None:
     found = exec_of(syscall(key="(null)"), EXECVE)
     assert found.key is None
     found = exec_of(syscall(key="6369735F646F636B657201636173746F66665F636C69656E74"), EXECVE)
@@ -114,7 +114,7 @@ def test_other_programs_are_not_reported_even_under_our_key() -> None:
     assert other == Statement()
 
 
-def test_a_failed_exec_is_told_by_the_path_that_was_tried() -> None:
+def test_a_failed_exec_is_reported_by_the_path_that_was_tried() -> None:
     found = exec_of(
         syscall(success="no", exit="-13", exe='"/bin/bash"'),
         record("PATH", 'item=0 name="/usr/bin/docker"'),
@@ -187,7 +187,7 @@ def test_our_key_knows_an_engine_under_another_path() -> None:
     ],
     ids=["internet", "refused", "bind", "socketcall bind"],
 )
-def test_what_is_no_connect_to_an_engine_is_left_out(records: tuple[Record, ...]) -> None:
+def test_what_is_not_a_connect_to_an_engine_is_left_out(records: tuple[Record, ...]) -> None:
     assert statement_of(*records) == Statement()
 
 

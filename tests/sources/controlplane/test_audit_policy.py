@@ -86,7 +86,7 @@ def test_bodies_of_secrets_are_noticed() -> None:
 @pytest.mark.parametrize(
     "odd", [None, [], "x", {}, {"kind": "Policy"}, {"kind": "Pod", "rules": []}]
 )
-def test_what_is_no_policy_is_refused(odd: object) -> None:
+def test_what_is_not_a_policy_is_refused(odd: object) -> None:
     with pytest.raises(PolicyInvalid):
         answers(odd)
 

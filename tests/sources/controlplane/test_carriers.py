@@ -122,7 +122,7 @@ def test_a_record_is_not_opened_for_what_stands_in_it() -> None:
     assert found(dumped(event)) == found(LINES[0])
 
 
-def test_text_of_another_program_is_no_failure() -> None:
+def test_text_of_another_program_is_not_a_failure() -> None:
     reader = Reader("file")
     lines = b'{"log":"I0302 klog\\n","stream":"stderr"}\n2026-03-02T09:15:27Z stderr F I0302 klog\n'
     assert list(read([lines], reader)) == []

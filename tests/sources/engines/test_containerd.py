@@ -113,7 +113,7 @@ def test_lists_are_read() -> None:
 
 
 @pytest.mark.e2e
-def test_life_of_a_container_is_told(lab: Lab, containerd: Containerd) -> None:
+def test_life_of_a_container_is_reported(lab: Lab, containerd: Containerd) -> None:
     with following(sockets_below(lab.directory / "containerd")) as heard:
         heard.await_source("containerd", available=True)
         identity = unique("life")
@@ -179,7 +179,7 @@ def test_what_runs_is_listed_and_a_restarted_engine_is_heard_again(
 
 
 @pytest.mark.e2e
-def test_a_hung_engine_is_lost_and_hinders_nobody(
+def test_a_hung_engine_is_lost_and_hinders_no_other(
     lab: Lab, containerd: Containerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "SILENCE", 0.2)

@@ -117,7 +117,7 @@ def test_overlong_text_is_unknown() -> None:
     assert event.image == "i"
 
 
-def test_list_tells_what_runs_by_its_own_name() -> None:
+def test_list_shows_what_runs_by_its_own_name() -> None:
     def container(state: str, number: int) -> dict[str, object]:
         identity = f"{number:064x}"
         return {"Id": identity, "State": state, "Names": ["/other/db", "/db"], "Image": "b:1"}
@@ -158,7 +158,7 @@ def test_docker_is_not_asked_for_what_its_health_checks_do() -> None:
 
 
 @pytest.mark.e2e
-def test_life_of_a_container_is_told(lab: Lab, dockerd: Dockerd) -> None:
+def test_life_of_a_container_is_reported(lab: Lab, dockerd: Dockerd) -> None:
     with following(sockets_below(lab.directory / "docker")) as heard:
         heard.await_source("docker", available=True)
         label = "com.docker.compose.project=shop"
@@ -224,7 +224,7 @@ def test_a_restarted_engine_is_heard_again(
 
 
 @pytest.mark.e2e
-def test_events_of_a_lost_connection_are_told_once(lab: Lab, dockerd: Dockerd) -> None:
+def test_events_of_a_lost_connection_are_reported_once(lab: Lab, dockerd: Dockerd) -> None:
     scan = sockets_below(lab.directory / "docker")
     moved = [False]
 
@@ -250,7 +250,7 @@ def test_events_of_a_lost_connection_are_told_once(lab: Lab, dockerd: Dockerd) -
 
 
 @pytest.mark.e2e
-def test_a_hung_engine_is_lost_and_hinders_nobody(
+def test_a_hung_engine_is_lost_and_hinders_no_other(
     lab: Lab, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "SILENCE", 0.2)

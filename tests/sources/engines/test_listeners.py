@@ -91,7 +91,7 @@ def test_podman_needs_not_be_named(tmp_path: Path) -> None:
         assert (one.engine, one.api) == ("podman", "libpod")
 
 
-def test_api_is_told_by_program_and_path(tmp_path: Path) -> None:
+def test_api_is_reported_by_program_and_path(tmp_path: Path) -> None:
     (tmp_path / "libnetwork").mkdir()
     names = ("c.sock", "c.sock.ttrpc", "debug.sock", "libnetwork/x.sock", "metrics.sock")
     with process_called("containerd", *(tmp_path / name for name in names)):

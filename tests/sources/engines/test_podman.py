@@ -19,7 +19,7 @@ from tests.sources.engines.podman_service import PodmanService
 pytestmark = pytest.mark.e2e
 
 
-def test_life_of_a_container_is_told(lab: Lab, podman: PodmanService) -> None:
+def test_life_of_a_container_is_reported(lab: Lab, podman: PodmanService) -> None:
     with following(sockets_below(lab.directory / "podman")) as heard:
         heard.await_source("podman", available=True)
         container = podman.podman.run("--name=web", IMAGE)

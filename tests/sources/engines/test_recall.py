@@ -86,7 +86,7 @@ def test_an_engine_that_hangs_costs_the_deadline_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-x\r\n\r\n"]
 )
-def test_what_is_no_engine_is_said(tmp_path: Path, data: bytes) -> None:
+def test_what_is_not_an_engine_is_said(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(EngineLost):
         ask(tmp_path / "d.sock", saying(data))
 
@@ -104,5 +104,5 @@ def test_any_line_is_a_word_or_nothing(line: bytes) -> None:
         assert one.name or one.image
 
 
-def test_an_event_of_interest_to_nobody_is_no_word(tmp_path: Path) -> None:
+def test_an_event_without_interest_is_dropped(tmp_path: Path) -> None:
     assert ask(tmp_path / "d.sock", past(event("exec_create"))) == ()

@@ -117,7 +117,7 @@ def test_stop_does_not_wait_for_a_hung_listener(tmp_path: Path) -> None:
     assert heard.reported == []
 
 
-def test_a_listener_that_does_not_even_accept_hinders_nobody(
+def test_a_listener_that_does_not_even_accept_hinders_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "CONNECT_WAIT", 0.1)
@@ -221,7 +221,7 @@ def test_events_that_cannot_follow_each_other_are_counted_as_missed(tmp_path: Pa
     ],
     ids=["other protocol", "refused", "hangs up", "ends", "endless head"],
 )
-def test_what_is_no_engine_is_tried_again_with_its_reason(
+def test_what_is_not_an_engine_is_tried_again_with_its_reason(
     tmp_path: Path, answer: Answer, reason: str
 ) -> None:
     with (
