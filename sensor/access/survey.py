@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sensor.access import accounts, jobs, kubelet, last_use, mounts, sockets, sudo
+from sensor.access import (
+    accounts,
+    engines,
+    jobs,
+    kubelet,
+    last_use,
+    listeners,
+    mounts,
+    sockets,
+    sudo,
+)
 from sensor.access.node import Node
 from sensor.model.access import Access, Way
 
@@ -19,9 +29,11 @@ def survey(log: Path | None, now: int, node: Node | None = None) -> Access:
     """Look at this node, and at its log for the last use of each way. ``now`` is wall ns."""
     node = node or Node()
     users = accounts.read(node)
+    running = engines.read(node)
     found: list[Way] = [
         *accounts.ways(node, users),
-        *sockets.ways(node, users),
+        *sockets.ways(node, users, running),
+        *listeners.ways(node, users, running),
         *mounts.ways(node),
         *kubelet.ways(node, users),
         *sudo.ways(node, users),

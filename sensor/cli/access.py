@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sensor.access.survey import survey
+from sensor.cli.columns import wrapped
 from sensor.cli.log_place import config_option, log_file, log_option
-from sensor.cli.options import output_option
+from sensor.cli.options import output_option, width
 from sensor.report.moments import moment
 from sensor.schema.text import visible
 from sensor.schema.times import rfc3339
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.model.access import Access, Way
+
+
+INDENT = 4
+"""Columns by which a line goes on further in than it begins."""
 
 
 @click.command()
@@ -35,8 +40,15 @@ def command(log: Path | None, config: Path | None, output: str) -> None:
     cannot be read is listed at the end. Run as root.
     """
     access = survey(log_file(log, config, needed=False), time.time_ns())
-    for line in _json(access) if output == "json" else _lines(access):
-        click.echo(line)
+    if output == "json":
+        for line in _json(access):
+            click.echo(line)
+        return
+    room = width(no_trunc=False)
+    for text in _lines(access):
+        indent = len(text) - len(text.lstrip()) + INDENT
+        for line in wrapped(visible(text), room, indent):
+            click.echo(line)
 
 
 def _json(access: Access) -> Iterator[str]:
@@ -60,11 +72,11 @@ def _lines(access: Access) -> Iterator[str]:
     for kind, ways in kinds.items():
         yield f"{kind}:"
         for way in ways:
-            yield visible(f"    {way.who}: {way.evidence}; {_use(way, access)}")
+            yield f"    {way.who}: {way.evidence}; {_use(way, access)}"
     if access.covers is not None:
         yield f"The log begins {moment(access.covers)} UTC."
     for text in access.unread:
-        yield visible(f"not read: {text}")
+        yield f"not read: {text}"
 
 
 def _use(way: Way, access: Access) -> str:

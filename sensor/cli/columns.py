@@ -7,6 +7,7 @@ in :mod:`sensor.schema.text` in any case.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,26 @@ class Layout:
 
 def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + len(GAP) * (len(widths) - 1)
+
+
+WRAPPED_LEAST = 40
+"""Columns that a wrapped text takes on any terminal."""
+
+
+def wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """Return a text as lines, those after the first ``indent`` columns in.
+
+    ``width`` is None where nothing is wrapped. A word that is too long keeps its line.
+    """
+    if width is None:
+        return [text]
+    return textwrap.wrap(
+        text,
+        max(WRAPPED_LEAST, width),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ) or [""]
 
 
 def ago(then: int | None, now: int) -> str:

@@ -1,17 +1,18 @@
-"""Who may use an engine's socket by its mode, and which engines listen on the network."""
+"""Who may use an engine's socket by its mode, wherever the engine listens."""
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from sensor.access import sockets
-from sensor.model.access import Way, WayKind
+from sensor.access import engines, sockets
+from sensor.access.node import Node
+from sensor.model.access import Way
 from tests.access.fake import node_of, put, users_of
+from tests.access.fake_engine import listening, made_up, owns
 
 
 def ways(root: Path, **files: str) -> list[Way]:
@@ -55,20 +56,56 @@ def test_a_file_of_that_name_is_not_a_socket(tmp_path: Path) -> None:
     assert ways(tmp_path) == []
 
 
-def test_listeners_say_whether_they_ask_for_certificates(tmp_path: Path) -> None:
-    daemon = {"hosts": ["unix:///run/docker.sock", "tcp://0.0.0.0:2376"], "tlsverify": True}
-    put(tmp_path, "proc/77/cmdline", "/usr/bin/dockerd\0-H\0tcp://10.0.0.5:2375\0-H\0fd://\0")
-    put(tmp_path, "proc/78/cmdline", "podman\0system\0service\0tcp:127.0.0.1:8888\0")
-    put(tmp_path, "proc/79/cmdline", "vim\0-H\0tcp://1.2.3.4:1\0")
-    found = ways(tmp_path, **{"etc/docker/daemon.json": json.dumps(daemon)})
-    assert [(way.kind, way.who, way.evidence.split(",")[0]) for way in found] == [
-        (WayKind.LISTENER, "holders of a client certificate", "tcp://0.0.0.0:2376"),
-        (WayKind.LISTENER, "everyone who reaches the address", "tcp://10.0.0.5:2375"),
-        (WayKind.LISTENER, "every process of this host", "tcp:127.0.0.1:8888"),
-    ]
+@pytest.mark.skipif(os.geteuid() != 0, reason="the node's own engine is root's")
+@pytest.mark.parametrize("name", ["dockerd", "containerd"])
+def test_a_socket_is_found_where_an_engine_listens_whatever_its_path(
+    name: str, tmp_path: Path
+) -> None:
+    with listening(name, tmp_path / "hidden", mode=0o666) as process:
+        node = Node()
+        found = list(sockets.ways(node, users_of(node), engines.read(node)))
+    (way,) = [one for one in found if str(process.path) in one.evidence]
+    assert way.who == "every user"
+    assert way.evidence == f"{process.path} ({name}, process {process.pid}, listens), mode 0666"
+    assert way.grave
 
 
-def test_a_daemon_file_that_is_not_json_is_noted(tmp_path: Path) -> None:
-    node = node_of(tmp_path, **{"etc/docker/daemon.json": "{"})
-    assert list(sockets.ways(node, users_of(node))) == []
-    assert node.unread == ["/etc/docker/daemon.json: not JSON"]
+@pytest.mark.skipif(os.geteuid() != 0, reason="runs a process of another user")
+def test_a_socket_of_a_users_engine_is_listed_without_a_look_at_its_path(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    place = Path("/tmp") / f"castoff-test-{os.getpid()}"
+    with listening("podman", place, user=65_534) as process:
+        place.unlink()
+        node = Node()
+        found = list(sockets.ways(node, users_of(node), engines.read(node)))
+    (way,) = [one for one in found if str(process.path) in one.evidence]
+    assert way.evidence.endswith("mode not read: the path is that user's")
+    assert not way.grave
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the node's own engine is root's")
+def test_the_same_socket_by_two_paths_is_listed_once(tmp_path: Path) -> None:
+    bound(tmp_path, "run/docker.sock", 0o666)
+    made_up(
+        tmp_path, 7, "dockerd",
+        unix=f"{'0' * 16}: 00000002 00000000 00010000 0001 01 9 /var/run/docker.sock\n",
+    )  # fmt: skip
+    owns(tmp_path, 7, 9)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var/run").symlink_to(tmp_path / "run")
+    node = node_of(tmp_path)
+    found = list(sockets.ways(node, users_of(node), engines.read(node)))
+    assert [way.evidence for way in found] == ["/run/docker.sock (docker), mode 0666"]
+
+
+@pytest.mark.parametrize(("path", "count"), [("@docker", 1), ("/run/metrics.sock", 0)])
+def test_an_abstract_socket_has_no_mode_and_one_for_metrics_is_no_way(
+    path: str, count: int, tmp_path: Path
+) -> None:
+    line = f"{'0' * 16}: 00000002 00000000 00010000 0001 01 9 {path}\n"
+    made_up(tmp_path, 7, "dockerd", unix=line)
+    owns(tmp_path, 7, 9)
+    node = node_of(tmp_path)
+    found = list(sockets.ways(node, users_of(node), engines.read(node)))
+    assert len(found) == count
+    assert all("abstract: no mode" in way.evidence for way in found)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.cli.columns import LEAST, Layout
+from sensor.cli.columns import LEAST, WRAPPED_LEAST, Layout, wrapped
 from sensor.schema.text import columns
 
 LAYOUT = Layout(("ID", "NAME", "KIND", "NOTE"), frozenset({"NAME", "NOTE"}), ("KIND", "NOTE"))
@@ -62,3 +62,20 @@ def test_whatever_stands_in_the_cells_is_one_safe_line_each(
     assert len(lines) == len(rows) + 1
     assert all(line.isprintable() for line in lines)
     assert width is None or all(columns(line) <= width for line in lines)
+
+
+def test_a_text_is_wrapped_with_an_indent_and_keeps_a_long_word_whole() -> None:
+    path = "/usr/lib/systemd/system/a-rather-long-name-of-a-unit@.service"
+    lines = wrapped(f"    root: {path} runs podman, with a timer", 50, 8)
+    assert lines[0] == "    root:"
+    assert lines[1] == f"        {path}"
+    assert lines[2] == "        runs podman, with a timer"
+
+
+@pytest.mark.parametrize("width", [None, 1, 80])
+def test_a_narrow_terminal_gets_lines_of_a_readable_length_and_no_terminal_gets_one(
+    width: int | None,
+) -> None:
+    lines = wrapped("word " * 40, width)
+    assert len(lines) == 1 if width is None else max(map(len, lines)) <= max(WRAPPED_LEAST, width)
+    assert wrapped("", 80) == [""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab import processes
-from lab.agent import Agent
+from lab.agent import COMMAND, Agent
 from lab.containerd import Containerd
 from lab.daemon import Daemon
 from lab.dockerd import Dockerd
@@ -96,3 +97,18 @@ def test_who_asks_it_through_a_relay_is_the_cause(
     assert cause(event)[2] in ("inferred", "ambiguous")
     if event["initiator"] is not None:
         assert event["initiator"]["process"]["argv"] == program
+
+
+@pytest.mark.usefixtures("agent")
+def test_an_engine_that_listens_on_a_port_is_a_way_to_start_containers(second_docker: str) -> None:
+    done = subprocess.run([COMMAND, "access", "-o", "json"], capture_output=True, check=True)
+    address = second_docker.removeprefix("tcp://")
+    (way,) = [
+        one
+        for one in map(json.loads, done.stdout.splitlines())
+        if one.get("evidence", "").startswith(f"{address}, ")
+    ]
+    assert way["kind"] == "engine listens on the network"
+    assert way["who"] == "every process of this host"
+    assert ", asks for nothing (dockerd of root, process " in way["evidence"]
+    assert "listens; command line of process" in way["evidence"]
