@@ -88,29 +88,43 @@ def layer() -> str:
     for kind in KINDS.values():
         for technique in kind.techniques:
             named.setdefault(technique, []).append(f"{kind.finding.value} ({kind.severity.value})")
+    # A technique without an entry of its own would hide its sub-techniques.
+    parents = {one.partition(".")[0] for one in named if "." in one}
     made = {
         "name": "Castoff",
-        "versions": {"attack": ATTACK_VERSION, "navigator": "5.1.0", "layer": "4.5"},
+        "versions": {"attack": ATTACK_VERSION, "navigator": "5.2.0", "layer": "4.5"},
         "domain": "enterprise-attack",
         "description": "Techniques that findings of Castoff name. A score is a number of findings.",
         "filters": {"platforms": ["Containers", "Linux"]},
         "sorting": 3,
+        "layout": {
+            "layout": "side",
+            "showID": True,
+            "showName": True,
+            "expandedSubtechniques": "annotated",
+        },
         "techniques": [
-            {
-                "techniqueID": technique,
-                "score": len(findings),
-                "comment": ", ".join(findings),
-                "enabled": True,
-                "showSubtechniques": "." in technique,
-            }
-            for technique, findings in sorted(named.items())
+            _technique(technique, named.get(technique, []), opened=technique in parents)
+            for technique in sorted({*named, *parents})
         ],
-        "gradient": {"colors": ["#e3edf8", "#1f5c9e"], "minValue": 0, "maxValue": 12},
+        "gradient": {
+            "colors": ["#e3edf8", "#1f5c9e"],
+            "minValue": 0,
+            "maxValue": max(map(len, named.values())),
+        },
         "legendItems": [],
         "showTacticRowBackground": False,
         "hideDisabled": False,
     }
     return json.dumps(made, indent=2) + "\n"
+
+
+def _technique(id_: str, findings: list[str], *, opened: bool) -> dict[str, object]:
+    """Return the entry of a technique; ``opened`` shows its sub-techniques."""
+    made: dict[str, object] = {"techniqueID": id_, "enabled": True}
+    if findings:
+        made |= {"score": len(findings), "comment": ", ".join(findings)}
+    return made | {"showSubtechniques": True} if opened else made
 
 
 def files() -> dict[Path, str]:
