@@ -10,9 +10,9 @@ from urllib.parse import quote
 import click
 
 from sensor.api.client import AgentClient
-from sensor.cli.answer import print_json, print_table
-from sensor.cli.change import seconds_of
+from sensor.cli.answer import Style, print_done, print_fields, print_json, print_list
 from sensor.cli.columns import Layout, ago
+from sensor.cli.length import LENGTH
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
@@ -24,6 +24,7 @@ from sensor.errors import CastoffError
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 LAYOUT = Layout(
@@ -65,12 +66,7 @@ def list_(
         for one in _alerts(socket)
         if (every or one["state"] in OPEN) and class_ in (None, one["class"])
     ]
-    if output == "json":
-        for one in found:
-            print_json(one)
-        return
-    rows = [_row(one) for one in found]
-    print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
+    print_list(found, LAYOUT, _row, Style(output, no_trunc, colour))
 
 
 @command.command()
@@ -104,10 +100,7 @@ def show(id_: str, output: str, socket: Path) -> None:
     if output == "json":
         print_json(one)
         return
-    for key, value in one.items():
-        if key not in {"facts", "title"} and value not in (None, [], {}, ""):
-            shown = ", ".join(value) if isinstance(value, list) else value
-            click.echo(visible(f"{key.replace('_', ' ')}: {shown}"))
+    print_fields({key: value for key, value in one.items() if key not in {"facts", "title"}})
     click.echo(visible(f"{one['title']}:"))
     for fact in one["facts"]:
         where = f" ({fact['strength']}, compared with the {fact['level']})" if fact["level"] else ""
@@ -126,27 +119,27 @@ def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> 
     """Acknowledge alert ID. For root; an event records the login that did."""
     body = {"reason": reason, "expected": expected}
     answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/ack", body)
-    _answer(answer, output, "is acknowledged" + (" and learnt" if expected else ""))
+    what = "is acknowledged" + (" and learnt" if expected else "")
+    print_done(answer, output, f"{_named(answer)} {what}")
 
 
 @command.command()
 @click.argument("id_", metavar="ID")
-@click.option("--for", "length", required=True, help="How long: 12h, 30d, at most 90d.")
+@click.option(
+    "--for", "seconds", type=LENGTH, required=True, help="How long: 12h, 30d, at most 90d."
+)
 @click.option("--reason", required=True, help="Why, for those who read it later.")
 @output_option
 @socket_option
-def suppress(id_: str, *, length: str, reason: str, output: str, socket: Path) -> None:
+def suppress(id_: str, *, seconds: int, reason: str, output: str, socket: Path) -> None:
     """Keep the group of alert ID silent for a time. For root; it is still counted."""
-    body = {"reason": reason, "for_seconds": seconds_of(length)}
+    body = {"reason": reason, "for_seconds": seconds}
     answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/suppress", body)
-    _answer(answer, output, f"is silent until {answer.get('until')}")
+    print_done(answer, output, f"{_named(answer)} is silent until {answer.get('until')}")
 
 
-def _answer(answer: dict[str, Any], output: str, what: str) -> None:
-    if output == "json":
-        print_json(answer)
-    else:
-        click.echo(visible(f"alert {str(answer.get('id'))[:SHOWN]} {what}"))
+def _named(answer: dict[str, Any]) -> str:
+    return f"alert {str(answer.get('id'))[:SHOWN]}"
 
 
 def _alerts(socket: Path) -> list[dict[str, Any]]:
@@ -154,7 +147,7 @@ def _alerts(socket: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _row(alert: dict[str, Any]) -> tuple[str, ...]:
+def _row(alert: Mapping[str, Any]) -> tuple[str, ...]:
     facts = alert.get("facts") or [{}]
     return (
         str(alert["id"])[:SHOWN],

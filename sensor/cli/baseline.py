@@ -14,7 +14,7 @@ import click
 from sensor.agent import baseline_file
 from sensor.agent.policy_files import DIRECTORY
 from sensor.api.client import AgentClient
-from sensor.cli.answer import print_json
+from sensor.cli.answer import print_done, print_json
 from sensor.cli.options import output_option, socket_option
 from sensor.errors import CastoffError, ConfigError
 from sensor.schema.text import visible
@@ -140,10 +140,7 @@ def forget(
         raise click.UsageError(message)
     body = {"profile": profile} if profile else {"feature": feature, "value": value}
     answer = AgentClient(socket).post("/v1/baseline/forget", body)
-    if output == "json":
-        print_json(answer)
-    else:
-        click.echo(visible(f"forgotten: {profile or f'{feature} {value}'}"))
+    print_done(answer, output, f"forgotten: {profile or f'{feature} {value}'}")
 
 
 def _print(rows: list[dict[str, Any]], output: str) -> None:

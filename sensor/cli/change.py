@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,8 +9,9 @@ from urllib.parse import quote
 import click
 
 from sensor.api.client import AgentClient
-from sensor.cli.answer import print_json, print_table
+from sensor.cli.answer import Style, print_done, print_fields, print_json, print_list
 from sensor.cli.columns import Layout, ago
+from sensor.cli.length import LENGTH
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
@@ -23,6 +23,7 @@ from sensor.errors import CastoffError
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 LAYOUT = Layout(
@@ -30,8 +31,6 @@ LAYOUT = Layout(
     flexible=frozenset({"CHANGE", "APPROVED BY", "ADDED BY", "SELECTS", "REASON"}),
     expendable=("REASON", "ADDED BY"),
 )
-_SPAN = re.compile(r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
-_SECONDS = (86_400, 3600, 60, 1)
 
 
 @click.group()
@@ -49,7 +48,9 @@ def command() -> None:
     help="What may start: image, name, workload, namespace, login, … The same key twice is or,"
     " different keys are and. Without any, everything.",
 )
-@click.option("--for", "length", required=True, help="How long it lasts: 30m, 2h, at most 7d.")
+@click.option(
+    "--for", "seconds", type=LENGTH, required=True, help="How long it lasts: 30m, 2h, at most 7d."
+)
 @click.option("--by", "by", required=True, metavar="NAME", help="Who approved it.")
 @click.option("--from", "begin", help="When it begins, RFC 3339. [default: now]")
 @click.option(
@@ -64,7 +65,7 @@ def add(
     id_: str,
     *,
     selectors: tuple[str, ...],
-    length: str,
+    seconds: int,
     by: str,
     begin: str | None,
     allows: tuple[str, ...],
@@ -75,7 +76,7 @@ def add(
     socket: Path,
 ) -> None:
     """Record change ID. For root; the login that adds it is recorded."""
-    body: dict[str, Any] = {"id": id_, "by": by, "for_seconds": seconds_of(length)}
+    body: dict[str, Any] = {"id": id_, "by": by, "for_seconds": seconds}
     optional = {
         "not_before": begin,
         "allows": list(allows) or None,
@@ -91,11 +92,9 @@ def add(
             raise click.BadParameter(message, param_hint="--selector")
         body.setdefault(key, []).append(value)
     change = AgentClient(socket).post("/v1/changes", body)
-    if output == "json":
-        print_json(change)
-        return
-    click.echo(visible(f"change {change['id']} is {change['state']} until {change['not_after']}"))
-    if change.get("wide"):
+    sentence = f"change {change['id']} is {change['state']} until {change['not_after']}"
+    print_done(change, output, sentence)
+    if change.get("wide") and output != "json":
         click.echo(visible(f"warning: it is wide: {change['wide']}"), err=True)
 
 
@@ -107,12 +106,7 @@ def add(
 def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
     """List changes with their use, the one that ends last first."""
     changes = AgentClient(socket).document("/v1/changes")["changes"]
-    if output == "json":
-        for change in changes:
-            print_json(change)
-        return
-    rows = [_row(change) for change in changes]
-    print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
+    print_list(changes, LAYOUT, _row, Style(output, no_trunc, colour))
 
 
 @command.command()
@@ -128,10 +122,8 @@ def show(id_: str, output: str, socket: Path) -> None:
     if output == "json":
         print_json(found)
         return
-    for key, value in found.items():
-        if value not in (None, [], {}):
-            shown = _selector(value) if key == "selector" else value
-            click.echo(visible(f"{key.replace('_', ' ')}: {shown}"))
+    # One without a selector selects everything, which is worth a line.
+    print_fields(found | {"selector": _selector(found["selector"])})
 
 
 @command.command()
@@ -141,22 +133,10 @@ def show(id_: str, output: str, socket: Path) -> None:
 def end(id_: str, output: str, socket: Path) -> None:
     """End change ID now. For root."""
     answer = AgentClient(socket).post(f"/v1/changes/{quote(id_, safe='')}/end")
-    if output == "json":
-        print_json(answer)
-        return
-    click.echo(visible(f"change {answer['id']} has ended"))
+    print_done(answer, output, f"change {answer['id']} has ended")
 
 
-def seconds_of(text: str) -> int:
-    """Return the seconds of ``30m``, ``2h``, ``1d12h``; a click error for anything else."""
-    match = _SPAN.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        message = f"{text[:32]!r} is not a length of time: write 30m, 2h or 1d12h"
-        raise click.BadParameter(message, param_hint="--for")
-    return sum(int(n) * s for n, s in zip(match.groups(), _SECONDS, strict=True) if n)
-
-
-def _row(change: dict[str, Any]) -> tuple[str, ...]:
+def _row(change: Mapping[str, Any]) -> tuple[str, ...]:
     most = change.get("max_starts")
     used = str(change["starts"]) if most is None else f"{change['starts']} of {most}"
     return (

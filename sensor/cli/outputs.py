@@ -9,7 +9,7 @@ import click
 
 from sensor.api.client import AgentClient
 from sensor.api.status import DeliveryState
-from sensor.cli.answer import print_json, print_table
+from sensor.cli.answer import print_done, print_json, print_table
 from sensor.cli.columns import Layout
 from sensor.cli.options import (
     colour_option,
@@ -75,10 +75,7 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
     """
     target = f"/v1/outputs/{quote(name, safe='')}/rewind?{urlencode({'since': since})}"
     answer = AgentClient(socket).post(target)
-    if output == "json":
-        print_json(answer)
-        return
-    click.echo(f"output {name} ships {answer['events']} events again")
+    print_done(answer, output, f"output {name} ships {answer['events']} events again")
 
 
 @command.command("retry-dead")
@@ -88,10 +85,7 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
 def retry_dead(name: str, output: str, socket: Path) -> None:
     """Retry the dead letters of output NAME: events that its collector refused. For root."""
     answer = AgentClient(socket).post(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
-    if output == "json":
-        print_json(answer)
-        return
-    click.echo(f"output {name} tries {answer['events']} dead letters again")
+    print_done(answer, output, f"output {name} tries {answer['events']} dead letters again")
 
 
 def state(one: DeliveryState) -> str:

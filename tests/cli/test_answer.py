@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from sensor.cli.answer import print_json, print_table
+from sensor.cli.answer import Style, print_done, print_fields, print_json, print_list, print_table
 from sensor.cli.columns import Layout
 
 LAYOUT = Layout(("NAME", "WHAT"), frozenset({"WHAT"}), ())
@@ -41,3 +43,35 @@ def test_the_header_is_painted_on_request(
 ) -> None:
     print_table(LAYOUT, ROWS, no_trunc=True, colour=colour)
     assert ("\x1b[1m" in capsys.readouterr().out) is painted
+
+
+def test_what_was_done_is_a_sentence_for_a_person_and_the_answer_for_a_program(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_done({"id": "a"}, "table", "it has \x1b[2J ended")
+    assert capsys.readouterr().out == "it has \\x1b[2J ended\n"
+    print_done({"id": "a"}, "json", "it has ended")
+    assert capsys.readouterr().out == '{"id":"a"}\n'
+
+
+def test_fields_without_a_value_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = {"added_by": "carol", "reason": None, "allows": ["a", "b"], "url": "", "starts": 0}
+    print_fields(fields)
+    assert capsys.readouterr().out == "added by: carol\nallows: a, b\nstarts: 0\n"
+
+
+def test_a_list_is_rows_for_a_person_and_lines_for_a_program(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def row(one: Mapping[str, Any]) -> tuple[str, str]:
+        return one["name"], "x"
+
+    documents = [{"name": "web"}, {"name": "db"}]
+    print_list(documents, LAYOUT, row, Style("json", no_trunc=True, colour="never"))
+    assert capsys.readouterr().out == '{"name":"web"}\n{"name":"db"}\n'
+    print_list(documents, LAYOUT, row, Style("table", no_trunc=True, colour="never"))
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "NAME",
+        "web",
+        "db",
+    ]

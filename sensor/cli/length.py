@@ -1,0 +1,40 @@
+"""A length of time as a person types it: ``30m``, ``2h``, ``1d12h``."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_PARTS = re.compile(r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+_SECONDS = (86_400, 3600, 60, 1)
+_SHOWN = 32
+"""Characters of a wrong text that the error repeats."""
+
+
+class Length(click.ParamType):
+    """Converts a length of time to whole seconds; wrong usage for anything else."""
+
+    name = "length"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the seconds."""
+        text = str(value).strip()
+        match = _PARTS.fullmatch(text)
+        seconds = 0
+        if match is not None:
+            parts = zip(match.groups(), _SECONDS, strict=True)
+            seconds = sum(int(number) * size for number, size in parts if number)
+        if not seconds:
+            self.fail(
+                f"{text[:_SHOWN]!r} is not a length of time: write 30m, 2h or 1d12h", param, ctx
+            )
+        return seconds
+
+
+LENGTH = Length()
