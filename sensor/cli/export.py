@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +20,9 @@ from sensor.cli.log_place import (
 from sensor.errors import StateUnusable
 from sensor.evidence.export import ExportRequest, export
 from sensor.schema.text import visible
+
+if TYPE_CHECKING:
+    from sensor.evidence.manifest import Manifest
 
 
 @click.command()
@@ -64,8 +66,14 @@ def command(
         policy_digest(config),
     )
     made, findings = export(request)
-    click.echo(json.dumps(asdict(made)))
+    click.echo(visible(_said(directory, made)))
     for finding in findings.listed:
         place = f"number {finding.first}: " if finding.first is not None else ""
         click.echo(visible(f"{finding.where}: {place}{finding.what}"), err=True)
     sys.exit(1 if findings.unexplained else 0)
+
+
+def _said(directory: Path, made: Manifest) -> str:
+    numbers = "" if made.first is None else f", numbers {made.first} to {made.last}"
+    head = "" if made.digest is None else f", digest {made.digest}"
+    return f"{directory}: {made.events} events of log {made.log_id}{numbers}{head}"

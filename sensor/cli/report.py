@@ -24,9 +24,16 @@ from sensor.cli.log_place import (
 from sensor.errors import StateUnusable
 from sensor.report.data import DataFile, Population
 from sensor.report.page import Sheet, render
-from sensor.report.sources import Sources
+from sensor.report.sources import Sources, worst
 from sensor.report.tally import Tally
 from sensor.schema.text import visible
+
+_STATES = {
+    "whole": "every chain is whole",
+    "explained": "the chain has breaks that the node explained",
+    "unproven": "nothing proves that the events are whole: they carry no digests",
+    "broken": "the evidence is NOT WHOLE",
+}
 
 
 @click.command()
@@ -102,6 +109,10 @@ def command(
     for chain in broken:
         finding = chain.findings.listed[0]
         click.echo(visible(f"{chain.source}: {finding.what}"), err=True)
+    if str(target) != "-":
+        hosts = len(tally.hosts.table.rows)
+        counted = f"{tally.starts.count} starts on {hosts} {'host' if hosts == 1 else 'hosts'}"
+        click.echo(visible(f"{target}: {counted}; {_STATES[worst(read.chains)]}"))
     sys.exit(1 if broken else 0)
 
 

@@ -13,6 +13,7 @@ from sensor.report import charts
 from sensor.report.alerts import SEVERITIES
 from sensor.report.controls import CONTROLS
 from sensor.report.moments import moment, span
+from sensor.report.sources import worst
 from sensor.report.starts import NO_EXPLANATION, NO_VERDICT
 from sensor.schema.text import visible
 
@@ -204,8 +205,6 @@ def _summary(sheet: Sheet) -> _Summary:
     shares = [row.coverage(since, until) for row in tally.hosts.table.rows.values()]
     known = [share for share in shares if share is not None]
     rows = tally.alerts.rows
-    states = {chain.state for chain in sheet.chains}
-    order = ("broken", "unproven", "explained", "whole")
     return _Summary(
         starts=tally.starts.count,
         hosts=len(tally.hosts.table.rows),
@@ -214,7 +213,7 @@ def _summary(sheet: Sheet) -> _Summary:
         open_alerts=sum(row.state in {"new", "update"} for row in rows),
         alerts=len(rows),
         coverage=min(known, default=None),
-        chain=next((state for state in order if state in states), "unproven"),
+        chain=worst(sheet.chains),
         findings=sum(chain.findings.count for chain in sheet.chains),
         worst=[chain.source for chain in sheet.chains if chain.state == "broken"][:5],
     )

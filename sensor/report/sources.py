@@ -15,7 +15,7 @@ from sensor.schema.log_stamp import stamped
 from sensor.store.chain_walk import ChainWalk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sensor.report.event_view import Document
@@ -48,6 +48,15 @@ class ChainState:
         if self.findings.count:
             return "explained"
         return "whole" if self.checked else "unproven"
+
+
+_WORST_FIRST = ("broken", "unproven", "explained", "whole")
+
+
+def worst(chains: Iterable[ChainState]) -> str:
+    """Return the state of the worst of some sources; without any, nothing is proven."""
+    states = {chain.state for chain in chains}
+    return next((state for state in _WORST_FIRST if state in states), "unproven")
 
 
 class Sources:

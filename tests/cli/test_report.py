@@ -29,6 +29,7 @@ def test_the_node_s_own_log_gives_a_page_and_its_population(tmp_path: Path) -> N
     assert starts == 12
     assert f"<b>{starts}</b><span>container starts on 1 host" in text
     assert page.stat().st_mode & 0o777 == 0o600
+    assert done.stdout == f"{page}: 12 starts on 1 host; every chain is whole\n"
 
 
 def test_a_broken_chain_gives_a_page_that_says_so_and_fails(tmp_path: Path) -> None:
@@ -37,6 +38,7 @@ def test_a_broken_chain_gives_a_page_that_says_so_and_fails(tmp_path: Path) -> N
     done = report("--log", tmp_path / "state", "-o", page)
     assert done.exit_code == 1
     assert "the digest is not that of this event" in done.stderr
+    assert done.stdout.endswith("; the evidence is NOT WHOLE\n")
     assert "The evidence is not whole." in page.read_text()
 
 
