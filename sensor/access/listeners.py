@@ -128,7 +128,7 @@ def _way(
 
 
 def _may_be_api(program: str, port: int) -> bool:
-    """Whether a port may take requests for containers. containerd's is configured, or is none."""
+    """Whether a port may take requests for containers. containerd's only where it is configured."""
     api = PROGRAMS.get(program, (program, "unknown"))[1]
     return api in {"docker", "libpod"} and port not in NO_API_PORTS
 
