@@ -30,7 +30,10 @@ from sensor.model.alert import AlertClass, AlertState
 from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.life_world import Happening
+    from sensor.judge.policy import Policy
     from sensor.model.events import Event
 
 COMMAND = "python -m bench.month"
@@ -80,12 +83,21 @@ class Result:
 class Run:
     """One node before a judge, with a store of rows that outlasts it."""
 
-    def __init__(self, life: Life, killed_after: int | None = None) -> None:
+    def __init__(
+        self,
+        life: Life,
+        killed_after: int | None = None,
+        *,
+        policy: Policy | None = None,
+        keep: Callable[[Event, int], None] | None = None,
+    ) -> None:
+        """``keep`` takes each event as it is judged, and each alert, with its wall time in ns."""
         self.happenings = life.happenings()
         self.begin = life.begin
         self.offset = life.offset
         self.rows: Rows = {}
-        self.judge = Judge(zone=ZONE)
+        self.judge = Judge(policy, zone=ZONE)
+        self._keep = keep
         self.result = Result(0, days=life.days)
         self._killed_after = killed_after
         self._planted = {
@@ -127,6 +139,8 @@ class Run:
         rows = self.judge.take_rows()
         spent = time.process_time_ns() - begin
         self._write(rows)
+        if self._keep is not None:
+            self._keep(event, one.wall)
         if event.type is EventType.START:
             self.result.starts += 1
             self.result.cpu_ms += spent / 1e6
@@ -159,6 +173,8 @@ class Run:
     def _take(self, wall: int) -> None:
         self._write(self.judge.take_rows())
         for event in self.judge.take_alerts():
+            if self._keep is not None:
+                self._keep(event, wall)
             self._count(event, wall)
 
     def _count(self, event: Event, wall: int) -> None:

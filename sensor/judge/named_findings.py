@@ -31,7 +31,7 @@ def named(past: Assessment) -> tuple[Found, ...]:
     return (
         Found(
             name or Finding.UNUSUAL_COMBINATION,
-            "; ".join(one.fact.sentence for one in weak),
+            weak[0].fact.sentence,
             value or _combined(past),
             tuple(term for one in weak for term in one.terms),
             weak[0].fact,

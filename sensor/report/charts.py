@@ -92,7 +92,7 @@ def by_day(
     if len(labels) > 14:  # noqa: PLR2004 - as above
         chart.x_labels_major = labels[:: max(1, len(labels) // 12)]
     for one, values in series:
-        chart.add(one, values)
+        chart.add(one.replace("_", " "), values)
     return _cleaned(chart.render_tree(), name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sensor.report.bounded import ShortList, Table
+from sensor.report.bounded import FairList, Table
 from sensor.report.event_view import Document, host, seconds, text
 
 NOTES_MAX = 300
@@ -42,7 +42,7 @@ class History:
     """Notes and changes, fed event by event."""
 
     def __init__(self) -> None:
-        self.notes: ShortList[NoteRow] = ShortList(NOTES_MAX)
+        self.notes: FairList[NoteRow] = FairList(NOTES_MAX)
         self.changes: Table[str, ChangeRow] = Table(CHANGES_MAX)
 
     def add(self, document: Document, wall: int) -> None:
@@ -55,7 +55,8 @@ class History:
             return
         if action == "probes_attached" and detail is None:
             detail = _attached(document)
-        self.notes.add(NoteRow(wall, host(document)[1], action, detail or broken, by))
+        key, name = host(document)
+        self.notes.add(key, wall, NoteRow(wall, name, action, detail or broken, by))
         if action.startswith("change_") and detail is not None:
             self._change(action.removeprefix("change_"), detail, by, wall)
 

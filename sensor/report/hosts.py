@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.report.bounded import ShortList, Table
+from sensor.report.bounded import FairList, Table
 from sensor.report.event_view import Document, at, host, number, seconds, text
 from sensor.report.moments import SECOND, wall_of
 
@@ -91,7 +91,7 @@ class Hosts:
         """``now`` is the report's own wall time in ns."""
         self._now = now
         self.table: Table[str, HostRow] = Table(HOSTS_MAX)
-        self.gaps: ShortList[GapRow] = ShortList(GAPS_MAX)
+        self.gaps: FairList[GapRow] = FairList(GAPS_MAX)
         self.ahead: dict[str, int] = {}
         """Hosts whose clocks are ahead of the report's, with the newest time."""
 
@@ -134,7 +134,7 @@ class Hosts:
         lost = number(document, "gap", "lost")
         source = text(document, "gap", "source") or "unknown"
         reason = text(document, "gap", "reason") or "unknown"
-        self.gaps.add(GapRow(row.name, source, reason, since, until, lost))
+        self.gaps.add(row.key, since, GapRow(row.name, source, reason, since, until, lost))
         row.gaps += 1
         row.lost += lost or 0
         if source in {"kernel", "agent", "store"}:

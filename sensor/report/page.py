@@ -19,7 +19,7 @@ from sensor.schema.text import visible
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sensor.model.access import Access
     from sensor.report.data import Population
@@ -130,8 +130,15 @@ def render(sheet: Sheet) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": moment, "span": span, "count": _grouped, "percent": _percent}
     markup = importlib.import_module("markupsafe").Markup
+    environment.filters |= {
+        "moment": moment,
+        "span": span,
+        "count": _grouped,
+        "percent": _percent,
+        "words": _words,
+        "path": _path(markup),
+    }
     tally = sheet.tally
     return str(
         environment.get_template("page.html").render(
@@ -185,6 +192,22 @@ def _shown(markup: type[str]) -> Any:  # noqa: ANN401 - what Jinja2 calls for ea
 
 def _markup(markup: type[str], text: str | None) -> str | None:
     return None if text is None else markup(text)
+
+
+def _words(value: str) -> str:
+    """Return a word of the schema as people write it."""
+    return value.replace("_", " ")
+
+
+def _path(markup: Any) -> Callable[[str | None], object]:  # noqa: ANN401 - a package that is only suggested
+    """Return what lets a long path or image name break behind its slashes."""
+
+    def breakable(value: str | None) -> object:
+        if value is None:
+            return None
+        return markup(str(markup.escape(visible(value))).replace("/", "/<wbr>"))
+
+    return breakable
 
 
 def _grouped(value: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensor.errors import CastoffError
+from sensor.evidence import manifest
 from sensor.evidence.comparison import Comparison
 from sensor.evidence.file_check import read_shipped
 from sensor.evidence.shipped import LINE_LIMIT, document_of, files_of, lines_of
@@ -35,6 +36,8 @@ class ChainState:
     first: int | None = None
     last: int | None = None
     digest: str | None = None
+    policy: str | None = None
+    """SHA-256 of the policy's files on the node when it was exported."""
     outside: int = 0
     checked: int = 0
     """Events whose digests were computed."""
@@ -120,6 +123,9 @@ class Sources:
         comparison = Comparison()
         try:
             checked = read_shipped(path, comparison, state.findings)
+            made = manifest.read(path) if path.is_dir() else None
+            if made is not None:
+                state.digest, state.policy = made.digest, made.policy
             state.log = ", ".join(checked.logs[:4])
             state.events, state.outside = checked.events, checked.without_place
             state.checked = checked.chained

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sensor.report.bounded import ShortList, Table
+from sensor.report.bounded import FairList, Table
 from sensor.report.event_view import (
     Document,
     at,
@@ -113,9 +113,9 @@ class Starts:
         self.hours: Counter[tuple[int, int]] = Counter()
         """Starts by people, by day of the week and hour, UTC."""
         self.all_hours: Counter[tuple[int, int]] = Counter()
-        self.unexplained: ShortList[StartRow] = ShortList(LISTED)
-        self.unexpected: ShortList[StartRow] = ShortList(LISTED)
-        self.reactivations: ShortList[StartRow] = ShortList(LISTED)
+        self.unexplained: FairList[StartRow] = FairList(LISTED)
+        self.unexpected: FairList[StartRow] = FairList(LISTED)
+        self.reactivations: FairList[StartRow] = FairList(LISTED)
         self.people: Table[str, PersonRow] = Table(PEOPLE_MAX)
         self.loops: Table[tuple[str, str], LoopRow] = Table(LOOPS_MAX)
         self.changes: Counter[str] = Counter()
@@ -141,9 +141,13 @@ class Starts:
         self._hour(document, wall)
         self._verdict(document, wall)
         if kind == "reactivation":
-            self.reactivations.add(row_of(document, wall))
+            self._list(self.reactivations, document, wall)
         elif kind == "restart":
             self._restart(document, wall, trigger)
+
+    @staticmethod
+    def _list(rows: FairList[StartRow], document: Document, wall: int) -> None:
+        rows.add(host(document)[0], wall, row_of(document, wall))
 
     def _hour(self, document: Document, wall: int) -> None:
         moment = datetime.fromtimestamp(wall // SECOND, UTC)
@@ -184,11 +188,11 @@ class Starts:
         elif expected is False:
             self.expected["not expected"] += 1
             self.explanations["not expected"] += 1
-            self.unexpected.add(row_of(document, wall))
+            self._list(self.unexpected, document, wall)
         else:
             self.expected["unexplained"] += 1
             self.explanations[NO_EXPLANATION] += 1
-            self.unexplained.add(row_of(document, wall))
+            self._list(self.unexplained, document, wall)
 
     def _restart(self, document: Document, wall: int, trigger: str) -> None:
         if trigger not in {"restart_policy", "orchestrator", "service_manager"}:

@@ -15,34 +15,49 @@ import pytest
 from lab.requirements import cannot
 from sensor.errors import StateUnusable
 from sensor.evidence.verdict import Finding
+from sensor.model.access import Access, Way, WayKind
 from sensor.report.controls import CONTROLS
 from sensor.report.event_view import Document
 from sensor.report.page import TITLES, Sheet, render
 from sensor.report.sources import ChainState
 from sensor.report.tally import Tally
+from tests.report import life
 from tests.report.week import BEGIN, DAY, HOSTILE, Week
 
 BROWSER = Path(__file__).with_name("browser.js")
 MODULES = Path(__file__).parents[1] / "npm" / "node_modules"
-NOW = BEGIN + 8 * DAY
+ACCESS = Access(
+    host="node-1",
+    now=BEGIN,
+    ways=(
+        Way(
+            WayKind.ROOT, "root", "uid 0, shell /bin/bash", grave=True, login="root", last_use=BEGIN
+        ),
+        Way(WayKind.GROUP, "alice", "group docker", grave=True, login="alice"),
+        Way(WayKind.LISTENER, "everyone who reaches the address", "0.0.0.0:2375, asks for nothing"),
+    ),
+    unread=("/etc/sudoers: Permission denied",),
+    covers=BEGIN - 40 * DAY,
+)
 
 
-def tally_of(events: list[Document]) -> Tally:
-    tally = Tally(BEGIN, BEGIN + 7 * DAY, NOW)
+def tally_of(events: list[Document], since: int = BEGIN) -> Tally:
+    tally = Tally(since, since + 7 * DAY, since + 8 * DAY)
     for event in events:
         tally.add(event)
     tally.finish()
     return tally
 
 
-def page_of(events: list[Document], *chains: ChainState) -> str:
-    return render(Sheet("A week", tally_of(events), list(chains), query="castoff report"))
+def page_of(events: list[Document], *chains: ChainState, since: int = BEGIN) -> str:
+    tally = tally_of(events, since)
+    return render(Sheet("A week", tally, list(chains), query="castoff report", access=ACCESS))
 
 
 @cache
 def week() -> str:
-    whole = ChainState("node-a", "0f1e2d3c4b5a6978", 900, 1, 900, "ab" * 32, checked=900)
-    return page_of(list(Week(400).events()), whole)
+    whole = ChainState("node-1", "0f1e2d3c4b5a6978", 900, 1, 900, "ab" * 32, checked=900)
+    return page_of(life.documents(), whole, since=life.BEGIN)
 
 
 def seen(directory: Path, text: str) -> dict[str, Any]:
@@ -98,8 +113,21 @@ def test_no_control_character_and_no_bidi_mark_gets_into_it() -> None:
 
 
 def test_the_same_events_give_the_same_page() -> None:
-    whole = ChainState("node-a", "0f1e2d3c4b5a6978", 900, 1, 900, "ab" * 32, checked=900)
-    assert page_of(list(Week(400).events()), whole) == week()
+    assert week.__wrapped__() == week()
+
+
+def test_a_made_up_week_of_three_nodes_is_shown_whole() -> None:
+    text = week()
+    for node in ("node-1", "node-21", "node-41"):
+        assert node in text
+    for word in ("baseline", "policy", "change", "health check", "restart policy"):
+        assert f'<th scope="row">{word}</th>' in text
+    for finding in ("engine-socket", "forbidden", "sensor-tampering", "direct-runtime"):
+        assert f"<strong>{finding}</strong>" in text
+    assert "no agent ran, and the probes were gone" in text
+    assert "acknowledged by dora" in text
+    assert "suppressed by dora" in text
+    assert "unknown, node-" not in text
 
 
 def test_a_broken_chain_is_the_first_thing_that_it_says() -> None:
