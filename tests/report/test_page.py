@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,49 @@ def test_a_missing_package_is_named_with_its_fix(
     with pytest.raises(StateUnusable) as raised:
         page_of(list(Week(5).events()))
     assert raised.value.fix == "apt install python3-jinja2 python3-pygal"
+
+
+class Cells(HTMLParser):
+    """Collects the labels of each row of stacked tables, beside their headers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers: list[str] = []
+        self.rows: list[tuple[list[str], list[str | None]]] = []
+        self._cells: list[str | None] | None = None
+        self._in_header = self._stacked = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "table":
+            self._stacked = "stack" in (values.get("class") or "").split()
+            self.headers = []
+        elif self._stacked and tag in {"td", "th"}:
+            self._in_header = values.get("scope") == "col"
+            if self._in_header:
+                self.headers.append("")
+            elif self._cells is not None:
+                self._cells.append(values.get("data-l"))
+        elif tag == "tr":
+            self._cells = []
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_header = self._in_header and tag != "th"
+        if tag == "tr" and self._cells and self._stacked:
+            self.rows.append((self.headers, self._cells))
+
+    def handle_data(self, data: str) -> None:
+        if self._in_header:
+            self.headers[-1] += data
+
+
+def test_each_cell_of_a_card_is_labelled_as_its_column_is() -> None:
+    cells = Cells()
+    cells.feed(week())
+    assert len(cells.rows) > 100
+    for headers, labels in cells.rows:
+        assert len(labels) == len(headers)
+        named = {label: header for label, header in zip(labels, headers, strict=True) if label}
+        assert all(label == header for label, header in named.items())
+        # A card begins with what it is about, which needs no label.
+        assert len(named) >= len(headers) - 2

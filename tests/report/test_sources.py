@@ -83,3 +83,12 @@ def test_events_of_before_the_chain_are_read_and_prove_nothing(tmp_path: Path) -
     assert read(sources) == [None] * 5
     (chain,) = sources.chains
     assert (chain.state, chain.outside) == ("unproven", 5)
+
+
+def test_an_export_shows_its_digest_and_the_digest_of_its_policy(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log", 12)
+    made, _ = export(ExportRequest(log, tmp_path / "a", policy="cd" * 32))
+    sources = Sources(None, (tmp_path / "a",), None, None)
+    read(sources)
+    (chain,) = sources.chains
+    assert (chain.digest, chain.policy) == (made.digest, "cd" * 32)
