@@ -42,6 +42,11 @@ def scenario(function: Scenario) -> Scenario:
     return function
 
 
+def wanted(name: str, parts: list[str]) -> bool:
+    """Whether a scenario's name contains one of ``parts``; without parts all are wanted."""
+    return not parts or any(part in name for part in parts)
+
+
 def _docker(
     name: str,
     stops: list[int | str],

@@ -4,7 +4,9 @@ One guest a kernel plays every scenario of scenarios.py; each scenario is a test
 takes five to eight minutes under software emulation, so this runs on demand only: ``make vm``.
 
     CASTOFF_VM=1                 run it
-    CASTOFF_VM_KERNELS=trixie    only these suites' kernels (space separated)
+    CASTOFF_VM_KERNELS=trixie    only these suites' kernels (space separated); bookworm@v1 is the
+                                 same kernel with the controllers of cgroup v1
+    CASTOFF_VM_SCENARIOS="a b"   only scenarios whose names contain a or b; nothing is recorded
     CASTOFF_VM_CACHE=DIRECTORY   where images are kept
 """
 
@@ -22,12 +24,17 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sensor.bpf import programs
-from tests.vm import clocks, image, machine, support  # noqa: F401 - clocks has scenarios, too
-from tests.vm.scenarios import SCENARIOS
+from tests.vm import clocks, image, machine, other_engines, support  # noqa: F401 - two have scenarios
+from tests.vm.scenarios import SCENARIOS, wanted
 from tests.vm.story import START, STOP, signal_name
 
 KERNELS = {"bullseye": "5.10", "bookworm": "6.1", "trixie": "6.12", "sid": ""}
 """Debian suites and the version that their kernel's release begins with; sid's moves."""
+
+LEGACY = "@v1"
+"""Behind a suite: the guest mounts the controllers of cgroup v1, as systemd does on request."""
+
+LEGACY_WORDS = ("systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller=1")
 
 SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "schema" / "castoff.event.1.schema.json"
 CONNECT_SINCE = (6, 7)
@@ -94,9 +101,12 @@ def progress(suite: str) -> Callable[[machine.Report], None]:
 def play(suite: str, directory: Path) -> Run:
     """Boot a kernel and play all scenarios in it."""
     job = directory / "job"
-    job.write_text("#!/bin/sh\ncd castoff && exec python3 -m tests.vm.guest\n")
-    kernel = image.kernel(suite)
-    with machine.boot(kernel, image.root_image(), job, directory / "console.log") as running:
+    words = os.environ.get("CASTOFF_VM_SCENARIOS", "")
+    job.write_text(f"#!/bin/sh\ncd castoff && exec python3 -m tests.vm.guest {words}\n")
+    kernel = image.kernel(suite.removesuffix(LEGACY))
+    more = LEGACY_WORDS if suite.endswith(LEGACY) else ()
+    console = directory / "console.log"
+    with machine.boot(kernel, image.root_image(), job, console, words=more) as running:
         return Run(running.read(progress(suite)))
 
 
@@ -112,7 +122,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_the_kernel_is_the_one_that_was_meant(run: Run, request: pytest.FixtureRequest) -> None:
     suite = request.node.callspec.params["run"]
-    assert str(run.one("boot")["kernel"]).startswith(KERNELS.get(suite, ""))
+    assert str(run.one("boot")["kernel"]).startswith(KERNELS[suite.removesuffix(LEGACY)])
 
 
 def test_the_kernel_takes_all_programs(run: Run) -> None:
@@ -151,6 +161,8 @@ def is_of_the_guest(event: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("name", [function.__name__ for function in SCENARIOS])
 def test_scenario(run: Run, name: str) -> None:
+    if not wanted(name, os.environ.get("CASTOFF_VM_SCENARIOS", "").split()):
+        pytest.skip("not among CASTOFF_VM_SCENARIOS")
     report = run.scenarios.get(name)
     assert report is not None, f"the guest did not come so far; last: {run.last()}"
     if report["skipped"]:
