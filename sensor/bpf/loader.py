@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sensor import errors
-from sensor.bpf import compiler, fields, libbpf, pins, presence, source
+from sensor.bpf import compiler, fields, libbpf, lockdown, pins, presence, source
 from sensor.bpf.btf import Btf
 from sensor.errors import (
     CastoffError,
@@ -95,6 +95,7 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
         problem = "the probes of this version are not loaded, and loading them needs root"
         fix = "Run: systemctl restart castoff-probes (its journal has the reason when it fails)."
         raise PermissionMissing(problem, fix)
+    lockdown.require_reading()
     if stale is not None:
         _set_aside(stale)
     existing = pins.loaded_sets(root)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sensor.bpf import btf, cgroup_link, fields, libbpf, loader
+from sensor.bpf import btf, cgroup_link, fields, libbpf, loader, lockdown
 from sensor.bpf.pins import BPFFS
 from sensor.cli import audit_policy, surroundings
 from sensor.cli.finding import Finding, Health
@@ -88,14 +88,10 @@ def _bpffs() -> Finding:
 
 
 def _lockdown() -> Finding:
-    try:
-        text = Path("/sys/kernel/security/lockdown").read_text(encoding="ascii")
-    except OSError:
-        return Finding("lockdown", Health.OK, "none")
-    if "[confidentiality]" in text:
-        fix = "Boot with lockdown=integrity: confidentiality forbids BPF to read kernel memory."
-        return Finding("lockdown", Health.FAIL, "confidentiality", fix)
-    return Finding("lockdown", Health.OK, text[text.find("[") + 1 : text.find("]")])
+    found = lockdown.mode()
+    if lockdown.forbids_reading(found):
+        return Finding("lockdown", Health.FAIL, str(found), lockdown.FIX)
+    return Finding("lockdown", Health.OK, found or "none")
 
 
 def _connects() -> Finding:
