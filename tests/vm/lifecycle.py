@@ -149,6 +149,13 @@ def the_selftest_passes() -> str:
     return done.stdout.strip()
 
 
+def the_packages_own_test_passes() -> str:
+    """The one that autopkgtest runs on a machine of its own."""
+    done = quiet("sh", str(JOB / "service-test"))
+    need(done.returncode == 0, done.stdout + done.stderr)
+    return done.stdout.strip().splitlines()[-1]
+
+
 def clients_wait_while_the_agent_restarts() -> str:
     """With castoff.socket, a client that asks meanwhile is answered by the next agent."""
     run("systemctl", "stop", SERVICE)
@@ -265,6 +272,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "deb": (
         deb_is_installed,
         *COMMON,
+        the_packages_own_test_passes,
         the_doctor_finds_nothing_wrong,
         no_start_is_lost_or_repeated("deb"),
         memory_is_small,

@@ -81,14 +81,14 @@ def show(report: machine.Report) -> None:
 
 
 @contextmanager
-def started(directory: Path, job: Path, packages: dict[str, Path]) -> Iterator[machine.Guest]:
+def started(directory: Path, job: Path, files: dict[str, Path]) -> Iterator[machine.Guest]:
     console, root = directory / "console.log", image.root_image()
     if NESTED:
-        with nest.boot(root, job, console, packages) as guest:
+        with nest.boot(root, job, console, files) as guest:
             yield guest
     else:
         kernel = image.kernel(KERNEL)
-        with machine.boot(kernel, root, job, console, packages, WITHOUT_ENGINES) as guest:
+        with machine.boot(kernel, root, job, console, files, WITHOUT_ENGINES) as guest:
             yield guest
 
 
@@ -114,7 +114,8 @@ def play(request: pytest.FixtureRequest, kind: str, directory: Path) -> dict[str
     job = directory / "job"
     wanted = os.environ.get("CASTOFF_VM_STEPS", "")
     job.write_text(f"#!/bin/sh\ncd castoff && exec python3 -m tests.vm.lifecycle {kind} {wanted}\n")
-    with started(directory, job, built(kind, directory)) as guest:
+    files = {**built(kind, directory), "service-test": ROOT / "packaging/debian/tests/service"}
+    with started(directory, job, files) as guest:
         found = guest.read(show)
     support.booted(request.node.nodeid, kind, found)
     return {str(report["name"]): report for report in found if report["what"] == "step"}
