@@ -156,7 +156,7 @@ class Aggregator:
         await marks.has_room()
         found, ended = await asyncio.to_thread(self._batch, follower)
         # A sign of life first: what comes behind it ages from then.
-        events = [*self._alive(keeper), *self._events(found)]
+        events = [*self._alive(keeper), *self._events(found, grows=True)]
         if ended:
             events += self._made.settle(time.time_ns())
             if self._counts.bad > self._reported:
@@ -172,12 +172,14 @@ class Aggregator:
         marks.settle()
         return ended
 
-    def _events(self, found: Sequence[Found]) -> list[Event]:
+    def _events(self, found: Sequence[Found], *, grows: bool = False) -> list[Event]:
+        """Return the events of what was read; ``grows``: from files that grow."""
         now = time.time_ns()
         events: list[Event] = []
         for one in found:
             if isinstance(one, ControlRecord):
-                events += self._made.feed(one, now)
+                log_ = one.request.ref.file if grows and one.request.ref is not None else None
+                events += self._made.feed(one, now, log_)
             elif isinstance(one, Loss):
                 events.append(self._gap(one.source, one.reason, None, one.ref))
             elif isinstance(one, BadRecord):

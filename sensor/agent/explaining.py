@@ -45,6 +45,7 @@ class Explaining:
     ) -> None:
         directory = path if path.is_dir() else path.parent
         stem = None if path.is_dir() else path.name.partition(".")[0]
+        self._log = str(path)
         self.counts = Counts()
         self.explainer = StartExplainer()
         self._publish = publish
@@ -79,9 +80,9 @@ class Explaining:
         bad = 0
         while True:
             records, ended = await asyncio.to_thread(self._batch)
-            for record in records:
-                self.explainer.add(record)
             now = clock.boottime() + self._realtime_offset()
+            for record in records:
+                self.explainer.add(record, now, self._log)
             events = (
                 list(self.explainer.settle(now)) if ended or len(self.explainer) < BATCH else []
             )

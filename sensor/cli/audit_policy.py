@@ -35,6 +35,10 @@ def findings(path: Path) -> list[Finding]:
         for resource in audit_policy.secrets_recorded(policy):
             fix = "Record them at level Metadata."
             found.append(Finding(resource, Health.NOTE, "bodies with secrets are recorded", fix))
+        for literal in audit_policy.matches_nothing(policy):
+            fix = "List the groups; leave verbs out to mean all of them."
+            detail = "the API server takes it literally, so that it matches nothing"
+            found.append(Finding(literal, Health.NOTE, detail, fix))
         if audit_policy.repeats_stages(policy):
             fix = "Add RequestReceived to omitStages."
             detail = "each request leaves two records; the first has no outcome"
@@ -46,9 +50,10 @@ def _finding(answer: audit_policy.Answer) -> Finding:
     question = answer.question
     if answer.lost is None:
         return Finding(question.name, Health.OK, f"level {answer.level}")
-    health = Health.FAIL if answer.level == "None" else Health.NOTE
+    health = Health.FAIL if answer.unseen else Health.NOTE
     detail = f"level {answer.level}; lost: {answer.lost}"
-    fix = f"Record {question.verb} of {question.resource} at level {question.needs}."
+    fix = f"Record {question.verb} of {question.resource} at level {question.needs}"
+    fix += ", with the stage ResponseComplete." if answer.unseen else "."
     return Finding(question.name, health, detail, fix)
 
 

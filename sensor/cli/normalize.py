@@ -107,7 +107,7 @@ def command(
     if explain:
         shown = json_line if form == "native" else table_line
     made = RequestEvents(SETTLE if follow else WHOLE_INPUT)
-    run = _Run(counts, _writer(form, explain=explain), shown, made)
+    run = _Run(counts, _writer(form, explain=explain), shown, made, grows=follow)
     try:
         run.all(found)
     except KeyboardInterrupt:
@@ -215,12 +215,15 @@ class _Run:
         write: Callable[[Event], bytes],
         shown: Callable[[ControlRecord], bytes] | None,
         made: RequestEvents,
+        *,
+        grows: bool,
     ) -> None:
         self._counts = counts
         self._write = write
         self._shown = shown
         self.readings = None if shown is None else Readings()
         self._made = made
+        self._grows = grows
         self.events = 0
 
     def all(self, found: Iterator[Found | None]) -> None:
@@ -241,7 +244,8 @@ class _Run:
                 if self.readings is not None:
                     self.readings.add(one)
             else:
-                self._events(self._made.feed(one, time.time_ns()))
+                log = one.request.ref.file if self._grows and one.request.ref is not None else None
+                self._events(self._made.feed(one, time.time_ns(), log))
         self.end()
 
     def end(self) -> None:

@@ -7,25 +7,23 @@ Rules, in their order:
 3. A mirror pod is a report: the cause of a static pod is a file on its node.
 4. A controller's pod leads to its owner: by uid (exact), or by name and time (inferred).
 5. The walk stops at the first record whose actor is not a component of the control plane.
-6. A ReplicaSet's pods were caused by the latest write that can have: the write that its Deployment
+6. A write that the records prove (``chain_proof``) is the cause, and makes the answer exact. Any
+   other is inferred.
+7. A ReplicaSet's pods were caused by the latest write that can have: the write that its Deployment
    made it for, a scale, or the deletion of a sibling. Each can have caused so many pods at most.
-7. Several writes of different actors that fit within ``CLOSE`` of each other are ambiguous.
-8. Without a fitting write the requester is unknown: a wrong one would be worse.
+8. Several writes of different actors that fit within ``CLOSE`` of each other are ambiguous.
+9. Without a fitting write the requester is unknown: a wrong one would be worse.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from sensor.bounded import Bounded
+from sensor.correlate.chain_additions import added_by
 from sensor.correlate.chain_answer import Walk, static_pod, whole
-from sensor.correlate.chain_index import OBJECTS_LIMIT, Pod, Recent, Thing, Trigger
-from sensor.correlate.chain_objects import (
-    AHEAD,
-    SECOND,
-    WINDOW,
-    ClusterObjects,
-    owner_of,
-)
+from sensor.correlate.chain_ends import AHEAD, WINDOW
+from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, Trigger
+from sensor.correlate.chain_objects import ClusterObjects, owner_of
+from sensor.correlate.chain_proof import asked_for, proven, scheduled
 from sensor.model.control_plane import (
     ActorKind,
     ControlRecord,
@@ -35,11 +33,11 @@ from sensor.model.control_plane import (
     Touch,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 CLOSE = 5 * SECOND
 """Two writes so near to each other may both have done it."""
+
+
+_TEMPLATES = frozenset({Touch.CREATE, Touch.TEMPLATE, Touch.RESUME, Touch.ANY})
 
 
 class CausalChain:
@@ -47,7 +45,7 @@ class CausalChain:
 
     def __init__(self, limit: int = OBJECTS_LIMIT) -> None:
         self._objects = ClusterObjects(limit)
-        self._answers: Recent[str, RequestedBy] = Recent(limit)
+        self._answers: Bounded[str, RequestedBy] = Bounded(limit)
 
     def add(self, record: ControlRecord) -> Pod | None:
         """Take a record; return the pod that it creates, or gives its uid to."""
@@ -64,56 +62,107 @@ class CausalChain:
         return self._objects.forgotten()
 
     def requester(
-        self, pod: Pod, container: str | None = None, attempt: int | None = None
+        self,
+        pod: Pod,
+        container: str | None = None,
+        attempt: int | None = None,
+        started: int | None = None,
     ) -> RequestedBy | None:
         """Return who asked for a container of a pod; None where no record says it.
 
-        A container that the pod's records do not name has no request among them.
+        A container that the pod's records do not name has no request among them. ``started``
+        is when it started, in wall-clock ns.
         """
-        added = _added(pod, container, attempt)
+        added = added_by(pod, container, attempt, started)
         if added is not None:
-            return Walk((), exact=pod.uid is not None).answer((added,))
+            return Walk((), exact=pod.uid is not None).answer((added,), named=bool(attempt))
         if attempt:
             return None
         named = pod.created.request.containers
         if container is not None and named and container not in {one.name for one in named}:
             return None
+        return self._known(pod, sure=False)
+
+    def certain(self, pod: Pod) -> RequestedBy | None:
+        """Return the exact answer, if the records so far prove it: no later one can change it."""
+        return self._known(pod, sure=True)
+
+    def _known(self, pod: Pod, *, sure: bool) -> RequestedBy | None:
         key = f"{pod.cluster}/{pod.namespace}/{pod.name}/{pod.uid}"
         known = self._answers.get(key)
         if known is None:
-            known = self._walk(pod)
+            known = self._walk(pod, sure=sure)
             if known is not None:
                 self._answers.put(key, known)
         return known
 
-    def _walk(self, pod: Pod) -> RequestedBy | None:
+    def _walk(self, pod: Pod, *, sure: bool) -> RequestedBy | None:
+        """Return the answer; ``sure``: only one that is exact."""
         created = pod.created
         actor, write = created.request.actor, created.write
         walk = Walk((), exact=whole(created) and pod.uid is not None)
         if write is not None and Touch.MIRROR in write.touches:
             return static_pod(created)
-        if actor is None:
+        if actor is None or (sure and not walk.exact):
             return None
         if actor.kind is not ActorKind.CONTROL_PLANE:
             return walk.answer((created,))
+        return self._owned(pod, walk, sure=sure)
+
+    def _owned(self, pod: Pod, walk: Walk, *, sure: bool) -> RequestedBy | None:
+        """Return the answer for a pod that a controller made."""
         owner, exact = owner_of(pod)
         owner = owner or self._objects.implied(pod)
         thing = None if owner is None else self._objects.owning(owner, pod)
         if owner is None or thing is None:
             return None
         walk = walk.past(pod.bound, exact=True) if pod.bound is not None else walk
-        walk = walk.past(created, exact=exact and thing.uid == owner.uid)
+        walk = walk.past(pod.created, exact=exact and thing.uid == owner.uid)
+        parent = self._objects.parent(thing) if thing.kind in {"ReplicaSet", "Job"} else None
+        ends = self._ends(thing, pod)
+        answer = self._proven(thing, parent, pod, walk, ends)
+        if answer is not None or sure:
+            return answer
+        # What follows is found by time, and a record that is missing could change it.
+        walk = walk.past(None, exact=False)
         if thing.kind == "Job":
-            return self._from_job(thing, pod, walk)
-        return self._from(thing, pod, walk)
+            return self._from_job(thing, parent, pod, walk, ends)
+        return self._from(thing, parent, pod, walk, ends)
 
-    def _from(self, thing: Thing, pod: Pod, walk: Walk) -> RequestedBy | None:
-        """Return who asked for a pod of an owner."""
+    @staticmethod
+    def _proven(
+        thing: Thing, parent: Thing | None, pod: Pod, walk: Walk, ends: list[Trigger]
+    ) -> RequestedBy | None:
+        """Return the exact answer, where the records prove one."""
+        root = asked_for(pod)
+        if root is None or any(one.time >= (root.request.requested or 0) - CLOSE for one in ends):
+            return None
+        over: ControlRecord | None = None
+        write: Trigger | None
+        effect: Effect | None = None
+        if thing.kind == "Job":
+            if root is not thing.created or not _ours(root) or parent is None:
+                write = proven(pod, thing, None)
+            else:
+                over, write, effect = root, scheduled(parent, root), Effect.SCHEDULE
+        else:
+            write = proven(pod, thing, parent)
+            over = root if write is not None and write.record is not root else None
+        if write is None:
+            return None
+        step = walk.past(over, exact=parent is None or over is None or _tied(thing, parent))
+        if not step.exact or not whole(write.record):
+            return None
+        write.used += 1
+        return step.answer((write.record,), effect)
+
+    def _from(
+        self, thing: Thing, parent: Thing | None, pod: Pod, walk: Walk, ends: list[Trigger]
+    ) -> RequestedBy | None:
+        """Return who probably asked for a pod of an owner."""
         triggers = [one for one in thing.writes if one.time <= pod.time + AHEAD]
-        parent = self._objects.parent(thing) if thing.kind == "ReplicaSet" else None
         if parent is not None:
             triggers += [one for one in parent.writes if _reaches(parent, one, thing, pod)]
-        ends = self._ends(thing, pod)
         ended = {id(one) for one in ends}
         fitting = [
             one
@@ -131,34 +180,32 @@ class CausalChain:
         ]
         best.used += 1
         records = tuple(one.record for one in (best, *rivals))
-        tied = parent is None or _tied(thing, parent)
         if id(best) in ended:
-            past = walk.past(None, exact=tied)
-            return past.answer(records, Effect.REPLACEMENT, named=True)
+            return walk.answer(records, Effect.REPLACEMENT, named=True)
         over = thing.created if parent is not None and _ours(thing.created) else None
         if thing.grown_by is not None and best.time <= (thing.grown or 0) <= pod.time + AHEAD:
             over = thing.grown_by
-        return walk.past(over, exact=tied).answer(records)
+        return walk.past(over, exact=False).answer(records)
 
     def _ends(self, thing: Thing, pod: Pod) -> list[Trigger]:
         """Return the ends of an owner's pods that this one can be in place of."""
         held = owner_of(pod)[0] or Owner(thing.kind, thing.name)
-        ends = self._objects.ends(held, thing.namespace, thing.cluster)
-        return [one for one in ends if _makes_room(one, thing, pod)]
+        return [one for one in self._objects.ends.before(pod, held, thing) if not one.spent]
 
     def _late(self, trigger: Trigger, thing: Thing, pod: Pod) -> bool:
         """Return whether a DaemonSet's pod came for a node that joined after the write."""
-        if thing.kind != "DaemonSet" or pod.node is None:
+        if thing.kind != "DaemonSet" or pod.node is None or pod.updated:
             return False
-        return self._objects.joined(pod.cluster, pod.node, trigger.time, pod.time)
+        return self._objects.ends.joined(pod.cluster, pod.node, trigger.time, pod.time)
 
-    def _from_job(self, job: Thing, pod: Pod, walk: Walk) -> RequestedBy | None:
-        """Return who made a Job, or who last wrote the CronJob that it came from.
+    def _from_job(
+        self, job: Thing, schedule: Thing | None, pod: Pod, walk: Walk, ends: list[Trigger]
+    ) -> RequestedBy | None:
+        """Return who probably made a Job, or last wrote the CronJob that it came from.
 
         Who deleted a pod of it caused the one in its place; who resumed it, what came afterwards.
         """
         created = job.created
-        ends = [one for one in self._ends(job, pod) if not one.spent]
         if ends:
             ends[-1].used += 1
             return walk.answer((ends[-1].record,), Effect.REPLACEMENT, named=True)
@@ -169,31 +216,16 @@ class CausalChain:
         ]
         if resumed:
             return walk.answer((resumed[-1].record,))
-        if created is None:
-            return None
+        if created is None or created.request.effect is Effect.CONFIG:
+            return None  # Made suspended: the record that resumed it is missing.
         if not _ours(created):
-            return walk.past(None, exact=whole(created)).answer((created,))
-        schedule = self._objects.parent(job)
+            return walk.answer((created,))
         if schedule is None:
             return None
-        past = walk.past(created, exact=_tied(job, schedule))
+        past = walk.past(created, exact=False)
         until = (created.request.requested or 0) + AHEAD
         writes = [one for one in schedule.writes if one.time <= until]
         return past.answer((writes[-1].record,), Effect.SCHEDULE) if writes else None
-
-
-def _added(pod: Pod, container: str | None, attempt: int | None) -> ControlRecord | None:
-    """Return the record that added a container to a running pod, or restarted it there."""
-    for record in reversed(pod.additions):
-        write, names = record.write, {one.name for one in record.request.containers}
-        if container is None or write is None or (names and container not in names):
-            continue
-        original = {one.name for one in pod.created.request.containers}
-        if Touch.EPHEMERAL in write.touches and (names or container not in original):
-            return record
-        if Touch.IMAGE in write.touches and attempt:
-            return record
-    return None
 
 
 def _reaches(parent: Thing, write: Trigger, thing: Thing, pod: Pod) -> bool:
@@ -227,26 +259,24 @@ def _reaches(parent: Thing, write: Trigger, thing: Thing, pod: Pod) -> bool:
 
 def _timely(trigger: Trigger, thing: Thing, pod: Pod) -> bool:
     """Return whether a pod came soon enough after a write of unknown size."""
+    since = trigger.time
+    began = thing.rollout.began(pod.revision) if thing.rollout and pod.revision else None
+    if began is not None and _templates(trigger):
+        if since > began + AHEAD:
+            return False  # The pods of this revision were made before.
+        if pod.updated:
+            # Its controller waits for each pod: the revision's first one came in time.
+            return began - since <= WINDOW
     if trigger.capacity is not None:
         return True
-    since = trigger.time
     if thing.grown is not None and since <= thing.grown <= pod.time:
         since = thing.grown
     return pod.time - since <= WINDOW
 
 
-def _makes_room(end: Trigger, thing: Thing, pod: Pod) -> bool:
-    """Return whether a pod can be in place of one that ended. A StatefulSet's has its name."""
-    if not end.time - AHEAD <= pod.time <= end.time + WINDOW or (
-        pod.uid is not None and end.pod_uid == pod.uid
-    ):
-        return False
-    return thing.kind != "StatefulSet" or end.pod == pod.name
-
-
 def _templates(trigger: Trigger) -> bool:
     write = trigger.record.write
-    return write is not None and not set(write.touches) <= {Touch.REPLICAS}
+    return write is not None and not _TEMPLATES.isdisjoint(write.touches)
 
 
 def _ours(record: ControlRecord | None) -> bool:
@@ -263,11 +293,3 @@ def _made(thing: Thing) -> int | None:
 def _tied(thing: Thing, parent: Thing) -> bool:
     owner = thing.owner
     return owner is not None and owner.uid is not None and owner.uid == parent.uid
-
-
-def pods_of(records: Iterator[ControlRecord], chain: CausalChain) -> Iterator[Pod]:
-    """Yield the pods that records identify, each once it is whole."""
-    for record in records:
-        pod = chain.add(record)
-        if pod is not None:
-            yield pod

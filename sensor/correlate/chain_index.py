@@ -1,14 +1,11 @@
-"""What control planes' records say of pods and workloads, indexed by uid and by name.
-
-Every table is bounded; the oldest entries go first, and what went is counted.
-"""
+"""What control planes' records say of pods and workloads: the entries of the chain's tables."""
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
+from sensor.correlate.chain_rollout import Rollout
 from sensor.model.control_plane import ActorKind
 
 if TYPE_CHECKING:
@@ -16,42 +13,14 @@ if TYPE_CHECKING:
 
 OBJECTS_LIMIT = 20_000
 """Pods, and workloads, that are remembered: four times what a large cluster starts in an hour."""
-WRITES_LIMIT = 128
-"""Writes that are remembered of one workload."""
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Recent(Generic[K, V]):
-    """A table of the latest entries; ``forgotten`` counts what went for want of room."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[K, V] = OrderedDict()
-        self.forgotten = 0
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def get(self, key: K) -> V | None:
-        """Return an entry."""
-        return self._entries.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        """Add an entry, or make it the latest."""
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
-            self.forgotten += 1
-
-    def values(self) -> list[V]:
-        """Return the entries, oldest first."""
-        return list(self._entries.values())
+SECOND = 1_000_000_000
+BURST = 1 * SECOND
+"""A controller makes the pods that one write asks for within 0.3 s of each other (measured)."""
+SKEW = SECOND // 20
+"""How much a record may be out of its order within one API server's log."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Trigger:
     """A record that may have caused pods of one owner."""
 
@@ -81,7 +50,18 @@ class Trigger:
         return self.capacity is not None and self.used >= self.capacity
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
+class Burst:
+    """Pods that a controller made one close upon the other, after a write of their owner."""
+
+    root: ControlRecord
+    before: int | None
+    """``spec.replicas`` before the write, where the record before it is known."""
+    latest: int
+    count: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Thing:
     """A workload: a Deployment, a ReplicaSet, a Job, a CronJob, a DaemonSet, a StatefulSet."""
 
@@ -92,24 +72,50 @@ class Thing:
     cluster: str | None = None
     owner: Owner | None = None
     created: ControlRecord | None = None
-    writes: deque[Trigger] = field(default_factory=lambda: deque(maxlen=WRITES_LIMIT))
+    writes: list[Trigger] = field(default_factory=list)
     """Writes that may start pods, in the order of their times."""
-    children: deque[Thing] = field(default_factory=lambda: deque(maxlen=WRITES_LIMIT))
+    children: list[Thing] = field(default_factory=list)
     """ReplicaSets of a Deployment, in the order of their creation."""
+    changes: list[ControlRecord] = field(default_factory=list)
+    """All writes that a record shows of it, its controller's too, as they came."""
     grown: int | None = None
     """When its controller last gave a ReplicaSet more replicas."""
     grown_by: ControlRecord | None = None
+    burst: Burst | None = None
+    """The pods that its controller is making."""
+    began: int | None = None
+    """When its first pod that a record shows was made."""
+    rollout: Rollout | None = None
+    """Revisions of a DaemonSet's or StatefulSet's pods."""
+    acted: tuple[int, int] | None = None
+    """Of a CronJob: the version that its controller acted on, and when that was seen."""
 
-    def note(self, trigger: Trigger) -> None:
-        """Keep a write in the order of time: logs of several API servers interleave."""
-        self.writes.append(trigger)
-        if len(self.writes) > 1 and self.writes[-2].time > trigger.time:
-            ordered = sorted(self.writes, key=lambda one: one.time)
-            self.writes.clear()
-            self.writes.extend(ordered)
+    def changed(self, record: ControlRecord) -> None:
+        """Take a write of it: what its controller makes next may be an answer to it."""
+        earlier = self.changes[-1].write if self.changes else None
+        before = None if earlier is None else earlier.replicas
+        self.burst = Burst(record, before, record.request.requested or 0)
+
+    def made(self, pod: Pod) -> None:
+        """Take a pod that its controller made."""
+        if self.began is None or pod.time < self.began:
+            self.began = pod.time
+        burst = self.burst
+        if burst is None or not -SKEW <= pod.time - burst.latest <= BURST:
+            self.burst = None
+        else:
+            burst.latest = max(burst.latest, pod.time)
+            burst.count += 1
+            pod.burst, pod.place = burst, burst.count
+        write = pod.created.write
+        slot = pod.name if self.kind == "StatefulSet" or write is None else write.slot
+        if write is not None and write.revision is not None and slot is not None:
+            self.rollout = self.rollout or Rollout()
+            pod.revision = write.revision
+            pod.updated = self.rollout.took(slot, write.revision, pod.time)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Pod:
     """A pod: its creation, its binding, and what was added to it later."""
 
@@ -121,9 +127,20 @@ class Pod:
     cluster: str | None = None
     waiting: bool = False
     """It waits to be explained."""
+    explained: bool = False
+    """Its requester was reported."""
     bound: ControlRecord | None = None
-    additions: deque[ControlRecord] = field(default_factory=lambda: deque(maxlen=WRITES_LIMIT))
+    additions: list[ControlRecord] = field(default_factory=list)
     """Debug containers, image patches and resizes."""
+    restarted: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    """The start that each of them led to, by its record and the container."""
+    burst: Burst | None = None
+    """The pods that were made with it."""
+    place: int = 0
+    """Which of them it is, from 1."""
+    revision: str | None = None
+    updated: bool = False
+    """The pod before it on its node, or of its name, had another revision."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -135,6 +152,11 @@ class Pod:
         """The node that the scheduler gave it."""
         workload = None if self.bound is None else self.bound.request.workload
         return None if workload is None else workload.node
+
+    @property
+    def placed(self) -> bool:
+        """Whether its node is known: by the scheduler's binding, or as it is a static pod's."""
+        return self.bound is not None or self.node_uid is not None
 
     @property
     def time(self) -> int:

@@ -7,8 +7,12 @@ every table has the cluster in its keys. A log of one cluster names none.
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
-from sensor.correlate.chain_index import OBJECTS_LIMIT, Pod, Recent, Thing, Trigger, uid_key
+from sensor.bounded import Bounded
+from sensor.correlate.chain_ends import AHEAD, Ended, PodEnds, cluster_of, short
+from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, Trigger, uid_key
+from sensor.correlate.chain_records import HeldRecords
 from sensor.model.control_plane import (
     ActorKind,
     ControlRecord,
@@ -20,19 +24,13 @@ from sensor.model.control_plane import (
     Workload,
 )
 
-SECOND = 1_000_000_000
-WINDOW = 600 * SECOND
-"""How long after a write of unknown size its pods may come."""
+if TYPE_CHECKING:
+    from sensor.correlate.chain_records import Home
+
 BINDING_WINDOW = 60 * SECOND
 """How long after a nameless creation its binding may come: the scheduler needs 10 to 40 ms."""
-AHEAD = 2 * SECOND
-"""How much later than its effect a record's own time may be: API servers' clocks differ."""
-NAMELESS_LIMIT = 10_000
-"""Creations without a name that wait for their bindings."""
-NODES_LIMIT = 4096
-"""Nodes that joined, left or were tainted."""
-ENDS_LIMIT = 256
-"""Ends of pods that are remembered of one owner."""
+NAMELESS_LIMIT = 2000
+"""Creations without a name that wait for their bindings: 33 a second for the whole window."""
 SUFFIX = 6
 """Characters that a controller adds to a pod's name: a dash and five letters."""
 
@@ -45,7 +43,6 @@ _BY_CREATOR = {
     "daemon-set-controller": "DaemonSet",
     "job-controller": "Job",
 }
-_NODE_LOSS = frozenset({"pod-garbage-collector", "taint-eviction-controller", "node-controller"})
 _GROWN = frozenset({Effect.SCALE_UP, Effect.SCALE, Effect.UNKNOWN})
 _KINDS = frozenset(
     {
@@ -68,14 +65,13 @@ class ClusterObjects:
     """Takes records in about their order, and finds the objects that they are about."""
 
     def __init__(self, limit: int = OBJECTS_LIMIT) -> None:
-        self._pods: Recent[Name, Pod] = Recent(limit)
-        self._pods_by_uid: Recent[Uid, Pod] = Recent(limit)
-        self._things: Recent[tuple[str, Name], Thing] = Recent(limit)
-        self._by_uid: Recent[Uid, Thing] = Recent(limit)
-        self._ends: Recent[Name, deque[Trigger]] = Recent(limit)
-        """Ends of pods that their owner replaces, by the owner's uid, or kind and name."""
+        self._pods: Bounded[Name, Pod] = Bounded(limit)
+        self._pods_by_uid: Bounded[Uid, Pod] = Bounded(limit)
+        self._things: Bounded[tuple[str, Name], Thing] = Bounded(limit)
+        self._by_uid: Bounded[Uid, Thing] = Bounded(limit)
         self._nameless: deque[ControlRecord] = deque(maxlen=NAMELESS_LIMIT)
-        self._nodes: deque[ControlRecord] = deque(maxlen=NODES_LIMIT)
+        self._held = HeldRecords()
+        self.ends = PodEnds(limit)
 
     # ---------------------------------------------------------------------------- taking
 
@@ -87,7 +83,7 @@ class ClusterObjects:
         if write.resource == "pods":
             return self._pod(record, workload, write.touches)
         if write.resource == "nodes":
-            self._nodes.append(record)
+            self.ends.node(record)
             return None
         self._workload(record, workload, write.touches)
         return None
@@ -97,6 +93,7 @@ class ClusterObjects:
     ) -> Pod | None:
         if Touch.CREATE in touches or Touch.MIRROR in touches:
             if workload.name is None:
+                self._expire(record.request.requested or 0)
                 self._nameless.append(record)
                 return None
             return self._keep(_made(record, workload, workload.node_uid))
@@ -107,13 +104,23 @@ class ClusterObjects:
         elif Touch.EPHEMERAL in touches or Touch.IMAGE in touches:
             found = self._the_pod(record.request, workload)
             if found is not None:
-                found.additions.append(record)
+                self._held.keep((found.cluster, found.namespace), found.additions, record)
         return None
 
     def _the_pod(self, request: Request, workload: Workload) -> Pod | None:
         return self.pod(workload.namespace, workload.name, workload.uid, cluster_of(request))
 
+    def _expire(self, now: int) -> None:
+        """Forget the nameless creations whose bindings do not come any more."""
+        waiting = self._nameless
+        while waiting and (waiting[0].request.requested or 0) + 2 * BINDING_WINDOW < now:
+            waiting.popleft()
+
     def _keep(self, pod: Pod) -> Pod:
+        owner = owner_of(pod)[0]
+        thing = None if owner is None else self.owning(owner, pod)
+        if thing is not None:
+            thing.made(pod)
         if pod.name is not None:
             self._pods.put((pod.cluster, pod.namespace, pod.name), pod)
         for key in pod.keys:
@@ -129,7 +136,7 @@ class ClusterObjects:
             pod = _made(created, workload)
         elif pod.uid is not None:
             pod.bound = record
-            return None
+            return pod
         pod.bound, pod.uid = record, workload.uid
         return self._keep(pod)
 
@@ -153,42 +160,24 @@ class ClusterObjects:
 
     def _deleted(self, record: ControlRecord, workload: Workload) -> None:
         """Note the end of a pod for its owner, who replaces it."""
-        actor = record.request.actor
-        if actor is None or actor.kind is ActorKind.NODE:
-            return
-        if actor.kind is ActorKind.CONTROL_PLANE and short(actor.name) not in _NODE_LOSS:
-            return
+        home = (cluster_of(record.request), workload.namespace)
+        write = record.write
+        if write is not None and write.verb == "deletecollection":
+            for one in write.ended or ():
+                self._ended(record, one, home)
+            if write.ended is None:
+                self.ends.collection(record, home)
+        else:
+            self._ended(record, workload, home)
+
+    def _ended(self, record: ControlRecord, workload: Workload, home: Home) -> None:
         pod = self._the_pod(record.request, workload)
         owner = workload.owner if pod is None else owner_of(pod)[0] or self.implied(pod)
         if owner is None:
             return
-        cause = record
-        if actor.kind is ActorKind.CONTROL_PLANE:
-            lost = self._node_lost(record, None if pod is None else pod.node)
-            if lost is None and short(actor.name) == "pod-garbage-collector":
-                return
-            cause = lost or record
-        ends = self.ends(owner, workload.namespace, cluster_of(record.request))
         uid = workload.uid if pod is None else pod.uid
         name = workload.name if pod is None else pod.name
-        if any(one.pod_uid == uid and one.pod == name for one in ends):
-            return  # Asked for again: the first deletion counts.
-        ends.append(Trigger(cause, record.request.requested or 0, 1, pod=name, pod_uid=uid))
-
-    def _node_lost(self, record: ControlRecord, node: str | None) -> ControlRecord | None:
-        """Return the request that took the node from under a pod: its delete, or a taint."""
-        time, cluster = record.request.requested or 0, cluster_of(record.request)
-        for lost in reversed(self._nodes):
-            write, workload = lost.write, lost.request.workload
-            if write is None or workload is None or cluster_of(lost.request) != cluster:
-                continue
-            if not {Touch.DELETE, Touch.TAINT} & set(write.touches):
-                continue
-            if node is not None and workload.name not in (None, node):
-                continue
-            if 0 <= time - (lost.request.requested or 0) <= WINDOW:
-                return lost
-        return None
+        self.ends.take(record, Ended(owner, name, uid, None if pod is None else pod.node), home)
 
     def _workload(
         self, record: ControlRecord, workload: Workload, touches: tuple[Touch, ...]
@@ -201,24 +190,21 @@ class ClusterObjects:
         time = request.requested or 0
         if workload.owner is not None:
             thing.owner = workload.owner
+        home = (thing.cluster, thing.namespace)
+        if Touch.STATUS in touches:
+            if record.write is not None and record.write.generation is not None:
+                thing.acted = (record.write.generation, time)
+            return
         if Touch.CREATE in touches:
             thing.created = record
             parent = self.parent(thing)
             if parent is not None:
-                parent.children.append(thing)
-        if not _STARTING.intersection(touches):
-            return
-        actor = request.actor
-        ours = actor is not None and actor.kind is ActorKind.CONTROL_PLANE
-        if ours and thing.kind == "ReplicaSet" and Touch.CREATE not in touches:
-            if request.effect in _GROWN:
-                thing.grown, thing.grown_by = time, record
-            return
-        if ours and thing.kind != "CronJob" and Touch.CREATE in touches:
-            return
-        if request.effect in {Effect.SCALE_DOWN, Effect.CONFIG}:
-            return
-        thing.note(Trigger(record, time, _capacity(record)))
+                self._held.keep(home, parent.children, thing)
+        thing.changed(record)
+        self._held.keep(home, thing.changes, record)
+        if not _STARTING.isdisjoint(touches) and _asks(thing, record, touches):
+            trigger = Trigger(record, time, _capacity(record))
+            self._held.keep(home, thing.writes, trigger, _time)
 
     def _written(
         self, record: ControlRecord, workload: Workload, name: Name, *, is_new: bool
@@ -261,25 +247,6 @@ class ClusterObjects:
             return None
         return self._things.get((implied, (thing.cluster, thing.namespace, stem(thing.name))))
 
-    def ends(self, owner: Owner, namespace: str | None, cluster: str | None) -> deque[Trigger]:
-        """Return the ends of an owner's pods. Another object of the same name has its own."""
-        key = (cluster, namespace, owner.uid or f"{owner.kind}/{owner.name}")
-        ends = self._ends.get(key)
-        if ends is None:
-            ends = deque(maxlen=ENDS_LIMIT)
-            self._ends.put(key, ends)
-        return ends
-
-    def joined(self, cluster: str | None, node: str, since: int, until: int) -> bool:
-        """Return whether a node joined its cluster between two times."""
-        for record in reversed(self._nodes):
-            write, workload = record.write, record.request.workload
-            if write is None or workload is None or Touch.CREATE not in write.touches:
-                continue
-            if workload.name == node and cluster_of(record.request) == cluster:
-                return since < (record.request.requested or 0) <= until
-        return False
-
     def pod(
         self, namespace: str | None, name: str | None, uid: str | None, cluster: str | None = None
     ) -> Pod | None:
@@ -315,8 +282,8 @@ class ClusterObjects:
         return owners[0] if len(owners) == 1 else None
 
     def forgotten(self) -> int:
-        """Return how many pods and workloads went for want of room."""
-        return self._pods.forgotten + self._things.forgotten
+        """Return how many pods, workloads and writes went for want of room."""
+        return self._pods.evicted + self._things.evicted + self._held.forgotten
 
 
 def owner_of(pod: Pod) -> tuple[Owner | None, bool]:
@@ -332,17 +299,6 @@ def owner_of(pod: Pod) -> tuple[Owner | None, bool]:
     return Owner(kind, name), False
 
 
-def cluster_of(request: Request) -> str | None:
-    """Return what a cluster's records have in common; None where they do not name it."""
-    cluster = request.cluster
-    return None if cluster is None else cluster.id or cluster.name
-
-
-def short(name: str) -> str:
-    """Return the last part of a user's name: that of a service account."""
-    return name.rpartition(":")[2]
-
-
 def stem(name: str) -> str:
     """Return a name without the part that a controller added."""
     return name.rpartition("-")[0]
@@ -351,6 +307,23 @@ def stem(name: str) -> str:
 def _made(created: ControlRecord, workload: Workload, node_uid: str | None = None) -> Pod:
     cluster = cluster_of(created.request)
     return Pod(workload.namespace, workload.name, workload.uid, created, node_uid, cluster)
+
+
+def _asks(thing: Thing, record: ControlRecord, touches: tuple[Touch, ...]) -> bool:
+    """Return whether a write may ask for pods, and is not a controller's answer to another one."""
+    actor, effect = record.request.actor, record.request.effect
+    if actor is not None and actor.kind is ActorKind.CONTROL_PLANE:
+        if thing.kind == "ReplicaSet" and Touch.CREATE not in touches:
+            if effect in _GROWN:
+                thing.grown, thing.grown_by = record.request.requested or 0, record
+            return False
+        if thing.kind != "CronJob" and Touch.CREATE in touches:
+            return False
+    return effect not in {Effect.SCALE_DOWN, Effect.CONFIG}
+
+
+def _time(trigger: Trigger) -> int:
+    return trigger.time
 
 
 def _capacity(record: ControlRecord) -> int | None:

@@ -1,7 +1,8 @@
 """Ties the starts of this node to the requests that control planes recorded: who asked for each.
 
 A start is never delayed. It waits here, and when its pod's chain is found, an event
-``container.start_explained`` names its id. What is not found within ``PATIENCE`` is not explained:
+``container.start_explained`` names its id: at once where the records prove the requester, else
+after ``SETTLE``. What is not found within ``PATIENCE`` is not explained:
 the audit policy has a hole, the records come too late, or no request exists. A container that
 kubelet restarted by itself (attempt above 0) has no request.
 """
@@ -14,8 +15,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sensor.correlate.chain import CausalChain
-from sensor.correlate.chain_objects import AHEAD
+from sensor.correlate.chain_ends import AHEAD
+from sensor.correlate.record_order import RecordOrder
 from sensor.correlate.request_events import SETTLE
+from sensor.correlate.seen_records import SeenRecords
 from sensor.model.control_plane import Effect
 from sensor.model.events import Certainty, Event
 from sensor.model.vocabulary import ContainerType, EventType
@@ -46,6 +49,8 @@ class StartExplainer:
         self.explained = 0
         self.unexplained = 0
         self._starts: deque[_Waiting] = deque()
+        self._seen = SeenRecords()
+        self._records = RecordOrder(SETTLE)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -62,16 +67,27 @@ class StartExplainer:
             self._starts.popleft()
             self.unexplained += 1
 
-    def add(self, record: ControlRecord) -> None:
-        """Take a record of a control plane."""
-        self.chain.add(record)
+    def add(self, record: ControlRecord, now: int, log: str | None = None) -> None:
+        """Take a record of a control plane that was read at ``now``.
+
+        ``log`` names the growing log of one server that it comes from.
+        """
+        if record.write is not None and self._seen.take(record):
+            self._records.add(record, now, log)
+            self._chained()
+
+    def _chained(self) -> None:
+        for record in self._records.ready():
+            self.chain.add(record)
 
     def settle(self, now: int) -> Iterator[Event]:
-        """Yield the explanations that are known at ``now``."""
+        """Yield the explanations that are known at ``now``, when all that is there was read."""
+        self._records.quiet(now)
+        self._chained()
         waiting, self._starts = self._starts, deque()
         for one in waiting:
             pod = self._pod(one.event)
-            if pod is not None and pod.time + SETTLE <= now:
+            if pod is not None and (pod.time + SETTLE <= now or self._certain(pod)):
                 requested = self._requested(one.event, pod)
                 if requested is not None:
                     self.explained += 1
@@ -96,11 +112,15 @@ class StartExplainer:
             return pod if -AHEAD <= since <= PATIENCE else None
         return pod
 
+    def _certain(self, pod: Pod) -> bool:
+        return pod.placed and self.chain.certain(pod) is not None
+
     def _requested(self, event: Event, pod: Pod) -> RequestedBy | None:
         orchestrator, container = event.orchestrator, event.container
         sandbox = container is not None and container.sandbox
         name = None if orchestrator is None or sandbox else orchestrator.container
-        return self.chain.requester(pod, name, _attempt(event))
+        started = event.time + event.realtime_offset
+        return self.chain.requester(pod, name, _attempt(event), started)
 
 
 def _attempt(event: Event) -> int | None:

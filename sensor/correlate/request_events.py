@@ -2,8 +2,9 @@
 
 Pure: records in, events out, in the order of the records. An operation of several records is one
 event, which is emitted at its first record and again, with the same id, when its outcome is known.
-A pod is explained after the records of its causes had time to come from other API servers: some
-seconds in a stream, and not before the end of a file. A stream tries again after ``LATE``.
+A pod is explained at once when the records prove its requester. Any other waits for records of
+its causes that may come from other API servers: some seconds in a stream, and to the end of a file.
+A stream tries again after ``LATE``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.correlate.chain import CausalChain
-from sensor.correlate.chain_index import Recent
 from sensor.correlate.record_order import RecordOrder
+from sensor.correlate.seen_records import SeenRecords
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import (
     ChainPart,
@@ -23,6 +25,7 @@ from sensor.model.control_plane import (
     Effect,
     Request,
     RequestContainer,
+    RequestedBy,
     RequestOutcome,
     RequestSource,
     Standing,
@@ -42,8 +45,6 @@ WHOLE_INPUT = 1 << 62
 """The patience with an input that ends: its records may come in any order."""
 LATE = 600 * SECOND
 """After this a pod without a requester is looked at once more: sources deliver late."""
-KEYS_LIMIT = 200_000
-"""Records that are remembered so that a second delivery makes no second event."""
 OPERATIONS_LIMIT = 10_000
 """Operations that wait for their end; the oldest are forgotten, and their ends are new events."""
 DEFINITIONS_LIMIT = 10_000
@@ -68,25 +69,30 @@ class RequestEvents:
     def __init__(self, patience: int = SETTLE) -> None:
         self.chain = CausalChain()
         self._records = RecordOrder(patience)
-        self._keys: set[str] = set()
-        self._order: deque[str] = deque()
-        self._operations: Recent[str, ControlRecord] = Recent(OPERATIONS_LIMIT)
-        self._definitions: Recent[str, tuple[RequestContainer, ...]] = Recent(DEFINITIONS_LIMIT)
+        self._seen = SeenRecords()
+        self._operations: Bounded[str, ControlRecord] = Bounded(OPERATIONS_LIMIT)
+        self._definitions: Bounded[str, tuple[RequestContainer, ...]] = Bounded(DEFINITIONS_LIMIT)
         self._waiting: deque[Pod] = deque()
         self._unexplained: deque[Pod] = deque(maxlen=PODS_LIMIT)
         """Pods without a requester that are looked at once more, in the order of their times."""
         self._reached = 0
         """The time up to which the chain has the records."""
-        self.duplicates = 0
 
-    def feed(self, record: ControlRecord, now: int) -> Iterator[Event]:
-        """Take a record that was read at ``now``, wall-clock ns; yield events."""
-        if self._repeated(record):
-            self.duplicates += 1
+    @property
+    def duplicates(self) -> int:
+        """Records that came again."""
+        return self._seen.repeated
+
+    def feed(self, record: ControlRecord, now: int, log: str | None = None) -> Iterator[Event]:
+        """Take a record that was read at ``now``, wall-clock ns; yield events.
+
+        ``log`` names the growing log of one server that it comes from.
+        """
+        if not self._seen.take(record):
             return
         record = self._defined(record)
         if record.write is not None:
-            self._records.add(record, now)
+            self._records.add(record, now, log)
         folded = record if record.operation is None else self._folded(record, record.operation)
         if folded is not None and (kind := type_of(folded)) is not None:
             yield _event(kind, folded, now)
@@ -98,12 +104,13 @@ class RequestEvents:
         yield from self._chained(self._records.rest(), now)
         yield from self._settled(now, len(self._waiting))
         for pod in self._unexplained:
-            yield from self._explained(pod, now)
+            if not pod.explained:
+                yield from self._explained(pod, now)
         self._unexplained.clear()
 
     def settle(self, now: int) -> Iterator[Event]:
         """Explain the pods whose time has come by the clock: a live input is quiet."""
-        self._records.reached(now - SETTLE)
+        self._records.quiet(now)
         yield from self._chained(self._records.ready(), now)
         self._reached = max(self._reached, self._records.passed)
         yield from self._settled(now, 0)
@@ -113,23 +120,19 @@ class RequestEvents:
         for record in records:
             self._reached = max(self._reached, min(record.request.requested or 0, now))
             pod = self.chain.add(record)
-            if pod is not None and not pod.waiting:
-                pod.waiting = True
-                self._waiting.append(pod)
+            if pod is not None and not pod.explained:
+                yield from self._early(pod, now)
             yield from self._settled(now, 0)
 
-    def _repeated(self, record: ControlRecord) -> bool:
-        keys = [record.key]
-        if record.observed_key is not None:
-            keys.append(f"observed {record.observed_key}")
-        repeated = any(key in self._keys for key in keys)
-        for key in keys:
-            if key not in self._keys:
-                self._keys.add(key)
-                self._order.append(key)
-        while len(self._order) > KEYS_LIMIT:
-            self._keys.discard(self._order.popleft())
-        return repeated
+    def _early(self, pod: Pod, now: int) -> Iterator[Event]:
+        """Explain a pod that has its node and whose requester is proven; else let it wait."""
+        certain = self.chain.certain(pod) if pod.placed else None
+        if certain is not None:
+            pod.explained = True
+            yield _explanation(pod, certain, now)
+        elif not pod.waiting:
+            pod.waiting = True
+            self._waiting.append(pod)
 
     def _defined(self, record: ControlRecord) -> ControlRecord:
         """Give a record of ECS the images of its task definition; keep those of a new one."""
@@ -169,38 +172,22 @@ class RequestEvents:
             ready.append(waiting.popleft())
         for pod in sorted(ready, key=lambda one: one.time):
             pod.waiting = False
+            if pod.explained:
+                continue
             explained = list(self._explained(pod, now))
             if not explained:
                 self._unexplained.append(pod)
             yield from explained
         while self._unexplained and self._unexplained[0].time + LATE <= self._reached:
-            yield from self._explained(self._unexplained.popleft(), now)
+            late = self._unexplained.popleft()
+            if not late.explained:
+                yield from self._explained(late, now)
 
     def _explained(self, pod: Pod, now: int) -> Iterator[Event]:
         requested = self.chain.requester(pod)
-        if requested is None:
-            return
-        created = pod.created.request
-        cluster = None if created.cluster is None else created.cluster.name
-        bound = pod.bound.request.workload if pod.bound is not None else None
-        yield Event(
-            type=EventType.START_EXPLAINED,
-            id=_hash("explained", pod.created.key),
-            time=pod.time,
-            observed=now,
-            realtime_offset=0,
-            host=None,
-            orchestrator=Orchestrator(
-                type="kubernetes",
-                namespace=pod.namespace,
-                pod=pod.name,
-                pod_uid=pod.node_uid or pod.uid,
-                cluster=cluster,
-                node=None if bound is None else bound.node,
-                owner=pod.owner,
-                requested_by=requested,
-            ),
-        )
+        if requested is not None:
+            pod.explained = True
+            yield _explanation(pod, requested, now)
 
 
 def type_of(record: ControlRecord) -> EventType | None:
@@ -239,6 +226,30 @@ def _merged(known: ControlRecord, more: ControlRecord) -> ControlRecord:
         containers=first.containers or second.containers,
     )
     return replace(known, request=request)
+
+
+def _explanation(pod: Pod, requested: RequestedBy, now: int) -> Event:
+    created = pod.created.request
+    cluster = None if created.cluster is None else created.cluster.name
+    bound = pod.bound.request.workload if pod.bound is not None else None
+    return Event(
+        type=EventType.START_EXPLAINED,
+        id=_hash("explained", pod.created.key),
+        time=pod.time,
+        observed=now,
+        realtime_offset=0,
+        host=None,
+        orchestrator=Orchestrator(
+            type="kubernetes",
+            namespace=pod.namespace,
+            pod=pod.name,
+            pod_uid=pod.node_uid or pod.uid,
+            cluster=cluster,
+            node=None if bound is None else bound.node,
+            owner=pod.owner,
+            requested_by=requested,
+        ),
+    )
 
 
 def _event(kind: EventType, record: ControlRecord, now: int) -> Event:

@@ -288,16 +288,22 @@ class KubernetesWrite:
     verb: str
     level: str | None
     touches: tuple[Touch, ...]
-    resource_version: str | None = None
-    """The version of the object after the write, which identifies it within its cluster."""
-    template_hash: str | None = None
-    """``pod-template-hash`` of a ReplicaSet or a pod, which its Deployment's controller sets."""
     replicas: int | None = None
-    """``spec.replicas`` after the write."""
+    """``spec.replicas`` after the write; of a Job how many pods may run at once."""
     old_replicas: int | None = None
     """``status.replicas`` at the write: how many there were."""
-    manual: bool = False
-    """A Job that a client made from a CronJob."""
+    generation: int | None = None
+    """The version of the object's spec after the write (``metadata.generation``)."""
+    template: str | None = None
+    """A digest of the pod template as it is stored. A ReplicaSet has that of its Deployment."""
+    desired: int | None = None
+    """Of a ReplicaSet: the replicas of its Deployment, as its controller knew them."""
+    revision: str | None = None
+    """Of a pod of a DaemonSet or StatefulSet: which revision of the template it has."""
+    slot: str | None = None
+    """Of a DaemonSet's pod: the node that it is for."""
+    ended: tuple[Workload, ...] | None = None
+    """The pods that a deletion of a whole collection names; None where it names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,9 +340,9 @@ class ChainConfidence(StrEnum):
     """How sure the requester is (``requested_by.confidence``)."""
 
     EXACT = "exact"
-    """A uid met a uid at every step."""
+    """A uid met a uid at every step, and no record that is missing can change the answer."""
     INFERRED = "inferred"
-    """A name and a time window met at one step at least."""
+    """A name and a time window met at one step at least, or a missing record could change it."""
     AMBIGUOUS = "ambiguous"
     """Two writes fit."""
 

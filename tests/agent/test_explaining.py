@@ -25,7 +25,7 @@ def line(uid: str, name: str) -> bytes:
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
         "level": "RequestResponse",
-        "auditID": "a-1",
+        "auditID": f"a-{uid}",
         "stage": "ResponseComplete",
         "requestURI": "/api/v1/namespaces/shop/pods",
         "verb": "create",

@@ -46,6 +46,8 @@ class Log:
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
+        self.versions = 0
+        """How often the Deployment was written."""
 
     def call(self, time: float, user: str, verb: str, target: str, **parts: Any) -> None:
         resource, _, subresource = target.partition("/")
@@ -76,32 +78,47 @@ class Log:
         )
 
     def deployment(self, time: float, user: str, replicas: int, **parts: Any) -> None:
+        self.versions += 1
+        verb = parts.pop("verb", "create")
         answer = {
             "kind": "Deployment",
-            "metadata": {"name": "web", "uid": "D", "generation": 2},
-            "spec": {"replicas": replicas},
-            "status": {"observedGeneration": 1, "replicas": parts.pop("old", 0)},
+            "metadata": {"name": "web", "uid": "D", "generation": self.versions},
+            "spec": {
+                "replicas": replicas,
+                "template": pod_template(parts.pop("template", "web:1")),
+            },
+            "status": {
+                "replicas": parts.pop("old", 0),
+                **({} if verb == "create" else {"observedGeneration": self.versions - 1}),
+            },
         }
-        self.call(
-            time,
-            user,
-            parts.pop("verb", "create"),
-            "deployments",
-            name="web",
-            answer=answer,
-            **parts,
-        )
+        self.call(time, user, verb, "deployments", name="web", answer=answer, **parts)
 
-    def replicaset(self, time: float, name: str, replicas: int, verb: str = "create") -> None:
+    def replicaset(
+        self,
+        time: float,
+        name: str,
+        replicas: int,
+        verb: str = "create",
+        *,
+        old: int = 0,
+        generation: int = 1,
+        template: str = "web:1",
+        desired: int | None = None,
+    ) -> None:
+        """``desired`` are the replicas of the Deployment."""
+        wanted = replicas if desired is None else desired
         answer = {
             "kind": "ReplicaSet",
             "metadata": {
                 "name": name,
                 "uid": name,
+                "generation": generation,
+                "annotations": {"deployment.kubernetes.io/desired-replicas": str(wanted)},
                 "ownerReferences": [owner("Deployment", "web", "D")],
             },
-            "spec": {"replicas": replicas},
-            "status": {"replicas": 0},
+            "spec": {"replicas": replicas, "template": pod_template(template, hashed=name)},
+            "status": {"replicas": old},
         }
         user = CONTROLLER.format("deployment")
         self.call(time, user, verb, "replicasets", name=name, answer=answer, body=answer)
@@ -113,12 +130,22 @@ class Log:
         of: str,
         kind: str = "ReplicaSet",
         by: str = CONTROLLER.format("replicaset"),
+        *,
+        revision: str | None = None,
+        node: str | None = None,
     ) -> None:
-        answer = {
-            "kind": "Pod",
-            "metadata": {"name": name, "uid": name, "ownerReferences": [owner(kind, of, of)]},
-            "spec": {"containers": [{"name": "web", "image": "web:1"}]},
-        }
+        """``node``: the one that a DaemonSet's pod is for."""
+        held = [owner(kind, of, of)]
+        metadata: dict[str, Any] = {"name": name, "uid": name, "ownerReferences": held}
+        if revision is not None:
+            metadata["labels"] = {"controller-revision-hash": revision}
+        spec: dict[str, Any] = {"containers": [{"name": "web", "image": "web:1"}]}
+        if node is not None:
+            fields = [{"key": "metadata.name", "operator": "In", "values": [node]}]
+            terms = {"nodeSelectorTerms": [{"matchFields": fields}]}
+            required = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
+            spec["affinity"] = {"nodeAffinity": required}
+        answer = {"kind": "Pod", "metadata": metadata, "spec": spec}
         self.call(time, by, "create", "pods", answer=answer)
 
     def bound(self, time: float, name: str, node: str) -> None:
@@ -127,8 +154,11 @@ class Log:
         self.call(time, user, "create", "pods/binding", name=name, body=body)
         self.lines[-1]["objectRef"]["uid"] = name
 
-    def job(self, time: float, user: str, name: str, **spec: Any) -> None:
-        answer = {"kind": "Job", "metadata": {"name": name, "uid": name}, "spec": spec}
+    def job(self, time: float, user: str, name: str, *, of: str | None = None, **spec: Any) -> None:
+        """``of``: the CronJob with the uid C that it is from."""
+        held = {} if of is None else {"ownerReferences": [owner("CronJob", of, "C")]}
+        metadata = {"name": name, "uid": name, **held}
+        answer = {"kind": "Job", "metadata": metadata, "spec": spec}
         self.call(time, user, "create", "jobs", name=name, answer=answer, body=answer)
 
     def job_pod(self, time: float, name: str, of: str) -> None:
@@ -141,6 +171,13 @@ class Log:
 
 def owner(kind: str, name: str, uid: str) -> dict[str, Any]:
     return {"kind": kind, "name": name, "uid": uid, "controller": True}
+
+
+def pod_template(image: str, hashed: str | None = None) -> dict[str, Any]:
+    """Return a template; a ReplicaSet's has the label of its hash, too."""
+    labels = {"app": "web", **({} if hashed is None else {"pod-template-hash": hashed})}
+    spec = {"containers": [{"name": "web", "image": image}]}
+    return {"metadata": {"creationTimestamp": None, "labels": labels}, "spec": spec}
 
 
 TEMPLATE = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "web:2"}]}}}}

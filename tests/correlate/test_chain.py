@@ -359,6 +359,73 @@ def test_a_daemon_on_a_node_that_joined_later_was_not_asked_for_by_who_made_the_
     assert "agent-bbbbb" not in reported
 
 
+def rolled_out() -> Log:
+    """Alice's DaemonSet on three nodes, whose template bob changed after 100 s."""
+    log = Log()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(0, "alice", "create", "daemonsets", name="agent", answer=answer)
+    for number in range(3):
+        revised(log, 0.1 + number / 100, f"agent-{number}", "r1", f"node-{number}")
+    log.call(100, "bob", "patch", "daemonsets", name="agent", answer=answer, body=TEMPLATE)
+    for number in range(3):
+        revised(log, 101 + 900 * number, f"agent-{number + 3}", "r2", f"node-{number}")
+    return log
+
+
+def revised(log: Log, time: float, name: str, revision: str, node: str) -> None:
+    user = "system:serviceaccount:kube-system:daemon-set-controller"
+    log.pod(time, name, "agent", "DaemonSet", user, revision=revision, node=node)
+
+
+def test_a_rollout_may_take_longer_than_ten_minutes() -> None:
+    reported = rolled_out().answers()
+    assert {name: reported[name].actor for name in sorted(reported)} == {
+        "agent-0": "alice",
+        "agent-1": "alice",
+        "agent-2": "alice",
+        "agent-3": "bob",
+        "agent-4": "bob",
+        "agent-5": "bob",
+    }
+
+
+def test_a_daemon_of_the_same_revision_that_comes_later_was_not_rolled_out() -> None:
+    """Its node ended the one before it; no request exists."""
+    log = rolled_out()
+    revised(log, 2500, "agent-6", "r2", "node-0")
+    assert "agent-6" not in log.answers()
+
+
+def test_a_later_write_is_not_the_cause_of_an_earlier_revision() -> None:
+    """While bob's rollout goes on, carol changes the template again."""
+    log = rolled_out()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(1900, "carol", "patch", "daemonsets", name="agent", answer=answer, body=TEMPLATE)
+    assert log.answers()["agent-5"].actor == "bob"
+
+
+def test_a_stateful_sets_rollout_is_followed_by_its_pods_names() -> None:
+    log = Log()
+    answer = {
+        "kind": "StatefulSet",
+        "metadata": {"name": "db", "uid": "db", "generation": 2},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": 1, "replicas": 2},
+    }
+    user = CONTROLLER.format("statefulset")
+    log.call(0, "alice", "create", "statefulsets", name="db", answer=answer)
+    for number in range(2):
+        log.pod(0.1 + 30 * number, f"db-{number}", "db", "StatefulSet", user, revision="r1")
+    log.call(100, "bob", "patch", "statefulsets", name="db", answer=answer, body=TEMPLATE)
+    for number, time in ((1, 130), (0, 2000)):
+        log.pod(time, f"db-{number}", "db", "StatefulSet", user, revision="r2")
+        log.lines[-1]["responseObject"]["metadata"]["uid"] = f"new-{number}"
+    reported = log.answers()
+    assert (reported["db-0"].actor, reported["db-1"].actor) == ("alice", "alice")
+    assert (reported["new-1"].actor, reported["new-0"].actor) == ("bob", "bob")
+    assert reported["new-0"].confidence is ChainConfidence.INFERRED
+
+
 def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:
     log = started()
     log.bound(0.04, "web-1-aaaaa", "node-1")

@@ -27,6 +27,7 @@ from tests.correlate.audit_log import records as made_up
 CORPUS = Path(__file__).parents[1] / "corpora" / "kubernetes"
 HOST = HostFacts("node-a", "boot", None, "6.1", "node-a")
 SECOND = 1_000_000_000
+NOW = 1_900_000_000_000_000_000
 
 
 def records() -> list[ControlRecord]:
@@ -71,7 +72,7 @@ def test_every_start_of_the_recorded_node_is_explained_by_its_true_requester() -
             explainer.started(event)
             wanted[event.id] = (one["asked"], attempt, one["containerType"])
     for record in records():
-        explainer.add(record)
+        explainer.add(record, NOW)
     latest = max(record.request.requested or 0 for record in records())
     explained = {event.start_id: event for event in explainer.settle(latest + PATIENCE)}
     assert len(explained) > 100
@@ -103,7 +104,7 @@ def test_the_pods_own_record_says_what_each_container_is() -> None:
             explainer.started(event)
             wanted[event.id] = one["containerType"]
     for record in records():
-        explainer.add(record)
+        explainer.add(record, NOW)
     latest = max(record.request.requested or 0 for record in records())
     found = [
         (event.orchestrator.container_type, wanted[event.start_id])
@@ -122,7 +123,7 @@ def test_a_start_waits_for_records_that_come_later() -> None:
     explainer.started(event)
     assert list(explainer.settle(event.time + SECOND)) == []
     for record in records():
-        explainer.add(record)
+        explainer.add(record, NOW)
     (explained,) = explainer.settle(event.time + 60 * SECOND)
     assert explained.start_id == event.id
     assert explained.host == HOST
@@ -144,7 +145,7 @@ def test_a_container_that_was_put_into_a_pod_without_a_request_has_no_requester(
     event = start(one)
     explainer.started(event)
     for record in records():
-        explainer.add(record)
+        explainer.add(record, NOW)
     assert list(explainer.settle(event.time + PATIENCE + SECOND)) == []
 
 
@@ -161,7 +162,7 @@ def named(log: Log, after: float) -> list[Event]:
     """Return what explains a start so many seconds after the creation of a pod of its name."""
     explainer = StartExplainer()
     (record,) = made_up(json.dumps(log.lines[0]).encode())
-    explainer.add(record)
+    explainer.add(record, NOW)
     when = (record.request.requested or 0) + int(after * SECOND)
     explainer.started(
         Event(
@@ -203,7 +204,7 @@ def test_the_author_of_a_manifest_stays_the_requester_of_its_static_pod() -> Non
     explainer = StartExplainer()
     explainer.started(event)
     for record in records():
-        explainer.add(record)
+        explainer.add(record, NOW)
     latest = max(record.request.requested or 0 for record in records())
     (explained,) = explainer.settle(latest + PATIENCE)
     assert explained.orchestrator is not None

@@ -1,18 +1,17 @@
 """What an audit policy of Kubernetes records of what matters, and what its holes hide.
 
-The first rule that matches decides (k8s.io/apiserver ``pkg/audit/policy/checker.go``); a request
-that no rule matches is not recorded. Pure: the policy comes as parsed YAML.
+The first rule that matches decides (k8s.io/apiserver ``pkg/audit/policy/checker.go``, 1.36); a
+request that no rule matches is not recorded. ``*`` stands for all resources, and ``*/status`` for
+all subresources of that name; among groups and verbs it is a name like any other. ``pods/*``
+matches pods, too. The stages that a rule omits come on top of those of the policy. Pure: the policy
+comes as parsed YAML.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sensor.sources.controlplane.json_text import Json, rows, text, texts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 """In the order of what they record."""
@@ -40,6 +39,8 @@ class Answer:
     question: Question
     level: str
     lost: str | None
+    unseen: bool = False
+    """Nothing says that the request succeeded: it is not recorded, or not when it ends."""
 
 
 _AUTHENTICATED = ("system:authenticated",)
@@ -113,6 +114,19 @@ QUESTIONS = (
         "RequestResponse",
         _WORKLOAD,
     ),
+    Question(
+        "a CronJob's controller reports what it acted on",
+        "update",
+        "batch",
+        "cronjobs/status",
+        _CONTROLLER.format("cronjob"),
+        _CONTROLLERS,
+        "Request",
+        (
+            ("Metadata", "which version of a CronJob ran: its author is inferred"),
+            ("None", "which version of a CronJob ran: its author is inferred"),
+        ),
+    ),
     _person(
         "a person adds a debug container",
         "patch",
@@ -168,6 +182,22 @@ def secrets_recorded(policy: Json) -> list[str]:
     ]
 
 
+def matches_nothing(policy: Json) -> list[str]:
+    """Return what the API server takes literally: a ``*`` among groups or verbs."""
+    return [
+        f"rule {number}: {what}"
+        for number, rule in enumerate(rows(policy, "rules"), start=1)
+        for what, found in (
+            ('verbs has "*"', "*" in texts(rule, "verbs")),
+            (
+                'a group is "*"',
+                any(text(item, "group") == "*" for item in rows(rule, "resources")),
+            ),
+        )
+        if found
+    ]
+
+
 def repeats_stages(policy: Json) -> bool:
     """Return whether each request leaves a record before its outcome is known, too."""
     return "RequestReceived" not in texts(policy, "omitStages") and not all(
@@ -176,22 +206,39 @@ def repeats_stages(policy: Json) -> bool:
 
 
 def _answer(policy: Json, question: Question) -> Answer:
-    level = level_of(policy, question)
+    rule = _rule_of(policy, question)
+    level = _level(rule)
     lost: str | None = None
-    if LEVELS.index(level) < LEVELS.index(question.needs):
+    omitted = {*texts(policy, "omitStages"), *texts(rule, "omitStages")}
+    no_end = _ends(question) <= omitted
+    if level != "None" and no_end:
+        lost = f"its outcome: the stage {', '.join(sorted(_ends(question)))} is omitted"
+    elif LEVELS.index(level) < LEVELS.index(question.needs):
         lost = dict(question.lost).get(level) or "; ".join(
             what for name, what in question.lost if LEVELS.index(name) >= LEVELS.index(level)
         )
-    return Answer(question, level, lost)
+    return Answer(question, level, lost, unseen=no_end or level == "None")
+
+
+def _ends(question: Question) -> set[str]:
+    """Return the stages of which one says how a request ended. A stream begins and stays."""
+    stream = question.resource.endswith(("/exec", "/attach"))
+    return {"ResponseComplete", "ResponseStarted"} if stream else {"ResponseComplete"}
 
 
 def level_of(policy: Json, question: Question) -> str:
     """Return the level that the first matching rule gives."""
-    for rule in rows(policy, "rules"):
-        if _matches(rule, question):
-            level = text(rule, "level")
-            return level if level in LEVELS else "None"
-    return "None"
+    return _level(_rule_of(policy, question))
+
+
+def _level(rule: Json) -> str:
+    level = text(rule, "level")
+    return level if level in LEVELS else "None"
+
+
+def _rule_of(policy: Json, question: Question) -> Json:
+    """Return the first rule that matches; an empty one where none does."""
+    return next((rule for rule in rows(policy, "rules") if _matches(rule, question)), {})
 
 
 def _matches(rule: Json, question: Question) -> bool:
@@ -200,7 +247,7 @@ def _matches(rule: Json, question: Question) -> bool:
         return False
     if groups and not set(groups) & set(question.groups):
         return False
-    if verbs and question.verb not in verbs and "*" not in verbs:
+    if verbs and question.verb not in verbs:
         return False
     if texts(rule, "namespaces"):
         # It holds for some namespaces only: a policy is judged by what it says of all others.
@@ -212,19 +259,22 @@ def _matches(rule: Json, question: Question) -> bool:
 
 
 def _named(item: Json, question: Question) -> bool:
-    group = text(item, "group") or ""
-    if group not in (question.group, "*") or texts(item, "resourceNames"):
+    if (text(item, "group") or "") != question.group:
         return False
-    return not texts(item, "resources") or any(_fits(item, question))
+    patterns = texts(item, "resources")
+    if not patterns:
+        return True
+    # It holds for some objects only, as a rule for namespaces does.
+    return not texts(item, "resourceNames") and any(
+        _fits(pattern, question.resource) for pattern in patterns
+    )
 
 
-def _fits(item: Json, question: Question) -> Iterator[bool]:
-    resource, _, subresource = question.resource.partition("/")
-    for pattern in texts(item, "resources"):
-        name, slash, part = pattern.partition("/")
-        if pattern == "*":
-            yield True
-        elif slash:
-            yield bool(subresource) and name in (resource, "*") and part in (subresource, "*")
-        else:
-            yield not subresource and name == resource
+def _fits(pattern: str, wanted: str) -> bool:
+    """Return whether a pattern matches ``resource`` or ``resource/subresource``."""
+    resource, _, subresource = wanted.partition("/")
+    if pattern in (wanted, "*"):
+        return True
+    if subresource and pattern == f"*/{subresource}":
+        return True
+    return pattern == f"{resource}/*"

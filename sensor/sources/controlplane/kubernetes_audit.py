@@ -32,6 +32,8 @@ _PATH = re.compile(
     rb"/(?:api|apis/[^/]+)/[^/]+/(?:watch/)?(?:namespaces/[^/]+/(?!status$|finalize$))?([a-z0-9.-]+)"
 )
 _READS = frozenset({b"get", b"list", b"watch"})
+_STATUSES = frozenset({b"pods", b"cronjobs"})
+"""Whose status says something: which containers run, which version a schedule acted on."""
 _STREAMS = (b"/exec", b"/attach")
 _WATCHED = frozenset(name.encode() for name in RESOURCES)
 
@@ -51,7 +53,7 @@ def skim(line: bytes) -> str | None:
     if verb in _READS:
         if path.endswith(_STREAMS):
             return None
-    elif path.endswith(b"/status") and found is not None and resource != b"pods":
+    elif path.endswith(b"/status") and found is not None and resource not in _STATUSES:
         # Controllers and nodes write these all the time; none says that a container starts.
         return f"{verb.decode()} {resource.decode()}/status"
     elif stage != b"RequestReceived" and (

@@ -53,6 +53,8 @@ class Ruling:
 
 
 NOTHING = Ruling()
+_SEEN = Ruling(Standing.NO, Effect.NONE, frozenset({Touch.STATUS}))
+"""The status of a CronJob: it says which version of it its controller acted on."""
 _STOPPED = Ruling(Standing.NO, Effect.STOP, frozenset({Touch.DELETE}))
 _REPLACED = Ruling(Standing.RELATED, Effect.STOP, frozenset({Touch.DELETE}))
 _EXEC = Ruling(Standing.NO, Effect.EXEC)
@@ -120,9 +122,16 @@ def _pod_deleted(call: Call) -> Ruling:
         return _REPLACED if call.username in _REPLACERS else _STOPPED
     answer = call.response
     if answer is not None and answer.get("kind") == "Pod":
-        held = owner(answer)
-        return _REPLACED if held and held.kind in _REPLACED_BY_ITS_OWNER else _STOPPED
+        return _REPLACED if _replaced(answer) else _STOPPED
+    if answer is not None and answer.get("kind") == "PodList":
+        return _REPLACED if any(_replaced(pod) for pod in rows(answer, "items")) else _STOPPED
     return _REPLACED
+
+
+def _replaced(pod: Json) -> bool:
+    """Return whether the owner of a pod makes another one in its place."""
+    held = owner(pod)
+    return held is not None and held.kind in _REPLACED_BY_ITS_OWNER
 
 
 def _pod_changed(call: Call) -> Ruling:
@@ -233,7 +242,8 @@ def _workload(call: Call) -> Ruling:
     if call.subresource == "scale":
         return _scale(call) if call.verb in _WRITES else NOTHING
     if call.subresource is not None:
-        return NOTHING
+        known = call.resource == "cronjobs" and call.subresource == "status" and call.request
+        return _SEEN if known else NOTHING
     if _created(call):
         return _workload_created(call)
     if call.verb in {"delete", "deletecollection"}:

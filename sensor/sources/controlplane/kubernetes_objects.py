@@ -32,8 +32,6 @@ CONTAINERS_LIMIT = 4096
 MIRROR = "kubernetes.io/config.mirror"
 HASH = "kubernetes.io/config.hash"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
-INSTANTIATE = "cronjob.kubernetes.io/instantiate"
-TEMPLATE_HASH = "pod-template-hash"
 
 _ROLES = (("initContainers", "init"), ("containers", None), ("ephemeralContainers", "ephemeral"))
 _STATUSES = (

@@ -9,7 +9,6 @@ from sensor.model.control_plane import (
     ChainPart,
     ControlRecord,
     Effect,
-    KubernetesWrite,
     RecordRef,
     Request,
     RequestCertainty,
@@ -19,17 +18,16 @@ from sensor.model.control_plane import (
     Workload,
 )
 from sensor.sources.controlplane.addresses import connection
-from sensor.sources.controlplane.json_text import Json, number, table, text
+from sensor.sources.controlplane.json_text import Json, table, text
 from sensor.sources.controlplane.kubernetes_call import Call, actor
 from sensor.sources.controlplane.kubernetes_effect import Ruling, ruling, stored
 from sensor.sources.controlplane.kubernetes_objects import (
     HASH,
-    INSTANTIATE,
     KINDS,
-    TEMPLATE_HASH,
     is_status,
     owner,
 )
+from sensor.sources.controlplane.kubernetes_write import write
 
 if TYPE_CHECKING:
     from sensor.sources.controlplane.addresses import Proxies
@@ -75,7 +73,7 @@ def record(
         standing=ruled.standing,
         request=request,
         key=call.key,
-        write=_write(call, ruled) if ruled.touches else None,
+        write=write(call, ruled) if ruled.touches else None,
         observed_key=_observed(workload, ruled),
     )
 
@@ -139,26 +137,6 @@ def _node_uid(call: Call, answered: Json, wanted: Json) -> str | None:
             return hashed
     given = text(wanted, "uid") or call.object_uid
     return given if given != text(answered, "uid") else None
-
-
-def _write(call: Call, ruled: Ruling) -> KubernetesWrite:
-    value = stored(call)
-    metadata = table(value, "metadata")
-    scaled = call.response if call.subresource == "scale" and call.response else value
-    return KubernetesWrite(
-        resource=call.resource or "",
-        subresource=call.subresource,
-        verb=call.verb or "",
-        level=call.level,
-        touches=tuple(sorted(ruled.touches)),
-        resource_version=text(metadata, "resourceVersion"),
-        replicas=ruled.replicas
-        if ruled.replicas is not None
-        else number(table(scaled, "spec"), "replicas"),
-        old_replicas=number(table(scaled, "status"), "replicas"),
-        template_hash=text(table(metadata, "labels"), TEMPLATE_HASH),
-        manual=table(metadata, "annotations").get(INSTANTIATE) == "manual",
-    )
 
 
 def _observed(workload: Workload | None, ruled: Ruling) -> str | None:

@@ -12,6 +12,7 @@ from sensor.sources.controlplane.audit_policy import (
     QUESTIONS,
     PolicyInvalid,
     answers,
+    matches_nothing,
     repeats_stages,
     secrets_recorded,
 )
@@ -59,7 +60,7 @@ def test_the_first_rule_that_matches_decides() -> None:
     ("pattern", "matched"),
     [
         ("pods", {"a person creates a pod", "a person deletes a pod"}),
-        ("pods/*", {"a person evicts a pod", "a node reports its containers"}),
+        ("pods/*", {"a person creates a pod", "a person evicts a pod"}),
         ("*/status", {"a node reports its containers"}),
         ("*", {"a person creates a pod", "a person evicts a pod"}),
     ],
@@ -72,6 +73,46 @@ def test_subresources_are_matched_apart(pattern: str, matched: set[str]) -> None
     assert matched <= seen
     if pattern == "pods":
         assert "a person evicts a pod" not in seen
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        ({"resources": [{"group": "*"}]}, 'rule 1: a group is "*"'),
+        ({"verbs": ["*"]}, 'rule 1: verbs has "*"'),
+    ],
+    ids=["groups", "verbs"],
+)
+def test_an_asterisk_among_groups_and_verbs_matches_nothing(
+    rule: dict[str, Any], named: str
+) -> None:
+    given = policy({"level": "RequestResponse", **rule})
+    assert set(levels(given).values()) == {"None"}
+    assert matches_nothing(given) == [named]
+
+
+def test_a_rule_for_some_objects_does_not_speak_for_all() -> None:
+    some = {"group": "", "resources": ["pods"], "resourceNames": ["web"]}
+    found = levels(policy({"level": "RequestResponse", "resources": [some]}))
+    assert set(found.values()) == {"None"}
+    # Names without resources are not looked at.
+    all_ = {"group": "", "resourceNames": ["web"]}
+    found = levels(policy({"level": "Request", "resources": [all_]}))
+    assert found["a person creates a pod"] == "Request"
+
+
+@pytest.mark.parametrize("by_rule", [True, False], ids=["a rule", "the policy"])
+def test_a_request_whose_end_is_not_recorded_has_no_outcome(*, by_rule: bool) -> None:
+    """The stages that the policy omits and those that the rule omits are both left out."""
+    stages = {"omitStages": ["ResponseComplete"]}
+    rule = {"level": "RequestResponse", **(stages if by_rule else {})}
+    given = policy(rule, **({} if by_rule else stages))
+    found = {one.question.name: one for one in answers(given)}
+    created = found["a person creates a pod"]
+    assert created.unseen
+    assert created.lost == "its outcome: the stage ResponseComplete is omitted"
+    # A stream is recorded when it begins.
+    assert not found["a person opens a shell in a pod"].unseen
 
 
 def test_a_rule_for_some_namespaces_does_not_speak_for_all() -> None:

@@ -1,0 +1,152 @@
+"""Ends of pods that their owners answer with new pods: deletions, evictions, lost nodes."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor.bounded import Bounded
+from sensor.correlate.chain_index import SECOND, Pod, Trigger
+from sensor.model.control_plane import ActorKind, ControlRecord, Owner, Request, Touch
+
+if TYPE_CHECKING:
+    from sensor.correlate.chain_index import Thing
+    from sensor.correlate.chain_records import Home
+    from sensor.model.control_plane import Actor
+
+WINDOW = 600 * SECOND
+"""How long after an end, or a write of unknown size, its pods may come."""
+COLLECTION_WINDOW = 60 * SECOND
+"""How long after the deletion of a collection, whose record does not name its pods."""
+AHEAD = 2 * SECOND
+"""How much later than its effect a record's own time may be: API servers' clocks differ."""
+NODES_LIMIT = 4096
+"""Nodes that joined, left or were tainted."""
+ENDS_LIMIT = 64
+"""Ends of pods that are remembered of one owner, and deletions of collections of a namespace."""
+NODE_LOSS = frozenset({"pod-garbage-collector", "taint-eviction-controller", "node-controller"})
+Key = tuple[str | None, str | None, str]
+"""Cluster, namespace, the owner's uid or kind and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A pod that a record ends, and its owner."""
+
+    owner: Owner
+    name: str | None
+    uid: str | None
+    node: str | None
+
+
+class PodEnds:
+    """Takes ends of pods and changes of nodes; finds which of them a new pod can be in place of."""
+
+    def __init__(self, limit: int) -> None:
+        self._ends: Bounded[Key, deque[Trigger]] = Bounded(limit)
+        self._collections: Bounded[Home, deque[Trigger]] = Bounded(limit)
+        """Deletions of collections whose records do not name the pods."""
+        self._nodes: deque[ControlRecord] = deque(maxlen=NODES_LIMIT)
+
+    def node(self, record: ControlRecord) -> None:
+        """Take a node that joined, left or was tainted."""
+        self._nodes.append(record)
+
+    def collection(self, record: ControlRecord, home: Home) -> None:
+        """Take the deletion of a collection that does not say which pods it took."""
+        if not _by_a_client(record.request.actor):
+            return
+        known = self._collections.get(home) or deque(maxlen=ENDS_LIMIT)
+        known.append(Trigger(record, record.request.requested or 0, None))
+        self._collections.put(home, known)
+
+    def take(self, record: ControlRecord, ended: Ended, home: Home) -> None:
+        """Take the end of a pod, for its owner."""
+        actor = record.request.actor
+        if actor is None or actor.kind is ActorKind.NODE:
+            return
+        cause = record
+        if actor.kind is ActorKind.CONTROL_PLANE:
+            if short(actor.name) not in NODE_LOSS:
+                return
+            lost = self._node_lost(record, ended.node)
+            if lost is None and short(actor.name) == "pod-garbage-collector":
+                return
+            cause = lost or record
+        ends = self._of(ended.owner, home)
+        if any(one.pod_uid == ended.uid and one.pod == ended.name for one in ends):
+            return  # Asked for again: the first deletion counts.
+        time = record.request.requested or 0
+        ends.append(Trigger(cause, time, 1, pod=ended.name, pod_uid=ended.uid))
+
+    def before(self, pod: Pod, owner: Owner, thing: Thing) -> list[Trigger]:
+        """Return the ends of an owner's pods that a pod can be in place of."""
+        home = (thing.cluster, thing.namespace)
+        found = [one for one in self._of(owner, home) if _makes_room(one, thing, pod)]
+        began = thing.began
+        if began is not None:
+            found += [
+                one
+                for one in self._collections.get(home) or ()
+                if began < one.time <= pod.time + AHEAD and pod.time <= one.time + COLLECTION_WINDOW
+            ]
+        return found
+
+    def joined(self, cluster: str | None, node: str, since: int, until: int) -> bool:
+        """Return whether a node joined its cluster between two times."""
+        for record in reversed(self._nodes):
+            write, workload = record.write, record.request.workload
+            if write is None or workload is None or Touch.CREATE not in write.touches:
+                continue
+            if workload.name == node and cluster_of(record.request) == cluster:
+                return since < (record.request.requested or 0) <= until
+        return False
+
+    def _of(self, owner: Owner, home: Home) -> deque[Trigger]:
+        """Return an owner's ends. Another object of the same name has its own."""
+        key = (*home, owner.uid or f"{owner.kind}/{owner.name}")
+        ends = self._ends.get(key)
+        if ends is None:
+            ends = deque(maxlen=ENDS_LIMIT)
+            self._ends.put(key, ends)
+        return ends
+
+    def _node_lost(self, record: ControlRecord, node: str | None) -> ControlRecord | None:
+        """Return the request that took the node from under a pod: its delete, or a taint."""
+        time, cluster = record.request.requested or 0, cluster_of(record.request)
+        for lost in reversed(self._nodes):
+            write, workload = lost.write, lost.request.workload
+            if write is None or workload is None or cluster_of(lost.request) != cluster:
+                continue
+            if not {Touch.DELETE, Touch.TAINT} & set(write.touches):
+                continue
+            if node is not None and workload.name not in (None, node):
+                continue
+            if 0 <= time - (lost.request.requested or 0) <= WINDOW:
+                return lost
+        return None
+
+
+def _by_a_client(actor: Actor | None) -> bool:
+    return actor is not None and actor.kind not in {ActorKind.NODE, ActorKind.CONTROL_PLANE}
+
+
+def _makes_room(end: Trigger, thing: Thing, pod: Pod) -> bool:
+    """Return whether a pod can be in place of one that ended. A StatefulSet's has its name."""
+    if not end.time - AHEAD <= pod.time <= end.time + WINDOW or (
+        pod.uid is not None and end.pod_uid == pod.uid
+    ):
+        return False
+    return thing.kind != "StatefulSet" or end.pod == pod.name
+
+
+def cluster_of(request: Request) -> str | None:
+    """Return what a cluster's records have in common; None where they do not name it."""
+    cluster = request.cluster
+    return None if cluster is None else cluster.id or cluster.name
+
+
+def short(name: str) -> str:
+    """Return the last part of a user's name: that of a service account."""
+    return name.rpartition(":")[2]

@@ -1,0 +1,132 @@
+"""Whether records prove what caused a pod: no record that is missing can change the answer.
+
+A log may lack records: a webhook's buffer was full, a bucket came late, a rule of the policy hides
+them. An older write must then not stand in for the one that is missing. So a write is proven only
+by what its effects themselves say:
+
+1. The pod came in a burst: within ``BURST`` of a write of its owner, or of a pod made so. No more
+   pods are in the burst than that write asks for. A replacement comes later, or is one too many.
+2. A ReplicaSet that has a Deployment: the burst's write of the ReplicaSet has the template and the
+   number of replicas that the Deployment's write stored, and follows it within ``PROMPT``. Between
+   them the ReplicaSet only grew, and no version of it is missing.
+3. A CronJob: its controller reports that it acted on the version that the write made.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from sensor.correlate.chain_index import SECOND
+from sensor.model.control_plane import Touch
+
+if TYPE_CHECKING:
+    from sensor.correlate.chain_index import Pod, Thing, Trigger
+    from sensor.model.control_plane import ControlRecord, KubernetesWrite
+
+PROMPT = 5 * SECOND
+"""A controller acts on a write within 30 ms (measured). What comes later needs no proof."""
+
+
+def proven(pod: Pod, thing: Thing, parent: Thing | None) -> Trigger | None:
+    """Return the write that certainly caused a pod of an owner."""
+    root = asked_for(pod)
+    if root is None:
+        return None
+    direct = next((one for one in thing.writes if one.record is root), None)
+    if parent is None or direct is not None:
+        return direct
+    found = [one for one in parent.writes if _led_to(one, root, thing)]
+    actors = {one.request.actor for one in found}
+    return found[-1] if len(actors) == 1 else None
+
+
+def asked_for(pod: Pod) -> ControlRecord | None:
+    """Return the write of its owner that a pod was made for."""
+    burst = pod.burst
+    if burst is None:
+        return None
+    write = burst.root.write
+    if write is None or not 0 < pod.place <= _asked(write, burst.before):
+        return None
+    return burst.root
+
+
+def _asked(write: KubernetesWrite, before: int | None) -> int:
+    """Return how many pods a write of a workload asks for; 0 where it does not say so."""
+    if write.resource == "daemonsets":
+        return _ONE_A_NODE
+    if write.resource == "jobs":
+        return 1 if write.replicas is None else write.replicas
+    if write.replicas is None:
+        return 0
+    if Touch.CREATE in write.touches:
+        return write.replicas
+    had = [one for one in (before, write.old_replicas) if one is not None]
+    return write.replicas - max(had) if had else 0
+
+
+_ONE_A_NODE = 1 << 30
+
+
+def _led_to(trigger: Trigger, root: ControlRecord, thing: Thing) -> bool:
+    """Return whether a write of a Deployment certainly led to a write of its ReplicaSet."""
+    asked, made = trigger.record.write, root.write
+    if asked is None or made is None:
+        return False
+    if asked.replicas is None or asked.replicas != made.desired:
+        return False
+    if not set(asked.touches) <= {Touch.REPLICAS} and (
+        asked.template is None or asked.template != made.template
+    ):
+        return False
+    between = _between(trigger.time, root, thing)
+    if not between:
+        return False
+    first = between[0].request.requested or 0
+    return first - trigger.time <= PROMPT and _only_grew(between)
+
+
+def _between(since: int, root: ControlRecord, thing: Thing) -> list[ControlRecord]:
+    """Return the writes of a ReplicaSet since a time, up to ``root``."""
+    found = [one for one in thing.changes if (one.request.requested or 0) >= since]
+    found.sort(key=lambda one: one.request.requested or 0)
+    places = [index for index, one in enumerate(found) if one is root]
+    return found[: places[0] + 1] if places else []
+
+
+def _only_grew(records: list[ControlRecord]) -> bool:
+    """Return whether each version of a ReplicaSet is there, and asked for more than the last."""
+    versions = [
+        (one.write.generation, one.write.replicas)
+        for one in records
+        if one.write is not None
+        and one.write.generation is not None
+        and one.write.replicas is not None
+    ]
+    return len(versions) == len(records) and all(
+        later - earlier <= 1 and more >= fewer
+        for (earlier, fewer), (later, more) in pairwise(versions)
+    )
+
+
+def scheduled(schedule: Thing, job: ControlRecord) -> Trigger | None:
+    """Return the write of a CronJob whose version certainly made a Job."""
+    if schedule.acted is None or not schedule.writes:
+        return None
+    version, seen = schedule.acted
+    write = schedule.writes[-1]
+    wrote = write.record.write
+    if seen < (job.request.requested or 0) or wrote is None or wrote.generation != version:
+        return None
+    return write if _made_version(schedule, write.record, version) else None
+
+
+def _made_version(schedule: Thing, record: ControlRecord, version: int) -> bool:
+    """Return whether a write made a version: a write of the same content makes none."""
+    write = record.write
+    if write is not None and Touch.CREATE in write.touches:
+        return version == 1
+    return any(
+        one.write is not None and one.write.generation == version - 1 for one in schedule.changes
+    )

@@ -1,0 +1,110 @@
+"""What the causal chain needs of a call that writes: versions, replicas, templates, revisions."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from sensor.model.control_plane import KubernetesWrite, Touch, Workload
+from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
+from sensor.sources.controlplane.kubernetes_effect import Ruling, stored
+from sensor.sources.controlplane.kubernetes_objects import is_status, owner
+
+if TYPE_CHECKING:
+    from sensor.sources.controlplane.kubernetes_call import Call
+
+DESIRED = "deployment.kubernetes.io/desired-replicas"
+REVISION = "controller-revision-hash"
+TEMPLATE_HASH = "pod-template-hash"
+"""The label that a Deployment's controller adds to the template of a ReplicaSet."""
+
+
+def write(call: Call, ruled: Ruling) -> KubernetesWrite:
+    """Return what a call wrote."""
+    value = stored(call)
+    metadata = table(value, "metadata")
+    spec = table(value, "spec")
+    scaled = call.response if call.subresource == "scale" and call.response else value
+    return KubernetesWrite(
+        resource=call.resource or "",
+        subresource=call.subresource,
+        verb=call.verb or "",
+        level=call.level,
+        touches=tuple(sorted(ruled.touches)),
+        replicas=_replicas(call, ruled, table(scaled, "spec")),
+        old_replicas=number(table(scaled, "status"), "replicas"),
+        generation=_generation(call, ruled, metadata),
+        template=_template(spec) if call.response is value else None,
+        desired=number(table(metadata, "annotations"), DESIRED),
+        revision=text(table(metadata, "labels"), REVISION),
+        slot=_slot(spec) if call.resource == "pods" else None,
+        ended=_ended(call),
+    )
+
+
+def _replicas(call: Call, ruled: Ruling, spec: Json) -> int | None:
+    if call.resource == "jobs":
+        return number(spec, "parallelism")
+    return number(spec, "replicas") if ruled.replicas is None else ruled.replicas
+
+
+def _generation(call: Call, ruled: Ruling, metadata: Json) -> int | None:
+    """Return the version after the call. What was asked for has the one before it.
+
+    A write of the status changes no version, so that its body says it as well.
+    """
+    answer = call.response
+    if Touch.STATUS in ruled.touches or (answer is not None and not is_status(answer)):
+        return number(metadata, "generation")
+    return None
+
+
+def _template(spec: Json) -> str | None:
+    """Return a digest of a pod template, without the label that only a ReplicaSet's has.
+
+    It stays in memory: a template's environment may hold secrets.
+    """
+    template = spec.get("template")
+    if type(template) is not dict:
+        return None
+    metadata = table(template, "metadata")
+    labels = {k: v for k, v in table(metadata, "labels").items() if k != TEMPLATE_HASH}
+    plain: dict[str, Any] = {
+        **template,
+        "metadata": {**{k: v for k, v in metadata.items() if v is not None}, "labels": labels},
+    }
+    try:
+        data = json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+    except (RecursionError, ValueError):
+        return None
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def _slot(spec: Json) -> str | None:
+    """Return the node that a DaemonSet's pod is for (pkg/controller/daemon/util)."""
+    affinity = table(table(spec, "affinity"), "nodeAffinity")
+    required = table(affinity, "requiredDuringSchedulingIgnoredDuringExecution")
+    for term in rows(required, "nodeSelectorTerms"):
+        for field in rows(term, "matchFields"):
+            names = texts(field, "values")
+            if field.get("key") == "metadata.name" and len(names) == 1:
+                return names[0]
+    return None
+
+
+def _ended(call: Call) -> tuple[Workload, ...] | None:
+    """Return the pods that a deletion of a collection took away, where its answer names them."""
+    answer = call.response
+    if call.verb != "deletecollection" or answer is None or answer.get("kind") != "PodList":
+        return None
+    return tuple(
+        Workload(
+            kind="Pod",
+            namespace=call.namespace,
+            name=text(table(item, "metadata"), "name"),
+            uid=text(table(item, "metadata"), "uid"),
+            owner=owner(item),
+        )
+        for item in rows(answer, "items")
+    )

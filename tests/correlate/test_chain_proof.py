@@ -1,0 +1,313 @@
+"""An exact answer is never wrong, whatever records are missing."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+from sensor.correlate.request_events import WHOLE_INPUT, RequestEvents
+from sensor.model.control_plane import ChainConfidence, ControlRecord, RequestedBy
+from sensor.model.vocabulary import EventType
+from tests.correlate.audit_log import (
+    CLUSTER,
+    CONTROLLER,
+    SCENARIO,
+    TEMPLATE,
+    Log,
+    lines,
+    records,
+    started,
+)
+
+NOW = 1_900_000_000_000_000_000
+
+
+@lru_cache
+def logs() -> tuple[list[ControlRecord], ...]:
+    paths = (SCENARIO / "audit.log", CLUSTER / "audit.jsonl")
+    return tuple(records(path.read_bytes()) for path in paths)
+
+
+@lru_cache
+def truth() -> dict[str, tuple[str, str]]:
+    """Return who asked for each pod of both logs, and in which request, by the pod's uid."""
+    reported = {
+        one["pod"]["uid"]: (one["requested_by"], one["request"]["auditID"])
+        for one in lines(SCENARIO / "chains.jsonl")
+    }
+    for one in lines(CLUSTER / "truth.jsonl"):
+        asked = one["asked"]
+        outside = one.get("restartCount") or one.get("inApi") is False or not one.get("pod")
+        if not outside and one.get("containerType") != "ephemeral" and asked["user"] is not None:
+            who = asked.get("impersonated_by") or asked["user"]
+            reported[one["uid"]] = (who, asked["auditID"])
+    return reported
+
+
+def answers(given: list[ControlRecord]) -> dict[str, RequestedBy]:
+    """Return the requesters that the events name, by the pod's uid."""
+    made = RequestEvents(WHOLE_INPUT)
+    events = [event for record in given for event in made.feed(record, NOW)]
+    return {
+        one.orchestrator.pod_uid: one.orchestrator.requested_by
+        for one in [*events, *made.close(NOW)]
+        if one.type is EventType.START_EXPLAINED
+        and one.orchestrator is not None
+        and one.orchestrator.requested_by is not None
+        and one.orchestrator.pod_uid is not None
+    }
+
+
+def exact(given: list[ControlRecord]) -> dict[str, tuple[str | None, str | None]]:
+    return {
+        uid: (one.actor, one.request_id)
+        for uid, one in answers(given).items()
+        if one.confidence is ChainConfidence.EXACT
+    }
+
+
+@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("missing", [0.1, 0.3, 0.6])
+def test_an_exact_answer_is_right_when_records_are_missing_shuffled_and_doubled(
+    missing: float, seed: int
+) -> None:
+    for log in logs():
+        chance = random.Random(f"{missing} {seed}")
+        kept = [one for one in log if chance.random() >= missing]
+        kept += [one for one in kept if chance.random() < 0.1]
+        chance.shuffle(kept)
+        found = exact(kept)
+        known = {uid: one for uid, one in found.items() if uid in truth()}
+        assert known == {uid: truth()[uid] for uid in known}
+
+
+def test_most_answers_are_exact_when_a_tenth_of_the_records_is_missing() -> None:
+    whole = lost = 0
+    for log in logs():
+        whole += len(exact(log))
+        chance = random.Random(1)
+        lost += len(exact([one for one in log if chance.random() >= 0.1]))
+    assert whole > 100
+    assert lost > 0.6 * whole
+
+
+@pytest.mark.parametrize("which", range(2), ids=["scenario", "cluster"])
+def test_an_exact_answer_is_right_without_any_one_record(which: int) -> None:
+    log = logs()[which]
+    for gone in range(0, len(log), 6):
+        found = exact(log[:gone] + log[gone + 1 :])
+        known = {uid: one for uid, one in found.items() if uid in truth()}
+        assert known == {uid: truth()[uid] for uid in known}
+
+
+# ------------------------------------------------------------------------------ made-up logs
+
+
+def confidence(log: Log, pod: str) -> ChainConfidence:
+    return log.answers()[pod].confidence
+
+
+def test_the_pods_of_a_new_deployment_are_proven() -> None:
+    log = started()
+    assert {one.confidence for one in log.answers().values()} == {ChainConfidence.EXACT}
+
+
+def test_a_pod_that_comes_later_is_not_proven() -> None:
+    log = started()
+    log.lines.pop()  # The second pod: its creation is missing.
+    log.pod(60, "web-1-bbbbb", "web-1")
+    assert confidence(log, "web-1-bbbbb") is ChainConfidence.INFERRED
+
+
+def test_one_pod_more_than_was_asked_for_is_not_proven() -> None:
+    log = started()
+    log.pod(0.5, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.answers()
+
+
+def test_a_replica_set_of_another_template_is_not_that_writes() -> None:
+    """The write that changed the template is missing: the older one did not ask for this."""
+    log = Log()
+    log.deployment(0, "alice", 2)
+    log.replicaset(0.2, "web-2", 2, template="web:2")
+    log.pod(0.21, "web-2-aaaaa", "web-2")
+    assert confidence(log, "web-2-aaaaa") is ChainConfidence.INFERRED
+
+
+def scaled(log: Log, time: float, user: str, new: int, old: int) -> None:
+    answer = {
+        "kind": "Scale",
+        "metadata": {"uid": "D"},
+        "spec": {"replicas": new},
+        "status": {"replicas": old},
+    }
+    body = {"spec": {"replicas": new}}
+    log.call(time, user, "patch", "deployments/scale", name="web", answer=answer, body=body)
+
+
+def test_a_scale_is_proven_by_the_replicas_that_its_controller_knew() -> None:
+    log = started()
+    scaled(log, 90, "carol", 3, 2)
+    log.replicaset(90.01, "web-1", 3, verb="update", old=2, generation=2)
+    log.pod(90.02, "web-1-ccccc", "web-1")
+    answer = log.answers()["web-1-ccccc"]
+    assert (answer.actor, answer.confidence) == ("carol", ChainConfidence.EXACT)
+
+
+def test_a_scale_to_another_number_is_missing() -> None:
+    log = started()
+    scaled(log, 90, "carol", 3, 2)
+    log.replicaset(90.01, "web-1", 3, verb="update", old=2, generation=2)
+    log.pod(90.02, "web-1-ccccc", "web-1")
+    log.replicaset(92, "web-1", 4, verb="update", old=3, generation=3)
+    log.pod(92.01, "web-1-ddddd", "web-1")
+    answers_ = log.answers()
+    assert answers_["web-1-ccccc"].confidence is ChainConfidence.EXACT
+    assert "web-1-ddddd" not in answers_
+
+
+def rolling(log: Log) -> None:
+    """Bob's new template: its ReplicaSet gets the first of four pods."""
+    log.deployment(60, "bob", 4, verb="patch", body=TEMPLATE, old=4, template="web:2")
+    log.replicaset(60.01, "web-2", 1, template="web:2", desired=4)
+    log.pod(60.02, "web-2-aaaaa", "web-2")
+
+
+def grown(log: Log, time: float, replicas: int, generation: int) -> None:
+    log.replicaset(
+        time,
+        "web-2",
+        replicas,
+        "update",
+        old=replicas - 1,
+        generation=generation,
+        template="web:2",
+        desired=4,
+    )
+
+
+def test_each_step_of_a_rolling_update_is_proven() -> None:
+    log = started()
+    rolling(log)
+    grown(log, 90, 2, 2)
+    log.pod(90.02, "web-2-bbbbb", "web-2")
+    answer = log.answers()["web-2-bbbbb"]
+    assert (answer.actor, answer.confidence) == ("bob", ChainConfidence.EXACT)
+
+
+def test_a_version_of_the_replica_set_that_is_missing_leaves_nothing_proven() -> None:
+    """Carol rolled back and dan forward again; only what came of dan's write is there."""
+    log = started()
+    rolling(log)
+    grown(log, 90, 2, 3)
+    log.pod(90.02, "web-2-bbbbb", "web-2")
+    assert confidence(log, "web-2-bbbbb") is ChainConfidence.INFERRED
+
+
+def test_a_replica_set_that_shrank_in_between_leaves_nothing_proven() -> None:
+    log = started()
+    rolling(log)
+    log.replicaset(80, "web-2", 0, "update", old=1, generation=2, template="web:2", desired=4)
+    grown(log, 90, 1, 3)
+    log.pod(90.02, "web-2-bbbbb", "web-2")
+    assert confidence(log, "web-2-bbbbb") is ChainConfidence.INFERRED
+
+
+def test_a_controller_that_acts_late_acts_on_a_write_that_is_missing() -> None:
+    log = started()
+    scaled(log, 90, "carol", 3, 2)
+    log.replicaset(150, "web-1", 3, verb="update", old=2, generation=2)
+    log.pod(150.02, "web-1-ccccc", "web-1")
+    assert confidence(log, "web-1-ccccc") is ChainConfidence.INFERRED
+
+
+def test_a_pod_that_ended_right_before_leaves_nothing_proven() -> None:
+    log = started()
+    log.call(89, "bob", "delete", "pods", name="web-1-aaaaa")
+    scaled(log, 90, "carol", 3, 2)
+    log.replicaset(90.01, "web-1", 3, verb="update", old=2, generation=2)
+    log.pod(90.02, "web-1-ccccc", "web-1")
+    assert confidence(log, "web-1-ccccc") is ChainConfidence.AMBIGUOUS
+
+
+def test_two_writes_that_stored_the_same_prove_neither() -> None:
+    log = Log()
+    log.deployment(0, "alice", 1)
+    log.deployment(0.005, "bob", 1, verb="patch", body=TEMPLATE)
+    log.replicaset(0.01, "web-1", 1)
+    log.pod(0.02, "web-1-aaaaa", "web-1")
+    assert confidence(log, "web-1-aaaaa") is ChainConfidence.INFERRED
+
+
+def cron(log: Log, time: float, user: str, generation: int, verb: str = "create") -> None:
+    answer = {
+        "kind": "CronJob",
+        "metadata": {"name": "report", "uid": "C", "generation": generation},
+        "spec": {"schedule": "* * * * *"},
+    }
+    log.call(time, user, verb, "cronjobs", name="report", answer=answer, body=answer)
+
+
+def ticked(log: Log, time: float, generation: int | None) -> None:
+    """A Job of the CronJob with its pod, and what the controller says that it acted on."""
+    name = f"report-{int(time)}"
+    log.job(time, CONTROLLER.format("cronjob"), name, of="report")
+    log.job_pod(time + 0.05, f"{name}-aaaaa", name)
+    if generation is not None:
+        body = {"kind": "CronJob", "metadata": {"name": "report", "generation": generation}}
+        user = CONTROLLER.format("cronjob")
+        log.call(
+            time + 0.1, user, "update", "cronjobs/status", name="report", body=body, answer=body
+        )
+
+
+@pytest.mark.parametrize(
+    ("acted", "wanted"),
+    [(1, ChainConfidence.EXACT), (2, ChainConfidence.INFERRED), (None, ChainConfidence.INFERRED)],
+    ids=["that version", "a later version", "no report"],
+)
+def test_the_author_of_a_cron_job_is_proven_by_the_version_that_ran(
+    acted: int | None, wanted: ChainConfidence
+) -> None:
+    log = Log()
+    cron(log, 0, "alice", 1)
+    ticked(log, 60, acted)
+    answer = log.answers()["report-60-aaaaa"]
+    assert (answer.actor, answer.confidence) == ("alice", wanted)
+
+
+def test_a_later_version_of_a_cron_job_has_an_author_of_its_own() -> None:
+    log = Log()
+    cron(log, 0, "alice", 1)
+    cron(log, 30, "bob", 2, "patch")
+    ticked(log, 60, 3)
+    assert confidence(log, "report-60-aaaaa") is ChainConfidence.INFERRED
+
+
+def test_a_write_that_changed_nothing_of_a_cron_job_is_not_proven() -> None:
+    log = Log()
+    cron(log, 30, "bob", 1, "patch")
+    ticked(log, 60, 1)
+    assert confidence(log, "report-60-aaaaa") is ChainConfidence.INFERRED
+
+
+def test_the_pod_that_a_suspended_job_makes_was_not_asked_for_by_its_creator() -> None:
+    """The record that resumed it is missing."""
+    log = Log()
+    log.job(0, "alice", "report", suspend=True)
+    log.job_pod(60.1, "report-aaaaa", "report")
+    assert log.answers() == {}
+
+
+def test_a_secret_of_a_template_is_not_kept() -> None:
+    log = Log()
+    log.deployment(0, "alice", 1, template="web:1 --password=hunter2")
+    (record,) = records(json.dumps(log.lines[0]).encode())
+    assert record.write is not None
+    assert record.write.template is not None
+    written: Any = repr(record.write)
+    assert "hunter2" not in written
