@@ -87,7 +87,8 @@ def command(
 ) -> None:
     """Show events from the log, the last 100 without --since, and follow with -f.
 
-    The table leaves out the sandboxes of pods; JSON has all events.
+    The table leaves out the sandboxes of pods; JSON has all events. Marks before a cause:
+    ! not expected, * without an explanation, ~ inferred, ? one of several.
     """
     asked = any(one.startswith(_OF_SANDBOXES) for one in filters)
     if output != "json" and not everything and not asked:

@@ -25,7 +25,7 @@ from sensor.cli.options import (
 from sensor.cli.reading import event_of, nanoseconds
 from sensor.cli.tree import Tree
 from sensor.cli.wording import start_phrase
-from sensor.model.vocabulary import Confidence
+from sensor.model.vocabulary import Confidence, EventType
 from sensor.schema.text import fit, visible
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _heading(event: dict[str, Any], room: int | None) -> list[str]:
 def _verdict(event: dict[str, Any], room: int | None) -> list[str]:
     """Return whether the start was expected and why, below the tree."""
     verdict = event.get("verdict")
-    if event["start"] is None or not isinstance(verdict, dict):
+    if event["type"] != EventType.START or not isinstance(verdict, dict):
         return []
     expected, explanation = verdict.get("expected"), verdict.get("explanation")
     if expected:
@@ -132,10 +132,12 @@ def _verdict(event: dict[str, Any], room: int | None) -> list[str]:
 
 def _start(event: dict[str, Any]) -> str:
     read = event_of(event)
-    if read is None or read.start is None:
-        reason = (event.get("stop") or {}).get("reason")
-        return f"failed to start: {reason}" if reason else "failed to start"
-    return start_phrase(read.start)
+    phrase = "start" if read is None or read.start is None else start_phrase(read.start)
+    if event["type"] != EventType.START_FAILED:
+        return phrase
+    stop = event.get("stop") or {}
+    reason = stop.get("message") or stop.get("reason")
+    return f"{phrase} failed: {reason}" if reason else f"{phrase} failed"
 
 
 def _unicode() -> bool:

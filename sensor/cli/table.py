@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.cli.wording import cause, span
+from sensor.model.alert import AlertState
 from sensor.model.vocabulary import Confidence, EventType, StartKind
 from sensor.schema.text import columns, fit, visible
 from sensor.schema.times import rfc3339
@@ -17,9 +18,10 @@ from sensor.schema.times import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sensor.model.alert import Alert
     from sensor.model.container import Orchestrator
     from sensor.model.control_plane import Request
-    from sensor.model.events import Event, Stop
+    from sensor.model.events import Event, Start, Stop, Verdict
 
 SHORT_ID = 12
 """Characters of a container id that people are shown, as engines do."""
@@ -143,7 +145,7 @@ def _clock(wall: int) -> str:
 
 
 def _event(event: Event) -> str:
-    if event.start is not None:
+    if event.type is EventType.START and event.start is not None:
         return "start" if event.start.kind is StartKind.FIRST else event.start.kind
     return _NAMES.get(event.type) or event.type.removeprefix("container.")
 
@@ -157,13 +159,24 @@ def _cause(event: Event) -> str:
         action = event.sensor.action + ("" if count is None else f", {count} containers running")
         return action if detail is None else f"{action}: {detail}"
     if event.stop is not None:
-        return _ending(event.stop)
-    if event.verdict is not None and event.type is EventType.ALERT:
-        return "; ".join(event.verdict.reasons)
+        ending = _ending(event.stop)
+        return ending if event.start is None else f"{_started(event, event.start)}: {ending}"
+    if event.alert is not None:
+        return _alerted(event.alert, event.verdict)
     if event.start is not None:
-        mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
-        return _judged(event) + mark + cause(event.start, event.initiator)
+        return _judged(event) + _started(event, event.start)
     return _explained(event.orchestrator) if event.request is None else _asked(event.request)
+
+
+def _alerted(alert: Alert, verdict: Verdict | None) -> str:
+    state = "" if alert.state is AlertState.NEW else f", {alert.state}"
+    reasons = "" if verdict is None else "; ".join(verdict.reasons)
+    return f"{alert.severity} {alert.finding}{state}: {reasons}"
+
+
+def _started(event: Event, start: Start) -> str:
+    mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
+    return mark + cause(start, event.initiator)
 
 
 def _judged(event: Event) -> str:
@@ -207,7 +220,7 @@ def _ending(stop: Stop) -> str:
     else:
         how = ""
     after = "" if stop.duration_seconds is None else f"after {span(stop.duration_seconds)}"
-    reason = "" if stop.reason is None else stop.reason
+    reason = stop.message or stop.reason or ""
     return ", ".join(part for part in (reason, " ".join(filter(None, (how, after)))) if part)
 
 

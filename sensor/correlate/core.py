@@ -30,6 +30,7 @@ from sensor.correlate.pods import Pods
 from sensor.correlate.renames import Renames
 from sensor.correlate.runtimes import RuntimeLog
 from sensor.correlate.sensor_health import SensorHealth
+from sensor.correlate.start_context import StartContext
 from sensor.correlate.starts import StartReporter
 from sensor.correlate.static_manifests import StaticManifests
 from sensor.model.agent_records import (
@@ -139,14 +140,15 @@ class Correlator:
         self._failures = FailedStarts(emit)
         self._renames = Renames(self._clock, self.table)
         self._manifests = StaticManifests(self._candidates.account_names)
+        attributor = Attributor(self._past, runtimes, self._candidates, parsers.role_of)
+        context = StartContext(self._clock, self.table, self._past, runtimes, attributor)
         starts = StartReporter(
             self._clock,
             self._factory,
             self.table,
             places,
-            self._past,
-            runtimes,
-            Attributor(self._past, runtimes, self._candidates, parsers.role_of),
+            context,
+            attributor,
             self._coverage,
             emit=self._manifests.completing(emit),
             words=self._words,
@@ -163,6 +165,7 @@ class Correlator:
             failures=self._failures,
             past=self._past,
             pods=self._pods,
+            context=context,
         )
         self._lifecycle = Lifecycle(
             self._clock,

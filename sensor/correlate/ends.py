@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate import kind
 from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import Run, Step
-from sensor.correlate.events import Clock, EventFactory, kernel, sighting_of
+from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
 from sensor.model.vocabulary import Confidence, EventType, EvidenceKind, Witness
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods
+    from sensor.correlate.start_context import StartContext
     from sensor.model.kernel_records import CommandExec, CommandExit, InitExit
 
 _EXACT = Certainty(container=Confidence.EXACT)
@@ -45,7 +46,9 @@ class EndReporter:
         failures: FailedStarts,
         past: RecentPast,
         pods: Pods,
+        context: StartContext,
     ) -> None:
+        self._context = context
         self._pods = pods
         self._failures = failures
         self._past = past
@@ -112,7 +115,7 @@ class EndReporter:
         status: int | None,
         reason: str,
     ) -> None:
-        """Report that a created container never ran; once a creation."""
+        """Report that a created container never ran, and who asked for it; once a creation."""
         if state.failed:
             return
         if state.description is not None and state.description.build_step:
@@ -132,15 +135,24 @@ class EndReporter:
         review = self._pods.review(state, identity, seen.time)
         state.description = self._pods.namespaces.applied(review.description, state.key.id, None)
         sighting = sighting_of(state, identity, None)
+        start, cause = self._context.failed(state, seen.time, engine_of(sighting))
         sure = _EXACT if state.owner is None or state.owner.privileged else _INFERRED
         event = self._factory.of_container(
             EventType.START_FAILED,
             replace(sighting, pid=None),
             seen.time,
             creation.process.key if creation is not None else None,
-            replace(sure, pod=review.confidence),
-            (*evidence, *review.evidence),
+            replace(
+                sure,
+                pod=review.confidence,
+                trigger=cause.trigger_confidence,
+                initiator=cause.confidence,
+            ),
+            (*evidence, *review.evidence, *cause.evidence),
+            start=start,
             stop=Stop(code, signal, reason=reason),
+            initiator=cause.initiator,
+            candidates=cause.candidates,
         )
         state.title = title_of(event.container)
         awaited = self._past.awaits_answer(names_of(state, self._table.ids))

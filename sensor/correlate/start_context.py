@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sensor.correlate.events import Clock
     from sensor.correlate.initiator import Attributor
     from sensor.correlate.past import RecentPast
+    from sensor.correlate.question import Attribution
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.events import Start
     from sensor.model.process import ProcessFacts
@@ -118,6 +119,15 @@ class StartContext:
             ran=time if init is not None else 0,
             causes_lost=causes_lost,
         )
+
+    def failed(
+        self, state: ContainerState, time: int, engine: Engine | None
+    ) -> tuple[Start, Attribution]:
+        """Return what kind of start failed at ``time``, and who or what caused it."""
+        start = self.decide_kind(state, time, engine, restoring=False)
+        cause = self._attributor.attribute(self.question(state, start.kind, time, engine))
+        start = replace(start, trigger=cause.trigger)
+        return self.with_cause(start, state, engine), cause
 
     def with_cause(self, start: Start, state: ContainerState, engine: Engine | None) -> Start:
         """Add why it had to be started again, and who ended the earlier run."""

@@ -11,7 +11,6 @@ from sensor.correlate.container_names import failure_key
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.orchestrators import place_of
-from sensor.correlate.start_context import StartContext
 from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence
 from sensor.model.vocabulary import (
@@ -32,10 +31,9 @@ if TYPE_CHECKING:
     from sensor.correlate.events import Output, Sighting
     from sensor.correlate.failed_starts import FailedStarts
     from sensor.correlate.initiator import Attributor
-    from sensor.correlate.past import RecentPast
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods
-    from sensor.correlate.runtimes import RuntimeLog
+    from sensor.correlate.start_context import StartContext
     from sensor.model.container import CgroupIdentity, Description
     from sensor.model.inventory import FoundContainer
     from sensor.model.kernel_records import CommandExit, InitExec, InitExit
@@ -51,8 +49,7 @@ class StartReporter:
         factory: EventFactory,
         table: ContainerTable,
         places: Places,
-        past: RecentPast,
-        runtimes: RuntimeLog,
+        context: StartContext,
         attributor: Attributor,
         coverage: Coverage,
         *,
@@ -67,7 +64,7 @@ class StartReporter:
         self._factory = factory
         self._table = table
         self._places = places
-        self._context = StartContext(clock, table, past, runtimes, attributor)
+        self._context = context
         self._attributor = attributor
         self._coverage = coverage
         self._words = words

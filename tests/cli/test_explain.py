@@ -16,6 +16,7 @@ from tests.api.sample_agent import CONTAINERS, WEB, Log, View
 from tests.cli.asking import ask
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "docker_start_stopped.jsonl"
+FAILED = GOLDEN.with_name("docker_failed_start.jsonl")
 WORKLOAD = "Deployment/web"
 STARTS = [
     text
@@ -43,6 +44,18 @@ def test_a_real_start_is_drawn() -> None:
         "  no explanation on file",
         "  workload name/job",
     ]
+
+
+def test_a_start_that_failed_says_who_asked_for_it_and_what_the_runtime_said() -> None:
+    log = Log()
+    failed = next(text for text in FAILED.read_text().splitlines() if "start_failed" in text)
+    document = json.loads(failed)
+    document["stop"]["message"] = "exec: /no/such/program: not found"
+    log.events[1] = json.dumps(document).encode() + b"\n"
+    with running(View(), log) as agent:
+        output = ask("explain", agent, document["container"]["id"]).output
+    assert "first start by a command failed: exec: /no/such/program: not found" in output
+    assert "docker run --cidfile" in output
 
 
 def test_the_others_of_a_workload_are_listed_with_their_namespaces() -> None:

@@ -33,10 +33,12 @@ def test_a_start_without_a_terminal_is_not_cut() -> None:
         ("start_bare", "unknown"),
         ("start_pod", "orchestrator, attempt 4"),
         ("stop", "killed by signal 9, out of memory after 1 ms"),
-        ("start_failed", "no such file, exit code 1"),
+        ("start_failed", "docker start web by alice as root: no such file, exit code 1"),
+        ("start_failed_bare", "no such file, exit code 1"),
         ("gap", "kernel: ring full, 3 lost"),
         ("sensor", "started, 2 containers running"),
-        ("alert", "privilege: expected none, seen privileged"),
+        ("alert", "high new-privilege: privilege: expected none, seen privileged"),
+        ("alert_acknowledged", "critical new-privilege, acknowledged: why"),
     ],
 )
 def test_the_last_column_says_why(name: str, end: str) -> None:

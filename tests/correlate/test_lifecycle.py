@@ -10,13 +10,22 @@ import pytest
 from sensor.correlate.lifecycle import DESCRIPTION_WAIT
 from sensor.model.observations import Observation
 from sensor.model.process import ProcessKey
-from sensor.model.vocabulary import Confidence, ContainerId, EventType, Witness
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    EventType,
+    StartKind,
+    Trigger,
+    Witness,
+)
 from tests.correlate.scenario import (
     MS,
+    SHIM,
     WEB,
     Box,
     Core,
     ancestor,
+    asks,
     below,
     command,
     ns,
@@ -145,6 +154,19 @@ def test_a_creation_fails_in_each_of_three_ways(core: Core, way: str) -> None:
     assert (event.stop.reason, event.stop.exit_code) == (reason, code)
     assert event.container is not None
     assert (event.container.id, event.container.name) == (WEB.id, "web")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_start_that_failed_has_its_cause_as_one_that_did_not(core: Core, way: str) -> None:
+    core >> asks(1, "docker run --name web nginx")
+    core >> below(WEB.create(5), SHIM) >> WEB.described(6) >> WAYS[way][0]
+    (event,) = core.of(EventType.START_FAILED)
+    assert event.start is not None
+    assert (event.start.kind, event.start.trigger) == (StartKind.FIRST, Trigger.USER_COMMAND)
+    assert (event.confidence.trigger, event.confidence.initiator) == (Confidence.EXACT,) * 2
+    assert event.initiator is not None
+    assert event.initiator.process is not None
+    assert event.initiator.process.argv == ("docker", "run", "--name", "web", "nginx")
 
 
 @pytest.mark.parametrize("first", WAYS)

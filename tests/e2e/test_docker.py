@@ -251,6 +251,9 @@ def test_a_container_that_cannot_run_is_a_failed_start(
     assert_has(
         agent.exactly(1, "start_failed", container)[0],
         container={"id": container, "name": name, "image": {"name": IMAGE}, "runtime": "docker"},
+        start={"kind": "first", "trigger": "user_command"},
+        initiator={"process": {"exe": "docker"}, "user": {"uid": 0}},
+        confidence={"trigger": "exact", "initiator": "exact"},
     )
     assert agent.starts(container) == []
     assert agent.stops(container) == []

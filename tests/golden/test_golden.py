@@ -89,8 +89,8 @@ STORIES: dict[str, tuple[str, ...]] = {
     ),
     "docker_failed_start": (
         *FRESH,
-        "#1 fails to start: its init ended before its first execve",
-        "#2 fails to start: its init ended before its first execve",
+        f"#1 fails: its init ended before its first execve: first, attempt 0, by {BY_RUN}",
+        f"#2 fails: its init ended before its first execve: first, attempt 0, by {BY_RUN}",
     ),
     "docker_kill": (
         *FRESH,
@@ -164,7 +164,7 @@ STORIES: dict[str, tuple[str, ...]] = {
         "main stops: signal 9",
         f"#2 starts, restart after signal 9, {BY_KUBELET}",
         f"main starts, restart after signal 9, attempt 3, {BY_KUBELET}",
-        "#3 fails to start: its init ended before its first execve",
+        f"#3 fails: its init ended before its first execve: first, attempt 0, {BY_KUBELET}",
     ),
     "kubelet_kills": (
         *FRESH,
@@ -287,7 +287,7 @@ def _line(event: Event, who: str | None) -> str:
         emitted = {
             "start": lambda: f"starts, {_start(event)}",
             "stop": lambda: f"stops: {_end(event['stop'])}",
-            "start_failed": lambda: f"fails to start: {event['stop']['reason']}",
+            "start_failed": lambda: f"fails: {event['stop']['reason']}: {_start(event)}",
         }
         return f"{who} {emitted[kind]()}"
     if kind == "gap":

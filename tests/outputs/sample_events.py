@@ -285,6 +285,13 @@ EVENTS: Final[dict[str, Event]] = {
         start=Start(kind=StartKind.RESTORE),
     ),
     "start_failed": _event(
+        EventType.START_FAILED,
+        container=BARE,
+        start=Start(kind=StartKind.FIRST, trigger=Trigger.USER_COMMAND),
+        initiator=INITIATOR,
+        stop=Stop(exit_code=1, reason="no such file"),
+    ),
+    "start_failed_bare": _event(
         EventType.START_FAILED, container=BARE, stop=Stop(exit_code=1, reason="no such file")
     ),
     "stop": _event(
