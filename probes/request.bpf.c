@@ -25,29 +25,6 @@ enum scan {
 	SCAN_ALL = 2, /* HTTP/2: user space reads all of it */
 };
 
-/* ``packet`` is what the bytes lie in, 0 when they are the sender's own. */
-static __always_inline long read_bytes(void *into, u64 length, u64 packet, u64 bytes)
-{
-	if (packet)
-		return bpf_probe_read_kernel(into, length, (void *)bytes);
-	return bpf_probe_read_user(into, length, (void *)bytes);
-}
-
-static __always_inline u64 within_payload(u64 usable)
-{
-	if (usable > PAYLOAD_LEN - 1)
-		usable = PAYLOAD_LEN - 1;
-	return usable & (PAYLOAD_LEN - 1);
-}
-
-/* A kubelet puts requests behind each other into one write: what is not copied hides their headers. */
-static __always_inline u64 within_rpc(u64 usable)
-{
-	if (usable > RPC_PAYLOAD_LEN - 1)
-		usable = RPC_PAYLOAD_LEN - 1;
-	return usable & (RPC_PAYLOAD_LEN - 1);
-}
-
 /* Whether the last bytes begin the word "POST " and more is to come. */
 static __always_inline bool begins_method(u64 last)
 {
@@ -73,35 +50,31 @@ static __always_inline u64 names_start(u64 letters)
 }
 
 /*
- * Search a segment for what may ask to start something: of the four requests of a docker run three do
+ * Search a write for what may ask to start something: of the four requests of a docker run three do
  * not. The path of a POST has to have "start" or a word like it in it, wherever the POST begins. A path
- * with an escaped letter, and one that goes on in the next segment, counts as one that may. The work
- * space's ``reserved`` is enum scan, ``offset`` the letters before, and ``status`` what was found.
+ * with an escaped letter, one that goes on in the next write, and bytes that could not be read count as
+ * what may.
  */
-static __always_inline void search(struct scratch *space, u64 length, u64 packet, u64 bytes,
-				   u64 usable)
+static __always_inline void search(struct written *write)
 {
-	u64 last = space->record.offset;
-	u64 in_path = space->record.reserved & SCAN_PATH;
+	u64 last = write->last;
+	u64 in_path = write->scan & SCAN_PATH;
 	u64 found = 0;
 	u64 ends;
 	u64 all = 0;
 	u64 hit;
 	u32 i;
 
-	usable = within_payload(usable);
-	space->record.status = 1;
-	if (space->record.reserved == SCAN_ALL || !usable ||
-	    read_bytes(space->tail, usable, packet, bytes))
+	write->wanted = 1;
+	if (write->scan == SCAN_ALL || !write->copied)
 		return;
-	space->record.payload_len = usable;
 #pragma nounroll
 	for (i = 0; i < PAYLOAD_LEN - 1; i++) {
-		u64 letter = space->tail[i];
+		u64 letter = write->bytes[i];
 
 		/* From memory, or the verifier would go on with each length that it may end at. */
 		from_memory();
-		if (i >= space->record.payload_len)
+		if (i >= write->copied)
 			break;
 		last = last << 8 | letter;
 		hit = in_path & (equal(letter, '%') | names_start(last & LAST_FIVE));
@@ -110,25 +83,25 @@ static __always_inline void search(struct scratch *space, u64 length, u64 packet
 		found |= hit;
 		in_path = (in_path & ~(hit | ends) & 1) | equal(last & LAST_FIVE, METHOD_POST);
 	}
-	space->record.status = found | all;
-	space->record.reserved = all ? SCAN_ALL : in_path ? SCAN_PATH : SCAN_METHOD;
-	space->record.offset = last;
+	write->wanted = found | all;
+	write->scan = all ? SCAN_ALL : in_path ? SCAN_PATH : SCAN_METHOD;
+	write->last = last;
 	from_memory();
-	if (space->record.reserved == SCAN_PATH || begins_method(last))
-		space->record.status = 1;
+	if (write->scan == SCAN_PATH || begins_method(last))
+		write->wanted = 1;
 	/* Of a path of more than 500 letters the rest is not looked at. */
-	if (space->record.reserved == SCAN_PATH && length > usable)
-		space->record.reserved = SCAN_METHOD;
+	if (write->scan == SCAN_PATH && write->length > write->copied)
+		write->scan = SCAN_METHOD;
 }
 
-/* Whether user space wants a segment of gRPC or ttrpc: what is short, and what may be headers. */
-static __always_inline bool is_short_or_headers(u64 length, u64 packet, u64 bytes, u64 usable)
+/* Whether user space wants a write of gRPC or ttrpc: what is short, and what may be headers. */
+static __always_inline bool is_short_or_headers(struct written *write)
 {
-	u32 head = 0;
+	u32 head = *(u32 *)write->bytes;
 
-	if (length <= RPC_MESSAGE_MAX)
+	if (write->length <= RPC_MESSAGE_MAX)
 		return true;
-	if (usable < sizeof(head) || read_bytes(&head, sizeof(head), packet, bytes))
+	if (write->copied < sizeof(head))
 		return false;
 	if (head == PREFACE_HEAD)
 		return true;
@@ -137,26 +110,26 @@ static __always_inline bool is_short_or_headers(u64 length, u64 packet, u64 byte
 	return head < 16 && (RPC_BEFORE_HEADERS >> head & 1);
 }
 
-/* Put where the search of a connection stands into the work space. */
-static __always_inline void resume_search(struct scratch *space, u64 client, u64 server)
+/* Go on where the search of a connection stands. */
+static __always_inline void resume_search(struct written *write, u64 client, u64 server)
 {
 	struct connection *connection = connection_of(client, server);
 
-	space->record.reserved = connection ? connection->scan : SCAN_METHOD;
-	space->record.offset = connection ? connection->last : 0;
+	write->scan = connection ? connection->scan : SCAN_METHOD;
+	write->last = connection ? connection->last : 0;
 }
 
-static __always_inline bool is_wanted(struct scratch *space, struct connection *connection)
+static __always_inline bool is_wanted(struct written *write, struct connection *connection)
 {
 	from_memory();
-	connection->scan = space->record.reserved;
-	connection->last = space->record.offset;
+	connection->scan = write->scan;
+	connection->last = write->last;
 	if (connection->api == API_RPC) {
-		if (space->record.status)
+		if (write->wanted)
 			connection->answers = ANSWERS_RPC;
-		return space->record.status;
+		return write->wanted;
 	}
-	if (space->record.status) {
+	if (write->wanted) {
 		connection->left = SEGMENTS_UNDER_WAY;
 		connection->answers = ANSWERS_HTTP;
 		return true;
@@ -167,27 +140,43 @@ static __always_inline bool is_wanted(struct scratch *space, struct connection *
 	return true;
 }
 
-/* ``length`` bytes were sent, ``usable`` of them lie in one piece at ``bytes``. */
-static __always_inline void on_request(u64 client, u64 server, u32 api, u64 length, u64 packet,
-				       u64 bytes, u64 usable)
+/* Where a side is after a write; behind one of unknown length that is unknown. */
+static __always_inline u64 advanced(u64 position, u64 length)
 {
-	struct scratch *space = work_space();
+	return position == UNSET_OFFSET || !length ? UNSET_OFFSET : position + length;
+}
+
+/* Append what was copied of a write. */
+static __always_inline void append_payload(struct scratch *scratch, struct written *write)
+{
+	u32 offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
+	u64 copied = write->copied & (RPC_PAYLOAD_LEN - 1);
+
+	if (!copied) {
+		count_failure(FAILED_REQUEST_READ);
+		return;
+	}
+	if (bpf_probe_read_kernel(&scratch->tail[offset], copied, write->bytes))
+		return;
+	scratch->record.payload_len = copied;
+	scratch->record.size += copied;
+}
+
+static __always_inline void on_request(u64 client, u64 server, u32 api, struct written *write)
+{
 	u64 task = bpf_get_current_task();
 	struct connection *connection;
 	struct scratch *scratch;
 	u64 position;
 	u64 origin;
-	u32 offset;
 
-	if (!space || api == API_RELAY)
-		return;
 	/* First, with as little as possible that the verifier would have to tell apart. */
 	if (api == API_HTTP) {
-		resume_search(space, client, server);
-		search(space, length, packet, bytes, usable);
+		resume_search(write, client, server);
+		search(write);
 	} else {
-		space->record.reserved = SCAN_METHOD;
-		space->record.status = is_short_or_headers(length, packet, bytes, usable);
+		write->scan = SCAN_METHOD;
+		write->wanted = is_short_or_headers(write);
 	}
 	from_memory();
 	origin = origin_of(task);
@@ -201,9 +190,8 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, u64 leng
 		return;
 	mark_followed(client);
 	position = connection->sent;
-	if (position != UNSET_OFFSET)
-		connection->sent += length;
-	if (!is_wanted(space, connection))
+	connection->sent = advanced(position, write->length);
+	if (!is_wanted(write, connection))
 		return;
 	if (!command_allowed(task, origin, RECORD_API_REQUEST))
 		return;
@@ -213,31 +201,21 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, u64 leng
 	connection->is_reported = 1;
 	scratch->record.connection = connection->id;
 	scratch->record.offset = position;
-	scratch->record.sent = length;
+	scratch->record.sent = write->length;
 	fill_identity(scratch, task);
 	append_listener(scratch, server);
-	usable = api == API_RPC ? within_rpc(usable) : within_payload(usable);
-	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
-	if (usable && (read_bytes(&scratch->tail[offset], usable, packet, bytes) ||
-		       (packet && last_packet(server) != packet))) {
-		count_failure(FAILED_REQUEST_READ);
-		usable = 0;
-	}
-	scratch->record.payload_len = usable;
-	scratch->record.size += usable;
+	append_payload(scratch, write);
 	fill_argv(scratch, task);
 	submit_commands(scratch, origin, RECORD_API_REQUEST, false);
 }
 
-static __always_inline void on_answer(struct connection *connection, u64 server, u64 length,
-				      u64 packet, u64 bytes, u64 usable)
+static __always_inline void on_answer(struct connection *connection, u64 server,
+				      struct written *write)
 {
 	u64 position = connection->received;
 	struct scratch *scratch;
-	u32 offset;
 
-	if (position != UNSET_OFFSET)
-		connection->received += length;
+	connection->received = advanced(position, write->length);
 	if (!connection->answers)
 		return;
 	connection->answers--;
@@ -249,24 +227,27 @@ static __always_inline void on_answer(struct connection *connection, u64 server,
 	scratch->record.pid = bpf_get_current_pid_tgid() >> 32;
 	scratch->record.connection = connection->id;
 	scratch->record.offset = position;
-	scratch->record.sent = length;
+	scratch->record.sent = write->length;
 	append_listener(scratch, server);
-	usable = within_payload(usable);
-	offset = (scratch->record.size - sizeof(struct record)) & TAIL_MASK;
-	if (read_bytes(&scratch->tail[offset], usable, packet, bytes)) {
-		count_failure(FAILED_REQUEST_READ);
-		usable = 0;
-	}
-	scratch->record.payload_len = usable;
-	scratch->record.size += usable;
+	append_payload(scratch, write);
 	submit_commands(scratch, connection->origin, RECORD_API_ANSWER, false);
+}
+
+/* How much of a write is copied. */
+static __always_inline u64 most_of_request(u32 api)
+{
+	return api == API_RPC ? RPC_PAYLOAD_LEN - 1 : PAYLOAD_LEN - 1;
+}
+
+static __always_inline u64 most_of_answer(struct connection *connection)
+{
+	return connection->answers ? PAYLOAD_LEN - 1 : 0;
 }
 
 /*
  * sk_data_ready, for hosts that refuse fentry: in the sender's context, once what it sent is queued at
- * the other end and before who sleeps there is woken. A receiver that did not sleep may have taken it:
- * the record has no bytes then. What is still there after it was read was there all the time. A
- * listening socket is ready when a connect was let in.
+ * the other end and before who sleeps there is woken. A listening socket is ready when a connect was
+ * let in.
  */
 #if defined(OFF_sk_buff_data_len)
 #define SOCKET_UNIX 1
@@ -300,10 +281,7 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 	u64 receiver = ctx->args[0];
 	u32 family = read_u32(receiver, OFF_sock_family); /* and the state, from bit 16 on */
 	struct connection *connection;
-	u64 packet;
-	u64 length = 0;
-	u64 usable = 0;
-	u64 bytes = 0;
+	struct written *write;
 	u64 dentry;
 	u64 peer;
 	u32 api;
@@ -318,7 +296,7 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 	if (dentry) {
 		api = api_of(dentry);
 		connection = 0;
-		if (!api)
+		if (!api || api == API_RELAY)
 			return 0;
 		peer = peer_of(receiver);
 	} else {
@@ -334,18 +312,15 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 		if (connection->server != peer)
 			return 0;
 	}
-	packet = last_packet(receiver);
-	if (packet) {
-		bytes = read_pointer(packet, OFF_sk_buff_data);
-		length = read_u32(packet, OFF_sk_buff_len);
-		usable = length - read_u32(packet, OFF_sk_buff_data_len);
-	} else {
-		count_failure(FAILED_REQUEST_READ);
-	}
+	write = work_on_write();
+	if (!write)
+		return 0;
+	take_write(write, receiver, peer,
+		   connection ? most_of_answer(connection) : most_of_request(api));
 	if (connection)
-		on_answer(connection, peer, length, packet, bytes, usable);
+		on_answer(connection, peer, write);
 	else
-		on_request(peer, receiver, api, length, packet, bytes, usable);
+		on_request(peer, receiver, api, write);
 	return 0;
 }
 #endif
@@ -389,22 +364,31 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 	u64 sender = read_pointer((u64)socket, OFF_socket_sk);
 	u64 receiver = peer_of(sender);
 	struct connection *connection = 0;
+	struct written *write;
 	u64 usable = 0;
 	u64 bytes;
 	u32 api = api_at(receiver);
 
+	if (api == API_RELAY)
+		return 0;
 	if (!api) {
 		connection = may_be_followed(receiver) ? connection_of(receiver, sender) : 0;
 		if (!connection)
 			return 0;
 	}
+	write = work_on_write();
+	if (!write)
+		return 0;
+	write->length = length;
 	bytes = first_bytes((u64)message, length, &usable);
-	if (!bytes)
-		usable = 0;
+	usable = within(usable, connection ? most_of_answer(connection) : most_of_request(api));
+	if (bytes && !bpf_probe_read_user(write->bytes, usable, (void *)bytes))
+		write->copied = usable;
+	from_memory();
 	if (connection)
-		on_answer(connection, sender, length, 0, bytes, usable);
+		on_answer(connection, sender, write);
 	else
-		on_request(sender, receiver, api, length, 0, bytes, usable);
+		on_request(sender, receiver, api, write);
 	return 0;
 }
 

@@ -133,6 +133,13 @@ FIELDS = (
     _field("sk_buff", "len", optional=True),
     _field("sk_buff", "data_len", optional=True),
     _field("sk_buff", "sk", optional=True),
+    # What a sender's own memory is found by: its system call's registers, on x86-64 and on arm64.
+    _field("sock", "sk_sndbuf", macro="sndbuf", optional=True),
+    _field("pt_regs", "orig_ax", optional=True),
+    _field("pt_regs", "si", optional=True),
+    _field("pt_regs", "dx", optional=True),
+    _field("pt_regs", "syscallno", optional=True),
+    _field("pt_regs", "regs", optional=True),
     # What inet_sock_set_state leads to: a connection's addresses.
     _field("sock", "__sk_common.skc_net", macro="net", optional=True),
     _field("sock", "__sk_common.skc_dport", macro="dport", optional=True),
@@ -155,6 +162,11 @@ ENUMERATORS = (
     # Renumbered in 6.4, ITER_UBUF since 6.0.
     Enumerator("ENUM_ITER_IOVEC", "iter_type", "ITER_IOVEC", optional=True),
     Enumerator("ENUM_ITER_UBUF", "iter_type", "ITER_UBUF", optional=True),
+    # Helpers by their numbers: bcc may be older than they are. Both since 5.15.
+    Enumerator(
+        "ENUM_get_current_task_btf", "bpf_func_id", "BPF_FUNC_get_current_task_btf", optional=True
+    ),
+    Enumerator("ENUM_task_pt_regs", "bpf_func_id", "BPF_FUNC_task_pt_regs", optional=True),
 )
 
 _FIX = "Report this kernel: Castoff's probes need to learn where it keeps the field."

@@ -25,6 +25,7 @@ PARTS = (
     "cgroup.bpf.c",
     "oom.bpf.c",
     "connection.bpf.h",
+    "written.bpf.h",
     "connect.bpf.c",
     "request.bpf.c",
     "tcp.bpf.c",

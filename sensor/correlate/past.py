@@ -162,7 +162,7 @@ class RecentPast:
         calls = self._calls.sent(request.connection, origin, segment)
         connection = self._connection(request.connection, origin)
         if connection is not None and not request.payload:
-            # The engine took it before it could be read.
+            # It could not be read.
             connection.suspect = True
         for call in calls:
             asked = Asked(
@@ -359,7 +359,7 @@ class RecentPast:
 def _segment(seen: ApiRequest | ApiAnswer) -> Segment:
     length = seen.length if seen.length is not None else len(seen.payload)
     unknown = seen.length is None and len(seen.payload) >= SEGMENT_MAX
-    cut = length > len(seen.payload) or unknown
+    cut = length > len(seen.payload) or unknown or not seen.payload
     return Segment(seen.time, seen.offset, seen.payload, cut)
 
 

@@ -75,13 +75,15 @@ class ApiRequest:
     caller: Caller
     socket: str
     payload: bytes
-    """At most 512 bytes, of gRPC and ttrpc 2,047; none where the engine took them before they could
-    be read."""
+    """At most 511 bytes, of gRPC and ttrpc 2,047; none where they could not be read.
+
+    What the engine had taken already is read where the caller has it.
+    """
     connection: int | None = None
     offset: int | None = None
     """Of the payload in what the client sent since it connected; None where that is unknown."""
     length: int | None = None
-    """Bytes of the write; more than the payload has when it was cut."""
+    """Bytes of the write; more than the payload has when it was cut. 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class FrameReader:
 
     def feed(self, segment: Segment) -> None:
         """Take the next segment."""
+        if self._progress.loses(segment):
+            self._lose()
         missing, data = self._progress.take(segment)
         if missing:
             self._skip(missing)

@@ -120,6 +120,8 @@ class MessageReader:
 
     def feed(self, segment: Segment) -> None:
         """Take the next segment."""
+        if self._progress.loses(segment) and self._state is not _State.RAW:
+            self._lose()
         missing, data = self._progress.take(segment)
         if missing:
             self._skip(missing)

@@ -14,6 +14,10 @@ class Progress:
     def __init__(self, position: int | None) -> None:
         self._position = position
 
+    def loses(self, segment: Segment) -> bool:
+        """Whether a segment's position is unknown although that of the bytes before was known."""
+        return segment.offset is None and bool(self._position)
+
     def take(self, segment: Segment) -> tuple[int, bytes]:
         """Return how many bytes are missing before a segment, and those of it that are new."""
         before, offset, data = self._position, segment.offset, segment.data

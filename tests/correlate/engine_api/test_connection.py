@@ -68,6 +68,16 @@ def test_a_request_in_two_segments_is_one_request(cut: int) -> None:
     ]
 
 
+def test_a_request_behind_a_write_of_unknown_length_is_read() -> None:
+    calls = EngineCalls()
+    create = b"POST /v1.41/containers/create HTTP/1.1\r\nContent-Length: 90000\r\n\r\n"
+    (made,) = calls.sent(1, "owner", Segment(1, 0, create))
+    assert calls.sent(1, "owner", Segment(2, len(create), b"", cut=True)) == ()
+    (call,) = calls.sent(1, "owner", Segment(3, None, START))
+    assert (made.action, made.sound) == (Action.CREATE, True)
+    assert (call.action, call.targets, call.sound) == (Action.START, ("web",), False)
+
+
 def test_a_request_byte_by_byte_is_one_request() -> None:
     calls = Watched().write_each(bytes([byte]) for byte in START)
     assert [(call.action, call.targets) for call in calls] == [(Action.START, ("web",))]

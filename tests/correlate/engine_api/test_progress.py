@@ -46,3 +46,13 @@ def test_each_byte_is_new_or_missing_once(cuts: list[tuple[int, int]]) -> None:
         assert new == stream[at : at + len(new)]
         at += len(new)
     assert at == max([0, *(offset + length for offset, length in cuts if offset + length > 0)])
+
+
+def test_a_position_is_lost_by_a_segment_without_one_and_only_then() -> None:
+    progress = Progress(0)
+    assert not progress.loses(Segment(0, None, b"abc"))
+    progress.take(Segment(0, 0, b"abc"))
+    assert not progress.loses(Segment(1, 3, b"d"))
+    assert progress.loses(Segment(1, None, b"d"))
+    progress.take(Segment(1, None, b"d"))
+    assert not progress.loses(Segment(2, None, b"e"))
