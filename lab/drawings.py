@@ -13,11 +13,12 @@ from typing import Any
 from sensor.correlate.containers import LIFE
 from sensor.model.transitions import Machine
 from sensor.outputs.engine.backoff import CIRCUIT
+from sensor.outputs.engine.stretch import STRETCH
 from sensor.outputs.forward.protocol import CONNECTION
 from sensor.sources.engines.stream import STREAM
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs/architecture.md"
-MACHINES: tuple[Machine[Any, Any], ...] = (LIFE, STREAM, CIRCUIT, CONNECTION)
+MACHINES: tuple[Machine[Any, Any], ...] = (LIFE, STREAM, STRETCH, CIRCUIT, CONNECTION)
 _BEGIN, _END = "<!-- drawn: state machines -->", "<!-- end -->"
 _PLACE = re.compile(f"(?<={_BEGIN}\n).*?(?={_END})", re.DOTALL)
 

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import Record
-from sensor.outputs.engine.window import Stretch, make_batch
+from sensor.outputs.engine.stretch import Stretch
+from sensor.outputs.engine.window import make_batch
 from sensor.schema.log_stamp import stamped
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ class Cutter:
                 continue
             if records and size + len(row.body) > limit:
                 batch = make_batch(page.stream, records)
-                yield Stretch(batch, records[-1].sequence, rows - 1, dead)
+                yield Stretch(batch, records[-1].sequence, rows - 1, dead=dead)
                 records, size, rows = [], 0, 1
             line = stamped(row.body, page.stream, row.link)
             records.append(Record(row.sequence, row.id, row.type, row.wall, line))
             size += len(row.body)
         last = make_batch(page.stream, records) if records else None
-        yield Stretch(last, page.through, rows + page.damaged, dead)
+        yield Stretch(last, page.through, rows + page.damaged, dead=dead)
 
     def _is_wanted(self, row: Row) -> bool:
         if self._types and row.type not in self._types:

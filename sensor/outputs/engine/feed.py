@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.outputs.engine.cutting import Cutter
-from sensor.outputs.engine.window import Stretch
+from sensor.outputs.engine.stretch import Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

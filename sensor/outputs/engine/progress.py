@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensor.outputs.delivery import Rejection
+    from sensor.outputs.engine.stretch import Stretch
     from sensor.outputs.engine.tail import Tail
-    from sensor.outputs.engine.window import Stretch
     from sensor.outputs.settings import OutputSettings
 
 CURSOR_SECONDS = 1.0

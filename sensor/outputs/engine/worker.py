@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from sensor.outputs.delivery import Outcome, Transport
     from sensor.outputs.engine.progress import Ledger
+    from sensor.outputs.engine.stretch import Stretch
     from sensor.outputs.engine.tail import Tail
-    from sensor.outputs.engine.window import Stretch
     from sensor.outputs.settings import OutputSettings
 
 READ_AGAIN_SECONDS = 1.0
@@ -316,7 +316,7 @@ class OutputWorker:
         self._hint = refused.hint
         if len(records) == 1:
             rejection = Rejection(records[0].sequence, refused.reason, refused.local)
-            stretch.outcome = Delivered(rejected=(rejection,))
+            stretch.answer(Delivered(rejected=(rejection,)))
             self._sizing.poisoned()
             return
         self.progress.counts.refused += 1
@@ -332,9 +332,9 @@ class OutputWorker:
         rejected = [one for one in stretch.outcome.rejected if not one.local]
         proof = stretch.tried_after_proof
         if stretch.dead or self._suspicion.condemns(len(rejected), tried_after_proof=proof):
-            stretch.judged = True
+            stretch.judge()
             return
-        stretch.held = True
+        stretch.hold()
         self.progress.note(rejected[-1].reason)
         if self._window.held_events > self._suspicion.limit:
             self._blame_configuration()

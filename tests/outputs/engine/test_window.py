@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sensor.outputs.delivery import Delivered, Record, Refused, Retry
-from sensor.outputs.engine.window import Stretch, Window, make_batch
+from sensor.outputs.engine.stretch import Stage, Stretch
+from sensor.outputs.engine.window import Window, make_batch
 
 
 def stretch(*sequences: int, dead: bool = False) -> Stretch:
     records = [Record(n, f"id-{n}", "container.start", 0, b"{}\n") for n in sequences]
-    return Stretch(make_batch("stream", records), sequences[-1], len(sequences), dead)
+    return Stretch(make_batch("stream", records), sequences[-1], len(sequences), dead=dead)
 
 
 def filled(*stretches: Stretch) -> Window:
@@ -52,12 +53,12 @@ def test_going_back_begins_again_also_what_was_delivered_behind() -> None:
     window = filled(first, second, third)
     for one in (first, second, third):
         window.begin()
-        assert one.under_way
+        assert one.stage is Stage.SENT
     window.settle(second, second.attempt, Retry("no"))
     window.settle(third, third.attempt, Delivered())
     assert window.trouble() is second
     assert window.go_back() == [1]
-    assert [one.waits for one in window] == [True, True, True]
+    assert [one.stage for one in window] == [Stage.WAITING] * 3
 
 
 def test_halves_stand_in_the_place_of_the_whole() -> None:
@@ -70,7 +71,7 @@ def test_halves_stand_in_the_place_of_the_whole() -> None:
     window.halve(first)
     assert sequences(window) == [[1, 2], [3, 5], [6]]
     assert [(one.through, one.rows) for one in window] == [(2, 2), (5, 7), (6, 1)]
-    assert all(one.waits for one in window)
+    assert all(one.stage is Stage.WAITING for one in window)
 
 
 def test_stretches_that_no_output_wants_are_one_and_done() -> None:
