@@ -216,24 +216,25 @@ def queries(path: Path, count: int) -> Iterator[Row]:
     """Ask for 100 rows by every index; the median of a few, each from a new connection."""
     middle = entry(count // 2, b"")
     name = middle.name
+    starts = frozenset({EventType.START})
     asked = {
         "newest": Query(newest_first=True),
         "since, in the middle": Query(since=middle.wall),
         "since and until": Query(since=middle.wall, until=middle.wall + 600 * SECOND),
         "until, newest first": Query(until=middle.wall, newest_first=True),
-        "type, newest first": Query(types=(EventType.STOP,), newest_first=True),
-        "type that is rare": Query(types=(EventType.ALERT,)),
+        "type, newest first": Query(types=frozenset({EventType.STOP}), newest_first=True),
+        "type that is rare": Query(types=frozenset({EventType.ALERT})),
         "container": Query(container=middle.container_id),
         "container by 12 digits": Query(container=(middle.container_id or "")[:12]),
         "name, newest first": Query(container=name, newest_first=True),
-        "name, type and since": Query(container=name, types=(EventType.START,), since=middle.wall),
+        "name, type and since": Query(container=name, types=starts, since=middle.wall),
     }
     reader = Reader(path)
     for what, query in asked.items():
         took, rows = [], 0
         for _ in range(REPETITIONS):
             began = time.perf_counter()
-            page = reader.read(dataclasses.replace(query, limit=ROWS))
+            page = reader.read(dataclasses.replace(query, rows=ROWS))
             took.append((time.perf_counter() - began) * 1000)
             rows = len(page.entries)
         median, worst = statistics.median(took), max(took)
@@ -303,7 +304,7 @@ def child(directory: Path) -> None:
     store.flush(10.0)
     reader = Reader(store.path)
     for _ in range(REPETITIONS):
-        reader.read(Query(newest_first=True, types=(EventType.STOP,)))
+        reader.read(Query(newest_first=True, types=frozenset({EventType.STOP})))
         reader.read(Query(container="shop-1"))
     print(bare, _pss(), opening)
     store.close()

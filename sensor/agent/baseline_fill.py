@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import CastoffError
+from sensor.model.vocabulary import EventType
 from sensor.schema.start_reader import event_of
 from sensor.store.query import CursorExpired, Query
 
@@ -84,14 +86,12 @@ class BaselineFill:
         return events, page.cursor if page.more else newest
 
     def _read(self, after: int, newest: int) -> Page:
-        query = Query(after=after, before=newest + 1, types=("container.start",), limit=PAGE)
+        starts = frozenset({EventType.START.value})
+        query = Query(after=after, before=newest + 1, types=starts, rows=PAGE)
         try:
             return self._reader.read(query)
         except CursorExpired as expired:
-            again = Query(
-                after=expired.oldest, before=newest + 1, types=("container.start",), limit=PAGE
-            )
-            return self._reader.read(again)
+            return self._reader.read(replace(query, after=expired.oldest))
 
 
 def _expected(document: dict[str, Any]) -> Event | None:

@@ -102,7 +102,7 @@ class Delivery:
         """
         if self._engine is None or self._keeper is None:
             raise KeyError(output)
-        found = await asyncio.to_thread(self._keeper.reader.read, Query(since=since, limit=1))
+        found = await asyncio.to_thread(self._keeper.reader.read, Query(since=since, rows=1))
         if not found.entries:
             message = "nothing is kept since then"
             raise ValueError(message)

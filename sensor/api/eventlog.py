@@ -3,41 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from sensor.schema.log_stamp import stamped
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which events, and from where on.
-
-    Times are wall-clock ns since the Unix epoch, both included.
-    ``position`` is the sequence that the answer begins after: the next higher ones, or, with
-    ``newest_first``, the next lower ones. ``container`` is the beginning of an id or a whole name.
-    """
-
-    since: int | None = None
-    until: int | None = None
-    position: int | None = None
-    newest_first: bool = False
-    types: frozenset[str] = frozenset()
-    container: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """An event of the log: ``line`` is its JSON document with the newline."""
-
-    sequence: int
-    line: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedPage:
-    """Part of a selection. ``position`` is where the next part begins, if there is ``more``."""
-
-    events: tuple[LoggedEvent, ...]
-    position: int
-    more: bool
+if TYPE_CHECKING:
+    from sensor.store.entry import Entry
+    from sensor.store.query import Page, Query
 
 
 class EventLog(Protocol):
@@ -53,13 +25,18 @@ class EventLog(Protocol):
     def oldest(self) -> int:
         """Return the lowest position after which nothing was dropped. Asked in a worker thread."""
 
-    def page(self, selection: Selection, rows: int) -> LoggedPage:
-        """Return the next events of a selection, at most ``rows``. Asked in a worker thread.
+    def page(self, query: Query) -> Page:
+        """Return a page of a query's answer. Asked in a worker thread.
 
         Raises :class:`~sensor.errors.StateUnusable` when the log cannot be read, another
-        CastoffError when what follows the position was dropped, and ValueError for a selection that
-        fits too much.
+        CastoffError when what follows the cursor was dropped, and ValueError for a query that fits
+        too much.
         """
+
+
+def line_of(entry: Entry, stream: str) -> bytes:
+    """Return an entry's JSON line with its place in the log of that name."""
+    return stamped(entry.entry.body, stream, entry.link)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sensor.api import lines
 from sensor.api.containers import as_json
-from sensor.api.eventlog import Cursor
+from sensor.api.eventlog import Cursor, line_of
 from sensor.api.http import Stream
 from sensor.api.query import parse_events
 from sensor.api.scan import Scan
@@ -22,11 +22,12 @@ from sensor.errors import CastoffError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from sensor.api.eventlog import EventLog, LoggedEvent
+    from sensor.api.eventlog import EventLog
     from sensor.api.followers import Follower, Followers
     from sensor.api.http import Answer, Response
-    from sensor.api.query import EventQuery
+    from sensor.api.query import EventsRequest
     from sensor.api.worker import Worker
+    from sensor.store.entry import Entry
 
 
 class Events:
@@ -42,14 +43,14 @@ class Events:
 
     async def answer(self, text: str) -> Answer:
         """Answer a query string; raises ValueError when it makes no sense."""
-        query = parse_events(text, self._now(), self._followers.limits)
-        session = _Session(self._log, self._followers, self._worker, self._now, query)
-        if query.historical:
-            refusal = await self._expired(query)
+        request = parse_events(text, self._now(), self._followers.limits)
+        session = _Session(self._log, self._followers, self._worker, self._now, request)
+        if request.historical:
+            refusal = await self._expired(request)
             if refusal is not None:
                 return refusal
             await session.open()
-        if query.follow and not session.join():
+        if request.follow and not session.join():
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many followers, try again")
         return Stream(
             session.lines(),
@@ -58,14 +59,15 @@ class Events:
             session.close,
         )
 
-    async def _expired(self, query: EventQuery) -> Response | None:
+    async def _expired(self, request: EventsRequest) -> Response | None:
         log = self._log
         if log is None:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "this agent keeps no event log")
-        if query.after is None:
+        after = request.query.after
+        if after is None:
             return None
         oldest = await self._worker.run(log.oldest)
-        if query.after.stream == log.stream and oldest <= query.after.sequence <= log.newest():
+        if request.stream == log.stream and oldest <= after <= log.newest():
             return None
         cursor = str(Cursor(log.stream, oldest))
         return _refusal(HTTPStatus.GONE, "what follows this cursor is not kept", oldest=cursor)
@@ -80,18 +82,19 @@ class _Session:
         followers: Followers,
         worker: Worker,
         now: Callable[[], int],
-        query: EventQuery,
+        request: EventsRequest,
     ) -> None:
         self._followers = followers
         self._limits = followers.limits
         self._worker = worker
         self._now = now
-        self._query = query
-        self._left = query.limit
+        self._request = request
+        self._left = request.limit
         self._follower: Follower | None = None
-        self._scan = Scan(log, query, self._limits.page_rows) if log is not None else None
-        self._first: list[LoggedEvent] = []
-        self._position = 0 if query.historical else followers.published
+        self._log = log
+        self._scan = Scan(log, request.query, request.filters) if log is not None else None
+        self._first: list[Entry] = []
+        self._position = 0 if request.historical else followers.published
         self._caught_up = 0
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + self._limits.query_seconds
@@ -100,8 +103,8 @@ class _Session:
         """Read the first page, so that the status reports an unreadable log."""
         if self._scan is None:
             return
-        if self._query.tail is not None:
-            left = self._query.tail
+        if self._request.tail is not None:
+            left = self._request.tail
             while left and not self._scan.done and self._loop.time() < self._deadline:
                 left = await self._worker.run(self._scan.back, left)
             self._scan.turn()
@@ -109,8 +112,8 @@ class _Session:
 
     def join(self) -> bool:
         """Take a follower's place; False when there is none."""
-        self._follower = self._followers.join(self._query.filters)
-        if self._follower is not None and not self._query.historical:
+        self._follower = self._followers.join(self._request.filters)
+        if self._follower is not None and not self._request.historical:
             self._follower.listening = True
         return self._follower is not None
 
@@ -140,13 +143,13 @@ class _Session:
 
     async def _history(self) -> AsyncGenerator[bytes, None]:
         scan = self._scan
-        if scan is None or not self._query.historical:
+        if scan is None or not self._request.historical:
             return
         follower = self._follower
         found, self._first = self._first, []
         while True:
             if found:
-                yield self._lines([(event.sequence, event.line) for event in found], fresh=True)
+                yield self._lines(self._with_places(found), fresh=True)
                 if self._left == 0:
                     return
             self._position = max(self._position, scan.position or 0)
@@ -180,6 +183,10 @@ class _Session:
             if self._left == 0:
                 return
 
+    def _with_places(self, entries: list[Entry]) -> list[tuple[int, bytes]]:
+        stream = "" if self._log is None else self._log.stream
+        return [(entry.sequence, line_of(entry, stream)) for entry in entries]
+
     def _lines(self, events: list[tuple[int, bytes]], *, fresh: bool) -> bytes:
         """Return the lines to send; those out of the log are ``fresh`` and get their cursors."""
         if self._left is not None:
@@ -192,12 +199,12 @@ class _Session:
         return b"".join(lines.with_cursor(line, Cursor(stream, n)) for n, line in events)
 
     def _is_over(self) -> bool:
-        until = self._query.until
+        until = self._request.query.until
         return until is not None and self._now() >= until
 
     def _patience(self) -> float:
         """Seconds to wait for the next event: until a heartbeat is due, or ``until``."""
-        until = self._query.until
+        until = self._request.query.until
         beat = self._limits.heartbeat_seconds
         return beat if until is None else min(beat, max(0.0, (until - self._now()) / 1e9))
 

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.api.causes import steps
 from sensor.api.containers import ambiguous, as_json, unknown
-from sensor.api.eventlog import Cursor, Selection
+from sensor.api.eventlog import Cursor, line_of
 from sensor.api.reference import find, is_group, latest
 from sensor.model.vocabulary import EventType
+from sensor.store.query import Query
 
 if TYPE_CHECKING:
-    from sensor.api.eventlog import EventLog, LoggedEvent
+    from sensor.api.eventlog import EventLog
     from sensor.api.http import Response
     from sensor.api.limits import Limits
     from sensor.api.view import AgentView
     from sensor.api.worker import Worker
+    from sensor.store.entry import Entry
 
 _STARTS = (frozenset({EventType.START.value}), frozenset({EventType.START_FAILED.value}))
 """What is looked for: a start, else what was to be one."""
@@ -93,44 +95,56 @@ class Explain:
         if not event.get("orchestrator"):
             return event
         id_ = event["container"]["id"]
-        wanted = Selection(newest_first=True, types=_EXPLAINED, container=id_)
-        for logged in self._log.page(wanted, self._limits.page_rows).events:
-            logged_document = _document(logged)
-            if logged_document.get("start_id") == event["id"]:
-                return {**event, "orchestrator": logged_document["orchestrator"]}
+        for entry in self._log.page(self._newest(_EXPLAINED, container=id_)).entries:
+            explained = self._document(entry)
+            if explained.get("start_id") == event["id"]:
+                return {**event, "orchestrator": explained["orchestrator"]}
         return event
 
     def _starts(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return the last start of each container that fits, the latest first."""
         starts: dict[str, tuple[int, dict[str, Any]]] = {}
         for types in _STARTS:
-            wanted = Selection(newest_first=True, types=types, container=reference)
-            for logged in self._log.page(wanted, self._limits.page_rows).events:
-                event = _document(logged)
-                starts.setdefault(event["container"]["id"], (logged.sequence, event))
+            for entry in self._log.page(self._newest(types, container=reference)).entries:
+                event = self._document(entry)
+                starts.setdefault(event["container"]["id"], (entry.sequence, event))
             if starts:
                 break
         return starts
 
     def _of_pod(self, reference: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return the last start of a pod's or a workload's containers, sandboxes last."""
-        position: int | None = None
+        before: int | None = None
         sandboxes: dict[str, tuple[int, dict[str, Any]]] = {}
         for _ in range(PAGES_MAX):
-            wanted = Selection(newest_first=True, types=_STARTS[0], position=position)
-            page = self._log.page(wanted, self._limits.page_rows)
-            for logged in page.events:
-                event = _document(logged)
+            page = self._log.page(self._newest(_STARTS[0], before=before))
+            for entry in page.entries:
+                event = self._document(entry)
                 if not _belongs(event, reference):
                     continue
-                found = {event["container"]["id"]: (logged.sequence, event)}
+                found = {event["container"]["id"]: (entry.sequence, event)}
                 if not event["container"].get("sandbox"):
                     return found
                 sandboxes = sandboxes or found
             if not page.more:
                 break
-            position = page.position
+            before = page.cursor
         return sandboxes
+
+    def _newest(
+        self, types: frozenset[str], *, container: str | None = None, before: int | None = None
+    ) -> Query:
+        return Query(
+            types=types,
+            container=container,
+            before=before,
+            newest_first=True,
+            rows=self._limits.page_rows,
+        )
+
+    def _document(self, entry: Entry) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(line_of(entry, self._log.stream))
+        return document
 
 
 def _belongs(event: dict[str, Any], reference: str) -> bool:
@@ -141,11 +155,6 @@ def _belongs(event: dict[str, Any], reference: str) -> bool:
     kind, workload = owner.get("kind"), owner.get("name")
     called = {name, f"{namespace}/{name}", workload, f"{kind}/{workload}"}
     return reference in called | {f"{namespace}/{workload}", f"{namespace}/{kind}/{workload}"}
-
-
-def _document(logged: LoggedEvent) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(logged.line)
-    return document
 
 
 def _meant(

@@ -11,6 +11,7 @@ from sensor.api.limits import LIMITS, Limits
 from sensor.api.since import parse as parse_time
 from sensor.schema.filters import Filters
 from sensor.schema.filters import parse as parse_filters
+from sensor.store.query import Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,15 +26,15 @@ _TRUTHS = {"1": True, "true": True, "0": False, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
-class EventQuery:
-    """What a client asks for. Times are wall-clock ns since the Unix epoch.
+class EventsRequest:
+    """What a client asks for: a query of the log, and whether to go on with what comes.
 
-    ``limit`` is the first so many events, ``tail`` the last so many; at most one is set.
+    ``stream`` is the log that the query's cursor is of. ``limit`` is the first so many events,
+    ``tail`` the last so many; at most one is set. ``filters`` hold for what comes, too.
     """
 
-    since: int | None = None
-    until: int | None = None
-    after: Cursor | None = None
+    query: Query = field(default_factory=Query)
+    stream: str | None = None
     limit: int | None = None
     tail: int | None = None
     follow: bool = False
@@ -43,28 +44,36 @@ class EventQuery:
     def historical(self) -> bool:
         """Whether what the log holds is asked for, and not only what comes."""
         return not self.follow or any(
-            one is not None for one in (self.since, self.after, self.tail)
+            one is not None for one in (self.query.since, self.query.after, self.tail)
         )
 
 
-def parse_events(query: str, now_wall: int, limits: Limits = LIMITS) -> EventQuery:
+def parse_events(query: str, now_wall: int, limits: Limits = LIMITS) -> EventsRequest:
     """Read the query string of ``/v1/events``; raises ValueError with a sentence for a person."""
     fields = read_fields(query, ("since", "until", "after", "limit", "tail", "follow", *_MANY))
     tail = _count(fields, "tail", limits.rows_max)
     limit = _count(fields, "limit", limits.rows_max)
-    after = fields.get("after")
+    after = Cursor.parse(fields["after"][0]) if "after" in fields else None
     if tail is not None and (limit is not None or after):
         message = "tail stands alone: it excludes limit and after"
         raise ValueError(message)
     follow = flag(fields, "follow")
-    return EventQuery(
-        since=_time(fields, "since", now_wall),
-        until=_time(fields, "until", now_wall),
-        after=Cursor.parse(after[0]) if after else None,
+    filters = parse_filters(fields.get("filter", ()), fields.get("type", ()))
+    containers = filters.values("container")
+    return EventsRequest(
+        Query(
+            since=_time(fields, "since", now_wall),
+            until=_time(fields, "until", now_wall),
+            after=None if after is None else after.sequence,
+            types=filters.types,
+            container=containers[0] if len(containers) == 1 else None,
+            rows=limits.page_rows,
+        ),
+        stream=None if after is None else after.stream,
         limit=limits.rows_default if limit is tail is None and not follow else limit,
         tail=tail,
         follow=follow,
-        filters=parse_filters(fields.get("filter", ()), fields.get("type", ())),
+        filters=filters,
     )
 
 

@@ -6,45 +6,37 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.api.eventlog import Selection
-
 if TYPE_CHECKING:
-    from sensor.api.eventlog import EventLog, LoggedEvent
-    from sensor.api.query import EventQuery
+    from sensor.api.eventlog import EventLog
+    from sensor.schema.filters import Filters
+    from sensor.store.entry import Entry
+    from sensor.store.query import Query
 
 
 class Scan:
-    """Goes through a selection of the log; ``position`` is the last sequence looked at.
+    """Goes through a query's answer; ``position`` is the last sequence looked at.
 
     ``done`` once nothing is left, as far as the log knew then: :meth:`next` may be called again for
     what came since.
     """
 
-    def __init__(self, log: EventLog, query: EventQuery, rows: int) -> None:
-        containers = query.filters.values("container")
+    def __init__(self, log: EventLog, query: Query, filters: Filters) -> None:
         self._log = log
-        self._rows = rows
-        self._selection = Selection(
-            since=query.since,
-            until=query.until,
-            types=query.filters.types,
-            container=containers[0] if len(containers) == 1 else None,
-        )
-        self._matches = query.filters.matcher() if query.filters.wanted else None
-        self.position = query.after.sequence if query.after is not None else None
+        self._query = query
+        self._matches = filters.matcher() if filters.wanted else None
+        self.position = query.after
         self.done = False
 
-    def next(self) -> list[LoggedEvent]:
+    def next(self) -> list[Entry]:
         """Read one page; return what is wanted of it, perhaps nothing."""
-        selection = replace(self._selection, position=self.position)
-        return self._read(selection)
+        return self._read(replace(self._query, after=self.position))
 
     def back(self, count: int) -> int:
         """Read one page backwards; return how many of the last ``count`` wanted are still to find.
 
         Call it until 0 is returned or the scan is ``done``, then :meth:`turn`.
         """
-        backwards = replace(self._selection, position=self.position, newest_first=True)
+        backwards = replace(self._query, before=self.position, newest_first=True)
         found = self._read(backwards)
         if len(found) < count:
             return count - len(found)
@@ -57,11 +49,11 @@ class Scan:
             self.position -= 1
         self.done = False
 
-    def _read(self, selection: Selection) -> list[LoggedEvent]:
-        page = self._log.page(selection, self._rows)
+    def _read(self, query: Query) -> list[Entry]:
+        page = self._log.page(query)
         self.done = not page.more
-        if page.events or page.more:
-            self.position = page.events[-1].sequence if self.done else page.position
+        if page.entries or page.more:
+            self.position = page.entries[-1].sequence if self.done else page.cursor
         if self._matches is None:
-            return list(page.events)
-        return [event for event in page.events if self._matches(json.loads(event.line))]
+            return list(page.entries)
+        return [one for one in page.entries if self._matches(json.loads(one.entry.body))]

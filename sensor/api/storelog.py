@@ -6,17 +6,15 @@ counts once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from sensor.api.eventlog import LoggedEvent, LoggedPage
-from sensor.schema.log_stamp import stamped
-from sensor.store.reader import CursorExpired, Query, TooManyMatches
+from sensor.store.query import CursorExpired, Page, TooManyMatches
 
 if TYPE_CHECKING:
-    from sensor.api.eventlog import Selection
     from sensor.store.entry import Entry
     from sensor.store.log import StoreHealth
-    from sensor.store.reader import Extent, Page
+    from sensor.store.query import Extent, Query
 
 UNNAMED = "unwritten"
 """The stream's name while the disk has not let the log be made."""
@@ -66,81 +64,64 @@ class StoreLog:
         """Whether there is a log on disk: a disk that was full from the beginning has none."""
         return self._store.health().stream is not None
 
-    def page(self, selection: Selection, rows: int) -> LoggedPage:
-        """Return the next events of a selection."""
-        position = selection.position
-        waiting = [
-            entry
-            for entry in self._store.unwritten(0 if selection.newest_first else position or 0)
-            if _fits(entry, selection)
-        ]
-        if selection.newest_first:
-            return self._backwards(selection, waiting, rows)
-        return self._forwards(selection, waiting, rows)
+    def page(self, query: Query) -> Page:
+        """Return a page of a query's answer."""
+        first = 0 if query.newest_first else query.after or 0
+        waiting = [one for one in self._store.unwritten(first) if _fits(one, query)]
+        answer = self._backwards if query.newest_first else self._forwards
+        return answer(query, waiting)
 
-    def _forwards(self, selection: Selection, waiting: list[Entry], rows: int) -> LoggedPage:
-        position = selection.position or 0
+    def _forwards(self, query: Query, waiting: list[Entry]) -> Page:
+        after = query.after or 0
+        only_waiting = Page(tuple(waiting), after, more=False)
         if not self._is_made():
-            return self._page(waiting, rows, position, more=False)
+            return _cut(only_waiting, query.rows)
         try:
-            stored = self._read(selection, rows)
+            stored = self._read(query)
         except CursorExpired as error:
-            if position <= error.oldest:
+            if after <= error.oldest:
                 raise
             # Beyond the end on disk: only what waits is left.
-            return self._page(waiting, rows, position, more=False)
-        entries = list(stored.entries)
-        if not stored.more:
-            last = max(position, entries[-1].sequence if entries else 0)
-            entries += [entry for entry in waiting if entry.sequence > last]
-        return self._page(entries, rows, stored.cursor, more=stored.more)
+            return _cut(only_waiting, query.rows)
+        if stored.more:
+            return stored
+        last = max(after, stored.entries[-1].sequence if stored.entries else 0)
+        rest = tuple(one for one in waiting if one.sequence > last)
+        return _cut(replace(stored, entries=stored.entries + rest), query.rows)
 
-    def _backwards(self, selection: Selection, waiting: list[Entry], rows: int) -> LoggedPage:
-        before = selection.position
-        entries = [one for one in reversed(waiting) if before is None or one.sequence < before]
-        if len(entries) > rows:
-            return self._page(entries, rows, 0, more=True)
-        if not self._is_made():
-            return self._page(entries, rows, 0, more=False)
-        held = {entry.sequence for entry in entries}
-        stored = self._read(selection, rows)
-        entries += [entry for entry in stored.entries if entry.sequence not in held]
-        return self._page(entries, rows, stored.cursor, more=stored.more)
+    def _backwards(self, query: Query, waiting: list[Entry]) -> Page:
+        newest = Page(tuple(reversed(waiting)), 0, more=False)
+        if len(waiting) > query.rows or not self._is_made():
+            return _cut(newest, query.rows)
+        held = {entry.sequence for entry in waiting}
+        stored = self._read(query)
+        rest = tuple(one for one in stored.entries if one.sequence not in held)
+        return _cut(replace(stored, entries=newest.entries + rest), query.rows)
 
-    def _page(self, entries: list[Entry], rows: int, position: int, *, more: bool) -> LoggedPage:
-        """Cut to the page's size; the position is the last event's where it was cut."""
-        kept = entries[:rows]
-        if len(entries) > rows:
-            position, more = kept[-1].sequence, True
-        stream = self.stream
-        events = tuple(
-            LoggedEvent(one.sequence, stamped(one.entry.body, stream, one.link)) for one in kept
-        )
-        return LoggedPage(events, position, more)
-
-    def _read(self, selection: Selection, rows: int) -> Page:
-        position = selection.position
-        query = Query(
-            since=selection.since,
-            until=selection.until,
-            after=None if selection.newest_first else position,
-            before=position if selection.newest_first else None,
-            types=tuple(sorted(selection.types)),
-            container=selection.container,
-            limit=rows,
-            newest_first=selection.newest_first,
-        )
+    def _read(self, query: Query) -> Page:
         try:
             return self._reader.read(query)
         except TooManyMatches as error:
             raise ValueError(error.problem) from error
 
 
-def _fits(entry: Entry, selection: Selection) -> bool:
+def _cut(page: Page, rows: int) -> Page:
+    """Cut to the page's size; the cursor is the last entry's where it was cut."""
+    if len(page.entries) <= rows:
+        return page
+    kept = page.entries[:rows]
+    return replace(page, entries=kept, cursor=kept[-1].sequence, more=True)
+
+
+def _fits(entry: Entry, query: Query) -> bool:
     event = entry.entry
-    if selection.types and event.type not in selection.types:
+    if query.before is not None and entry.sequence >= query.before:
         return False
-    if not (selection.since or 0) <= event.wall <= (selection.until or event.wall):
+    if query.after is not None and entry.sequence <= query.after:
         return False
-    wanted = selection.container
+    if query.types and event.type not in query.types:
+        return False
+    if not (query.since or 0) <= event.wall <= (query.until or event.wall):
+        return False
+    wanted = query.container
     return wanted is None or event.name == wanted or (event.container_id or "").startswith(wanted)

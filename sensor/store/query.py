@@ -1,4 +1,4 @@
-"""What can be asked of the log, and what an answer looks like."""
+"""A query of the log and a page of its answer: the same two types from the socket to SQL."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from sensor.store.entry import Entry
 
 LIMIT = 1000
-"""Entries of one answer, at most."""
+"""Entries of one page, at most."""
 
 PAGE_BYTES = 4 << 20
-"""Bytes of the bodies of one answer, about."""
+"""Bytes of the bodies of one page, about."""
 
 MATCHES = 64
 """Containers that a prefix may name."""
@@ -48,28 +48,29 @@ class TooManyMatches(CastoffError):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for; None and () mean everything.
+    """Which entries, and from where on; None and no types mean all of them.
 
     ``since`` and ``until`` are wall times in ns, both included (:mod:`sensor.store.time_range` has
     their meaning when the clock was set). ``after`` and ``before`` are sequences, excluded: the
-    cursors of the page before. ``container`` is the beginning of an id, or a name.
+    cursors of the page before. ``container`` is the beginning of an id, or a whole name. ``rows``
+    is the size of a page, at most ``LIMIT``.
     """
 
     since: int | None = None
     until: int | None = None
     after: int | None = None
     before: int | None = None
-    types: tuple[str, ...] = ()
+    types: frozenset[str] = frozenset()
     container: str | None = None
-    limit: int = 100
+    rows: int = 100
     newest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer. ``cursor`` is the next page's ``after``, or its ``before`` with newest first.
+    """Part of an answer.
 
-    Without ``more`` it is where the log ended: a follower goes on from there. ``damaged``
+    ``cursor`` is the next page's ``after``, or its ``before`` with newest first. Without ``more`` it is where the log ended: a follower goes on from there. ``damaged``
     counts entries that could not be read and are left out.
     """
 

@@ -1,6 +1,6 @@
 """One query on its way: which ranges of which index answer it, and their entries.
 
-Every query is a few ranges of an index, each in the order of the log, of which the first ``limit``
+Every query is a few ranges of an index, each in the order of the log, of which the first ``rows``
 are merged: of one type, of one container and type, of one name and type. So the first rows come as
 fast from a million entries as from a thousand, and nothing is sorted.
 """
@@ -64,7 +64,7 @@ class QueryPlan:
         self._connection = connection
         self._query = query
         self._clock = clock
-        self._limit = max(1, min(LIMIT, query.limit))
+        self._limit = max(1, min(LIMIT, query.rows))
         self._extent = extent_of(connection)
 
     def page(self) -> Page:

@@ -43,7 +43,7 @@ class Reader:
             raise unreadable(self._path, error) from error
 
     def read(self, query: Query) -> Page:
-        """QueryPlan a query.
+        """Return a page of a query's answer.
 
         Raises :class:`CursorExpired`, :class:`TooManyMatches`, and :class:`StateUnusable` when the
         file cannot be read.

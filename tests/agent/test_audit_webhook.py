@@ -114,7 +114,7 @@ def test_batches_are_durable_when_they_are_answered(place: Place) -> None:
             answers = await asyncio.to_thread(posted, aggregator.port, client, *BATCHES[:3])
             # Read by another connection to the file, while the service runs.
             log = LogReader(next(state.glob("*.db")), Clock("", lambda: 0))
-            kept = await asyncio.to_thread(log.read, Query(limit=500))
+            kept = await asyncio.to_thread(log.read, Query(rows=500))
             assert len([one for one in kept.entries if b'"request":{' in one.entry.body]) >= 8
             answers += await asyncio.to_thread(posted, aggregator.port, client, BATCHES[0], b"{")
         aggregator.stop()

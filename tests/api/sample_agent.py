@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sensor.api.deliveries import Rewound
-from sensor.api.eventlog import LoggedEvent, LoggedPage, Selection
 from sensor.api.limits import LIMITS, Limits
 from sensor.api.server import ControlServer
 from sensor.api.status import DeliveryState
@@ -26,6 +25,9 @@ from sensor.judge.judge import Judge
 from sensor.judge.ledger import Entry
 from sensor.judge.origin import WorkloadRecord
 from sensor.judge.state import PolicyState
+from sensor.store.entry import Entry as LogEntry
+from sensor.store.entry import NewEntry
+from sensor.store.query import Page, Query
 from tests.api.test_status import DELIVERY, STATUS
 from tests.judge.samples import NOW as JUDGED_NOW
 from tests.judge.samples import start
@@ -92,6 +94,26 @@ def line(number: int, type_: str = "container.start", **container: object) -> by
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
+def entry(number: int, body: bytes) -> LogEntry:
+    """An event of second ``number`` after the epoch, as the log has it."""
+    document = json.loads(body)
+    container = document["container"]
+    wall = number * 1_000_000_000
+    return LogEntry(
+        number,
+        NewEntry(
+            id=document["id"],
+            type=document["type"],
+            time=wall,
+            wall=wall,
+            boot_id="boot",
+            container_id=container["id"],
+            name=container["name"],
+            body=body,
+        ),
+    )
+
+
 class Log:
     """A log in memory: sequence n happened in second n after the epoch."""
 
@@ -110,33 +132,31 @@ class Log:
         self._check()
         return self.dropped
 
-    def page(self, selection: Selection, rows: int) -> LoggedPage:
+    def page(self, query: Query) -> Page:
         self._check()
         self.pages += 1
-        place = selection.position
-        if not selection.newest_first and place is not None and place < self.dropped:
+        if not query.newest_first and query.after is not None and query.after < self.dropped:
             raise CastoffError("dropped", "go on")
         found = []
-        for number in sorted(self.events, reverse=selection.newest_first):
-            if place is not None:
-                beyond = number < place if selection.newest_first else number > place
-                if not beyond:
-                    continue
-            document = json.loads(self.events[number])
-            wall = number * 1_000_000_000
-            container = document["container"]
-            if selection.types and document["type"] not in selection.types:
+        for number in sorted(self.events, reverse=query.newest_first):
+            if query.after is not None and number <= query.after:
                 continue
-            if not (selection.since or 0) <= wall <= (selection.until or wall):
+            if query.before is not None and number >= query.before:
                 continue
-            if selection.container is not None and not (
-                container["id"].startswith(selection.container)
-                or container["name"] == selection.container
+            one = entry(number, self.events[number])
+            if query.types and one.entry.type not in query.types:
+                continue
+            if not (query.since or 0) <= one.entry.wall <= (query.until or 1 << 63):
+                continue
+            if query.container is not None and not (
+                (one.entry.container_id or "").startswith(query.container)
+                or one.entry.name == query.container
             ):
                 continue
-            found.append(LoggedEvent(number, self.events[number]))
-        kept = tuple(found[:rows])
-        return LoggedPage(kept, kept[-1].sequence if kept else place or 0, len(found) > rows)
+            found.append(one)
+        kept = tuple(found[: query.rows])
+        begun = (query.before if query.newest_first else query.after) or 0
+        return Page(kept, kept[-1].sequence if kept else begun, len(found) > query.rows)
 
     def _check(self) -> None:
         if self.failing is not None:

@@ -10,18 +10,26 @@ from hypothesis import strategies as st
 
 from sensor.api.eventlog import Cursor
 from sensor.api.limits import LIMITS
-from sensor.api.query import EventQuery, parse_events
+from sensor.api.query import EventsRequest, parse_events
 from sensor.api.since import parse, to_text
+from sensor.store.query import Query
 
 NOW = 1_800_000_000_000_000_000
 NAMES = ("since", "until", "after", "limit", "tail", "follow", "type", "filter", "other")
 
 
 def test_what_is_read() -> None:
-    query = parse_events("since=10m&until=2027-01-15T08:00:00Z&after=ab-7&limit=5&follow=1", NOW)
-    assert query == EventQuery(
-        since=NOW - 600 * 10**9, until=NOW, after=Cursor("ab", 7), limit=5, follow=True
-    )
+    asked = parse_events("since=10m&until=2027-01-15T08:00:00Z&after=ab-7&limit=5&follow=1", NOW)
+    query = Query(since=NOW - 600 * 10**9, until=NOW, after=7, rows=LIMITS.page_rows)
+    assert asked == EventsRequest(query, stream="ab", limit=5, follow=True)
+
+
+def test_one_container_and_the_types_narrow_the_query_itself() -> None:
+    query = parse_events("filter=container=web&type=gap&type=stop", NOW).query
+    assert query.container == "web"
+    assert query.types == {"gap", "container.stop"}
+    several = parse_events("filter=container=web&filter=container=db", NOW).query
+    assert several.container is None
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,7 @@ def test_any_query_string_is_read_or_refused(text: str) -> None:
             parsed = parse_events(query, NOW)
         except ValueError:
             continue
-        assert parsed.since is None or 0 <= parsed.since < 2**63
+        assert parsed.query.since is None or 0 <= parsed.query.since < 2**63
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=12)), max_size=6))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sensor.api.eventlog import LoggedPage, Selection
 from sensor.api.storelog import StoreLog
 from sensor.store.entry import Entry, NewEntry
 from sensor.store.log import Store, StoreHealth, StoreSettings
+from sensor.store.query import Page, Query
 from sensor.store.reader import Reader
 from tests.api.sample_agent import DATABASE, WEB, line
 
@@ -74,37 +74,37 @@ def filled(store: Store, count: int) -> range:
     return given
 
 
-def numbers(page: LoggedPage) -> list[int]:
-    return [event.sequence for event in page.events]
+def numbers(page: Page) -> list[int]:
+    return [event.sequence for event in page.entries]
 
 
 def test_pages_go_through_the_log_both_ways(store: Store) -> None:
     given = filled(store, 10)
     log = StoreLog(store, Reader(store.path))
-    page = log.page(Selection(), 4)
+    page = log.page(Query(rows=4))
     assert (numbers(page), page.more) == (list(given)[:4], True)
-    page = log.page(Selection(position=page.position), 4)
+    page = log.page(Query(after=page.cursor, rows=4))
     assert numbers(page) == list(given)[4:8]
-    page = log.page(Selection(position=page.position), 4)
+    page = log.page(Query(after=page.cursor, rows=4))
     assert (numbers(page), page.more) == (list(given)[8:], False)
-    page = log.page(Selection(newest_first=True), 4)
+    page = log.page(Query(newest_first=True, rows=4))
     assert (numbers(page), page.more) == (list(given)[:5:-1], True)
-    page = log.page(Selection(newest_first=True, position=page.position), 9)
+    page = log.page(Query(newest_first=True, before=page.cursor, rows=9))
     assert (numbers(page), page.more) == (list(given)[5::-1], False)
 
 
-def test_a_selection_returns_the_events_that_it_names(store: Store) -> None:
+def test_a_query_returns_the_events_that_it_names(store: Store) -> None:
     given = store.append([entry(0), entry(1, "gap"), entry(2, id_=DATABASE, name="db"), entry(3)])
     assert store.flush(5)
     log = StoreLog(store, Reader(store.path))
     ask = [
-        Selection(types=frozenset({"gap"})),
-        Selection(container="db"),
-        Selection(container=DATABASE[:7]),
-        Selection(since=WALL + 2 * SECOND),
-        Selection(until=WALL),
+        Query(types=frozenset({"gap"})),
+        Query(container="db"),
+        Query(container=DATABASE[:7]),
+        Query(since=WALL + 2 * SECOND),
+        Query(until=WALL),
     ]
-    assert [numbers(log.page(one, 9)) for one in ask] == [
+    assert [numbers(log.page(one)) for one in ask] == [
         [given[1]],
         [given[2]],
         [given[2]],
@@ -119,16 +119,16 @@ def test_what_waits_for_the_disk_is_reported_once_and_in_order(store: Store) -> 
     waiting.hold([entry(5), entry(6, "gap"), entry(7)])
     log = StoreLog(waiting, Reader(store.path))
     expected = [*given, *range(given[-1] + 1, given[-1] + 4)]
-    assert numbers(log.page(Selection(), 20)) == expected
-    page = log.page(Selection(), 6)
+    assert numbers(log.page(Query(rows=20))) == expected
+    page = log.page(Query(rows=6))
     assert (numbers(page), page.more) == (expected[:6], True)
-    assert numbers(log.page(Selection(position=page.position), 6)) == expected[6:]
-    assert numbers(log.page(Selection(newest_first=True), 20)) == expected[::-1]
-    page = log.page(Selection(newest_first=True), 2)
+    assert numbers(log.page(Query(after=page.cursor, rows=6))) == expected[6:]
+    assert numbers(log.page(Query(newest_first=True, rows=20))) == expected[::-1]
+    page = log.page(Query(newest_first=True, rows=2))
     assert numbers(page) == expected[:-3:-1]
-    page = log.page(Selection(newest_first=True, position=page.position), 20)
+    page = log.page(Query(newest_first=True, before=page.cursor, rows=20))
     assert numbers(page) == expected[-3::-1]
-    assert numbers(log.page(Selection(types=frozenset({"gap"})), 9)) == [expected[6]]
+    assert numbers(log.page(Query(types=frozenset({"gap"}), rows=9))) == [expected[6]]
 
 
 def test_what_is_in_both_is_reported_once(store: Store) -> None:
@@ -137,8 +137,8 @@ def test_what_is_in_both_is_reported_once(store: Store) -> None:
     waiting.hold([entry(0), entry(1), entry(2), entry(3)])
     log = StoreLog(waiting, Reader(store.path))
     expected = [*given, given[-1] + 1]
-    assert numbers(log.page(Selection(), 20)) == expected
-    assert numbers(log.page(Selection(newest_first=True), 20)) == expected[::-1]
+    assert numbers(log.page(Query(rows=20))) == expected
+    assert numbers(log.page(Query(newest_first=True, rows=20))) == expected[::-1]
 
 
 def test_the_ends_and_the_name(store: Store) -> None:
@@ -147,13 +147,13 @@ def test_the_ends_and_the_name(store: Store) -> None:
     assert log.newest() == given[-1]
     assert log.oldest() < given[0]
     assert log.stream.isalnum()
-    assert log.page(Selection(position=given[-1]), 5).events == ()
+    assert log.page(Query(after=given[-1], rows=5)).entries == ()
 
 
 def test_a_position_beyond_the_end_has_nothing_after_it(store: Store) -> None:
     given = filled(store, 3)
     log = StoreLog(store, Reader(store.path))
-    assert log.page(Selection(position=given[-1] + 10**9), 5) == LoggedPage(
+    assert log.page(Query(after=given[-1] + 10**9, rows=5)) == Page(
         (), given[-1] + 10**9, more=False
     )
 
@@ -162,7 +162,7 @@ def test_a_prefix_of_very_many_is_a_wrong_question(store: Store) -> None:
     store.append([entry(n, id_=f"{n:064x}", name=f"n{n}") for n in range(100)])
     assert store.flush(5)
     with pytest.raises(ValueError, match="more than"):
-        StoreLog(store, Reader(store.path)).page(Selection(container="0"), 5)
+        StoreLog(store, Reader(store.path)).page(Query(container="0", rows=5))
 
 
 def test_without_a_log_on_disk_what_waits_is_answered(tmp_path: Path, store: Store) -> None:
@@ -170,7 +170,7 @@ def test_without_a_log_on_disk_what_waits_is_answered(tmp_path: Path, store: Sto
     waiting.hold([entry(number) for number in range(5)])
     log = StoreLog(waiting, Reader(tmp_path / "no such directory" / DATABASE))
     assert log.oldest() == 0
-    assert numbers(log.page(Selection(), 3)) == [1, 2, 3]
-    assert numbers(log.page(Selection(position=3), 3)) == [4, 5]
-    page = log.page(Selection(newest_first=True), 10)
+    assert numbers(log.page(Query(rows=3))) == [1, 2, 3]
+    assert numbers(log.page(Query(after=3, rows=3))) == [4, 5]
+    page = log.page(Query(newest_first=True, rows=10))
     assert (numbers(page), page.more) == ([5, 4, 3, 2, 1], False)

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sensor.agent.policy_files import load_files
-from sensor.api.eventlog import LoggedPage, Selection
 from sensor.cli.policy import command
 from sensor.errors import ConfigError
+from sensor.store.query import Page, Query
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import Judged, Log, View
 from tests.golden import captures
@@ -47,8 +47,8 @@ def starts() -> list[bytes]:
 class Recorded(Log):
     """A log whose events happened at any time."""
 
-    def page(self, selection: Selection, rows: int) -> LoggedPage:
-        return super().page(replace(selection, since=None), rows)
+    def page(self, query: Query) -> Page:
+        return super().page(replace(query, since=None))
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ def fill(directory: Path, *entries: NewEntry) -> None:
 def read(store: Store, query: Query | None = None) -> tuple[NewEntry, ...]:
     """Return what the log answers, once everything is written."""
     assert store.flush(PATIENCE)
-    page = Reader(store.path).read(query or Query(limit=1000))
+    page = Reader(store.path).read(query or Query(rows=1000))
     assert page.damaged == 0
     return tuple(found.entry for found in page.entries)
 

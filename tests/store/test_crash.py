@@ -33,7 +33,7 @@ def test_what_is_durable_outlasts_fifteen_kills(tmp_path: Path) -> None:
         cursor, found, sequences = None, [], []
         more = True
         while more:
-            page = Reader(store.path).read(Query(after=cursor, limit=1000))
+            page = Reader(store.path).read(Query(after=cursor, rows=1000))
             found += numbers(tuple(one.entry for one in page.entries))
             sequences += [one.sequence for one in page.entries]
             cursor, more = page.cursor, page.more

@@ -47,8 +47,8 @@ def survives(directory: Path, data: bytes) -> Path | None:
         assert heard.durable == ["all"]
         reader = Reader(store.path)
         for query in (
-            Query(limit=1000),
-            Query(types=("type-1",)),
+            Query(rows=1000),
+            Query(types=frozenset({"type-1"})),
             Query(since=0),
             Query(container="web"),
         ):
@@ -126,7 +126,7 @@ def test_damage_in_the_middle_of_a_large_log_is_dealt_with_when_it_is_met(tmp_pa
     heard = Heard()
     with opened(tmp_path, heard=heard) as store:
         assert heard.moved_aside == []
-        assert Reader(path).read(Query(limit=1)).entries
+        assert Reader(path).read(Query(rows=1)).entries
         with pytest.raises(StateUnusable):
             Reader(path).read(Query(container="web"))
         first = store.append([made(1000)])[0]

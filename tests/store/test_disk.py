@@ -63,7 +63,7 @@ def test_a_small_disk_keeps_the_newest_entries(disk: Path) -> None:
         for start in range(0, 3000, 100):
             store.append([made(n, body=noise(n)) for n in range(start, start + 100)])
             assert store.flush(PATIENCE)
-        kept = numbers(read(store, Query(limit=1000)))
+        kept = numbers(read(store, Query(rows=1000)))
         assert store.health().lost == 0
     assert heard.failing == []
     assert len(kept) > 100
@@ -83,7 +83,7 @@ def test_a_disk_that_another_user_fills_costs_old_entries_first(disk: Path) -> N
             store.append([made(n, body=noise(n)) for n in range(start, start + 50)])
             store.note(BOOT, start, (WEB,), ())
             assert store.flush(PATIENCE)
-        assert numbers(read(store, Query(newest_first=True, limit=50))) == list(range(999, 949, -1))
+        assert numbers(read(store, Query(newest_first=True, rows=50))) == list(range(999, 949, -1))
         assert not (disk / BALLAST_NAME).exists()
     assert sum(one.count for one in heard.dropped) > 0
 

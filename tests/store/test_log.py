@@ -221,7 +221,7 @@ def test_no_text_keeps_an_entry_from_being_found(
         assert numbers(read(store)) == list(range(len(texts)))
         for number, pair in enumerate(texts):
             for asked in pair:
-                assert number in numbers(read(store, Query(container=asked, limit=1000)))
+                assert number in numbers(read(store, Query(container=asked, rows=1000)))
 
 
 def test_bodies_are_packed_with_what_the_node_shows(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tests.store.entries import (
 )
 
 START, STOP = "container.start", "container.stop"
+STARTS, STOPS = frozenset({START}), frozenset({STOP})
 OLD_BOOT = "0d2b1c9e-0000-4000-8000-000000000001"
 
 
@@ -58,7 +59,7 @@ def found(store: Store, query: Query, clock: Clock | None = None) -> list[int]:
     ("query", "expected"),
     [
         (Query(), range(100)),
-        (Query(limit=3, newest_first=True), [299, 298, 297]),
+        (Query(rows=3, newest_first=True), [299, 298, 297]),
         (Query(since=OFFSET + 290 * SECOND), range(290, 300)),
         (Query(since=OFFSET + 290 * SECOND + 1), range(291, 300)),
         (Query(until=OFFSET + 4 * SECOND), range(5)),
@@ -66,21 +67,21 @@ def found(store: Store, query: Query, clock: Clock | None = None) -> list[int]:
         (Query(since=OFFSET + 9 * SECOND, until=OFFSET + 7 * SECOND), []),
         (Query(since=OFFSET + HOUR), []),
         (Query(until=0), []),
-        (Query(since=-(2**80), until=2**80, limit=2), [0, 1]),
-        (Query(types=(STOP,), limit=3), [0, 3, 6]),
-        (Query(types=(STOP, START), limit=3), [0, 1, 2]),
-        (Query(types=("alert",)), []),
-        (Query(types=(STOP,), since=OFFSET + 100 * SECOND, limit=2), [102, 105]),
+        (Query(since=-(2**80), until=2**80, rows=2), [0, 1]),
+        (Query(types=STOPS, rows=3), [0, 3, 6]),
+        (Query(types=frozenset({STOP, START}), rows=3), [0, 1, 2]),
+        (Query(types=frozenset({"alert"})), []),
+        (Query(types=STOPS, since=OFFSET + 100 * SECOND, rows=2), [102, 105]),
         (Query(container=f"{7:064x}"), [7]),
-        (Query(container="app-4", limit=3), [4, 14, 24]),
-        (Query(container="app-4", newest_first=True, limit=2), [294, 284]),
-        (Query(container="app-4", types=(STOP,), limit=2), [24, 54]),
+        (Query(container="app-4", rows=3), [4, 14, 24]),
+        (Query(container="app-4", newest_first=True, rows=2), [294, 284]),
+        (Query(container="app-4", types=STOPS, rows=2), [24, 54]),
         (Query(container="app"), []),
-        (Query(container="app-4", since=OFFSET + 100 * SECOND, limit=2), [104, 114]),
+        (Query(container="app-4", since=OFFSET + 100 * SECOND, rows=2), [104, 114]),
         (Query(after=298), [298, 299]),
         (Query(before=3), [0, 1]),
         (Query(after=10, before=13), [10, 11]),
-        (Query(limit=0), [0]),
+        (Query(rows=0), [0]),
     ],
     ids=str,
 )
@@ -90,15 +91,16 @@ def test_what_is_asked_for_is_found(store: Store, query: Query, expected: list[i
 
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize(
-    "query", [Query(), Query(types=(STOP,)), Query(container="app-3"), Query(until=OFFSET + HOUR)]
+    "query",
+    [Query(), Query(types=STOPS), Query(container="app-3"), Query(until=OFFSET + HOUR)],
 )
 def test_pages_make_a_whole(store: Store, query: Query, newest_first: bool) -> None:
     query = replace(query, newest_first=newest_first)
-    whole = found(store, replace(query, limit=1000))
+    whole = found(store, replace(query, rows=1000))
     pages, cursor, more = [], None, True
     while more:
         bounds: dict[str, Any] = {"before" if newest_first else "after": cursor}
-        page = Reader(store.path).read(replace(query, limit=7, **bounds))
+        page = Reader(store.path).read(replace(query, rows=7, **bounds))
         pages += numbers(tuple(one.entry for one in page.entries))
         cursor, more = page.cursor, page.more
     assert pages == whole
@@ -107,7 +109,7 @@ def test_pages_make_a_whole(store: Store, query: Query, newest_first: bool) -> N
 
 
 def test_the_cursor_of_an_empty_answer_is_the_end(store: Store) -> None:
-    page = Reader(store.path).read(Query(types=("alert",)))
+    page = Reader(store.path).read(Query(types=frozenset({"alert"})))
     assert (page.entries, page.more, page.cursor) == ((), False, 300)
     assert Reader(store.path).read(Query(after=300)).cursor == 300
 
@@ -139,7 +141,7 @@ def test_since_is_right_after_the_clock_was_set_back(tmp_path: Path) -> None:
         now = OFFSET + 125 * 60 * SECOND
         assert numbers(read(store, Query(since=now - 10 * 60 * SECOND))) == list(range(115, 125))
         assert numbers(read(store, Query(until=OFFSET + 2 * 60 * SECOND))) == [0, 1, 2]
-        assert numbers(read(store, Query(limit=1000))) == list(range(125))
+        assert numbers(read(store, Query(rows=1000))) == list(range(125))
 
 
 def test_the_clock_as_it_is_now_counts(tmp_path: Path) -> None:
@@ -179,11 +181,17 @@ def test_what_came_late_is_found_by_its_own_time(tmp_path: Path) -> None:
             6,
             1000,
         ]
-        newest = Query(until=until, newest_first=True, limit=2)
+        newest = Query(until=until, newest_first=True, rows=2)
         assert numbers(read(store, newest)) == [1000, 6]
         assert numbers(read(store, Query(since=OFFSET + 99 * SECOND))) == [99]
-        assert numbers(read(store, Query(until=until, types=(START,)))) == [0, 2, 4, 6, 1000]
-        assert numbers(read(store, Query(until=until, container="web", types=(STOP,)))) == [1, 3, 5]
+        assert numbers(read(store, Query(until=until, types=STARTS))) == [
+            0,
+            2,
+            4,
+            6,
+            1000,
+        ]
+        assert numbers(read(store, Query(until=until, container="web", types=STOPS))) == [1, 3, 5]
 
 
 TIMES = st.lists(
@@ -212,7 +220,7 @@ def test_a_query_is_what_a_filter_would_give(
     expected = [entry for entry in entries if low <= entry.time + last[entry.boot_id] <= high]
     with opened(tmp_path_factory.mktemp("times")) as store:
         store.append(entries)
-        query = Query(since=low, until=high, newest_first=newest, limit=1000)
+        query = Query(since=low, until=high, newest_first=newest, rows=1000)
         got = read(store, query)
     assert list(got) == (expected[::-1] if newest else expected)
 

@@ -44,7 +44,7 @@ def test_the_log_stays_below_its_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     assert sum(one.count for one in dropped) == oldest
     assert sum(one.unshipped["forward"].count for one in dropped if one.unshipped) == oldest - 100
     assert (dropped[0].since, dropped[-1].until) == (OFFSET, OFFSET + (oldest - 1) * SECOND)
-    assert numbers(tuple(one.entry for one in reader.read(Query(limit=1)).entries)) == [oldest]
+    assert numbers(tuple(one.entry for one in reader.read(Query(rows=1)).entries)) == [oldest]
     with pytest.raises(CursorExpired) as caught:
         reader.read(Query(after=oldest - 1))
     assert caught.value.oldest == oldest

@@ -125,7 +125,7 @@ def test_the_next_agent_goes_on_from_the_cursor(tmp_path: Path) -> None:
         one.store.append([made(n) for n in range(10, 15)])
     assert [made(n).id for n in range(10, 15)] == [
         entry.entry.id
-        for entry in Reader(one.store.path).read(Query(limit=1000)).entries
+        for entry in Reader(one.store.path).read(Query(rows=1000)).entries
         if entry.sequence in collector.taken
     ]
 
