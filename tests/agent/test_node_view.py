@@ -16,7 +16,8 @@ from sensor.model.events import Event
 from sensor.model.inventory import FoundContainer, InventoryTaken
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId, EventType
-from tests.correlate.scenario import HOST, OFFSET, WEB
+from tests.correlate.observations import HOST, OFFSET
+from tests.correlate.scenario import WEB
 
 ID = ContainerId("4f2d" * 16)
 SESSION = "1:pids:/user.slice/user-1000.slice/session-1.scope\n"

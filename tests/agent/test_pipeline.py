@@ -19,7 +19,8 @@ from sensor.model.events import Event
 from sensor.model.requests import DescribeRequest
 from sensor.sources.kernel import KernelSource, ReadUpTo
 from sensor.tick import TICK
-from tests.correlate.scenario import DB, HOST, OFFSET, WEB
+from tests.correlate.observations import HOST, OFFSET
+from tests.correlate.scenario import DB, WEB
 
 PATIENCE = 10.0
 

@@ -9,10 +9,8 @@ import pytest
 from sensor.correlate.container_table import CONTAINERS_MAX
 from sensor.model.observations import Observation
 from sensor.model.vocabulary import Confidence, ContainerId
-from tests.correlate.scenario import (
+from tests.correlate.observations import (
     SESSION,
-    WEB,
-    Core,
     ancestor,
     asks,
     below,
@@ -20,11 +18,11 @@ from tests.correlate.scenario import (
     command,
     connects,
     facts,
-    numbered,
     requests,
     talks,
     typed,
 )
+from tests.correlate.scenario import WEB, Core, numbered
 
 HOUR = 3_600_000
 MALLORY = 1001

@@ -10,19 +10,9 @@ from sensor.model.container import Orchestrator
 from sensor.model.events import Event, Initiator, InitiatorProcess
 from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
-from sensor.model.vocabulary import (
-    Confidence,
-    ContainerId,
-    Trigger,
-)
-from tests.correlate.scenario import (
-    MS,
-    SHIM,
-    WEB,
-    Box,
-    below,
-    described,
-)
+from sensor.model.vocabulary import Confidence, ContainerId, Trigger
+from tests.correlate.observations import MS, SHIM, below
+from tests.correlate.scenario import WEB, Box, described
 
 ANN, BOB = 50, 51
 """Pids of two people's processes."""

@@ -1,4 +1,4 @@
-"""Logs of the recent past that several tests of the core begin with."""
+"""Cores and logs of the recent past that several tests of the core begin with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
 from sensor.identity import cgroup
-from tests.correlate.scenario import DOCKER_START
+from tests.correlate.observations import DOCKER_START
+from tests.correlate.scenario import Core
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core()
 
 
 @pytest.fixture

@@ -9,11 +9,7 @@ import pytest
 from sensor.model.kernel_records import CommandExec
 from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
-from sensor.model.vocabulary import (
-    Confidence,
-    Engine,
-    Trigger,
-)
+from sensor.model.vocabulary import Confidence, Engine, Trigger
 from tests.correlate.causes import (
     ANN,
     BOB,
@@ -27,30 +23,19 @@ from tests.correlate.causes import (
     said,
     starts,
 )
-from tests.correlate.scenario import (
-    DB,
+from tests.correlate.observations import (
     DOCKER_SOCKET,
-    PLAIN,
-    WEB,
-    Core,
     ancestor,
     asks,
     below,
     caller,
     connects,
-    described,
     ended,
     requests,
-    supervised,
     talks,
     typed,
 )
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
-
+from tests.correlate.scenario import DB, PLAIN, WEB, Core, described, supervised
 
 # ------------------------------------------------------------------ 1: identifiers
 

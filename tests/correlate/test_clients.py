@@ -13,10 +13,9 @@ from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
 from sensor.identity import cgroup
 from sensor.model.vocabulary import Witness
-from tests.correlate.scenario import (
+from tests.correlate.observations import (
     DOCKER_START,
     MS,
-    WEB,
     ancestor,
     audited,
     caller,
@@ -24,6 +23,7 @@ from tests.correlate.scenario import (
     ns,
     typed,
 )
+from tests.correlate.scenario import WEB
 
 SAME = SAME_PROCESS / MS
 EARLY = AUDIT_EARLY / MS

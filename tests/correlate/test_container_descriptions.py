@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from sensor.correlate.lifecycle import DESCRIPTION_WAIT
 from sensor.correlate.pauses import LATER_MAX
 from sensor.model.container import Description
 from sensor.model.inventory import ContainerDescribed
 from sensor.model.vocabulary import ContainerId, EventType
-from tests.correlate.scenario import (
-    DB,
-    MS,
-    WEB,
-    Core,
-    ns,
-)
+from tests.correlate.observations import MS, ns
+from tests.correlate.scenario import DB, WEB, Core
 
 START, FAILED, STOP = "container.start", "container.start_failed", "container.stop"
 WAIT = DESCRIPTION_WAIT / MS
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 # --------------------------------------------------------------- 3: waiting for the description

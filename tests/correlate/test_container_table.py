@@ -7,16 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from sensor.correlate.container_table import ContainerTable
-from sensor.correlate.containers import (
-    ContainerKey,
-    ContainerState,
-    Pending,
-    Phase,
-    Run,
-)
+from sensor.correlate.containers import ContainerKey, ContainerState, Pending, Phase, Run
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
-from tests.correlate.scenario import MS, WEB, Core, numbered
+from tests.correlate.observations import MS
+from tests.correlate.scenario import WEB, Core, numbered
 
 LIMIT = 6
 HEX = "0123456789abcdef" * 4

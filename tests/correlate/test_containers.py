@@ -6,16 +6,13 @@ import pytest
 
 from sensor.correlate import containers
 from sensor.correlate.container_table import ContainerTable
-from sensor.correlate.containers import (
-    LIFE,
-    ContainerKey,
-    container_key,
-)
+from sensor.correlate.containers import LIFE, ContainerKey, container_key
 from sensor.model.inventory import KnowledgeRestored, KnownContainer
 from sensor.model.observations import Observation
 from sensor.model.vocabulary import ContainerId
 from tests.correlate.causes import runs, starts
-from tests.correlate.scenario import DB, PLAIN, WEB, Box, Core, ns, numbered
+from tests.correlate.observations import ns
+from tests.correlate.scenario import DB, PLAIN, WEB, Box, Core, numbered
 from tests.walks import walked
 
 OTHER = numbered(9)

@@ -19,23 +19,19 @@ from sensor.model.kernel_records import KernelLoss
 from sensor.model.observations import Observation
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import EventType, Lineage
-from tests.correlate.scenario import (
+from tests.correlate.observations import (
     BEGAN,
-    DB,
     HOST,
     OFFSET,
-    PLAIN,
     ROLES,
-    WEB,
-    Core,
     attached,
     client,
     engine_boots,
     inventory,
     knowledge,
     ns,
-    numbered,
 )
+from tests.correlate.scenario import DB, PLAIN, WEB, Core, numbered
 
 
 def loss(at: float, *, dropped: int = 0, limited: int = 0) -> KernelLoss:

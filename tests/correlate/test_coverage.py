@@ -9,31 +9,11 @@ from sensor.model.events import Event
 from sensor.model.requests import CoverageRow
 from sensor.model.vocabulary import Engine, EventType, Witness
 from sensor.model.witness_records import EngineLoss, SourceChanged
-from tests.correlate.scenario import (
-    DB,
-    MS,
-    SHIM,
-    WEB,
-    Box,
-    Core,
-    attached,
-    audited,
-    below,
-    described,
-    heard,
-    ns,
-    numbered,
-    reported,
-    typed,
-)
+from tests.correlate.observations import MS, SHIM, attached, audited, below, heard, ns, typed
+from tests.correlate.scenario import DB, WEB, Box, Core, described, numbered, reported
 
 PATIENCE = GRACE / MS
 FAILED_FOR = FAILURE_WINDOW / MS
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 def gaps(core: Core) -> list[Event]:

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sensor.correlate.decision import CANDIDATES_MAX
-from sensor.model.vocabulary import (
-    Confidence,
-    Trigger,
-    Witness,
-)
-from tests.correlate.causes import (
-    ANN,
-    BOB,
-    EXACT,
-    candidates,
-    pid,
-    runs,
-    said,
-    starts,
-)
-from tests.correlate.scenario import (
-    WEB,
-    Core,
-    asks,
-    caller,
-    connects,
-    requests,
-)
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
+from sensor.model.vocabulary import Confidence, Trigger, Witness
+from tests.correlate.causes import ANN, BOB, EXACT, candidates, pid, runs, said, starts
+from tests.correlate.observations import asks, caller, connects, requests
+from tests.correlate.scenario import WEB, Core
 
 
 def test_two_people_who_name_the_same_container_are_candidates(core: Core) -> None:

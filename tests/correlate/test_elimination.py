@@ -8,11 +8,7 @@ import pytest
 
 from sensor.model.kernel_records import InitExec
 from sensor.model.observations import Observation
-from sensor.model.vocabulary import (
-    Confidence,
-    Engine,
-    Trigger,
-)
+from sensor.model.vocabulary import Confidence, Engine, Trigger
 from tests.correlate.causes import (
     AGO,
     ANN,
@@ -29,21 +25,8 @@ from tests.correlate.causes import (
     said,
     starts,
 )
-from tests.correlate.scenario import (
-    DOCKER_SOCKET,
-    WEB,
-    Core,
-    asks,
-    caller,
-    connects,
-    requests,
-)
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
-
+from tests.correlate.observations import DOCKER_SOCKET, asks, caller, connects, requests
+from tests.correlate.scenario import WEB, Core
 
 # ------------------------------------------------------------------ 6: elimination
 

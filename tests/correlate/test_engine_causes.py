@@ -9,13 +9,7 @@ import pytest
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW
 from sensor.model.container import EngineRecord
 from sensor.model.observations import Observation
-from sensor.model.vocabulary import (
-    Confidence,
-    Engine,
-    Role,
-    Trigger,
-    Witness,
-)
+from sensor.model.vocabulary import Confidence, Engine, Role, Trigger, Witness
 from tests.correlate.causes import (
     ANN,
     BOOT,
@@ -29,23 +23,8 @@ from tests.correlate.causes import (
     said,
     starts,
 )
-from tests.correlate.scenario import (
-    MS,
-    WEB,
-    Core,
-    asks,
-    caller,
-    command,
-    connects,
-    engine_boots,
-    facts,
-)
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
-
+from tests.correlate.observations import MS, asks, caller, command, connects, engine_boots, facts
+from tests.correlate.scenario import WEB, Core
 
 # ------------------------------------------------------------------ 3 and 4: the engine's own word
 

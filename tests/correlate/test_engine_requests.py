@@ -12,14 +12,8 @@ from sensor.correlate.engine_requests import REQUESTS_OF_ONE_MAX, Asked, EngineC
 from sensor.correlate.naming import Names
 from sensor.correlate.past import RecentPast
 from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
-from tests.correlate.scenario import (
-    DOCKER_SOCKET,
-    WEB,
-    caller,
-    connects,
-    ns,
-    requests,
-)
+from tests.correlate.observations import DOCKER_SOCKET, caller, connects, ns, requests
+from tests.correlate.scenario import WEB
 
 # ------------------------------------------------------------------ answers
 

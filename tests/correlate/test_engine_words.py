@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sensor.correlate.engine_words import WORDS_MAX, EngineWords
 from sensor.model.container import Description
 from sensor.model.events import Evidence
 from sensor.model.inventory import ContainerDescribed
 from sensor.model.vocabulary import Confidence, ContainerId, EvidenceKind, Witness
 from sensor.model.witness_records import EngineEvent, EngineRecalled
-from tests.correlate.scenario import WEB, Core, described, ns
+from tests.correlate.observations import ns
+from tests.correlate.scenario import WEB, Core, described
 
 WALL = 1_700_000_000_000_000_000
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 def recalled(at: float, name: str | None = "web", image: str | None = "shop:1") -> EngineRecalled:

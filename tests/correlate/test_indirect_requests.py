@@ -8,12 +8,8 @@ from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.clients import CLIENT_WINDOW, ClientTable
 from sensor.correlate.engine_api.calls import Action, EngineCall, Outcome
 from sensor.correlate.engine_requests import Asked, EngineConnection
-from sensor.correlate.indirect_requests import (
-    INDIRECT_MAX,
-    UNSEEN_END_WINDOW,
-    IndirectRequests,
-)
-from tests.correlate.scenario import caller, ended, ns, typed
+from sensor.correlate.indirect_requests import INDIRECT_MAX, UNSEEN_END_WINDOW, IndirectRequests
+from tests.correlate.observations import caller, ended, ns, typed
 
 BUILD, POD = "POST /build", "POST /pods/{name}/start"
 

@@ -11,22 +11,11 @@ from sensor.model.container import Description
 from sensor.model.inventory import ContainerDescribed
 from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import Confidence, Lineage
-from tests.correlate.scenario import (
-    DB,
-    MS,
-    PLAIN,
-    WEB,
-    Core,
-    ns,
-)
+from tests.correlate.observations import MS, ns
+from tests.correlate.scenario import DB, PLAIN, WEB, Core
 
 START, FAILED, STOP = "container.start", "container.start_failed", "container.stop"
 WAIT = DESCRIPTION_WAIT / MS
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 # --------------------------------------------------------------- 2: whose init it is

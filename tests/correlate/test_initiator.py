@@ -19,14 +19,7 @@ from sensor.model.container import EngineRecord
 from sensor.model.kernel_records import CommandExec
 from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
-from sensor.model.vocabulary import (
-    Confidence,
-    Engine,
-    Lineage,
-    StartKind,
-    Trigger,
-    Witness,
-)
+from sensor.model.vocabulary import Confidence, Engine, Lineage, StartKind, Trigger, Witness
 from tests.correlate.causes import (
     ANN,
     BOB,
@@ -45,37 +38,27 @@ from tests.correlate.causes import (
     said,
     starts,
 )
-from tests.correlate.scenario import (
-    DB,
+from tests.correlate.observations import (
     DOCKER_SOCKET,
     HOST,
     ROLES,
     SESSION,
     SHIM,
-    WEB,
-    Core,
     ancestor,
     asks,
     audited,
     below,
     caller,
     connects,
-    described,
     ended,
     engine_boots,
     facts,
     ns,
-    numbered,
     requests,
     talks,
     typed,
 )
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
-
+from tests.correlate.scenario import DB, WEB, Core, described, numbered
 
 # ------------------------------------------------------------------ the order of the reasons
 

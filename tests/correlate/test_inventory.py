@@ -10,26 +10,11 @@ from sensor.model.agent_records import Heartbeat
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import SensorNote
 from sensor.model.vocabulary import EventType, LastEnd, Lineage, Witness
-from tests.correlate.scenario import (
-    DB,
-    HOST,
-    PLAIN,
-    WEB,
-    Core,
-    attached,
-    inventory,
-    knowledge,
-    ns,
-    wall,
-)
+from tests.correlate.observations import HOST, attached, inventory, knowledge, ns, wall
+from tests.correlate.scenario import DB, PLAIN, WEB, Core
 
 START, STOP = "container.start", "container.stop"
 DESCRIBED = Description(WEB.id, name="web")
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 def test_containers_that_ran_before_the_first_agent_are_inventory(core: Core) -> None:

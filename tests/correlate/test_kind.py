@@ -10,29 +10,13 @@ from sensor.correlate.kind import AT_ONCE, ENGINE_BOOT_WINDOW
 from sensor.model.container import EngineRecord, Orchestrator
 from sensor.model.events import PreviousRun
 from sensor.model.vocabulary import EndedBy
-from tests.correlate.scenario import (
-    DB,
-    MS,
-    OFFSET,
-    WEB,
-    Box,
-    Core,
-    client,
-    engine_boots,
-    knowledge,
-    ns,
-    wall,
-)
+from tests.correlate.observations import MS, OFFSET, client, engine_boots, knowledge, ns, wall
+from tests.correlate.scenario import DB, WEB, Box, Core
 
 POD_UID, OTHER_UID = "0a4d1c6e-0000-4000-8000-000000000001", "0a4d1c6e-0000-4000-8000-000000000002"
 
 LATER = 10 + AT_ONCE / MS + 1000
 """Long enough after a life() that began at 0 that it cannot count as one operation."""
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 def run_again(

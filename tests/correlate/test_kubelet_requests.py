@@ -24,24 +24,19 @@ from sensor.model.vocabulary import (
     Witness,
 )
 from tests.correlate.engine_api.wire import Grpc, field, sandbox_request
-from tests.correlate.scenario import (
-    DB,
+from tests.correlate.observations import (
     OFFSET,
     SHIM,
-    WEB,
-    Box,
-    Core,
     ancestor,
     below,
     caller,
     command,
     connects,
-    described,
     facts,
     knowledge,
     ns,
-    supervised,
 )
+from tests.correlate.scenario import DB, WEB, Box, Core, described, supervised
 
 CRI = "/runtime.v1.RuntimeService"
 SOCKET = "/run/cri.sock"
@@ -108,11 +103,6 @@ class Client:
         answer = replace(answer, offset=self._answered, length=len(data))
         self._answered += len(data)
         self._core >> answer
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 def starts(

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine, Lineage, Role, StartKind, Trigger
 from tests.correlate.causes import ANN
-from tests.correlate.scenario import Box, Core, ancestor, ns, typed
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
+from tests.correlate.observations import ancestor, ns, typed
+from tests.correlate.scenario import Box, Core
 
 
 def test_a_launcher_that_moved_into_its_containers_cgroup_is_outside_of_it(core: Core) -> None:

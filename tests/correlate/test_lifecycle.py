@@ -18,26 +18,11 @@ from sensor.model.vocabulary import (
     Trigger,
     Witness,
 )
-from tests.correlate.scenario import (
-    MS,
-    SHIM,
-    WEB,
-    Box,
-    Core,
-    ancestor,
-    asks,
-    below,
-    command,
-    ns,
-)
+from tests.correlate.observations import MS, SHIM, ancestor, asks, below, command, ns
+from tests.correlate.scenario import WEB, Box, Core
 
 START, FAILED, STOP = "container.start", "container.start_failed", "container.stop"
 WAIT = DESCRIPTION_WAIT / MS
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 # --------------------------------------------------------------- 1: a start, once

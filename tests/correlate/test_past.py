@@ -10,17 +10,8 @@ from sensor.correlate.authority import HOST_ROOT, Origin, Standing
 from sensor.correlate.clients import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.naming import Names
 from sensor.correlate.past import CONNECTS_MAX, REQUESTS_MAX, RecentPast
-from tests.correlate.scenario import (
-    MS,
-    WEB,
-    ancestor,
-    caller,
-    connects,
-    ns,
-    requests,
-    talks,
-    typed,
-)
+from tests.correlate.observations import MS, ancestor, caller, connects, ns, requests, talks, typed
+from tests.correlate.scenario import WEB
 
 SAME = SAME_PROCESS / MS
 EARLY = AUDIT_EARLY / MS

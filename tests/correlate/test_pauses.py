@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sensor.correlate.lifecycle import DESCRIPTION_WAIT
-from tests.correlate.scenario import (
-    MS,
-    WEB,
-    Core,
-)
+from tests.correlate.observations import MS
+from tests.correlate.scenario import WEB, Core
 
 START, FAILED, STOP = "container.start", "container.start_failed", "container.stop"
 WAIT = DESCRIPTION_WAIT / MS
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 def test_pause_and_resume_count_once_their_commands_succeeded(core: Core) -> None:

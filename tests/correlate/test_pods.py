@@ -20,18 +20,14 @@ from sensor.model.vocabulary import (
     StartKind,
     Trigger,
 )
-from tests.correlate.scenario import DB, HOST, MS, SHIM, WEB, Box, Core, below, described
+from tests.correlate.observations import HOST, MS, SHIM, below
+from tests.correlate.scenario import DB, WEB, Box, Core, described
 
 UID = "0a4d1c6e-0000-4000-8000-000000000001"
 OTHER = "0a4d1c6e-0000-4000-8000-000000000002"
 HASH = "bd12dd3393227d950605a2444b13c27a"
 SANDBOX = Box("pause", ContainerId("f" * 64), pid=500).in_pod(UID)
 APP = WEB.in_pod(UID)
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
 
 
 def starts(

@@ -21,12 +21,9 @@ from sensor.correlate.runtimes import RuntimeLog
 from sensor.identity import cgroup
 from sensor.model.events import Event
 from sensor.model.vocabulary import Confidence, ContainerId
-from tests.correlate.scenario import (
-    DB,
+from tests.correlate.observations import (
     MS,
     ROLES,
-    WEB,
-    Core,
     ancestor,
     asks,
     audited,
@@ -35,9 +32,9 @@ from tests.correlate.scenario import (
     connects,
     ns,
     requests,
-    supervised,
     typed,
 )
+from tests.correlate.scenario import DB, WEB, Core, supervised
 
 if TYPE_CHECKING:
     from collections.abc import Callable

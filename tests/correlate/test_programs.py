@@ -6,7 +6,7 @@ import pytest
 
 from sensor.correlate.programs import role_by_file, role_by_names
 from sensor.model.vocabulary import Role
-from tests.correlate.scenario import ROLES
+from tests.correlate.observations import ROLES
 
 BY_FILE = {
     "kubelet": ("/usr/bin/kubelet", "kubelet", Role.ORCHESTRATOR),

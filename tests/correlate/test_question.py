@@ -4,28 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.model.vocabulary import (
-    Confidence,
-    Trigger,
-)
-from tests.correlate.causes import (
-    UNKNOWN,
-    process,
-    said,
-    starts,
-)
-from tests.correlate.scenario import (
-    WEB,
-    Core,
-    caller,
-    connects,
-    requests,
-)
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
+from sensor.model.vocabulary import Confidence, Trigger
+from tests.correlate.causes import UNKNOWN, process, said, starts
+from tests.correlate.observations import caller, connects, requests
+from tests.correlate.scenario import WEB, Core
 
 
 def test_what_an_engine_asks_of_another_is_what_a_user_asked_of_it(core: Core) -> None:

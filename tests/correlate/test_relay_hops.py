@@ -8,12 +8,7 @@ from sensor.correlate.relay_hops import Behind
 from sensor.model.api_calls import ApiHop
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
-from tests.correlate.scenario import (
-    caller,
-    connects,
-    ns,
-    typed,
-)
+from tests.correlate.observations import caller, connects, ns, typed
 
 # ------------------------------------------------------------------ relays
 

@@ -12,19 +12,8 @@ from sensor.correlate.runtime_command import Verb
 from sensor.correlate.runtimes import RuntimeLog
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Role
-from tests.correlate.scenario import (
-    DB,
-    MS,
-    ROLES,
-    WEB,
-    ancestor,
-    command,
-    engine_boots,
-    facts,
-    ns,
-    numbered,
-    supervised,
-)
+from tests.correlate.observations import MS, ROLES, ancestor, command, engine_boots, facts, ns
+from tests.correlate.scenario import DB, WEB, numbered, supervised
 
 MALLORY = Origin(1001)
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sensor.model.vocabulary import EndedBy, StartKind
 from tests.correlate.causes import runs, starts
-from tests.correlate.scenario import WEB, Core, asks, caller, requests
-
-
-@pytest.fixture
-def core() -> Core:
-    return Core()
+from tests.correlate.observations import asks, caller, requests
+from tests.correlate.scenario import WEB, Core
 
 
 def previous(core: Core) -> EndedBy | None:

@@ -12,7 +12,8 @@ from sensor.model.container import Orchestrator
 from sensor.model.control_plane import ChainConfidence, Effect, RequestedBy
 from sensor.model.vocabulary import ContainerId, Engine
 from sensor.model.witness_records import ManifestWritten
-from tests.correlate.scenario import SHIM, Box, Core, below, caller, described, ns
+from tests.correlate.observations import SHIM, below, caller, ns
+from tests.correlate.scenario import Box, Core, described
 
 HASH = "bd12dd3393227d950605a2444b13c27a"
 MANIFESTS = "/etc/kubernetes/manifests"

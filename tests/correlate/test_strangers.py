@@ -12,19 +12,8 @@ from sensor.model.kernel_records import CgroupFrozen, InitExec
 from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import Confidence, ContainerId, EventType, Lineage
-from tests.correlate.scenario import (
-    DB,
-    SESSION,
-    WEB,
-    Box,
-    Core,
-    ancestor,
-    below,
-    command,
-    facts,
-    ns,
-    numbered,
-)
+from tests.correlate.observations import SESSION, ancestor, below, command, facts, ns
+from tests.correlate.scenario import DB, WEB, Box, Core, numbered
 
 START, FAILED, STOP = "container.start", "container.start_failed", "container.stop"
 MALLORY = 1001

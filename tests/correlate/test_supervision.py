@@ -8,7 +8,7 @@ import pytest
 
 from sensor.correlate.supervision import ID_MAX, begins_engine, container_of, engine_address
 from sensor.model.vocabulary import Role
-from tests.correlate.scenario import command, engine_boots
+from tests.correlate.observations import command, engine_boots
 
 ID = "4f2d" * 16
 SHIM, MONITOR = "containerd-shim-runc-v2", "conmon"

@@ -1,6 +1,6 @@
 """Situations that people meet, on real engines: who caused the start, and of what kind.
 
-The tests of ``tests/correlate/test_cases.py`` show the variants of each kind without an engine.
+The tests of ``tests/correlate/test_*_cases.py`` show the variants of each kind without an engine.
 """
 
 from __future__ import annotations

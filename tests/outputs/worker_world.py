@@ -8,13 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from sensor.errors import StateUnusable
-from sensor.outputs.delivery import (
-    Batch,
-    BatchLimits,
-    Connection,
-    Delivered,
-    Outcome,
-)
+from sensor.outputs.delivery import Batch, BatchLimits, Connection, Delivered, Outcome
 from sensor.outputs.engine.tail import Tail
 from sensor.outputs.engine.worker import OutputWorker
 from sensor.outputs.settings import OutputSettings, StartAt
@@ -23,6 +17,7 @@ from sensor.store.batch import DeadLetter
 from sensor.store.pages import LogPage, Pages, Row
 
 WALL = 1_700_000_000_000_000_000
+FEW = BatchLimits(records=4)
 
 
 class MemoryPages(Pages):

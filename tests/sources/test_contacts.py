@@ -18,7 +18,8 @@ from sensor.model.vocabulary import Engine, Witness
 from sensor.sources import contacts
 from sensor.sources.contacts import ContactSifter
 from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
-from tests.correlate.scenario import WEB, caller, connects, requests
+from tests.correlate.observations import caller, connects, requests
+from tests.correlate.scenario import WEB
 
 NAMESPACE = 4026531841
 ENGINE, OTHER, RELATIVE = "/var/run/docker.sock", "/run/dbus/socket", "docker.sock"

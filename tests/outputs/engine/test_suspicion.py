@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from sensor.outputs.engine.suspicion import (
-    HELD_FIRST,
-    HELD_MOST,
-    REFUSALS_PER_PROOF,
-    Suspicion,
-)
+from sensor.outputs.engine.suspicion import HELD_FIRST, HELD_MOST, REFUSALS_PER_PROOF, Suspicion
 
 
 def test_nothing_is_condemned_before_the_collector_took_an_event() -> None:
