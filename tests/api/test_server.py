@@ -1,4 +1,4 @@
-"""The socket answers its group, survives rude clients, and never takes another agent's place."""
+"""The local socket: one request a line, many clients, none of which can harm the agent."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,37 +19,12 @@ from sensor.api import http as http_module
 from sensor.api.client import AgentClient
 from sensor.api.limits import LIMITS
 from sensor.api.server import ControlServer
-from sensor.api.status import Status
-from sensor.errors import AgentUnreachable, PermissionMissing, ProbesBusy, StateUnusable
 from sensor.linux.peer import Peer
+from tests.api.raw_socket import serving
 from tests.api.sample_agent import line
 from tests.api.test_status import STATUS
 
-NOBODY = 65534
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def path() -> Iterator[Path]:
-    """A socket path that other users can reach too, and short enough for one."""
-    directory = Path(tempfile.mkdtemp(prefix="castoff-"))
-    directory.chmod(0o755)
-    yield directory / "castoff.sock"
-    shutil.rmtree(directory)
-
-
-def serving(path: Path, scenario: Callable[[ControlServer], Awaitable[None]]) -> None:
-    """Run the scenario while a server listens."""
-
-    async def run() -> None:
-        server = ControlServer(path, lambda: STATUS, group=None)
-        await server.start()
-        try:
-            await asyncio.wait_for(scenario(server), 20)
-        finally:
-            await server.close()
-
-    asyncio.run(run())
 
 
 async def exchange(path: Path, data: bytes) -> bytes:
@@ -241,94 +211,6 @@ def test_a_client_that_reads_nothing_is_forgotten(
     serving(path, scenario)
 
 
-def test_the_socket_is_private_and_gone_afterwards(path: Path) -> None:
-    async def scenario(_: ControlServer) -> None:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        assert [one.name for one in path.parent.iterdir()] == [path.name]
-
-    serving(path, scenario)
-    assert not path.exists()
-
-
-def test_a_socket_that_no_agent_answers_is_replaced(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
-
-    async def scenario(_: ControlServer) -> None:
-        assert await asyncio.to_thread(AgentClient(path).status) == STATUS
-
-    serving(path, scenario)
-
-
-def test_a_second_agent_is_refused_and_the_first_keeps_its_socket(path: Path) -> None:
-    async def scenario(_: ControlServer) -> None:
-        with pytest.raises(ProbesBusy, match=path.name):
-            await ControlServer(path, lambda: STATUS, group=None).start()
-        assert await asyncio.to_thread(AgentClient(path).status) == STATUS
-
-    serving(path, scenario)
-
-
-def test_closing_leaves_a_socket_that_took_our_place(path: Path) -> None:
-    async def scenario(_: ControlServer) -> None:
-        path.unlink()
-        with socket.socket(socket.AF_UNIX) as other:
-            other.bind(str(path))
-
-    serving(path, scenario)
-    assert path.exists()
-
-
-def test_another_kind_of_file_is_never_replaced(path: Path) -> None:
-    path.write_text("mine")
-    with pytest.raises(StateUnusable, match="is not a socket"):
-        asyncio.run(ControlServer(path, lambda: STATUS).start())
-    assert path.read_text() == "mine"
-
-
-def test_a_place_where_no_socket_can_be_is_named() -> None:
-    with pytest.raises(StateUnusable, match="/no/castoff: cannot make"):
-        asyncio.run(ControlServer(Path("/proc/no/castoff"), lambda: STATUS).start())
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-def test_other_users_are_refused_even_when_the_file_lets_them_in(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def scenario(server: ControlServer) -> None:
-        assert await asyncio.to_thread(ask_as_another_user, path) == "PermissionError"
-        path.chmod(0o666)
-        assert await asyncio.to_thread(ask_as_another_user, path) == "HTTP/1.1 403 Forbidden"
-        assert server.refused == 1
-
-    serving(path, scenario)
-    assert f"of uid {NOBODY}" in caplog.text
-
-
-def ask_as_another_user(path: Path) -> str:
-    program = """
-import socket, sys
-with socket.socket(socket.AF_UNIX) as connection:
-    try:
-        connection.connect(sys.argv[1])
-    except PermissionError as error:
-        print(type(error).__name__)
-    else:
-        connection.sendall(b"GET /v1/status HTTP/1.0\\r\\n\\r\\n")
-        print(connection.recv(4096).decode().splitlines()[0])
-"""
-    done = subprocess.run(
-        ["/usr/bin/python3", "-I", "-c", program, str(path)],
-        user=NOBODY,
-        group=NOBODY,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
 @pytest.mark.parametrize(
     ("peer", "group", "allowed"),
     [
@@ -342,82 +224,6 @@ with socket.socket(socket.AF_UNIX) as connection:
 )
 def test_who_may_read(peer: Peer, group: int | None, allowed: bool) -> None:
     assert peer.may_read(group) is allowed
-
-
-def test_a_missing_agent_is_reported_with_the_path(path: Path) -> None:
-    with pytest.raises(AgentUnreachable, match=f"{path}: No such file"):
-        AgentClient(path).status()
-
-
-@contextlib.contextmanager
-def answering(path: Path, answer: bytes) -> Iterator[None]:
-    """A server that answers the first client with those bytes, whatever it asks."""
-    listener = socket.socket(socket.AF_UNIX)
-
-    def answer_once() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(1 << 16)
-            connection.sendall(answer)
-
-    with listener:
-        listener.bind(str(path))
-        listener.listen()
-        thread = threading.Thread(target=answer_once)
-        if answer:
-            thread.start()
-        yield
-        if answer:
-            thread.join()
-
-
-def body(data: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data)
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "reason"),
-    [
-        pytest.param(b"", AgentUnreachable, "no answer within 0.3 s", id="silence"),
-        pytest.param(b"SSH-2.0-x\r\n", AgentUnreachable, "SSH-2.0-x", id="another protocol"),
-        pytest.param(body(b"{}"), AgentUnreachable, "no status document", id="another document"),
-        pytest.param(
-            b"HTTP/1.1 500 Odd\r\nContent-Length: 0\r\n\r\n",
-            AgentUnreachable,
-            "with 500 Odd",
-            id="an error",
-        ),
-        pytest.param(
-            b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
-            PermissionMissing,
-            "permission denied",
-            id="forbidden",
-        ),
-    ],
-)
-def test_odd_answers_become_clear_errors(
-    path: Path, answer: bytes, error: type[Exception], reason: str
-) -> None:
-    with answering(path, answer), pytest.raises(error, match=reason):
-        AgentClient(path, seconds=0.3).status()
-
-
-def test_status_is_asked_anew_for_each_request(path: Path) -> None:
-    asked: list[int] = []
-
-    def status() -> Status:
-        asked.append(1)
-        return STATUS
-
-    async def run() -> None:
-        server = ControlServer(path, status, group=None)
-        await server.start()
-        for _ in range(3):
-            await asyncio.to_thread(AgentClient(path).status)
-        await server.close()
-
-    asyncio.run(run())
-    assert len(asked) == 3
 
 
 def test_importing_the_server_brings_no_http_library() -> None:

@@ -1,14 +1,10 @@
-"""Faults that a real engine cannot be made to show: listeners that hang, lie or talk nonsense."""
+"""The stream of one engine: what hangs, lies or fails costs no event of another."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,79 +13,19 @@ import pytest
 from lab.waiting import until
 from sensor.model.vocabulary import Witness
 from sensor.model.witness_records import EngineEvent
-from sensor.sources.engines import docker, stream, streams
-from sensor.sources.engines.known import Api
-from sensor.sources.engines.listeners import EngineSocket
+from sensor.sources.engines import docker, stream
 from sensor.sources.engines.session import Counts, EngineLost, Session
-from sensor.sources.engines.streams import target_of, witness_of
 from tests.sources.engines.following import following, socket_at
+from tests.sources.engines.listening import HEAD, Answer, listener, saying, streaming
 from tests.walks import walked
 
 ID = "cd" * 32
-HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-EMPTY_LIST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
-
-Answer = Callable[[socket.socket, bytes], None]
 
 
 def event(action: str, wall: int = 1) -> bytes:
     actor = {"ID": ID, "Attributes": {"name": "x", "image": "y"}}
     message = {"Type": "container", "Action": action, "Actor": actor, "timeNano": wall}
     return json.dumps(message).encode() + b"\n"
-
-
-def chunked(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
-
-
-@contextmanager
-def listener(path: Path, answer: Answer, backlog: int = 16) -> Iterator[EngineSocket]:
-    """Accept connections for ever; ``answer`` gets each with the request's head, in a thread."""
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    server.listen(backlog)
-    with ExitStack() as connections:
-
-        def serve(connection: socket.socket) -> None:
-            try:
-                answer(connection, connection.recv(65_536))
-            except OSError:
-                return
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection = connections.enter_context(server.accept()[0])
-                except OSError:
-                    return
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield socket_at(path)
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            server.close()
-            thread.join(5)
-
-
-def streaming(*parts: bytes) -> Answer:
-    """Answer the list with an empty one, and a subscription with ``parts``, left open."""
-
-    def answer(connection: socket.socket, request: bytes) -> None:
-        if b"GET /events" not in request:
-            connection.sendall(EMPTY_LIST)
-            return
-        connection.sendall(HEAD)
-        for part in parts:
-            connection.sendall(chunked(part))
-
-    return answer
-
-
-def saying(data: bytes) -> Answer:
-    return lambda connection, _: connection.sendall(data)
 
 
 def test_a_listener_that_never_answers_is_said_to_hang(
@@ -261,109 +197,6 @@ def test_a_refused_connection_is_tried_for_ever(tmp_path: Path) -> None:
         with listener(path, streaming()):
             found = socket_at(path)
             heard.await_source("docker", available=True)
-
-
-def test_back_off_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "BACK_OFF_FIRST", 0.01)
-    monkeypatch.setattr(stream, "BACK_OFF_MAX", 0.05)
-    with (
-        listener(tmp_path / "d.sock", saying(b"no\r\n\r\n")) as found,
-        following(lambda: (found,)) as heard,
-    ):
-        until(lambda: heard.counts().failures >= 8, "many attempts", 5)
-
-
-def test_one_of_two_sockets_that_fails_makes_the_source_unavailable(tmp_path: Path) -> None:
-    with (
-        listener(tmp_path / "a.sock", streaming()) as good,
-        listener(tmp_path / "b.sock", saying(b"no\r\n\r\n")) as bad,
-        following(lambda: (good, bad)) as heard,
-    ):
-        lost = heard.await_source("docker", available=False)
-        assert lost.reason is not None
-        assert str(tmp_path / "b.sock") in lost.reason
-        assert str(tmp_path / "a.sock") not in lost.reason
-
-
-def test_sockets_beyond_the_limit_are_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(streams, "STREAMS_MAX", 1)
-    with (
-        listener(tmp_path / "a.sock", streaming()) as first,
-        listener(tmp_path / "b.sock", streaming()) as second,
-        following(lambda: (first, second)) as heard,
-    ):
-        heard.await_source("docker", available=True)
-        assert heard.streams.beyond_limit == 1
-        assert len(heard.streams.status()) == 1
-
-
-def test_a_socket_that_vanished_is_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(streams, "FORGET_AFTER", 0.1)
-    with listener(tmp_path / "d.sock", saying(b"no\r\n\r\n")) as found:
-        present = [found]
-        with following(lambda: tuple(present)) as heard:
-            heard.await_source("docker", available=False)
-            present.clear()
-            until(lambda: not heard.streams.status(), "the stream is forgotten")
-
-
-def test_an_engine_that_is_switched_off_is_left_and_switched_on_again_is_followed(
-    tmp_path: Path,
-) -> None:
-    with (
-        listener(tmp_path / "d.sock", streaming()) as found,
-        following(lambda: (found,)) as heard,
-    ):
-        heard.await_source("docker", available=True)
-        heard.in_loop(lambda: heard.streams.follow(frozenset({Witness.PODMAN})))
-        assert heard.await_source("docker", available=False).reason == "switched off"
-        until(lambda: not heard.streams.status(), "nothing is followed")
-        heard.in_loop(lambda: heard.streams.follow(frozenset({Witness.DOCKER})))
-        heard.await_source("docker", available=True)
-
-
-def test_a_socket_without_an_engine_is_not_woken(tmp_path: Path) -> None:
-    with listener(tmp_path / "d.sock", streaming()) as found:
-        assert target_of(replace(found, pid=None)) is None
-        assert target_of(found) is not None
-        assert target_of(replace(found, inode=found.inode + 1)) is None
-
-
-def test_a_path_that_means_something_else_here_is_reached_through_the_engine(
-    tmp_path: Path,
-) -> None:
-    with listener(tmp_path / "d.sock", streaming()) as found:
-        through = target_of(replace(found, path=f"/proc/self/root{found.path}"))
-        assert through is not None
-        elsewhere = EngineSocket("/d.sock", "docker", found.device, found.inode, "docker", 1)
-        assert target_of(elsewhere) is None
-
-
-@pytest.mark.parametrize(
-    ("engine", "api", "nested", "expected"),
-    [
-        ("docker", "docker", False, "docker"),
-        ("docker", "docker", True, None),
-        ("podman", "libpod", False, "podman"),
-        ("containerd", "grpc", False, "containerd"),
-        ("containerd", "ttrpc", False, None),
-        ("cri-o", "grpc", False, None),
-        ("balenad", "docker", False, "docker"),
-        ("kubelet", "unknown", False, None),
-    ],
-)
-def test_engines_of_the_host_are_followed(
-    engine: str,
-    api: Api,
-    nested: bool,
-    expected: str | None,
-) -> None:
-    found = EngineSocket("/x", engine, 1, 2, api, os.getpid(), nested=nested)
-    assert witness_of(found) == expected
 
 
 class Scripted:

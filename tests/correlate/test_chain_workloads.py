@@ -1,0 +1,247 @@
+"""Made-up logs: jobs, daemon sets, taints, accounts and clusters."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sensor.correlate.chain import CausalChain
+from sensor.model.control_plane import ActorKind, ChainConfidence, Effect, RequestedBy
+from tests.correlate.audit_log import CONTROLLER, TEMPLATE, Log, owner, records, started
+
+
+def test_an_object_of_the_same_name_made_again_is_another_one() -> None:
+    log = started()
+    log.call(100, "alice", "delete", "deployments", name="web")
+    answer = {
+        "kind": "Deployment",
+        "metadata": {"name": "web", "uid": "D2"},
+        "spec": {"replicas": 1},
+    }
+    log.call(200, "bob", "create", "deployments", name="web", answer=answer)
+    rs = {
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": "web-1",
+            "uid": "R2",
+            "ownerReferences": [owner("Deployment", "web", "D2")],
+        },
+        "spec": {"replicas": 1},
+    }
+    log.call(
+        200.01, CONTROLLER.format("deployment"), "create", "replicasets", name="web-1", answer=rs
+    )
+    log.pod(200.02, "web-1-zzzzz", "web-1")
+    log.lines[-1]["responseObject"]["metadata"]["ownerReferences"][0]["uid"] = "R2"
+    assert log.answers()["web-1-zzzzz"].actor == "bob"
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        {"target": "pods", "verb": "delete", "body": {"kind": "DeleteOptions", "dryRun": ["All"]}},
+        {
+            "target": "pods/eviction",
+            "verb": "create",
+            "body": {"kind": "Eviction", "deleteOptions": {"dryRun": ["All"]}},
+        },
+    ],
+    ids=["delete", "drain"],
+)
+def test_what_was_only_tried_causes_nothing(tried: dict[str, Any]) -> None:
+    log = started()
+    log.call(50, "bob", tried["verb"], tried["target"], name="web-1-aaaaa", body=tried["body"])
+    log.pod(50.1, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.answers()
+
+
+def test_a_suspended_job_was_started_by_who_resumed_it() -> None:
+    log = Log()
+    log.job(0, "alice", "report", suspend=True)
+    kueue = "system:serviceaccount:kueue-system:kueue"
+    log.call(60, kueue, "patch", "jobs", name="report", body={"spec": {"suspend": False}})
+    log.job_pod(60.1, "report-aaaaa", "report")
+    answer = log.answers()["report-aaaaa"]
+    assert (answer.actor, answer.kind) == (kueue, ActorKind.SERVICE_ACCOUNT)
+
+
+def test_a_pod_of_a_job_in_place_of_a_deleted_one_is_asked_for_by_who_deleted_it() -> None:
+    log = Log()
+    log.job(0, "alice", "report")
+    log.job_pod(0.1, "report-aaaaa", "report")
+    log.call(30, "bob", "delete", "pods", name="report-aaaaa")
+    log.job_pod(30.1, "report-bbbbb", "report")
+    reported = log.answers()
+    assert (reported["report-aaaaa"].actor, reported["report-aaaaa"].effect) == (
+        "alice",
+        Effect.START,
+    )
+    assert (reported["report-bbbbb"].actor, reported["report-bbbbb"].effect) == (
+        "bob",
+        Effect.REPLACEMENT,
+    )
+
+
+def daemons() -> Log:
+    """Alice's DaemonSet on one node."""
+    log = Log()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(0, "alice", "create", "daemonsets", name="agent", answer=answer)
+    daemon(log, 0.1, "agent-aaaaa", "node-1")
+    return log
+
+
+def daemon(log: Log, time: float, name: str, node: str) -> None:
+    log.pod(
+        time, name, "agent", "DaemonSet", "system:serviceaccount:kube-system:daemon-set-controller"
+    )
+    log.bound(time + 0.02, name, node)
+
+
+def test_a_daemon_on_a_node_that_joined_later_was_not_asked_for_by_who_made_the_daemon_set() -> (
+    None
+):
+    log = daemons()
+    log.call(90, "system:node:node-2", "create", "nodes", name="node-2")
+    daemon(log, 90.2, "agent-bbbbb", "node-2")
+    reported = log.answers()
+    assert reported["agent-aaaaa"].actor == "alice"
+    assert "agent-bbbbb" not in reported
+
+
+def rolled_out() -> Log:
+    """Alice's DaemonSet on three nodes, whose template bob changed after 100 s."""
+    log = Log()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(0, "alice", "create", "daemonsets", name="agent", answer=answer)
+    for number in range(3):
+        revised(log, 0.1 + number / 100, f"agent-{number}", "r1", f"node-{number}")
+    log.call(100, "bob", "patch", "daemonsets", name="agent", answer=answer, body=TEMPLATE)
+    for number in range(3):
+        revised(log, 101 + 900 * number, f"agent-{number + 3}", "r2", f"node-{number}")
+    return log
+
+
+def revised(log: Log, time: float, name: str, revision: str, node: str) -> None:
+    user = "system:serviceaccount:kube-system:daemon-set-controller"
+    log.pod(time, name, "agent", "DaemonSet", user, revision=revision, node=node)
+
+
+def test_a_rollout_may_take_longer_than_ten_minutes() -> None:
+    reported = rolled_out().answers()
+    assert {name: reported[name].actor for name in sorted(reported)} == {
+        "agent-0": "alice",
+        "agent-1": "alice",
+        "agent-2": "alice",
+        "agent-3": "bob",
+        "agent-4": "bob",
+        "agent-5": "bob",
+    }
+
+
+def test_a_daemon_of_the_same_revision_that_comes_later_was_not_rolled_out() -> None:
+    """Its node ended the one before it; no request exists."""
+    log = rolled_out()
+    revised(log, 2500, "agent-6", "r2", "node-0")
+    assert "agent-6" not in log.answers()
+
+
+def test_a_later_write_is_not_the_cause_of_an_earlier_revision() -> None:
+    """While bob's rollout goes on, carol changes the template again."""
+    log = rolled_out()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(1900, "carol", "patch", "daemonsets", name="agent", answer=answer, body=TEMPLATE)
+    assert log.answers()["agent-5"].actor == "bob"
+
+
+def test_a_stateful_sets_rollout_is_followed_by_its_pods_names() -> None:
+    log = Log()
+    answer = {
+        "kind": "StatefulSet",
+        "metadata": {"name": "db", "uid": "db", "generation": 2},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": 1, "replicas": 2},
+    }
+    user = CONTROLLER.format("statefulset")
+    log.call(0, "alice", "create", "statefulsets", name="db", answer=answer)
+    for number in range(2):
+        log.pod(0.1 + 30 * number, f"db-{number}", "db", "StatefulSet", user, revision="r1")
+    log.call(100, "bob", "patch", "statefulsets", name="db", answer=answer, body=TEMPLATE)
+    for number, time in ((1, 130), (0, 2000)):
+        log.pod(time, f"db-{number}", "db", "StatefulSet", user, revision="r2")
+        log.lines[-1]["responseObject"]["metadata"]["uid"] = f"new-{number}"
+    reported = log.answers()
+    assert (reported["db-0"].actor, reported["db-1"].actor) == ("alice", "alice")
+    assert (reported["new-1"].actor, reported["new-0"].actor) == ("bob", "bob")
+    assert reported["new-0"].confidence is ChainConfidence.INFERRED
+
+
+def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:
+    log = started()
+    log.bound(0.04, "web-1-aaaaa", "node-1")
+    taint = {"spec": {"taints": [{"key": "maintenance", "effect": "NoExecute"}]}}
+    log.call(50, "bob", "patch", "nodes", name="node-1", body=taint)
+    evicts = "system:serviceaccount:kube-system:taint-eviction-controller"
+    log.call(50.2, evicts, "delete", "pods", name="web-1-aaaaa")
+    log.pod(50.3, "web-1-ccccc", "web-1")
+    answer = log.answers()["web-1-ccccc"]
+    assert (answer.actor, answer.effect) == ("bob", Effect.REPLACEMENT)
+
+
+def test_a_taint_that_only_keeps_pods_away_causes_nothing() -> None:
+    log = started()
+    taint = {"spec": {"taints": [{"key": "maintenance", "effect": "NoSchedule"}]}}
+    log.call(50, "bob", "patch", "nodes", name="node-1", body=taint)
+    log.pod(50.3, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.answers()
+
+
+def alone(log: Log, level: str) -> dict[str, RequestedBy]:
+    """Return the answers for a controller manager without accounts of its controllers."""
+    for line in log.lines:
+        if line["user"]["username"].endswith("-controller"):
+            line["user"]["username"] = "system:kube-controller-manager"
+        if level == "Metadata":
+            line["level"] = level
+            line.pop("requestObject")
+            line.pop("responseObject")
+    return log.answers()
+
+
+@pytest.mark.parametrize("level", ["RequestResponse", "Metadata"])
+def test_a_controller_manager_with_one_account_is_followed(level: str) -> None:
+    log = started()
+    log.bound(0.04, "web-1-aaaaa", "node-1")
+    answer = alone(log, level)["web-1-aaaaa"]
+    assert (answer.actor, answer.effect) == ("alice", Effect.START)
+
+
+def test_the_same_names_in_another_cluster_are_others() -> None:
+    """Bob's cluster has the same Deployment; neither log names uids."""
+    chain, reported = CausalChain(), {}
+    for cluster, user in (("one", "alice"), ("two", "bob")):
+        log = started()
+        log.lines[0]["user"]["username"] = user
+        log.bound(0.04, "web-1-aaaaa", "node-1")
+        for line in log.lines:
+            line["level"] = "Metadata"
+            line.pop("requestObject")
+            line.pop("responseObject")
+            line["objectRef"].pop("uid", None) if line["verb"] != "create" else None
+        message = "\n".join(json.dumps(line) for line in log.lines)
+        envelope = {
+            "messageType": "DATA_MESSAGE",
+            "logGroup": f"/aws/eks/{cluster}/cluster",
+            "owner": "1",
+            "logEvents": [{"message": one} for one in message.splitlines()],
+        }
+        for record in records(json.dumps(envelope).encode()):
+            pod = chain.add(record)
+            if pod is not None:
+                reported[cluster] = chain.requester(pod)
+    assert {cluster: answer and answer.actor for cluster, answer in reported.items()} == {
+        "one": "alice",
+        "two": "bob",
+    }
