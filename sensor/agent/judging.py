@@ -1,4 +1,4 @@
-"""The judge in the agent: reads its policy, keeps what it remembers, answers what the socket asks.
+"""The judge in the agent: reads its policy and keeps what it remembers.
 
     SIGHUP ─▶ files ─▶ policy, changes ─▶ Judge ◀── events of the pipeline
                                            │
@@ -10,6 +10,8 @@ Rules:
 1. A policy that is wrong at the start: the last good one counts, and an event reports it.
 2. A policy that is wrong at a reload: nothing changes, and an event reports it.
 3. Files are read in a thread; what they hold takes effect in the loop.
+
+What the socket asks of it is in ``judge_commands.py``.
 """
 
 from __future__ import annotations
@@ -20,31 +22,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor import __version__, clock
+from sensor import clock
 from sensor.agent import baseline_file, policy_files
 from sensor.agent.baseline_fill import BaselineFill
 from sensor.errors import ConfigError
-from sensor.judge import baseline_text
-from sensor.judge.alert_book import OPEN, group_of
-from sensor.judge.change_text import Adder, of_json
-from sensor.judge.feature import Feature
 from sensor.judge.judge import Judge
 from sensor.judge.ledger import Note
-from sensor.judge.state import PolicyState
 from sensor.model.agent_records import Notice
-from sensor.model.alert import AlertSeverity
-from sensor.schema.times import rfc3339
-from sensor.sources import accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sensor.agent.policy_files import LoadedPolicy
-    from sensor.judge.alert_row import Entry as AlertEntry
     from sensor.judge.change import Change
-    from sensor.judge.ledger import Entry
-    from sensor.judge.origin import WorkloadRecord
     from sensor.model.events import Event
     from sensor.model.observations import Observation
     from sensor.store.batch import JudgedRows
@@ -96,7 +87,8 @@ class Judging:
         self._state = state
         self._keep = keep
         self._feed = feed
-        self._problem: ConfigError | None = None
+        self.problem: ConfigError | None = None
+        """What is wrong with the policy of the files."""
         self._loop = asyncio.get_running_loop()
         self._reloading: asyncio.Task[None] | None = None
         self._again = False
@@ -132,14 +124,15 @@ class Judging:
             self._keep(rows)
         notes = self.judge_.take_notes()
         if notes:
-            self._loop.call_soon(self._report, notes)
+            self._loop.call_soon(self.report, notes)
 
     def tick(self) -> None:
         """Report what ended by itself, and alerts that waited."""
         self.judge_.tick(clock.boottime(), clock.realtime_offset())
-        self._publish_alerts()
+        self.publish_alerts()
 
-    def _publish_alerts(self) -> None:
+    def publish_alerts(self) -> None:
+        """Hand on the alerts that were raised, and keep what belongs to them."""
         alerts = self.judge_.take_alerts()
         if alerts:
             # The rows that belong to them come back with them.
@@ -161,7 +154,7 @@ class Judging:
         read = self._read()
         last = None
         if read.problem is not None:
-            last = policy_files.load_last_good(self._state, _wall())
+            last = policy_files.load_last_good(self._state, wall_now())
         self._take(read, last)
 
     def reload(self) -> None:
@@ -179,7 +172,7 @@ class Judging:
                 return
 
     def _read(self) -> _Read:
-        now = _wall()
+        now = wall_now()
         loaded, problem = None, None
         try:
             loaded = policy_files.load_policy(self._directory, now)
@@ -205,7 +198,7 @@ class Judging:
             loaded = last
         else:
             loaded = read.loaded
-        self._problem = read.problem
+        self.problem = read.problem
         if loaded is not None and loaded.policy.digest != self.judge_.policy.digest:
             self.judge_.policy = loaded.policy
             count, files = len(loaded.policy.rules), len(loaded.files)
@@ -216,11 +209,11 @@ class Judging:
         for error in read.errors:
             log.error("changes refused: %s. %s", error.problem, error.fix)
             notes.append(Note("change_refused", error.problem))
-        for refused in self.judge_.ledger.set_files(read.changes, _wall()):
+        for refused in self.judge_.ledger.set_files(read.changes, wall_now()):
             log.error("change refused: %s", refused)
             notes.append(Note("change_refused", refused))
         notes += self._take_fleet(read)
-        self._report(tuple(notes))
+        self.report(tuple(notes))
         self.settle()
 
     def _take_fleet(self, read: _Read) -> list[Note]:
@@ -242,7 +235,8 @@ class Judging:
             return Note("policy_refused", f"{problem.problem}; the last good one {digest} counts")
         return Note("policy_refused", f"{problem.problem}; nothing changes")
 
-    def _report(self, notes: tuple[Note, ...]) -> None:
+    def report(self, notes: tuple[Note, ...]) -> None:
+        """Have the core make events of what happened to policy, changes and baseline."""
         if notes:
             now = clock.boottime()
             self._feed([Notice(now, note.action, note.detail, note.by) for note in notes])
@@ -261,108 +255,7 @@ class Judging:
         for event in events:
             self.judge_.hidden(event)
         if events:
-            self._publish_alerts()
-
-    # ----------------------------------------------------------------- the socket's side
-
-    def policy_state(self) -> PolicyState:
-        """Return which policy is in force."""
-        policy = self.judge_.policy
-        problem = self._problem.problem if self._problem is not None else None
-        return PolicyState(policy.digest, policy.files, len(policy.rules), problem)
-
-    def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:
-        """Return the workloads that are remembered."""
-        return self.judge_.memory.workloads()
-
-    def changes(self) -> tuple[Entry, ...]:
-        """Return the changes with what became of them."""
-        return self.judge_.ledger.entries(_wall())
-
-    def add_change(self, body: bytes, login: int | None, uid: int) -> Entry | None:
-        """Record a change of a request's body. Raises :class:`ConfigError`."""
-        now = _wall()
-        change = of_json(body, now, Adder(_account(login, uid), uid))
-        self.judge_.ledger.add(change, now)
-        self.settle()
-        return self.judge_.ledger.get(change.id, now)
-
-    def alerts(self) -> tuple[tuple[str, AlertEntry], ...]:
-        """Return the alerts by group, the latest first."""
-        entries = self.judge_.alerting.book.entries()
-        return tuple((group_of(one.finding, one.value), one) for one in entries)
-
-    def acknowledge(
-        self, id_: str, reason: str, by: tuple[int | None, int], *, expected: bool
-    ) -> AlertEntry | None:
-        """Acknowledge an alert; with ``expected`` what it is about is learnt."""
-        now = clock.boottime()
-        moment = self.judge_.moment(now, clock.realtime_offset())
-        book = self.judge_.alerting.book
-        entry = book.acknowledge(id_, _account(*by), reason, moment)
-        if entry is None:
-            return None
-        if expected:
-            self.judge_.alerting.released(entry.id, _wall() // NS_PER_SECOND)
-        self._publish_alerts()
-        return book.get(entry.id)
-
-    def suppress(
-        self, id_: str, reason: str, seconds: int, by: tuple[int | None, int]
-    ) -> AlertEntry | None:
-        """Keep an alert's group silent for so many seconds."""
-        now = clock.boottime()
-        moment = self.judge_.moment(now, clock.realtime_offset())
-        until = _wall() + seconds * NS_PER_SECOND
-        entry = self.judge_.alerting.book.suppress(id_, _account(*by), reason, until, moment)
-        self._publish_alerts()
-        return entry
-
-    def baseline(self, *, logins: bool) -> dict[str, object]:
-        """Return header and rows of what the node has learnt."""
-        baseline, wall = self.judge_.alerting.baseline, _wall()
-        state = baseline.state
-        host = self.judge_.host
-        header = {
-            "format": baseline_text.EXPORT,
-            "host": (host.machine_id or host.boot_id) if host is not None else None,
-            "name": host.name if host is not None else None,
-            "sequence": wall // NS_PER_SECOND,
-            "from": rfc3339(None if state.began is None else state.began * NS_PER_SECOND),
-            "until": rfc3339(wall),
-            "version": __version__,
-            "starts": state.starts,
-            "phase": baseline.phase(wall // NS_PER_SECOND),
-            "fleet": self.judge_.alerting.fleet.origin,
-        }
-        rows = [one.document() for one in baseline_text.rows(baseline, logins=logins)]
-        held = [
-            {"profile": term.profile or "", "feature": term.feature, "value": term.value}
-            for term, _ in self.judge_.alerting.held.items()
-        ]
-        return {"header": header, "rows": rows, "held_back": held}
-
-    def forget(self, what: dict[str, str], by: tuple[int | None, int]) -> bool:
-        """Forget a profile or a value of the node; an event names who asked."""
-        baseline = self.judge_.alerting.baseline
-        try:
-            if "profile" in what:
-                done = baseline.forget(what["profile"])
-            else:
-                done = baseline.forget_node(Feature(what["feature"]), what["value"])
-        except ValueError:
-            return False
-        if done:
-            detail = ", ".join(f"{key} {value}" for key, value in what.items())
-            self._report((Note("baseline_forgotten", detail, _account(*by)),))
-            self.settle()
-        return done
-
-    def end_change(self, id_: str, login: int | None, uid: int) -> bool:
-        """End a change; False where there is none that goes on."""
-        ended = self.judge_.ledger.end(id_, _wall(), _account(login, uid))
-        self.settle()
-        return ended
+            self.publish_alerts()
 
     def counters(self) -> tuple[tuple[str, int], ...]:
         """Return what ``castoff status`` counts of the judge."""
@@ -378,23 +271,6 @@ class Judging:
             *((f"defect.judge {kind}", number) for kind, number in self.defects.items()),
         )
 
-    def counts(self) -> tuple[tuple[str, str, int], ...]:
-        """Return numbers as (kind, name, number): ``explanation``, ``finding``, open ``alert``."""
-        judge = self.judge_
-        is_open = Counter(
-            one.severity for one in judge.alerting.book.entries() if one.state in OPEN
-        )
-        numbers: dict[str, dict[str, int]] = {
-            "explanation": dict(judge.explanations),
-            "finding": dict(judge.findings),
-            "alert": {severity: is_open[severity] for severity in AlertSeverity},
-        }
-        return tuple(
-            (kind, name, number)
-            for kind, counted in numbers.items()
-            for name, number in counted.items()
-        )
-
 
 def _not_published(_events: Sequence[Event]) -> None:
     pass
@@ -404,11 +280,6 @@ def _by_key(rows: Sequence[tuple[str, str, bytes | None]]) -> JudgedRows:
     return {(kind, key): value for kind, key, value in rows}
 
 
-def _account(login: int | None, uid: int) -> str:
-    """Return the name of the login, of the account where there is no login; else its number."""
-    number = uid if login is None else login
-    return dict(accounts.read(0).names).get(number, str(number))
-
-
-def _wall() -> int:
+def wall_now() -> int:
+    """Return the wall clock in ns since the Unix epoch."""
     return clock.boottime() + clock.realtime_offset()

@@ -20,6 +20,7 @@ from sensor import __version__, clock
 from sensor.agent import status
 from sensor.agent.delivery import Delivery, DeliverySettings
 from sensor.agent.descriptions import DescriptionService
+from sensor.agent.judge_commands import JudgeCommands
 from sensor.agent.judging import Judging
 from sensor.agent.node_view import NodeView
 from sensor.agent.parsers import parsers
@@ -173,7 +174,7 @@ def open_parts(
         view=NodeView(pipeline.core, pipeline.events, functions.cgroup, lambda: wall.offset),
         log=StoreLog(persistence.store, persistence.reader),
         deliveries=delivery,
-        judgement=judging,
+        judgement=JudgeCommands(judging),
         group=config.socket.group,
         resources={
             "/v1/coverage": lambda query: status.coverage(parts, query),

@@ -70,8 +70,9 @@ class Query:
 class Page:
     """Part of an answer.
 
-    ``cursor`` is the next page's ``after``, or its ``before`` with newest first. Without ``more`` it is where the log ended: a follower goes on from there. ``damaged``
-    counts entries that could not be read and are left out.
+    ``cursor`` is the next page's ``after``, or its ``before`` with newest first. Without ``more``
+    it is where the log ended: a follower goes on from there. ``damaged`` counts entries that could
+    not be read and are left out.
     """
 
     entries: tuple[Entry, ...]

@@ -1,83 +1,24 @@
-"""The judge in the agent: start with a broken policy, reload, rows for the store, notices."""
+"""The judge in the agent: policy, changes and baseline as they are read, and what is kept."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from sensor.agent.judging import Judged, Judging
-from sensor.errors import ConfigError
 from sensor.judge import judge
 from sensor.judge.judge import Judge
 from sensor.judge.memory import Memory
-from sensor.model.agent_records import Notice
-from sensor.model.events import Event
-from sensor.model.observations import Observation
-from sensor.model.vocabulary import EventType
+from tests.agent.judging_world import World, play
 from tests.judge.samples import NOW, start
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")
 
+
 FORBID = "[forbid.web]\nname = 'web'\n"
 EXPECT = "[expect.web]\nname = 'web'\n"
-
-
-class World:
-    """A judge with its directories, and what it handed over."""
-
-    def __init__(self, directory: Path) -> None:
-        self.etc, self.state = directory / "etc", directory / "state"
-        self.etc.mkdir(exist_ok=True, mode=0o755)
-        self.state.mkdir(exist_ok=True)
-        self.rows: dict[tuple[str, str], bytes] = {}
-        self.notices: list[Notice] = []
-        self.judging = Judging(self.etc, self.state, self._keep, self._feed)
-
-    def _keep(self, rows: Sequence[tuple[str, str, bytes | None]]) -> None:
-        for kind, key, value in rows:
-            if value is None:
-                self.rows.pop((kind, key), None)
-            else:
-                self.rows[kind, key] = value
-
-    def _feed(self, observations: Sequence[Observation]) -> None:
-        self.notices += [one for one in observations if isinstance(one, Notice)]
-
-    def write(self, text: str) -> None:
-        path = self.etc / "policy.toml"
-        path.write_text(text)
-        path.chmod(0o644)
-
-    def expected(self) -> bool | None:
-        verdict = self.judged(start("web"))[0].verdict
-        assert verdict is not None
-        return verdict.expected
-
-    def judged(self, event: Event) -> tuple[Event, Judged]:
-        """Judge an event as the pipeline does; return it and what follows from it."""
-        found = self.judging.judge(event)
-        return found, self.judging.conclude(event)
-
-    async def reload(self) -> None:
-        self.judging.reload()
-        assert self.judging._reloading is not None
-        await self.judging._reloading
-
-    @property
-    def actions(self) -> list[str]:
-        return [notice.action for notice in self.notices]
-
-
-def play(directory: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
-    async def run() -> None:
-        await scenario(World(directory))
-
-    asyncio.run(run())
 
 
 def test_a_policy_is_loaded_at_the_start_and_an_event_says_so(tmp_path: Path) -> None:
@@ -115,7 +56,7 @@ def test_with_a_broken_policy_at_the_start_the_last_good_one_counts(tmp_path: Pa
         assert world.expected() is True
         assert world.actions == ["policy_refused", "policy_loaded"]
         assert "unknown key; the last good one" in (world.notices[0].detail or "")
-        state = world.judging.policy_state()
+        state = world.commands.policy_state()
         assert state.rules == 1
         assert state.problem is not None
         assert "policy.toml:1: expct: unknown key" in state.problem
@@ -136,7 +77,7 @@ def test_a_broken_policy_at_a_reload_changes_nothing(tmp_path: Path) -> None:
         world.write(FORBID)
         await world.reload()
         assert world.expected() is False
-        assert world.judging.policy_state().problem is None
+        assert world.commands.policy_state().problem is None
 
     play(tmp_path, scenario)
 
@@ -154,40 +95,6 @@ def test_a_policy_that_is_gone_counts_no_more(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-def body(**values: object) -> bytes:
-    change = {"id": "CHG-1", "by": "carol", "for_seconds": 3600, "name": "web", **values}
-    return json.dumps(change).encode()
-
-
-def test_a_change_is_recorded_with_who_added_it_and_outlasts_the_agent(tmp_path: Path) -> None:
-    rows: dict[tuple[str, str], bytes] = {}
-
-    async def first(world: World) -> None:
-        world.judging.restore({})
-        world.judging.start()
-        entry = world.judging.add_change(body(), None, 0)
-        assert entry is not None
-        assert (entry.change.added_by, entry.change.added_by_uid) == ("root", 0)
-        with pytest.raises(ConfigError, match="exists already"):
-            world.judging.add_change(body(), 1234567, 0)
-        await asyncio.sleep(0)
-        assert [(one.action, one.by) for one in world.notices] == [("change_added", "root")]
-        rows.update(world.rows)
-
-    async def second(world: World) -> None:
-        world.judging.restore(rows)
-        world.judging.start()
-        (entry,) = world.judging.changes()
-        assert entry.change.by == "carol"
-        assert world.judging.end_change("CHG-1", 1234567, 0)
-        assert not world.judging.end_change("CHG-1", None, 0)
-        await asyncio.sleep(0)
-        assert world.notices[-1].by == "1234567"
-
-    play(tmp_path, first)
-    play(tmp_path, second)
-
-
 def test_changes_of_files_come_and_go_with_them(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         place = world.etc / "changes.d"
@@ -200,12 +107,12 @@ def test_changes_of_files_come_and_go_with_them(tmp_path: Path) -> None:
         (place / "b.toml").write_text("[change.B]\n")
         world.judging.restore({})
         world.judging.start()
-        assert [entry.change.id for entry in world.judging.changes()] == ["A"]
+        assert [entry.change.id for entry in world.commands.changes()] == ["A"]
         assert "change_refused" in world.actions
         (place / "a.toml").unlink()
         await world.reload()
         await asyncio.sleep(0)
-        assert world.judging.changes() == ()
+        assert world.commands.changes() == ()
 
     play(tmp_path, scenario)
 
@@ -218,8 +125,8 @@ def test_what_is_remembered_of_an_event_comes_with_it(tmp_path: Path) -> None:
         assert ("workload", "name/web") in found.rows
         world.judging.settle()
         assert world.rows == {}
-        assert dict(world.judging.workloads())["name/web"].starts == 1
-        assert ("explanation", "none", 1) in world.judging.counts()
+        assert dict(world.commands.workloads())["name/web"].starts == 1
+        assert ("explanation", "none", 1) in world.commands.counts()
 
     play(tmp_path, scenario)
 
@@ -270,30 +177,6 @@ def test_a_name_of_any_bytes_is_judged_and_kept(tmp_path: Path, name: str) -> No
     play(tmp_path, scenario)
 
 
-def test_open_alerts_are_counted_by_severity_and_acknowledged_over_the_socket(
-    tmp_path: Path,
-) -> None:
-    async def scenario(world: World) -> None:
-        world.judging.restore({})
-        world.judging.start()
-        published: list[Event] = []
-        world.judging.publish = published.extend
-        event = world.judging.judge(start("web", runtime_path="/tmp/.x/runc"))
-        found = world.judging.conclude(event)
-        assert [one.type for one in found.alerts] == [EventType.ALERT]
-        assert ("alert", "high", 1) in world.judging.counts()
-        ((_, entry),) = world.judging.alerts()
-        done = world.judging.acknowledge(entry.id, "ours", (None, 0), expected=False)
-        assert done is not None
-        assert [one.alert.by for one in published if one.alert is not None] == ["root"]
-        assert ("alert", "high", 0) in world.judging.counts()
-        assert world.judging.suppress("zz", "x", 60, (None, 0)) is None
-        world.judging.on_silent([start("box")])
-        assert ("alert", "high", 1) in world.judging.counts()
-
-    play(tmp_path, scenario)
-
-
 def test_a_fleet_beside_the_policy_is_taken_over_and_a_broken_one_changes_nothing(
     tmp_path: Path,
 ) -> None:
@@ -313,7 +196,7 @@ def test_a_fleet_beside_the_policy_is_taken_over_and_a_broken_one_changes_nothin
         await world.reload()
         assert len(world.judging.judge_.alerting.fleet) == 1
         assert world.notices[-1].action == "baseline_refused"
-        header = world.judging.baseline(logins=False)["header"]
+        header = world.commands.baseline(logins=False)["header"]
         assert isinstance(header, dict)
         assert str(header["fleet"]).startswith("fleet.jsonl, 3 exports, sha256 ")
 
