@@ -11,6 +11,8 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.linux.process import boot_time, stat_of, usage_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -22,8 +24,7 @@ Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
-_TICK = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_NS = 1_000_000_000
 
 
 def exposition(
@@ -165,7 +166,7 @@ def _add_deliveries(family: _Families, status: Status) -> None:
 
 def _add_process(family: _Families) -> None:
     """Add what the kernel says of this process (proc(5))."""
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    stat, usage = stat_of(os.getpid()), usage_of(os.getpid())
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     family.add(
@@ -174,24 +175,18 @@ def _add_process(family: _Families) -> None:
         "User and system time spent.",
         _one(round(used.ru_utime + used.ru_stime, 3)),
     )
-    virtual, resident = int(fields[20]), int(fields[21]) * _PAGE
-    family.add("process_virtual_memory_bytes", "gauge", "Virtual memory.", _one(virtual))
-    family.add("process_resident_memory_bytes", "gauge", "Resident memory.", _one(resident))
+    if usage is not None:
+        virtual, resident = _one(usage.virtual), _one(usage.resident)
+        family.add("process_virtual_memory_bytes", "gauge", "Virtual memory.", virtual)
+        family.add("process_resident_memory_bytes", "gauge", "Resident memory.", resident)
     # One of them is that of the listing itself.
     opened = _one(sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1)
     family.add("process_open_fds", "gauge", "Open file descriptors.", opened)
     family.add("process_max_fds", "gauge", "Most file descriptors.", _one(soft))
-    since_boot = int(fields[19]) / _TICK
-    started = _boot_time() + since_boot
-    family.add("process_start_time_seconds", "gauge", "When it began.", _one(round(started, 2)))
-
-
-def _boot_time() -> float:
-    with Path("/proc/stat").open("rb") as file:
-        for line in file:
-            if line.startswith(b"btime "):
-                return float(line.split()[1])
-    return 0.0
+    booted = boot_time()
+    if stat is not None and booted is not None:
+        began = _one(round(booted + stat.start_time / _NS, 2))
+        family.add("process_start_time_seconds", "gauge", "When it began.", began)
 
 
 def _one(value: float) -> list[Sample]:

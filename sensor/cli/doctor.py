@@ -20,6 +20,7 @@ from sensor.cli import audit_policy, surroundings
 from sensor.cli.finding import Finding, Health
 from sensor.cli.options import colour_option, coloured, output_option, socket_option, width
 from sensor.errors import CastoffError
+from sensor.linux.process import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,9 +70,8 @@ def _compiler() -> Finding:
 
 
 def _rights() -> Finding:
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    line = next(line for line in status.splitlines() if line.startswith("CapEff:"))
-    held = int(line.split()[1], 16)
+    status = status_of(os.getpid())
+    held = status.capabilities if status is not None else 0
     if held >> _CAP_SYS_ADMIN & 1 or (held >> _CAP_BPF & 1 and held >> _CAP_PERFMON & 1):
         return Finding("rights", Health.OK, f"uid {os.geteuid()} may load BPF programs")
     fix = "Run as root, or give CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from sensor.model.process import NS_PER_TICK
@@ -16,8 +17,10 @@ STAT_MAX = 4096
 STATUS_MAX = 64 * 1024
 """Bytes that are read of each; longer ones are damaged."""
 
-_STATE, _PARENT, _SESSION, _START = 0, 1, 3, 19
-"""Places behind the command name: fields 3, 4, 6 and 22 of proc(5)."""
+_STATE, _PARENT, _SESSION, _START, _VIRTUAL, _RESIDENT = 0, 1, 3, 19, 20, 21
+"""Places behind the command name: fields 3, 4, 6, 22, 23 and 24 of proc(5)."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_BOOT_TIME = re.compile(rb"^btime (\d+)", re.MULTILINE)
 _UIDS = re.compile(rb"^Uid:\s+(\d+)\s+(\d+)", re.MULTILINE)
 _PIDS = re.compile(rb"^NSpid:\s+([\d\s]+?)$", re.MULTILINE)
 _CAPABILITIES = re.compile(rb"^CapEff:\s+([0-9a-f]+)$", re.MULTILINE)
@@ -32,6 +35,13 @@ class Stat(NamedTuple):
     parent: int
     session: int
     start_time: int
+
+
+class Usage(NamedTuple):
+    """What a process has of memory, in bytes."""
+
+    virtual: int
+    resident: int
 
 
 class Status(NamedTuple):
@@ -89,6 +99,28 @@ def status_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> Status | None
     """Return what ``status`` has of a process; None when it is gone."""
     data = _read(f"{os.fspath(proc)}/{pid}/status", STATUS_MAX)
     return parse_status(data) if data is not None else None
+
+
+def usage_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> Usage | None:
+    """Return what ``stat`` has of a process's memory; None when it is gone."""
+    data = _read(f"{os.fspath(proc)}/{pid}/stat", STAT_MAX)
+    fields = data.rpartition(b")")[2].split() if data is not None else []
+    if len(fields) <= _RESIDENT:
+        return None
+    return Usage(int(fields[_VIRTUAL]), int(fields[_RESIDENT]) * _PAGE)
+
+
+def boot_time(proc: str | os.PathLike[str] = "/proc") -> int | None:
+    """Return when the host booted, in seconds since the Unix epoch; None where it is unknown.
+
+    The line stands behind one of each processor and the interrupts, which have no limit.
+    """
+    try:
+        with Path(proc, "stat").open("rb") as file:
+            found = next(filter(None, map(_BOOT_TIME.match, file)), None)
+    except OSError:
+        return None
+    return int(found[1]) if found is not None else None
 
 
 def _read(path: str, limit: int) -> bytes | None:

@@ -9,7 +9,16 @@ import psutil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.linux.process import Stat, Status, parse_stat, parse_status, stat_of, status_of
+from sensor.linux.process import (
+    Stat,
+    Status,
+    boot_time,
+    parse_stat,
+    parse_status,
+    stat_of,
+    status_of,
+    usage_of,
+)
 from sensor.model.process import NS_PER_TICK
 
 FIELDS = ["S", "7", "40", "41", *["0"] * 15, "500", "0"]
@@ -57,3 +66,20 @@ def test_this_process_is_as_psutil_sees_it() -> None:
 def test_a_process_that_is_gone_has_nothing(tmp_path: Path) -> None:
     assert stat_of(1, tmp_path) is None
     assert status_of(1, tmp_path) is None
+
+
+def test_memory_and_boot_time_are_those_that_psutil_finds() -> None:
+    process = psutil.Process()
+    usage = usage_of(os.getpid())
+    assert usage is not None
+    memory = process.memory_info()
+    assert abs(usage.resident - memory.rss) < 8 << 20
+    assert abs(usage.virtual - memory.vms) < 64 << 20
+    assert boot_time() == int(psutil.boot_time())
+
+
+def test_what_is_not_there_is_unknown(tmp_path: Path) -> None:
+    assert usage_of(1, tmp_path) is None
+    assert boot_time(tmp_path) is None
+    (tmp_path / "stat").write_text("cpu 1 2 3\n")
+    assert boot_time(tmp_path) is None
