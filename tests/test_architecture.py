@@ -67,3 +67,20 @@ def test_each_function_of_a_walk_is_where_the_walk_says(title: str, text: str) -
 
 def test_there_are_three_walks() -> None:
     assert len(WALKS) == 3
+
+
+TABLES = {
+    "correlate": "What is in the core?",
+    "judge": "What is in the judge?",
+    "outputs": "How do outputs deliver?",
+    "outputs/engine": "How do outputs deliver?",
+}
+
+
+@pytest.mark.parametrize(("room", "heading"), TABLES.items(), ids=TABLES)
+def test_each_module_of_a_room_is_in_its_table(room: str, heading: str) -> None:
+    section = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {name.rpartition("/")[2] for name in re.findall(r"`([\w/]+)`", " ".join(rows))}
+    modules = {path.stem for path in (ROOT / "sensor" / room).glob("[!_]*.py")}
+    assert modules <= named, sorted(modules - named)
