@@ -98,6 +98,7 @@ def test_the_page_of_the_operator_names_each_verb_and_each_resource() -> None:
     text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     missing = [path for path in json.loads(OPENAPI.read_text())["paths"] if path not in text]
     assert not missing
+    assert isinstance(castoff, click.Group)
     verbs = castoff.list_commands(click.Context(castoff))
     everywhere = text + (ROOT / "README.md").read_text(encoding="utf-8")
     assert [verb for verb in verbs if f"castoff {verb}" not in everywhere] == []

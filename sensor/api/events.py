@@ -91,7 +91,6 @@ class _Session:
         self._request = request
         self._left = request.limit
         self._follower: Follower | None = None
-        self._log = log
         self._scan = Scan(log, request.query, request.filters) if log is not None else None
         self._first: list[Entry] = []
         self._position = 0 if request.historical else followers.published
@@ -184,7 +183,7 @@ class _Session:
                 return
 
     def _with_places(self, entries: list[Entry]) -> list[tuple[int, bytes]]:
-        stream = "" if self._log is None else self._log.stream
+        stream = self._followers.stream
         return [(entry.sequence, line_of(entry, stream)) for entry in entries]
 
     def _lines(self, events: list[tuple[int, bytes]], *, fresh: bool) -> bytes:

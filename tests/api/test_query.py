@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.api.eventlog import Cursor
 from sensor.api.limits import LIMITS
 from sensor.api.query import EventsRequest, parse_events
-from sensor.api.since import parse, to_text
 from sensor.store.query import Query
 
 NOW = 1_800_000_000_000_000_000
@@ -65,20 +63,3 @@ def test_any_parameters_are_read_or_refused(pairs: list[tuple[str, str]]) -> Non
     except ValueError:
         return
     assert query.limit is None or 1 <= query.limit <= LIMITS.rows_max
-
-
-@given(st.from_regex(r"[a-z0-9]{1,16}", fullmatch=True), st.integers(0, 10**18 - 1))
-def test_a_cursor_reads_back(stream: str, sequence: int) -> None:
-    cursor = Cursor(stream, sequence)
-    assert Cursor.parse(str(cursor)) == cursor
-
-
-@pytest.mark.parametrize("text", ["", "-", "7", "a-", "-7", "a-b", "a-7 ", "é-7", "a-" + "9" * 19])
-def test_what_is_not_a_cursor(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a cursor"):
-        Cursor.parse(text)
-
-
-@given(st.integers(0, 4 * 10**18))
-def test_a_time_reads_back(wall: int) -> None:
-    assert parse(to_text(wall), NOW) == wall // 10**6 * 10**6

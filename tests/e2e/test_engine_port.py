@@ -17,7 +17,7 @@ from lab.dockerd import Dockerd
 from lab.engines import Lab, unique
 from lab.image import IMAGE
 from lab.requirements import need
-from tests.e2e.test_cases import LOGIN, cause, typed
+from tests.e2e.asking import LOGIN, cause, typed
 
 pytestmark = pytest.mark.e2e
 

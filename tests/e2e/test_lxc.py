@@ -15,7 +15,7 @@ from lab.agent import Agent
 from lab.engines import Lab, unique
 from lab.image import BoxImage
 from lab.requirements import need
-from tests.e2e.test_cases import LOGIN, argv, cause
+from tests.e2e.asking import LOGIN, argv, cause
 
 pytestmark = pytest.mark.e2e
 

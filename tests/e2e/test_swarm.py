@@ -13,7 +13,7 @@ from lab.dockerd import Dockerd
 from lab.engines import unique
 from lab.image import IMAGE
 from lab.waiting import until
-from tests.e2e.test_cases import LOGIN, argv, cause, typed
+from tests.e2e.asking import LOGIN, argv, cause, typed
 
 pytestmark = pytest.mark.e2e
 

@@ -15,7 +15,7 @@ from sensor.outputs import registry
 from sensor.outputs.delivery import Delivered, Retry
 from tests.outputs.batches import batch_of, starts
 from tests.outputs.sample_events import HOST
-from tests.outputs.syslog.test_output import serving
+from tests.outputs.syslog.sending import serving
 
 DOCS = Path(__file__).parents[2] / "docs" / "outputs.md"
 TEXT = DOCS.read_text()

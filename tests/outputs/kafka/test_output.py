@@ -25,7 +25,7 @@ from tests.outputs.batches import NATIVE, batch_of, batches_of, golden_records, 
 from tests.outputs.kafka_cluster import Cluster, cluster
 from tests.outputs.rsyslog import free_port
 from tests.outputs.sample_events import HOST
-from tests.outputs.syslog.test_output import large
+from tests.outputs.syslog.sending import large
 from tests.outputs.test_lines import BATCH as DAMAGED_BATCH
 
 Result = TypeVar("Result")

@@ -26,7 +26,7 @@ from tests.outputs.certificates import Authority
 from tests.outputs.nats_server import NatsServer
 from tests.outputs.rsyslog import free_port
 from tests.outputs.sample_events import HOST
-from tests.outputs.syslog.test_output import large, serving
+from tests.outputs.syslog.sending import large, serving
 from tests.outputs.test_lines import BATCH as DAMAGED_BATCH
 
 Result = TypeVar("Result")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sensor.outputs.delivery import Delivered, Refused, Retry
+from sensor.outputs.delivery import Delivered, Record, Refused, Retry
 from sensor.outputs.network.tls import TlsSettings
 from sensor.outputs.syslog.output import SyslogTransport
 from sensor.outputs.syslog.settings import Over, SyslogSettings
 from tests.outputs import rsyslog
-from tests.outputs.batches import NATIVE, batch_of, starts
+from tests.outputs.batches import NATIVE, batch_of, record_of, starts
 from tests.outputs.certificates import Authority
 from tests.outputs.rsyslog import Rsyslog
 
@@ -36,6 +37,12 @@ def started(
     running.append(server)
     server.start()
     return server
+
+
+def large(sequence: int, size: int) -> Record:
+    event = json.loads(starts(sequence, 1)[0].line)
+    event["container"]["labels"] = {"x": "y" * size}
+    return record_of(sequence, json.dumps(event).encode() + b"\n")
 
 
 @asynccontextmanager

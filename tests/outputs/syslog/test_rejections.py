@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from sensor.outputs.delivery import Delivered, Outcome, Record
 from sensor.outputs.registry import format_of
 from sensor.outputs.syslog.output import SyslogTransport
 from sensor.outputs.syslog.settings import Over, SyslogSettings
-from tests.outputs.batches import batch_of, record_of, starts
-from tests.outputs.syslog.sending import open_transport
+from tests.outputs.batches import batch_of, starts
+from tests.outputs.syslog.sending import large, open_transport
 from tests.outputs.test_lines import BATCH as DAMAGED_BATCH
 
 
@@ -56,12 +55,6 @@ def test_what_a_format_makes_nothing_of_is_rejected_and_the_others_go(tmp_path: 
         assert [receiver.recv(1 << 20).count(b"CEF:0") for _ in range(2)] == [1, 1]
     assert isinstance(outcome, Delivered)
     assert [one.sequence for one in outcome.rejected] == [2]
-
-
-def large(sequence: int, size: int) -> Record:
-    event = json.loads(starts(sequence, 1)[0].line)
-    event["container"]["labels"] = {"x": "y" * size}
-    return record_of(sequence, json.dumps(event).encode() + b"\n")
 
 
 def rejected(settings: SyslogSettings, records: list[Record]) -> tuple[Delivered, str]:

@@ -17,7 +17,8 @@ from sensor.model.witness_records import EngineRecalled
 from sensor.sources.engines import recall as recalling
 from sensor.sources.engines.recall import recall
 from sensor.sources.engines.session import EngineLost
-from tests.sources.engines.test_stream import HEAD, ID, Answer, chunked, event, listener, saying
+from tests.sources.engines.listening import HEAD, Answer, chunked, listener, saying
+from tests.sources.engines.test_stream import ID, event
 
 NOW = 7
 

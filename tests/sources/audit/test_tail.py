@@ -1,4 +1,4 @@
-"""Lines come in from a plugin's pipe and from a log that is rotated, whole and once."""
+"""Records of a log that is rotated come whole and once."""
 
 from __future__ import annotations
 
@@ -7,62 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sensor.errors import PermissionMissing
-from sensor.sources.audit.lines import LINE_MAX, LineSplitter
-from sensor.sources.audit.plugin import PluginReader
 from sensor.sources.audit.tail import TailReader
 from sensor.sources.audit.unavailable import AuditUnavailable
 from tests.sources.audit.audit_text import line
-
-
-def serials(reader: PluginReader | TailReader) -> list[int]:
-    return [record.stamp.serial for record in reader.read()]
-
-
-@given(st.lists(st.binary(max_size=30)), st.integers(1, 7))
-def test_lines_come_whole_however_they_are_cut(words: list[bytes], step: int) -> None:
-    words = [word.replace(b"\n", b"") for word in words]
-    data = b"".join(word + b"\n" for word in words)
-    splitter = LineSplitter()
-    found: list[bytes] = []
-    for start in range(0, len(data), step):
-        found += splitter.split(data[start : start + step])
-    assert found == words
-
-
-def test_a_line_without_end_is_dropped_and_the_next_is_read() -> None:
-    splitter = LineSplitter()
-    for _ in range(40):
-        assert splitter.split(b"x" * (LINE_MAX // 8)) == []
-        assert len(splitter._rest) <= LINE_MAX
-    assert splitter.split(b"x\ny\n") == [b"y"]
-    assert splitter.oversized == 1
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[PluginReader, int]]:
-    read_end, write_end = os.pipe()
-    reader = PluginReader(read_end)
-    yield reader, write_end
-    reader.close()
-
-
-def test_a_plugin_reads_what_is_there_and_never_waits(pipe: tuple[PluginReader, int]) -> None:
-    reader, write_end = pipe
-    assert serials(reader) == []
-    whole = line("EOE", "", 7)
-    os.write(write_end, line("CWD", 'cwd="/"', 6) + b"\n" + whole[:20])
-    assert serials(reader) == [6]
-    os.write(write_end, whole[20:] + b"\nnonsense\n")
-    assert serials(reader) == [7]
-    assert reader.malformed == 1
-    assert not reader.ended
-    os.close(write_end)
-    assert serials(reader) == []
-    assert reader.ended
+from tests.sources.audit.reader_serials import serials
 
 
 @pytest.fixture

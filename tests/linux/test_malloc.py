@@ -1,0 +1,31 @@
+"""What start-up left is handed back, and objects that stay are spared the collector."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import gc, threading
+from pathlib import Path
+from sensor.linux import malloc
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+malloc.one_arena()
+threads = [threading.Thread(target=lambda: [bytes(600) for _ in range(9999)]) for _ in range(8)]
+for one in threads: one.start()
+for one in threads: one.join()
+held = [bytes(900) for _ in range(60_000)]
+before = resident()
+del held
+cycle = []; cycle.append(cycle); del cycle
+malloc.settle()
+assert gc.get_freeze_count() > 1000
+assert resident() < before - 5000, (before, resident())
+"""
+
+
+def test_memory_that_was_freed_goes_back_to_the_node() -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=60)
