@@ -2,9 +2,9 @@
 
 h11 (sans-I/O, packaged by the distributions) reads and writes the protocol; this module says what
 the socket accepts of it: heads of at most ``HEAD_LIMIT`` bytes, bodies of ``BODY_LIMIT`` bytes for
-``BODY_PATHS`` alone, and ``REQUESTS_LIMIT`` requests on a connection. aiohttp would do as well, but importing its server
-brings its client too and costs a process 11 MiB of resident memory, a third of what the whole agent
-may take; h11 costs 0.4 MiB.
+``BODY_PATHS`` alone, and ``REQUESTS_LIMIT`` requests on a connection. aiohttp would do as well, but
+importing its server brings its client too and costs a process 11 MiB of resident memory, a third of
+what the whole agent may take; h11 costs 0.4 MiB.
 """
 
 from __future__ import annotations
