@@ -181,6 +181,7 @@ class Agent:
         # Before the first event: it reports how the agent before this one ended.
         parts.judging.restore(parts.persistence.store.take_judged())
         parts.judging.publish = parts.pipeline.publish
+        parts.judging.flush = parts.persistence.store.flush
         seen_at = parts.source.seen_at()
         resumed = parts.persistence.resume()
         parts.wall.resume(resumed.realtime_offset)

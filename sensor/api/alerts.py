@@ -9,6 +9,7 @@
 =====================================  ====================================================
 
 Every user of the socket may read; root alone may do the rest. An id may be the beginning of one.
+A POST is answered when what it did is on disk.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ class AlertKeeper(Protocol):
         self, id_: str, reason: str, seconds: int, by: tuple[int | None, int]
     ) -> Entry | None:
         """Keep an alert's group silent for so long."""
+
+    async def durable(self) -> bool:
+        """Wait until what was said so far is on disk; False when the disk takes too long."""
 
     def baseline(self, *, logins: bool) -> dict[str, object]:
         """Return header and rows of what the node has learnt."""

@@ -9,7 +9,8 @@
 =====================================  ====================================================
 
 Every user of the socket may read; only root may record or end a change. The kernel names the peer
-that did: by its login uid (``/proc/PID/loginuid``), else by its account.
+that did: by its login uid (``/proc/PID/loginuid``), else by its account. A POST is answered when
+what it did is on disk.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ END = "end"
 
 
 class Judgement(AlertKeeper, Protocol):
-    """The agent's judge, as the socket sees it. Called in the event loop; never waits."""
+    """The agent's judge, as the socket sees it. Called in the event loop."""
 
     def policy_state(self) -> PolicyState:
         """Return which policy is in force."""
@@ -120,7 +121,7 @@ def change(entry: Entry) -> dict[str, object]:
         "not_after": rfc3339(one.not_after),
         "max_starts": one.max_starts,
         "allows": [glob.pattern for glob in one.allows],
-        "wide": one.wide,
+        "wide": entry.wide,
         "origin": one.origin,
         "added": rfc3339(one.added),
         "added_by": one.added_by,

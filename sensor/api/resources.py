@@ -107,9 +107,9 @@ class Resources:
         """Answer a request of a peer, be it with what is wrong with it."""
         try:
             if judgement.is_command(request.path, request.method):
-                return self._command_judge(request, peer)
+                return await self._kept(self._command_judge(request, peer))
             if alerts.action_of(request.path) is not None:
-                return self._command_alerts(request, peer)
+                return await self._kept(self._command_alerts(request, peer))
             if deliveries.action_of(request.path) is not None:
                 return await self._tell(request, peer)
             answer = await self._find(request.path, request.query, request.method)
@@ -118,6 +118,15 @@ class Resources:
         except CastoffError as reason:
             return error(HTTPStatus.SERVICE_UNAVAILABLE, reason.problem)
         return answer
+
+    async def _kept(self, answer: Response) -> Response:
+        """Return an answer of the judge once what it reports is on disk."""
+        if answer.status != HTTPStatus.OK or self._judgement is None:
+            return answer
+        if await self._judgement.durable():
+            return answer
+        reason = "taken, but not on disk yet: a kill of the agent may undo it. See castoff status"
+        return error(HTTPStatus.SERVICE_UNAVAILABLE, reason)
 
     async def _find(self, path: str, query: str, method: str) -> Answer:
         head, _, last = path.rpartition("/")
@@ -141,13 +150,13 @@ class Resources:
             return Response(refusal.status, refusal.body, allow="POST")
         return await deliveries.command(self._deliveries, request, peer)
 
-    def _command_alerts(self, request: Request, peer: Peer | None) -> Answer:
+    def _command_alerts(self, request: Request, peer: Peer | None) -> Response:
         if request.method != "POST":
             refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
             return Response(refusal.status, refusal.body, allow="POST")
         return alerts.command(self._judgement, request, peer)
 
-    def _command_judge(self, request: Request, peer: Peer | None) -> Answer:
+    def _command_judge(self, request: Request, peer: Peer | None) -> Response:
         if request.method != "POST":
             refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
             ends = judgement.ended_id(request.path) is not None

@@ -196,6 +196,12 @@ class Judged:
         self.judge.judge(start("web"))
         self.judge.judge(start("box", runtime_path="/tmp/.x/runc"))
         self.by: list[tuple[int | None, int]] = []
+        self.on_disk = True
+        self.asked_disk = 0
+
+    async def durable(self) -> bool:
+        self.asked_disk += 1
+        return self.on_disk
 
     def policy_state(self) -> PolicyState:
         return PolicyState("ab" * 32, ("/etc/castoff/policy.toml",), 3, None)

@@ -140,3 +140,39 @@ def test_metrics_count_by_explanation_and_finding() -> None:
         assert b'castoff_findings_total{finding="forbidden"} 2\n' in body
 
     serving(scenario, judgement=Judged())
+
+
+@pytest.mark.parametrize("resource", ["changes", "end", "ack", "suppress", "forget"])
+def test_a_command_is_answered_when_it_is_on_disk(resource: str) -> None:
+    judged = Judged()
+    (_, alert), *_ = judged.alerts()
+    paths = {
+        "changes": ("/v1/changes", sent(id="CHG-2")),
+        "end": ("/v1/changes/CHG-1/end", b""),
+        "ack": (f"/v1/alerts/{alert.id}/ack", b'{"reason":"known"}'),
+        "suppress": (f"/v1/alerts/{alert.id}/suppress", b'{"reason":"x","for_seconds":9}'),
+        "forget": ("/v1/baseline/forget", b'{"profile":"w/name/web"}'),
+    }
+    path, body = paths[resource]
+
+    async def scenario(_: ControlServer, socket: Path) -> None:
+        assert (await ask(socket, "/v1/changes", "POST", sent()))[0] == 200
+        asked = judged.asked_disk
+        judged.on_disk = False
+        status, answer = await ask(socket, path, "POST", body)
+        assert (status, judged.asked_disk) == (503, asked + 1)
+        assert json.loads(answer)["error"].startswith("taken, but not on disk yet")
+
+    serving(scenario, judgement=judged)
+
+
+def test_a_command_that_was_refused_waits_for_no_disk() -> None:
+    judged = Judged()
+
+    async def scenario(_: ControlServer, path: Path) -> None:
+        body = b'{"reason":"known"}'
+        assert (await ask(path, "/v1/alerts/0/ack", "POST", body))[0] == 404
+        assert (await ask(path, "/v1/alerts", "GET"))[0] == 200
+        assert judged.asked_disk == 0
+
+    serving(scenario, judgement=judged)
