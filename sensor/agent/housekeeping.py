@@ -50,7 +50,7 @@ class Housekeeping:
         observations += self._heartbeat()
         if observations:
             parts.pipeline.feed(observations)
-        parts.judging.on_silent(parts.pipeline.core.silent_starts())
+        parts.judging.on_silent(parts.pipeline.core.silent_starts(parts.judging.silence))
         parts.judging.tick()
         due = self._loop.time() - self._checkpointed >= CHECKPOINT
         if due:

@@ -5,6 +5,7 @@ An event names who changed something: the login that the kernel knows of the ask
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from sensor.judge.alert_row import Entry as AlertEntry
     from sensor.judge.ledger import Entry
     from sensor.judge.origin import WorkloadRecord
+
+FLUSH_SECONDS = 5.0
+"""How long an answer waits for the disk."""
 
 
 class JudgeCommands:
@@ -87,6 +91,12 @@ class JudgeCommands:
         entry = self._judge.alerting.book.suppress(id_, _account(*by), reason, until, moment)
         self._judging.publish_alerts()
         return entry
+
+    async def durable(self) -> bool:
+        """Wait until what was done so far is on disk; False when the disk takes too long."""
+        # Notes become events in the loop's next turn.
+        await asyncio.sleep(0)
+        return await asyncio.to_thread(self._judging.flush, FLUSH_SECONDS)
 
     def baseline(self, *, logins: bool) -> dict[str, object]:
         """Return header and rows of what the node has learnt."""

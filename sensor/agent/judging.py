@@ -26,6 +26,7 @@ from sensor import clock
 from sensor.agent import baseline_file, policy_files
 from sensor.agent.baseline_fill import BaselineFill
 from sensor.errors import ConfigError
+from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
 from sensor.judge.judge import Judge
 from sensor.judge.ledger import Note
 from sensor.model.agent_records import Notice
@@ -81,6 +82,8 @@ class Judging:
         """Events that the judge could not take, by error: each is a defect."""
         self.publish: Callable[[Sequence[Event]], None] = _not_published
         """Hands on alerts that follow from no event of the pipeline."""
+        self.flush: Callable[[float], bool] = _nothing_waits
+        """Waits, at most for so many seconds, until all that was handed to the store is on disk."""
         self.notices: Counter[str] = Counter()
         """What became of notices of alerts."""
         self._directory = directory
@@ -250,6 +253,11 @@ class Judging:
             await fill.run(newest)
             self.settle()
 
+    @property
+    def silence(self) -> int:
+        """Nanoseconds that an engine may be silent of a start."""
+        return self.judge_.policy.tuning.number(HIDDEN_SECONDS) * NS_PER_SECOND
+
     def on_silent(self, events: Sequence[Event]) -> None:
         """Raise the alerts of starts that their engines never spoke of."""
         for event in events:
@@ -270,6 +278,10 @@ class Judging:
             *((f"notify.{kind}", number) for kind, number in self.notices.items()),
             *((f"defect.judge {kind}", number) for kind, number in self.defects.items()),
         )
+
+
+def _nothing_waits(_seconds: float) -> bool:
+    return True
 
 
 def _not_published(_events: Sequence[Event]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.agent.policy_files import DIRECTORY
 from sensor.bpf import btf, cgroup_link, fields, libbpf, loader, lockdown
 from sensor.bpf.pins import BPFFS
 from sensor.cli import audit_policy, surroundings
@@ -175,6 +176,10 @@ def _audit() -> Finding:
     return Finding("audit", Health.OK, text, details=_AUDIT_STATES)
 
 
+def _policy() -> Finding:
+    return surroundings.policy(DIRECTORY)
+
+
 CHECKS: tuple[Callable[[], Finding], ...] = (
     _kernel,
     _btf,
@@ -187,6 +192,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     _connects,
     _requests,
     _audit,
+    _policy,
     surroundings.engines,
     _lock,
     _disk,

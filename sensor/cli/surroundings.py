@@ -10,8 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 from sensor.agent.lock import LOCK_NAME, holder_of
+from sensor.agent.policy_files import load_policy
 from sensor.bpf import loader, watched
 from sensor.cli.finding import Finding, Health
+from sensor.errors import ConfigError
 from sensor.linux.own_directory import stranger_in, trusted_users
 from sensor.model.vocabulary import Role
 from sensor.sources.engines.listeners import engine_sockets
@@ -46,6 +48,18 @@ def engines() -> Finding:
         for one in running
     )
     return Finding("engines", Health.OK, f"{len(running)} sockets with an engine", details=details)
+
+
+def policy(directory: Path) -> Finding:
+    """Return whether the policy that is installed can be read."""
+    try:
+        found = load_policy(directory, time.time_ns()).policy
+    except ConfigError as error:
+        return Finding("policy", Health.FAIL, error.problem, error.fix)
+    if not found.files:
+        return Finding("policy", Health.OK, f"no policy in {directory}")
+    text = f"{len(found.rules)} rules in {len(found.files)} files, each setting in its range"
+    return Finding("policy", Health.OK, text)
 
 
 def node_lock(run_dir: Path) -> Finding:

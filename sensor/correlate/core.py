@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from sensor.correlate.candidates import CandidateFactory
 from sensor.correlate.claims import UNKNOWN_SCOPE, Claims
 from sensor.correlate.container_table import ContainerTable
-from sensor.correlate.coverage import Coverage
+from sensor.correlate.coverage import SILENCE, Coverage
 from sensor.correlate.ends import EndReporter
 from sensor.correlate.engine_words import EngineWords
 from sensor.correlate.events import Clock, EventFactory
@@ -273,9 +273,12 @@ class Correlator:
         deadlines = [at for part in parts if (at := part.deadline()) is not None]
         return min(deadlines, default=None)
 
-    def silent_starts(self) -> tuple[Event, ...]:
-        """Return the starts that their engines, which were listened to, never spoke of; once."""
-        return self._coverage.take_silent()
+    def silent_starts(self, after: int = SILENCE) -> tuple[Event, ...]:
+        """Return the starts that their engines, which were listened to, never spoke of; once.
+
+        ``after`` are the nanoseconds that an engine may be silent.
+        """
+        return self._coverage.take_silent(after)
 
     def coverage(self, since: int) -> tuple[CoverageRow, ...]:
         """Return the starts since a time (ns since boot), each with its witnesses."""

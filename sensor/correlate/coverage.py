@@ -110,12 +110,12 @@ class Coverage:
         if not seen.reported and self._is_listened_to(seen) and not container.sandbox:
             self._unheard.put(container.id, event)
 
-    def take_silent(self) -> tuple[Event, ...]:
+    def take_silent(self, after: int) -> tuple[Event, ...]:
         """Return the starts whose engine was listened to all the while and said nothing, once."""
         silent = []
         while (oldest := self._unheard.oldest()) is not None:
             id_, event = oldest
-            if event.time + SILENCE > self.clock.now:
+            if event.time + after > self.clock.now:
                 break
             self._unheard.pop(id_)
             engine = event.container.runtime if event.container is not None else None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from sensor.judge.alert_row import Entry, entry_of_row, entry_row
 from sensor.judge.findings.registry import KINDS
+from sensor.judge.tuning import DEFAULT
 from sensor.model.alert import Alert, AlertSeverity, AlertState
 from sensor.model.events import Event, Verdict
 from sensor.model.vocabulary import EventType
@@ -40,8 +41,6 @@ NS_PER_SECOND = 1_000_000_000
 NS_PER_HOUR = 3600 * NS_PER_SECOND
 NS_PER_DAY = 24 * NS_PER_HOUR
 RESOLVED_AFTER = 30 * NS_PER_DAY
-CALM = 30 * 60 * NS_PER_SECOND
-"""Nanoseconds without a recurrence after which an operational alert is resolved."""
 MILESTONES = frozenset(10**power for power in range(1, 10))
 GRAVER = tuple(AlertSeverity)
 OPEN = frozenset({AlertState.NEW, AlertState.UPDATE})
@@ -54,6 +53,7 @@ class AlertBook:
         """Without ``keeping`` no rows are left."""
         self._keeping = keeping
         self._entries: dict[str, Entry] = {}
+        self.tuning = DEFAULT
         self._waiting: dict[str, Event | None] = {}
         """New alerts that the rate holds back, by group, with the event to report if it is known:
         an agent that was killed leaves the alert alone."""
@@ -108,7 +108,8 @@ class AlertBook:
         terms: tuple[TermKey, ...] = (),
     ) -> None:
         """Raise or count an alert about an event. ``terms`` are what is not learnt for it."""
-        kind = KINDS[finding]
+        if finding in self.tuning.off:
+            return
         group = group_of(finding, value)
         wall = source.time + source.realtime_offset
         known = self._entries.get(group)
@@ -119,7 +120,7 @@ class AlertBook:
             id=_alert_id(source, group, wall),
             finding=finding,
             value=value[:400],
-            severity=severity or kind.severity,
+            severity=severity or self.tuning.severity(finding),
             state=AlertState.NEW,
             start=source.id if source.type is EventType.START else None,
             workload=source.verdict.workload if source.verdict is not None else None,

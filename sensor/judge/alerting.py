@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from sensor.judge.alert_book import GRAVER, AlertBook, graver, group_of
 from sensor.judge.baseline import PROFILES, Baseline, profile_keys, terms_of
+from sensor.judge.comparison import Moment
 from sensor.judge.feature import Feature, WhoKind, features_of
+from sensor.judge.findings.dormant import DAYS as DORMANT_DAYS
 from sensor.judge.findings.kind import Rank
 from sensor.judge.findings.registry import KINDS
 from sensor.judge.fleet import Fleet
@@ -20,6 +22,7 @@ from sensor.judge.ledger import Note
 from sensor.judge.novelty import assess
 from sensor.judge.quarantine import Quarantine
 from sensor.judge.slow_change import SlowChange
+from sensor.judge.tuning import DEFAULT, FLEET_HOSTS, LEARNING_DAYS, RELEASE_DAYS
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
 
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
     from sensor.judge.finding import Found
+    from sensor.judge.judgement import Judgement
     from sensor.judge.ledger import Row
-    from sensor.judge.verdict import Judgement
+    from sensor.judge.tuning import Tuning
     from sensor.model.alert import AlertSeverity
     from sensor.model.events import Event
 
@@ -64,6 +68,14 @@ class Alerting:
         self.slow = SlowChange(keeping=keeping)
         self.fleet = Fleet(keeping=keeping)
         self.notes: list[Note] = []
+        self._tuning = DEFAULT
+
+    def tune(self, tuning: Tuning) -> None:
+        """Take what a policy sets."""
+        self._tuning = self.book.tuning = self.slow.tuning = tuning
+        self.baseline.learning_days = tuning.number(LEARNING_DAYS)
+        self.held.release_days = tuning.number(RELEASE_DAYS)
+        self.fleet.known_from = tuning.number(FLEET_HOSTS)
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
         """Take over what the store kept; returns how many rows made no sense."""
@@ -85,13 +97,13 @@ class Alerting:
 
     def features(self, facts: Facts, workload_of: Callable[[str], str | None]) -> Features:
         """Return what is compared of a start."""
-        return features_of(facts, workload_of)
+        return features_of(facts, workload_of, self._tuning.number(DORMANT_DAYS))
 
     def assess(self, facts: Facts, features: Features, *, settled: bool) -> Assessment:
         """Compare a start with the past. Hours are unknown on a clock that was set."""
         at = facts.wall // NS_PER_SECOND
-        hour = hour_of(at, self.zone) if settled and features.person is not None else None
-        return assess(self.baseline, features, at, hour)
+        moment = Moment(at, self.zone if settled else None)
+        return assess(self.baseline, features, moment, self._tuning)
 
     def knows_direct(self, features: Features, at: int) -> bool:
         """Whether all who may have started it are known to run runtimes without an engine."""
@@ -134,7 +146,8 @@ class Alerting:
             self.book.raise_(Finding.SLOW_CHANGE, who, facts, event)
 
     def _raise(self, judged: Judgement, past: Assessment | None, event: Event, at: int) -> None:
-        found = sorted(judged.found, key=lambda one: -GRAVER.index(KINDS[one.finding].severity))
+        grave = self._tuning.severity
+        found = sorted(judged.found, key=lambda one: -GRAVER.index(grave(one.finding)))
         is_open = self.book.open_groups()
         values = {one: self._group_value(one, past, is_open) for one in found}
         fresh = [one for one in found if group_of(one.finding, values[one]) not in is_open]
@@ -178,7 +191,7 @@ class Alerting:
     def _severity(
         self, first: Found, past: Assessment | None, facts: int, found: list[Found]
     ) -> AlertSeverity:
-        severity = KINDS[first.finding].severity
+        severity = self._tuning.severity(first.finding)
         steps = 0
         if KINDS[first.finding].rank is Rank.BASELINE and past is not None:
             whos = past.features.whos

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sensor.judge.findings.unusual_combination import WEAK_FACTS
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
 
@@ -13,8 +14,16 @@ if TYPE_CHECKING:
     from sensor.judge.baseline import TermKey
     from sensor.judge.feature import Feature, Features
 
-WEAK_FACTS = 2
-"""Weak facts that make an alert together."""
+BY_NAME = {
+    Finding.NEW_ENTRYPOINT: "entrypoint",
+    Finding.CHANGED_REGISTRY: "registry",
+    Finding.NEW_PERSON: "initiator",
+    Finding.NEW_INITIATOR: "initiator",
+    Finding.ENGINE_SOCKET: "initiator",
+}
+"""Strong facts that an approval covers by name only, as it does privileges: who approves a new tag
+does not mean a shell, another registry, or a stranger."""
+INITIATOR = "initiator:"
 VALUES_SHOWN = 4
 """Values of the past that a fact lists."""
 
@@ -49,12 +58,16 @@ class Assessment:
     novelties: tuple[Novelty, ...]
     terms: tuple[TermKey, ...] = ()
     """All that is new, also what a node that learns does not report."""
+    weak_facts: int = WEAK_FACTS.default
+    """Weak facts that make an alert together."""
+    rhythm: str | None = None
+    """When such starts come, where this one is on time."""
 
     @property
     def alerts(self) -> bool:
         """Whether the facts make an alert."""
         strong = any(one.strong for one in self.novelties)
-        return strong or len(self.novelties) >= WEAK_FACTS
+        return strong or len(self.novelties) >= self.weak_facts
 
     @property
     def known(self) -> bool:
@@ -62,10 +75,20 @@ class Assessment:
         return not self.novelties and self.phase is BaselineState.ACTIVE and self.starts > 0
 
     @property
+    def atoms(self) -> frozenset[str]:
+        """What an approval has to allow by name, beside privileges: ``entrypoint:sh -c``."""
+        return frozenset(
+            f"{BY_NAME[one.finding]}:{one.value}"
+            for one in self.novelties
+            if one.strong and one.finding in BY_NAME
+        )
+
+    @property
     def sentence(self) -> str:
         """What it is like, as a sentence."""
         since = "" if self.since is None else f" since {_day(self.since)}"
-        return f"like {self.starts} starts of this {self.level}{since}"
+        rhythm = "" if self.rhythm is None else f", as {self.rhythm}"
+        return f"like {self.starts} starts of this {self.level}{since}{rhythm}"
 
 
 def novelty(

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from sensor.judge.feature import Feature, Features
 from sensor.judge.profile import SECONDS_PER_DAY, Profile, Term, profile_of_row
 from sensor.judge.segmented import Segmented
+from sensor.judge.tuning import LEARNING_DAYS
 from sensor.model.vocabulary import BaselineState
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ HOT_MAX = 256
 """Profiles that are kept unpacked."""
 NODE_TERMS_MAX = 512
 """Values of one feature that the node knows."""
-LEARNING_DAYS = 7
 PROFILE_ROW, NODE_ROW, STATE_ROW = "profile", "node", "baseline"
 STATE_KEY = "state"
 KINDS = (PROFILE_ROW, NODE_ROW, STATE_ROW)
@@ -68,11 +68,11 @@ class State:
 class Baseline:
     """Bounded, pure, asked with wall-clock seconds."""
 
-    def __init__(self, *, keeping: bool = True, learning_days: int = LEARNING_DAYS) -> None:
+    def __init__(self, *, keeping: bool = True) -> None:
         """Without ``keeping`` no rows are left."""
         self._keeping = keeping
         self._hot_max = HOT_MAX if keeping else sum(PROFILES) + sum(IMAGES)
-        self.learning_days = learning_days
+        self.learning_days = LEARNING_DAYS.default
         self.state = State()
         self._profiles: Segmented[bytes] = Segmented(*PROFILES)
         self._images: Segmented[bytes] = Segmented(*IMAGES)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 NS_PER_SECOND = 1_000_000_000
 LENGTH_MAX = 7 * 86_400 * NS_PER_SECOND
 """Nanoseconds between a change's begin and its end."""
-WIDE_LENGTH = 86_400 * NS_PER_SECOND
-"""A change that lasts longer is wide."""
+NS_PER_HOUR = 3600 * NS_PER_SECOND
 STARTS_MAX = 100_000
 ID_MAX = 64
 ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._/#:-]{{0,{ID_MAX - 1}}}")
@@ -58,13 +57,12 @@ class Change:
     """Login of the process that added it; its account where there is no login; None for a file."""
     added_by_uid: int | None = None
 
-    @property
-    def wide(self) -> str | None:
+    def wide(self, hours: int) -> str | None:
         """Return why it explains more than a change should; None for an ordinary one."""
         if self.selector.selects_all:
             return "it selects every start"
-        if self.not_after - self.not_before > WIDE_LENGTH:
-            return "it lasts for more than 24 hours"
+        if self.not_after - self.not_before > hours * NS_PER_HOUR:
+            return f"it lasts for more than {hours} hours"
         return None
 
     def in_time(self, wall: int) -> bool:

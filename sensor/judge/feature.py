@@ -32,7 +32,6 @@ SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "sh"
 INTERPRETERS = frozenset({"lua", "node", "nodejs", "perl", "php", "python", "ruby", "tclsh"})
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "default"})
 LOCAL_REGISTRY = "localhost"
-DORMANT_DAYS = 30
 
 _VERSION = re.compile(r"[0-9.]+$")
 _TRANSIENT = re.compile(r"^run-(?:u[0-9]+|r[0-9a-f]{8,})")
@@ -124,7 +123,7 @@ class Features:
 
 
 def features_of(
-    facts: Facts, workload_of: Callable[[str], str | None], dormant_days: int = DORMANT_DAYS
+    facts: Facts, workload_of: Callable[[str], str | None], dormant_days: int
 ) -> Features:
     """Return the features of a start; ``workload_of`` names the workload of a calling container."""
     workload, image, event = facts.workload, facts.image, facts.event

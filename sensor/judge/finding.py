@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.judge.findings.unknown_runtime import DIRECTORIES
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Confidence, Engine, Finding, Trigger
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from sensor.judge.baseline import TermKey
     from sensor.judge.case import Facts
+    from sensor.judge.tuning import Tuning
 
 
 RUNTIME_DIRECTORIES = (
@@ -54,7 +56,7 @@ class Found:
         return Fact(feature, expected, seen, None, Strength.STRONG)
 
 
-def direct_runtime(facts: Facts) -> Found | None:
+def direct_runtime(facts: Facts, _: Tuning) -> Found | None:
     """An OCI runtime ran without an engine above it."""
     sure = facts.event.confidence.trigger in {Confidence.EXACT, Confidence.INFERRED}
     if facts.trigger is not Trigger.DIRECT_RUNTIME or not sure:
@@ -67,7 +69,7 @@ def direct_runtime(facts: Facts) -> Found | None:
     )
 
 
-def engine_namespace(facts: Facts) -> Found | None:
+def engine_namespace(facts: Facts, _: Tuning) -> Found | None:
     """A client put a container into a namespace that another engine keeps for itself."""
     container = facts.event.container
     namespace = container.namespace if container is not None else None
@@ -88,11 +90,13 @@ def engine_namespace(facts: Facts) -> Found | None:
     )
 
 
-def unknown_runtime(facts: Facts) -> Found | None:
+def unknown_runtime(facts: Facts, tuning: Tuning) -> Found | None:
     """The OCI runtime's file lies where no package puts one."""
     container = facts.event.container
     path = container.oci_runtime_path if container is not None else None
     if path is None or not path.startswith("/") or path.startswith(RUNTIME_DIRECTORIES):
+        return None
+    if path.startswith(tuning.texts(DIRECTORIES)):
         return None
     return Found(
         Finding.UNKNOWN_RUNTIME,
@@ -101,7 +105,7 @@ def unknown_runtime(facts: Facts) -> Found | None:
     )
 
 
-FINDERS: tuple[Callable[[Facts], Found | None], ...] = (
+FINDERS: tuple[Callable[[Facts, Tuning], Found | None], ...] = (
     direct_runtime,
     engine_namespace,
     unknown_runtime,

@@ -1,6 +1,6 @@
 """What other hosts know: a layer of its own that is imported whole and never exported again.
 
-A value counts as known by the fleet from ``FLEET_HOSTS`` hosts on: one poisoned node teaches no
+A value counts as known by the fleet from ``fleet_hosts`` hosts on: one poisoned node teaches no
 other. It lowers the severity of an alert by one step, and learns nothing for this node.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from sensor.judge.tuning import FLEET_HOSTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sensor.judge.baseline import TermKey
     from sensor.judge.ledger import Row
 
-FLEET_HOSTS = 3
 VALUES_MAX = 200_000
 """Values of a layer; an import with more is refused."""
 FLEET_ROW = "fleet"
@@ -33,6 +34,8 @@ class Fleet:
         self._hosts: dict[tuple[str, str, str], int] = {}
         self.origin: str | None = None
         """Where the layer came from, and its digest."""
+        self.known_from = FLEET_HOSTS.default
+        """Hosts from which on a value is known."""
         self.rows: list[Row] = []
         self._parts = 0
 
@@ -42,7 +45,7 @@ class Fleet:
     def knows(self, term: TermKey) -> bool:
         """Whether enough hosts have seen a value."""
         key = term.profile or "", str(term.feature), term.value
-        return self._hosts.get(key, 0) >= FLEET_HOSTS
+        return self._hosts.get(key, 0) >= self.known_from
 
     def replace(self, hosts: Mapping[tuple[str, str, str], int], origin: str) -> None:
         """Take a layer in place of the one before."""

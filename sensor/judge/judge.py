@@ -19,6 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sensor.judge.alerting import Alerting
 from sensor.judge.case import facts_of
+from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
+from sensor.judge.findings.sensor_tampering import DOWN_SECONDS
+from sensor.judge.findings.wide_change import HOURS as WIDE_HOURS
+from sensor.judge.judgement import Case
 from sensor.judge.ledger import Ledger, Note, Row
 from sensor.judge.lifecycle import continuation_of
 from sensor.judge.memory import Memory
@@ -26,7 +30,7 @@ from sensor.judge.operational import Operational
 from sensor.judge.policy import Policy
 from sensor.judge.privilege import strong
 from sensor.judge.tampering import is_restored, tampering_of
-from sensor.judge.verdict import Case, decide
+from sensor.judge.verdict import decide
 from sensor.judge.workload import workload_of
 from sensor.model.alert import Fact, Strength
 from sensor.model.events import Event, Verdict
@@ -38,8 +42,8 @@ if TYPE_CHECKING:
 
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
+    from sensor.judge.judgement import Judgement
     from sensor.judge.lifecycle import Past
-    from sensor.judge.verdict import Judgement
     from sensor.model.agent_records import HostFacts
 
 STEP = 2_000_000_000
@@ -48,8 +52,6 @@ SETTLED_AFTER = 3_600_000_000_000
 """Nanoseconds of agreement after which the clock is trusted again."""
 CLOCK_ROW, CLOCK_KEY = "clock", "offset"
 NS_PER_SECOND = 1_000_000_000
-HIDDEN_AFTER = 60 * NS_PER_SECOND
-"""Nanoseconds that an engine may be silent of a start: a busy one reports late."""
 SANDBOX = "pause container of a pod: the pod's containers are judged"
 NONE = "none"
 """What is counted where there is no explanation."""
@@ -76,11 +78,11 @@ class Judge:
 
         ``zone`` is the host's: people have hours in it.
         """
-        self.policy = policy or Policy()
         self.ledger = Ledger()
         self.memory = Memory(keeping=keeping)
         self.alerting = Alerting(zone, keeping=keeping)
         self.operational = Operational(self.alerting.book, keeping=keeping)
+        self.policy = policy or Policy()
         self.explanations: Counter[str] = Counter()
         """Starts by explanation, ``none`` where there is no explanation."""
         self.findings: Counter[str] = Counter()
@@ -95,6 +97,18 @@ class Judge:
         self.host: HostFacts | None = None
         """The node, as the last event named it."""
         self._clock_rows: list[Row] = []
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._policy = policy
+        self.alerting.tune(policy.tuning)
+        self.operational.tuning = policy.tuning
+        self.ledger.wide_hours = policy.tuning.number(WIDE_HOURS)
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
         """Take over what the store kept of an earlier run."""
@@ -193,7 +207,7 @@ class Judge:
         return True
 
     def _look_at_sensor(self, event: Event) -> None:
-        found = tampering_of(event, self._boot)
+        found = tampering_of(event, self._boot, self.policy.tuning.number(DOWN_SECONDS))
         if found is not None:
             value, fact = found
             self.alerting.book.raise_(Finding.SENSOR_TAMPERING, value, (fact,), event)
@@ -204,7 +218,7 @@ class Judge:
     def hidden(self, event: Event) -> None:
         """Raise the alert of a start that its engine, which was listened to, never spoke of."""
         engine = event.container.runtime if event.container is not None else None
-        seen = f"nothing for {HIDDEN_AFTER // NS_PER_SECOND} s"
+        seen = f"nothing for {self.policy.tuning.number(HIDDEN_SECONDS)} s"
         fact = Fact("engine's events", f"a start by {engine}", seen, None, Strength.STRONG)
         facts = facts_of(event)
         workload = facts.workload.key if facts is not None and facts.workload is not None else ""

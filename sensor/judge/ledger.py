@@ -23,6 +23,7 @@ from sensor.judge.change_text import (
     usage_of_row,
     usage_row,
 )
+from sensor.judge.findings.wide_change import HOURS as WIDE_HOURS
 from sensor.judge.rule_index import RuleIndex
 
 if TYPE_CHECKING:
@@ -56,12 +57,15 @@ class Entry:
     change: Change
     usage: Usage
     state: ChangeState
+    wide: str | None = None
+    """Why it explains more than a change should."""
 
 
 class Ledger:
     """Holds the changes. Everything is asked with the wall clock in ns."""
 
     def __init__(self) -> None:
+        self.wide_hours = WIDE_HOURS.default
         self._changes: dict[str, Change] = {}
         self._usages: dict[str, Usage] = {}
         self._index: RuleIndex[Change] | None = None
@@ -87,10 +91,7 @@ class Ledger:
 
     def entries(self, wall: int) -> tuple[Entry, ...]:
         """Return all changes, those that end last first."""
-        found = [
-            Entry(change, self._usage(change), state_of(change, self._usage(change), wall))
-            for change in self._changes.values()
-        ]
+        found = [self._entry(change, wall) for change in self._changes.values()]
         return tuple(sorted(found, key=lambda one: (-one.change.not_after, one.change.id)))
 
     def get(self, id_: str, wall: int) -> Entry | None:
@@ -98,8 +99,7 @@ class Ledger:
         change = self._changes.get(id_)
         if change is None:
             return None
-        usage = self._usage(change)
-        return Entry(change, usage, state_of(change, usage, wall))
+        return self._entry(change, wall)
 
     # ----------------------------------------------------------------- adding and ending
 
@@ -194,6 +194,11 @@ class Ledger:
     def _usage(self, change: Change) -> Usage:
         return self._usages.get(change.id) or _UNUSED
 
+    def _entry(self, change: Change, wall: int) -> Entry:
+        usage = self._usage(change)
+        wide = change.wide(self.wide_hours)
+        return Entry(change, usage, state_of(change, usage, wall), wide)
+
     def _set(self, change: Change, usage: Usage) -> None:
         self._usages[change.id] = usage
         self.rows.append((USAGE_ROW, change.id, usage_row(usage)))
@@ -206,7 +211,8 @@ class Ledger:
             )
         self._changes[change.id] = change
         self._usages.setdefault(change.id, _UNUSED)
-        wide = f", wide: {change.wide}" if change.wide else ""
+        reason = change.wide(self.wide_hours)
+        wide = f", wide: {reason}" if reason else ""
         by = change.added_by
         self.notes.append(Note("change_added", f"{change.id}: approved by {change.by}{wide}", by))
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sensor.judge.case import Facts
+    from sensor.judge.judgement import Judgement
     from sensor.judge.ledger import Row
-    from sensor.judge.verdict import Judgement
     from sensor.judge.workload import Workload
     from sensor.model.events import Event
 

@@ -16,26 +16,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.judge.assessment import Assessment, Novelty, fact_of, novelty
-from sensor.judge.baseline import TermKey, instance_key
+from sensor.judge.baseline import TermKey
+from sensor.judge.comparison import IMAGE, LEVEL_STARTS, NODE, WORKLOAD, Comparison
 from sensor.judge.feature import (
-    LOCAL_REGISTRY,
     SYSTEM_NAMESPACES,
     Feature,
     WhoKind,
-    runs_scripts,
 )
-from sensor.judge.hours import unusual_hour
+from sensor.judge.findings.unusual_combination import WEAK_FACTS
+from sensor.judge.hours import hour_of, unusual_hour
+from sensor.judge.image_novelty import of_entrypoint, of_image
+from sensor.judge.period import on_time
+from sensor.judge.tuning import DEFAULT
 from sensor.model.vocabulary import BaselineState, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.judge.baseline import Baseline
+    from sensor.judge.comparison import Moment
     from sensor.judge.feature import Features, Who
-    from sensor.judge.profile import Profile
+    from sensor.judge.tuning import Tuning
 
-LEVEL_STARTS = 3
-WORKLOAD, IMAGE, NODE = "workload", "image", "node"
 _WHO_FINDINGS = {
     WhoKind.PERSON: Finding.NEW_PERSON,
     WhoKind.CONTAINER: Finding.ENGINE_SOCKET,
@@ -45,25 +47,19 @@ MAKER_DAYS = 3
 _MAKERS = frozenset({WhoKind.UNIT, WhoKind.CONTAINER, WhoKind.ACCOUNT})
 
 
-def assess(baseline: Baseline, features: Features, at: int, hour: str | None) -> Assessment:
-    """Compare a start with the past. ``at`` is in wall-clock seconds, ``hour`` of a person."""
-    return _Look(baseline, features, at, hour).result()
+def assess(
+    baseline: Baseline, features: Features, moment: Moment, tuning: Tuning = DEFAULT
+) -> Assessment:
+    """Compare a start with the past."""
+    return _Look(baseline, features, moment, tuning).result()
 
 
-class _Look:
+class _Look(Comparison):
     """The comparison of one start."""
-
-    def __init__(self, baseline: Baseline, features: Features, at: int, hour: str | None) -> None:
-        self.baseline, self.features, self.at, self.hour = baseline, features, at, hour
-        self.instance = _within(baseline.profile(instance_key(features)), at)
-        owner = f"w/{features.workload}" if features.workload is not None else None
-        self.owner = _within(baseline.profile(owner), at)
-        image = f"i/{features.repository}" if features.repository is not None else None
-        self.image = _within(baseline.profile(image), at)
 
     def result(self) -> Assessment:
         phase = self.baseline.phase(self.at)
-        level, profile = self._level()
+        level, profile = self.level()
         if self.baseline.first_day(self.at):
             found: tuple[Novelty, ...] = ()
             terms: tuple[TermKey, ...] = ()
@@ -74,22 +70,22 @@ class _Look:
                 found = tuple(one for one in found if one.strong)
         starts = profile.starts if profile is not None else self.baseline.state.starts
         since = profile.own.first if profile is not None else self.baseline.state.began
-        return Assessment(self.features, phase, level, starts, since, found, terms)
+        enough = self.tuning.number(WEAK_FACTS)
+        rhythm = None if found else self._rhythm()
+        return Assessment(self.features, phase, level, starts, since, found, terms, enough, rhythm)
 
-    def _level(self) -> tuple[str, Profile | None]:
-        """The first level with enough starts."""
-        if self.instance is not None and self.instance.starts >= LEVEL_STARTS:
-            return WORKLOAD, self.instance
-        if self.image is not None and self.image.starts >= LEVEL_STARTS:
-            return IMAGE, self.image
-        return NODE, None
+    def _rhythm(self) -> str | None:
+        zone = self.moment.zone
+        if self.instance is None or zone is None:
+            return None
+        return on_time(self.instance.times, self.at, zone)
 
     def _novelties(self) -> Iterator[Novelty]:
         yield from self._who()
         yield from self._runtime()
         yield from self._privileges()
-        yield from self._image()
-        yield from self._entrypoint()
+        yield from of_image(self)
+        yield from of_entrypoint(self)
         yield from self._instance()
         yield from self._special()
         yield from self._hour()
@@ -120,7 +116,7 @@ class _Look:
         # Of several who may have done it, none is known to have.
         if len(whos) > 1:
             return ()
-        return self._terms(Feature.INITIATOR, whos[0].value)
+        return self.terms(Feature.INITIATOR, whos[0].value)
 
     def _runtime(self) -> Iterator[Novelty]:
         path, at = self.features.runtime, self.at
@@ -143,7 +139,7 @@ class _Look:
                 continue
             seen = ", ".join(sorted(new))
             terms = tuple(
-                term for atom in sorted(new) for term in self._terms(Feature.PRIVILEGE, atom)
+                term for atom in sorted(new) for term in self.terms(Feature.PRIVILEGE, atom)
             )
             grave = strong and level != _BORROWED
             yield novelty(
@@ -183,90 +179,7 @@ class _Look:
             return self.image.values(Feature.PRIVILEGE, self.at)
         return () if level == _BORROWED else self.baseline.node_values(Feature.PRIVILEGE, self.at)
 
-    # ----------------------------------------------------------------- image
-
-    def _image(self) -> Iterator[Novelty]:
-        features, at = self.features, self.at
-        repository, organisation = features.repository, features.organisation
-        if repository is None or organisation is None:
-            return
-        foreign = not self.baseline.node_knows(Feature.ORGANISATION, organisation, at)
-        local = Finding.LOCAL_IMAGE if organisation.startswith(LOCAL_REGISTRY) else None
-        if self.instance is None:
-            if foreign:
-                yield self._foreign(organisation, local)
-            if self.owner is not None and not self.baseline.node_knows(
-                Feature.REPOSITORY, repository, at
-            ):
-                known = self.owner.values(Feature.REPOSITORY, at)
-                terms = self._terms(Feature.REPOSITORY, repository)
-                yield novelty(Feature.REPOSITORY, known, repository, NODE, terms, strong=False)
-            return
-        past = self.instance
-        known = past.values(Feature.REPOSITORY, at)
-        if not known:
-            return
-        if repository in known:
-            yield from self._moved_tag(past)
-            return
-        terms = self._terms(Feature.REPOSITORY, repository)
-        same_name = any(one.rpartition("/")[2] == features.base for one in known)
-        if same_name and not past.knows(Feature.ORGANISATION, organisation, at):
-            also = self._terms(Feature.ORGANISATION, organisation)
-            yield Novelty(
-                fact_of(Feature.REPOSITORY, known, repository, WORKLOAD, strong=True),
-                organisation,
-                terms + also,
-                Finding.CHANGED_REGISTRY,
-            )
-            return
-        yield novelty(Feature.REPOSITORY, known, repository, WORKLOAD, terms, strong=False)
-        if foreign:
-            yield self._foreign(organisation, local)
-
-    def _foreign(self, organisation: str, finding: Finding | None) -> Novelty:
-        known = self.baseline.node_values(Feature.ORGANISATION, self.at)
-        terms = self._terms(Feature.ORGANISATION, organisation)
-        return novelty(
-            Feature.ORGANISATION, known, organisation, NODE, terms, finding, strong=False
-        )
-
-    def _moved_tag(self, past: Profile) -> Iterator[Novelty]:
-        tag = self.features.tag
-        if tag is None or past.knows(Feature.TAG, tag, self.at):
-            return
-        name = tag.partition("@")[0]
-        earlier = [
-            one for one in past.values(Feature.TAG, self.at) if one.partition("@")[0] == name
-        ]
-        if earlier:
-            yield novelty(
-                Feature.TAG,
-                tuple(earlier),
-                tag,
-                WORKLOAD,
-                self._terms(Feature.TAG, tag),
-                strong=False,
-            )
-
-    # ----------------------------------------------------------------- what runs
-
-    def _entrypoint(self) -> Iterator[Novelty]:
-        features, past, at = self.features, self.instance, self.at
-        entry = features.entrypoint
-        if entry is None or past is None or features.repository is None:
-            return
-        known = past.values(Feature.ENTRYPOINT, at)
-        if not known or entry in known:
-            return
-        if not past.knows(Feature.REPOSITORY, features.repository, at):
-            return
-        named_by_image = features.workload is not None and features.workload.startswith("image/")
-        shell = runs_scripts(entry) and not any(runs_scripts(one) for one in known)
-        strong = shell and not named_by_image
-        finding = Finding.NEW_ENTRYPOINT if shell else None
-        terms = self._terms(Feature.ENTRYPOINT, entry)
-        yield novelty(Feature.ENTRYPOINT, known, entry, WORKLOAD, terms, finding, strong=strong)
+    # ----------------------------------------------------------------- what it belongs to
 
     def _instance(self) -> Iterator[Novelty]:
         features, at = self.features, self.at
@@ -284,7 +197,7 @@ class _Look:
         terms = (TermKey(key, Feature.CONTAINER, container),)
         yield Novelty(
             fact_of(Feature.CONTAINER, known, container, WORKLOAD, strong=features.late),
-            f"{features.workload}#{container}",
+            f"{container} of {features.repository}",
             terms,
             finding,
         )
@@ -334,30 +247,20 @@ class _Look:
         yield Novelty(
             fact_of(Feature.KIND, ("an ordinary start",), seen, WORKLOAD, strong=True),
             f"{special} {self.features.workload}",
-            self._terms(Feature.KIND, special),
+            self.terms(Feature.KIND, special),
             finding,
         )
 
     def _hour(self) -> Iterator[Novelty]:
-        if self.hour is None:
+        zone = self.moment.zone
+        if zone is None or self.features.person is None:
             return
-        usual = unusual_hour(self.baseline, self.hour, self.at)
+        hour = hour_of(self.at, zone)
+        if hour is None:
+            return
+        usual = unusual_hour(self.baseline, hour, self.at, self.tuning)
         if usual is not None:
-            seen = self.hour
-            yield novelty(Feature.HOUR, usual, seen, NODE, (), strong=False)
-
-    def _terms(self, feature: Feature, value: str) -> tuple[TermKey, ...]:
-        """Return where a value is learnt: with the workload, and with the node."""
-        node = TermKey(None, feature, value)
-        key = instance_key(self.features)
-        own = (TermKey(key, feature, value),) if key is not None else ()
-        return own if feature in _OF_PROFILES else (*own, node)
+            yield novelty(Feature.HOUR, usual, hour, NODE, (), strong=False)
 
 
 _BORROWED = "borrowed"
-_OF_PROFILES = frozenset({Feature.TAG})
-
-
-def _within(profile: Profile | None, at: int) -> Profile | None:
-    """Return a profile that is not forgotten."""
-    return profile if profile is not None and profile.own.known(at) else None

@@ -1,11 +1,13 @@
 """What goes wrong without an intruder, and the floods that one causes: windows over starts.
 
 =================  ==============================================================================
-``crash-loop``     ``LOOP`` restarts by policy or kubelet in ten minutes; over after 30 calm ones
-``restart-storm``  more workloads restart in five minutes than a third of those that run
-``failed-starts``  ``FAILED`` starts of one container fail in ten minutes
-``burst``          first starts by one initiator in five minutes, twice the most ever
+``crash-loop``     many restarts by policy or kubelet within minutes; over after some calm ones
+``restart-storm``  more workloads restart within minutes than a share of those that run
+``failed-starts``  many starts of one container fail within minutes
+``burst``          first starts by one initiator within minutes, twice the most ever
 =================  ==============================================================================
+
+:mod:`sensor.judge.findings` has the numbers: a policy may set them.
 
 Docker waits 0.1 s, doubled up to 60 s, and a kubelet 0 s, 10 s, 20 s up to 300 s: in both a
 container that crashes at once is started five times within ten minutes.
@@ -18,8 +20,9 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.judge.alert_book import CALM
+from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
 from sensor.judge.memory import row_key
+from sensor.judge.tuning import DEFAULT
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Finding, StartKind, Trigger
 
@@ -34,13 +37,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * SECOND
-LOOP, LOOP_WINDOW = 5, 600 * SECOND
-FAILED, FAILED_WINDOW = 5, 600 * SECOND
-STORM_WINDOW = 300 * SECOND
-STORM_LEAST, STORM_SHARE = 10, 0.3
-BOOT_QUIET = 600 * SECOND
-"""Nanoseconds after the boot of node or engine in which restarts make no storm."""
-BURST_LEAST, BURST_FACTOR, BURST_WINDOW = 20, 2, 300 * SECOND
+MINUTE = 60 * SECOND
 SUBJECTS_MAX = 2048
 """Containers, and initiators, whose last starts are remembered."""
 BURST_ROW = "burst"
@@ -62,6 +59,7 @@ class Operational:
 
     def __init__(self, book: AlertBook, *, keeping: bool = True) -> None:
         self._book = book
+        self.tuning = DEFAULT
         self._keeping = keeping
         self._restarts: OrderedDict[str, deque[int]] = OrderedDict()
         self._loops: dict[str, int] = {}
@@ -93,7 +91,7 @@ class Operational:
     ) -> None:
         """Look at a start; ``running`` is how many containers run."""
         if facts.trigger is Trigger.ENGINE_BOOT:
-            self._quiet_until = facts.wall + BOOT_QUIET
+            self._quiet_until = facts.wall + self._quiet
         if facts.kind is StartKind.FIRST:
             self._first(features, event, facts.wall, learning=learning)
         elif facts.by_itself and facts.trigger in _RESTARTS:
@@ -101,29 +99,35 @@ class Operational:
 
     def _restart(self, facts: Facts, event: Event, running: int) -> None:
         subject = _subject(facts)
-        times = _within(self._restarts, subject, facts.wall, LOOP_WINDOW)
+        limit, minutes = (
+            self.tuning.number(crash_loop.RESTARTS),
+            self.tuning.number(crash_loop.MINUTES),
+        )
+        times = _within(self._restarts, subject, facts.wall, minutes * MINUTE)
         if subject in self._loops:
             self._loops[subject] = facts.wall
-        elif len(times) >= LOOP:
+        elif len(times) >= limit:
             self._loops[subject] = facts.wall
-            seen = f"{len(times)} restarts in ten minutes"
-            fact = Fact("restarts", f"fewer than {LOOP}", seen, None, Strength.STRONG)
+            seen = f"{len(times)} restarts in {minutes} minutes"
+            fact = Fact("restarts", f"fewer than {limit}", seen, None, _STRONG)
             self._book.raise_(Finding.CRASH_LOOP, subject, (fact,), event)
         self._restarted.append((facts.wall, subject))
         self._look_for_storm(facts, event, running)
 
     def _look_for_storm(self, facts: Facts, event: Event, running: int) -> None:
         wall = facts.wall
-        if event.time < BOOT_QUIET or wall < self._quiet_until:
+        minutes = self.tuning.number(restart_storm.MINUTES)
+        if event.time < self._quiet or wall < self._quiet_until:
             return
-        while self._restarted and wall - self._restarted[0][0] > STORM_WINDOW:
+        while self._restarted and wall - self._restarted[0][0] > minutes * MINUTE:
             self._restarted.popleft()
         workloads = {subject for _, subject in self._restarted}
-        limit = max(STORM_LEAST, int(STORM_SHARE * running))
+        share = self.tuning.number(restart_storm.PERCENT) * running // 100
+        limit = max(self.tuning.number(restart_storm.WORKLOADS), share)
         if len(workloads) <= limit:
             return
         if self._storm is None:
-            seen = f"{len(workloads)} of {running} in five minutes"
+            seen = f"{len(workloads)} of {running} in {minutes} minutes"
             fact = Fact("workloads that restart", f"at most {limit}", seen, None, Strength.STRONG)
             self._book.raise_(Finding.RESTART_STORM, "node", (fact,), event)
         self._storm = wall
@@ -132,16 +136,17 @@ class Operational:
         if len(features.whos) != 1 or features.by_engine:
             return
         who = features.whos[0].value
-        times = _within(self._firsts, who, wall, BURST_WINDOW)
+        minutes, least = self.tuning.number(burst.MINUTES), self.tuning.number(burst.STARTS)
+        times = _within(self._firsts, who, wall, minutes * MINUTE)
         count, peak = len(times), self._peaks.get(who, Peak())
         day = wall // NS_PER_DAY
         if day > peak.day:
             peak = Peak(day, 0, max(peak.most, peak.today))
-        limit = max(BURST_LEAST, BURST_FACTOR * peak.most)
+        limit = max(least, self.tuning.number(burst.FACTOR) * peak.most)
         if count > limit and not learning:
             # This day does not count as the most ever.
             self._note_peak(who, Peak(day, 0, peak.most))
-            seen = f"{count} in five minutes by {who}"
+            seen = f"{count} in {minutes} minutes by {who}"
             if count == limit + 1:
                 fact = Fact("first starts", f"at most {limit}", seen, None, _STRONG)
                 self._book.raise_(Finding.BURST, who, (fact,), event)
@@ -169,11 +174,15 @@ class Operational:
             subject = f"{pod.namespace}/{pod.pod}#{pod.container}"
         else:
             subject = container.name or container.id or ""
-        times = _within(self._failures, subject, wall, FAILED_WINDOW)
-        if subject and len(times) >= FAILED:
+        limit, minutes = (
+            self.tuning.number(failed_starts.STARTS),
+            self.tuning.number(failed_starts.MINUTES),
+        )
+        times = _within(self._failures, subject, wall, minutes * MINUTE)
+        if subject and len(times) >= limit:
             times.clear()
-            seen = f"{FAILED} in ten minutes"
-            fact = Fact("failed starts", f"fewer than {FAILED}", seen, None, Strength.STRONG)
+            seen = f"{limit} in {minutes} minutes"
+            fact = Fact("failed starts", f"fewer than {limit}", seen, None, _STRONG)
             self._book.raise_(Finding.FAILED_STARTS, subject, (fact,), event)
 
     # ----------------------------------------------------------------- calm
@@ -181,14 +190,22 @@ class Operational:
     def tick(self, now: Event) -> None:
         """Report loops and storms that are over."""
         wall = now.time + now.realtime_offset
+        minutes = self.tuning.number(crash_loop.CALM_MINUTES)
         for subject, last in list(self._loops.items()):
-            if wall - last > CALM:
+            if wall - last > minutes * MINUTE:
                 del self._loops[subject]
-                reason = "no restart for 30 minutes"
+                reason = f"no restart for {minutes} minutes"
                 self._book.resolve(Finding.CRASH_LOOP, subject, now, reason)
-        if self._storm is not None and wall - self._storm > CALM:
+        minutes = self.tuning.number(restart_storm.CALM_MINUTES)
+        if self._storm is not None and wall - self._storm > minutes * MINUTE:
             self._storm = None
-            self._book.resolve(Finding.RESTART_STORM, "node", now, "calm for 30 minutes")
+            reason = f"calm for {minutes} minutes"
+            self._book.resolve(Finding.RESTART_STORM, "node", now, reason)
+
+    @property
+    def _quiet(self) -> int:
+        """Nanoseconds after the boot of node or engine in which restarts make no storm."""
+        return self.tuning.number(restart_storm.QUIET_MINUTES) * MINUTE
 
 
 def _subject(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sensor.judge.privilege import strong
 from sensor.judge.rule_index import RuleIndex
+from sensor.judge.tuning import DEFAULT, Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -119,6 +120,8 @@ class Policy:
     require: RuleIndex[Rule] = field(default_factory=lambda: RuleIndex[Rule](()))
     approve: RuleIndex[Approval] = field(default_factory=lambda: RuleIndex[Approval](()))
     suppress: RuleIndex[Suppression] = field(default_factory=lambda: RuleIndex[Suppression](()))
+    tuning: Tuning = DEFAULT
+    """What is set of findings and of the baseline."""
     digest: str | None = None
     """SHA-256 of the files that it was read from; None for the empty policy."""
     files: tuple[str, ...] = ()

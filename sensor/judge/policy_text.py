@@ -12,6 +12,8 @@
     from = "08:00"
     to = "18:00"
 
+    [findings.burst]                    # sensor.judge.tuning_text
+
 Nothing includes anything: a policy is one file and the drop-ins beside it. A rule's name occurs
 once in all of them.
 """
@@ -29,6 +31,7 @@ from sensor.judge.policy import RULES_MAX, Approval, Policy, Rule, Section, Supp
 from sensor.judge.rule_index import RuleIndex
 from sensor.judge.table_reader import TableReader, place_of, unknown
 from sensor.judge.toml_lines import KeyLines
+from sensor.judge.tuning_text import TABLES, read_tuning
 from sensor.judge.window import DAYS, MINUTES_PER_DAY, Window
 from sensor.model.vocabulary import Finding
 
@@ -94,6 +97,7 @@ def read(files: Sequence[SourceText], zone_of: Callable[[str | None], tzinfo], n
         require=RuleIndex(rules[Section.REQUIRE]),
         approve=RuleIndex(one for one in rules[Section.APPROVE] if isinstance(one, Approval)),
         suppress=RuleIndex(one for one in rules[Section.SUPPRESS] if isinstance(one, Suppression)),
+        tuning=read_tuning(documents),
         digest=digest_of(files) if files else None,
         files=tuple(file.path for file in files),
     )
@@ -139,6 +143,18 @@ class Document:
             for name, table in found.items()
         ]
 
+    def table(self, name: str) -> TableReader | None:
+        """Return the table of a name; None where there is no such. Raises :class:`ConfigError`."""
+        found = self.values.get(name)
+        if found is None:
+            return None
+        if not isinstance(found, dict):
+            raise ConfigError(
+                f"{place_of(self.path, self.lines, (name,))}: {name}: not a table",
+                f"Write [{name}] above its keys.",
+            )
+        return TableReader(found, self.path, self.lines, (name,))
+
 
 def parse_document(file: SourceText) -> Document:
     """Parse one file. Raises :class:`ConfigError` for what is not TOML or too large."""
@@ -162,7 +178,7 @@ def _parse(file: SourceText) -> Document:
 
 
 def _check_sections(document: Document) -> None:
-    known = (*Section, "zone")
+    known = (*Section, *TABLES, "zone")
     for key in document.values:
         if key not in known:
             unknown(place_of(document.path, document.lines, (key,)), (), key, known)

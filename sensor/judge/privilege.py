@@ -7,18 +7,22 @@ atom                         from
 ``cap:SYS_ADMIN``            a dangerous capability beyond the engines' default set
 ``ns:pid``                   a namespace shared with the host, but for user and cgroup
 ``mount:<class>:rw``         a writable mount of something of the host; classes in ``_CLASSES``
+``mount:<class>:ro``         a read-only one of ``root``, ``engine-state`` or ``secrets``
+``mount:<class>:ro`` \\*      a read-only one of ``config``, ``device``, ``home`` or ``kernel``
 ``device:/dev/sda``          a device of the host
 ``seccomp:unconfined`` \\*    no filter of system calls
 ``apparmor:unconfined`` \\*   no AppArmor profile on a host that has AppArmor
 ``restart:always`` \\*        the engine starts it again for ever
 ===========================  ====================================================================
 
-The marked ones are weak: Kubernetes leaves seccomp off by default, and a restart policy gives no
-rights. A rule or a change has to name the others in ``allows`` before it explains a start.
+The marked ones are weak: Kubernetes leaves seccomp off by default, a restart policy gives no
+rights, and many exporters read such mounts. A rule or a change has to name the others in ``allows``
+before it explains a start.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,15 +41,21 @@ DANGEROUS_CAPABILITIES = frozenset(
 USUALLY_SHARED = frozenset({"user", "cgroup"})
 """Namespaces that engines share with the host by default."""
 
-WEAK = frozenset({"seccomp:unconfined", "apparmor:unconfined", "restart:always"})
+ENGINE_SOCKET, ENGINE_STATE, SECRETS = "engine-socket", "engine-state", "secrets"
+_READING_SHOWS_ALL = frozenset({"root", ENGINE_STATE, SECRETS})
+"""Classes of which a read-only mount gives away keys, passwords or the content of images."""
+_READING_SHOWS_SOME = frozenset({"config", "device", "home", "kernel"})
 
-ENGINE_SOCKET = "engine-socket"
+WEAK = frozenset({"seccomp:unconfined", "apparmor:unconfined", "restart:always"}) | {
+    f"mount:{name}:ro" for name in _READING_SHOWS_SOME
+}
+
 _SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "podman.sock", "cri-dockerd.sock")
 
 _CLASSES = (
-    (ENGINE_SOCKET, ("/run/containerd", "/run/podman", "/run/crio", "/run/docker")),
-    ("engine-state", ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers",
-                      "/var/lib/kubelet")),
+    (ENGINE_SOCKET, ("/run/containerd", "/run/podman", "/run/crio", "/run/docker", "/run/k3s")),
+    (ENGINE_STATE, ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers",
+                    "/var/lib/crio", "/var/lib/kubelet", "/var/lib/rancher")),
     ("kernel", ("/proc", "/sys", "/boot", "/lib/modules", "/usr/lib/modules")),
     ("device", ("/dev",)),
     ("config", ("/etc",)),
@@ -53,6 +63,16 @@ _CLASSES = (
     ("log", ("/var/log",)),
 )  # fmt: skip
 """Classes of what is mounted, by the beginning of the source's path; the first that fits."""
+
+_ABOVE = {"/run": ENGINE_SOCKET, "/var/run": ENGINE_SOCKET, "/var": ENGINE_STATE,
+          "/var/lib": ENGINE_STATE}  # fmt: skip
+"""Directories that hold such a place among other things."""
+
+_SECRET = (
+    "/root", "/etc/gshadow", "/etc/kubernetes", "/etc/rancher", "/etc/shadow", "/etc/ssh",
+    "/etc/sudoers", "/etc/sudoers.d", "/var/lib/etcd", "/var/spool/cron",
+)  # fmt: skip
+_SECRET_AT_HOME = re.compile(r"/home/[^/]+/\..*")
 
 
 def atoms_of(event: Event) -> frozenset[str]:
@@ -77,11 +97,22 @@ def mount_class(source: str) -> str:
         return "root"
     if source.endswith(_SOCKETS):
         return ENGINE_SOCKET
+    if source in _ABOVE:
+        return _ABOVE[source]
     source = source.removeprefix("/var") if source.startswith("/var/run/") else source
-    for name, places in _CLASSES:
-        if any(source == place or source.startswith(f"{place}/") for place in places):
-            return name
-    return "host"
+    return next((name for name, places in _CLASSES if _lies_in(source, places)), "host")
+
+
+def read_only_class(source: str) -> str | None:
+    """Return the class of a mount that can be read alone; None for one that gives nothing away."""
+    if source == "/etc" or _lies_in(source, _SECRET) or _SECRET_AT_HOME.fullmatch(source):
+        return SECRETS
+    name = mount_class(source)
+    return name if name in _READING_SHOWS_ALL | _READING_SHOWS_SOME else None
+
+
+def _lies_in(source: str, places: tuple[str, ...]) -> bool:
+    return any(source == place or source.startswith(f"{place}/") for place in places)
 
 
 def _of_security(container: Container, lsm: tuple[str, ...] | None) -> Iterable[str]:
@@ -112,3 +143,5 @@ def _of_isolation(security: Security) -> Iterable[str]:
         # A socket takes requests through a read-only mount, too.
         if mount.writable or class_ == ENGINE_SOCKET:
             yield f"mount:{class_}:rw"
+        elif (shown := read_only_class(mount.source)) is not None:
+            yield f"mount:{shown}:ro"

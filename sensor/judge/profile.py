@@ -1,7 +1,7 @@
 """What is remembered of one workload or image: its terms, packed into one row of the store.
 
 A term is a value of a feature that was seen: how often (halved every 30 days), on which days, first
-and last. A row holds all terms of one profile, about 35 bytes each.
+and last. A row holds all terms of one profile, about 35 bytes each, and when it started last.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensor.judge.feature import Feature
+from sensor.judge.period import TIMES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,11 @@ UNIT = 256
 """A start is counted as so many: the halves are whole numbers, and rows compare exactly."""
 DAYS = (1 << 32) - 1
 
-_VERSION = 1
-_HEAD = struct.Struct("<BI")
+_VERSION = 2
+_HEAD = struct.Struct("<BIB")
 _TERM = struct.Struct("<IIII")
 _VALUE = struct.Struct("<BH")
+_TIMES = tuple(struct.Struct(f"<{count}I") for count in range(TIMES_MAX + 1))
 _FEATURES = tuple(Feature)
 _NUMBERS = {feature: number for number, feature in enumerate(_FEATURES)}
 _TEXT = "surrogatepass"
@@ -107,11 +109,17 @@ class Profile:
     starts: int = 0
     own: Term = field(default_factory=Term)
     terms: dict[Feature, dict[str, Term]] = field(default_factory=dict)
+    times: list[int] = field(default_factory=list)
+    """Wall-clock seconds of the last starts, the latest last."""
 
     def see(self, at: int) -> None:
         """Count one start."""
         self.starts = min(self.starts + 1, _COUNT_MAX)
         self.own.see(at)
+        if 0 <= at <= _COUNT_MAX and (not self.times or at > self.times[-1]):
+            self.times.append(at)
+            if len(self.times) > TIMES_MAX:
+                del self.times[0]
 
     def learn(self, feature: Feature, value: str, at: int) -> bool:
         """Note a value; true when another one had to go for it."""
@@ -144,7 +152,12 @@ class Profile:
 
     def pack(self) -> bytes:
         """Return it as a row of the store."""
-        parts = [_HEAD.pack(_VERSION, self.starts), self.own.pack()]
+        times = self.times
+        parts = [
+            _HEAD.pack(_VERSION, self.starts, len(times)),
+            self.own.pack(),
+            _TIMES[len(times)].pack(*times),
+        ]
         add = parts.append
         # Written out: this is most of what learning a start costs.
         for feature, values in self.terms.items():
@@ -160,12 +173,15 @@ class Profile:
 def profile_of_row(row: bytes) -> Profile:
     """Read a row of the store; raises ValueError for one that is not a profile."""
     try:
-        version, starts = _HEAD.unpack_from(row)
+        version, starts, number_of_times = _HEAD.unpack_from(row)
         if version != _VERSION:
             message = f"a profile of version {version}"
             raise ValueError(message)
         at, end = _HEAD.size + _TERM.size, len(row)
+        times = _TIMES[number_of_times]
         found = Profile(starts, Term(*_TERM.unpack_from(row, _HEAD.size)))
+        found.times = [*times.unpack_from(row, at)]
+        at += times.size
         terms, head, size = found.terms, _VALUE.size, _TERM.size
         while at < end:
             number, length = _VALUE.unpack_from(row, at)

@@ -1,6 +1,6 @@
 """What raised an alert is not learnt: it is held back until it is not new any more.
 
-A value is released when it was seen on ``RELEASE_DAYS`` days after the first, each of which was
+A value is released when it was seen on ``release_days`` days after the first, each of which was
 reported, or when a person acknowledges the alert as expected.
 """
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
+from sensor.judge.tuning import RELEASE_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sensor.judge.ledger import Row
 
-RELEASE_DAYS = 3
 HELD_MAX = 4096
 """Values that are held back; the one that was seen last longest ago goes first, unlearnt."""
 HELD_ROW = "held"
@@ -32,6 +32,7 @@ class Quarantine:
         self._keeping = keeping
         self._held: dict[TermKey, tuple[int, int]] = {}
         """Days on which each was seen, and the last of them as a day's number."""
+        self.release_days = RELEASE_DAYS.default
         self.rows: list[Row] = []
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class Quarantine:
         for term in terms:
             days, last = self._held.pop(term, (0, -1))
             days += day > last
-            if days > RELEASE_DAYS:
+            if days > self.release_days:
                 released.append(term)
                 self._write(term, None)
                 continue

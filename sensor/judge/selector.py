@@ -64,6 +64,11 @@ class Selector:
         named = {key for key, _ in self.globs}
         return bool(named) and named <= CHOSEN_BY_THE_STARTER and not self.triggers
 
+    @property
+    def names_initiator(self) -> bool:
+        """Whether it names who starts, by what the kernel says."""
+        return any(key in _OF_INITIATORS for key, _ in self.globs)
+
     def matches(self, facts: Facts, *, some: bool = False) -> bool:
         """Whether the start meets every condition; with ``some`` one candidate is enough."""
         if self.triggers and facts.trigger not in self.triggers:

@@ -1,6 +1,6 @@
 """Patience: one small novelty at a time, each learnt, by the same initiator.
 
-Weak facts that raised no alert are counted for each initiator over ``WINDOW``. ``FACTS`` different
+Weak facts that raised no alert are counted for each initiator over some days. Enough different
 ones make an alert that lists them. Engines and the kubelet are not counted.
 """
 
@@ -10,6 +10,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.judge.findings.slow_change import DAYS, FACTS
+from sensor.judge.tuning import DEFAULT
 from sensor.model.alert import Fact, Strength
 
 if TYPE_CHECKING:
@@ -17,10 +19,7 @@ if TYPE_CHECKING:
 
     from sensor.judge.ledger import Row
 
-WINDOW = 7 * 86_400
-"""Seconds."""
-FACTS = 5
-"""Different facts that make an alert."""
+SECONDS_PER_DAY = 86_400
 KEPT_MAX = 16
 INITIATORS_MAX = 512
 """Initiators that are counted; the one that was seen least recently goes first."""
@@ -34,6 +33,7 @@ class SlowChange:
         """Without ``keeping`` no rows are left."""
         self._keeping = keeping
         self._seen: dict[str, list[tuple[int, Fact]]] = {}
+        self.tuning = DEFAULT
         self.rows: list[Row] = []
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
@@ -57,7 +57,8 @@ class SlowChange:
 
     def add(self, who: str, facts: Iterable[Fact], at: int) -> tuple[Fact, ...]:
         """Count facts; returns all of the window when there are enough, once."""
-        kept = [one for one in self._seen.pop(who, []) if at - one[0] < WINDOW]
+        window = self.tuning.number(DAYS) * SECONDS_PER_DAY
+        kept = [one for one in self._seen.pop(who, []) if at - one[0] < window]
         known = {(one.feature, one.seen) for _, one in kept}
         kept += [
             (at, replace(fact, strength=Strength.WEAK))
@@ -65,7 +66,7 @@ class SlowChange:
             if (fact.feature, fact.seen) not in known
         ]
         kept = kept[-KEPT_MAX:]
-        if len(kept) >= FACTS:
+        if len(kept) >= self.tuning.number(FACTS):
             self._write(who, None)
             return tuple(fact for _, fact in kept)
         self._seen[who] = kept

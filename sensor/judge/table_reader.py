@@ -50,8 +50,8 @@ class TableReader:
 
     def fail(self, key: str, reason: str, fix: str) -> NoReturn:
         """Raise :class:`ConfigError` about a key."""
-        place = place_of(self._file, self._lines, (*self._path, key))
-        dotted = ".".join((*self._path, key))
+        place = place_of(self._file, self._lines, (*self._path, key) if key else self._path)
+        dotted = ".".join((*self._path, key) if key else self._path)
         raise ConfigError(f"{place}: {dotted}: {reason}", fix)
 
     def text(self, key: str) -> str | None:
@@ -86,10 +86,14 @@ class TableReader:
 
     def flag(self, key: str) -> bool:
         """Return true or false; false where it is not there."""
+        return self.truth(key) is True
+
+    def truth(self, key: str) -> bool | None:
+        """Return true or false; None where it is not there."""
         value = self._value(key)
         if value is not None and not isinstance(value, bool):
             self.fail(key, "not true or false", "Write true or false.")
-        return value is True
+        return value is True if value is not None else None
 
     def number(self, key: str, least: int, most: int) -> int | None:
         """Return a whole number between bounds."""

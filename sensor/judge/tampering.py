@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
 
 RESTORED = "probes_restored"
-DOWN_MIN = 1.0
-"""Seconds without an agent that are worth a word after a kill."""
 
 
-def tampering_of(event: Event, last_boot: str | None) -> tuple[str, Fact] | None:
-    """Return what was done to the sensor, and the fact; None where nothing was."""
+def tampering_of(event: Event, last_boot: str | None, down_seconds: int) -> tuple[str, Fact] | None:
+    """Return what was done to the sensor, and the fact; None where nothing was.
+
+    ``down_seconds`` without an agent are reported after a kill.
+    """
     note = event.sensor
     if event.type is not EventType.SENSOR or note is None:
         return None
@@ -32,7 +33,7 @@ def tampering_of(event: Event, last_boot: str | None) -> tuple[str, Fact] | None
                 "agent", "running", note.detail or "stopped by a signal, or starved"
             )
         case "probes_attached":
-            return _killed(event, last_boot)
+            return _killed(event, last_boot, down_seconds)
         case _:
             return None
 
@@ -42,13 +43,13 @@ def is_restored(event: Event) -> bool:
     return event.sensor is not None and event.sensor.action == RESTORED
 
 
-def _killed(event: Event, last_boot: str | None) -> tuple[str, Fact] | None:
+def _killed(event: Event, last_boot: str | None, down_seconds: int) -> tuple[str, Fact] | None:
     note = event.sensor
     boot = event.host.boot_id if event.host is not None else None
     if note is None or note.last_end is not LastEnd.KILLED or boot != last_boot:
         return None
     down = note.down_seconds or 0.0
-    if down < DOWN_MIN:
+    if down < down_seconds:
         return None
     return "agent killed", _fact("agent", "ended by its service", f"killed, {down:.0f} s without")
 

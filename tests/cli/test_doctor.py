@@ -29,7 +29,7 @@ CHECKS = [
         "api callers",
         "api requests",
     ),
-    *("audit", "engines", "lock", "disk", "scheduling", "clock", "socket"),
+    *("audit", "policy", "engines", "lock", "disk", "scheduling", "clock", "socket"),
 ]
 
 
@@ -141,3 +141,13 @@ def test_directories_that_others_can_write_fail(tmp_path: Path) -> None:
     state = surroundings.state_directory(tmp_path)
     assert state is not None
     assert state.health is Health.FAIL
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")
+def test_a_policy_with_a_wrong_setting_fails_with_the_nearest_name(tmp_path: Path) -> None:
+    assert surroundings.policy(tmp_path).health is Health.OK
+    (tmp_path / "policy.toml").write_text("[findings.burst]\nstart = 3\n")
+    (tmp_path / "policy.toml").chmod(0o644)
+    found = surroundings.policy(tmp_path)
+    assert (found.health, found.fix) == (Health.FAIL, "Did you mean starts?")
+    assert found.text == f"{tmp_path}/policy.toml:2: findings.burst.start: unknown key"

@@ -18,7 +18,8 @@ from sensor.judge.alert_book import (
 from sensor.judge.alert_row import entry_of_row, entry_row
 from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
-from sensor.judge.quarantine import HELD_MAX, RELEASE_DAYS, Quarantine
+from sensor.judge.quarantine import HELD_MAX, Quarantine
+from sensor.judge.tuning import RELEASE_DAYS
 from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength
 from sensor.model.events import Event
 from sensor.model.vocabulary import EventType, Finding
@@ -179,7 +180,7 @@ def test_an_alert_carries_its_start_and_its_verdict() -> None:
 
 def test_what_raised_an_alert_is_learnt_after_it_was_reported_on_three_more_days() -> None:
     judge = known_node()
-    for day in range(RELEASE_DAYS + 1):
+    for day in range(RELEASE_DAYS.default + 1):
         assert verdict_of(judge, web(by=MALLORY, at=NOW + day * DAY)).findings
         assert len(alerts_of(judge)) == 1
     assert verdict_of(judge, web(by=MALLORY, at=NOW + 5 * DAY)).expected is True

@@ -84,14 +84,14 @@ def test_nothing_is_known_of_a_process_without_a_user() -> None:
 
 def test_what_starts_by_itself_is_the_engine_or_the_kubelet() -> None:
     crash = by_itself(start(trigger=Trigger.RESTART_POLICY))
-    assert [one.value for one in features_of(facts(crash), unknown).whos] == ["engine"]
-    assert features_of(facts(pod("main")), unknown).by_engine
+    assert [one.value for one in features_of(facts(crash), unknown, 30).whos] == ["engine"]
+    assert features_of(facts(pod("main")), unknown, 30).by_engine
 
 
 @pytest.mark.parametrize("hostile", ["a" * 10_000, "\udcff\x00\x1b[2J", "*" * 300, "\n"])
 def test_hostile_names_are_bounded_and_storable(hostile: str) -> None:
     event = running(start(hostile, f"registry.example.com/{hostile}:1"), hostile)
-    found = features_of(facts(event), unknown)
+    found = features_of(facts(event), unknown, 30)
     for value in (found.repository, found.organisation, found.entrypoint):
         assert value is not None
         assert len(value) <= 6 * VALUE_MAX

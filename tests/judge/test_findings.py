@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sensor.judge import findings
-from sensor.judge.findings.kind import Rank
+from sensor.judge.findings.kind import Number, Rank
 from sensor.judge.findings.registry import KINDS
 from sensor.model.alert import AlertClass
 from sensor.model.vocabulary import Finding
@@ -46,6 +46,14 @@ def test_a_finding_has_a_page_that_agrees_with_it(finding: Finding) -> None:
     assert f"| ATT&CK v19 | {', '.join(kind.techniques) or 'none'} |" in text
     for part in ("**A true one.** ", "**Not one.** ", "test host:**\n\n    ", "**What to do.** "):
         assert part in text
+    assert f"`[findings.{finding}]`" in text
+    for one in kind.tunables:
+        assert one.says in text
+        known = one.default if isinstance(one, Number) else "none"
+        allowed = f"{one.least} to {one.most}" if isinstance(one, Number) else "texts"
+        assert f"| `{one.key}` | {known} | {allowed} | {one.says} |" in text
+    assert f"| `severity` | {kind.severity} |" in text
+    assert ("| `enabled` | true |" in text) is kind.can_be_switched_off
     assert f"[{finding}]({finding}.md)" in (PAGES / "README.md").read_text()
 
 

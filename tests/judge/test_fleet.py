@@ -6,7 +6,8 @@ import pytest
 
 from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
-from sensor.judge.fleet import FLEET_HOSTS, PART, VALUES_MAX, Fleet
+from sensor.judge.fleet import PART, VALUES_MAX, Fleet
+from sensor.judge.tuning import FLEET_HOSTS
 from sensor.model.alert import AlertSeverity
 from tests.judge.past import alerts_of, known_node, verdict_of, web
 from tests.judge.samples import initiator
@@ -19,9 +20,9 @@ WORKLOAD = ("w/name/web", "initiator", MALLORY)
 def test_a_value_is_known_from_three_hosts_on() -> None:
     fleet = Fleet()
     term = TermKey(None, Feature.INITIATOR, MALLORY)
-    fleet.replace({NODE: FLEET_HOSTS - 1}, "test")
+    fleet.replace({NODE: FLEET_HOSTS.default - 1}, "test")
     assert not fleet.knows(term)
-    fleet.replace({NODE: FLEET_HOSTS}, "test")
+    fleet.replace({NODE: FLEET_HOSTS.default}, "test")
     assert fleet.knows(term)
 
 

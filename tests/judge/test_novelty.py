@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sensor.judge.judge import Judge
+from sensor.model.alert import AlertState
 from sensor.model.container import Security
 from sensor.model.events import Event, Initiator
 from sensor.model.vocabulary import BaselineState, Confidence, Explanation, Finding, StartKind
@@ -300,3 +301,46 @@ def test_what_is_released_after_a_week_of_learning_is_known_as_a_whole() -> None
     alerts_of(judge)
     last = start("ci", image, by=by, at=NOW + 11 * DAY, security=odd)
     assert verdict_of(judge, running(last, "build")).findings == ()
+
+
+MINER = "docker.io/library/ubuntu:24.04"
+
+
+def test_another_program_of_another_image_in_the_place_of_a_service_is_an_alert() -> None:
+    judge = known_node()
+    judge.judge(running(start("tool", MINER, by=initiator("deploy"), at=NOW - DAY), "bash"))
+    judge.take_alerts()
+    found = verdict_of(judge, web("xmrig", image=MINER, by=initiator("deploy")))
+    assert found.findings == (Finding.UNUSUAL_COMBINATION,)
+    assert found.reasons[2].endswith("entry point: expected server, seen xmrig")
+
+
+def test_another_image_with_the_same_program_is_one_weak_fact() -> None:
+    judge = known_node()
+    renamed = web(image="registry.example.com/shop/shopfront:1", by=initiator("deploy"))
+    assert verdict_of(judge, renamed).findings == ()
+
+
+def test_a_job_that_runs_images_of_all_kinds_may_run_one_more() -> None:
+    judge = known_node()
+    for number, language in enumerate(("golang", "rust", "node", "python")):
+        event = start(
+            "runner-abcd1234-project-7-concurrent-0-0123456789abcdef",
+            f"registry.example.com/ops/{language}:1",
+            by=initiator(None, unit="job.service"),
+            at=NOW + number * HOUR,
+        )
+        found = verdict_of(judge, running(event, language))
+    assert found.findings == ()
+
+
+def test_one_new_sidecar_in_many_deployments_is_one_alert() -> None:
+    judge = known_node()
+    for number in range(4):
+        for day in range(3):
+            judge.judge(pod("main", owner=f"app{number}", at=NOW - DAY - day * HOUR))
+    judge.take_alerts()
+    for number in range(4):
+        judge.judge(pod("mesh", "mesh.example.org/proxy:1", owner=f"app{number}", at=NOW))
+    alerts = [one for one in alerts_of(judge) if one.state is AlertState.NEW]
+    assert [one.finding for one in alerts] == [Finding.NEW_CONTAINER_IN_POD]

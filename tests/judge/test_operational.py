@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sensor.judge.alert_book import CALM
+from sensor.judge.findings import burst, crash_loop
 from sensor.judge.judge import Judge
-from sensor.judge.operational import BURST_LEAST, LOOP
+from sensor.judge.operational import MINUTE
 from sensor.model.alert import Alert, AlertClass, AlertState
 from sensor.model.events import Event, Stop
 from sensor.model.vocabulary import EventType, Finding, Trigger
 from tests.judge.past import alerts_of, known_node, running
 from tests.judge.samples import HOUR, NOW, OFFSET, SECOND, initiator, restarted, start
 
+BURST_LEAST = burst.STARTS.default
+LOOP = crash_loop.RESTARTS.default
+CALM = crash_loop.CALM_MINUTES.default * MINUTE
 LATER = NOW + 20 * HOUR
 """Long after the boot of the sample node."""
 
@@ -37,7 +40,7 @@ def test_a_loop_is_reported_once_and_once_when_it_is_over() -> None:
     (alert,) = of(alerts_of(judge), Finding.CRASH_LOOP)
     assert (alert.class_, alert.facts[0].seen) == (
         AlertClass.OPERATIONAL,
-        f"{LOOP} restarts in ten minutes",
+        f"{LOOP} restarts in 10 minutes",
     )
     judge.tick(last.time + CALM - SECOND, OFFSET)
     assert alerts_of(judge) == []
@@ -85,7 +88,7 @@ def test_starts_that_fail_again_and_again() -> None:
         )
         judge.judge(failed)
     (alert,) = of(alerts_of(judge), Finding.FAILED_STARTS)
-    assert alert.facts[0].seen == "5 in ten minutes"
+    assert alert.facts[0].seen == "5 in 10 minutes"
 
 
 def test_a_burst_of_first_starts_by_one_initiator_is_one_alert_of_security() -> None:

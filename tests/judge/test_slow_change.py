@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sensor.judge.slow_change import FACTS, INITIATORS_MAX, WINDOW, SlowChange
+from sensor.judge.findings import slow_change
+from sensor.judge.slow_change import INITIATORS_MAX, SECONDS_PER_DAY, SlowChange
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Finding
 from tests.judge.past import DAY, alerts_of, known_node, running, verdict_of
 from tests.judge.samples import NOW, initiator, start
+
+FACTS = slow_change.FACTS.default
+WINDOW = slow_change.DAYS.default * SECONDS_PER_DAY
 
 
 def fact(number: int) -> Fact:

@@ -197,6 +197,76 @@ def test_a_change_explains_privileges_by_name_only() -> None:
     assert judged(judge_of("", change(name="web", allows=["privileged"])), event).expected
 
 
+def known() -> Judge:
+    """Return a judge that knows the service ``web`` and its deployer for ten days."""
+    judge = judge_of()
+    for day in range(10, 0, -1):
+        judge.judge(web_start(at=NOW - day * 24 * HOUR))
+    judge.take_alerts()
+    return judge
+
+
+def web_start(
+    *command: str,
+    image: str = "registry.example.com/shop/web:1.2",
+    login: str = "deploy",
+    at: int = NOW,
+) -> Event:
+    event = start("web", image, by=initiator(login), at=at)
+    assert event.container is not None
+    ran = command or ("/app/server",)
+    return replace(event, container=replace(event.container, command=ran))
+
+
+BY_NAME = [
+    pytest.param(web_start("sh", "-c", "true"), "entrypoint:sh -c", id="a shell"),
+    pytest.param(
+        web_start(image="registry.evil.example/shop/web:1.2"),
+        "registry:registry.evil.example/shop",
+        id="another registry",
+    ),
+    pytest.param(web_start(login="mallory"), "initiator:login mallory", id="a stranger"),
+]
+"""What an approval of a service does not mean unless it names it."""
+
+
+@pytest.mark.parametrize(("event", "atom"), BY_NAME)
+def test_a_change_covers_a_shell_a_registry_and_a_stranger_by_name_only(
+    event: Event, atom: str
+) -> None:
+    judge = known()
+    judge.ledger.add(change(name="web"), NOW)
+    found = judged(judge, event)
+    assert found.expected is False
+    assert f"change CHG-1 covers it but does not allow {atom}" in found.reasons
+    judge = known()
+    judge.ledger.add(change(name="web", allows=[atom]), NOW)
+    assert judged(judge, event).explanation is Explanation.CHANGE
+
+
+@pytest.mark.parametrize(("event", "atom"), BY_NAME)
+def test_a_rule_that_expects_covers_them_by_name_only(event: Event, atom: str) -> None:
+    judge = known()
+    judge.policy = policy("[expect.web]\nname = 'web'\n")
+    assert judged(judge, event).expected is False
+    judge = known()
+    judge.policy = policy(f"[expect.web]\nname = 'web'\nallows = ['{atom}']\n")
+    assert judged(judge, event).explanation is Explanation.POLICY
+
+
+def test_a_change_that_names_the_login_covers_a_new_person() -> None:
+    judge = known()
+    judge.ledger.add(change(name="web", login="mallory"), NOW)
+    assert judged(judge, web_start(login="mallory")).explanation is Explanation.CHANGE
+
+
+def test_a_change_still_covers_a_new_image_of_the_same_service() -> None:
+    judge = known()
+    judge.ledger.add(change(name="web"), NOW)
+    found = judged(judge, web_start("/app/other", image="registry.example.com/shop/web2:1"))
+    assert found.explanation is Explanation.CHANGE
+
+
 def test_a_change_for_everything_explains_and_is_flagged() -> None:
     found = judged(judge_of("", change()), start())
     assert (found.expected, found.findings) == (True, (Finding.WIDE_CHANGE,))

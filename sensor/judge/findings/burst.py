@@ -1,8 +1,12 @@
 """``burst``: many first starts by one initiator."""
 
-from sensor.judge.findings.kind import FindingKind, Rank
+from sensor.judge.findings.kind import FindingKind, Number, Rank
 from sensor.model.alert import AlertSeverity
 from sensor.model.vocabulary import Finding
+
+STARTS = Number("starts", 20, 2, 10_000, "first starts within the window that are always usual")
+FACTOR = Number("factor", 2, 1, 100, "times the most ever of the initiator that are usual")
+MINUTES = Number("minutes", 5, 1, 60, "minutes of the window")
 
 KIND = FindingKind(
     finding=Finding.BURST,
@@ -10,5 +14,5 @@ KIND = FindingKind(
     severity=AlertSeverity.MEDIUM,
     techniques=("T1496.001",),
     rank=Rank.BASELINE,
-    tunables=("burst_starts",),
+    tunables=(STARTS, FACTOR, MINUTES),
 )

@@ -1,8 +1,10 @@
 """``hidden-start``: start that the engine never spoke of."""
 
-from sensor.judge.findings.kind import FindingKind, Rank
+from sensor.judge.findings.kind import FindingKind, Number, Rank
 from sensor.model.alert import AlertSeverity
 from sensor.model.vocabulary import Finding
+
+SECONDS = Number("seconds", 60, 5, 3600, "seconds that an engine may be silent of a start")
 
 KIND = FindingKind(
     finding=Finding.HIDDEN_START,
@@ -10,4 +12,5 @@ KIND = FindingKind(
     severity=AlertSeverity.HIGH,
     techniques=("T1610",),
     rank=Rank.STRONG,
+    tunables=(SECONDS,),
 )

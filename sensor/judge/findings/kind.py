@@ -31,6 +31,26 @@ class Rank(Enum):
     """The node does not work well; never mixed with security."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Number:
+    """A whole number that a policy may set: ``[findings.burst] starts = 40``."""
+
+    key: str
+    default: int
+    least: int
+    most: int
+    says: str
+    """What it is, with its unit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """A list of texts that a policy may set, in place of an empty one."""
+
+    key: str
+    says: str
+
+
 @dataclass(frozen=True, slots=True)
 class FindingKind:
     """A finding as ``docs/findings`` has it."""
@@ -41,11 +61,16 @@ class FindingKind:
     techniques: tuple[str, ...]
     """ATT&CK ids, version :data:`ATTACK_VERSION`."""
     rank: Rank
-    tunables: tuple[str, ...] = ()
-    """Keys of ``[judge]`` that change it."""
+    tunables: tuple[Number | Texts, ...] = ()
+    """What a policy may set, beside ``severity`` and ``enabled``."""
 
     @property
     def class_(self) -> AlertClass:
         """Security or operational."""
         operational = self.rank is Rank.OPERATIONAL
         return AlertClass.OPERATIONAL if operational else AlertClass.SECURITY
+
+    @property
+    def can_be_switched_off(self) -> bool:
+        """Whether ``enabled = false`` is allowed; a strong one is suppressed with an end."""
+        return self.rank is not Rank.STRONG
