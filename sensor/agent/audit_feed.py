@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.agent.optional_source import OptionalSourceState
 from sensor.errors import CastoffError, PermissionMissing
-from sensor.model.witness_records import SourceChanged
+from sensor.model.witness_records import AuditRulesChanged, SourceChanged
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.plugin import PluginReader
 from sensor.sources.audit.source import POLL, AuditSource, unavailable
@@ -110,6 +110,9 @@ class AuditFeed:
         if self._source is None or self._source.is_quiet():
             return []
         found: list[Observation] = list(self._source.drain())
+        for one in found:
+            if isinstance(one, AuditRulesChanged):
+                log.error("%s", one.what if one.lost else "the audit rules are there again")
         self._arm()
         return found
 
@@ -137,6 +140,14 @@ class AuditFeed:
             return ()
         self._source.realtime_offset = realtime_offset
         return self._source.losses()
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what is missing of the audit rules, with what helps."""
+        lost = self._source.rules_lost if self._source is not None else None
+        if lost is None:
+            return ()
+        fix = "castoff audit-rules install" if lost.missing else "auditctl -e 1"
+        return (f"{lost.what}; run: {fix}",)
 
     def engine_began(self) -> None:
         """Engines are nothing to audit."""

@@ -77,6 +77,10 @@ class OptionalSources:
         """Return how each is doing."""
         return tuple(state for one in self._all for state in one.states())
 
+    def problems(self) -> tuple[str, ...]:
+        """Return what was taken away from them, each with what helps."""
+        return self._audit.problems()
+
     async def close(self) -> None:
         """Close everything, the last one first."""
         for one in reversed(self._all):

@@ -60,7 +60,7 @@ def health(parts: Parts, query: str) -> bytes:
 
 def _problems(parts: Parts) -> tuple[str, ...]:
     """Return what is wrong with the sensor itself, each with what helps."""
-    found = parts.probes.problems()
+    found = parts.probes.problems() + parts.optional.problems()
     failing = parts.persistence.health().failing
     if failing is not None:
         help_ = "check the state directory's owner, space and mount options"

@@ -17,6 +17,7 @@ from sensor.correlate.claims import UNKNOWN_SCOPE, Claims
 from sensor.correlate.container_table import ContainerTable
 from sensor.correlate.coverage import SILENCE, Coverage
 from sensor.correlate.ends import EndReporter
+from sensor.correlate.engine_config import EngineConfigs
 from sensor.correlate.engine_words import EngineWords
 from sensor.correlate.events import Clock, EventFactory
 from sensor.correlate.failed_starts import FailedStarts
@@ -70,6 +71,8 @@ from sensor.model.vocabulary import Role, Witness
 from sensor.model.witness_records import (
     AuditExec,
     AuditLoss,
+    AuditRulesChanged,
+    EngineConfigWritten,
     EngineEvent,
     EngineLoss,
     EngineRecalled,
@@ -181,7 +184,9 @@ class Correlator:
         self._inventory = Inventory(
             self._clock, self._factory, self.table, self._lifecycle, ends, self._pods, emit
         )
-        self._health = SensorHealth(self._factory, emit)
+        names = self._candidates.account_names
+        self._health = SensorHealth(self._factory, emit, names)
+        self._configs = EngineConfigs(self._factory, emit, names)
         self._handlers: dict[type, Callable[[Observation], None]] = {}
         self._register()
 
@@ -215,6 +220,8 @@ class Correlator:
         self._on(Heartbeat, self._inventory.on_heartbeat)
         self._on(InventoryTaken, self._inventory.on_inventory)
         self._on(KnowledgeRestored, self._inventory.on_knowledge)
+        self._on(AuditRulesChanged, self._health.on_audit_rules)
+        self._on(EngineConfigWritten, self._configs.on_written)
         self._on(ProbesLost, self._health.on_lost)
         self._on(ProbesRestored, self._health.on_restored)
         self._on(AgentStalled, self._health.on_stalled)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sensor.model.events import Gap, SensorNote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sensor.correlate.events import EventFactory, Output
     from sensor.model.agent_records import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ProbesRestored,
     )
     from sensor.model.kernel_records import KernelLoss
+    from sensor.model.witness_records import AuditRulesChanged
 
 PROGRAMS_NAMED = 16
 """Programs that a reason lists."""
@@ -32,9 +33,15 @@ _NS_PER_SECOND = 1_000_000_000
 class SensorHealth:
     """Makes the events; keeps nothing."""
 
-    def __init__(self, factory: EventFactory, emit: Callable[[Output], None]) -> None:
+    def __init__(
+        self,
+        factory: EventFactory,
+        emit: Callable[[Output], None],
+        account_names: Callable[[], Mapping[int, str]],
+    ) -> None:
         self._factory = factory
         self._emit = emit
+        self._account_names = account_names
 
     def on_lost(self, lost: ProbesLost) -> None:
         """Report at once: an intruder who switches the probes off may end the agent next."""
@@ -68,6 +75,19 @@ class SensorHealth:
         seconds = (stalled.time - stalled.since) / _NS_PER_SECOND
         reason = f"the agent did not run for {seconds:.0f} s: stopped by a signal, or starved"
         self._emit(self._factory.gap(Gap("agent", reason, stalled.since, stalled.time)))
+
+    def on_audit_rules(self, changed: AuditRulesChanged) -> None:
+        """Report that the kernel does not record what Castoff asked it to, or does again."""
+        if not changed.lost:
+            self._note("audit_rules_restored", changed.time)
+            reason = "audit rules are loaded again: what audit records of meanwhile is missing"
+            self._emit(self._factory.gap(Gap("audit", reason, changed.since, changed.time)))
+            return
+        detail, login = changed.what, changed.loginuid
+        by = None if login is None else self._account_names().get(login) or str(login)
+        note = SensorNote("audit_rules_lost", detail=detail, by=by)
+        self._emit(self._factory.sensor(changed.time, note))
+        self._emit(self._factory.gap(Gap("audit", detail, changed.since, changed.time)))
 
     def on_stepped(self, stepped: ClockStepped) -> None:
         """Report that times before and after do not compare."""

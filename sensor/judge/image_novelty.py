@@ -110,8 +110,7 @@ def _other_program(
 ) -> Iterator[Novelty]:
     """Of another image another program is natural, unless a service had one image only.
 
-    A miner in the place of a service is both at once. A job with a generated name is no
-    service.
+    A miner in the place of a service is both at once. Jobs with generated names are left out.
     """
     usual = look.image is not None and look.image.knows(Feature.ENTRYPOINT, entry, look.at)
     job = GENERATED in (look.features.workload or "")

@@ -29,7 +29,7 @@ from sensor.judge.memory import Memory
 from sensor.judge.operational import Operational
 from sensor.judge.policy import Policy
 from sensor.judge.privilege import strong
-from sensor.judge.tampering import is_restored, tampering_of
+from sensor.judge.tampering import config_of, restored, tampering_of
 from sensor.judge.verdict import decide
 from sensor.judge.workload import workload_of
 from sensor.model.alert import Fact, Strength
@@ -211,9 +211,12 @@ class Judge:
         if found is not None:
             value, fact = found
             self.alerting.book.raise_(Finding.SENSOR_TAMPERING, value, (fact,), event)
-        elif is_restored(event):
-            reason = "the probes are attached again"
-            self.alerting.book.resolve(Finding.SENSOR_TAMPERING, "probes", event, reason)
+        elif (written := config_of(event)) is not None:
+            value, fact = written
+            self.alerting.book.raise_(Finding.ENGINE_CONFIG, value, (fact,), event)
+        elif (what := restored(event)) is not None:
+            reason = f"the {what} are there again"
+            self.alerting.book.resolve(Finding.SENSOR_TAMPERING, what, event, reason)
 
     def hidden(self, event: Event) -> None:
         """Raise the alert of a start that its engine, which was listened to, never spoke of."""

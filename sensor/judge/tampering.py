@@ -14,7 +14,9 @@ from sensor.model.vocabulary import EventType, LastEnd
 if TYPE_CHECKING:
     from sensor.model.events import Event
 
-RESTORED = "probes_restored"
+RULES = "audit rules"
+RESTORED = {"probes_restored": "probes", "audit_rules_restored": RULES}
+"""Actions by which something is there again, and what it is."""
 
 
 def tampering_of(event: Event, last_boot: str | None, down_seconds: int) -> tuple[str, Fact] | None:
@@ -28,6 +30,9 @@ def tampering_of(event: Event, last_boot: str | None, down_seconds: int) -> tupl
     match note.action:
         case "probes_lost":
             return "probes", _fact("probes", "attached and pinned", "detached or removed")
+        case "audit_rules_lost":
+            by = "" if note.by is None else f", login {note.by}"
+            return RULES, _fact(RULES, "in force", f"{note.detail}{by}")
         case "stalled":
             return "agent stopped", _fact(
                 "agent", "running", note.detail or "stopped by a signal, or starved"
@@ -38,9 +43,18 @@ def tampering_of(event: Event, last_boot: str | None, down_seconds: int) -> tupl
             return None
 
 
-def is_restored(event: Event) -> bool:
-    """Whether the probes are there again."""
-    return event.sensor is not None and event.sensor.action == RESTORED
+def config_of(event: Event) -> tuple[str, Fact] | None:
+    """Return who wrote which configuration of an engine, and the fact; None for another event."""
+    note = event.sensor
+    if note is None or note.action != "engine_config_written":
+        return None
+    seen = f"{note.detail}, {note.by or 'by an unknown account'}"
+    return seen, _fact("engine's configuration", "as it was", seen)
+
+
+def restored(event: Event) -> str | None:
+    """Return what is there again; None where nothing is."""
+    return RESTORED.get(event.sensor.action) if event.sensor is not None else None
 
 
 def _killed(event: Event, last_boot: str | None, down_seconds: int) -> tuple[str, Fact] | None:

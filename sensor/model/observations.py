@@ -30,6 +30,8 @@ from sensor.model.kernel_records import (
 from sensor.model.witness_records import (
     AuditExec,
     AuditLoss,
+    AuditRulesChanged,
+    EngineConfigWritten,
     EngineEvent,
     EngineLoss,
     EngineRecalled,
@@ -53,6 +55,8 @@ Observation = (
     | CgroupFrozen
     | AuditExec
     | ManifestWritten
+    | AuditRulesChanged
+    | EngineConfigWritten
     | AuditLoss
     | EngineEvent
     | EngineRecalled

@@ -156,6 +156,7 @@ class Finding(StrEnum):
     UNPINNED_IMAGE = "unpinned-image"
     NO_EXPLANATION = "no-explanation"
     WIDE_CHANGE = "wide-change"
+    ENGINE_CONFIG = "engine-config"
     CRASH_LOOP = "crash-loop"
     RESTART_STORM = "restart-storm"
     FAILED_STARTS = "failed-starts"

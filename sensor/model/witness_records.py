@@ -32,6 +32,49 @@ class ManifestWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineConfigWritten:
+    """A file of an engine's configuration was written, or moved there."""
+
+    time: int
+    ref: str
+    caller: Caller
+    path: str
+    """As the caller named it, absolute where its directory is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRulesChanged:
+    """Audit rules of Castoff are missing from the kernel since a time, or they are back."""
+
+    time: int
+    since: int
+    missing: int
+    """Rules that are missing; 0 when they are back, or when audit was switched off."""
+    enabled: bool
+    """Whether the kernel records at all."""
+    keys: tuple[str, ...] = ()
+    """Of the rules that are missing."""
+    loginuid: int | None = None
+    """Of the process that did it, as the kernel's own record names it."""
+    exe: str | None = None
+    """Its program, where a record of its system call came with it."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether something is not recorded."""
+        return self.missing > 0 or not self.enabled
+
+    @property
+    def what(self) -> str:
+        """What is lost, and by which program, as a sentence."""
+        if not self.missing:
+            said = "kernel audit was switched off"
+        else:
+            said = f"{self.missing} audit rules were removed ({', '.join(self.keys)})"
+        return said if self.exe is None else f"{said} by {self.exe}"
+
+
+@dataclass(frozen=True, slots=True)
 class AuditLoss:
     """Audit events that did not reach us whole since the last such observation."""
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.model.agent_records import AgentStalled, ClockStepped, ProbesLost, ProbesRestored
+from sensor.model.agent_records import (
+    AccountsRead,
+    AgentStalled,
+    ClockStepped,
+    ProbesLost,
+    ProbesRestored,
+)
 from sensor.model.events import Event
 from sensor.model.observations import Observation
 from sensor.model.vocabulary import EventType
+from sensor.model.witness_records import AuditRulesChanged
 from tests.correlate.scenario import Core
 
 SECOND = 1_000_000_000
@@ -52,3 +59,32 @@ def test_each_absence_says_how_long_it_was(
     actions, ((gap_source, _, until, reason),) = reported(observation)
     assert (actions, gap_source, until) == (action, source, 70 * SECOND)
     assert text in reason
+
+
+def test_audit_rules_that_were_removed_are_a_gap_with_their_author() -> None:
+    core = Core()
+    core.feed([AccountsRead(1, ((1000, "mallory"),))])
+    removed = AuditRulesChanged(
+        9 * SECOND,
+        6 * SECOND,
+        3,
+        enabled=True,
+        keys=("castoff_api", "castoff_client"),
+        loginuid=1000,
+        exe="/sbin/auditctl",
+    )
+    note, gap = core.feed([removed])
+    assert note.sensor is not None
+    assert gap.gap is not None
+    said = "3 audit rules were removed (castoff_api, castoff_client) by /sbin/auditctl"
+    assert (note.sensor.action, note.sensor.by) == ("audit_rules_lost", "mallory")
+    assert note.sensor.detail == gap.gap.reason == said
+    assert (gap.gap.source, gap.gap.since, gap.gap.until) == ("audit", 6 * SECOND, 9 * SECOND)
+
+
+def test_audit_that_is_switched_off_and_on_again_is_a_gap() -> None:
+    off = AuditRulesChanged(9 * SECOND, 6 * SECOND, 0, enabled=False)
+    actions, (gap,) = reported(off)
+    assert (actions, gap[3]) == (["audit_rules_lost"], "kernel audit was switched off")
+    actions, (gap,) = reported(AuditRulesChanged(19 * SECOND, 6 * SECOND, 0, enabled=True))
+    assert (actions, gap[:3]) == (["audit_rules_restored"], ("audit", 6 * SECOND, 19 * SECOND))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sensor.judge.judge import Judge
-from sensor.model.alert import AlertState
+from sensor.model.alert import AlertSeverity, AlertState
 from sensor.model.events import Event, SensorNote
 from sensor.model.vocabulary import EventType, Finding, LastEnd
 from tests.judge.past import alerts_of
@@ -34,6 +34,7 @@ def noted(action: str, at: int = NOW, boot: str = "boot", **more: Any) -> Event:
     [
         (noted("probes_lost"), True),
         (noted("stalled"), True),
+        (noted("audit_rules_lost", detail="3 audit rules were removed"), True),
         (noted("probes_attached", down_seconds=40.0, last_end=LastEnd.KILLED), True),
         (noted("probes_attached", down_seconds=0.2, last_end=LastEnd.KILLED), False),
         (noted("probes_attached", down_seconds=40.0, last_end=LastEnd.CLEAN), False),
@@ -70,3 +71,30 @@ def test_a_start_that_its_engine_never_spoke_of() -> None:
     assert alert.facts[0].sentence == (
         "engine's events: expected a start by docker, seen nothing for 60 s"
     )
+
+
+def test_audit_rules_that_were_removed_name_who_did_it_until_they_are_back() -> None:
+    judge = Judge()
+    judge.judge(noted("audit_rules_lost", detail="3 audit rules were removed", by="mallory"))
+    (alert,) = alerts_of(judge)
+    assert alert.facts[0].sentence == (
+        "audit rules: expected in force, seen 3 audit rules were removed, login mallory"
+    )
+    judge.judge(noted("audit_rules_restored", at=NOW + SECOND))
+    (over,) = alerts_of(judge)
+    assert (over.id, over.state) == (alert.id, AlertState.RESOLVED)
+    assert over.reason == "the audit rules are there again"
+
+
+def test_a_configuration_that_was_written_is_a_notice_for_each_file_and_author() -> None:
+    judge = Judge()
+    detail = "/etc/docker/daemon.json by /usr/bin/vi"
+    for by in ("mallory", "mallory", None):
+        judge.judge(noted("engine_config_written", detail=detail, by=by))
+    alerts = alerts_of(judge)
+    assert [one.finding for one in alerts] == [Finding.ENGINE_CONFIG] * 2
+    assert alerts[0].facts[0].sentence == (
+        "engine's configuration: expected as it was, seen"
+        " /etc/docker/daemon.json by /usr/bin/vi, mallory"
+    )
+    assert alerts[0].severity is AlertSeverity.LOW

@@ -137,6 +137,7 @@ EXAMPLES: dict[str, tuple[Event, Event]] = {
     "failed-start": (start(type=EventType.START_FAILED), start()),
     "gap": (EVENTS["gap"], start()),
     "probes-lost": (sensor("probes_lost"), sensor("probes_restored")),
+    "audit-rules-lost": (sensor("audit_rules_lost"), sensor("audit_rules_restored")),
     "agent-killed": (
         sensor("probes_attached", sensor__last_end=LastEnd.KILLED, sensor__down_seconds=61.0),
         sensor("probes_attached", sensor__last_end=LastEnd.KILLED, sensor__down_seconds=3.0),

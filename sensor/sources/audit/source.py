@@ -17,6 +17,7 @@ from sensor.sources.audit.assembly import Assembler
 from sensor.sources.audit.fields import FieldParser
 from sensor.sources.audit.process import start_time
 from sensor.sources.audit.programs import Programs
+from sensor.sources.audit.rule_watch import RuleWatch
 from sensor.sources.audit.serials import SerialWatch
 from sensor.sources.audit.witness import AuditWitness
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from sensor.errors import CastoffError
+    from sensor.model.witness_records import AuditRulesChanged
     from sensor.sources.audit.assembly import AuditEvent
     from sensor.sources.audit.record import Record
     from sensor.sources.audit.witness import Testimony
@@ -100,6 +102,7 @@ class AuditSource:
         self._node = _short(node or socket.gethostname())
         self._assembler = Assembler()
         self._serials = SerialWatch()
+        self._rules = RuleWatch()
         self.realtime_offset = realtime_offset
         self.records = 0
         self.observations = 0
@@ -151,15 +154,24 @@ class AuditSource:
         """Records that had come before."""
         return self._assembler.duplicates
 
+    @property
+    def rules_lost(self) -> AuditRulesChanged | None:
+        """What is missing of Castoff's rules now."""
+        return self._rules.lost
+
     def deadline(self) -> int | None:
         """When a drain is due although nothing came, in ns since boot."""
-        return self._assembler.deadline()
+        found = (self._assembler.deadline(), self._rules.deadline())
+        return min((one for one in found if one is not None), default=None)
 
     def is_quiet(self) -> bool:
         """Whether :meth:`drain` would find nothing: cheaper to ask than to drain in vain."""
         for reader in self._readers:
             if reader.has_more or reader.descriptor is None:
                 return False
+        due = self._rules.deadline()
+        if due is not None and due <= self._clock():
+            return False
         return not self._assembler and not self._news.poll(0)
 
     def drain(self) -> list[Testimony]:
@@ -189,11 +201,18 @@ class AuditSource:
 
     def _hear(self, events: list[AuditEvent]) -> list[Testimony]:
         found: list[Testimony] = []
+        now = self._clock()
         for event in events:
+            if any(RuleWatch.concerns(record) for record in event.records):
+                self._rules.push(event, now)
+                continue
             statement = self._witness.statement_of(event, self.realtime_offset)
             self.partial += statement.partial
             if statement.testimony is not None:
                 found.append(statement.testimony)
+        changed = self._rules.take(now)
+        if changed is not None:
+            found.append(changed)
         found.sort(key=_time)
         self.observations += len(found)
         return found

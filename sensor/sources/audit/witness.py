@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 
 from sensor.model.api_calls import ApiConnect, Caller
 from sensor.model.vocabulary import Witness
-from sensor.model.witness_records import AuditExec, ManifestWritten
+from sensor.model.witness_records import (
+    AuditExec,
+    AuditRulesChanged,
+    EngineConfigWritten,
+    ManifestWritten,
+)
 from sensor.sources.audit import decode
 from sensor.sources.audit.syscalls import Call, classify
 
@@ -30,17 +35,18 @@ if TYPE_CHECKING:
 API_KEY = "castoff_api"
 """Key of the rules on engine sockets in rules/audit.rules."""
 
-MANIFEST_KEY = "castoff_manifest"
-"""Key of the rule on kubelet's directory of static pods. The rule matches by inode: the kernel says
-that the file is there, whatever path the caller used."""
+MANIFEST_KEY, CONFIG_KEY = "castoff_manifest", "castoff_config"
+"""Keys of the rules on kubelet's directory of static pods, and on the configuration of engines. The
+rules match by inode: the kernel says that the file is there, whatever path the caller used."""
 
-Testimony = AuditExec | ApiConnect | ManifestWritten
+Testimony = AuditExec | ApiConnect | ManifestWritten | EngineConfigWritten | AuditRulesChanged
 
 _WANTED = frozenset({"SYSCALL", "EXECVE", "SOCKADDR", "CWD", "PATH"})
 _CALL = re.compile(rb"arch=([0-9a-f]{1,8}) syscall=(\d{1,10}) (?:.*? )?a0=([0-9a-f]{1,16}) ")
 _FIRST_PATH = b"item=0 "
-_MANIFEST = re.compile(
-    rb"key=(?:\"castoff_manifest\"|[0-9A-F]*" + MANIFEST_KEY.encode().hex().upper().encode() + rb")"
+_WRITTEN = re.compile(
+    rb"key=(?:\"castoff_(?:manifest|config)\"|[0-9A-F]*(?:%s|%s))"
+    % tuple(key.encode().hex().upper().encode() for key in (MANIFEST_KEY, CONFIG_KEY))
 )
 _ATTRIBUTES = {
     "c000003e": frozenset({90, 92, 94, 132, 188, 189, 197, 198, 235, 260, 261, 268, 280, 452}),
@@ -84,9 +90,9 @@ class AuditWitness:
         types = {record.type for record in event.records}
         call = _call_of(event, types)
         if call is None and any(
-            record.type == "SYSCALL" and _MANIFEST.search(record.text) for record in event.records
+            record.type == "SYSCALL" and _WRITTEN.search(record.text) for record in event.records
         ):
-            return self._manifest(event, realtime_offset)
+            return self._written(event, realtime_offset)
         if call is None:
             # An exec's or a connect's details without the call itself, or nothing of either.
             return Statement(partial="SYSCALL" not in types and "EXECVE" in types)
@@ -141,11 +147,12 @@ class AuditWitness:
             )
         )
 
-    def _manifest(self, event: AuditEvent, realtime_offset: int) -> Statement:
+    def _written(self, event: AuditEvent, realtime_offset: int) -> Statement:
         wanted = [record for record in event.records if record.type in _WANTED]
         parsed = self._parser.parse(wanted)
         facts = _Facts(event, parsed, event.stamp.wall - realtime_offset)
-        if facts.pid is None or facts.key is None or MANIFEST_KEY not in facts.key.split(","):
+        keys = facts.key.split(",") if facts.key is not None else []
+        if facts.pid is None or not {MANIFEST_KEY, CONFIG_KEY} & set(keys):
             return Statement(partial=facts.pid is None)
         made = [
             name
@@ -160,7 +167,8 @@ class AuditWitness:
         path = made[-1]
         if not path.startswith("/") and facts.cwd is not None:
             path = posixpath.normpath(posixpath.join(facts.cwd, path))
-        return Statement(ManifestWritten(facts.time, facts.ref, self._caller(facts, None), path))
+        kind = ManifestWritten if MANIFEST_KEY in keys else EngineConfigWritten
+        return Statement(kind(facts.time, facts.ref, self._caller(facts, None), path))
 
     def _caller(self, facts: _Facts, argv: tuple[str, ...] | None) -> Caller:
         pid = facts.pid or 0

@@ -17,7 +17,7 @@ import pytest
 from sensor import clock
 from sensor.errors import KernelUnsupported, PermissionMissing
 from sensor.model.api_calls import ApiConnect
-from sensor.model.witness_records import AuditExec, AuditLoss
+from sensor.model.witness_records import AuditExec, AuditLoss, AuditRulesChanged
 from sensor.sources.audit import netlink
 from sensor.sources.audit.netlink import NetlinkReader
 from sensor.sources.audit.source import AuditSource
@@ -25,6 +25,8 @@ from sensor.sources.audit.source import AuditSource
 pytest.importorskip("auparse", reason="needs python3-audit and the system's Python")
 
 KEY = "castoff_test"
+NOTICED = 5_000_000_000
+"""Nanoseconds in which an absence of the sensor has to be noticed."""
 LOGIN = 4242
 
 CLIENT = """
@@ -140,6 +142,38 @@ def test_the_kernel_follows_a_socket_that_is_re_created(listener: Path) -> None:
         assert isinstance(connect, ApiConnect)
         login = int(Path("/proc/self/loginuid").read_text())
         assert connect.caller.loginuid == (None if login == 0xFFFFFFFF else login)
+
+
+REMOVE = """
+import os, sys
+open("/proc/self/loginuid", "w").write(sys.argv[1])
+os.execv("/usr/sbin/auditctl", ["auditctl", "-D", "-k", sys.argv[2]])
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("audit_enabled")
+def test_rules_that_a_user_removes_are_reported_with_the_login(
+    tmp_path: Path, listener: Path
+) -> None:
+    program = tmp_path / "docker"
+    shutil.copy("/bin/sleep", program)
+    rule = ("always,exit", "-F", "arch=b64", "-F", "perm=x", "-F", f"path={program}", "-k", KEY)
+    auditctl("-a", *rule)
+    with reading(NetlinkReader(), listener) as source:
+        subprocess.run([sys.executable, "-c", REMOVE, str(LOGIN), KEY], check=True)
+        found: list[object] = []
+        wait_for(source, found, lambda: bool(found))
+        (removed,) = found
+        assert isinstance(removed, AuditRulesChanged)
+        assert (removed.missing, removed.keys, removed.enabled) == (1, (KEY,), True)
+        assert removed.loginuid == LOGIN
+        assert removed.exe in {None, "/usr/sbin/auditctl"}
+        assert removed.time - removed.since < NOTICED
+        auditctl("-a", *rule)
+        wait_for(source, found, lambda: len(found) > 1)
+        assert isinstance(found[-1], AuditRulesChanged)
+        assert not found[-1].lost
 
 
 @pytest.mark.kernel

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sensor.model.api_calls import ApiConnect
 from sensor.model.vocabulary import Witness
-from sensor.model.witness_records import AuditExec, ManifestWritten
+from sensor.model.witness_records import AuditExec, EngineConfigWritten, ManifestWritten
 from sensor.sources.audit.assembly import Assembler, AuditEvent, Ending
 from sensor.sources.audit.fields import FieldParser
 from sensor.sources.audit.programs import Programs
@@ -292,6 +292,13 @@ def test_several_keys_of_a_write_are_read() -> None:
     assert isinstance(found, ManifestWritten)
 
 
+def test_a_write_of_an_engines_configuration_names_file_and_login() -> None:
+    path = "/etc/docker/daemon.json"
+    found = written(f'name="{path}" nametype=NORMAL', key='"castoff_config"').testimony
+    assert isinstance(found, EngineConfigWritten)
+    assert (found.path, found.caller.loginuid) == (path, 4242)
+
+
 NAMED = {"comm": '"castoff_manifest"', "key": "(null)"}
 
 
@@ -300,7 +307,7 @@ NAMED = {"comm": '"castoff_manifest"', "key": "(null)"}
     [
         (f'name="{MANIFESTS}/web.yaml" nametype=DELETE', {}),
         (f'name="{MANIFESTS}/web.yaml" nametype=CREATE', {"success": "no"}),
-        (f'name="{MANIFESTS}/web.yaml" nametype=CREATE', {"key": '"castoff_config"'}),
+        (f'name="{MANIFESTS}/web.yaml" nametype=CREATE', {"key": '"castoff_engine"'}),
         (f'name="{MANIFESTS}/web.yaml" nametype=CREATE', NAMED),
     ],
     ids=["removed", "refused", "another rule", "a command of its name"],
