@@ -1,7 +1,8 @@
 """``python -m bench.month``: what the judge reports on made-up nodes, and what that costs.
 
-:mod:`bench.node_life` makes a node's five weeks from a seed. Seeds 1 to 21 were for development, of
-which ``--development`` runs five. The reported ones are 101 to 110.
+:mod:`bench.node_life` makes a node's five weeks from a seed. Seeds 1 to 21, 31 to 35 and 101 to 110
+were for development, of which ``--development`` runs five. The reported ones are 201 to 210, each
+with a second month in which the means are others (:mod:`bench.life_variants`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.life_calendar import DAY, HOUR, LEARNING, SECOND, ZONE
+from bench.life_variants import habits, plants
 from bench.machine import machine
 from bench.node_life import Life
 from bench.rows import Row, missed, table
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 COMMAND = "python -m bench.month"
 DEVELOPMENT = (1, 2, 3, 4, 5)
-REPORTED = tuple(range(101, 111))
+REPORTED = tuple(range(201, 211))
 FALSE_A_DAY, FALSE_IN_LEARNING, PRECISION, JUDGING_MS, MEMORY_MIB = 0.3, 3.0, 0.8, 0.15, 3.0
 WORKLOADS, TERMS = 4096, 12
 HIDDEN_AFTER = 60 * SECOND
@@ -151,14 +153,15 @@ class Run:
         self._take(one.wall)
 
     def _change(self, one: Happening) -> None:
-        workload = workload_of(one.event)
+        workload, by = workload_of(one.event), one.event.initiator
         body = {
             "id": one.change,
             "by": "dora",
             "for_seconds": 7200,
             "workload": workload.key if workload is not None else "?",
-            "login": "deploy",
         }
+        if by is not None and by.user is not None and by.user.auid_name is not None:
+            body["login"] = by.user.auid_name
         wall = one.wall - 60 * SECOND
         change = of_json(json.dumps(body).encode(), wall, Adder("ci", 0))
         self.judge.ledger.add(change, wall)
@@ -200,6 +203,13 @@ class Run:
 def run(seed: int, *, early: bool = False) -> Result:
     """Judge one node."""
     found = Run(Life(seed, early_intruder=early)).go()
+    found.seed = seed
+    return found
+
+
+def run_variants(seed: int) -> Result:
+    """Judge one node with other intrusions and other ordinary changes."""
+    found = Run(Life(seed, variants=(*plants(), *habits()))).go()
     found.seed = seed
     return found
 
@@ -253,15 +263,15 @@ def _features(number: int) -> Features:
     )
 
 
-def report(results: list[Result]) -> list[Row]:
-    """Return the table of the seeds."""
+def of_seeds(results: list[Result], what: str) -> list[Row]:
+    """Return a row for each seed."""
     rows = []
     for one in results:
         good = not one.missed and one.false_a_day <= FALSE_A_DAY and one.precision >= PRECISION
         good = good and len(one.false_learning) <= FALSE_IN_LEARNING
         rows.append(
             Row(
-                f"seed {one.seed}: {one.starts:,} starts, found of {len(one.planted)} planted,"
+                f"{what} {one.seed}: {one.starts:,} starts, found of {len(one.planted)} planted,"
                 " false alerts a day, in the learning week, precision",
                 f"{len(one.found)}, {one.false_a_day:.2f}, {len(one.false_learning)},"
                 f" {one.precision:.2f}",
@@ -271,6 +281,12 @@ def report(results: list[Result]) -> list[Row]:
                 {"false_a_day": one.false_a_day, "precision": one.precision},
             )
         )
+    return rows
+
+
+def report(results: list[Result], variants: list[Result]) -> list[Row]:
+    """Return the table of the seeds."""
+    rows = of_seeds(results, "seed") + of_seeds(variants, "variants of seed")
     cost = statistics.median(one.cpu_ms / one.starts for one in results)
     rows.append(
         Row(
@@ -316,8 +332,9 @@ def main() -> None:
     arguments = parser.parse_args()
     seeds = DEVELOPMENT if arguments.development else REPORTED
     results = [run(seed, early=arguments.early) for seed in seeds]
+    variants = [run_variants(seed) for seed in seeds]
     if arguments.details:
-        for one in results:
+        for one in (*results, *variants):
             print(
                 f"seed {one.seed}: missed {one.missed}, operational {one.operational},"
                 f" alerts about planted {one.true_alerts},"
@@ -327,7 +344,7 @@ def main() -> None:
                 print(f"   learning: {text[:220]}")
             for text in one.false_later:
                 print(f"   later: {text[:220]}")
-    rows = report(results)
+    rows = report(results, variants)
     print(f"{machine()}\n\n{table(rows)}")
     sys.exit(1 if missed(rows) else 0)
 

@@ -15,20 +15,33 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from bench.life_calendar import DAY, ZONE, Calendar
 from bench.life_events import Maker
 from bench.life_intruder import Intruder
 from bench.life_people import People
+from bench.life_variants import Variants
 from bench.life_workloads import Workloads
 from bench.life_world import Happening, World
 from sensor.model.agent_records import HostFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Life:
     """The happenings of one node."""
 
-    def __init__(self, seed: int, days: int = 35, *, early_intruder: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        days: int = 35,
+        *,
+        early_intruder: bool = False,
+        variants: Sequence[str] | None = None,
+    ) -> None:
+        """``variants`` are names of :mod:`bench.life_variants`, in place of the intruder."""
         choose = random.Random(seed)
         begin = datetime(2026, 10, 1, tzinfo=ZONE) + timedelta(days=seed % 20)
         calendar = Calendar(choose, begin, days)
@@ -41,6 +54,7 @@ class Life:
         )
         self._world = World(choose, calendar, Maker(host, self.offset))
         self._early = early_intruder
+        self._variants = variants
 
     def happenings(self) -> list[Happening]:
         """Return all of it in its order. The seed decides, so the order of the calls stays."""
@@ -57,5 +71,10 @@ class Life:
         workloads.boots()
         workloads.evictions()
         people.novelties()
-        Intruder(self._world, early=self._early).act()
+        if self._variants is None:
+            Intruder(self._world, early=self._early).act()
+        else:
+            more = Variants(self._world)
+            for name in self._variants:
+                more.add(name)
         return sorted(self._world.found, key=lambda one: one.wall)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bench.month import FALSE_A_DAY, FALSE_IN_LEARNING, killed_is_the_same, run
+from bench.life_variants import habits, plants
+from bench.month import (
+    FALSE_A_DAY,
+    FALSE_IN_LEARNING,
+    PRECISION,
+    Run,
+    killed_is_the_same,
+    run,
+    run_variants,
+)
 from bench.node_life import Life
 
 SEEDS = (1, 4)
@@ -23,6 +32,21 @@ def test_the_planted_are_found_and_the_rest_is_quiet(seed: int) -> None:
     assert len(found.planted) == 18
     assert found.false_a_day <= FALSE_A_DAY
     assert len(found.false_learning) <= FALSE_IN_LEARNING
+
+
+def test_intrusions_by_other_means_are_found_among_ordinary_changes() -> None:
+    found = run_variants(31)
+    assert found.missed == []
+    assert found.planted == set(plants())
+    assert found.false_a_day <= FALSE_A_DAY
+    assert len(found.false_learning) <= FALSE_IN_LEARNING
+    assert found.precision >= PRECISION
+
+
+@pytest.mark.parametrize("name", ["ci_names", "reboots", "nightly_by_cron", "hot_fix_at_night"])
+def test_an_ordinary_change_alone_raises_nothing_after_the_week(name: str) -> None:
+    assert name in habits()
+    assert Run(Life(32, variants=(name,))).go().false_later == []
 
 
 def test_an_intruder_of_the_learning_week_is_found() -> None:
