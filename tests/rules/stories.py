@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sensor.judge.change import Change
+from sensor.judge.findings import burst, crash_loop
 from sensor.judge.judge import Judge
-from sensor.judge.operational import BURST_LEAST, LOOP
 from sensor.model.container import Image
 from sensor.model.events import Event, Stop
 from sensor.model.vocabulary import Engine, EventType, Finding, StartKind, Trigger
@@ -214,7 +214,7 @@ STORIES: dict[Finding, Story] = {
         ),
     ),
     Finding.SLOW_CHANGE: Story(_tools(5, 1), _tools(5, 3)),
-    Finding.BURST: Story(_burst(BURST_LEAST + 1), _burst(BURST_LEAST - 1)),
+    Finding.BURST: Story(_burst(burst.STARTS.default + 1), _burst(burst.STARTS.default - 1)),
     Finding.WORKLOAD_FLOOD: Story(_flood(5000), _flood(300)),
     Finding.FORBIDDEN: Story(
         (web(by=initiator("alice")),), (web(),), rules="[forbid.alice]\nlogin = 'alice'\n"
@@ -240,7 +240,15 @@ STORIES: dict[Finding, Story] = {
         judge=Judge,
     ),
     Finding.WIDE_CHANGE: Story((web(),), (web(),), changes=((change(),), (change(name="web"),))),
-    Finding.CRASH_LOOP: Story(_loop(LOOP, 60 * SECOND), _loop(LOOP + 4, 200 * SECOND), judge=Judge),
+    Finding.ENGINE_CONFIG: Story(
+        (web(), noted("engine_config_written", detail="/etc/docker/daemon.json by vi")),
+        (web(), noted("policy_loaded")),
+    ),
+    Finding.CRASH_LOOP: Story(
+        _loop(crash_loop.RESTARTS.default, 60 * SECOND),
+        _loop(crash_loop.RESTARTS.default + 4, 200 * SECOND),
+        judge=Judge,
+    ),
     Finding.RESTART_STORM: Story(_storm(15), _storm(8), judge=Judge),
     Finding.FAILED_STARTS: Story(_failures(5), _failures(4), judge=Judge),
 }
