@@ -41,6 +41,8 @@ NODE_TERMS_MAX = 512
 """Values of one feature that the node knows."""
 PROFILE_ROW, NODE_ROW, STATE_ROW = "profile", "node", "baseline"
 STATE_KEY = "state"
+IMAGE_PREFIX = "i/"
+_JSON = {True: "true", False: "false"}
 KINDS = (PROFILE_ROW, NODE_ROW, STATE_ROW)
 """Kinds of rows that are the baseline's."""
 
@@ -155,8 +157,10 @@ class Baseline:
         if not self._keeping:
             return
         state = self.state
-        values = [1, state.began, state.starts, state.filled, state.filling]
-        self._write(STATE_ROW, STATE_KEY, json.dumps(values).encode())
+        began = "null" if state.began is None else state.began
+        flags = f"{_JSON[state.filled]}, {_JSON[state.filling]}"
+        # As json.dumps writes it: this row is written with every start.
+        self._write(STATE_ROW, STATE_KEY, f"[1, {began}, {state.starts}, {flags}]".encode())
 
     def _write(self, kind: str, key: str, value: bytes | None) -> None:
         if self._keeping:
@@ -226,12 +230,12 @@ class Baseline:
         for key in profile_keys(features):
             profile = self.profile(key) or self._warm(key, Profile())
             profile.see(at)
-            for term in terms_of(features, key):
-                if profile.learn(term.feature, term.value, at):
-                    self.replaced[term.feature] += 1
+            for feature, value in values_of(features, key):
+                if profile.learn(feature, value, at):
+                    self.replaced[feature] += 1
             self._keep(key, profile)
-        for term in terms_of(features, None):
-            self.learn_node(term.feature, term.value, at)
+        for feature, value in values_of(features, None):
+            self.learn_node(feature, value, at)
         if hour is not None:
             self.learn_node(Feature.HOUR, hour, at)
 
@@ -248,11 +252,15 @@ class Baseline:
 
     def learn_node(self, feature: Feature, value: str, at: int) -> None:
         """Note a value for the whole node."""
-        values = self._node.setdefault(feature, {})
-        term = values.setdefault(value, Term())
+        values = self._node.get(feature)
+        if values is None:
+            values = self._node[feature] = {}
+        term = values.get(value)
+        if term is None:
+            term = values[value] = Term()
         term.see(at)
         if self._keeping:
-            self._write(NODE_ROW, f"{feature}/{value}", term.pack())
+            self.rows.append((NODE_ROW, f"{feature}/{value}", term.pack()))
         if len(values) > NODE_TERMS_MAX:
             # What was seen on one day only goes first.
             gone = min(
@@ -285,7 +293,7 @@ class Baseline:
     # ----------------------------------------------------------------- inside
 
     def _table(self, key: str) -> Segmented[bytes]:
-        return self._images if key.startswith("i/") else self._profiles
+        return self._images if key.startswith(IMAGE_PREFIX) else self._profiles
 
     def _warm(self, key: str, profile: Profile) -> Profile:
         self._hot[key] = profile
@@ -321,31 +329,46 @@ def instance_key(features: Features) -> str | None:
 
 
 def terms_of(features: Features, profile: str | None) -> Iterator[TermKey]:
-    """Yield what a start teaches a profile; None is the node."""
-    owner = profile is not None and profile == f"w/{features.workload}"
-    if owner and features.container is not None:
-        yield TermKey(profile, Feature.CONTAINER, features.container)
+    """Yield what a start teaches a profile, as keys; None is the node."""
+    for feature, value in values_of(features, profile):
+        yield TermKey(profile, feature, value)
+
+
+def values_of(features: Features, profile: str | None) -> list[tuple[Feature, str]]:
+    """Return what a start teaches a profile; None is the node.
+
+    An image's profile has no repository: it is one.
+    """
+    found: list[tuple[Feature, str]] = []
+    is_image = profile is not None and profile.startswith(IMAGE_PREFIX)
+    if features.container is not None and profile == f"w/{features.workload}":
+        found.append((Feature.CONTAINER, features.container))
         if features.late:
-            yield TermKey(profile, Feature.KIND, "late")
+            found.append((Feature.KIND, "late"))
         if features.instance != features.workload:
-            return
-    for who in features.whos if len(features.whos) == 1 else ():
-        yield TermKey(profile, Feature.INITIATOR, who.value)
-    for atom in sorted(features.strong_atoms | features.weak_atoms):
-        yield TermKey(profile, Feature.PRIVILEGE, atom)
-    singles = [
-        (Feature.REPOSITORY, features.repository),
-        (Feature.ORGANISATION, features.organisation),
-        (Feature.ENTRYPOINT, features.entrypoint),
-        (Feature.KIND, features.special),
-    ]
+            return found
+    if len(features.whos) == 1:
+        found.append((Feature.INITIATOR, features.whos[0].value))
+    found += [(Feature.PRIVILEGE, one) for one in features.strong_atoms]
+    found += [(Feature.PRIVILEGE, one) for one in features.weak_atoms]
+    if len(found) > 2:  # noqa: PLR2004 - more than one atom: rows are the same from the same start
+        found.sort()
+    if not is_image:
+        _add(found, Feature.REPOSITORY, features.repository)
+        _add(found, Feature.ORGANISATION, features.organisation)
+    _add(found, Feature.ENTRYPOINT, features.entrypoint)
+    _add(found, Feature.KIND, features.special)
     if profile is None:
-        singles += [(Feature.NAMESPACE, features.namespace), (Feature.RUNTIME, features.runtime)]
-    else:
-        singles.append((Feature.TAG, features.tag))
-    for feature, value in singles:
-        if value is not None:
-            yield TermKey(profile, feature, value)
+        _add(found, Feature.NAMESPACE, features.namespace)
+        _add(found, Feature.RUNTIME, features.runtime)
+    elif not is_image:
+        _add(found, Feature.TAG, features.tag)
+    return found
+
+
+def _add(found: list[tuple[Feature, str]], feature: Feature, value: str | None) -> None:
+    if value is not None:
+        found.append((feature, value))
 
 
 def _state_of_row(row: bytes) -> State:

@@ -147,7 +147,9 @@ class Memory:
         elif reported:
             origin = replace(origin, reported=True)
         known = self._containers.get(id_)
-        origin = replace(origin, again=known is not None)
+        again = known is not None
+        if origin.again != again:
+            origin = replace(origin, again=again)
         is_new = known != origin
         gone = self._containers.see(id_, origin)
         if not self._keeping:

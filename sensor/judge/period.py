@@ -38,11 +38,12 @@ def on_time(times: Sequence[int], at: int, zone: tzinfo) -> str | None:
     """
     if len(times) <= GAPS_MIN or at <= times[-1]:
         return None
-    period = _median([later - earlier for earlier, later in pairwise(times)])
-    if period >= LOCAL_FROM:
-        times, at = [_local(one, zone) for one in times], _local(at, zone)
     gaps = [later - earlier for earlier, later in pairwise(times)]
     period = _median(gaps)
+    if period >= LOCAL_FROM:
+        times, at = [_local(one, zone) for one in times], _local(at, zone)
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        period = _median(gaps)
     if period <= 0:
         return None
     spread = _median([abs(gap - period) for gap in gaps])
@@ -53,7 +54,7 @@ def on_time(times: Sequence[int], at: int, zone: tzinfo) -> str | None:
     tolerance = max(3 * spread, ON_TIME * period)
     if missed > MISSED_MAX or abs(gap - missed * period) > tolerance:
         return None
-    return f"every {_name(period, times)}"
+    return f"every {_name(period, times, gaps)}"
 
 
 def _median(values: list[int]) -> int:
@@ -69,7 +70,7 @@ def _local(at: int, zone: tzinfo) -> int:
     return at + (int(offset.total_seconds()) if offset is not None else 0)
 
 
-def _name(period: int, times: Sequence[int]) -> str:
+def _name(period: int, times: Sequence[int], gaps: list[int]) -> str:
     """Return the period and how far it varied; ``times`` are local from half a day on."""
     for length, named in ((DAY, "day at {0:%H:%M}"), (WEEK, "{0:%A} at {0:%H:%M}")):
         if abs(period - length) < NEAR * length:
@@ -79,13 +80,12 @@ def _name(period: int, times: Sequence[int]) -> str:
             usual = _median(shifts)
             said = named.format(_EPOCH + timedelta(seconds=last + usual))
             return f"{said} ± {_length(_furthest(shifts, usual))}"
-    gaps = [later - earlier for earlier, later in pairwise(times)]
     return f"{_length(period)} ± {_length(_furthest(gaps, period))}"
 
 
 def _furthest(values: list[int], usual: int) -> int:
     """Return the largest difference, at least a minute."""
-    return max(MINUTE, *(abs(value - usual) for value in values))
+    return max(MINUTE, max(values) - usual, usual - min(values))
 
 
 def _length(seconds: int) -> str:

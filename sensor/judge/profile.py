@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.judge.feature import Feature
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS_PER_DAY = 86_400
-HALF_LIFE = 30 * SECONDS_PER_DAY
+HALF_LIFE_DAYS = 30
 FORGOTTEN_AFTER = 120 * SECONDS_PER_DAY
 """Seconds after which a term that was not seen again counts as never seen: a job of the quarter
 has to survive."""
 TERMS_MAX = 32
 """Terms of one feature; the next one replaces the least recent."""
+NAMES_CACHED = 2048
+"""Values, of at most 160 characters each, whose bytes in a row are remembered."""
 UNIT = 256
 """A start is counted as so many: the halves are whole numbers, and rows compare exactly."""
 DAYS = (1 << 32) - 1
@@ -51,19 +54,24 @@ class Term:
         """Count one start at a time, which may be earlier than the last."""
         if not 0 <= at <= _COUNT_MAX:
             at = min(max(at, 0), _COUNT_MAX)
-        if not self.count:
+        count, last = self.count, self.last
+        if not count:
             self.count, self.days, self.first, self.last = UNIT, 1, at, at
             return
-        gap = at // SECONDS_PER_DAY - self.last // SECONDS_PER_DAY
-        if gap >= 0:
-            self.days = (self.days << min(gap, 32) | 1) & DAYS
-        elif gap > -32:  # noqa: PLR2004 - the bits of the field
-            self.days |= 1 << -gap
-        if at > self.last:
-            self.count = int(self.count * 2 ** (-(at - self.last) / HALF_LIFE))
+        gap = at // SECONDS_PER_DAY - last // SECONDS_PER_DAY
+        if gap:
+            if gap > 0:
+                # Halved by whole days: the starts of one day weigh the same, and cost little.
+                count = int(count * 2 ** (-gap / HALF_LIFE_DAYS))
+                self.days = (self.days << min(gap, 32) | 1) & DAYS
+            elif gap > -32:  # noqa: PLR2004 - the bits of the field
+                self.days |= 1 << -gap
+        if at > last:
             self.last = at
-        self.count = min(self.count + UNIT, _COUNT_MAX)
-        self.first = min(self.first, at)
+        elif at < self.first:
+            self.first = at
+        count += UNIT
+        self.count = min(_COUNT_MAX, count)
 
     def merge(self, other: Term) -> None:
         """Add what another saw: starts add, days are united, the first and the last stand."""
@@ -123,11 +131,14 @@ class Profile:
 
     def learn(self, feature: Feature, value: str, at: int) -> bool:
         """Note a value; true when another one had to go for it."""
-        values = self.terms.setdefault(feature, {})
+        values = self.terms.get(feature)
+        if values is None:
+            values = self.terms[feature] = {}
         term = values.get(value)
-        if term is None:
-            term = values[value] = Term()
-        term.see(at)
+        if term is not None:
+            term.see(at)
+            return False
+        values[value] = Term(UNIT, 1, at, at) if 0 <= at <= _COUNT_MAX else _seen(at)
         if len(values) <= TERMS_MAX:
             return False
         del values[min(values, key=lambda one: (values[one].last, one))]
@@ -158,16 +169,26 @@ class Profile:
             self.own.pack(),
             _TIMES[len(times)].pack(*times),
         ]
-        add = parts.append
+        add, pack = parts.append, _TERM.pack
         # Written out: this is most of what learning a start costs.
         for feature, values in self.terms.items():
-            number = _NUMBERS[feature]
             for value, term in values.items():
-                text = value.encode("utf-8", _TEXT)
-                add(_VALUE.pack(number, len(text)))
-                add(text)
-                add(_TERM.pack(term.count, term.days, term.first, term.last))
+                add(_name(feature, value))
+                add(pack(term.count, term.days, term.first, term.last))
         return b"".join(parts)
+
+
+@lru_cache(maxsize=NAMES_CACHED)
+def _name(feature: Feature, value: str) -> bytes:
+    """Return what stands before a term in a row."""
+    text = value.encode("utf-8", _TEXT)
+    return _VALUE.pack(_NUMBERS[feature], len(text)) + text
+
+
+def _seen(at: int) -> Term:
+    term = Term()
+    term.see(at)
+    return term
 
 
 def profile_of_row(row: bytes) -> Profile:

@@ -14,7 +14,7 @@ from sensor.judge.feature import Feature, Features, Who, WhoKind
 from sensor.judge.judge import Judge
 from sensor.judge.profile import (
     FORGOTTEN_AFTER,
-    HALF_LIFE,
+    HALF_LIFE_DAYS,
     SECONDS_PER_DAY,
     TERMS_MAX,
     UNIT,
@@ -66,10 +66,10 @@ def test_a_term_has_the_first_and_the_last_and_survives_packing(times: list[int]
 def test_counts_halve_and_terms_are_forgotten_after_a_quarter() -> None:
     term = Term()
     term.see(AT)
-    term.see(AT + HALF_LIFE)
+    term.see(AT + HALF_LIFE_DAYS * SECONDS_PER_DAY)
     assert term.count == UNIT + UNIT // 2
-    assert term.known(AT + HALF_LIFE + FORGOTTEN_AFTER)
-    assert not term.known(AT + HALF_LIFE + FORGOTTEN_AFTER + 1)
+    assert term.known(AT + HALF_LIFE_DAYS * SECONDS_PER_DAY + FORGOTTEN_AFTER)
+    assert not term.known(AT + HALF_LIFE_DAYS * SECONDS_PER_DAY + FORGOTTEN_AFTER + 1)
 
 
 @given(
