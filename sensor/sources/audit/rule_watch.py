@@ -4,8 +4,8 @@ The kernel writes a CONFIG_CHANGE record for each rule that is added or removed,
 of ``audit_enabled``, with the login that did it. A reload (augenrules, a new start of auditd)
 removes all rules and adds them again at once. So a loss counts ``SETTLED`` after it began.
 
-A rule whose directory goes is removed by the kernel: that is counted by the source, and is no loss
-here.
+A rule whose directory goes is removed by the kernel: the source counts that, and this watch
+does not report it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SETTLED = 3_000_000_000
 """Nanoseconds in which a reload has to be through."""
 UNSET = 0xFFFF_FFFF
 KEYS_MAX = 64
-"""Keys that are told apart; there are eight."""
+"""Keys that are counted; the rules have eight."""
 CHANGE = "CONFIG_CHANGE"
 _RULE = re.compile(rb'op=(add|remove)_rule key="(castoff_[a-z_]{1,32})"')
 _ENABLED = re.compile(rb"op=set audit_enabled=([0-2]) old=([0-2])")
