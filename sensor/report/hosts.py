@@ -17,6 +17,10 @@ GAPS_MAX = 200
 SPANS_MAX = 4096
 """Gaps of one host whose lengths are added up."""
 
+BEHIND = 9000 * SECOND
+"""ns by which the newest event of a host may be older than that of another one: more than two signs
+of life, which come every hour."""
+
 AHEAD = 5 * SECOND
 """ns by which an event may lie behind the report's own time."""
 
@@ -114,6 +118,14 @@ class Hosts:
             self._gap(row, document, wall)
         elif kind == "sensor":
             self._sensor(row, document, wall)
+
+    @property
+    def behind(self) -> dict[str, int]:
+        """Hosts that stopped long before others did, or whose clocks are behind, with that time."""
+        newest = max((row.last for row in self.table.rows.values()), default=0)
+        return {
+            row.name: row.last for row in self.table.rows.values() if row.last < newest - BEHIND
+        }
 
     @staticmethod
     def _place(row: HostRow, document: Document) -> None:

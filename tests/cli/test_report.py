@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from sensor.cli.main import castoff
+from sensor.evidence.export import FILE, ExportRequest, export
 from tests.evidence.logs import make_log, rename, rewrite
 from tests.report.week import lines
 
@@ -40,6 +42,24 @@ def test_a_broken_chain_gives_a_page_that_says_so_and_fails(tmp_path: Path) -> N
     assert "the digest is not that of this event" in done.stderr
     assert done.stdout.endswith("; the evidence is NOT WHOLE\n")
     assert "The evidence is not whole." in page.read_text()
+
+
+def test_one_damaged_host_of_three_is_named_on_the_first_page(tmp_path: Path) -> None:
+    for name in ("node-a", "node-b", "node-c"):
+        export(ExportRequest(make_log(tmp_path / "logs" / name, 20), tmp_path / "out" / name))
+    damaged = tmp_path / "out" / "node-b" / FILE
+    damaged.write_bytes(damaged.read_bytes()[:3000])
+    page = tmp_path / "report.html"
+    done = report("--from", tmp_path / "out", "-o", page)
+    assert done.exit_code == 1
+    assert "node-b" in done.stderr
+    assert "node-a" not in done.stderr
+    text = page.read_text()
+    first = text[: text.index("<nav")]
+    assert "The evidence is not whole." in first
+    assert "node-b" in re.sub("<wbr>", "", first)
+    assert "node-a" not in first
+    assert text.count('<span class="mark yes">whole</span>') == 2
 
 
 def test_a_collector_s_events_give_a_page_on_standard_output(tmp_path: Path) -> None:

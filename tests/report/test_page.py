@@ -156,6 +156,16 @@ def test_a_clock_that_is_ahead_is_named() -> None:
     assert "The clock of node-a is ahead" in text
 
 
+def test_a_host_that_stops_before_the_others_is_named_with_its_last_time() -> None:
+    events = list(Week(5).events())
+    late = [one for one in events if one["host"]["name"] != "node-c" or one["time"] < "2025-11-28"]
+    text = page_of(late)
+    first = text[: text.index("<nav")]
+    assert "Not every host reports to the end:</strong> node-c until 2025-11-27 23:00:00." in first
+    assert "node-a until" not in first
+    assert "Not every host" not in page_of(events)
+
+
 def test_all_controls_name_sections_that_exist() -> None:
     used = {section for control in CONTROLS for section in control.sections}
     assert used <= set(TITLES)
