@@ -26,7 +26,7 @@ from sensor.identity.oci import Bundle, bundle_of
 from sensor.identity.ownership import Ownership, containerd_namespace, ownership_of
 from sensor.identity.places import find_bundle, is_safe_id
 from sensor.identity.pod_logs import pod_from_logs
-from sensor.identity.pod_owner import workload_of
+from sensor.identity.pod_owner import owner_of_pod
 from sensor.identity.podman import podman_facts
 from sensor.identity.reading import FileKind, Reading
 from sensor.identity.redact import redact_argv
@@ -352,7 +352,7 @@ def _with_owner(facts: EngineFacts) -> EngineFacts:
     pod = facts.orchestrator
     if pod is None or pod.source not in (None, PodSource.API):
         return facts
-    return replace(facts, orchestrator=replace(pod, owner=workload_of(pod.pod, facts.labels)))
+    return replace(facts, orchestrator=replace(pod, owner=owner_of_pod(pod.pod, facts.labels)))
 
 
 def _joined(new: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

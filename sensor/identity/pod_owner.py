@@ -18,32 +18,27 @@ an alphabet without vowels (apimachinery pkg/util/rand).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import Owner
+from sensor.model.pod_name import cron_job_of, parse, without_ordinal, without_random
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NAME_MAX = 253
+"""Characters of a pod's name that are looked at (DNS subdomain)."""
+
 _OF_KUBELET = ("io.kubernetes.", "annotation.io.kubernetes.")
 """Labels that kubelet sets on each container: they name the pod and not its owner."""
 
-_SAFE = "bcdfghjklmnpqrstvwxz2456789"
-_RANDOM = re.compile(rf"(?P<owner>.{{1,247}})-[{_SAFE}]{{5}}", re.DOTALL)
-_REPLICA = re.compile(
-    rf"(?P<deployment>.{{1,241}})-(?P<hash>[{_SAFE}]{{6,10}})-[{_SAFE}]{{5}}", re.DOTALL
-)
-_ORDINAL = re.compile(r"(?P<owner>.{1,250})-[0-9]{1,10}", re.DOTALL)
-_SCHEDULED = re.compile(r"(?P<cronjob>.{1,52})-[0-9]{8,10}", re.DOTALL)
 
-
-def workload_of(pod: str | None, labels: Sequence[tuple[str, str]] | None) -> Owner | None:
-    """Return the workload that a pod most likely belongs to, None where it is unknown.
+def owner_of_pod(pod: str | None, labels: Sequence[tuple[str, str]] | None) -> Owner | None:
+    """Return the controller that a pod most likely belongs to, None where it is unknown.
 
     Of a ReplicaSet it is the Deployment, of a scheduled Job the CronJob: what people name.
     """
-    if not pod:
+    if not pod or len(pod) > NAME_MAX:
         return None
     by_key = {key: value for key, value in labels or () if not key.startswith(_OF_KUBELET)}
     return _by_labels(pod, by_key) or _by_name(pod, by_key)
@@ -51,26 +46,26 @@ def workload_of(pod: str | None, labels: Sequence[tuple[str, str]] | None) -> Ow
 
 def _by_labels(pod: str, labels: dict[str, str]) -> Owner | None:
     template = labels.get("pod-template-hash")
-    replica = _RANDOM.fullmatch(pod)
-    if template and replica is not None:
-        deployment = replica["owner"].removesuffix(f"-{template}")
-        kind = "Deployment" if deployment != replica["owner"] else "ReplicaSet"
-        return Owner(kind, deployment)
+    base = without_random(pod)
+    if template and base is not None:
+        deployment = base.removesuffix(f"-{template}")
+        return Owner("Deployment" if deployment != base else "ReplicaSet", deployment)
     job = labels.get("batch.kubernetes.io/job-name") or labels.get("job-name")
     if job and pod.startswith(job):
-        scheduled = _SCHEDULED.fullmatch(job)
-        return Owner("CronJob", scheduled["cronjob"]) if scheduled else Owner("Job", job)
-    ordinal = _ORDINAL.fullmatch(pod)
-    if labels.get("statefulset.kubernetes.io/pod-name") == pod and ordinal is not None:
-        return Owner("StatefulSet", ordinal["owner"])
-    if "controller-revision-hash" in labels and replica is not None:
-        return Owner("DaemonSet", replica["owner"])
+        scheduled = cron_job_of(job)
+        return Owner("CronJob", scheduled) if scheduled else Owner("Job", job)
+    numbered = without_ordinal(pod)
+    if labels.get("statefulset.kubernetes.io/pod-name") == pod and numbered is not None:
+        return Owner("StatefulSet", numbered)
+    if "controller-revision-hash" in labels and base is not None:
+        return Owner("DaemonSet", base)
     return None
 
 
 def _by_name(pod: str, labels: dict[str, str]) -> Owner | None:
     """Without labels of a controller, as where the labels could not be read at all."""
-    replica = _REPLICA.fullmatch(pod)
-    if labels or replica is None:
+    name = parse(pod)
+    if labels or name.revision is None or name.revision.isdecimal():
+        # A number could be the time of a CronJob's run as well.
         return None
-    return Owner("Deployment", replica["deployment"])
+    return Owner("Deployment", name.owner)

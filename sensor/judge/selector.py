@@ -168,8 +168,11 @@ def _owner(facts: Facts) -> Seen:
     by_name = facts.workload.owner if facts.workload is not None else None
     pod = facts.event.orchestrator
     known = pod.owner if pod is not None else None
-    names = (one.name for one in (by_name, known) if one is not None)
-    return tuple(dict.fromkeys(names))
+    names = (
+        by_name.owner if by_name is not None else None,
+        known.name if known is not None else None,
+    )
+    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def _of_pod(field: str) -> Callable[[Facts], Seen]:

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING
 
 from sensor.judge import image_reference
 from sensor.judge.maker_name import folded, is_generated
-from sensor.judge.pod_name import PodOwner, owner_of
+from sensor.model import pod_name
 
 if TYPE_CHECKING:
     from sensor.model.events import Event
+    from sensor.model.pod_name import PodName
 
 COMPOSE_LABELS = (
     ("com.docker.compose.project", "com.docker.compose.service"),
@@ -50,7 +51,7 @@ class Workload:
     """A key, and what a pod's name adds: its owner, and the container's name in the pod."""
 
     key: str
-    owner: PodOwner | None = None
+    owner: PodName | None = None
     container: str | None = None
 
 
@@ -62,8 +63,8 @@ def workload_of(event: Event) -> Workload | None:
     if pod is not None and pod.pod is not None:
         host = event.host
         node = (host.node or host.name) if host is not None else None
-        owner = owner_of(pod.pod, pod.pod_uid, node)
-        return Workload(_key("k8s", pod.namespace or "?", owner.name), owner, pod.container)
+        owner = pod_name.parse(pod.pod, pod.pod_uid, node)
+        return Workload(_key("k8s", pod.namespace or "?", owner.owner), owner, pod.container)
     labelled = _by_labels(dict(container.labels or ()))
     if labelled is not None:
         return Workload(labelled)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.identity.pod_owner import workload_of
+from sensor.identity.pod_owner import owner_of_pod
 from sensor.model.control_plane import Owner
 
 HASH = {"pod-template-hash": "7c5ddbdf54"}
@@ -42,10 +42,10 @@ REVISION = {"controller-revision-hash": "web-6b7f9"}
 def test_an_owner_is_what_labels_and_name_agree_on(
     pod: str | None, labels: dict[str, str] | None, owner: Owner | None
 ) -> None:
-    assert workload_of(pod, tuple(labels.items()) if labels is not None else None) == owner
+    assert owner_of_pod(pod, tuple(labels.items()) if labels is not None else None) == owner
 
 
 @settings(deadline=None)
 @given(st.text(max_size=300), st.dictionaries(st.text(), st.text(), max_size=5))
 def test_any_name_is_survived(pod: str, labels: dict[str, str]) -> None:
-    workload_of(pod, tuple(labels.items()))
+    owner_of_pod(pod, tuple(labels.items()))
