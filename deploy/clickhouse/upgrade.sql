@@ -1,8 +1,31 @@
 -- Brings a table of an earlier version of castoff.sql to this one; run it first, then castoff.sql. Running it again changes nothing.
 -- Columns that are there already stay as they are. Rows of before have the default in the new ones; the whole event is in `event`.
 
--- The views are made anew by castoff.sql. Between the two files nothing may be inserted: the inbox keeps nothing.
+-- The views are made anew by castoff.sql: one that stays would lack the new columns. Between the two files nothing may be inserted: the inbox
+-- keeps nothing.
 DROP VIEW IF EXISTS castoff.from_inbox;
+DROP VIEW IF EXISTS castoff.starts;
+DROP VIEW IF EXISTS castoff.starts_by_initiator;
+DROP VIEW IF EXISTS castoff.reactivations;
+DROP VIEW IF EXISTS castoff.starts_without_cause;
+DROP VIEW IF EXISTS castoff.alerts;
+DROP VIEW IF EXISTS castoff.incidents;
+DROP VIEW IF EXISTS castoff.sensors_with_gaps;
+DROP VIEW IF EXISTS castoff.hosts_silent;
+DROP VIEW IF EXISTS castoff.events_missing;
+DROP VIEW IF EXISTS castoff.chains_broken;
+DROP VIEW IF EXISTS castoff.heads_backwards;
+DROP VIEW IF EXISTS castoff.logs_of_hosts;
+DROP VIEW IF EXISTS castoff.population;
+DROP VIEW IF EXISTS castoff.requests;
+DROP VIEW IF EXISTS castoff.explanations;
+DROP VIEW IF EXISTS castoff.pod_starts;
+DROP VIEW IF EXISTS castoff.starts_by_requester;
+DROP VIEW IF EXISTS castoff.starts_without_request;
+DROP VIEW IF EXISTS castoff.requests_without_start;
+DROP VIEW IF EXISTS castoff.pods_by_hand;
+DROP VIEW IF EXISTS castoff.requests_from_containers;
+DROP VIEW IF EXISTS castoff.control_planes_silent;
 
 ALTER TABLE castoff.events
     ADD COLUMN IF NOT EXISTS host_node LowCardinality(Nullable(String)),

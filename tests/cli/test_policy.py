@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from sensor.store.query import Page, Query
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import Judged, Log, View
 from tests.golden import captures
+from tests.outputs.batches import golden_lines
+from tests.report import life
 
 RULES = """
 [expect.alice]
@@ -139,3 +141,39 @@ def test_a_suggestion_is_a_policy_that_explains_what_was_seen(
     expected = [one for one in found if one["expected"]]
     assert any("restart_policy" in str(one["because"]) for one in expected)
     assert any("-alice" in str(one["because"]) or "policy rule" in str(one) for one in expected)
+
+
+def logged(lines: Iterable[bytes]) -> Recorded:
+    log = Recorded()
+    log.events = dict(enumerate(lines, 1))
+    return log
+
+
+def test_a_suggestion_of_a_whole_week_is_accepted_and_explains_nearly_all_of_it(
+    tmp_path: Path,
+) -> None:
+    lines = [line for line in life.lines() if b'"container.start"' in line]
+    with running(View(), logged(lines), judgement=Judged()) as agent:
+        text = run("suggest", "--since", "3650d", agent=agent).output
+        path = tmp_path / "suggested.toml"
+        path.write_text(text)
+        checked = run("check", path)
+        assert checked.exit_code == 0, checked.output
+        assert "in 1 files, sha256 " in checked.output
+        # It rests on who asked, not on names alone.
+        assert "rests only on names" not in checked.output
+        words = ("test", "--policy", path, "--since", "3650d", "-o", "json")
+        groups = documents(run(*words, agent=agent))
+    expected = sum(int(str(one["starts"])) for one in groups if one["expected"])
+    total = sum(int(str(one["starts"])) for one in groups)
+    assert total > 3000
+    assert expected > 0.98 * total
+    # What no policy may explain is not proposed away.
+    assert "direct-runtime" in {one["because"] for one in groups if one["expected"] is False}
+
+
+def test_a_suggestion_of_every_recorded_engine_is_accepted(tmp_path: Path) -> None:
+    with running(View(), logged(golden_lines()), judgement=Judged()) as agent:
+        path = tmp_path / "suggested.toml"
+        path.write_text(run("suggest", "--since", "3650d", agent=agent).output)
+    assert run("check", path).exit_code == 0

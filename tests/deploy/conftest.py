@@ -36,9 +36,9 @@ class ClickHouse:
         text = str(self.session.query(query, "JSONEachRow"))
         return [json.loads(line) for line in text.splitlines()]
 
-    def insert(self, body: bytes) -> None:
+    def insert(self, body: bytes, database: str = "castoff") -> None:
         """Take events as the server would take the body of a request."""
-        self.run("INSERT INTO castoff.inbox FORMAT JSONAsString " + body.decode())
+        self.run(f"INSERT INTO {database}.inbox FORMAT JSONAsString " + body.decode())
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from sensor.outputs.http.output import Plain
 from sensor.outputs.http.settings import Body
 from sensor.outputs.lines import lines_of
-from tests.deploy.conftest import DEPLOY, SCHEMA, ClickHouse
+from tests.deploy.conftest import DEPLOY, SCHEMA, ClickHouse, statements
 from tests.outputs.batches import NATIVE, batch_of, golden_lines, golden_records
 
 JSON_SCHEMA = DEPLOY.parent / "docs" / "schema" / "castoff.event.1.schema.json"
@@ -195,3 +196,71 @@ def test_an_older_table_gets_every_column_that_it_may_lack() -> None:
     of_the_first_version = {"id", "type", "time", "observed", "received", "host", "host_name"}
     assert set(added) == set(wanted) - of_the_first_version - {"boot_id", "event"}
     assert all(wanted[name].split() == rest.split() for name, rest in added.items())
+
+
+COLUMN = re.compile(r"`(\w+)`")
+QUESTION = re.compile(r"\bAS (?:WITH|SELECT)\b.*", re.DOTALL)
+
+
+def renamed(text: str) -> list[str]:
+    """Return the statements of a script for a database beside that of the other tests."""
+    return statements(re.sub(r"\bcastoff\b(?!\.event/)", "older", text))
+
+
+def test_a_table_of_the_first_version_is_upgraded_with_what_is_in_it(
+    clickhouse: ClickHouse,
+) -> None:
+    first = Path(__file__).with_name("castoff-first.sql").read_text()
+    upgrade = (SCHEMA.parent / "upgrade.sql").read_text()
+    lines = golden_lines()
+    try:
+        for statement in renamed(first):
+            clickhouse.run(statement)
+        clickhouse.run("SYSTEM STOP TTL MERGES older.events")
+        clickhouse.insert(b"".join(lines[:50]), "older")
+        before = clickhouse.rows("SELECT id, container_id FROM older.events FINAL ORDER BY id")
+        assert len(before) > 40
+        # Twice: what was upgraded already stays as it is.
+        for statement in (*renamed(upgrade), *renamed(SCHEMA.read_text())) * 2:
+            clickhouse.run(statement)
+        after = clickhouse.rows("SELECT id, container_id FROM older.events FINAL ORDER BY id")
+        assert after == before
+        clickhouse.insert(b"".join(lines), "older")
+        for table in ("events", "starts", "alerts", "pod_starts", "heads_backwards"):
+            (old,), (new,) = (
+                clickhouse.rows(f"SELECT count() AS n FROM {name}.{table}")
+                for name in ("older", "castoff")
+            )
+            if table != "events":
+                assert old == new, table
+        columns = [
+            clickhouse.rows(
+                "SELECT name, type FROM system.columns"
+                f" WHERE database = '{name}' AND table = 'events' ORDER BY name"
+            )
+            for name in ("older", "castoff")
+        ]
+        assert columns[0] == columns[1]
+        views = [
+            {
+                row["name"]: (set(COLUMN.findall(row["query"])), QUESTION.search(row["query"]))
+                for row in clickhouse.rows(
+                    "SELECT name, replaceAll(create_table_query, 'older.', 'castoff.') AS query"
+                    f" FROM system.tables WHERE database = '{name}' AND engine LIKE '%View'"
+                )
+            }
+            for name in ("older", "castoff")
+        ]
+        # Columns that were added stand behind the others; what a view asks is the same.
+        assert {view: columns for view, (columns, _) in views[0].items()} == {
+            view: columns for view, (columns, _) in views[1].items()
+        }
+        for view, (_, asked) in views[1].items():
+            assert asked is not None
+            found = views[0][view][1]
+            assert found is not None
+            assert found[0] == asked[0]
+        newest = "SELECT id, workload, explanation, log_sequence FROM {}.events FINAL ORDER BY id"
+        assert clickhouse.rows(newest.format("older")) == clickhouse.rows(newest.format("castoff"))
+    finally:
+        clickhouse.run("DROP DATABASE IF EXISTS older")
