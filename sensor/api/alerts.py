@@ -106,7 +106,8 @@ def command(keeper: AlertKeeper | None, request: Request, peer: Peer | None) -> 
             message = "give profile, or feature and value"
             raise ValueError(message)
         if not keeper.forget(what, by):
-            return _error(HTTPStatus.NOT_FOUND, "nothing of that is known")
+            fix = "See castoff baseline show."
+            return _error(HTTPStatus.NOT_FOUND, "nothing of that is known", fix)
         return as_json({"forgotten": what})
     reason = _text(body, "reason")[:REASON_MAX]
     if action[0] == "ack":
@@ -122,7 +123,8 @@ def command(keeper: AlertKeeper | None, request: Request, peer: Peer | None) -> 
             raise ValueError(message)
         entry = keeper.suppress(action[1], reason, seconds, by)
     if entry is None:
-        return _error(HTTPStatus.NOT_FOUND, f"no alert {action[1][:64]!r}, or several begin so")
+        problem = f"no alert {action[1][:64]!r}, or several begin so"
+        return _error(HTTPStatus.NOT_FOUND, problem, "See castoff alerts list --all.")
     return as_json(alert(None, entry))
 
 
@@ -179,5 +181,5 @@ def _text(body: dict[str, Any], key: str) -> str:
     raise ValueError(message)
 
 
-def _error(status: HTTPStatus, reason: str) -> Response:
-    return as_json({"error": reason}, status)
+def _error(status: HTTPStatus, problem: str, fix: str | None = None) -> Response:
+    return as_json({"error": problem} | ({"fix": fix} if fix is not None else {}), status)

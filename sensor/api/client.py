@@ -52,7 +52,9 @@ class RequestRefused(CastoffError):
 
     def __init__(self, status: HTTPStatus, answer: dict[str, Any]) -> None:
         problem = str(answer.get("error") or status.phrase)[:REASON_LIMIT]
-        super().__init__(problem, _FIXES.get(status, "see castoff --help"))
+        fix = answer.get("fix")
+        known = fix[:REASON_LIMIT] if isinstance(fix, str) and fix else _FIXES.get(status)
+        super().__init__(problem, known or "see castoff --help")
         self.status = status
         self.answer = answer
 

@@ -98,12 +98,13 @@ def command(judgement: Judgement | None, request: Request, peer: Peer | None) ->
     id_ = ended_id(request.path)
     if id_ is not None:
         if not judgement.end_change(id_, login, peer.uid):
-            return _error(HTTPStatus.NOT_FOUND, f"no change {id_!r} goes on")
+            problem = f"no change {id_[:64]!r} goes on"
+            return _error(HTTPStatus.NOT_FOUND, problem, "See castoff change list.")
         return as_json({"id": id_, "state": "ended"})
     try:
         entry = judgement.add_change(request.body, login, peer.uid)
     except CastoffError as error:
-        return _error(HTTPStatus.BAD_REQUEST, f"{error.problem}. {error.fix}")
+        return _error(HTTPStatus.BAD_REQUEST, error.problem, error.fix)
     return as_json(change(entry) if entry is not None else {})
 
 
@@ -152,5 +153,5 @@ def workload(key: str, record: WorkloadRecord) -> dict[str, object]:
     }
 
 
-def _error(status: HTTPStatus, reason: str) -> Response:
-    return as_json({"error": reason}, status)
+def _error(status: HTTPStatus, problem: str, fix: str | None = None) -> Response:
+    return as_json({"error": problem} | ({"fix": fix} if fix is not None else {}), status)

@@ -10,9 +10,16 @@ from urllib.parse import quote
 import click
 
 from sensor.api.client import AgentClient
-from sensor.cli.answer import Style, print_done, print_fields, print_json, print_list
+from sensor.cli.answer import (
+    Style,
+    clock_time,
+    print_done,
+    print_fields,
+    print_json,
+    print_list,
+)
 from sensor.cli.columns import Layout, ago
-from sensor.cli.length import LENGTH
+from sensor.cli.length import Length
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
@@ -34,6 +41,9 @@ LAYOUT = Layout(
 )
 SHOWN = 12
 """Characters of an alert's id in a table."""
+TIMES = frozenset({"first", "last", "until"})
+SUPPRESS_DAYS = 90
+"""Longest suppression."""
 OPEN = frozenset({"new", "update"})
 
 
@@ -100,7 +110,7 @@ def show(id_: str, output: str, socket: Path) -> None:
     if output == "json":
         print_json(one)
         return
-    print_fields({key: value for key, value in one.items() if key not in {"facts", "title"}})
+    print_fields({key: value for key, value in one.items() if key not in {"facts", "title"}}, TIMES)
     click.echo(visible(f"{one['title']}:"))
     for fact in one["facts"]:
         where = f" ({fact['strength']}, compared with the {fact['level']})" if fact["level"] else ""
@@ -126,7 +136,11 @@ def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> 
 @command.command()
 @click.argument("id_", metavar="ID")
 @click.option(
-    "--for", "seconds", type=LENGTH, required=True, help="How long: 12h, 30d, at most 90d."
+    "--for",
+    "seconds",
+    type=Length(SUPPRESS_DAYS),
+    required=True,
+    help="How long: 12h, 30d, at most 90d.",
 )
 @click.option("--reason", required=True, help="Why, for those who read it later.")
 @output_option
@@ -135,7 +149,9 @@ def suppress(id_: str, *, seconds: int, reason: str, output: str, socket: Path) 
     """Keep the group of alert ID silent for a time. For root; it is still counted."""
     body = {"reason": reason, "for_seconds": seconds}
     answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/suppress", body)
-    print_done(answer, output, f"{_named(answer)} is silent until {answer.get('until')}")
+    print_done(
+        answer, output, f"{_named(answer)} is silent until {clock_time(answer.get('until'))}"
+    )
 
 
 def _named(answer: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sensor.cli.options import coloured, width
+from sensor.cli.reading import nanoseconds
+from sensor.report.moments import moment
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
@@ -39,12 +41,20 @@ def print_done(answer: object, output: str, sentence: str) -> None:
         click.echo(visible(sentence))
 
 
-def print_fields(document: Mapping[str, object]) -> None:
+def clock_time(text: object) -> str:
+    """Return an RFC 3339 time as people read it, to the second; another text as it is."""
+    wall = nanoseconds(text)
+    return str(text) if wall is None else f"{moment(wall)} UTC"
+
+
+def print_fields(document: Mapping[str, object], times: frozenset[str] = frozenset()) -> None:
     """Print each field of a document that has a value on a line of its own."""
     for key, value in document.items():
         if value in (None, [], {}, ""):
             continue
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if key in times:
+            text = clock_time(value)
         click.echo(visible(f"{key.replace('_', ' ')}: {text}"))
 
 

@@ -9,9 +9,16 @@ from urllib.parse import quote
 import click
 
 from sensor.api.client import AgentClient
-from sensor.cli.answer import Style, print_done, print_fields, print_json, print_list
+from sensor.cli.answer import (
+    Style,
+    clock_time,
+    print_done,
+    print_fields,
+    print_json,
+    print_list,
+)
 from sensor.cli.columns import Layout, ago
-from sensor.cli.length import LENGTH
+from sensor.cli.length import Length
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
@@ -33,6 +40,13 @@ LAYOUT = Layout(
 )
 
 
+DAYS = 7
+"""Longest change."""
+TIMES = frozenset({"not_before", "not_after", "added", "first", "last", "ended"})
+_ROUND = 1_000_000_000 * 59
+"""ns by which what is to come is rounded up: two hours from now are not one."""
+
+
 @click.group()
 def command() -> None:
     """Record approved changes: what may start, until when, by whose approval."""
@@ -49,7 +63,11 @@ def command() -> None:
     " different keys are and. Without any, everything.",
 )
 @click.option(
-    "--for", "seconds", type=LENGTH, required=True, help="How long it lasts: 30m, 2h, at most 7d."
+    "--for",
+    "seconds",
+    type=Length(DAYS),
+    required=True,
+    help="How long it lasts: 30m, 2h, at most 7d.",
 )
 @click.option("--by", "by", required=True, metavar="NAME", help="Who approved it.")
 @click.option("--from", "begin", help="When it begins, RFC 3339. [default: now]")
@@ -92,7 +110,7 @@ def add(
             raise click.BadParameter(message, param_hint="--selector")
         body.setdefault(key, []).append(value)
     change = AgentClient(socket).post("/v1/changes", body)
-    sentence = f"change {change['id']} is {change['state']} until {change['not_after']}"
+    sentence = f"change {change['id']} is {change['state']} until {clock_time(change['not_after'])}"
     print_done(change, output, sentence)
     if change.get("wide") and output != "json":
         click.echo(visible(f"warning: it is wide: {change['wide']}"), err=True)
@@ -123,7 +141,7 @@ def show(id_: str, output: str, socket: Path) -> None:
         print_json(found)
         return
     # One without a selector selects everything, which is worth a line.
-    print_fields(found | {"selector": _selector(found["selector"])})
+    print_fields(found | {"selector": _selector(found["selector"])}, TIMES)
 
 
 @command.command()
@@ -155,7 +173,7 @@ def _when(text: str) -> str:
     moment, now = nanoseconds(text), time.time_ns()
     if moment is None or moment <= now:
         return ago(moment, now)
-    return f"in {ago(now, moment).removesuffix(' ago')}"
+    return f"in {ago(now, moment + _ROUND).removesuffix(' ago')}"
 
 
 def _selector(selector: dict[str, list[str]]) -> str:

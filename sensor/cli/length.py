@@ -17,6 +17,10 @@ class Length(click.ParamType):
 
     name = "length"
 
+    def __init__(self, days: int) -> None:
+        """``days`` is the longest that is taken."""
+        self._days = days
+
     def convert(
         self,
         value: object,
@@ -34,7 +38,6 @@ class Length(click.ParamType):
             self.fail(
                 f"{text[:_SHOWN]!r} is not a length of time: write 30m, 2h or 1d12h", param, ctx
             )
+        if seconds > self._days * _SECONDS[0]:
+            self.fail(f"{text[:_SHOWN]} is longer than {self._days}d", param, ctx)
         return seconds
-
-
-LENGTH = Length()

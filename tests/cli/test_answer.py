@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from sensor.cli.answer import Style, print_done, print_fields, print_json, print_list, print_table
+from sensor.cli.answer import (
+    Style,
+    clock_time,
+    print_done,
+    print_fields,
+    print_json,
+    print_list,
+    print_table,
+)
 from sensor.cli.columns import Layout
 
 LAYOUT = Layout(("NAME", "WHAT"), frozenset({"WHAT"}), ())
@@ -58,6 +66,14 @@ def test_fields_without_a_value_are_left_out(capsys: pytest.CaptureFixture[str])
     fields = {"added_by": "carol", "reason": None, "allows": ["a", "b"], "url": "", "starts": 0}
     print_fields(fields)
     assert capsys.readouterr().out == "added by: carol\nallows: a, b\nstarts: 0\n"
+
+
+def test_times_are_shown_to_the_second(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = {"ended": "2026-11-29T19:18:55.314689136Z", "reason": "2026-11-29T19:18:55.5Z"}
+    print_fields(fields, frozenset({"ended"}))
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == ["ended: 2026-11-29 19:18:55 UTC", f"reason: {fields['reason']}"]
+    assert clock_time("soon") == "soon"
 
 
 def test_a_list_is_rows_for_a_person_and_lines_for_a_program(

@@ -62,6 +62,7 @@ def test_a_change_for_everything_is_recorded_with_a_warning(agent: Running) -> N
         (("--selector", "web"), "is not KEY=PATTERN"),
         (("--selector", "by=x"), "is not KEY=PATTERN"),
         (("--for", "soon"), "is not a length of time"),
+        (("--for", "8d"), "8d is longer than 7d"),
         (("--max-starts", "0"), "max-starts"),
     ],
 )
@@ -74,8 +75,16 @@ def test_what_makes_no_sense_is_refused_here(
 
 
 def test_what_the_agent_refuses_is_named(agent: Running) -> None:
-    with pytest.raises(RequestRefused, match="nam: unknown key"):
+    with pytest.raises(RequestRefused, match=r"nam: unknown key$") as refused:
         run(agent, *ADD, "--selector", "nam=web")
+    assert refused.value.fix == "Did you mean name?"
+    run(agent, *ADD)
+    with pytest.raises(RequestRefused, match=r"CHG-1 exists already$") as refused:
+        run(agent, *ADD)
+    assert refused.value.fix == "Choose another id, or end that one first."
+    with pytest.raises(RequestRefused, match="no change 'CHG-2' goes on") as refused:
+        run(agent, "end", "CHG-2")
+    assert refused.value.fix == "See castoff change list."
 
 
 def test_an_unknown_change_cannot_be_shown(agent: Running) -> None:

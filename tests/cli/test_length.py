@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.cli.length import LENGTH
+from sensor.cli.length import Length
+
+LENGTH = Length(99)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,9 @@ def test_any_text_is_some_seconds_or_one_error(text: str) -> None:
         message = error.message
     assert seconds > 0
     assert len(message) < 200
+
+
+def test_what_is_longer_than_is_taken_is_refused_with_the_most() -> None:
+    assert Length(7).convert("7d", None, None) == 7 * 86_400
+    with pytest.raises(click.BadParameter, match="7d1s is longer than 7d"):
+        Length(7).convert("7d1s", None, None)
