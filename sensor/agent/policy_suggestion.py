@@ -36,6 +36,8 @@ class Suggestion:
         self._first: str | None = None
         self._last: str | None = None
         self.starts = 0
+        self.left_out = 0
+        """Starts that were not expected when they happened: no rule is proposed for them."""
 
     def feed(self, document: Document) -> None:
         """Take an event of the log."""
@@ -48,6 +50,10 @@ class Suggestion:
         trigger = str(facts.trigger)
         if trigger in {"restart_policy", "engine_boot"}:
             # The lifecycle explains these from the first start on.
+            return
+        verdict = document.get("verdict")
+        if isinstance(verdict, dict) and verdict.get("expected") is False:
+            self.left_out += 1
             return
         self.starts += 1
         self._first = self._first or str(document.get("time"))
@@ -62,14 +68,24 @@ class Suggestion:
     def text(self) -> str:
         """Return the policy as TOML."""
         lines = [
-            f"# From {self.starts} starts of {self._first or '-'} to {self._last or '-'}.",
+            f"# From {self.starts} starts of {_second(self._first)} to {_second(self._last)}.",
             "# Read each rule before you install it: what an intruder did in this time would be",
             "# expected from now on. Restarts by engines need no rule.",
         ]
+        if self.left_out:
+            lines += [
+                f"# {self.left_out} starts were not expected when they happened.",
+                "# They have no rule here: see castoff events --filter expected=false.",
+            ]
         names: Counter[str] = Counter()
         for key, seen in sorted(self._seen.items()):
             lines += _rules(key, seen, names)
         return "\n".join(lines) + "\n"
+
+
+def _second(time: str | None) -> str:
+    """Return an RFC 3339 time without its fraction."""
+    return "-" if time is None else f"{time[:19]}Z"
 
 
 def _who(facts: Facts) -> tuple[str, str]:

@@ -14,13 +14,14 @@ from sensor.agent.policy_suggestion import Suggestion
 from sensor.agent.policy_trial import Trial, answers, warnings
 from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.answer import print_json, print_table
-from sensor.cli.columns import Layout
+from sensor.cli.columns import Layout, wrapped
 from sensor.cli.events import Session, moment
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
     output_option,
     socket_option,
+    width,
 )
 from sensor.errors import CastoffError
 from sensor.schema.text import visible
@@ -39,6 +40,7 @@ RULES = Layout(
     expendable=("PLACE",),
 )
 _WORDS = {True: "yes", False: "no", None: "-"}
+INDENT = 4
 SINCE = "7d"
 
 files_option = click.option(
@@ -74,9 +76,13 @@ def check(files: tuple[Path, ...], output: str) -> None:
         }
         print_json(answer)
         return
+    room = width(no_trunc=False)
     for warning in found:
-        click.echo(visible(f"warning: {warning}"))
-    click.echo(f"{len(policy.rules)} rules in {len(policy.files)} files, sha256 {policy.digest}")
+        for line in wrapped(visible(f"warning: {warning}"), room, INDENT):
+            click.echo(line)
+    rules, read = len(policy.rules), len(policy.files)
+    counted = f"{rules} rule{'' if rules == 1 else 's'} in {read} file{'' if read == 1 else 's'}"
+    click.echo(f"{counted}, sha256 {policy.digest}")
 
 
 @command.command()
