@@ -16,7 +16,7 @@ from sensor.schema.text import columns, fit, visible
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sensor.model.alert import Alert
     from sensor.model.container import Orchestrator
@@ -84,7 +84,7 @@ class Table:
     def header(self) -> str:
         """Return the line with the columns' names."""
         time = "TIME" if self._narrow else "TIME (UTC)"
-        line = self._row(time, "EVENT", "CONTAINER", "NAME", "IMAGE", "RUNTIME", "CAUSE")
+        line = self._row(time, "EVENT", "CONTAINER", "NAME", "IMAGE", "RUNTIME", lambda _: "CAUSE")
         return f"\x1b[1m{line}\x1b[0m" if self.colour else line
 
     def line(self, event: Event) -> str:
@@ -100,7 +100,7 @@ class Table:
             _name(event),
             (image.name or image.id or "-") if image else "-",
             container.runtime or container.oci_runtime or "-",
-            _cause(event),
+            lambda room: _cause(event, room),
         )
         return self._coloured(event, line)
 
@@ -122,8 +122,18 @@ class Table:
     def _narrow(self) -> bool:
         return self.width is not None and self.width < NARROW
 
-    def _row(self, time: str, what: str, short_id: str, *rest: str) -> str:
-        name, image, runtime, why = map(visible, rest)
+    def _row(
+        self,
+        time: str,
+        what: str,
+        short_id: str,
+        name: str,
+        image: str,
+        runtime: str,
+        why: Callable[[int | None], str],
+    ) -> str:
+        """Return a line; ``why`` gives its last column for so many columns that are left."""
+        name, image, runtime = visible(name), visible(image), visible(runtime)
         fixed = [fit(time[: self._time_width], self._time_width), fit(what, EVENT_WIDTH)]
         fixed.append(fit(visible(short_id), SHORT_ID))
         if not self._narrow:
@@ -133,8 +143,9 @@ class Table:
         shown = [fit(name, max(NAME_MIN, int(room * NAME_SHARE)))]
         if self.width is None or self.width >= IMAGELESS:
             shown.append(fit(image, max(IMAGE_MIN, int(room * IMAGE_SHARE))))
-        parts = [*fixed, *shown, why]
-        line = SEPARATOR.join(parts)
+        before = SEPARATOR.join([*fixed, *shown, ""])
+        left = None if self.width is None else max(0, self.width - columns(before))
+        line = before + visible(why(left))
         return (line if self.width is None else fit(line, self.width)).rstrip()
 
 
@@ -150,7 +161,7 @@ def _event(event: Event) -> str:
     return _NAMES.get(event.type) or event.type.removeprefix("container.")
 
 
-def _cause(event: Event) -> str:
+def _cause(event: Event, room: int | None = None) -> str:
     if event.gap is not None:
         lost = "" if event.gap.lost is None else f", {event.gap.lost} lost"
         return f"{event.gap.source}: {event.gap.reason}{lost}"
@@ -160,11 +171,12 @@ def _cause(event: Event) -> str:
         return action if detail is None else f"{action}: {detail}"
     if event.stop is not None:
         ending = _ending(event.stop)
-        return ending if event.start is None else f"{_started(event, event.start)}: {ending}"
+        return ending if event.start is None else f"{_started(event, event.start, None)}: {ending}"
     if event.alert is not None:
         return _alerted(event.alert, event.verdict)
     if event.start is not None:
-        return _judged(event) + _started(event, event.start)
+        mark = _judged(event)
+        return mark + _started(event, event.start, None if room is None else room - len(mark))
     return _explained(event.orchestrator) if event.request is None else _asked(event.request)
 
 
@@ -174,9 +186,9 @@ def _alerted(alert: Alert, verdict: Verdict | None) -> str:
     return f"{alert.severity} {alert.finding}{state}: {reasons}"
 
 
-def _started(event: Event, start: Start) -> str:
+def _started(event: Event, start: Start, room: int | None) -> str:
     mark = _CONFIDENCE_MARKS.get(event.confidence.trigger, "")
-    return mark + cause(start, event.initiator)
+    return mark + cause(start, event.initiator, None if room is None else room - len(mark))
 
 
 def _judged(event: Event) -> str:

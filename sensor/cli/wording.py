@@ -1,7 +1,6 @@
 """What a person reads of a start: its cause in words, and lengths of time.
 
-Pure: values of an event go in, texts come out. They may hold text of strangers, so the caller makes
-them visible before it prints them.
+Pure: values of an event go in, texts come out. What others chose in them is made visible.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.model.vocabulary import StartCause, StartKind, Trigger
+from sensor.schema.text import columns, fit, visible
 
 if TYPE_CHECKING:
     from sensor.model.events import Initiator, InitiatorProcess, Start
@@ -38,6 +38,8 @@ _SPANS = (
     (3600, 60, "{:.0f} min"),
     (86400, 3600, "{:.0f} h"),
 )
+COMMAND_MIN = 16
+"""Columns of a command that are never given to what stands behind it."""
 _STOPPED = frozenset({StartKind.RESTART, StartKind.REACTIVATION})
 
 
@@ -70,19 +72,32 @@ def down(start: Start) -> str:
     return f", down for {span(start.dormant_seconds)}"
 
 
-def cause(start: Start, initiator: Initiator | None) -> str:
-    """Return the cause for a table: the command first, since a narrow column cuts from the end."""
+def cause(start: Start, initiator: Initiator | None, room: int | None = None) -> str:
+    """Return the cause for a table: the command first, then who, then what else is known.
+
+    Where ``room`` columns do not hold that, the arguments of a long command make room for who.
+    """
     process = None if initiator is None else initiator.process
-    command = "" if process is None else _command(start.trigger, process)
-    if start.trigger is Trigger.USER_COMMAND and command:
-        head = command
-    elif start.trigger is Trigger.UNKNOWN:
-        head = "unknown"
+    command = "" if process is None else visible(_command(start.trigger, process))
+    if start.trigger is Trigger.UNKNOWN:
+        head, command = "unknown", ""
+    elif start.trigger is Trigger.USER_COMMAND and command:
+        head = ""
     else:
         head = PHRASES[start.trigger].removeprefix("a ").removeprefix("an ").removeprefix("the ")
-        head += f": {command}" if command else ""
+        head += ": " if command else ""
     again = f", attempt {start.attempt}" if start.attempt else ""
-    return head + _by(initiator) + after(start) + down(start) + again
+    rest = after(start) + down(start) + again
+    people = [visible(_by(initiator)), visible(_by(initiator, alone=True))]
+    if room is not None and columns(head + command + people[0] + rest) > room:
+        for who in people:
+            kept = room - columns(head + who)
+            if columns(command) <= kept:
+                break
+            if kept >= COMMAND_MIN:
+                # What stands behind it has no room.
+                return head + fit(command, kept) + who
+    return head + command + people[0] + rest
 
 
 def _command(trigger: Trigger, process: InitiatorProcess) -> str:
@@ -94,8 +109,8 @@ def _command(trigger: Trigger, process: InitiatorProcess) -> str:
     return " ".join((program.rpartition("/")[2] or program, *arguments))
 
 
-def _by(initiator: Initiator | None) -> str:
-    """Return who: the login, and the account where that is another one."""
+def _by(initiator: Initiator | None, *, alone: bool = False) -> str:
+    """Return who: the login, and the account where that is another one; or the login ``alone``."""
     if initiator is None or initiator.user is None:
         return ""
     user = initiator.user
@@ -103,5 +118,6 @@ def _by(initiator: Initiator | None) -> str:
     account = user.name or (None if user.uid is None else f"uid {user.uid}")
     if not (login or account):
         return ""
-    also = f" as {account}" if login and account and login != account else ""
+    other = login and account and login != account and not alone
+    also = f" as {account}" if other else ""
     return f" by {login or account}{also}"

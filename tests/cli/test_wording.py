@@ -114,3 +114,21 @@ def test_a_start_reads_as_a_sentence(start: Start, words: str) -> None:
 )
 def test_a_length_of_time_has_one_unit(seconds: float, words: str) -> None:
     assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        (None, "docker run --cidfile /tmp/x --name web nginx by alice as root, attempt 2"),
+        (80, "docker run --cidfile /tmp/x --name web nginx by alice as root, attempt 2"),
+        (62, "docker run --cidfile /tmp/x --name web nginx by alice as root, attempt 2"),
+        (60, "docker run --cidfile /tmp/x --name web ngi… by alice as root"),
+        (40, "docker run --cidfile /… by alice as root"),
+        (28, "docker run --cidfi… by alice"),
+        (20, "docker run --cidfile /tmp/x --name web nginx by alice as root, attempt 2"),
+    ],
+)
+def test_arguments_make_room_for_who_but_the_first_words_stay(room: int | None, words: str) -> None:
+    """What is still too long is cut at its end by the table."""
+    command = by(ALICE, *["docker", "run", "--cidfile", "/tmp/x", "--name", "web", "nginx"])
+    assert cause(Start(StartKind.FIRST, Trigger.USER_COMMAND, attempt=2), command, room) == words
