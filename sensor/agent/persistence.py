@@ -230,7 +230,7 @@ class Persistence:
         self.written(sequence, new)
 
     def _failing(self, reason: str) -> None:
-        fix = "check the state directory's owner, space and mount options"
+        fix = "Check the state directory's owner, space and mount options."
         log.warning("events wait in memory: %s; %s", reason, fix)
 
     def _recovered(self, loss: Loss | None) -> None:

@@ -109,7 +109,7 @@ class ProbeWatch:
             self._presence.restore(absence)
         except OSError as error:
             if found:
-                fix = "run: systemctl restart castoff-probes castoff"
+                fix = "Run: systemctl restart castoff-probes castoff"
                 log.error("the probes cannot be attached again: %s; %s", error, fix)  # noqa: TRY400 - no defect
             self._problem_until = now + REPORTED_FOR
             return found

@@ -54,16 +54,17 @@ class RequestRefused(CastoffError):
         problem = str(answer.get("error") or status.phrase)[:REASON_LIMIT]
         fix = answer.get("fix")
         known = fix[:REASON_LIMIT] if isinstance(fix, str) and fix else _FIXES.get(status)
-        super().__init__(problem, known or "see castoff --help")
+        super().__init__(problem, known or "See castoff --help.")
         self.status = status
         self.answer = answer
 
 
+_START = "Start it (systemctl start castoff, or castoff run), or name its socket with --socket."
 _FIXES = {
-    HTTPStatus.NOT_FOUND: "see what there is with castoff containers --all, castoff outputs list",
-    HTTPStatus.CONFLICT: "give more of the id",
-    HTTPStatus.GONE: "ask again without the cursor",
-    HTTPStatus.SERVICE_UNAVAILABLE: "try again; castoff status shows the agent's state",
+    HTTPStatus.NOT_FOUND: "List what is known: castoff containers --all",
+    HTTPStatus.CONFLICT: "Give more of the id.",
+    HTTPStatus.GONE: "Query again without the cursor.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Try again; castoff status shows the agent's state.",
 }
 _REFUSALS = frozenset(_FIXES) | {HTTPStatus.BAD_REQUEST}
 
@@ -153,14 +154,12 @@ class AgentClient:
             except TimeoutError as error:
                 raise AgentUnreachable(
                     f"{self._path}: no answer within {connection.gettimeout():g} s",
-                    "look whether the agent is overloaded or stopped (SIGSTOP)",
+                    "Check whether the agent is overloaded or stopped (SIGSTOP).",
                 ) from error
             except (OSError, h11.RemoteProtocolError) as error:
                 reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                raise AgentUnreachable(
-                    f"no agent answers on {self._path}: {reason}",
-                    "start the agent (castoff run), or name its socket with --socket",
-                ) from error
+                problem = f"no agent answers on {self._path}: {reason}"
+                raise AgentUnreachable(problem, _START) from error
 
     def _connect(self, connection: socket.socket) -> None:
         """Wait for a place in the listener's queue: only a blocking connect does (unix(7))."""
@@ -177,7 +176,7 @@ class AgentClient:
     def _refuse(self, target: str, head: HTTPStatus, exchange: _Exchange, method: str) -> None:
         if head == HTTPStatus.FORBIDDEN:
             if method != "GET":
-                raise SocketForbidden(f"{self._path}: only root may do that", "run as root")
+                raise SocketForbidden(f"{self._path}: only root may do that", "Run as root.")
             raise self._forbidden()
         answer: object = None
         if head in _REFUSALS:
@@ -189,16 +188,16 @@ class AgentClient:
 
     def _strange(self, what: str) -> AgentUnreachable:
         return AgentUnreachable(
-            f"{self._path}: {what}", "use the castoff command of the agent's version"
+            f"{self._path}: {what}", "Use the castoff command of the agent's version."
         )
 
     def _forbidden(self) -> SocketForbidden:
-        fix = "run as root"
+        fix = "Run as root."
         with contextlib.suppress(OSError, KeyError):
             found = self._path.stat()
             if found.st_gid:
                 group = grp.getgrgid(found.st_gid).gr_name
-                fix = f"run as root, or join the group: usermod -aG {group} YOU, and log in again"
+                fix = f"Run as root, or join the group and log in again: usermod -aG {group} YOU"
         return SocketForbidden(f"{self._path}: permission denied", fix)
 
 

@@ -110,7 +110,7 @@ def _make(path: Path, group: str | None) -> Listener:
         listener.close()
         raise StateUnusable(
             f"{path}: cannot make the socket: {error.strerror or error}",
-            "name a writable directory with --socket, or run as root",
+            "Name a writable directory with --socket, or run as root.",
         ) from error
     return Listener(listener, gid, path, inode)
 
@@ -163,7 +163,9 @@ def _refuse_occupied(path: Path) -> None:
     except OSError:
         return
     if not stat.S_ISSOCK(mode):
-        raise StateUnusable(f"{path}: exists and is not a socket", "remove it or name another path")
+        raise StateUnusable(
+            f"{path}: exists and is not a socket", "Remove it, or name another path."
+        )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
         try:
@@ -173,7 +175,7 @@ def _refuse_occupied(path: Path) -> None:
         except OSError as error:
             if error.errno in {errno.ECONNREFUSED, errno.ENOENT}:
                 return
-            raise StateUnusable(f"{path}: {error.strerror}", "name another path") from error
+            raise StateUnusable(f"{path}: {error.strerror}", "Name another path.") from error
     raise ProbesBusy(
-        f"another agent answers on {path}", "stop it first, or name another path with --socket"
+        f"another agent answers on {path}", "Stop it first, or name another path with --socket."
     )

@@ -52,8 +52,8 @@ def _finding(answer: audit_policy.Answer) -> Finding:
         return Finding(question.name, Health.OK, f"level {answer.level}")
     health = Health.FAIL if answer.unseen else Health.NOTE
     detail = f"level {answer.level}; lost: {answer.lost}"
-    fix = f"Record {question.verb} of {question.resource} at level {question.needs}"
-    fix += ", with the stage ResponseComplete." if answer.unseen else "."
+    stage = ", with the stage ResponseComplete" if answer.unseen else ""
+    fix = f"Record {question.verb} of {question.resource} at level {question.needs}{stage}."
     return Finding(question.name, health, detail, fix)
 
 
@@ -62,7 +62,8 @@ def _loaded(path: Path) -> object:
         import yaml
     except ImportError:
         raise PolicyUnreadable(
-            "PyYAML is missing", "apt-get install python3-yaml (Fedora: dnf install python3-pyyaml)"
+            "PyYAML is missing",
+            "Install it: apt-get install python3-yaml (Fedora: dnf install python3-pyyaml)",
         ) from None
     try:
         with path.open("rb") as stream:

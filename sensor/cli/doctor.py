@@ -65,7 +65,7 @@ def _btf() -> Finding:
 
 def _compiler() -> Finding:
     if importlib.util.find_spec("bcc") is None:
-        fix = "apt-get install python3-bpfcc (Fedora: dnf install python3-bcc)"
+        fix = "Install it: apt-get install python3-bpfcc (Fedora: dnf install python3-bcc)"
         return Finding("bcc", Health.FAIL, f"not importable by {sys.executable}", fix)
     return Finding("bcc", Health.OK, "importable")
 
@@ -99,7 +99,10 @@ def _connects() -> Finding:
     if _kernel_version() < CONNECT_MIN:
         text = "before 6.7 the kernel does not report who connects to an engine's socket"
         return Finding(
-            "api callers", Health.NOTE, text, "castoff audit-rules install (audit), or 6.7."
+            "api callers",
+            Health.NOTE,
+            text,
+            "Use audit (castoff audit-rules install), or Linux 6.7.",
         )
     try:
         root = cgroup_link.cgroup2_root()
@@ -123,7 +126,9 @@ def _probes() -> Finding:
         return Finding("probes", Health.FAIL, str(error), "Run as root.")
     current = next((loaded for loaded in sets if loaded.current), None)
     if current is None:
-        return Finding("probes", Health.NOTE, "not loaded", "castoff probes load, or castoff run")
+        return Finding(
+            "probes", Health.NOTE, "not loaded", "Load them: castoff probes load, or castoff run"
+        )
     rings = f"rings of {current.lifecycle_mib:g} and {current.commands_mib:g} MiB"
     return Finding("probes", Health.OK, f"{len(current.programs)} programs attached, {rings}")
 
@@ -132,7 +137,7 @@ def _libbpf() -> Finding:
     try:
         cpus = libbpf.possible_cpus()
     except (OSError, ValueError) as error:
-        return Finding("cpus", Health.FAIL, str(error), "sysfs has to be mounted.")
+        return Finding("cpus", Health.FAIL, str(error), "Mount sysfs.")
     return Finding("cpus", Health.OK, f"{cpus} possible")
 
 
@@ -170,7 +175,9 @@ def _audit() -> Finding:
     try:
         report = inspection.check(Host(), Auditctl())
     except (CastoffError, OSError) as error:
-        return Finding("audit", Health.NOTE, str(error), "apt-get install auditd, or go without.")
+        return Finding(
+            "audit", Health.NOTE, str(error), "Install it: apt-get install auditd; or go without."
+        )
     state = report.state.value.replace("_", " ")
     text = f"{state}; the three states and their cost, measured in docs/audit.md:"
     return Finding("audit", Health.OK, text, details=_AUDIT_STATES)

@@ -174,7 +174,7 @@ class Session:
                 elif document["type"] == "error":
                     # Asked again, the agent says by its status what is the matter.
                     if self._failed:
-                        raise AgentUnreachable(str(document.get("error")), "see castoff status")
+                        raise AgentUnreachable(str(document.get("error")), "See castoff status.")
                     again = self._failed = True
             again = again or (self._tail is None and shown >= ROWS)
             self._tail = None

@@ -17,6 +17,7 @@ from sensor.cli.options import (
     output_option,
     socket_option,
 )
+from sensor.cli.wording import counted, moment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,7 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
     """
     target = f"/v1/outputs/{quote(name, safe='')}/rewind?{urlencode({'since': since})}"
     answer = AgentClient(socket).post(target)
-    print_done(answer, output, f"output {name} ships {answer['events']} events again")
+    print_done(answer, output, f"output {name} ships {counted(answer['events'], 'event')} again")
 
 
 @command.command("retry-dead")
@@ -85,7 +86,9 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
 def retry_dead(name: str, output: str, socket: Path) -> None:
     """Retry the dead letters of output NAME: events that its collector refused. For root."""
     answer = AgentClient(socket).post(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
-    print_done(answer, output, f"output {name} tries {answer['events']} dead letters again")
+    print_done(
+        answer, output, f"output {name} tries {counted(answer['events'], 'dead letter')} again"
+    )
 
 
 def state(one: DeliveryState) -> str:
@@ -113,5 +116,5 @@ def row(one: DeliveryState) -> tuple[str, ...]:
         str(one.retries),
         str(one.dead_letters),
         one.peer or "-",
-        "-" if one.last_error is None else f"{one.last_error_time or ''} {one.last_error}".strip(),
+        "-" if one.last_error is None else f"{one.last_error}, {moment(one.last_error_time or '')}",
     )

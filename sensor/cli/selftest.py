@@ -82,7 +82,7 @@ def command(runtime: str | None, wait: int, *, findings: bool, output: str, sock
     found = proof.runtimes()
     if not found or (runtime is not None and runtime not in found):
         raise RuntimeMissing(
-            f"{runtime or 'runc, crun, podman or docker'} is not installed", "install one of them"
+            f"{runtime or 'runc, crun, podman or docker'} is not installed", "Install one of them."
         )
     chosen = runtime or next(iter(found))
     client = AgentClient(socket)

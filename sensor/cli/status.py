@@ -10,6 +10,7 @@ import click
 from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.options import socket_option
 from sensor.cli.outputs import state
+from sensor.cli.wording import counted, moment, span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +27,11 @@ def lines(status: Status) -> list[str]:
     probes = status.probes
     kept = ", kept from an earlier agent" if probes.surviving else ""
     programs = ", ".join(probes.programs) or "detached"
+    running = counted(status.containers_running, "container")
     lines = [
-        f"agent    castoff {status.version}, pid {status.pid}, up {status.uptime_seconds:.0f} s",
+        f"agent    castoff {status.version}, pid {status.pid}, up {span(status.uptime_seconds)}",
         f"probes   {probes.fingerprint or 'none'}{kept}: {programs}",
-        f"starts   {status.starts} reported, {status.containers_running} containers running",
+        f"starts   {status.starts} reported, {running} running",
     ]
     lines += [f"problem  {problem}" for problem in status.problems]
     lines += [
@@ -42,14 +44,14 @@ def lines(status: Status) -> list[str]:
     ]
     lines += [
         f"output   {one.name}: {state(one)}, {one.peer or 'no peer'},"
-        f" {one.lag_events} events behind, {one.delivered} delivered, {one.retries} retries,"
-        f" {one.dead_letters} dead letters"
-        + (f"; {one.last_error_time}: {one.last_error}" if one.last_error else "")
+        f" {counted(one.lag_events, 'event')} behind, {one.delivered} delivered,"
+        f" {counted(one.retries, 'retry')}, {counted(one.dead_letters, 'dead letter')}"
+        + (f"; {moment(one.last_error_time or '')}: {one.last_error}" if one.last_error else "")
         for one in status.deliveries
     ]
     lost = [drop for drop in status.drops if drop.dropped or drop.limited]
     lines += [
-        f"lost     {drop.ring}/{drop.kind}: {drop.dropped} dropped, {drop.limited} held back"
+        f"lost     {drop.ring}/{drop.kind}: {drop.dropped} dropped, {drop.limited} beyond a limit"
         for drop in lost
     ]
     if not lost:
@@ -62,8 +64,8 @@ def _observed(source: SourceState) -> str:
     """Return how many observations came, and when the last one did where that is known."""
     if not source.observations:
         return "no observations yet"
-    last = f", the last at {source.last_seen}" if source.last_seen is not None else ""
-    return f"{source.observations} observations{last}"
+    last = f", the last at {moment(source.last_seen)}" if source.last_seen is not None else ""
+    return f"{counted(source.observations, 'observation')}{last}"
 
 
 @click.command()

@@ -103,7 +103,7 @@ def agent_socket(path: Path) -> Finding:
     try:
         status = path.stat()
     except FileNotFoundError:
-        fix = "castoff run, or systemctl start castoff"
+        fix = "Start it: systemctl start castoff, or castoff run"
         return Finding("socket", Health.NOTE, f"{path} is not there: no agent runs", fix)
     except OSError as error:
         return Finding("socket", Health.NOTE, f"{path}: {error.strerror}", "Look at the path.")
@@ -113,10 +113,10 @@ def agent_socket(path: Path) -> Finding:
     if status.st_gid and status.st_mode & stat.S_IWGRP:
         others += f" and group {_group(status.st_gid)}"
     if status.st_mode & stat.S_IWOTH:
-        fix = f"chmod o= {path}; the agent refuses others in any case"
+        fix = f"Run: chmod o= {path}. The agent refuses others in any case."
         return Finding("socket", Health.NOTE, f"{path} is open to every user", fix)
     if others == "root":
-        fix = f"groupadd --system {GROUP}, then systemctl reload castoff, to let people ask"
+        fix = f"To let people ask: groupadd --system {GROUP}, then systemctl reload castoff"
         return Finding("socket", Health.OK, f"{path}, for {others}", fix)
     return Finding("socket", Health.OK, f"{path}, for {others}")
 

@@ -38,6 +38,7 @@ _SPANS = (
     (3600, 60, "{:.0f} min"),
     (86400, 3600, "{:.0f} h"),
 )
+LEAST_TIME = len("2026-01-31T12:00:00")
 COMMAND_MIN = 16
 """Columns of a command that are never given to what stands behind it."""
 _STOPPED = frozenset({StartKind.RESTART, StartKind.REACTIVATION})
@@ -49,6 +50,17 @@ def span(seconds: float) -> str:
         if seconds < limit:
             return form.format(seconds / size)
     return f"{seconds / 86400:.0f} d"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 event``, ``3 events``."""
+    plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def moment(time: str) -> str:
+    """Return a time of RFC 3339 as people read it: to the second."""
+    return f"{time[:10]} {time[11:19]} UTC" if len(time) > LEAST_TIME else time
 
 
 def start_phrase(start: Start) -> str:

@@ -110,7 +110,7 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
         wanted = filters.parse(common.filter, common.types)
     except ValueError as error:
         where = _where(found, "filter" if common.filter else "types", file)
-        fix = "docs/outputs.md lists the filters."
+        fix = "See the filters in docs/outputs.md."
         raise ConfigError(f"{where}: [{table}]: {error}", fix) from error
     return OutputSettings(
         name=name,

@@ -125,4 +125,6 @@ def _pygal() -> Any:  # noqa: ANN401 - a package that is only suggested
         return importlib.import_module("pygal")
     except ImportError as error:
         problem = "a report needs the package pygal"
-        raise StateUnusable(problem, "apt install python3-jinja2 python3-pygal") from error
+        raise StateUnusable(
+            problem, "Install them: apt-get install python3-jinja2 python3-pygal"
+        ) from error

@@ -261,4 +261,6 @@ def _jinja2() -> Any:  # noqa: ANN401 - a package that is only suggested
         return importlib.import_module("jinja2")
     except ImportError as error:
         problem = "a report needs the package jinja2"
-        raise StateUnusable(problem, "apt install python3-jinja2 python3-pygal") from error
+        raise StateUnusable(
+            problem, "Install them: apt-get install python3-jinja2 python3-pygal"
+        ) from error

@@ -207,7 +207,7 @@ class CaptureReader:
     def _malformed(self, offset: int, reason: str) -> CaptureMalformed:
         return CaptureMalformed(
             f"{self._name}: at byte {offset}: {reason}",
-            "record it again, or replay it with the version of castoff that recorded it",
+            "Record it again, or replay it with the version of castoff that recorded it.",
         )
 
 
@@ -246,7 +246,8 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StateUnusable(
-            f"{path}: {error.strerror}", "name a file that is not there yet on a disk with room"
+            f"{path}: {error.strerror}",
+            "Name a file that does not exist yet, on a disk with space.",
         ) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.cli.wording import PHRASES, cause, span, start_phrase
+from sensor.cli.wording import PHRASES, cause, counted, moment, span, start_phrase
 from sensor.model.events import Initiator, InitiatorProcess, InitiatorUser, Start
 from sensor.model.vocabulary import StartCause, StartKind, Trigger
 
@@ -132,3 +132,18 @@ def test_arguments_make_room_for_who_but_the_first_words_stay(room: int | None, 
     """What is still too long is cut at its end by the table."""
     command = by(ALICE, *["docker", "run", "--cidfile", "/tmp/x", "--name", "web", "nginx"])
     assert cause(Start(StartKind.FIRST, Trigger.USER_COMMAND, attempt=2), command, room) == words
+
+
+def test_a_number_has_its_noun() -> None:
+    assert [counted(number, "retry") for number in (0, 1, 2)] == [
+        "0 retries",
+        "1 retry",
+        "2 retries",
+    ]
+    assert counted(1, "event") == "1 event"
+    assert counted(7, "event") == "7 events"
+
+
+def test_a_moment_is_shown_to_the_second() -> None:
+    assert moment("2023-11-14T22:13:20.000000001Z") == "2023-11-14 22:13:20 UTC"
+    assert moment("10:00") == "10:00"
