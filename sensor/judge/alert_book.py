@@ -25,7 +25,7 @@ from sensor.model.events import Event, Verdict
 from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from sensor.judge.baseline import TermKey
     from sensor.judge.ledger import Row
@@ -319,8 +319,3 @@ def _alert_id(source: Event, group: str, wall: int) -> str:
 def _digest(*parts: str) -> str:
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:32]
-
-
-def sentences(facts: Iterable[Fact]) -> tuple[str, ...]:
-    """Return facts as sentences."""
-    return tuple(fact.sentence for fact in facts)

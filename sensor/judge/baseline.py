@@ -270,11 +270,6 @@ class Baseline:
             self.replaced[feature] += 1
             self._write(NODE_ROW, f"{feature}/{gone}", None)
 
-    def set_profile(self, key: str, profile: Profile) -> None:
-        """Put a whole profile in place, as an import does."""
-        self._warm(key, profile)
-        self._keep(key, profile)
-
     def forget(self, key: str) -> bool:
         """Forget one profile; False where there is no such."""
         self._hot.pop(key, None)

@@ -232,8 +232,3 @@ def _fits_beginning(data: bytes) -> bool:
 def _is_ttrpc(data: bytes) -> bool:
     size = ttrpc.HEADER_SIZE
     return len(data) > size and ttrpc.is_plausible(data[:size]) and data[size] == 0x0A  # noqa: PLR2004 - field 1, a text
-
-
-def _is_http2_frame(data: bytes) -> bool:
-    size = http2_frames.HEADER_SIZE
-    return len(data) >= size and http2_frames.is_plausible(data[:size])

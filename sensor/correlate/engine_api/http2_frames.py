@@ -96,7 +96,6 @@ class Blocks:
         self._block = bytearray()
         self._block_ends_stream = False
         self._block_cut = False
-        self._pad = 0
 
     def opens(self, header: bytes, *, sound: bool) -> int | None:
         """Take a frame's header."""
@@ -104,7 +103,6 @@ class Blocks:
             return None
         self._kind, self._flags = header[3], header[4]
         self._stream = int.from_bytes(header[5:9]) & 0x7FFFFFFF
-        self._pad = 0
         self._started = False
         if self._kind == FrameType.HEADERS:
             self._block.clear()
