@@ -42,6 +42,11 @@ static __always_inline void report_connect(u64 client, u64 listener, u32 api,
 	bool urgent = false;
 	u32 offset;
 
+	/* What its memory was before is another connection. */
+	if (client) {
+		connections.delete(&client);
+		connections_of_others.delete(&client);
+	}
 	if (!connect_allowed(task, origin, api, made && made->engine))
 		return;
 	if (api && server) {

@@ -309,7 +309,8 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 		if (!connection)
 			return 0;
 		peer = peer_of(receiver);
-		if (connection->server != peer)
+		/* The memory of both ends may hold another pair of sockets by now. */
+		if (connection->server != peer || !api_at(peer))
 			return 0;
 	}
 	write = work_on_write();
@@ -373,7 +374,8 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 		return 0;
 	if (!api) {
 		connection = may_be_followed(receiver) ? connection_of(receiver, sender) : 0;
-		if (!connection)
+		/* The memory of both ends may hold another pair of sockets by now. */
+		if (!connection || !api_at(sender))
 			return 0;
 	}
 	write = work_on_write();

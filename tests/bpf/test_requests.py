@@ -67,6 +67,31 @@ while True:
 """
 """A server that never sleeps while a connection is open: it takes what it is sent at once."""
 
+FORGED_ANSWERS = """
+import os, socket, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print(flush=True)
+sys.stdin.read()
+for _ in range(20):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(sys.argv[1])
+    engine, _ = listener.accept()
+    client.send(bytes.fromhex(sys.argv[2]))
+    engine.recv(4096)
+    engine.send(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
+    client.close()
+    engine.close()
+    one, other = socket.socketpair()
+    one.send(b"HTTP/1.1 404 Not Found\\r\\n\\r\\n")
+    other.send(b"HTTP/1.1 404 Not Found\\r\\n\\r\\n")
+    one.close()
+    other.close()
+"""
+"""Each pair of sockets is put where the connection before it was, on the same processor."""
+
 MANY = """
 import socket, sys
 for _ in range(int(sys.argv[3])):
@@ -392,6 +417,25 @@ def test_a_connect_that_is_refused_is_not_reported(probes: Probes, server: Serve
     assert client.wait(30) == 7
     seen = [one for one in probes.drain() if isinstance(one, ApiConnect)]
     assert [one for one in seen if one.caller.pid == client.pid] == []
+
+
+@pytest.mark.kernel
+def test_what_takes_the_place_of_a_closed_connection_answers_nothing(
+    probes: Probes, server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "alone.sock"
+    words = [sys.executable, "-I", "-c", FORGED_ANSWERS, str(path), POST.hex()]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as both:
+        assert both.stdin is not None
+        assert both.stdout is not None
+        both.stdout.readline()
+        status = path.stat()
+        server.sockets.replace([(status.st_dev, status.st_ino, EngineSockets.HTTP)])
+        probes.drain()
+        both.communicate(b"go", timeout=60)
+    seen = [one.payload for one in probes.drain() if isinstance(one, ApiAnswer)]
+    assert seen
+    assert set(seen) == {ANSWER}
 
 
 @pytest.mark.kernel
