@@ -49,6 +49,7 @@
 #define POLLED_WITHIN \
 	CLOCK_SECOND /* the agent polls several times in as long, agent/ring_reader.py */
 #define FOLLOWED_SLOTS 4096
+#define TCP_SLOTS 1024
 #define PAGE 4096ULL
 #define from_memory() asm volatile("" ::: "memory")
 #define UNSET 0xffffffff
@@ -92,6 +93,18 @@ struct connecting {
 struct tcp_connecting {
 	u64 task;
 	u64 thread;
+	u32 api;
+	u32 reserved;
+};
+
+/* Where a connection to an engine's port is, as its client sees it. */
+struct tcp_connection {
+	u64 client; /* its socket, 0 while this is written */
+	u64 pair; /* see pair_of() */
+	u32 net_ns;
+	u32 reserved;
+	struct tcp_address there;
+	struct tcp_address here;
 };
 
 BPF_RINGBUF_OUTPUT(lifecycle, LIFECYCLE_PAGES);
@@ -114,6 +127,7 @@ BPF_HASH(listening_ports, struct listening_port, u32, 1024);
 BPF_TABLE("lru_hash", u64, struct connection, connections, 4096);
 BPF_TABLE("lru_hash", u64, struct connection, connections_of_others, 4096);
 BPF_ARRAY(followed, u64, FOLLOWED_SLOTS); /* clients' sockets, by a part of their address */
+BPF_ARRAY(tcp_connections, struct tcp_connection, TCP_SLOTS); /* by their ports */
 BPF_TABLE("lru_hash", u64, struct connecting, connecting, 1024);
 BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting, 1024);
 BPF_ARRAY(reported, u64, RECORD_KINDS *COUNTERS); /* counters as of the last report of losses */

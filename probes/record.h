@@ -111,7 +111,11 @@ enum record_flag {
 	FLAG_LISTENER = 16, /* API_*: the path is the engine's own, not the caller's */
 	FLAG_CAUSES_LOST = 32, /* INIT_EXEC: commands before it were held back or dropped */
 	FLAG_UNCONFIRMED = 64, /* API_CONNECT: it may still be refused */
-	FLAG_TCP = 128, /* API_CONNECT: over loopback; offset is port << 16 | the caller's port */
+	/*
+	 * API_*: over loopback. API_CONNECT: offset is port << 16 | the caller's port. API_REQUEST,
+	 * API_ANSWER: reserved is the engine's port.
+	 */
+	FLAG_TCP = 128,
 };
 
 /* Bits of ``status`` of a CGROUP_FROZEN. */
@@ -260,8 +264,17 @@ enum socket_verdict {
 	SOCKET_OTHER = 101,
 };
 
-/* A loopback port that an engine or a relay listens on. */
+/* Of version 6 or mapped to it (::ffff:0:0/96), as it lies in memory. */
+struct tcp_address {
+	u32 words[4];
+};
+
+/*
+ * A loopback port that an engine or a relay listens on, and at which address. All bits set stand for any:
+ * the entry holds the API of what listens at all of them, or 0 where other entries have the addresses.
+ */
 struct listening_port {
 	u32 net_ns;
 	u32 port;
+	struct tcp_address address;
 };

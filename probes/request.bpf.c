@@ -63,11 +63,13 @@ static __always_inline void search(struct written *write)
 	u64 ends;
 	u64 all = 0;
 	u64 hit;
+	bool begins;
 	u32 i;
 
 	write->wanted = 1;
 	if (write->scan == SCAN_ALL || !write->copied)
 		return;
+	begins = !last && write->scan == SCAN_METHOD;
 #pragma nounroll
 	for (i = 0; i < PAYLOAD_LEN - 1; i++) {
 		u64 letter = write->bytes[i];
@@ -88,6 +90,9 @@ static __always_inline void search(struct written *write)
 	write->last = last;
 	from_memory();
 	if (write->scan == SCAN_PATH || begins_method(last))
+		write->wanted = 1;
+	/* What begins like no request may be one that is encrypted. */
+	if (begins && (write->bytes[0] < 'A' || write->bytes[0] > 'Z'))
 		write->wanted = 1;
 	/* Of a path of more than 500 letters the rest is not looked at. */
 	if (write->scan == SCAN_PATH && write->length > write->copied)
@@ -162,7 +167,19 @@ static __always_inline void append_payload(struct scratch *scratch, struct writt
 	scratch->record.size += copied;
 }
 
-static __always_inline void on_request(u64 client, u64 server, u32 api, struct written *write)
+/* Where the engine listens: the path of a unix socket, or a ``port``. */
+static __always_inline void append_place(struct scratch *scratch, u64 server, u32 port)
+{
+	if (!port) {
+		append_listener(scratch, server);
+		return;
+	}
+	scratch->record.flags |= FLAG_TCP;
+	scratch->record.reserved = port;
+}
+
+static __always_inline void on_request(u64 client, u64 server, u32 api, struct written *write,
+				       u32 port)
 {
 	u64 task = bpf_get_current_task();
 	struct connection *connection;
@@ -203,14 +220,14 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, struct w
 	scratch->record.offset = position;
 	scratch->record.sent = write->length;
 	fill_identity(scratch, task);
-	append_listener(scratch, server);
+	append_place(scratch, server, port);
 	append_payload(scratch, write);
 	fill_argv(scratch, task);
 	submit_commands(scratch, origin, RECORD_API_REQUEST, false);
 }
 
 static __always_inline void on_answer(struct connection *connection, u64 server,
-				      struct written *write)
+				      struct written *write, u32 port)
 {
 	u64 position = connection->received;
 	struct scratch *scratch;
@@ -228,7 +245,7 @@ static __always_inline void on_answer(struct connection *connection, u64 server,
 	scratch->record.connection = connection->id;
 	scratch->record.offset = position;
 	scratch->record.sent = write->length;
-	append_listener(scratch, server);
+	append_place(scratch, server, port);
 	append_payload(scratch, write);
 	submit_commands(scratch, connection->origin, RECORD_API_ANSWER, false);
 }
@@ -319,9 +336,9 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 	take_write(write, receiver, peer,
 		   connection ? most_of_answer(connection) : most_of_request(api));
 	if (connection)
-		on_answer(connection, peer, write);
+		on_answer(connection, peer, write, 0);
 	else
-		on_request(peer, receiver, api, write);
+		on_request(peer, receiver, api, write, 0);
 	return 0;
 }
 #endif
@@ -388,9 +405,9 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 		write->copied = usable;
 	from_memory();
 	if (connection)
-		on_answer(connection, sender, write);
+		on_answer(connection, sender, write, 0);
 	else
-		on_request(sender, receiver, api, write);
+		on_request(sender, receiver, api, write, 0);
 	return 0;
 }
 

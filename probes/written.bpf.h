@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The bytes of one write to a unix socket. sk_data_ready finds them in the packet that was queued at the
+ * The bytes of one write to a socket. For unix sockets sk_data_ready finds them in the packet that was queued at the
  * receiver. A receiver that did not sleep may have taken that packet, and of a long write the bytes lie
  * in pages of their own. Then they are read where the sender has them, as an fentry program does: in its
  * own memory, which the registers of its system call point at. Another thread of the sender may have
@@ -100,17 +100,17 @@ struct vector {
 };
 
 /*
- * Copy what the current task sends, by its system call. Of several vectors the first that is not empty is
- * copied. Left out is a write that may have been queued in several packets, since nothing tells
- * which one this is, and every other way to send: sendmmsg, sendfile, splice, io_uring.
+ * Copy what the current task sends, by its system call. Where nothing else tells how long the write is,
+ * it is one of ``fits`` bytes at most. A send that may end ``early`` is as long as it became. Of several
+ * vectors the first that is not empty is copied. Every other way to send is left out: sendmmsg,
+ * sendfile, splice, io_uring.
  */
-static __always_inline void copy_senders(struct written *write, u64 sender, u64 most)
+static __always_inline void copy_senders(struct written *write, u64 most, u64 fits, bool early)
 {
 	u64 registers = registers_of(current_task());
 	u32 call = read_u32(registers, NUMBER_OF_CALL);
 	u64 first = read_pointer(registers, SECOND_OF_CALL);
 	u64 count = read_pointer(registers, THIRD_OF_CALL);
-	u64 buffer = read_u32(sender, OFF_sock_sndbuf);
 	struct vector vectors[VECTORS_MAX] = {};
 	u64 length = 0;
 	u64 usable = 0;
@@ -142,16 +142,26 @@ static __always_inline void copy_senders(struct written *write, u64 sender, u64 
 			length += vectors[i].length;
 		}
 	}
-	/* The limits of one packet, net/unix/af_unix.c. */
-	if (!length || length > ONE_PACKET_MAX || length > buffer / 2 - 64)
+	if (!length)
 		return;
-	if (write->length && write->length != length)
+	if (!write->length && length <= fits)
+		write->length = length;
+	if (early ? length < write->length : length != write->length)
 		return;
+	if (usable > write->length)
+		usable = write->length;
 	usable = within(usable, most);
 	if (bpf_probe_read_user(write->bytes, usable, (void *)bytes))
 		return;
-	write->length = length;
 	write->copied = usable;
+}
+
+/* How long a write may be so that it is one packet: of several, nothing tells which one this is. */
+static __always_inline u64 one_packet(u64 sender)
+{
+	u64 fits = read_u32(sender, OFF_sock_sndbuf) / 2 - 64;
+
+	return fits < ONE_PACKET_MAX ? fits : ONE_PACKET_MAX;
 }
 #endif
 
@@ -162,7 +172,7 @@ static __always_inline void take_write(struct written *write, u64 receiver, u64 
 	from_memory();
 #ifdef READ_SENDERS
 	if (!write->length || (write->copied < write->length && write->copied < most))
-		copy_senders(write, sender, most);
+		copy_senders(write, most, one_packet(sender), false);
 #endif
 }
 #endif

@@ -72,6 +72,7 @@ class CallFeed:
         links = set(pin_set.links())
         self._sees_connects = bool(programs.SEES_CONNECTS & links)
         self._reads_requests = bool(programs.READS_REQUESTS & links)
+        self._reads_ports = programs.SENT.name in links
         self._orchestrators: frozenset[tuple[int, int | None, str]] = frozenset()
         self._follower: asyncio.Task[None] | None = None
         self._asked = 0
@@ -119,8 +120,8 @@ class CallFeed:
     def _at_port(self, connect: ApiConnect) -> ApiConnect | None:
         """Return a connect to an engine; None for a port that is an engine's or a relay's no more.
 
-        What is asked through a port is not read, and by TLS the engine may refuse who connected:
-        the connection counts neither as followed nor as let in. Who connects may be a relay.
+        By TLS the engine may refuse who connected: it does not count as let in. Without
+        ``on_sent`` what is asked through a port is not read. Who connects may be a relay.
         """
         if connect.port is None:
             return connect
@@ -128,7 +129,8 @@ class CallFeed:
             return None
         if self._role_of(connect.caller.exe or "") is None:
             self._relays.see(connect)
-        return replace(connect, connection=None, confirmed=False)
+        connection = connect.connection if self._reads_ports else None
+        return replace(connect, connection=connection, confirmed=False)
 
     def _relayed(self, hop: ApiHop) -> None:
         """From the finder's thread."""

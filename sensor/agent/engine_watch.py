@@ -60,8 +60,8 @@ class EngineWatch:
         """Have the probes watch what engines listen on now. In any thread."""
         self.sockets = sockets
         self.paths = frozenset(_spellings(socket.path for socket in sockets))
-        self.addresses = frozenset(one.address for one in ports)
-        self.ports.replace((one.net_ns, one.port) for one in ports)
+        self.addresses = frozenset(one.name for one in ports)
+        self.ports.replace((one.net_ns, one.port, one.local) for one in ports)
         self.files.replace(
             (
                 socket.device,

@@ -134,6 +134,7 @@ def _attach_requests(attacher: Attacher) -> None:
     else:
         attacher.attach(programs.DATA_READY)
     attacher.attach(programs.TCP_STATE)
+    attacher.attach(programs.SENT)
 
 
 def _seed(

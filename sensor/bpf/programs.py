@@ -40,6 +40,8 @@ REQUEST = Program("kfunc__unix_stream_sendmsg", Kind.TRACING)
 CONNECTED = Program("kretfunc__unix_stream_connect", Kind.TRACING)
 RELEASE = Program("kfunc__unix_release", Kind.TRACING)
 TCP_STATE = Program("on_tcp_state", Kind.RAW_TRACEPOINT, "inet_sock_set_state")
+SENT = Program("on_sent", Kind.RAW_TRACEPOINT, "sock_send_length")
+"""Reads requests to ports of engines; since 6.3."""
 
 CORE = (
     EXEC,
@@ -54,7 +56,7 @@ CORE = (
 )
 """Attached on every host; what is not required may be missing in an old kernel."""
 
-ALL = (*CORE, DATA_READY, CONNECT, REQUEST, CONNECTED, RELEASE, TCP_STATE)
+ALL = (*CORE, DATA_READY, CONNECT, REQUEST, CONNECTED, RELEASE, TCP_STATE, SENT)
 """Their numbers are their places here: a new one goes to the end."""
 
 SEES_CONNECTS = frozenset({CONNECT.name, CONNECTED.name, DATA_READY.name})

@@ -162,6 +162,11 @@ def _argv(raw: bytes) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def _port(number: int) -> str:
+    """Name a port as the place where an engine listens."""
+    return f"tcp:127.0.0.1:{number}"
+
+
 def _unset(value: int) -> int | None:
     return None if value == UNSET else value
 
@@ -183,7 +188,7 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
         n0, n1, n2, n3, n4, n5, n6, n7,
         comm, exe, tty,
         root_start, root_pid, lineage, role, flags, levels,
-        ancestor_count, v1_len, v2_len, argv_len, text_len, payload_len, _reserved,
+        ancestor_count, v1_len, v2_len, argv_len, text_len, payload_len, reserved,
     ) = FIXED_BEFORE.unpack_from(data)  # fmt: skip
     if layout == LAYOUT and len(data) >= FIXED.size:
         fixed = FIXED.size
@@ -212,9 +217,8 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
     payload = data[text_end:payload_end]
     at = None if offset is None or offset == UNSET_OFFSET else offset
     if kind == Kind.API_ANSWER:
-        return ApiAnswer(
-            time, kernel_reference(number), connection or 0, _text(text), payload, at, sent
-        )
+        socket = _port(reserved) if flags & _TCP else _text(text)
+        return ApiAnswer(time, kernel_reference(number), connection or 0, socket, payload, at, sent)
     if kind == Kind.API_CLOSE:
         return ConnectionClosed(time, kernel_reference(number), connection or 0)
     cgroup = _cgroup(data[ancestors_end:v1_end], data[v1_end:v2_end])
@@ -259,11 +263,12 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
         )
         reference = kernel_reference(number)
         link = connection or None
-        if kind == Kind.API_REQUEST:
-            return ApiRequest(time, reference, caller, _text(text), payload, link, at, sent)
         socket = _text(text)
+        if kind == Kind.API_REQUEST:
+            socket = _port(reserved) if flags & _TCP else socket
+            return ApiRequest(time, reference, caller, socket, payload, link, at, sent)
         if flags & _TCP and at is not None:
-            socket = f"tcp:127.0.0.1:{at >> 16}"
+            socket = _port(at >> 16)
         place = None if flags & (_LISTENER | _TCP) else mnt_ns
         confirmed = not flags & _UNCONFIRMED
         port = at & 0xFFFF if flags & _TCP and at is not None else None

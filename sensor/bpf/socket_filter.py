@@ -20,13 +20,17 @@ PATH_LEN = 112
 PORTS_MAX = 256
 """Ports of relays whose connects are reported at a time."""
 
-_PORT = struct.Struct("<II")
+_PORT = struct.Struct("<II16s")
+_ANY_ADDRESS = b"\xff" * 16
+"""Of an entry for all addresses: what listens at each of them, or that other entries say which."""
 _FILE = struct.Struct("<QII")
 _PLACE = struct.Struct("<QII")
 _WORDS = struct.Struct("<14Q")
 _BASIS = 0xCBF29CE484222325
 _PRIME = 0x100000001B3
 _MASK = (1 << 64) - 1
+_BY_ADDRESS = 0
+"""In place of an API: other entries of the port have its addresses."""
 _ENGINE, _OTHER = 100, 101
 """``enum socket_verdict``."""
 
@@ -68,37 +72,50 @@ def _file(device: int, inode: int) -> bytes:
 
 
 class ListeningPorts:
-    """The ``listening_ports`` map: ports of engines and relays, connects to which are reported."""
+    """The ``listening_ports`` map: ports of engines and relays, connects to which are reported.
+
+    Requests to engines are read, too. At the same port of another address of this host any other
+    process may listen, so an engine's port counts at its own address alone.
+    """
 
     def __init__(self, path: Path) -> None:
         self._map = BpfMap.pinned(path)
-        self._engines: frozenset[bytes] = frozenset()
+        self._known: dict[bytes, int] = {}
+        self._engines: dict[bytes, int] = {}
         self._relays: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
         """Relays are found by a thread of their own, engines by any."""
 
-    def replace(self, ports: Iterable[tuple[int, int]]) -> None:
-        """Set the engines' ports, as (inode of the network namespace, port)."""
+    def replace(self, ports: Iterable[tuple[int, int, bytes]]) -> None:
+        """Set the engines' ports, as (inode of the network namespace, port, address).
+
+        An address has the 16 bytes of IPv6, or of the one that IPv4 is mapped to.
+        """
         with self._lock:
-            engines = frozenset(_PORT.pack(net_ns, port) for net_ns, port in ports)
-            for key in self._engines - engines - self._relays.keys():
-                self._map.delete(key)
-            for key in engines - self._engines:
-                self._map.update(key, (1).to_bytes(4, "little"))
-            self._engines = engines
+            self._engines = {}
+            for net_ns, port, address in ports:
+                self._engines[_PORT.pack(net_ns, port, _ANY_ADDRESS)] = _BY_ADDRESS
+                self._engines[_PORT.pack(net_ns, port, address)] = EngineSockets.HTTP
+            self._write()
 
     def add(self, net_ns: int, port: int) -> None:
         """Have connects to a relay's port reported; beyond PORTS_MAX the oldest is given up."""
-        key = _PORT.pack(net_ns, port)
+        key = _PORT.pack(net_ns, port, _ANY_ADDRESS)
         with self._lock:
-            if key not in self._relays and key not in self._engines:
-                self._map.update(key, (1).to_bytes(4, "little"))
             self._relays[key] = None
             self._relays.move_to_end(key)
             if len(self._relays) > PORTS_MAX:
-                oldest, _ = self._relays.popitem(last=False)
-                if oldest not in self._engines:
-                    self._map.delete(oldest)
+                self._relays.popitem(last=False)
+            self._write()
+
+    def _write(self) -> None:
+        wanted = dict.fromkeys(self._relays, EngineSockets.RELAY) | self._engines
+        for key in self._known.keys() - wanted.keys():
+            self._map.delete(key)
+        for key, api in wanted.items():
+            if self._known.get(key) != api:
+                self._map.update(key, api.to_bytes(4, "little"))
+        self._known = wanted
 
     def close(self) -> None:
         """Close the map."""

@@ -26,6 +26,9 @@ _LISTEN, _ESTABLISHED = "0A", "01"
 _ACCEPTING = 0x10000
 """``__SO_ACCEPTCON`` in the flags of net/unix."""
 _TCP_FIELDS, _UNIX_FIELDS = 10, 8
+_IPV6_BYTES = 16
+_MAPPED = bytes(10) + b"\xff\xff"
+"""In front of an address of IPv4 that IPv6 maps (RFC 4291 2.5.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,25 @@ def serves_others(own: frozenset[int], ports: frozenset[int], table: tuple[TcpSo
 
 def listening_ports(own: frozenset[int], table: tuple[TcpSocket, ...]) -> frozenset[int]:
     """Return the ports that a process listens on."""
-    return frozenset(one.local_port for one in table if one.state == _LISTEN and one.inode in own)
+    return frozenset(one.local_port for one in listening(own, table))
+
+
+def listening(own: frozenset[int], table: tuple[TcpSocket, ...]) -> list[TcpSocket]:
+    """Return the sockets that a process listens with."""
+    return [one for one in table if one.state == _LISTEN and one.inode in own]
+
+
+def address(printed: str) -> bytes | None:
+    """Return an address of net/tcp or net/tcp6 as 16 bytes, one of IPv4 as IPv6 maps it.
+
+    The kernel prints each four bytes as a number of this machine. None for anything else.
+    """
+    try:
+        numbers = bytes.fromhex(printed)
+    except ValueError:
+        return None
+    words = b"".join(numbers[start : start + 4][::-1] for start in range(0, len(numbers), 4))
+    return _MAPPED[: _IPV6_BYTES - len(words)] + words if len(words) in (4, 16) else None
 
 
 def unix_other_ends(own: frozenset[int]) -> frozenset[int]:

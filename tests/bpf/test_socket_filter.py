@@ -239,16 +239,27 @@ def test_the_probes_know_the_files_of_engines_sockets(probes: Probes) -> None:
         raw.close()
 
 
+ANY = b"\xff" * 16
+HOME = bytes(10) + b"\xff\xff\x7f\x00\x00\x01"
+
+
+def port_key(port: int, address: bytes) -> bytes:
+    return struct.pack("<II16s", 1, port, address)
+
+
 def test_ports_of_engines_and_of_relays_do_not_push_each_other_out(written: DictMap) -> None:
     ports = ListeningPorts(Path("listening_ports"))
-    ports.replace([(1, 2375)])
+    ports.replace([(1, 2375, HOME)])
     for port in range(10_000, 10_000 + PORTS_MAX + 5):
         ports.add(1, port)
-    assert struct.pack("<II", 1, 2375) in written.entries
-    assert len(written.entries) == PORTS_MAX + 1
+    assert port_key(2375, HOME) in written.entries
+    assert len(written.entries) == PORTS_MAX + 2
     ports.add(1, 2375)
-    ports.replace([(1, 2376)])
-    assert struct.pack("<II", 1, 2375) in written.entries, "a relay listens there"
-    assert struct.pack("<II", 1, 2376) in written.entries
+    ports.replace([(1, 2376, HOME)])
+    assert written.entries[port_key(2375, ANY)] == EngineSockets.RELAY.to_bytes(4, "little")
+    assert port_key(2375, HOME) not in written.entries
+    assert written.entries[port_key(2376, ANY)] == bytes(4), "its address decides"
+    assert written.entries[port_key(2376, HOME)] == EngineSockets.HTTP.to_bytes(4, "little")
     ports.replace([])
-    assert struct.pack("<II", 1, 2376) not in written.entries
+    assert port_key(2376, ANY) not in written.entries
+    assert port_key(2376, HOME) not in written.entries

@@ -61,7 +61,7 @@ def test_who_asks_an_engine_through_a_port_is_the_cause(
     words = ("-H", second_docker, "run", "-d", "--network", "none", "--name", name, IMAGE)
     container = typed(docker, *words, "sleep", "60", DOCKER_HOST="")
     event = agent.one_start(container)
-    assert cause(event) == ("first", "user_command", "inferred"), event["candidates"]
+    assert cause(event) == ("first", "user_command", "exact"), event["candidates"]
     assert event["initiator"]["user"]["auid"] == LOGIN
     assert event["initiator"]["socket"] == second_docker.replace("tcp://", "tcp:")
     where = second_docker.replace("tcp", "http")
@@ -69,7 +69,7 @@ def test_who_asks_an_engine_through_a_port_is_the_cause(
     subprocess.run(program, check=True, timeout=60, stdin=subprocess.DEVNULL)
     restart = agent.exactly(2, "start", container)[-1]
     at_port(docker, second_docker, "rm", "-f", name)
-    assert cause(restart) == ("restart", "api_client", "inferred"), restart["candidates"]
+    assert cause(restart) == ("restart", "api_client", "exact"), restart["candidates"]
     assert restart["initiator"]["process"]["argv"] == program
 
 
@@ -94,7 +94,7 @@ def test_who_asks_it_through_a_relay_is_the_cause(
     event = agent.exactly(2, "start", container)[-1]
     at_port(docker, second_docker, "rm", "-f", name)
     assert cause(event)[:2] == ("restart", "api_client"), event["candidates"]
-    assert cause(event)[2] in ("inferred", "ambiguous")
+    assert cause(event)[2] in ("exact", "inferred", "ambiguous")
     if event["initiator"] is not None:
         assert event["initiator"]["process"]["argv"] == program
 

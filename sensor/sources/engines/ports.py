@@ -29,9 +29,11 @@ class EnginePort:
 
     net_ns: int
     port: int
+    local: bytes
+    """The address that it listens at: 16 bytes of IPv6, or of what IPv4 is mapped to there."""
 
     @property
-    def address(self) -> str:
+    def name(self) -> str:
         """The port as observations name it."""
         return f"tcp:127.0.0.1:{self.port}"
 
@@ -47,8 +49,10 @@ def engine_ports(programs: frozenset[str], proc: Path = Path("/proc")) -> frozen
         except OSError:
             continue
         own = connections.sockets_of(pid, proc)
-        ports = connections.listening_ports(own, connections.tcp_sockets(pid, proc))
-        found.update(EnginePort(net_ns, port) for port in sorted(ports - NO_API_PORTS))
+        for one in connections.listening(own, connections.tcp_sockets(pid, proc)):
+            local = connections.address(one.local)
+            if one.local_port not in NO_API_PORTS and local is not None:
+                found.add(EnginePort(net_ns, one.local_port, local))
         if len(found) >= PORTS_MAX:
             break
     return frozenset(sorted(found)[:PORTS_MAX])

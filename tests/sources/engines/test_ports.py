@@ -21,6 +21,8 @@ print(listener.getsockname()[1], flush=True)
 sys.stdin.read()
 """
 HERE = Path("/proc/self/ns/net").stat().st_ino
+HOME = bytes(10) + b"\xff\xff\x7f\x00\x00\x01"
+"""127.0.0.1, as IPv6 maps it."""
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a node's own engine is root's")
 
@@ -49,15 +51,15 @@ def found() -> frozenset[EnginePort]:
 @pytest.mark.parametrize("name", ["dockerd", "podman"])
 def test_a_port_of_an_engine_is_found_while_it_listens(name: str) -> None:
     with listening(name) as port:
-        assert EnginePort(HERE, port) in found()
-        assert EnginePort(HERE, port).address == f"tcp:127.0.0.1:{port}"
-    assert EnginePort(HERE, port) not in found()
+        assert EnginePort(HERE, port, HOME) in found()
+        assert EnginePort(HERE, port, HOME).name == f"tcp:127.0.0.1:{port}"
+    assert EnginePort(HERE, port, HOME) not in found()
 
 
 @pytest.mark.parametrize(("name", "user"), [("containerd", 0), ("nginx", 0), ("dockerd", 65_534)])
 def test_ports_of_others_are_not_engines(name: str, user: int) -> None:
     with listening(name, user) as port:
-        assert EnginePort(HERE, port) not in found()
+        assert EnginePort(HERE, port, HOME) not in found()
 
 
 def test_ports_of_docker_that_take_no_requests_are_left_out() -> None:
