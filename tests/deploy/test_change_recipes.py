@@ -17,12 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from lab.requirements import cannot
 from sensor.api.client import AgentClient
-from sensor.judge.change_text import of_file
+from sensor.cli.options import SOCKET
+from sensor.judge.change_text import Adder, of_file, of_json
 from sensor.judge.policy_text import SourceText
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import Judged, Log, View
@@ -31,7 +33,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "changes.md").read_text()
 NODE = {"NODE": "node-1"}
 STANDINS = {
-    "ssh": 'shift\nexec "$@"',
+    # As sshd does: the words are one line for a shell of the account.
+    "ssh": 'shift\nexec /bin/sh -c "$*"',
     "sudo": 'exec "$@"',
     "gh": "echo carol",
 }
@@ -158,6 +161,25 @@ def test_gitlabs_job_records_a_change(agent: Running, programs: Path) -> None:
     )
     change = recorded(agent)
     assert (change["id"], change["by"], change["reason"]) == ("MR-12-3456", "carol", "v1.2")
+    assert change["selector"] == {"workload": ["compose/shop/*"]}
+
+
+def test_what_a_tag_is_called_runs_nothing_on_the_node(
+    agent: Running, programs: Path, tmp_path: Path
+) -> None:
+    hostile = f"v1; touch {tmp_path}/owned $(touch {tmp_path}/owned) '\"*"
+    bash(
+        "\n".join(recipe("GitLab")["record-change"]["script"]),
+        agent,
+        programs,
+        CI_MERGE_REQUEST_IID="12",
+        CI_PIPELINE_ID="1",
+        CI_PIPELINE_URL="https://gitlab.example.com/p/1",
+        CI_COMMIT_TAG=hostile,
+        APPROVER="carol",
+    )
+    assert recorded(agent)["reason"] == hostile
+    assert not (tmp_path / "owned").exists()
 
 
 def test_githubs_step_records_a_change_by_the_reviewer(agent: Running, programs: Path) -> None:
@@ -166,3 +188,57 @@ def test_githubs_step_records_a_change_by_the_reviewer(agent: Running, programs:
     change = recorded(agent)
     assert (change["id"], change["by"]) == ("gh-99", "carol")
     assert change["url"] == "https://github.com/shop/web/actions/runs/99"
+    assert change["selector"] == {"workload": ["compose/shop/*"]}
+
+
+def test_argo_cds_hook_is_a_job_whose_command_records_a_change(agent: Running) -> None:
+    job = recipe("Argo CD")
+    named = {**job, "metadata": {**job["metadata"], "name": "castoff-change-x"}}
+    kubernetes_validate.validate(named, "1.34", strict=True)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["volumeMounts"][0]["mountPath"] == str(SOCKET.parent)
+    for words, state in (
+        ([*container["command"], *container["args"]], "active"),
+        (recipe("Argo CD", 1)["command"], "ended"),
+    ):
+        command = [str(agent.path) if one == str(SOCKET) else one for one in words]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        change = recorded(agent)
+        assert (change["id"], change["by"]) == ("argocd-shop-1.2.3", "argocd")
+        assert change["selector"] == {"namespace": ["shop"]}
+        assert change["state"] == state
+
+
+SERVICENOW = """\
+const field = (text) => ({ toString: () => text });
+const sn_ws = { RESTMessageV2: class {
+    setEndpoint() {} setHttpMethod() {}
+    setRequestBody(text) { this.body = text; }
+    execute() { console.log(this.body); }
+} };
+const gs = { getProperty: () => 'https://example.service-now.com/' };
+const current = {
+    number: field('CHG0030001'), approval_set_by: { user_name: field('carol') },
+    start_date: field('2026-11-30 08:00:00'), end_date: field('2026-11-30 12:00:00'),
+    u_workload: field('compose/shop/ledger'), getLink: () => 'change_request.do?sys_id=1',
+};
+"""
+"""ServiceNow's objects, as far as the rule asks them. Fields become texts by ``toString``."""
+
+
+def test_servicenows_rule_makes_a_body_that_is_a_change() -> None:
+    if shutil.which("node") is None:
+        cannot("no node: apt-get install nodejs")
+    section = DOCS.partition("### ServiceNow\n")[2]
+    (rule,) = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
+    done = subprocess.run(
+        ["node", "-e", SERVICENOW + textwrap.dedent(rule)],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    change = of_json(done.stdout, 0, Adder("relay", 0))
+    assert (change.id, change.by) == ("CHG0030001", "carol")
+    assert change.not_after - change.not_before == 4 * 3600 * 10**9
+    assert change.selector.written() == {"workload": ["compose/shop/ledger"]}
+    assert change.url == "https://example.service-now.com/change_request.do?sys_id=1"
