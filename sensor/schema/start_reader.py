@@ -24,6 +24,7 @@ from sensor.model.events import (
     Start,
     Stop,
 )
+from sensor.model.process import Ancestor
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
@@ -115,6 +116,7 @@ def _container(block: Document) -> Container | None:
         oci_runtime=_text(block.get("oci_runtime")),
         image=_image(image) if image else None,
         labels=tuple((key, value) for key, value in labels.items() if isinstance(value, str)),
+        command=_texts(block.get("command")),
         sandbox=block.get("sandbox") is True,
         security=_security(_block(block, "security")),
         namespace=_text(block.get("namespace")),
@@ -166,6 +168,7 @@ def _start(block: Document) -> Start | None:
         kind=kind,
         trigger=_member(Trigger, block.get("trigger")) or Trigger.UNKNOWN,
         attempt=_number(block.get("attempt")),
+        dormant_seconds=_seconds_of(block.get("dormant_seconds")),
         cause=_member(StartCause, block.get("cause")),
         previous=PreviousRun(
             ContainerId(earlier),
@@ -209,7 +212,16 @@ def _initiator(block: Document) -> Initiator | None:
         else None,
         container_id=ContainerId(inside) if inside is not None else None,
         socket=_text(block.get("socket")),
-        ancestors=(),
+        ancestors=tuple(
+            Ancestor(
+                pid=_number(one.get("pid")) or 0,
+                start_time=0,
+                comm=_text(one.get("comm")) or "",
+                exe=_text(one.get("exe")),
+            )
+            for one in _list(block, "ancestors")
+            if isinstance(one, dict)
+        ),
         unit=_text(block.get("unit")),
     )
 
@@ -235,6 +247,7 @@ def _orchestrator(block: Document) -> Orchestrator | None:
         pod_uid=_text(block.get("pod_uid")),
         container=_text(block.get("container")),
         owner=Owner(owner_kind, name) if owner_kind and name else None,
+        late=_flag(block.get("late")),
     )
 
 
@@ -263,6 +276,12 @@ def _texts(value: object) -> tuple[str, ...] | None:
 
 def _number(value: object) -> int | None:
     return value if type(value) is int else None
+
+
+def _seconds_of(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
 
 
 def _flag(value: object) -> bool | None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.node_life import Life
 from sensor.judge.case import facts_of
 from sensor.judge.judge import Judge
 from sensor.model.container import Orchestrator
@@ -54,6 +55,18 @@ def test_a_start_that_is_read_back_has_the_same_facts_and_verdict(event: Event) 
     owned = [one.orchestrator and one.orchestrator.owner for one in (again, event)]
     assert owned[0] == owned[1]
     assert Judge().verdict(again) == Judge().verdict(event)
+
+
+def test_a_log_that_is_judged_again_says_what_was_said() -> None:
+    """Else a policy is tried on other verdicts than an agent would give, and learns less."""
+    first, again = Judge(), Judge()
+    planted = set()
+    for one in Life(1, 30).happenings():
+        found, repeated = first.judge(one.event), again.judge(read_back(one.event))
+        assert found.verdict == repeated.verdict
+        if found.verdict is not None and found.verdict.findings:
+            planted |= {one.planted}
+    assert planted >= {"dormant", "shell", "miner", "sidecar", "privileged_root"}
 
 
 def test_a_stop_is_read_back() -> None:
