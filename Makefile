@@ -25,7 +25,7 @@ TEST_PACKAGES := ansible-core auditd bpftool busybox-static chromium clang-forma
 # What reports and packed exports need; the page is looked at in Chromium.
 TEST_PACKAGES += python3-jinja2 python3-pygal python3-zstandard sudo zstd
 # What builds and checks packages. groff-base, systemd and fish check what is installed, in `make test` too.
-PACKAGING_PACKAGES := debhelper dh-python lintian rpm rpmlint
+PACKAGING_PACKAGES := build-essential debhelper dh-python lintian rpm rpmlint
 TEST_PACKAGES += fish groff-base systemd
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
