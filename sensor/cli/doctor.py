@@ -81,7 +81,7 @@ def _rights() -> Finding:
 
 def _bpffs() -> Finding:
     if not BPFFS.is_dir():
-        fix = "The kernel needs CONFIG_BPF_SYSCALL=y."
+        fix = "The kernel needs CONFIG_BPF_SYSCALL=y and sysfs mounted."
         return Finding("bpffs", Health.FAIL, f"{BPFFS} does not exist", fix)
     if not os.access(BPFFS, os.W_OK):
         return Finding("bpffs", Health.FAIL, f"{BPFFS} is not writable", "Run as root.")
