@@ -15,9 +15,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 PARTIAL = ("CASTOFF_VM_SCENARIOS", "CASTOFF_VM_STEPS")
-"""A run of a part would replace the result of a whole one."""
 
 
 def pytest_sessionfinish() -> None:
-    if os.environ.get("CASTOFF_VM") == "1" and not any(map(os.environ.get, PARTIAL)):
-        support.save()
+    if os.environ.get("CASTOFF_VM") == "1":
+        support.save(part=any(map(os.environ.get, PARTIAL)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from tests.vm.engines import bundle, run
 from tests.vm.service import (
     DROP_IN,
     JOB,
+    NESTED,
     PATIENCE,
     PINS,
     PROBES,
@@ -143,7 +143,8 @@ def the_unit_yields_to_another_agent() -> str:
     )
     try:
         until(lambda: castoff("status", "--alive").returncode == 0, "the other agent answers")
-        return fails_once(75, str(other.pid))
+        # In namespaces the unit's /proc is the host's, with other numbers.
+        return fails_once(75, "another agent (pid " if NESTED else str(other.pid))
     finally:
         other.terminate()
         other.wait(timeout=PATIENCE)
@@ -185,18 +186,6 @@ def a_missing_bpffs_is_mounted() -> str:
     back_to_work()
     need(PINS.is_dir(), "no pins")
     return run("stat", "--file-system", "--format", "%T", "/sys/fs/bpf")
-
-
-def needrestart_restarts_it_without_loss() -> str:
-    if shutil.which("needrestart") is None:
-        return "needrestart is not installed"
-    before = show("MainPID")
-    Path("/usr/bin/castoff").touch()
-    done = quiet("needrestart", "-v", "-m", "e", "-r", "a")
-    need(done.returncode == 0, done.stderr)
-    until(active, "active after needrestart")
-    need(castoff("selftest", "--runtime", "runc").returncode == 0, "the self-test")
-    return f"pid {before}, then {show('MainPID')}; {done.stdout.strip()}"
 
 
 def immutable_audit_is_named() -> str:

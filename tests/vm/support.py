@@ -33,6 +33,8 @@ class Cell:
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    part: list[str] = field(default_factory=list)
+    """What was played, where it was not all."""
 
 
 _cells: dict[str, Cell] = {}
@@ -64,11 +66,16 @@ def ended(nodeid: str, outcome: str) -> None:
     _ended[cell_of(nodeid)].append((nodeid.partition("::")[2], outcome))
 
 
-def save() -> None:
-    """Add this session's cells to the results; an earlier run of a cell is replaced."""
+def save(*, part: bool) -> None:
+    """Add this session's cells to the results; an earlier run of a cell is replaced.
+
+    A run of a part is a cell of its own, so that it does not replace a whole one.
+    """
     known = load()
-    for name, cell in _cells.items():
-        tests = _ended.get(name, [])
+    for played, cell in _cells.items():
+        tests = _ended.get(played, [])
+        name = cell.name = f"{played}, a part" if part else played
+        cell.part = sorted(_plain(test) for test, _ in tests) if part else []
         cell.passed = sum(outcome == "passed" for _, outcome in tests)
         cell.failed = sorted(test for test, outcome in tests if outcome == "failed")
         cell.skipped = sorted(test for test, outcome in tests if outcome == "skipped")
@@ -76,6 +83,12 @@ def save() -> None:
     if _cells:
         ordered = [asdict(known[name]) for name in sorted(known)]
         RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+
+
+def _plain(test: str) -> str:
+    """The scenario or step of a test, or the test itself where it has none."""
+    parameter = test.partition("[")[2].rstrip("]").partition("-")[2]
+    return parameter or test.partition("[")[0].removeprefix("test_")
 
 
 def load() -> dict[str, Cell]:
@@ -93,6 +106,8 @@ def table(cells: dict[str, Cell]) -> str:
         cell = cells[name]
         numbers = f"{cell.passed} | {len(cell.failed)} | {len(cell.skipped)}"
         lines.append(f"| {name} | {cell.kernel} | {cell.date} | {numbers} |")
+        if cell.part:
+            notes.append(f"- {name}: {', '.join(one.replace('_', ' ') for one in cell.part)}")
         for word, tests in (("failed", cell.failed), ("skipped", cell.skipped)):
             notes += [f"- {name}, {word}: `{test}`" for test in tests]
     newest = max(cells.values(), key=lambda cell: cell.date, default=None)

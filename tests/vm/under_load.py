@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.vm.engines import bundle, run
 from tests.vm.service import (
@@ -18,6 +19,7 @@ from tests.vm.service import (
     castoff,
     install,
     need,
+    quiet,
     show,
     starts,
     until,
@@ -137,6 +139,8 @@ def _live(kind: str, trial: Trial) -> None:
         run("systemctl", "stop", SERVICE)
         trial.load.more(10)
         run("systemctl", "start", SERVICE)
+    with trial.during("needrestart"):
+        _needrestart()
     if not NESTED:
         with trial.during("out of memory"):
             _out_of_memory()
@@ -144,6 +148,16 @@ def _live(kind: str, trial: Trial) -> None:
         install(f"old.{kind}")
         until(active, "active after the downgrade")
     need(castoff("status", "--alive").returncode == 0, "the agent answers")
+
+
+def _needrestart() -> None:
+    """As after an upgrade of something that the agent has loaded."""
+    before = show("MainPID")
+    Path("/usr/bin/castoff").touch()
+    done = quiet("needrestart", "-v", "-m", "a", "-r", "a")
+    need(done.returncode == 0, done.stderr)
+    until(active, "active after needrestart")
+    need(show("MainPID") != before, done.stdout + done.stderr)
 
 
 def _out_of_memory() -> None:
