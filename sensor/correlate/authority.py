@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.model.vocabulary import ContainerId
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Standing(Enum):
     UNKNOWN = auto()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a process's rights come from."""

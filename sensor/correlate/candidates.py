@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.authority import ROOT
 from sensor.correlate.client_command import Helper
 from sensor.correlate.programs import role_by_file
+from sensor.frozen import quick
 from sensor.model.events import (
     Evidence,
     Initiator,
@@ -57,6 +58,7 @@ _NOT_A_CAUSE = ("user@", "session-", "ssh.service", "sshd", "getty@", "serial-ge
 """Units that people's sessions run in: what is below them is a person's doing."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One process with the evidence for it. ``client`` is its command, if it is a client."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from sensor.correlate.command_line import Options, Words, options
+from sensor.frozen import quick
 
 TARGETS_MAX = 256
 """Containers that one command may name."""
@@ -45,6 +46,7 @@ class Helper(StrEnum):
     """The CLI asks a plugin for its metadata."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ClientCommand:
     """A client's request.

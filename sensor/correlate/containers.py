@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.naming import HEX_ID_LEN
+from sensor.frozen import quick
 from sensor.model.transitions import Machine
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def container_key(id_: ContainerId, root: str | None, domain: str | None = None)
     return ContainerKey(id_, scope)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Creation:
     """A runtime command that makes a container's init, and who ran it."""
@@ -125,6 +127,7 @@ class Creation:
         return f"{self.program} {self.command.verb}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of a container: wall times in ns, None where unseen."""

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.model.agent_records import HostFacts
 from sensor.model.container import CgroupIdentity, Description, Image
 from sensor.model.events import (
@@ -51,6 +52,7 @@ class Clock:
         return time + self.realtime_offset
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A container at the moment of an event, as all sources together describe it."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from sensor.correlate.client_command import ClientCommand, Request
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.shares import SharedTable
+from sensor.frozen import quick
 from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class FormerName:
     until: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Names:
     """Everything that a command line could call a container by."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.authority import Standing, standing
 from sensor.correlate.naming import Names, is_peoples
 from sensor.correlate.programs import role_by_file
+from sensor.frozen import quick
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
@@ -43,6 +44,7 @@ CREATED_EARLY = 1_000_000_000
 """Nanoseconds by which the engine's own time of a creation may be late or the wall clock off."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Question:
     """The start whose cause is sought. Times are ns since boot."""
@@ -76,6 +78,7 @@ class Question:
     """Some of what may have caused it was held back: one candidate alone proves nothing."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """The answer. With several candidates the initiator is None."""

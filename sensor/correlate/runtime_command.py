@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from sensor.frozen import quick
 from sensor.model.vocabulary import ContainerId
 
 ID_MAX = 1024
@@ -74,6 +75,7 @@ _SPELLED = {
 """Long options as engines write them: the name, and whether the next word is its value."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RuntimeCommand:
     """What an OCI runtime is to do; ``bundle`` and ``root`` as written, maybe relative."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.judge.findings.unusual_combination import WEAK_FACTS
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
@@ -44,6 +45,7 @@ class Novelty:
         return self.fact.strength is Strength.STRONG
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """A start against the past."""

@@ -21,6 +21,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.judge.feature import Feature, Features
 from sensor.judge.profile import SECONDS_PER_DAY, Profile, Term, profile_of_row
 from sensor.judge.segmented import Segmented
@@ -47,6 +48,7 @@ KINDS = (PROFILE_ROW, NODE_ROW, STATE_ROW)
 """Kinds of rows that are the baseline's."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TermKey:
     """Where a value is remembered. ``profile`` is a key of ``profile`` rows; None is the node."""

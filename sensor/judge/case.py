@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.judge import image_reference
 from sensor.judge.privilege import atoms_of
 from sensor.judge.workload import Workload, workload_of
@@ -23,6 +24,7 @@ BY_ITSELF = frozenset({Trigger.RESTART_POLICY, Trigger.ENGINE_BOOT, Trigger.ORCH
 """Triggers behind which no person and no script stands at the moment of the start."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of a start. Unknown is None or an empty tuple."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.judge.maker_name import folded
 from sensor.judge.memory import row_key
 from sensor.judge.privilege import WEAK
@@ -81,6 +82,7 @@ class Who:
     """False for a login or account without a name."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Features:
     """The values of one start. None is unknown and is compared with nothing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.judge.findings.unknown_runtime import DIRECTORIES
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Confidence, Engine, Finding, Trigger
@@ -32,6 +33,7 @@ ENGINES_NAMESPACES = {"moby": Engine.DOCKER, "k8s.io": None}
 _BY_CLIENTS = frozenset({Trigger.USER_COMMAND, Trigger.API_CLIENT, Trigger.CONTAINER})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Found:
     """A finding, and the sentence that states it: feature, expected, seen."""

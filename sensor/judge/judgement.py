@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.judge.assessment import INITIATOR
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Case:
         return self.facts.atoms | strong
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a step decided. ``basis`` is what later starts may inherit."""

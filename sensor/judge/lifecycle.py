@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.frozen import quick
 from sensor.judge.privilege import strong
 from sensor.model.vocabulary import Explanation, StartCause, StartKind, Trigger
 
@@ -34,6 +35,7 @@ KILLED = frozenset({9, 15})
 KILLED_CODES = frozenset({128 + signal for signal in KILLED})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Past:
     """What is remembered that a start may carry on. None is unknown."""

@@ -11,7 +11,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from sensor.frozen import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A start that others may inherit an explanation from. ``wall`` is its time in ns."""
@@ -27,6 +30,7 @@ class Origin:
     """The container was started more than once: newcomers do not push it out."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class WorkloadRecord:
     """What was seen of a workload. Times are wall-clock ns."""

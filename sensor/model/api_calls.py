@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sensor.frozen import quick
 from sensor.model.process import Ancestor, CgroupPaths, ProcessKey
 from sensor.model.vocabulary import Engine, Witness
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A process that talks to an engine, as far as the witness knows it.
@@ -34,6 +36,7 @@ class Caller:
     """Inode number of its user namespace."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ApiConnect:
     """A process connected to a socket that an engine listens on, and was let in."""
@@ -62,6 +65,7 @@ class ApiConnect:
     """The engine that listens, by the program that holds the socket; None when it is unknown."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
     """The first bytes of one write to an engine's socket, of a request that may start something.
@@ -86,6 +90,7 @@ class ApiRequest:
     """Bytes of the write; more than the payload has when it was cut. 0 if unknown."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
     """The first bytes of one write of an engine to a client whose requests were reported.
@@ -105,6 +110,7 @@ class ApiAnswer:
     length: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ConnectionClosed:
     """A connection whose requests were reported was closed by either end.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sensor.frozen import quick
 from sensor.model.control_plane import Owner, RequestedBy
 from sensor.model.vocabulary import ContainerId, ContainerType, Engine, PodSource
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CgroupIdentity:
     """What a cgroup path alone shows of a container."""
@@ -28,6 +30,7 @@ CgroupParser = Callable[[str], CgroupIdentity | None]
 """A pure function from an absolute cgroup path to the container that it names, if any."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Image:
     """The image as the engine names it; ``id`` and ``digest`` as ``sha256:…``."""
@@ -39,6 +42,7 @@ class Image:
     """Whether the reference that the container was made from named a digest; None where unknown."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A sensitive mount: one that gives the container something of the host."""
@@ -48,6 +52,7 @@ class Mount:
     writable: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Security:
     """The settings that decide how far a container is from its host."""
@@ -67,6 +72,7 @@ class Security:
     """Device files of the host beyond those that every container has, by their path inside."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Orchestrator:
     """The pod that a container belongs to."""
@@ -95,6 +101,7 @@ class Orchestrator:
     """What the container is within its pod; None where neither the kernel nor a record shows it."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EngineRecord:
     """What the engine wrote on disk about earlier runs of the container, read at create time."""
@@ -111,6 +118,7 @@ class EngineRecord:
     restart_policy: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Description:
     """A container's identity as read from the node's disk."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sensor.frozen import quick
 from sensor.model.agent_records import HostFacts
 from sensor.model.alert import Alert
 from sensor.model.container import Image, Orchestrator, Security
@@ -28,6 +29,7 @@ from sensor.model.vocabulary import (
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Container:
     """The observed container."""
@@ -68,6 +70,7 @@ class PreviousRun:
     """Who ended it, where that was seen."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Start:
     """What kind of start it was."""
@@ -83,6 +86,7 @@ class Start:
     """Failed starts of the same container of the pod right before this one; None for none."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Stop:
     """How a container ended, or why it never started; signal and exit code exclude each other."""
@@ -99,6 +103,7 @@ class Stop:
     again; None for the first time."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InitiatorProcess:
     """The process that caused the start; audit alone does not have its start time."""
@@ -111,6 +116,7 @@ class InitiatorProcess:
     tty: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InitiatorUser:
     """The person or account behind the process; ``auid`` is the audit login uid."""
@@ -122,6 +128,7 @@ class InitiatorUser:
     session: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Initiator:
     """Who or what caused the start."""
@@ -135,6 +142,7 @@ class Initiator:
     """The systemd service that the process is in, but for those that people log in through."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether the start was expected."""
@@ -153,6 +161,7 @@ class Verdict:
     """Whether the node's baseline was still learning; None where none was asked."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Certainty:
     """The event's ``confidence``."""
@@ -164,6 +173,7 @@ class Certainty:
     owner: Confidence = Confidence.NONE
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One witness: what it saw, when (ns since boot), and where to find it again."""
@@ -206,6 +216,7 @@ class SensorNote:
     """Where the chain of the event log stood: signs of life, the agent's start and stop."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Event:
     """One document of schema ``castoff.event/1``. Which parts are set depends on ``type``.

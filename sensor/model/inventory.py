@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sensor.frozen import quick
 from sensor.model.container import Description
 from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import ContainerId, LastEnd
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ContainerDescribed:
     """The identity worker's answer to a :class:`DescribeRequest`."""
@@ -45,6 +47,7 @@ class InventoryTaken:
     containers: tuple[FoundContainer, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KnownContainer:
     """What is remembered of a container across agents and boots."""

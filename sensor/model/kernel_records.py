@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sensor.frozen import quick
 from sensor.model.process import CgroupPaths, Namespaces, ProcessFacts, ProcessKey
 from sensor.model.vocabulary import Lineage, Role
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InitExec:
     """An execve by a process that the probes take for a container's init."""
@@ -26,6 +28,7 @@ class InitExec:
     """As of its execve; None in older captures."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InitExit:
     """A container's init ended; with ``started`` false it never got to its first execve."""
@@ -41,6 +44,7 @@ class InitExit:
     oom_killed: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CommandExec:
     """An execve of a watched program."""
@@ -58,6 +62,7 @@ class CommandExec:
     """An earlier agent read it and handled what followed: background for later records."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CommandExit:
     """A watched runtime's or client's own process ended."""
@@ -69,6 +74,7 @@ class CommandExit:
     again: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CgroupBirth:
     """A cgroup was made by a process of a runtime's, supervisor's or other maker's lineage."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sensor.frozen import quick
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessKey:
@@ -33,6 +35,7 @@ NS_PER_TICK = 10_000_000
 """Nanoseconds per USER_HZ tick, the unit of ``starttime`` in /proc/PID/stat (proc(5))."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ancestor:
     """One process of the chain above another: parent first."""
@@ -55,6 +58,7 @@ class CgroupPaths:
     v2: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Namespaces:
     """Inode numbers of a process's namespaces, as in /proc/PID/ns; None where unknown.
@@ -71,6 +75,7 @@ class Namespaces:
     cgroup: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
     """What the kernel says of a process at the moment of a record."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sensor.frozen import quick
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DescribeRequest:
     """The core's wish that the identity worker reads a container's description from disk.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sensor.frozen import quick
 from sensor.model.api_calls import Caller
 from sensor.model.vocabulary import ContainerId, Witness
 
@@ -85,6 +86,7 @@ class AuditLoss:
     lost: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EngineEvent:
     """A container event from an engine's own stream, or from its list after a (re)connect."""

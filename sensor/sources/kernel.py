@@ -22,6 +22,7 @@ from sensor.bpf.counters import Counters, KindCount, Progress, RingSpace
 from sensor.bpf.record import KernelObservation, decode
 from sensor.bpf.ring import BATCH_MAX, Ring
 from sensor.errors import RecordMalformed
+from sensor.frozen import quick
 from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, KernelLoss
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class _Reader:
             self.space.note(lifecycle, commands)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReadUpTo:
     """Positions in the rings of every set: what was read when a batch was handed over."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from sensor.frozen import quick
+
 ID_LIMIT = 1024
 """Characters of an event's or container's id and name that are kept; the body has them whole."""
 
@@ -22,6 +24,7 @@ _PREFIX = re.compile(r"[0-9a-f]{1,64}")
 _LAST = "\U0010ffff"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NewEntry:
     """An event to be kept.

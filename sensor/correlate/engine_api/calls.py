@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from sensor.frozen import quick
+
 MESSAGE_MAX = 1024
 """Characters of an engine's message that are kept."""
 
@@ -62,6 +64,7 @@ class PodName:
     uid: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EngineCall:
     """One request to an engine.
@@ -103,6 +106,7 @@ class CallAnswer:
     """The engine's own words of a refusal: ``grpc-message``, or ``message`` of Docker's body."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Segment:
     """The bytes of one write on one side of a connection.
