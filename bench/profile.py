@@ -30,7 +30,7 @@ from sensor.correlate.core import Correlator
 from sensor.judge.judge import Judge
 from sensor.model.kernel_records import InitExec
 from sensor.model.vocabulary import EventType
-from sensor.schema.document import encode_line
+from sensor.schema.line import LineEncoder
 from sensor.sources.capture import open_capture
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Times:
 
 def measured(arrivals: list[Arrival], *, cold: bool, profile: cProfile.Profile | None) -> Times:
     """Replay the arrivals once."""
-    times, judge = Times(), Judge()
+    times, judge, encoder = Times(), Judge(), LineEncoder()
     began = own = 0
     first = False
 
@@ -92,7 +92,7 @@ def measured(arrivals: list[Arrival], *, cold: bool, profile: cProfile.Profile |
         made = time.thread_time_ns()
         judged = judge.look_at(event)
         verdict = time.thread_time_ns()
-        encode_line(judged)
+        encoder.encode(judged)
         encoded = time.thread_time_ns()
         judge.conclude()
         judge.take_rows()
@@ -109,7 +109,7 @@ def measured(arrivals: list[Arrival], *, cold: bool, profile: cProfile.Profile |
         times.taken["judge"].append(verdict - made)
         times.taken["encode"].append(encoded - verdict)
 
-    core = Correlator(parsers(), on_event)
+    core = Correlator(parsers(), on_event, encoder.foresee)
     source, target = bytearray(CACHE_BYTES), bytearray(CACHE_BYTES)
     gc.collect()
     gc.freeze()

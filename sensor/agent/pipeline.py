@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from sensor import clock
 from sensor.agent.persistence import Published
 from sensor.correlate.core import Correlator
-from sensor.schema import document
+from sensor.schema.line import LineEncoder
 from sensor.tick import TICK, next_tick
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class Pipeline:
         record: Callable[[int, tuple[Observation, ...]], object] | None = None,
     ) -> None:
         """``record`` is called with each batch and the time of its arrival, in ns since boot."""
-        self.core = Correlator(parsers, self._publish)
+        self._encoder = LineEncoder()
+        self.core = Correlator(parsers, self._publish, self._encoder.foresee)
         self.events: Counter[str] = Counter()
         """Events by type."""
         self.sinks = [*sinks]
@@ -126,7 +127,7 @@ class Pipeline:
             self._published.append(Published(alert, self._hand_on(alert), None))
 
     def _hand_on(self, event: Event) -> bytes:
-        line = document.encode_line(event)
+        line = self._encoder.encode(event)
         for sink in self.sinks:
             sink.take(event, line, more=bool(self._published))
         self.events[event.type] += 1

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.containers import ContainerState
     from sensor.correlate.events import Output
+    from sensor.correlate.starts import Foresee
     from sensor.model.container import CgroupParser
     from sensor.model.vocabulary import ContainerId, RoleOf
 
@@ -115,10 +116,16 @@ class Outcome:
 class Correlator:
     """Holds all state between batches; everything in it is bounded."""
 
-    def __init__(self, parsers: Parsers, on_event: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        parsers: Parsers,
+        on_event: Callable[[Event], None] | None = None,
+        foresee: Foresee | None = None,
+    ) -> None:
         """``on_event`` gets each event as soon as it is made, in the middle of a batch.
 
-        What it raises comes out of :meth:`feed`, when that has done its work.
+        What it raises comes out of :meth:`feed`, when that has done its work. ``foresee`` gets what
+        is known of a start that is to come, while nothing waits for it.
         """
         self._on_event = on_event
         self._raised: Exception | None = None
@@ -157,6 +164,7 @@ class Correlator:
             words=self._words,
             pods=self._pods,
             failures=self._failures,
+            foresee=foresee,
         )
         ends = EndReporter(
             self._clock,

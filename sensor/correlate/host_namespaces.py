@@ -15,6 +15,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.model.container import Description, Security
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ _UNKNOWN = (None,) * len(_NAMES)
 _BY_ENGINE = frozenset({"cgroup", "user"})
 
 
+USUAL_MAX = 64
+"""Engines and settings of bundles of which it is remembered what their containers share."""
+
+FORESEEN_MAX = 256
+"""Containers that are created and not started; of others the description is made at the start."""
+
+_Names = tuple[str, ...] | None
+
+
 class HostNamespaces:
     """Compares inits with the host, and remembers which engines isolate what."""
 
@@ -36,6 +46,29 @@ class HostNamespaces:
         self._isolated: dict[Engine | None, set[str]] = {}
         """By engine the namespaces of which a container was seen to have its own. Both are closed
         sets."""
+        self._usual: Bounded[tuple[Engine | None, _Names], _Names] = Bounded(USUAL_MAX)
+        """What the last container of an engine shared, by what its bundle said."""
+        self._foreseen: Bounded[ContainerId, tuple[Description, Description]] = Bounded(
+            FORESEEN_MAX
+        )
+        """Descriptions of containers that are created, with the form that their starts will have if
+        they share what is usual."""
+
+    def foresee(self, description: Description, id_: ContainerId) -> Description:
+        """Return a description as a start will have it, if the container shares what is usual."""
+        security = description.security
+        if security is None:
+            return description
+        configured = security.host_namespaces
+        usual = self._usual.get((description.engine, configured))
+        if usual is None or usual == configured:
+            return description
+        known = self._foreseen.get(id_)
+        if known is not None and known[0] is description:
+            return known[1]
+        settled = _with_shared(description, security, usual)
+        self._foreseen.put(id_, (description, settled))
+        return settled
 
     def applied(
         self, description: Description | None, id_: ContainerId, init: Namespaces | None
@@ -44,12 +77,19 @@ class HostNamespaces:
         security = description.security if description is not None else None
         if init is None and security is None:
             return description
+        foreseen = self._foreseen.pop(id_)
         description = description or Description(id_)
         security = security or Security()
         shared = self.shared(description.engine, init, security.host_namespaces)
-        if shared == security.host_namespaces and description.security is not None:
-            return description
-        return replace(description, security=replace(security, host_namespaces=shared))
+        if description.security is not None:
+            self._usual.put((description.engine, security.host_namespaces), shared)
+            if shared == security.host_namespaces:
+                return description
+        if foreseen is not None and foreseen[0] is description:
+            settled = foreseen[1]
+            if settled.security is not None and settled.security.host_namespaces == shared:
+                return settled
+        return _with_shared(description, security, shared)
 
     def shared(
         self,
@@ -79,3 +119,7 @@ class HostNamespaces:
             elif name not in _BY_ENGINE or name in isolated:
                 found.append(name)
         return tuple(found) if known else None
+
+
+def _with_shared(description: Description, security: Security, shared: _Names) -> Description:
+    return replace(description, security=replace(security, host_namespaces=shared))

@@ -78,12 +78,14 @@ class Attributor:
         self._knowledge = Knowledge(past, runtimes, candidates, role_of)
         self._prepared: PreparedAnswers[Question, Attribution] = PreparedAnswers(past, runtimes)
 
-    def prepare(self, question: Question) -> None:
-        """Find the cause of a start that is to come, if it is certain already."""
-        if not self._prepared.has(question.id, question):
+    def prepare(self, question: Question) -> Attribution | None:
+        """Find the cause of a start that is to come; None while it is not certain."""
+        answer = self._prepared.look(question.id, question)
+        if answer is None:
             answer = self._search(question, CERTAIN)
             if answer is not None:
                 self._prepared.keep(question.id, question, question.time, answer)
+        return answer
 
     def asked(
         self, question: Question, action: Action, since: int, until: int | None = None

@@ -53,10 +53,12 @@ class PreparedAnswers(Generic[Question, Answer]):
         prepared = _Prepared(question, answer, supervisor, self._past.learnt_late)
         self._answers.put(id_, prepared)
 
-    def has(self, id_: ContainerId, question: Question) -> bool:
-        """Whether the answer is there and still holds."""
+    def look(self, id_: ContainerId, question: Question) -> Answer | None:
+        """Return the answer if it is there and still holds, and keep it."""
         prepared = self._answers.get(id_)
-        return prepared is not None and self._holds(id_, question, prepared)
+        if prepared is None or not self._holds(id_, question, prepared):
+            return None
+        return prepared.answer
 
     def take(self, id_: ContainerId, question: Question) -> Answer | None:
         """Give the answer, once, if it still holds."""

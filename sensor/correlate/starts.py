@@ -35,9 +35,13 @@ if TYPE_CHECKING:
     from sensor.correlate.pods import Pods
     from sensor.correlate.start_context import StartContext
     from sensor.model.container import CgroupIdentity, Description
+    from sensor.model.events import Initiator
     from sensor.model.inventory import FoundContainer
     from sensor.model.kernel_records import CommandExit, InitExec, InitExit
     from sensor.model.process import Namespaces, ProcessFacts, ProcessKey
+
+    Foresee = Callable[[Description, Initiator | None, int], None]
+    """Takes a container's description, its initiator if that is certain, and the clock's offset."""
 
 
 class StartReporter:
@@ -57,7 +61,10 @@ class StartReporter:
         words: EngineWords,
         pods: Pods,
         failures: FailedStarts,
+        foresee: Foresee | None = None,
     ) -> None:
+        """``foresee`` is called with what :meth:`prepare` found."""
+        self._foresee = foresee
         self._failures = failures
         self._pods = pods
         self._clock = clock
@@ -77,7 +84,12 @@ class StartReporter:
             return
         engine = description.engine
         start = self._context.decide_kind(state, self._clock.now, engine, restoring=False)
-        self._attributor.prepare(self._context.question(state, start.kind, self._clock.now, engine))
+        question = self._context.question(state, start.kind, self._clock.now, engine)
+        answer = self._attributor.prepare(question)
+        if self._foresee is not None:
+            initiator = answer.initiator if answer is not None else None
+            expected = self._pods.namespaces.foresee(description, state.key.id)
+            self._foresee(expected, initiator, self._clock.realtime_offset)
 
     def executed(self, state: ContainerState, exec_: InitExec) -> None:
         """Report that the init ran its first execve."""

@@ -53,17 +53,19 @@ def document(event: Event) -> Document:
         "id": event.id,
         "time": rfc3339(event.time + offset),
         "observed": rfc3339(event.observed + offset),
-        "host": None if event.host is None else _host(event.host),
+        "host": None if event.host is None else host_block(event.host),
         "container": None if event.container is None else _container(event.container),
-        "start": None if event.start is None else _start(event.start),
-        "stop": None if event.stop is None else _stop(event.stop),
-        "initiator": None if event.initiator is None else _initiator(event.initiator, offset),
-        "orchestrator": None if event.orchestrator is None else _orchestrator(event.orchestrator),
+        "start": None if event.start is None else start_block(event.start),
+        "stop": None if event.stop is None else stop_block(event.stop),
+        "initiator": None if event.initiator is None else initiator_block(event.initiator, offset),
+        "orchestrator": None
+        if event.orchestrator is None
+        else orchestrator_block(event.orchestrator),
         "request": None if event.request is None else request_block(event.request),
         "start_id": event.start_id,
-        "verdict": None if event.verdict is None else _verdict(event.verdict),
+        "verdict": None if event.verdict is None else verdict_block(event.verdict),
         "confidence": _confidence(event.confidence),
-        "candidates": [_initiator(candidate, offset) for candidate in event.candidates],
+        "candidates": [initiator_block(candidate, offset) for candidate in event.candidates],
         "evidence": [
             {
                 "source": witness.source,
@@ -74,7 +76,7 @@ def document(event: Event) -> Document:
             }
             for witness in event.evidence
         ],
-        "gap": None if event.gap is None else _gap(event.gap, offset),
+        "gap": None if event.gap is None else gap_block(event.gap, offset),
         "sensor": None if event.sensor is None else _sensor(event.sensor),
         "alert": None if event.alert is None else alert_block(event.alert),
         # Filled in where the event is read from the log: see log_stamp.py.
@@ -84,12 +86,22 @@ def document(event: Event) -> Document:
 
 def encode_line(event: Event) -> bytes:
     """Return the event as one line of JSON: printable ASCII and a newline."""
-    text = _ENCODER.encode(document(event))
+    return as_line(dumps(document(event)))
+
+
+def dumps(value: object) -> str:
+    """Return a part of the document as JSON that is not yet escaped."""
+    return _ENCODER.encode(value)
+
+
+def as_line(text: str) -> bytes:
+    """Return a document's JSON as a line: what is not ASCII as escapes, and a newline."""
     # JSON allows DEL as it is, a terminal does not have to.
     return text.replace("\x7f", "\\u007f").encode("ascii", _ESCAPE) + b"\n"
 
 
-def _host(host: HostFacts) -> Document:
+def host_block(host: HostFacts) -> Document:
+    """Return the block of a node."""
     return {
         "name": host.name,
         "boot_id": host.boot_id,
@@ -107,7 +119,7 @@ def _container(container: Container) -> Document:
         "name": container.name,
         "runtime": container.runtime,
         "oci_runtime": container.oci_runtime,
-        "image": None if container.image is None else _image(container.image),
+        "image": None if container.image is None else image_block(container.image),
         "labels": None if labels is None else dict(labels),
         "created": rfc3339(container.created_wall),
         "pid": container.pid,
@@ -116,7 +128,7 @@ def _container(container: Container) -> Document:
         "user": container.user,
         "parents": container.parents,
         "sandbox": container.sandbox,
-        "security": None if container.security is None else _security(container.security),
+        "security": None if container.security is None else security_block(container.security),
         "namespace": container.namespace,
         "restart_policy": container.restart_policy,
         "oci_runtime_path": container.oci_runtime_path,
@@ -124,7 +136,8 @@ def _container(container: Container) -> Document:
     }
 
 
-def _image(image: Image) -> Document:
+def image_block(image: Image) -> Document:
+    """Return the block of an image."""
     return {
         "name": image.name,
         "id": image.id,
@@ -133,7 +146,8 @@ def _image(image: Image) -> Document:
     }
 
 
-def _security(security: Security) -> Document:
+def security_block(security: Security) -> Document:
+    """Return the block of what a container may do."""
     mounts = security.mounts
     return {
         "privileged": security.privileged,
@@ -156,7 +170,8 @@ def _security(security: Security) -> Document:
     }
 
 
-def _start(start: Start) -> Document:
+def start_block(start: Start) -> Document:
+    """Return the block of a start."""
     return {
         "kind": start.kind,
         "trigger": start.trigger,
@@ -180,7 +195,8 @@ def _previous(previous: PreviousRun) -> Document:
     }
 
 
-def _stop(stop: Stop) -> Document:
+def stop_block(stop: Stop) -> Document:
+    """Return the block of an end."""
     return {
         "exit_code": stop.exit_code,
         "signal": stop.signal,
@@ -192,7 +208,8 @@ def _stop(stop: Stop) -> Document:
     }
 
 
-def _initiator(initiator: Initiator, offset: int) -> Document:
+def initiator_block(initiator: Initiator, offset: int) -> Document:
+    """Return the block of an initiator, or of a candidate."""
     process, user = initiator.process, initiator.user
     return {
         "process": None
@@ -226,7 +243,8 @@ def _initiator(initiator: Initiator, offset: int) -> Document:
     }
 
 
-def _orchestrator(orchestrator: Orchestrator) -> Document:
+def orchestrator_block(orchestrator: Orchestrator) -> Document:
+    """Return the block of a pod, a task or an allocation."""
     return {
         "type": orchestrator.type,
         "namespace": orchestrator.namespace,
@@ -244,7 +262,8 @@ def _orchestrator(orchestrator: Orchestrator) -> Document:
     }
 
 
-def _verdict(verdict: Verdict) -> Document:
+def verdict_block(verdict: Verdict) -> Document:
+    """Return the block of a verdict."""
     return {
         "expected": verdict.expected,
         "reasons": verdict.reasons,
@@ -268,7 +287,8 @@ def _confidence(confidence: Certainty) -> Document:
     }
 
 
-def _gap(gap: Gap, offset: int) -> Document:
+def gap_block(gap: Gap, offset: int) -> Document:
+    """Return the block of a gap."""
     return {
         "source": gap.source,
         "reason": gap.reason,

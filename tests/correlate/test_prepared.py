@@ -80,7 +80,7 @@ def answers(log: RecentPast, runtimes: RuntimeLog) -> PreparedAnswers[str, str]:
 def test_an_answer_is_given_once_and_for_its_own_question(
     answers: PreparedAnswers[str, str],
 ) -> None:
-    assert answers.has(WEB.id, "who?")
+    assert answers.look(WEB.id, "who?") is not None
     assert answers.take(DB.id, "who?") is None
     assert answers.take(WEB.id, "who?") == "ann"
     assert answers.take(WEB.id, "who?") is None
@@ -100,7 +100,7 @@ def test_what_is_learnt_of_the_time_before_makes_it_void(
     holds: bool,
 ) -> None:
     learn(log, at)
-    assert answers.has(WEB.id, "who?") is holds
+    assert (answers.look(WEB.id, "who?") is not None) is holds
     assert (answers.take(WEB.id, "who?") == "ann") is holds
 
 
@@ -109,7 +109,7 @@ def test_another_supervisor_makes_it_void(
 ) -> None:
     shim = supervised(5, WEB, "conmon", "-c", WEB.id, above=ancestor("podman", 61))
     runtimes.add_supervisor(shim, HOST_ROOT)
-    assert not answers.has(WEB.id, "who?")
+    assert answers.look(WEB.id, "who?") is None
     answers.keep(WEB.id, "who?", ns(10), "bob")
     assert answers.take(WEB.id, "who?") == "bob"
 
