@@ -40,21 +40,30 @@ class EngineWatch:
         self.files = EngineSockets(pin_set.map("engine_sockets"))
         self.ports = ListeningPorts(pin_set.map("listening_ports"))
         self._seeker: asyncio.Task[None] | None = None
+        self._began = False
+        """An engine began since the last look among all processes."""
 
     async def look(self) -> None:
-        """Look for engines now."""
+        """Look for engines now, among all processes."""
         await asyncio.to_thread(self.resolver.refresh)
 
     def engine_began(self) -> None:
         """Look at once and a little later; call it in the loop."""
+        self._began = True
         if self._seeker is None or self._seeker.done():
             self._seeker = asyncio.get_running_loop().create_task(self._seek())
 
     async def _seek(self) -> None:
-        for pause in ENGINE_LOOKS:
+        """Look until the last engine that began has had its time to listen."""
+        while self._began:
+            for pause in ENGINE_LOOKS:
+                if self._began:
+                    self._began = False
+                    await self.look()
+                else:
+                    await asyncio.to_thread(self.resolver.update)
+                await asyncio.sleep(pause)
             await self.look()
-            await asyncio.sleep(pause)
-        await self.look()
 
     def _changed(self, sockets: tuple[EngineSocket, ...], ports: frozenset[EnginePort]) -> None:
         """Have the probes watch what engines listen on now. In any thread."""

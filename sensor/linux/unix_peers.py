@@ -6,24 +6,18 @@ of its peer (``UDIAG_SHOW_PEER``). It needs no privilege.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
+
+from sensor.linux import sock_diag
 
 SOCKETS_MAX = 65_536
 """Sockets of one dump that are taken."""
 
-_NETLINK_SOCK_DIAG = 4
-_SOCK_DIAG_BY_FAMILY = 20
-_NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _TCP_ESTABLISHED = 1
 _UDIAG_SHOW_PEER = 0x4
 _UNIX_DIAG_PEER = 2
-_RECEIVE = 1 << 16
-_TIMEOUT = 2.0
 
-_HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBHIIIII")
 """struct unix_diag_req: family, protocol, pad, states, inode, show, cookie[2]."""
 _MESSAGE = struct.Struct("=BBBBIII")
@@ -36,32 +30,14 @@ def peers() -> dict[int, int]:
     request = _REQUEST.pack(
         socket.AF_UNIX, 0, 0, 1 << _TCP_ESTABLISHED, 0, _UDIAG_SHOW_PEER, 0xFFFFFFFF, 0xFFFFFFFF
     )
-    flags = _NLM_F_REQUEST | _NLM_F_DUMP
-    header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, flags, 1, 0)
     found: dict[int, int] = {}
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as link:
-        link.settimeout(_TIMEOUT)
-        link.sendto(header + request, (0, 0))
-        while _take(link.recv(_RECEIVE), found) and len(found) < SOCKETS_MAX:
-            pass
+
+    def read(message: bytes) -> bool:
+        _read(message, found)
+        return len(found) < SOCKETS_MAX
+
+    sock_diag.dump(request, read)
     return found
-
-
-def _take(data: bytes, found: dict[int, int]) -> bool:
-    """Add the sockets of one datagram; returns whether more are to come."""
-    position = 0
-    while position + _HEADER.size <= len(data):
-        length, kind, _, _, _ = _HEADER.unpack_from(data, position)
-        if kind == _NLMSG_DONE or length < _HEADER.size:
-            return False
-        if kind == _NLMSG_ERROR:
-            raise OSError(
-                -struct.unpack_from("=i", data, position + _HEADER.size)[0],
-                os.strerror(-struct.unpack_from("=i", data, position + _HEADER.size)[0]),
-            )
-        _read(data[position + _HEADER.size : position + length], found)
-        position += (length + 3) & ~3
-    return True
 
 
 def _read(message: bytes, found: dict[int, int]) -> None:

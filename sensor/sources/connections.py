@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.linux import unix_peers
+from sensor.linux import tcp_listeners, unix_peers
+from sensor.linux.tcp_listeners import Listener
 
 DESCRIPTORS_MAX = 4096
 """Descriptors of one process looked at."""
@@ -96,6 +98,26 @@ def tcp_sockets(pid: int, proc: Path = Path("/proc")) -> tuple[TcpSocket, ...]:
     return tuple(found)
 
 
+def listeners(pid: int, proc: Path = Path("/proc")) -> dict[int, Listener]:
+    """Return the listening TCP sockets of a process's network namespace, by inode number."""
+    if _network_of(proc / str(pid)) == _network_of(Path("/proc/self")):
+        with suppress(OSError):
+            return tcp_listeners.listeners()
+    found: dict[int, Listener] = {}
+    for one in tcp_sockets(pid, proc):
+        local = address(one.local) if one.state == _LISTEN else None
+        if local is not None:
+            found[one.inode] = Listener(one.local_port, local)
+    return found
+
+
+def _network_of(process: Path) -> int | None:
+    try:
+        return (process / "ns" / "net").stat().st_ino
+    except OSError:
+        return None
+
+
 def unix_sockets(pid: int, proc: Path = Path("/proc")) -> tuple[UnixSocket, ...]:
     """Return the unix sockets of a process's network namespace that have a path."""
     found: list[UnixSocket] = []
@@ -159,16 +181,6 @@ def serves_others(own: frozenset[int], ports: frozenset[int], table: tuple[TcpSo
         if one.state == _ESTABLISHED and one.inode in own and one.local_port in ports
     }
     return len(accepted) > len(other_ends(own, ports, table))
-
-
-def listening_ports(own: frozenset[int], table: tuple[TcpSocket, ...]) -> frozenset[int]:
-    """Return the ports that a process listens on."""
-    return frozenset(one.local_port for one in listening(own, table))
-
-
-def listening(own: frozenset[int], table: tuple[TcpSocket, ...]) -> list[TcpSocket]:
-    """Return the sockets that a process listens with."""
-    return [one for one in table if one.state == _LISTEN and one.inode in own]
 
 
 def address(printed: str) -> bytes | None:

@@ -154,8 +154,8 @@ class RelayFinder:
             key: connections.sockets_of(key.pid, self._proc) for key in family
         }
         together = frozenset().union(*own.values())
-        table = connections.tcp_sockets(caller.pid, self._proc)
-        ports = connections.listening_ports(together, table)
+        tcp = connections.listeners(caller.pid, self._proc)
+        ports = frozenset(tcp[inode].port for inode in together if inode in tcp)
         sockets = [
             one for one in connections.unix_sockets(caller.pid, self._proc) if one.inode in together
         ]
@@ -167,11 +167,12 @@ class RelayFinder:
         listening = next(
             key
             for key in reversed(family)
-            if connections.listening_ports(own[key], table)
-            or any(one.inode in own[key] for one in listeners)
+            if not own[key].isdisjoint(tcp) or any(one.inode in own[key] for one in listeners)
         )
         paths = frozenset(one.path for one in listeners)
         self._enter(Relay(listening, ports, paths))
+        # All connections of the node are looked at for those that have ports.
+        table = connections.tcp_sockets(caller.pid, self._proc) if ports else ()
         ends = frozenset(connections.other_ends(own[caller], ports, table))
         if listeners:
             # Only of what it accepted: at the other end of its own connection is the engine.

@@ -24,12 +24,15 @@ from sensor.bounded import Bounded
 from sensor.linux import inode, path_walk
 from sensor.linux.inode import Inode, Miss
 from sensor.sources.engines.known import MOSTLY_MISSING, Api
-from sensor.sources.engines.listeners import EngineSocket, engine_sockets
-from sensor.sources.engines.ports import EnginePort, engine_ports
+from sensor.sources.engines.listeners import EngineSocket, engine_sockets, sockets_of_engines
+from sensor.sources.engines.ports import EnginePort, ports_of_engines
+from sensor.sources.engines.processes import EngineProcesses
 from sensor.sources.scan_allowance import ScanAllowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sensor.sources.engines.processes import Engine
 
 __all__ = ["Api", "EngineSocket", "SocketResolver", "Unresolvable", "engine_sockets"]
 
@@ -89,7 +92,7 @@ class SocketResolver:
         """``clock`` gives seconds since boot, as connects have them in ns."""
         self.generation = 0
         """Grows with every change of the engines' sockets: earlier verdicts are void then."""
-        self._programs = programs
+        self._processes = EngineProcesses(programs, proc, clock)
         self._proc = proc
         self._clock = clock
         self._changed = changed
@@ -109,13 +112,21 @@ class SocketResolver:
         return self._allowance.refused
 
     def refresh(self) -> tuple[EngineSocket, ...]:
-        """Scan for engines' sockets and return them; see ``engine_sockets``.
+        """Look for engines among all processes and return their sockets.
 
         ``changed`` is called, in the same thread, where they or the engines' ports are others.
         """
+        return self._refresh(self._processes.all)
+
+    def update(self) -> tuple[EngineSocket, ...]:
+        """Do the same with the engines that are known and with processes that are new."""
+        return self._refresh(self._processes.latest)
+
+    def _refresh(self, engines: Callable[[], tuple[Engine, ...]]) -> tuple[EngineSocket, ...]:
         began = self._clock()
-        found = engine_sockets(self._programs, self._proc)
-        ports = engine_ports(self._programs, self._proc)
+        processes = engines()
+        found = sockets_of_engines(processes, self._proc)
+        ports = ports_of_engines(processes, self._proc)
         self._scanned = began
         sockets = {socket.key: socket for socket in found}
         others = sockets != self._sockets
@@ -191,7 +202,7 @@ class SocketResolver:
             if not self._allowance.take(uid, self._clock()):
                 # An engine may have begun since the last scan: no verdict rather than a wrong one.
                 return NOT_SCANNED
-            self.refresh()
+            self.update()
         return self._sockets.get(key)
 
     def _look(self, pid: int, mnt_ns: int, path: str) -> _View | Unresolvable:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from pathlib import Path
-
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sensor.linux import unix_peers
 
@@ -29,18 +24,3 @@ def test_two_connected_sockets_are_each_others_peers(tmp_path: Path) -> None:
             assert found[inode(client)] == inode(server)
             assert found[inode(server)] == inode(client)
             assert inode(listener) not in found
-
-
-def test_an_error_of_the_kernel_is_raised() -> None:
-    error = struct.pack("=IHHII", 20, 2, 0, 1, 0) + struct.pack("=i", -1)
-    with pytest.raises(PermissionError):
-        unix_peers._take(error, {})
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=400))
-def test_any_datagram_is_survived(data: bytes) -> None:
-    try:
-        unix_peers._take(data, {})
-    except OSError:
-        assert data[4:6] == b"\x02\x00"

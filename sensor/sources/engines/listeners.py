@@ -24,15 +24,14 @@ from typing import TYPE_CHECKING
 from sensor.linux import inode, path_walk
 from sensor.linux.inode import Inode, Miss
 from sensor.sources.engines import known
+from sensor.sources.engines.processes import engines_among, pids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from sensor.model.vocabulary import Engine
+    from sensor.model import vocabulary
     from sensor.sources.engines.known import Api
-
-PROCESSES_MAX = 100_000
-"""Processes looked at in one scan."""
+    from sensor.sources.engines.processes import Engine
 
 DESCRIPTORS_MAX = 16_384
 """Descriptors of one process looked at."""
@@ -58,9 +57,6 @@ STATUS_BYTES_MAX = 16_384
 USERS_MAX = 1024
 """Directories of /run/user looked at."""
 
-COMM_BYTES = 15
-"""What the kernel keeps of a program's name (TASK_COMM_LEN less the NUL)."""
-
 _HOST_ROOT = re.compile(rb"^Uid:\s+0\s", re.MULTILINE)
 _HOST_PID = re.compile(rb"^NSpid:\s+\d+$", re.MULTILINE)
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
@@ -76,7 +72,7 @@ class EngineSocket:
 
     path: str
     """As the engine sees it."""
-    engine: Engine | str
+    engine: vocabulary.Engine | str
     """The engine, or the program's name where the model has none for it."""
     device: int
     """``st_dev`` as of stat(2): major and minor in glibc's coding, not in the kernel's."""
@@ -98,18 +94,26 @@ def engine_sockets(
 ) -> tuple[EngineSocket, ...]:
     """Find the sockets of all engines that run, then those at well-known paths.
 
-    One entry for each inode: the host's engines sorted by path, then nested ones. ``programs`` are
-    names as in ``probes/watched.toml``. About 12 microseconds for each process of the node. Never
-    raises for a process that ends meanwhile.
+    ``programs`` are names as in ``probes/watched.toml``. About 12 microseconds for each process of
+    the node.
+    """
+    engines = engines_among(pids(proc), programs | known.SERVICE_PROGRAMS, proc)
+    return sockets_of_engines(engines, proc)
+
+
+def sockets_of_engines(
+    engines: Iterable[Engine], proc: Path = Path("/proc")
+) -> tuple[EngineSocket, ...]:
+    """Find the sockets of these engines, then those at well-known paths.
+
+    One entry for each inode: the host's engines sorted by path, then nested ones. Never raises for
+    a process that ends meanwhile.
     """
     found: dict[tuple[int, int], EngineSocket] = {}
     tables: dict[int | Miss, dict[int, list[str]]] = {}
-    engines = [
-        (pid, program, _origin(proc / str(pid)))
-        for pid, program in _engines(programs | known.SERVICE_PROGRAMS, proc)
-    ]
+    named = [(pid, program, _origin(proc / str(pid))) for pid, program in engines]
     shares: dict[Origin, _Share] = {}
-    for pid, program, origin in sorted(engines, key=lambda engine: engine[2] is not None):
+    for pid, program, origin in sorted(named, key=lambda one: one[2] is not None):
         share = shares.setdefault(origin, _Share()) if origin is not None else None
         if share is not None and not share.has_room():
             continue
@@ -125,10 +129,9 @@ def engine_sockets(
     return tuple(ranked[:SOCKETS_MAX])
 
 
-def host_engines(programs: frozenset[str], proc: Path = Path("/proc")) -> list[tuple[int, str]]:
-    """Return the pids and programs of the engines that are root's, in the host's pid namespace."""
-    found = _engines(programs | known.SERVICE_PROGRAMS, proc)
-    return [(pid, program) for pid, program in found if _origin(proc / str(pid)) is None]
+def is_hosts(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether an engine is root's, in the host's pid namespace."""
+    return _origin(proc / str(pid)) is None
 
 
 Origin = tuple[int | None, int | None, int | None]
@@ -168,32 +171,6 @@ def _origin(process: Path) -> Origin | None:
     except OSError:
         uid = None
     return uid, namespaces[0], namespaces[1]
-
-
-def _engines(programs: frozenset[str], proc: Path) -> Iterator[tuple[int, str]]:
-    """Engine processes, lowest pid first, with the name that matched."""
-    short = {program.encode()[:COMM_BYTES]: program for program in sorted(programs)}
-    # Plain strings and descriptors: this touches every process of the node, and Path triples it.
-    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())  # noqa: PTH208 - Path costs thrice
-    for pid in pids[:PROCESSES_MAX]:
-        directory = f"{proc}/{pid}"
-        try:
-            program = short.get(_comm(f"{directory}/comm"))
-            if program is None:
-                exe = os.readlink(f"{directory}/exe")  # noqa: PTH115 - as above
-                program = exe.rpartition("/")[2].removesuffix(" (deleted)")
-        except OSError:
-            continue
-        if program in programs:
-            yield pid, program
-
-
-def _comm(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, COMM_BYTES + 1).rstrip(b"\n")
-    finally:
-        os.close(descriptor)
 
 
 def _sockets_of(

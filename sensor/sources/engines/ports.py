@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensor.sources import connections
 from sensor.sources.engines import known
-from sensor.sources.engines.listeners import host_engines
+from sensor.sources.engines.listeners import is_hosts
+from sensor.sources.engines.processes import engines_among, pids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sensor.sources.engines.processes import Engine
 
 PORTS_MAX = 64
 """Ports returned by one scan, lowest pid first."""
@@ -39,20 +46,28 @@ class EnginePort:
 
 
 def engine_ports(programs: frozenset[str], proc: Path = Path("/proc")) -> frozenset[EnginePort]:
-    """Find the TCP ports of the node's own engines; none of a process that ends meanwhile."""
+    """Find the TCP ports of the node's own engines."""
+    engines = engines_among(pids(proc), programs | known.SERVICE_PROGRAMS, proc)
+    return ports_of_engines(engines, proc)
+
+
+def ports_of_engines(
+    engines: Iterable[Engine], proc: Path = Path("/proc")
+) -> frozenset[EnginePort]:
+    """Find the TCP ports of those that are the node's own; none of one that ends meanwhile."""
     found: set[EnginePort] = set()
-    for pid, program in host_engines(programs, proc):
-        if known.engine_called(program)[1] not in _HTTP:
+    for pid, program in engines:
+        if known.engine_called(program)[1] not in _HTTP or not is_hosts(pid, proc):
             continue
         try:
             net_ns = (proc / str(pid) / "ns" / "net").stat().st_ino
         except OSError:
             continue
-        own = connections.sockets_of(pid, proc)
-        for one in connections.listening(own, connections.tcp_sockets(pid, proc)):
-            local = connections.address(one.local)
-            if one.local_port not in NO_API_PORTS and local is not None:
-                found.add(EnginePort(net_ns, one.local_port, local))
+        listening = connections.listeners(pid, proc)
+        for inode in connections.sockets_of(pid, proc):
+            one = listening.get(inode)
+            if one is not None and one.port not in NO_API_PORTS:
+                found.add(EnginePort(net_ns, one.port, one.address))
         if len(found) >= PORTS_MAX:
             break
     return frozenset(sorted(found)[:PORTS_MAX])
