@@ -118,6 +118,12 @@ KernelObservation = (
 _NOT_ADDED = (None, None, None, None, None, None, None, None)
 
 
+@lru_cache(REMEMBERED)
+def _name(raw: bytes) -> str:
+    """Decode a NUL-padded name of a program or a terminal: few, and records share them."""
+    return _text(raw)
+
+
 def _text(raw: bytes) -> str:
     """Decode a NUL-padded field."""
     return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
@@ -136,7 +142,7 @@ def _path(names: bytes) -> str | None:
 def _ancestor(raw: bytes) -> Ancestor:
     """Decode one ancestor: engines and shells stand above many processes."""
     pid, _pad, start_time, comm, exe = ANCESTOR.unpack(raw)
-    return Ancestor(pid, start_time, _text(comm), _text(exe) or None)
+    return Ancestor(pid, start_time, _name(comm), _name(exe) or None)
 
 
 @lru_cache(REMEMBERED)
@@ -152,8 +158,44 @@ def _cgroup(v1: bytes, v2: bytes) -> CgroupPaths:
     return CgroupPaths(_path(v1), _path(v2))
 
 
+@lru_cache(REMEMBERED)
+def _caller(
+    pid: int,
+    start_time: int,
+    user: tuple[int, int, int, int | None, int | None],
+    names: tuple[bytes, bytes, bytes],
+    cgroup: CgroupPaths,
+    raw_ancestors: bytes,
+    raw_argv: bytes,
+) -> Caller:
+    """Return a process that calls an engine: its connects and requests share it."""
+    uid, loginuid, session, euid, user_ns = user
+    comm, exe, tty = names
+    ancestors = _ancestors(raw_ancestors)
+    return Caller(
+        pid=pid,
+        start_time=start_time,
+        uid=uid,
+        loginuid=_unset(loginuid),
+        session=_unset(session),
+        comm=_name(comm),
+        exe=_name(exe) or None,
+        tty=_name(tty) or None,
+        parent=ancestors[0].pid if ancestors else None,
+        argv=_argv(raw_argv) or None,
+        cgroup=cgroup,
+        ancestors=ancestors,
+        euid=euid,
+        user_ns=user_ns,
+    )
+
+
+@lru_cache(REMEMBERED)
 def _argv(raw: bytes) -> tuple[str, ...]:
-    """Split a command line as procfs does: NUL-terminated arguments."""
+    """Split a command line as procfs does: NUL-terminated arguments.
+
+    A client's execve and its connects have the same one.
+    """
     if not raw:
         return ()
     parts = raw.decode("utf-8", "surrogateescape").split("\0")
@@ -242,24 +284,15 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
             cgroup=cgroup,
             oom_killed=bool(flags & _OOM_KILLED),
         )
-    ancestors = _ancestors(data[fixed:ancestors_end])
-    argv = _argv(data[payload_end:])
     if kind in (Kind.API_CONNECT, Kind.API_REQUEST):
-        caller = Caller(
-            pid=pid,
-            start_time=start_time,
-            uid=uid,
-            loginuid=_unset(loginuid),
-            session=_unset(session),
-            comm=_text(comm),
-            exe=_text(exe) or None,
-            tty=_text(tty) or None,
-            parent=ancestors[0].pid if ancestors else None,
-            argv=argv or None,
-            cgroup=cgroup,
-            ancestors=ancestors,
-            euid=euid,
-            user_ns=user_ns,
+        caller = _caller(
+            pid,
+            start_time,
+            (uid, loginuid, session, euid, user_ns),
+            (comm, exe, tty),
+            cgroup,
+            data[fixed:ancestors_end],
+            data[payload_end:],
         )
         reference = kernel_reference(number)
         link = connection or None
@@ -275,15 +308,17 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
         return ApiConnect(
             time, Witness.KERNEL, reference, caller, socket, place, link, confirmed, port
         )
+    ancestors = _ancestors(data[fixed:ancestors_end])
+    argv = _argv(data[payload_end:])
     process = ProcessFacts(
         key=key,
         uid=uid,
         gid=gid,
         loginuid=_unset(loginuid),
         session=_unset(session),
-        comm=_text(comm),
-        exe=_text(exe) or None,
-        tty=_text(tty) or None,
+        comm=_name(comm),
+        exe=_name(exe) or None,
+        tty=_name(tty) or None,
         ns_pids=(n0, n1, n2, n3, n4, n5, n6, n7)[:levels],
         pid_ns=pid_ns,
         mnt_ns=mnt_ns,

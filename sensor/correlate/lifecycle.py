@@ -306,8 +306,9 @@ class Lifecycle:
             self.inits.end(exit_.process)
             self.ignored["exit_unknown"] += 1
             return
+        creation = state.creation
         self._ends.stopped(state, exit_)
-        self._runtimes.forget_supervisor(state.key.id)
+        self._runtimes.forget_run(state.key.id, creation, state.cgroup)
 
     def _missed_start(self, exit_: InitExit) -> ContainerState | None:
         """Report the start that an end proves: the record of the first execve was lost."""

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.runtime_command import RuntimeCommand
     from sensor.model.kernel_records import CgroupBirth, CommandExec
-    from sensor.model.process import Ancestor
+    from sensor.model.process import Ancestor, CgroupPaths
     from sensor.model.vocabulary import ContainerId, RoleOf
 
-COMMANDS_MAX = 4096
+CREATIONS_MAX = 4096
+"""Creating commands that are remembered: until the container's run is over, an hour if need be."""
+COMMANDS_MAX = 512
+"""Other commands of runtimes that are remembered: they matter while they run."""
 BIRTHS_MAX = 1024
 SUPERVISORS_MAX = 4096
 ENGINES_MAX = 64
@@ -59,7 +62,8 @@ class RuntimeLog:
 
     def __init__(self, role_of: RoleOf) -> None:
         self._role_of = role_of
-        self._runs: SharedTable[int, RuntimeRun] = SharedTable(COMMANDS_MAX)
+        self._creating: SharedTable[int, RuntimeRun] = SharedTable(CREATIONS_MAX)
+        self._others: SharedTable[int, RuntimeRun] = SharedTable(COMMANDS_MAX)
         self._births: SharedTable[str, tuple[CgroupBirth, Creation | None]] = SharedTable(
             BIRTHS_MAX
         )
@@ -102,15 +106,22 @@ class RuntimeLog:
             )
             command = None
         run = RuntimeRun(exec_, origin, creation, command)
-        self._runs.put(key.pid, run, origin.domain)
+        table, other = self._creating, self._others
+        if creation is None:
+            table, other = other, table
+        other.pop(key.pid)
+        table.put(key.pid, run, origin.domain)
         return run
 
     def run_of(self, process: ProcessKey | None) -> RuntimeRun | None:
         """Return what ``process`` executed as a runtime."""
         if process is None:
             return None
-        run = self._runs.get(process.pid)
+        run = self._run_at(process.pid)
         return run if run is not None and run.exec.process.key.same(process) else None
+
+    def _run_at(self, pid: int) -> RuntimeRun | None:
+        return self._creating.get(pid) or self._others.get(pid)
 
     def creation_of(self, process: ProcessKey | None) -> Creation | None:
         """Return the creating command that ``process`` runs or ran."""
@@ -136,7 +147,7 @@ class RuntimeLog:
         self, root: ProcessKey | None, ancestors: tuple[Ancestor, ...]
     ) -> Iterator[RuntimeRun]:
         for one in ancestors:
-            run = self._runs.get(one.pid)
+            run = self._run_at(one.pid)
             if run is not None and run.exec.process.key.start_time == one.start_time:
                 yield run
         run = self.run_of(root)
@@ -148,7 +159,7 @@ class RuntimeLog:
         run = self.run_of(process)
         if run is None or run.command is None:
             return None
-        self._runs.pop(process.pid)
+        self._others.pop(process.pid)
         return run
 
     # ----------------------------------------------------------------- cgroups
@@ -216,9 +227,16 @@ class RuntimeLog:
         found = self._supervisors.get(id_)
         return found[0] if found is not None else None
 
-    def forget_supervisor(self, id_: str) -> None:
-        """Forget it, since that run of the container is over."""
+    def forget_run(
+        self, id_: str, creation: Creation | None, cgroup: CgroupPaths | None = None
+    ) -> None:
+        """Forget what led to a run of a container that is over."""
         self._supervisors.pop(id_)
+        if creation is not None and self.creation_of(creation.process.key) is creation:
+            self._creating.pop(creation.process.key.pid)
+        for path in (cgroup.v1, cgroup.v2) if cgroup is not None else ():
+            if path is not None:
+                self._births.pop(path)
 
     def supervises_nothing(self, ancestor: Ancestor) -> bool:
         """Whether it was seen to begin as a shim or monitor, and its command names no container."""

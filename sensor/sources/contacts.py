@@ -13,7 +13,6 @@ import queue
 import threading
 import time
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor import clock
@@ -197,4 +196,17 @@ class ContactSifter:
 def _at(connect: ApiConnect, socket: EngineSocket) -> ApiConnect:
     """Name the engine's socket as the engine does, and whose engine it is."""
     engine = socket.engine if isinstance(socket.engine, Engine) else None
-    return replace(connect, socket=socket.path, foreign=socket.nested, engine=engine)
+    # Written out: ``replace`` takes five times as long, and a client connects four times.
+    return ApiConnect(
+        connect.time,
+        connect.witness,
+        connect.ref,
+        connect.caller,
+        socket.path,
+        connect.mnt_ns,
+        connect.connection,
+        connect.confirmed,
+        connect.port,
+        socket.nested,
+        engine,
+    )

@@ -10,7 +10,7 @@ from sensor.correlate import runtimes
 from sensor.correlate.authority import HOST_ROOT, Origin
 from sensor.correlate.runtime_command import Verb
 from sensor.correlate.runtimes import RuntimeLog
-from sensor.model.process import ProcessKey
+from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import Role
 from tests.correlate.observations import MS, ROLES, ancestor, command, engine_boots, facts, ns
 from tests.correlate.scenario import DB, WEB, numbered, supervised
@@ -83,8 +83,36 @@ def test_the_nearest_creating_command_above_an_init_counts(log: RuntimeLog) -> N
     assert only.exec is shell
 
 
-def test_only_the_latest_commands_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_commands_forget_no_creation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes, "COMMANDS_MAX", 10)
+    log = RuntimeLog(ROLES.of_name)
+    log.add_runtime(WEB.create(0), HOST_ROOT)
+    deletes = [
+        command(1, ("runc", "delete", WEB.id), process=facts(1000 + number, 1))
+        for number in range(30)
+    ]
+    for one in deletes:
+        log.add_runtime(one, HOST_ROOT)
+    assert log.creation_of(WEB.runtime.key) is not None
+    found = [log.run_of(one.process.key) is not None for one in deletes]
+    assert found == [False] * 20 + [True] * 10
+
+
+def test_what_led_to_a_run_is_forgotten_with_it(log: RuntimeLog) -> None:
+    run = log.add_runtime(WEB.create(0), HOST_ROOT)
+    other = log.add_runtime(DB.create(0), HOST_ROOT)
+    assert run is not None
+    assert other is not None
+    log.add_birth(WEB.birth(1), HOST_ROOT)
+    assert log.birth_of(WEB.birth(1).path) is run.creation
+    log.forget_run(WEB.id, run.creation, CgroupPaths(None, WEB.birth(1).path))
+    assert log.creation_of(WEB.runtime.key) is None
+    assert log.birth_of(WEB.birth(1).path) is None
+    assert log.creation_of(DB.runtime.key) is other.creation
+
+
+def test_only_the_latest_creations_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "CREATIONS_MAX", 10)
     log = RuntimeLog(ROLES.of_name)
     boxes = [numbered(number) for number in range(30)]
     for box in boxes:
@@ -94,7 +122,7 @@ def test_only_the_latest_commands_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_users_commands_forget_nothing_of_roots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtimes, "COMMANDS_MAX", 10)
+    monkeypatch.setattr(runtimes, "CREATIONS_MAX", 10)
     log = RuntimeLog(ROLES.of_name)
     log.add_runtime(WEB.create(0), HOST_ROOT)
     for number in range(100):
@@ -146,9 +174,9 @@ def test_a_supervisor_is_known_until_its_run_ends(log: RuntimeLog) -> None:
     log.add_supervisor(second, HOST_ROOT)
     assert log.supervisor_of(WEB.id) is first
     assert log.supervisor_of(DB.id) is None
-    log.forget_supervisor(WEB.id)
+    log.forget_run(WEB.id, None)
     assert log.supervisor_of(WEB.id) is None
-    log.forget_supervisor(WEB.id)
+    log.forget_run(WEB.id, None)
 
 
 def test_what_is_only_called_a_supervisor_supervises_nothing(log: RuntimeLog) -> None:
