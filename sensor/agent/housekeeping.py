@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PERIOD = 2.0
 """Seconds between two rounds."""
 
+STATUS_ROUNDS = 5
+"""Rounds between two lines for ``systemctl status``: one costs as much as the rest of a round."""
+
 CHECKPOINT = 60.0
 """Seconds between notes of until when the agent has seen, on a node where nothing happens."""
 
@@ -30,6 +33,7 @@ class Housekeeping:
         self._notifier = notifier
         self._loop = asyncio.get_running_loop()
         self._checkpointed = self._reported = self._loop.time()
+        self._rounds = 0
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -59,7 +63,9 @@ class Housekeeping:
         if losses or due:
             parts.persistence.count(parts.source.reported())
         # Here, since the loop has turned and the rings were polled.
-        self._notifier.beat(status.line(parts))
+        if self._notifier.is_heard:
+            self._notifier.beat(status.line(parts) if self._rounds % STATUS_ROUNDS == 0 else None)
+        self._rounds += 1
 
     def _heartbeat(self) -> list[Observation]:
         if not 0 < self.heartbeat_seconds <= self._loop.time() - self._reported:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -68,7 +67,7 @@ def fingerprint(*, requests: bool = True) -> str:
     """
     digest = hashlib.sha256()
     digest.update(source.digest(SOURCES))
-    uname = platform.uname()
+    uname = os.uname()
     digest.update(f"{uname.release} {uname.version} {uname.machine}".encode())
     digest.update(f" {LIFECYCLE_PAGES} {COMMANDS_PAGES} {requests}".encode())
     return digest.hexdigest()[:_FINGERPRINT_DIGITS]

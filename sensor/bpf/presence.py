@@ -11,16 +11,19 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sensor.bpf import cgroup_link, libbpf, pins, programs
 from sensor.bpf.libbpf import BpfMap, LinkInfo
 from sensor.bpf.programs import Kind, Program
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sensor.bpf.pins import PinSet
+
+Pinned = TypeVar("Pinned")
 
 MAPS = (
     "lifecycle",
@@ -144,6 +147,8 @@ class Presence:
             descriptor = libbpf.open_pin(pin_set.map(name))
             self._maps[name] = (descriptor, libbpf.map_id(descriptor))
         by_name = {program.name: program for program in programs.ALL}
+        self._seen: dict[Path, tuple[int, int]] = {}
+        """Device and inode of the pins that were looked into and led to what was loaded."""
         self._held: list[_Held] = []
         for name, info in expected(pin_set).items():
             link = libbpf.open_pin(_pin(pin_set, name))
@@ -165,17 +170,35 @@ class Presence:
             one.program.name
             for one in self._held
             if one.program.name not in detached
-            and _pinned_link(_pin(self._pins, one.program.name)) != one.info
+            and not self._leads(_pin(self._pins, one.program.name), _pinned_link, one.info)
         ]
         unpinned += [
             name
             for name, (_, number) in self._maps.items()
-            if _pinned_map(self._pins.map(name)) != number
+            if not self._leads(self._pins.map(name), _pinned_map, number)
         ]
         return Absence(tuple(detached), tuple(unpinned))
 
+    def _leads(self, pin: Path, look: Callable[[Path], Pinned | None], wanted: Pinned) -> bool:
+        """Whether a pin leads to what was loaded: one that is as it was seen needs no second look.
+
+        bpffs gives each pin an inode of its own, and what is pinned there cannot change.
+        """
+        try:
+            status = pin.stat()
+        except OSError:
+            return False
+        place = status.st_dev, status.st_ino
+        if self._seen.get(pin) == place:
+            return True
+        if look(pin) != wanted:
+            return False
+        self._seen[pin] = place
+        return True
+
     def restore(self, absence: Absence) -> None:
         """Attach again what is detached, and pin again what is unpinned. Raises OSError."""
+        self._seen.clear()
         again = [one for one in self._held if one.program.name in absence.detached]
         for held in again:
             link = _attach(held.program, held.code)

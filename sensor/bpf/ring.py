@@ -22,7 +22,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import platform
 import struct
 from typing import TYPE_CHECKING
 
@@ -57,7 +56,7 @@ class _Barrier:
     """Orders our reads where the processor does not: x86 never reorders loads with loads."""
 
     def __init__(self) -> None:
-        machine = platform.machine()
+        machine = os.uname().machine
         self._number = _SYS_MEMBARRIER.get(machine)
         if self._number is None and machine != "x86_64":
             problem = f"no memory barrier known for {machine}"

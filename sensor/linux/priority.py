@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import platform
 import struct
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def raise_own() -> bool:
     except PermissionError:
         return False
     _raise_group()
-    number = _SYS_SCHED_SETATTR.get(platform.machine())
+    number = _SYS_SCHED_SETATTR.get(os.uname().machine)
     if number is None:
         return False
     nice = os.getpriority(os.PRIO_PROCESS, 0)

@@ -50,9 +50,14 @@ class Notifier:
         """Set the line that ``systemctl status`` shows of a service that could not start."""
         self._send(_status(status))
 
-    def beat(self, status: str) -> None:
-        """Report progress to the watchdog, and what ``systemctl status`` shows."""
-        self._send("WATCHDOG=1", _status(status))
+    @property
+    def is_heard(self) -> bool:
+        """Whether a service manager listens."""
+        return self._address is not None
+
+    def beat(self, status: str | None = None) -> None:
+        """Report progress to the watchdog, and what ``systemctl status`` shows if that is new."""
+        self._send("WATCHDOG=1", *(() if status is None else (_status(status),)))
 
     def _send(self, *lines: str) -> None:
         if self._address is None:

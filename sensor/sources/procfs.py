@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 from dataclasses import dataclass
 from itertools import pairwise
@@ -71,7 +70,7 @@ def host_facts(
         name=socket.gethostname(),
         boot_id=boot_id,
         machine_id=machine_id,
-        kernel=platform.release(),
+        kernel=os.uname().release,
         node=node_name(node, proc),
         lsm=security_modules(lsm),
         namespaces=host_namespaces(proc),

@@ -283,15 +283,18 @@ class Rows:
         )
 
     def _write_judged(self, batch: Batch) -> None:
-        for (kind, key), value in batch.judged.items():
-            if value is None:
-                self._connection.execute(
-                    "DELETE FROM judged WHERE kind = ? AND key = ?", (kind, text(key))
-                )
-            else:
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO judged VALUES (?, ?, ?)", (kind, text(key), value)
-                )
+        if not batch.judged:
+            return
+        rows = [(kind, text(key), value) for (kind, key), value in batch.judged.items()]
+        # Each key occurs once, so their order means nothing.
+        self._connection.executemany(
+            "DELETE FROM judged WHERE kind = ? AND key = ?",
+            [(kind, key) for kind, key, value in rows if value is None],
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO judged VALUES (?, ?, ?)",
+            [row for row in rows if row[2] is not None],
+        )
 
     def _write_dead(self, batch: Batch) -> None:
         """Copy what was refused out of the log, and remove what was delivered after all."""

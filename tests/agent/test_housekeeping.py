@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from sensor.agent import status
-from sensor.agent.housekeeping import CHECKPOINT, PERIOD, Housekeeping
+from sensor.agent.housekeeping import CHECKPOINT, PERIOD, STATUS_ROUNDS, Housekeeping
 from sensor.agent.parts import Parts
 from sensor.linux.systemd import Notifier
 from sensor.model.agent_records import Heartbeat
@@ -60,6 +60,26 @@ def test_a_quiet_round_polls_releases_and_notifies() -> None:
         assert agent.fed == []
         agent.parts.persistence.checkpoint.assert_not_called()
         agent.parts.persistence.count.assert_not_called()
+
+    with_agent(0, check)
+
+
+def test_every_round_feeds_the_watchdog_and_some_rounds_the_status() -> None:
+    def check(agent: Agent) -> None:
+        for _ in range(STATUS_ROUNDS + 1):
+            agent.work.round()
+        lines = [call.args[0] for call in agent.notifier.beat.call_args_list]
+        assert lines == ["3 starts reported", *(None,) * (STATUS_ROUNDS - 1), "3 starts reported"]
+
+    with_agent(0, check)
+
+
+def test_without_a_service_manager_no_status_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(agent: Agent) -> None:
+        monkeypatch.setattr(status, "line", pytest.fail)
+        agent.notifier.is_heard = False
+        agent.work.round()
+        agent.notifier.beat.assert_not_called()
 
     with_agent(0, check)
 

@@ -3,8 +3,8 @@
 A look at all reads a line of procfs for each process, and on a node at work sockets are looked for
 several times a second. So a look at the *latest* takes up the engines that are known and the
 processes that were made since ``YOUNG`` before the look ahead of it: a process executes an engine
-right after it was made. Every ``WHOLE_EVERY`` seconds it takes all. An engine whose execve the
-probes report is no matter of these: its caller asks for all.
+right after it was made. Every ``WHOLE_EVERY`` seconds it takes all. For an engine whose execve the
+probes report, its caller asks for all.
 
 The kernel gives pids out in rising order, and names the last one in ``/proc/loadavg`` (proc(5)).
 """
