@@ -10,7 +10,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import completeness, footprint, latency, loading, loops, profile, replay, size
+from bench import (
+    completeness,
+    drift,
+    footprint,
+    latency,
+    loading,
+    loops,
+    profile,
+    replay,
+    size,
+    stages,
+)
 from bench.agent import Agent
 from bench.burst import STARTS, Burst, burst
 from bench.engine import engines
@@ -21,7 +32,7 @@ from bench.progress import say
 from bench.rows import Row, missed, table, write_json
 
 COMMAND = "make bench"
-PARTS = ("starts", "replay", "loops")
+PARTS = ("starts", "stages", "replay", "loops")
 
 
 def main() -> None:
@@ -37,7 +48,7 @@ def main() -> None:
         measure(arguments.only or list(PARTS), arguments.starts, rows)
     finally:
         # What was measured before something went wrong still holds.
-        print(f"{here}\n\n{table(rows)}")
+        print(f"{here}\n\n{table(rows)}\n\n{drift.report(rows, drift.read())}")
     if arguments.json is not None:
         write_json(arguments.json, here, rows)
     sys.exit(1 if missed(rows) else 0)
@@ -50,7 +61,8 @@ def measure(parts: list[str], starts: int, rows: list[Row]) -> None:
         programs = lab.sub("programs")
         capture = lab.directory / "burst.capture"
         bursts: list[Burst] = []
-        if {"starts", "replay"} & set(parts):
+        rows.append(drift.unit_row(COMMAND))
+        if {"starts", "stages", "replay"} & set(parts):
             stamp = compiled("stamp", programs)
             with engines(lab) as running:
                 if "starts" in parts:
@@ -60,11 +72,15 @@ def measure(parts: list[str], starts: int, rows: list[Row]) -> None:
                         rows += completeness.rows(bursts[-1], commands["starts"])
                         rows += latency.rows(bursts[-1], commands["starts"])
                         rows += footprint.rows(agent, bursts[-1], commands["starts"])
+                if "stages" in parts:
+                    say(f"{starts} containers under the eyes of an agent with a clock")
+                    rows += stages.measure(lab, running, stamp, starts, commands["stages"])
                 if "replay" in parts:
                     say(f"{starts} containers under the eyes of castoff record")
                     with Agent(lab, stamp, "record", capture) as agent:
                         bursts.append(burst(agent, running, starts))
-            rows += size.rows(bursts, commands["starts"])
+            if bursts:
+                rows += size.rows(bursts, commands["starts"])
         if "replay" in parts:
             rows += replay.rows(capture, commands["replay"])
             rows += profile.rows(profile.arrivals_of(capture), commands["replay"])

@@ -84,6 +84,8 @@ class Agent:
             *(COMMAND, *(verb or ("run",)), "--output", "-"),
             *("--state-dir", self.state, "--socket", self.socket),
         ]
+        self.directory: Path | None = None
+        """Where the command runs; None for the current directory."""
         self._stamp = stamp
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: subprocess.Popen[bytes] | None = None
@@ -103,6 +105,7 @@ class Agent:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                cwd=self.directory,
                 # As a unit's process has: where the kernel groups processes by session
                 # (sched_autogroup_enabled), a nice value means nothing outside of the session.
                 start_new_session=True,

@@ -167,8 +167,10 @@ def cgroups() -> Iterator[Path]:
                 parent.rmdir()
 
 
-def start_many(lab: Lab, bundle: Path, count: int) -> list[str]:
-    """Start containers as fast as the probes take their commands; returns their ids."""
+def start_many(
+    lab: Lab, bundle: Path, count: int, per_second: int = DRIVERS * PER_SECOND
+) -> list[str]:
+    """Start containers, as fast as the probes take their commands by default; return their ids."""
     program = compiled("starts", lab.sub("programs"))
     # A runtime that a runtime executes is not a start of its own: the driver has another name.
     runtime = shutil.copy2(program, program.with_name("runc"))
@@ -178,7 +180,7 @@ def start_many(lab: Lab, bundle: Path, count: int) -> list[str]:
         drivers = [
             subprocess.Popen(
                 [
-                    *(program, runtime, str(each), str(PER_SECOND), bundle, prefix),
+                    *(program, runtime, str(each), str(per_second // DRIVERS), bundle, prefix),
                     *("/bin/busybox", "true"),
                 ],
                 env={**os.environ, "CGROUPS": str(parent), **lab.mark},
