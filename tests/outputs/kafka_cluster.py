@@ -93,6 +93,8 @@ def cluster(brokers: int = 3, partitions: int = 4) -> Iterator[Cluster]:
     client = ctypes.c_void_p(library.rd_kafka_new(0, configuration, said, ctypes.c_size_t(512)))
     assert client.value, said.value
     handle = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(client, brokers))
+    # Kafka itself waits 3 s for further members of a group.
+    library.rd_kafka_mock_group_initial_rebalance_delay_ms(handle, ctypes.c_int32(50))
     library.rd_kafka_mock_topic_create(handle, TOPIC.encode(), partitions, brokers)
     try:
         yield Cluster(library, handle, brokers)

@@ -30,6 +30,10 @@ LINES = (
 )
 
 
+PROMPT = {"session.timeout.ms": 1000, "heartbeat.interval.ms": 200, "fetch.wait.max.ms": 50}
+"""The mock keeps a member that left until its session ends, and answers no sooner than asked."""
+
+
 @pytest.fixture
 def mock() -> Iterator[Cluster]:
     with cluster(1, 2) as running:
@@ -65,8 +69,7 @@ async def consumed(
             done.set()
 
     reading = KafkaInput(section(mock), take)
-    # The mock keeps a member that left until its session ends.
-    reading._settings.update({"session.timeout.ms": 8000, "heartbeat.interval.ms": 1000})
+    reading._settings.update(PROMPT)
     task = asyncio.create_task(reading.run())
     async with asyncio.timeout(60):
         await done.wait()
