@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.model.container import Orchestrator
+from sensor.model.control_plane import task_definition
 from sensor.model.vocabulary import EvidenceKind, Witness
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def place_of(description: Description) -> Place | None:
     if pod is not None and pod.type == KUBERNETES:
         what = "pod annotations of the container"
         return Place(pod.type, pod.pod_uid or "", pod.container, None, Witness.KUBERNETES, what)
+    if pod is not None and pod.task_arn is not None:
+        what = "ECS metadata file of the container"
+        family = None if pod.owner is None else pod.owner.name.partition(":")[0]
+        return Place(pod.type, pod.task_arn, pod.container, family, Witness.DOCKER, what)
     if not description.labels:
         return None
     labels = dict(description.labels)
@@ -79,9 +84,14 @@ def completed(description: Description) -> Description:
         namespace=labels.get("com.docker.stack.namespace"),
         pod=labels.get(f"{_SWARM}task.name") or labels.get(f"{_NOMAD}task_group_name"),
         container=place.service if place.type == "swarm" else place.slot,
-        cluster=labels.get(f"{_ECS}cluster") if place.type == "ecs" else None,
-        task_arn=place.owner if place.type == "ecs" else None,
     )
+    if place.type == "ecs":
+        block = replace(
+            block,
+            cluster=labels.get(f"{_ECS}cluster"),
+            task_arn=place.owner,
+            owner=task_definition(place.service, labels.get(f"{_ECS}task-definition-version")),
+        )
     return replace(description, orchestrator=block)
 
 

@@ -20,6 +20,7 @@ from sensor.identity.crio import crio_facts
 from sensor.identity.digests import PulledDigests
 from sensor.identity.discovery import ROOTS_MAX, Roots, root_of_bundle
 from sensor.identity.docker import docker_facts
+from sensor.identity.ecs_task import ECS, task_of
 from sensor.identity.facts import EngineFacts, bounded_facts, is_hex_digest
 from sensor.identity.files import Failure
 from sensor.identity.oci import Bundle, bundle_of
@@ -234,7 +235,8 @@ class Describer:
         if ownership.build_step:
             return EngineFacts()
         if engine is Engine.DOCKER or (engine is None and bundle is None):
-            return docker_facts(bundle, request.id, reading, settings, self._digests)
+            found = docker_facts(bundle, request.id, reading, settings, self._digests)
+            return _with_task(found, bundle, request.id, reading)
         if bundle is None or (path is None and record is None):
             return None
         match engine:
@@ -347,10 +349,20 @@ class Describer:
         )
 
 
+def _with_task(
+    facts: EngineFacts | None, bundle: Bundle | None, container: str, reading: Reading
+) -> EngineFacts | None:
+    """Add the ECS task that the ECS agent's own file names."""
+    if bundle is None or (facts is not None and facts.orchestrator is not None):
+        return facts
+    task = task_of(bundle, container, reading)
+    return facts if task is None else replace(facts or EngineFacts(), orchestrator=task)
+
+
 def _with_owner(facts: EngineFacts) -> EngineFacts:
     """Add the workload that a pod belongs to; a static pod belongs to none."""
     pod = facts.orchestrator
-    if pod is None or pod.source not in (None, PodSource.API):
+    if pod is None or pod.type == ECS or pod.source not in (None, PodSource.API):
         return facts
     return replace(facts, orchestrator=replace(pod, owner=owner_of_pod(pod.pod, facts.labels)))
 

@@ -50,6 +50,7 @@ class FileKind(StrEnum):
     STORAGE_IMAGES = "storage_images"
     POD_LOGS = "pod_logs"
     CONTAINERD_METADATA = "containerd_metadata"
+    ECS_METADATA = "ecs_metadata"
     DESCRIBER = "describer"
     """The reader itself failed: a defect of Castoff."""
 

@@ -158,6 +158,13 @@ class Owner:
     uid: str | None = None
 
 
+def task_definition(family: str | None, revision: str | None) -> Owner | None:
+    """Return the ECS task definition as the owner of its tasks: ``family:revision``."""
+    if not family:
+        return None
+    return Owner("TaskDefinition", family if not revision else f"{family}:{revision}")
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What the request is about."""

@@ -6,6 +6,7 @@ import pytest
 
 from sensor.correlate.orchestrators import completed, place_of
 from sensor.model.container import Description, Orchestrator
+from sensor.model.control_plane import Owner
 from sensor.model.vocabulary import ContainerId
 
 ID = ContainerId("4f2d" * 16)
@@ -68,8 +69,22 @@ def test_the_event_names_the_orchestrator_that_the_labels_name() -> None:
     assert completed(plain) is plain
 
 
-def test_a_task_of_ecs_names_its_task_and_its_cluster() -> None:
-    block = completed(described(ECS | {"com.amazonaws.ecs.cluster": "prod"})).orchestrator
+def test_a_task_of_ecs_names_its_task_its_cluster_and_its_definition() -> None:
+    more = {
+        "com.amazonaws.ecs.cluster": "prod",
+        "com.amazonaws.ecs.task-definition-family": "web",
+        "com.amazonaws.ecs.task-definition-version": "7",
+    }
+    block = completed(described(ECS | more)).orchestrator
     assert block is not None
     assert (block.type, block.container, block.cluster) == ("ecs", "web", "prod")
     assert block.task_arn == "arn:aws:ecs:eu-west-1:1:task/c/t"
+    assert block.owner == Owner("TaskDefinition", "web:7")
+
+
+def test_the_file_of_the_ecs_agent_outweighs_labels() -> None:
+    task = Orchestrator("ecs", container="api", task_arn="arn:task/2", owner=Owner("x", "web:7"))
+    place = place_of(described(ECS, task))
+    assert place is not None
+    assert (place.key, place.service) == (("ecs arn:task/2", "api"), "web")
+    assert completed(described(ECS, task)).orchestrator is task
