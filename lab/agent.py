@@ -84,6 +84,8 @@ class Agent:
         self.options: list[str | Path] = []
         """More words of its command line."""
         self.environment: dict[str, str] = {}
+        self.boot: Path | None = None
+        """A file that stands for the kernel's id of this boot, as after a reboot of the node."""
         self.validating = True
         """Off for a test of more events than can be validated while they come."""
         self._lab = lab
@@ -97,7 +99,11 @@ class Agent:
 
     def command(self) -> list[str | Path]:
         where: list[str | Path] = ["--state-dir", self.state_dir, "--socket", self.socket]
-        return [COMMAND, "run", "--output", "-", *where, *self.options]
+        command: list[str | Path] = [COMMAND, "run", "--output", "-", *where, *self.options]
+        if self.boot is None:
+            return command
+        covered = f'mount --bind {self.boot} /proc/sys/kernel/random/boot_id && exec "$@"'
+        return ["unshare", "--mount", "--propagation=slave", "sh", "-c", covered, "sh", *command]
 
     @property
     def pid(self) -> int:

@@ -42,13 +42,13 @@ state = "{home}/state"
 class Containerd:
     """One containerd; ``address`` is its socket."""
 
-    def __init__(self, lab: Lab) -> None:
-        home = lab.sub("containerd")
-        self.runc_root = lab.sub("containerd", "runc")
+    def __init__(self, lab: Lab, called: str = "containerd") -> None:
+        home = lab.sub(called)
+        self.runc_root = lab.sub(called, "runc")
         self.address = home / "containerd.sock"
         config = home / "config.toml"
         config.write_text(CONFIG.format(home=home, address=self.address, image=IMAGE))
-        self.daemon = Daemon(lab, "containerd", ["containerd", "--config", config])
+        self.daemon = Daemon(lab, called, ["containerd", "--config", config])
         self._home = home
 
     def start(self) -> None:

@@ -174,11 +174,18 @@ class Cri:
     # ------------------------------------------------------------------ containers
 
     def create(
-        self, sandbox: str, name: str, *command: str, attempt: int = 0, target: str = ""
+        self,
+        sandbox: str,
+        name: str,
+        *command: str,
+        attempt: int = 0,
+        target: str = "",
+        memory: int = 0,
     ) -> str:
         """Create a container of the pod; returns its id.
 
         ``target`` is a container whose processes it sees, as ``kubectl debug --target`` wants it.
+        ``memory`` is its limit in bytes; 0 sets no limit.
         """
         make = self._messages
         pod = self._pods[sandbox]
@@ -196,9 +203,10 @@ class Cri:
             annotations={"io.kubernetes.container.restartCount": str(attempt)},
             log_path=f"{name}/{attempt}.log",
             linux=make.LinuxContainerConfig(
+                resources=make.LinuxContainerResources(memory_limit_in_bytes=memory),
                 security_context=make.LinuxContainerSecurityContext(
                     namespace_options=self._namespaces(pod, target)
-                )
+                ),
             ),
         )
         answer = self._call(
@@ -221,9 +229,9 @@ class Cri:
             return True
         return False
 
-    def run(self, sandbox: str, name: str, *command: str, attempt: int = 0) -> str:
+    def run(self, sandbox: str, name: str, *command: str, attempt: int = 0, memory: int = 0) -> str:
         """Create and start a container; returns its id."""
-        container = self.create(sandbox, name, *command, attempt=attempt)
+        container = self.create(sandbox, name, *command, attempt=attempt, memory=memory)
         self.start(container)
         self._link_log(self._pods[sandbox], name, container, attempt)
         return container

@@ -55,9 +55,10 @@ class Kubelet:
     def run_pod(self, pod: Pod) -> str:
         return str(self._call("run_pod", dataclasses.asdict(pod)))
 
-    def run(self, sandbox: str, name: str, *command: str, attempt: int = 0) -> str:
+    def run(self, sandbox: str, name: str, *command: str, attempt: int = 0, memory: int = 0) -> str:
         """Create and start a container; returns its id."""
-        return str(self._call("run", sandbox, name, *command, attempt=attempt))
+        options = {"attempt": attempt, "memory": memory}
+        return str(self._call("run", sandbox, name, *command, **options))
 
     def create(
         self, sandbox: str, name: str, *command: str, attempt: int = 0, target: str = ""

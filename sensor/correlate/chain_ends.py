@@ -74,16 +74,19 @@ class PodEnds:
             if lost is None and short(actor.name) == "pod-garbage-collector":
                 return
             cause = lost or record
-        ends = self._of(ended.owner, home)
+        key = _key(ended.owner, home)
+        ends = self._ends.get(key) or deque(maxlen=ENDS_LIMIT)
         if any(one.pod_uid == ended.uid and one.pod == ended.name for one in ends):
             return  # Asked for again: the first deletion counts.
         time = record.request.requested or 0
         ends.append(Trigger(cause, time, 1, pod=ended.name, pod_uid=ended.uid))
+        self._ends.put(key, ends)
 
     def before(self, pod: Pod, owner: Owner, thing: Thing) -> list[Trigger]:
         """Return the ends of an owner's pods that a pod can be in place of."""
         home = (thing.cluster, thing.namespace)
-        found = [one for one in self._of(owner, home) if _makes_room(one, thing, pod)]
+        ends = self._ends.get(_key(owner, home)) or ()
+        found = [one for one in ends if _makes_room(one, thing, pod)]
         began = thing.began
         if began is not None:
             found += [
@@ -103,15 +106,6 @@ class PodEnds:
                 return since < (record.request.requested or 0) <= until
         return False
 
-    def _of(self, owner: Owner, home: Home) -> deque[Trigger]:
-        """Return an owner's ends. Another object of the same name has its own."""
-        key = (*home, owner.uid or f"{owner.kind}/{owner.name}")
-        ends = self._ends.get(key)
-        if ends is None:
-            ends = deque(maxlen=ENDS_LIMIT)
-            self._ends.put(key, ends)
-        return ends
-
     def _node_lost(self, record: ControlRecord, node: str | None) -> ControlRecord | None:
         """Return the request that took the node from under a pod: its delete, or a taint."""
         time, cluster = record.request.requested or 0, cluster_of(record.request)
@@ -126,6 +120,11 @@ class PodEnds:
             if 0 <= time - (lost.request.requested or 0) <= WINDOW:
                 return lost
         return None
+
+
+def _key(owner: Owner, home: Home) -> Key:
+    """Return whose ends they are. Another object of the same name has its own."""
+    return (*home, owner.uid or f"{owner.kind}/{owner.name}")
 
 
 def _by_a_client(actor: Actor | None) -> bool:

@@ -140,6 +140,8 @@ class Run:
     oom_killed: bool | None = None
     sandbox: ContainerId | None = None
     """The sandbox that it shared its namespaces with."""
+    earlier_boot: bool = False
+    """It was in another boot of the node."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from sensor.correlate.engine_words import EngineWords
 from sensor.correlate.events import Clock, EventFactory
 from sensor.correlate.failed_starts import FailedStarts
 from sensor.correlate.initiator import Attributor
-from sensor.correlate.inventory import Inventory
+from sensor.correlate.inventory import Inventory, known_of
 from sensor.correlate.lifecycle import Lifecycle
 from sensor.correlate.node_name import node_name_in
 from sensor.correlate.past import RecentPast
@@ -84,7 +84,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.correlate.authority import Origin
-    from sensor.correlate.containers import ContainerState
     from sensor.correlate.events import Output
     from sensor.correlate.starts import Foresee
     from sensor.model.container import CgroupParser
@@ -317,26 +316,9 @@ class Correlator:
             if state is None:
                 gone.append((key.id, key.scope))
             else:
-                changed.append(self._known(state))
+                changed.append(known_of(state, self._clock))
         self.table.dirty.clear()
         return tuple(changed), tuple(gone)
-
-    def _known(self, state: ContainerState) -> KnownContainer:
-        run = state.last_run
-        return KnownContainer(
-            id=state.key.id,
-            scope=state.key.scope,
-            boot_id=self._clock.host.boot_id,
-            init=state.init if state.alive else None,
-            running=state.alive,
-            starts=state.starts,
-            started_wall=run.started_wall if run is not None else None,
-            stopped_wall=run.stopped_wall if run is not None else None,
-            exit_code=run.exit_code if run is not None else None,
-            signal=run.signal if run is not None else None,
-            pod_uid=state.pod_uid,
-            pod_container=state.pod_container,
-        )
 
     def _on_answer(self, answer: ApiAnswer) -> None:
         for asked, message in self._past.add_answer(answer):

@@ -14,6 +14,7 @@ from sensor.correlate import orchestrators
 from sensor.correlate.authority import owner_by_cgroup, owner_of_scope
 from sensor.correlate.containers import ContainerKey, ContainerState, Run, Step, container_key
 from sensor.model.events import Gap, SensorNote
+from sensor.model.inventory import KnownContainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         FoundContainer,
         InventoryTaken,
         KnowledgeRestored,
-        KnownContainer,
     )
     from sensor.model.vocabulary import ContainerId, LastEnd
 
@@ -89,7 +89,14 @@ class Inventory:
             state.move(Step.REST)
         state.starts = known.starts
         state.last_run = (
-            Run(known.id, known.started_wall, known.stopped_wall, known.exit_code, known.signal)
+            Run(
+                known.id,
+                known.started_wall,
+                known.stopped_wall,
+                known.exit_code,
+                known.signal,
+                earlier_boot=known.boot_id != self._clock.host.boot_id,
+            )
             if known.starts
             else None
         )
@@ -189,3 +196,25 @@ class Inventory:
 def _owner(container: FoundContainer) -> Origin:
     """Return who can have made a container that was found running."""
     return owner_by_cgroup(container.cgroup, container.parents, container.supervisor_uid)
+
+
+def known_of(state: ContainerState, clock: Clock) -> KnownContainer:
+    """Return what a later agent is to know of a container."""
+    run = state.last_run
+    if state.alive and state.started is not None:
+        # What a later boot of the node will know of it: that it ran.
+        run = Run(state.key.id, clock.wall(state.started), None, None, None)
+    return KnownContainer(
+        id=state.key.id,
+        scope=state.key.scope,
+        boot_id=clock.host.boot_id,
+        init=state.init if state.alive else None,
+        running=state.alive,
+        starts=state.starts,
+        started_wall=run.started_wall if run is not None else None,
+        stopped_wall=run.stopped_wall if run is not None else None,
+        exit_code=run.exit_code if run is not None else None,
+        signal=run.signal if run is not None else None,
+        pod_uid=state.pod_uid,
+        pod_container=state.pod_container,
+    )

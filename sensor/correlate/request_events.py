@@ -51,6 +51,8 @@ DEFINITIONS_LIMIT = 10_000
 """ECS task definitions whose images are remembered."""
 PODS_LIMIT = 10_000
 """Pods that wait to be explained."""
+UNEXPLAINED_LIMIT = 1000
+"""Pods without a requester that are looked at once more, the latest."""
 
 _RANK = {
     None: 0,
@@ -73,7 +75,7 @@ class RequestEvents:
         self._operations: Bounded[str, ControlRecord] = Bounded(OPERATIONS_LIMIT)
         self._definitions: Bounded[str, tuple[RequestContainer, ...]] = Bounded(DEFINITIONS_LIMIT)
         self._waiting: deque[Pod] = deque()
-        self._unexplained: deque[Pod] = deque(maxlen=PODS_LIMIT)
+        self._unexplained: deque[Pod] = deque(maxlen=UNEXPLAINED_LIMIT)
         """Pods without a requester that are looked at once more, in the order of their times."""
         self._reached = 0
         """The time up to which the chain has the records."""

@@ -154,6 +154,8 @@ class StartContext:
 
     def _rebooted(self, run: Run) -> bool:
         """Whether a run began in an earlier boot of the node."""
+        if run.earlier_boot:
+            return True
         return run.started_wall is not None and run.started_wall < self._clock.realtime_offset
 
     def _engine_began(self, run: Run, state: ContainerState, engine: Engine | None) -> bool:

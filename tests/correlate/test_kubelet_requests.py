@@ -25,7 +25,6 @@ from sensor.model.vocabulary import (
 )
 from tests.correlate.engine_api.wire import Grpc, field, sandbox_request
 from tests.correlate.observations import (
-    OFFSET,
     SHIM,
     ancestor,
     below,
@@ -35,6 +34,7 @@ from tests.correlate.observations import (
     facts,
     knowledge,
     ns,
+    wall,
 )
 from tests.correlate.scenario import DB, WEB, Box, Core, described, supervised
 
@@ -325,12 +325,31 @@ def test_a_kubelet_that_was_there_already_names_the_node(core: Core) -> None:
     assert core.start.host.node == "node-c"
 
 
-def test_after_a_reboot_of_the_node_a_pods_container_is_started_for_that(core: Core) -> None:
-    before = replace(
-        WEB.known(running=True), boot_id="an-earlier-one", pod_uid=UID, pod_container="app"
-    )
-    before = replace(before, started_wall=OFFSET - 1_000_000, stopped_wall=None)
-    core >> knowledge(-1000, before, boot_id="an-earlier-one")
-    start = starts(core, DB.in_pod(UID), 10, replace(POD, attempt=1)).start
+@pytest.mark.parametrize("ended", [False, True], ids=["running", "ended by a signal"])
+def test_after_a_reboot_of_the_node_a_pods_container_is_started_for_that(
+    core: Core, *, ended: bool
+) -> None:
+    """What the agent of the earlier boot kept is all that is known."""
+    starts(core, APP, 10)
+    if ended:
+        core >> APP.exits(20, signal=15)
+    kept, _ = core.core.changes()
+    later = Core()
+    later >> knowledge(-1000, *(replace(one, boot_id="earlier") for one in kept), boot_id="earlier")
+    start = starts(later, DB.in_pod(UID), 10, replace(POD, attempt=1)).start
     assert start is not None
     assert (start.kind, start.cause) == (StartKind.RESTART, StartCause.ENGINE_BOOT)
+    assert start.previous is not None
+    assert start.previous.id == WEB.id
+    assert start.previous.started_wall == wall(15)
+
+
+def test_what_crashed_before_a_reboot_is_started_for_its_crash(core: Core) -> None:
+    starts(core, APP, 10)
+    core >> APP.exits(20, 3)
+    kept, _ = core.core.changes()
+    later = Core()
+    later >> knowledge(-1000, *(replace(one, boot_id="earlier") for one in kept), boot_id="earlier")
+    start = starts(later, DB.in_pod(UID), 10, replace(POD, attempt=1)).start
+    assert start is not None
+    assert start.cause is StartCause.CRASH

@@ -233,3 +233,70 @@ def test_the_cause_of_a_restart_is_said_where_it_was_seen(kubelet: Kubelet, agen
     anew = kubelet.run_pod(Pod(pod.name, pod.namespace, pod.uid, attempt=1))
     third = kubelet.run(anew, "main", "sleep", "3600", attempt=2)
     assert_has(agent.one_start(third), start={"kind": "restart", "cause": "sandbox_died"})
+
+
+MEMORY = 16 << 20
+
+
+def test_a_container_that_the_kernel_killed_for_its_memory_is_restarted_for_that(
+    kubelet: Kubelet, agent: Agent
+) -> None:
+    sandbox = kubelet.run_pod(Pod(unique("hungry")))
+    first = kubelet.run(sandbox, "main", "tail", "/dev/zero", memory=MEMORY)
+    agent.one_start(first)
+    assert kubelet.await_exit(first) == 128 + signal.SIGKILL
+    assert agent.one_stop(first)["stop"]["oom_killed"] is True
+    second = kubelet.run(sandbox, "main", "sleep", "3600", attempt=1, memory=MEMORY)
+    assert_has(
+        agent.one_start(second),
+        start={
+            "kind": "restart",
+            "trigger": "orchestrator",
+            "cause": "oom",
+            "attempt": 1,
+            "previous": {"id": first, "oom_killed": True, "ended_by": "kernel"},
+        },
+    )
+
+
+def test_a_container_that_crashes_within_a_memory_limit_was_not_killed_for_it(
+    kubelet: Kubelet, agent: Agent
+) -> None:
+    sandbox = kubelet.run_pod(Pod(unique("fed")))
+    first = kubelet.run(sandbox, "main", "sh", "-c", "kill -9 $$", memory=MEMORY)
+    kubelet.await_exit(first)
+    assert agent.one_stop(first)["stop"]["oom_killed"] is not True
+    second = kubelet.run(sandbox, "main", "sleep", "3600", attempt=1, memory=MEMORY)
+    assert agent.one_start(second)["start"]["cause"] != "oom"
+
+
+@pytest.fixture
+def other_containerd(lab: Lab, images_in_containerd: Containerd) -> Iterator[Containerd]:
+    """A second engine of the same kind, as beside k3s or in a test cluster."""
+    del images_in_containerd
+    engine = Containerd(lab, "containerd2")
+    engine.start()
+    try:
+        engine.import_image(lab.directory / "image" / "image.tar", KUBERNETES)
+        yield engine
+    finally:
+        engine.stop()
+
+
+def test_of_two_containerds_each_has_its_own_kubelet(
+    lab: Lab, kubelet: Kubelet, agent: Agent, other_containerd: Containerd
+) -> None:
+    """Both kubelets were there before the agent, and both asked while it watched."""
+    with running(lab, other_containerd) as other:
+        agent.stop()
+        agent.start()
+        pod = Pod(unique("both"))
+        early = [(one, one.run_pod(pod)) for one in (kubelet, other)]
+        starts = [(one, id_) for one, id_ in early]
+        starts += [(one, one.run(id_, "main", "sleep", "3600")) for one, id_ in early]
+        for one, id_ in starts:
+            event = agent.one_start(id_)
+            assert event["start"]["trigger"] == "orchestrator"
+            assert initiator(event) == one.pid
+            assert event["start"]["kind"] == "first"
+        other.remove_pods()
