@@ -148,6 +148,28 @@ def test_what_was_explained_outlasts_the_agent(
     assert (change["state"], change["starts"]) == ("ended", 1)
 
 
+def test_a_boot_of_the_engine_carries_on_what_was_explained_and_no_more(
+    own_agent: Agent, docker: Dockerd, place: Path
+) -> None:
+    write(place / "policy.toml", '[expect.web]\nname = "castoff-web*"\ntrigger = "user_command"\n')
+    own_agent.start()
+    known, stray = unique("web"), unique("stray")
+    options = ("--restart", "always", "--stop-signal", "KILL")
+    containers = {
+        name: docker.run("--name", name, *options, IMAGE, "sleep", "600") for name in (known, stray)
+    }
+    first = {name: verdict_of(own_agent, id_) for name, id_ in containers.items()}
+    assert [first[name]["explanation"] for name in (known, stray)] == ["policy", None]
+    docker.stop()
+    docker.start()
+    again = {name: own_agent.exactly(2, "start", id_)[-1] for name, id_ in containers.items()}
+    assert {one["start"]["trigger"] for one in again.values()} == {"engine_boot"}
+    assert again[known]["verdict"]["explanation"] == "engine_boot"
+    assert again[known]["verdict"]["expected"] is True
+    assert again[stray]["verdict"]["expected"] is None
+    docker.remove(containers.values())
+
+
 def alerts(agent: Agent, *words: str) -> list[dict[str, Any]]:
     said = castoff(agent, "alerts", "list", "-o", "json", *words)
     return [json.loads(line) for line in said.splitlines()]
