@@ -178,7 +178,7 @@ def test_a_missing_package_is_named_with_its_fix(
     monkeypatch.setitem(__import__("sys").modules, missing, None)
     with pytest.raises(StateUnusable) as raised:
         page_of(list(Week(5).events()))
-    assert raised.value.fix == "apt install python3-jinja2 python3-pygal"
+    assert raised.value.fix == "Install them: apt-get install python3-jinja2 python3-pygal"
 
 
 class Cells(HTMLParser):
