@@ -29,9 +29,10 @@ static __always_inline void note_contact(struct socket_place *place)
 
 /*
  * ``listener`` has the socket's file and path: the listening socket, or the engine's end. ``made`` is
- * what connect_unix noted, if it did.
+ * what connect_unix noted, if it did. A connection to what seems to be an engine is followed until the
+ * agent knows.
  */
-static __always_inline void report_connect(u64 client, u64 listener, u32 api,
+static __always_inline void report_connect(u64 client, u64 listener, u32 api, bool seems,
 					   struct connecting *made, u8 flags)
 {
 	u64 task = bpf_get_current_task();
@@ -49,9 +50,10 @@ static __always_inline void report_connect(u64 client, u64 listener, u32 api,
 	}
 	if (!connect_allowed(task, origin, api, made && made->engine))
 		return;
-	if (api && server) {
-		follow(client, server, api, origin, 0);
+	if ((api || (seems && !is_part_of_engine(task, origin))) && server) {
+		follow(client, server, file_of(server), api ? api : API_HTTP, origin, 0);
 		connection = connection_of(client, server);
+		mark_followed(client);
 	}
 	scratch = begin(RECORD_API_CONNECT);
 	if (!scratch)
@@ -113,7 +115,7 @@ int on_connect_unix(void *ctx)
 	made.length = length;
 	made.socket = read_pointer((u64)ctx, OFF_bpf_sock_addr_kern_sk);
 	if (!setting(SETTING_CONFIRMS))
-		report_connect(0, 0, 0, &made, FLAG_UNCONFIRMED);
+		report_connect(0, 0, 0, false, &made, FLAG_UNCONFIRMED);
 	else if (connecting.update(&thread, &made))
 		count_failure(FAILED_CONNECTING);
 	return 1;
@@ -138,7 +140,8 @@ KRETFUNC_PROBE(unix_stream_connect, struct socket *socket, struct sockaddr *addr
 		server = peer_of(client);
 		api = api_at(server);
 		if (api || made)
-			report_connect(client, server, api, made, 0);
+			report_connect(client, server, api, made && !api && is_engines(client),
+				       made, 0);
 	}
 	if (made)
 		connecting.delete(&thread);

@@ -35,6 +35,29 @@ static __always_inline u64 peer_of(u64 socket)
 	return read_pointer(socket, OFF_unix_sock_peer);
 }
 
+static __always_inline u64 file_of(u64 socket)
+{
+	return socket ? read_pointer(socket, OFF_unix_sock_dentry) : 0;
+}
+
+/*
+ * Whether the process that listens is an engine of the host's root, whose sockets the agent need not have
+ * found yet. A listening socket keeps who listens where a connected one keeps its peer (unix_listen).
+ */
+static __always_inline bool is_engines(u64 listener)
+{
+#ifdef OFF_sock_peer_pid
+	u64 process = read_pointer(listener, OFF_sock_peer_pid);
+	u32 pid = process ? read_u32(process, OFF_pid_numbers + OFF_upid_nr) : 0;
+	struct lineage *lineage = pid ? lineages.lookup(&pid) : 0;
+
+	return lineage && lineage->root_pid == pid && lineage->flags & FOUNDER_SERVES &&
+	       !lineage->level;
+#else
+	return false;
+#endif
+}
+
 /* The connection of a client's socket; 0 when it is not followed, or was another's. */
 static __always_inline struct connection *connection_of(u64 client, u64 server)
 {
@@ -72,14 +95,17 @@ static __always_inline void mark_followed(u64 client)
 		*found = client;
 }
 
-/* ``sent``: 0 from its beginning, UNSET_OFFSET later. */
-static __always_inline void follow(u64 client, u64 server, u32 api, u64 origin, u64 sent)
+/*
+ * ``sent``: 0 from its beginning, UNSET_OFFSET later. ``file`` is that of the engine's end, 0 for TCP.
+ */
+static __always_inline void follow(u64 client, u64 server, u64 file, u32 api, u64 origin, u64 sent)
 {
 	struct connection connection = {
 		.id = bpf_ktime_get_boot_ns() << 8 | (bpf_get_smp_processor_id() & 0xff),
 		.sent = sent,
 		.received = sent,
 		.server = server,
+		.file = file,
 		.api = api,
 		.origin = origin,
 	};

@@ -13,6 +13,8 @@
 #define STAGE_LEN 6 /* "\0init\0" */
 #define STAGE_INIT 0x0074696e6900ULL /* the same, the first byte lowest */
 #define STAGE_PROGRAM_MAX 128
+/* A client that is an engine, too: podman system service. */
+#define PROGRAM_PODMAN 0x6e616d646f70ULL
 #define HOOK_LEN 18 /* "libnetwork-setkey\0" */
 #define HOOK_FIRST 0x6f7774656e62696cULL /* "libnetwo", the first byte lowest */
 #define HOOK_SECOND 0x656b7465732d6b72ULL /* "rk-setke" */
@@ -172,6 +174,11 @@ static __always_inline bool begins_alike(struct name *executable, struct name *c
 	return one[0] == other[0] && !((one[1] ^ other[1]) << 8);
 }
 
+static __always_inline bool is_podman(struct name *name)
+{
+	return *(u64 *)name->text == PROGRAM_PODMAN;
+}
+
 static __always_inline void forget(struct lineage *lineage)
 {
 	__builtin_memset(lineage, 0, sizeof(*lineage));
@@ -189,6 +196,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	u64 origin;
 	u32 mnt_ns;
 	u32 role;
+	u32 founds = 0;
 	u8 flags = 0;
 
 	read_executable(task, executable.text);
@@ -237,12 +245,16 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	report_command(task, origin, role, flags, &lineage);
 	if (role == ROLE_CLIENT && lineage.kind != LINEAGE_NONE)
 		return 0;
+	if (role == ROLE_ORCHESTRATOR)
+		founds = FOUNDER_ASKS;
+	else if (role == ROLE_RUNTIME && !ends_matter(found_work()))
+		founds = FOUNDER_QUIET;
+	else if (role == ROLE_ENGINE || is_podman(&executable) || is_podman(&comm))
+		founds = FOUNDER_SERVES;
 	found_lineage(task, origin, pid, start_time, mnt_ns,
 		      role == ROLE_RUNTIME  ? LINEAGE_RUNTIME
 		      : role == ROLE_CLIENT ? LINEAGE_CLIENT
 					    : LINEAGE_SUPERVISOR,
-		      role == ROLE_ORCHESTRATOR				   ? FOUNDER_ASKS
-		      : role == ROLE_RUNTIME && !ends_matter(found_work()) ? FOUNDER_QUIET
-									   : 0);
+		      founds);
 	return 0;
 }

@@ -70,6 +70,7 @@ struct connection {
 	u64 sent; /* bytes from the client; UNSET_OFFSET when not followed from its beginning */
 	u64 received; /* bytes from the engine */
 	u64 server; /* the engine's end: another one at the same client's address is another connection */
+	u64 file; /* of that end, as long as the memory of both is theirs */
 	u64 last; /* the client's last eight bytes, the latest lowest */
 	u64 origin;
 	u32 api;

@@ -101,6 +101,7 @@ enum lineage_flag {
 	FOUNDER_PRIVILEGED = 2, /* its root could do anything on this host */
 	FOUNDER_ASKS =
 		4, /* its root is no part of an engine: its requests and its end are reported */
+	FOUNDER_SERVES = 8, /* its root may listen as an engine does */
 };
 
 enum record_flag {

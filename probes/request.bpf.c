@@ -201,7 +201,7 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, struct w
 	if (api == API_RPC && is_part_of_engine(task, origin))
 		return;
 	if (!connection_of(client, server))
-		follow(client, server, api, origin, UNSET_OFFSET);
+		follow(client, server, port ? 0 : file_of(server), api, origin, UNSET_OFFSET);
 	connection = connection_of(client, server);
 	if (!connection)
 		return;
@@ -250,6 +250,18 @@ static __always_inline void on_answer(struct connection *connection, u64 server,
 	submit_commands(scratch, connection->origin, RECORD_API_ANSWER, false);
 }
 
+/* The API of an engine's end, by its file or, as long as the agent does not know that, by its connection. */
+static __always_inline u32 api_of_receiver(u64 dentry, u64 client, u64 server)
+{
+	u32 api = api_of(dentry);
+	struct connection *connection;
+
+	if (api || !client || !may_be_followed(client))
+		return api;
+	connection = connection_of(client, server);
+	return connection && connection->file == dentry ? connection->api : 0;
+}
+
 /* How much of a write is copied. */
 static __always_inline u64 most_of_request(u32 api)
 {
@@ -288,7 +300,7 @@ static __always_inline void on_let_in(u64 listener)
 		if (packet)
 			client = peer_of(read_pointer(packet, OFF_sk_buff_sk));
 	}
-	report_connect(client, listener, api, made, 0);
+	report_connect(client, listener, api, made && !api && is_engines(listener), made, 0);
 	if (made)
 		connecting.delete(&thread);
 }
@@ -311,11 +323,11 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 	}
 	dentry = read_pointer(receiver, OFF_unix_sock_dentry);
 	if (dentry) {
-		api = api_of(dentry);
+		peer = peer_of(receiver);
+		api = api_of_receiver(dentry, peer, receiver);
 		connection = 0;
 		if (!api || api == API_RELAY)
 			return 0;
-		peer = peer_of(receiver);
 	} else {
 		/* Most messages on a host end here. */
 		if (!may_be_followed(receiver))
@@ -327,7 +339,7 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 			return 0;
 		peer = peer_of(receiver);
 		/* The memory of both ends may hold another pair of sockets by now. */
-		if (connection->server != peer || !api_at(peer))
+		if (connection->server != peer || connection->file != file_of(peer))
 			return 0;
 	}
 	write = work_on_write();
@@ -385,14 +397,15 @@ KFUNC_PROBE(unix_stream_sendmsg, struct socket *socket, struct msghdr *message, 
 	struct written *write;
 	u64 usable = 0;
 	u64 bytes;
-	u32 api = api_at(receiver);
+	u64 dentry = file_of(receiver);
+	u32 api = dentry ? api_of_receiver(dentry, sender, receiver) : 0;
 
 	if (api == API_RELAY)
 		return 0;
 	if (!api) {
 		connection = may_be_followed(receiver) ? connection_of(receiver, sender) : 0;
 		/* The memory of both ends may hold another pair of sockets by now. */
-		if (!connection || !api_at(sender))
+		if (!connection || connection->file != file_of(sender))
 			return 0;
 	}
 	write = work_on_write();

@@ -120,7 +120,7 @@ static __always_inline struct connection *follow_port(u64 socket, u32 family, u6
 	slot->net_ns = read_u32(read_pointer(socket, OFF_sock_net), OFF_net_inum);
 	read_addresses(socket, family, &slot->there, &slot->here);
 	slot->client = socket;
-	follow(socket, slot->pair, API_HTTP, origin, 0);
+	follow(socket, slot->pair, 0, API_HTTP, origin, 0);
 	return connection_of(socket, slot->pair);
 }
 

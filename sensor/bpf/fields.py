@@ -129,6 +129,7 @@ FIELDS = (
     # What sk_data_ready leads to, since 6.3: the bytes that were sent.
     _field("sock", "__sk_common.skc_family", macro="family", optional=True),
     _field("sock", "sk_receive_queue", macro="receive_queue", optional=True),
+    _field("sock", "sk_peer_pid", macro="peer_pid", optional=True),
     _field("sk_buff", "data", optional=True),
     _field("sk_buff", "len", optional=True),
     _field("sk_buff", "data_len", optional=True),

@@ -129,9 +129,7 @@ class RecentPast:
             if not of_pid:
                 del self._connects_of[gone.caller.pid]
         if connect.connection is not None:
-            # A number that is used again is another connection.
-            self._calls.closed(connect.connection)
-            self._connections.put(connect.connection, EngineConnection(connect.foreign), domain)
+            self._add_connection(connect.connection, domain, foreign=connect.foreign)
         if connect.foreign:
             self._foreign.put(connect.socket, connect, domain)
         else:
@@ -140,6 +138,16 @@ class RecentPast:
             if connect.engine is not None:
                 self._listening.put(connect.socket, connect.engine)
         self._admit(caller, connect, domain)
+
+    def _add_connection(self, number: int, domain: str | None, *, foreign: bool) -> None:
+        """Note whose the engine is. Requests may come first, while its socket is looked up."""
+        known = self._connections.get(number)
+        if known is None:
+            self._connections.put(number, EngineConnection(foreign), domain)
+            return
+        known.foreign = foreign
+        for asked in known.waiting.values():
+            asked.foreign = foreign
 
     def serves(self, socket: str, engine: Engine | None) -> bool:
         """Whether that engine's containers can be asked for at a socket."""

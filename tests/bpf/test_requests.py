@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,14 @@ data = bytes.fromhex(sys.argv[2])
 {way}
 connection.recv(1)
 """
+
+ENGINES = {
+    "podman's service": ("podman", 0, [POST]),
+    "dockerd": ("dockerd", 0, [POST]),
+    "another program": ("panel", 0, []),
+    "a plain user's dockerd": ("dockerd", 65_534, []),
+}
+"""What the process that listens is called, whose it is, and what is read of a request to it."""
 
 TAKES_AT_ONCE = """
 import socket, sys
@@ -244,7 +253,8 @@ def test_a_request_that_the_engine_takes_at_once_is_read_where_its_caller_has_it
             for _ in range(10):
                 many = [sys.executable, "-I", "-c", MANY, str(path), POST.hex(), "10"]
                 subprocess.run(many, check=True, timeout=60)
-                reported += [one for one in probes.drain() if isinstance(one, ApiRequest)]
+                seen = [one for one in probes.drain() if isinstance(one, ApiRequest)]
+                reported += [one for one in seen if one.socket == str(path)]
         finally:
             hasty.kill()
     assert [one.payload for one in reported] == [POST] * 1000
@@ -396,6 +406,37 @@ def test_of_a_connection_that_speaks_http_2_all_is_reported(probes: Probes, serv
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize(("name", "user", "seen"), ENGINES.values(), ids=ENGINES)
+def test_the_first_request_to_an_engine_that_no_agent_knows_yet_is_read(
+    probes: Probes, server: Server, name: str, user: int, seen: list[bytes]
+) -> None:
+    if "on_connect_unix" not in probes.pins.links():
+        pytest.skip("cannot run here: connects are reported once the agent knows the engine")
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o777)
+        program, path = Path(place) / name, Path(place) / "engine.sock"
+        program.write_text(f"#!{sys.executable} -I\n{TAKES_AT_ONCE}", encoding="utf-8")
+        program.chmod(0o755)
+        with subprocess.Popen([program, path], stdout=subprocess.PIPE, user=user) as engine:
+            try:
+                assert engine.stdout is not None
+                engine.stdout.readline()
+                probes.drain()
+                client = subprocess.Popen([*PYTHON, str(path), POST.hex()])
+                assert client.wait(30) == 0
+            finally:
+                engine.kill()
+        found = [one for one in probes.drain() if isinstance(one, ApiConnect | ApiRequest)]
+        own = [one for one in found if one.caller.pid == client.pid]
+        (connect,) = (one for one in own if isinstance(one, ApiConnect))
+        assert (connect.socket, connect.mnt_ns is None) == (str(path), False)
+        asked = [one for one in own if isinstance(one, ApiRequest)]
+        assert [one.payload for one in asked] == seen
+        assert {one.connection for one in asked} <= {connect.connection}
+    server.sockets.replace([])
+
+
+@pytest.mark.kernel
 def test_who_asks_for_nothing_that_starts_is_known_by_the_connect_alone(
     probes: Probes, server: Server
 ) -> None:
@@ -433,9 +474,9 @@ def test_what_takes_the_place_of_a_closed_connection_answers_nothing(
         server.sockets.replace([(status.st_dev, status.st_ino, EngineSockets.HTTP)])
         probes.drain()
         both.communicate(b"go", timeout=60)
-    seen = [one.payload for one in probes.drain() if isinstance(one, ApiAnswer)]
-    assert seen
-    assert set(seen) == {ANSWER}
+    answers = [one for one in probes.drain() if isinstance(one, ApiAnswer)]
+    seen = {one.payload for one in answers if one.socket in (str(path), "")}
+    assert seen == {ANSWER}
 
 
 @pytest.mark.kernel

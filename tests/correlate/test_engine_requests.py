@@ -138,3 +138,15 @@ def test_requests_beyond_the_limit_make_a_connection_a_suspect() -> None:
     connection.follow(asked(Action.START, number=REQUESTS_OF_ONE_MAX))
     assert [*found, connection.suspect] == [False, True]
     assert len(connection.waiting) == REQUESTS_OF_ONE_MAX
+
+
+def test_a_connect_that_is_looked_up_after_its_request_takes_nothing_from_it(
+    empty: RecentPast,
+) -> None:
+    """The first client of an engine that has just begun."""
+    empty.add_request(request(1, START))
+    empty.add_connect(replace(followed(0), foreign=True))
+    empty.add_answer(answer(5, "404 Not Found"))
+    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(100))
+    assert found.answer(ns(10)) is Answer.REFUSED
+    assert found.foreign
