@@ -3,16 +3,18 @@
 Decided, in this order, by: the creating command of the runtime that it descends from; the command
 line of the process that made its cgroup; its cgroup's own name. A process below a runtime whose
 command line is not understood, or names a container of another user, is a container of unknown id.
-Everything else starts no container: a sandbox, a service with a private pid namespace, a hook.
+A process below a systemd-nspawn of root is the machine that its command line names. Everything else
+starts no container: a sandbox, a service with a private pid namespace, a hook.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate import builds
+from sensor.correlate import builds, supervision
+from sensor.correlate.containers import container_key
 from sensor.correlate.runtime_command import Verb
-from sensor.model.vocabulary import Lineage
+from sensor.model.vocabulary import ContainerId, Lineage
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -125,7 +127,9 @@ class InitOwners:
         run = None
         if exec_.lineage is Lineage.RUNTIME:
             run = self._runtimes.run_above(exec_.root, exec_.process.ancestors)
-        if run is None or run.command is not None:
+        if run is None:
+            return self._below_launcher(exec_)
+        if run.command is not None:
             self._ignored["no_container"] += 1
             return None
         if not self._limits.unnamed.allows(run.origin.domain, exec_.time):
@@ -134,6 +138,20 @@ class InitOwners:
             return None
         state = self._claims.unnamed(exec_, run, run.origin)
         state.parents = self._table.known(self._places.chain(exec_.process.cgroup))
+        return state
+
+    def _below_launcher(self, exec_: InitExec) -> ContainerState | None:
+        """Find the machine of a systemd-nspawn of root that put it into no cgroup of its own."""
+        launch = self._runtimes.launch_of(exec_.root)
+        name = supervision.machine_of(launch) if launch is not None else None
+        origin = self._places.origin(launch.process) if launch is not None else None
+        if name is None or origin is None or not origin.privileged:
+            self._ignored["no_container"] += 1
+            return None
+        state = self._table.obtain(container_key(ContainerId(name), None, origin.domain), origin)
+        if state.alive:
+            self._ignored["second_init"] += 1
+            return None
         return state
 
 

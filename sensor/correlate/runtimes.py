@@ -272,6 +272,13 @@ class RuntimeLog:
         """Return when an engine of that name, in these containers, last began."""
         return self._engines.get((program, inside))
 
+    def launch_of(self, process: ProcessKey | None) -> CommandExec | None:
+        """Return what ``process`` executed as an engine, or as a program that starts containers."""
+        if process is None:
+            return None
+        launch = self._launchers.get(process.pid)
+        return launch if launch is not None and launch.process.key.same(process) else None
+
     def launches(self) -> list[CommandExec]:
         """Execs of engines, the programs that start containers themselves among them."""
         return self._launchers.values()

@@ -7,6 +7,7 @@ runtime/v2/shim/shim.go); conmon: ``-c ID -n NAME -b BUNDLE -r RUNTIME`` or the 
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from sensor.model.kernel_records import CommandExec
 
 ID_MAX = 1024
+
+NSPAWN = "systemd-nspawn"
+_MACHINE_OPTIONS = {
+    "machine": ("-M", "--machine"),
+    "directory": ("-D", "--directory"),
+    "image": ("-i", "--image"),
+}
+_MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _ID_OPTIONS = {Role.SHIM: ("-id", "--id"), Role.MONITOR: ("-c", "--cid")}
 
@@ -55,6 +64,27 @@ def begins_engine(exec_: CommandExec) -> bool:
         return client_command.helper(exec_.program, exec_.argv) is client_command.Helper.SERVICE
     called = exec_.argv[0].rpartition("/")[2] if exec_.argv else exec_.program
     return exec_.role is Role.ENGINE and called == exec_.program
+
+
+def machine_of(exec_: CommandExec) -> str | None:
+    """Return the name of the machine that a systemd-nspawn makes; None of any other program.
+
+    It is the one given, or else that of the directory or image (systemd-nspawn(1)).
+    """
+    if exec_.program != NSPAWN:
+        return None
+    found: dict[str, str] = {}
+    for index, word in enumerate(exec_.argv[1:], start=1):
+        option, separator, value = word.partition("=")
+        if not separator and index + 1 < len(exec_.argv):
+            value = exec_.argv[index + 1]
+        for what, spellings in _MACHINE_OPTIONS.items():
+            if option in spellings:
+                found.setdefault(what, value)
+    place = found.get("directory") or found.get("image") or exec_.cwd or ""
+    named = place.rstrip("/").rpartition("/")[2].removesuffix(".raw")
+    name = found.get("machine", named)
+    return name if _MACHINE_NAME.fullmatch(name) else None
 
 
 def is_daemon(argv: tuple[str, ...]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine, Lineage, Role, StartKind, Trigger
 from tests.correlate.causes import ANN
@@ -65,3 +67,27 @@ def test_lxc_names_its_container_and_who_ran_it(core: Core) -> None:
         assert event.start is not None
         assert event.start.trigger is Trigger.USER_COMMAND
     assert pids == [ANN, ANN + 1], "each start has the command that was typed for it"
+
+
+@pytest.mark.parametrize("user", [0, 1001])
+def test_a_machine_of_systemd_nspawn_without_a_cgroup_of_its_own_is_reported_for_root(
+    core: Core, user: int
+) -> None:
+    """``systemd-nspawn --keep-unit --register=no``: its cgroup is its caller's."""
+    launch = typed(0, "systemd-nspawn --keep-unit --register=no -D /srv/web true", ANN, uid=user)
+    launch = replace(launch, role=Role.ENGINE, program="systemd-nspawn")
+    box = Box("web", ContainerId("web"), pid=300, path=launch.process.cgroup.v2 or "")
+    exec_ = box.execs(50, lineage=Lineage.SUPERVISOR)
+    above = ancestor("systemd-nspawn", ANN, 0)
+    init = replace(exec_.process, ancestors=(above,), cgroup=launch.process.cgroup)
+    core >> launch >> replace(exec_, process=init, root=launch.process.key)
+    core.wait(until=2000)
+    if user:
+        assert core.types() == []
+        return
+    event = core.start
+    assert event.container is not None
+    assert event.container.id == "web"
+    assert event.initiator is not None
+    assert event.initiator.process is not None
+    assert event.initiator.process.argv == launch.argv

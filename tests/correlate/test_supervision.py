@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.supervision import ID_MAX, begins_engine, container_of, engine_address
+from sensor.correlate.supervision import (
+    ID_MAX,
+    begins_engine,
+    container_of,
+    engine_address,
+    machine_of,
+)
 from sensor.model.vocabulary import Role
 from tests.correlate.observations import command, engine_boots
 
@@ -63,3 +69,21 @@ def test_a_helper_that_dockerd_executes_itself_as_is_not_an_engine() -> None:
     exec_ = engine_boots(0)
     assert begins_engine(exec_)
     assert not begins_engine(replace(exec_, argv=("libnetwork-setkey", "-exec-root=/run/docker")))
+
+
+MACHINES: dict[str, tuple[str, str | None]] = {
+    "given": ("-D /srv/a --machine=web -b", "web"),
+    "given-apart": ("--directory /srv/a -M web", "web"),
+    "directory": ("--directory=/srv/web/ -b", "web"),
+    "image": ("-i /srv/web.raw", "web"),
+    "here": ("-b", "root"),
+    "no-name": ("-M ../x", None),
+}
+
+
+@pytest.mark.parametrize(("words", "name"), MACHINES.values(), ids=MACHINES)
+def test_systemd_nspawn_names_its_machine(words: str, name: str | None) -> None:
+    argv = ("systemd-nspawn", *words.split())
+    exec_ = replace(command(0, argv, role=Role.ENGINE), cwd="/root")
+    assert machine_of(exec_) == name
+    assert machine_of(replace(exec_, program="lxc-start")) is None
