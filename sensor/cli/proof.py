@@ -26,7 +26,10 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PROGRAMS = ("/usr/bin/true", "/bin/true")
 SHARED = ("usr", "bin", "lib", "lib32", "lib64", "nix", "gnu")
 """Directories at the root that hold programs and libraries; links among them are made again."""
-PASSED = ("HOME", "DOCKER_HOST", "DOCKER_CONFIG", "CONTAINER_HOST", "XDG_RUNTIME_DIR")
+PASSED = (
+    "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "CONTAINER_HOST", "CONTAINERD_ADDRESS",
+    "XDG_RUNTIME_DIR",
+)  # fmt: skip
 """Variables by which a client finds the engine that its user works with."""
 _SAID = 400
 
@@ -56,7 +59,7 @@ def start(runtime: str, where: str, name: str, program: str | None = None) -> Pr
     program = program or next((one for one in PROGRAMS if os.access(one, os.X_OK)), PROGRAMS[0])
     with tempfile.TemporaryDirectory(prefix="castoff-selftest-") as temporary:
         directory = Path(temporary)
-        binds = _lay_out(directory / "rootfs")
+        binds = lay_out(directory / "rootfs")
         try:
             problem = _WAYS[runtime](where, directory, name, binds, program)
         except subprocess.TimeoutExpired:
@@ -64,7 +67,7 @@ def start(runtime: str, where: str, name: str, program: str | None = None) -> Pr
     return Proof(runtime, name, (program,), problem)
 
 
-def _lay_out(rootfs: Path) -> list[str]:
+def lay_out(rootfs: Path) -> list[str]:
     """Make the root's directories and links; return the directories to bind."""
     for name in ("proc", "dev", "etc", "sys"):
         (rootfs / name).mkdir(parents=True)
@@ -79,13 +82,14 @@ def _lay_out(rootfs: Path) -> list[str]:
     return binds
 
 
-def _run(*command: str) -> str | None:
-    """Run a command; return what it said when it failed."""
-    done = subprocess.run(  # noqa: S603 - no shell, and every command is made in this file
+def run(*command: str, before: Callable[[], None] | None = None) -> str | None:
+    """Run a command; return what it said when it failed. ``before`` runs in its process."""
+    done = subprocess.run(  # noqa: S603 - no shell, and every command is made here or beside
         command,
         capture_output=True,
         check=False,
         timeout=SECONDS,
+        preexec_fn=before,
         env={"PATH": PATH, "HOME": "/root"}
         | {name: os.environ[name] for name in PASSED if name in os.environ},
     )
@@ -95,6 +99,20 @@ def _run(*command: str) -> str | None:
     return said or f"{command[0]} ended with {done.returncode}"
 
 
+def output_of(*command: str) -> str:
+    """Return what a command prints; nothing where it fails."""
+    done = subprocess.run(  # noqa: S603 - as above
+        command,
+        capture_output=True,
+        check=False,
+        timeout=SECONDS,
+        text=True,
+        env={"PATH": PATH, "HOME": "/root"}
+        | {name: os.environ[name] for name in PASSED if name in os.environ},
+    )
+    return done.stdout if not done.returncode else ""
+
+
 def _through_runtime(
     where: str, directory: Path, name: str, binds: list[str], program: str
 ) -> str | None:
@@ -102,9 +120,9 @@ def _through_runtime(
     # A state directory of our own leaves nothing in the one that the engines share.
     root = ("--root", str(directory / "state"))
     try:
-        return _run(where, *root, "run", "--bundle", str(directory), name)
+        return run(where, *root, "run", "--bundle", str(directory), name)
     finally:
-        _run(where, *root, "delete", "--force", name)
+        run(where, *root, "delete", "--force", name)
 
 
 def _through_podman(
@@ -112,7 +130,7 @@ def _through_podman(
 ) -> str | None:
     volumes = [f"--volume={one}:{one}:ro" for one in binds]
     options = ["--rm", "--network=none", "--name", name, *volumes]
-    return _run(where, "run", *options, "--rootfs", str(directory / "rootfs"), program)
+    return run(where, "run", *options, "--rootfs", str(directory / "rootfs"), program)
 
 
 def _through_docker(
@@ -120,16 +138,14 @@ def _through_docker(
 ) -> str | None:
     archive = shutil.make_archive(str(directory / "image"), "tar", directory / "rootfs")
     image = f"{name}:latest"
-    problem = _run(where, "import", archive, image)
+    problem = run(where, "import", archive, image)
     if problem is not None:
         return problem
     volumes = [f"--volume={one}:{one}:ro" for one in binds]
     try:
-        return _run(
-            where, "run", "--rm", "--network=none", "--name", name, *volumes, image, program
-        )
+        return run(where, "run", "--rm", "--network=none", "--name", name, *volumes, image, program)
     finally:
-        _run(where, "rmi", "--force", image)
+        run(where, "rmi", "--force", image)
 
 
 def _bundle(binds: list[str], program: str) -> dict[str, object]:

@@ -1,45 +1,38 @@
 """``castoff selftest --findings``: harmless instances of findings, and which were raised.
 
-Each trial starts throw-away containers of the host's own files. What it raises is acknowledged by a
-person, like any other alert. Findings that need an engine's image, days of learning or a dead agent
-are named with the reason for which they are not tried.
+What it raises is acknowledged by a person, like any other alert. It ends with every finding that
+was not tried, and the reason.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import contextlib
+import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensor.cli import proof
 from sensor.cli.reading import nanoseconds
-from sensor.model.vocabulary import Finding
+from sensor.cli.selftest_trials import TRIALS, UNTRIED, Host, Need, Phase, Trial
+from sensor.cli.throw_away import ThrowAway
+from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator
 
     from sensor.api.client import AgentClient
+    from sensor.model.vocabulary import Finding
 
-PATIENCE = 10.0
+PATIENCE = 15.0
 """Seconds until an alert must have been raised."""
 LOOK_SECONDS = 0.2
-FAILURES = 6
-"""Starts that fail, one more than the finding needs."""
-CRASHES = "needs a container with a restart policy, and an image"
-LEARNT = "needs what the node has learnt in a week"
-RULES = "follows from the site's own policy"
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One finding that can be triggered; ``run`` returns why it could not."""
-
-    finding: Finding
-    what: str
-    run: Callable[[str], str | None]
+NS_PER_DAY = 86_400_000_000_000
+ENGINES = ("docker", "podman")
+_LATER = {
+    Phase.LEARNING: "reported from the second day of learning on",
+    Phase.ACTIVE: "reported once the node has learnt for its days",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,60 +44,74 @@ class Outcome:
     detail: str
 
 
-def trials() -> tuple[Trial, ...]:
-    """Return what can be triggered without changing the host."""
-    return (
-        Trial(Finding.DIRECT_RUNTIME, "a runtime run by hand", _by_hand),
-        Trial(Finding.UNKNOWN_RUNTIME, "a copy of the runtime in a temporary place", _renamed),
-        Trial(Finding.FAILED_STARTS, f"{FAILURES} starts of a program that does not exist", _fail),
-    )
-
-
 def run(client: AgentClient) -> list[Outcome]:
     """Trigger all that can be triggered; returns an outcome for every finding."""
-    where = _runtime()
+    phase = _phase(client)
     began = time.time_ns()
     problems: dict[Finding, str | None] = {}
-    for one in trials():
-        problems[one.finding] = "no runc or crun" if where is None else one.run(where)
-    raised = _wait(client, [one for one, problem in problems.items() if problem is None], began)
-    found = []
-    for one in trials():
-        problem, alert = problems[one.finding], raised.get(one.finding)
-        ok, detail = None, f"not tried: {problem}"
-        if problem is None:
-            ok = alert is not None
-            said = f"alert {alert}" if ok else f"not within {PATIENCE:g} s"
-            detail = f"{one.what}: {said}"
-        found.append(Outcome(one.finding, ok, detail))
+    with _host(client) as host:
+        for trial in TRIALS:
+            problems[trial.finding] = _tried(trial, host, phase)
+        wanted = [finding for finding, problem in problems.items() if problem is None]
+        raised = _wait(client, wanted, began)
+    found = [_outcome(trial, problems[trial.finding], raised) for trial in TRIALS]
     return found + [
         Outcome(finding, ok=None, detail=f"not tried: {reason}")
-        for finding, reason in _others(problems)
+        for finding, reason in UNTRIED.items()
     ]
 
 
-def _others(tried: Iterable[Finding]) -> list[tuple[Finding, str]]:
-    rules = {
-        Finding.FORBIDDEN,
-        Finding.OUTSIDE_WINDOW,
-        Finding.UNAPPROVED_IMAGE,
-        Finding.UNPINNED_IMAGE,
-        Finding.NO_EXPLANATION,
-        Finding.WIDE_CHANGE,
-    }
-    reasons = {
-        Finding.HIDDEN_START: "needs an engine that hides a container",
-        Finding.ENGINE_NAMESPACE: "needs an image in containerd",
-        Finding.SENSOR_TAMPERING: "would switch the sensor off",
-        Finding.CRASH_LOOP: CRASHES,
-        Finding.RESTART_STORM: CRASHES,
-    }
-    names = set(tried)
-    return [
-        (one, RULES if one in rules else reasons.get(one, LEARNT))
-        for one in Finding
-        if one not in names
-    ]
+def _tried(trial: Trial, host: Host, phase: Phase) -> str | None:
+    """Run a trial; returns why it could not be run."""
+    if phase < trial.since:
+        return _LATER[trial.since]
+    if trial.needs is Need.ENGINE and host.engine is None:
+        return host.no_engine
+    if trial.needs is Need.RUNTIME and host.runtime is None:
+        return "no runc or crun"
+    try:
+        return trial.run(host)
+    except CastoffError as error:
+        return error.problem
+    except OSError as error:
+        return str(error)
+
+
+def _outcome(trial: Trial, problem: str | None, raised: dict[str, str]) -> Outcome:
+    if problem is not None:
+        return Outcome(trial.finding, None, f"not tried: {problem}")
+    alert = raised.get(trial.finding)
+    said = f"alert {alert}" if alert is not None else f"not raised within {PATIENCE:g} s"
+    return Outcome(trial.finding, alert is not None, f"{trial.what}: {said}")
+
+
+@contextlib.contextmanager
+def _host(client: AgentClient) -> Iterator[Host]:
+    programs = proof.runtimes()
+    runtime = programs.get("runc") or programs.get("crun")
+    with contextlib.ExitStack() as stack:
+        engine, reason = None, "no docker or podman"
+        if os.geteuid() != 0:
+            yield Host(client, runtime, None, "needs root")
+            return
+        for name in ENGINES:
+            if name not in programs or engine is not None:
+                continue
+            try:
+                engine = stack.enter_context(ThrowAway(name, programs[name]))
+            except OSError as error:
+                reason = f"{name}: {error}"
+        yield Host(client, runtime, engine, reason)
+
+
+def _phase(client: AgentClient) -> Phase:
+    """Return how far the node has learnt."""
+    header = client.document("/v1/baseline")["header"] or {}
+    if header.get("phase") == "active":
+        return Phase.ACTIVE
+    began = nanoseconds(str(header.get("from")))
+    first_day = began is None or time.time_ns() - began < NS_PER_DAY
+    return Phase.FIRST_DAY if first_day else Phase.LEARNING
 
 
 def _wait(client: AgentClient, wanted: list[Finding], began: int) -> dict[str, str]:
@@ -120,30 +127,3 @@ def _wait(client: AgentClient, wanted: list[Finding], began: int) -> dict[str, s
         if all(one in raised for one in wanted) or time.monotonic() >= end:
             return raised
         time.sleep(LOOK_SECONDS)
-
-
-def _runtime() -> str | None:
-    found = proof.runtimes()
-    return found.get("runc") or found.get("crun")
-
-
-def _by_hand(where: str) -> str | None:
-    return proof.start("runc", where, proof.new_name()).problem
-
-
-def _renamed(where: str) -> str | None:
-    with tempfile.TemporaryDirectory(prefix="castoff-selftest-") as directory:
-        copy = Path(directory) / "helper"
-        try:
-            shutil.copy2(where, copy)
-            copy.chmod(0o755)
-        except OSError as error:
-            return f"{copy} cannot be written: {error.strerror}"
-        return proof.start("runc", str(copy), proof.new_name()).problem
-
-
-def _fail(where: str) -> str | None:
-    name = proof.new_name()
-    for _ in range(FAILURES):
-        proof.start("runc", where, name, program="/castoff/does-not-exist")
-    return None
