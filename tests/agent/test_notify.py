@@ -21,7 +21,7 @@ from sensor.agent.config import Config
 from sensor.agent.notify import VALUE_MAX, WAITING_MAX, AlertNotices, environment
 from sensor.agent.notify_settings import NotifySettings
 from sensor.errors import ConfigError
-from sensor.model.alert import AlertSeverity, AlertState
+from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength
 from sensor.model.events import Event
 from tests.outputs.sample_events import ALERT, EVENTS
 
@@ -90,6 +90,31 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     child = int(pid.read_text())
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_command_that_writes_without_end_is_killed_in_its_time() -> None:
+    settings = NotifySettings(command=("/usr/bin/yes",), seconds=0.3)
+    notices = play(settings, alerted(), until=ended)
+    assert notices.counts == {"failed": 1, "timed_out": notify.ATTEMPTS}
+
+
+HOSTILE = "web\n$(touch x);`touch y`|\x1b[2J\x00\udcff'\"&& touch z"
+
+
+def test_hostile_names_reach_a_real_command_as_inert_text(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    script = f'cd "{tmp_path}"; printf %s "$CASTOFF_ALERT_WORKLOAD" >out; env -0 >all'
+    fact = Fact("initiator", HOSTILE, HOSTILE, HOSTILE, Strength.STRONG)
+    event = alerted(workload=HOSTILE, title=HOSTILE, facts=(fact,))
+    notices = play(NotifySettings(command=(SH, "-c", script)), event, until=ended)
+    assert notices.counts == {"sent": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all", "out"]
+    text = out.read_text()
+    assert text.isprintable()
+    assert "$(touch x)" in text
+    names = [one.partition(b"=")[0] for one in (tmp_path / "all").read_bytes().split(b"\0")]
+    allowed = (b"CASTOFF_ALERT_", b"PATH", b"LANG", b"PWD", b"OLDPWD", b"SHLVL", b"_")
+    assert all(name.startswith(allowed) for name in names if name)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,7 @@ def test_the_rows_are_the_same_after_a_kill_at_any_start() -> None:
     ("kind", "key", "row"),
     [
         ("profile", "w/name/web", b"\x02junk"),
+        pytest.param("profile", "w/name/web", b"\x01" + bytes(20), id="an older version"),
         ("node", "initiator/login alice", b"short"),
         ("node", "nothing", b"x" * 16),
         ("node", "no such feature/x", b"x" * 16),
