@@ -116,7 +116,10 @@ def show(id_: str, output: str, socket: Path) -> None:
         where = f" ({fact['strength']}, compared with the {fact['level']})" if fact["level"] else ""
         sentence = f"{fact['feature']}: expected {fact['expected']}, seen {fact['seen']}"
         click.echo(visible(f"  {sentence}{where}"))
-    click.echo(f"see docs/findings/{one['finding']}.md")
+    click.echo(f"what to do: docs/findings/{one['finding']}.md")
+    if one["state"] in OPEN:
+        short = one["id"][:SHOWN]
+        click.echo(f'if it is normal here: castoff alerts ack {short} --expected --reason "…"')
 
 
 @command.command()

@@ -6,22 +6,35 @@ import contextlib
 import json
 import os
 import sys
+import time
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sensor.agent import baseline_file
 from sensor.agent.policy_files import DIRECTORY
-from sensor.api.client import AgentClient
-from sensor.cli.answer import print_done, print_json
-from sensor.cli.options import output_option, socket_option
+from sensor.api.client import AgentClient, RequestRefused
+from sensor.cli.answer import Style, print_done, print_list
+from sensor.cli.columns import Layout, ago
+from sensor.cli.options import colour_option, no_trunc_option, output_option, socket_option
 from sensor.errors import CastoffError, ConfigError
 from sensor.schema.text import visible
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PERSON, ORGANISATION = "login ", "organisation"
+INITIATOR, PRIVILEGE = "initiator", "privilege"
 NODE = "node"
-PRIVILEGE = "privilege"
+LAYOUT = Layout(
+    header=("FEATURE", "VALUE", "OF", "STARTS", "DAYS", "LAST"),
+    flexible=frozenset({"VALUE", "OF"}),
+    expendable=("DAYS", "STARTS"),
+)
+"""STARTS are weighted: each counts half after 30 days."""
+NS_PER_SECOND = 1_000_000_000
 
 
 @click.group()
@@ -32,9 +45,14 @@ def command() -> None:
 @command.command()
 @click.argument("workload", required=False)
 @output_option
+@no_trunc_option
+@colour_option
 @socket_option
-def show(workload: str | None, output: str, socket: Path) -> None:
-    """Show what is known of WORKLOAD, of an image, or of the node."""
+def show(workload: str | None, output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
+    """Show what is known of WORKLOAD, of an image, or of the node.
+
+    Starts are weighted: each counts half after 30 days.
+    """
     found = AgentClient(socket).document("/v1/baseline?logins=1")
     wanted = ("",) if workload in (None, NODE) else (f"w/{workload}", f"i/{workload}", workload)
     rows = [
@@ -43,33 +61,33 @@ def show(workload: str | None, output: str, socket: Path) -> None:
         if one["profile"] in wanted or one["profile"].startswith(f"w/{workload}#")
     ]
     if not rows and workload is not None:
-        raise CastoffError(f"nothing is known of {workload!r}", "See castoff baseline export.")
+        raise CastoffError(f"nothing is known of {workload!r}", _nearest(found["rows"], workload))
     if workload is None and output != "json":
-        header = found.get("header") or {}
-        click.echo(
-            visible(
-                f"{header.get('phase')}, {header.get('starts')} starts since"
-                f" {header.get('from')}; fleet: {header.get('fleet') or 'not imported'}"
-            )
-        )
-    _print(rows, output)
+        click.echo(visible(_summary(found.get("header") or {})))
+    print_list(rows, LAYOUT, _row, Style(output, no_trunc, colour))
 
 
 @command.command()
 @output_option
+@no_trunc_option
+@colour_option
 @socket_option
-def review(output: str, socket: Path) -> None:
-    """Show what was learnt and deserves a look: privileges, people, registries."""
+def review(output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
+    """Show what was learnt and deserves a look: privileges, people, registries.
+
+    What does not belong here is forgotten by castoff baseline forget.
+    """
     found = AgentClient(socket).document("/v1/baseline?logins=1")
     rows = [
         one
         for one in found["rows"]
-        if one["feature"] == PRIVILEGE
-        or one["value"].startswith(PERSON)
+        if (one["feature"] == PRIVILEGE and not one["profile"].startswith("i/"))
+        or (one["feature"] == INITIATOR and one["value"].startswith(PERSON) and not one["profile"])
         or (one["feature"] == ORGANISATION and not one["profile"])
     ]
-    rows.sort(key=lambda one: (one["feature"], one["value"], one["profile"]))
-    _print(rows, output)
+    order = (PRIVILEGE, INITIATOR, ORGANISATION)
+    rows.sort(key=lambda one: (order.index(one["feature"]), one["value"], one["profile"]))
+    print_list(rows, LAYOUT, _row, Style(output, no_trunc, colour))
 
 
 @command.command()
@@ -139,19 +157,39 @@ def forget(
         message = "give PROFILE, or --feature and --value"
         raise click.UsageError(message)
     body = {"profile": profile} if profile else {"feature": feature, "value": value}
-    answer = AgentClient(socket).post("/v1/baseline/forget", body)
+    try:
+        answer = AgentClient(socket).post("/v1/baseline/forget", body)
+    except RequestRefused as error:
+        if error.status is not HTTPStatus.NOT_FOUND:
+            raise
+        problem = f"nothing is known of {profile or f'{feature} {value}'!r}"
+        raise CastoffError(problem, "See castoff baseline show, and review.") from None
     print_done(answer, output, f"forgotten: {profile or f'{feature} {value}'}")
 
 
-def _print(rows: list[dict[str, Any]], output: str) -> None:
-    for one in rows:
-        if output == "json":
-            print_json(one)
-            continue
-        whose = one["profile"] or NODE
-        days = int(one["days"]).bit_count()
-        text = f"{whose}  {one['feature']}: {one['value']}  ({one['starts']:g} starts, {days} days)"
-        click.echo(visible(text))
+def _nearest(rows: list[dict[str, Any]], workload: str) -> str:
+    from difflib import get_close_matches
+
+    alike = get_close_matches(workload, {one["profile"][2:] for one in rows if one["profile"]}, 1)
+    return f"Did you mean {alike[0]}?" if alike else "See them all: castoff baseline export."
+
+
+def _summary(header: Mapping[str, Any]) -> str:
+    starts, since = header.get("starts") or 0, header.get("from")
+    known = f"{starts} starts since {since}" if since is not None else "nothing learnt yet"
+    fleet = header.get("fleet") or "not imported"
+    return f"{header.get('phase') or 'unknown phase'}, {known}; fleet: {fleet}"
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        str(one["feature"]),
+        str(one["value"]),
+        str(one["profile"] or NODE),
+        f"{one['starts']:.0f}",
+        str(int(one["days"]).bit_count()),
+        ago(int(one["last"]) * NS_PER_SECOND, time.time_ns()),
+    )
 
 
 def _write(target: Path | None, lines: list[str]) -> None:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from sensor.cli import proof
 from sensor.cli.throw_away import UNSET, Caller, new_word
-from sensor.judge.findings import burst, failed_starts, restart_storm, slow_change
 from sensor.model.vocabulary import Finding
 
 if TYPE_CHECKING:
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 TRUE, SHELL = "/usr/bin/true", "/bin/sh"
 STRANGERS = range(60_300, 60_500)
 """Numbers of accounts and logins that no host has by default."""
+FAILURES, IN_A_ROW, SMALL_STEPS = 6, 25, 6
+STORM_LEAST, STORM_PERCENT = 12, 40
+"""More than the findings ask for by default: a policy may ask for more than these."""
 STORM_MAX = 64
 """Containers that a storm may need at most to be tried."""
 STOPPED_SECONDS = 12.0
@@ -102,13 +104,13 @@ def _renamed(host: Host) -> str | None:
 
 def _fail(host: Host) -> str | None:
     name = proof.new_name()
-    for _ in range(failed_starts.STARTS.default + 1):
+    for _ in range(FAILURES):
         proof.start("runc", host.runtime or "", name, program="/castoff/does-not-exist")
     return None
 
 
 def _burst(host: Host) -> str | None:
-    for _ in range(burst.STARTS.default + 5):
+    for _ in range(IN_A_ROW):
         problem = proof.start("runc", host.runtime or "", proof.new_name()).problem
         if problem is not None:
             return problem
@@ -154,7 +156,7 @@ def _combination(host: Host) -> str | None:
 
 def _small_steps(host: Host) -> str | None:
     engine = _engine(host)
-    names = [new_word() for _ in range(slow_change.FACTS.default + 1)]
+    names = [new_word() for _ in range(SMALL_STEPS)]
     return next((said for name in names if (said := engine.run(name, TRUE)) is not None), None)
 
 
@@ -205,8 +207,7 @@ def _crash_loop(host: Host) -> str | None:
 
 def _storm(host: Host) -> str | None:
     engine = _engine(host)
-    share = engine.running() * restart_storm.PERCENT.default // 100
-    count = max(restart_storm.WORKLOADS.default, share) + 2
+    count = max(STORM_LEAST, engine.running() * STORM_PERCENT // 100 + 2)
     if count > STORM_MAX:
         return f"needs {count} containers, since many run here"
     options = ("--detach", "--restart=on-failure:2")

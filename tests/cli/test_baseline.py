@@ -32,11 +32,13 @@ def run(*words: str, agent: Running | None = None) -> Result:
 def test_what_is_known_is_shown(agent: Running) -> None:
     assert "privilege" not in run("show", agent=agent).output
     shown = run("show", "name/web", agent=agent).output
-    assert "repository: registry.example.com/shop/web" in shown
+    assert "registry.example.com/shop/web  w/name/web" in shown
+    assert shown.splitlines()[0].split() == ["FEATURE", "VALUE", "OF", "STARTS", "DAYS", "LAST"]
     rows = run("show", "name/web", "-o", "json", agent=agent).output.splitlines()
     assert {json.loads(row)["profile"] for row in rows} == {"w/name/web"}
-    with pytest.raises(CastoffError, match="nothing is known"):
-        run("show", "name/none", agent=agent)
+    with pytest.raises(CastoffError, match="nothing is known") as raised:
+        run("show", "name/wob", agent=agent)
+    assert raised.value.fix == "Did you mean name/web?"
     assert "login alice" in run("review", agent=agent).output
 
 
