@@ -356,7 +356,6 @@ def values_of(features: Features, profile: str | None) -> list[tuple[Feature, st
     _add(found, Feature.ENTRYPOINT, features.entrypoint)
     _add(found, Feature.KIND, features.special)
     if profile is None:
-        _add(found, Feature.NAMESPACE, features.namespace)
         _add(found, Feature.RUNTIME, features.runtime)
     elif not is_image:
         _add(found, Feature.TAG, features.tag)

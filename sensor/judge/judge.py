@@ -150,7 +150,10 @@ class Judge:
         self.explanations[verdict.explanation or NONE] += 1
         if verdict.findings:
             self.findings.update(verdict.findings)
-        return _with_verdict(event, verdict)
+        judged = _with_verdict(event, verdict)
+        if self._open is not None:
+            self._open = self._open._replace(event=judged)
+        return judged
 
     def verdict(self, event: Event) -> Verdict:
         """Judge a start and remember it."""
@@ -191,7 +194,7 @@ class Judge:
         for change in judged.decision.changes:
             self.ledger.use(change, event.id, facts.wall)
         self.memory.note_start(facts, past, judged)
-        source = _with_verdict(event, judged.verdict)
+        source = event if event.verdict is not None else _with_verdict(event, judged.verdict)
         self.alerting.conclude(facts, case.assessment, judged, source)
         at = facts.wall // NS_PER_SECOND
         learning = self.alerting.baseline.phase(at) is BaselineState.LEARNING

@@ -22,8 +22,23 @@ if TYPE_CHECKING:
 
 def look(case: Case) -> None:
     """Collect the findings that are not suppressed."""
-    for found in _findings(case):
-        note(case, found)
+    for finder in FINDERS:
+        found = finder(case.facts, case.policy.tuning)
+        if found is not None:
+            _note_strong(case, found)
+    policy = case.policy
+    if policy.forbid or policy.windows or policy.approve:
+        for found in (*_forbidding(case), *_outside_windows(case), *_unapproved(case)):
+            note(case, found)
+
+
+def _note_strong(case: Case, found: Found) -> None:
+    if found.finding is Finding.DIRECT_RUNTIME:
+        if case.knows_direct:
+            case.remarks.append("a runtime without an engine, as known of who starts it")
+            return
+        found = _direct(case, found)
+    note(case, found)
 
 
 def note(case: Case, found: Found) -> None:
@@ -33,22 +48,6 @@ def note(case: Case, found: Found) -> None:
         case.found.append(found)
     else:
         case.remarks.append(rule)
-
-
-def _findings(case: Case) -> Iterator[Found]:
-    for finder in FINDERS:
-        found = finder(case.facts, case.policy.tuning)
-        if found is None:
-            continue
-        if found.finding is Finding.DIRECT_RUNTIME:
-            if case.knows_direct:
-                case.remarks.append("a runtime without an engine, as known of who starts it")
-                continue
-            found = _direct(case, found)
-        yield found
-    yield from _forbidding(case)
-    yield from _outside_windows(case)
-    yield from _unapproved(case)
 
 
 def _direct(case: Case, found: Found) -> Found:

@@ -188,7 +188,7 @@ ORDER: tuple[Callable[[Case], Decision | None], ...] = (
 def decide(case: Case) -> Judgement:
     """Walk the steps and return the verdict."""
     look(case)
-    decision = next(made for step in ORDER if (made := step(case)) is not None)
+    decision = unexplained(case) if (made := _first(case)) is None else made
     findings: tuple[Finding, ...] = ()
     reasons = decision.reasons
     if case.found or case.remarks:
@@ -200,7 +200,7 @@ def decide(case: Case) -> Judgement:
         expected=decision.expected,
         reasons=tuple([_cut(reason) for reason in reasons[:REASONS_MAX]]),
         change=",".join([change.id for change in decision.changes]) or None,
-        attack=tuple(dict.fromkeys([id_ for one in findings for id_ in KINDS[one].techniques])),
+        attack=_techniques(findings),
         explanation=decision.explanation,
         findings=findings,
         workload=workload.key if workload is not None else None,
@@ -208,6 +208,21 @@ def decide(case: Case) -> Judgement:
         baseline=case.assessment.phase if case.assessment is not None else None,
     )
     return Judgement(verdict, decision, tuple(case.found))
+
+
+def _first(case: Case) -> Decision | None:
+    # A loop: this is asked of every start, and a generator costs as much as two steps.
+    for step in ORDER:
+        made = step(case)
+        if made is not None:
+            return made
+    return None
+
+
+def _techniques(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    if not findings:
+        return ()
+    return tuple(dict.fromkeys([id_ for one in findings for id_ in KINDS[one].techniques]))
 
 
 def _against(case: Case, counts: Callable[[Found], bool]) -> Decision | None:
