@@ -155,7 +155,7 @@ class Operational:
 
     def _note_peak(self, who: str, peak: Peak) -> None:
         self._peaks[who] = peak
-        rows = [(who, json.dumps([peak.day, peak.today, peak.most]).encode())]
+        rows = [(who, f"[{peak.day}, {peak.today}, {peak.most}]".encode())]
         gone = next(iter(self._peaks)) if len(self._peaks) > SUBJECTS_MAX else None
         if gone is not None:
             del self._peaks[gone]

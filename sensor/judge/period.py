@@ -8,11 +8,12 @@ summer time moves no nightly job. A period explains a start that is known. It ne
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from functools import lru_cache
+from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import tzinfo
 
 TIMES_MAX = 17
@@ -26,6 +27,7 @@ MISSED_MAX = 8
 """Periods in a row without a start, after which a start is not on time any more."""
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 7 * 86_400
 LOCAL_FROM = 12 * HOUR
+LENGTHS_CACHED = 512
 NEAR = 0.02
 """Share by which a period may differ from a day or a week that it is named by."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,15 +40,15 @@ def on_time(times: Sequence[int], at: int, zone: tzinfo) -> str | None:
     """
     if len(times) <= GAPS_MIN or at <= times[-1]:
         return None
-    gaps = [later - earlier for earlier, later in pairwise(times)]
+    gaps = _gaps(times)
     period = _median(gaps)
     if period >= LOCAL_FROM:
         times, at = [_local(one, zone) for one in times], _local(at, zone)
-        gaps = [later - earlier for earlier, later in pairwise(times)]
+        gaps = _gaps(times)
         period = _median(gaps)
     if period <= 0:
         return None
-    spread = _median([abs(gap - period) for gap in gaps])
+    spread = _median(map(abs, map(period.__sub__, gaps)))
     if spread >= REGULAR * period:
         return None
     gap = at - times[-1]
@@ -57,8 +59,13 @@ def on_time(times: Sequence[int], at: int, zone: tzinfo) -> str | None:
     return f"every {_name(period, times, gaps)}"
 
 
-def _median(values: list[int]) -> int:
-    return sorted(values)[len(values) // 2]
+def _gaps(times: Sequence[int]) -> list[int]:
+    return [*map(sub, times[1:], times)]
+
+
+def _median(values: Iterable[int]) -> int:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]
 
 
 def _local(at: int, zone: tzinfo) -> int:
@@ -72,14 +79,15 @@ def _local(at: int, zone: tzinfo) -> int:
 
 def _name(period: int, times: Sequence[int], gaps: list[int]) -> str:
     """Return the period and how far it varied; ``times`` are local from half a day on."""
-    for length, named in ((DAY, "day at {0:%H:%M}"), (WEEK, "{0:%A} at {0:%H:%M}")):
-        if abs(period - length) < NEAR * length:
-            # Around the last one, since midnight may lie between two of them.
-            last, half = times[-1], length // 2
-            shifts = [(one - last + half) % length - half for one in times]
-            usual = _median(shifts)
-            said = named.format(_EPOCH + timedelta(seconds=last + usual))
-            return f"{said} ± {_length(_furthest(shifts, usual))}"
+    if period >= LOCAL_FROM:
+        for length, named in ((DAY, "day at {0:%H:%M}"), (WEEK, "{0:%A} at {0:%H:%M}")):
+            if abs(period - length) < NEAR * length:
+                # Around the last one, since midnight may lie between two of them.
+                last, half = times[-1], length // 2
+                shifts = [(one - last + half) % length - half for one in times]
+                usual = _median(shifts)
+                said = named.format(_EPOCH + timedelta(seconds=last + usual))
+                return f"{said} ± {_length(_furthest(shifts, usual))}"
     return f"{_length(period)} ± {_length(_furthest(gaps, period))}"
 
 
@@ -89,8 +97,12 @@ def _furthest(values: list[int], usual: int) -> int:
 
 
 def _length(seconds: int) -> str:
-    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= unit:
-            amount = round(seconds / unit, 1)
-            return f"{amount:g} {name}"
-    return f"{seconds} s"
+    return f"{seconds} s" if seconds < MINUTE else _of_minutes((seconds + MINUTE // 2) // MINUTE)
+
+
+@lru_cache(maxsize=LENGTHS_CACHED)
+def _of_minutes(minutes: int) -> str:
+    for unit, name in ((DAY // MINUTE, "d"), (HOUR // MINUTE, "h")):
+        if minutes >= unit:
+            return f"{round(minutes / unit, 1):g} {name}"
+    return f"{minutes} min"
