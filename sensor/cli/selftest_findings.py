@@ -29,6 +29,7 @@ PATIENCE = 15.0
 LOOK_SECONDS = 0.2
 NS_PER_DAY = 86_400_000_000_000
 ENGINES = ("docker", "podman")
+DEFAULT_ORGANISATION = "docker.io/library"
 _LATER = {
     Phase.LEARNING: "reported from the second day of learning on",
     Phase.ACTIVE: "reported once the node has learnt for its days",
@@ -91,6 +92,7 @@ def _host(client: AgentClient) -> Iterator[Host]:
     runtime = programs.get("runc") or programs.get("crun")
     with contextlib.ExitStack() as stack:
         engine, reason = None, "no docker or podman"
+        organisation = _organisation(client)
         if os.geteuid() != 0:
             yield Host(client, runtime, None, "needs root")
             return
@@ -98,10 +100,18 @@ def _host(client: AgentClient) -> Iterator[Host]:
             if name not in programs or engine is not None:
                 continue
             try:
-                engine = stack.enter_context(ThrowAway(name, programs[name]))
+                engine = stack.enter_context(ThrowAway(name, programs[name], organisation))
             except OSError as error:
                 reason = f"{name}: {error}"
         yield Host(client, runtime, engine, reason)
+
+
+def _organisation(client: AgentClient) -> str:
+    """Return the registry and organisation from which the node started most."""
+    rows = client.document("/v1/baseline")["rows"]
+    known = [one for one in rows if one["feature"] == "organisation" and not one["profile"]]
+    most = max(known, key=lambda one: float(one["starts"]), default=None)
+    return str(most["value"]) if most is not None else DEFAULT_ORGANISATION
 
 
 def _phase(client: AgentClient) -> Phase:

@@ -128,7 +128,7 @@ def _engine(host: Host) -> ThrowAway:
 
 def _privileged(host: Host) -> str | None:
     engine, name = _engine(host), new_word()
-    return engine.run(name, TRUE) or engine.run(name, TRUE, options=("--privileged",))
+    return engine.run(name, TRUE) or engine.run(name, TRUE, options=("--cap-add=SYS_PTRACE",))
 
 
 def _shell(host: Host) -> str | None:
@@ -231,7 +231,7 @@ def _wide_change(host: Host) -> str | None:
         return _engine(host).run(name, TRUE)
     finally:
         time.sleep(1)
-        host.client.post(f"/v1/changes/{name}/end", {})
+        host.client.post(f"/v1/changes/{name}/end")
 
 
 def _stopped(host: Host) -> str | None:
@@ -255,7 +255,7 @@ TRIALS = (
     *(
         Trial(finding, what, run, Need.ENGINE, Phase.LEARNING)
         for finding, what, run in (
-            (Finding.NEW_PRIVILEGE, "a known container, privileged", _privileged),
+            (Finding.NEW_PRIVILEGE, "a known container with SYS_PTRACE", _privileged),
             (Finding.NEW_ENTRYPOINT, "a known container with a shell", _shell),
             (Finding.CHANGED_REGISTRY, "a known image of another registry", _other_registry),
             (Finding.NEW_PERSON, "a login without a name", _new_person),

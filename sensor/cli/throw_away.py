@@ -53,9 +53,11 @@ class Caller:
 class ThrowAway:
     """Containers by Docker or Podman. ``where`` is the client's program."""
 
-    def __init__(self, engine: str, where: str) -> None:
+    def __init__(self, engine: str, where: str, organisation: str) -> None:
+        """``organisation`` is one that the node knows: an image of it is not new by that."""
         self.engine = engine
         self.image = new_word()
+        self._organisation = organisation
         self._where = where
         self._names: list[str] = []
         self._images: list[str] = []
@@ -67,7 +69,7 @@ class ThrowAway:
             rootfs = Path(temporary) / "rootfs"
             self._options = [f"--volume={one}:{one}:ro" for one in proof.lay_out(rootfs)]
             archive = shutil.make_archive(str(Path(temporary) / "image"), "tar", rootfs)
-            self._images.append(f"{self.image}:latest")
+            self._images.append(f"{self._organisation}/{self.image}:latest")
             problem = self._client("import", archive, self._images[0])
         if problem is not None:
             raise OSError(problem)

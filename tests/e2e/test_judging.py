@@ -15,6 +15,7 @@ from lab.engines import unique
 from lab.image import IMAGE
 from lab.runc import Runc
 from lab.waiting import until
+from sensor.api.client import AgentClient
 
 pytestmark = pytest.mark.e2e
 
@@ -212,3 +213,25 @@ def kill_init(agent: Agent, container: str) -> None:
     """End a container's init from outside, as a crash does."""
     pid = agent.starts(container)[0]["container"]["pid"]
     subprocess.run(["kill", "-9", str(pid)], check=True)
+
+
+def test_what_was_acknowledged_outlasts_a_kill_right_after_the_answer(
+    own_agent: Agent, runc: Runc
+) -> None:
+    own_agent.start()
+    identity = unique("byhand")
+    runc.run(identity, "true")
+    own_agent.one_start(identity)
+
+    def alerts() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = AgentClient(own_agent.socket).document("/v1/alerts")["alerts"]
+        return [one for one in found if one["finding"] == "direct-runtime"]
+
+    until(lambda: bool(alerts()), "the alert is there")
+    (alert,) = alerts()
+    body: dict[str, object] = {"reason": "by hand", "expected": True}
+    AgentClient(own_agent.socket).post(f"/v1/alerts/{alert['id']}/ack", body)
+    own_agent.kill()
+    own_agent.start()
+    (after,) = alerts()
+    assert (after["state"], after["reason"], after["held_back"]) == ("acknowledged", "by hand", 0)

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +35,7 @@ def outcomes_of(agent: Agent, **environment: str) -> dict[str, dict[str, object]
     outcomes = {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
     failed = [one for one in outcomes.values() if one["ok"] is False]
     assert (done.returncode == 0) is (not failed), done.stdout + done.stderr
-    assert failed == [], failed
+    assert [str(one["name"]) for one in failed] == []
     assert set(Finding) <= set(outcomes)
     return outcomes
 
@@ -48,6 +49,13 @@ def age(agent: Agent, days: int) -> None:
         version, began, *rest = json.loads(row)
         value = json.dumps([version, began - days * 86_400, *rest]).encode()
         connection.execute(f"UPDATE judged SET value = ? {where}", (value,))
+
+
+def open_to_accounts(path: Path) -> None:
+    """Let other accounts reach a socket of the lab, as they reach /run on a host."""
+    for directory in path.parents:
+        if "castoff-e2e" in str(directory):
+            directory.chmod(directory.stat().st_mode | 0o011)
 
 
 ALWAYS = {
@@ -72,10 +80,12 @@ def test_every_finding_that_can_be_triggered_is_raised_on_a_node_that_has_learnt
     age(own_agent, 10)
     own_agent.start()
     before = docker.containers()
+    open_to_accounts(Path(docker.environment["DOCKER_HOST"].removeprefix("unix://")))
     address = {"CONTAINERD_ADDRESS": str(containerd.address)}
     outcomes = outcomes_of(own_agent, **docker.environment, **address)
     raised = {one for one in Finding if outcomes[one]["ok"] is True}
-    assert raised >= ALWAYS | AFTER_A_WEEK, outcomes
+    missing = (ALWAYS | AFTER_A_WEEK) - raised
+    assert [f"{one}: {outcomes[one]['detail']}" for one in missing] == []
     for one in set(Finding) - raised:
         assert str(outcomes[one]["detail"]).startswith("not tried: "), outcomes[one]
     assert docker.containers() == before, "it leaves nothing behind"
