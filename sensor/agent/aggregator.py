@@ -51,6 +51,8 @@ BATCH = 500
 TIMELINE = ""
 """One for all events of the log: records may be years old, and are kept from when they came."""
 POLL_SECONDS = 1.0
+FORGOTTEN_LEAST = 1000
+"""So many forgotten objects are logged, and again twice as many."""
 KAFKA_SECONDS = 60.0
 """How long a batch of Kafka waits for the disk before it is tried again."""
 log = logging.getLogger("castoff")
@@ -68,6 +70,7 @@ class Aggregator:
         self._stopping = asyncio.Event()
         self._losses: deque[StoreLoss] = deque(maxlen=100)
         self._reported = 0
+        self._forgotten = 0
         self._beaten: float | None = None
         self._found: Iterator[Found] | None = None
         self.port: int | None = None
@@ -163,6 +166,7 @@ class Aggregator:
                 lost = self._counts.bad - self._reported
                 self._reported = self._counts.bad
                 events.append(self._gap("normalize", "records that cannot be read", lost))
+            self._say_forgotten()
         while self._losses:
             loss = self._losses.popleft()
             events.append(self._gap("store", loss.reason, loss.lost, loss.time))
@@ -185,6 +189,13 @@ class Aggregator:
             elif isinstance(one, BadRecord):
                 log.warning("%s:%d cannot be read: %s", one.ref.file, one.ref.line, one.reason)
         return events
+
+    def _say_forgotten(self) -> None:
+        """Log when there is more than can be remembered: pods then have no requester."""
+        forgotten = self._made.chain.forgotten()
+        if forgotten >= 2 * max(self._forgotten, FORGOTTEN_LEAST):
+            log.warning("%d pods, workloads and writes are forgotten by now", forgotten)
+            self._forgotten = forgotten
 
     async def _kept(self, keeper: Persistence, marks: DurableMarks, found: Sequence[Found]) -> None:
         """Keep the events of records that were received; return when they are durable."""

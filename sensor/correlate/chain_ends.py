@@ -26,6 +26,8 @@ NODES_LIMIT = 4096
 ENDS_LIMIT = 64
 """Ends of pods that are remembered of one owner, and deletions of collections of a namespace."""
 NODE_LOSS = frozenset({"pod-garbage-collector", "taint-eviction-controller", "node-controller"})
+OWNERS_LIMIT = 2000
+"""Owners whose pods ended, and namespaces with deleted collections, that are remembered."""
 Key = tuple[str | None, str | None, str]
 """Cluster, namespace, the owner's uid or kind and name."""
 
@@ -43,11 +45,16 @@ class Ended:
 class PodEnds:
     """Takes ends of pods and changes of nodes; finds which of them a new pod can be in place of."""
 
-    def __init__(self, limit: int) -> None:
-        self._ends: Bounded[Key, deque[Trigger]] = Bounded(limit)
-        self._collections: Bounded[Home, deque[Trigger]] = Bounded(limit)
+    def __init__(self) -> None:
+        self._ends: Bounded[Key, deque[Trigger]] = Bounded(OWNERS_LIMIT)
+        self._collections: Bounded[Home, deque[Trigger]] = Bounded(OWNERS_LIMIT)
         """Deletions of collections whose records do not name the pods."""
         self._nodes: deque[ControlRecord] = deque(maxlen=NODES_LIMIT)
+
+    @property
+    def evicted(self) -> int:
+        """How many of them went for want of room."""
+        return self._ends.evicted + self._collections.evicted
 
     def node(self, record: ControlRecord) -> None:
         """Take a node that joined, left or was tainted."""

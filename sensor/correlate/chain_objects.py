@@ -71,7 +71,7 @@ class ClusterObjects:
         self._by_uid: Bounded[Uid, Thing] = Bounded(limit)
         self._nameless: deque[ControlRecord] = deque(maxlen=NAMELESS_LIMIT)
         self._held = HeldRecords()
-        self.ends = PodEnds(limit)
+        self.ends = PodEnds()
 
     # ---------------------------------------------------------------------------- taking
 
@@ -283,7 +283,8 @@ class ClusterObjects:
 
     def forgotten(self) -> int:
         """Return how many pods, workloads and writes went for want of room."""
-        return self._pods.evicted + self._things.evicted + self._held.forgotten
+        tables = self._pods.evicted + self._things.evicted + self.ends.evicted
+        return tables + self._held.forgotten
 
 
 def owner_of(pod: Pod) -> tuple[Owner | None, bool]:

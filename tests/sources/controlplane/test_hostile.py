@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensor.correlate.request_events import RequestEvents
 from sensor.model.control_plane import ControlRecord
+from sensor.schema.document import encode_line
 from sensor.sources.controlplane.framing import FRAME_LIMIT
 from sensor.sources.controlplane.reader import BadRecord, Loss, Reader, read
 
@@ -79,6 +81,74 @@ def test_a_value_of_a_wrong_type_anywhere_costs_that_value_or_its_record(
         value = put(value, path, data.draw(st.sampled_from(ODD)))
     for one in readings(json.dumps(value).encode() + b"\n"):
         assert isinstance(one, ControlRecord | BadRecord | Loss)
+
+
+EVERY = sorted(
+    path
+    for path in CORPORA.rglob("*")
+    if path.suffix in {".jsonl", ".json", ".log"}
+    and path.name not in {"expected.jsonl", "chains.jsonl"}
+)
+MUTATED_BYTES = 16_384
+"""Longer samples are folders of many records; their records stand in other files, too."""
+MUTATIONS_MAX = 4000
+"""Of one file; in larger files each sample gives some of its places."""
+
+
+def survives(data: bytes) -> None:
+    """Read bytes and make events of what they hold, as the commands do."""
+    made = RequestEvents()
+    for one in readings(data):
+        assert isinstance(one, ControlRecord | BadRecord | Loss)
+        if isinstance(one, ControlRecord):
+            for event in made.feed(one, 1 << 62):
+                encode_line(event)
+    for event in made.close(1 << 62):
+        encode_line(event)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: str(path.relative_to(CORPORA)))
+def test_every_sample_of_every_reader_survives_a_wrong_type_at_each_of_its_places(
+    path: Path,
+) -> None:
+    """Values of all types take turns over the places, so that each reader meets each."""
+    turn = 0
+    lines = [line for line in path.read_bytes().splitlines() if len(line) <= MUTATED_BYTES]
+    step = 1 + sum(line.count(b'":') for line in lines) // MUTATIONS_MAX
+    for line in lines:
+        if not line.startswith((b"{", b"[")):
+            survives(line[: len(line) // 2] + b"\n")
+            continue
+        value = json.loads(line)
+        mutated = []
+        for place in places(value)[turn % step :: step]:
+            turn += 1
+            mutated.append(json.dumps(put(value, place, ODD[turn % len(ODD)])).encode())
+        survives(b"\n".join(mutated))
+
+
+NOT_JSON = (
+    b"NaN",
+    b"-Infinity",
+    b"[" * 3000 + b"]" * 3000,
+    b'{"a":1,"a":[2]}',
+    b'"\\ud800"',
+    b"1e999",
+)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: str(path.relative_to(CORPORA)))
+def test_every_sample_of_every_reader_survives_what_json_does_not_have(path: Path) -> None:
+    """A NaN, an infinity, a bomb of brackets, a key twice, half of a pair of surrogates."""
+    for turn, line in enumerate(path.read_bytes().splitlines()[:40]):
+        if not line.startswith(b"{"):
+            continue
+        value = json.loads(line)
+        paths = [place for place in places(value) if place]
+        for number, odd in enumerate(NOT_JSON):
+            place = paths[(turn * 7 + number * 13) % len(paths)]
+            text = json.dumps(put(value, place, "@here@")).encode()
+            survives(text.replace(b'"@here@"', odd) + b"\n" + line + b"\n")
 
 
 @PLENTY
