@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CLIENTS_MAX = 4096
 """Client processes remembered, ended ones among them."""
 ENDED_MAX = 1024
-"""Ended clients that may have started something."""
+"""Ended clients that are remembered, and of these the ones that may have started something."""
 
 CLIENT_WINDOW = 3_600_000_000_000
 """Nanoseconds for which a client command can explain a start: it may pull an image first. It has to
@@ -68,6 +68,8 @@ class ClientTable:
         self._running: dict[int, Client] = {}
         """Clients that may start something and have not ended, by pid, in the order of execve."""
         self._ended: deque[Client] = deque(maxlen=ENDED_MAX)
+        self._over: deque[Client] = deque()
+        """All that ended, in this order: no process is below them any more."""
         self._by_word: dict[Request, WordIndex[Client]] = {
             request: WordIndex(CLIENTS_MAX // 8) for request in Request
         }
@@ -97,10 +99,19 @@ class ClientTable:
             return False
         if client.ended is None:
             client.ended = time
+            self._over.append(client)
+            if len(self._over) > ENDED_MAX:
+                self._forget(self._over.popleft())
         if self._running.get(process.pid) is client:
             del self._running[process.pid]
             self._ended.append(client)
         return True
+
+    def _forget(self, client: Client) -> None:
+        """Forget who a process was; what its command named is kept by its words."""
+        pid = client.exec.process.key.pid
+        if self._by_pid.get(pid) is client:
+            self._by_pid.pop(pid)
 
     def at(self, ancestor: Ancestor) -> Client | None:
         """Return the client that a process above another is."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CREATIONS_MAX = 4096
 """Creating commands that are remembered: until the container's run is over, an hour if need be."""
-COMMANDS_MAX = 512
+COMMANDS_MAX = 256
 """Other commands of runtimes that are remembered: they matter while they run."""
 BIRTHS_MAX = 1024
 SUPERVISORS_MAX = 4096
@@ -47,6 +47,14 @@ class RuntimeRun:
     origin: Origin
     creation: Creation | None = None
     command: RuntimeCommand | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supervising:
+    """A process that was executed as a shim or monitor, and the container that it names."""
+
+    process: ProcessKey
+    container: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class RuntimeLog:
         self._supervisors: SharedTable[str, tuple[CommandExec, Origin]] = SharedTable(
             SUPERVISORS_MAX
         )
-        self._supervising: SharedTable[int, CommandExec] = SharedTable(SUPERVISORS_MAX)
+        self._supervising: SharedTable[int, Supervising] = SharedTable(SUPERVISORS_MAX)
         self._engines: SharedTable[tuple[str, tuple[ContainerId, ...]], EngineBoot] = SharedTable(
             ENGINES_MAX
         )
@@ -216,8 +224,8 @@ class RuntimeLog:
 
     def add_supervisor(self, exec_: CommandExec, origin: Origin) -> str | None:
         """Record a shim or monitor; returns the container that its command line names."""
-        self._supervising.put(exec_.process.key.pid, exec_, origin.domain)
-        id_ = supervision.container_of(exec_)
+        id_, key = supervision.container_of(exec_), exec_.process.key
+        self._supervising.put(key.pid, Supervising(key, id_), origin.domain)
         if id_ is not None and id_ not in self._supervisors:
             self._supervisors.put(id_, (exec_, origin), origin.domain)
         return id_
@@ -240,10 +248,10 @@ class RuntimeLog:
 
     def supervises_nothing(self, ancestor: Ancestor) -> bool:
         """Whether it was seen to begin as a shim or monitor, and its command names no container."""
-        exec_ = self._supervising.get(ancestor.pid)
-        if exec_ is None or exec_.process.key.start_time != ancestor.start_time:
+        known = self._supervising.get(ancestor.pid)
+        if known is None or known.process.start_time != ancestor.start_time:
             return False
-        return supervision.container_of(exec_) is None
+        return known.container is None
 
     def may_be_engine_at(self, pid: int, start_time: int) -> bool:
         """Whether a process with an engine's name may be part of one.
@@ -256,8 +264,8 @@ class RuntimeLog:
         if launched is not None and launched.process.key.same(process):
             return supervision.is_daemon(launched.argv)
         supervising = self._supervising.get(process.pid)
-        if supervising is not None and supervising.process.key.same(process):
-            return supervision.container_of(supervising) is not None
+        if supervising is not None and supervising.process.same(process):
+            return supervising.container is not None
         run = self.run_of(process)
         return run is None or run.creation is not None or run.command is not None
 

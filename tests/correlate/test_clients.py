@@ -176,3 +176,32 @@ def test_the_outermost_client_of_one_request_is_its_head(empty: RecentPast) -> N
     other = typed(2, "docker-compose compose up -d", 62, above=(ancestor("docker", 60, 5),))
     alone = empty.add_client(other, HOST_ROOT)
     assert empty.clients.head_of(alone) is alone, "another process has had that pid"
+
+
+def test_clients_that_ended_long_ago_are_forgotten_and_those_that_run_are_not(
+    log: RecentPast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "ENDED_MAX", 3)
+    for number in range(10):
+        began = typed(10 + number, "docker ps", 100 + number)
+        log.add_client(began, HOST_ROOT)
+        assert log.end(began.process.key, ns(20 + number))
+    kept = [log.clients.of(100 + n, None, ns(10 + n)) is not None for n in range(10)]
+    assert kept == [False] * 7 + [True] * 3
+    assert only(log).exec is DOCKER_START
+
+
+def test_a_pid_that_is_used_again_is_not_forgotten_with_its_last_process(
+    log: RecentPast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "ENDED_MAX", 1)
+    first, again = typed(1, "docker ps", 90), typed(5000, "docker ps", 90)
+    log.add_client(first, HOST_ROOT)
+    log.end(first.process.key, ns(2))
+    log.add_client(again, HOST_ROOT)
+    other = typed(5001, "docker ps", 91)
+    log.add_client(other, HOST_ROOT)
+    log.end(other.process.key, ns(5002))
+    found = log.clients.of(90, None, ns(5000))
+    assert found is not None
+    assert found.exec is again
