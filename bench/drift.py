@@ -62,9 +62,9 @@ METRICS = (
     Metric("stage encode", "encoder, one line", "warm_us"),
     Metric("stage conclude", "judge, what it remembers", "warm_us"),
     Metric("stage core", "core, all records of a start", "warm_us"),
-    Metric("exec loop", "exec", "ratio", timed=False),
-    Metric("system call loop", "system call", "ratio", timed=False),
-    Metric("open loop", "open", "ratio", timed=False),
+    Metric("exec loop", "exec loop", "ratio", timed=False),
+    Metric("system call loop", "syscalls loop", "ratio", timed=False),
+    Metric("unix socket loop", "unix-send loop", "ratio", timed=False),
 )
 
 
