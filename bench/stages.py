@@ -31,15 +31,15 @@ COMMAND = "python -m bench.stages"
 NS_PER_US = 1000
 NS_PER_MS = 1e6
 BUDGETS = {
-    "wake": 150,
-    "read": 40,
-    "decode": 40,
-    "core": 200,
-    "judge": 120,
-    "encode": 100,
-    "ship": 40,
+    "wake": 120,
+    "read": 35,
+    "decode": 100,
+    "core": 310,
+    "judge": 190,
+    "encode": 90,
+    "ship": 45,
     "conclude": 250,
-    "append": 100,
+    "append": 50,
 }
 """Microseconds of each stage for a start, median of a burst of eight at a time."""
 WHAT = {

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sensor.cli.event_table import EventTable
 from sensor.cli.table import colour_wanted
 from sensor.model.events import Event
-from sensor.schema import document
+from sensor.schema.line import LineEncoder
 
 Renderer = Callable[[Event], bytes]
 
@@ -18,7 +18,7 @@ Renderer = Callable[[Event], bytes]
 def renderer(output: str) -> tuple[Renderer, bytes]:
     """Choose the function from an event to its line, and what goes before the first."""
     if output != "table":
-        return document.encode_line, b""
+        return LineEncoder().encode, b""
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     table = EventTable(width, colour=colour_wanted(os.environ, terminal=terminal))
