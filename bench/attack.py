@@ -3,18 +3,23 @@
 Programs called runc and docker execute themselves in a loop as one plain user, with command lines
 that name containers: creations that never were, and ``docker start`` of a container of root's.
 Meanwhile root starts containers. Measured: how root's starts are attributed, the agent's processor
-time, what goes into its log, and how long ``/healthz`` takes. Ends with 1 when a target is missed.
+time, what goes into its log, and how long ``/healthz`` takes. One process that asks always gets a
+processor, another one waits for its turn as any command does. Ends with 1 when a target is missed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import select
+import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.agent import Agent
@@ -31,7 +36,6 @@ from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bench.engine import Engines
     from lab.engines import Lab
@@ -42,6 +46,7 @@ SECONDS = 20
 EACH = 4
 """Processes of each name: together they get most of the processors' time."""
 STARTS = 36
+ASK_SECONDS = 0.05
 MIB = 1 << 20
 MOST_CPU, MOST_LOG, MOST_ANSWER = 0.15, MIB, 0.2
 NS = 1_000_000_000
@@ -58,21 +63,44 @@ class Noise:
 
 @dataclass(slots=True)
 class Answers:
-    """How long the agent took to answer ``/healthz``, over and over."""
+    """How long the agent took to answer ``/healthz``, as a process that asks all the time saw."""
 
+    process: subprocess.Popen[str]
     slowest: float = 0.0
     failed: int = 0
-    ended: threading.Event = field(default_factory=threading.Event)
 
-    def ask(self, socket: Path) -> None:
-        """Ask until :attr:`ended`; from a thread of its own."""
-        while not self.ended.wait(0.05):
-            began = time.monotonic()
-            try:
-                AgentClient(socket).get("/healthz")
-            except CastoffError:
-                self.failed += 1
-            self.slowest = max(self.slowest, time.monotonic() - began)
+    def end(self) -> None:
+        """Stop asking, and take over what was seen."""
+        output, _ = self.process.communicate()
+        self.slowest, self.failed = json.loads(output)
+
+
+def asking(socket: Path, *, promptly: bool) -> Answers:
+    """Begin to ask; ``promptly``: the asking process never waits for a processor."""
+    words = ["--ask", str(socket), *(["--promptly"] if promptly else [])]
+    return Answers(
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.attack", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    )
+
+
+def ask(socket: Path, *, promptly: bool) -> None:
+    """Ask until standard input ends; print the slowest answer and how many failed."""
+    if promptly:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    slowest, failed = 0.0, 0
+    while not select.select([sys.stdin], [], [], ASK_SECONDS)[0]:
+        began = time.monotonic()
+        try:
+            AgentClient(socket).get("/healthz")
+        except CastoffError:
+            failed += 1
+        slowest = max(slowest, time.monotonic() - began)
+    print(json.dumps((slowest, failed)))
 
 
 @contextmanager
@@ -102,9 +130,18 @@ def noise(directory: Path, victim: str) -> Iterator[Noise]:
         found.seconds = min(time.monotonic() - began, float(SECONDS))
 
 
-def log_bytes(agent: Agent) -> int:
-    """Return the size of the event log on disk, the write-ahead log included."""
-    return sum(file.stat().st_size for file in agent.state.glob("castoff.db*"))
+def log_bytes(agent: Agent) -> tuple[int, int]:
+    """Return the size of the event log and of the files that hold it.
+
+    The files have the write-ahead log, too: each page that was written, again and again, up to a
+    limit of its own (16 MiB). Then it goes to the log, and its space is used anew.
+    """
+    place = f"file:{agent.state / 'castoff.db'}?mode=ro"
+    with closing(sqlite3.connect(place, uri=True)) as log:
+        pages, size = (
+            log.execute(f"PRAGMA {n}").fetchone()[0] for n in ("page_count", "page_size")
+        )
+    return pages * size, sum(file.stat().st_size for file in agent.state.glob("castoff.db*"))
 
 
 def measure(lab: Lab, running: Engines) -> list[Row]:
@@ -116,19 +153,17 @@ def measure(lab: Lab, running: Engines) -> list[Row]:
         running.docker.cli("create", "--name", name, *options).stdout.strip(): name
         for name in names
     }
-    answers = Answers()
     with Agent(lab, compiled("stamp", programs)) as agent:
         agent.settle(running.runc)
-        asking = threading.Thread(target=answers.ask, args=(agent.socket,))
-        written, stored = len(agent.lines), log_bytes(agent)
+        written, (stored, files) = len(agent.lines), log_bytes(agent)
         cpu, began = agent.cpu_ns(), time.monotonic()
-        asking.start()
+        prompt, ordinary = (asking(agent.socket, promptly=first) for first in (True, False))
         with noise(programs, names[0]) as made:
             say(f"{STARTS} starts in {SECONDS} s of noise")
             for name in names:
                 running.docker.cli("start", name)
-        answers.ended.set()
-        asking.join()
+        for answers in (prompt, ordinary):
+            answers.end()
         share = (agent.cpu_ns() - cpu) / NS / (time.monotonic() - began)
         agent.wait_for(
             lambda: {line.container["id"] for line in agent.of("start")} >= set(created),
@@ -142,7 +177,9 @@ def measure(lab: Lab, running: Engines) -> list[Row]:
             if (line.event["container"] or {}).get("id") not in created
         ]
         grown = sum(len(json.dumps(event)) for event in others)
-        stored = log_bytes(agent) - stored
+        stored, files = (
+            now - before for now, before in zip(log_bytes(agent), (stored, files), strict=True)
+        )
     exact = sum(
         start["confidence"]["initiator"] == "exact" and start["initiator"]["user"]["uid"] == 0
         for start in starts
@@ -182,7 +219,7 @@ def measure(lab: Lab, running: Engines) -> list[Row]:
             {"bytes": grown, "events": len(others)},
         ),
         Row(
-            "growth of castoff.db with its write-ahead log, all events of that time included",
+            "growth of the log, all events of that time included",
             f"{stored / MIB:.2f} MiB",
             f"{MOST_LOG / MIB:.0f} MiB at most",
             stored <= MOST_LOG,
@@ -190,18 +227,43 @@ def measure(lab: Lab, running: Engines) -> list[Row]:
             {"bytes": stored},
         ),
         Row(
-            "slowest answer of /healthz, answers that failed",
-            f"{answers.slowest * 1000:.0f} ms, {answers.failed}",
-            f"{MOST_ANSWER * 1000:.0f} ms at most",
-            answers.slowest <= MOST_ANSWER,
+            "growth of its files, with the write-ahead log that is used anew after 16 MiB",
+            f"{files / MIB:.2f} MiB",
+            None,
+            None,
             COMMAND,
-            {"seconds": answers.slowest, "failed": answers.failed},
+            {"bytes": files},
+        ),
+        Row(
+            "slowest answer of /healthz, answers that failed",
+            f"{prompt.slowest * 1000:.0f} ms, {prompt.failed}",
+            f"{MOST_ANSWER * 1000:.0f} ms at most",
+            prompt.slowest <= MOST_ANSWER,
+            COMMAND,
+            {"seconds": prompt.slowest, "failed": prompt.failed},
+        ),
+        Row(
+            "the same, asked by a process that waits for a processor beside the noise",
+            f"{ordinary.slowest * 1000:.0f} ms, {ordinary.failed}",
+            None,
+            None,
+            COMMAND,
+            {"seconds": ordinary.slowest, "failed": ordinary.failed},
         ),
     ]
 
 
 def main() -> None:
     """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.attack", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--promptly", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ask is not None:
+        ask(arguments.ask, promptly=arguments.promptly)
+        return
     here = machine()
     with own_lab() as lab, engines(lab) as running:
         rows = measure(lab, running)

@@ -1,10 +1,13 @@
-"""Whether starts are put down to who caused them: ``python -m bench.attribution [--flood]``.
+"""Whether starts are put down to who caused them.
+
+    python -m bench.attribution [--flood | --posers]
 
 A run whose every cause is known: eight users at once through the docker command, programs that talk
 to the engine's socket beside them, a container that has the socket, restart policies, an engine
 that boots, runc by hand. What the events say is compared with the truth: login uid and pid, or the
 container of the caller. With ``--flood``, programs called runc and docker execute themselves in a
-loop meanwhile. Ends with 1 when a target is missed.
+loop meanwhile. With ``--posers``, a plain user imitates all commands and claims all containers.
+Ends with 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from bench.labels import Answer, Group, Judgement, Labels
 from bench.machine import machine
 from bench.node import own_lab
 from bench.people import People, at_once
+from bench.posing import Posing, posing
 from bench.programs import compiled
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
 COMMAND = "make bench-attribution"
 FLOOD_COMMAND = "python -m bench.attribution --flood"
+POSERS_COMMAND = "python -m bench.attribution --posers"
 FLOOD_API_CALLS = 4
 ATTRIBUTED = (Answer.EXACT, Answer.INFERRED, Answer.CANDIDATE)
 
@@ -66,17 +71,24 @@ def flooded_run(all_users: People) -> None:
     )
 
 
-def measure(lab: Lab, running: Engines, *, flooding: bool) -> tuple[Judgement, Flood | None]:
-    """Run it under an agent and judge what the agent said."""
+def measure(
+    lab: Lab, running: Engines, *, flooding: bool, imitated: bool
+) -> tuple[Judgement, list[Row]]:
+    """Run it under an agent and judge what that said; also return what was measured beside."""
     programs = lab.sub("programs")
     labels = Labels()
     all_users = People(lab, running, labels)
     found: Flood | None = None
+    poser: Posing | None = None
+    beside: list[Row] = []
     with Agent(lab, compiled("stamp", programs)) as agent:
         agent.settle(running.runc)
         if flooding:
             with flood(programs, agent) as found:
                 flooded_run(all_users)
+        elif imitated:
+            with posing(running.docker.address) as poser:
+                labelled_run(all_users, compiled("post", programs))
         else:
             labelled_run(all_users, compiled("post", programs))
         counts = labels.counts()
@@ -88,10 +100,15 @@ def measure(lab: Lab, running: Engines, *, flooding: bool) -> tuple[Judgement, F
             "every start is reported",
         )
         agent.settle(running.runc)
+        starts = [line.event for line in agent.of("start")]
         if found is not None:
             found.count()
-        judgement = labels.judge(line.event for line in agent.of("start"))
-    return judgement, found
+            beside = found.rows(FLOOD_COMMAND)
+        if poser is not None:
+            own = [start for start in starts if start["container"]["id"] in counts]
+            beside = poser.rows(own, POSERS_COMMAND)
+        judgement = labels.judge(starts)
+    return judgement, beside
 
 
 def rows(judgement: Judgement, command: str) -> list[Row]:
@@ -102,7 +119,7 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
     nameless = judgement.answered(Group.CLI_NAMELESS, Answer.EXACT)
     calls, inside = judgement.total(Group.API), judgement.total(Group.CONTAINER)
     called = sum(judgement.answered(group, Answer.EXACT) for group in (Group.API, Group.CONTAINER))
-    named = judgement.answered(Group.API, *ATTRIBUTED)
+    callers = judgement.answered(Group.API, *ATTRIBUTED)
     wrong = len(judgement.wrong)
     missing, surplus = judgement.missing, judgement.surplus
     return [
@@ -140,11 +157,11 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
         ),
         Row(
             "raw API calls: the caller named, or among the candidates",
-            f"{named} of {calls}, {judgement.answered(Group.API, Answer.CANDIDATE)} of them among",
+            f"{callers} of {calls}, {judgement.answered(Group.API, Answer.CANDIDATE)} of them among",
             f"{calls}",
-            named == calls,
+            callers == calls,
             command,
-            {"starts": calls, "attributed": named},
+            {"starts": calls, "attributed": callers},
         ),
         Row(
             "wrong initiators and triggers",
@@ -170,16 +187,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.attribution", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--flood", action="store_true", help="the same in a flood of execs")
+    meanwhile = parser.add_mutually_exclusive_group()
+    meanwhile.add_argument("--flood", action="store_true", help="the same in a flood of execs")
+    meanwhile.add_argument(
+        "--posers", action="store_true", help="the same beside a plain user who imitates the others"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
     arguments = parser.parse_args()
     here = machine()
-    command = FLOOD_COMMAND if arguments.flood else COMMAND
+    command = COMMAND
+    if arguments.flood or arguments.posers:
+        command = FLOOD_COMMAND if arguments.flood else POSERS_COMMAND
     with own_lab() as lab, engines(lab) as running:
-        judgement, found = measure(lab, running, flooding=arguments.flood)
-    lines = rows(judgement, command)
-    if found is not None:
-        lines += found.rows(command)
+        judgement, beside = measure(
+            lab, running, flooding=arguments.flood, imitated=arguments.posers
+        )
+    lines = rows(judgement, command) + beside
     explain(judgement)
     print(here)
     print(f"\n{judgement.trigger_table()}\n\n{judgement.answer_table()}\n\n{table(lines)}")
