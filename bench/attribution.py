@@ -120,6 +120,7 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
     calls, inside = judgement.total(Group.API), judgement.total(Group.CONTAINER)
     called = sum(judgement.answered(group, Answer.EXACT) for group in (Group.API, Group.CONTAINER))
     callers = judgement.answered(Group.API, *ATTRIBUTED)
+    among = judgement.answered(Group.API, Answer.CANDIDATE)
     wrong = len(judgement.wrong)
     missing, surplus = judgement.missing, judgement.surplus
     return [
@@ -157,7 +158,7 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
         ),
         Row(
             "raw API calls: the caller named, or among the candidates",
-            f"{callers} of {calls}, {judgement.answered(Group.API, Answer.CANDIDATE)} of them among",
+            f"{callers} of {calls}, {among} of them among",
             f"{calls}",
             callers == calls,
             command,
