@@ -111,7 +111,7 @@ def _output(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _run(*command: str | Path, cwd: Path | None = None) -> None:
+def polite(*command: str | Path, cwd: Path | None = None) -> None:
     """Run politely; what it says is shown only when it fails."""
     done = subprocess.run(
         ["nice", "-n", "10", *map(str, command)],
@@ -134,13 +134,13 @@ def missing_tools() -> tuple[str, ...]:
 
 
 @contextmanager
-def _workspace() -> Iterator[Path]:
+def workspace() -> Iterator[Path]:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="building-", dir=CACHE) as directory:
         yield Path(directory)
 
 
-def _apt_options() -> tuple[str, ...]:
+def apt_options() -> tuple[str, ...]:
     """Proxies and the like that this machine's apt needs."""
     wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
     lines = _output("apt-config", "dump", "Acquire").splitlines()
@@ -151,7 +151,7 @@ def _disk(target: Path, size: str, content: Path) -> None:
     """Make an ext4 image of a directory; ``target`` appears when it is whole."""
     partial = target.with_name(f"{target.name}.partial")
     partial.unlink(missing_ok=True)
-    _run("mke2fs", "-q", "-t", "ext4", "-d", content, partial, size)
+    polite("mke2fs", "-q", "-t", "ext4", "-d", content, partial, size)
     partial.rename(target)
 
 
@@ -166,11 +166,11 @@ def root_image(suite: str = "bookworm") -> Path:
     image = CACHE / f"root-{suite}-{digest}.img"
     if image.exists():
         return image
-    with _workspace() as work:
+    with workspace() as work:
         tree = work / "root"
         options = work / "apt.conf"
-        options.write_text("\n".join(_apt_options()) + "\n")
-        _run(
+        options.write_text("\n".join(apt_options()) + "\n")
+        polite(
             *("mmdebstrap", "--variant=minbase", "--mode=root", f"--include={','.join(packages)}"),
             f"--aptopt={options}",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
@@ -201,8 +201,8 @@ def _furnish(tree: Path) -> None:
     for name in ("etc/apt/sources.list", "etc/apt/apt.conf.d/99mmdebstrap"):
         (tree / name).unlink(missing_ok=True)
     run = ("chroot", tree, "systemctl")
-    _run(*run, "enable", _UNIT_NAME, "docker.service", "containerd.service", "auditd.service")
-    _run(
+    polite(*run, "enable", _UNIT_NAME, "docker.service", "containerd.service", "auditd.service")
+    polite(
         *run, "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "e2scrub_all.timer"
     )
 
@@ -214,7 +214,7 @@ def kernel(suite: str) -> Kernel:
     """Return the kernel that a Debian suite ships for virtual machines; fetched once."""
     home = CACHE / f"kernel-{suite}"
     if not home.exists():
-        with _workspace() as work:
+        with workspace() as work:
             built = _build_kernel(suite, work)
             built.rename(home)
     release = (home / "release").read_text().strip()
@@ -227,9 +227,9 @@ def _build_kernel(suite: str, work: Path) -> Path:
     home = work / "kernel"
     for directory in (packages, tree, home):
         directory.mkdir()
-    _download(suite, work / "apt", packages)
+    download(suite, work / "apt", packages)
     for package in sorted(packages.glob("*.deb")):
-        _run("dpkg-deb", "-x", package, tree)
+        polite("dpkg-deb", "-x", package, tree)
     # Since 7.0 the kernel itself lies beside its modules.
     image = next(p for root in ("boot", "usr/lib/modules") for p in (tree / root).rglob("vmlinuz*"))
     shutil.copy(image, home / "vmlinuz")
@@ -240,15 +240,15 @@ def _build_kernel(suite: str, work: Path) -> Path:
     (base / "lib").mkdir(parents=True)
     modules.parent.rename(base / "lib" / "modules")
     modules = base / "lib" / "modules" / modules.name
-    _run("depmod", "-b", base, modules.name)
+    polite("depmod", "-b", base, modules.name)
     (home / "initramfs.gz").write_bytes(gzip.compress(_initramfs(modules), compresslevel=1))
     _disk(home / "modules.img", _MODULES_SIZE, modules.parent)
     (home / "release").write_text(f"{modules.name}\n")
     return home
 
 
-def _download(suite: str, state: Path, target: Path) -> None:
-    """Fetch the packages that linux-image-cloud-amd64 consists of, with an apt of our own."""
+def download(suite: str, state: Path, target: Path, architecture: str = "amd64") -> None:
+    """Fetch the packages of linux-image-cloud-ARCHITECTURE, with an apt of our own."""
     (state / "lists" / "partial").mkdir(parents=True)
     (state / "status").touch()
     sources = state / "sources.list"
@@ -260,17 +260,19 @@ def _download(suite: str, state: Path, target: Path) -> None:
         "Dir::State::Status": state / "status",
         "Dir::Cache": state,
         "APT::Sandbox::User": "root",
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
     }
     options = tuple(f"-o{key}={value}" for key, value in settings.items())
-    _run("apt-get", *options, "update")
+    polite("apt-get", *options, "update")
     depends = (
         *("apt-cache", *options, "depends", "--recurse", "--important", "--no-recommends"),
-        "linux-image-cloud-amd64",
+        f"linux-image-cloud-{architecture}",
     )
     names = {line.strip() for line in _output(*depends).splitlines() if not line.startswith(" ")}
-    part = re.compile(r"linux-(image|modules|binary)-\d.*-amd64")
+    part = re.compile(rf"linux-(image|modules|binary)-\d.*-{architecture}")
     wanted = sorted(name for name in names if part.fullmatch(name))
-    _run("apt-get", *options, "download", *wanted, cwd=target)
+    polite("apt-get", *options, "download", *wanted, cwd=target)
 
 
 def _initramfs(modules: Path) -> bytes:

@@ -260,6 +260,7 @@ def runc_by_hand_in_the_hosts_pid_namespace(_: Agent) -> list[Expected]:
 
 @scenario
 def runc_under_systemd(_: Agent) -> list[Expected]:
+    need("systemctl")
     with bundle(["/bin/busybox", "true"], cgroup="system.slice:mine:scoped-runc") as directory:
         run("runc", "--systemd-cgroup", "run", "--bundle", str(directory), "scoped-runc")
     return [
@@ -281,6 +282,7 @@ def containerd_through_ctr(_: Agent) -> list[Expected]:
 
 @scenario
 def eight_at_once(_: Agent) -> list[Expected]:
+    need("docker")
     names = [f"crowd-{number}" for number in range(8)]
     started = [
         subprocess.Popen(

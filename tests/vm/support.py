@@ -107,7 +107,7 @@ def table(cells: dict[str, Cell]) -> str:
         numbers = f"{cell.passed} | {len(cell.failed)} | {len(cell.skipped)}"
         lines.append(f"| {name} | {cell.kernel} | {cell.date} | {numbers} |")
         if cell.part:
-            notes.append(f"- {name}: {', '.join(one.replace('_', ' ') for one in cell.part)}")
+            notes.append(f"- {name}: {', '.join(f'`{one}`' for one in cell.part)}")
         for word, tests in (("failed", cell.failed), ("skipped", cell.skipped)):
             notes += [f"- {name}, {word}: `{test}`" for test in tests]
     newest = max(cells.values(), key=lambda cell: cell.date, default=None)

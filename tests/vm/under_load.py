@@ -33,6 +33,8 @@ PACE = 0.0 if NESTED else 0.5
 """Seconds that each worker rests after a container: an upgrade takes a minute of a guest's time."""
 
 CONTAINERS_MAX = 5000
+NAMED_MAX = 10
+"""Missing starts that a failure names."""
 
 
 class Load:
@@ -96,8 +98,23 @@ class Trial:
         seen = starts()
         missing = sorted(set(ran) - set(seen))
         twice = sorted(name for name, count in seen.items() if count > 1)
-        need(not missing and not twice, f"missing {missing}, twice {twice}; {self.did}; {rest()}")
+        need(
+            not missing and not twice,
+            f"{rest()}; {about(missing[:NAMED_MAX])}; {self.did}; of {len(ran)} starts"
+            f" {len(missing)} are missing {missing[:NAMED_MAX]}, {len(twice)} came twice"
+            f" {twice[:NAMED_MAX]}",
+        )
         return f"{len(seen)} starts, 0 missing, 0 twice: {', '.join(self.did)}"
+
+
+def about(names: list[str]) -> str:
+    """What else was reported of containers whose start is missing."""
+    found = []
+    for name in names:
+        lines = castoff("events", "--since", "3h", "--filter", f"container={name}", "-o", "json")
+        events = [json.loads(line) for line in lines.stdout.splitlines()]
+        found.append((name, [(event["type"], event["time"]) for event in events]))
+    return str(found)
 
 
 def rest() -> str:
@@ -110,7 +127,7 @@ def rest() -> str:
             for event in events
             if not str((event["container"] or {}).get("id")).startswith("life-")
         ]
-    )[-3000:]
+    )[-1500:]
 
 
 def no_start_is_lost_or_repeated(kind: str) -> Step:
