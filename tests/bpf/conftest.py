@@ -93,3 +93,12 @@ def bundle(tmp_path: Path) -> Iterator[Bundle]:
     (tmp_path / "config.json").write_text(json.dumps(made.config))
     yield made
     made.delete()
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the probes' sources that may be changed."""
+    copy = tmp_path / "probes"
+    shutil.copytree(loader.SOURCES, copy)
+    monkeypatch.setattr(loader, "SOURCES", copy)
+    return copy

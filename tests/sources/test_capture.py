@@ -1,4 +1,4 @@
-"""Captures give back what was put in, and refuse everything else with a reason."""
+"""Captures: what was written is read, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.errors import CaptureMalformed, StateUnusable
-from sensor.model.agent_records import ClockSynced, HostFacts
-from sensor.model.kernel_records import CommandExit, InitExit
+from sensor.model.agent_records import ClockSynced
+from sensor.model.kernel_records import CommandExit
 from sensor.model.process import ProcessKey
 from sensor.sources.capture import Arrival, CaptureReader, CaptureWriter, open_capture
 from sensor.sources.codec import layout_of
 from sensor.sources.packing import ITEMS_LIMIT
+from tests.sources.captured import GOOD_ENTRY, header, packed, read, write
 
 KERNEL_TEXT = st.binary(max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+
+
 SCALARS: dict[object, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**63), 2**64 - 1),
     bool: st.booleans(),
@@ -60,35 +62,6 @@ def any_record(cls: type) -> st.SearchStrategy[Any]:
 
 
 ARRIVALS = any_value(Arrival)
-
-
-def read(data: bytes, *, tolerate_cut: bool = False) -> list[Arrival]:
-    return list(CaptureReader(io.BytesIO(data), name="test", tolerate_cut=tolerate_cut))
-
-
-def write(path: Path, *arrivals: Arrival) -> bytes:
-    with CaptureWriter(path, sensor="0.1.0") as writer:
-        for arrival in arrivals:
-            assert writer.write(arrival)
-    data = path.read_bytes()
-    assert writer.written == len(data)
-    return data
-
-
-def header(**changes: object) -> dict[str, object]:
-    return {
-        "castoff": "capture",
-        "version": 1,
-        "created": 5,
-        "sensor": "0.1.0",
-        "layout": layout_of(Arrival),
-    } | changes
-
-
-def packed(*objects: object) -> bytes:
-    return b"".join(msgpack.packb(one) for one in objects)
-
-
 ARRIVAL = Arrival(
     now=7,
     observations=(
@@ -154,9 +127,6 @@ def test_a_flipped_byte_never_raises_anything_else(data: st.DataObject) -> None:
         read(bytes(good))
 
 
-GOOD_ENTRY = [7, [["ClockSynced", 5, 6], ["CommandExit", 6, 1, [9, 4], 256, False]]]
-
-
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -212,67 +182,6 @@ def test_a_cut_last_entry_is_tolerated_on_request_and_reported() -> None:
 def test_a_cut_header_is_never_tolerated() -> None:
     with pytest.raises(CaptureMalformed, match="cut short"):
         read(packed(header())[:-1], tolerate_cut=True)
-
-
-def without_field(name: str, field: str) -> dict[str, tuple[str, ...]]:
-    layout = layout_of(Arrival)
-    return layout | {name: tuple(one for one in layout[name] if one != field)}
-
-
-def test_a_field_that_came_later_reads_as_its_default() -> None:
-    layout = without_field("InitExit", "oom_killed")
-    entry = [1, [["InitExit", 1, 2, [3, 4], 9, True, None, [None, "/x"]]]]
-    (arrival,) = read(packed(header(layout=layout), entry))
-    (observation,) = arrival.observations
-    assert isinstance(observation, InitExit)
-    assert observation.oom_killed is False
-
-
-def test_fields_are_matched_by_name_and_not_by_place() -> None:
-    layout = layout_of(Arrival) | {"ClockSynced": ("realtime_offset", "time")}
-    (arrival,) = read(packed(header(layout=layout), [1, [["ClockSynced", 10, 20]]]))
-    assert arrival.observations == (ClockSynced(time=20, realtime_offset=10),)
-
-
-@pytest.mark.parametrize(
-    ("layout", "reason"),
-    [
-        pytest.param(
-            without_field("InitExit", "status"),
-            "InitExit: the capture lacks field status",
-            id="lost",
-        ),
-        pytest.param(
-            layout_of(Arrival) | {"ProcessKey": ("pid", "start_time", "tid")},
-            "ProcessKey: unknown or repeated field tid",
-            id="unknown",
-        ),
-        pytest.param(
-            layout_of(Arrival) | {"ProcessKey": ("pid", "pid", "start_time")},
-            "ProcessKey: unknown or repeated field",
-            id="repeated",
-        ),
-    ],
-)
-def test_a_layout_that_cannot_be_read_faithfully_is_refused(
-    layout: dict[str, tuple[str, ...]], reason: str
-) -> None:
-    with pytest.raises(CaptureMalformed) as caught:
-        read(packed(header(layout=layout)))
-    assert reason in caught.value.problem
-
-
-def test_a_class_that_came_later_may_be_missing_from_the_layout() -> None:
-    layout = {name: fields for name, fields in layout_of(Arrival).items() if name != "KernelLoss"}
-    assert len(read(packed(header(layout=layout), GOOD_ENTRY))) == 1
-
-
-def test_surrogates_that_never_were_bytes_become_replacement_characters(tmp_path: Path) -> None:
-    host = HostFacts("a\ud800b\udcff", "boot", None, "kernel", None)
-    (arrival,) = read(write(tmp_path / "file", Arrival(1, (host,))))
-    (observation,) = arrival.observations
-    assert isinstance(observation, HostFacts)
-    assert observation.name == "a\ufffdb\udcff"
 
 
 def test_the_file_is_private_and_never_overwritten(tmp_path: Path) -> None:

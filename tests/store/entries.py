@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
+from sensor.model.inventory import KnownContainer
 from sensor.model.log_head import LogHead
+from sensor.model.vocabulary import ContainerId
 from sensor.store.batch import Loss
 from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
@@ -22,6 +24,21 @@ SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
 OFFSET = 1_700_000_000 * SECOND
 PATIENCE = 20.0
+
+WEB = KnownContainer(
+    id=ContainerId("4f2d" * 16),
+    scope=None,
+    boot_id=BOOT,
+    init=None,
+    running=False,
+    starts=3,
+    started_wall=1,
+    stopped_wall=2,
+    exit_code=0,
+    signal=None,
+    pod_uid=None,
+    pod_container=None,
+)
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Each way in which a server may be wrong has its own reason, and no batch is taken for lost."""
+"""Servers that lie, hang or flood cost no event."""
 
 from __future__ import annotations
 
@@ -6,51 +6,20 @@ import asyncio
 import os
 import socket
 import time
-from typing import Any
 
 import msgpack
 import pytest
 
-from sensor.outputs.delivery import Batch, Delivered, Outcome, Refused, Retry
+from sensor.outputs.delivery import Outcome, Refused, Retry
 from sensor.outputs.forward.output import Compression
-from sensor.outputs.forward.suspects import LOSSES, LOSSES_UNPROVEN, PROOFS
 from sensor.outputs.network import dial, lookup
 from sensor.settings.secret import Secret
 from tests.outputs.batches import batch_of, starts
-from tests.outputs.forward.fake_server import Answer, Peer, fake_server, ids
+from tests.outputs.forward.bad_server import BATCH, KEY, outcome, retry, silent
+from tests.outputs.forward.fake_server import Peer, fake_server
 from tests.outputs.forward.made import forward
 
-KEY = "a key that is unknown"
-BATCH = batch_of(starts(1, 3))
 LARGE = batch_of(starts(1, 450))
-
-
-def outcome(answer: Answer, batch: Any = BATCH, times: int = 1, **settings: Any) -> Outcome:
-    """Return what becomes of a batch at such a server, the last of so many times."""
-
-    async def run() -> Outcome:
-        async with fake_server(answer) as port:
-            made = forward(port, **{"connect_seconds": 0.5, "ack_seconds": 0.5, **settings})
-            try:
-                for _ in range(times - 1):
-                    await made.deliver(batch)
-                return await made.deliver(batch)
-            finally:
-                await made.close()
-
-    return asyncio.run(asyncio.wait_for(run(), 30))
-
-
-def retry(found: Outcome, reason: str, *, credentials: bool = False) -> None:
-    assert isinstance(found, Retry), found
-    assert reason in found.reason
-    assert found.credentials is credentials
-    assert found.reason.startswith("127.0.0.1:")
-    assert KEY not in found.reason
-
-
-async def silent(peer: Peer) -> None:
-    await peer.reader.read()
 
 
 async def greet(peer: Peer) -> None:
@@ -162,9 +131,6 @@ def test_a_port_without_a_listener_is_a_retry() -> None:
     retry(asyncio.run(run()), "Connection refused")
 
 
-# ------------------------------------------------------------------------------ names
-
-
 def resolved_by(monkeypatch: pytest.MonkeyPatch, resolve: lookup.Resolve) -> None:
     monkeypatch.setattr(dial, "LOOKUPS", lookup.Lookups(resolve))
 
@@ -184,75 +150,6 @@ def test_a_name_that_is_not_found_is_reported(monkeypatch: pytest.MonkeyPatch) -
 
     found = asyncio.run(run())
     assert found == Retry("collector.invalid:24224: Name or service not known")
-
-
-# ------------------------------------------------------------------------------ poison
-
-POISON = BATCH.records[1].id
-
-
-async def breaks_on_poison(peer: Peer) -> None:
-    while True:
-        message = await peer.message()
-        if POISON in ids(message):
-            return
-        peer.ack(message)
-
-
-async def dead(peer: Peer) -> None:
-    await peer.message()
-
-
-async def breaks_and_acks_no_probe(peer: Peer) -> None:
-    await peer.message()
-    await silent(peer)
-
-
-PROVEN = LOSSES + PROOFS
-
-
-@pytest.mark.parametrize("batch", [BATCH, batch_of(starts(2, 1))], ids=["several", "alone"])
-def test_what_breaks_connections_behind_an_acknowledged_probe_is_refused(batch: Batch) -> None:
-    found = outcome(breaks_on_poison, batch, PROVEN - 1, compression=Compression.NONE)
-    retry(found, "the server closed the connection")
-    found = outcome(breaks_on_poison, batch, PROVEN, compression=Compression.NONE)
-    assert isinstance(found, Refused)
-    assert f"{PROVEN} connections ended" in found.reason
-
-
-async def takes(peer: Peer) -> None:
-    while True:
-        peer.ack(await peer.message())
-
-
-@pytest.mark.parametrize("bad", [dead, silent], ids=["closes", "does not ack"])
-def test_a_server_that_takes_connections_and_no_chunk_is_left_for_the_next(bad: Answer) -> None:
-    async def run() -> tuple[list[Outcome], list[str | None]]:
-        async with fake_server(bad) as first, fake_server(takes) as second:
-            made = forward(first, second, ack_seconds=0.3)
-            outcomes = []
-            try:
-                for _ in range(3):
-                    outcomes.append(await made.deliver(BATCH))  # noqa: PERF401 - one by one
-                return outcomes, [made.connection.peer, f"127.0.0.1:{second}"]
-            finally:
-                await made.close()
-
-    outcomes, (peer, second) = asyncio.run(asyncio.wait_for(run(), 20))
-    assert isinstance(outcomes[0], Retry)
-    assert outcomes[1:] == [Delivered()] * 2
-    assert peer == second
-
-
-def test_a_server_that_is_down_is_not_a_reason_to_refuse_an_event() -> None:
-    retry(outcome(dead, batch_of(starts(2, 1)), 30), "the server closed the connection")
-
-
-def test_halves_are_tried_where_no_probe_is_acknowledged() -> None:
-    found = outcome(breaks_and_acks_no_probe, BATCH, LOSSES_UNPROVEN - 1, ack_seconds=0.05)
-    retry(found, "no acknowledgement")
-    found = outcome(breaks_and_acks_no_probe, BATCH, LOSSES_UNPROVEN, ack_seconds=0.05)
-    assert isinstance(found, Refused)
 
 
 def test_an_event_that_cannot_be_encoded_is_refused_alone() -> None:

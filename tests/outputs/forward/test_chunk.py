@@ -1,23 +1,20 @@
-"""A chunk is what its batch says, however it is packed; a record loses nothing but nothings."""
+"""Chunks hold their events in order, and cannot grow beyond reason."""
 
 from __future__ import annotations
 
 import base64
 import gzip
-import json
 from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sensor.outputs.delivery import Batch, Record
 from sensor.outputs.forward import record
 from sensor.outputs.forward.chunk import Encoding, Unencodable, encode
 from tests.outputs.batches import batch_of, golden_records, starts
+from tests.outputs.forward.records import PLAIN
 
-PLAIN = Encoding("castoff.event", 0, record.native)
 GZIP = Encoding("castoff.event", 6, record.native)
 COMPACT = Encoding("castoff.event", 6, record.compact)
 
@@ -59,67 +56,6 @@ def test_a_batch_has_the_same_bytes_whenever_it_is_sent() -> None:
     # No time in gzip's header.
     message = msgpack.unpackb(encode(batch, GZIP).data)
     assert message[1][4:8] == bytes(4)
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
-    """Return every value of a document that says something, by its path."""
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return {
-            key: leaf for name, item in items for key, leaf in leaves(item, (*path, name)).items()
-        }
-    return {} if value is None else {path: value}
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=6)
-    ),
-    max_leaves=30,
-)
-
-
-def of_document(document: object) -> Record:
-    return Record(1, "id", "alert", 0, json.dumps(document).encode() + b"\n")
-
-
-@given(st.dictionaries(st.text(max_size=8), JSON, max_size=8))
-def test_a_bare_record_says_all_that_its_document_says(document: dict[str, Any]) -> None:
-    bare = record.native(of_document(document))
-    assert leaves(bare) == leaves(document)
-    assert msgpack.unpackb(encode(batch_of([of_document(document | {"id": ""})]), PLAIN).data)
-
-
-def nothings(value: Any) -> int:
-    if isinstance(value, dict):
-        return sum(item is None or item in ([], {}) for item in value.values()) + sum(
-            map(nothings, value.values())
-        )
-    return sum(map(nothings, value)) if isinstance(value, list) else 0
-
-
-def test_no_golden_record_carries_nothings_and_each_says_all() -> None:
-    for one in golden_records():
-        bare = record.native(one)
-        assert nothings(bare) == 0
-        assert leaves(bare) == leaves(json.loads(one.line))
-
-
-def test_a_compact_record_lacks_what_is_reported_and_nothing_else() -> None:
-    for one in golden_records():
-        whole, compact = leaves(record.native(one)), leaves(record.compact(one))
-        assert compact.pop(("schema",)) == record.COMPACT_SCHEMA
-        del whole[("schema",)]
-        assert compact == {
-            path: value
-            for path, value in whole.items()
-            if not any(path[: len(left)] == left for left in record.COMPACT_WITHOUT)
-        }
 
 
 def test_text_that_is_not_unicode_is_sent_as_its_escape() -> None:

@@ -39,10 +39,12 @@ async def deliver_all(made: Forward, batches: list[Batch]) -> int:
     return retries
 
 
-def shipped(server: Collector, how: Misbehaviour, batches: list[Batch]) -> tuple[FaultProxy, int]:
+def shipped(
+    server: Collector, how: Misbehaviour, batches: list[Batch], ack_seconds: float = 0.5
+) -> tuple[FaultProxy, int]:
     async def run() -> tuple[FaultProxy, int]:
         async with FaultProxy(server.port, how) as proxy:
-            made = forward(proxy.port, ack_seconds=0.5, rest_seconds=0.1)
+            made = forward(proxy.port, ack_seconds=ack_seconds, rest_seconds=0.1)
             try:
                 return proxy, await deliver_all(made, batches)
             finally:
@@ -68,6 +70,7 @@ def check(server: Collector, batches: list[Batch]) -> int:
 def test_one_kind_of_fault_loses_nothing(tmp_path: Path, fault: Fault) -> None:
     batches = batches_of(starts(1, 400), 10)
     tearing = fault is Fault.TEAR
+    harmless = fault in {Fault.DELAY, Fault.DUPLICATE}
     how = Misbehaviour(
         seed=7,
         share=0.0 if tearing else 0.2,
@@ -76,10 +79,11 @@ def test_one_kind_of_fault_loses_nothing(tmp_path: Path, fault: Fault) -> None:
         faults=(fault,),
     )
     with collector(tmp_path, print="ids") as server:
-        proxy, retries = shipped(server, how, batches)
+        # An ack that comes late or twice is no reason to send again, however busy the machine is.
+        proxy, retries = shipped(server, how, batches, 20 if harmless else 0.5)
         twice = check(server, batches)
     assert proxy.made[fault] == 6
-    if fault in {Fault.DELAY, Fault.DUPLICATE}:
+    if harmless:
         assert (retries, twice) == (0, 0)
     else:
         assert retries > 0

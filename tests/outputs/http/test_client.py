@@ -1,42 +1,15 @@
-"""Whatever a server does, a request ends within its limits with an answer or a reason."""
+"""Requests over HTTP/1.1: whole answers, faults in words, secrets blotted out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sensor.outputs.http import connection
 from sensor.outputs.http.client import HttpClient, HttpFailed
 from sensor.outputs.http.message import HttpUrl
 from tests.outputs.fake_http import Answer, FakeHttp, Fault, fake_http
-
-TOKEN = "Splunk 5f4dcc3b-5aa7-65d6"
-BODY = b'{"a": 1}'
-
-
-def talk(
-    scenario: Callable[[HttpClient, FakeHttp], Awaitable[None]],
-    *script: Answer | Fault,
-    request_seconds: float = 5.0,
-    answer_limit: int = 1 << 20,
-) -> None:
-    async def run() -> None:
-        async with fake_http(*script) as fake:
-            client = HttpClient(
-                HttpUrl.parse(fake.url + "in?x=1"),
-                headers=(("Authorization", TOKEN),),
-                request_seconds=request_seconds,
-                answer_limit=answer_limit,
-            )
-            try:
-                await scenario(client, fake)
-            finally:
-                await client.close()
-                assert not client.connected
-
-    asyncio.run(asyncio.wait_for(run(), 20))
+from tests.outputs.http.requesting import BODY, TOKEN, talk
 
 
 async def reason_of(client: HttpClient, body: bytes = BODY) -> str:
@@ -57,76 +30,6 @@ def test_a_request_carries_its_headers_and_body_and_the_answer_comes_whole() -> 
         assert request.headers["content-type"] == "application/json"
 
     talk(scenario, Answer(201, b"made", (("X-Thing", "7"),)))
-
-
-def test_connections_are_kept_and_shared_by_requests_one_after_the_other() -> None:
-    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
-        for _ in range(5):
-            await client.post(BODY)
-        assert fake.connections == 1
-        await asyncio.gather(*(client.post(BODY) for _ in range(3)))
-        assert fake.connections == 3
-        assert len(fake.received) == 8
-
-    talk(scenario)
-
-
-def test_a_server_that_closes_after_each_answer_is_dialled_anew() -> None:
-    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
-        for _ in range(3):
-            assert (await client.post(BODY)).status == 200
-        assert fake.connections == 3
-
-    talk(scenario, Answer(and_close=True))
-
-
-def test_a_kept_connection_that_the_server_closed_costs_no_failure() -> None:
-    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
-        assert (await client.post(BODY)).status == 200
-        assert (await client.post(BODY)).status == 200
-        assert fake.connections == 2
-        assert len(fake.received) == 3
-
-    talk(scenario, Answer(), Fault.CLOSE, Answer())
-
-
-def test_an_answer_that_no_request_asked_for_is_not_taken_for_the_next_ones() -> None:
-    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
-        assert (await client.post(BODY)).status == 200
-        await asyncio.sleep(0)
-        assert (await client.post(BODY)).status == 503
-        assert fake.connections == 2
-
-    unasked = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    talk(scenario, Answer(unasked=unasked), Answer(503))
-
-
-@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"?", b""])
-def test_a_kept_connection_on_which_the_server_spoke_or_closed_is_given_up(said: bytes) -> None:
-    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
-        assert (await client.post(BODY)).status == 200
-        if said:
-            fake.writers[0].write(said)
-        else:
-            fake.writers[0].close()
-        silence = client._idle[0]._silence
-        assert silence is not None
-        await asyncio.wait({silence})
-        assert (await client.post(BODY)).status == 503
-        assert fake.connections == 2
-        assert len(fake.received) == 2
-
-    talk(scenario, Answer(), Answer(503))
-
-
-def test_a_connection_that_was_idle_for_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario(client: HttpClient, fake: FakeHttp) -> None:
-        await client.post(BODY)
-        await client.post(BODY)
-        assert fake.connections == 2
-
-    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.0)
-    talk(scenario)
 
 
 def test_a_redirect_is_not_followed() -> None:

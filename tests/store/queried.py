@@ -1,0 +1,17 @@
+"""A log of known entries, and what a query finds in it."""
+
+from __future__ import annotations
+
+from sensor.store.log import Store
+from sensor.store.reader import Query, Reader
+from sensor.store.time_range import Clock
+from tests.store.entries import numbers
+
+START, STOP = "container.start", "container.stop"
+STARTS, STOPS = frozenset({START}), frozenset({STOP})
+
+
+def found(store: Store, query: Query, clock: Clock | None = None) -> list[int]:
+    page = Reader(store.path, clock).read(query)
+    assert page.damaged == 0
+    return numbers(tuple(one.entry for one in page.entries))

@@ -1,0 +1,60 @@
+"""Entries wait for the disk within a limit, and can be read while they wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sensor.store.log import StoreSettings
+from sensor.store.queue import GROUP_ENTRIES
+from sensor.store.reader import Query, Reader
+from tests.store.entries import PATIENCE, SECOND, Heard, made, numbers, opened, read
+
+
+def test_entries_are_written_in_groups(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.append([made(number) for number in range(10 * GROUP_ENTRIES)])
+        assert len(read(store)) == 10 * GROUP_ENTRIES
+        assert store.health().commits == 10
+
+
+def test_a_single_entry_is_written_without_being_asked_for(tmp_path: Path) -> None:
+    heard = Heard()
+    with opened(tmp_path, heard=heard) as store:
+        store.append([made(1)])
+        store.mark("one")
+        heard.wait(heard.durable)
+        assert numbers(
+            tuple(found.entry for found in Reader(store.path).read(Query()).entries)
+        ) == [1]
+
+
+def test_what_waits_can_be_read(tmp_path: Path) -> None:
+    heard = Heard()
+    with opened(tmp_path, heard=heard) as store:
+        store.append([made(number) for number in range(5)])
+        waiting = store.unwritten(2)
+        page = Reader(store.path).read(Query(after=2))
+        both = {found.sequence for found in (*waiting, *page.entries)}
+        assert both == {3, 4, 5}
+        store.flush(PATIENCE)
+        assert store.unwritten() == ()
+
+
+def test_beyond_the_limit_the_newest_are_refused_and_reported(tmp_path: Path) -> None:
+    heard = Heard()
+    with opened(tmp_path, StoreSettings(queue_bytes=20_000), heard) as store:
+        given_ = store.append([made(number, body=b"x" * 500) for number in range(100)])
+        assert given_ == range(1, 101)
+        heard.wait(heard.recovered)
+        kept = numbers(read(store))
+        (loss,) = heard.recovered
+        assert loss is not None
+        assert kept == list(range(len(kept)))
+        assert (loss.lost, loss.since, loss.until) == (
+            100 - len(kept),
+            len(kept) * SECOND,
+            99 * SECOND,
+        )
+        assert store.health().lost == loss.lost
+        assert store.append([made(200)]) == range(101, 102)
+        assert numbers(read(store))[-1] == 200
