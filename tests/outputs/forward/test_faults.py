@@ -79,7 +79,7 @@ def test_one_kind_of_fault_loses_nothing(tmp_path: Path, fault: Fault) -> None:
         faults=(fault,),
     )
     with collector(tmp_path, print="ids") as server:
-        # An ack that comes late or twice is no reason to send again, however busy the machine is.
+        # A late or double ack causes no second delivery, however busy the machine is.
         proxy, retries = shipped(server, how, batches, 20 if harmless else 0.5)
         twice = check(server, batches)
     assert proxy.made[fault] == 6
