@@ -231,7 +231,7 @@ class Agent:
             await asyncio.sleep(DRAIN_STEP)
         parts.pipeline.feed(await asyncio.to_thread(parts.persistence.stopped))
         parts.pipeline.stop()
-        parts.persistence.checkpoint()
+        parts.persistence.note_seen()
         parts.persistence.note_clean_end()
         await asyncio.to_thread(parts.persistence.store.flush, SHUTDOWN_WAIT)
         parts.pipeline.release()

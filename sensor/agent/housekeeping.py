@@ -1,4 +1,4 @@
-"""The agent's periodic work: losses, the clock, the probes, signs of life, checkpoints."""
+"""The agent's periodic work: losses, the clock, the probes, signs of life, what it has seen.
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PERIOD = 2.0
 STATUS_ROUNDS = 5
 """Rounds between two lines for ``systemctl status``: one costs as much as the rest of a round."""
 
-CHECKPOINT = 60.0
+SEEN_PERIOD = 60.0
 """Seconds between notes of until when the agent has seen, on a node where nothing happens."""
 
 
@@ -32,7 +32,7 @@ class Housekeeping:
         self._parts = parts
         self._notifier = notifier
         self._loop = asyncio.get_running_loop()
-        self._checkpointed = self._reported = self._loop.time()
+        self._noted = self._reported = self._loop.time()
         self._rounds = 0
 
     async def run(self) -> None:
@@ -56,10 +56,10 @@ class Housekeeping:
             parts.pipeline.feed(observations)
         parts.judging.on_silent(parts.pipeline.core.silent_starts(parts.judging.silence))
         parts.judging.tick()
-        due = self._loop.time() - self._checkpointed >= CHECKPOINT
+        due = self._loop.time() - self._noted >= SEEN_PERIOD
         if due:
-            self._checkpointed = self._loop.time()
-            parts.persistence.checkpoint()
+            self._noted = self._loop.time()
+            parts.persistence.note_seen()
         if losses or due:
             parts.persistence.count(parts.source.reported())
         # Here, since the loop has turned and the rings were polled.

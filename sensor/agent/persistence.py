@@ -182,7 +182,7 @@ class Persistence:
             changed, forgotten = core.changes()
             self.store.note(self._boot_id, clock.boottime(), changed, forgotten)
 
-    def checkpoint(self) -> None:
+    def note_seen(self) -> None:
         """Write until when this agent has seen."""
         self.store.note(self._boot_id, clock.boottime(), (), ())
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sensor.model.observations import Observation
     from sensor.sources.kernel import KernelSource, ReadUpTo
 
-SETTLE_PACE = 2 * TICK
+CHECKPOINT_PACE = 2 * TICK
 """Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
 makes a handful of batches, and each note is a transaction's worth of work."""
 
@@ -81,7 +81,7 @@ class Pipeline:
         self._marked: ReadUpTo | None = None
         self._released: ReadUpTo | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._settling: asyncio.TimerHandle | None = None
+        self._checkpoint_timer: asyncio.TimerHandle | None = None
         self._releasing: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -140,27 +140,27 @@ class Pipeline:
             self._judging.settle()
         if len(published) > 1 and not self.core.waiting():
             # Of a backlog: on the tick the next ones would be waiting.
-            self.settle()
-        elif self._settling is None:
-            self._settling = self._loop.call_later(SETTLE_PACE, self.settle)
+            self.checkpoint()
+        elif self._checkpoint_timer is None:
+            self._checkpoint_timer = self._loop.call_later(CHECKPOINT_PACE, self.checkpoint)
         if self._source.is_filling():
             # The disk does not keep up: rather lose the insurance than new records.
             self._source.release(self._source.read_up_to())
 
     def on_tick(self) -> None:
-        """Settle if there is anything to settle."""
-        if self._settling is not None:
-            self.settle()
+        """Make a checkpoint if anything waits for one."""
+        if self._checkpoint_timer is not None:
+            self.checkpoint()
 
-    def settle(self) -> None:
+    def checkpoint(self) -> None:
         """Note what changed, and have the kernel's records go when that is durable.
 
         Not while one of their starts waits: a successor would have to read them again.
         """
         self.release()
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
+        if self._checkpoint_timer is not None:
+            self._checkpoint_timer.cancel()
+            self._checkpoint_timer = None
         self._persistence.note(self.core)
         if not self.core.waiting():
             read = self._source.read_up_to()
@@ -198,7 +198,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Do nothing more by itself, and note what is left."""
-        self.settle()
+        self.checkpoint()
         for timer in (self._timer, self._releasing):
             if timer is not None:
                 timer.cancel()

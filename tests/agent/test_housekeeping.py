@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from sensor.agent import status
-from sensor.agent.housekeeping import CHECKPOINT, PERIOD, STATUS_ROUNDS, Housekeeping
+from sensor.agent.housekeeping import SEEN_PERIOD, PERIOD, STATUS_ROUNDS, Housekeeping
 from sensor.agent.parts import Parts
 from sensor.linux.systemd import Notifier
 from sensor.model.agent_records import Heartbeat
@@ -98,7 +98,7 @@ def test_a_loss_is_reported_and_counted_in_the_same_round() -> None:
 
 def test_the_time_is_checkpointed_each_minute_though_nothing_happens() -> None:
     def check(agent: Agent) -> None:
-        for _ in range(int(2 * CHECKPOINT / PERIOD)):
+        for _ in range(int(2 * SEEN_PERIOD / PERIOD)):
             agent.now += PERIOD
             agent.work.round()
         assert agent.parts.persistence.checkpoint.call_count == 2
