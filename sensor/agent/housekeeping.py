@@ -1,4 +1,4 @@
-"""The agent's periodic work: losses, the clock, the probes, signs of life, what it has seen.
+"""The agent's periodic work: losses, the clock, the probes, signs of life, what it has seen."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from sensor.agent import status
-from sensor.agent.housekeeping import SEEN_PERIOD, PERIOD, STATUS_ROUNDS, Housekeeping
+from sensor.agent.housekeeping import PERIOD, SEEN_PERIOD, STATUS_ROUNDS, Housekeeping
 from sensor.agent.parts import Parts
 from sensor.linux.systemd import Notifier
 from sensor.model.agent_records import Heartbeat
@@ -58,7 +58,7 @@ def test_a_quiet_round_polls_releases_and_notifies() -> None:
         agent.parts.pipeline.release.assert_called_once_with()
         agent.notifier.beat.assert_called_once_with("3 starts reported")
         assert agent.fed == []
-        agent.parts.persistence.checkpoint.assert_not_called()
+        agent.parts.persistence.note_seen.assert_not_called()
         agent.parts.persistence.count.assert_not_called()
 
     with_agent(0, check)
@@ -96,12 +96,12 @@ def test_a_loss_is_reported_and_counted_in_the_same_round() -> None:
     with_agent(0, check)
 
 
-def test_the_time_is_checkpointed_each_minute_though_nothing_happens() -> None:
+def test_the_time_that_was_seen_is_noted_each_minute_though_nothing_happens() -> None:
     def check(agent: Agent) -> None:
         for _ in range(int(2 * SEEN_PERIOD / PERIOD)):
             agent.now += PERIOD
             agent.work.round()
-        assert agent.parts.persistence.checkpoint.call_count == 2
+        assert agent.parts.persistence.note_seen.call_count == 2
 
     with_agent(0, check)
 
