@@ -1,12 +1,13 @@
 """The records that lists of the causal chain hold, at most so many in all.
 
-A list has at most ``WRITES_LIMIT``. Beyond the total the namespace that holds most gives up its
-oldest, so that writes of one tenant never push out those of the others. What went is counted.
+A list has at most ``WRITES_LIMIT``, and a namespace half of the total: writes of one tenant never
+push out those of the others. Beyond the total the namespaces give up their oldest in turn. What
+went is counted.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class HeldRecords:
 
     def __init__(self, limit: int = HELD_LIMIT) -> None:
         self._limit = limit
-        self._homes: dict[Home, deque[tuple[list[Any], object]]] = {}
+        self._homes: OrderedDict[Home, deque[tuple[list[Any], object]]] = OrderedDict()
         self._held = 0
         self.forgotten = 0
 
@@ -45,26 +46,25 @@ class HeldRecords:
         where.append(item)
         if time_of is not None and len(where) > 1 and time_of(where[-2]) > time_of(item):
             where.sort(key=time_of)
-        self._homes.setdefault(home, deque()).append((where, item))
+        entries = self._homes.setdefault(home, deque())
+        entries.append((where, item))
         self._held += 1
         if len(where) > WRITES_LIMIT:
             del where[0]
             self.forgotten += 1
-        if self._held > self._limit:
+        if len(entries) > self._limit // 2:
+            self._drop(*entries.popleft())
+        elif self._held > self._limit:
             self._give_up()
 
     def _give_up(self) -> None:
-        """Take a hundredth of all out, from the namespaces that hold most."""
-        wanted = self._limit // 100 + 1
-        for home in sorted(self._homes, key=lambda one: len(self._homes[one]), reverse=True):
-            entries = self._homes[home]
-            for _ in range(min(len(entries), wanted)):
-                self._drop(*entries.popleft())
-                wanted -= 1
-            if not entries:
-                del self._homes[home]
-            if not wanted:
-                return
+        """Take the oldest of the namespace whose turn it is."""
+        home, entries = next(iter(self._homes.items()))
+        self._drop(*entries.popleft())
+        if entries:
+            self._homes.move_to_end(home)
+        else:
+            del self._homes[home]
 
     def _drop(self, where: list[Any], item: object) -> None:
         self._held -= 1

@@ -1,4 +1,4 @@
-"""Lists of records are bounded in all, and the namespace that holds most gives up first."""
+"""Lists of records are bounded in all, and no namespace pushes out the others'."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ def test_a_flood_of_one_namespace_leaves_the_others_theirs() -> None:
     for number in range(10_000):
         held.keep(SHOP, list[int](), number)
     assert all(ours)
+
+
+def test_namespaces_that_are_quiet_give_up_what_they_hold() -> None:
+    held = HeldRecords(limit=200)
+    early = list[int]()
+    held.keep(OTHER, early, 1)
+    for number in range(1000):
+        held.keep((None, f"ns-{number}"), list[int](), number)
+    assert early == []
+    assert len(held) == 200
 
 
 def test_a_list_stays_in_the_order_of_time() -> None:
