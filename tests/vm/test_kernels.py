@@ -44,6 +44,9 @@ SCHEMA_PATH = Path(__file__).parents[2] / "docs" / "schema" / "castoff.event.1.s
 CONNECT_SINCE = (6, 7)
 """The first kernel with cgroup/connect_unix."""
 
+SENT_SINCE = (6, 3)
+"""The first kernel with the tracepoint sock_send_length."""
+
 FENTRY = (programs.REQUEST, programs.CONNECTED, programs.RELEASE)
 FENTRY_ON_ARM64_SINCE = (6, 4)
 """The first kernel whose ftrace calls them there."""
@@ -151,6 +154,7 @@ def test_the_kernel_takes_all_programs(run: Run) -> None:
         *(one.name for one in FENTRY if traced),
         programs.TCP_STATE.name,
         *([programs.CONNECT.name] if connects else []),
+        *([programs.SENT.name] if version(release) >= SENT_SINCE else []),
     }
     assert status["current"]
 

@@ -118,14 +118,15 @@ def about(names: list[str]) -> str:
 
 
 def rest() -> str:
-    """Events other than a named start of the load, to find out what became of a missing one."""
+    """What else was reported but for the agent's own state: a start under another id, or a gap."""
     lines = castoff("events", "--since", "3h", "-o", "json").stdout.splitlines()
     events = [json.loads(line) for line in lines]
     return str(
         [
             {key: event.get(key) for key in ("type", "time", "gap", "container")}
             for event in events
-            if not str((event["container"] or {}).get("id")).startswith("life-")
+            if event["type"] not in {"alert", "sensor"}
+            and not str((event["container"] or {}).get("id")).startswith("life-")
         ]
     )[-1500:]
 
