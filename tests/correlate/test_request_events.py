@@ -16,6 +16,8 @@ from sensor.model.events import Event
 from sensor.model.vocabulary import EventType
 from sensor.schema.document import encode_line
 from sensor.sources.controlplane.reader import Reader, read
+from sensor.sources.controlplane.times import wall
+from tests.correlate.audit_log import Log, records, started
 
 CORPORA = Path(__file__).parents[1] / "corpora" / "controlplane"
 SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "castoff.event.1.schema.json"
@@ -147,3 +149,52 @@ def test_nothing_secret_of_the_corpora_is_in_an_event() -> None:
         if path.name != "expected.jsonl":
             lines = b"".join(encode_line(event) for event in events(path.read_bytes()))
             assert [word for word in secrets if word in lines] == [], path
+
+
+BEGIN = wall("2026-03-02T10:00:00Z") or 0
+
+
+def explained_after(seconds: float, log: Log, *logs: str | None) -> list[str | None]:
+    """Return the pods that are explained so long after 10:00, of records that come as written."""
+    made, found = RequestEvents(), list[Event]()
+    given = records(b"\n".join(json.dumps(line).encode() for line in log.lines))
+    for number, record in enumerate(given):
+        when = record.request.requested or 0
+        found += made.feed(record, when, logs[number % len(logs)])
+    found += made.settle(BEGIN + int(seconds * 1e9))
+    return [
+        one.orchestrator.pod
+        for one in found
+        if one.type is EventType.START_EXPLAINED and one.orchestrator is not None
+    ]
+
+
+def placed() -> Log:
+    """Alice's Deployment; one of its two pods has its node."""
+    log = started()
+    log.bound(0.05, "web-1-aaaaa", "node-1")
+    return log
+
+
+def test_a_proven_requester_is_reported_when_the_pod_has_its_node() -> None:
+    assert explained_after(0.6, placed(), "audit.log") == ["web-1-aaaaa"]
+
+
+def test_a_pod_without_a_node_waits_for_it() -> None:
+    assert explained_after(2.0, started(), "audit.log") == []
+    assert explained_after(2.7, started(), "audit.log") == ["web-1-aaaaa", "web-1-bbbbb"]
+
+
+def test_a_requester_that_is_not_proven_waits_for_other_causes() -> None:
+    log = placed()
+    del log.lines[2:4]
+    log.pod(1.5, "web-1-ccccc", "web-1")
+    log.bound(1.55, "web-1-ccccc", "node-1")
+    assert explained_after(3.0, log, "audit.log") == []
+    assert explained_after(4.2, log, "audit.log") == ["web-1-ccccc"]
+
+
+def test_records_of_several_servers_wait_for_each_other() -> None:
+    assert explained_after(2.0, placed(), "one.log", "two.log") == []
+    assert explained_after(2.0, placed(), None) == []
+    assert "web-1-aaaaa" in explained_after(4.2, placed(), "one.log", "two.log")
