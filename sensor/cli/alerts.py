@@ -53,9 +53,12 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--all", "every", is_flag=True, help="Those that are resolved or settled, too.")
+@click.option("--all", "every", is_flag=True, help="Show resolved and settled alerts, too.")
 @click.option(
-    "--class", "class_", type=click.Choice(["security", "operational"]), help="Of this class alone."
+    "--class",
+    "class_",
+    type=click.Choice(["security", "operational"]),
+    help="Show only this class.",
 )
 @output_option
 @no_trunc_option
@@ -124,8 +127,8 @@ def show(id_: str, output: str, socket: Path) -> None:
 
 @command.command()
 @click.argument("id_", metavar="ID")
-@click.option("--reason", required=True, help="Why, for those who read it later.")
-@click.option("--expected", is_flag=True, help="It is normal here: learn it.")
+@click.option("--reason", required=True, help="Give the reason, for later readers.")
+@click.option("--expected", is_flag=True, help="Learn it as normal for this node.")
 @output_option
 @socket_option
 def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> None:
@@ -145,7 +148,7 @@ def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> 
     required=True,
     help="How long: 12h, 30d, at most 90d.",
 )
-@click.option("--reason", required=True, help="Why, for those who read it later.")
+@click.option("--reason", required=True, help="Give the reason, for later readers.")
 @output_option
 @socket_option
 def suppress(id_: str, *, seconds: int, reason: str, output: str, socket: Path) -> None:

@@ -92,7 +92,7 @@ def review(output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
 
 @command.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--logins", is_flag=True, help="With the names of people.")
+@click.option("--logins", is_flag=True, help="Include the names of people.")
 @socket_option
 def export(file: Path | None, *, logins: bool, socket: Path) -> None:
     """Write what this node has learnt to FILE, or print it: a header, and one row a line."""
@@ -103,7 +103,9 @@ def export(file: Path | None, *, logins: bool, socket: Path) -> None:
 
 @command.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "target", type=click.Path(path_type=Path), help="Where to. [default: print]")
+@click.option(
+    "-o", "target", type=click.Path(path_type=Path), help="Write to this file. [default: print]"
+)
 def merge(files: tuple[Path, ...], target: Path | None) -> None:
     """Merge exports to the file of a fleet: the newest of each host, once."""
     _write(target, list(baseline_file.merge(files)))
@@ -116,7 +118,7 @@ def merge(files: tuple[Path, ...], target: Path | None) -> None:
     type=click.Path(path_type=Path),
     default=DIRECTORY,
     show_default=True,
-    help="Where the policy is.",
+    help="Write beside the policy of this directory.",
 )
 def import_(file: Path, directory: Path) -> None:
     """Put FILE, which castoff baseline merge wrote, beside the policy. For root.
@@ -146,7 +148,7 @@ def import_(file: Path, directory: Path) -> None:
 @command.command()
 @click.argument("profile", required=False)
 @click.option("--feature", help="Of the node: initiator, privilege, organisation, …")
-@click.option("--value", help="The value to forget.")
+@click.option("--value", help="Forget this value.")
 @output_option
 @socket_option
 def forget(

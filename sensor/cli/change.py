@@ -69,14 +69,14 @@ def command() -> None:
     required=True,
     help="How long it lasts: 30m, 2h, at most 7d.",
 )
-@click.option("--by", "by", required=True, metavar="NAME", help="Who approved it.")
+@click.option("--by", "by", required=True, metavar="NAME", help="Name who approved it.")
 @click.option("--from", "begin", help="When it begins, RFC 3339. [default: now]")
 @click.option(
     "--allow", "allows", multiple=True, metavar="PRIVILEGE", help="cap:NET_ADMIN, privileged, …"
 )
-@click.option("--max-starts", type=click.IntRange(1), help="Starts that it explains at most.")
-@click.option("--reason", help="What is changed and why.")
-@click.option("--url", help="Where the change is recorded.")
+@click.option("--max-starts", type=click.IntRange(1), help="Let it explain at most so many starts.")
+@click.option("--reason", help="Say what is changed, and why.")
+@click.option("--url", help="Name the record of the change: a URL or a ticket.")
 @output_option
 @socket_option
 def add(

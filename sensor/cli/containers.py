@@ -40,7 +40,9 @@ PODS = Layout(
 
 @click.command()
 @click.argument("container", type=ContainerName(), required=False)
-@click.option("-a", "--all", "everything", is_flag=True, help="Add stopped ones, and sandboxes.")
+@click.option(
+    "-a", "--all", "everything", is_flag=True, help="Show stopped containers and sandboxes, too."
+)
 @click.option("--pods", "by_pod", is_flag=True, help="Group by pod, workload by workload.")
 @output_option
 @no_trunc_option

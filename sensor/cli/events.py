@@ -46,15 +46,15 @@ Event = tuple[bytes, dict[str, Any]]
 
 
 @click.command()
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
-@click.option("--since", help="From then on: 10m, 2h, RFC 3339, Unix seconds.")
-@click.option("--until", help="Up to then.")
+@click.option("-f", "--follow", is_flag=True, help="Follow new events.")
+@click.option("--since", help="Begin at this time: 10m, 2h, RFC 3339 or Unix seconds.")
+@click.option("--until", help="End at this time.")
 @click.option(
     "--type",
     "types",
     type=TypeName(),
     multiple=True,
-    help="start, stop, gap, …; several or commas.",
+    help="Show only these types: start, stop, gap, …; may be repeated, or use commas.",
 )
 @click.option(
     "--filter",
@@ -66,7 +66,7 @@ Event = tuple[bytes, dict[str, Any]]
     " The same key twice is or, different keys are and.",
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Show pods' sandboxes in the table.")
-@click.option("-n", "--tail", type=click.IntRange(1, 100_000), help="The last so many.")
+@click.option("-n", "--tail", type=click.IntRange(1, 100_000), help="Show only the last N events.")
 @output_option
 @no_trunc_option
 @colour_option

@@ -43,7 +43,7 @@ SECONDS_SHOWN = 23
 
 @click.command()
 @click.argument("container", type=ContainerName())
-@click.option("--ascii", "plain", is_flag=True, help="Draw with ASCII alone.")
+@click.option("--ascii", "plain", is_flag=True, help="Draw with ASCII only.")
 @output_option
 @no_trunc_option
 @colour_option

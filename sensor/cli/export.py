@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "directory",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="A new directory.",
+    help="Write to this new directory.",
 )
 @click.option("--zstd", "packed", is_flag=True, help="Pack the events; needs python3-zstandard.")
 @log_option

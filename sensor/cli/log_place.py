@@ -22,7 +22,7 @@ FILE = "castoff.db"
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Instead of /etc/castoff/castoff.toml.",
+    help="Read this file instead of /etc/castoff/castoff.toml.",
 )
 log_option = click.option(
     "--log",

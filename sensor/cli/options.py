@@ -20,14 +20,14 @@ socket_option = click.option(
     default=SOCKET,
     show_default=True,
     envvar="CASTOFF_SOCKET",
-    help="Where the agent answers.",
+    help="Use the agent at this socket.",
 )
 output_option = click.option(
     "-o",
     "output",
     type=click.Choice(["table", "json"]),
     default="table",
-    help="For people, or one JSON object a line.",
+    help="Print a table, or one JSON object a line.",
 )
 colour_option = click.option(
     "--color",
@@ -36,7 +36,9 @@ colour_option = click.option(
     default="auto",
     help="auto: on a terminal, unless NO_COLOR is set.",
 )
-no_trunc_option = click.option("--no-trunc", is_flag=True, help="Cut nothing to the terminal.")
+no_trunc_option = click.option(
+    "--no-trunc", is_flag=True, help="Do not truncate lines to the terminal."
+)
 
 
 def coloured(colour: str) -> bool:

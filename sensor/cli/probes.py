@@ -23,7 +23,9 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="For [sources].")
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Read [sources] of this file."
+)
 @click.option("--owner", help="Give the probes to this account: an agent that is not root.")
 def load(config: Path | None, owner: str | None) -> None:
     """Compile the probes and attach them; nothing happens when they are already."""
@@ -68,7 +70,9 @@ def status(output: str) -> None:
 
 
 @command.command()
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="For its run_dir.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Read run_dir of this file."
+)
 def unload(config: Path | None) -> None:
     """Detach the probes and drop unread records; refused while an agent reads them."""
     held = lock_node(Config.load(config).agent.run_dir)

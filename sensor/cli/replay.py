@@ -28,7 +28,9 @@ from sensor.sources.capture import open_capture
     help="'-': one JSON document a line; table: for people.",
 )
 @click.option(
-    "--config", type=click.Path(path_type=Path, dir_okay=False), help="For its cgroup patterns."
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Read the cgroup patterns of this file.",
 )
 @click.option(
     "--policy",

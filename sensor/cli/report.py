@@ -39,7 +39,7 @@ _STATES = {
 @click.command()
 @since_option("From then on")
 @until_option("Up to then; now by default")
-@click.option("--title", default="Container starts", show_default=True, help="Headline.")
+@click.option("--title", default="Container starts", show_default=True, help="Set the headline.")
 @click.option(
     "-o",
     "--output",

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     help="'-': one JSON document a line; table: for people; none: for a service.",
 )
 @settings.options
-@click.option("--check-config", is_flag=True, help="Read the configuration and end: 0 or 78.")
+@click.option(
+    "--check-config", is_flag=True, help="Check the configuration and exit: 0, or 78 for a mistake."
+)
 @click.option("--quiet", is_flag=True, help="Only warnings on standard error.")
 def command(
     output: str,

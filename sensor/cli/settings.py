@@ -24,24 +24,26 @@ _OPTIONS = (
     click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Instead of /etc/castoff/castoff.toml.",
+        help="Read this file instead of /etc/castoff/castoff.toml.",
     ),
     click.option(
         "--state-dir",
         type=click.Path(path_type=Path, file_okay=False),
-        help="What the agent remembers between runs. [default: /var/lib/castoff]",
+        help="Keep the state in this directory. [default: /var/lib/castoff]",
     ),
     click.option(
         "--socket",
         type=click.Path(path_type=Path),
         envvar="CASTOFF_SOCKET",
-        help="Where it answers questions. [default: /run/castoff/castoff.sock]",
+        help="Listen on this socket. [default: /run/castoff/castoff.sock]",
     ),
     click.option(
         "--audit",
         help="Audit records from: netlink, - (standard input: an audisp plugin), a log file, off.",
     ),
-    click.option("--engines/--no-engines", default=True, help="Listen to the engines' own events."),
+    click.option(
+        "--engines/--no-engines", default=True, help="Follow the event streams of the engines."
+    ),
 )
 
 
