@@ -148,7 +148,7 @@ def learn(runs: Sequence[dict[str, float]]) -> dict[str, Known]:
             median = statistics.median(values)
             spread = (max(values) - min(values)) / 2 / median
             noise = max(NOISE_MIN, NOISE_FACTOR * spread)
-            found[metric.name] = Known(round(median, 6), round(noise, 3), len(values))
+            found[metric.name] = Known(round(median, 9), round(noise, 3), len(values))
     return found
 
 

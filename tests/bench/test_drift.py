@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import drift
-from bench.drift import NOISE_MIN, UNIT, Known, compare, learn, metrics_of, report
+from bench.drift import METRICS, NOISE_MIN, UNIT, Known, compare, learn, metrics_of, report
 from bench.rows import Row
 
 
@@ -82,3 +82,9 @@ def test_files_of_runs_become_the_baseline(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(SystemExit) as ended:
         drift.main()
     assert ended.value.code == 1
+
+
+def test_the_committed_baseline_has_metrics_that_a_run_can_give() -> None:
+    known = drift.read()
+    assert known
+    assert set(known) <= {metric.name for metric in METRICS}
