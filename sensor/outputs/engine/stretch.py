@@ -33,7 +33,7 @@ class Stage(Enum):
     DONE = "nothing is left to be done"
 
 
-class Answer(Enum):
+class StretchInput(Enum):
     """What moves a stretch."""
 
     BEGUN = "an attempt begins"
@@ -50,16 +50,16 @@ STRETCH = Machine(
     "stretch of an output's window",
     (Stage.WAITING, Stage.DONE),
     {
-        (Stage.WAITING, Answer.BEGUN): Stage.SENT,
-        (Stage.SENT, Answer.TAKEN): Stage.DONE,
-        (Stage.SENT, Answer.REJECTED): Stage.SUSPECT,
-        (Stage.SENT, Answer.FAILED): Stage.FAILED,
-        (Stage.SENT, Answer.REFUSED): Stage.REFUSED,
-        (Stage.REFUSED, Answer.TAKEN): Stage.DONE,
-        (Stage.REFUSED, Answer.REJECTED): Stage.SUSPECT,
-        (Stage.SUSPECT, Answer.HELD): Stage.HELD,
-        (Stage.SUSPECT, Answer.JUDGED): Stage.DONE,
-        **{(stage, Answer.AGAIN): Stage.WAITING for stage in Stage},
+        (Stage.WAITING, StretchInput.BEGUN): Stage.SENT,
+        (Stage.SENT, StretchInput.TAKEN): Stage.DONE,
+        (Stage.SENT, StretchInput.REJECTED): Stage.SUSPECT,
+        (Stage.SENT, StretchInput.FAILED): Stage.FAILED,
+        (Stage.SENT, StretchInput.REFUSED): Stage.REFUSED,
+        (Stage.REFUSED, StretchInput.TAKEN): Stage.DONE,
+        (Stage.REFUSED, StretchInput.REJECTED): Stage.SUSPECT,
+        (Stage.SUSPECT, StretchInput.HELD): Stage.HELD,
+        (Stage.SUSPECT, StretchInput.JUDGED): Stage.DONE,
+        **{(stage, StretchInput.AGAIN): Stage.WAITING for stage in Stage},
     },
 )
 
@@ -98,7 +98,7 @@ class Stretch:
 
     def begin(self, attempt: int) -> None:
         """Note that an attempt of that number is under way."""
-        self._move(Answer.BEGUN)
+        self._move(StretchInput.BEGUN)
         self.attempt = attempt
 
     def answer(self, outcome: Outcome) -> None:
@@ -108,15 +108,15 @@ class Stretch:
 
     def hold(self) -> None:
         """Let a suspect wait for a proof that the collector takes other records."""
-        self._move(Answer.HELD)
+        self._move(StretchInput.HELD)
 
     def judge(self) -> None:
         """Have the rejected records of a suspect become dead letters."""
-        self._move(Answer.JUDGED)
+        self._move(StretchInput.JUDGED)
 
     def begin_again(self) -> None:
         """Have it wait as if it had never been sent."""
-        self._move(Answer.AGAIN)
+        self._move(StretchInput.AGAIN)
         self.attempt, self.outcome, self.accepted = 0, None, False
 
     @property
@@ -124,18 +124,18 @@ class Stretch:
         """Whether something is to be decided about it."""
         return self.stage in _TROUBLE
 
-    def _meaning(self, outcome: Outcome) -> Answer:
+    def _meaning(self, outcome: Outcome) -> StretchInput:
         if isinstance(outcome, Refused):
-            return Answer.REFUSED
+            return StretchInput.REFUSED
         if not isinstance(outcome, Delivered):
-            return Answer.FAILED
+            return StretchInput.FAILED
         sequences = {record.sequence for record in self.batch.records} if self.batch else set()
         self.accepted = bool(sequences - {one.sequence for one in outcome.rejected})
         if self.accepted or all(one.local for one in outcome.rejected):
-            return Answer.TAKEN
-        return Answer.REJECTED
+            return StretchInput.TAKEN
+        return StretchInput.REJECTED
 
-    def _move(self, answer: Answer) -> None:
+    def _move(self, answer: StretchInput) -> None:
         self.stage = STRETCH.after(self.stage, answer)
 
 
