@@ -1,10 +1,11 @@
 """Which container an init belongs to.
 
 Decided, in this order, by: the creating command of the runtime that it descends from; the command
-line of the process that made its cgroup; its cgroup's own name. A process below a runtime whose
-command line is not understood, or names a container of another user, is a container of unknown id.
-A process below a systemd-nspawn of root is the machine that its command line names. Everything else
-starts no container: a sandbox, a service with a private pid namespace, a hook.
+line of the process that made its cgroup; its cgroup's own name. A process below a runtime is a
+container of unknown id if the runtime's command line was held back or is not understood, or names a
+container of another user. A process below a systemd-nspawn of root is the machine that its command
+line names. Everything else starts no container: a sandbox, a service with a private pid namespace,
+a hook.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
+    from sensor.correlate.authority import Origin
     from sensor.correlate.claims import Claims
     from sensor.correlate.container_table import ContainerTable
     from sensor.correlate.containers import ContainerState, Creation
@@ -127,16 +129,17 @@ class InitOwners:
         run = None
         if exec_.lineage is Lineage.RUNTIME:
             run = self._runtimes.run_above(exec_.root, exec_.process.ancestors)
-        if run is None:
+        origin = run.origin if run is not None else self._places.origin(exec_.process)
+        if run is None and not _is_command_lost(exec_, origin):
             return self._below_launcher(exec_)
-        if run.command is not None:
+        if run is not None and run.command is not None:
             self._ignored["no_container"] += 1
             return None
-        if not self._limits.unnamed.allows(run.origin.domain, exec_.time):
+        if not self._limits.unnamed.allows(origin.domain, exec_.time):
             self._ignored["unnamed_limited"] += 1
-            self._limits.exceeded(run.origin.domain or "", exec_.time)
+            self._limits.exceeded(origin.domain or "", exec_.time)
             return None
-        state = self._claims.unnamed(exec_, run, run.origin)
+        state = self._claims.unnamed(exec_, run, origin)
         state.parents = self._table.known(self._places.chain(exec_.process.cgroup))
         return state
 
@@ -153,6 +156,14 @@ class InitOwners:
             self._ignored["second_init"] += 1
             return None
         return state
+
+
+def _is_command_lost(exec_: InitExec, origin: Origin) -> bool:
+    """Whether an init is below a runtime whose command the probes may have held back.
+
+    They note no loss of a plain user, whose commands cause no start of root's.
+    """
+    return exec_.lineage is Lineage.RUNTIME and (exec_.causes_lost or not origin.privileged)
 
 
 def _is_sandbox(exec_: InitExec, creation: Creation) -> bool:

@@ -99,6 +99,26 @@ def test_pid_reuse_never_ties_an_init_to_another_runtimes_container(core: Core) 
     assert core.ignored["no_container"] == 1
 
 
+def test_an_init_below_a_runtime_whose_command_was_held_back_is_a_start_of_unknown_id(
+    core: Core,
+) -> None:
+    """A flood of commands by the same user uses up what the probes hand on of them."""
+    core >> replace(PLAIN.execs(5), causes_lost=True) >> PLAIN.exits(9)
+    assert core.types() == [START, STOP]
+    assert core.start.container is not None
+    assert (core.start.container.id, core.start.container.pid) == (None, PLAIN.init.pid)
+    assert core.start.confidence.container is Confidence.INFERRED
+
+
+def test_a_plain_users_init_below_an_unknown_runtime_is_a_start_without_a_note_of_loss(
+    core: Core,
+) -> None:
+    """Else a flood of their own commands would hide it."""
+    exec_ = PLAIN.execs(5)
+    core >> replace(exec_, process=replace(exec_.process, uid=1001))
+    assert core.types() == [START]
+
+
 def test_pid_reuse_never_stops_another_container(core: Core) -> None:
     core >> WEB.create(0) >> WEB.described(1) >> WEB.execs(5)
     exit_ = replace(WEB.exits(60_000), process=ProcessKey(WEB.init.pid, ns(50_000)))
