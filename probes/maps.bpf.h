@@ -12,7 +12,8 @@
  *   fill.bpf.h      building a record and handing it over
  *   lineage.bpf.h   descent from runtimes, and what has started
  *   exec.bpf.c fork.bpf.c exit.bpf.c cgroup.bpf.c oom.bpf.c   raw tracepoints
- *   connection.bpf.h written.bpf.h connect.bpf.c request.bpf.c tcp.bpf.c    who asks an engine for what
+ *   connection.bpf.h written.bpf.h search.bpf.h   connections, what is sent, what of it may start something
+ *   connect.bpf.c request.bpf.c tcp.bpf.c         who asks an engine for what
  *
  * A container's init is recognised by descent and by namespaces, not by its name:
  *   - every watched runtime, shim, monitor or engine founds a lineage at its execve, and so does a

@@ -26,6 +26,7 @@ PARTS = (
     "oom.bpf.c",
     "connection.bpf.h",
     "written.bpf.h",
+    "search.bpf.h",
     "connect.bpf.c",
     "request.bpf.c",
     "tcp.bpf.c",
