@@ -65,6 +65,8 @@ class StartContext:
         predecessor = None
         if place is not None and place.owner:
             predecessor = self._table.predecessor(*place.key)
+        if predecessor is not None and _is_of_another_engine(predecessor, state):
+            predecessor = None
         return kind.decide(
             state,
             description,
@@ -262,3 +264,14 @@ class StartContext:
         created = description.created_wall - self._clock.realtime_offset
         # A wall clock that was set since makes it useless.
         return created if 0 < created <= latest else 0
+
+
+def _is_of_another_engine(earlier: ContainerState, state: ContainerState) -> bool:
+    """Whether two containers were made under different runtime roots: no engine shares its own.
+
+    Of one that has ended the root is not known any more.
+    """
+    if earlier.creation is None or state.creation is None:
+        return False
+    roots = {earlier.creation.command.root, state.creation.command.root}
+    return None not in roots and len(roots) > 1

@@ -109,6 +109,18 @@ def test_the_only_container_that_a_pod_ever_had_is_not_first_again(core: Core) -
     assert event.confidence.pod is Confidence.INFERRED
 
 
+@pytest.mark.parametrize(
+    ("root", "kind"), [("/run/runc", StartKind.RESTART), ("/run/other", StartKind.FIRST)]
+)
+def test_what_runs_for_a_pod_at_another_engine_is_no_earlier_run(
+    core: Core, root: str, kind: StartKind
+) -> None:
+    starts(core, DB.in_pod(UID), 0, pod())
+    event = starts(core, replace(APP, root=root), 100, pod())
+    assert event.start is not None
+    assert event.start.kind is kind
+
+
 @pytest.mark.parametrize("engine", [Engine.DOCKER, Engine.PODMAN])
 def test_a_plain_container_below_a_pods_cgroup_is_in_no_pod(core: Core, engine: Engine) -> None:
     """cgroup-parent-like-a-build, the same kind: ``docker run --cgroup-parent=/kubepods/…``."""
