@@ -126,11 +126,12 @@ static __always_inline bool command_allowed(u64 task, u64 origin, u32 kind)
 {
 	struct budget_key key = { .origin = origin, .kind = kind };
 	bool asks = origin == ORIGIN_PRIVILEGED && kind == RECORD_API_REQUEST;
+	u32 limit = origin == ORIGIN_PRIVILEGED ? COMMANDS_OF_ROOTS_PARENT : COMMANDS_OF_PARENT;
 
 	if (!asks)
 		task = read_pointer(task, OFF_task_struct_real_parent);
 	key.whose = read_u32(task, OFF_task_struct_tgid);
-	if (within_budget(&key, asks ? REQUESTS_OF_PROCESS : COMMANDS_OF_PARENT)) {
+	if (within_budget(&key, asks ? REQUESTS_OF_PROCESS : limit)) {
 		key.whose = BUDGET_ORIGIN;
 		if (within_budget(&key, COMMANDS_OF_ORIGIN))
 			return true;

@@ -39,6 +39,7 @@
 #define PID_ONE 1
 #define LEVELS_MASK 31 /* MAX_PID_NS_LEVEL is 32 */
 #define COMMANDS_OF_PARENT 256 /* a second */
+#define COMMANDS_OF_ROOTS_PARENT 1024 /* one script can run 130 containers by crun */
 #define COMMANDS_OF_ORIGIN 2048
 #define REQUESTS_OF_PROCESS 1024 /* a second, of one that is privileged: a kubelet with many pods */
 #define GUESSES_OF_ORIGIN 256

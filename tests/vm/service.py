@@ -68,7 +68,7 @@ def starts() -> Counter[str]:
     done = castoff("events", "--since", "3h", "--type", "start", "-o", "json")
     need(done.returncode == 0, done.stderr)
     ids = [json.loads(line)["container"]["id"] for line in done.stdout.splitlines()]
-    return Counter(id_ for id_ in ids if id_.startswith("life-"))
+    return Counter(id_ for id_ in ids if (id_ or "").startswith("life-"))
 
 
 def install(package: str) -> None:

@@ -128,7 +128,7 @@ def rest() -> str:
             if event["type"] not in {"alert", "sensor"}
             and not str((event["container"] or {}).get("id")).startswith("life-")
         ]
-    )[-1500:]
+    )[-6000:]
 
 
 def no_start_is_lost_or_repeated(kind: str) -> Step:
