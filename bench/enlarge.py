@@ -75,7 +75,7 @@ def _shifter(later: int, number: int) -> Callable[[Any], Any]:
     def text(value: str) -> str:
         return IDENTITY.sub(other, value)
 
-    def shift(value: Any) -> Any:  # noqa: ANN401 - returns what it is given, field by field: no one type
+    def shift(value: object) -> object:
         if type(value) is str:
             return text(value)
         if type(value) is tuple:

@@ -8,13 +8,11 @@ would take a quarter of an hour. Ends with 1 when a target is missed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import secrets
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 from bench.agent import COMMAND as CASTOFF
 from bench.agent import Agent, wall
 from bench.burst import PARALLEL
+from bench.command import parser, reporting
 from bench.engine import engines
-from bench.machine import machine
 from bench.node import own_lab
 from bench.programs import compiled
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 from lab.engines import unique
 from lab.image import IMAGE
 from sensor.bpf import pins
@@ -239,27 +237,18 @@ def backlog(lab: Lab, running: Engines, agent: Agent, count: int) -> Iterator[Ro
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--starts", type=int, default=STARTS, help="containers beside the kills")
-    parser.add_argument("--backlog", type=int, default=BACKLOG, help="starts with no agent")
-    arguments = parser.parse_args()
-    here = machine()
-    rows: list[Row] = []
-    try:
-        with own_lab() as lab, engines(lab) as running:
-            agent = Agent(lab, compiled("stamp", lab.sub("programs")))
-            with agent:
-                if arguments.starts:
-                    rows.append(kills(agent, running, arguments.starts))
-            rows += room(running)
-            if arguments.backlog:
-                rows += backlog(lab, running, agent, arguments.backlog)
-    finally:
-        print(f"{here}\n\n{table(rows)}" if rows else here)
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
+    options = parser(COMMAND, __doc__)
+    options.add_argument("--starts", type=int, default=STARTS, help="containers beside the kills")
+    options.add_argument("--backlog", type=int, default=BACKLOG, help="starts with no agent")
+    arguments = options.parse_args()
+    with reporting(arguments.json) as rows, own_lab() as lab, engines(lab) as running:
+        agent = Agent(lab, compiled("stamp", lab.sub("programs")))
+        with agent:
+            if arguments.starts:
+                rows.append(kills(agent, running, arguments.starts))
+        rows.extend(room(running))
+        if arguments.backlog:
+            rows.extend(backlog(lab, running, agent, arguments.backlog))
 
 
 if __name__ == "__main__":

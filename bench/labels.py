@@ -48,7 +48,7 @@ class Answer(StrEnum):
     INFERRED = "inferred, right"
     CANDIDATE = "ambiguous, truth among them"
     NONE = "none"
-    NOBODY = "no cause, right"
+    NO_CAUSE = "no cause, right"
     WRONG = "WRONG"
     MISSING = "not reported"
 
@@ -116,7 +116,7 @@ def answer(cause: Cause, event: Mapping[str, Any]) -> Answer:
     """Judge an event's initiator."""
     initiator, candidates = event["initiator"], event["candidates"]
     if not cause.by_a_person:
-        return Answer.WRONG if initiator or candidates else Answer.NOBODY
+        return Answer.WRONG if initiator or candidates else Answer.NO_CAUSE
     if initiator is not None:
         if not cause.is_(initiator):
             return Answer.WRONG

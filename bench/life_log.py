@@ -36,6 +36,8 @@ SEEDS = (1, 21, 41)
 """Nodes whose lives begin on the same day: Friday, 2 October 2026."""
 DAYS = 27
 WEEK = 7
+SATURDAY = 5
+"""As datetime counts weekdays."""
 """Days at the end of which the reports of tests are: the summer time ends in them."""
 POLICY = b"""\
 [expect.timers]
@@ -128,7 +130,7 @@ class LifeLog:
 
     def _settle(self, wall: int) -> None:
         """Let an administrator look at the alerts of a workday: some stay open."""
-        if datetime.fromtimestamp(wall // SECOND, ZONE).weekday() > 4:  # noqa: PLR2004 - Saturday
+        if datetime.fromtimestamp(wall // SECOND, ZONE).weekday() >= SATURDAY:
             return
         judge, offset = self._run.judge, self._life.offset
         moment, book = judge.moment(wall - offset, offset), judge.alerting.book

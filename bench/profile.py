@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import cProfile
 import gc
-import pstats
 import statistics
 import time
 from collections import Counter
@@ -162,12 +161,12 @@ def by_module(arrivals: list[Arrival]) -> list[tuple[str, float]]:
     profile = cProfile.Profile(time.thread_time_ns, 1e-9)
     measured(arrivals, cold=False, profile=profile)
     spent: Counter[str] = Counter()
-    timings = pstats.Stats(profile).stats  # type: ignore[attr-defined]  # typeshed leaves it out
-    for (file, _, _), (_, _, own, _, _) in timings.items():
-        path = Path(file)
+    for one in profile.getstats():
+        # What is written in C has a text in place of its code.
+        path = Path("~" if isinstance(one.code, str) else one.code.co_filename)
         inside = path.is_relative_to(SHOWN)
-        spent[str(path.relative_to(SHOWN)) if inside else path.name] += own
-    total = sum(spent.values()) or 1.0
+        spent[str(path.relative_to(SHOWN)) if inside else path.name] += round(one.inlinetime * 1e9)
+    total = sum(spent.values()) or 1
     return [(name, own / total) for name, own in spent.most_common(MODULES)]
 
 

@@ -10,34 +10,32 @@ A program of this directory stands in for the runtime: docker starts some ten a 
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.agent import Agent, wall
+from bench.command import parser, reporting
 from bench.engine import engines
 from bench.footprint import pss_mib
 from bench.kills import cgroups, start_many
-from bench.machine import machine
 from bench.node import held, own_lab
 from bench.numbers import percentile
 from bench.programs import compiled
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 from lab import waiting
 from lab.engines import unique
 from sensor.bpf import loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bench.engine import Engines
     from lab.engines import Lab
@@ -190,25 +188,18 @@ def rate(lab: Lab, node: Engines, stamp: Path, per_second: int, seconds: int) ->
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--running", type=int, default=RUNNING, help="containers that run; 0: none")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="of the rate; 0: none")
-    arguments = parser.parse_args()
-    here = machine()
-    rows: list[Row] = []
-    try:
-        with own_lab() as lab, engines(lab) as node:
-            stamp = compiled("stamp", lab.sub("programs"))
-            if arguments.running:
-                rows += running(lab, node, stamp, arguments.running)
-            if arguments.seconds:
-                rows += rate(lab, node, stamp, PER_SECOND, arguments.seconds)
-    finally:
-        print(f"{here}\n\n{table(rows)}" if rows else here)
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
+    options = parser(COMMAND, __doc__)
+    options.add_argument(
+        "--running", type=int, default=RUNNING, help="containers that run; 0: none"
+    )
+    options.add_argument("--seconds", type=int, default=SECONDS, help="of the rate; 0: none")
+    arguments = options.parse_args()
+    with reporting(arguments.json) as rows, own_lab() as lab, engines(lab) as node:
+        stamp = compiled("stamp", lab.sub("programs"))
+        if arguments.running:
+            rows.extend(running(lab, node, stamp, arguments.running))
+        if arguments.seconds:
+            rows.extend(rate(lab, node, stamp, PER_SECOND, arguments.seconds))
 
 
 if __name__ == "__main__":

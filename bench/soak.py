@@ -12,28 +12,25 @@ quarter's largest PSS is at most ``GROWTH_MIB`` above the second quarter's.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import socket
-import sys
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bench.agent import CHECKOUT, Agent
 from bench.burst import PARALLEL
+from bench.command import parser, reporting
 from bench.engine import engines
 from bench.footprint import pss_mib
 from bench.kills import log_of, started
-from bench.machine import machine
 from bench.node import held, own_lab
 from bench.programs import compiled
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 from lab import waiting
 from lab.engines import unique
 from lab.image import IMAGE
@@ -42,6 +39,8 @@ from sensor.errors import CastoffError
 from tests.outputs.forward.collector import collector
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.engine import Engines
     from lab.engines import Lab
 
@@ -221,17 +220,11 @@ def rows_of(
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="how long it runs")
-    arguments = parser.parse_args()
-    here = machine()
-    with own_lab() as lab, engines(lab) as running:
-        rows = run(lab, running, arguments.minutes)
-    print(f"{here}\n\n{table(rows)}")
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
+    options = parser(COMMAND, __doc__)
+    options.add_argument("--minutes", type=float, default=MINUTES, help="how long it runs")
+    arguments = options.parse_args()
+    with reporting(arguments.json) as rows, own_lab() as lab, engines(lab) as running:
+        rows.extend(run(lab, running, arguments.minutes))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 COMMAND = "python -m bench.stages"
 NS_PER_US = 1000
 NS_PER_MS = 1e6
+SHOWN_MS = 0.01
+"""Processor time of a thread for a start from which on it is shown."""
 BUDGETS = {
     "wake": 120,
     "read": 35,
@@ -74,7 +76,9 @@ def rows(file: Path, starts: int, command: str = COMMAND) -> list[Row]:
         )
     total = [one / NS_PER_MS for one in found["total"]]
     threads = {name: used / NS_PER_MS / starts for name, used in found["threads"].items()}
-    used = ", ".join(f"{name} {one:.2f}" for name, one in sorted(threads.items()) if one > 0.01)  # noqa: PLR2004 - what shows in the line
+    used = ", ".join(
+        f"{name} {one:.2f}" for name, one in sorted(threads.items()) if one >= SHOWN_MS
+    )
     result.append(
         Row(
             "the whole, from the init's execve to the line's write",

@@ -76,7 +76,7 @@ async def served(directory: Path, batches: list[bytes]) -> float:
         procfs.host_facts(),
     )
     task = asyncio.create_task(service.run())
-    while service.port is None:  # noqa: ASYNC110 - it has no event for it
+    while service.port is None:  # noqa: ASYNC110 - the service sets its port once it listens, and has no event that says so
         await asyncio.sleep(0.01)
     context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
     authority.issue_cert("apiserver").configure_cert(context)

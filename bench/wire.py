@@ -8,14 +8,12 @@ a batch, TCP and TLS what they add.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gzip
 import json
 import random
 import re
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +44,6 @@ COMMAND = "python -m bench.wire"
 ROOT = Path(__file__).parents[1]
 FULL = 500
 BATCHES = 8
-STORED = 100_000
 """Starts that are put into ClickHouse."""
 NAMES, IMAGES, HOSTS = 300, 200, 100
 BEGIN = time.time_ns() - 2 * 86_400 * 1_000_000_000
@@ -83,7 +80,7 @@ def _another(event: dict[str, Any], dice: random.Random, wall: int, host: int) -
     def other(match: re.Match[str]) -> str:
         return ids.setdefault(match[0], f"{dice.getrandbits(256):064x}")
 
-    def walk(value: Any, key: str = "") -> Any:  # noqa: ANN401 - returns a value of the kind it is given
+    def walk(value: object, key: str = "") -> object:
         if isinstance(value, dict):
             return {name: walk(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
@@ -96,7 +93,7 @@ def _another(event: dict[str, Any], dice: random.Random, wall: int, host: int) -
 
     image = dice.randrange(IMAGES)
     known = random.Random(image)
-    made: dict[str, Any] = walk(event)
+    made: dict[str, Any] = {name: walk(inner, name) for name, inner in event.items()}
     made["id"], made["time"] = f"{dice.getrandbits(128):032x}", rfc3339(wall)
     made["container"]["name"] = f"shop-{dice.randrange(NAMES)}"
     if made["container"]["image"] is not None:
@@ -176,42 +173,9 @@ def sizes(records: list[Record]) -> list[Row]:
     return rows
 
 
-def at_rest(count: int) -> Row:
-    """Measure what a start takes in ClickHouse, merged: with its whole line, and without."""
-    from chdb.session import Session  # noqa: PLC0415 - half a GiB of memory, for this row only
-
-    from tests.deploy.conftest import SCHEMA, statements  # noqa: PLC0415 - it imports chdb, as above
-
-    with tempfile.TemporaryDirectory() as directory:
-        session: Any = Session(directory)
-        for statement in statements(SCHEMA.read_text()):
-            session.query(statement)
-        records = starts(count)
-        for at in range(0, count, 10_000):
-            body = b"".join(record.line for record in records[at : at + 10_000]).decode()
-            session.query(f"INSERT INTO castoff.inbox FORMAT JSONAsString {body}")
-        session.query("OPTIMIZE TABLE castoff.events FINAL")
-        asked = (
-            "SELECT sum(column_data_compressed_bytes) AS n FROM system.parts_columns"
-            " WHERE table = 'events' AND active"
-        )
-        whole, line = (
-            json.loads(str(session.query(f"{asked}{more}", "JSONEachRow")))["n"] / count
-            for more in ("", " AND column = 'event'")
-        )
-        session.close()
-    numbers = f"{whole:,.0f}, of which the whole event as text {line:,.0f}"
-    return Row("ClickHouse, merged", numbers, None, None, COMMAND, {"bytes": whole, "text": line})
-
-
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
-    parser.add_argument("--no-clickhouse", action="store_true", help="leave out what needs chdb")
-    arguments = parser.parse_args()
     rows = sizes(starts(BATCHES * FULL))
-    if not arguments.no_clickhouse:
-        rows.append(at_rest(STORED))
     print(machine())
     print(table(rows))
 

@@ -212,7 +212,7 @@ def settings(kind: type[Any]) -> list[str]:
     return out
 
 
-def type_name(hint: Any) -> str:  # noqa: ANN401 - a type
+def type_name(hint: object) -> str:
     """Name the TOML type of a field."""
     plain = [one for one in get_args(hint) if one is not type(None)] or [hint]
     one = plain[0]
@@ -220,7 +220,7 @@ def type_name(hint: Any) -> str:  # noqa: ANN401 - a type
         return " | ".join(one)
     if isinstance(one, type) and dataclasses.is_dataclass(one) and one.__name__ != "Secret":
         return "table: " + ", ".join(field.name for field in dataclasses.fields(one))
-    names = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    names: dict[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
     if str(hint).startswith("tuple["):
         return "table" if "tuple[tuple[" in str(hint) else "list"
     return names.get(one, "path" if one is Path else "string")
@@ -229,7 +229,8 @@ def type_name(hint: Any) -> str:  # noqa: ANN401 - a type
 def attribute_docstrings(kind: type[Any]) -> dict[str, str]:
     """Read the strings that stand below the fields of a dataclass."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(tree, ast.ClassDef)  # noqa: S101 - the source of a class
+    if not isinstance(tree, ast.ClassDef):
+        raise TypeError(kind)
     described: dict[str, str] = {}
     for before, after in zip(tree.body, tree.body[1:], strict=False):
         if (

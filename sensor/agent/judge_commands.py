@@ -139,7 +139,7 @@ class JudgeCommands:
         return done
 
     def end_change(self, id_: str, login: int | None, uid: int) -> bool:
-        """End a change; False where there is none that goes on."""
+        """End a change; False if it does not go on."""
         ended = self._judge.ledger.end(id_, wall_now(), _account(login, uid))
         self._judging.settle()
         return ended

@@ -56,7 +56,7 @@ class Judgement(AlertKeeper, Protocol):
         """Record a change. Raises ConfigError."""
 
     def end_change(self, id_: str, login: int | None, uid: int) -> bool:
-        """End a change; False where there is none that goes on."""
+        """End a change; False if it does not go on."""
 
     def counts(self) -> tuple[tuple[str, str, int], ...]:
         """Return starts by explanation and by finding, as (kind, name, number)."""

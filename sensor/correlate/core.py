@@ -17,7 +17,6 @@ from sensor.correlate.claims import UNKNOWN_SCOPE, Claims
 from sensor.correlate.container_table import ContainerTable
 from sensor.correlate.coverage import SILENCE, Coverage
 from sensor.correlate.ends import EndReporter
-from sensor.correlate.engine_config import EngineConfigs
 from sensor.correlate.engine_words import EngineWords
 from sensor.correlate.events import Clock, EventFactory
 from sensor.correlate.failed_starts import FailedStarts
@@ -193,7 +192,6 @@ class Correlator:
         )
         names = self._candidates.account_names
         self._health = SensorHealth(self._factory, emit, names)
-        self._configs = EngineConfigs(self._factory, emit, names)
         self._handlers: dict[type, Callable[[Observation], None]] = {}
         self._register()
 
@@ -228,7 +226,7 @@ class Correlator:
         self._on(InventoryTaken, self._inventory.on_inventory)
         self._on(KnowledgeRestored, self._inventory.on_knowledge)
         self._on(AuditRulesChanged, self._health.on_audit_rules)
-        self._on(EngineConfigWritten, self._configs.on_written)
+        self._on(EngineConfigWritten, self._health.on_engine_config)
         self._on(ProbesLost, self._health.on_lost)
         self._on(ProbesRestored, self._health.on_restored)
         self._on(AgentStalled, self._health.on_stalled)

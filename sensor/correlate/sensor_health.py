@@ -1,7 +1,8 @@
-"""What the sensor reports of its own absence: lost probes, an agent that did not run, the clock.
+"""What the sensor reports of itself and its node: lost probes, a stalled agent, the clock, files.
 
-Each is a ``gap`` that says from when to when something may be missing. What an operator has to
-act on is a ``sensor`` event as well, with an action of its own.
+Each absence is a ``gap`` that says from when to when something may be missing. What an operator has
+to act on is a ``sensor`` event as well, with an action of its own. So is a write to an engine's
+configuration.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         ProbesRestored,
     )
     from sensor.model.kernel_records import KernelLoss
-    from sensor.model.witness_records import AuditRulesChanged
+    from sensor.model.witness_records import AuditRulesChanged, EngineConfigWritten
 
 PROGRAMS_NAMED = 16
 """Programs that a reason lists."""
@@ -88,6 +89,18 @@ class SensorHealth:
         note = SensorNote("audit_rules_lost", detail=detail, by=by)
         self._emit(self._factory.sensor(changed.time, note))
         self._emit(self._factory.gap(Gap("audit", detail, changed.since, changed.time)))
+
+    def on_engine_config(self, write: EngineConfigWritten) -> None:
+        """Report a write with its program, and the login or account behind it."""
+        caller = write.caller
+        who = caller.loginuid if caller.loginuid is not None else caller.uid
+        by = None if who is None else self._account_names().get(who) or str(who)
+        detail = f"{write.path} by {caller.exe or 'an unknown program'}"
+        self._emit(
+            self._factory.sensor(
+                write.time, SensorNote("engine_config_written", detail=detail, by=by)
+            )
+        )
 
     def on_stepped(self, stepped: ClockStepped) -> None:
         """Report that times before and after do not compare."""

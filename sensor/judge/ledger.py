@@ -141,7 +141,7 @@ class Ledger:
         return tuple(refused)
 
     def end(self, id_: str, wall: int, by: str | None) -> bool:
-        """End a change by hand; False where there is none that goes on."""
+        """End a change by hand; False if it does not go on."""
         change = self._changes.get(id_)
         if change is None or state_of(change, self._usage(change), wall) in _OVER:
             return False

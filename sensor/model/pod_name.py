@@ -41,7 +41,7 @@ _STATIC_UID = re.compile(rf"[0-9a-f]{{{STATIC_UID_LENGTH}}}")
 
 @dataclass(frozen=True, slots=True)
 class PodName:
-    """A pod's name, read. ``revision`` is the ReplicaSet's hash, None where there is none."""
+    """A pod's name, read. ``revision`` is the ReplicaSet's hash, None without one."""
 
     owner: str
     """The controller that composed the name; the pod itself where none did."""

@@ -21,7 +21,7 @@ from sensor.agent.policy_files import (
 from sensor.errors import ConfigError
 
 NOW = time.time_ns()
-NOBODY = 65534
+PLAIN_UID = 65534
 RULE = "[forbid.a]\nname = 'a'\n"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")
@@ -65,7 +65,7 @@ def test_a_file_that_others_may_write_is_refused(place: Path, mode: int, shown: 
 
 
 def test_a_file_of_another_account_is_refused(place: Path) -> None:
-    os.chown(write(place / "policy.d/a.toml"), NOBODY, 0)
+    os.chown(write(place / "policy.d/a.toml"), PLAIN_UID, 0)
     with pytest.raises(ConfigError, match="owned by uid 65534"):
         load_policy(place, NOW)
 

@@ -17,7 +17,7 @@ from sensor.errors import ProbesBusy, StateUnusable
 from tests.api.raw_socket import serving
 from tests.api.test_status import STATUS
 
-NOBODY = 65534
+PLAIN_UID = 65534
 
 
 def test_the_socket_is_private_and_gone_afterwards(path: Path) -> None:
@@ -81,7 +81,7 @@ def test_other_users_are_refused_even_when_the_file_lets_them_in(
         assert server.refused == 1
 
     serving(path, scenario)
-    assert f"of uid {NOBODY}" in caplog.text
+    assert f"of uid {PLAIN_UID}" in caplog.text
 
 
 def ask_as_another_user(path: Path) -> str:
@@ -98,8 +98,8 @@ with socket.socket(socket.AF_UNIX) as connection:
 """
     done = subprocess.run(
         ["/usr/bin/python3", "-I", "-c", program, str(path)],
-        user=NOBODY,
-        group=NOBODY,
+        user=PLAIN_UID,
+        group=PLAIN_UID,
         extra_groups=[],
         capture_output=True,
         text=True,

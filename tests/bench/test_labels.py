@@ -57,7 +57,7 @@ def event(
         pytest.param(ALICE, event(), Answer.NONE, id="nobody-said"),
         pytest.param(BOX, event(IN_BOX, confidence="inferred"), Answer.INFERRED, id="in-container"),
         pytest.param(BOX, event(HER, confidence="exact"), Answer.WRONG, id="not-from-the-host"),
-        pytest.param(POLICY, event(), Answer.NOBODY, id="nobody-did"),
+        pytest.param(POLICY, event(), Answer.NO_CAUSE, id="no-cause"),
         pytest.param(POLICY, event(HER, confidence="exact"), Answer.WRONG, id="blamed"),
         pytest.param(POLICY, event(None, HER, SOMEBODY), Answer.WRONG, id="suspected"),
     ],
@@ -75,7 +75,7 @@ def test_the_starts_of_one_container_are_distinguished_by_their_order() -> None:
     later = event(trigger="restart_policy", time=2)
     judgement = labels.judge([later, event(HER, confidence="exact", time=1)])
     assert judgement.answered(Group.CLI_NAMED, Answer.EXACT) == 1
-    assert judgement.answered(Group.RESTART_POLICY, Answer.NOBODY) == 1
+    assert judgement.answered(Group.RESTART_POLICY, Answer.NO_CAUSE) == 1
     assert judgement.wrong == []
 
 

@@ -22,7 +22,7 @@ ASKING = (
     ("whois", "1"),
     ("selftest",),
 )
-NOBODY = 65534
+PLAIN_UID = 65534
 
 
 @pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
@@ -40,8 +40,8 @@ def test_no_right_is_4_and_the_group_is_named(arguments: tuple[str, ...], agent:
         done = subprocess.run(
             ["/usr/bin/python3", "-m", "sensor", *arguments, "--socket", str(agent.path)],
             cwd=CASTOFF.parents[1],
-            user=NOBODY,
-            group=NOBODY,
+            user=PLAIN_UID,
+            group=PLAIN_UID,
             extra_groups=[],
             capture_output=True,
             text=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sensor.model.agent_records import (
@@ -11,10 +13,11 @@ from sensor.model.agent_records import (
     ProbesLost,
     ProbesRestored,
 )
+from sensor.model.api_calls import Caller
 from sensor.model.events import Event
 from sensor.model.observations import Observation
 from sensor.model.vocabulary import EventType
-from sensor.model.witness_records import AuditRulesChanged
+from sensor.model.witness_records import AuditRulesChanged, EngineConfigWritten
 from tests.correlate.scenario import Core
 
 SECOND = 1_000_000_000
@@ -88,3 +91,30 @@ def test_audit_that_is_switched_off_and_on_again_is_a_gap() -> None:
     assert (actions, gap[3]) == (["audit_rules_lost"], "kernel audit was switched off")
     actions, (gap,) = reported(AuditRulesChanged(19 * SECOND, 6 * SECOND, 0, enabled=True))
     assert (actions, gap[:3]) == (["audit_rules_restored"], ("audit", 6 * SECOND, 19 * SECOND))
+
+
+# ------------------------------------------------------------------ files of engines
+
+CALLER = Caller(42, None, 0, 1000, 3, "vi", "/usr/bin/vi")
+WRITE = EngineConfigWritten(9, "audit:1", CALLER, "/etc/docker/daemon.json")
+
+
+@pytest.mark.parametrize(
+    ("caller", "by", "program"),
+    [
+        (CALLER, "alice", "/usr/bin/vi"),
+        (replace(CALLER, loginuid=None), "root", "/usr/bin/vi"),
+        (replace(CALLER, loginuid=7777), "7777", "/usr/bin/vi"),
+        (replace(CALLER, loginuid=None, uid=None, exe=None), None, "an unknown program"),
+    ],
+    ids=["a login", "an account", "a number", "unknown"],
+)
+def test_a_write_names_file_program_and_author(
+    caller: Caller, by: str | None, program: str
+) -> None:
+    core = Core()
+    core.feed([AccountsRead(1, ((1000, "alice"), (0, "root")))])
+    (event,) = core.feed([replace(WRITE, caller=caller)])
+    assert event.sensor is not None
+    assert event.sensor.action == "engine_config_written"
+    assert (event.sensor.by, event.sensor.detail) == (by, f"/etc/docker/daemon.json by {program}")

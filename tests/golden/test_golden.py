@@ -30,7 +30,7 @@ from tests.golden.stories import AT_ONCE, STORIES
 
 CUT_EVERY = 97
 STRICT_EVERY = 10 * CUT_EVERY
-NOBODY = "65534"
+PLAIN_UID = "65534"
 VERBS = frozenset({"run", "start", "restart", "create"})
 GIVEN_NAMES = frozenset(
     {"web", "job", "report", "w", "batch", "shop", "main", "short", "fresh", "unseen"}
@@ -155,10 +155,10 @@ def test_any_user_can_replay(behaviour: str) -> None:
     if shutil.which("setpriv") is None:
         pytest.skip("no setpriv (util-linux) to become another user with")
     capture = captures.HERE / f"{behaviour}.capture"
-    seen = castoff("--help", user=NOBODY)
+    seen = castoff("--help", user=PLAIN_UID)
     if seen.returncode != 0:
         pytest.skip(f"this checkout is not readable by others: {seen.stderr.decode().strip()}")
-    done = castoff("replay", capture, user=NOBODY)
+    done = castoff("replay", capture, user=PLAIN_UID)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == captures.lines_of(capture).read_bytes()
 

@@ -1,6 +1,6 @@
 """OpenSSL, for outputs that speak TLS.
 
-An agent keeps ``ssl`` out of its process (``sensor/__main__.py`` says why), and asyncio, which
+An agent keeps ``ssl`` out of its process (``sensor/absent.py`` says why), and asyncio, which
 looks for it once, when it is imported, does without. Where an output needs it, it is let in again
 and shown to the three modules of asyncio that name it (CPython 3.11: base_events, selector_events,
 sslproto). Import this module before whatever imports ``ssl``.
