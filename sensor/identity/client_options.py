@@ -19,6 +19,9 @@ LOOSE_VERBS = frozenset({"ssh", "unshare", "debug"})
 GROUPS = frozenset({"compose", "container", "service", "stack"})
 """Words in front of a verb; ``docker secret create`` and the like start nothing."""
 
+REFERENCES = frozenset({"--secret", "--secret-add", "--secret-rm"})
+"""Options that name a secret of the engine and do not hold it."""
+
 _FLAGS = re.compile(
     r"(?:all|build|debug|detach|disable-content-trust|env-host|help|http-proxy|init|interactive"
     r"|latest|no-deps|no-healthcheck|no-hostname|no-hosts|no-resolve-image|no-tty|oom-kill-disable"
@@ -32,7 +35,7 @@ _VALUES = re.compile(
     r"(?:add-host|annotation|ansi|arch|attach|authfile|cap-(?:add|drop)|cert-dir|cgroup[\w-]*"
     r"|chrootdirs|cidfile|config(?:-add|-rm)?|connection|conmon-pidfile|constraint[\w-]*"
     r"|container-label[\w-]*|context|cpus?|cpu-[\w-]+|cpuset-[\w-]+|detach-keys|device[\w-]*"
-    r"|dns[\w-]*|domainname|endpoint-mode|entrypoint|env-file|env-merge|expose|file|generic-resource"
+    r"|dns[\w-]*|domainname|endpoint-mode|entrypoint|env-file|expose|file|generic-resource"
     r"|gidmap|gpus|group[\w-]*|health-[\w-]+|hooks-dir|host|host-add|hostname|hostuser|image-volume"
     r"|index|init-(?:path|ctr)|io[\w-]*|ip6?|ipc|isolation|kernel-memory|label[\w-]*|limit-[\w-]+"
     r"|link[\w-]*|log-[\w-]+|mac-address|max-concurrent|memory[\w-]*|mode|mount|name|namespace|net"

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from sensor.identity.secret_options import OptionSecret, WordSecret
 
-_ENV_OPTION = re.compile(r"-[a-zA-Z]{0,8}e|--(?:env|build-arg|container-env|setenv|env-add)")
+_ENV_OPTION = re.compile(
+    r"-[a-zA-Z]{0,8}e|--(?:env|build-arg|container-env|setenv|env-add|env-merge)"
+)
 _JOINED_ENV = re.compile(
-    r"(-[ditPqT]{0,6}e|--(?:env|build-arg|container-env|setenv|env-add)=)"
+    r"(-[ditPqT]{0,6}e|--(?:env|build-arg|container-env|setenv|env-add|env-merge)=)"
     r"([A-Za-z_][\w.-]{0,255})=(.*)", re.DOTALL
 )  # fmt: skip
 _SCRIPT_OPTION = re.compile(r"-[a-z]{0,8}c")
@@ -36,8 +38,16 @@ _NAME = re.compile(r"[\w.\-/:@\[\]]{1,256}")
 _HEADER = re.compile(r"\s{0,64}[\"']?([A-Za-z][\w-]{0,127})\s{0,8}:\s{0,64}(.+)", re.DOTALL)
 _SHORT_PREFIX = 2
 
-_NO_SECRETS = frozenset({"", "true", "false", "True", "False"})
-"""Values that are never a secret, whatever they are given to."""
+_NO_SECRETS = frozenset({"", "-", "true", "false", "True", "False", "none", "None", "null"})
+"""Values that are never a secret, whatever they are given to. ``-`` is the standard input."""
+_FILE = re.compile(
+    r"\.{0,2}(?:/[A-Za-z0-9_.-]{1,64}){1,16}"
+    r"\.(?:pem|key|pub|crt|cer|p12|pfx|jks|txt|json|ya?ml|toml|conf|env|sops|enc|gpg)"
+)
+"""The path of a file by its ending: the secret is in it."""
+_LONG_OPTION = re.compile(r"--[a-z][a-z0-9_-]{1,63}")
+_SPELLED = frozenset({"-p" + rest for rest in ("ass", "assword", "asswd", "assphrase", "asscode")})
+"""Long options with one dash, and not ``-p`` with a value: ``influx -password S``."""
 
 OPTIONS_REMEMBERED = 512
 MAX_OPTION = 64
@@ -174,7 +184,8 @@ class CommandReader:
         read: str | None = None
         match announced:
             case _Next.SECRET:
-                read = _value(word)
+                # What looks like a long option is one: "--auth --bind_ip_all" is two switches.
+                read = None if _LONG_OPTION.fullmatch(word) else _value(word)
             case _Next.NAMED_SECRET:
                 read = None if word.startswith("-") else _value(word)
             case _Next.SCRIPT:
@@ -244,7 +255,7 @@ class CommandReader:
 
     def _is_reference(self, option: str) -> bool:
         """Return whether a client's option only names a secret: ``--secret id=x,src=file``."""
-        return option == "--secret" and self._stage is not _Stage.OUTSIDE
+        return option in client_options.REFERENCES and self._stage is not _Stage.OUTSIDE
 
     def _of_client(self, word: str) -> _Next | None:
         """Return what a client's own option makes of the next word."""
@@ -273,6 +284,8 @@ class CommandReader:
 
     def _by_program(self, word: str) -> str | None:
         """Read an option as the programs that were named do; None where none of them knows it."""
+        if word.partition("=")[0] in _SPELLED:
+            return None
         for program in self._programs:
             for rule, options in _OPTION_RULES.get(program, ()):
                 if rule.after is not None and rule.after not in self._programs:
@@ -373,4 +386,4 @@ def _head(word: str, option: str, flags: str) -> str | None:
 
 
 def _value(value: str) -> str:
-    return value if value in _NO_SECRETS else REDACTED
+    return value if value in _NO_SECRETS or _FILE.fullmatch(value) else REDACTED

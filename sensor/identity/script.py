@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache, partial
+from itertools import pairwise
 
 from sensor.identity import secret_options
 from sensor.identity.command_reader import CommandReader, is_marked
-from sensor.identity.secret_names import REDACTED, is_secret_name
+from sensor.identity.secret_names import REDACTED, is_secret_name, is_secret_path
 from sensor.identity.secret_shapes import is_plain, without_shapes
 from sensor.identity.secret_text import without_named
 
@@ -28,8 +29,13 @@ _OPERATORS = frozenset("|;&()<>")
 _ENDS = frozenset("|;&()")
 """Operators behind which another command begins. So does a line."""
 _HERE_STRING = "<<<"
-_PIPED_HINTS = ("stdin", "passwd", "-S", "secret", "login", "token", "kinit", "cryptsetup", "-fd")
-"""Texts of which one is in every command that takes a secret from a pipe."""
+_HERE_DOCUMENT = "<<"
+_REDIRECTIONS = frozenset({">", ">>", ">|"})
+_PIPED_HINTS = (
+    *("stdin", "pass", "-S", "secret", "login", "token", "kinit", "cryptsetup", "-fd"),
+    *("netrc", "cred", ".my.cnf"),
+)
+"""Texts of which one is in every command that takes a secret from a pipe or writes it to a file."""
 
 
 def redact_text(text: str) -> str:
@@ -87,6 +93,7 @@ def _is_prose(text: str) -> bool:
         "-" in text
         or "=" in text
         or "|" in text
+        or ">" in text
         or _HERE_STRING in text
         or any(is_marked(word) for word in set(text.split()))
     )
@@ -148,14 +155,25 @@ def split(text: str) -> list[str]:
 
 
 def _piped(pieces: list[str]) -> frozenset[int]:
-    """Return the places of words that are piped into a command that takes a secret from there."""
+    """Return the places of words that are piped into a command that takes a secret from there.
+
+    So are those of a here-document, and what is written into a file for secrets.
+    """
     found: set[int] = set()
     pipeline: list[list[int]] = [[]]
+    document_end: str | None = None
     for place, piece in enumerate(pieces):
-        if piece in ("|", "|&"):
+        if document_end is not None:
+            if piece == document_end:
+                document_end = None
+            elif not piece.isspace():
+                found.add(place)
+        elif piece in ("|", "|&"):
             pipeline.append([])
         elif piece[0] in _ENDS or (piece.isspace() and "\n" in piece):
-            _add_piped(pieces, pipeline, found)
+            reads = _add_piped(pieces, pipeline, found)
+            if reads and piece.isspace():
+                document_end = _document_end(pieces, pipeline)
             pipeline = [[]]
         elif not piece.isspace():
             pipeline[-1].append(place)
@@ -163,19 +181,32 @@ def _piped(pieces: list[str]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _add_piped(pieces: list[str], pipeline: list[list[int]], found: set[int]) -> None:
+def _add_piped(pieces: list[str], pipeline: list[list[int]], found: set[int]) -> bool:
+    """Add the secrets of one pipeline; returns whether a command of it takes one."""
     reads = False
     for command in reversed(pipeline):
         words = [pieces[place].strip("\"'") for place in command]
-        if reads and not secret_options.WRITERS.isdisjoint(words):
+        target = next((at for at, word in enumerate(words) if word in _REDIRECTIONS), len(words))
+        keeps = any(is_secret_path(word) for word in words[target + 1 : target + 2])
+        if (reads or keeps) and not secret_options.WRITERS.isdisjoint(words):
             found.update(
                 place
-                for place, word in zip(command, words, strict=True)
+                for place, word in zip(command[:target], words[:target], strict=True)
                 if word not in secret_options.WRITERS and not word.startswith("-")
             )
-        reads = reads or _reads_secret(words)
+        reads = reads or keeps or _reads_secret(words)
         if reads and _HERE_STRING in words:
             found.update(command[words.index(_HERE_STRING) + 1 :])
+    return reads
+
+
+def _document_end(pieces: list[str], pipeline: list[list[int]]) -> str | None:
+    """Return the word that ends the here-document of a pipeline; None where it has none."""
+    words = [pieces[place] for command in pipeline for place in command]
+    for word, after in pairwise(words):
+        if word == _HERE_DOCUMENT:
+            return after.removeprefix("-").strip("\"'\\")
+    return None
 
 
 def _reads_secret(words: list[str]) -> bool:
@@ -184,6 +215,8 @@ def _reads_secret(words: list[str]) -> bool:
     if not secret_options.STDIN_READERS.isdisjoint(known):
         return True
     if any(needed <= known for needed in secret_options.STDIN_READING):
+        return True
+    if "tee" in known and any(is_secret_path(word) for word in words):
         return True
     return any(
         word.endswith("stdin") and word.startswith("--") and is_secret_name(word[: -len("-stdin")])

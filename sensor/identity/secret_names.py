@@ -29,8 +29,10 @@ WORDS = ("pass", "pwd", "pw", "psk", "auth", "cred", "creds", "jwt", "otp", "com
 """Words that count where no other letter touches them."""
 
 PASSES = (
-    "admin", "cert", "db", "ftp", "http", "key", "login", "mail", "mongo", "my", "new", "old",
-    "pg", "proxy", "redis", "root", "smtp", "sql", "ssh", "store", "trust", "user", "vnc",
+    "admin", "api", "app", "backup", "become", "bind", "cert", "db", "dba", "ftp", "git", "http",
+    "imap", "jdbc", "key", "ldap", "login", "mail", "mongo", "mq", "my", "new", "old", "pg",
+    "proxy", "rabbit", "redis", "root", "service", "smb", "smtp", "sql", "ssh", "store", "sudo",
+    "svn", "trust", "user", "vault", "vnc", "wifi",
 )  # fmt: skip
 """Words that make a secret with ``pass`` joined to them: ``dbpass``, ``storepass``."""
 
@@ -47,8 +49,8 @@ HARMLESS = (
     "length", "expiry", "expiration", "expires", "policy", "mode", "namespace", "enabled",
     "disabled", "count", "limit", "url", "uri", "endpoint", "issuer", "method", "provider",
     "timeout", "interval", "min", "max", "plugin", "plugins", "version", "helper", "store",
-    "domain", "hash", "samesite", "secure", "fd", "algorithm", "encryption", "audience", "cmd",
-    "command",
+    "config", "domain", "hash", "header", "samesite", "secure", "fd", "algorithm", "encryption",
+    "audience", "cmd", "command",
 )  # fmt: skip
 """Last words of names that speak of a secret and do not hold it."""
 
@@ -65,6 +67,7 @@ _HARMLESS = re.compile(
     r"|anonymous[-_.]auth$|tokeniz|(?<![a-z])(?:max|min|num|n)[-_.](?:\w{1,32}[-_.])?tokens?$"
     r"|[-_.]public[-_.]"
 )
+_FILES = frozenset({".netrc", "_netrc", ".pgpass", ".git-credentials", ".my.cnf"})
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -74,6 +77,12 @@ def is_secret_name(name: str) -> bool:
     ``--token-file`` and its like name a secret and do not hold it.
     """
     return _is_secret(name[-MAX_NAME:])
+
+
+def is_secret_path(path: str) -> bool:
+    """Return whether a file of this path is one for secrets: ``/run/secrets/db``, ``.netrc``."""
+    name = path.rpartition("/")[2]
+    return "/secrets/" in path or name in _FILES or is_secret_name(name)
 
 
 @lru_cache(NAMES_REMEMBERED)

@@ -56,7 +56,7 @@ OPTION_SECRETS = (
         "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop mydumper "
         "myloader sshpass cqlsh cypher-shell influx beeline rabbitmqadmin arangosh rdesktop "
         "elasticsearch-users ncftp ncftpget ncftpput usermod useradd racadm smbmap netexec nxc "
-        "crackmapexec evil-winrm",
+        "crackmapexec evil-winrm hydra medusa ncrack",
         "-p",
     ),
     OptionSecret("twine", "-p", after="upload"),
@@ -84,6 +84,9 @@ OPTION_SECRETS = (
     OptionSecret("kubectl oc k3s", "--from-literal"),
     OptionSecret("consul serf nomad", "-encrypt"),
     OptionSecret("doctl vercel", "-t"),
+    OptionSecret("kubectl oc", "-p --patch", after="secret"),
+    OptionSecret("systemd-run systemd-nspawn machinectl run0", "-E"),
+    OptionSecret("signtool", "/p"),
     OptionSecret("gh", "-b --body", after="secret"),
     OptionSecret("glab", "-t", after="login"),
     OptionSecret("aws", "--value", after="put-parameter"),
@@ -116,7 +119,9 @@ WORD_SECRETS = (
     WordSecret("rabbitmqctl", "authenticate_user", 1),
     WordSecret("mosquitto_passwd htpasswd", "", 1),
     WordSecret("wpa_passphrase smbclient", "", 1),
-    WordSecret("sqlplus", "", 0),
+    WordSecret("sqlplus sqlcl expdp impdp sqlldr", "", 0),
+    WordSecret("zookeeper-shell zookeeper-shell.sh zkCli.sh", "addauth", 1),
+    WordSecret("rclone", "obscure", 0),
     WordSecret("openssl", "passwd", 0),
     WordSecret("mkpasswd", "", 0),
     WordSecret("mysqladmin mariadb-admin", "password", 0),

@@ -52,12 +52,17 @@ SHAPES = (
     _issued("age", "AGE-SECRET-KEY-1", r"[A-Z0-9]{8,}"),
     _issued("Amazon Web Services", "AKIA ASIA AROA AIDA ABIA ACCA", r"[A-Z0-9]{12,}"),
     _issued("Anthropic, OpenAI and others", "sk-", r"(?=[\w-]{0,64}[A-Z0-9])[\w-]{16,}"),
+    _issued("Alibaba Cloud", "LTAI", r"[A-Za-z0-9]{12,}"),
     _issued("Atlassian", "ATATT3x ATCTT3x ATBB", r"[\w=-]{16,}"),
+    _issued("Buildkite, CircleCI, Netlify", "bkua_ CCIPAT_ nfp_", r"[\w-]{16,}"),
+    _issued("Contentful, Typeform", "CFPAT- tfp_", r"[\w-]{16,}"),
     _issued("Databricks", "dapi", r"[0-9a-f]{32}"),
     _issued("DigitalOcean", "dop_v1_ doo_v1_ dor_v1_", r"[0-9a-f]{16,}"),
     _issued("Docker Hub", "dckr_pat_ dckr_oat_", r"[\w-]{8,}"),
     _issued("Docker Swarm", "SWMTKN-", r"[\w-]{8,}"),
     _issued("Doppler", "dp.pt. dp.st. dp.ct. dp.sa.", r"[\w.-]{16,}"),
+    _issued("Dynatrace", "dt0c01. dt0s01. dt0s02. dt0s16.", r"[\w.-]{16,}"),
+    _issued("Fly.io", "fm1_ fm1r_ fm2_ fo1_", r"[\w+/=,-]{16,}"),
     _issued("GitHub", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"\w{16,}"),
     _issued("GitLab",
             "glpat- glrt- glrtr- gldt- glcbt- glptt- glft- glsoat- glimt- glagent- gloas- glwt- "
@@ -66,12 +71,15 @@ SHAPES = (
     _issued("Grafana", "glsa_ glc_ eyJrIjoi", r"[\w=+/-]{16,}"),
     _issued("HashiCorp Vault", "hvs. hvb. hvr.", r"[\w.-]{8,}"),
     _issued("Hugging Face, Replicate, Groq, xAI", "hf_ r8_ gsk_ xai-", r"[A-Za-z0-9]{20,}"),
+    _issued("JFrog", "AKCp cmVmdGtu", r"[A-Za-z0-9]{24,}"),
     _issued("k3s", "K10", r"[0-9a-f]{32,}::[^\s\"']+"),
     _issued("Linear, Notion, Figma", "lin_api_ ntn_ figd_ secret_", r"[\w-]{24,}"),
     _issued("Mailgun", "key-", r"[0-9a-f]{32}"),
     _issued("New Relic, Postman", "NRAK- PMAK-", r"[\w-]{16,}"),
     _issued("npm", "npm_", r"[A-Za-z0-9]{16,}"),
     _issued("NuGet", "oy2", r"[a-z0-9]{43}"),
+    _issued("OpenShift", "sha256~", r"[\w-]{16,}"),
+    _issued("Perplexity, Pulumi", "pplx- pul-", r"[A-Za-z0-9]{32,}"),
     _issued("PlanetScale, Supabase", "pscale_tkn_ pscale_pw_ pscale_oauth_ sbp_", r"[\w.-]{16,}"),
     _issued("PyPI", "pypi-", r"[\w-]{16,}"),
     _issued("RubyGems, crates.io", "rubygems_ cio", r"[A-Za-z0-9]{32,}"),
@@ -84,6 +92,10 @@ SHAPES = (
     _issued("Tailscale", "tskey-", r"[\w-]{8,}"),
     _issued("Twilio", "SK", r"[0-9a-f]{32}(?![0-9A-Za-z])"),
     _issued("1Password", "ops_ey", r"[\w-]{16,}"),
+    Shape(
+        "Terraform Cloud", "….atlasv1.…", (".atlasv1.",),
+        re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{8,32}\.atlasv1\.[\w-]{8,}"),
+    ),
     Shape(
         "Azure client secret", "abc8Q~…", ("Q~",),
         re.compile(r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{24,40}"),
@@ -152,7 +164,7 @@ _TOKEN_AS_USER = 16
 
 _LOGIN = re.compile(
     r"(?:(?<=[\s\"'`@/,;=])|\A)([^\s\"'`@/,;=:]{0,64}+):([^\s@/\"'`]{1,128}+)@"
-    r"(?=(?:[a-z]{1,16}+)?\(|[\w-]{1,64}+(?![\w.-])|[\w.-]{1,253}?(?::\d|/))"
+    r"(?=(?:[a-z]{1,16}+)?\(|/|[\w-]{1,64}+(?![\w.-])|[\w.-]{1,253}?(?::\d|/))"
 )
 """``user:password@host`` and ``user:password@tcp(host)``. Without a dot a host may stand alone:
 ``name:thing@example.com`` may be an address of another kind."""

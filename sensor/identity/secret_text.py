@@ -49,9 +49,10 @@ _SQL = re.compile(
     r"(?i)(?:(?<![\w-])identified\s{1,8}+(?:with\s{1,8}+\S{1,64}+\s{1,8}+)?(?:by|as)\s{1,8}+"
     r"(?:password\s{1,8}+)?|(?<![\w\"'-])password(?:\s{1,8}+|\s{0,8}+[(=]\s{0,8}+)"
     r"|\.auth\(\s{0,8}+[\"'][^\"'\\]{0,64}+[\"']\s{0,8}+,\s{0,8}+)(?=\\?[\"'])"
+    r"|(?<![\w-])login\s{1,8}+\S{1,64}+\s{1,8}+password\s{1,8}+"
     r"|(?<![\w-])setuser\s{1,8}+\S{1,64}+\s{1,8}+(?:on\s{1,8}+)?>"
 )
-"""What stands before a secret in SQL, in MongoDB's shell and in Redis's ACL."""
+"""What stands before a secret in SQL, in MongoDB's shell, in .netrc and in Redis's ACL."""
 _SQL_HINTS = ("identified", "password", "setuser", ".auth(")
 
 _ENVIRONMENT = re.compile(r"(\\?\")env(?:ironment)?(?:vars|variables)?\1\s{0,8}+:\s{0,8}+(?=[\[{])")

@@ -49,6 +49,14 @@ def test_the_port_behind_minus_p_of_a_container_client_is_not_a_password() -> No
     assert redact_argv(argv) == (*argv[:-1], f"-p{REDACTED}")
 
 
+@pytest.mark.parametrize("word", ["EOT", "'EOT'", "-EOT"])
+def test_a_here_document_for_a_command_that_reads_a_secret_is_removed(word: str) -> None:
+    script = f"cat <<{word} | docker login --password-stdin\n{SECRET}\nEOT\necho done"
+    (*_, clean) = redact_argv(("docker", "run", "bb", "sh", "-c", script))
+    assert SECRET not in clean
+    assert clean.endswith("EOT\necho done")
+
+
 def test_a_secret_across_the_cut_of_a_long_argument_leaves_no_half() -> None:
     token = "ghp_" + "a1B2" * 9
     for place in range(4040, 4700, 7):
