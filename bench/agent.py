@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lab.engines import Lab
     from lab.runc import Runc
-    from sensor.api.status import Status
+    from sensor.api.status import AgentStatus
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 COMMAND = CHECKOUT / "bin" / "castoff"
@@ -175,7 +175,7 @@ class Agent:
         assert self._process is not None
         return self._process.pid
 
-    def status(self) -> Status:
+    def status(self) -> AgentStatus:
         """Ask it how it is doing."""
         return AgentClient(self.socket).status()
 

@@ -23,7 +23,7 @@ import psutil
 from bench.machine import machine
 from bench.progress import say
 from bench.rows import Row, missed, table, write_json
-from sensor.outputs.forward.output import Compression
+from sensor.outputs.forward.output import ForwardCompression
 from sensor.store.callbacks import Callbacks
 from tests.outputs import endurance
 from tests.outputs.fault_proxy import Misbehaviour
@@ -237,7 +237,7 @@ def _pss(pid: int) -> float:
 
 
 def _configure(directory: Path, port: int, detail: str) -> None:
-    text = CONFIG.format(port=port, detail=detail, compression=Compression.GZIP, level=6)
+    text = CONFIG.format(port=port, detail=detail, compression=ForwardCompression.GZIP, level=6)
     (directory / "castoff.toml").write_text(text, encoding="utf-8")
 
 

@@ -23,7 +23,7 @@ from bench.machine import machine
 from bench.rows import Row, missed, table
 from bench.wire import starts
 from sensor.agent.policy_files import zone_of
-from sensor.agent.policy_trial import Trial
+from sensor.agent.policy_trial import PolicyTrial
 from sensor.api.client import AgentClient
 from sensor.api.server import ControlServer
 from sensor.api.storelog import StoreLog
@@ -35,13 +35,13 @@ from sensor.outputs.forward.record import bare
 from sensor.schema.start_reader import event_of, wall_of
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
-from sensor.store.reader import Reader
+from sensor.store.reader import LogReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.synchronize import Event as Event_
 
-    from sensor.api.status import Status
+    from sensor.api.status import AgentStatus
     from sensor.judge.policy import Policy
     from sensor.model.events import Event
 
@@ -171,7 +171,7 @@ def stored(lines: list[bytes]) -> Iterator[AgentClient]:
 def _serve(place: str, ready: Event_) -> None:
     async def run() -> None:
         store = Store(Path(place), StoreSettings())
-        log = StoreLog(store, Reader(store.path))
+        log = StoreLog(store, LogReader(store.path))
         server = ControlServer(Path(place) / SOCKET, _no_status, log=log, group=None)
         await server.start()
         ready.set()
@@ -180,7 +180,7 @@ def _serve(place: str, ready: Event_) -> None:
     asyncio.run(run())
 
 
-def _no_status() -> Status:
+def _no_status() -> AgentStatus:
     message = "this bench has no agent"
     raise RuntimeError(message)
 
@@ -205,7 +205,7 @@ def trial(lines: list[bytes]) -> Row:
     """Measure ``castoff policy test`` over a log of starts, the agent's answer included."""
     with stored(lines) as client:
         begin, used = time.monotonic(), time.process_time()
-        found = Trial(policy(10, time.time_ns()))
+        found = PolicyTrial(policy(10, time.time_ns()))
         feed(client, "30d", ("container.start", "container.stop"), found.feed)
         seconds, cpu = time.monotonic() - begin, time.process_time() - used
     return Row(

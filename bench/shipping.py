@@ -20,8 +20,8 @@ from bench.machine import machine
 from bench.progress import say
 from bench.rows import Row, table
 from bench.store import blocks, fill
-from sensor.outputs.delivery import BatchLimits, Connection, Delivered
-from sensor.outputs.engine.engine import Engine, Output
+from sensor.outputs.delivery import BatchLimits, ConnectionStatus, Delivered
+from sensor.outputs.engine.engine import Output, OutputEngine
 from sensor.outputs.file.jsonl import JsonlFile, JsonlSettings
 from sensor.outputs.formats.native import FORMAT
 from sensor.outputs.settings import OutputSettings, StartAt
@@ -44,7 +44,7 @@ class Sink:
     """Takes every batch at once."""
 
     window = 4
-    connection = Connection("nowhere", connected=True)
+    connection = ConnectionStatus("nowhere", connected=True)
 
     def __init__(self, records: int = 500) -> None:
         self.limits = BatchLimits(records=records)
@@ -125,7 +125,7 @@ def pages(directory: Path, count: int, events: int, rows: list[Row]) -> None:
 def ship(store: Store, what: str, output: Output, events: int, rows: list[Row]) -> None:
     """Run an engine over the whole log."""
     say(what)
-    engine = Engine(store, [output])
+    engine = OutputEngine(store, [output])
     memory, used, begun = pss_kib(), cpu(), time.perf_counter()
     peak = memory
     engine.start()

@@ -31,7 +31,7 @@ from sensor.schema.document import encode_line
 from sensor.store.chain import digest_of, genesis
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
-from sensor.store.reader import Query, Reader
+from sensor.store.reader import LogReader, Query
 from tests.outputs.sample_events import START
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def queries(path: Path, count: int) -> Iterator[Row]:
         "name, newest first": Query(container=name, newest_first=True),
         "name, type and since": Query(container=name, types=starts, since=middle.wall),
     }
-    reader = Reader(path)
+    reader = LogReader(path)
     for what, query in asked.items():
         took, rows = [], 0
         for _ in range(REPETITIONS):
@@ -302,7 +302,7 @@ def child(directory: Path) -> None:
     for block in backlog:
         store.append(block)
     store.flush(10.0)
-    reader = Reader(store.path)
+    reader = LogReader(store.path)
     for _ in range(REPETITIONS):
         reader.read(Query(newest_first=True, types=frozenset({EventType.STOP})))
         reader.read(Query(container="shop-1"))

@@ -32,7 +32,7 @@ from sensor.outputs.http.settings import Body
 from sensor.outputs.http.splunk import Splunk
 from sensor.outputs.lines import lines_of
 from sensor.outputs.registry import format_of
-from sensor.outputs.syslog.rfc5424 import Framing, Header, frame, message
+from sensor.outputs.syslog.rfc5424 import Framing, SyslogHeader, frame, message
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def ways() -> Iterator[tuple[str, Callable[[Batch], bytes]]]:
 
     def syslog(line: Callable[[Record], bytes]) -> Callable[[Batch], bytes]:
         return lambda batch: b"".join(
-            frame(Framing.OCTET_COUNTING, message(Header(), record, line(record)))
+            frame(Framing.OCTET_COUNTING, message(SyslogHeader(), record, line(record)))
             for record in batch.records
         )
 

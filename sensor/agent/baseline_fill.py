@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensor.judge.judge import Judge
     from sensor.model.events import Event
     from sensor.store.query import Page
-    from sensor.store.reader import Reader
+    from sensor.store.reader import LogReader
 
 PAGE = 50
 """Starts that are learnt without a pause: a few ms of the loop."""
@@ -37,7 +37,7 @@ log = logging.getLogger("castoff")
 class BaselineFill:
     """One fill; ``learnt`` counts."""
 
-    def __init__(self, judge: Judge, reader: Reader) -> None:
+    def __init__(self, judge: Judge, reader: LogReader) -> None:
         self._judge = judge
         self._reader = reader
         self.learnt = 0

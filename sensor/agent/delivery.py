@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sensor.agent.persistence import Persistence
     from sensor.model.agent_records import HostFacts
     from sensor.outputs.delivery import Transport
-    from sensor.outputs.engine.engine import Engine
+    from sensor.outputs.engine.engine import OutputEngine
     from sensor.outputs.engine.health import OutputHealth
     from sensor.outputs.settings import OutputSettings
 
@@ -64,7 +64,7 @@ class Delivery:
         """Raises :class:`ConfigError` for an output that cannot work."""
         self._settings = settings
         self._made = transports(settings, host)
-        self._engine: Engine | None = None
+        self._engine: OutputEngine | None = None
         self._keeper: Persistence | None = None
 
     def open(self, keeper: Persistence) -> None:
@@ -76,9 +76,9 @@ class Delivery:
             keeper.store.forget(name)
         if not self._made:
             return
-        from sensor.outputs.engine.engine import Engine, Output  # noqa: PLC0415 - for who has outputs
+        from sensor.outputs.engine.engine import Output, OutputEngine  # noqa: PLC0415 - for who has outputs
 
-        engine = Engine(keeper.store, [Output(*made) for made in self._made])
+        engine = OutputEngine(keeper.store, [Output(*made) for made in self._made])
         self._engine = engine
         keeper.written, keeper.missed = engine.written, engine.missed
         engine.start()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.identity.discovery import running_roots, supervisor_uid
-from sensor.identity.worker import Worker
+from sensor.identity.worker import DescriberWorker
 from sensor.model.inventory import ContainerDescribed
 from sensor.model.requests import DescribeRequest
 
@@ -55,7 +55,7 @@ class DescriptionService:
         """Whether ``take`` is called after ``TOGETHER``, if not before."""
         self._awaited = False
         self._discovery: asyncio.Task[None] | None = None
-        self._worker = Worker(
+        self._worker = DescriberWorker(
             describer.describe, self._described, host_mnt_ns=describer.host_mnt_ns
         )
 

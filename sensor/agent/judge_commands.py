@@ -32,7 +32,7 @@ FLUSH_SECONDS = 5.0
 
 
 class JudgeCommands:
-    """Answers for one judge; see :class:`sensor.api.judgement.Judgement`."""
+    """Answers for one judge; see :class:`sensor.api.judgement.JudgeView`."""
 
     def __init__(self, judging: Judging) -> None:
         self._judging = judging

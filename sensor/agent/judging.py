@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.observations import Observation
     from sensor.store.batch import JudgedRows
-    from sensor.store.reader import Reader
+    from sensor.store.reader import LogReader
 
 NS_PER_SECOND = 1_000_000_000
 
@@ -244,7 +244,7 @@ class Judging:
             now = clock.boottime()
             self._feed([Notice(now, note.action, note.detail, note.by) for note in notes])
 
-    async def fill(self, reader: Reader) -> None:
+    async def fill(self, reader: LogReader) -> None:
         """Fill a baseline that is new from the log."""
         fill = BaselineFill(self.judge_, reader)
         if fill.is_due:

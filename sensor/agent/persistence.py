@@ -19,8 +19,8 @@ from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
 from sensor.store.pages import Pages
-from sensor.store.reader import Reader
-from sensor.store.time_range import Clock
+from sensor.store.reader import LogReader
+from sensor.store.time_range import NodeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sensor.model.log_head import LogHead
     from sensor.model.observations import Observation
     from sensor.sources.kernel import ReadUpTo
-    from sensor.store.batch import JudgedRows, Loss
+    from sensor.store.batch import JudgedRows, LostEntries
     from sensor.store.log import StoreHealth
     from sensor.store.retention import Dropped
     from sensor.store.salvage import Salvaged
@@ -132,7 +132,7 @@ class Persistence:
                 moved_aside=self._moved_aside,
             ),
         )
-        self.reader = Reader(self.store.path, Clock(boot_id, clock.realtime_offset))
+        self.reader = LogReader(self.store.path, NodeClock(boot_id, clock.realtime_offset))
 
     def restored(self) -> KnowledgeRestored | None:
         """Return what an earlier agent knew and how it ended, and note that this one runs."""
@@ -233,7 +233,7 @@ class Persistence:
         fix = "Check the state directory's owner, space and mount options."
         log.warning("events wait in memory: %s; %s", reason, fix)
 
-    def _recovered(self, loss: Loss | None) -> None:
+    def _recovered(self, loss: LostEntries | None) -> None:
         if loss is not None:
             reason = "events could not be written and did not fit in memory"
             self._tell(StoreLoss(loss.until, loss.since, reason, loss.lost))

@@ -35,7 +35,7 @@ SOON = 14 * NS_PER_DAY
 
 
 @dataclass(slots=True)
-class Group:
+class StartGroup:
     """Starts with one verdict for one reason."""
 
     expected: bool | None
@@ -44,7 +44,7 @@ class Group:
     examples: list[str] = field(default_factory=list)
 
 
-class Trial:
+class PolicyTrial:
     """Judges starts out of the log by a policy; nothing is changed by it."""
 
     def __init__(self, policy: Policy, changes: Iterable[Document] = ()) -> None:
@@ -52,7 +52,7 @@ class Trial:
         self._judge = Judge(policy, keeping=False)
         for document in changes:
             self._add(document)
-        self._groups: dict[tuple[bool | None, str], Group] = {}
+        self._groups: dict[tuple[bool | None, str], StartGroup] = {}
         self.starts = 0
 
     def _add(self, document: Document) -> None:
@@ -86,12 +86,12 @@ class Trial:
         if group is None:
             if len(self._groups) >= GROUPS_MAX:
                 key = verdict.expected, OTHERS
-            group = self._groups.setdefault(key, Group(*key))
+            group = self._groups.setdefault(key, StartGroup(*key))
         group.count += 1
         if len(group.examples) < EXAMPLES_MAX:
             group.examples.append(_example(event, verdict))
 
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[StartGroup, ...]:
         """Return the groups: what was not expected first, then the unexplained, then the rest."""
         order = {False: 0, None: 1, True: 2}
         found = sorted(self._groups.values(), key=lambda one: (order[one.expected], -one.count))
@@ -126,7 +126,7 @@ def _example(event: Event, verdict: Verdict) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RuleAnswer:
     """Whether a rule applies to a start, and why."""
 
     rule: Rule
@@ -134,7 +134,7 @@ class Answer:
     why: tuple[str, ...]
 
 
-def answers(policy: Policy, document: Document) -> tuple[Answer, ...] | None:
+def answers(policy: Policy, document: Document) -> tuple[RuleAnswer, ...] | None:
     """Return for each rule whether it applies; None for a document that is not a start."""
     event = event_of(document)
     facts = facts_of(event) if event is not None else None
@@ -143,18 +143,18 @@ def answers(policy: Policy, document: Document) -> tuple[Answer, ...] | None:
     return tuple(_answer(rule, facts) for rule in policy.rules)
 
 
-def _answer(rule: Rule, facts: Facts) -> Answer:
+def _answer(rule: Rule, facts: Facts) -> RuleAnswer:
     some = rule.section is Section.FORBID
     if not rule.selector.matches(facts, some=some):
-        return Answer(rule, applies=False, why=rule.selector.unmet(facts))
+        return RuleAnswer(rule, applies=False, why=rule.selector.unmet(facts))
     if rule.section is Section.WINDOW:
         no_hours = facts.by_itself and not rule.selector.triggers
         why = (f"trigger {facts.trigger} has no hours",) if no_hours else _in_time(rule, facts)
-        return Answer(rule, applies=not no_hours and not rule.in_time(facts.wall), why=why)
+        return RuleAnswer(rule, applies=not no_hours and not rule.in_time(facts.wall), why=why)
     if not rule.in_time(facts.wall):
-        return Answer(rule, applies=False, why=_in_time(rule, facts))
+        return RuleAnswer(rule, applies=False, why=_in_time(rule, facts))
     refusal = _refusal(rule, facts)
-    return Answer(rule, applies=refusal is None, why=(refusal or "every condition is met",))
+    return RuleAnswer(rule, applies=refusal is None, why=(refusal or "every condition is met",))
 
 
 def _refusal(rule: Rule, facts: Facts) -> str | None:

@@ -11,7 +11,7 @@ from sensor import __version__, clock
 from sensor.api.coverage import report
 from sensor.api.query import read_fields
 from sensor.api.since import parse as parse_since
-from sensor.api.status import DropCount, OutputState, ProbeSet, SourceState, Status
+from sensor.api.status import AgentStatus, DropCount, OutputState, ProbeSet, SourceState
 from sensor.bpf import pins
 from sensor.errors import SensorImpaired
 from sensor.model.vocabulary import EventType
@@ -144,10 +144,10 @@ def line(parts: Parts) -> str:
     return ", ".join(facts)
 
 
-def status(parts: Parts) -> Status:
+def status(parts: Parts) -> AgentStatus:
     """Return the agent as it is now."""
     now = clock.boottime()
-    return Status(
+    return AgentStatus(
         pid=os.getpid(),
         version=__version__,
         started=rfc3339(parts.started + parts.wall.offset) or "",

@@ -26,7 +26,7 @@ from sensor.linux.peer import login_uid
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
-    from sensor.api.http import Request, Response
+    from sensor.api.http import HttpRequest, Response
     from sensor.judge.alert_row import Entry
     from sensor.linux.peer import Peer
 
@@ -89,7 +89,7 @@ def action_of(path: str) -> tuple[str, str] | None:
     return (action, unquote(id_)) if parent == ALERTS and action in ACTIONS and id_ else None
 
 
-def command(keeper: AlertKeeper | None, request: Request, peer: Peer | None) -> Response:
+def command(keeper: AlertKeeper | None, request: HttpRequest, peer: Peer | None) -> Response:
     """Answer a POST; raises ValueError for a wrong query or body."""
     read_fields(request.query, ())
     if peer is None or not peer.may_control():

@@ -67,7 +67,7 @@ class Witnessed:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CauseStep:
     """One link of the chain, the cause of the next.
 
     ``kind``: ``login``, ``ancestor``, ``shell``, ``client``, ``candidate``, ``api``, ``request``,
@@ -100,7 +100,7 @@ class Step:
             raise ValueError(f"no step of a cause: {error}") from error
 
 
-def steps(event: Mapping[str, Any], callers: Sequence[str] = ()) -> tuple[Step, ...]:
+def steps(event: Mapping[str, Any], callers: Sequence[str] = ()) -> tuple[CauseStep, ...]:
     """Return the chain of a ``container.start``, outermost cause first.
 
     ``callers``: this node's containers in the pod whose token made the request.
@@ -134,14 +134,14 @@ class _Chain:
             return EvidenceKind.RUNTIME_COMMAND
         return next((kind for text, kind in _BEFORE_KINDS.items() if what.startswith(text)), None)
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[CauseStep, ...]:
         init, api = self._take(_INIT), self._take(_API)
         state = self._take(_STATE)
         pods = self._take(_PODS) if self._orchestrator is not None else ()
         oci_runtime = self._container.get("oci_runtime")
         runtime = self._take(_RUNTIME) if oci_runtime else ()
         trigger = self._start.get("trigger") or "unknown"
-        found: list[Step] = []
+        found: list[CauseStep] = []
         if self._initiator is not None:
             found += self._initiation(self._initiator, direct=trigger == "direct_runtime")
         for candidate in self._candidates:
@@ -151,19 +151,21 @@ class _Chain:
             found.append(self._pod(self._orchestrator, pods))
         if not found:
             label = _TRIGGERS.get(trigger, trigger.replace("_", " "))
-            found.append(Step("trigger", label, confidence=self._sure("trigger"), evidence=state))
+            found.append(
+                CauseStep("trigger", label, confidence=self._sure("trigger"), evidence=state)
+            )
             state = ()
         socket = (self._initiator or {}).get("socket")
         if api or socket:
             asked = any(one.kind == EvidenceKind.REQUEST for one in api)
             label = "API request" if asked else "API connection"
             sure = self._sure("initiator") if api else "inferred"
-            found.append(Step("api", label, socket, confidence=sure, evidence=api))
+            found.append(CauseStep("api", label, socket, confidence=sure, evidence=api))
         found += self._machinery(trigger, state)
         if oci_runtime and trigger != "direct_runtime":
             verb = runtime[0].what if runtime else oci_runtime
             sure = "exact" if runtime else "inferred"
-            found.append(Step("runtime", verb, confidence=sure, evidence=runtime))
+            found.append(CauseStep("runtime", verb, confidence=sure, evidence=runtime))
         found.append(self._init(init))
         return self._with_rest(found, () if trigger != "direct_runtime" else runtime)
 
@@ -176,23 +178,23 @@ class _Chain:
     def _sure(self, of: str) -> str:
         return self._confidence.get(of) or "none"
 
-    def _initiation(self, initiator: Mapping[str, Any], *, direct: bool) -> list[Step]:
+    def _initiation(self, initiator: Mapping[str, Any], *, direct: bool) -> list[CauseStep]:
         sure = self._sure("initiator")
-        found: list[Step] = []
+        found: list[CauseStep] = []
         user = initiator.get("user") or {}
         if user.get("auid") is not None:
             label = user.get("auid_name") or f"uid {user['auid']}"
             session = user.get("session")
             detail = f"login session {session}" if session is not None else "logged in"
-            found.append(Step("login", label, detail, confidence=sure))
+            found.append(CauseStep("login", label, detail, confidence=sure))
         for ancestor in reversed(initiator.get("ancestors") or ()):
             name = ancestor.get("comm") or ancestor.get("exe") or "?"
             kind = "shell" if name.lstrip("-") in SHELLS else "ancestor"
-            found.append(Step(kind, name, ancestor.get("exe"), ancestor.get("pid"), sure))
+            found.append(CauseStep(kind, name, ancestor.get("exe"), ancestor.get("pid"), sure))
         found.append(self._party(initiator, "runtime" if direct else "client", sure))
         return found
 
-    def _party(self, initiator: Mapping[str, Any], kind: str, sure: str) -> Step:
+    def _party(self, initiator: Mapping[str, Any], kind: str, sure: str) -> CauseStep:
         process = initiator.get("process") or {}
         user = initiator.get("user") or {}
         label = " ".join(process.get("argv") or ()) or process.get("exe") or "a process"
@@ -208,9 +210,9 @@ class _Chain:
             parts.append(f"on {process['tty']}")
         if initiator.get("container_id"):
             parts.append(f"inside of container {initiator['container_id']}")
-        return Step(kind, label, ", ".join(parts) or None, process.get("pid"), sure)
+        return CauseStep(kind, label, ", ".join(parts) or None, process.get("pid"), sure)
 
-    def _pod(self, pod: Mapping[str, Any], evidence: tuple[Witnessed, ...]) -> Step:
+    def _pod(self, pod: Mapping[str, Any], evidence: tuple[Witnessed, ...]) -> CauseStep:
         name = "/".join(str(pod[key]) for key in ("namespace", "pod") if pod.get(key))
         parts = [f"container {pod['container']}"] if pod.get("container") else []
         requested = pod.get("requested_by")
@@ -218,24 +220,24 @@ class _Chain:
             parts.append(f"requested by one of {', '.join(requested['candidates'])}")
         label = f"{pod.get('type') or 'orchestrator'} pod {name or '?'}"
         detail = ", ".join(parts) or None
-        return Step("orchestrator", label, detail, None, self._sure("trigger"), evidence)
+        return CauseStep("orchestrator", label, detail, None, self._sure("trigger"), evidence)
 
-    def _machinery(self, trigger: str, state: tuple[Witnessed, ...]) -> list[Step]:
+    def _machinery(self, trigger: str, state: tuple[Witnessed, ...]) -> list[CauseStep]:
         """Return the engine, and the supervisor that it never leaves out."""
         runtime = self._container.get("runtime")
         if trigger == "direct_runtime" or runtime is None:
             return []
-        found: list[Step] = []
+        found: list[CauseStep] = []
         client = (((self._initiator or {}).get("process") or {}).get("exe") or "").rpartition("/")
         engine = ENGINES.get(runtime, runtime)
         if client[2] != engine:  # podman is its own engine
             sure = "exact" if state else self._sure("container")
-            found.append(Step("engine", engine, confidence=sure, evidence=state))
+            found.append(CauseStep("engine", engine, confidence=sure, evidence=state))
         if runtime in SUPERVISORS:
-            found.append(Step("supervisor", SUPERVISORS[runtime], confidence="inferred"))
+            found.append(CauseStep("supervisor", SUPERVISORS[runtime], confidence="inferred"))
         return found
 
-    def _init(self, evidence: tuple[Witnessed, ...]) -> Step:
+    def _init(self, evidence: tuple[Witnessed, ...]) -> CauseStep:
         container = self._container
         label = " ".join(container.get("command") or ()) or "init"
         image = (container.get("image") or {}).get("name")
@@ -243,9 +245,11 @@ class _Chain:
         if image:
             parts.append(f"image {image}")
         sure = self._sure("container")
-        return Step("init", label, ", ".join(parts), container.get("pid"), sure, evidence)
+        return CauseStep("init", label, ", ".join(parts), container.get("pid"), sure, evidence)
 
-    def _with_rest(self, found: list[Step], runtime: tuple[Witnessed, ...]) -> tuple[Step, ...]:
+    def _with_rest(
+        self, found: list[CauseStep], runtime: tuple[Witnessed, ...]
+    ) -> tuple[CauseStep, ...]:
         """Give what evidence is left to who asked: the client's own command and audit records."""
         rest = (*self._evidence, *runtime)
         place = next(
@@ -253,7 +257,7 @@ class _Chain:
             len(found) - 1,
         )
         step = found[place]
-        found[place] = Step(
+        found[place] = CauseStep(
             step.kind,
             step.label,
             step.detail,
@@ -264,7 +268,7 @@ class _Chain:
         return tuple(found)
 
 
-def _requests(requested: object, callers: Sequence[str] = ()) -> list[Step]:
+def _requests(requested: object, callers: Sequence[str] = ()) -> list[CauseStep]:
     """Return the records of the control plane, from the person's request to the pod's binding.
 
     A request that a pod's bound token made begins with that pod.
@@ -272,10 +276,10 @@ def _requests(requested: object, callers: Sequence[str] = ()) -> list[Step]:
     if not isinstance(requested, dict):
         return []
     sure = str(requested.get("confidence"))
-    found: list[Step] = []
+    found: list[CauseStep] = []
     if requested.get("pod_uid"):
         inside = f"container {', '.join(callers)}" if callers else "not on this node"
-        found.append(Step("request", f"from pod {requested['pod_uid']}", inside, None, sure))
+        found.append(CauseStep("request", f"from pod {requested['pod_uid']}", inside, None, sure))
     for record in reversed(requested.get("chain") or []):
         who = record.get("actor") or "unknown"
         request_id = record.get("request_id")
@@ -289,5 +293,5 @@ def _requests(requested: object, callers: Sequence[str] = ()) -> list[Step]:
         seen = Witnessed(source, str(record.get("action")), record.get("time"), request_id)
         detail = ", ".join(str(part) for part in parts if part) or None
         label = f"{who}: {record.get('action')}"
-        found.append(Step("request", label, detail, None, sure, (seen,)))
+        found.append(CauseStep("request", label, detail, None, sure, (seen,)))
     return found

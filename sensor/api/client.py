@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import h11
 
-from sensor.api.status import Status
+from sensor.api.status import AgentStatus
 from sensor.errors import AgentUnreachable, CastoffError, PermissionMissing
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class AgentClient:
         self._path = path
         self._seconds = seconds
 
-    def status(self) -> Status:
+    def status(self) -> AgentStatus:
         """Return the agent's state."""
         data = self.get("/v1/status")
         try:
-            return Status.from_json(data)
+            return AgentStatus.from_json(data)
         except ValueError as error:
             raise self._strange(str(error)) from error
 

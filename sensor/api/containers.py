@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensor.api.view import AgentView, ContainerView
-    from sensor.api.worker import Worker
+    from sensor.api.worker import QueryWorker
 
 CANDIDATES_MAX = 20
 """Containers that an ambiguous reference lists."""
@@ -48,7 +48,7 @@ def as_json(answer: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
 class Containers:
     """Answers for one server."""
 
-    def __init__(self, view: AgentView, worker: Worker) -> None:
+    def __init__(self, view: AgentView, worker: QueryWorker) -> None:
         self._view = view
         self._worker = worker
 

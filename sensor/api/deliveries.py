@@ -23,7 +23,7 @@ from sensor.api.query import read_fields
 from sensor.api.since import parse as parse_time
 
 if TYPE_CHECKING:
-    from sensor.api.http import Request, Response
+    from sensor.api.http import HttpRequest, Response
     from sensor.api.status import DeliveryState
     from sensor.linux.peer import Peer
 
@@ -72,7 +72,9 @@ def listed(deliveries: Deliveries | None, query: str) -> bytes:
     return as_json({"outputs": [dataclasses.asdict(state) for state in states]}).body
 
 
-async def command(deliveries: Deliveries | None, request: Request, peer: Peer | None) -> Response:
+async def command(
+    deliveries: Deliveries | None, request: HttpRequest, peer: Peer | None
+) -> Response:
     """Answer a POST to an output; raises ValueError for what makes no sense."""
     found = action_of(request.path)
     if peer is None or not peer.may_control():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from sensor.schema.log_stamp import stamped
 
 if TYPE_CHECKING:
-    from sensor.store.entry import Entry
+    from sensor.store.entry import LogEntry
     from sensor.store.query import Page, Query
 
 
@@ -34,7 +34,7 @@ class EventLog(Protocol):
         """
 
 
-def line_of(entry: Entry, stream: str) -> bytes:
+def line_of(entry: LogEntry, stream: str) -> bytes:
     """Return an entry's JSON line with its place in the log of that name."""
     return stamped(entry.entry.body, stream, entry.link)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sensor.api import lines
 from sensor.api.containers import as_json
 from sensor.api.eventlog import Cursor, line_of
-from sensor.api.http import Stream
+from sensor.api.http import StreamedAnswer
 from sensor.api.query import parse_events
 from sensor.api.scan import Scan
 from sensor.api.since import to_text
@@ -26,15 +26,19 @@ if TYPE_CHECKING:
     from sensor.api.followers import Follower, Followers
     from sensor.api.http import Answer, Response
     from sensor.api.query import EventsRequest
-    from sensor.api.worker import Worker
-    from sensor.store.entry import Entry
+    from sensor.api.worker import QueryWorker
+    from sensor.store.entry import LogEntry
 
 
 class Events:
     """Answers for one server. ``now`` is the wall clock in ns."""
 
     def __init__(
-        self, log: EventLog | None, followers: Followers, worker: Worker, now: Callable[[], int]
+        self,
+        log: EventLog | None,
+        followers: Followers,
+        worker: QueryWorker,
+        now: Callable[[], int],
     ) -> None:
         self._log = log
         self._followers = followers
@@ -52,7 +56,7 @@ class Events:
             await session.open()
         if request.follow and not session.join():
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many followers, try again")
-        return Stream(
+        return StreamedAnswer(
             session.lines(),
             self._followers.limits.follow_seconds,
             session.last_words,
@@ -80,7 +84,7 @@ class _Session:
         self,
         log: EventLog | None,
         followers: Followers,
-        worker: Worker,
+        worker: QueryWorker,
         now: Callable[[], int],
         request: EventsRequest,
     ) -> None:
@@ -92,7 +96,7 @@ class _Session:
         self._left = request.limit
         self._follower: Follower | None = None
         self._scan = Scan(log, request.query, request.filters) if log is not None else None
-        self._first: list[Entry] = []
+        self._first: list[LogEntry] = []
         self._position = 0 if request.historical else followers.published
         self._caught_up = 0
         self._loop = asyncio.get_running_loop()
@@ -182,7 +186,7 @@ class _Session:
             if self._left == 0:
                 return
 
-    def _with_places(self, entries: list[Entry]) -> list[tuple[int, bytes]]:
+    def _with_places(self, entries: list[LogEntry]) -> list[tuple[int, bytes]]:
         stream = self._followers.stream
         return [(entry.sequence, line_of(entry, stream)) for entry in entries]
 

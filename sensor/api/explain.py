@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sensor.api.http import Response
     from sensor.api.limits import Limits
     from sensor.api.view import AgentView
-    from sensor.api.worker import Worker
-    from sensor.store.entry import Entry
+    from sensor.api.worker import QueryWorker
+    from sensor.store.entry import LogEntry
 
 _STARTS = (frozenset({EventType.START.value}), frozenset({EventType.START_FAILED.value}))
 """What is looked for: a start, else what was to be one."""
@@ -43,7 +43,7 @@ PAGES_MAX = 16
 class Explain:
     """Answers for one server."""
 
-    def __init__(self, log: EventLog, view: AgentView, worker: Worker, limits: Limits) -> None:
+    def __init__(self, log: EventLog, view: AgentView, worker: QueryWorker, limits: Limits) -> None:
         self._log = log
         self._view = view
         self._worker = worker
@@ -142,7 +142,7 @@ class Explain:
             rows=self._limits.page_rows,
         )
 
-    def _document(self, entry: Entry) -> dict[str, Any]:
+    def _document(self, entry: LogEntry) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(line_of(entry, self._log.stream))
         return document
 

@@ -42,7 +42,7 @@ NDJSON = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A request's head: ``path`` is the target without its query."""
 
     method: str
@@ -63,7 +63,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamedAnswer:
     """An answer that goes on: lines as they come, at most for ``seconds``.
 
     ``last_words`` gives the last line for a client that leaves the stream unread; ``close`` is
@@ -76,7 +76,7 @@ class Stream:
     close: Callable[[], None]
 
 
-Answer = Response | Stream
+Answer = Response | StreamedAnswer
 
 
 class Conversation:
@@ -91,7 +91,7 @@ class Conversation:
 
     async def serve(
         self,
-        answer: Callable[[Request], Awaitable[Answer]],
+        answer: Callable[[HttpRequest], Awaitable[Answer]],
         refuse: Callable[[HTTPStatus, str], Response],
     ) -> None:
         """Answer each request with ``answer``; with ``refuse`` what the socket does not accept.
@@ -120,7 +120,7 @@ class Conversation:
                 asked = replace(asked, body=body)
             answered = await answer(asked)
             head_only = request.method == b"HEAD"
-            if isinstance(answered, Stream):
+            if isinstance(answered, StreamedAnswer):
                 try:
                     await self._stream(answered, head_only=head_only)
                 finally:
@@ -195,7 +195,7 @@ class Conversation:
         async with asyncio.timeout(WRITE_SECONDS):
             await self._writer.drain()
 
-    async def _stream(self, stream: Stream, *, head_only: bool) -> None:
+    async def _stream(self, stream: StreamedAnswer, *, head_only: bool) -> None:
         """Send lines until they end, the time is over or the client goes away."""
         async with contextlib.aclosing(stream.lines):
             # A stream takes its connection with it: the client asks anew on another one.
@@ -207,7 +207,7 @@ class Conversation:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._writer.drain()
 
-    async def _pour(self, stream: Stream) -> None:
+    async def _pour(self, stream: StreamedAnswer) -> None:
         loop = asyncio.get_running_loop()
         gone = asyncio.create_task(self._until_gone())
         end = loop.time() + stream.seconds
@@ -222,7 +222,7 @@ class Conversation:
         finally:
             gone.cancel()
 
-    async def _deliver(self, lines: bytes, stream: Stream) -> None:
+    async def _deliver(self, lines: bytes, stream: StreamedAnswer) -> None:
         self._writer.write(self._protocol.send(h11.Data(data=lines)) or b"")
         try:
             async with asyncio.timeout(STALL_SECONDS):
@@ -260,7 +260,7 @@ def _announces_body(request: h11.Request) -> bool:
     return False
 
 
-def _request(event: h11.Request) -> Request:
+def _request(event: h11.Request) -> HttpRequest:
     target = event.target.decode("ascii", "replace")
     path, _, query = target.partition("?")
-    return Request(event.method.decode("ascii"), path, query)
+    return HttpRequest(event.method.decode("ascii"), path, query)

@@ -28,7 +28,7 @@ from sensor.linux.peer import login_uid
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
-    from sensor.api.http import Request, Response
+    from sensor.api.http import HttpRequest, Response
     from sensor.judge.ledger import Entry
     from sensor.judge.origin import WorkloadRecord
     from sensor.judge.state import PolicyState
@@ -40,7 +40,7 @@ CHANGES = "/v1/changes"
 END = "end"
 
 
-class Judgement(AlertKeeper, Protocol):
+class JudgeView(AlertKeeper, Protocol):
     """The agent's judge, as the socket sees it. Called in the event loop."""
 
     def policy_state(self) -> PolicyState:
@@ -62,7 +62,7 @@ class Judgement(AlertKeeper, Protocol):
         """Return starts by explanation and by finding, as (kind, name, number)."""
 
 
-def listed(judgement: Judgement | None, path: str, query: str) -> bytes:
+def listed(judgement: JudgeView | None, path: str, query: str) -> bytes:
     """Return the document of a resource that is read; raises ValueError for a wrong query."""
     read_fields(query, ())
     if path == WORKLOADS:
@@ -87,7 +87,7 @@ def ended_id(path: str) -> str | None:
     return unquote(id_) if parent == CHANGES and action == END and id_ else None
 
 
-def command(judgement: Judgement | None, request: Request, peer: Peer | None) -> Response:
+def command(judgement: JudgeView | None, request: HttpRequest, peer: Peer | None) -> Response:
     """Answer a POST; raises ValueError for a wrong query."""
     read_fields(request.query, ())
     if peer is None or not peer.may_control():

@@ -16,7 +16,7 @@ from sensor.linux.process import boot_time, stat_of, usage_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sensor.api.status import Status
+    from sensor.api.status import AgentStatus
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -28,7 +28,7 @@ _NS = 1_000_000_000
 
 
 def exposition(
-    status: Status,
+    status: AgentStatus,
     events: Iterable[tuple[str, int]],
     control: Mapping[str, tuple[str, str, float]],
     judged: Iterable[tuple[str, str, int]] = (),
@@ -95,7 +95,7 @@ def _add_judged(family: _Families, judged: tuple[tuple[str, str, int], ...]) -> 
         family.add("castoff_alerts_open", "gauge", text, open_)
 
 
-def _add_sources(family: _Families, status: Status) -> None:
+def _add_sources(family: _Families, status: AgentStatus) -> None:
     family.add(
         "castoff_source_running",
         "gauge",
@@ -144,7 +144,7 @@ _DELIVERY_GAUGES = (
 )
 
 
-def _add_deliveries(family: _Families, status: Status) -> None:
+def _add_deliveries(family: _Families, status: AgentStatus) -> None:
     for kind, metrics in (("gauge", _DELIVERY_GAUGES), ("counter", _DELIVERY_COUNTERS)):
         for name, attribute, text in metrics:
             samples = [

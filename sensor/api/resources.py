@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from sensor.api.deliveries import Deliveries
     from sensor.api.eventlog import EventLog
     from sensor.api.followers import Followers
-    from sensor.api.http import Answer, Request
-    from sensor.api.judgement import Judgement
-    from sensor.api.status import Status
+    from sensor.api.http import Answer, HttpRequest
+    from sensor.api.judgement import JudgeView
+    from sensor.api.status import AgentStatus
     from sensor.api.view import AgentView
-    from sensor.api.worker import Worker
+    from sensor.api.worker import QueryWorker
     from sensor.linux.peer import Peer
 
 Resource = Callable[[str], bytes]
@@ -64,16 +64,16 @@ class Resources:
 
     def __init__(
         self,
-        status: Callable[[], Status],
+        status: Callable[[], AgentStatus],
         others: Mapping[str, Resource],
         view: AgentView | None,
         log: EventLog | None,
         followers: Followers,
-        worker: Worker,
+        worker: QueryWorker,
         own_metrics: Callable[[], Mapping[str, tuple[str, str, float]]],
         outputs: Deliveries | None = None,
         *,
-        judged: Judgement | None = None,
+        judged: JudgeView | None = None,
     ) -> None:
         self._deliveries = outputs
         self._judgement = judged
@@ -103,7 +103,7 @@ class Resources:
             else None
         )
 
-    async def answer(self, request: Request, peer: Peer | None = None) -> Answer:
+    async def answer(self, request: HttpRequest, peer: Peer | None = None) -> Answer:
         """Answer a request of a peer, be it with what is wrong with it."""
         try:
             if judgement.is_command(request.path, request.method):
@@ -144,19 +144,19 @@ class Resources:
             return self._metrics(query)
         return await self._of_containers(path, head, last, query)
 
-    async def _tell(self, request: Request, peer: Peer | None) -> Answer:
+    async def _tell(self, request: HttpRequest, peer: Peer | None) -> Answer:
         if request.method != "POST":
             refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
             return Response(refusal.status, refusal.body, allow="POST")
         return await deliveries.command(self._deliveries, request, peer)
 
-    def _command_alerts(self, request: Request, peer: Peer | None) -> Response:
+    def _command_alerts(self, request: HttpRequest, peer: Peer | None) -> Response:
         if request.method != "POST":
             refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
             return Response(refusal.status, refusal.body, allow="POST")
         return alerts.command(self._judgement, request, peer)
 
-    def _command_judge(self, request: Request, peer: Peer | None) -> Response:
+    def _command_judge(self, request: HttpRequest, peer: Peer | None) -> Response:
         if request.method != "POST":
             refusal = error(HTTPStatus.METHOD_NOT_ALLOWED, "this resource takes POST")
             ends = judgement.ended_id(request.path) is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sensor.api.eventlog import EventLog
     from sensor.schema.filters import Filters
-    from sensor.store.entry import Entry
+    from sensor.store.entry import LogEntry
     from sensor.store.query import Query
 
 
@@ -27,7 +27,7 @@ class Scan:
         self.position = query.after
         self.done = False
 
-    def next(self) -> list[Entry]:
+    def next(self) -> list[LogEntry]:
         """Read one page; return what is wanted of it, perhaps nothing."""
         return self._read(replace(self._query, after=self.position))
 
@@ -49,7 +49,7 @@ class Scan:
             self.position -= 1
         self.done = False
 
-    def _read(self, query: Query) -> list[Entry]:
+    def _read(self, query: Query) -> list[LogEntry]:
         page = self._log.page(query)
         self.done = not page.more
         if page.entries or page.more:

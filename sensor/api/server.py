@@ -14,11 +14,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sensor.api.followers import Followers
-from sensor.api.http import HEAD_LIMIT, Answer, Conversation, Request, Response
+from sensor.api.http import HEAD_LIMIT, Answer, Conversation, HttpRequest, Response
 from sensor.api.limits import LIMITS, Limits
 from sensor.api.listener import GROUP, Listener, listen, regrouped
 from sensor.api.resources import Resource, Resources, error
-from sensor.api.worker import Worker
+from sensor.api.worker import QueryWorker
 from sensor.linux.peer import Peer, peer_of
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from sensor.api.deliveries import Deliveries
     from sensor.api.eventlog import EventLog
-    from sensor.api.judgement import Judgement
-    from sensor.api.status import Status
+    from sensor.api.judgement import JudgeView
+    from sensor.api.status import AgentStatus
     from sensor.api.view import AgentView
 
 CLIENTS_LIMIT = LIMITS.clients
@@ -48,13 +48,13 @@ class ControlServer:
     def __init__(
         self,
         path: Path,
-        status: Callable[[], Status],
+        status: Callable[[], AgentStatus],
         *,
         resources: Mapping[str, Resource] | None = None,
         view: AgentView | None = None,
         log: EventLog | None = None,
         deliveries: Deliveries | None = None,
-        judgement: Judgement | None = None,
+        judgement: JudgeView | None = None,
         group: str | None = GROUP,
         limits: Limits = LIMITS,
     ) -> None:
@@ -66,7 +66,7 @@ class ControlServer:
         self._path = path
         self._group = group
         self._limits = limits
-        self._worker = Worker()
+        self._worker = QueryWorker()
         self._followers = Followers(limits, log)
         self._resources = Resources(
             status,
@@ -166,7 +166,7 @@ class ControlServer:
         log.debug("client pid %d of uid %d", peer.pid, peer.uid)
         return None
 
-    async def _answer(self, request: Request, peer: Peer) -> Answer:
+    async def _answer(self, request: HttpRequest, peer: Peer) -> Answer:
         self.requests += 1
         return await self._resources.answer(request, peer)
 

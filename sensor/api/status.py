@@ -1,7 +1,7 @@
 """What an agent reports of itself: ``GET /v1/status``, and ``castoff status`` that shows it.
 
-The JSON document has the fields of :class:`Status` by name. A client ignores keys that it does not
-know and refuses a document that lacks one, so fields may be added but never taken away.
+The JSON document has the fields of :class:`AgentStatus` by name. A client ignores keys that it does
+not know and refuses a document that lacks one, so fields may be added but never taken away.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class DeliveryState:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class AgentStatus:
     """An agent at one moment. ``counters`` holds what has no field of its own, by name."""
 
     pid: int

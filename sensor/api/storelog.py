@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from sensor.store.query import CursorExpired, Page, TooManyMatches
 
 if TYPE_CHECKING:
-    from sensor.store.entry import Entry
+    from sensor.store.entry import LogEntry
     from sensor.store.log import StoreHealth
     from sensor.store.query import Extent, Query
 
@@ -26,12 +26,12 @@ class Writing(Protocol):
     def health(self) -> StoreHealth:
         """Return how the store is doing."""
 
-    def unwritten(self, after: int = 0) -> tuple[Entry, ...]:
+    def unwritten(self, after: int = 0) -> tuple[LogEntry, ...]:
         """Return the entries beyond ``after`` that wait for the disk."""
 
 
-class Reading(Protocol):
-    """What is asked of :class:`sensor.store.reader.Reader`."""
+class LogReading(Protocol):
+    """What is asked of :class:`sensor.store.reader.LogReader`."""
 
     def extent(self) -> Extent:
         """Return the log's ends."""
@@ -43,7 +43,7 @@ class Reading(Protocol):
 class StoreLog:
     """Both sides of a store, as an :class:`~sensor.api.eventlog.EventLog`."""
 
-    def __init__(self, store: Writing, reader: Reading) -> None:
+    def __init__(self, store: Writing, reader: LogReading) -> None:
         self._store = store
         self._reader = reader
 
@@ -71,7 +71,7 @@ class StoreLog:
         answer = self._backwards if query.newest_first else self._forwards
         return answer(query, waiting)
 
-    def _forwards(self, query: Query, waiting: list[Entry]) -> Page:
+    def _forwards(self, query: Query, waiting: list[LogEntry]) -> Page:
         after = query.after or 0
         only_waiting = Page(tuple(waiting), after, more=False)
         if not self._is_made():
@@ -89,7 +89,7 @@ class StoreLog:
         rest = tuple(one for one in waiting if one.sequence > last)
         return _cut(replace(stored, entries=stored.entries + rest), query.rows)
 
-    def _backwards(self, query: Query, waiting: list[Entry]) -> Page:
+    def _backwards(self, query: Query, waiting: list[LogEntry]) -> Page:
         newest = Page(tuple(reversed(waiting)), 0, more=False)
         if len(waiting) > query.rows or not self._is_made():
             return _cut(newest, query.rows)
@@ -113,7 +113,7 @@ def _cut(page: Page, rows: int) -> Page:
     return replace(page, entries=kept, cursor=kept[-1].sequence, more=True)
 
 
-def _fits(entry: Entry, query: Query) -> bool:
+def _fits(entry: LogEntry, query: Query) -> bool:
     event = entry.entry
     if query.before is not None and entry.sequence >= query.before:
         return False

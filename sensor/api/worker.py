@@ -18,7 +18,7 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class Worker:
+class QueryWorker:
     """Runs functions in its thread, which is made when the first one comes."""
 
     def __init__(self) -> None:

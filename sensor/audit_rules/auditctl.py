@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from sensor.audit_rules.rule import PEOPLE, Rule, RuleMalformed, parse
+from sensor.audit_rules.rule import PEOPLE, AuditRule, RuleMalformed, parse
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class AuditctlUnusable(CastoffError):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class AuditStatus:
     """``auditctl -s``."""
 
     enabled: int
@@ -49,7 +49,7 @@ class Status:
 class Loaded:
     """``auditctl -l``, apart by owner."""
 
-    ours: tuple[Rule, ...]
+    ours: tuple[AuditRule, ...]
     """With keys of ours, by any loader."""
     people: bool
     """``-a never,task -F auid=unset`` is there. It bears no key, so its author is unknown."""
@@ -62,19 +62,19 @@ class Loaded:
         return any(line.split() == ["-a", "never,task"] for line in self.foreign)
 
 
-class Control(Protocol):
+class KernelAudit(Protocol):
     """What is asked of the kernel and changed in it."""
 
-    def status(self) -> Status:
+    def status(self) -> AuditStatus:
         """Ask for the state. Raises :class:`AuditctlUnusable`."""
 
     def loaded(self) -> Loaded:
         """Ask for the rules. Raises :class:`AuditctlUnusable`."""
 
-    def add(self, rule: Rule) -> str | None:
+    def add(self, rule: AuditRule) -> str | None:
         """Add one rule; return a complaint instead of raising."""
 
-    def delete(self, rule: Rule) -> str | None:
+    def delete(self, rule: AuditRule) -> str | None:
         """Delete one rule; return a complaint instead of raising."""
 
     def reload(self) -> str | None:
@@ -83,7 +83,7 @@ class Control(Protocol):
 
 def sort_lines(lines: Iterable[str]) -> Loaded:
     """Separate the lines of ``auditctl -l``."""
-    ours: list[Rule] = []
+    ours: list[AuditRule] = []
     foreign: list[str] = []
     people = False
     for line in lines:
@@ -109,7 +109,7 @@ class Auditctl:
         self._auditctl = shutil.which("auditctl", path=path)
         self._augenrules = shutil.which("augenrules", path=path)
 
-    def status(self) -> Status:
+    def status(self) -> AuditStatus:
         """Ask for the state. Raises :class:`AuditctlUnusable`."""
         values: dict[str, int] = {}
         for line in self._ask("-s").splitlines():
@@ -119,18 +119,18 @@ class Auditctl:
         if "enabled" not in values:
             problem = "auditctl -s does not show whether audit is enabled"
             raise AuditctlUnusable(problem, "Look at: auditctl -s")
-        return Status(values["enabled"], values.get("pid", 0), values.get("lost", 0))
+        return AuditStatus(values["enabled"], values.get("pid", 0), values.get("lost", 0))
 
     def loaded(self) -> Loaded:
         """Ask for the rules. Raises :class:`AuditctlUnusable`."""
         return sort_lines(self._ask("-l").splitlines())
 
-    def add(self, rule: Rule) -> str | None:
+    def add(self, rule: AuditRule) -> str | None:
         """Add one rule; the people form's goes to the front of its list."""
         option = "-A" if rule == PEOPLE else "-a"
         return self._change(option, *rule.words())
 
-    def delete(self, rule: Rule) -> str | None:
+    def delete(self, rule: AuditRule) -> str | None:
         """Delete one rule."""
         return self._change("-d", *rule.words())
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from sensor.audit_rules import memory, report
 from sensor.audit_rules.auditctl import IMMUTABLE, AuditctlUnusable
 from sensor.audit_rules.memory import MemoryFile
-from sensor.audit_rules.report import Report, State
+from sensor.audit_rules.report import Report, RulesState
 from sensor.audit_rules.rule import PEOPLE
 from sensor.audit_rules.rules_file import RulesFile
 from sensor.audit_rules.template import Form
 
 if TYPE_CHECKING:
-    from sensor.audit_rules.auditctl import Control, Loaded, Status
+    from sensor.audit_rules.auditctl import AuditStatus, KernelAudit, Loaded
     from sensor.audit_rules.host import Host
-    from sensor.audit_rules.memory import Memory
+    from sensor.audit_rules.memory import RulesLoading
 
 
-def ask(control: Control) -> tuple[Status, Loaded] | AuditctlUnusable:
+def ask(control: KernelAudit) -> tuple[AuditStatus, Loaded] | AuditctlUnusable:
     """Return the kernel's state and rules, or why they cannot be had."""
     try:
         return control.status(), control.loaded()
@@ -26,7 +26,7 @@ def ask(control: Control) -> tuple[Status, Loaded] | AuditctlUnusable:
         return error
 
 
-def dead_places(host: Host, known: Memory | None) -> tuple[str, ...]:
+def dead_places(host: Host, known: RulesLoading | None) -> tuple[str, ...]:
     """Paths whose directory was removed or mounted over since loading: the rule matches nothing."""
     return tuple(
         target
@@ -35,7 +35,7 @@ def dead_places(host: Host, known: Memory | None) -> tuple[str, ...]:
     )
 
 
-def recreated_places(host: Host, known: Memory | None) -> tuple[str, ...]:
+def recreated_places(host: Host, known: RulesLoading | None) -> tuple[str, ...]:
     """Paths that are another file since loading; the kernel follows those."""
     found: list[str] = []
     for target, place in _places(host, known).items():
@@ -46,13 +46,13 @@ def recreated_places(host: Host, known: Memory | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _places(host: Host, known: Memory | None) -> dict[str, memory.Place]:
+def _places(host: Host, known: RulesLoading | None) -> dict[str, memory.PathIdentity]:
     if known is None or known.boot_id != host.boot_id():
         return {}
     return known.places
 
 
-def check(host: Host, control: Control) -> Report:
+def check(host: Host, control: KernelAudit) -> Report:
     """Compare. Changes nothing; raises only when the file may not be read."""
     file = RulesFile(host.rules_d)
     installed = file.read()
@@ -60,11 +60,11 @@ def check(host: Host, control: Control) -> Report:
     asked = ask(control)
     if isinstance(asked, AuditctlUnusable):
         note = f"{asked.problem}. {asked.fix}"
-        return Report(State.UNAVAILABLE, form, str(file.path), notes=(note,))
+        return Report(RulesState.UNAVAILABLE, form, str(file.path), notes=(note,))
     status, loaded = asked
     if installed is None:
         notes = (report.ORPHANS,) if loaded.ours else ()
-        return Report(State.NOT_INSTALLED, None, str(file.path), notes=notes)
+        return Report(RulesState.NOT_INSTALLED, None, str(file.path), notes=notes)
     rendered = host.render(installed.form)
     wanted = [rule for rule in rendered.rules if rule != PEOPLE]
     missing = [str(rule) for rule in wanted if rule not in loaded.ours]
@@ -74,11 +74,11 @@ def check(host: Host, control: Control) -> Report:
     known = MemoryFile(host.state_dir).load()
     dead = dead_places(host, known)
     current = installed.intact and installed.rules == rendered.lasting
-    state = State.IN_FORCE
+    state = RulesState.IN_FORCE
     if missing or surplus or dead or not current:
-        state = State.PENDING_REBOOT if status.enabled == IMMUTABLE else State.STALE
+        state = RulesState.PENDING_REBOOT if status.enabled == IMMUTABLE else RulesState.STALE
     elif status.enabled == 0 or loaded.muted:
-        state = State.NOT_RECORDING
+        state = RulesState.NOT_RECORDING
     return Report(
         state=state,
         form=installed.form,

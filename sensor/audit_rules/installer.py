@@ -14,8 +14,8 @@ from sensor.audit_rules import memory, report
 from sensor.audit_rules.auditctl import IMMUTABLE, AuditctlUnusable
 from sensor.audit_rules.foreign import core
 from sensor.audit_rules.inspection import ask, check, dead_places
-from sensor.audit_rules.memory import Memory, MemoryFile
-from sensor.audit_rules.report import Report, State
+from sensor.audit_rules.memory import MemoryFile, RulesLoading
+from sensor.audit_rules.report import Report, RulesState
 from sensor.audit_rules.rule import PEOPLE
 from sensor.audit_rules.rules_file import RulesFile
 from sensor.audit_rules.template import Form
@@ -23,16 +23,16 @@ from sensor.audit_rules.template import Form
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.audit_rules.auditctl import Control, Loaded, Status
+    from sensor.audit_rules.auditctl import AuditStatus, KernelAudit, Loaded
     from sensor.audit_rules.host import Host
-    from sensor.audit_rules.rule import Rule
+    from sensor.audit_rules.rule import AuditRule
     from sensor.audit_rules.template import Rendered
 
 
 class Installer:
     """Works on one host through one control of its kernel."""
 
-    def __init__(self, host: Host, control: Control) -> None:
+    def __init__(self, host: Host, control: KernelAudit) -> None:
         self._host = host
         self._control = control
         self._file = RulesFile(host.rules_d)
@@ -52,11 +52,11 @@ class Installer:
         if rendered.empty:
             if self._file.read() is not None:
                 self.uninstall()
-            return Report(State.NOTHING_TO_WATCH, form, path, notes=(report.NOTHING,))
+            return Report(RulesState.NOTHING_TO_WATCH, form, path, notes=(report.NOTHING,))
         self._file.write(rendered)
         if isinstance(asked, AuditctlUnusable):
             note = f"{asked.problem}: the file waits for auditd."
-            return Report(State.UNAVAILABLE, form, path, len(rendered.rules), notes=(note,))
+            return Report(RulesState.UNAVAILABLE, form, path, len(rendered.rules), notes=(note,))
         status, loaded = asked
         if status.enabled == IMMUTABLE:
             return check(self._host, self._control)
@@ -68,19 +68,19 @@ class Installer:
         """Bring file and kernel up to date, if rules are installed: for a start of the service."""
         installed = self._file.read()
         if installed is None:
-            return Report(State.NOT_INSTALLED, None, str(self._file.path))
+            return Report(RulesState.NOT_INSTALLED, None, str(self._file.path))
         return self.install(installed.form)
 
     def uninstall(self) -> Report:
         """Remove the file and the rules with our keys; all others stay."""
         notes = [] if self._file.remove() else ["There was no file to remove."]
-        state = State.NOT_INSTALLED
+        state = RulesState.NOT_INSTALLED
         asked = ask(self._control)
         if isinstance(asked, AuditctlUnusable):
             notes.append(f"{asked.problem}. {asked.fix}")
         elif asked[0].enabled == IMMUTABLE:
             notes.append(report.GONE_AT_BOOT)
-            state = State.PENDING_REBOOT
+            state = RulesState.PENDING_REBOOT
         else:
             known = self._memory.load()
             ours = list(asked[1].ours)
@@ -98,7 +98,7 @@ class Installer:
         foreign = loaded is not None and bool(loaded.foreign)
         return Form.ALL if foreign or self._file.others() else Form.PEOPLE
 
-    def _load(self, rendered: Rendered, status: Status, loaded: Loaded) -> tuple[str, ...]:
+    def _load(self, rendered: Rendered, status: AuditStatus, loaded: Loaded) -> tuple[str, ...]:
         """Make the kernel's rules ours; return what it refused."""
         complaints: list[str] = []
         known = self._memory.load()
@@ -123,7 +123,7 @@ class Installer:
         return tuple(complaints)
 
     @staticmethod
-    def _each(change: Callable[[Rule], str | None], rules: list[Rule]) -> list[str]:
+    def _each(change: Callable[[AuditRule], str | None], rules: list[AuditRule]) -> list[str]:
         answers = [(rule, change(rule)) for rule in rules]
         return [f"{rule}: {answer}" for rule, answer in answers if answer is not None]
 
@@ -135,4 +135,4 @@ class Installer:
     def _remember(self, rendered: Rendered, *, owns: bool) -> None:
         targets = {rule.target for rule in rendered.rules if rule.target is not None}
         places = {target: memory.look(self._host.root, target) for target in sorted(targets)}
-        self._memory.save(Memory(self._host.boot_id(), owns, places))
+        self._memory.save(RulesLoading(self._host.boot_id(), owns, places))

@@ -23,7 +23,7 @@ SIZE_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PathIdentity:
     """A path and its directory, each by device and inode; None for what is not there."""
 
     directory: tuple[int, int] | None
@@ -31,19 +31,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RulesLoading:
     """One loading."""
 
     boot_id: str
     owns_people_rule: bool
     """The rule on tasks without a login was put there by Castoff."""
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, PathIdentity] = field(default_factory=dict)
 
 
-def look(root: Path, target: str) -> Place:
+def look(root: Path, target: str) -> PathIdentity:
     """See what is at a watched path now."""
     path = root / target.removeprefix("/")
-    return Place(_identity(path.parent), _identity(path))
+    return PathIdentity(_identity(path.parent), _identity(path))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -60,20 +60,22 @@ class MemoryFile:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / NAME
 
-    def load(self) -> Memory | None:
+    def load(self) -> RulesLoading | None:
         """Return the memory of the last loading."""
         try:
             with self._path.open("rb") as file:
                 content = json.loads(file.read(SIZE_MAX))
             places = {
-                str(path): Place(_pair(place["directory"]), _pair(place["file"]))
+                str(path): PathIdentity(_pair(place["directory"]), _pair(place["file"]))
                 for path, place in content["places"].items()
             }
-            return Memory(str(content["boot_id"]), content["owns_people_rule"] is True, places)
+            return RulesLoading(
+                str(content["boot_id"]), content["owns_people_rule"] is True, places
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: RulesLoading) -> None:
         """Remember. Raises :class:`PermissionMissing` or :class:`StateUnusable`."""
         content = {
             "boot_id": memory.boot_id,

@@ -10,13 +10,13 @@ from sensor.audit_rules.auditctl import IMMUTABLE
 from sensor.audit_rules.template import Form
 
 if TYPE_CHECKING:
-    from sensor.audit_rules.auditctl import Loaded, Status
+    from sensor.audit_rules.auditctl import AuditStatus, Loaded
     from sensor.audit_rules.rules_file import Installed
     from sensor.audit_rules.template import Rendered
 
 
 @unique
-class State(StrEnum):
+class RulesState(StrEnum):
     """How it stands with the rules."""
 
     IN_FORCE = "in_force"
@@ -37,7 +37,7 @@ class State(StrEnum):
 class Report:
     """What was found or done. ``notes`` are sentences for a person."""
 
-    state: State
+    state: RulesState
     form: Form | None
     path: str
     rules: int = 0
@@ -58,7 +58,7 @@ GONE_AT_BOOT = "Kernel audit is immutable (-e 2): the rules are gone after the n
 
 
 def notes(
-    installed: Installed, rendered: Rendered, status: Status, loaded: Loaded
+    installed: Installed, rendered: Rendered, status: AuditStatus, loaded: Loaded
 ) -> tuple[str, ...]:
     """Say what the lists of a report do not."""
     found: list[str] = []

@@ -25,7 +25,7 @@ class RuleMalformed(CastoffError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AuditRule:
     """``-a LIST -F arch=… -S … -F perm=… -F path=… -F key=…``; what is absent is None."""
 
     list: str
@@ -60,11 +60,11 @@ class Rule:
         return " ".join(("-a", *self.words()))
 
 
-PEOPLE = Rule("never,task", auid="unset")
+PEOPLE = AuditRule("never,task", auid="unset")
 """Tasks without a login are not audited: what makes the people form cheap. It cannot bear a key."""
 
 
-def parse(line: str) -> Rule:
+def parse(line: str) -> AuditRule:
     """Read one line, of a file or of ``auditctl -l``.
 
     Raises :class:`RuleMalformed` for anything but the rules that Castoff makes: ``-D``, ``-e``,
@@ -93,12 +93,12 @@ def parse(line: str) -> Rule:
     return _rule(values, line)
 
 
-def _rule(values: dict[str, str], line: str) -> Rule:
+def _rule(values: dict[str, str], line: str) -> AuditRule:
     where = values.get("list", "")
     if where not in _LISTS:
         raise _malformed(line, f"the list {where or 'that is missing'}")
     task = "task" in where
-    rule = Rule(
+    rule = AuditRule(
         list="never,task" if task else "always,exit",
         arch=values.get("arch"),
         syscall=None if values.get("syscall") == _ALL else values.get("syscall"),
@@ -115,7 +115,7 @@ def _rule(values: dict[str, str], line: str) -> Rule:
     return rule
 
 
-def _check_exit_rule(rule: Rule, line: str) -> None:
+def _check_exit_rule(rule: AuditRule, line: str) -> None:
     target = rule.target
     if target is None or not target.startswith("/") or (rule.path and rule.dir):
         raise _malformed(line, "no single absolute path to watch")

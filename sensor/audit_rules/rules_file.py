@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.audit_rules.rule import PEOPLE, Rule, RuleMalformed, parse
+from sensor.audit_rules.rule import PEOPLE, AuditRule, RuleMalformed, parse
 from sensor.audit_rules.template import Form
 from sensor.errors import PermissionMissing, StateUnusable
 
@@ -32,7 +32,7 @@ class Installed:
     """The file as it stands."""
 
     form: Form
-    rules: tuple[Rule, ...]
+    rules: tuple[AuditRule, ...]
     intact: bool
     """False when it holds a line that Castoff would not write."""
 
@@ -51,7 +51,7 @@ class RulesFile:
             return None
         except OSError as error:
             raise _refused(self.path, error) from error
-        rules: list[Rule] = []
+        rules: list[AuditRule] = []
         intact = True
         for line in lines:
             if not line.strip() or line.startswith("#"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from pathlib import Path
 
-from sensor.audit_rules.rule import PEOPLE, Rule, parse
+from sensor.audit_rules.rule import PEOPLE, AuditRule, parse
 from sensor.errors import StateUnusable
 
 SOURCE = Path(__file__).resolve().parents[2] / "rules/audit.rules"
@@ -43,14 +43,14 @@ class Rendered:
     """The rules of one host."""
 
     form: Form
-    rules: tuple[Rule, ...]
+    rules: tuple[AuditRule, ...]
     """In loading order."""
-    volatile: tuple[Rule, ...]
+    volatile: tuple[AuditRule, ...]
     """Those among them whose directory is made anew at each boot, too late for auditd's own load:
     the file must not hold them, for auditctl stops at the first rule that it cannot load."""
 
     @property
-    def lasting(self) -> tuple[Rule, ...]:
+    def lasting(self) -> tuple[AuditRule, ...]:
         """What the file holds."""
         return tuple(rule for rule in self.rules if rule not in self.volatile)
 
@@ -60,7 +60,7 @@ class Rendered:
         return not any(rule.perm == "x" for rule in self.rules)
 
 
-def load(source: Path = SOURCE) -> tuple[Rule, ...]:
+def load(source: Path = SOURCE) -> tuple[AuditRule, ...]:
     """Read the template; the people form's own rule is known and left out.
 
     Raises :class:`StateUnusable` or :class:`RuleMalformed`.
@@ -74,9 +74,9 @@ def load(source: Path = SOURCE) -> tuple[Rule, ...]:
     return tuple(rule for rule in rules if rule != PEOPLE)
 
 
-def render(form: Form, rules: tuple[Rule, ...], root: Path, machine: str) -> Rendered:
+def render(form: Form, rules: tuple[AuditRule, ...], root: Path, machine: str) -> Rendered:
     """Choose and adapt the rules for the host whose files lie under ``root``."""
-    found: dict[tuple[str, str | None, str], Rule] = {}
+    found: dict[tuple[str, str | None, str], AuditRule] = {}
     for rule in rules:
         for target in _targets(rule, root):
             adapted = (
@@ -95,7 +95,7 @@ def _is_volatile(target: str) -> bool:
     return target.startswith(_VOLATILE) and "/" in target.removeprefix(_VOLATILE)
 
 
-def _targets(rule: Rule, root: Path) -> list[str]:
+def _targets(rule: AuditRule, root: Path) -> list[str]:
     """Absolute paths on the host, resolved, that a rule of the template stands for."""
     pattern = (rule.target or "").removeprefix("/")
     if rule.syscall is not None and "*" not in pattern:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sensor.bpf import cgroup_link, libbpf, pins
-from sensor.bpf.programs import Kind, Program
+from sensor.bpf.programs import AttachKind, Program
 from sensor.errors import KernelUnsupported, PermissionMissing
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ class Attacher:
         """Names of what is attached, and the descriptors of the links."""
         self.missing: list[str] = []
         """Optional programs that this host does not take."""
-        self._ways: dict[Kind, Callable[[Program], int]] = {
-            Kind.RAW_TRACEPOINT: self._raw_tracepoint,
-            Kind.CGROUP: self._cgroup,
-            Kind.TRACING: self._tracing,
+        self._ways: dict[AttachKind, Callable[[Program], int]] = {
+            AttachKind.RAW_TRACEPOINT: self._raw_tracepoint,
+            AttachKind.CGROUP: self._cgroup,
+            AttachKind.TRACING: self._tracing,
         }
 
     @property

@@ -23,7 +23,7 @@ _LOADED_AT, _CONFIRMS = 0, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CompileRequest:
     """What the loader wants: paths as strings since it travels as JSON."""
 
     source: str
@@ -39,7 +39,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Compiled:
     """What came of it; ``missing`` names optional programs that this kernel refused."""
 
     path: str | None = None
@@ -65,7 +65,7 @@ def _import_bcc() -> object:
     return bcc
 
 
-def build(request: Request) -> Answer:
+def build(request: CompileRequest) -> Compiled:
     """Compile, load, pin, attach, seed and publish one probe set."""
     bcc = _import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = request.stubs
@@ -86,14 +86,14 @@ def build(request: Request) -> Answer:
         staged.remove()
         raise
     path = pins.publish(staged, Path(request.pin_root), request.fingerprint).path
-    return Answer(path=str(path), missing=missing)
+    return Compiled(path=str(path), missing=missing)
 
 
 def _populate(
     bcc: Any,  # noqa: ANN401 - bcc has no types
     program: Any,  # noqa: ANN401 - as above
     staged: pins.PinSet,
-    request: Request,
+    request: CompileRequest,
 ) -> tuple[str, ...]:
     maps: dict[str, libbpf.BpfMap] = {}
     for name in presence.MAPS:
@@ -153,9 +153,9 @@ def main() -> int:
     fields = json.load(sys.stdin)
     fields["cflags"] = tuple(fields["cflags"])
     try:
-        answer = build(Request(**fields))
+        answer = build(CompileRequest(**fields))
     except CastoffError as error:
-        answer = Answer(error=type(error).__name__, problem=error.problem, fix=error.fix)
+        answer = Compiled(error=type(error).__name__, problem=error.problem, fix=error.fix)
     sys.stdout.write(json.dumps(asdict(answer)) + "\n")
     return 0 if answer.error is None else 1
 

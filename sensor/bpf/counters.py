@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.bpf.libbpf import BpfMap, possible_cpus
-from sensor.bpf.record import Kind
+from sensor.bpf.record import RecordKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ PLACES = (
 
 _COUNTERS = 3
 """``enum record_counter``: submitted, dropped, limited."""
-_REPORTED = tuple(kind * _COUNTERS + what for kind in Kind for what in (_DROPPED, _LIMITED))
+_REPORTED = tuple(kind * _COUNTERS + what for kind in RecordKind for what in (_DROPPED, _LIMITED))
 _WHEN = "told_at"
 
 
@@ -43,7 +43,7 @@ _WHEN = "told_at"
 class KindCount:
     """Counts since the probes were loaded, summed over all CPUs."""
 
-    kind: Kind
+    kind: RecordKind
     submitted: int
     dropped: int
     limited: int
@@ -51,11 +51,13 @@ class KindCount:
     @property
     def ring(self) -> str:
         """The ring that records of this kind go to."""
-        return "lifecycle" if self.kind in (Kind.INIT_EXEC, Kind.INIT_EXIT) else "commands"
+        return (
+            "lifecycle" if self.kind in (RecordKind.INIT_EXEC, RecordKind.INIT_EXIT) else "commands"
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class RingLoss:
     """Records of one kind that were lost since ``since`` (ns since boot)."""
 
     count: KindCount
@@ -101,7 +103,7 @@ class Counters:
         """Return current counts of every kind."""
         return tuple(
             KindCount(kind, *(self._sum(kind * _COUNTERS + what) for what in range(_COUNTERS)))
-            for kind in Kind
+            for kind in RecordKind
         )
 
     def failures(self) -> tuple[tuple[str, int], ...]:
@@ -114,15 +116,15 @@ class Counters:
             found.append((place, sum(self._copies.unpack(value)) if value is not None else 0))
         return tuple(found)
 
-    def losses(self, now: int) -> tuple[Loss, ...]:
+    def losses(self, now: int) -> tuple[RingLoss, ...]:
         """Return what was lost since the last call, of any agent; ``now`` in ns since boot."""
         since = self._single(self._settings, _TOLD_AT) or self._single(self._settings, _LOADED_AT)
-        found: list[Loss] = []
+        found: list[RingLoss] = []
         for count in self.read():
             dropped = count.dropped - self._reported_of(count.kind * _COUNTERS + _DROPPED)
             limited = count.limited - self._reported_of(count.kind * _COUNTERS + _LIMITED)
             if dropped or limited:
-                found.append(Loss(KindCount(count.kind, 0, dropped, limited), since))
+                found.append(RingLoss(KindCount(count.kind, 0, dropped, limited), since))
                 self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
                 self._tell(count.kind * _COUNTERS + _LIMITED, count.limited)
         self._settings.update(_TOLD_AT.to_bytes(4, "little"), now.to_bytes(8, "little"))

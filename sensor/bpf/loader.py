@@ -98,7 +98,7 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     if stale is not None:
         _set_aside(stale)
     existing = pins.loaded_sets(root)
-    request = compiler.Request(
+    request = compiler.CompileRequest(
         source=source.joined(SOURCES),
         watched=str(SOURCES / "watched.toml"),
         stubs=str(SOURCES / "kernel-stubs"),
@@ -114,7 +114,7 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     return pins.PinSet(Path(answer.path))
 
 
-def _run_compiler(request: compiler.Request) -> compiler.Answer:
+def _run_compiler(request: compiler.CompileRequest) -> compiler.Compiled:
     package = Path(__file__).resolve().parents[2]
     try:
         result = subprocess.run(
@@ -137,7 +137,7 @@ def _run_compiler(request: compiler.Request) -> compiler.Answer:
         values["missing"] = tuple(values["missing"])
         if values.get("problem") and (first := _first_error(result.stderr)):
             values["problem"] += f": {first}"
-        return compiler.Answer(**values)
+        return compiler.Compiled(**values)
     except (IndexError, ValueError, TypeError, KeyError) as error:
         tail = result.stderr.strip()[-2000:]
         problem = f"the compiler process ended with {result.returncode}: {tail}"
@@ -168,7 +168,7 @@ def _first_error(messages: str) -> str | None:
     return next(found, None)
 
 
-def _rebuild(answer: compiler.Answer) -> CastoffError:
+def _rebuild(answer: compiler.Compiled) -> CastoffError:
     """Turn the child's answer into the error that it stands for."""
     kind = getattr(errors, answer.error or "", KernelUnsupported)
     error: CastoffError = kind(answer.problem or "", answer.fix or "")

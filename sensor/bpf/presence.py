@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sensor.bpf import cgroup_link, libbpf, pins, programs
 from sensor.bpf.libbpf import BpfMap, LinkInfo
-from sensor.bpf.programs import Kind, Program
+from sensor.bpf.programs import AttachKind, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,6 +253,6 @@ def _attach(program: Program, code: int | None) -> int:
     """Attach a loaded program where it belongs; returns the link's descriptor."""
     if code is None:
         raise PermissionError(errno.EPERM, "only root may attach a program again")
-    if program.kind is Kind.CGROUP:
+    if program.kind is AttachKind.CGROUP:
         return cgroup_link.attach_program(code)
     return libbpf.attach_raw(program.at, code)

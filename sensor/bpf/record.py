@@ -50,7 +50,7 @@ record costs half as much."""
 _FIX = "This is a defect of Castoff, or of the kernel's BTF: report the kernel's version."
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """``enum record_kind``."""
 
     INIT_EXEC = 1
@@ -221,7 +221,7 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
         problem = f"record of {len(data)} bytes, {FIXED_BEFORE.size} are the least"
         raise RecordMalformed(problem, _FIX)
     size, kind, layout, time, cpu, status, sequence, start_time, pid = HEAD.unpack_from(data)
-    if kind == Kind.COMMAND_EXIT and layout == LAYOUT and size == len(data) == FIXED.size:
+    if kind == RecordKind.COMMAND_EXIT and layout == LAYOUT and size == len(data) == FIXED.size:
         # A quarter of all records, which say no more than this.
         return CommandExit(time, cpu << 48 | sequence, ProcessKey(pid, start_time), status)
     (
@@ -253,18 +253,18 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
     key = ProcessKey(pid, start_time)
     number = cpu << 48 | sequence
     root = ProcessKey(root_pid, root_start) if root_pid else None
-    if kind == Kind.COMMAND_EXIT:
+    if kind == RecordKind.COMMAND_EXIT:
         return CommandExit(time, number, key, status)
     text = data[v2_end:text_end]
     payload = data[text_end:payload_end]
     at = None if offset is None or offset == UNSET_OFFSET else offset
-    if kind == Kind.API_ANSWER:
+    if kind == RecordKind.API_ANSWER:
         socket = _port(reserved) if flags & _TCP else _text(text)
         return ApiAnswer(time, kernel_reference(number), connection or 0, socket, payload, at, sent)
-    if kind == Kind.API_CLOSE:
+    if kind == RecordKind.API_CLOSE:
         return ConnectionClosed(time, kernel_reference(number), connection or 0)
     cgroup = _cgroup(data[ancestors_end:v1_end], data[v1_end:v2_end])
-    if kind == Kind.CGROUP_FROZEN:
+    if kind == RecordKind.CGROUP_FROZEN:
         return CgroupFrozen(
             time=time,
             ref=kernel_reference(number),
@@ -273,7 +273,7 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
             settled=bool(status & SETTLED),
             process=key,
         )
-    if kind == Kind.INIT_EXIT:
+    if kind == RecordKind.INIT_EXIT:
         return InitExit(
             time=time,
             sequence=number,
@@ -284,7 +284,7 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
             cgroup=cgroup,
             oom_killed=bool(flags & _OOM_KILLED),
         )
-    if kind in (Kind.API_CONNECT, Kind.API_REQUEST):
+    if kind in (RecordKind.API_CONNECT, RecordKind.API_REQUEST):
         caller = _caller(
             pid,
             start_time,
@@ -297,7 +297,7 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
         reference = kernel_reference(number)
         link = connection or None
         socket = _text(text)
-        if kind == Kind.API_REQUEST:
+        if kind == RecordKind.API_REQUEST:
             socket = _port(reserved) if flags & _TCP else socket
             return ApiRequest(time, reference, caller, socket, payload, link, at, sent)
         if flags & _TCP and at is not None:
@@ -329,7 +329,7 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
         user_ns=user_ns,
     )
     truncated = bool(flags & _ARGV_TRUNCATED)
-    if kind == Kind.INIT_EXEC and lineage in LINEAGES:
+    if kind == RecordKind.INIT_EXEC and lineage in LINEAGES:
         lost = bool(flags & _CAUSES_LOST)
         namespaces = None
         if user_ns is not None:
@@ -345,12 +345,12 @@ def decode(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one branch for each kind 
         return InitExec(
             time, number, process, argv, truncated, LINEAGES[lineage], root, lost, namespaces
         )
-    if kind == Kind.COMMAND_EXEC and role in ROLES:
+    if kind == RecordKind.COMMAND_EXEC and role in ROLES:
         by_comm = flags & _NAMED_BY_COMM or process.exe is None
         program = process.comm if by_comm else process.exe or process.comm
         cwd = _path(text) or "/"
         return CommandExec(time, number, ROLES[role], program, process, argv, truncated, cwd)
-    if kind == Kind.CGROUP_BIRTH:
+    if kind == RecordKind.CGROUP_BIRTH:
         path = cgroup.v1 or cgroup.v2 or "/"
         return CgroupBirth(time, number, path, process, argv, truncated)
     problem = f"record of unknown kind {kind}, role {role}, lineage {lineage}"

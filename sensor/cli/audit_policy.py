@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.cli.finding import Finding, Health
+from sensor.cli.finding import Health, HostCheck
 from sensor.errors import CastoffError
 from sensor.sources.controlplane import audit_policy
 
@@ -21,7 +21,7 @@ class PolicyUnreadable(CastoffError):
     exit_code = 65
 
 
-def findings(path: Path) -> list[Finding]:
+def findings(path: Path) -> list[HostCheck]:
     """Return what the policy in a file records. Raises :class:`PolicyUnreadable`."""
     policy = _loaded(path)
     try:
@@ -34,27 +34,27 @@ def findings(path: Path) -> list[Finding]:
     if isinstance(policy, dict):
         for resource in audit_policy.secrets_recorded(policy):
             fix = "Record them at level Metadata."
-            found.append(Finding(resource, Health.NOTE, "bodies with secrets are recorded", fix))
+            found.append(HostCheck(resource, Health.NOTE, "bodies with secrets are recorded", fix))
         for literal in audit_policy.matches_nothing(policy):
             fix = "List the groups; leave verbs out to mean all of them."
             detail = "the API server takes it literally, so that it matches nothing"
-            found.append(Finding(literal, Health.NOTE, detail, fix))
+            found.append(HostCheck(literal, Health.NOTE, detail, fix))
         if audit_policy.repeats_stages(policy):
             fix = "Add RequestReceived to omitStages."
             detail = "each request leaves two records; the first has no outcome"
-            found.append(Finding("stages", Health.NOTE, detail, fix))
+            found.append(HostCheck("stages", Health.NOTE, detail, fix))
     return found
 
 
-def _finding(answer: audit_policy.Answer) -> Finding:
+def _finding(answer: audit_policy.Answer) -> HostCheck:
     question = answer.question
     if answer.lost is None:
-        return Finding(question.name, Health.OK, f"level {answer.level}")
+        return HostCheck(question.name, Health.OK, f"level {answer.level}")
     health = Health.FAIL if answer.unseen else Health.NOTE
     detail = f"level {answer.level}; lost: {answer.lost}"
     stage = ", with the stage ResponseComplete" if answer.unseen else ""
     fix = f"Record {question.verb} of {question.resource} at level {question.needs}{stage}."
-    return Finding(question.name, health, detail, fix)
+    return HostCheck(question.name, health, detail, fix)
 
 
 def _loaded(path: Path) -> object:

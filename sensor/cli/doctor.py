@@ -18,7 +18,7 @@ from sensor.agent.policy_files import DIRECTORY
 from sensor.bpf import btf, cgroup_link, fields, libbpf, loader, lockdown
 from sensor.bpf.pins import BPFFS
 from sensor.cli import audit_policy, surroundings
-from sensor.cli.finding import Finding, Health
+from sensor.cli.finding import Health, HostCheck
 from sensor.cli.options import colour_option, coloured, output_option, socket_option, width
 from sensor.errors import CastoffError
 from sensor.linux.process import status_of
@@ -48,57 +48,57 @@ def _kernel_version() -> tuple[int, int]:
     return int(major), int(minor) if minor.isdigit() else 0
 
 
-def _kernel() -> Finding:
+def _kernel() -> HostCheck:
     release = platform.release()
     if _kernel_version() < KERNEL_MIN:
-        return Finding("kernel", Health.FAIL, f"Linux {release}", "Castoff needs 5.8 or newer.")
-    return Finding("kernel", Health.OK, f"Linux {release}")
+        return HostCheck("kernel", Health.FAIL, f"Linux {release}", "Castoff needs 5.8 or newer.")
+    return HostCheck("kernel", Health.OK, f"Linux {release}")
 
 
-def _btf() -> Finding:
+def _btf() -> HostCheck:
     try:
         count = len(fields.macros(btf.Btf.running()))
     except CastoffError as error:
-        return Finding("btf", Health.FAIL, error.problem, error.fix)
-    return Finding("btf", Health.OK, f"{count} field offsets found")
+        return HostCheck("btf", Health.FAIL, error.problem, error.fix)
+    return HostCheck("btf", Health.OK, f"{count} field offsets found")
 
 
-def _compiler() -> Finding:
+def _compiler() -> HostCheck:
     if importlib.util.find_spec("bcc") is None:
         fix = "Install it: apt-get install python3-bpfcc (Fedora: dnf install python3-bcc)"
-        return Finding("bcc", Health.FAIL, f"not importable by {sys.executable}", fix)
-    return Finding("bcc", Health.OK, "importable")
+        return HostCheck("bcc", Health.FAIL, f"not importable by {sys.executable}", fix)
+    return HostCheck("bcc", Health.OK, "importable")
 
 
-def _rights() -> Finding:
+def _rights() -> HostCheck:
     status = status_of(os.getpid())
     held = status.capabilities if status is not None else 0
     if held >> _CAP_SYS_ADMIN & 1 or (held >> _CAP_BPF & 1 and held >> _CAP_PERFMON & 1):
-        return Finding("rights", Health.OK, f"uid {os.geteuid()} may load BPF programs")
+        return HostCheck("rights", Health.OK, f"uid {os.geteuid()} may load BPF programs")
     fix = "Run as root, or give CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE."
-    return Finding("rights", Health.FAIL, f"uid {os.geteuid()} may not load BPF programs", fix)
+    return HostCheck("rights", Health.FAIL, f"uid {os.geteuid()} may not load BPF programs", fix)
 
 
-def _bpffs() -> Finding:
+def _bpffs() -> HostCheck:
     if not BPFFS.is_dir():
         fix = "The kernel needs CONFIG_BPF_SYSCALL=y and sysfs mounted."
-        return Finding("bpffs", Health.FAIL, f"{BPFFS} does not exist", fix)
+        return HostCheck("bpffs", Health.FAIL, f"{BPFFS} does not exist", fix)
     if not os.access(BPFFS, os.W_OK):
-        return Finding("bpffs", Health.FAIL, f"{BPFFS} is not writable", "Run as root.")
-    return Finding("bpffs", Health.OK, f"{BPFFS} (mounted at load time when it is not)")
+        return HostCheck("bpffs", Health.FAIL, f"{BPFFS} is not writable", "Run as root.")
+    return HostCheck("bpffs", Health.OK, f"{BPFFS} (mounted at load time when it is not)")
 
 
-def _lockdown() -> Finding:
+def _lockdown() -> HostCheck:
     found = lockdown.mode()
     if lockdown.forbids_reading(found):
-        return Finding("lockdown", Health.FAIL, str(found), lockdown.FIX)
-    return Finding("lockdown", Health.OK, found or "none")
+        return HostCheck("lockdown", Health.FAIL, str(found), lockdown.FIX)
+    return HostCheck("lockdown", Health.OK, found or "none")
 
 
-def _connects() -> Finding:
+def _connects() -> HostCheck:
     if _kernel_version() < CONNECT_MIN:
         text = "before 6.7 the kernel does not report who connects to an engine's socket"
-        return Finding(
+        return HostCheck(
             "api callers",
             Health.NOTE,
             text,
@@ -108,44 +108,44 @@ def _connects() -> Finding:
         root = cgroup_link.cgroup2_root()
     except OSError:
         text = "no cgroup v2 mount to attach to: API callers are not seen"
-        return Finding("api callers", Health.NOTE, text, "Mount cgroup2, or use audit rules.")
-    return Finding("api callers", Health.OK, f"seen by cgroup/connect_unix at {root}")
+        return HostCheck("api callers", Health.NOTE, text, "Mount cgroup2, or use audit rules.")
+    return HostCheck("api callers", Health.OK, f"seen by cgroup/connect_unix at {root}")
 
 
-def _requests() -> Finding:
+def _requests() -> HostCheck:
     if _kernel_version() >= READY_MIN:
-        return Finding("api requests", Health.OK, "read by fentry, or at sk_data_ready")
+        return HostCheck("api requests", Health.OK, "read by fentry, or at sk_data_ready")
     text = "before 6.3 they are read only where fentry is allowed: see castoff status"
-    return Finding("api requests", Health.NOTE, text, "Without it callers are inferred.")
+    return HostCheck("api requests", Health.NOTE, text, "Without it callers are inferred.")
 
 
-def _probes() -> Finding:
+def _probes() -> HostCheck:
     try:
         sets = loader.status()
     except (CastoffError, OSError) as error:
-        return Finding("probes", Health.FAIL, str(error), "Run as root.")
+        return HostCheck("probes", Health.FAIL, str(error), "Run as root.")
     current = next((loaded for loaded in sets if loaded.current), None)
     if current is None:
-        return Finding(
+        return HostCheck(
             "probes", Health.NOTE, "not loaded", "Load them: castoff probes load, or castoff run"
         )
     rings = f"rings of {current.lifecycle_mib:g} and {current.commands_mib:g} MiB"
-    return Finding("probes", Health.OK, f"{len(current.programs)} programs attached, {rings}")
+    return HostCheck("probes", Health.OK, f"{len(current.programs)} programs attached, {rings}")
 
 
-def _libbpf() -> Finding:
+def _libbpf() -> HostCheck:
     try:
         cpus = libbpf.possible_cpus()
     except (OSError, ValueError) as error:
-        return Finding("cpus", Health.FAIL, str(error), "Mount sysfs.")
-    return Finding("cpus", Health.OK, f"{cpus} possible")
+        return HostCheck("cpus", Health.FAIL, str(error), "Mount sysfs.")
+    return HostCheck("cpus", Health.OK, f"{cpus} possible")
 
 
-def _lock() -> Finding:
+def _lock() -> HostCheck:
     return surroundings.node_lock(RUN_DIR)
 
 
-def _disk() -> Finding:
+def _disk() -> HostCheck:
     unsafe = surroundings.state_directory(STATE_DIR)
     if unsafe is not None:
         return unsafe
@@ -153,11 +153,11 @@ def _disk() -> Finding:
     try:
         free = shutil.disk_usage(place).free
     except OSError as error:
-        return Finding("disk", Health.FAIL, f"{place}: {error.strerror}", "Name a --state-dir.")
+        return HostCheck("disk", Health.FAIL, f"{place}: {error.strerror}", "Name a --state-dir.")
     text = f"{free // (1024 * 1024)} MiB free at {place}"
     if free < FREE_MIN:
-        return Finding("disk", Health.NOTE, text, "Make room: the state needs a few MiB.")
-    return Finding("disk", Health.OK, text)
+        return HostCheck("disk", Health.NOTE, text, "Make room: the state needs a few MiB.")
+    return HostCheck("disk", Health.OK, text)
 
 
 _AUDIT_STATES = (
@@ -167,7 +167,7 @@ _AUDIT_STATES = (
 )
 
 
-def _audit() -> Finding:
+def _audit() -> HostCheck:
     from sensor.audit_rules import inspection
     from sensor.audit_rules.auditctl import Auditctl
     from sensor.audit_rules.host import Host
@@ -175,19 +175,19 @@ def _audit() -> Finding:
     try:
         report = inspection.check(Host(), Auditctl())
     except (CastoffError, OSError) as error:
-        return Finding(
+        return HostCheck(
             "audit", Health.NOTE, str(error), "Install it: apt-get install auditd; or go without."
         )
     state = report.state.value.replace("_", " ")
     text = f"{state}; the three states and their cost, measured in docs/audit.md:"
-    return Finding("audit", Health.OK, text, details=_AUDIT_STATES)
+    return HostCheck("audit", Health.OK, text, details=_AUDIT_STATES)
 
 
-def _policy() -> Finding:
+def _policy() -> HostCheck:
     return surroundings.policy(DIRECTORY)
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (
+CHECKS: tuple[Callable[[], HostCheck], ...] = (
     _kernel,
     _btf,
     _compiler,

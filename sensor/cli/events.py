@@ -97,7 +97,7 @@ def command(
     if tail is None and since is None and not follow:
         tail = TAIL_DEFAULT
     begin, show = _shower(output, width(no_trunc=no_trunc), colour=coloured(colour))
-    session = Session(AgentClient(socket), query, tail, follow=follow, begun=begin)
+    session = EventListing(AgentClient(socket), query, tail, follow=follow, begun=begin)
     try:
         for line, document in session.events():
             show(line, document)
@@ -135,7 +135,7 @@ def moment(name: str, text: str) -> str:
     return f"{seconds}.{rest:09d}"
 
 
-class Session:
+class EventListing:
     """Asks as often as it takes, each time from where the last answer ended."""
 
     def __init__(

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from sensor.api.causes import Step
+from sensor.api.causes import CauseStep
 from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.answer import print_json
 from sensor.cli.columns import ago
@@ -23,7 +23,7 @@ from sensor.cli.options import (
     width,
 )
 from sensor.cli.reading import event_of, nanoseconds
-from sensor.cli.tree import Tree
+from sensor.cli.tree import TreeStyle
 from sensor.cli.wording import start_phrase
 from sensor.model.vocabulary import Confidence, EventType
 from sensor.schema.text import fit, visible
@@ -68,8 +68,8 @@ def command(
         return
     painted = coloured(colour)
     room = width(no_trunc=no_trunc)
-    tree = Tree(room, painted, unicode=not plain and _unicode())
-    steps = [Step.from_document(one) for one in answer["steps"]]
+    tree = TreeStyle(room, painted, unicode=not plain and _unicode())
+    steps = [CauseStep.from_document(one) for one in answer["steps"]]
     event = answer["event"]
     for line in (*_heading(event, room), "", *tree.lines(steps), *_verdict(event, room)):
         click.echo(line, color=painted)

@@ -27,7 +27,7 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HostCheck:
     """What was looked at, how it is, what to do. ``details`` stand on lines of their own."""
 
     check: str

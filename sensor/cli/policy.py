@@ -11,11 +11,11 @@ import click
 
 from sensor.agent.policy_files import DIRECTORY, LoadedPolicy, load_files, load_policy
 from sensor.agent.policy_suggestion import Suggestion
-from sensor.agent.policy_trial import Trial, answers, warnings
+from sensor.agent.policy_trial import PolicyTrial, answers, warnings
 from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.answer import print_json, print_table
 from sensor.cli.columns import Layout, wrapped
-from sensor.cli.events import Session, moment
+from sensor.cli.events import EventListing, moment
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
@@ -103,7 +103,7 @@ def test(
 ) -> None:
     """Judge the starts of the log by the policy, and count them by verdict and reason."""
     client = AgentClient(socket)
-    trial = Trial(_load(files).policy, client.document("/v1/changes")["changes"])
+    trial = PolicyTrial(_load(files).policy, client.document("/v1/changes")["changes"])
     feed(client, since, ("container.start", "container.stop"), trial.feed)
     groups = trial.groups()
     if output == "json":
@@ -200,7 +200,7 @@ def feed(
 ) -> None:
     """Hand each event of these types in the log since a time to ``take``, in order."""
     query = [("since", moment("since", since)), *(("type", one) for one in types)]
-    for _, document in Session(client, query, None, follow=False).events():
+    for _, document in EventListing(client, query, None, follow=False).events():
         take(document)
 
 
@@ -218,5 +218,5 @@ def _find(client: AgentClient, event: str) -> dict[str, Any]:
 
 def _starts(client: AgentClient) -> Iterator[dict[str, Any]]:
     query = [("since", moment("since", "3650d")), ("type", "container.start")]
-    for _, document in Session(client, query, None, follow=False).events():
+    for _, document in EventListing(client, query, None, follow=False).events():
         yield document

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.cli import proof
 from sensor.cli.reading import nanoseconds
-from sensor.cli.selftest_trials import TRIALS, UNTRIED, Host, Need, Phase, Trial
+from sensor.cli.selftest_trials import TRIALS, UNTRIED, FindingTrial, Need, TrialHost, TrialPhase
 from sensor.cli.throw_away import ThrowAway
 from sensor.errors import CastoffError
 
@@ -31,13 +31,13 @@ NS_PER_DAY = 86_400_000_000_000
 ENGINES = ("docker", "podman")
 DEFAULT_ORGANISATION = "docker.io/library"
 _LATER = {
-    Phase.LEARNING: "reported from the second day of learning on",
-    Phase.ACTIVE: "reported once the node has learnt for its days",
+    TrialPhase.LEARNING: "reported from the second day of learning on",
+    TrialPhase.ACTIVE: "reported once the node has learnt for its days",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialOutcome:
     """What became of a finding. ``ok`` is None where it was not tried."""
 
     name: str
@@ -45,7 +45,7 @@ class Outcome:
     detail: str
 
 
-def run(client: AgentClient) -> list[Outcome]:
+def run(client: AgentClient) -> list[TrialOutcome]:
     """Trigger all that can be triggered; returns an outcome for every finding."""
     phase = _phase(client)
     began = time.time_ns()
@@ -57,12 +57,12 @@ def run(client: AgentClient) -> list[Outcome]:
         raised = _wait(client, wanted, began)
     found = [_outcome(trial, problems[trial.finding], raised) for trial in TRIALS]
     return found + [
-        Outcome(finding, ok=None, detail=f"not tried: {reason}")
+        TrialOutcome(finding, ok=None, detail=f"not tried: {reason}")
         for finding, reason in UNTRIED.items()
     ]
 
 
-def _tried(trial: Trial, host: Host, phase: Phase) -> str | None:
+def _tried(trial: FindingTrial, host: TrialHost, phase: TrialPhase) -> str | None:
     """Run a trial; returns why it could not be run."""
     if phase < trial.since:
         return _LATER[trial.since]
@@ -78,23 +78,23 @@ def _tried(trial: Trial, host: Host, phase: Phase) -> str | None:
         return str(error)
 
 
-def _outcome(trial: Trial, problem: str | None, raised: dict[str, str]) -> Outcome:
+def _outcome(trial: FindingTrial, problem: str | None, raised: dict[str, str]) -> TrialOutcome:
     if problem is not None:
-        return Outcome(trial.finding, None, f"not tried: {problem}")
+        return TrialOutcome(trial.finding, None, f"not tried: {problem}")
     alert = raised.get(trial.finding)
     said = f"alert {alert}" if alert is not None else f"not raised within {PATIENCE:g} s"
-    return Outcome(trial.finding, alert is not None, f"{trial.what}: {said}")
+    return TrialOutcome(trial.finding, alert is not None, f"{trial.what}: {said}")
 
 
 @contextlib.contextmanager
-def _host(client: AgentClient) -> Iterator[Host]:
+def _host(client: AgentClient) -> Iterator[TrialHost]:
     programs = proof.runtimes()
     runtime = programs.get("runc") or programs.get("crun")
     with contextlib.ExitStack() as stack:
         engine, reason = None, "no docker or podman"
         organisation = _organisation(client)
         if os.geteuid() != 0:
-            yield Host(client, runtime, None, "needs root")
+            yield TrialHost(client, runtime, None, "needs root")
             return
         for name in ENGINES:
             if name not in programs or engine is not None:
@@ -103,7 +103,7 @@ def _host(client: AgentClient) -> Iterator[Host]:
                 engine = stack.enter_context(ThrowAway(name, programs[name], organisation))
             except OSError as error:
                 reason = f"{name}: {error}"
-        yield Host(client, runtime, engine, reason)
+        yield TrialHost(client, runtime, engine, reason)
 
 
 def _organisation(client: AgentClient) -> str:
@@ -114,14 +114,14 @@ def _organisation(client: AgentClient) -> str:
     return str(most["value"]) if most is not None else DEFAULT_ORGANISATION
 
 
-def _phase(client: AgentClient) -> Phase:
+def _phase(client: AgentClient) -> TrialPhase:
     """Return how far the node has learnt."""
     header = client.document("/v1/baseline")["header"] or {}
     if header.get("phase") == "active":
-        return Phase.ACTIVE
+        return TrialPhase.ACTIVE
     began = nanoseconds(str(header.get("from")))
     first_day = began is None or time.time_ns() - began < NS_PER_DAY
-    return Phase.FIRST_DAY if first_day else Phase.LEARNING
+    return TrialPhase.FIRST_DAY if first_day else TrialPhase.LEARNING
 
 
 def _wait(client: AgentClient, wanted: list[Finding], began: int) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.cli import proof
-from sensor.cli.throw_away import UNSET, Caller, new_word
+from sensor.cli.throw_away import UNSET, ClientAccount, new_word
 from sensor.model.vocabulary import Finding
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ LOOP_SECONDS = 8.0
 """In which an engine restarts a container five times: 0.1 s, doubled each time."""
 
 
-class Phase(IntEnum):
+class TrialPhase(IntEnum):
     """How far the node has learnt."""
 
     FIRST_DAY = 0
@@ -61,7 +61,7 @@ class Need(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class TrialHost:
     """What there is to try with."""
 
     client: AgentClient
@@ -73,25 +73,25 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class FindingTrial:
     """One finding that can be triggered."""
 
     finding: Finding
     what: str
-    run: Callable[[Host], str | None]
+    run: Callable[[TrialHost], str | None]
     needs: Need
-    since: Phase = Phase.FIRST_DAY
+    since: TrialPhase = TrialPhase.FIRST_DAY
     """From when on the judge reports it."""
 
 
 # --------------------------------------------------------------------------- by a runtime alone
 
 
-def _by_hand(host: Host) -> str | None:
+def _by_hand(host: TrialHost) -> str | None:
     return proof.start("runc", host.runtime or "", proof.new_name()).problem
 
 
-def _renamed(host: Host) -> str | None:
+def _renamed(host: TrialHost) -> str | None:
     with tempfile.TemporaryDirectory(prefix="castoff-selftest-") as directory:
         copy = Path(directory) / "helper"
         try:
@@ -102,14 +102,14 @@ def _renamed(host: Host) -> str | None:
         return proof.start("runc", str(copy), proof.new_name()).problem
 
 
-def _fail(host: Host) -> str | None:
+def _fail(host: TrialHost) -> str | None:
     name = proof.new_name()
     for _ in range(FAILURES):
         proof.start("runc", host.runtime or "", name, program="/castoff/does-not-exist")
     return None
 
 
-def _burst(host: Host) -> str | None:
+def _burst(host: TrialHost) -> str | None:
     for _ in range(IN_A_ROW):
         problem = proof.start("runc", host.runtime or "", proof.new_name()).problem
         if problem is not None:
@@ -120,60 +120,60 @@ def _burst(host: Host) -> str | None:
 # --------------------------------------------------------------------------- by an engine
 
 
-def _engine(host: Host) -> ThrowAway:
+def _engine(host: TrialHost) -> ThrowAway:
     if host.engine is None:
         raise OSError(host.no_engine)
     return host.engine
 
 
-def _privileged(host: Host) -> str | None:
+def _privileged(host: TrialHost) -> str | None:
     engine, name = _engine(host), new_word()
     return engine.run(name, TRUE) or engine.run(name, TRUE, options=("--cap-add=SYS_PTRACE",))
 
 
-def _shell(host: Host) -> str | None:
+def _shell(host: TrialHost) -> str | None:
     engine, name = _engine(host), new_word()
     return engine.run(name, TRUE) or engine.run(name, SHELL, "-c", "exit 0")
 
 
-def _other_registry(host: Host) -> str | None:
+def _other_registry(host: TrialHost) -> str | None:
     engine, name = _engine(host), new_word()
     other = f"registry.invalid/{new_word()}/{engine.image}:1"
     return engine.run(name, TRUE) or engine.tag(other) or engine.run(name, TRUE, image=other)
 
 
-def _local_image(host: Host) -> str | None:
+def _local_image(host: TrialHost) -> str | None:
     engine = _engine(host)
     image = f"localhost/{new_word()}:latest"
     return engine.tag(image) or engine.run(new_word(), TRUE, image=image)
 
 
-def _combination(host: Host) -> str | None:
+def _combination(host: TrialHost) -> str | None:
     engine = _engine(host)
     image = f"registry.invalid/{new_word()}/{new_word()}:1"
     return engine.tag(image) or engine.run(new_word(), TRUE, image=image)
 
 
-def _small_steps(host: Host) -> str | None:
+def _small_steps(host: TrialHost) -> str | None:
     engine = _engine(host)
     names = [new_word() for _ in range(SMALL_STEPS)]
     return next((said for name in names if (said := engine.run(name, TRUE)) is not None), None)
 
 
-def _new_person(host: Host) -> str | None:
-    return _engine(host).run(new_word(), TRUE, caller=Caller(secrets.choice(STRANGERS)))
+def _new_person(host: TrialHost) -> str | None:
+    return _engine(host).run(new_word(), TRUE, caller=ClientAccount(secrets.choice(STRANGERS)))
 
 
-def _new_account(host: Host) -> str | None:
+def _new_account(host: TrialHost) -> str | None:
     engine = _engine(host)
     if engine.socket is None:
         return "needs Docker's socket on this host"
     group = Path(engine.socket).stat().st_gid
-    caller = Caller(UNSET, secrets.choice(STRANGERS), (group,))
+    caller = ClientAccount(UNSET, secrets.choice(STRANGERS), (group,))
     return engine.run(new_word(), TRUE, caller=caller)
 
 
-def _from_container(host: Host) -> str | None:
+def _from_container(host: TrialHost) -> str | None:
     engine, started = _engine(host), new_word()
     socket = engine.socket
     if socket is None:
@@ -183,7 +183,7 @@ def _from_container(host: Host) -> str | None:
     return engine.create(started, TRUE) or engine.run(new_word(), *command, options=options)
 
 
-def _foreign_namespace(_: Host) -> str | None:
+def _foreign_namespace(_: TrialHost) -> str | None:
     ctr = shutil.which("ctr", path=proof.PATH)
     if ctr is None:
         return "no ctr"
@@ -197,7 +197,7 @@ def _foreign_namespace(_: Host) -> str | None:
         return proof.run(ctr, *words, str(rootfs), name, TRUE)
 
 
-def _crash_loop(host: Host) -> str | None:
+def _crash_loop(host: TrialHost) -> str | None:
     options = ("--detach", "--restart=always")
     problem = _engine(host).run(new_word(), SHELL, "-c", "exit 1", options=options)
     if problem is None:
@@ -205,7 +205,7 @@ def _crash_loop(host: Host) -> str | None:
     return problem
 
 
-def _storm(host: Host) -> str | None:
+def _storm(host: TrialHost) -> str | None:
     engine = _engine(host)
     count = max(STORM_LEAST, engine.running() * STORM_PERCENT // 100 + 2)
     if count > STORM_MAX:
@@ -217,7 +217,7 @@ def _storm(host: Host) -> str | None:
     return next((said for said in found if said is not None), None)
 
 
-def _wide_change(host: Host) -> str | None:
+def _wide_change(host: TrialHost) -> str | None:
     name = new_word()
     body: dict[str, object] = {
         "id": name,
@@ -234,7 +234,7 @@ def _wide_change(host: Host) -> str | None:
         host.client.post(f"/v1/changes/{name}/end")
 
 
-def _stopped(host: Host) -> str | None:
+def _stopped(host: TrialHost) -> str | None:
     pid = host.client.status().pid
     try:
         os.kill(pid, signal.SIGSTOP)
@@ -248,12 +248,14 @@ def _stopped(host: Host) -> str | None:
 
 
 TRIALS = (
-    Trial(Finding.DIRECT_RUNTIME, "a runtime run by hand", _by_hand, Need.RUNTIME),
-    Trial(Finding.UNKNOWN_RUNTIME, "a copy of the runtime in /tmp", _renamed, Need.RUNTIME),
-    Trial(Finding.FAILED_STARTS, "starts of a program that is missing", _fail, Need.RUNTIME),
-    Trial(Finding.ENGINE_NAMESPACE, "ctr in the namespace k8s.io", _foreign_namespace, Need.OWN),
+    FindingTrial(Finding.DIRECT_RUNTIME, "a runtime run by hand", _by_hand, Need.RUNTIME),
+    FindingTrial(Finding.UNKNOWN_RUNTIME, "a copy of the runtime in /tmp", _renamed, Need.RUNTIME),
+    FindingTrial(Finding.FAILED_STARTS, "starts of a program that is missing", _fail, Need.RUNTIME),
+    FindingTrial(
+        Finding.ENGINE_NAMESPACE, "ctr in the namespace k8s.io", _foreign_namespace, Need.OWN
+    ),
     *(
-        Trial(finding, what, run, Need.ENGINE, Phase.LEARNING)
+        FindingTrial(finding, what, run, Need.ENGINE, TrialPhase.LEARNING)
         for finding, what, run in (
             (Finding.NEW_PRIVILEGE, "a known container with SYS_PTRACE", _privileged),
             (Finding.NEW_ENTRYPOINT, "a known container with a shell", _shell),
@@ -264,18 +266,22 @@ TRIALS = (
         )
     ),
     *(
-        Trial(finding, what, run, Need.ENGINE, Phase.ACTIVE)
+        FindingTrial(finding, what, run, Need.ENGINE, TrialPhase.ACTIVE)
         for finding, what, run in (
             (Finding.LOCAL_IMAGE, "an image of localhost", _local_image),
             (Finding.UNUSUAL_COMBINATION, "a new container of a new registry", _combination),
             (Finding.SLOW_CHANGE, "six new containers", _small_steps),
         )
     ),
-    Trial(Finding.BURST, "25 containers in a row", _burst, Need.RUNTIME, Phase.ACTIVE),
-    Trial(Finding.WIDE_CHANGE, "a change of 25 hours, ended at once", _wide_change, Need.ENGINE),
-    Trial(Finding.CRASH_LOOP, "a container that is restarted", _crash_loop, Need.ENGINE),
-    Trial(Finding.RESTART_STORM, "a dozen containers that are restarted", _storm, Need.ENGINE),
-    Trial(Finding.SENSOR_TAMPERING, "the agent stopped for 12 s", _stopped, Need.OWN),
+    FindingTrial(Finding.BURST, "25 containers in a row", _burst, Need.RUNTIME, TrialPhase.ACTIVE),
+    FindingTrial(
+        Finding.WIDE_CHANGE, "a change of 25 hours, ended at once", _wide_change, Need.ENGINE
+    ),
+    FindingTrial(Finding.CRASH_LOOP, "a container that is restarted", _crash_loop, Need.ENGINE),
+    FindingTrial(
+        Finding.RESTART_STORM, "a dozen containers that are restarted", _storm, Need.ENGINE
+    ),
+    FindingTrial(Finding.SENSOR_TAMPERING, "the agent stopped for 12 s", _stopped, Need.OWN),
 )
 """In their order: the one that stops the agent comes last."""
 

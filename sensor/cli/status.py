@@ -15,14 +15,14 @@ from sensor.cli.wording import counted, moment, span
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensor.api.status import SourceState, Status
+    from sensor.api.status import AgentStatus, SourceState
 
 
 IMPAIRED = 1
 """Exit code when the sensor itself has a problem."""
 
 
-def lines(status: Status) -> list[str]:
+def lines(status: AgentStatus) -> list[str]:
     """Return the agent's state for people, one line each."""
     probes = status.probes
     kept = ", kept from an earlier agent" if probes.surviving else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sensor.agent.lock import LOCK_NAME, holder_of
 from sensor.agent.policy_files import load_policy
 from sensor.bpf import loader, watched
-from sensor.cli.finding import Finding, Health
+from sensor.cli.finding import Health, HostCheck
 from sensor.errors import ConfigError
 from sensor.linux.own_directory import stranger_in, trusted_users
 from sensor.model.vocabulary import Role
@@ -32,7 +32,7 @@ _TIMEX_BYTES = 208
 """``struct timex`` of 64-bit machines (include/uapi/linux/timex.h); ``modes`` 0 only reads."""
 
 
-def engines() -> Finding:
+def engines() -> HostCheck:
     """Return which engines' sockets are listened on."""
     programs = watched.read(loader.SOURCES / "watched.toml")
     names = frozenset(program.name for program in programs if program.role is Role.ENGINE)
@@ -41,52 +41,54 @@ def engines() -> Finding:
     held = len(found) - len(running)
     if not running:
         text = "no engine listens here" + (f"; {held} sockets wait for theirs" if held else "")
-        return Finding("engines", Health.OK, text)
+        return HostCheck("engines", Health.OK, text)
     details = tuple(
         f"{one.engine} at {one.path}, pid {one.pid}"
         + (" (inside a container or of another user: not listened to)" if one.nested else "")
         for one in running
     )
-    return Finding("engines", Health.OK, f"{len(running)} sockets with an engine", details=details)
+    return HostCheck(
+        "engines", Health.OK, f"{len(running)} sockets with an engine", details=details
+    )
 
 
-def policy(directory: Path) -> Finding:
+def policy(directory: Path) -> HostCheck:
     """Return whether the policy that is installed can be read."""
     try:
         found = load_policy(directory, time.time_ns()).policy
     except ConfigError as error:
-        return Finding("policy", Health.FAIL, error.problem, error.fix)
+        return HostCheck("policy", Health.FAIL, error.problem, error.fix)
     if not found.files:
-        return Finding("policy", Health.OK, f"no policy in {directory}")
+        return HostCheck("policy", Health.OK, f"no policy in {directory}")
     text = f"{len(found.rules)} rules in {len(found.files)} files, each setting in its range"
-    return Finding("policy", Health.OK, text)
+    return HostCheck("policy", Health.OK, text)
 
 
-def node_lock(run_dir: Path) -> Finding:
+def node_lock(run_dir: Path) -> HostCheck:
     """Report which process holds the node's lock, and whether others could."""
     try:
         stranger = stranger_in(run_dir)
         if stranger is not None:
             text = f"{run_dir} is not safe: {stranger.path} {stranger.reason}"
-            return Finding("lock", Health.FAIL, text, "Have root own it, and chmod go-w it.")
+            return HostCheck("lock", Health.FAIL, text, "Have root own it, and chmod go-w it.")
         status = (run_dir / LOCK_NAME).stat()
         holder = holder_of(run_dir / LOCK_NAME)
     except FileNotFoundError:
-        return Finding("lock", Health.OK, f"{run_dir / LOCK_NAME} is free")
+        return HostCheck("lock", Health.OK, f"{run_dir / LOCK_NAME} is free")
     except OSError as error:
-        return Finding("lock", Health.NOTE, f"{run_dir}: {error.strerror}", "Run as root.")
+        return HostCheck("lock", Health.NOTE, f"{run_dir}: {error.strerror}", "Run as root.")
     users = trusted_users()
     if holder is not None and holder.uid is not None and holder.uid not in users:
         fix = f"Stop that process, or start the agent: it replaces {run_dir / LOCK_NAME}."
-        return Finding("lock", Health.FAIL, f"held by {holder}, which is not an agent", fix)
+        return HostCheck("lock", Health.FAIL, f"held by {holder}, which is not an agent", fix)
     text = f"held by {holder}" if holder is not None else f"{run_dir / LOCK_NAME} is free"
     if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in users:
         fix = "Nothing to do: the next agent replaces it."
-        return Finding("lock", Health.NOTE, f"{text}; another user could hold it", fix)
-    return Finding("lock", Health.OK, text)
+        return HostCheck("lock", Health.NOTE, f"{text}; another user could hold it", fix)
+    return HostCheck("lock", Health.OK, text)
 
 
-def state_directory(directory: Path) -> Finding | None:
+def state_directory(directory: Path) -> HostCheck | None:
     """Report a state directory that other users could change; None if none could."""
     try:
         stranger = stranger_in(directory)
@@ -95,30 +97,30 @@ def state_directory(directory: Path) -> Finding | None:
     if stranger is None:
         return None
     text = f"{directory} is not safe: {stranger.path} {stranger.reason}"
-    return Finding("disk", Health.FAIL, text, "Have root own it, and chmod go-w it.")
+    return HostCheck("disk", Health.FAIL, text, "Have root own it, and chmod go-w it.")
 
 
-def agent_socket(path: Path) -> Finding:
+def agent_socket(path: Path) -> HostCheck:
     """Report who may ask the agent."""
     try:
         status = path.stat()
     except FileNotFoundError:
         fix = "Start it: systemctl start castoff, or castoff run"
-        return Finding("socket", Health.NOTE, f"{path} is not there: no agent runs", fix)
+        return HostCheck("socket", Health.NOTE, f"{path} is not there: no agent runs", fix)
     except OSError as error:
-        return Finding("socket", Health.NOTE, f"{path}: {error.strerror}", "Look at the path.")
+        return HostCheck("socket", Health.NOTE, f"{path}: {error.strerror}", "Look at the path.")
     if not stat.S_ISSOCK(status.st_mode):
-        return Finding("socket", Health.FAIL, f"{path} is not a socket", "Remove it.")
+        return HostCheck("socket", Health.FAIL, f"{path} is not a socket", "Remove it.")
     others = "root"
     if status.st_gid and status.st_mode & stat.S_IWGRP:
         others += f" and group {_group(status.st_gid)}"
     if status.st_mode & stat.S_IWOTH:
         fix = f"Run: chmod o= {path}. The agent refuses others in any case."
-        return Finding("socket", Health.NOTE, f"{path} is open to every user", fix)
+        return HostCheck("socket", Health.NOTE, f"{path} is open to every user", fix)
     if others == "root":
         fix = f"To let people ask: groupadd --system {GROUP}, then systemctl reload castoff"
-        return Finding("socket", Health.OK, f"{path}, for {others}", fix)
-    return Finding("socket", Health.OK, f"{path}, for {others}")
+        return HostCheck("socket", Health.OK, f"{path}, for {others}", fix)
+    return HostCheck("socket", Health.OK, f"{path}, for {others}")
 
 
 def _group(gid: int) -> str:
@@ -128,15 +130,15 @@ def _group(gid: int) -> str:
         return str(gid)
 
 
-def scheduling(take: Callable[[], object] | None = None) -> Finding:
+def scheduling(take: Callable[[], object] | None = None) -> HostCheck:
     """Return whether an agent with the same rights would run at once when it is woken."""
     try:
         (take or _take_real_time)()
     except OSError as error:
         text = f"no real-time policy ({error.strerror}): starts are reported later on a busy node"
         fix = "Give CAP_SYS_NICE; in a cgroup v1 with CONFIG_RT_GROUP_SCHED, cpu.rt_runtime_us too."
-        return Finding("scheduling", Health.NOTE, text, fix)
-    return Finding("scheduling", Health.OK, "a real-time policy is allowed (agent.realtime)")
+        return HostCheck("scheduling", Health.NOTE, text, fix)
+    return HostCheck("scheduling", Health.OK, "a real-time policy is allowed (agent.realtime)")
 
 
 def _take_real_time() -> None:
@@ -147,22 +149,24 @@ def _take_real_time() -> None:
 
 def clock(
     now: Callable[[], float] = time.time, synchronised: Callable[[], bool | None] | None = None
-) -> Finding:
+) -> HostCheck:
     """Return whether wall times can be trusted; order never depends on them."""
     seconds = now()
     if seconds < RELEASED:
         year = time.gmtime(seconds).tm_year
         fix = "Set the clock: systemctl start systemd-timesyncd, or chrony."
-        return Finding("clock", Health.NOTE, f"the year is {year}: wall times are wrong", fix)
+        return HostCheck("clock", Health.NOTE, f"the year is {year}: wall times are wrong", fix)
     state = (synchronised or _synchronised)()
     if state is None:
-        return Finding("clock", Health.OK, "the kernel does not report whether it is synchronised")
+        return HostCheck(
+            "clock", Health.OK, "the kernel does not report whether it is synchronised"
+        )
     if not state:
         fix = "Run chrony or systemd-timesyncd, to compare times with other hosts."
-        return Finding(
+        return HostCheck(
             "clock", Health.NOTE, "not synchronised; the order of events is still right", fix
         )
-    return Finding("clock", Health.OK, "synchronised")
+    return HostCheck("clock", Health.OK, "synchronised")
 
 
 def _synchronised() -> bool | None:

@@ -34,7 +34,7 @@ def new_word() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ClientAccount:
     """As whom a client is run: with a login uid, and as an account."""
 
     loginuid: int
@@ -111,7 +111,7 @@ class ThrowAway:
         *command: str,
         options: tuple[str, ...] = (),
         image: str | None = None,
-        caller: Caller | None = None,
+        caller: ClientAccount | None = None,
     ) -> str | None:
         """Run a container, in place of an earlier one of its name."""
         return self._make("run", name, *command, options=options, image=image, caller=caller)
@@ -132,7 +132,7 @@ class ThrowAway:
         *command: str,
         options: tuple[str, ...],
         image: str | None,
-        caller: Caller | None,
+        caller: ClientAccount | None,
     ) -> str | None:
         if name in self._names:
             self._client("rm", "--force", name)

@@ -13,7 +13,7 @@ from sensor.schema.text import columns, fit, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sensor.api.causes import Step, Witnessed
+    from sensor.api.causes import CauseStep, Witnessed
 
 DETAIL_GAP = "  "
 CLOCK = slice(11, 23)
@@ -34,14 +34,14 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class TreeStyle:
     """How the tree looks. ``width`` is None where nothing is cut."""
 
     width: int | None = None
     colour: bool = False
     unicode: bool = True
 
-    def lines(self, steps: Sequence[Step]) -> Iterator[str]:
+    def lines(self, steps: Sequence[CauseStep]) -> Iterator[str]:
         """Return the lines, outermost cause first."""
         branch, pipe, mark = ("└─ ", "│", "·") if self.unicode else ("`- ", "|", "-")
         for depth, step in enumerate(steps):
@@ -51,7 +51,7 @@ class Tree:
             for witness in step.evidence:
                 yield self._evidence(f"{below}    {mark} ", witness)
 
-    def _step(self, indent: str, step: Step) -> str:
+    def _step(self, indent: str, step: CauseStep) -> str:
         kind = f"{_KINDS[step.kind]} " if step.kind in _KINDS else ""
         pid = f" [{step.pid}]" if step.pid is not None else ""
         detail = DETAIL_GAP + visible(step.detail) if step.detail else ""

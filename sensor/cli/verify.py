@@ -18,7 +18,7 @@ from sensor.schema.text import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sensor.evidence.verdict import Finding, LogChecked, Verdict
+    from sensor.evidence.verdict import Discrepancy, LogChecked, Verification
 
 _BEGINS = {
     "begun": "it begins with the log",
@@ -62,7 +62,7 @@ def command(
     sys.exit(0 if verdict.is_sound else 1)
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
+def _lines(verdict: Verification) -> Iterator[str]:
     if verdict.log is not None:
         yield from _log(verdict.log)
     for shipped in verdict.shipped:
@@ -102,7 +102,7 @@ def _log(checked: LogChecked) -> Iterator[str]:
         yield f"    {checked.outside} events from before the chain: no digest covers them"
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Discrepancy) -> str:
     place = ""
     if finding.first is not None:
         place = f", number {finding.first}"

@@ -40,7 +40,7 @@ _USER_SLICE = re.compile(r"/user-(\d{1,10})\.slice/")
 
 
 @unique
-class Standing(Enum):
+class ActorStanding(Enum):
     """What an actor is to a container."""
 
     OWNER = auto()
@@ -89,20 +89,20 @@ def owner_of_scope(scope: str | None) -> Origin:
     return Origin(int(found["uid"]), None, inside)
 
 
-def standing(actor: Origin | None, owner: Origin | None) -> Standing:
+def standing(actor: Origin | None, owner: Origin | None) -> ActorStanding:
     """Return what ``actor`` is to a container of ``owner``."""
     if actor is None:
-        return Standing.UNKNOWN
+        return ActorStanding.UNKNOWN
     if actor.privileged:
-        return Standing.OWNER
+        return ActorStanding.OWNER
     if owner is None:
-        return Standing.UNKNOWN
+        return ActorStanding.UNKNOWN
     if owner.privileged or owner.inside[: len(actor.inside)] != actor.inside:
-        return Standing.STRANGER
+        return ActorStanding.STRANGER
     if actor.uid == owner.uid and (actor.uid != ROOT or _same_namespace(actor, owner)):
         same_place = actor.inside == owner.inside
         # Inside a container of his, a user's own number is that container's user.
-        return Standing.OWNER if same_place else _from_around(actor, owner)
+        return ActorStanding.OWNER if same_place else _from_around(actor, owner)
     return _from_around(actor, owner)
 
 
@@ -110,10 +110,10 @@ def _same_namespace(actor: Origin, owner: Origin) -> bool:
     return None in (actor.user_ns, owner.user_ns) or actor.user_ns == owner.user_ns
 
 
-def _from_around(actor: Origin, owner: Origin) -> Standing:
+def _from_around(actor: Origin, owner: Origin) -> ActorStanding:
     """Root of an outer container owns what is in the inner ones."""
     outer = bool(actor.inside) and len(actor.inside) < len(owner.inside)
-    return Standing.OWNER if outer and actor.uid == ROOT else Standing.STRANGER
+    return ActorStanding.OWNER if outer and actor.uid == ROOT else ActorStanding.STRANGER
 
 
 def owner_by_cgroup(
@@ -132,7 +132,7 @@ def owner_by_cgroup(
 
 
 @unique
-class Answer(Enum):
+class RequestFate(Enum):
     """What became of a request by the time of a creation."""
 
     WAITED = auto()
@@ -147,25 +147,25 @@ class Answer(Enum):
 
 def answer_at(
     creation: int, *, answered: int | None, refused: bool, closed: int | None, watched: bool
-) -> Answer:
+) -> RequestFate:
     """Return what a request's answer means for a creation at ``creation`` (ns since boot).
 
     ``watched``: answers or ends of the connection can be seen.
     """
     if refused:
-        return Answer.REFUSED
+        return RequestFate.REFUSED
     if answered is not None and answered < creation:
-        return Answer.DONE
+        return RequestFate.DONE
     if closed is not None and closed < creation:
-        return Answer.DONE
-    return Answer.WAITED if watched or answered is not None else Answer.UNSEEN
+        return RequestFate.DONE
+    return RequestFate.WAITED if watched or answered is not None else RequestFate.UNSEEN
 
 
-def may_ask(*, let_in: bool, connects_seen: bool) -> Standing:
+def may_ask(*, let_in: bool, connects_seen: bool) -> ActorStanding:
     """Return whether a client's command line can have reached an engine.
 
     One that connected and was let in can; where connects are seen, no other can.
     """
     if let_in:
-        return Standing.OWNER
-    return Standing.STRANGER if connects_seen else Standing.UNKNOWN
+        return ActorStanding.OWNER
+    return ActorStanding.STRANGER if connects_seen else ActorStanding.UNKNOWN

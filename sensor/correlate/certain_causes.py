@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import Answer, Standing, standing
-from sensor.correlate.client_command import Helper, Request
+from sensor.correlate.authority import ActorStanding, RequestFate, standing
+from sensor.correlate.client_command import ClientRequest, Helper
 from sensor.correlate.decision import decided
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.naming import ONE_CONTAINER, STARTING
@@ -77,7 +77,7 @@ def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:
         return False
     if asked.time < question.created - CREATED_EARLY and action is not Action.RUN:
         return False
-    if asked.answer(latest_request(question)) in (Answer.REFUSED, Answer.DONE):
+    if asked.answer(latest_request(question)) in (RequestFate.REFUSED, RequestFate.DONE):
         return False
     elsewhere = is_elsewhere(asked.foreign, question)
     if elsewhere or not known.past.serves(asked.socket, question.engine):
@@ -127,7 +127,7 @@ def _by_cleanup(
     client: Client, ancestors: tuple[Ancestor, ...], question: Question, known: Knowledge
 ) -> Attribution | None:
     """Conmon runs ``podman container cleanup``, which restarts the container by its policy."""
-    if standing(client.origin, question.owner) is Standing.STRANGER:
+    if standing(client.origin, question.owner) is ActorStanding.STRANGER:
         return None
     above = [*ancestors, *client.exec.process.ancestors]
     if all(_role(one, known) is not Role.MONITOR for one in above):
@@ -152,9 +152,9 @@ def by_command(question: Question, known: Knowledge) -> Attribution | None:
         if not _names_it(client, question):
             continue
         reach = reached(client, question, known)
-        if reach is Standing.STRANGER:
+        if reach is ActorStanding.STRANGER:
             continue
-        (let_in if reach is Standing.OWNER else unsure).append(client)
+        (let_in if reach is ActorStanding.OWNER else unsure).append(client)
     if let_in:
         unsure = [client for client in unsure if client.origin.privileged]
     certainty = Confidence.INFERRED if unsure else Confidence.EXACT
@@ -167,7 +167,7 @@ def _names_it(client: Client, question: Question) -> bool:
     if command is None or command.request not in STARTING:
         return False
     began = client.exec.time
-    if began < question.since and command.request is not Request.RESTART:
+    if began < question.since and command.request is not ClientRequest.RESTART:
         return False
     if command.request in ONE_CONTAINER:
         # One that has made its container, or began after this one was made, made another.

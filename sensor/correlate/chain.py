@@ -21,7 +21,7 @@ from sensor.bounded import Bounded
 from sensor.correlate.chain_additions import added_by
 from sensor.correlate.chain_answer import Walk, static_pod, whole
 from sensor.correlate.chain_ends import AHEAD, WINDOW
-from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, Trigger
+from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, TriggerRecord
 from sensor.correlate.chain_objects import ClusterObjects, owner_of
 from sensor.correlate.chain_proof import asked_for, proven, scheduled
 from sensor.model.control_plane import (
@@ -131,14 +131,14 @@ class CausalChain:
 
     @staticmethod
     def _proven(
-        thing: Thing, parent: Thing | None, pod: Pod, walk: Walk, ends: list[Trigger]
+        thing: Thing, parent: Thing | None, pod: Pod, walk: Walk, ends: list[TriggerRecord]
     ) -> RequestedBy | None:
         """Return the exact answer, where the records prove one."""
         root = asked_for(pod)
         if root is None or any(one.time >= (root.request.requested or 0) - CLOSE for one in ends):
             return None
         over: ControlRecord | None = None
-        write: Trigger | None
+        write: TriggerRecord | None
         effect: Effect | None = None
         if thing.kind == "Job":
             if root is not thing.created or not _ours(root) or parent is None:
@@ -157,7 +157,7 @@ class CausalChain:
         return step.answer((write.record,), effect)
 
     def _from(
-        self, thing: Thing, parent: Thing | None, pod: Pod, walk: Walk, ends: list[Trigger]
+        self, thing: Thing, parent: Thing | None, pod: Pod, walk: Walk, ends: list[TriggerRecord]
     ) -> RequestedBy | None:
         """Return who probably asked for a pod of an owner."""
         triggers = [one for one in thing.writes if one.time <= pod.time + AHEAD]
@@ -187,19 +187,19 @@ class CausalChain:
             over = thing.grown_by
         return walk.past(over, exact=False).answer(records)
 
-    def _ends(self, thing: Thing, pod: Pod) -> list[Trigger]:
+    def _ends(self, thing: Thing, pod: Pod) -> list[TriggerRecord]:
         """Return the ends of an owner's pods that this one can be in place of."""
         held = owner_of(pod)[0] or Owner(thing.kind, thing.name)
         return [one for one in self._objects.ends.before(pod, held, thing) if not one.spent]
 
-    def _late(self, trigger: Trigger, thing: Thing, pod: Pod) -> bool:
+    def _late(self, trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
         """Return whether a DaemonSet's pod came for a node that joined after the write."""
         if thing.kind != "DaemonSet" or pod.node is None or pod.updated:
             return False
         return self._objects.ends.joined(pod.cluster, pod.node, trigger.time, pod.time)
 
     def _from_job(
-        self, job: Thing, schedule: Thing | None, pod: Pod, walk: Walk, ends: list[Trigger]
+        self, job: Thing, schedule: Thing | None, pod: Pod, walk: Walk, ends: list[TriggerRecord]
     ) -> RequestedBy | None:
         """Return who probably made a Job, or last wrote the CronJob that it came from.
 
@@ -228,7 +228,7 @@ class CausalChain:
         return past.answer((writes[-1].record,), Effect.SCHEDULE) if writes else None
 
 
-def _reaches(parent: Thing, write: Trigger, thing: Thing, pod: Pod) -> bool:
+def _reaches(parent: Thing, write: TriggerRecord, thing: Thing, pod: Pod) -> bool:
     """Return whether a write of a Deployment concerns one of its ReplicaSets.
 
     A write of the template belongs to the ReplicaSet that was made next, or, where none was
@@ -257,7 +257,7 @@ def _reaches(parent: Thing, write: Trigger, thing: Thing, pod: Pod) -> bool:
     return made is None or made <= write.time
 
 
-def _timely(trigger: Trigger, thing: Thing, pod: Pod) -> bool:
+def _timely(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
     """Return whether a pod came soon enough after a write of unknown size."""
     since = trigger.time
     began = thing.rollout.began(pod.revision) if thing.rollout and pod.revision else None
@@ -274,7 +274,7 @@ def _timely(trigger: Trigger, thing: Thing, pod: Pod) -> bool:
     return pod.time - since <= WINDOW
 
 
-def _templates(trigger: Trigger) -> bool:
+def _templates(trigger: TriggerRecord) -> bool:
     write = trigger.record.write
     return write is not None and not _TEMPLATES.isdisjoint(write.touches)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
-from sensor.correlate.chain_index import SECOND, Pod, Trigger
+from sensor.correlate.chain_index import SECOND, Pod, TriggerRecord
 from sensor.model.control_plane import ActorKind, ControlRecord, Owner, Request, Touch
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class PodEnds:
     """Takes ends of pods and changes of nodes; finds which of them a new pod can be in place of."""
 
     def __init__(self) -> None:
-        self._ends: Bounded[Key, deque[Trigger]] = Bounded(OWNERS_LIMIT)
-        self._collections: Bounded[Home, deque[Trigger]] = Bounded(OWNERS_LIMIT)
+        self._ends: Bounded[Key, deque[TriggerRecord]] = Bounded(OWNERS_LIMIT)
+        self._collections: Bounded[Home, deque[TriggerRecord]] = Bounded(OWNERS_LIMIT)
         """Deletions of collections whose records do not name the pods."""
         self._nodes: deque[ControlRecord] = deque(maxlen=NODES_LIMIT)
 
@@ -65,7 +65,7 @@ class PodEnds:
         if not _by_a_client(record.request.actor):
             return
         known = self._collections.get(home) or deque(maxlen=ENDS_LIMIT)
-        known.append(Trigger(record, record.request.requested or 0, None))
+        known.append(TriggerRecord(record, record.request.requested or 0, None))
         self._collections.put(home, known)
 
     def take(self, record: ControlRecord, ended: Ended, home: Home) -> None:
@@ -86,10 +86,10 @@ class PodEnds:
         if any(one.pod_uid == ended.uid and one.pod == ended.name for one in ends):
             return  # Asked for again: the first deletion counts.
         time = record.request.requested or 0
-        ends.append(Trigger(cause, time, 1, pod=ended.name, pod_uid=ended.uid))
+        ends.append(TriggerRecord(cause, time, 1, pod=ended.name, pod_uid=ended.uid))
         self._ends.put(key, ends)
 
-    def before(self, pod: Pod, owner: Owner, thing: Thing) -> list[Trigger]:
+    def before(self, pod: Pod, owner: Owner, thing: Thing) -> list[TriggerRecord]:
         """Return the ends of an owner's pods that a pod can be in place of."""
         home = (thing.cluster, thing.namespace)
         ends = self._ends.get(_key(owner, home)) or ()
@@ -138,7 +138,7 @@ def _by_a_client(actor: Actor | None) -> bool:
     return actor is not None and actor.kind not in {ActorKind.NODE, ActorKind.CONTROL_PLANE}
 
 
-def _makes_room(end: Trigger, thing: Thing, pod: Pod) -> bool:
+def _makes_room(end: TriggerRecord, thing: Thing, pod: Pod) -> bool:
     """Return whether a pod can be in place of one that ended. A StatefulSet's has its name."""
     if not end.time - AHEAD <= pod.time <= end.time + WINDOW or (
         pod.uid is not None and end.pod_uid == pod.uid

@@ -21,7 +21,7 @@ SKEW = SECOND // 20
 
 
 @dataclass(slots=True, eq=False)
-class Trigger:
+class TriggerRecord:
     """A record that may have caused pods of one owner."""
 
     record: ControlRecord
@@ -72,7 +72,7 @@ class Thing:
     cluster: str | None = None
     owner: Owner | None = None
     created: ControlRecord | None = None
-    writes: list[Trigger] = field(default_factory=list)
+    writes: list[TriggerRecord] = field(default_factory=list)
     """Writes that may start pods, in the order of their times."""
     children: list[Thing] = field(default_factory=list)
     """ReplicaSets of a Deployment, in the order of their creation."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.correlate.chain_ends import AHEAD, Ended, PodEnds, cluster_of, short
-from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, Trigger, uid_key
+from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, TriggerRecord, uid_key
 from sensor.correlate.chain_records import HeldRecords
 from sensor.model.control_plane import (
     ActorKind,
@@ -203,7 +203,7 @@ class ClusterObjects:
         thing.changed(record)
         self._held.keep(home, thing.changes, record)
         if not _STARTING.isdisjoint(touches) and _asks(thing, record, touches):
-            trigger = Trigger(record, time, _capacity(record))
+            trigger = TriggerRecord(record, time, _capacity(record))
             self._held.keep(home, thing.writes, trigger, _time)
 
     def _written(
@@ -323,7 +323,7 @@ def _asks(thing: Thing, record: ControlRecord, touches: tuple[Touch, ...]) -> bo
     return effect not in {Effect.SCALE_DOWN, Effect.CONFIG}
 
 
-def _time(trigger: Trigger) -> int:
+def _time(trigger: TriggerRecord) -> int:
     return trigger.time
 
 

@@ -21,14 +21,14 @@ from sensor.correlate.chain_index import SECOND
 from sensor.model.control_plane import Touch
 
 if TYPE_CHECKING:
-    from sensor.correlate.chain_index import Pod, Thing, Trigger
+    from sensor.correlate.chain_index import Pod, Thing, TriggerRecord
     from sensor.model.control_plane import ControlRecord, KubernetesWrite
 
 PROMPT = 5 * SECOND
 """A controller acts on a write within 30 ms (measured). What comes later needs no proof."""
 
 
-def proven(pod: Pod, thing: Thing, parent: Thing | None) -> Trigger | None:
+def proven(pod: Pod, thing: Thing, parent: Thing | None) -> TriggerRecord | None:
     """Return the write that certainly caused a pod of an owner."""
     root = asked_for(pod)
     if root is None:
@@ -69,7 +69,7 @@ def _asked(write: KubernetesWrite, before: int | None) -> int:
 _ONE_A_NODE = 1 << 30
 
 
-def _led_to(trigger: Trigger, root: ControlRecord, thing: Thing) -> bool:
+def _led_to(trigger: TriggerRecord, root: ControlRecord, thing: Thing) -> bool:
     """Return whether a write of a Deployment certainly led to a write of its ReplicaSet."""
     asked, made = trigger.record.write, root.write
     if asked is None or made is None:
@@ -110,7 +110,7 @@ def _only_grew(records: list[ControlRecord]) -> bool:
     )
 
 
-def scheduled(schedule: Thing, job: ControlRecord) -> Trigger | None:
+def scheduled(schedule: Thing, job: ControlRecord) -> TriggerRecord | None:
     """Return the write of a CronJob whose version certainly made a Job."""
     if schedule.acted is None or not schedule.writes:
         return None

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import Origin, Standing, owner_by_cgroup, standing
+from sensor.correlate.authority import ActorStanding, Origin, owner_by_cgroup, standing
 from sensor.correlate.containers import (
     ContainerKey,
     ContainerState,
@@ -53,7 +53,7 @@ class Claims:
         state = self._table.get(key)
         if state is None:
             for other in self._same(command):
-                if standing(origin, other.owner) is not Standing.OWNER:
+                if standing(origin, other.owner) is not ActorStanding.OWNER:
                     self.refuse(origin)
                     return None
         return self._table.obtain(key, origin)
@@ -70,7 +70,7 @@ class Claims:
             return state
         refused = False
         for other in self._same(command):
-            if standing(origin, other.owner) is Standing.OWNER:
+            if standing(origin, other.owner) is ActorStanding.OWNER:
                 return other
             refused = True
         if refused:
@@ -90,7 +90,7 @@ class Claims:
         """Return the container that a cgroup's name is of; None when its maker cannot own it."""
         owner = owner_by_cgroup(cgroup, identity.parents)
         for known in self._table.all_named(identity.id):
-            if standing(owner, known.owner) is Standing.OWNER:
+            if standing(owner, known.owner) is ActorStanding.OWNER:
                 return known
             if known.owner is not None and known.owner.domain is None:
                 self.refuse(owner)

@@ -19,7 +19,7 @@ TARGETS_MAX = 256
 
 
 @unique
-class Request(StrEnum):
+class ClientRequest(StrEnum):
     """What a client command wants."""
 
     RUN = "run"
@@ -54,7 +54,7 @@ class ClientCommand:
     ``targets`` are names, ids or prefixes of ids, as typed; of compose, services.
     """
 
-    request: Request
+    request: ClientRequest
     targets: tuple[str, ...] = ()
     name: str | None = None
     """The name that the command gives: of the container, or of a swarm service."""
@@ -230,9 +230,9 @@ def parse(program: str, argv: tuple[str, ...]) -> ClientCommand | None:
 def _dockerish(words: Words, verb: str) -> ClientCommand | None:
     """Docker, Podman and nerdctl."""
     if verb in ("run", "create"):
-        return _run(words, Request(verb))
+        return _run(words, ClientRequest(verb))
     if verb in _STARTING_VERBS:
-        return _targets(words, Request.STOP if verb == "kill" else Request(verb))
+        return _targets(words, ClientRequest.STOP if verb == "kill" else ClientRequest(verb))
     if verb == "cleanup":
         return None
     if verb in _GROUP_VERBS:
@@ -244,8 +244,8 @@ def _dockerish(words: Words, verb: str) -> ClientCommand | None:
         rest = () if name else _rest(words, _SERVICE)
         # "docker service scale web=3" gives the number with the name.
         targets = tuple(word.partition("=")[0] for word in rest)[:TARGETS_MAX]
-        return ClientCommand(Request.OTHER, targets=targets, name=name or None)
-    return None if verb in _HARMLESS else ClientCommand(Request.OTHER)
+        return ClientCommand(ClientRequest.OTHER, targets=targets, name=name or None)
+    return None if verb in _HARMLESS else ClientCommand(ClientRequest.OTHER)
 
 
 _SERVICE_CREATE = ("service", "create")
@@ -263,7 +263,7 @@ def _rest(words: Words, table: Options) -> list[str]:
     return found
 
 
-def _run(words: Words, request: Request) -> ClientCommand:
+def _run(words: Words, request: ClientRequest) -> ClientCommand:
     """``run`` and ``create``: options, then the image."""
     given = words.options(_RUN)
     # With --rootfs a directory stands where the image would.
@@ -275,12 +275,12 @@ def _buildah(words: Words, verb: str) -> ClientCommand | None:
     if verb == "run":
         words.options(_BUILDAH_RUN)
         target = words.peek()
-        return ClientCommand(Request.RUN, targets=(target,) if target else ())
+        return ClientCommand(ClientRequest.RUN, targets=(target,) if target else ())
     builds = verb in ("build", "bud", "build-using-dockerfile")
-    return ClientCommand(Request.OTHER) if builds else None
+    return ClientCommand(ClientRequest.OTHER) if builds else None
 
 
-def _targets(words: Words, request: Request, table: Options = _START) -> ClientCommand:
+def _targets(words: Words, request: ClientRequest, table: Options = _START) -> ClientCommand:
     """``start`` and ``restart``: options and names, mixed."""
     return ClientCommand(request, targets=tuple(_rest(words, table)))
 
@@ -292,23 +292,23 @@ def _ctr(words: Words, verb: str) -> ClientCommand | None:
         rest = words.words[words.at : words.at + 2]
         if "config" in given:
             # With --config the image is left out.
-            return ClientCommand(Request.RUN, targets=rest[:1]) if rest else None
+            return ClientCommand(ClientRequest.RUN, targets=rest[:1]) if rest else None
         if len(rest) < 2:  # noqa: PLR2004 - image and id
             return None
         image = rest[0] if "rootfs" not in given else None
-        return ClientCommand(Request.RUN, targets=(rest[1],), image=image)
+        return ClientCommand(ClientRequest.RUN, targets=(rest[1],), image=image)
     if verb in _GROUPS:
         words.options(_CTR_NONE)
         verb = words.word() or ""
     if verb == "start":
-        return _targets(words, Request.START, _CTR_START)
-    return ClientCommand(Request.OTHER) if verb == "restore" else None
+        return _targets(words, ClientRequest.START, _CTR_START)
+    return ClientCommand(ClientRequest.OTHER) if verb == "restore" else None
 
 
 def _crictl(words: Words, verb: str) -> ClientCommand | None:
     if verb == "start":
-        return _targets(words, Request.START)
-    return ClientCommand(Request.OTHER) if verb in ("run", "runp") else None
+        return _targets(words, ClientRequest.START)
+    return ClientCommand(ClientRequest.OTHER) if verb in ("run", "runp") else None
 
 
 def _compose(words: Words, verb: str | None) -> ClientCommand | None:
@@ -324,10 +324,10 @@ def _compose(words: Words, verb: str | None) -> ClientCommand | None:
         verb = words.word()
     project = given.get("p") or given.get("project-name") or None
     if verb in _COMPOSE_OTHER:
-        return ClientCommand(Request.OTHER, compose=True, project=project)
+        return ClientCommand(ClientRequest.OTHER, compose=True, project=project)
     if verb not in _COMPOSE_UP:
         return None
-    request = Request.RESTART if verb == "restart" else Request.UP
+    request = ClientRequest.RESTART if verb == "restart" else ClientRequest.UP
     services = tuple(_rest(words, _COMPOSE_VERB))
     if verb == "run":
         # One service, and the command that it is to run.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate import client_command
-from sensor.correlate.client_command import ClientCommand, Helper, Request
+from sensor.correlate.client_command import ClientCommand, ClientRequest, Helper
 from sensor.correlate.naming import WordIndex, words_of_client
 from sensor.correlate.shares import SharedTable
 from sensor.model.process import ProcessKey
@@ -70,8 +70,8 @@ class ClientTable:
         self._ended: deque[Client] = deque(maxlen=ENDED_MAX)
         self._over: deque[Client] = deque()
         """All that ended, in this order: no process is below them any more."""
-        self._by_word: dict[Request, WordIndex[Client]] = {
-            request: WordIndex(CLIENTS_MAX // 8) for request in Request
+        self._by_word: dict[ClientRequest, WordIndex[Client]] = {
+            request: WordIndex(CLIENTS_MAX // 8) for request in ClientRequest
         }
 
     def __len__(self) -> int:
@@ -166,7 +166,7 @@ class ClientTable:
         return found
 
     def asked_by_command(
-        self, request: Request, names: Names, since: int, until: int
+        self, request: ClientRequest, names: Names, since: int, until: int
     ) -> Client | None:
         """Find the latest client command of that kind, in [since, until], naming the container."""
         oldest = max(since, until - CLIENT_WINDOW)
@@ -181,6 +181,6 @@ class ClientTable:
             client
             for client in (*reversed(self._running.values()), *reversed(self._ended))
             if client.command is not None
-            and client.command.request is Request.OTHER
+            and client.command.request is ClientRequest.OTHER
             and since <= client.exec.time <= until
         ]

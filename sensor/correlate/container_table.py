@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from sensor.correlate.containers import ContainerKey, ContainerState, Run, Step, is_unique
+from sensor.correlate.containers import ContainerKey, ContainerState, ContainerStep, Run, is_unique
 from sensor.correlate.naming import KnownIds
 
 if TYPE_CHECKING:
@@ -118,11 +118,11 @@ class ContainerTable:
         """Its init ran."""
         if state.alive:
             # The end of its last init went unseen.
-            state.move(Step.END)
+            state.move(ContainerStep.END)
             self.running -= 1
         self.running += 1
         self._release_init(state)
-        state.move(Step.RUN)
+        state.move(ContainerStep.RUN)
         state.init = init
         state.started = started
         state.requested = state.creation.time if state.creation is not None else started
@@ -139,9 +139,9 @@ class ContainerTable:
         """Its init ended; ``run`` says how, None when nothing is known of the run."""
         if state.alive:
             self.running -= 1
-            state.move(Step.END)
+            state.move(ContainerStep.END)
         else:
-            state.move(Step.REST)
+            state.move(ContainerStep.REST)
         self._release_init(state)
         if run is not None:
             state.last_run = run

@@ -41,7 +41,7 @@ class Phase(Enum):
 
 
 @unique
-class Step(Enum):
+class ContainerStep(Enum):
     """What moves a container from one phase to another."""
 
     CREATE = "the runtime's create command"
@@ -56,19 +56,19 @@ LIFE = Machine(
     "container",
     (Phase.UNKNOWN,),
     {
-        (Phase.UNKNOWN, Step.CREATE): Phase.CREATED,
-        (Phase.UNKNOWN, Step.RUN): Phase.RUNNING,
-        (Phase.UNKNOWN, Step.REST): Phase.STOPPED,
-        (Phase.CREATED, Step.CREATE): Phase.CREATED,
-        (Phase.CREATED, Step.RUN): Phase.RUNNING,
-        (Phase.CREATED, Step.REST): Phase.STOPPED,
-        (Phase.RUNNING, Step.PAUSE): Phase.PAUSED,
-        (Phase.RUNNING, Step.END): Phase.STOPPED,
-        (Phase.PAUSED, Step.RESUME): Phase.RUNNING,
-        (Phase.PAUSED, Step.END): Phase.STOPPED,
-        (Phase.STOPPED, Step.CREATE): Phase.CREATED,
-        (Phase.STOPPED, Step.RUN): Phase.RUNNING,
-        (Phase.STOPPED, Step.REST): Phase.STOPPED,
+        (Phase.UNKNOWN, ContainerStep.CREATE): Phase.CREATED,
+        (Phase.UNKNOWN, ContainerStep.RUN): Phase.RUNNING,
+        (Phase.UNKNOWN, ContainerStep.REST): Phase.STOPPED,
+        (Phase.CREATED, ContainerStep.CREATE): Phase.CREATED,
+        (Phase.CREATED, ContainerStep.RUN): Phase.RUNNING,
+        (Phase.CREATED, ContainerStep.REST): Phase.STOPPED,
+        (Phase.RUNNING, ContainerStep.PAUSE): Phase.PAUSED,
+        (Phase.RUNNING, ContainerStep.END): Phase.STOPPED,
+        (Phase.PAUSED, ContainerStep.RESUME): Phase.RUNNING,
+        (Phase.PAUSED, ContainerStep.END): Phase.STOPPED,
+        (Phase.STOPPED, ContainerStep.CREATE): Phase.CREATED,
+        (Phase.STOPPED, ContainerStep.RUN): Phase.RUNNING,
+        (Phase.STOPPED, ContainerStep.REST): Phase.STOPPED,
     },
 )
 
@@ -208,7 +208,7 @@ class ContainerState:
     pid_ns: int | None = None
     """Inode of the innermost of these; None when unknown."""
 
-    def move(self, step: Step) -> None:
+    def move(self, step: ContainerStep) -> None:
         """Go to the next phase. Raises ``InvalidTransition`` where the step does not fit."""
         self.phase = LIFE.after(self.phase, step)
 

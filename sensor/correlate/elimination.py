@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import Standing
-from sensor.correlate.client_command import Helper, Request
+from sensor.correlate.authority import ActorStanding
+from sensor.correlate.client_command import ClientRequest, Helper
 from sensor.correlate.decision import decided, distinct_processes, incomplete
 from sensor.correlate.image_name import is_same_image
 from sensor.correlate.naming import COMPOSE_PROJECT, reaches, socket_serves
@@ -44,11 +44,11 @@ def _fitting_clients(question: Question, known: Knowledge) -> Iterator[Candidate
             continue
         if client.exec.time < question.since:
             fits = _is_queued(client, question)
-        elif command.request is Request.RUN and not command.compose:
+        elif command.request is ClientRequest.RUN and not command.compose:
             fits = _makes(client, question)
         else:
             fits = command.compose and _may_be_project(client, question)
-        if fits and reached(client, question, known) is not Standing.STRANGER:
+        if fits and reached(client, question, known) is not ActorStanding.STRANGER:
             yield known.candidates.of_client(client)
 
 
@@ -59,7 +59,7 @@ def _is_queued(client: Client, question: Question) -> bool:
     of a container that ends at once get a run each.
     """
     command = client.command
-    asked = command is not None and command.request is Request.START
+    asked = command is not None and command.request is ClientRequest.START
     return asked and not client.certain and question.names.named_by(client)
 
 
@@ -86,7 +86,7 @@ def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
     """Connected clients whose verb may start containers that it does not name: a build."""
     for client in known.past.clients.waiting(question.since, question.time):
         command = client.command
-        if command is None or command.request is not Request.OTHER:
+        if command is None or command.request is not ClientRequest.OTHER:
             continue
         if not reaches(client, question.engine):
             continue

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
 from sensor.correlate.container_names import failure_key, names_of
-from sensor.correlate.containers import Run, Step
+from sensor.correlate.containers import ContainerStep, Run
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
@@ -119,7 +119,7 @@ class EndReporter:
         if state.failed:
             return
         if state.description is not None and state.description.build_step:
-            state.move(Step.REST)
+            state.move(ContainerStep.REST)
             return
         state.failed = True
         code, signal = split_status(status) if status is not None else (None, None)
@@ -180,12 +180,12 @@ class EndReporter:
 
     def paused(self, state: ContainerState, seen: CommandExit) -> None:
         """Report that a runtime paused the container."""
-        state.move(Step.PAUSE)
+        state.move(ContainerStep.PAUSE)
         self._switched(EventType.PAUSE, state, seen, "runtime pause")
 
     def unpaused(self, state: ContainerState, seen: CommandExit) -> None:
         """Report that a runtime resumed the container."""
-        state.move(Step.RESUME)
+        state.move(ContainerStep.RESUME)
         self._switched(EventType.UNPAUSE, state, seen, "runtime resume")
 
     def _switched(

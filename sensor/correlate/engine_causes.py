@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.correlate import orchestrators, supervision
-from sensor.correlate.authority import Standing
+from sensor.correlate.authority import ActorStanding
 from sensor.correlate.decision import distinct_processes
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
 from sensor.correlate.naming import socket_serves
@@ -59,7 +59,7 @@ def by_orchestrator(question: Question, known: Knowledge) -> Attribution | None:
 
 
 def _askers(
-    place: orchestrators.Place, question: Question, known: Knowledge
+    place: orchestrators.Placement, question: Question, known: Knowledge
 ) -> Iterator[Candidate]:
     """Who may have asked the orchestrator: a kubelet, or a client that spoke of the service."""
     if place.kubernetes:
@@ -77,14 +77,14 @@ def _askers(
 
 
 def _askers_of_services(
-    place: orchestrators.Place, question: Question, known: Knowledge
+    place: orchestrators.Placement, question: Question, known: Knowledge
 ) -> Iterator[Candidate]:
     """Clients whose command names the service, and programs whose request was about one."""
     for client in known.past.clients.asked_of_services(question.time - ASYNC_WINDOW, question.time):
         command = client.command
         if command is None:
             continue
-        if known.past.standing(client, question.engine, question.owner) is Standing.STRANGER:
+        if known.past.standing(client, question.engine, question.owner) is ActorStanding.STRANGER:
             continue
         named = {one for one in (place.service, place.stack) if one is not None}
         if named & {command.name, *command.targets}:
@@ -95,7 +95,7 @@ def _askers_of_services(
 
 
 def _is_about(
-    asked: Asked, place: orchestrators.Place, question: Question, known: Knowledge
+    asked: Asked, place: orchestrators.Placement, question: Question, known: Knowledge
 ) -> bool:
     """Whether a request to make or change a service may have asked for one of its tasks."""
     if not (asked.call.method or "").startswith("POST /services/"):

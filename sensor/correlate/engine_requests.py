@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import Answer, answer_at
-from sensor.correlate.engine_api.calls import Action, Outcome
+from sensor.correlate.authority import RequestFate, answer_at
+from sensor.correlate.engine_api.calls import Action, CallOutcome
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
@@ -34,14 +34,14 @@ class Asked:
     watched: bool
     """Its connection is followed: an answer or its end would be seen."""
     answered: int | None = None
-    outcome: Outcome | None = None
+    outcome: CallOutcome | None = None
     closed: int | None = None
     made: str | None = None
     """The id of what it made, where the answer shows it."""
 
-    def answer(self, creation: int) -> Answer:
+    def answer(self, creation: int) -> RequestFate:
         """Return what its answer means for a creation at that time."""
-        refused = self.outcome is Outcome.REFUSED
+        refused = self.outcome is CallOutcome.REFUSED
         return answer_at(
             creation,
             answered=self.answered,

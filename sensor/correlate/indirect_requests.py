@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate.clients import CLIENT_WINDOW
-from sensor.correlate.engine_api.calls import Outcome
+from sensor.correlate.engine_api.calls import CallOutcome
 from sensor.correlate.shares import SharedTable
 
 if TYPE_CHECKING:
@@ -67,5 +67,5 @@ class IndirectRequests:
     def _between(self, since: int, until: int) -> Iterator[_Sent]:
         for sent in self._sent.latest_first():
             time, outcome = sent.asked.time, sent.asked.outcome
-            if since <= time <= until and outcome is not Outcome.REFUSED:
+            if since <= time <= until and outcome is not CallOutcome.REFUSED:
                 yield sent

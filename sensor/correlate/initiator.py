@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import Answer
+from sensor.correlate.authority import RequestFate
 from sensor.correlate.certain_causes import (
     by_command,
     by_descent,
@@ -95,7 +95,7 @@ class Attributor:
         return any(
             asked.call.action is action
             and not known.hands_on(asked.caller, asked.origin, asked.socket, question)
-            and asked.answer(question.time) is not Answer.REFUSED
+            and asked.answer(question.time) is not RequestFate.REFUSED
             and known.past.serves(asked.socket, question.engine)
             for asked in known.past.requests(question.names, since, until or question.time)
         )

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import orchestrators
 from sensor.correlate.authority import owner_by_cgroup, owner_of_scope
-from sensor.correlate.containers import ContainerKey, ContainerState, Run, Step, container_key
+from sensor.correlate.containers import (
+    ContainerKey,
+    ContainerState,
+    ContainerStep,
+    Run,
+    container_key,
+)
 from sensor.model.events import Gap, SensorNote
 from sensor.model.inventory import KnownContainer
 
@@ -86,7 +92,7 @@ class Inventory:
         if known.running and same_boot and known.init is not None:
             self._table.begin_run(state, known.init, known.init.start_time)
         elif not state.alive:
-            state.move(Step.REST)
+            state.move(ContainerStep.REST)
         state.starts = known.starts
         state.last_run = (
             Run(

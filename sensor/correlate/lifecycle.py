@@ -26,9 +26,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate import builds, supervision
-from sensor.correlate.client_command import Request
+from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.container_descriptions import ContainerDescriptions
-from sensor.correlate.containers import ContainerState, Creation, Pending, Step, is_unique
+from sensor.correlate.containers import ContainerState, ContainerStep, Creation, Pending, is_unique
 from sensor.correlate.init_owners import InitOwners
 from sensor.correlate.known_inits import KnownInits
 from sensor.correlate.naming import Names
@@ -164,13 +164,13 @@ class Lifecycle:
             self.ignored["create_of_running"] += 1
             return
         state.creation = creation
-        state.move(Step.CREATE)
+        state.move(ContainerStep.CREATE)
         state.failed = state.proven = state.asked_to_start = False
         state.held = None
         state.description = None
         state.parents = self._table.known(self._places.chain(creation.process.cgroup))
         names = Names(state.key.id, None)
-        run = self._past.clients.asked_by_command(Request.RUN, names, 0, creation.time)
+        run = self._past.clients.asked_by_command(ClientRequest.RUN, names, 0, creation.time)
         command = run.command if run is not None else None
         state.image_hint = command.image if command is not None else None
         self._descriptions.ask(state, creation)
@@ -266,13 +266,13 @@ class Lifecycle:
     def _start(self, state: ContainerState, exec_: InitExec) -> None:
         if state.description is not None and state.description.build_step:
             self.ignored["build_step"] += 1
-            state.move(Step.REST)
+            state.move(ContainerStep.REST)
             return
         domain = state.owner.domain if state.owner is not None else None
         if not self._limits.starts.allows(domain, exec_.time):
             self.ignored["starts_limited"] += 1
             self._limits.exceeded(domain or "", exec_.time)
-            state.move(Step.REST)
+            state.move(ContainerStep.REST)
             return
         self._starts.executed(state, exec_)
 

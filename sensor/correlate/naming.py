@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from sensor.correlate.client_command import ClientCommand, Request
+from sensor.correlate.client_command import ClientCommand, ClientRequest
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.shares import SharedTable
 from sensor.frozen import quick
@@ -26,10 +26,12 @@ Item = TypeVar("Item")
 
 HEX_ID_LEN = 64
 
-STARTING = frozenset({Request.RUN, Request.START, Request.RESTART, Request.UP})
+STARTING = frozenset(
+    {ClientRequest.RUN, ClientRequest.START, ClientRequest.RESTART, ClientRequest.UP}
+)
 """Requests that make containers run; ``create`` does not."""
 
-ONE_CONTAINER = frozenset({Request.RUN, Request.CREATE})
+ONE_CONTAINER = frozenset({ClientRequest.RUN, ClientRequest.CREATE})
 """Requests that make one container."""
 
 COMPOSE_PROJECT = "com.docker.compose.project"

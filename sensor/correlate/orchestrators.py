@@ -25,7 +25,7 @@ _ECS = "com.amazonaws.ecs."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """Where a container stands with its orchestrator."""
 
     type: str
@@ -55,16 +55,16 @@ class Place:
         return (self.owner if self.kubernetes else f"{self.type} {self.owner}", self.slot)
 
 
-def place_of(description: Description) -> Place | None:
+def place_of(description: Description) -> Placement | None:
     """Return the place of a container by its engine's record; None when none names one."""
     pod = description.orchestrator
     if pod is not None and pod.type == KUBERNETES:
         what = "pod annotations of the container"
-        return Place(pod.type, pod.pod_uid or "", pod.container, None, Witness.KUBERNETES, what)
+        return Placement(pod.type, pod.pod_uid or "", pod.container, None, Witness.KUBERNETES, what)
     if pod is not None and pod.task_arn is not None:
         what = "ECS metadata file of the container"
         family = None if pod.owner is None else pod.owner.name.partition(":")[0]
-        return Place(pod.type, pod.task_arn, pod.container, family, Witness.DOCKER, what)
+        return Placement(pod.type, pod.task_arn, pod.container, family, Witness.DOCKER, what)
     if not description.labels:
         return None
     labels = dict(description.labels)
@@ -95,14 +95,14 @@ def completed(description: Description) -> Description:
     return replace(description, orchestrator=block)
 
 
-def _swarm(labels: dict[str, str]) -> Place | None:
+def _swarm(labels: dict[str, str]) -> Placement | None:
     service, task = labels.get(f"{_SWARM}service.id"), labels.get(f"{_SWARM}task.id")
     if not service or not task:
         return None
     name = labels.get(f"{_SWARM}task.name") or ""
     # "web.2.<task id>": the second replica of the service.
     slot = name.removesuffix(f".{task}") or None
-    return Place(
+    return Placement(
         "swarm",
         service,
         slot,
@@ -113,7 +113,7 @@ def _swarm(labels: dict[str, str]) -> Place | None:
     )
 
 
-def _nomad(labels: dict[str, str], description: Description) -> Place | None:
+def _nomad(labels: dict[str, str], description: Description) -> Placement | None:
     allocation = labels.get(f"{_NOMAD}alloc_id")
     if not allocation:
         return None
@@ -122,14 +122,16 @@ def _nomad(labels: dict[str, str], description: Description) -> Place | None:
         # The driver calls it "<task>-<allocation>".
         task = description.name.removesuffix(f"-{allocation}")
     job = labels.get(f"{_NOMAD}job_id")
-    return Place("nomad", allocation, task, job, Witness.DOCKER, "Nomad labels of the container")
+    return Placement(
+        "nomad", allocation, task, job, Witness.DOCKER, "Nomad labels of the container"
+    )
 
 
-def _ecs(labels: dict[str, str]) -> Place | None:
+def _ecs(labels: dict[str, str]) -> Placement | None:
     task = labels.get(f"{_ECS}task-arn")
     if not task:
         return None
-    return Place(
+    return Placement(
         "ecs",
         task,
         labels.get(f"{_ECS}container-name"),

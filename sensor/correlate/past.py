@@ -12,9 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
-from sensor.correlate.authority import Standing, may_ask, standing
+from sensor.correlate.authority import ActorStanding, may_ask, standing
 from sensor.correlate.clients import AUDIT_EARLY, DISORDER, SAME_PROCESS, Client, ClientTable
-from sensor.correlate.engine_api.calls import Action, Outcome, Segment
+from sensor.correlate.engine_api.calls import Action, CallOutcome, Segment
 from sensor.correlate.engine_api.connections import EngineCalls
 from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection
 from sensor.correlate.indirect_requests import IndirectRequests
@@ -212,8 +212,8 @@ class RecentPast:
             if asked is not None:
                 asked.answered, asked.outcome, asked.made = one.time, one.outcome, one.made
                 # A refusal counts against an answer that was prepared, whenever it comes.
-                self._note(0 if one.outcome is Outcome.REFUSED else one.time)
-                if one.outcome is Outcome.REFUSED:
+                self._note(0 if one.outcome is CallOutcome.REFUSED else one.time)
+                if one.outcome is CallOutcome.REFUSED:
                     refused.append((asked, one.message))
         return refused
 
@@ -259,7 +259,7 @@ class RecentPast:
 
     def standing(
         self, client: Client, engine: Engine | None = None, owner: Origin | None = None
-    ) -> Standing:
+    ) -> ActorStanding:
         """Return whether a client's command line can have reached the engine of a container.
 
         podman and buildah are engines themselves and connect to none. Nothing but descent proves
@@ -267,8 +267,8 @@ class RecentPast:
         """
         connect = self.connect_of(client)
         if connect is None and client.exec.program in _LOCAL and engine in _LOCAL_ENGINES:
-            own = standing(client.origin, owner) is Standing.OWNER
-            return Standing.UNKNOWN if own else Standing.STRANGER
+            own = standing(client.origin, owner) is ActorStanding.OWNER
+            return ActorStanding.UNKNOWN if own else ActorStanding.STRANGER
         if connect is None:
             return may_ask(let_in=False, connects_seen=self.connects_seen)
         return may_ask(let_in=connect.confirmed, connects_seen=connect.confirmed)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import Standing, standing
+from sensor.correlate.authority import ActorStanding, standing
 from sensor.correlate.naming import Names, is_peoples
 from sensor.correlate.programs import role_by_file
 from sensor.frozen import quick
@@ -114,7 +114,7 @@ class Knowledge:
             return False
         if caller.start_time is None:
             return True
-        if standing(origin, question.owner) is Standing.STRANGER:
+        if standing(origin, question.owner) is ActorStanding.STRANGER:
             return False
         return self.runtimes.may_be_engine_at(caller.pid, caller.start_time)
 
@@ -125,7 +125,7 @@ class Knowledge:
         that of a container which is a node itself.
         """
         role = role_by_file(self.role_of, caller.exe, caller.comm)
-        return role is Role.ORCHESTRATOR and standing(origin, owner) is Standing.OWNER
+        return role is Role.ORCHESTRATOR and standing(origin, owner) is ActorStanding.OWNER
 
     def of_pod(
         self, candidates: list[Candidate], caller: Caller, origin: Origin, question: Question
@@ -157,11 +157,11 @@ def is_elsewhere(foreign: bool, question: Question) -> bool:  # noqa: FBT001 - a
     return foreign and question.owner is not None and question.owner.privileged
 
 
-def reached(client: Client, question: Question, known: Knowledge) -> Standing:
+def reached(client: Client, question: Question, known: Knowledge) -> ActorStanding:
     """Return whether a client can have asked the engine of the container."""
     connect = known.past.connect_of(client)
     if connect is not None and is_elsewhere(connect.foreign, question):
-        return Standing.STRANGER
+        return ActorStanding.STRANGER
     if not known.past.may_have_asked(client, question.time):
-        return Standing.STRANGER
+        return ActorStanding.STRANGER
     return known.past.standing(client, question.engine, question.owner)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
-from sensor.correlate.authority import Standing, standing
-from sensor.correlate.client_command import Request
+from sensor.correlate.authority import ActorStanding, standing
+from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.container_names import names_of
 from sensor.correlate.containers import Run
-from sensor.correlate.engine_api.calls import Action, Outcome
+from sensor.correlate.engine_api.calls import Action, CallOutcome
 from sensor.correlate.orchestrators import KUBERNETES, place_of
 from sensor.correlate.question import Question
 from sensor.correlate.restart_cause import cause_of, ended_by
@@ -176,13 +176,13 @@ class StartContext:
         since, until = (run.started_wall or offset) - offset, run.stopped_wall - offset
         names = names_of(earlier, self._table.ids)
         for asked in self._past.requests(names, since, until):
-            if asked.call.action is Action.STOP and asked.outcome is not Outcome.REFUSED:
+            if asked.call.action is Action.STOP and asked.outcome is not CallOutcome.REFUSED:
                 kubelet = self._attributor.is_orchestrators(asked, earlier.owner)
                 return EndedBy.ORCHESTRATOR if kubelet else EndedBy.REQUEST
-        client = self._past.clients.asked_by_command(Request.STOP, names, since, until)
+        client = self._past.clients.asked_by_command(ClientRequest.STOP, names, since, until)
         if client is None:
             return None
-        stranger = self._past.standing(client, engine, earlier.owner) is Standing.STRANGER
+        stranger = self._past.standing(client, engine, earlier.owner) is ActorStanding.STRANGER
         return None if stranger else EndedBy.REQUEST
 
     def _circumstances(
@@ -197,14 +197,14 @@ class StartContext:
         return kind.Circumstances(
             asked_to_start=any(
                 self._asked(question, request, since)
-                for request in (Request.START, Request.RESTART)
+                for request in (ClientRequest.START, ClientRequest.RESTART)
             )
             or any(
                 self._attributor.asked(question, action, since)
                 for action in (Action.START, Action.RESTART)
             ),
             asked_to_stop=self._asked_to_stop(state, engine, time),
-            asked_to_restart=self._asked(question, Request.RESTART, began, ended)
+            asked_to_restart=self._asked(question, ClientRequest.RESTART, began, ended)
             or self._attributor.asked(question, Action.RESTART, began, ended),
             engine_boot_wall=self._clock.wall(boot) if boot is not None else None,
         )
@@ -212,10 +212,10 @@ class StartContext:
     def _asked_to_stop(self, state: ContainerState, engine: Engine | None, time: int) -> bool:
         names = names_of(state, self._table.ids)
         since = state.requested + 1
-        client = self._past.clients.asked_by_command(Request.STOP, names, since, time)
+        client = self._past.clients.asked_by_command(ClientRequest.STOP, names, since, time)
         if client is not None:
             reached = self._past.standing(client, engine, state.owner)
-            if reached is not Standing.STRANGER:
+            if reached is not ActorStanding.STRANGER:
                 return True
         requests = self._past.requests(names, since, time)
         return any(
@@ -224,7 +224,7 @@ class StartContext:
         )
 
     def _asked(
-        self, question: Question, request: Request, since: int, until: int | None = None
+        self, question: Question, request: ClientRequest, since: int, until: int | None = None
     ) -> bool:
         """Whether a client that reached an engine asked for it, and was there for the answer.
 
@@ -236,9 +236,9 @@ class StartContext:
         )
         if client is None:
             return False
-        if past.standing(client, question.engine, question.owner) is Standing.STRANGER:
+        if past.standing(client, question.engine, question.owner) is ActorStanding.STRANGER:
             return False
-        return request is not Request.RESTART or client.runs_at(question.since)
+        return request is not ClientRequest.RESTART or client.runs_at(question.since)
 
     def _engine_boot(self, state: ContainerState, engine: Engine | None) -> int | None:
         """When the container's engine last began: one that runs where its containers do."""
@@ -247,7 +247,7 @@ class StartContext:
         times = [
             boot.time
             for boot in found
-            if boot is not None and standing(boot.origin, state.owner) is Standing.OWNER
+            if boot is not None and standing(boot.origin, state.owner) is ActorStanding.OWNER
         ]
         return max(times, default=None)
 

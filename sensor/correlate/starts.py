@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate import kind
-from sensor.correlate.client_command import Request
+from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.container_names import failure_key
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
@@ -216,7 +216,7 @@ def _with_command(
     A container with ``--rm`` may be gone before its files are read.
     """
     named = description is not None and description.name is not None
-    if command is None or named or command.compose or command.request is Request.OTHER:
+    if command is None or named or command.compose or command.request is ClientRequest.OTHER:
         return sighting
     return replace(
         sighting,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.evidence.comparison import Comparison, is_same
+from sensor.evidence.comparison import ShipmentComparison, is_same
 from sensor.evidence.file_check import read_shipped
-from sensor.evidence.verdict import Finding, Findings, LogChecked, Verdict
+from sensor.evidence.verdict import Discrepancy, Findings, LogChecked, Verification
 from sensor.store.chain_walk import ChainWalk
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class _Tally:
     heads: int = 0
 
 
-def verify(log: Path | None, since: int | None, against: tuple[Path, ...]) -> Verdict:
+def verify(log: Path | None, since: int | None, against: tuple[Path, ...]) -> Verification:
     """Verify a log, if one is given, and what was shipped.
 
     ``since`` is wall time in ns. Raises :class:`StateUnusable` for what cannot be opened.
     """
     findings = Findings()
-    comparison = Comparison()
+    comparison = ShipmentComparison()
     shipped = tuple(read_shipped(path, comparison, findings) for path in against)
     checked = None
     tally = _Tally()
@@ -45,15 +45,15 @@ def verify(log: Path | None, since: int | None, against: tuple[Path, ...]) -> Ve
         _holes(of, checked, findings)
     if comparison.overfull:
         what = "there is more than one verification compares: give fewer files"
-        findings.add(Finding(", ".join(map(str, against)), what))
-    return Verdict(checked, shipped, tally.compared, tally.heads, findings)
+        findings.add(Discrepancy(", ".join(map(str, against)), what))
+    return Verification(checked, shipped, tally.compared, tally.heads, findings)
 
 
 # ---------------------------------------------------------------------------- the log
 
 
 def _walk(
-    path: Path, since: int | None, comparison: Comparison, findings: Findings
+    path: Path, since: int | None, comparison: ShipmentComparison, findings: Findings
 ) -> tuple[LogChecked, _Tally]:
     walk, tally = ChainWalk(path, since), _Tally()
     shipped: ShippedLog | None = None
@@ -65,7 +65,7 @@ def _walk(
         tally.events += 1
         for problem in kept.problems:
             findings.add(
-                Finding(where, problem.what, problem.first, problem.last, problem.explained)
+                Discrepancy(where, problem.what, problem.first, problem.last, problem.explained)
             )
         if kept.number is None:
             tally.outside += 1
@@ -98,7 +98,7 @@ def _anchor(walk: ChainWalk, shipped: ShippedLog | None, findings: Findings, whe
     for head in shipped.heads.get(anchor.link, []):
         if head.digest != anchor.digest.hex():
             what = f"the chain rests on another digest than {head.where} says"
-            findings.add(Finding(where, what, anchor.link, anchor.link))
+            findings.add(Discrepancy(where, what, anchor.link, anchor.link))
 
 
 def _beside(
@@ -114,7 +114,7 @@ def _beside(
         tally.compared += 1
         if not is_same(mark, line):
             what = "the event in the log is not the one that was shipped"
-            findings.add(Finding(where, what, number, number))
+            findings.add(Discrepancy(where, what, number, number))
     for head in shipped.heads.get(number, []):
         tally.heads += 1
         if head.digest != tally.digest:
@@ -122,7 +122,7 @@ def _beside(
                 f"the chain's digest here is not the one that {head.where} carries:"
                 " this event or one before it was changed since"
             )
-            findings.add(Finding(where, what, number, number))
+            findings.add(Discrepancy(where, what, number, number))
 
 
 def _beyond(shipped: ShippedLog, tally: _Tally, findings: Findings, where: str) -> None:
@@ -132,7 +132,7 @@ def _beyond(shipped: ShippedLog, tally: _Tally, findings: Findings, where: str) 
     end = max([shipped.last or 0, *heads], default=0)
     if end > last:
         what = f"the log ends at number {last}, but events up to {end} were shipped"
-        findings.add(Finding(where, what, last + 1, end))
+        findings.add(Discrepancy(where, what, last + 1, end))
 
 
 def _holes(of: ShippedLog, checked: LogChecked | None, findings: Findings) -> None:
@@ -149,4 +149,4 @@ def _holes(of: ShippedLog, checked: LogChecked | None, findings: Findings) -> No
         )
         where = f"shipped of log {of.log_id}"
         what = "not among what was shipped" + (", but the log has them" if kept else "")
-        findings.add(Finding(where, what, first, last, explained))
+        findings.add(Discrepancy(where, what, first, last, explained))

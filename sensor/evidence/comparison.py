@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sensor.evidence.shipped import canonical, document_of
-from sensor.evidence.verdict import Finding
+from sensor.evidence.verdict import Discrepancy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ class ShippedLog:
         )
 
 
-class Comparison:
+class ShipmentComparison:
     """All that was shipped, by log."""
 
     def __init__(self) -> None:
@@ -126,11 +126,11 @@ class Comparison:
         self.overfull = False
         """More was shipped than is compared."""
 
-    def add(self, where: str, shipped: ShippedLine) -> Iterator[Finding]:
+    def add(self, where: str, shipped: ShippedLine) -> Iterator[Discrepancy]:
         """Take a line of a file that ``where`` names; yields what is wrong with it."""
         place = shipped.place
         if shipped.problem is not None:
-            yield Finding(f"{where}, line {shipped.number}", shipped.problem)
+            yield Discrepancy(f"{where}, line {shipped.number}", shipped.problem)
             return
         if place is None:
             self.without_place += 1
@@ -150,11 +150,11 @@ class Comparison:
         self.overfull |= before is None
         if before and before != mark and not (before ^ mark) & _VERBATIM:
             what = f"a second, other event of log {place.log_id} has the same number"
-            yield Finding(f"{where}, line {shipped.number}", what, place.number, place.number)
+            yield Discrepancy(f"{where}, line {shipped.number}", what, place.number, place.number)
         if shipped.line is None or b'"digest":"' in shipped.line:
             yield from self._head(where, shipped, log)
 
-    def _head(self, where: str, shipped: ShippedLine, log: ShippedLog) -> Iterator[Finding]:
+    def _head(self, where: str, shipped: ShippedLine, log: ShippedLog) -> Iterator[Discrepancy]:
         head = head_of(shipped.parsed())
         if head is None or shipped.place is None:
             return
@@ -165,12 +165,12 @@ class Comparison:
             return
         if log_id == log.log_id and sequence >= shipped.place.number:
             what = f"it carries the head of number {sequence}, which came later"
-            yield Finding(line, what, shipped.place.number, shipped.place.number)
+            yield Discrepancy(line, what, shipped.place.number, shipped.place.number)
         known = of.heads.setdefault(sequence, [])
         if all(one.digest != digest for one in known):
             if known:
                 what = f"number {sequence} has another digest here than in {known[0].where}"
-                yield Finding(line, what, sequence, sequence)
+                yield Discrepancy(line, what, sequence, sequence)
             known.append(ShippedHead(sequence, digest, line, skipped))
             self.heads += 1
 

@@ -14,7 +14,7 @@ from sensor.errors import StateUnusable
 from sensor.evidence import zstd
 from sensor.evidence.manifest import FORMAT, NAME, Manifest
 from sensor.evidence.shipped import document_of
-from sensor.evidence.verdict import Finding, Findings
+from sensor.evidence.verdict import Discrepancy, Findings
 from sensor.schema.log_stamp import stamped
 from sensor.schema.times import rfc3339
 from sensor.store.chain_walk import ChainWalk
@@ -68,7 +68,7 @@ def _export(request: ExportRequest) -> tuple[Manifest, Findings]:
             for kept in walk:
                 for found in kept.problems:
                     findings.add(
-                        Finding(
+                        Discrepancy(
                             str(request.log),
                             found.what,
                             found.first,

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from sensor.evidence.comparison import head_of
-from sensor.evidence.verdict import Finding
+from sensor.evidence.verdict import Discrepancy
 from sensor.store.chain import digest_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class FileChain:
         if number is not None and digest is not None:
             self._digests[number] = digest
 
-    def add(self, where: str, shipped: ShippedLine) -> Iterator[Finding]:
+    def add(self, where: str, shipped: ShippedLine) -> Iterator[Discrepancy]:
         """Take the next line; yields heads that are not those of the events before them."""
         place = shipped.place
         if place is None or place.log_id != self._log_id:
@@ -67,7 +67,7 @@ class FileChain:
             if len(self._digests) > DIGESTS_KEPT:
                 self._digests.popitem(last=False)
 
-    def _compare(self, where: str, shipped: ShippedLine) -> Iterator[Finding]:
+    def _compare(self, where: str, shipped: ShippedLine) -> Iterator[Discrepancy]:
         head = head_of(shipped.parsed())
         if head is None or head[0] != self._log_id:
             return
@@ -86,4 +86,4 @@ class FileChain:
                 f"number {sequence} has another digest than the events up to it give: one of them"
                 " was changed, or the sign of life was"
             )
-            yield Finding(f"{where}, line {shipped.number}", what, sequence, sequence)
+            yield Discrepancy(f"{where}, line {shipped.number}", what, sequence, sequence)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from sensor.evidence import manifest
 from sensor.evidence.file_chain import FileChain
 from sensor.evidence.shipped import files_of, lines_of
-from sensor.evidence.verdict import Finding, Findings, ShippedChecked
+from sensor.evidence.verdict import Discrepancy, Findings, ShippedChecked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensor.evidence.comparison import Comparison
+    from sensor.evidence.comparison import ShipmentComparison
     from sensor.evidence.manifest import Manifest
 
 _CHUNK = 1 << 20
@@ -22,7 +22,9 @@ _CHUNK = 1 << 20
 class _Reading:
     """Files on their way into a comparison."""
 
-    def __init__(self, comparison: Comparison, findings: Findings, made: Manifest | None) -> None:
+    def __init__(
+        self, comparison: ShipmentComparison, findings: Findings, made: Manifest | None
+    ) -> None:
         self._comparison = comparison
         self._findings = findings
         self.events = self.lines = 0
@@ -50,7 +52,7 @@ class _Reading:
                 self._findings.add(finding)
 
 
-def read_shipped(path: Path, comparison: Comparison, findings: Findings) -> ShippedChecked:
+def read_shipped(path: Path, comparison: ShipmentComparison, findings: Findings) -> ShippedChecked:
     """Read a file, or a directory of them, into a comparison.
 
     Raises :class:`StateUnusable` for what cannot be opened.
@@ -60,7 +62,7 @@ def read_shipped(path: Path, comparison: Comparison, findings: Findings) -> Ship
     if made is not None:
         files = _as_promised(path, made, files, findings)
     elif not files:
-        findings.add(Finding(str(path), "it holds no file with events"))
+        findings.add(Discrepancy(str(path), "it holds no file with events"))
     without = comparison.without_place
     reading = _Reading(comparison, findings, made)
     for file in files:
@@ -82,7 +84,7 @@ def _as_promised(
     """Compare the file of an export with its manifest; returns the files to read."""
     file = path / made.file
     if not file.is_file():
-        findings.add(Finding(str(path), f"the manifest names {made.file}, which is missing"))
+        findings.add(Discrepancy(str(path), f"the manifest names {made.file}, which is missing"))
         return ()
     digest, size = hashlib.sha256(), 0
     with file.open("rb") as opened:
@@ -91,12 +93,12 @@ def _as_promised(
             size += len(chunk)
     if size != made.bytes:
         what = f"it has {size} bytes, the manifest says {made.bytes}"
-        findings.add(Finding(str(file), what))
+        findings.add(Discrepancy(str(file), what))
     if digest.hexdigest() != made.sha256:
-        findings.add(Finding(str(file), "its SHA-256 is not the manifest's"))
+        findings.add(Discrepancy(str(file), "its SHA-256 is not the manifest's"))
     others = [one.name for one in files if one.name != made.file]
     if others:
-        findings.add(Finding(str(path), f"the manifest does not name {', '.join(others[:5])}"))
+        findings.add(Discrepancy(str(path), f"the manifest does not name {', '.join(others[:5])}"))
     return (file,)
 
 
@@ -104,16 +106,16 @@ def _against_manifest(path: Path, made: Manifest, reading: _Reading, findings: F
     where = str(path / manifest.NAME)
     if reading.lines != made.events:
         what = f"it says {made.events} events, the file has {reading.lines}"
-        findings.add(Finding(where, what))
+        findings.add(Discrepancy(where, what))
     if made.last is None:
         return
     chain = reading.chains.get(made.log_id)
     if chain is None or chain.number is None or chain.digest is None:
         what = "the chain cannot be computed from the file"
-        findings.add(Finding(where, what, made.first, made.last))
+        findings.add(Discrepancy(where, what, made.first, made.last))
     elif chain.number != made.last:
         what = f"the chain can be computed up to number {chain.number} only"
-        findings.add(Finding(where, what, chain.number + 1, made.last))
+        findings.add(Discrepancy(where, what, chain.number + 1, made.last))
     elif chain.digest.hex() != made.digest:
         what = "the chain of the file's events does not end with the manifest's digest"
-        findings.add(Finding(where, what, made.first, made.last))
+        findings.add(Discrepancy(where, what, made.first, made.last))

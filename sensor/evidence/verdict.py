@@ -9,7 +9,7 @@ FINDINGS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Discrepancy:
     """Something wrong at a place, as a sentence. Numbers are those of the log's chain.
 
     ``explained`` is the reason that the node wrote down at the time; None for none.
@@ -26,11 +26,11 @@ class Finding:
 class Findings:
     """Findings in their order, bounded, and how many there were."""
 
-    listed: list[Finding] = field(default_factory=list)
+    listed: list[Discrepancy] = field(default_factory=list)
     count: int = 0
     unexplained: int = 0
 
-    def add(self, finding: Finding) -> None:
+    def add(self, finding: Discrepancy) -> None:
         """Take one more."""
         self.count += 1
         self.unexplained += finding.explained is None
@@ -71,7 +71,7 @@ class ShippedChecked:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """All of a verification."""
 
     log: LogChecked | None

@@ -63,7 +63,7 @@ class _Page:
 class Bucket:
     """One bucket of a transaction: keys with values, and further buckets."""
 
-    def __init__(self, tree: Tree, root: int, inline: bytes | None) -> None:
+    def __init__(self, tree: BoltTree, root: int, inline: bytes | None) -> None:
         self._tree = tree
         self._root = root
         self._inline = inline
@@ -123,7 +123,7 @@ class Bucket:
         return _page_of(self._inline) if self._inline is not None else self._tree.page(number)
 
 
-class Tree:
+class BoltTree:
     """The tree of one transaction."""
 
     def __init__(self, read: Callable[[int, int], bytes], meta: _Meta) -> None:
@@ -167,7 +167,7 @@ def read(pread: Callable[[int, int], bytes], take: Callable[[Bucket], _T]) -> _T
     for _ in range(ATTEMPTS_MAX):
         meta = _newest(pread)
         try:
-            taken = take(Tree(pread, meta).root)
+            taken = take(BoltTree(pread, meta).root)
         except Damaged:
             if _newest(pread).transaction == meta.transaction:
                 raise

@@ -20,7 +20,7 @@ from sensor.model.container import EngineRecord
 if TYPE_CHECKING:
     from sensor.identity.containerd_metadata import ContainerdRecord
     from sensor.identity.oci import Bundle
-    from sensor.identity.reading import Reading
+    from sensor.identity.reading import RootReader
 
 _CRI = "io.kubernetes.cri."
 _NERDCTL = "nerdctl/"
@@ -31,7 +31,7 @@ _RESERVED = (_NERDCTL, "containerd.io/", "io.containerd.", "io.kubernetes.cri.")
 
 
 def containerd_facts(
-    bundle: Bundle, reading: Reading, pod_logs: str, record: ContainerdRecord | None = None
+    bundle: Bundle, reading: RootReader, pod_logs: str, record: ContainerdRecord | None = None
 ) -> EngineFacts:
     """Read what a containerd client left in the bundle's annotations and in its record."""
     if bundle.annotation(f"{_CRI}container-type") is not None:
@@ -60,7 +60,7 @@ def with_pod_labels(facts: EngineFacts, sandbox: ContainerdRecord | None) -> Eng
 
 
 def _cri(
-    bundle: Bundle, reading: Reading, pod_logs: str, record: ContainerdRecord | None
+    bundle: Bundle, reading: RootReader, pod_logs: str, record: ContainerdRecord | None
 ) -> EngineFacts:
     orchestrator = from_cri(bundle)
     if orchestrator is not None and orchestrator.container and record is not None:

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.bolt import Damaged
 from sensor.identity.bolt import read as read_bolt
-from sensor.identity.document import Document, parse
+from sensor.identity.document import JsonDocument, parse
 from sensor.identity.files import Failure
 from sensor.identity.kubernetes import MAX_ATTEMPT
 from sensor.identity.reading import FileKind
 
 if TYPE_CHECKING:
     from sensor.identity.bolt import Bucket
-    from sensor.identity.reading import Reading
+    from sensor.identity.reading import RootReader
 
 DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
 
@@ -50,7 +50,7 @@ class ContainerdRecord:
     image: str | None
     labels: tuple[tuple[str, str], ...]
     created_wall: int | None
-    spec: Document
+    spec: JsonDocument
     attempt: int | None = None
     """What kubelet calls the container's attempt, which the CRI plugin keeps with the record."""
 
@@ -58,7 +58,7 @@ class ContainerdRecord:
 def containerd_record(
     container: str,
     namespace: str | None,
-    reading: Reading,
+    reading: RootReader,
     roots: tuple[str, ...],
     *,
     with_spec: bool = False,
@@ -110,7 +110,7 @@ def _record(namespace: str, bucket: Bucket, *, with_spec: bool) -> ContainerdRec
         image=_text(bucket.get(b"image")),
         labels=tuple((_text(key) or "", _text(value) or "") for key, value in pairs),
         created_wall=_time(bucket.get(b"createdat")),
-        spec=_any(spec) if spec is not None else Document(),
+        spec=_any(spec) if spec is not None else JsonDocument(),
         attempt=_attempt(bucket),
     )
 
@@ -129,7 +129,7 @@ def _attempt(bucket: Bucket) -> int | None:
     return attempt if metadata and 0 <= attempt <= MAX_ATTEMPT else None
 
 
-def _any(value: bytes) -> Document:
+def _any(value: bytes) -> JsonDocument:
     """Read a ``google.protobuf.Any`` that holds JSON: field 2, behind the type's URL in field 1."""
     position = 0
     while position < len(value):
@@ -144,11 +144,11 @@ def _any(value: bytes) -> Document:
                 break
         if tag == _BYTES_FIELD:
             if length > SPEC_MAX:
-                return Document()
+                return JsonDocument()
             document = parse(value[position : position + length])
-            return document if isinstance(document, Document) else Document()
+            return document if isinstance(document, JsonDocument) else JsonDocument()
         position += length
-    return Document()
+    return JsonDocument()
 
 
 def _time(value: bytes | None) -> int | None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.identity.document import Document, parse_text
+from sensor.identity.document import JsonDocument, parse_text
 from sensor.identity.facts import EngineFacts, image_of, is_hex_digest
 from sensor.identity.files import Failure
 from sensor.identity.kubernetes import MAX_ATTEMPT, from_labels
@@ -40,7 +40,7 @@ def crio_facts(bundle: Bundle) -> EngineFacts:
     )
 
 
-def _name(bundle: Bundle, metadata: Document | None, *, sandbox: bool) -> str | None:
+def _name(bundle: Bundle, metadata: JsonDocument | None, *, sandbox: bool) -> str | None:
     if sandbox:
         return bundle.annotation(f"{_CRIO}KubeName") or bundle.annotation("io.kubernetes.pod.name")
     return (
@@ -61,7 +61,7 @@ def _image(bundle: Bundle) -> Image | None:
 
 
 def _orchestrator(
-    bundle: Bundle, metadata: Document | None, *, sandbox: bool
+    bundle: Bundle, metadata: JsonDocument | None, *, sandbox: bool
 ) -> Orchestrator | None:
     found = from_labels(bundle.annotations)
     if found is not None:
@@ -84,7 +84,7 @@ def _with_origin(pod: Orchestrator, bundle: Bundle) -> Orchestrator:
     return pod
 
 
-def _attempt(bundle: Bundle, metadata: Document | None) -> int | None:
+def _attempt(bundle: Bundle, metadata: JsonDocument | None) -> int | None:
     number = metadata.number("attempt") if metadata is not None else None
     if number is None:
         log = _LOG_NAME.fullmatch(bundle.annotation(f"{_CRIO}LogPath") or "")
@@ -92,6 +92,6 @@ def _attempt(bundle: Bundle, metadata: Document | None) -> int | None:
     return number if number is not None and 0 <= number <= MAX_ATTEMPT else None
 
 
-def _json(text: str | None) -> Document | None:
+def _json(text: str | None) -> JsonDocument | None:
     value = parse_text(text) if text else Failure.MISSING
-    return value if isinstance(value, Document) else None
+    return value if isinstance(value, JsonDocument) else None

@@ -29,7 +29,7 @@ from sensor.identity.places import find_bundle, is_safe_id
 from sensor.identity.pod_logs import pod_from_logs
 from sensor.identity.pod_owner import owner_of_pod
 from sensor.identity.podman import podman_facts
-from sensor.identity.reading import FileKind, Reading
+from sensor.identity.reading import FileKind, RootReader
 from sensor.identity.redact import redact_argv
 from sensor.identity.roots import absolute, executable, working_directory
 from sensor.identity.security import security_of
@@ -147,7 +147,7 @@ class Describer:
             return Description(request.id, engine=request.engine, problems=tuple(problems))
         try:
             user = owner_of(request)
-            reading = Reading(
+            reading = RootReader(
                 view.root,
                 self._settings.max_file_bytes,
                 problems,
@@ -163,7 +163,7 @@ class Describer:
             view.close()
 
     def _read(
-        self, request: DescribeRequest, view: View, reading: Reading, user: int
+        self, request: DescribeRequest, view: View, reading: RootReader, user: int
     ) -> Description:
         settings = self._settings_of(user)
         path, bundle = self._bundle(request, view, reading, settings, user)
@@ -189,7 +189,7 @@ class Describer:
         self,
         request: DescribeRequest,
         view: View,
-        reading: Reading,
+        reading: RootReader,
         settings: IdentitySettings,
         user: int,
     ) -> tuple[str | None, Bundle | None]:
@@ -208,7 +208,7 @@ class Describer:
         config = reading.document(FileKind.BUNDLE, f"{path}/config.json")
         return path, bundle_of(config) if config is not None else None
 
-    def _bundle_path(self, request: DescribeRequest, reading: Reading) -> str | None:
+    def _bundle_path(self, request: DescribeRequest, reading: RootReader) -> str | None:
         if request.bundle is None or "\0" in request.bundle:
             return None
         if request.bundle.startswith("/"):
@@ -227,7 +227,7 @@ class Describer:
         ownership: Ownership,
         path: str | None,
         bundle: Bundle | None,
-        reading: Reading,
+        reading: RootReader,
         settings: IdentitySettings,
         record: ContainerdRecord | None,
     ) -> EngineFacts | None:
@@ -255,7 +255,7 @@ class Describer:
         self,
         request: DescribeRequest,
         path: str | None,
-        reading: Reading,
+        reading: RootReader,
         settings: IdentitySettings,
         *,
         with_spec: bool = False,
@@ -271,7 +271,7 @@ class Describer:
         self,
         facts: EngineFacts,
         record: ContainerdRecord | None,
-        reading: Reading,
+        reading: RootReader,
         settings: IdentitySettings,
     ) -> EngineFacts:
         sandbox = record if facts.sandbox else None
@@ -282,7 +282,7 @@ class Describer:
         return with_pod_labels(facts, sandbox)
 
     def _left_behind(
-        self, request: DescribeRequest, facts: EngineFacts | None, reading: Reading
+        self, request: DescribeRequest, facts: EngineFacts | None, reading: RootReader
     ) -> EngineFacts | None:
         """Return what kubelet left on disk of a pod's container that nothing else describes."""
         identity = parse(request.cgroup) if request.cgroup is not None else None
@@ -306,7 +306,7 @@ class Describer:
         ownership: Ownership,
         bundle: Bundle | None,
         facts: EngineFacts | None,
-        reading: Reading,
+        reading: RootReader,
     ) -> Description:
         facts = bounded_facts(_with_owner(facts or EngineFacts()), request.cgroup)
         command = bundle.args if bundle is not None else None
@@ -350,7 +350,7 @@ class Describer:
 
 
 def _with_task(
-    facts: EngineFacts | None, bundle: Bundle | None, container: str, reading: Reading
+    facts: EngineFacts | None, bundle: Bundle | None, container: str, reading: RootReader
 ) -> EngineFacts | None:
     """Add the ECS task that the ECS agent's own file names."""
     if bundle is None or (facts is not None and facts.orchestrator is not None):

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.identity.files import Stamp, stamp
-from sensor.identity.reading import FileKind, Reading
+from sensor.identity.files import FileStamp, stamp
+from sensor.identity.reading import FileKind, RootReader
 
 if TYPE_CHECKING:
-    from sensor.identity.document import Document
+    from sensor.identity.document import JsonDocument
 
 MAX_KEPT = 256
 """Answers that are kept. One more, and all are forgotten: those for old files are among them."""
@@ -28,13 +28,13 @@ MAX_KEPT_TEXT = 1024
 class PulledDigests:
     """The answers of one node. One instance serves any number of threads."""
 
-    _kept: dict[tuple[Stamp, str, str | None], str | None] = field(default_factory=dict)
+    _kept: dict[tuple[FileStamp, str, str | None], str | None] = field(default_factory=dict)
 
-    def digest(self, path: str, image_id: str, name: str | None, reading: Reading) -> str | None:
+    def digest(self, path: str, image_id: str, name: str | None, reading: RootReader) -> str | None:
         """Return an image's digest, None where the file at ``path`` has none or is missing."""
         # Asked before the file is read: what is read is as new as its stamp, or newer.
         seen = stamp(reading.root, path)
-        if not isinstance(seen, Stamp):
+        if not isinstance(seen, FileStamp):
             return _read(path, image_id, name, reading)[1]
         key = (seen, image_id, name)
         if key in self._kept:
@@ -47,14 +47,16 @@ class PulledDigests:
         return found
 
 
-def _read(path: str, image_id: str, name: str | None, reading: Reading) -> tuple[bool, str | None]:
+def _read(
+    path: str, image_id: str, name: str | None, reading: RootReader
+) -> tuple[bool, str | None]:
     index = reading.document(FileKind.DOCKER_REPOSITORIES, path, optional=True)
     if index is None:
         return False, None
     return True, _digest(index.part("Repositories"), image_id, name)
 
 
-def _digest(repositories: Document, image_id: str, name: str | None) -> str | None:
+def _digest(repositories: JsonDocument, image_id: str, name: str | None) -> str | None:
     """Find the digest under which an image was pulled (moby reference/store.go).
 
     ``Repositories`` maps a repository to its references, ``name:tag`` and ``name@sha256:…``, and

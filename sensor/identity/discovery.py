@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.identity.document import Document, parse
+from sensor.identity.document import JsonDocument, parse
 from sensor.identity.files import Failure, read
 from sensor.identity.roots import open_root
 from sensor.identity.trust import TrustedDirectories, is_owned, owners_of
@@ -175,7 +175,7 @@ def _containerd_roots(words: list[str], uid: int) -> Iterator[str]:
 def _configured(path: str, uid: int) -> Iterator[str]:
     data = _read_config(path, uid)
     document = parse(data) if data is not None else Failure.MISSING
-    data_root = document.text("data-root") if isinstance(document, Document) else None
+    data_root = document.text("data-root") if isinstance(document, JsonDocument) else None
     if data_root is not None and data_root.startswith("/"):
         yield data_root
 

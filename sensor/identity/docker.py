@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.identity.digests import PulledDigests
-from sensor.identity.document import Document
+from sensor.identity.document import JsonDocument
 from sensor.identity.facts import EngineFacts, image_of
 from sensor.identity.kubernetes import from_labels
-from sensor.identity.reading import FileKind, Reading
+from sensor.identity.reading import FileKind, RootReader
 from sensor.identity.timestamp import wall_time
 from sensor.model.container import EngineRecord, Image
 
@@ -42,7 +42,7 @@ _SANDBOX_TYPE = "io.kubernetes.docker.type"
 def docker_facts(
     bundle: Bundle | None,
     container: str,
-    reading: Reading,
+    reading: RootReader,
     settings: IdentitySettings,
     digests: PulledDigests | None = None,
 ) -> EngineFacts | None:
@@ -62,7 +62,7 @@ def docker_facts(
                 FileKind.DOCKER_HOST_CONFIG, f"{candidate}/hostconfig.json"
             )
             known = digests or PulledDigests()
-            return _facts(config, host_config or Document(), candidate, reading, known)
+            return _facts(config, host_config or JsonDocument(), candidate, reading, known)
     return None
 
 
@@ -75,7 +75,7 @@ def _container_directory(bundle: Bundle, container: str) -> str | None:
 
 
 def _known_directories(
-    container: str, reading: Reading, settings: IdentitySettings
+    container: str, reading: RootReader, settings: IdentitySettings
 ) -> tuple[str, ...]:
     daemon = reading.document(FileKind.DOCKER_DAEMON, settings.docker_config, optional=True)
     configured = daemon.text("data-root") or daemon.text("graph") if daemon is not None else None
@@ -86,10 +86,10 @@ def _known_directories(
 
 
 def _facts(
-    config: Document,
-    host_config: Document,
+    config: JsonDocument,
+    host_config: JsonDocument,
     directory: str,
-    reading: Reading,
+    reading: RootReader,
     digests: PulledDigests,
 ) -> EngineFacts:
     labels = config.part("Config").part("Labels").pairs()
@@ -110,7 +110,7 @@ def _facts(
     )
 
 
-def _record(config: Document, host_config: Document) -> EngineRecord:
+def _record(config: JsonDocument, host_config: JsonDocument) -> EngineRecord:
     state = config.part("State")
     started = wall_time(state.text("StartedAt"))
     finished = wall_time(state.text("FinishedAt"))
@@ -130,7 +130,7 @@ def _record(config: Document, host_config: Document) -> EngineRecord:
 
 
 def _image(
-    config: Document, directory: str, reading: Reading, digests: PulledDigests
+    config: JsonDocument, directory: str, reading: RootReader, digests: PulledDigests
 ) -> Image | None:
     name = config.part("Config").text("Image")
     image_id = config.text("Image")

@@ -1,6 +1,6 @@
 """JSON of foreign origin, read once and narrowed to types at every access.
 
-A :class:`Document` never raises and never coerces: a member of the wrong type reads as absent.
+A :class:`JsonDocument` never raises and never coerces: a member of the wrong type reads as absent.
 Bytes are decoded as UTF-8 with ``surrogateescape``, as everywhere in Castoff.
 """
 
@@ -28,7 +28,7 @@ MAX_ITEMS = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class JsonDocument:
     """One JSON object."""
 
     _members: Mapping[str, object] = field(default_factory=dict, repr=False)
@@ -56,12 +56,12 @@ class Document:
         value = self._members.get(key)
         return value if isinstance(value, bool) else None
 
-    def part(self, key: str) -> Document:
+    def part(self, key: str) -> JsonDocument:
         """Return the object at ``key``, an empty one where there is none."""
         value = self._members.get(key)
-        return Document(value) if value and isinstance(value, dict) else EMPTY
+        return JsonDocument(value) if value and isinstance(value, dict) else EMPTY
 
-    def parts(self, key: str) -> tuple[Document, ...]:
+    def parts(self, key: str) -> tuple[JsonDocument, ...]:
         """Return the objects in the array at ``key``, skipping all other values."""
         value = self._members.get(key)
         return objects_of(value) if isinstance(value, list) else ()
@@ -79,37 +79,37 @@ class Document:
         strings = ((key, value) for key, value in self._members.items() if isinstance(value, str))
         return tuple(islice(strings, MAX_ITEMS))
 
-    def named_parts(self) -> tuple[tuple[str, Document], ...]:
+    def named_parts(self) -> tuple[tuple[str, JsonDocument], ...]:
         """Return the members whose value is an object, in the order of the file."""
         found = (
-            (key, Document(value))
+            (key, JsonDocument(value))
             for key, value in self._members.items()
             if isinstance(value, dict)
         )
         return tuple(islice(found, MAX_ITEMS))
 
 
-EMPTY = Document()
+EMPTY = JsonDocument()
 """No object, or one without members."""
 
 _DECODER = json.JSONDecoder()
 _WHITESPACE = " \t\n\r"
 
 
-def objects_of(values: list[object]) -> tuple[Document, ...]:
+def objects_of(values: list[object]) -> tuple[JsonDocument, ...]:
     """Wrap the objects among ``values``."""
-    return tuple([Document(value) for value in values if isinstance(value, dict)])
+    return tuple([JsonDocument(value) for value in values if isinstance(value, dict)])
 
 
-def parse(data: bytes) -> Document | Failure:
+def parse(data: bytes) -> JsonDocument | Failure:
     """Read a JSON object."""
     value = _value(data)
     if isinstance(value, Failure):
         return value
-    return Document(value) if isinstance(value, dict) else Failure.WRONG_TYPE
+    return JsonDocument(value) if isinstance(value, dict) else Failure.WRONG_TYPE
 
 
-def parse_array(data: bytes) -> tuple[Document, ...] | Failure:
+def parse_array(data: bytes) -> tuple[JsonDocument, ...] | Failure:
     """Read a JSON array of objects; containers-storage writes ``null`` for an empty one."""
     value = _value(data)
     if isinstance(value, Failure):
@@ -119,7 +119,7 @@ def parse_array(data: bytes) -> tuple[Document, ...] | Failure:
     return objects_of(value) if isinstance(value, list) else Failure.WRONG_TYPE
 
 
-def parse_text(text: str) -> Document | Failure:
+def parse_text(text: str) -> JsonDocument | Failure:
     """Read a JSON object that is itself a string of another document."""
     return parse(text.encode("utf-8", "surrogatepass"))
 

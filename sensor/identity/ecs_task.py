@@ -19,14 +19,14 @@ from sensor.model.control_plane import task_definition
 
 if TYPE_CHECKING:
     from sensor.identity.oci import Bundle
-    from sensor.identity.reading import Reading
+    from sensor.identity.reading import RootReader
 
 ECS = "ecs"
 FILE = "ecs-container-metadata.json"
 _INSIDE = "/opt/ecs/metadata/"
 
 
-def task_of(bundle: Bundle, container: str, reading: Reading) -> Orchestrator | None:
+def task_of(bundle: Bundle, container: str, reading: RootReader) -> Orchestrator | None:
     """Return the ECS task of a container; None where no file of the agent names one."""
     for mount in bundle.mounts:
         if mount.destination.startswith(_INSIDE) and mount.source.startswith("/"):
@@ -35,7 +35,7 @@ def task_of(bundle: Bundle, container: str, reading: Reading) -> Orchestrator | 
     return None
 
 
-def _task(path: str, container: str, reading: Reading) -> Orchestrator | None:
+def _task(path: str, container: str, reading: RootReader) -> Orchestrator | None:
     found = reading.document(FileKind.ECS_METADATA, path, optional=True)
     task = None if found is None else found.text("TaskARN")
     if found is None or task is None or found.text("ContainerID") not in (None, container):

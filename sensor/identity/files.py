@@ -183,7 +183,7 @@ def link_text(root: int, path: str) -> str | Failure:
         os.close(opened)
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What changes when a file is replaced or written; times in ns since the epoch."""
 
     device: int
@@ -193,7 +193,7 @@ class Stamp(NamedTuple):
     changed: int
 
 
-def stamp(root: int, path: str) -> Stamp | Failure:
+def stamp(root: int, path: str) -> FileStamp | Failure:
     """Return the stamp of the regular file at ``path`` below ``root``. Never raises."""
     opened = _open_path(root, path, _FILE)
     if isinstance(opened, Failure):
@@ -206,7 +206,7 @@ def stamp(root: int, path: str) -> Stamp | Failure:
         _close(opened, -1)
     if not stat.S_ISREG(status.st_mode):
         return Failure.NOT_REGULAR
-    return Stamp(
+    return FileStamp(
         status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     )
 

@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sensor.identity.cgroup import pod_uid
-from sensor.identity.reading import FileKind, Reading
+from sensor.identity.reading import FileKind, RootReader
 from sensor.model.container import Orchestrator
 from sensor.model.vocabulary import PodSource
 
@@ -79,7 +79,7 @@ def from_labels(
 
 
 def attempt_from_logs(
-    reading: Reading, pod_logs: str, orchestrator: Orchestrator, raw_uid: str | None
+    reading: RootReader, pod_logs: str, orchestrator: Orchestrator, raw_uid: str | None
 ) -> int | None:
     """Return the number of the newest log file below ``pod_logs``, kubelet's restart count.
 

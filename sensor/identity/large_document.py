@@ -15,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from sensor.identity.document import Document
+from sensor.identity.document import JsonDocument
 from sensor.identity.files import Failure
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class LargeDocument:
         self._place = 0
         self._values = 0
 
-    def parse(self) -> Document | Failure:
+    def parse(self) -> JsonDocument | Failure:
         """Return the object without what was cut."""
         try:
             if self._sign() != b"{":
@@ -78,7 +78,7 @@ class LargeDocument:
             return Failure.MALFORMED
         except RecursionError:
             return Failure.TOO_DEEP
-        return Document(value) if isinstance(value, dict) else Failure.WRONG_TYPE
+        return JsonDocument(value) if isinstance(value, dict) else Failure.WRONG_TYPE
 
     # ----------------------------------------------------------------- the text
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
-from sensor.identity.document import EMPTY, MAX_ITEMS, Document
+from sensor.identity.document import EMPTY, MAX_ITEMS, JsonDocument
 
 MAX_ANNOTATIONS = 512
 MAX_ANNOTATION = 65_536
@@ -93,7 +93,7 @@ class Bundle:
     namespaces: tuple[Namespace, ...] = ()
     seccomp: bool = False
     """A filter is set that refuses something."""
-    resources: Document = EMPTY
+    resources: JsonDocument = EMPTY
     """``linux.resources``, decoded further only on request."""
 
     def devices(self) -> tuple[DeviceRule, ...]:
@@ -108,7 +108,7 @@ class Bundle:
         return None
 
 
-def bundle_of(config: Document) -> Bundle:
+def bundle_of(config: JsonDocument) -> Bundle:
     """Read a ``config.json``. Never raises."""
     process, linux = config.part("process"), config.part("linux")
     return Bundle(
@@ -130,14 +130,14 @@ def bundle_of(config: Document) -> Bundle:
     )
 
 
-def _user(user: Document) -> str | None:
+def _user(user: JsonDocument) -> str | None:
     uid, gid = user.number("uid"), user.number("gid")
     if uid is None or not 0 <= uid < 1 << 32:
         return None
     return f"{uid}" if gid is None or not 0 <= gid < 1 << 32 else f"{uid}:{gid}"
 
 
-def _capabilities(sets: Document) -> tuple[str, ...] | None:
+def _capabilities(sets: JsonDocument) -> tuple[str, ...] | None:
     found: set[str] = set()
     present = False
     for name in _CAPABILITY_SETS:
@@ -153,7 +153,7 @@ def _capabilities(sets: Document) -> tuple[str, ...] | None:
     return tuple(sorted(names)[:MAX_CAPABILITIES])
 
 
-def _mounts(config: Document) -> tuple[OciMount, ...]:
+def _mounts(config: JsonDocument) -> tuple[OciMount, ...]:
     mounts: list[OciMount] = []
     for mount in config.parts("mounts")[:MAX_ITEMS]:
         source = mount.text("source")
@@ -166,7 +166,7 @@ def _mounts(config: Document) -> tuple[OciMount, ...]:
     return tuple(mounts)
 
 
-def _annotations(annotations: Document) -> tuple[tuple[str, str], ...]:
+def _annotations(annotations: JsonDocument) -> tuple[tuple[str, str], ...]:
     if not annotations:
         return ()
     kept = (
@@ -179,7 +179,7 @@ def _annotations(annotations: Document) -> tuple[tuple[str, str], ...]:
     return tuple(islice(kept, MAX_ANNOTATIONS))
 
 
-def _namespaces(linux: Document) -> tuple[Namespace, ...]:
+def _namespaces(linux: JsonDocument) -> tuple[Namespace, ...]:
     return tuple(
         Namespace(kind, namespace.text("path"))
         for namespace in linux.parts("namespaces")[:MAX_ITEMS]
@@ -187,7 +187,7 @@ def _namespaces(linux: Document) -> tuple[Namespace, ...]:
     )
 
 
-def _filters(seccomp: Document) -> bool:
+def _filters(seccomp: JsonDocument) -> bool:
     """Return whether a seccomp section refuses any system call (config-linux.md, "Seccomp")."""
     if not seccomp:
         return False
@@ -196,13 +196,13 @@ def _filters(seccomp: Document) -> bool:
     )
 
 
-def _device_files(linux: Document) -> tuple[str, ...]:
+def _device_files(linux: JsonDocument) -> tuple[str, ...]:
     paths = (device.text("path") for device in linux.parts("devices")[:MAX_ITEMS])
     found = {path for path in paths if path is not None and path not in STANDARD_DEVICES}
     return tuple(sorted(found)[:MAX_DEVICES])
 
 
-def _devices(resources: Document) -> tuple[DeviceRule, ...]:
+def _devices(resources: JsonDocument) -> tuple[DeviceRule, ...]:
     return tuple(
         DeviceRule(
             rule.flag("allow") or False,

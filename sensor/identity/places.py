@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.files import Failure, exists, owner
 from sensor.identity.podman import DRIVERS
-from sensor.identity.reading import FileKind, Reading
+from sensor.identity.reading import FileKind, RootReader
 from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def is_safe_id(container: str) -> bool:
 def find_bundle(
     container: str,
     engine: Engine | None,
-    reading: Reading,
+    reading: RootReader,
     settings: IdentitySettings,
     user: int | None = None,
 ) -> str | None:
@@ -62,7 +62,7 @@ def find_bundle(
 def _candidates(
     container: str,
     engine: Engine | None,
-    reading: Reading,
+    reading: RootReader,
     settings: IdentitySettings,
     user: int | None,
 ) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _candidates(
             yield from _stored(f"{path}/{settings.home_storage}", container)
 
 
-def _tasks(root: str, container: str, reading: Reading) -> Iterator[str]:
+def _tasks(root: str, container: str, reading: RootReader) -> Iterator[str]:
     for namespace in reading.names(FileKind.BUNDLE, root, MAX_NAMESPACES):
         yield f"{root}/{namespace}/{container}"
 

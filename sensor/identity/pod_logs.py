@@ -23,7 +23,7 @@ from sensor.identity.reading import FileKind
 from sensor.model.container import Orchestrator
 
 if TYPE_CHECKING:
-    from sensor.identity.reading import Reading
+    from sensor.identity.reading import RootReader
 
 LINKS_MAX = 8192
 """Links that are looked at. kubelet runs 110 pods by default, and keeps a dead container each."""
@@ -53,7 +53,7 @@ _TARGET = re.compile(
 
 
 def pod_from_logs(
-    container: str, uid: str, reading: Reading, pod_logs: str, container_logs: str
+    container: str, uid: str, reading: RootReader, pod_logs: str, container_logs: str
 ) -> Orchestrator | None:
     """Return what the logs have about a container of the pod ``uid``; None when it is nothing."""
     if not reading.trusts(pod_logs) or not reading.trusts(container_logs):
@@ -80,7 +80,7 @@ def pod_from_logs(
     )
 
 
-def _directory(uid: str, reading: Reading, pod_logs: str) -> Orchestrator | None:
+def _directory(uid: str, reading: RootReader, pod_logs: str) -> Orchestrator | None:
     """Return namespace and name of the one pod with that uid that has logs."""
     names = reading.names(FileKind.POD_LOGS, pod_logs, PODS_MAX)
     parsed = (_DIRECTORY.fullmatch(name) for name in names if name.endswith(uid))
@@ -96,7 +96,7 @@ def _directory(uid: str, reading: Reading, pod_logs: str) -> Orchestrator | None
     )
 
 
-def _link(container: str, reading: Reading, container_logs: str) -> re.Match[str] | None:
+def _link(container: str, reading: RootReader, container_logs: str) -> re.Match[str] | None:
     end = f"-{container}.log"
     for name in reading.names(FileKind.POD_LOGS, container_logs, LINKS_MAX):
         if name.endswith(end):
@@ -105,7 +105,7 @@ def _link(container: str, reading: Reading, container_logs: str) -> re.Match[str
 
 
 def _cut_link(
-    container: str, pod: Orchestrator | None, reading: Reading, container_logs: str
+    container: str, pod: Orchestrator | None, reading: RootReader, container_logs: str
 ) -> re.Match[str] | None:
     """Return the link whose name was cut within the container's id; the pod is known otherwise."""
     if pod is None or pod.pod is None or pod.namespace is None:

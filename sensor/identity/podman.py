@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sensor.identity.document import Document, parse_text
+from sensor.identity.document import JsonDocument, parse_text
 from sensor.identity.facts import EngineFacts, image_of
 from sensor.identity.podman_record import podman_record
-from sensor.identity.reading import FileKind, Reading
+from sensor.identity.reading import FileKind, RootReader
 from sensor.identity.timestamp import wall_time
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def storage_of(bundle_path: str, container: str) -> tuple[str, str] | None:
 
 
 def podman_facts(
-    bundle: Bundle, bundle_path: str, container: str, reading: Reading, settings: IdentitySettings
+    bundle: Bundle,
+    bundle_path: str,
+    container: str,
+    reading: RootReader,
+    settings: IdentitySettings,
 ) -> EngineFacts:
     """Read storage's record of a container."""
     privileged = bundle.annotation(_PRIVILEGED)
@@ -53,7 +57,7 @@ def podman_facts(
     if storage is None or entry is None:
         return EngineFacts(sandbox=sandbox, privileged=_switch(privileged))
     metadata = parse_text(entry.text("metadata") or "{}")
-    own = metadata if isinstance(metadata, Document) else Document()
+    own = metadata if isinstance(metadata, JsonDocument) else JsonDocument()
     names = entry.texts("names") or ()
     known = podman_record(storage[0], container, reading)
     return EngineFacts(
@@ -68,8 +72,8 @@ def podman_facts(
 
 
 def _entry(
-    directory: str, container: str, reading: Reading, settings: IdentitySettings
-) -> Document | None:
+    directory: str, container: str, reading: RootReader, settings: IdentitySettings
+) -> JsonDocument | None:
     for index in _INDEXES:
         entries = reading.array(
             FileKind.STORAGE_CONTAINERS, f"{directory}/{index}", settings.max_store_bytes
@@ -81,7 +85,11 @@ def _entry(
 
 
 def _image(
-    entry: Document, own: Document, directory: str, reading: Reading, settings: IdentitySettings
+    entry: JsonDocument,
+    own: JsonDocument,
+    directory: str,
+    reading: RootReader,
+    settings: IdentitySettings,
 ) -> Image | None:
     name = own.text("image-name")
     image_id = entry.text("image") or own.text("image-id")

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.bolt import Damaged
 from sensor.identity.bolt import read as read_bolt
-from sensor.identity.document import Document, parse
+from sensor.identity.document import JsonDocument, parse
 from sensor.identity.files import Failure
-from sensor.identity.reading import FileKind, Reading
+from sensor.identity.reading import FileKind, RootReader
 from sensor.identity.timestamp import wall_time
 from sensor.model.container import EngineRecord
 
@@ -47,7 +47,7 @@ class PodmanRecord:
     record: EngineRecord
 
 
-def podman_record(graph_root: str, container: str, reading: Reading) -> PodmanRecord | None:
+def podman_record(graph_root: str, container: str, reading: RootReader) -> PodmanRecord | None:
     """Read the record of a container; None where no database has it or none can be read."""
     found = _from_bolt(f"{graph_root}/{BOLT}", container, reading)
     for name in SQLITE:
@@ -55,7 +55,7 @@ def podman_record(graph_root: str, container: str, reading: Reading) -> PodmanRe
     return _record(*found) if found is not None else None
 
 
-def _from_bolt(path: str, container: str, reading: Reading) -> tuple[bytes, bytes] | None:
+def _from_bolt(path: str, container: str, reading: RootReader) -> tuple[bytes, bytes] | None:
     opened = reading.open(FileKind.PODMAN_STATE, path)
     if opened is None:
         return None
@@ -76,7 +76,7 @@ def _from_bolt(path: str, container: str, reading: Reading) -> tuple[bytes, byte
         os.close(opened)
 
 
-def _from_sqlite(path: str, container: str, reading: Reading) -> tuple[bytes, bytes] | None:
+def _from_sqlite(path: str, container: str, reading: RootReader) -> tuple[bytes, bytes] | None:
     opened = reading.open(FileKind.PODMAN_STATE, path)
     if opened is None:
         return None
@@ -111,7 +111,7 @@ def _record(config: bytes, state: bytes) -> PodmanRecord | None:
     if len(config) > JSON_MAX or len(state) > JSON_MAX:
         return None
     kept, runs = parse(config), parse(state)
-    if not isinstance(kept, Document) or not isinstance(runs, Document):
+    if not isinstance(kept, JsonDocument) or not isinstance(runs, JsonDocument):
         return None
     started = wall_time(runs.text("startedTime"))
     finished = wall_time(runs.text("finishedTime"))

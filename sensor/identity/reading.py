@@ -11,7 +11,7 @@ from enum import StrEnum, unique
 from functools import partial
 from typing import Literal, overload
 
-from sensor.identity.document import Document, parse, parse_array
+from sensor.identity.document import JsonDocument, parse, parse_array
 from sensor.identity.files import (
     MAX_FILE_BYTES,
     Failure,
@@ -56,7 +56,7 @@ class FileKind(StrEnum):
 
 
 @dataclass(slots=True)
-class Reading:
+class RootReader:
     """Reads below one root directory, of which ``root`` is an open descriptor.
 
     Close it after use: it holds the directories that it has read from.
@@ -72,7 +72,7 @@ class Reading:
     trusted: TrustedDirectories = field(default_factory=TrustedDirectories)
     _open: dict[str, int | Failure] = field(default_factory=dict)
 
-    def document(self, kind: FileKind, path: str, *, optional: bool = False) -> Document | None:
+    def document(self, kind: FileKind, path: str, *, optional: bool = False) -> JsonDocument | None:
         """Read a JSON object; else None, and a problem unless an optional file is missing.
 
         One that is larger than ``max_file_bytes`` is read with its largest members cut, which is a
@@ -87,7 +87,7 @@ class Reading:
             return None
         return value
 
-    def array(self, kind: FileKind, path: str, limit: int) -> tuple[Document, ...] | None:
+    def array(self, kind: FileKind, path: str, limit: int) -> tuple[JsonDocument, ...] | None:
         """Read a JSON array of objects; a missing file is not noted as a problem."""
         data = self._bytes(kind, path, limit, optional=True)
         if data is None:
@@ -145,7 +145,7 @@ class Reading:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _large(self, kind: FileKind, path: str) -> Document | Failure:
+    def _large(self, kind: FileKind, path: str) -> JsonDocument | Failure:
         """Read a large file piece by piece."""
         descriptor = self.open(kind, path)
         if descriptor is None:

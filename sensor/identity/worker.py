@@ -2,7 +2,8 @@
 
 The rules:
 
-1. Every request that :meth:`Worker.submit` takes is answered exactly once, through the callback.
+1. Every request that :meth:`DescriberWorker.submit` takes is answered exactly once, through the
+   callback.
 2. A full queue refuses a request, and answers it at once: the newest of the origin that takes the
    most places. Origins share the reader's time (``fair_queue.py``).
 3. A request that is not described within its deadline is answered without a description. The
@@ -11,7 +12,7 @@ The rules:
    takes over. One that comes back still delivers if its deadline allows, and then ends.
 5. At most :data:`MAX_STUCK` readers are set aside at a time. Beyond that, the queue waits until
    one comes back, and its requests run into their deadlines.
-6. Nothing is answered after :meth:`Worker.close`.
+6. Nothing is answered after :meth:`DescriberWorker.close`.
 
 The watchdog sleeps without a timeout while nothing is under way.
 """
@@ -79,7 +80,7 @@ class _Job:
     answered: bool = False
 
 
-class Worker:
+class DescriberWorker:
     """A bounded queue in front of a describer, with one reader thread and a watchdog."""
 
     def __init__(

@@ -37,14 +37,14 @@ class Stat(NamedTuple):
     start_time: int
 
 
-class Usage(NamedTuple):
+class MemoryUsage(NamedTuple):
     """What a process has of memory, in bytes."""
 
     virtual: int
     resident: int
 
 
-class Status(NamedTuple):
+class ProcessStatus(NamedTuple):
     """What ``status`` adds."""
 
     real_uid: int | None
@@ -77,11 +77,11 @@ def parse_stat(data: bytes) -> Stat | None:
         return None
 
 
-def parse_status(data: bytes) -> Status:
+def parse_status(data: bytes) -> ProcessStatus:
     """Read the text of ``status``; a line that is missing is unknown."""
     uids = _UIDS.search(data)
     pids, capabilities = _PIDS.search(data), _CAPABILITIES.search(data)
-    return Status(
+    return ProcessStatus(
         real_uid=int(uids[1]) if uids is not None else None,
         effective_uid=int(uids[2]) if uids is not None else None,
         pids=tuple(map(int, pids[1].split())) if pids is not None else (),
@@ -95,19 +95,19 @@ def stat_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> Stat | None:
     return parse_stat(data) if data is not None else None
 
 
-def status_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> Status | None:
+def status_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> ProcessStatus | None:
     """Return what ``status`` has of a process; None when it is gone."""
     data = _read(f"{os.fspath(proc)}/{pid}/status", STATUS_MAX)
     return parse_status(data) if data is not None else None
 
 
-def usage_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> Usage | None:
+def usage_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> MemoryUsage | None:
     """Return what ``stat`` has of a process's memory; None when it is gone."""
     data = _read(f"{os.fspath(proc)}/{pid}/stat", STAT_MAX)
     fields = data.rpartition(b")")[2].split() if data is not None else []
     if len(fields) <= _RESIDENT:
         return None
-    return Usage(int(fields[_VIRTUAL]), int(fields[_RESIDENT]) * _PAGE)
+    return MemoryUsage(int(fields[_VIRTUAL]), int(fields[_RESIDENT]) * _PAGE)
 
 
 def boot_time(proc: str | os.PathLike[str] = "/proc") -> int | None:

@@ -30,16 +30,16 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class TcpListener:
     """The port, and the address as 16 bytes: one of IPv4 as IPv6 maps it."""
 
     port: int
     address: bytes
 
 
-def listeners() -> dict[int, Listener]:
+def listeners() -> dict[int, TcpListener]:
     """Return the listening sockets by their inode numbers. Raises OSError."""
-    found: dict[int, Listener] = {}
+    found: dict[int, TcpListener] = {}
 
     def read(message: bytes) -> bool:
         if len(message) >= _FIXED:
@@ -47,7 +47,7 @@ def listeners() -> dict[int, Listener]:
             address = message[_ADDRESS_AT : _ADDRESS_AT + 16]
             if message[0] == socket.AF_INET:
                 address = _MAPPED + address[:4]
-            found[_INODE.unpack_from(message, _INODE_AT)[0]] = Listener(port, address)
+            found[_INODE.unpack_from(message, _INODE_AT)[0]] = TcpListener(port, address)
         return len(found) < LISTENERS_MAX
 
     for family in (socket.AF_INET, socket.AF_INET6):

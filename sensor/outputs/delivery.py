@@ -114,7 +114,7 @@ Outcome = Delivered | Retry | Refused
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ConnectionStatus:
     """What a transport is connected to, for the status: ``peer`` without any secret."""
 
     peer: str | None
@@ -133,7 +133,7 @@ class Transport(Protocol):
         """The largest batch that it takes."""
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """What it is connected to now."""
 
     async def deliver(self, batch: Batch) -> Outcome:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RecordLine:
     """A record and its text, one line without the newline."""
 
     record: Record
@@ -25,7 +25,7 @@ class Lines:
     """``damaged`` are records that are not events, as after damage to the disk: dead letters."""
 
     id: bytes
-    lines: tuple[Line, ...]
+    lines: tuple[RecordLine, ...]
     damaged: tuple[Rejection, ...] = ()
 
     def outcome_of(self, outcome: Outcome) -> Outcome:
@@ -38,11 +38,11 @@ class Lines:
 
 def lines_of(batch: Batch, form: Format) -> Lines:
     """Encode each record of a batch."""
-    lines: list[Line] = []
+    lines: list[RecordLine] = []
     damaged: list[Rejection] = []
     for record in batch.records:
         try:
-            lines.append(Line(record, form.line(record).rstrip(b"\r\n")))
+            lines.append(RecordLine(record, form.line(record).rstrip(b"\r\n")))
         except LineDamaged as error:
             damaged.append(Rejection(record.sequence, str(error), local=True))
     return Lines(batch.id, tuple(lines), tuple(damaged))

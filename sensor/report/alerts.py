@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from sensor.report.bounded import Table
+from sensor.report.bounded import TallyTable
 from sensor.report.event_view import (
     Document,
     at,
@@ -53,7 +53,7 @@ class Alerts:
     """All alerts, fed event by event."""
 
     def __init__(self) -> None:
-        self.table: Table[tuple[str, str], AlertRow | None] = Table(ALERTS_MAX)
+        self.table: TallyTable[tuple[str, str], AlertRow | None] = TallyTable(ALERTS_MAX)
         self.days: dict[str, Counter[str]] = {}
 
     @property

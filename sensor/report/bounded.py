@@ -65,7 +65,7 @@ def _share(sizes: list[int], limit: int) -> int:
     return limit
 
 
-class Table(Generic[K, T]):
+class TallyTable(Generic[K, T]):
     """Entries by key; new keys beyond the limit are counted together."""
 
     def __init__(self, limit: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sensor.report.bounded import FairList, Table
+from sensor.report.bounded import FairList, TallyTable
 from sensor.report.event_view import Document, host, seconds, text
 
 NOTES_MAX = 300
@@ -43,7 +43,7 @@ class History:
 
     def __init__(self) -> None:
         self.notes: FairList[NoteRow] = FairList(NOTES_MAX)
-        self.changes: Table[str, ChangeRow] = Table(CHANGES_MAX)
+        self.changes: TallyTable[str, ChangeRow] = TallyTable(CHANGES_MAX)
 
     def add(self, document: Document, wall: int) -> None:
         """Take an event of type ``sensor``."""

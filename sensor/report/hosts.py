@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sensor.report.bounded import FairList, Table
+from sensor.report.bounded import FairList, TallyTable
 from sensor.report.event_view import Document, at, host, number, seconds, text
 from sensor.report.moments import SECOND, wall_of
 
@@ -94,7 +94,7 @@ class Hosts:
     def __init__(self, now: int) -> None:
         """``now`` is the report's own wall time in ns."""
         self._now = now
-        self.table: Table[str, HostRow] = Table(HOSTS_MAX)
+        self.table: TallyTable[str, HostRow] = TallyTable(HOSTS_MAX)
         self.gaps: FairList[GapRow] = FairList(GAPS_MAX)
         self.ahead: dict[str, int] = {}
         """Hosts whose clocks are ahead of the report's, with the newest time."""

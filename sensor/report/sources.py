@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from sensor.errors import CastoffError
 from sensor.evidence import manifest
-from sensor.evidence.comparison import Comparison
+from sensor.evidence.comparison import ShipmentComparison
 from sensor.evidence.file_check import read_shipped
 from sensor.evidence.shipped import LINE_LIMIT, document_of, files_of, lines_of
-from sensor.evidence.verdict import Finding, Findings
+from sensor.evidence.verdict import Discrepancy, Findings
 from sensor.schema.log_stamp import stamped
 from sensor.store.chain_walk import ChainWalk
 
@@ -95,7 +95,7 @@ class Sources:
                 state.events += 1
                 for problem in kept.problems:
                     state.findings.add(
-                        Finding(
+                        Discrepancy(
                             str(path),
                             problem.what,
                             problem.first,
@@ -115,12 +115,12 @@ class Sources:
                 if document is not None:
                     yield document
         except CastoffError as error:
-            state.findings.add(Finding(str(path), error.problem))
+            state.findings.add(Discrepancy(str(path), error.problem))
 
     def _shipped(self, path: Path) -> Iterator[Document]:
         state = ChainState(str(path), "")
         self.chains.append(state)
-        comparison = Comparison()
+        comparison = ShipmentComparison()
         try:
             checked = read_shipped(path, comparison, state.findings)
             made = manifest.read(path) if path.is_dir() else None
@@ -134,7 +134,7 @@ class Sources:
                 for first, last in of.holes():
                     reason = "given up with a damaged file" if of.skipped(first, last) else None
                     what = f"events of log {of.log_id} are missing"
-                    state.findings.add(Finding(str(path), what, first, last, reason))
+                    state.findings.add(Discrepancy(str(path), what, first, last, reason))
             for file in files_of(path):
                 for line in lines_of(file):
                     document = line.parsed()
@@ -144,7 +144,7 @@ class Sources:
                             document["log"] = place
                         yield document
         except CastoffError as error:
-            state.findings.add(Finding(str(path), error.problem))
+            state.findings.add(Discrepancy(str(path), error.problem))
 
     def _standard_input(self) -> Iterator[Document]:
         state = ChainState("standard input", "")
@@ -159,7 +159,7 @@ class Sources:
             if document is None:
                 if raw.strip():
                     where = f"standard input, line {number}"
-                    state.findings.add(Finding(where, "it is not a JSON document"))
+                    state.findings.add(Discrepancy(where, "it is not a JSON document"))
                 if len(raw) > LINE_LIMIT:
                     return
                 continue

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sensor.report.bounded import FairList, Table
+from sensor.report.bounded import FairList, TallyTable
 from sensor.report.event_view import (
     Document,
     at,
@@ -116,8 +116,8 @@ class Starts:
         self.unexplained: FairList[StartRow] = FairList(LISTED)
         self.unexpected: FairList[StartRow] = FairList(LISTED)
         self.reactivations: FairList[StartRow] = FairList(LISTED)
-        self.people: Table[str, PersonRow] = Table(PEOPLE_MAX)
-        self.loops: Table[tuple[str, str], LoopRow] = Table(LOOPS_MAX)
+        self.people: TallyTable[str, PersonRow] = TallyTable(PEOPLE_MAX)
+        self.loops: TallyTable[tuple[str, str], LoopRow] = TallyTable(LOOPS_MAX)
         self.changes: Counter[str] = Counter()
         self.failed = 0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensor.linux import tcp_listeners, unix_peers
-from sensor.linux.tcp_listeners import Listener
+from sensor.linux.tcp_listeners import TcpListener
 
 DESCRIPTORS_MAX = 4096
 """Descriptors of one process looked at."""
@@ -98,16 +98,16 @@ def tcp_sockets(pid: int, proc: Path = Path("/proc")) -> tuple[TcpSocket, ...]:
     return tuple(found)
 
 
-def listeners(pid: int, proc: Path = Path("/proc")) -> dict[int, Listener]:
+def listeners(pid: int, proc: Path = Path("/proc")) -> dict[int, TcpListener]:
     """Return the listening TCP sockets of a process's network namespace, by inode number."""
     if _network_of(proc / str(pid)) == _network_of(Path("/proc/self")):
         with suppress(OSError):
             return tcp_listeners.listeners()
-    found: dict[int, Listener] = {}
+    found: dict[int, TcpListener] = {}
     for one in tcp_sockets(pid, proc):
         local = address(one.local) if one.state == _LISTEN else None
         if local is not None:
-            found[one.inode] = Listener(one.local_port, local)
+            found[one.inode] = TcpListener(one.local_port, local)
     return found
 
 

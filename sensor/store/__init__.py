@@ -3,7 +3,7 @@
 =============== ====================================================================================
 ``log``         :class:`~sensor.store.log.Store`, all that the agent writes through
 ``callbacks``   what the store calls when events are durable, readable or lost
-``reader``      :class:`~sensor.store.reader.Reader`, which answers queries
+``reader``      :class:`~sensor.store.reader.LogReader`, which answers queries
 ``query``       queries, pages and their limits
 ``query_plan``  the index ranges that answer one query
 ``time_range``  times of a query as ranges of the log

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sensor.store.entry import NewEntry
-    from sensor.store.knowledge import Note
+    from sensor.store.knowledge import KnowledgeNote
 
 
 JudgedRows = Mapping[tuple[str, str], bytes | None]
@@ -16,16 +16,16 @@ JudgedRows = Mapping[tuple[str, str], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LostEntries:
     """Entries that were not kept: ns since boot of the first and the last, and how many."""
 
     since: int
     until: int
     lost: int
 
-    def add(self, entry: NewEntry) -> Loss:
+    def add(self, entry: NewEntry) -> LostEntries:
         """Count one more."""
-        return Loss(min(self.since, entry.time), max(self.until, entry.time), self.lost + 1)
+        return LostEntries(min(self.since, entry.time), max(self.until, entry.time), self.lost + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class DeadLetter:
 
 
 @dataclass(slots=True)
-class Line:
+class PlacedEntry:
     """An entry in its place, and how far its time lies behind the latest before it, in ns."""
 
     sequence: int
@@ -50,12 +50,12 @@ class Line:
 
 
 @dataclass(slots=True)
-class Batch:
+class WriteBatch:
     """One transaction to be."""
 
     opened: float
-    lines: list[Line] = field(default_factory=list)
-    note: Note | None = None
+    lines: list[PlacedEntry] = field(default_factory=list)
+    note: KnowledgeNote | None = None
     cursors: dict[str, int | None] = field(default_factory=dict)
     """None for one that is removed."""
     counters: dict[str, tuple[str, int]] = field(default_factory=dict)

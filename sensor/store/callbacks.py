@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.model.log_head import LogHead
-    from sensor.store.batch import Loss
+    from sensor.store.batch import LostEntries
     from sensor.store.retention import Dropped
     from sensor.store.salvage import Salvaged
 
@@ -40,7 +40,7 @@ class Callbacks:
     """Entries up to this sequence are on disk and can be read, so many of them new."""
     failing: Callable[[str], None] = _ignore
     """Writing has begun to fail: the reason. Not called again before ``recovered``."""
-    recovered: Callable[[Loss | None], None] = _ignore
+    recovered: Callable[[LostEntries | None], None] = _ignore
     """Writing works again after ``failing``, or after entries were lost: what was lost."""
     dropped: Callable[[Dropped], None] = _ignore
     """Entries were dropped by retention or for lack of space."""

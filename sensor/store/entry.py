@@ -49,7 +49,7 @@ class NewEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """An event with its place in the log. Sequences rise; they may have holes.
 
     ``link`` is its number in the chain, without holes; None before it is written, and for an event

@@ -24,7 +24,7 @@ Key = tuple[ContainerId, str | None]
 
 
 @dataclass(slots=True)
-class Note:
+class KnowledgeNote:
     """What changed since the last one that was written; merged while it waits."""
 
     boot_id: str
@@ -77,7 +77,7 @@ def read(connection: sqlite3.Connection, time: int) -> KnowledgeRestored | None:
     )
 
 
-def write(connection: sqlite3.Connection, note: Note) -> None:
+def write(connection: sqlite3.Connection, note: KnowledgeNote) -> None:
     """Write a checkpoint and what changed, within the caller's transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", (text(note.boot_id), note.seen)

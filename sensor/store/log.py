@@ -25,7 +25,7 @@ from sensor.store.callbacks import Callbacks
 from sensor.store.database import Database
 from sensor.store.disk_space import DiskSpace
 from sensor.store.errors import ErrorKind, is_wrong_place, kind_of
-from sensor.store.knowledge import Key, Note
+from sensor.store.knowledge import Key, KnowledgeNote
 from sensor.store.queue import QUEUE_BYTES, Position, Queue
 from sensor.store.retention import Retention
 from sensor.store.rows import DEAD_LETTERS, Rows
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from sensor.model.inventory import KnowledgeRestored, KnownContainer
     from sensor.model.log_head import LogHead
-    from sensor.store.batch import Batch, DeadLetter, JudgedRows
-    from sensor.store.entry import Entry, NewEntry
+    from sensor.store.batch import DeadLetter, JudgedRows, WriteBatch
+    from sensor.store.entry import LogEntry, NewEntry
 
 SYNCS = {"full": "FULL", "normal": "NORMAL"}
 """``full``: what is reported durable outlasts a power cut; ``normal``: only a kill."""
@@ -178,7 +178,7 @@ class Store:
 
     @property
     def path(self) -> Path:
-        """The database's file, for :class:`~sensor.store.reader.Reader`."""
+        """The database's file, for :class:`~sensor.store.reader.LogReader`."""
         return self._database.path
 
     def restored(self, now: int) -> KnowledgeRestored | None:
@@ -228,9 +228,9 @@ class Store:
         if len(fitting) < len(changed):
             log.warning("%d containers cannot be kept", len(changed) - len(fitting))
 
-        def change(batch: Batch) -> None:
+        def change(batch: WriteBatch) -> None:
             if batch.note is None:
-                batch.note = Note(boot_id, seen)
+                batch.note = KnowledgeNote(boot_id, seen)
             batch.note.merge(boot_id, seen, fitting, forgotten)
 
         self._queue.put(change)
@@ -238,7 +238,7 @@ class Store:
     def mark(self, token: object) -> None:
         """Have ``Callbacks.durable`` called with ``token`` once everything before it is on disk."""
 
-        def change(batch: Batch) -> None:
+        def change(batch: WriteBatch) -> None:
             batch.tokens[:] = [token]
 
         self._queue.put(change)
@@ -281,7 +281,7 @@ class Store:
         """Remove an output's cursor and dead letters: it is configured no more."""
         self._queue.put(lambda batch: batch.forgotten.add(output))
 
-    def unwritten(self, after: int = 0) -> tuple[Entry, ...]:
+    def unwritten(self, after: int = 0) -> tuple[LogEntry, ...]:
         """Return the entries beyond ``after`` that wait for the disk.
 
         Who wants everything takes these first and reads the log then: an entry may be in both.

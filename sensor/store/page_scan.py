@@ -54,7 +54,7 @@ _FLOAT, _ZERO, _ONE = 7, 8, 9
 Value = int | float | str | bytes | None
 
 
-class Record(NamedTuple):
+class ScannedRow(NamedTuple):
     """A row of some table: its rowid, and its columns without the rowid."""
 
     rowid: int
@@ -113,7 +113,7 @@ class PageFile:
             return os.pread(self._wal, PAGE_BYTES, place)
         return os.pread(self._main, PAGE_BYTES, (number - 1) * PAGE_BYTES)
 
-    def records(self, counts: ScanCounts) -> Iterator[Record]:
+    def records(self, counts: ScanCounts) -> Iterator[ScannedRow]:
         """Yield the rows of all leaves, the last page first: it holds the newest events."""
         for number in range(self.pages, 0, -1):
             yield from self.leaf(number, counts)
@@ -123,7 +123,7 @@ class PageFile:
             # Cut, or the number itself is damaged.
             counts.odd.add(self.pages + 1)
 
-    def leaf(self, number: int, counts: ScanCounts) -> Iterator[Record]:
+    def leaf(self, number: int, counts: ScanCounts) -> Iterator[ScannedRow]:
         """Yield the rows of one page, none if it is not a leaf of a table."""
         page = self.page(number)
         if len(page) < PAGE_BYTES:
@@ -169,14 +169,16 @@ class PageFile:
             trunk = int.from_bytes(page[:4], "big")
         return found
 
-    def _leaf(self, number: int, page: bytes, start: int, counts: ScanCounts) -> Iterator[Record]:
+    def _leaf(
+        self, number: int, page: bytes, start: int, counts: ScanCounts
+    ) -> Iterator[ScannedRow]:
         cells = int.from_bytes(page[start + 3 : start + 5], "big")
         pointers = start + _LEAF_HEADER
         if pointers + 2 * cells > PAGE_BYTES:
             counts.odd.add(number)
             return
         used = 0
-        found: list[Record] = []
+        found: list[ScannedRow] = []
         for place in range(pointers, pointers + 2 * cells, 2):
             try:
                 cell = int.from_bytes(page[place : place + 2], "big")
@@ -191,7 +193,7 @@ class PageFile:
             counts.odd.add(number)
         yield from _in_order(found)
 
-    def _record(self, page: bytes, place: int) -> tuple[Record, int]:
+    def _record(self, page: bytes, place: int) -> tuple[ScannedRow, int]:
         """Return the row of a cell and the place behind the cell."""
         size, place = _varint(page, place)
         rowid, place = _varint(page, place)
@@ -211,7 +213,7 @@ class PageFile:
         if local < size:
             payload += self._overflow(int.from_bytes(page[end : end + 4], "big"), size - local)
             end += 4
-        return Record(rowid, _columns(payload)), end
+        return ScannedRow(rowid, _columns(payload)), end
 
     def _overflow(self, number: int, missing: int) -> bytes:
         parts: list[bytes] = []
@@ -226,7 +228,7 @@ class PageFile:
         return b"".join(parts)
 
 
-def _in_order(records: list[Record]) -> list[Record]:
+def _in_order(records: list[ScannedRow]) -> list[ScannedRow]:
     """Return a leaf's rows with a rowid mended that does not fit between its neighbours'.
 
     Rowids rise within a leaf; the log's are nearly always one apart.
@@ -247,7 +249,7 @@ def _in_order(records: list[Record]) -> list[Record]:
         ):
             rowids[place] = high - 1
     return [
-        record if record.rowid == rowid else Record(rowid, record.values)
+        record if record.rowid == rowid else ScannedRow(rowid, record.values)
         for record, rowid in zip(records, rowids, strict=True)
     ]
 

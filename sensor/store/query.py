@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
-    from sensor.store.entry import Entry
+    from sensor.store.entry import LogEntry
 
 LIMIT = 1000
 """Entries of one page, at most."""
@@ -75,7 +75,7 @@ class Page:
     not be read and are left out.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LogEntry, ...]
     cursor: int
     more: bool
     damaged: int = 0

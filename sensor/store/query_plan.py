@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sensor.store import entry
 from sensor.store.compression import Unpacker
-from sensor.store.entry import Entry, NewEntry, blob, number, string
+from sensor.store.entry import LogEntry, NewEntry, blob, number, string
 from sensor.store.query import (
     LIMIT,
     MATCHES,
@@ -25,7 +25,7 @@ from sensor.store.query import (
     TooManyMatches,
 )
 from sensor.store.schema import LATE
-from sensor.store.time_range import Clock, Range, Span, spans
+from sensor.store.time_range import NodeClock, Range, Span, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,9 @@ class _Strand:
 class QueryPlan:
     """One query on its way."""
 
-    def __init__(self, connection: sqlite3.Connection, query: Query, clock: Clock | None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, query: Query, clock: NodeClock | None
+    ) -> None:
         self._connection = connection
         self._query = query
         self._clock = clock
@@ -73,7 +75,7 @@ class QueryPlan:
         if query.after is not None and not extent.oldest <= query.after <= extent.reserved:
             raise CursorExpired(extent.oldest)
         sequences = self._sequences()
-        entries: list[Entry] = []
+        entries: list[LogEntry] = []
         unpacker = Unpacker(self._dictionary)
         damaged = size = 0
         cursor = 0
@@ -175,7 +177,7 @@ class QueryPlan:
         ).fetchone()
         return None if row is None else blob(row[0])
 
-    def _entry(self, sequence: int, unpacker: Unpacker) -> Entry:
+    def _entry(self, sequence: int, unpacker: Unpacker) -> LogEntry:
         """Read one entry; raises ValueError when it makes no sense."""
         row = self._connection.execute(
             "SELECT event.id, type.name, boot.boot_id, time, wall, container, event.name, body,"
@@ -187,7 +189,7 @@ class QueryPlan:
         if row is None:
             message = f"entry {sequence} is in an index only"
             raise ValueError(message)
-        return Entry(
+        return LogEntry(
             sequence,
             NewEntry(
                 id=entry.unpack(row[0]),

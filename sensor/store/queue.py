@@ -20,8 +20,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.store.batch import Batch, JudgedRows, Line, Loss
-from sensor.store.entry import BODY_LIMIT, INT64, Entry, NewEntry
+from sensor.store.batch import JudgedRows, LostEntries, PlacedEntry, WriteBatch
+from sensor.store.entry import BODY_LIMIT, INT64, LogEntry, NewEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,9 +52,9 @@ class Queue:
     def __init__(self, position: Position, limit: int = QUEUE_BYTES) -> None:
         self._position = position
         self._limit = limit
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[WriteBatch] = deque()
         self._bytes = 0
-        self._loss: Loss | None = None
+        self._loss: LostEntries | None = None
         self._lost = 0
         self._hurry = 0
         self._closed = False
@@ -112,26 +112,26 @@ class Queue:
         position.high = max(position.high, entry.time)
         self._bytes += entry.cost
         batch = self._open_batch(limit)
-        batch.lines.append(Line(sequence, position.high - entry.time, entry))
+        batch.lines.append(PlacedEntry(sequence, position.high - entry.time, entry))
         if len(batch.lines) >= GROUP_ENTRIES:
             self._changed.notify_all()
 
-    def _open_batch(self, limit: int) -> Batch:
+    def _open_batch(self, limit: int) -> WriteBatch:
         if self._batches:
             last = self._batches[-1]
             if not last.taken and len(last.lines) < limit:
                 return last
-        batch = Batch(opened=time.monotonic())
+        batch = WriteBatch(opened=time.monotonic())
         self._batches.append(batch)
         self._changed.notify_all()
         return batch
 
     def _lose(self, entry: NewEntry) -> None:
         self._lost += 1
-        loss = self._loss or Loss(entry.time, entry.time, 0)
+        loss = self._loss or LostEntries(entry.time, entry.time, 0)
         self._loss = loss.add(entry)
 
-    def put(self, change: Callable[[Batch], None]) -> None:
+    def put(self, change: Callable[[WriteBatch], None]) -> None:
         """Change the last batch: everything appended so far stands in it or before it."""
         with self._changed:
             # Beyond GROUP_ENTRIES nothing is appended to it, but it still takes this.
@@ -139,7 +139,7 @@ class Queue:
 
     # ----------------------------------------------------------------- out
 
-    def take(self, patience: float) -> Batch | None:
+    def take(self, patience: float) -> WriteBatch | None:
         """Wait up to ``patience`` seconds for a batch that is ready; it stays the first."""
         end = time.monotonic() + patience
         with self._changed:
@@ -157,7 +157,7 @@ class Queue:
                     return None
                 self._changed.wait(wait)
 
-    def _is_ready(self, batch: Batch) -> bool:
+    def _is_ready(self, batch: WriteBatch) -> bool:
         return bool(
             len(batch.lines) >= GROUP_ENTRIES
             or len(self._batches) > 1
@@ -165,14 +165,14 @@ class Queue:
             or self._closed
         )
 
-    def done(self, batch: Batch) -> None:
+    def done(self, batch: WriteBatch) -> None:
         """The first batch is written, or was given up."""
         with self._changed:
             self._batches.popleft()
             self._bytes -= sum(line.entry.cost for line in batch.lines)
             self._changed.notify_all()
 
-    def give_up(self, batch: Batch, lines: Iterable[Line]) -> None:
+    def give_up(self, batch: WriteBatch, lines: Iterable[PlacedEntry]) -> None:
         """Count lines of the first batch as lost and take them out of it."""
         with self._changed:
             for line in lines:
@@ -180,7 +180,7 @@ class Queue:
                 self._bytes -= line.entry.cost
                 self._lose(line.entry)
 
-    def loss_if_calm(self) -> Loss | None:
+    def loss_if_calm(self) -> LostEntries | None:
         """Return what was lost, once, when no more than half of the limit waits."""
         with self._changed:
             if self._loss is None or self._bytes * 2 > self._limit:
@@ -203,11 +203,11 @@ class Queue:
             waiting = (line.sequence for batch in self._batches for line in batch.lines)
             return next(waiting, self._position.next)
 
-    def unwritten(self, after: int) -> tuple[Entry, ...]:
+    def unwritten(self, after: int) -> tuple[LogEntry, ...]:
         """Return the entries that wait, from beyond ``after`` on."""
         with self._changed:
             return tuple(
-                Entry(line.sequence, line.entry)
+                LogEntry(line.sequence, line.entry)
                 for batch in self._batches
                 for line in batch.lines
                 if line.sequence > after

@@ -18,18 +18,18 @@ from sensor.store.schema import SCHEMA_VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensor.store.time_range import Clock
+    from sensor.store.time_range import NodeClock
 
-__all__ = ["CursorExpired", "Extent", "Page", "Query", "Reader", "TooManyMatches"]
+__all__ = ["CursorExpired", "Extent", "LogReader", "Page", "Query", "TooManyMatches"]
 
 CACHE_KIB = 1024
 BUSY_SECONDS = 1.0
 
 
-class Reader:
+class LogReader:
     """The read side of the database at ``path``."""
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, clock: NodeClock | None = None) -> None:
         """``clock`` gives the wall clock of the current boot; else the log's newest time."""
         self._path = path
         self._clock = clock

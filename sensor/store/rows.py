@@ -16,7 +16,7 @@ from sensor.store.queue import Position
 if TYPE_CHECKING:
     import sqlite3
 
-    from sensor.store.batch import Batch, Line
+    from sensor.store.batch import PlacedEntry, WriteBatch
     from sensor.store.chain import Anchor
 
 RESERVE = 1 << 20
@@ -127,7 +127,7 @@ class Rows:
         self._connection.execute("UPDATE state SET reserved = ?", (reserved,))
         self.reserved = reserved
 
-    def pack(self, batch: Batch) -> list[Row]:
+    def pack(self, batch: WriteBatch) -> list[Row]:
         """Return the batch's lines as rows but for type and boot; outside of a transaction."""
         rows: list[Row] = []
         for line in batch.lines:
@@ -145,7 +145,7 @@ class Rows:
             )
         return rows
 
-    def write(self, batch: Batch, packed: list[Row]) -> int:
+    def write(self, batch: WriteBatch, packed: list[Row]) -> int:
         """Write the batch within the caller's transaction; returns how many entries were new."""
         rows = self._rows_of(batch, packed)
         new = self._insert(rows, batch) if rows else 0
@@ -157,7 +157,7 @@ class Rows:
         self._write_positions(batch)
         return new
 
-    def _rows_of(self, batch: Batch, packed: list[Row]) -> list[Row]:
+    def _rows_of(self, batch: WriteBatch, packed: list[Row]) -> list[Row]:
         rows: list[Row] = []
         for line, (sequence, id_, lag, container, name, packed_body) in zip(
             batch.lines, packed, strict=True
@@ -181,7 +181,7 @@ class Rows:
             )
         return rows
 
-    def _insert(self, rows: list[Row], batch: Batch) -> int:
+    def _insert(self, rows: list[Row], batch: WriteBatch) -> int:
         """Insert rows and continue the chain with them; returns how many were new."""
         bodies = [line.entry.body for line in batch.lines]
         linked, link, digest = self._linked(rows, bodies)
@@ -216,7 +216,7 @@ class Rows:
             linked.append((*row, link, digest))
         return linked, link, digest
 
-    def _boot_of(self, line: Line) -> int:
+    def _boot_of(self, line: PlacedEntry) -> int:
         entry = line.entry
         boot_id, realtime = text(entry.boot_id), entry.wall - entry.time
         if boot_id != self._boot_id:
@@ -242,7 +242,7 @@ class Rows:
         self._types[name] = key or 0
         return self._types[name]
 
-    def _learn(self, batch: Batch) -> None:
+    def _learn(self, batch: WriteBatch) -> None:
         if self._learnt_in == self._boot_id:
             return
         for line in batch.lines:
@@ -260,7 +260,7 @@ class Rows:
                 self._packer.use(learnt)
             return
 
-    def _write_positions(self, batch: Batch) -> None:
+    def _write_positions(self, batch: WriteBatch) -> None:
         for name in batch.forgotten:
             self._connection.execute("DELETE FROM cursor WHERE name = ?", (text(name),))
             self._connection.execute("DELETE FROM dead_letter WHERE output = ?", (text(name),))
@@ -282,7 +282,7 @@ class Rows:
             ],
         )
 
-    def _write_judged(self, batch: Batch) -> None:
+    def _write_judged(self, batch: WriteBatch) -> None:
         if not batch.judged:
             return
         rows = [(kind, text(key), value) for (kind, key), value in batch.judged.items()]
@@ -296,7 +296,7 @@ class Rows:
             [row for row in rows if row[2] is not None],
         )
 
-    def _write_dead(self, batch: Batch) -> None:
+    def _write_dead(self, batch: WriteBatch) -> None:
         """Copy what was refused out of the log, and remove what was delivered after all."""
         for (output, sequence), letter in batch.dead.items():
             key = text(output), sequence

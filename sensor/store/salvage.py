@@ -25,7 +25,7 @@ from sensor.store import anchors, knowledge
 from sensor.store.compression import Unpacker
 from sensor.store.entry import INT64, blob, number, pack, string, text, unpack
 from sensor.store.event_line import EventLine
-from sensor.store.page_scan import PageFile, Record, ScanCounts
+from sensor.store.page_scan import PageFile, ScanCounts, ScannedRow
 from sensor.store.rows import RESERVE, Rows
 from sensor.store.small_tables import (
     EVENT_COLUMNS,
@@ -246,7 +246,7 @@ class _Salvage:
 
     # ----------------------------------------------------------------- one event
 
-    def _event(self, record: Record) -> tuple[Value, ...] | None:
+    def _event(self, record: ScannedRow) -> tuple[Value, ...] | None:
         values = record.values
         if len(values) < EVENT_COLUMNS or not 0 < record.rowid < INT64 // 2:
             return None

@@ -16,7 +16,7 @@ from sensor.store.entry import INT64
 from sensor.store.page_scan import ScanCounts
 
 if TYPE_CHECKING:
-    from sensor.store.page_scan import PageFile, Record, Value
+    from sensor.store.page_scan import PageFile, ScannedRow, Value
 
 EVENT_COLUMNS = 10
 """Columns of a row of the log; the tables here have fewer."""
@@ -47,7 +47,7 @@ class SmallTables:
         found = self.dictionaries.get(name)
         return found[2] if found is not None else None
 
-    def take(self, record: Record) -> None:
+    def take(self, record: ScannedRow) -> None:
         """Take a row that has the form of one of these tables; ignore any other."""
         match record.values:
             case (None, str(name)) if 0 < record.rowid < INT64:

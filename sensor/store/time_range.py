@@ -46,7 +46,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class NodeClock:
     """The node's clock now: which boot it is, and how to learn wall time - boot time in ns."""
 
     boot_id: str
@@ -63,7 +63,9 @@ class Range:
     until: int | None
 
 
-def spans(connection: sqlite3.Connection, asked: Range, clock: Clock | None) -> tuple[Span, ...]:
+def spans(
+    connection: sqlite3.Connection, asked: Range, clock: NodeClock | None
+) -> tuple[Span, ...]:
     """Return the stretches that answer, in the order of the log.
 
     Raises ValueError for a damaged file, and what sqlite3 raises.

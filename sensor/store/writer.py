@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.model.log_head import LogHead
-    from sensor.store.batch import Batch
+    from sensor.store.batch import WriteBatch
     from sensor.store.callbacks import Callbacks
     from sensor.store.chain import Anchor
     from sensor.store.database import Database
@@ -192,7 +192,7 @@ class Writer:
             )
         self._end()
 
-    def _limits_are_due(self, batch: Batch | None) -> bool:
+    def _limits_are_due(self, batch: WriteBatch | None) -> bool:
         self._unlimited += len(batch.lines) if batch is not None else LIMITS_ENTRIES
         now = time.monotonic()
         early = self._unlimited < LIMITS_ENTRIES and now - self._limited < LIMITS_SECONDS
@@ -201,7 +201,7 @@ class Writer:
         self._unlimited, self._limited = 0, now
         return True
 
-    def _write(self, batch: Batch) -> bool:
+    def _write(self, batch: WriteBatch) -> bool:
         """Write the batch, however long it takes; false when the queue was closed meanwhile."""
         delay, rounds = RETRY_FIRST, 0
         while True:
@@ -233,7 +233,7 @@ class Writer:
             else:
                 return True
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: WriteBatch) -> None:
         if not batch.writes:
             return
         rows = self._open()

@@ -25,8 +25,8 @@ from sensor.agent.receivers.post_server import ListenSettings
 from sensor.errors import ConfigError
 from sensor.sources import procfs
 from sensor.store.query import Query
-from sensor.store.reader import Reader as LogReader
-from sensor.store.time_range import Clock
+from sensor.store.reader import LogReader
+from sensor.store.time_range import NodeClock
 
 BATCHES = (
     (Path(__file__).parents[1] / "corpora" / "controlplane" / "kubernetes" / "webhook.jsonl")
@@ -113,7 +113,7 @@ def test_batches_are_durable_when_they_are_answered(place: Place) -> None:
             client = place.client(place.authority)
             answers = await asyncio.to_thread(posted, aggregator.port, client, *BATCHES[:3])
             # Read by another connection to the file, while the service runs.
-            log = LogReader(next(state.glob("*.db")), Clock("", lambda: 0))
+            log = LogReader(next(state.glob("*.db")), NodeClock("", lambda: 0))
             kept = await asyncio.to_thread(log.read, Query(rows=500))
             assert len([one for one in kept.entries if b'"request":{' in one.entry.body]) >= 8
             answers += await asyncio.to_thread(posted, aggregator.port, client, BATCHES[0], b"{")

@@ -14,7 +14,7 @@ from sensor.model.vocabulary import BaselineState
 from sensor.schema.document import encode_line
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
-from sensor.store.reader import Reader
+from sensor.store.reader import LogReader
 from tests.judge.past import DAY, rows_of, verdict_of, web
 from tests.judge.samples import NOW, initiator
 
@@ -23,7 +23,7 @@ STARTS = 450
 """More than two pages."""
 
 
-def kept(directory: Path, *, expected: bool | None = None) -> Reader:
+def kept(directory: Path, *, expected: bool | None = None) -> LogReader:
     store = Store(directory, StoreSettings(sync="normal"))
     for number in range(STARTS):
         event = web(at=NOW - 20 * DAY + number * 3600 * 10**9, by=initiator("deploy"))
@@ -41,10 +41,10 @@ def kept(directory: Path, *, expected: bool | None = None) -> Reader:
         store.append([entry])
     assert store.flush(PATIENCE)
     store.close(PATIENCE)
-    return Reader(store.path)
+    return LogReader(store.path)
 
 
-def filled(judge: Judge, reader: Reader) -> BaselineFill:
+def filled(judge: Judge, reader: LogReader) -> BaselineFill:
     fill = BaselineFill(judge, reader)
     assert fill.is_due
     asyncio.run(fill.run(fill.begin()))
@@ -88,5 +88,5 @@ def test_what_was_not_expected_is_not_learnt(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -> None:
     judge = Judge()
-    assert filled(judge, Reader(tmp_path / "nothing.db")).learnt == 0
+    assert filled(judge, LogReader(tmp_path / "nothing.db")).learnt == 0
     assert judge.alerting.baseline.state.filled

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sensor.api.deliveries import Deliveries
-from sensor.api.judgement import Judgement
+from sensor.api.judgement import JudgeView
 from sensor.api.limits import LIMITS, Limits
 from sensor.api.resources import Resource
 from sensor.api.server import ControlServer
@@ -38,7 +38,7 @@ def running(
     limits: Limits = LIMITS,
     resources: dict[str, Resource] | None = None,
     deliveries: Deliveries | None = None,
-    judgement: Judgement | None = None,
+    judgement: JudgeView | None = None,
 ) -> Iterator[Running]:
     ready = threading.Event()
     box: list[Running] = []

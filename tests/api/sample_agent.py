@@ -25,8 +25,7 @@ from sensor.judge.judge import Judge
 from sensor.judge.ledger import Entry
 from sensor.judge.origin import WorkloadRecord
 from sensor.judge.state import PolicyState
-from sensor.store.entry import Entry as LogEntry
-from sensor.store.entry import NewEntry
+from sensor.store.entry import LogEntry, NewEntry
 from sensor.store.query import Page, Query
 from tests.api.test_status import DELIVERY, STATUS
 from tests.judge.samples import NOW as JUDGED_NOW

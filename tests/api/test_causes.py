@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sensor.api.causes import Step, steps
+from sensor.api.causes import CauseStep, steps
 from sensor.schema.document import encode_line
 from tests.outputs.sample_events import EVENTS
 
@@ -77,7 +77,7 @@ def test_a_step_without_evidence_is_not_said_to_be_seen(event: dict[str, Any]) -
 def test_a_chain_reads_back(event: dict[str, Any]) -> None:
     for step in steps(event):
         document = json.loads(json.dumps(step.document()))
-        assert Step.from_document(document | {"newer": 1}) == step
+        assert CauseStep.from_document(document | {"newer": 1}) == step
 
 
 def test_a_person_s_command_through_docker() -> None:
@@ -137,4 +137,4 @@ def test_a_bare_event_has_a_chain() -> None:
 @pytest.mark.parametrize("document", [{}, {"kind": "init"}, {"evidence": [{}]}])
 def test_what_is_not_a_step(document: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="no step"):
-        Step.from_document(document)
+        CauseStep.from_document(document)

@@ -13,7 +13,7 @@ import pytest
 
 from sensor.api.client import AgentClient
 from sensor.api.server import ControlServer
-from sensor.api.status import Status
+from sensor.api.status import AgentStatus
 from sensor.errors import AgentUnreachable, PermissionMissing
 from tests.api.test_status import STATUS
 
@@ -79,7 +79,7 @@ def test_odd_answers_become_clear_errors(
 def test_status_is_asked_anew_for_each_request(path: Path) -> None:
     asked: list[int] = []
 
-    def status() -> Status:
+    def status() -> AgentStatus:
         asked.append(1)
         return STATUS
 

@@ -10,7 +10,7 @@ import pytest
 
 from sensor.api import deliveries
 from sensor.api.deliveries import action_of
-from sensor.api.http import Request
+from sensor.api.http import HttpRequest
 from sensor.api.server import ControlServer
 from sensor.linux.peer import Peer
 from tests.api.sample_agent import Outputs, ask, serving
@@ -24,7 +24,7 @@ def commanded(
     path: str, query: str = "", peer: Peer | None = ROOT
 ) -> tuple[int, dict[str, object]]:
     outputs = Outputs()
-    request = Request("POST", path, query)
+    request = HttpRequest("POST", path, query)
     answer = asyncio.run(deliveries.command(outputs, request, peer))
     document = json.loads(answer.body)
     assert isinstance(document, dict)
@@ -59,7 +59,7 @@ def test_only_root_commands(peer: Peer | None, action: str) -> None:
 def test_an_output_that_is_none_is_not_found() -> None:
     assert commanded("/v1/outputs/other/rewind", "since=1h")[0] == 404
     assert commanded("/v1/outputs/other/retry-dead")[0] == 404
-    request = Request("POST", "/v1/outputs/local/retry-dead", "")
+    request = HttpRequest("POST", "/v1/outputs/local/retry-dead", "")
     assert asyncio.run(deliveries.command(None, request, ROOT)).status == 404
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.api.eventlog import Cursor, line_of
-from sensor.store.entry import Entry, NewEntry
+from sensor.store.entry import LogEntry, NewEntry
 
 
 @given(st.from_regex(r"[a-z0-9]{1,16}", fullmatch=True), st.integers(0, 10**18 - 1))
@@ -25,5 +25,5 @@ def test_what_is_not_a_cursor(text: str) -> None:
 def test_a_line_of_the_log_shows_its_place_there() -> None:
     body = b'{"type":"gap","log":null}\n'
     written = NewEntry("1", "gap", 1, 1, "boot", None, None, body)
-    assert line_of(Entry(7, written, 3), "ab").endswith(b'"log":{"id":"ab","sequence":3}}\n')
-    assert line_of(Entry(7, written), "ab") == body
+    assert line_of(LogEntry(7, written, 3), "ab").endswith(b'"log":{"id":"ab","sequence":3}}\n')
+    assert line_of(LogEntry(7, written), "ab") == body

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.api.http import HEAD_LIMIT, Conversation, Request, Response
+from sensor.api.http import HEAD_LIMIT, Conversation, HttpRequest, Response
 
 
-async def _talk(data: bytes, asked: list[Request]) -> bytes:
+async def _talk(data: bytes, asked: list[HttpRequest]) -> bytes:
     """Send ``data`` to a conversation, close the sending side, and return all that came back."""
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=ours)
     other_reader, other_writer = await asyncio.open_connection(sock=theirs)
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: HttpRequest) -> Response:
         asked.append(request)
         return Response(HTTPStatus.OK, b"{}\n")
 
@@ -39,8 +39,8 @@ async def _talk(data: bytes, asked: list[Request]) -> bytes:
     return received
 
 
-def converse(data: bytes) -> tuple[bytes, list[Request]]:
-    asked: list[Request] = []
+def converse(data: bytes) -> tuple[bytes, list[HttpRequest]]:
+    asked: list[HttpRequest] = []
     return asyncio.run(_talk(data, asked)), asked
 
 
@@ -49,34 +49,34 @@ def converse(data: bytes) -> tuple[bytes, list[Request]]:
     [
         pytest.param(
             b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n",
-            [Request("GET", "/v1/status", "")],
+            [HttpRequest("GET", "/v1/status", "")],
             id="curl",
         ),
         pytest.param(
             b"HEAD /a?b=c&d HTTP/1.1\r\nHost: x\r\n\r\n",
-            [Request("HEAD", "/a", "b=c&d")],
+            [HttpRequest("HEAD", "/a", "b=c&d")],
             id="query",
         ),
-        pytest.param(b"GET / HTTP/1.0\r\n\r\n", [Request("GET", "/", "")], id="1.0"),
+        pytest.param(b"GET / HTTP/1.0\r\n\r\n", [HttpRequest("GET", "/", "")], id="1.0"),
         pytest.param(
             b"GET / HTTP/1.1\r\nHost: x\r\ncontent-length:  0 \r\n\r\n",
-            [Request("GET", "/", "")],
+            [HttpRequest("GET", "/", "")],
             id="an empty body",
         ),
         pytest.param(
             b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n",
-            [Request("GET", "/1", ""), Request("GET", "/2", "")],
+            [HttpRequest("GET", "/1", ""), HttpRequest("GET", "/2", "")],
             id="two on one connection",
         ),
         pytest.param(
             b"GET /1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             b"GET /2 HTTP/1.1\r\nHost: x\r\n\r\n",
-            [Request("GET", "/1", "")],
+            [HttpRequest("GET", "/1", "")],
             id="nothing after close",
         ),
     ],
 )
-def test_requests_are_answered_in_order(data: bytes, expected: list[Request]) -> None:
+def test_requests_are_answered_in_order(data: bytes, expected: list[HttpRequest]) -> None:
     received, asked = converse(data)
     assert asked == expected
     assert received.count(b"HTTP/1.1 200 OK\r\n") == len(expected)

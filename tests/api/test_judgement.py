@@ -14,7 +14,7 @@ import pytest
 
 from sensor.api import judgement
 from sensor.api.client import AgentClient, RequestRefused
-from sensor.api.http import BODY_LIMIT, Request
+from sensor.api.http import BODY_LIMIT, HttpRequest
 from sensor.api.server import ControlServer
 from sensor.linux.peer import Peer, login_uid
 from tests.api.sample_agent import Judged, ask, serving
@@ -114,12 +114,12 @@ def test_curl_records_a_change_as_the_documentation_shows() -> None:
 @pytest.mark.parametrize("path", ["/v1/changes", "/v1/changes/CHG-1/end"])
 def test_a_member_of_the_group_cannot_change_anything(peer: Peer | None, path: str) -> None:
     judged = Judged()
-    answer = judgement.command(judged, Request("POST", path, "", sent()), peer)
+    answer = judgement.command(judged, HttpRequest("POST", path, "", sent()), peer)
     assert (answer.status, judged.by, judged.changes()) == (403, [], ())
 
 
 def test_an_agent_without_a_judge_says_so() -> None:
-    answer = judgement.command(None, Request("POST", "/v1/changes", "", sent()), ROOT)
+    answer = judgement.command(None, HttpRequest("POST", "/v1/changes", "", sent()), ROOT)
     assert answer.status == 503
     assert json.loads(judgement.listed(None, "/v1/policy", "")) == {"policy": None}
 

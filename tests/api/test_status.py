@@ -6,7 +6,14 @@ import json
 
 import pytest
 
-from sensor.api.status import DeliveryState, DropCount, OutputState, ProbeSet, SourceState, Status
+from sensor.api.status import (
+    AgentStatus,
+    DeliveryState,
+    DropCount,
+    OutputState,
+    ProbeSet,
+    SourceState,
+)
 
 DELIVERY = DeliveryState(
     name="local",
@@ -35,7 +42,7 @@ DELIVERY = DeliveryState(
     last_error="No space left on device",
     last_error_time="2023-11-14T22:13:20.000000000Z",
 )
-STATUS = Status(
+STATUS = AgentStatus(
     pid=4242,
     version="0.1.0",
     started="2023-11-14T22:13:20.000000000Z",
@@ -54,7 +61,7 @@ STATUS = Status(
 def test_it_reads_back() -> None:
     line = STATUS.to_json()
     assert line.count(b"\n") == 1
-    assert Status.from_json(line) == STATUS
+    assert AgentStatus.from_json(line) == STATUS
 
 
 def test_keys_of_a_newer_agent_are_ignored() -> None:
@@ -62,13 +69,13 @@ def test_keys_of_a_newer_agent_are_ignored() -> None:
     document["new"] = 1
     document["probes"]["new"] = 1
     document["sources"][0]["new"] = 1
-    assert Status.from_json(json.dumps(document).encode()) == STATUS
+    assert AgentStatus.from_json(json.dumps(document).encode()) == STATUS
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"probes":1}', b"nul", b"\xff"])
 def test_anything_else_is_not_a_status(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        Status.from_json(data)
+        AgentStatus.from_json(data)
 
 
 @pytest.mark.parametrize(
@@ -78,4 +85,4 @@ def test_a_missing_key_is_refused(key: str) -> None:
     document = json.loads(STATUS.to_json())
     del document[key]
     with pytest.raises(ValueError, match="no status document"):
-        Status.from_json(json.dumps(document).encode())
+        AgentStatus.from_json(json.dumps(document).encode())

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sensor.api.storelog import StoreLog
-from sensor.store.entry import Entry, NewEntry
+from sensor.store.entry import LogEntry, NewEntry
 from sensor.store.log import Store, StoreHealth, StoreSettings
 from sensor.store.query import Page, Query
-from sensor.store.reader import Reader
+from sensor.store.reader import LogReader
 from tests.api.sample_agent import DATABASE, WEB, line
 
 BOOT = "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"
@@ -48,16 +48,16 @@ class Waiting:
     def __init__(self, store: Store, last: int) -> None:
         self._store = store
         self._after = last
-        self._entries: tuple[Entry, ...] = ()
+        self._entries: tuple[LogEntry, ...] = ()
 
     def hold(self, entries: list[NewEntry]) -> None:
         first = self._after + 1
-        self._entries = tuple(Entry(first + n, one) for n, one in enumerate(entries))
+        self._entries = tuple(LogEntry(first + n, one) for n, one in enumerate(entries))
 
     def health(self) -> StoreHealth:
         return self._store.health()
 
-    def unwritten(self, after: int = 0) -> tuple[Entry, ...]:
+    def unwritten(self, after: int = 0) -> tuple[LogEntry, ...]:
         return tuple(one for one in self._entries if one.sequence > after)
 
 
@@ -80,7 +80,7 @@ def numbers(page: Page) -> list[int]:
 
 def test_pages_go_through_the_log_both_ways(store: Store) -> None:
     given = filled(store, 10)
-    log = StoreLog(store, Reader(store.path))
+    log = StoreLog(store, LogReader(store.path))
     page = log.page(Query(rows=4))
     assert (numbers(page), page.more) == (list(given)[:4], True)
     page = log.page(Query(after=page.cursor, rows=4))
@@ -96,7 +96,7 @@ def test_pages_go_through_the_log_both_ways(store: Store) -> None:
 def test_a_query_returns_the_events_that_it_names(store: Store) -> None:
     given = store.append([entry(0), entry(1, "gap"), entry(2, id_=DATABASE, name="db"), entry(3)])
     assert store.flush(5)
-    log = StoreLog(store, Reader(store.path))
+    log = StoreLog(store, LogReader(store.path))
     ask = [
         Query(types=frozenset({"gap"})),
         Query(container="db"),
@@ -117,7 +117,7 @@ def test_what_waits_for_the_disk_is_reported_once_and_in_order(store: Store) -> 
     given = filled(store, 5)
     waiting = Waiting(store, given[-1])
     waiting.hold([entry(5), entry(6, "gap"), entry(7)])
-    log = StoreLog(waiting, Reader(store.path))
+    log = StoreLog(waiting, LogReader(store.path))
     expected = [*given, *range(given[-1] + 1, given[-1] + 4)]
     assert numbers(log.page(Query(rows=20))) == expected
     page = log.page(Query(rows=6))
@@ -135,7 +135,7 @@ def test_what_is_in_both_is_reported_once(store: Store) -> None:
     given = filled(store, 3)
     waiting = Waiting(store, given[0] - 1)
     waiting.hold([entry(0), entry(1), entry(2), entry(3)])
-    log = StoreLog(waiting, Reader(store.path))
+    log = StoreLog(waiting, LogReader(store.path))
     expected = [*given, given[-1] + 1]
     assert numbers(log.page(Query(rows=20))) == expected
     assert numbers(log.page(Query(newest_first=True, rows=20))) == expected[::-1]
@@ -143,7 +143,7 @@ def test_what_is_in_both_is_reported_once(store: Store) -> None:
 
 def test_the_ends_and_the_name(store: Store) -> None:
     given = filled(store, 3)
-    log = StoreLog(store, Reader(store.path))
+    log = StoreLog(store, LogReader(store.path))
     assert log.newest() == given[-1]
     assert log.oldest() < given[0]
     assert log.stream.isalnum()
@@ -152,7 +152,7 @@ def test_the_ends_and_the_name(store: Store) -> None:
 
 def test_a_position_beyond_the_end_has_nothing_after_it(store: Store) -> None:
     given = filled(store, 3)
-    log = StoreLog(store, Reader(store.path))
+    log = StoreLog(store, LogReader(store.path))
     assert log.page(Query(after=given[-1] + 10**9, rows=5)) == Page(
         (), given[-1] + 10**9, more=False
     )
@@ -162,13 +162,13 @@ def test_a_prefix_of_very_many_is_a_wrong_question(store: Store) -> None:
     store.append([entry(n, id_=f"{n:064x}", name=f"n{n}") for n in range(100)])
     assert store.flush(5)
     with pytest.raises(ValueError, match="more than"):
-        StoreLog(store, Reader(store.path)).page(Query(container="0", rows=5))
+        StoreLog(store, LogReader(store.path)).page(Query(container="0", rows=5))
 
 
 def test_without_a_log_on_disk_what_waits_is_answered(tmp_path: Path, store: Store) -> None:
     waiting = Unmade(store, 0)
     waiting.hold([entry(number) for number in range(5)])
-    log = StoreLog(waiting, Reader(tmp_path / "no such directory" / DATABASE))
+    log = StoreLog(waiting, LogReader(tmp_path / "no such directory" / DATABASE))
     assert log.oldest() == 0
     assert numbers(log.page(Query(rows=3))) == [1, 2, 3]
     assert numbers(log.page(Query(after=3, rows=3))) == [4, 5]

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from sensor.api.worker import Worker
+from sensor.api.worker import QueryWorker
 
 
 def test_all_work_is_done_in_one_other_thread() -> None:
     async def main() -> set[int]:
-        worker = Worker()
+        worker = QueryWorker()
         try:
             return set(await asyncio.gather(*(worker.run(threading.get_ident) for _ in range(9))))
         finally:
@@ -24,7 +24,7 @@ def test_all_work_is_done_in_one_other_thread() -> None:
 
 def test_what_a_function_raises_is_raised_to_the_one_who_asked() -> None:
     async def main() -> None:
-        worker = Worker()
+        worker = QueryWorker()
         try:
             with pytest.raises(ZeroDivisionError):
                 await worker.run(divmod, 1, 0)
@@ -37,7 +37,7 @@ def test_what_a_function_raises_is_raised_to_the_one_who_asked() -> None:
 
 def test_work_that_waits_is_dropped_at_the_end() -> None:
     async def main() -> None:
-        worker = Worker()
+        worker = QueryWorker()
         begun, gate = threading.Event(), threading.Event()
 
         def hold() -> None:

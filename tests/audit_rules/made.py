@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sensor.audit_rules.auditctl import AuditctlUnusable, Loaded, Status, sort_lines
+from sensor.audit_rules.auditctl import AuditctlUnusable, AuditStatus, Loaded, sort_lines
 from sensor.audit_rules.host import Host
-from sensor.audit_rules.rule import PEOPLE, Rule
+from sensor.audit_rules.rule import PEOPLE, AuditRule
 
 DOCKER = "-a always,exit -F arch=b64 -F perm=x -F path=/usr/bin/docker -F key=castoff_client"
 
@@ -23,15 +23,15 @@ class Kernel:
     refused: str | None = None
     reloads: int = 0
 
-    def status(self) -> Status:
+    def status(self) -> AuditStatus:
         if not self.reachable:
             raise AuditctlUnusable("auditctl is not installed", "Install it.")
-        return Status(self.enabled, self.auditd, 0)
+        return AuditStatus(self.enabled, self.auditd, 0)
 
     def loaded(self) -> Loaded:
         return sort_lines(self.lines)
 
-    def add(self, rule: Rule) -> str | None:
+    def add(self, rule: AuditRule) -> str | None:
         if self.refused is not None and self.refused in str(rule):
             return "No such file or directory"
         assert self.enabled != 2
@@ -39,7 +39,7 @@ class Kernel:
         self.lines.insert(0 if rule == PEOPLE else len(self.lines), str(rule))
         return None
 
-    def delete(self, rule: Rule) -> str | None:
+    def delete(self, rule: AuditRule) -> str | None:
         assert self.enabled != 2
         self.lines.remove(str(rule))
         return None

@@ -14,7 +14,7 @@ from sensor.audit_rules import inspection
 from sensor.audit_rules.auditctl import Auditctl, Loaded
 from sensor.audit_rules.host import Host
 from sensor.audit_rules.installer import Installer
-from sensor.audit_rules.report import State
+from sensor.audit_rules.report import RulesState
 from sensor.audit_rules.rule import PEOPLE
 from sensor.audit_rules.template import Form
 
@@ -48,7 +48,7 @@ def real(tmp_path: Path) -> Iterator[Host]:
 def test_rules_are_loaded_and_unloaded(real: Host, form: Form) -> None:
     control = Auditctl()
     report = Installer(real, control).install(form)
-    assert report.state in (State.IN_FORCE, State.NOT_RECORDING)
+    assert report.state in (RulesState.IN_FORCE, RulesState.NOT_RECORDING)
     assert (report.missing, report.surplus, report.dead) == ((), (), ())
     loaded = control.loaded()
     assert loaded.people is (form is Form.PEOPLE)
@@ -64,7 +64,7 @@ def test_the_kernel_drops_a_rule_with_its_directory(real: Host, tmp_path: Path) 
     (tmp_path / "run").rmdir()
     (tmp_path / "run").mkdir()
     report = inspection.check(real, control)
-    assert report.state is State.STALE
+    assert report.state is RulesState.STALE
     assert report.missing
     refreshed = Installer(real, control).refresh()
     assert (refreshed.missing, refreshed.dead) == ((), ())

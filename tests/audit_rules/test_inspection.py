@@ -5,7 +5,7 @@ from __future__ import annotations
 from sensor.audit_rules import inspection
 from sensor.audit_rules.host import Host
 from sensor.audit_rules.installer import Installer
-from sensor.audit_rules.report import State
+from sensor.audit_rules.report import RulesState
 from sensor.audit_rules.rules_file import NAME
 from sensor.audit_rules.template import Form
 from tests.audit_rules.made import DOCKER, Kernel, touch
@@ -16,7 +16,7 @@ def test_an_edited_file_is_stale(host: Host, kernel: Kernel) -> None:
     with (host.rules_d / NAME).open("a") as file:
         file.write("-e 2\n")
     report = inspection.check(host, kernel)
-    assert report.state is State.STALE
+    assert report.state is RulesState.STALE
     assert any("edited" in note for note in report.notes)
 
 
@@ -36,7 +36,7 @@ def test_a_re_created_socket_is_noticed_and_is_not_a_fault(host: Host, kernel: K
     sock.with_suffix(".new").replace(sock)
     report = inspection.check(host, kernel)
     assert report.recreated == ("/run/containerd/containerd.sock",)
-    assert report.state is State.IN_FORCE
+    assert report.state is RulesState.IN_FORCE
 
 
 def test_a_replaced_directory_is_a_dead_rule_until_it_is_loaded_again(
@@ -46,6 +46,6 @@ def test_a_replaced_directory_is_a_dead_rule_until_it_is_loaded_again(
     (host.root / "run/containerd").rename(host.root / "run/old")
     touch(host, "/run/containerd/containerd.sock")
     report = inspection.check(host, kernel)
-    assert report.state is State.STALE
+    assert report.state is RulesState.STALE
     assert report.dead == ("/run/containerd/containerd.sock",)
-    assert Installer(host, kernel).refresh().state is State.IN_FORCE
+    assert Installer(host, kernel).refresh().state is RulesState.IN_FORCE

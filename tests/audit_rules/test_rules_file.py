@@ -8,7 +8,7 @@ import pytest
 
 from sensor.audit_rules.host import Host
 from sensor.audit_rules.installer import Installer
-from sensor.audit_rules.rule import Rule, RuleMalformed
+from sensor.audit_rules.rule import AuditRule, RuleMalformed
 from sensor.audit_rules.rules_file import NAME, compose
 from sensor.audit_rules.template import Form, Rendered
 from sensor.errors import PermissionMissing
@@ -25,7 +25,9 @@ def test_a_socket_is_waited_for_but_not_below_run_at_boot(host: Host) -> None:
 
 
 def test_a_rule_that_would_not_load_is_never_written() -> None:
-    bad = Rule("always,exit", arch="b64", perm="x", path="/usr/bin/a -e 2", key="castoff_client")
+    bad = AuditRule(
+        "always,exit", arch="b64", perm="x", path="/usr/bin/a -e 2", key="castoff_client"
+    )
     with pytest.raises(RuleMalformed):
         compose(Rendered(Form.ALL, (bad,), ()))
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sensor.bpf.counters import Counters, KindCount, RingSpace
 from sensor.bpf.pins import PinSet
-from sensor.bpf.record import KernelObservation, Kind, decode
+from sensor.bpf.record import KernelObservation, RecordKind, decode
 from sensor.bpf.ring import Ring
 from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
 from sensor.model.process import ProcessFacts, ProcessKey
@@ -49,7 +49,7 @@ class Probes:
             self.space.note(self.lifecycle.position, self.commands.position)
         return found
 
-    def count(self, kind: Kind) -> KindCount:
+    def count(self, kind: RecordKind) -> KindCount:
         return next(count for count in self.counters.read() if count.kind is kind)
 
     def close(self) -> None:

@@ -12,12 +12,12 @@ from sensor.bpf.record import (
     LAYOUT_BEFORE,
     UNSET,
     UNSET_OFFSET,
-    Kind,
+    RecordKind,
 )
 
 
 def pack(
-    kind: int = Kind.INIT_EXEC,
+    kind: int = RecordKind.INIT_EXEC,
     *,
     layout: int = LAYOUT,
     size: int | None = None,

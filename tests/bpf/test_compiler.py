@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf import compiler, loader
-from sensor.bpf.compiler import Answer
+from sensor.bpf.compiler import Compiled
 from sensor.errors import CompilerMissing, KernelUnsupported, PermissionMissing
 
-REQUEST = compiler.Request("s", "w", "k", (), "/p", "f", None)
+REQUEST = compiler.CompileRequest("s", "w", "k", (), "/p", "f", None)
 
 
 def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
@@ -68,7 +68,7 @@ def test_messages_before_the_answer_do_no_harm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     child(monkeypatch, tmp_path, """echo warning; echo '{"path": "/x", "missing": ["a"]}'""")
-    assert loader._run_compiler(REQUEST) == Answer(path="/x", missing=("a",))
+    assert loader._run_compiler(REQUEST) == Compiled(path="/x", missing=("a",))
 
 
 def test_a_compiler_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_compiler_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 @pytest.mark.parametrize("kind", [CompilerMissing, KernelUnsupported, PermissionMissing])
 def test_errors_of_the_child_are_raised_here(kind: type[Exception]) -> None:
-    error = loader._rebuild(Answer(error=kind.__name__, problem="what", fix="do"))
+    error = loader._rebuild(Compiled(error=kind.__name__, problem="what", fix="do"))
     assert type(error) is kind
     assert (error.problem, error.fix) == ("what", "do")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf import counters
-from sensor.bpf.counters import Counters, KindCount, Loss, Progress
+from sensor.bpf.counters import Counters, KindCount, Progress, RingLoss
 from sensor.bpf.libbpf import BpfMap, MapShape, possible_cpus
-from sensor.bpf.record import Kind
+from sensor.bpf.record import RecordKind
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,9 @@ class Maps:
         patch.setattr(BpfMap, "pinned", lambda path: self.by_name[path.name])
         patch.setattr(counters, "possible_cpus", lambda: CPUS)
 
-    def count(self, kind: Kind, *, submitted: int = 0, dropped: int = 0, limited: int = 0) -> None:
+    def count(
+        self, kind: RecordKind, *, submitted: int = 0, dropped: int = 0, limited: int = 0
+    ) -> None:
         for offset, value in enumerate((submitted, dropped, limited)):
             index = kind * 3 + offset
             values = self.by_name["counters"].values
@@ -72,40 +74,40 @@ def maps(monkeypatch: pytest.MonkeyPatch) -> Maps:
 
 
 def test_the_copies_of_all_processors_are_summed(maps: Maps) -> None:
-    maps.count(Kind.INIT_EXEC, submitted=7, dropped=8, limited=10)
-    maps.count(Kind.COMMAND_EXEC, limited=5)
+    maps.count(RecordKind.INIT_EXEC, submitted=7, dropped=8, limited=10)
+    maps.count(RecordKind.COMMAND_EXEC, limited=5)
     read = maps.agent().read()
-    assert [count.kind for count in read] == list(Kind)
-    assert read[0] == KindCount(Kind.INIT_EXEC, 7, 8, 10)
-    assert next(count for count in read if count.kind is Kind.COMMAND_EXEC).limited == 5
+    assert [count.kind for count in read] == list(RecordKind)
+    assert read[0] == KindCount(RecordKind.INIT_EXEC, 7, 8, 10)
+    assert next(count for count in read if count.kind is RecordKind.COMMAND_EXEC).limited == 5
 
 
 def test_losses_are_reported_once_and_since_the_last_look(maps: Maps) -> None:
     agent = maps.agent()
     assert agent.losses(200) == ()
-    maps.count(Kind.INIT_EXEC, submitted=50, dropped=2)
-    maps.count(Kind.COMMAND_EXEC, limited=3)
+    maps.count(RecordKind.INIT_EXEC, submitted=50, dropped=2)
+    maps.count(RecordKind.COMMAND_EXEC, limited=3)
     assert agent.losses(300) == (
-        Loss(KindCount(Kind.INIT_EXEC, 0, 2, 0), 200),
-        Loss(KindCount(Kind.COMMAND_EXEC, 0, 0, 3), 200),
+        RingLoss(KindCount(RecordKind.INIT_EXEC, 0, 2, 0), 200),
+        RingLoss(KindCount(RecordKind.COMMAND_EXEC, 0, 0, 3), 200),
     )
     assert agent.losses(400) == ()
-    maps.count(Kind.INIT_EXEC, dropped=1)
-    assert agent.losses(500) == (Loss(KindCount(Kind.INIT_EXEC, 0, 1, 0), 400),)
+    maps.count(RecordKind.INIT_EXEC, dropped=1)
+    assert agent.losses(500) == (RingLoss(KindCount(RecordKind.INIT_EXEC, 0, 1, 0), 400),)
 
 
 def test_losses_before_the_first_look_reach_back_to_the_load(maps: Maps) -> None:
-    maps.count(Kind.INIT_EXIT, dropped=4)
-    assert maps.agent().losses(200) == (Loss(KindCount(Kind.INIT_EXIT, 0, 4, 0), 100),)
+    maps.count(RecordKind.INIT_EXIT, dropped=4)
+    assert maps.agent().losses(200) == (RingLoss(KindCount(RecordKind.INIT_EXIT, 0, 4, 0), 100),)
 
 
 def test_losses_while_no_agent_ran_are_the_next_ones_to_report(maps: Maps) -> None:
     first = maps.agent()
-    maps.count(Kind.INIT_EXEC, dropped=1)
+    maps.count(RecordKind.INIT_EXEC, dropped=1)
     assert len(first.losses(200)) == 1
     first.close()
-    maps.count(Kind.INIT_EXEC, dropped=6)
-    assert maps.agent().losses(900) == (Loss(KindCount(Kind.INIT_EXEC, 0, 6, 0), 200),)
+    maps.count(RecordKind.INIT_EXEC, dropped=6)
+    assert maps.agent().losses(900) == (RingLoss(KindCount(RecordKind.INIT_EXEC, 0, 6, 0), 200),)
     assert maps.agent().losses(901) == ()
 
 
@@ -113,37 +115,37 @@ def test_losses_whose_report_was_not_kept_are_reported_again(maps: Maps) -> None
     killed = maps.agent()
     killed.losses(200)
     kept = killed.checkpoint()
-    maps.count(Kind.INIT_EXEC, dropped=2)
-    maps.count(Kind.COMMAND_EXEC, limited=1)
+    maps.count(RecordKind.INIT_EXEC, dropped=2)
+    maps.count(RecordKind.COMMAND_EXEC, limited=1)
     assert len(killed.losses(300)) == 2
-    maps.count(Kind.INIT_EXEC, dropped=1)
+    maps.count(RecordKind.INIT_EXEC, dropped=1)
     after = maps.agent()
     after.take_back(kept)
     assert after.losses(900) == (
-        Loss(KindCount(Kind.INIT_EXEC, 0, 3, 0), 200),
-        Loss(KindCount(Kind.COMMAND_EXEC, 0, 0, 1), 200),
+        RingLoss(KindCount(RecordKind.INIT_EXEC, 0, 3, 0), 200),
+        RingLoss(KindCount(RecordKind.COMMAND_EXEC, 0, 0, 1), 200),
     )
     assert after.losses(901) == ()
 
 
 def test_a_report_that_was_kept_stands(maps: Maps) -> None:
     agent = maps.agent()
-    maps.count(Kind.INIT_EXEC, dropped=2)
+    maps.count(RecordKind.INIT_EXEC, dropped=2)
     agent.losses(300)
     kept = agent.checkpoint()
     agent.losses(400)
     agent.take_back(kept)
     assert agent.losses(500) == ()
-    maps.count(Kind.INIT_EXEC, dropped=1)
+    maps.count(RecordKind.INIT_EXEC, dropped=1)
     assert [loss.since for loss in agent.losses(600)] == [500]
 
 
 def test_a_checkpoint_of_counters_that_began_anew_changes_nothing(maps: Maps) -> None:
     kept = dict.fromkeys(maps.agent().checkpoint(), 10**12)
-    maps.count(Kind.INIT_EXEC, dropped=2)
+    maps.count(RecordKind.INIT_EXEC, dropped=2)
     agent = maps.agent()
     agent.take_back(kept)
-    assert agent.losses(500) == (Loss(KindCount(Kind.INIT_EXEC, 0, 2, 0), 100),)
+    assert agent.losses(500) == (RingLoss(KindCount(RecordKind.INIT_EXEC, 0, 2, 0), 100),)
 
 
 def test_the_next_agent_learns_how_far_the_last_one_came(maps: Maps) -> None:
@@ -158,7 +160,7 @@ def test_the_next_agent_learns_how_far_the_last_one_came(maps: Maps) -> None:
 
 
 def test_starts_and_ends_have_a_ring_of_their_own() -> None:
-    rings = {kind: KindCount(kind, 0, 0, 0).ring for kind in Kind}
+    rings = {kind: KindCount(kind, 0, 0, 0).ring for kind in RecordKind}
     own = {kind for kind, name in rings.items() if name == "lifecycle"}
-    assert own == {Kind.INIT_EXEC, Kind.INIT_EXIT}
+    assert own == {RecordKind.INIT_EXEC, RecordKind.INIT_EXIT}
     assert set(rings.values()) == {"lifecycle", "commands"}

@@ -11,9 +11,9 @@ import pytest
 
 from sensor.bpf import libbpf, loader, pins, presence, programs, seed
 from sensor.bpf.btf import Btf
-from sensor.bpf.compiler import Answer
+from sensor.bpf.compiler import Compiled
 from sensor.bpf.pins import PinSet
-from sensor.bpf.record import Kind
+from sensor.bpf.record import RecordKind
 from sensor.errors import CompilerMissing, KernelUnsupported, PermissionMissing
 from tests.bpf.live import Bundle, Listener, Probes
 from tests.bpf.sample_btf import Blob
@@ -29,7 +29,7 @@ def small_rings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_request: object) -> Answer:
+    def refuse(_request: object) -> Compiled:
         pytest.fail("nothing was to be compiled")
 
     monkeypatch.setattr(loader, "_run_compiler", refuse)
@@ -160,9 +160,9 @@ def test_unloading_leaves_nothing(pin_root: Path, bundle: Bundle) -> None:
         assert pins.loaded_sets(pin_root) == ()
         assert loader.status(pin_root) == ()
         assert loader.unload(pin_root) == 0
-        before = probes.count(Kind.INIT_EXEC)
+        before = probes.count(RecordKind.INIT_EXEC)
         assert bundle.run("/bin/true") == 0
-        assert probes.count(Kind.INIT_EXEC) == before, "detached, and not only unpinned"
+        assert probes.count(RecordKind.INIT_EXEC) == before, "detached, and not only unpinned"
     finally:
         probes.close()
 

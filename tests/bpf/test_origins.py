@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf import libbpf, loader
-from sensor.bpf.record import Kind
+from sensor.bpf.record import RecordKind
 from sensor.model.kernel_records import CommandExec, InitExec
 from tests.bpf.live import Bundle, Probes
 
@@ -87,14 +87,14 @@ def test_inits_of_a_plain_users_namespaces_leave_room_for_roots(
     if result.returncode == 3:
         pytest.skip("plain users may make no user namespaces here")
     assert result.returncode == 0
-    count = undrained.count(Kind.INIT_EXEC)
+    count = undrained.count(RecordKind.INIT_EXEC)
     assert count.limited > 0
     assert count.dropped == 0
     assert undrained.lifecycle.backlog() <= PART + 4096
     for _ in range(3):
         assert bundle.run("/bin/true") == 0
         bundle.delete()
-    assert undrained.count(Kind.INIT_EXEC).limited == count.limited
+    assert undrained.count(RecordKind.INIT_EXEC).limited == count.limited
     seen = [one for one in undrained.drain() if isinstance(one, InitExec)]
     assert len([one for one in seen if one.process.euid == 0 and one.argv == ("/bin/true",)]) == 3
 
@@ -105,7 +105,7 @@ def test_commands_of_a_plain_user_leave_room_for_roots(
     docker = str(flood.with_name("docker"))
     for _ in range(3):
         subprocess.run([*AS_UNPRIVILEGED, flood, "commands", "1500", docker, "x"], check=True)
-    count = undrained.count(Kind.COMMAND_EXEC)
+    count = undrained.count(RecordKind.COMMAND_EXEC)
     assert count.limited > 0
     assert count.dropped == 0
     assert undrained.commands.backlog() <= PART + 16384
@@ -148,6 +148,6 @@ def test_room_that_was_given_back_is_used_again(undrained: Probes, flood: Path) 
     docker = str(flood.with_name("docker"))
     subprocess.run([*AS_UNPRIVILEGED, flood, "commands", "1500", docker, "x"], check=True)
     undrained.drain()
-    before = undrained.count(Kind.COMMAND_EXEC).submitted
+    before = undrained.count(RecordKind.COMMAND_EXEC).submitted
     subprocess.run([*AS_UNPRIVILEGED, flood, "commands", "20", docker, "x"], check=True)
-    assert undrained.count(Kind.COMMAND_EXEC).submitted > before
+    assert undrained.count(RecordKind.COMMAND_EXEC).submitted > before

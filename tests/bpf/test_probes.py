@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf import loader
-from sensor.bpf.record import ARGV_MAX, Kind
+from sensor.bpf.record import ARGV_MAX, RecordKind
 from sensor.model.vocabulary import Lineage, Role
 from tests.bpf.live import Bundle, Listener, Probes
 
@@ -355,10 +355,10 @@ def loop(tmp_path: Path) -> Path:
 def test_an_exec_loop_of_a_watched_name_is_held_back_and_counted(
     listener: Listener, probes: Probes, loop: Path, bundle: Bundle
 ) -> None:
-    before = probes.count(Kind.COMMAND_EXEC)
+    before = probes.count(RecordKind.COMMAND_EXEC)
 
     def limited() -> int:
-        return probes.count(Kind.COMMAND_EXEC).limited - before.limited
+        return probes.count(RecordKind.COMMAND_EXEC).limited - before.limited
 
     executed = 0
     while limited() == 0 and executed < 40_000:
@@ -367,9 +367,9 @@ def test_an_exec_loop_of_a_watched_name_is_held_back_and_counted(
         executed += 4 * 301
     assert limited() > 0
     reported = len(listener.commands)
-    submitted = probes.count(Kind.COMMAND_EXEC).submitted - before.submitted
+    submitted = probes.count(RecordKind.COMMAND_EXEC).submitted - before.submitted
     assert reported <= submitted
-    dropped = probes.count(Kind.COMMAND_EXEC).dropped - before.dropped
+    dropped = probes.count(RecordKind.COMMAND_EXEC).dropped - before.dropped
     assert submitted + limited() + dropped >= executed, "none is lost without being counted"
     assert bundle.run("/bin/true") == 0
     assert listener.until(lambda: len(listener.inits) == 1), "starts are still reported"

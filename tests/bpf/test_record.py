@@ -15,7 +15,7 @@ from sensor.bpf.record import (
     ROLES,
     Flag,
     KernelObservation,
-    Kind,
+    RecordKind,
     decode,
 )
 from sensor.errors import RecordMalformed
@@ -112,7 +112,9 @@ def test_an_exec_of_an_init_round_trips(
 
 @pytest.mark.parametrize("flags", [0, Flag.STARTED, Flag.STARTED | Flag.OOM_KILLED])
 def test_an_exit_of_an_init_shows_whether_it_had_started(flags: int) -> None:
-    seen = decode(pack(Kind.INIT_EXIT, status=7 << 8, flags=flags, argv=b"", v1=[b"web"], v2=[]))
+    seen = decode(
+        pack(RecordKind.INIT_EXIT, status=7 << 8, flags=flags, argv=b"", v1=[b"web"], v2=[])
+    )
     assert seen == InitExit(
         time=5,
         sequence=1 << 48 | 7,
@@ -127,20 +129,22 @@ def test_an_exit_of_an_init_shows_whether_it_had_started(flags: int) -> None:
 
 @pytest.mark.parametrize(("number", "role"), ROLES.items())
 def test_a_command_shows_role_and_program(number: int, role: Role) -> None:
-    seen = decode(pack(Kind.COMMAND_EXEC, role=number, lineage=0, exe=b"runc", comm=b"3"))
+    seen = decode(pack(RecordKind.COMMAND_EXEC, role=number, lineage=0, exe=b"runc", comm=b"3"))
     assert isinstance(seen, CommandExec)
     assert (seen.role, seen.program, seen.argv) == (role, "runc", ("sleep", "1"))
 
 
 def test_a_command_without_a_file_is_known_by_its_comm() -> None:
-    seen = decode(pack(Kind.COMMAND_EXEC, role=1, exe=b"", comm=b"runc"))
+    seen = decode(pack(RecordKind.COMMAND_EXEC, role=1, exe=b"", comm=b"runc"))
     assert isinstance(seen, CommandExec)
     assert seen.program == "runc"
 
 
 def test_a_script_is_known_by_its_own_name() -> None:
     flags = Flag.NAMED_BY_COMM
-    data = pack(Kind.COMMAND_EXEC, role=5, exe=b"python3.11", comm=b"docker-compose", flags=flags)
+    data = pack(
+        RecordKind.COMMAND_EXEC, role=5, exe=b"python3.11", comm=b"docker-compose", flags=flags
+    )
     seen = decode(data)
     assert isinstance(seen, CommandExec)
     assert seen.program == "docker-compose"
@@ -150,14 +154,14 @@ def test_a_script_is_known_by_its_own_name() -> None:
     ("names", "cwd"), [(b"", "/"), (b"a\0", "/a"), (b"src\0ann\0home\0", "/home/ann/src")]
 )
 def test_a_command_shows_where_it_was_given(names: bytes, cwd: str) -> None:
-    seen = decode(pack(Kind.COMMAND_EXEC, role=1, text=names))
+    seen = decode(pack(RecordKind.COMMAND_EXEC, role=1, text=names))
     assert isinstance(seen, CommandExec)
     assert (seen.cwd, seen.argv) == (cwd, ("sleep", "1"))
 
 
 def test_a_connection_shows_socket_and_caller() -> None:
     ancestors = [(90, 2, b"bash", b"bash"), (1, 0, b"systemd", b"systemd")]
-    data = pack(Kind.API_CONNECT, text=b"/run/docker.sock\0", ancestors=ancestors, uid=1000)
+    data = pack(RecordKind.API_CONNECT, text=b"/run/docker.sock\0", ancestors=ancestors, uid=1000)
     seen = decode(data)
     assert isinstance(seen, ApiConnect)
     assert (seen.socket, seen.mnt_ns) == ("/run/docker.sock", 12)
@@ -168,36 +172,36 @@ def test_a_connection_shows_socket_and_caller() -> None:
 
 def test_a_request_shows_its_first_bytes() -> None:
     payload = b"POST /v1.43/containers/web/start HTTP/1.1\r\n\0\xff"
-    seen = decode(pack(Kind.API_REQUEST, text=b"/run/docker.sock", payload=payload, argv=b""))
+    seen = decode(pack(RecordKind.API_REQUEST, text=b"/run/docker.sock", payload=payload, argv=b""))
     assert isinstance(seen, ApiRequest)
     assert (seen.socket, seen.payload, seen.caller.argv) == ("/run/docker.sock", payload, None)
 
 
 def test_a_request_names_its_connection_and_its_place_there() -> None:
-    seen = decode(pack(Kind.API_REQUEST, payload=b"ST /x", connection=77, offset=2, sent=900))
+    seen = decode(pack(RecordKind.API_REQUEST, payload=b"ST /x", connection=77, offset=2, sent=900))
     assert isinstance(seen, ApiRequest)
     assert (seen.connection, seen.offset, seen.length) == (77, 2, 900)
-    unknown = decode(pack(Kind.API_REQUEST, payload=b"ST /x"))
+    unknown = decode(pack(RecordKind.API_REQUEST, payload=b"ST /x"))
     assert isinstance(unknown, ApiRequest)
     assert (unknown.connection, unknown.offset) == (None, None)
 
 
 def test_a_connect_over_tcp_names_both_ports() -> None:
-    seen = decode(pack(Kind.API_CONNECT, flags=Flag.TCP, offset=2375 << 16 | 40001))
+    seen = decode(pack(RecordKind.API_CONNECT, flags=Flag.TCP, offset=2375 << 16 | 40001))
     assert isinstance(seen, ApiConnect)
     assert (seen.socket, seen.port, seen.mnt_ns) == ("tcp:127.0.0.1:2375", 40001, None)
 
 
 def test_a_connect_before_the_permission_check_is_unconfirmed() -> None:
     for flags in (0, Flag.UNCONFIRMED):
-        seen = decode(pack(Kind.API_CONNECT, flags=flags, text=b"/run/docker.sock\0"))
+        seen = decode(pack(RecordKind.API_CONNECT, flags=flags, text=b"/run/docker.sock\0"))
         assert isinstance(seen, ApiConnect)
         assert seen.confirmed is not bool(flags)
 
 
 def test_an_answer_shows_its_first_bytes() -> None:
     data = pack(
-        Kind.API_ANSWER, text=b"/run/docker.sock\0", payload=b"HTTP/1.1 204", argv=b"", v2=[],
+        RecordKind.API_ANSWER, text=b"/run/docker.sock\0", payload=b"HTTP/1.1 204", argv=b"", v2=[],
         connection=77, offset=0, sent=12,
     )  # fmt: skip
     assert decode(data) == ApiAnswer(
@@ -206,7 +210,7 @@ def test_an_answer_shows_its_first_bytes() -> None:
 
 
 def test_the_end_of_a_connection_names_it() -> None:
-    data = pack(Kind.API_CLOSE, argv=b"", v2=[], connection=77)
+    data = pack(RecordKind.API_CLOSE, argv=b"", v2=[], connection=77)
     assert decode(data) == ConnectionClosed(5, "cpu1:7", 77)
 
 
@@ -214,7 +218,7 @@ def test_the_end_of_a_connection_names_it() -> None:
 def test_a_freezing_shows_the_cgroup_and_how_far_it_is(
     status: int, *, frozen: bool, settled: bool
 ) -> None:
-    seen = decode(pack(Kind.CGROUP_FROZEN, status=status, argv=b""))
+    seen = decode(pack(RecordKind.CGROUP_FROZEN, status=status, argv=b""))
     assert seen == CgroupFrozen(
         5, "cpu1:7", "/default/web", frozen=frozen, settled=settled, process=ProcessKey(101, 4)
     )
@@ -230,16 +234,16 @@ def test_an_init_shows_its_namespaces_and_whose_it_is() -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        Kind.INIT_EXEC,
-        Kind.INIT_EXIT,
-        Kind.COMMAND_EXEC,
-        Kind.COMMAND_EXIT,
-        Kind.CGROUP_BIRTH,
-        Kind.API_CONNECT,
-        Kind.API_REQUEST,
+        RecordKind.INIT_EXEC,
+        RecordKind.INIT_EXIT,
+        RecordKind.COMMAND_EXEC,
+        RecordKind.COMMAND_EXIT,
+        RecordKind.CGROUP_BIRTH,
+        RecordKind.API_CONNECT,
+        RecordKind.API_REQUEST,
     ],
 )
-def test_records_of_the_layout_before_are_read_without_what_they_lack(kind: Kind) -> None:
+def test_records_of_the_layout_before_are_read_without_what_they_lack(kind: RecordKind) -> None:
     ancestors = [(90, 2, b"bash", b"bash")]
     old = decode(pack(kind, layout=LAYOUT_BEFORE, role=1, ancestors=ancestors))
     new = decode(pack(kind, role=1, ancestors=ancestors))
@@ -253,7 +257,7 @@ def test_records_of_the_layout_before_are_read_without_what_they_lack(kind: Kind
 
 
 def test_an_exit_of_a_command_names_its_process() -> None:
-    data = pack(Kind.COMMAND_EXIT, status=256, argv=b"", v2=[])
+    data = pack(RecordKind.COMMAND_EXIT, status=256, argv=b"", v2=[])
     assert decode(data) == CommandExit(5, 1 << 48 | 7, ProcessKey(101, 4), 256)
 
 
@@ -261,7 +265,7 @@ def test_an_exit_of_a_command_names_its_process() -> None:
     ("v1", "v2", "path"), [([b"a"], [b"b"], "/a"), ([], [b"b"], "/b"), ([], [], "/")]
 )
 def test_a_birth_shows_the_new_cgroups_path(v1: list[bytes], v2: list[bytes], path: str) -> None:
-    seen = decode(pack(Kind.CGROUP_BIRTH, lineage=3, v1=v1, v2=v2))
+    seen = decode(pack(RecordKind.CGROUP_BIRTH, lineage=3, v1=v1, v2=v2))
     assert isinstance(seen, CgroupBirth)
     assert (seen.path, seen.maker.key.pid, seen.argv) == (path, 101, ("sleep", "1"))
 
@@ -299,11 +303,11 @@ MALFORMED = {
     "shorter than it says": pack(size=10_000),
     "another layout": pack(layout=record.LAYOUT + 1),
     "kind 0": pack(0),
-    "unknown kind": pack(max(Kind) + 1),
+    "unknown kind": pack(max(RecordKind) + 1),
     "unknown lineage": pack(lineage=9),
     "no lineage": pack(lineage=0),
-    "unknown role": pack(Kind.COMMAND_EXEC, role=9),
-    "no role": pack(Kind.COMMAND_EXEC, role=0),
+    "unknown role": pack(RecordKind.COMMAND_EXEC, role=9),
+    "no role": pack(RecordKind.COMMAND_EXEC, role=0),
 }
 
 
@@ -327,7 +331,7 @@ def test_arbitrary_bytes_are_refused(data: bytes) -> None:
 def test_a_damaged_record_is_refused_or_decoded_and_never_raises_anything_else(
     data: st.DataObject,
 ) -> None:
-    kind = data.draw(st.sampled_from(Kind))
+    kind = data.draw(st.sampled_from(RecordKind))
     good = bytearray(pack(kind, role=1, ancestors=[(1, 2, b"runc", b"runc")], v1=[b"web"]))
     for _ in range(data.draw(st.integers(1, 4))):
         good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))

@@ -11,7 +11,7 @@ import pytest
 
 from sensor.bpf import compiler, counters, record, seed, watched
 from sensor.bpf.loader import SOURCES
-from sensor.bpf.record import ANCESTOR, FIXED, LINEAGES, ROLES, Flag, Kind
+from sensor.bpf.record import ANCESTOR, FIXED, LINEAGES, ROLES, Flag, RecordKind
 from sensor.model.vocabulary import Lineage, Role
 
 HEADER = SOURCES / "record.h"
@@ -111,12 +111,12 @@ def test_the_compiled_header_and_the_formats_have_one_layout(
 
 
 def test_kinds_flags_lineages_and_roles_have_the_headers_numbers(header: dict[str, int]) -> None:
-    assert {kind.name: int(kind) for kind in Kind} == {
+    assert {kind.name: int(kind) for kind in RecordKind} == {
         name.removeprefix("RECORD_"): value
         for name, value in header.items()
         if name.startswith("RECORD_") and name != "RECORD_KINDS"
     }
-    assert header["RECORD_KINDS"] == max(Kind) + 1
+    assert header["RECORD_KINDS"] == max(RecordKind) + 1
     assert {flag.name: int(flag) for flag in Flag} == _named(header, "FLAG_")
     lineages = {lineage.name: number for number, lineage in LINEAGES.items()}
     # No init descends from a client: that kind never leaves the kernel.

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sensor.bpf import loader, pins, ring
 from sensor.bpf.libbpf import BpfMap
-from sensor.bpf.record import Kind, decode
+from sensor.bpf.record import RecordKind, decode
 from sensor.bpf.ring import Ring
 from sensor.model.kernel_records import CommandExec, CommandExit, InitExit
 from tests.bpf.live import Bundle, Probes, take
@@ -236,12 +236,12 @@ def call(tool: Path, *values: int) -> None:
 @pytest.mark.kernel
 def test_the_kernels_records_survive_many_laps(small: Probes, tool: Path) -> None:
     take(small.commands)
-    before = small.count(Kind.COMMAND_EXEC).dropped
+    before = small.count(RecordKind.COMMAND_EXEC).dropped
     seen: list[int] = []
     for number in range(60):
         call(tool, number)
         seen += numbers(take(small.commands), tool)
-    dropped = small.count(Kind.COMMAND_EXEC).dropped - before
+    dropped = small.count(RecordKind.COMMAND_EXEC).dropped - before
     assert seen == sorted(set(seen))
     assert len(seen) + dropped >= 60, "whatever is missing was counted as dropped"
     assert len(seen) > 30
@@ -250,9 +250,9 @@ def test_the_kernels_records_survive_many_laps(small: Probes, tool: Path) -> Non
 @pytest.mark.kernel
 def test_a_full_ring_drops_the_newest_and_counts_them(small: Probes, tool: Path) -> None:
     take(small.commands)
-    before = small.count(Kind.COMMAND_EXEC)
+    before = small.count(RecordKind.COMMAND_EXEC)
     call(tool, *range(40))
-    after = small.count(Kind.COMMAND_EXEC)
+    after = small.count(RecordKind.COMMAND_EXEC)
     seen = numbers(take(small.commands), tool)
     assert seen == list(range(len(seen)))
     assert 0 < len(seen) < 40
@@ -276,10 +276,10 @@ def test_records_make_the_descriptor_readable(small: Probes, tool: Path) -> None
 @pytest.mark.kernel
 def test_starts_that_found_no_room_are_counted(small: Probes, bundle: Bundle) -> None:
     take(small.lifecycle)
-    before = small.count(Kind.INIT_EXEC), small.count(Kind.INIT_EXIT)
+    before = small.count(RecordKind.INIT_EXEC), small.count(RecordKind.INIT_EXIT)
     for _ in range(6):
         assert bundle.run("/bin/true") == 0
-    after = small.count(Kind.INIT_EXEC), small.count(Kind.INIT_EXIT)
+    after = small.count(RecordKind.INIT_EXEC), small.count(RecordKind.INIT_EXIT)
     received = len(take(small.lifecycle))
     dropped = sum(b.dropped - a.dropped for a, b in zip(before, after, strict=True))
     submitted = sum(b.submitted - a.submitted for a, b in zip(before, after, strict=True))

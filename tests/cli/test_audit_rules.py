@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from sensor.audit_rules.host import Host
-from sensor.audit_rules.report import State
+from sensor.audit_rules.report import RulesState
 from sensor.cli import audit_rules as verb
 from tests.audit_rules.made import Kernel, made_host
 
@@ -26,7 +26,7 @@ def run(host: Host, *words: str) -> tuple[int, str]:
 
 
 def test_every_state_has_an_exit_code() -> None:
-    assert set(verb.CHECK_EXIT) == set(State)
+    assert set(verb.CHECK_EXIT) == set(RulesState)
 
 
 def test_check_shows_by_its_exit_code_what_is_there(

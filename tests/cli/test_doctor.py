@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensor.cli import surroundings
-from sensor.cli.finding import Finding, Health
+from sensor.cli.finding import Health, HostCheck
 from tests.api.bridge import Running
 from tests.cli.asking import castoff
 
@@ -42,7 +42,7 @@ def test_every_check_is_a_line_and_json_has_them_all(agent: Running) -> None:
 
 
 def test_long_texts_are_wrapped_below_where_they_begin() -> None:
-    finding = Finding("audit", Health.NOTE, "word " * 40, "do this", ("one " * 30, "two"))
+    finding = HostCheck("audit", Health.NOTE, "word " * 40, "do this", ("one " * 30, "two"))
     lines = finding.lines(80, colour=False)
     assert lines[0].startswith("note  audit        word")
     assert all(len(line) <= 80 for line in lines)
@@ -53,7 +53,7 @@ def test_long_texts_are_wrapped_below_where_they_begin() -> None:
 
 
 def test_what_another_user_named_is_shown_escaped() -> None:
-    finding = Finding("engines", Health.OK, "x", details=("docker at /run/\x1b[2J\nx",))
+    finding = HostCheck("engines", Health.OK, "x", details=("docker at /run/\x1b[2J\nx",))
     assert all(line.isprintable() for line in finding.lines(80, colour=False))
 
 

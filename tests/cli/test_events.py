@@ -11,7 +11,7 @@ import pytest
 from sensor.api.client import AgentClient
 from sensor.api.limits import Limits
 from sensor.cli import events
-from sensor.cli.events import Session
+from sensor.cli.events import EventListing
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import Log, View, line
 from tests.cli.asking import CASTOFF, ask
@@ -89,7 +89,9 @@ def test_colours_are_a_choice(agent: Running) -> None:
 def test_a_long_answer_is_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "ROWS", 7)
     with running(View(), Log(50), Limits(query_seconds=0, page_rows=3)) as agent:
-        session = Session(AgentClient(agent.path), [("since", "0000000001")], None, follow=False)
+        session = EventListing(
+            AgentClient(agent.path), [("since", "0000000001")], None, follow=False
+        )
         ids = [document["id"] for _, document in session.events()]
     assert ids == [f"id-{number}" for number in range(1, 51)]
 
@@ -97,7 +99,7 @@ def test_a_long_answer_is_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_follower_goes_on_where_it_was_cut() -> None:
     log = Log(2)
     with running(View(), log, Limits(follow_seconds=0.1)) as agent:
-        following = Session(AgentClient(agent.path), [], 1, follow=True).events()
+        following = EventListing(AgentClient(agent.path), [], 1, follow=True).events()
         assert next(following)[1]["id"] == "id-2"
         time.sleep(0.3)
         log.events[3] = line(3)
@@ -110,7 +112,7 @@ def test_what_is_no_longer_kept_is_said_and_passed_over(
 ) -> None:
     log = Log(2)
     with running(View(), log, Limits(follow_seconds=0.1)) as agent:
-        following = Session(AgentClient(agent.path), [], 1, follow=True).events()
+        following = EventListing(AgentClient(agent.path), [], 1, follow=True).events()
         next(following)
         log.events = {8: line(8), 9: line(9)}
         log.dropped = 7

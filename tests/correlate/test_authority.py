@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sensor.correlate.authority import (
     HOST_ROOT,
     HOST_USER_NS,
-    Answer,
+    ActorStanding,
     Origin,
-    Standing,
+    RequestFate,
     answer_at,
     may_ask,
     owner_by_cgroup,
@@ -25,7 +25,7 @@ from sensor.model.vocabulary import ContainerId
 OUTER, INNER = ContainerId("0" * 64), ContainerId("1" * 64)
 ROOT = Origin(0, HOST_USER_NS)
 USER_NS = 4026532999
-OWNER, STRANGER, UNKNOWN = Standing.OWNER, Standing.STRANGER, Standing.UNKNOWN
+OWNER, STRANGER, UNKNOWN = ActorStanding.OWNER, ActorStanding.STRANGER, ActorStanding.UNKNOWN
 
 TABLE = {
     "root-of-roots": (ROOT, ROOT, OWNER),
@@ -65,7 +65,7 @@ TABLE = {
 
 @pytest.mark.parametrize(("actor", "owner", "answer"), TABLE.values(), ids=TABLE)
 def test_what_an_actor_is_to_a_container(
-    actor: Origin | None, owner: Origin | None, answer: Standing
+    actor: Origin | None, owner: Origin | None, answer: ActorStanding
 ) -> None:
     assert standing(actor, owner) is answer
 
@@ -109,14 +109,14 @@ def test_a_cgroup_is_of_whom_systemd_gave_its_slice(
 
 
 # answered, refused, closed, watched
-ANSWERS: dict[str, tuple[int | None, bool, int | None, bool, Answer]] = {
-    "refused": (5, True, None, True, Answer.REFUSED),
-    "refused-later": (15, True, None, True, Answer.REFUSED),
-    "answered-before": (5, False, None, True, Answer.DONE),
-    "closed-before": (None, False, 5, True, Answer.DONE),
-    "answered-after": (15, False, 16, True, Answer.WAITED),
-    "open": (None, False, None, True, Answer.WAITED),
-    "unseen": (None, False, None, False, Answer.UNSEEN),
+ANSWERS: dict[str, tuple[int | None, bool, int | None, bool, RequestFate]] = {
+    "refused": (5, True, None, True, RequestFate.REFUSED),
+    "refused-later": (15, True, None, True, RequestFate.REFUSED),
+    "answered-before": (5, False, None, True, RequestFate.DONE),
+    "closed-before": (None, False, 5, True, RequestFate.DONE),
+    "answered-after": (15, False, 16, True, RequestFate.WAITED),
+    "open": (None, False, None, True, RequestFate.WAITED),
+    "unseen": (None, False, None, False, RequestFate.UNSEEN),
 }
 
 
@@ -124,7 +124,7 @@ ANSWERS: dict[str, tuple[int | None, bool, int | None, bool, Answer]] = {
     ("answered", "refused", "closed", "watched", "answer"), ANSWERS.values(), ids=ANSWERS
 )
 def test_what_an_answer_means_for_a_creation_at_10(
-    answered: int | None, closed: int | None, answer: Answer, *, refused: bool, watched: bool
+    answered: int | None, closed: int | None, answer: RequestFate, *, refused: bool, watched: bool
 ) -> None:
     found = answer_at(10, answered=answered, refused=refused, closed=closed, watched=watched)
     assert found is answer
@@ -135,7 +135,7 @@ def test_what_an_answer_means_for_a_creation_at_10(
     [(True, True, OWNER), (True, False, OWNER), (False, True, STRANGER), (False, False, UNKNOWN)],
 )
 def test_a_command_line_counts_for_a_process_that_was_let_in(
-    *, let_in: bool, seen: bool, answer: Standing
+    *, let_in: bool, seen: bool, answer: ActorStanding
 ) -> None:
     assert may_ask(let_in=let_in, connects_seen=seen) is answer
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.correlate.client_command import TARGETS_MAX, ClientCommand, Request, parse
+from sensor.correlate.client_command import TARGETS_MAX, ClientCommand, ClientRequest, parse
 from tests.correlate.costs import is_linear
 
 H = "4f2d" * 16
@@ -142,7 +142,7 @@ def read(line: str, program: str | None = None) -> ClientCommand | None:
 def test_run_and_create_show_name_and_image(
     line: str, request_: str, name: str | None, image: str | None
 ) -> None:
-    assert read(line) == ClientCommand(Request(request_), name=name, image=image)
+    assert read(line) == ClientCommand(ClientRequest(request_), name=name, image=image)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_run_and_create_show_name_and_image(
 def test_start_and_restart_show_their_targets_as_typed(
     line: str, request_: str, targets: tuple[str, ...]
 ) -> None:
-    assert read(line) == ClientCommand(Request(request_), targets=targets)
+    assert read(line) == ClientCommand(ClientRequest(request_), targets=targets)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_compose_shows_its_services(
     found = read(line, program)
     assert found is not None
     assert found.compose
-    assert (found.request, found.targets) == (Request(request_), targets)
+    assert (found.request, found.targets) == (ClientRequest(request_), targets)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_compose_shows_its_project_when_an_option_does(line: str, project: str |
     ("line", "image", "id_"), CTR_RUNS, ids=[case[0][:70] for case in CTR_RUNS]
 )
 def test_ctr_run_shows_image_and_id(line: str, image: str | None, id_: str) -> None:
-    assert read(line) == ClientCommand(Request.RUN, targets=(id_,), image=image)
+    assert read(line) == ClientCommand(ClientRequest.RUN, targets=(id_,), image=image)
 
 
 @pytest.mark.parametrize(("program", "line"), NOTHING, ids=[case[1] or "empty" for case in NOTHING])

@@ -6,7 +6,7 @@ import pytest
 
 from sensor.correlate import clients
 from sensor.correlate.authority import HOST_ROOT, Origin
-from sensor.correlate.client_command import Request
+from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.clients import AUDIT_EARLY, CLIENT_WINDOW, SAME_PROCESS, Client
 from sensor.correlate.naming import Names
 from sensor.correlate.past import RecentPast
@@ -112,7 +112,7 @@ def asked(
     log: RecentPast, *, since: float = 0, until: float = 100, name: str | None = "web"
 ) -> str:
     names = Names(WEB.id, name)
-    found = log.clients.asked_by_command(Request.START, names, ns(since), ns(until))
+    found = log.clients.asked_by_command(ClientRequest.START, names, ns(since), ns(until))
     return "" if found is None else " ".join(found.exec.argv)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.authority import HOST_ROOT, Answer
+from sensor.correlate.authority import HOST_ROOT, RequestFate
 from sensor.correlate.engine_api.calls import Action, EngineCall
 from sensor.correlate.engine_requests import REQUESTS_OF_ONE_MAX, Asked, EngineConnection
 from sensor.correlate.naming import Names
@@ -33,21 +33,21 @@ def answer(at: float, status: str, connection: int = 7) -> ApiAnswer:
 
 
 START = "POST /v1.41/containers/web/start"
-AFTERWARDS: dict[str, tuple[list[ApiAnswer | ConnectionClosed], Answer]] = {
-    "nothing-yet": ([], Answer.WAITED),
-    "accepted-afterwards": ([answer(20, "204 No Content")], Answer.WAITED),
-    "accepted-before": ([answer(5, "204 No Content")], Answer.DONE),
-    "refused": ([answer(5, "400 Bad Request")], Answer.REFUSED),
-    "refused-afterwards": ([answer(20, "500 Internal Server Error")], Answer.REFUSED),
-    "no-such-container": ([answer(5, "404 Not Found")], Answer.REFUSED),
-    "closed-before": ([ConnectionClosed(ns(5), "r", 7)], Answer.DONE),
-    "closed-afterwards": ([ConnectionClosed(ns(20), "r", 7)], Answer.WAITED),
+AFTERWARDS: dict[str, tuple[list[ApiAnswer | ConnectionClosed], RequestFate]] = {
+    "nothing-yet": ([], RequestFate.WAITED),
+    "accepted-afterwards": ([answer(20, "204 No Content")], RequestFate.WAITED),
+    "accepted-before": ([answer(5, "204 No Content")], RequestFate.DONE),
+    "refused": ([answer(5, "400 Bad Request")], RequestFate.REFUSED),
+    "refused-afterwards": ([answer(20, "500 Internal Server Error")], RequestFate.REFUSED),
+    "no-such-container": ([answer(5, "404 Not Found")], RequestFate.REFUSED),
+    "closed-before": ([ConnectionClosed(ns(5), "r", 7)], RequestFate.DONE),
+    "closed-afterwards": ([ConnectionClosed(ns(20), "r", 7)], RequestFate.WAITED),
 }
 
 
 @pytest.mark.parametrize(("then", "expected"), AFTERWARDS.values(), ids=AFTERWARDS)
 def test_a_request_counts_by_what_became_of_it(
-    empty: RecentPast, then: list[ApiAnswer | ConnectionClosed], expected: Answer
+    empty: RecentPast, then: list[ApiAnswer | ConnectionClosed], expected: RequestFate
 ) -> None:
     """sec-refused-request-is-exact."""
     empty.add_connect(followed(0))
@@ -148,5 +148,5 @@ def test_a_connect_that_is_looked_up_after_its_request_takes_nothing_from_it(
     empty.add_connect(replace(followed(0), foreign=True))
     empty.add_answer(answer(5, "404 Not Found"))
     (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(100))
-    assert found.answer(ns(10)) is Answer.REFUSED
+    assert found.answer(ns(10)) is RequestFate.REFUSED
     assert found.foreign

@@ -6,7 +6,7 @@ import pytest
 
 from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.clients import CLIENT_WINDOW, ClientTable
-from sensor.correlate.engine_api.calls import Action, EngineCall, Outcome
+from sensor.correlate.engine_api.calls import Action, CallOutcome, EngineCall
 from sensor.correlate.engine_requests import Asked, EngineConnection
 from sensor.correlate.indirect_requests import INDIRECT_MAX, UNSEEN_END_WINDOW, IndirectRequests
 from tests.correlate.observations import caller, ended, ns, typed
@@ -43,7 +43,7 @@ def test_an_answer_ends_all_but_a_build(
 ) -> None:
     one = asked(0, method)
     requests.add(one, EngineConnection())
-    one.answered, one.outcome = ns(10), Outcome.ACCEPTED
+    one.answered, one.outcome = ns(10), CallOutcome.ACCEPTED
     assert list(requests.at_work(ns(500))) == ([one] if works else [])
     assert list(requests.asked(ns(0), ns(500))) == [one]
 
@@ -51,7 +51,7 @@ def test_an_answer_ends_all_but_a_build(
 def test_a_refused_one_is_none(requests: IndirectRequests) -> None:
     one = asked(0, BUILD)
     requests.add(one, EngineConnection())
-    one.answered, one.outcome = ns(10), Outcome.REFUSED
+    one.answered, one.outcome = ns(10), CallOutcome.REFUSED
     assert list(requests.at_work(ns(500))) == []
     assert list(requests.asked(ns(0), ns(500))) == []
 

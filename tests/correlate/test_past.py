@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.correlate.authority import HOST_ROOT, Origin, Standing
+from sensor.correlate.authority import HOST_ROOT, ActorStanding, Origin
 from sensor.correlate.clients import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.naming import Names
 from sensor.correlate.past import CONNECTS_MAX, REQUESTS_MAX, RecentPast
@@ -77,10 +77,10 @@ def test_a_client_that_connected_reached_an_engine_and_others_did_not(empty: Rec
     """sec-forged-client-is-exact."""
     real, fake = typed(0, "docker start web", 60), typed(0, "docker start web", 61)
     one, two = empty.add_client(real, HOST_ROOT), empty.add_client(fake, Origin(1001))
-    assert empty.standing(one) is Standing.UNKNOWN, "no connect was ever seen here"
+    assert empty.standing(one) is ActorStanding.UNKNOWN, "no connect was ever seen here"
     empty.add_connect(talks(real))
-    assert empty.standing(one) is Standing.OWNER
-    assert empty.standing(two) is Standing.STRANGER
+    assert empty.standing(one) is ActorStanding.OWNER
+    assert empty.standing(two) is ActorStanding.STRANGER
 
 
 def test_a_connect_of_which_it_is_not_known_whether_it_was_let_in_proves_nothing(
@@ -89,7 +89,7 @@ def test_a_connect_of_which_it_is_not_known_whether_it_was_let_in_proves_nothing
     exec_ = typed(0, "docker start web", 60)
     client = empty.add_client(exec_, HOST_ROOT)
     empty.add_connect(replace(talks(exec_), confirmed=False))
-    assert empty.standing(client) is Standing.UNKNOWN
+    assert empty.standing(client) is ActorStanding.UNKNOWN
 
 
 def test_what_a_child_connects_is_its_clients_connection(empty: RecentPast) -> None:
@@ -97,4 +97,4 @@ def test_what_a_child_connects_is_its_clients_connection(empty: RecentPast) -> N
     client = empty.add_client(outer, HOST_ROOT)
     plugin = caller(61, 1, comm="docker-buildx", above=(ancestor("docker", 60, 0),))
     empty.add_connect(connects(2, plugin))
-    assert empty.standing(client) is Standing.OWNER
+    assert empty.standing(client) is ActorStanding.OWNER

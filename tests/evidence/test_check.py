@@ -9,7 +9,7 @@ import pytest
 
 from sensor.errors import StateUnusable
 from sensor.evidence.check import verify
-from sensor.evidence.verdict import Verdict
+from sensor.evidence.verdict import Verification
 from sensor.store.log import Store, StoreSettings
 from tests.evidence.logs import append, execute, make_log, rename, rewrite, shipped
 
@@ -21,11 +21,11 @@ def written(path: Path, lines: list[bytes]) -> Path:
     return path
 
 
-def against(log: Path | None, file: Path) -> Verdict:
+def against(log: Path | None, file: Path) -> Verification:
     return verify(log, None, (file,))
 
 
-def numbers(verdict: Verdict) -> list[int | None]:
+def numbers(verdict: Verification) -> list[int | None]:
     return [finding.first for finding in verdict.findings.listed]
 
 

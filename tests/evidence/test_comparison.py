@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.evidence import comparison
-from sensor.evidence.comparison import Comparison, ShippedLog, is_same, rewritten_mark
+from sensor.evidence.comparison import ShipmentComparison, ShippedLog, is_same, rewritten_mark
 from sensor.evidence.shipped import ShippedLine
 from sensor.schema.document import encode_line
 from sensor.schema.log_stamp import LogPlace
@@ -39,7 +39,7 @@ def test_an_event_is_the_same_however_its_json_is_written() -> None:
 def test_a_hostile_file_cannot_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "CHUNKS_MAX", 4)
     monkeypatch.setattr(comparison, "LOGS_MAX", 2)
-    found = Comparison()
+    found = ShipmentComparison()
     for number in range(10):
         place = LogPlace(LOG, 1 + number * 1_000_000)
         list(found.add("file", ShippedLine(number, place, LINE)))
@@ -51,7 +51,7 @@ def test_a_hostile_file_cannot_take_all_memory(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_head_of_an_event_that_came_later_is_a_forgery() -> None:
     alive = encode_line(EVENTS["alive"])
-    found = Comparison()
+    found = ShipmentComparison()
     list(found.add("file", ShippedLine(1, LogPlace(LOG, 50), alive)))
     assert [head.sequence for heads in found.logs[LOG].heads.values() for head in heads] == [41]
     (finding,) = found.add("file", ShippedLine(2, LogPlace(LOG, 41), alive))
@@ -61,14 +61,14 @@ def test_a_head_of_an_event_that_came_later_is_a_forgery() -> None:
 def test_two_digests_of_one_number_are_named() -> None:
     alive = encode_line(EVENTS["alive"])
     other = alive.replace(b'"digest":"abab', b'"digest":"cdcd')
-    found = Comparison()
+    found = ShipmentComparison()
     list(found.add("first", ShippedLine(1, LogPlace(LOG, 50), alive)))
     (finding,) = found.add("second", ShippedLine(1, LogPlace(LOG, 51), other))
     assert finding.what == "number 41 has another digest here than in first, line 1"
 
 
 def test_numbers_that_the_node_gave_up_are_skipped() -> None:
-    found = Comparison()
+    found = ShipmentComparison()
     list(found.add("file", ShippedLine(1, LogPlace(LOG, 50), encode_line(EVENTS["alive"]))))
     log = found.logs[LOG]
     assert log.skipped(39, 41)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from sensor.evidence.comparison import Comparison
+from sensor.evidence.comparison import ShipmentComparison
 from sensor.evidence.file_check import read_shipped
 from sensor.evidence.verdict import Findings, ShippedChecked
 from tests.evidence.logs import make_log, shipped
@@ -13,7 +13,7 @@ from tests.evidence.logs import make_log, shipped
 
 def read(path: Path) -> tuple[ShippedChecked, list[str]]:
     findings = Findings()
-    return read_shipped(path, Comparison(), findings), [one.what for one in findings.listed]
+    return read_shipped(path, ShipmentComparison(), findings), [one.what for one in findings.listed]
 
 
 def test_a_directory_of_several_files_is_one_delivery(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from tests.identity.sample_node import Node
 
 
@@ -18,7 +18,7 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.fixture
-def reading(node: Node) -> Iterator[Reading]:
+def reading(node: Node) -> Iterator[RootReader]:
     root = os.open(node.root, os.O_PATH | os.O_DIRECTORY)
-    yield Reading(root)
+    yield RootReader(root)
     os.close(root)

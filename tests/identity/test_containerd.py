@@ -5,7 +5,7 @@ from __future__ import annotations
 from sensor.identity.containerd import containerd_facts
 from sensor.identity.facts import EngineFacts
 from sensor.identity.oci import Bundle
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.model.container import EngineRecord, Image, Orchestrator
 from sensor.model.vocabulary import PodSource
 from tests.identity.sample_node import Node
@@ -25,7 +25,7 @@ def annotated(**values: str) -> Bundle:
 POD = {"sandbox_namespace": "prod", "sandbox_name": "shop-1", "sandbox_uid": UID}
 
 
-def test_a_pods_container(node: Node, reading: Reading) -> None:
+def test_a_pods_container(node: Node, reading: RootReader) -> None:
     node.write(f"/var/log/pods/prod_shop-1_{UID}/web/5.log", b"")
     bundle = annotated(
         container_type="container",
@@ -42,7 +42,7 @@ def test_a_pods_container(node: Node, reading: Reading) -> None:
     )
 
 
-def test_a_static_pods_logs_lie_under_its_raw_uid(node: Node, reading: Reading) -> None:
+def test_a_static_pods_logs_lie_under_its_raw_uid(node: Node, reading: RootReader) -> None:
     raw = UID.replace("-", "")
     node.write(f"/var/log/pods/prod_shop-1_{raw}/web/1.log", b"")
     bundle = annotated(
@@ -53,7 +53,7 @@ def test_a_static_pods_logs_lie_under_its_raw_uid(node: Node, reading: Reading) 
     assert (found.pod_uid, found.attempt) == (raw, 1)
 
 
-def test_a_sandbox_of_cri_has_the_name_of_its_pod(reading: Reading) -> None:
+def test_a_sandbox_of_cri_has_the_name_of_its_pod(reading: RootReader) -> None:
     found = containerd_facts(annotated(container_type="sandbox", **POD), reading, "/var/log/pods")
     assert found.sandbox
     assert found.name == "shop-1"
@@ -62,7 +62,7 @@ def test_a_sandbox_of_cri_has_the_name_of_its_pod(reading: Reading) -> None:
     )
 
 
-def test_a_container_of_nerdctl_has_what_its_annotations_say(reading: Reading) -> None:
+def test_a_container_of_nerdctl_has_what_its_annotations_say(reading: RootReader) -> None:
     bundle = Bundle(
         annotations=(
             ("nerdctl/namespace", "default"),
@@ -78,5 +78,5 @@ def test_a_container_of_nerdctl_has_what_its_annotations_say(reading: Reading) -
     )
 
 
-def test_ctr_leaves_nothing(reading: Reading) -> None:
+def test_ctr_leaves_nothing(reading: RootReader) -> None:
     assert containerd_facts(Bundle(), reading, "/var/log/pods") == EngineFacts()

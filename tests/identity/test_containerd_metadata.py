@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sensor.identity.containerd_metadata import DATABASE, containerd_record
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from tests.identity.bolt_file import BoltFile, Items
 from tests.identity.sample_node import Node
 
@@ -39,7 +39,7 @@ def database(*, namespace: bytes = b"k8s.io") -> bytes:
     return BoltFile({b"v1": {namespace: {b"containers": {ID.encode(): record}}}}).data
 
 
-def test_a_record_is_found_by_namespace_and_id(node: Node, reading: Reading) -> None:
+def test_a_record_is_found_by_namespace_and_id(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/{DATABASE}", database())
     record = containerd_record(ID, "k8s.io", reading, (ROOT,), with_spec=True)
     assert record is not None
@@ -50,7 +50,7 @@ def test_a_record_is_found_by_namespace_and_id(node: Node, reading: Reading) -> 
     assert record.spec.part("process").texts("args") == ("sleep",)
 
 
-def test_without_a_namespace_the_usual_ones_are_tried(node: Node, reading: Reading) -> None:
+def test_without_a_namespace_the_usual_ones_are_tried(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/{DATABASE}", database(namespace=b"default"))
     record = containerd_record(ID, None, reading, ("/nowhere", ROOT))
     assert record is not None
@@ -58,19 +58,19 @@ def test_without_a_namespace_the_usual_ones_are_tried(node: Node, reading: Readi
     assert not record.spec
 
 
-def test_another_namespaces_container_is_not_taken(node: Node, reading: Reading) -> None:
+def test_another_namespaces_container_is_not_taken(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/{DATABASE}", database(namespace=b"other"))
     assert containerd_record(ID, "k8s.io", reading, (ROOT,)) is None
     assert reading.problems == []
 
 
-def test_what_is_not_a_database_is_counted(node: Node, reading: Reading) -> None:
+def test_what_is_not_a_database_is_counted(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/{DATABASE}", b"x" * 10_000)
     assert containerd_record(ID, None, reading, (ROOT,)) is None
     assert reading.problems == ["containerd_metadata:malformed"]
 
 
-def test_a_link_out_of_the_root_is_not_a_database(node: Node, reading: Reading) -> None:
+def test_a_link_out_of_the_root_is_not_a_database(node: Node, reading: RootReader) -> None:
     path = node.root / ROOT.lstrip("/") / DATABASE
     path.parent.mkdir(parents=True)
     path.symlink_to("/dev/zero")

@@ -10,7 +10,7 @@ import pytest
 
 from sensor.identity import digests
 from sensor.identity.digests import PulledDigests
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from tests.identity.sample_node import Node
 
 PATH = "/data/docker/image/overlay2/repositories.json"
@@ -27,18 +27,18 @@ def index(digest: str, name: str = "nginx") -> dict[str, object]:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that were read."""
     paths: list[str] = []
-    document = Reading.document
+    document = RootReader.document
 
-    def noted(reading: Reading, kind: Any, path: str, *, optional: bool = False) -> object:
+    def noted(reading: RootReader, kind: Any, path: str, *, optional: bool = False) -> object:
         paths.append(path)
         return document(reading, kind, path, optional=optional)
 
-    monkeypatch.setattr(Reading, "document", noted)
+    monkeypatch.setattr(RootReader, "document", noted)
     return paths
 
 
 def test_an_unchanged_file_is_read_once_for_an_image(
-    node: Node, reading: Reading, parsed: list[str]
+    node: Node, reading: RootReader, parsed: list[str]
 ) -> None:
     node.write(PATH, index(OLD))
     known = PulledDigests()
@@ -49,7 +49,7 @@ def test_an_unchanged_file_is_read_once_for_an_image(
     assert len(parsed) == 3
 
 
-def test_a_replaced_file_is_read_again(node: Node, reading: Reading) -> None:
+def test_a_replaced_file_is_read_again(node: Node, reading: RootReader) -> None:
     known = PulledDigests()
     assert known.digest(PATH, IMAGE_ID, "nginx:1.25", reading) is None
     for digest in (OLD, NEW, OLD):
@@ -61,7 +61,7 @@ def test_a_replaced_file_is_read_again(node: Node, reading: Reading) -> None:
     assert reading.problems == []
 
 
-def test_a_file_that_was_written_to_is_read_again(node: Node, reading: Reading) -> None:
+def test_a_file_that_was_written_to_is_read_again(node: Node, reading: RootReader) -> None:
     known = PulledDigests()
     file = node.write(PATH, index(OLD))
     os.utime(file, ns=(0, 1))
@@ -71,7 +71,9 @@ def test_a_file_that_was_written_to_is_read_again(node: Node, reading: Reading) 
 
 
 @pytest.mark.parametrize("broken", [b"{", b"[]"], ids=repr)
-def test_a_broken_file_is_reported_every_time(node: Node, reading: Reading, broken: bytes) -> None:
+def test_a_broken_file_is_reported_every_time(
+    node: Node, reading: RootReader, broken: bytes
+) -> None:
     node.write(PATH, broken)
     known = PulledDigests()
     for _ in range(2):
@@ -80,14 +82,14 @@ def test_a_broken_file_is_reported_every_time(node: Node, reading: Reading, brok
         assert len(reading.problems) == 1
 
 
-def test_what_is_not_a_file_is_reported(node: Node, reading: Reading) -> None:
+def test_what_is_not_a_file_is_reported(node: Node, reading: RootReader) -> None:
     os.mkfifo(node.write(f"{PATH}.new", b"").with_name("repositories.json"))
     assert PulledDigests().digest(PATH, IMAGE_ID, None, reading) is None
     assert reading.problems == ["docker_repositories:not_regular"]
 
 
 def test_what_is_kept_is_bounded(
-    node: Node, reading: Reading, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+    node: Node, reading: RootReader, parsed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(digests, "MAX_KEPT", 2)
     node.write(PATH, index(OLD))

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sensor.identity.docker import docker_facts
-from sensor.identity.document import Document
+from sensor.identity.document import JsonDocument
 from sensor.identity.oci import Bundle, bundle_of
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.model.container import EngineRecord, Image
 from tests.identity.sample_node import ID, SECRET, Node, oci_config
 
@@ -45,10 +45,10 @@ HOST_CONFIG = {"Privileged": False, "RestartPolicy": {"Name": "always", "Maximum
 
 def bundle_with(*sources: str) -> Bundle:
     mounts = [{"destination": "/x", "type": "bind", "source": source} for source in sources]
-    return bundle_of(Document(oci_config(mounts=mounts)))
+    return bundle_of(JsonDocument(oci_config(mounts=mounts)))
 
 
-def test_a_new_container(node: Node, reading: Reading) -> None:
+def test_a_new_container(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/config.v2.json", config())
     node.write(f"{ROOT}/hostconfig.json", HOST_CONFIG)
     found = docker_facts(bundle_with("/srv", f"{ROOT}/hosts"), ID, reading, node.settings)
@@ -69,7 +69,7 @@ def test_a_new_container(node: Node, reading: Reading) -> None:
     assert reading.problems == []
 
 
-def test_a_container_that_ran_before(node: Node, reading: Reading) -> None:
+def test_a_container_that_ran_before(node: Node, reading: RootReader) -> None:
     state = {
         "StartedAt": "2017-04-08T11:50:38Z",
         "FinishedAt": "2017-04-08T11:50:39Z",
@@ -107,7 +107,7 @@ def test_a_container_that_ran_before(node: Node, reading: Reading) -> None:
 )
 def test_has_run_is_reported_by_either_of_two(
     node: Node,
-    reading: Reading,
+    reading: RootReader,
     flag: bool | None,
     started: str,
     expected: bool | None,
@@ -121,7 +121,7 @@ def test_has_run_is_reported_by_either_of_two(
     assert found.record.has_run is expected
 
 
-def test_a_shared_network_shows_the_data_root_too(node: Node, reading: Reading) -> None:
+def test_a_shared_network_shows_the_data_root_too(node: Node, reading: RootReader) -> None:
     other = f"/data/docker/containers/{'b2' * 32}"
     node.write(f"{other}/config.v2.json", config(ID="b2" * 32, Name="/other"))
     node.write(f"{ROOT}/config.v2.json", config())
@@ -131,12 +131,12 @@ def test_a_shared_network_shows_the_data_root_too(node: Node, reading: Reading) 
     assert found.name == "web"
 
 
-def test_the_record_of_another_container_is_refused(node: Node, reading: Reading) -> None:
+def test_the_record_of_another_container_is_refused(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/config.v2.json", config(ID="b2" * 32))
     assert docker_facts(bundle_with(f"{ROOT}/hosts"), ID, reading, node.settings) is None
 
 
-def test_the_configured_data_root_is_tried(node: Node, reading: Reading) -> None:
+def test_the_configured_data_root_is_tried(node: Node, reading: RootReader) -> None:
     node.write("/etc/docker/daemon.json", {"data-root": "/data/docker"})
     node.write(f"{ROOT}/config.v2.json", config())
     node.write(f"{ROOT}/hostconfig.json", HOST_CONFIG)
@@ -145,19 +145,19 @@ def test_the_configured_data_root_is_tried(node: Node, reading: Reading) -> None
     assert found.name == "web"
 
 
-def test_the_default_data_root_is_tried(node: Node, reading: Reading) -> None:
+def test_the_default_data_root_is_tried(node: Node, reading: RootReader) -> None:
     node.write(f"/var/lib/docker/containers/{ID}/config.v2.json", config())
     found = docker_facts(bundle_with(), ID, reading, node.settings)
     assert found is not None
     assert reading.problems == ["docker_host_config:missing"]
 
 
-def test_no_record_is_nothing_to_complain_about(node: Node, reading: Reading) -> None:
+def test_no_record_is_nothing_to_complain_about(node: Node, reading: RootReader) -> None:
     assert docker_facts(None, ID, reading, node.settings) is None
     assert reading.problems == []
 
 
-def test_a_broken_record_is(node: Node, reading: Reading) -> None:
+def test_a_broken_record_is(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/config.v2.json", b"{")
     assert docker_facts(bundle_with(f"{ROOT}/hosts"), ID, reading, node.settings) is None
     assert reading.problems == ["docker_config:malformed"]
@@ -178,7 +178,7 @@ def test_a_broken_record_is(node: Node, reading: Reading) -> None:
     ids=str,
 )
 def test_an_image_is_named_as_it_was_asked_for_with_its_digest(
-    node: Node, reading: Reading, name: str, expected: Image
+    node: Node, reading: RootReader, name: str, expected: Image
 ) -> None:
     repositories = {
         "nginx": {"nginx:1.25": IMAGE_ID, f"nginx@{DIGEST}": IMAGE_ID},
@@ -194,7 +194,7 @@ def test_an_image_is_named_as_it_was_asked_for_with_its_digest(
 
 
 @pytest.mark.parametrize("driver", ["../../etc", "", None, 1], ids=repr)
-def test_a_hostile_driver_builds_no_path(node: Node, reading: Reading, driver: object) -> None:
+def test_a_hostile_driver_builds_no_path(node: Node, reading: RootReader, driver: object) -> None:
     node.write(f"{ROOT}/config.v2.json", config(Driver=driver))
     node.write(f"{ROOT}/hostconfig.json", HOST_CONFIG)
     found = docker_facts(bundle_with(f"{ROOT}/hosts"), ID, reading, node.settings)
@@ -202,7 +202,7 @@ def test_a_hostile_driver_builds_no_path(node: Node, reading: Reading, driver: o
     assert found.image == Image("nginx:1.25", IMAGE_ID, pinned=False)
 
 
-def test_the_containerd_image_store_names_the_manifest(node: Node, reading: Reading) -> None:
+def test_the_containerd_image_store_names_the_manifest(node: Node, reading: RootReader) -> None:
     node.write(f"{ROOT}/config.v2.json", config(ImageManifest={"digest": DIGEST}))
     node.write(f"{ROOT}/hostconfig.json", HOST_CONFIG)
     found = docker_facts(bundle_with(f"{ROOT}/hosts"), ID, reading, node.settings)
@@ -210,7 +210,9 @@ def test_the_containerd_image_store_names_the_manifest(node: Node, reading: Read
     assert found.image == Image("nginx:1.25", IMAGE_ID, DIGEST, pinned=False)
 
 
-def test_a_container_of_cri_dockerd_has_the_pod_of_its_labels(node: Node, reading: Reading) -> None:
+def test_a_container_of_cri_dockerd_has_the_pod_of_its_labels(
+    node: Node, reading: RootReader
+) -> None:
     uid = "eb052b63-ea96-4728-ab4a-64ab3babccd7"
     labels = {
         "io.kubernetes.container.name": "web",
@@ -232,7 +234,7 @@ def test_a_container_of_cri_dockerd_has_the_pod_of_its_labels(node: Node, readin
     assert not found.sandbox
 
 
-def test_a_cri_dockerd_sandbox(node: Node, reading: Reading) -> None:
+def test_a_cri_dockerd_sandbox(node: Node, reading: RootReader) -> None:
     labels = {"io.kubernetes.docker.type": "podsandbox", "io.kubernetes.pod.name": "shop-1"}
     node.write(f"{ROOT}/config.v2.json", config(Config={"Labels": labels}))
     node.write(f"{ROOT}/hostconfig.json", HOST_CONFIG)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sensor.identity.document import (
     MAX_ITEMS,
     MAX_VALUES,
-    Document,
+    JsonDocument,
     parse,
     parse_array,
     parse_text,
@@ -46,12 +46,12 @@ def test_many_bytes_are_not_many_values() -> None:
     text = b"," * (MAX_VALUES + 1)
     assert parse(b'{"a":"' + text + b'"}') is Failure.TOO_MANY_VALUES
     document = parse(b'{"a":"' + b"x" * (MAX_VALUES + 1) + b'"}')
-    assert isinstance(document, Document)
+    assert isinstance(document, JsonDocument)
 
 
 def test_undecodable_bytes_survive() -> None:
     document = parse(b'{"a": "\xff\xfe"}')
-    assert isinstance(document, Document)
+    assert isinstance(document, JsonDocument)
     assert document.text("a") == "\udcff\udcfe"
 
 
@@ -59,7 +59,7 @@ def test_a_member_of_the_wrong_type_reads_as_absent() -> None:
     document = parse(
         b'{"s":"x","e":"","n":1,"b":true,"o":{"k":"v"},"l":["a"],"m":["a",1],"z":null}'
     )
-    assert isinstance(document, Document)
+    assert isinstance(document, JsonDocument)
     assert (document.text("s"), document.text("e"), document.text("n")) == ("x", None, None)
     assert (document.number("n"), document.number("b"), document.number("s")) == (1, None, None)
     assert (document.flag("b"), document.flag("n")) == (True, None)
@@ -76,7 +76,7 @@ def test_a_member_of_the_wrong_type_reads_as_absent() -> None:
 
 
 def test_numbers_of_items_are_bounded() -> None:
-    document = Document({"l": ["x"] * (MAX_ITEMS + 1)})
+    document = JsonDocument({"l": ["x"] * (MAX_ITEMS + 1)})
     assert document.texts("l") is None
 
 
@@ -89,20 +89,20 @@ def test_an_index_may_be_null() -> None:
 
 
 def test_json_within_json_may_hold_lone_surrogates() -> None:
-    assert isinstance(parse_text('{"a": "\ud800"}'), Document)
+    assert isinstance(parse_text('{"a": "\ud800"}'), JsonDocument)
     assert parse_text("\ud800") is Failure.MALFORMED
 
 
 @given(st.binary())
 def test_no_bytes_make_it_raise(data: bytes) -> None:
-    assert isinstance(parse(data), Document | Failure)
+    assert isinstance(parse(data), JsonDocument | Failure)
     assert isinstance(parse_array(data), tuple | Failure)
 
 
 @given(st.dictionaries(st.text(), JSON), st.text())
 def test_no_document_makes_an_access_raise(value: dict[str, object], other: str) -> None:
     document = parse(json.dumps(value).encode())
-    assert isinstance(document, Document)
+    assert isinstance(document, JsonDocument)
     for key in (*value, other):
         document.text(key), document.number(key), document.flag(key), document.texts(key)
         document.part(key).pairs(), document.parts(key), document.has(key)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sensor.identity.document import Document
+from sensor.identity.document import JsonDocument
 from sensor.identity.ecs_task import task_of
 from sensor.identity.oci import Bundle, bundle_of
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import Owner
 from tests.identity.sample_node import ID, Node, oci_config
@@ -35,12 +35,12 @@ READY = BEFORE | {
 
 def bound(source: str = DIRECTORY, destination: str = "/opt/ecs/metadata/2f0a") -> Bundle:
     mounts = [{"destination": destination, "type": "bind", "source": source}]
-    return bundle_of(Document(oci_config(mounts=mounts)))
+    return bundle_of(JsonDocument(oci_config(mounts=mounts)))
 
 
 @pytest.mark.parametrize("content", [BEFORE, READY], ids=["before the start", "ready"])
 def test_a_task_is_named_before_and_after_the_start(
-    node: Node, reading: Reading, content: dict[str, Any]
+    node: Node, reading: RootReader, content: dict[str, Any]
 ) -> None:
     node.write(f"{DIRECTORY}/ecs-container-metadata.json", content)
     assert task_of(bound(), ID, reading) == Orchestrator(
@@ -59,20 +59,20 @@ def test_a_task_is_named_before_and_after_the_start(
     ids=["another container's", "no task", "a wrong type", "a list", "cut"],
 )
 def test_a_file_that_is_not_this_containers_names_no_task(
-    node: Node, reading: Reading, content: object
+    node: Node, reading: RootReader, content: object
 ) -> None:
     node.write(f"{DIRECTORY}/ecs-container-metadata.json", content)
     assert task_of(bound(), ID, reading) is None
 
 
-def test_a_file_that_another_user_may_write_is_not_read(node: Node, reading: Reading) -> None:
+def test_a_file_that_another_user_may_write_is_not_read(node: Node, reading: RootReader) -> None:
     path = node.write(f"{DIRECTORY}/ecs-container-metadata.json", READY)
     path.parent.chmod(0o777)
     assert task_of(bound(), ID, reading) is None
     assert reading.problems == ["ecs_metadata:untrusted"]
 
 
-def test_a_container_without_the_file_has_no_task(reading: Reading) -> None:
+def test_a_container_without_the_file_has_no_task(reading: RootReader) -> None:
     assert task_of(bound(), ID, reading) is None
     assert task_of(bound("/srv", "/data"), ID, reading) is None
     assert reading.problems == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.identity.fair_queue import NESTED, OTHERS, ROOT, FairQueue, origin_of
-from sensor.identity.worker import QUEUE_FULL, Worker
+from sensor.identity.worker import QUEUE_FULL, DescriberWorker
 from sensor.model.container import Description
 from sensor.model.requests import DescribeRequest
 from sensor.model.vocabulary import ContainerId
@@ -125,7 +125,9 @@ def test_a_users_flood_refuses_no_others_request() -> None:
         if request.id == "root":
             done.set()
 
-    worker = Worker(describe, on_described, max_queued=64, deadline=60.0, suspect_after=30.0)
+    worker = DescriberWorker(
+        describe, on_described, max_queued=64, deadline=60.0, suspect_after=30.0
+    )
     for number in range(500):
         worker.submit(replace(request_for(uid=1001), id=ContainerId(f"m{number}")))
     worker.submit(replace(request_for(uid=0), id=ContainerId("root")))

@@ -6,7 +6,7 @@ import pytest
 
 from sensor.identity.kubernetes import attempt_from_logs, from_cri, from_labels
 from sensor.identity.oci import Bundle
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.model.container import Orchestrator
 from sensor.model.vocabulary import PodSource
 from tests.identity.sample_node import Node
@@ -20,17 +20,17 @@ def logs(node: Node, *names: str) -> None:
         node.write(f"/var/log/pods/prod_shop-1_{UID}/web/{name}", b"")
 
 
-def test_the_newest_log_shows_the_attempt(node: Node, reading: Reading) -> None:
+def test_the_newest_log_shows_the_attempt(node: Node, reading: RootReader) -> None:
     logs(node, "2.log", "10.log", "9.log.20240101-000000.gz", "x.log", "11.logs", "log")
     assert attempt_from_logs(reading, "/var/log/pods", POD, UID) == 10
 
 
-def test_rotated_logs_count(node: Node, reading: Reading) -> None:
+def test_rotated_logs_count(node: Node, reading: RootReader) -> None:
     logs(node, "4.log.20240101-000000")
     assert attempt_from_logs(reading, "/var/log/pods", POD, UID) == 4
 
 
-def test_no_logs_no_attempt(node: Node, reading: Reading) -> None:
+def test_no_logs_no_attempt(node: Node, reading: RootReader) -> None:
     assert attempt_from_logs(reading, "/var/log/pods", POD, UID) is None
     logs(node, "99999999999.log", "4294967296.log")
     assert attempt_from_logs(reading, "/var/log/pods", POD, UID) is None
@@ -38,7 +38,7 @@ def test_no_logs_no_attempt(node: Node, reading: Reading) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a/../b", "", "\0", "a" * 300], ids=repr)
-def test_hostile_names_build_no_path(node: Node, reading: Reading, name: str) -> None:
+def test_hostile_names_build_no_path(node: Node, reading: RootReader, name: str) -> None:
     logs(node, "1.log")
     for pod in (
         Orchestrator("kubernetes", name, "shop-1", UID, "web"),

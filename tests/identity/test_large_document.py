@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.identity.describer import Describer
-from sensor.identity.document import Document, parse
+from sensor.identity.document import JsonDocument, parse
 from sensor.identity.files import Failure
 from sensor.identity.large_document import (
     LARGE_BYTES,
@@ -26,7 +26,7 @@ TASKS = "/run/containerd/io.containerd.runtime.v2.task"
 DATA = "/var/lib/docker"
 
 
-def read(data: bytes, chunk: int = 1000) -> tuple[Document | Failure, bool]:
+def read(data: bytes, chunk: int = 1000) -> tuple[JsonDocument | Failure, bool]:
     stream = io.BytesIO(data)
     large = LargeDocument(lambda: stream.read(chunk))
     return large.parse(), large.cut
@@ -52,7 +52,7 @@ def test_what_is_small_reads_as_with_the_whole_parser(
 def test_no_bytes_make_it_raise(data: bytes, chunk: int) -> None:
     for text in (data, b'{"a":' + data, b'{"a":"' + data):
         found, _ = read(text, chunk)
-        assert isinstance(found, Document | Failure)
+        assert isinstance(found, JsonDocument | Failure)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_not_an_object_is_a_failure(text: bytes) -> None:
 def test_a_long_string_goes_and_its_neighbours_stay() -> None:
     value = {"a": 1, "long": 'x\\"' * STRING_MAX, "b": {"c": "d"}, "k" * (STRING_MAX + 1): 1}
     found, cut = read(json.dumps(value).encode())
-    assert isinstance(found, Document)
+    assert isinstance(found, JsonDocument)
     assert cut
     assert found.number("a") == 1
     assert found.part("b").text("c") == "d"
@@ -76,7 +76,7 @@ def test_a_long_string_goes_and_its_neighbours_stay() -> None:
 def test_large_members_are_cut_before_small_ones() -> None:
     labels = {f"a{number:04}": "x" * 8000 for number in range(200)} | {"z": "small"}
     found, cut = read(json.dumps({"Labels": labels, "Name": "/web"}).encode())
-    assert isinstance(found, Document)
+    assert isinstance(found, JsonDocument)
     assert cut
     assert found.text("Name") == "/web"
     kept = dict(found.part("Labels").pairs())
@@ -88,7 +88,7 @@ def test_members_beyond_the_limit_are_passed_over() -> None:
     labels = {f"{number}": "x" for number in range(3 * SMALL_MEMBERS)}
     value = {"Labels": labels, "deep": [[{}, "]}"]] * 9, "Name": "/web"}
     found, cut = read(json.dumps(value).encode())
-    assert isinstance(found, Document)
+    assert isinstance(found, JsonDocument)
     assert cut
     assert found.text("Name") == "/web"
     assert len(found.part("Labels").pairs()) == SMALL_MEMBERS
@@ -105,7 +105,7 @@ def test_memory_and_time_stay_bounded() -> None:
     spent = time.thread_time() - begin
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert isinstance(found, Document)
+    assert isinstance(found, JsonDocument)
     assert found.text("Name") == "/web"
     assert peak < 2 << 20
     assert spent < 2.0

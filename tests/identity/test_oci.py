@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.identity.document import Document, parse
+from sensor.identity.document import JsonDocument, parse
 from sensor.identity.files import Failure
 from sensor.identity.oci import MAX_ANNOTATION, Bundle, Namespace, bundle_of
 from sensor.identity.security import security_of
@@ -19,7 +19,7 @@ CORPUS = Path(__file__).parents[1] / "corpora/oci"
 
 
 def read_bundle(**members: object) -> Bundle:
-    return bundle_of(Document(oci_config(**members)))
+    return bundle_of(JsonDocument(oci_config(**members)))
 
 
 def corpus(name: str) -> bytes:
@@ -42,7 +42,7 @@ def test_the_parts_that_matter_are_read() -> None:
 
 def test_the_specifications_example() -> None:
     document = parse(corpus("spec-example.json"))
-    assert isinstance(document, Document)
+    assert isinstance(document, JsonDocument)
     found = bundle_of(document)
     assert found.args == ("sh",)
     assert found.user == "1:1"
@@ -57,7 +57,7 @@ def test_the_specifications_example() -> None:
 
 def test_minimal_bundles_leave_everything_unknown() -> None:
     document = parse(corpus("minimal.json"))
-    assert isinstance(document, Document)
+    assert isinstance(document, JsonDocument)
     found = bundle_of(document)
     assert found == Bundle(root_path="rootfs")
     security = security_of(found)
@@ -70,7 +70,7 @@ def test_minimal_bundles_leave_everything_unknown() -> None:
 )
 def test_other_files_of_the_specification_do_no_harm(name: str) -> None:
     document = parse(corpus(name))
-    assert isinstance(document, Document)
+    assert isinstance(document, JsonDocument)
     security_of(bundle_of(document))
 
 
@@ -117,7 +117,7 @@ def test_wrong_types_read_as_absent(path: str, wrong: object) -> None:
         assert isinstance(inner, dict)
         parent = inner
     parent[last] = wrong
-    security_of(bundle_of(Document(config)))
+    security_of(bundle_of(JsonDocument(config)))
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
@@ -135,7 +135,7 @@ CONFIGS = st.recursive(
 
 @given(st.dictionaries(KEYS, CONFIGS))
 def test_no_config_makes_it_raise(config: dict[str, object]) -> None:
-    security_of(bundle_of(Document(config)))
+    security_of(bundle_of(JsonDocument(config)))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sensor.identity.places import MAX_ID, find_bundle, is_safe_id
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.identity.trust import owners_of
 from sensor.model.vocabulary import Engine
 from tests.identity.sample_node import ID, Node
@@ -36,7 +36,7 @@ def give(path: Path, uid: int) -> None:
     ],
 )
 def test_a_bundle_is_found_in_each_place_where_engines_keep_them(
-    node: Node, reading: Reading, directory: str
+    node: Node, reading: RootReader, directory: str
 ) -> None:
     node.write(f"{directory}/config.json", {})
     if directory.startswith("/home/"):
@@ -46,7 +46,7 @@ def test_a_bundle_is_found_in_each_place_where_engines_keep_them(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
-def test_another_users_places_are_passed_over(node: Node, reading: Reading) -> None:
+def test_another_users_places_are_passed_over(node: Node, reading: RootReader) -> None:
     below = f".local/share/containers/storage/overlay-containers/{ID}/userdata"
     node.write(f"/home/mallory/{below}/config.json", {})
     give(node.root / "home/mallory", 1001)
@@ -55,7 +55,7 @@ def test_another_users_places_are_passed_over(node: Node, reading: Reading) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
-def test_a_place_that_others_can_write_hides_no_other(node: Node, reading: Reading) -> None:
+def test_a_place_that_others_can_write_hides_no_other(node: Node, reading: RootReader) -> None:
     first, second = node.settings.task_roots[:2]
     for root in (first, second):
         node.write(f"{root}/moby/{ID}/config.json", {})
@@ -64,19 +64,19 @@ def test_a_place_that_others_can_write_hides_no_other(node: Node, reading: Readi
     assert reading.problems == ["bundle:untrusted"]
 
 
-def test_a_container_without_a_bundle_is_not_a_problem(node: Node, reading: Reading) -> None:
+def test_a_container_without_a_bundle_is_not_a_problem(node: Node, reading: RootReader) -> None:
     assert find_bundle(ID, None, reading, node.settings) is None
     assert reading.problems == []
 
 
-def test_an_unreadable_bundle_is_found_all_the_same(node: Node, reading: Reading) -> None:
+def test_an_unreadable_bundle_is_found_all_the_same(node: Node, reading: RootReader) -> None:
     directory = f"/run/containerd/io.containerd.runtime.v2.task/moby/{ID}"
     (node.root / directory[1:]).mkdir(parents=True)
     os.mkfifo(node.root / directory[1:] / "config.json")
     assert find_bundle(ID, None, reading, node.settings) == directory
 
 
-def test_podmans_are_not_looked_for_at_containerd(node: Node, reading: Reading) -> None:
+def test_podmans_are_not_looked_for_at_containerd(node: Node, reading: RootReader) -> None:
     node.write(f"/run/containerd/io.containerd.runtime.v2.task/x/{ID}/config.json", {})
     assert find_bundle(ID, Engine.PODMAN, reading, node.settings) is None
 

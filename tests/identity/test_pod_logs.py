@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sensor.identity.files import Failure
 from sensor.identity.pod_logs import _DIRECTORY, _LINK, FILE_NAME_MAX, pod_from_logs
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.model.container import Orchestrator
 from sensor.model.vocabulary import PodSource
 from tests.identity.sample_node import Node
@@ -18,7 +18,7 @@ UID = "ac04f3f2-1f2c-11e9-b015-1ebee232acfa"
 LOGS, LINKS = "/var/log/pods", "/var/log/containers"
 
 
-def found(reading: Reading, uid: str = UID) -> Orchestrator | None:
+def found(reading: RootReader, uid: str = UID) -> Orchestrator | None:
     return pod_from_logs(ID, uid, reading, LOGS, LINKS)
 
 
@@ -28,7 +28,7 @@ def link(node: Node, name: str, target: str) -> None:
     path.symlink_to(target)
 
 
-def test_link_and_directory_give_all_of_it(node: Node, reading: Reading) -> None:
+def test_link_and_directory_give_all_of_it(node: Node, reading: RootReader) -> None:
     node.write(f"{LOGS}/prod_shop-1_{UID}/web/7.log", b"")
     link(node, f"shop-1_prod_web-{ID}.log", f"{LOGS}/prod_shop-1_{UID}/web/7.log")
     assert found(reading) == Orchestrator(
@@ -36,7 +36,7 @@ def test_link_and_directory_give_all_of_it(node: Node, reading: Reading) -> None
     )
 
 
-def test_a_link_of_an_earlier_attempt_gives_that_attempt(node: Node, reading: Reading) -> None:
+def test_a_link_of_an_earlier_attempt_gives_that_attempt(node: Node, reading: RootReader) -> None:
     node.write(f"{LOGS}/prod_shop-1_{UID}/web/9.log", b"")
     link(node, f"shop-1_prod_web-{ID}.log", f"{LOGS}/prod_shop-1_{UID}/web/7.log")
     pod = found(reading)
@@ -50,7 +50,7 @@ def test_a_link_of_an_earlier_attempt_gives_that_attempt(node: Node, reading: Re
     ids=["cut", "enough", "too-few", "another-container"],
 )
 def test_a_link_whose_name_is_cut_within_the_id_counts_for_the_pod_that_is_known(
-    node: Node, reading: Reading, digits: int, id_: str, *, known: bool
+    node: Node, reading: RootReader, digits: int, id_: str, *, known: bool
 ) -> None:
     pod = "p" * 190
     name = "w" * (FILE_NAME_MAX - len(f"{pod}_prod_-.log") - digits)
@@ -66,7 +66,7 @@ def test_a_link_whose_name_is_cut_within_the_id_counts_for_the_pod_that_is_known
 
 
 def test_without_a_link_the_pod_is_known_and_not_the_container(
-    node: Node, reading: Reading
+    node: Node, reading: RootReader
 ) -> None:
     node.write(f"{LOGS}/prod_shop-1_{UID}/web/7.log", b"")
     node.write(f"{LOGS}/prod_other_{UID.replace('a', 'b')}/web/7.log", b"")
@@ -85,7 +85,7 @@ def test_without_a_link_the_pod_is_known_and_not_the_container(
     ],
 )
 def test_a_link_that_points_elsewhere_gives_no_attempt(
-    node: Node, reading: Reading, target: str
+    node: Node, reading: RootReader, target: str
 ) -> None:
     link(node, f"shop-1_prod_web-{ID}.log", target)
     pod = found(reading)
@@ -93,7 +93,7 @@ def test_a_link_that_points_elsewhere_gives_no_attempt(
     assert (pod.pod, pod.container, pod.attempt) == ("shop-1", "web", None)
 
 
-def test_a_file_in_the_place_of_a_link_gives_no_attempt(node: Node, reading: Reading) -> None:
+def test_a_file_in_the_place_of_a_link_gives_no_attempt(node: Node, reading: RootReader) -> None:
     node.write(f"{LINKS}/shop-1_prod_web-{ID}.log", b"")
     pod = found(reading)
     assert pod is not None
@@ -102,7 +102,7 @@ def test_a_file_in_the_place_of_a_link_gives_no_attempt(node: Node, reading: Rea
 
 
 def test_a_link_that_names_another_pod_than_the_uid_does_is_not_believed(
-    node: Node, reading: Reading
+    node: Node, reading: RootReader
 ) -> None:
     node.write(f"{LOGS}/prod_shop-1_{UID}/web/7.log", b"")
     link(node, f"innocent_prod_web-{ID}.log", f"{LOGS}/prod_innocent_{UID}/web/7.log")
@@ -111,18 +111,20 @@ def test_a_link_that_names_another_pod_than_the_uid_does_is_not_believed(
     assert (pod.pod, pod.container) == ("shop-1", None)
 
 
-def test_two_directories_of_one_uid_show_nothing(node: Node, reading: Reading) -> None:
+def test_two_directories_of_one_uid_show_nothing(node: Node, reading: RootReader) -> None:
     node.write(f"{LOGS}/prod_shop-1_{UID}/web/7.log", b"")
     node.write(f"{LOGS}/prod_shop-2_{UID}/web/7.log", b"")
     assert found(reading) is None
 
 
-def test_nothing_left_is_nothing_reported(reading: Reading) -> None:
+def test_nothing_left_is_nothing_reported(reading: RootReader) -> None:
     assert found(reading) is None
     assert reading.problems == []
 
 
-def test_two_pods_of_one_name_are_distinguished_by_namespace(node: Node, reading: Reading) -> None:
+def test_two_pods_of_one_name_are_distinguished_by_namespace(
+    node: Node, reading: RootReader
+) -> None:
     other = ID[::-1]
     link(node, f"shop-1_prod_web-{ID}.log", f"{LOGS}/prod_shop-1_{UID}/web/0.log")
     link(node, f"shop-1_test_web-{other}.log", f"{LOGS}/test_shop-1_x/web/0.log")

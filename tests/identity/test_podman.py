@@ -9,7 +9,7 @@ import pytest
 from sensor.identity.facts import EngineFacts
 from sensor.identity.oci import Bundle
 from sensor.identity.podman import podman_facts, storage_of
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.model.container import Image
 from tests.identity.sample_node import ID, Node
 
@@ -29,7 +29,7 @@ IMAGES = [{"id": "00" * 32}, {"id": HEX, "digest": DIGEST, "names": ["localhost/
 
 
 @pytest.mark.parametrize("index", ["containers.json", "volatile-containers.json"])
-def test_a_container_of_either_index(node: Node, reading: Reading, index: str) -> None:
+def test_a_container_of_either_index(node: Node, reading: RootReader, index: str) -> None:
     node.write(f"{GRAPH}/overlay-containers/{index}", [{"id": "other"}, ENTRY])
     node.write(f"{GRAPH}/overlay-images/images.json", IMAGES)
     found = podman_facts(Bundle(), BUNDLE, ID, reading, node.settings)
@@ -41,7 +41,7 @@ def test_a_container_of_either_index(node: Node, reading: Reading, index: str) -
     assert reading.problems == []
 
 
-def test_without_metadata_names_come_from_the_indexes(node: Node, reading: Reading) -> None:
+def test_without_metadata_names_come_from_the_indexes(node: Node, reading: RootReader) -> None:
     entry = {**ENTRY, "metadata": "{"}
     node.write(f"{GRAPH}/overlay-containers/containers.json", [entry])
     node.write(f"{GRAPH}/overlay-images/images.json", IMAGES)
@@ -50,17 +50,17 @@ def test_without_metadata_names_come_from_the_indexes(node: Node, reading: Readi
     assert found.image == Image("localhost/nginx:latest", f"sha256:{HEX}", DIGEST)
 
 
-def test_missing_indexes_leave_it_unknown(node: Node, reading: Reading) -> None:
+def test_missing_indexes_leave_it_unknown(node: Node, reading: RootReader) -> None:
     assert podman_facts(Bundle(), BUNDLE, ID, reading, node.settings) == EngineFacts()
 
 
-def test_a_broken_index_is_a_problem(node: Node, reading: Reading) -> None:
+def test_a_broken_index_is_a_problem(node: Node, reading: RootReader) -> None:
     node.write(f"{GRAPH}/overlay-containers/containers.json", b"[{")
     assert podman_facts(Bundle(), BUNDLE, ID, reading, node.settings) == EngineFacts()
     assert reading.problems == ["storage_containers:malformed"]
 
 
-def test_an_index_may_be_larger_than_other_files(node: Node, reading: Reading) -> None:
+def test_an_index_may_be_larger_than_other_files(node: Node, reading: RootReader) -> None:
     filler = [{"id": "x", "metadata": "y" * 2000}] * 1500
     node.write(f"{GRAPH}/overlay-containers/containers.json", [*filler, ENTRY])
     assert podman_facts(Bundle(), BUNDLE, ID, reading, node.settings).name == "web"
@@ -76,7 +76,7 @@ def test_an_index_may_be_larger_than_other_files(node: Node, reading: Reading) -
     ],
 )
 def test_each_annotation_of_podman_becomes_its_fact(
-    node: Node, reading: Reading, key: str, value: str, expected: EngineFacts
+    node: Node, reading: RootReader, key: str, value: str, expected: EngineFacts
 ) -> None:
     bundle = Bundle(annotations=((key, value),))
     assert podman_facts(bundle, BUNDLE, ID, reading, node.settings) == expected

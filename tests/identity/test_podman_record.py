@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.identity.podman_record import BOLT, PodmanRecord, podman_record
-from sensor.identity.reading import Reading
+from sensor.identity.reading import RootReader
 from sensor.model.container import EngineRecord
 from tests.identity.sample_node import ID, Node, open_descriptors
 
@@ -49,7 +49,7 @@ def sqlite(node: Node, state: object, config: object = CONFIG, name: str = "db.s
 
 @pytest.mark.parametrize("name", ["db.sql", "libpod/db.sql"])
 def test_a_container_that_ran_before_is_known_as_that(
-    node: Node, reading: Reading, name: str
+    node: Node, reading: RootReader, name: str
 ) -> None:
     sqlite(node, STOPPED, name=name)
     before = open_descriptors()
@@ -70,7 +70,7 @@ def test_a_container_that_ran_before_is_known_as_that(
     assert open_descriptors() <= before
 
 
-def test_one_that_never_ran_is_known_as_that(node: Node, reading: Reading) -> None:
+def test_one_that_never_ran_is_known_as_that(node: Node, reading: RootReader) -> None:
     sqlite(node, NEVER, {})
     found = podman_record(GRAPH, ID, reading)
     assert found is not None
@@ -80,7 +80,7 @@ def test_one_that_never_ran_is_known_as_that(node: Node, reading: Reading) -> No
 
 
 def test_an_unknown_container_and_a_missing_database_are_unknown(
-    node: Node, reading: Reading
+    node: Node, reading: RootReader
 ) -> None:
     assert podman_record(GRAPH, ID, reading) is None
     sqlite(node, NEVER)
@@ -88,13 +88,13 @@ def test_an_unknown_container_and_a_missing_database_are_unknown(
     assert reading.problems == []
 
 
-def test_a_database_that_others_can_write_is_not_read(node: Node, reading: Reading) -> None:
+def test_a_database_that_others_can_write_is_not_read(node: Node, reading: RootReader) -> None:
     sqlite(node, STOPPED).chmod(0o666)
     assert podman_record(GRAPH, ID, reading) is None
     assert reading.problems == ["podman_state:untrusted"]
 
 
-def test_a_view_that_never_ends_is_left(node: Node, reading: Reading) -> None:
+def test_a_view_that_never_ends_is_left(node: Node, reading: RootReader) -> None:
     path = node.root / GRAPH[1:] / "db.sql"
     path.parent.mkdir(parents=True)
     connection = sqlite3.connect(path)
@@ -118,7 +118,7 @@ def test_no_bytes_of_a_database_make_it_raise(
     node = Node(tmp_path_factory.mktemp("node"))
     for name in (BOLT, "db.sql"):
         node.write(f"{GRAPH}/{name}", data)
-    reading = Reading(os_open(node.root))
+    reading = RootReader(os_open(node.root))
     try:
         assert podman_record(GRAPH, ID, reading) is None
     finally:
@@ -142,7 +142,7 @@ def test_podmans_own_database_is_read() -> None:
             words.split(), capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, done.stderr
-        reading = Reading(os_open(base))
+        reading = RootReader(os_open(base))
         found = podman_record("/root", done.stdout.strip(), reading)
         reading.close()
         os.close(reading.root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.identity.document import Document
+from sensor.identity.document import JsonDocument
 from sensor.identity.oci import MAX_DEVICES, Bundle, bundle_of
 from sensor.identity.security import ALL_CAPABILITIES, DEFAULT_CAPABILITIES, security_of
 from tests.identity.sample_node import oci_config
@@ -23,7 +23,7 @@ def bundle(
     if capabilities is not None:
         process["capabilities"] = {"bounding": capabilities}
     linux = {"namespaces": [], "resources": {"devices": ALLOW_ALL}, **linux}
-    return bundle_of(Document({"process": process, "linux": linux}))
+    return bundle_of(JsonDocument({"process": process, "linux": linux}))
 
 
 def test_devices_beyond_the_standard_ones_are_listed_and_bounded() -> None:
@@ -101,7 +101,7 @@ def test_joining_the_namespace_of_pid_1_is_sharing_with_the_host() -> None:
 
 
 def test_seccomp_apparmor_and_privileges_are_read_from_the_bundle() -> None:
-    found = security_of(bundle_of(Document(oci_config())))
+    found = security_of(bundle_of(JsonDocument(oci_config())))
     assert (found.seccomp, found.apparmor, found.no_new_privileges) == (
         "filtered",
         "docker-default",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sensor.identity.worker import FAILED, MAX_STUCK, OVERDUE, QUEUE_FULL, Worker
+from sensor.identity.worker import FAILED, MAX_STUCK, OVERDUE, QUEUE_FULL, DescriberWorker
 from sensor.model.container import Description
 from sensor.model.requests import DescribeRequest
 from sensor.model.vocabulary import ContainerId
@@ -52,7 +52,7 @@ class Describers:
         return Description(ContainerId(request.id))
 
 
-Start = Callable[..., Worker]
+Start = Callable[..., DescriberWorker]
 
 
 @pytest.fixture
@@ -67,12 +67,12 @@ def disk() -> Describers:
 
 @pytest.fixture
 def start(answers: Answers, disk: Describers) -> Iterator[Start]:
-    workers: list[Worker] = []
+    workers: list[DescriberWorker] = []
 
     def make(
         *, max_queued: int = 100, deadline: float = 0.5, suspect_after: float = 0.05
-    ) -> Worker:
-        worker = Worker(
+    ) -> DescriberWorker:
+        worker = DescriberWorker(
             disk.describe,
             answers.take,
             max_queued=max_queued,
@@ -193,7 +193,7 @@ def test_a_callback_that_raises_stops_nothing(disk: Describers) -> None:
         seen.take(request, description)
         raise RuntimeError
 
-    worker = Worker(disk.describe, callback)
+    worker = DescriberWorker(disk.describe, callback)
     try:
         worker.submit(request_for(container="a"))
         worker.submit(request_for(container="b"))
@@ -234,7 +234,7 @@ def test_close_may_be_called_from_the_callback(disk: Describers) -> None:
         worker.close()
         done.set()
 
-    worker = Worker(disk.describe, callback)
+    worker = DescriberWorker(disk.describe, callback)
     worker.submit(request_for(container="a"))
     assert done.wait(PATIENCE)
 

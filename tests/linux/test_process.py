@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.linux.process import (
+    ProcessStatus,
     Stat,
-    Status,
     boot_time,
     parse_stat,
     parse_status,
@@ -43,13 +43,13 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 def test_a_cut_text_is_refused() -> None:
     assert parse_stat(text(b"sh", FIELDS[:19])) is None
     assert parse_stat(b"12 sh S 7") is None
-    assert parse_status(b"Name:\tsh\n") == Status(None, None, (), 0)
+    assert parse_status(b"Name:\tsh\n") == ProcessStatus(None, None, (), 0)
 
 
 def test_a_status_has_uids_pids_and_capabilities() -> None:
     data = b"Name:\tx\nUid:\t1000\t0\t0\t0\nNSpid:\t82\t7\t1\nCapEff:\t0000000000200000\n"
-    assert parse_status(data) == Status(1000, 0, (82, 7, 1), 1 << 21)
-    assert parse_status(b"Uid:\t5\t6\t6\t6\n") == Status(5, 6, (), 0)
+    assert parse_status(data) == ProcessStatus(1000, 0, (82, 7, 1), 1 << 21)
+    assert parse_status(b"Uid:\t5\t6\t6\t6\n") == ProcessStatus(5, 6, (), 0)
 
 
 def test_this_process_is_as_psutil_sees_it() -> None:

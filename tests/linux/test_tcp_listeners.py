@@ -6,7 +6,7 @@ import os
 import socket
 
 from sensor.linux import tcp_listeners
-from sensor.linux.tcp_listeners import Listener
+from sensor.linux.tcp_listeners import TcpListener
 
 
 def inode(end: socket.socket) -> int:
@@ -29,7 +29,7 @@ def test_listeners_are_known_by_inode_and_port_and_connections_are_not() -> None
     assert inode_is_gone(found)
 
 
-def inode_is_gone(before: dict[int, Listener]) -> bool:
+def inode_is_gone(before: dict[int, TcpListener]) -> bool:
     """Whether a listener that was closed is not listed any more."""
     return before.keys() - tcp_listeners.listeners().keys() != set()
 
@@ -37,4 +37,4 @@ def inode_is_gone(before: dict[int, Listener]) -> bool:
 def test_listeners_of_the_sixth_version_are_known() -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
         found = tcp_listeners.listeners()[inode(listener)]
-        assert found == Listener(listener.getsockname()[1], bytes(15) + b"\x01")
+        assert found == TcpListener(listener.getsockname()[1], bytes(15) + b"\x01")

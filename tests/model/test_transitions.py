@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.drawings import MACHINES
-from sensor.correlate.containers import LIFE, Phase, Step
+from sensor.correlate.containers import LIFE, ContainerStep, Phase
 from sensor.model.transitions import InvalidTransition, Machine
 
 NAMES = [machine.name for machine in MACHINES]
@@ -31,4 +31,4 @@ def test_every_input_moves_some_state(machine: Machine[Any, Any]) -> None:
 
 def test_an_input_that_a_state_does_not_take_names_both() -> None:
     with pytest.raises(InvalidTransition, match="container: STOPPED does not take PAUSE"):
-        LIFE.after(Phase.STOPPED, Step.PAUSE)
+        LIFE.after(Phase.STOPPED, ContainerStep.PAUSE)

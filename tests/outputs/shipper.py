@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from sensor.agent.config import Config
-from sensor.outputs.engine.engine import Engine, Output
+from sensor.outputs.engine.engine import Output, OutputEngine
 from sensor.outputs.registry import Surroundings
 from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
@@ -60,7 +60,7 @@ class Shipper:
     """A store and the outputs of a configuration."""
 
     def __init__(self, directory: Path, durable: Callbacks) -> None:
-        self._engine: Engine | None = None
+        self._engine: OutputEngine | None = None
         config = Config.load(directory / "castoff.toml")
         listener = Callbacks(durable=durable.durable, written=self._written)
         settings = StoreSettings(sync=config.store.sync, max_bytes=8 << 30)
@@ -69,7 +69,7 @@ class Shipper:
         for output in config.outputs:
             transport, _ = output.transport(Surroundings(HOST, "test", output.name))
             outputs.append(Output(output, transport))
-        self.engine = self._engine = Engine(self.store, outputs)
+        self.engine = self._engine = OutputEngine(self.store, outputs)
 
     def _written(self, sequence: int, new: int) -> None:
         if self._engine is not None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from sensor.errors import StateUnusable
-from sensor.outputs.delivery import Batch, BatchLimits, Connection, Delivered, Outcome
+from sensor.outputs.delivery import Batch, BatchLimits, ConnectionStatus, Delivered, Outcome
 from sensor.outputs.engine.tail import Tail
 from sensor.outputs.engine.worker import OutputWorker
 from sensor.outputs.settings import OutputSettings, StartAt
@@ -119,8 +119,8 @@ class Collector:
     closed: bool = False
 
     @property
-    def connection(self) -> Connection:
-        return Connection("collector:24224", connected=not self.closed)
+    def connection(self) -> ConnectionStatus:
+        return ConnectionStatus("collector:24224", connected=not self.closed)
 
     async def deliver(self, batch: Batch) -> Outcome:
         self.begun.append(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.report.bounded import FairList, Table
+from sensor.report.bounded import FairList, TallyTable
 
 
 def test_a_list_keeps_the_newest_in_their_order_and_counts_the_rest() -> None:
@@ -43,7 +43,7 @@ def test_a_list_is_full_and_never_longer_than_its_limit(
 
 
 def test_a_table_keeps_its_keys_and_counts_what_came_too_late() -> None:
-    table: Table[str, list[int]] = Table(2)
+    table: TallyTable[str, list[int]] = TallyTable(2)
     for key in ("a", "b", "c", "a", "d"):
         row = table.get(key, [])
         if row is not None:

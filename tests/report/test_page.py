@@ -15,7 +15,7 @@ import pytest
 
 from lab.requirements import cannot
 from sensor.errors import StateUnusable
-from sensor.evidence.verdict import Finding
+from sensor.evidence.verdict import Discrepancy
 from sensor.model.access import Access, Way, WayKind
 from sensor.report.controls import CONTROLS
 from sensor.report.event_view import Document
@@ -133,7 +133,7 @@ def test_a_made_up_week_of_three_nodes_is_shown_whole() -> None:
 
 def test_a_broken_chain_is_the_first_thing_that_it_says() -> None:
     broken = ChainState("node-b", "0f1e2d3c4b5a6978", 10, 1, 10, "ab" * 32, checked=10)
-    broken.findings.add(Finding("node-b", "the digest is wrong", 7, 7))
+    broken.findings.add(Discrepancy("node-b", "the digest is wrong", 7, 7))
     whole = ChainState("node-a", "1f1e2d3c4b5a6978", 10, 1, 10, "ab" * 32, checked=10)
     text = page_of(list(Week(5).events()), whole, broken)
     first = text[: text.index("<nav")]

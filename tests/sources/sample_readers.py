@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sensor.bpf.counters import Counters, KindCount, Loss
+from sensor.bpf.counters import Counters, KindCount, RingLoss
 from sensor.bpf.pins import PinSet
-from sensor.bpf.record import Kind
+from sensor.bpf.record import RecordKind
 from sensor.sources import kernel
 from sensor.sources.kernel import KernelSource
 
@@ -52,15 +52,15 @@ class ScriptedCounters:
     """Reports each loss that it is given once."""
 
     def __init__(self) -> None:
-        self.lost: list[Loss] = []
+        self.lost: list[RingLoss] = []
         self.closed = False
 
-    def losses(self, _now: int) -> tuple[Loss, ...]:
+    def losses(self, _now: int) -> tuple[RingLoss, ...]:
         given, self.lost = tuple(self.lost), []
         return given
 
-    def lose(self, kind: Kind, *, dropped: int = 0, limited: int = 0) -> None:
-        self.lost.append(Loss(KindCount(kind, 0, dropped, limited), 100))
+    def lose(self, kind: RecordKind, *, dropped: int = 0, limited: int = 0) -> None:
+        self.lost.append(RingLoss(KindCount(kind, 0, dropped, limited), 100))
 
     def close(self) -> None:
         self.closed = True

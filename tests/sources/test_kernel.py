@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor import clock
-from sensor.bpf.record import Kind
+from sensor.bpf.record import RecordKind
 from sensor.model.kernel_records import CommandExec, InitExec
 from sensor.sources import kernel
 from tests.bpf.sample_records import pack
@@ -18,11 +18,11 @@ from tests.sources.sample_readers import Stage
 
 
 def start(time: int) -> bytes:
-    return pack(Kind.INIT_EXEC, time=time, sequence=time)
+    return pack(RecordKind.INIT_EXEC, time=time, sequence=time)
 
 
 def command(time: int) -> bytes:
-    return pack(Kind.COMMAND_EXEC, role=1, time=time, sequence=time)
+    return pack(RecordKind.COMMAND_EXEC, role=1, time=time, sequence=time)
 
 
 @pytest.fixture
@@ -232,8 +232,8 @@ def test_commands_that_an_earlier_agent_handled_are_marked(
 
 def test_drops_and_records_held_back_are_reported_once(stage: Stage) -> None:
     assert stage.source.losses() == ()
-    stage.only.counters.lose(Kind.INIT_EXEC, dropped=2)
-    stage.only.counters.lose(Kind.COMMAND_EXEC, limited=7)
+    stage.only.counters.lose(RecordKind.INIT_EXEC, dropped=2)
+    stage.only.counters.lose(RecordKind.COMMAND_EXEC, limited=7)
     starts, commands = stage.source.losses()
     assert (starts.ring, starts.kind, starts.since) == ("lifecycle", "init_exec", 100)
     assert (starts.dropped, starts.limited) == (2, 0)
@@ -275,7 +275,7 @@ def test_an_old_set_is_detached_drained_to_the_end_and_removed(pair: Stage) -> N
 
 
 def test_what_an_old_set_lost_to_its_end_is_reported_after_it_is_gone(pair: Stage) -> None:
-    pair.sets[0].counters.lose(Kind.INIT_EXEC, dropped=3)
+    pair.sets[0].counters.lose(RecordKind.INIT_EXEC, dropped=3)
     pair.source.retire_old()
     assert [loss.dropped for loss in pair.source.losses()] == [3]
     assert pair.source.losses() == ()

@@ -11,11 +11,11 @@ from typing import TypeVar
 from sensor.model.inventory import KnownContainer
 from sensor.model.log_head import LogHead
 from sensor.model.vocabulary import ContainerId
-from sensor.store.batch import Loss
+from sensor.store.batch import LostEntries
 from sensor.store.callbacks import Callbacks
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store, StoreSettings
-from sensor.store.reader import Query, Reader
+from sensor.store.reader import LogReader, Query
 from sensor.store.retention import Dropped
 from sensor.store.salvage import Salvaged
 
@@ -74,7 +74,7 @@ class Heard:
     def __init__(self) -> None:
         self.durable: list[object] = []
         self.failing: list[str] = []
-        self.recovered: list[Loss | None] = []
+        self.recovered: list[LostEntries | None] = []
         self.dropped: list[Dropped] = []
         self.moved_aside: list[Path] = []
         self.salvaged: list[Salvaged] = []
@@ -129,7 +129,7 @@ def fill(directory: Path, *entries: NewEntry) -> None:
 def read(store: Store, query: Query | None = None) -> tuple[NewEntry, ...]:
     """Return what the log answers, once everything is written."""
     assert store.flush(PATIENCE)
-    page = Reader(store.path).read(query or Query(rows=1000))
+    page = LogReader(store.path).read(query or Query(rows=1000))
     assert page.damaged == 0
     return tuple(found.entry for found in page.entries)
 

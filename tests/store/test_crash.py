@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sensor.store.reader import Query, Reader
+from sensor.store.reader import LogReader, Query
 from tests.store.entries import made, numbers, opened
 
 KILLS = 15
@@ -33,7 +33,7 @@ def test_what_is_durable_outlasts_fifteen_kills(tmp_path: Path) -> None:
         cursor, found, sequences = None, [], []
         more = True
         while more:
-            page = Reader(store.path).read(Query(after=cursor, rows=1000))
+            page = LogReader(store.path).read(Query(after=cursor, rows=1000))
             found += numbers(tuple(one.entry for one in page.entries))
             sequences += [one.sequence for one in page.entries]
             cursor, more = page.cursor, page.more

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sensor.errors import StateUnusable
 from sensor.store.database import CHECKED_WHOLE, FILE_NAME
-from sensor.store.reader import CursorExpired, Query, Reader
+from sensor.store.reader import CursorExpired, LogReader, Query
 from sensor.store.schema import SCHEMA_VERSION
 from tests.store.entries import BOOT, PATIENCE, WEB, Heard, fill, made, numbers, opened, read
 
@@ -43,7 +43,7 @@ def survives(directory: Path, data: bytes) -> Path | None:
         store.mark("all")
         assert store.flush(PATIENCE)
         assert heard.durable == ["all"]
-        reader = Reader(store.path)
+        reader = LogReader(store.path)
         for query in (
             Query(rows=1000),
             Query(types=frozenset({"type-1"})),
@@ -124,12 +124,12 @@ def test_damage_in_the_middle_of_a_large_log_is_dealt_with_when_it_is_met(tmp_pa
     heard = Heard()
     with opened(tmp_path, heard=heard) as store:
         assert heard.moved_aside == []
-        assert Reader(path).read(Query(rows=1)).entries
+        assert LogReader(path).read(Query(rows=1)).entries
         with pytest.raises(StateUnusable):
-            Reader(path).read(Query(container="web"))
+            LogReader(path).read(Query(container="web"))
         first = store.append([made(1000)])[0]
         assert numbers(read(store)) == [*range(200), 1000]
         assert len(heard.moved_aside) == 1
         assert heard.salvaged[0].events == 200
-        assert numbers(tuple(one.entry for one in Reader(path).read(Query(after=5)).entries))
+        assert numbers(tuple(one.entry for one in LogReader(path).read(Query(after=5)).entries))
         assert store.append([made(1001)])[0] == first + 1

@@ -21,7 +21,7 @@ from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
 from sensor.store import knowledge
 from sensor.store.database import FILE_NAME, Database
-from sensor.store.knowledge import Note
+from sensor.store.knowledge import KnowledgeNote
 from sensor.store.log import Store
 
 BOOT = "6f9c6d70-6c4b-4f6e-9d7c-1b7a4f0e2d11"
@@ -70,7 +70,7 @@ def write(
     seen: int = 99,
     forgotten: tuple[tuple[ContainerId, str | None], ...] = (),
 ) -> None:
-    note = Note(BOOT, seen)
+    note = KnowledgeNote(BOOT, seen)
     note.merge(BOOT, seen, known, forgotten)
     connection.execute("BEGIN IMMEDIATE")
     knowledge.write(connection, note)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sensor.store.callbacks import Callbacks
 from sensor.store.compression import BUILT_IN, LEARN_AFTER, Packer, Unpacker
 from sensor.store.log import Store, StoreSettings
-from sensor.store.reader import Query, Reader
+from sensor.store.reader import LogReader, Query
 from sensor.store.rows import RESERVE
 from tests.store.entries import PATIENCE, Heard, fill, made, numbers, opened, read
 
@@ -65,7 +65,7 @@ def test_no_sequence_is_reported_twice_not_even_after_a_kill(tmp_path: Path) -> 
         first = store.append([made(4)])[0]
         assert reported[-1] < first <= RESERVE + 2
         assert numbers(read(store)) == [1, 4]
-        assert Reader(store.path).read(Query(after=reported[-1])).entries[0].sequence == first
+        assert LogReader(store.path).read(Query(after=reported[-1])).entries[0].sequence == first
 
 
 def test_bodies_are_packed_with_what_the_node_shows(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sensor.store.entry import NewEntry
 from sensor.store.log import Store
-from sensor.store.reader import Query, Reader, TooManyMatches
+from sensor.store.reader import LogReader, Query, TooManyMatches
 from tests.store.entries import HOUR, OFFSET, SECOND, made, numbers, opened, read
 from tests.store.queried import START, STOP, STOPS, found
 
@@ -62,12 +62,12 @@ def test_pages_make_a_whole(store: Store, query: Query, newest_first: bool) -> N
     pages, cursor, more = [], None, True
     while more:
         bounds: dict[str, Any] = {"before" if newest_first else "after": cursor}
-        page = Reader(store.path).read(replace(query, rows=7, **bounds))
+        page = LogReader(store.path).read(replace(query, rows=7, **bounds))
         pages += numbers(tuple(one.entry for one in page.entries))
         cursor, more = page.cursor, page.more
     assert pages == whole
     if not newest_first:
-        assert cursor == Reader(store.path).extent().newest
+        assert cursor == LogReader(store.path).extent().newest
 
 
 def test_a_short_prefix_is_refused(store: Store) -> None:

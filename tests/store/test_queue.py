@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sensor.store.log import StoreSettings
 from sensor.store.queue import GROUP_ENTRIES
-from sensor.store.reader import Query, Reader
+from sensor.store.reader import LogReader, Query
 from tests.store.entries import PATIENCE, SECOND, Heard, made, numbers, opened, read
 
 
@@ -24,7 +24,7 @@ def test_a_single_entry_is_written_without_being_asked_for(tmp_path: Path) -> No
         store.mark("one")
         heard.wait(heard.durable)
         assert numbers(
-            tuple(found.entry for found in Reader(store.path).read(Query()).entries)
+            tuple(found.entry for found in LogReader(store.path).read(Query()).entries)
         ) == [1]
 
 
@@ -33,7 +33,7 @@ def test_what_waits_can_be_read(tmp_path: Path) -> None:
     with opened(tmp_path, heard=heard) as store:
         store.append([made(number) for number in range(5)])
         waiting = store.unwritten(2)
-        page = Reader(store.path).read(Query(after=2))
+        page = LogReader(store.path).read(Query(after=2))
         both = {found.sequence for found in (*waiting, *page.entries)}
         assert both == {3, 4, 5}
         store.flush(PATIENCE)

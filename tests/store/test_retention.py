@@ -13,7 +13,7 @@ from lab.waiting import until
 from sensor.store import writer
 from sensor.store.database import Database
 from sensor.store.log import StoreSettings
-from sensor.store.reader import CursorExpired, Query, Reader
+from sensor.store.reader import CursorExpired, LogReader, Query
 from sensor.store.retention import CHUNK_FIRST, Retention, used
 from tests.store.entries import OFFSET, PATIENCE, SECOND, Heard, fill, made, numbers, opened, read
 
@@ -37,7 +37,7 @@ def test_the_log_stays_below_its_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     database = sqlite3.connect(path)
     assert used(database) <= LIMIT
     database.close()
-    reader = Reader(path)
+    reader = LogReader(path)
     oldest = reader.extent().oldest
     assert dropped[0].first == 1
     assert dropped[-1].last == oldest

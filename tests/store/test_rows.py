@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.model.vocabulary import ContainerId
-from sensor.store.reader import Query, Reader
+from sensor.store.reader import LogReader, Query
 from tests.store.entries import BOOT, PATIENCE, WEB, Heard, made, numbers, opened, read
 
 
@@ -22,7 +22,11 @@ def test_an_event_is_kept_once(tmp_path: Path) -> None:
         assert list(store.append([made(2), made(3)])) == [4, 5]
         assert numbers(read(store)) == [1, 2, 3]
         assert store.health().duplicates == 1
-        assert [found.sequence for found in Reader(store.path).read(Query()).entries] == [1, 2, 5]
+        assert [found.sequence for found in LogReader(store.path).read(Query()).entries] == [
+            1,
+            2,
+            5,
+        ]
 
 
 def test_knowledge_is_written_with_the_entries_before_it(tmp_path: Path) -> None:

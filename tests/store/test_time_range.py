@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sensor.store.reader import Query
-from sensor.store.time_range import Clock
+from sensor.store.time_range import NodeClock
 from tests.store.entries import BOOT, HOUR, OFFSET, SECOND, fill, made, numbers, opened, read
 from tests.store.queried import START, STARTS, STOP, STOPS, found
 
@@ -30,8 +30,8 @@ def test_the_clock_as_it_is_now_counts(tmp_path: Path) -> None:
     fill(tmp_path, *(made(n, time=n * 60 * SECOND) for n in range(10)))
     with opened(tmp_path) as store:
         since = Query(since=OFFSET + HOUR + 8 * 60 * SECOND)
-        assert found(store, since, Clock(BOOT, lambda: OFFSET + HOUR)) == [8, 9]
-        assert found(store, since, Clock(OLD_BOOT, lambda: OFFSET + HOUR)) == []
+        assert found(store, since, NodeClock(BOOT, lambda: OFFSET + HOUR)) == [8, 9]
+        assert found(store, since, NodeClock(OLD_BOOT, lambda: OFFSET + HOUR)) == []
 
 
 def test_boots_come_one_after_the_other(tmp_path: Path) -> None:

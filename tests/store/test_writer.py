@@ -11,7 +11,7 @@ import pytest
 
 from sensor.store.database import Database
 from sensor.store.log import StoreSettings
-from sensor.store.reader import Query, Reader
+from sensor.store.reader import LogReader, Query
 from tests.store.disks import fill_up, needs_mount, noise
 from tests.store.entries import BOOT, PATIENCE, SECOND, WEB, Heard, made, numbers, opened, read
 
@@ -55,7 +55,7 @@ def test_a_disk_that_becomes_read_only_is_waited_for(disk: Path) -> None:
         heard.wait(heard.recovered)
         assert heard.recovered == [None]
         assert numbers(read(store)) == [1, 2]
-        assert Reader(store.path).read(Query(after=1)).entries[0].sequence == first
+        assert LogReader(store.path).read(Query(after=1)).entries[0].sequence == first
 
 
 @needs_mount

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from sensor.agent.receivers import event_grid
 from sensor.agent.receivers.identity_token import GoogleTokens, TokenInvalid
-from sensor.agent.receivers.post_server import ListenSettings, Post, PostServer, Refused, Reply
+from sensor.agent.receivers.post_server import ListenSettings, Post, PostServer, RefusedPost, Reply
 from sensor.agent.receivers.shared_secret import shows
 from sensor.agent.receivers.sns import Forged, SnsVerifier
 from sensor.bounded import Bounded
@@ -75,9 +75,9 @@ class CloudPush:
         """Answer a request once its records are durable. Raises Refused, ValueError."""
         path = post.path.rstrip("/")
         if path not in self._settings.paths:
-            raise Refused(404)
+            raise RefusedPost(404)
         if post.method == "OPTIONS" and path != "/event-grid":
-            raise Refused(405)
+            raise RefusedPost(405)
         return await self._answers[path](post)
 
     async def _from_sns(self, post: Post) -> Reply:
@@ -85,15 +85,15 @@ class CloudPush:
         try:
             message = await asyncio.to_thread(verifier.message, post.body, time.time())
         except Forged as error:
-            raise Refused(403, str(error)) from None
+            raise RefusedPost(403, str(error)) from None
         except OSError as error:
-            raise Refused(503, str(error)) from None
+            raise RefusedPost(503, str(error)) from None
         if message.kind == "SubscriptionConfirmation":
             if self._settings.sns.confirm:
                 try:
                     await asyncio.to_thread(verifier.confirm, message)
                 except OSError as error:
-                    raise Refused(503, str(error)) from None
+                    raise RefusedPost(503, str(error)) from None
             return Reply()
         if message.kind == "Notification":
             await self._once(f"sns {message.id}", message.topic, message.message.encode())
@@ -101,13 +101,13 @@ class CloudPush:
 
     async def _from_event_bridge(self, post: Post) -> Reply:
         if not shows(post, self._settings.event_bridge.secret):
-            raise Refused(401, "the secret is missing or wrong")
+            raise RefusedPost(401, "the secret is missing or wrong")
         await self._take(f"event-bridge {post.peer}", post.body)
         return Reply()
 
     async def _from_event_grid(self, post: Post) -> Reply:
         if not shows(post, self._settings.event_grid.secret, "code"):
-            raise Refused(401, "the secret is missing or wrong")
+            raise RefusedPost(401, "the secret is missing or wrong")
         reply = event_grid.handshake(post)
         if reply is None:
             await self._take(f"event-grid {post.peer}", post.body)
@@ -121,11 +121,11 @@ class CloudPush:
             try:
                 await asyncio.to_thread(self._tokens.check, shown)
             except TokenInvalid as error:
-                raise Refused(401, str(error)) from None
+                raise RefusedPost(401, str(error)) from None
             except OSError as error:
-                raise Refused(503, str(error)) from None
+                raise RefusedPost(503, str(error)) from None
         if settings.secret and not shows(post, settings.secret, "token"):
-            raise Refused(401, "the secret is missing or wrong")
+            raise RefusedPost(401, "the secret is missing or wrong")
         id_, data = _pub_sub_message(post.body)
         await self._once(f"pub-sub {id_}", f"pub-sub {post.peer}", data)
         return Reply()

@@ -104,7 +104,7 @@ class Reply:
     body: bytes = b""
 
 
-class Refused(Exception):
+class RefusedPost(Exception):
     """The request is answered with this status."""
 
     def __init__(self, status: int, reason: str = "") -> None:
@@ -115,7 +115,7 @@ class Refused(Exception):
 class PostServer:
     """Listens. ``take`` gets each request and returns its answer once the content is durable.
 
-    It raises ValueError for a body that cannot be read, and :class:`Refused`.
+    It raises ValueError for a body that cannot be read, and :class:`RefusedPost`.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class PostServer:
             async with asyncio.timeout(DURABLE_SECONDS):
                 reply = await self._take(post)
             self.batches += 1
-        except Refused as refused:
+        except RefusedPost as refused:
             self.refused += 1
             log.debug("a post of %s is refused: %s", peer, refused)
             reply = Reply(refused.status)
@@ -237,21 +237,21 @@ class PostServer:
                     elif isinstance(event, h11.Data):
                         body += event.data
                         if len(body) > BODY_LIMIT:
-                            raise Refused(413)
+                            raise RefusedPost(413)
                     else:
                         whole = isinstance(event, h11.EndOfMessage)
                         return _post(peer, head, bytes(body)) if whole and head else None
         except TimeoutError:
             if not begun:
                 return None
-            raise Refused(408) from None
+            raise RefusedPost(408) from None
 
     def _check(self, head: h11.Request) -> None:
         if head.method.decode("ascii") not in self._methods:
-            raise Refused(405)
+            raise RefusedPost(405)
         length = dict(head.headers).get(b"content-length")
         if length is not None and int(length) > BODY_LIMIT:
-            raise Refused(413)
+            raise RefusedPost(413)
 
 
 async def _read(

@@ -44,7 +44,7 @@ class Action(StrEnum):
 
 
 @unique
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How the engine answered a call."""
 
     ACCEPTED = "accepted"
@@ -56,7 +56,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PodName:
+class PodReference:
     """The pod that a CRI call is about, as kubelet names it. ``uid`` as written, dashes or not."""
 
     namespace: str | None
@@ -81,7 +81,7 @@ class EngineCall:
     action: Action
     method: str | None = None
     targets: tuple[str, ...] = ()
-    pod: PodName | None = None
+    pod: PodReference | None = None
     sandbox: str | None = None
     attempt: int | None = None
     """The CRI metadata's attempt, of the sandbox or of the container."""
@@ -99,7 +99,7 @@ class CallAnswer:
 
     number: int
     time: int
-    outcome: Outcome
+    outcome: CallOutcome
     status: int | None = None
     made: str | None = None
     message: str | None = None

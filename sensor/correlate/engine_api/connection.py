@@ -11,13 +11,13 @@ from sensor.correlate.engine_api import http2, http2_frames, ttrpc
 from sensor.correlate.engine_api.calls import (
     Action,
     CallAnswer,
+    CallOutcome,
     EngineCall,
-    Outcome,
     Segment,
 )
 from sensor.correlate.engine_api.frames import FrameReader
 from sensor.correlate.engine_api.http1_sides import Http1Sides
-from sensor.correlate.engine_api.messages import Named, Request
+from sensor.correlate.engine_api.messages import EngineRequest, Named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ class Connection:
         """The first bytes, as long as they fit several protocols."""
         self._http1: Http1Sides | None = None
         self._frames: FrameReader | None = None
-        self._requests: http2.Requests | ttrpc.Requests | None = None
+        self._requests: http2.Http2Requests | ttrpc.TtrpcRequests | None = None
         self._answer_frames: FrameReader | None = None
         self._reported_unread = False
 
@@ -75,7 +75,7 @@ class Connection:
         if (
             segment.cut
             and self._requests is not None
-            and isinstance(self._requests, http2.Requests)
+            and isinstance(self._requests, http2.Http2Requests)
         ):
             self._requests.flush()
         return tuple(self._calls)
@@ -106,10 +106,10 @@ class Connection:
             self._http1 = Http1Sides(self, joined=joined)
             self._http1.requests.feed(segment)
         elif _is_ttrpc(data):
-            self._requests = ttrpc.Requests(self._found)
+            self._requests = ttrpc.TtrpcRequests(self._found)
             self._frames = FrameReader(ttrpc.HEADER_SIZE, self._requests, joined=joined)
             self._answer_frames = FrameReader(
-                ttrpc.HEADER_SIZE, ttrpc.Answers(self._paired), joined=joined
+                ttrpc.HEADER_SIZE, ttrpc.TtrpcAnswers(self._paired), joined=joined
             )
             self._frames.feed(segment)
         elif len(data) >= http2_frames.HEADER_SIZE and http2_frames.is_plausible(
@@ -126,9 +126,9 @@ class Connection:
         self._read_http2(rest, joined=joined)
 
     def _read_http2(self, segment: Segment, *, joined: bool) -> None:
-        self._requests = http2.Requests(self._found)
+        self._requests = http2.Http2Requests(self._found)
         self._frames = FrameReader(http2_frames.HEADER_SIZE, self._requests, joined=joined)
-        answers = http2.Answers(self._is_rpc_call, self._paired)
+        answers = http2.Http2Answers(self._is_rpc_call, self._paired)
         # An engine's side is joined always: what came before the first watched answer is unknown.
         self._answer_frames = FrameReader(http2_frames.HEADER_SIZE, answers, joined=True)
         self._frames.feed(segment)
@@ -148,7 +148,7 @@ class Connection:
 
     # ----------------------------------------------------------------- calls
 
-    def _found(self, request: Request) -> None:
+    def _found(self, request: EngineRequest) -> None:
         sound = self._frames is not None and self._frames.sound
         call = self._add(request.method, request.named, sound=sound)
         self._wait(request.stream, _Waiting(call, request.rpc, ""))
@@ -190,7 +190,7 @@ class Connection:
     def _paired(
         self,
         stream: int,
-        outcome: Outcome,
+        outcome: CallOutcome,
         status: int | None,
         made: str | None,
         message: str | None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sensor.correlate.engine_api.progress import Progress
+from sensor.correlate.engine_api.progress import StreamPosition
 
 if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import Segment
@@ -53,7 +53,7 @@ class FrameReader:
         self._unknown = False
         """Content of the open frame was missed: what follows of it says nothing."""
         self._synced = True
-        self._progress = Progress(None)
+        self._progress = StreamPosition(None)
 
     def feed(self, segment: Segment) -> None:
         """Take the next segment."""

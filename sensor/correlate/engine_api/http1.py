@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
-from sensor.correlate.engine_api.progress import Progress
+from sensor.correlate.engine_api.progress import StreamPosition
 
 if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import Segment
@@ -40,7 +40,7 @@ _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?")
 
 
-class Body(Enum):
+class BodyKind(Enum):
     """What follows a head."""
 
     FRAMED = auto()
@@ -53,7 +53,7 @@ class Body(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class BodyFraming:
     """What a head says of its body."""
 
     length: int | None = None
@@ -69,7 +69,7 @@ class MessageSink(Protocol):
     def start(self, line: bytes, *, whole: bool) -> None:
         """Take a start line, without its end; not ``whole`` when the rest of it is unknown."""
 
-    def head(self, framing: Framing) -> Body:
+    def head(self, framing: BodyFraming) -> BodyKind:
         """Take the end of a head; return what follows it."""
 
     def body(self, data: bytes) -> None:
@@ -103,10 +103,10 @@ class MessageReader:
         self._line = bytearray()
         self._lines = 0
         self._head_size = 0
-        self._framing = Framing()
+        self._framing = BodyFraming()
         self._left = 0
         self._shown = 0
-        self._progress = Progress(None if joined else 0)
+        self._progress = StreamPosition(None if joined else 0)
 
     @property
     def raw(self) -> bool:
@@ -233,9 +233,9 @@ class MessageReader:
     def _end_head(self) -> None:
         framing = self._framing
         body = self._sink.head(framing)
-        if body is Body.RAW:
+        if body is BodyKind.RAW:
             self._state = _State.RAW
-        elif body is Body.NONE:
+        elif body is BodyKind.NONE:
             self._begin()
         elif framing.odd:
             self._lose()
@@ -243,7 +243,7 @@ class MessageReader:
             self._state = _State.CHUNK_SIZE
         elif framing.length:
             self._state, self._left = _State.BODY, framing.length
-        elif framing.length is None and body is Body.UNTIL_CLOSE:
+        elif framing.length is None and body is BodyKind.UNTIL_CLOSE:
             self._state = _State.RAW
         else:
             self._begin()
@@ -252,7 +252,7 @@ class MessageReader:
         self._state = _State.HEAD
         self._line.clear()
         self._lines = self._head_size = self._left = self._shown = 0
-        self._framing = Framing()
+        self._framing = BodyFraming()
 
     def _lose(self) -> None:
         self._begin()
@@ -261,7 +261,7 @@ class MessageReader:
         self._sink.lost()
 
 
-def _with_header(framing: Framing, line: bytes) -> Framing:
+def _with_header(framing: BodyFraming, line: bytes) -> BodyFraming:
     name, _, value = line.partition(b":")
     name, value = name.strip().lower(), value.strip()
     if name == b"content-length":

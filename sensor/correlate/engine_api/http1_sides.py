@@ -7,7 +7,7 @@ import re
 from typing import Protocol
 
 from sensor.correlate.engine_api.calls import MESSAGE_MAX, Action
-from sensor.correlate.engine_api.http1 import REFUSED, Body, Framing, MessageReader
+from sensor.correlate.engine_api.http1 import REFUSED, BodyFraming, BodyKind, MessageReader
 from sensor.correlate.engine_api.methods import HttpMethod, http_method
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{3,10}) ([!-~]{1,8192}) HTTP/1\.[01]")
@@ -68,10 +68,10 @@ class _RequestSink:
         self._count += 1
         self._connection.add_http(self._count, method, verb, sound=self._both.requests.sound)
 
-    def head(self, framing: Framing) -> Body:
+    def head(self, framing: BodyFraming) -> BodyKind:
         """Go on with the body; a connection that may switch carries none of ours."""
         raw = framing.upgrade or self._hijacks
-        return Body.RAW if raw else Body.FRAMED
+        return BodyKind.RAW if raw else BodyKind.FRAMED
 
     def body(self, data: bytes) -> None:
         """No body of a request is read."""
@@ -100,16 +100,16 @@ class _AnswerSink:
         if self._status is not None and self._status >= REFUSED:
             self._both.requests.resume()
 
-    def head(self, framing: Framing) -> Body:
+    def head(self, framing: BodyFraming) -> BodyKind:
         """Return what follows: RFC 9112 6.3 lists the answers without a body."""
         del framing
         status = self._status
         if status == _SWITCHING:
-            return Body.RAW
+            return BodyKind.RAW
         bodiless = status is not None and (
             status < _OK or status in (_NO_CONTENT, _NOT_MODIFIED) or self._verb == "HEAD"
         )
-        return Body.NONE if bodiless else Body.UNTIL_CLOSE
+        return BodyKind.NONE if bodiless else BodyKind.UNTIL_CLOSE
 
     def body(self, data: bytes) -> None:
         """Look for the id of what a create has made, or for why it was refused."""

@@ -13,9 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sensor.correlate.engine_api.calls import MESSAGE_MAX, Action, Outcome
+from sensor.correlate.engine_api.calls import MESSAGE_MAX, Action, CallOutcome
 from sensor.correlate.engine_api.http2_frames import Blocks, ids_in
-from sensor.correlate.engine_api.messages import Named, Request, answered_id, is_complete, read
+from sensor.correlate.engine_api.messages import (
+    EngineRequest,
+    Named,
+    answered_id,
+    is_complete,
+    read,
+)
 from sensor.correlate.engine_api.methods import http_method, is_rpc, rpc_method
 
 if TYPE_CHECKING:
@@ -47,10 +53,10 @@ class _Request:
     message: bytearray = field(default_factory=bytearray)
 
 
-class Requests(Blocks):
+class Http2Requests(Blocks):
     """The client's direction."""
 
-    def __init__(self, found: Callable[[Request], None]) -> None:
+    def __init__(self, found: Callable[[EngineRequest], None]) -> None:
         super().__init__()
         self._found = found
         self._waiting: OrderedDict[int, _Request] = OrderedDict()
@@ -65,7 +71,7 @@ class Requests(Blocks):
         if path is not None and not is_rpc(path):
             http = http_method(verb or "", path)
             named = Named(http.action, http.targets)
-            self._found(Request(stream, http.method, named, rpc=False))
+            self._found(EngineRequest(stream, http.method, named, rpc=False))
             return
         rpc = rpc_method(path[1:]) if path is not None else None
         request = _Request(path[1:] if path is not None else None, rpc)
@@ -106,7 +112,7 @@ class Requests(Blocks):
             named = Named(Action.UNKNOWN, ids_in(plain))
         else:
             named = read(request.rpc, plain)
-        self._found(Request(stream, request.method, named))
+        self._found(EngineRequest(stream, request.method, named))
 
 
 @dataclass(slots=True)
@@ -115,7 +121,7 @@ class _Answer:
     message: bytearray = field(default_factory=bytearray)
 
 
-class Answers(Blocks):
+class Http2Answers(Blocks):
     """The engine's direction.
 
     ``is_rpc_call`` says of a stream whether its call is gRPC, None for a stream without a call.
@@ -125,7 +131,7 @@ class Answers(Blocks):
     def __init__(
         self,
         is_rpc_call: Callable[[int], bool | None],
-        found: Callable[[int, Outcome, int | None, str | None, str | None], None],
+        found: Callable[[int, CallOutcome, int | None, str | None, str | None], None],
     ) -> None:
         super().__init__()
         self._is_rpc = is_rpc_call
@@ -146,14 +152,18 @@ class Answers(Blocks):
             return
         answer = self._open.get(stream) or _Answer()
         if code is not None:
-            self._finish(stream, Outcome.REFUSED if code else Outcome.ACCEPTED, code, message)
+            self._finish(
+                stream, CallOutcome.REFUSED if code else CallOutcome.ACCEPTED, code, message
+            )
         elif status is not None and status >= _MULTIPLE:
-            self._finish(stream, Outcome.REFUSED, None, message)
+            self._finish(stream, CallOutcome.REFUSED, None, message)
         elif ends and not answer.started:
             # One frame alone is an error: an answer without one has a message.
-            self._finish(stream, Outcome.REFUSED, None, message)
+            self._finish(stream, CallOutcome.REFUSED, None, message)
         elif ends:
-            self._finish(stream, Outcome.ACCEPTED if answer.message else Outcome.UNKNOWN, None)
+            self._finish(
+                stream, CallOutcome.ACCEPTED if answer.message else CallOutcome.UNKNOWN, None
+            )
         else:
             answer.started = True
             self._open[stream] = answer
@@ -173,7 +183,7 @@ class Answers(Blocks):
         """Decide by what is known, since the trailers cannot be."""
         answer = self._open.get(stream)
         if answer is not None and answer.message:
-            self._finish(stream, Outcome.ACCEPTED, None)
+            self._finish(stream, CallOutcome.ACCEPTED, None)
 
     def flush(self) -> None:
         """Decide all answers of which a message was seen."""
@@ -182,24 +192,24 @@ class Answers(Blocks):
         self._open.clear()
 
     def _finish(
-        self, stream: int, outcome: Outcome, code: int | None, said: str | None = None
+        self, stream: int, outcome: CallOutcome, code: int | None, said: str | None = None
     ) -> None:
         answer = self._open.pop(stream, None)
         message = bytes(answer.message) if answer is not None else b""
         plain = message[_PREFIX : _PREFIX + _length(message)] if message[:1] == b"\0" else b""
-        made = answered_id(plain) if outcome is Outcome.ACCEPTED else None
+        made = answered_id(plain) if outcome is CallOutcome.ACCEPTED else None
         # gRPC percent-encodes what is not printable ASCII (PROTOCOL-HTTP2.md, Status-Message).
-        refusal = unquote(said)[:MESSAGE_MAX] if said and outcome is Outcome.REFUSED else None
+        refusal = unquote(said)[:MESSAGE_MAX] if said and outcome is CallOutcome.REFUSED else None
         self._found(stream, outcome, code, made, refusal)
 
 
-def http_outcome(status: int | None) -> Outcome:
+def http_outcome(status: int | None) -> CallOutcome:
     """Return what an HTTP status means for a request to change a container's state."""
     if status is None:
-        return Outcome.UNKNOWN
+        return CallOutcome.UNKNOWN
     if status == _NOT_MODIFIED:
-        return Outcome.UNCHANGED
-    return Outcome.ACCEPTED if status < _MULTIPLE else Outcome.REFUSED
+        return CallOutcome.UNCHANGED
+    return CallOutcome.ACCEPTED if status < _MULTIPLE else CallOutcome.REFUSED
 
 
 def _length(message: bytes | bytearray) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.correlate.engine_api.calls import Action, PodName
+from sensor.correlate.engine_api.calls import Action, PodReference
 from sensor.correlate.engine_api.methods import Subject
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ class Named:
 
     action: Action
     targets: tuple[str, ...] = ()
-    pod: PodName | None = None
+    pod: PodReference | None = None
     sandbox: str | None = None
     attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EngineRequest:
     """A request that was read from a stream; ``rpc`` is false for Docker's API over HTTP/2."""
 
     stream: int
@@ -124,7 +124,9 @@ def ttrpc_message(response: bytes) -> str | None:
 
 
 def _sandbox(action: Action, metadata: _Field) -> Named:
-    pod = PodName(namespace=_text(metadata, 3), name=_text(metadata, 1), uid=_text(metadata, 2))
+    pod = PodReference(
+        namespace=_text(metadata, 3), name=_text(metadata, 1), uid=_text(metadata, 2)
+    )
     known = pod.name or pod.uid
     return Named(action, pod=pod if known else None, attempt=_number(metadata, 4))
 

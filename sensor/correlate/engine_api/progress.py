@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import Segment
 
 
-class Progress:
+class StreamPosition:
     """The position up to which bytes were taken; None while it is unknown."""
 
     def __init__(self, position: int | None) -> None:

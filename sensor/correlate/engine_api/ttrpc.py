@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.engine_api.calls import Action, Outcome
+from sensor.correlate.engine_api.calls import Action, CallOutcome
 from sensor.correlate.engine_api.http2_frames import ids_in
 from sensor.correlate.engine_api.messages import (
+    EngineRequest,
     Named,
-    Request,
     read,
     service_and_method,
     ttrpc_code,
@@ -90,10 +90,10 @@ class _Frames:
         raise NotImplementedError
 
 
-class Requests(_Frames):
+class TtrpcRequests(_Frames):
     """The client's direction."""
 
-    def __init__(self, found: Callable[[Request], None]) -> None:
+    def __init__(self, found: Callable[[EngineRequest], None]) -> None:
         super().__init__(REQUEST)
         self._found = found
 
@@ -104,17 +104,17 @@ class Requests(_Frames):
             named = Named(Action.UNKNOWN, ids_in(content))
         else:
             named = read(rpc_method(method), ttrpc_payload(content))
-        self._found(Request(stream, method, named))
+        self._found(EngineRequest(stream, method, named))
 
 
-class Answers(_Frames):
+class TtrpcAnswers(_Frames):
     """The server's direction.
 
     ``found`` takes the stream, the outcome, the code, no id, and the message of a refusal.
     """
 
     def __init__(
-        self, found: Callable[[int, Outcome, int | None, str | None, str | None], None]
+        self, found: Callable[[int, CallOutcome, int | None, str | None, str | None], None]
     ) -> None:
         super().__init__(RESPONSE)
         self._found = found
@@ -122,5 +122,5 @@ class Answers(_Frames):
     def message(self, stream: int, content: bytes) -> None:
         """Report an answer."""
         code = ttrpc_code(content)
-        outcome = Outcome.REFUSED if code else Outcome.ACCEPTED
+        outcome = CallOutcome.REFUSED if code else CallOutcome.ACCEPTED
         self._found(stream, outcome, code, None, ttrpc_message(content) if code else None)

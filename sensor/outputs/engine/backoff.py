@@ -40,7 +40,7 @@ class Circuit(StrEnum):
     HALF_OPEN = "half-open"
 
 
-class Step(Enum):
+class CircuitStep(Enum):
     """What moves a circuit."""
 
     FAILED = "an attempt failed"
@@ -52,11 +52,11 @@ CIRCUIT = Machine(
     "circuit of an output",
     (Circuit.CLOSED,),
     {
-        (Circuit.CLOSED, Step.FAILED): Circuit.OPEN,
-        (Circuit.CLOSED, Step.ACCEPTED): Circuit.CLOSED,
-        (Circuit.OPEN, Step.TRIED): Circuit.HALF_OPEN,
-        (Circuit.HALF_OPEN, Step.ACCEPTED): Circuit.CLOSED,
-        (Circuit.HALF_OPEN, Step.FAILED): Circuit.OPEN,
+        (Circuit.CLOSED, CircuitStep.FAILED): Circuit.OPEN,
+        (Circuit.CLOSED, CircuitStep.ACCEPTED): Circuit.CLOSED,
+        (Circuit.OPEN, CircuitStep.TRIED): Circuit.HALF_OPEN,
+        (Circuit.HALF_OPEN, CircuitStep.ACCEPTED): Circuit.CLOSED,
+        (Circuit.HALF_OPEN, CircuitStep.FAILED): Circuit.OPEN,
     },
 )
 """What an open circuit's earlier attempts bring does not close it."""

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sensor.errors import StateUnusable
 from sensor.outputs.engine.attempts import ANSWER_SECONDS
-from sensor.outputs.engine.progress import Ledger
+from sensor.outputs.engine.progress import CursorStore
 from sensor.outputs.engine.tail import Tail
 from sensor.outputs.engine.worker import OutputWorker
 from sensor.outputs.settings import StartAt
 from sensor.store.pages import Pages
-from sensor.store.reader import Reader
+from sensor.store.reader import LogReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -46,7 +46,7 @@ log = logging.getLogger("castoff.outputs")
 _Result = TypeVar("_Result")
 
 
-class Storage(Ledger, Protocol):
+class Storage(CursorStore, Protocol):
     """What is asked of :class:`sensor.store.log.Store`."""
 
     @property
@@ -62,7 +62,7 @@ class Output:
     transport: Transport
 
 
-class Engine:
+class OutputEngine:
     """Runs outputs between :meth:`start` and :meth:`close`."""
 
     def __init__(
@@ -161,7 +161,7 @@ class Engine:
         """Give each output its place, as soon as the log can be read: the cursors are there."""
         pages = Pages(self._storage.path)
         try:
-            extent = Reader(self._storage.path).extent()
+            extent = LogReader(self._storage.path).extent()
             cursors = pages.cursors()
         except StateUnusable as error:
             if not self._waiting:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.outputs.engine.tail import Tail
-    from sensor.outputs.engine.window import Window
+    from sensor.outputs.engine.window import DeliveryWindow
     from sensor.schema.filters import Filters
 
 
@@ -43,7 +43,7 @@ class Feed:
         """Read the dead letters up to a sequence, before any more of the log."""
         self._dead = 0, through
 
-    def read(self, window: Window, rows: int, wake: Callable[[], None]) -> bool:
+    def read(self, window: DeliveryWindow, rows: int, wake: Callable[[], None]) -> bool:
         """Add the next page to the window, and return whether there was one.
 
         Less than ``rows`` are left where they are while something is under way; ``wake`` is called
@@ -69,7 +69,7 @@ class Feed:
             self.position = newest
         return True
 
-    def _read_dead(self, window: Window, rows: int, after: int, through: int) -> bool:
+    def _read_dead(self, window: DeliveryWindow, rows: int, after: int, through: int) -> bool:
         page = self._tail.dead(self._output, after, through, rows, self._size)
         self.damaged += page.damaged
         self._dead = (page.through, through) if page.rows or page.damaged else None

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sensor.outputs.delivery import Connection
+    from sensor.outputs.delivery import ConnectionStatus
     from sensor.outputs.engine.backoff import Circuit
 
 
 @dataclass(slots=True)
-class Counts:
+class OutputCounts:
     """What an output counts since the agent began."""
 
     batches: int = 0
@@ -61,6 +61,6 @@ class OutputHealth:
     dead_letters: int
     resumes_in: float | None
     """Seconds until the next attempt while the circuit is open."""
-    connection: Connection
+    connection: ConnectionStatus
     last_error: LastError | None
-    counts: Counts = field(default_factory=Counts)
+    counts: OutputCounts = field(default_factory=OutputCounts)

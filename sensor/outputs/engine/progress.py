@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sensor.errors import StateUnusable
 from sensor.outputs.delivery import Delivered
-from sensor.outputs.engine.health import Counts, LastError
+from sensor.outputs.engine.health import LastError, OutputCounts
 from sensor.schema.text import visible
 from sensor.store.batch import DeadLetter
 
@@ -31,7 +31,7 @@ ERROR_LIMIT = 600
 log = logging.getLogger("castoff.outputs")
 
 
-class Ledger(Protocol):
+class CursorStore(Protocol):
     """What is asked of :class:`sensor.store.log.Store`."""
 
     def acknowledge(self, output: str, sequence: int | None) -> None:
@@ -47,10 +47,12 @@ class Ledger(Protocol):
 class OutputProgress:
     """The books of one output; what must outlast it is written to the ledger."""
 
-    def __init__(self, settings: OutputSettings, ledger: Ledger, tail: Tail, cursor: int) -> None:
+    def __init__(
+        self, settings: OutputSettings, ledger: CursorStore, tail: Tail, cursor: int
+    ) -> None:
         self.cursor = cursor
         self.dead_letters = 0
-        self.counts = Counts()
+        self.counts = OutputCounts()
         self.last_error: LastError | None = None
         self._settings = settings
         self._ledger = ledger

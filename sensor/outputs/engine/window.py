@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ID_BYTES = 16
 
 
-class Window:
+class DeliveryWindow:
     """The stretches that are not done yet, in the order of the log."""
 
     def __init__(self, stream: str = "") -> None:

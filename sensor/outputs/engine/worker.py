@@ -26,20 +26,20 @@ from typing import TYPE_CHECKING
 from sensor.errors import StateUnusable
 from sensor.outputs.delivery import Delivered, Refused, Rejection, Retry
 from sensor.outputs.engine.attempts import ANSWER_SECONDS, Attempts
-from sensor.outputs.engine.backoff import CIRCUIT, Backoff, Circuit, Step
+from sensor.outputs.engine.backoff import CIRCUIT, Backoff, Circuit, CircuitStep
 from sensor.outputs.engine.feed import Feed
 from sensor.outputs.engine.health import OutputHealth
 from sensor.outputs.engine.pace import Pace
 from sensor.outputs.engine.progress import OutputProgress
 from sensor.outputs.engine.sizing import Sizing
 from sensor.outputs.engine.suspicion import Suspicion
-from sensor.outputs.engine.window import Window
+from sensor.outputs.engine.window import DeliveryWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sensor.outputs.delivery import Outcome, Transport
-    from sensor.outputs.engine.progress import Ledger
+    from sensor.outputs.engine.progress import CursorStore
     from sensor.outputs.engine.stretch import Stretch
     from sensor.outputs.engine.tail import Tail
     from sensor.outputs.settings import OutputSettings
@@ -63,7 +63,7 @@ class OutputWorker:
         settings: OutputSettings,
         transport: Transport,
         tail: Tail,
-        ledger: Ledger,
+        ledger: CursorStore,
         cursor: int,
         random: Callable[[], float],
         answer_seconds: float = ANSWER_SECONDS,
@@ -78,7 +78,7 @@ class OutputWorker:
         limits = transport.limits
         self._feed = Feed(self.name, tail, settings.filters, cursor, limits.bytes)
         self._sizing = Sizing(limits.records)
-        self._window = Window()
+        self._window = DeliveryWindow()
         self._pace = Pace()
         self._suspicion = Suspicion()
         self._hint: str | None = None
@@ -182,7 +182,7 @@ class OutputWorker:
                 return
             await self._attempts.give_up(self._window.go_back())
             self._window.try_held(self._suspicion.blames)
-            self._move(Step.TRIED)
+            self._move(CircuitStep.TRIED)
         if now >= self._read_again:
             self._read_again = 0.0
             self._read()
@@ -306,7 +306,7 @@ class OutputWorker:
         if self.circuit is not Circuit.OPEN:
             if self.circuit is Circuit.HALF_OPEN:
                 log.info("output %s: works again", self.name)
-            self._move(Step.ACCEPTED)
+            self._move(CircuitStep.ACCEPTED)
             self._backoff.succeeded()
 
     async def _refused(self, stretch: Stretch, refused: Refused) -> None:
@@ -352,7 +352,7 @@ class OutputWorker:
         self._suspicion.blamed()
         self._failed(Retry(reason, configuration=True))
 
-    def _move(self, step: Step) -> None:
+    def _move(self, step: CircuitStep) -> None:
         self.circuit = CIRCUIT.after(self.circuit, step)
 
     def _failed(self, retry: Retry) -> None:
@@ -364,5 +364,5 @@ class OutputWorker:
         if self.circuit is Circuit.CLOSED:
             self._pace.lost(self._transport.window)
             log.warning("output %s: %s", self.name, self.progress.shown(retry.reason))
-        self._move(Step.FAILED)
+        self._move(CircuitStep.FAILED)
         self._resume = self._loop.time() + self._backoff.failed(retry)

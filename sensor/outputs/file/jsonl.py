@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Rejection, Retry
+from sensor.outputs.delivery import BatchLimits, ConnectionStatus, Delivered, Rejection, Retry
 from sensor.outputs.file.diskthread import DiskThread
 from sensor.outputs.file.linefile import LineFile, Rotation
 from sensor.outputs.registry import OutputKind
@@ -79,9 +79,9 @@ class JsonlFile:
         self._seconds = seconds
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """The file."""
-        return Connection(str(self._path), self._file.is_open)
+        return ConnectionStatus(str(self._path), self._file.is_open)
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Append the batch's lines and sync them."""

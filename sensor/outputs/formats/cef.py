@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sensor import __version__
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import terms
-from sensor.outputs.formats.reading import NS_PER_MS, Block, Reading, read, wall_of
+from sensor.outputs.formats.reading import NS_PER_MS, Block, EventReading, read, wall_of
 from sensor.outputs.formats.terms import Severity
 from sensor.schema.text import visible
 
@@ -98,7 +98,7 @@ def encode(record: Record) -> bytes:
     return f"{header}|{extension}\n".encode()
 
 
-def _extension(event: Reading, action: str) -> Iterator[tuple[str, object]]:
+def _extension(event: EventReading, action: str) -> Iterator[tuple[str, object]]:
     root, container, host = event.root, event.container, event.host
     outcome = terms.outcome(event)
     yield "rt", event.wall // NS_PER_MS

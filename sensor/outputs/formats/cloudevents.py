@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import jsontext
-from sensor.outputs.formats.reading import Reading, read
+from sensor.outputs.formats.reading import EventReading, read
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Document, Record
@@ -23,7 +23,7 @@ DATA_SCHEMA = "urn:castoff:schema:event:1"
 """The ``$id`` of docs/schema/castoff.event.1.schema.json."""
 
 
-def envelope(event: Reading) -> dict[str, Any]:
+def envelope(event: EventReading) -> dict[str, Any]:
     """Return the attributes of the event's context."""
     subject = event.container.text("id")
     return {
@@ -38,7 +38,7 @@ def envelope(event: Reading) -> dict[str, Any]:
     }
 
 
-def _source(event: Reading) -> str:
+def _source(event: EventReading) -> str:
     """Return the host, or the control plane whose record it was read from."""
     if event.host:
         return f"urn:castoff:host:{quote(event.host.text('name') or 'unknown', safe='')}"

@@ -21,7 +21,7 @@ from sensor.model.vocabulary import EventType
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import ecs_request, jsontext, terms
 from sensor.outputs.formats.image import repository_of, tag_of
-from sensor.outputs.formats.reading import NS_PER_SECOND, Block, Reading, known, read
+from sensor.outputs.formats.reading import NS_PER_SECOND, Block, EventReading, known, read
 from sensor.outputs.formats.terms import Severity
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def document(record: Record) -> Document:
     return known(fields)
 
 
-def _event(event: Reading, severity: Severity) -> dict[str, Any]:
+def _event(event: EventReading, severity: Severity) -> dict[str, Any]:
     root = event.root
     stop, gap = root.block("stop"), root.block("gap")
     seconds = stop.seconds("duration_seconds")
@@ -172,7 +172,7 @@ def _orchestrator(orchestrator: Block) -> dict[str, Any]:
     }
 
 
-def _process(event: Reading) -> dict[str, Any]:
+def _process(event: EventReading) -> dict[str, Any]:
     container, stop = event.container, event.root.block("stop")
     command = container.texts("command")
     return {
@@ -224,7 +224,7 @@ def _threat(attack: list[str]) -> dict[str, Any]:
     }
 
 
-def _castoff(event: Reading) -> dict[str, Any]:
+def _castoff(event: EventReading) -> dict[str, Any]:
     """Return what ECS has no field for, under the names of the native format."""
     root, container = event.root, event.container
     image, orchestrator = container.block("image"), root.block("orchestrator")

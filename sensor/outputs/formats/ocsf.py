@@ -35,8 +35,8 @@ from sensor.outputs.formats import jsontext, ocsf_objects, terms
 from sensor.outputs.formats.ocsf_api import API_ACTIVITY, TYPES, api_activity
 from sensor.outputs.formats.ocsf_api import activity as api_named
 from sensor.outputs.formats.ocsf_api import profiles as api_profiles
-from sensor.outputs.formats.reading import NS_PER_MS, Reading, known, read, wall_of
-from sensor.outputs.formats.terms import Outcome, Severity
+from sensor.outputs.formats.reading import NS_PER_MS, EventReading, known, read, wall_of
+from sensor.outputs.formats.terms import EventOutcome, Severity
 
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Document, Record
@@ -124,7 +124,7 @@ def document(record: Record) -> Document:
     return known(fields)
 
 
-def _activity(event: Reading) -> tuple[int, int, str]:
+def _activity(event: EventReading) -> tuple[int, int, str]:
     if event.type in TYPES:
         return API_ACTIVITY, *api_named(event)
     if event.type is EventType.ALERT:
@@ -139,7 +139,7 @@ def _activity(event: Reading) -> tuple[int, int, str]:
     return EVENT_LOG_ACTIVITY, OTHER, action
 
 
-def _metadata(event: Reading, *, attacked: bool) -> dict[str, Any]:
+def _metadata(event: EventReading, *, attacked: bool) -> dict[str, Any]:
     profiles = api_profiles(event) if event.type in TYPES else ["host"]
     if event.type not in {EventType.GAP, EventType.SENSOR} | TYPES:
         profiles += ["container", "linux/linux_users"]
@@ -160,7 +160,7 @@ def _metadata(event: Reading, *, attacked: bool) -> dict[str, Any]:
     }
 
 
-def _process_activity(event: Reading) -> dict[str, Any]:
+def _process_activity(event: EventReading) -> dict[str, Any]:
     root = event.root
     stop = root.block("stop")
     fields: dict[str, Any] = {
@@ -169,7 +169,7 @@ def _process_activity(event: Reading) -> dict[str, Any]:
     }
     outcome = terms.outcome(event)
     if outcome is not None:
-        failed = outcome is Outcome.FAILURE
+        failed = outcome is EventOutcome.FAILURE
         fields["status_id"] = STATUS_FAILURE if failed else STATUS_SUCCESS
         fields["status"] = "Failure" if failed else "Success"
     if event.type in {EventType.START, EventType.START_FAILED}:
@@ -186,7 +186,7 @@ def _process_activity(event: Reading) -> dict[str, Any]:
     return fields
 
 
-def _finding(event: Reading, attacks: list[dict[str, Any]]) -> dict[str, Any]:
+def _finding(event: EventReading, attacks: list[dict[str, Any]]) -> dict[str, Any]:
     verdict, alert = event.root.block("verdict"), event.root.block("alert")
     reasons = verdict.texts("reasons")
     evidence = {"actor": ocsf_objects.actor(event.root)}
@@ -221,7 +221,7 @@ def _ms(time: str | None) -> int | None:
     return None if time is None else wall_of(time) // NS_PER_MS
 
 
-def _log_activity(event: Reading) -> dict[str, Any]:
+def _log_activity(event: EventReading) -> dict[str, Any]:
     fields: dict[str, Any] = {"log_provider": "castoff"}
     if event.type is EventType.GAP:
         gap = event.root.block("gap")
@@ -238,7 +238,7 @@ def _log_activity(event: Reading) -> dict[str, Any]:
     return fields
 
 
-def _unmapped(event: Reading) -> dict[str, Any]:
+def _unmapped(event: EventReading) -> dict[str, Any]:
     """Return what OCSF has no place for, under the names of the native format."""
     root, container, initiator = event.root, event.container, event.root.block("initiator")
     verdict, stop = root.block("verdict"), root.block("stop")

@@ -9,7 +9,7 @@ from sensor.model.vocabulary import EventType
 from sensor.outputs.formats.reading import NS_PER_MS, wall_of
 
 if TYPE_CHECKING:
-    from sensor.outputs.formats.reading import Block, Reading
+    from sensor.outputs.formats.reading import Block, EventReading
 
 API_ACTIVITY = 6003
 CREATE, UPDATE, DELETE, OTHER = 1, 3, 4, 99
@@ -39,7 +39,7 @@ _STATUS = {
 }
 
 
-def activity(event: Reading) -> tuple[int, str]:
+def activity(event: EventReading) -> tuple[int, str]:
     """Return the activity of a request; any other event is Other, named."""
     if event.type is EventType.START_REPORTED:
         return OTHER, "Report"
@@ -52,7 +52,7 @@ def activity(event: Reading) -> tuple[int, str]:
     return UPDATE, "Update"
 
 
-def api_activity(event: Reading) -> dict[str, Any]:
+def api_activity(event: EventReading) -> dict[str, Any]:
     """Return what the class API Activity has beyond every event's parts."""
     if event.type is EventType.START_EXPLAINED:
         return _explained(event)
@@ -91,13 +91,13 @@ def api_activity(event: Reading) -> dict[str, Any]:
     return fields
 
 
-def profiles(event: Reading) -> list[str]:
+def profiles(event: EventReading) -> list[str]:
     """Return the profiles that the event uses."""
     clouded = event.root.block("request").block("cluster").text("provider") is not None
     return (["cloud"] if clouded else []) + (["host"] if event.host else [])
 
 
-def _explained(event: Reading) -> dict[str, Any]:
+def _explained(event: EventReading) -> dict[str, Any]:
     orchestrator = event.root.block("orchestrator")
     requested = orchestrator.block("requested_by")
     chain = requested.blocks("chain")

@@ -8,7 +8,7 @@ from typing import Any
 from sensor.model.vocabulary import EventType
 from sensor.outputs.formats import terms
 from sensor.outputs.formats.image import tag_of
-from sensor.outputs.formats.reading import NS_PER_MS, Block, Reading, wall_of
+from sensor.outputs.formats.reading import NS_PER_MS, Block, EventReading, wall_of
 
 DEVICE_SERVER = 1
 OS_LINUX = 200
@@ -35,7 +35,7 @@ def device(host: Block) -> dict[str, Any]:
     }
 
 
-def init(event: Reading) -> dict[str, Any]:
+def init(event: EventReading) -> dict[str, Any]:
     """Return the container's init. Its user is the one inside of the container."""
     container = event.container
     command = container.texts("command")
@@ -62,7 +62,7 @@ def _inner_user(user: str | None) -> dict[str, Any] | None:
     return {"uid": name} if name.isdecimal() else {"name": name or None}
 
 
-def _container(event: Reading) -> dict[str, Any]:
+def _container(event: EventReading) -> dict[str, Any]:
     container, orchestrator = event.container, event.root.block("orchestrator")
     pod_uid = orchestrator.text("pod_uid") or ""
     return {

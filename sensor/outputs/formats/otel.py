@@ -22,7 +22,7 @@ from sensor.model.vocabulary import EventType
 from sensor.outputs.delivery import Format
 from sensor.outputs.formats import jsontext, terms
 from sensor.outputs.formats.image import repository_of, tag_of
-from sensor.outputs.formats.reading import Block, Reading, read, wall_of
+from sensor.outputs.formats.reading import Block, EventReading, read, wall_of
 from sensor.outputs.formats.terms import Severity
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class RequestWriter:
         self._host: object = None
         self._body_is_event = body_is_event
 
-    def add(self, event: Reading) -> bytes:
+    def add(self, event: EventReading) -> bytes:
         """Return what comes next. Raises LineDamaged, and then nothing is to be written."""
         record = jsontext.line(log_record(event, body_is_event=self._body_is_event))[:-1]
         host = event.root.raw("host")
@@ -104,11 +104,11 @@ _BEGIN = b'{"resourceLogs":['
 _END_OF_GROUP = b"]}]}"
 
 
-def _group(event: Reading) -> dict[str, Any]:
+def _group(event: EventReading) -> dict[str, Any]:
     return {"resource": {"attributes": resource(event)}, "schemaUrl": SCHEMA_URL}
 
 
-def resource(event: Reading) -> Attributes:
+def resource(event: EventReading) -> Attributes:
     """Return the attributes of the host that the sensor runs on."""
     host = event.host
     return _attributes(
@@ -126,7 +126,7 @@ def resource(event: Reading) -> Attributes:
     )
 
 
-def log_record(event: Reading, *, body_is_event: bool = False) -> dict[str, Any]:
+def log_record(event: EventReading, *, body_is_event: bool = False) -> dict[str, Any]:
     """Return the event as a LogRecord."""
     number, text = _SEVERITIES[terms.severity(event)]
     return {
@@ -168,7 +168,7 @@ def _container(container: Block) -> dict[str, Any]:
     return fields
 
 
-def _kubernetes(event: Reading) -> dict[str, Any]:
+def _kubernetes(event: EventReading) -> dict[str, Any]:
     orchestrator = event.root.block("orchestrator")
     if not _is_kubernetes(event.root):
         return {}
@@ -186,7 +186,7 @@ def _is_kubernetes(root: Block) -> bool:
     return root.block("orchestrator").text("type") == "kubernetes"
 
 
-def _process(event: Reading) -> dict[str, Any]:
+def _process(event: EventReading) -> dict[str, Any]:
     container = event.container
     command = container.texts("command")
     return {
@@ -232,7 +232,7 @@ def _request(request: Block) -> dict[str, Any]:
     }
 
 
-def _castoff(event: Reading) -> dict[str, Any]:
+def _castoff(event: EventReading) -> dict[str, Any]:
     root, container = event.root, event.container
     image = container.block("image")
     named = image.text("name")

@@ -129,7 +129,7 @@ _NOTHING = Block({})
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class EventReading:
     """An event as it was read. ``cut`` is true if something of it was too long."""
 
     root: Block
@@ -146,7 +146,7 @@ class Reading:
     """Bytes of the native line."""
 
 
-def read(record: Record) -> Reading:
+def read(record: Record) -> EventReading:
     """Return the event of a record. Raises :class:`LineDamaged`."""
     values = _parse(record.line)
     cut = False
@@ -160,7 +160,7 @@ def read(record: Record) -> Reading:
         type_ = EventType(name)
     except ValueError:
         raise LineDamaged(f"{name[:40]!a} is not a type of event") from None
-    return Reading(
+    return EventReading(
         root=root,
         type=type_,
         id=id_,

@@ -16,7 +16,7 @@ from sensor.model.vocabulary import EventType, StartKind
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
-    from sensor.outputs.formats.reading import Block, Reading
+    from sensor.outputs.formats.reading import Block, EventReading
 
 MESSAGE_LIMIT = 1000
 """Characters of a message: CEF's ``msg`` takes 1,023."""
@@ -40,7 +40,7 @@ class Severity(IntEnum):
 
 
 @unique
-class Outcome(StrEnum):
+class EventOutcome(StrEnum):
     """Whether what the event reports succeeded."""
 
     SUCCESS = "success"
@@ -59,10 +59,10 @@ _ACTIONS = {
     EventType.ALERT: "alert",
     EventType.GAP: "sensor-gap",
 }
-_REQUESTED: dict[str | None, Outcome] = {
-    RequestOutcome.SUCCESS: Outcome.SUCCESS,
-    RequestOutcome.PARTIAL: Outcome.SUCCESS,
-    RequestOutcome.FAILURE: Outcome.FAILURE,
+_REQUESTED: dict[str | None, EventOutcome] = {
+    RequestOutcome.SUCCESS: EventOutcome.SUCCESS,
+    RequestOutcome.PARTIAL: EventOutcome.SUCCESS,
+    RequestOutcome.FAILURE: EventOutcome.FAILURE,
 }
 _ALERTED: dict[str | None, Severity] = {
     AlertSeverity.LOW: Severity.LOW,
@@ -81,7 +81,7 @@ _START_ACTIONS: dict[str | None, str] = {
 }
 
 
-def action(event: Reading) -> str:
+def action(event: EventReading) -> str:
     """Return what happened as one word: ``container-restarted``, ``sensor-inventory-taken``."""
     if event.type is EventType.START:
         return _START_ACTIONS.get(event.root.block("start").text("kind"), "container-started")
@@ -93,7 +93,7 @@ def action(event: Reading) -> str:
     return _ACTIONS[event.type]
 
 
-def severity(event: Reading) -> Severity:
+def severity(event: EventReading) -> Severity:
     """Return the severity that the event itself speaks for."""
     if event.type is EventType.ALERT:
         return _ALERTED.get(event.root.block("alert").text("severity"), Severity.HIGH)
@@ -108,16 +108,16 @@ def severity(event: Reading) -> Severity:
     return Severity.INFORMATIONAL
 
 
-def outcome(event: Reading) -> Outcome | None:
+def outcome(event: EventReading) -> EventOutcome | None:
     """Return whether it succeeded; None for what is neither, as a stop."""
     if event.type in {EventType.START_FAILED, EventType.GAP}:
-        return Outcome.FAILURE
+        return EventOutcome.FAILURE
     if event.type in {EventType.START, EventType.PAUSE, EventType.UNPAUSE}:
-        return Outcome.SUCCESS
+        return EventOutcome.SUCCESS
     return _REQUESTED.get(event.root.block("request").text("outcome"))
 
 
-def message(event: Reading) -> str:
+def message(event: EventReading) -> str:
     """Return the event in words, on one printable line."""
     text = visible(" ".join(_words(event)))
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
@@ -128,7 +128,7 @@ def command_line(words: list[str]) -> str | None:
     return shlex.join(words) if words else None
 
 
-def _words(event: Reading) -> list[str]:
+def _words(event: EventReading) -> list[str]:
     root = event.root
     if event.type is EventType.GAP:
         gap = root.block("gap")
@@ -152,7 +152,7 @@ def _words(event: Reading) -> list[str]:
     ]
 
 
-def _alerted(event: Reading) -> list[str]:
+def _alerted(event: EventReading) -> list[str]:
     alert = event.root.block("alert")
     reasons = "; ".join(event.root.block("verdict").texts("reasons"))
     title = alert.text("title")
@@ -185,7 +185,7 @@ def _explained(orchestrator: Block) -> list[str]:
     ]
 
 
-def _container(event: Reading) -> list[str]:
+def _container(event: EventReading) -> list[str]:
     container = event.container
     if not container:
         return []

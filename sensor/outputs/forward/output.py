@@ -12,7 +12,7 @@ from sensor.outputs.forward import record
 from sensor.outputs.forward.chunk import Encoding
 from sensor.outputs.forward.handshake import Credentials
 from sensor.outputs.forward.record import Detail
-from sensor.outputs.forward.transport import Access, Forward, Timing
+from sensor.outputs.forward.transport import Forward, Login, Timing
 from sensor.outputs.network.dial import CONNECT_SECONDS, Address
 from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - the types of keys are looked up
 from sensor.outputs.registry import OutputKind
@@ -38,7 +38,7 @@ _SERVER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::([0-9]{1,5}))?
 _TAG = re.compile(rf"[A-Za-z0-9_.-]{{1,{TAG_LIMIT}}}")
 
 
-class Compression(StrEnum):
+class ForwardCompression(StrEnum):
     """What is done to the events of a chunk."""
 
     GZIP = "gzip"
@@ -64,7 +64,7 @@ class ForwardSettings:
     """What we call ourselves in the handshake; ``castoff.`` and the host's name when empty."""
     tls: TlsSettings | None = None
     """Speak TLS; an empty table takes the system's authorities."""
-    compression: Compression = Compression.GZIP
+    compression: ForwardCompression = ForwardCompression.GZIP
     level: int = LEVEL
     """zlib's level, 1 to 9."""
     window: int = WINDOW
@@ -122,10 +122,10 @@ def make(settings: ForwardSettings, form: Format, surroundings: Surroundings) ->
             settings.user,
             settings.password.reveal(),
         )
-    level = settings.level if settings.compression is Compression.GZIP else 0
+    level = settings.level if settings.compression is ForwardCompression.GZIP else 0
     return Forward(
         tuple(address_of(server) for server in settings.servers),
-        Access(settings.tls, credentials),
+        Login(settings.tls, credentials),
         Encoding(settings.tag, level, document),
         Timing(settings.connect_seconds, settings.ack_seconds, settings.rest_seconds),
         settings.window,

@@ -36,7 +36,7 @@ IGNORED_LIMIT = 1000
 """Messages in a row that mean nothing to us, beyond which the server is taken for mad."""
 
 
-class State(Enum):
+class ForwardState(Enum):
     """Where a connection stands."""
 
     HELO = auto()
@@ -49,7 +49,7 @@ class State(Enum):
     """Nothing more is to be had from it."""
 
 
-class Step(Enum):
+class ForwardStep(Enum):
     """What moves a connection from one state to another."""
 
     GREETED = "HELO is valid"
@@ -59,14 +59,14 @@ class Step(Enum):
 
 CONNECTION = Machine(
     "forward connection",
-    (State.HELO, State.OPEN),
+    (ForwardState.HELO, ForwardState.OPEN),
     {
-        (State.HELO, Step.GREETED): State.PONG,
-        (State.PONG, Step.ADMITTED): State.OPEN,
-        (State.HELO, Step.LOST): State.BROKEN,
-        (State.PONG, Step.LOST): State.BROKEN,
-        (State.OPEN, Step.LOST): State.BROKEN,
-        (State.BROKEN, Step.LOST): State.BROKEN,
+        (ForwardState.HELO, ForwardStep.GREETED): ForwardState.PONG,
+        (ForwardState.PONG, ForwardStep.ADMITTED): ForwardState.OPEN,
+        (ForwardState.HELO, ForwardStep.LOST): ForwardState.BROKEN,
+        (ForwardState.PONG, ForwardStep.LOST): ForwardState.BROKEN,
+        (ForwardState.OPEN, ForwardStep.LOST): ForwardState.BROKEN,
+        (ForwardState.BROKEN, ForwardStep.LOST): ForwardState.BROKEN,
     },
 )
 """Without a shared key a connection begins as open."""
@@ -116,9 +116,9 @@ class Protocol:
         self._messages = Messages()
         self._expected: set[bytes] = set()
         self.ignored = self._in_a_row = 0
-        self.state = State.OPEN if credentials is None else State.HELO
+        self.state = ForwardState.OPEN if credentials is None else ForwardState.HELO
 
-    def _move(self, step: Step) -> None:
+    def _move(self, step: ForwardStep) -> None:
         self.state = CONNECTION.after(self.state, step)
 
     def expect(self, chunk: bytes) -> None:
@@ -127,43 +127,43 @@ class Protocol:
 
     def receive(self, data: bytes) -> Iterator[Event]:
         """Take bytes from the server; yield their events. Raises Broken after the valid ones."""
-        if self.state is State.BROKEN:
+        if self.state is ForwardState.BROKEN:
             raise Broken("the connection is broken")
         try:
             for message in self._messages.feed(data):
                 yield self._message(message)
         except Garbled as error:
-            self._move(Step.LOST)
+            self._move(ForwardStep.LOST)
             raise Broken(f"the server speaks no Forward: {error}") from error
         except Distrust as error:
-            self._move(Step.LOST)
+            self._move(ForwardStep.LOST)
             raise Broken(str(error), credentials=True) from error
         except Broken:
-            self._move(Step.LOST)
+            self._move(ForwardStep.LOST)
             raise
 
     def end(self) -> Broken:
         """Take the end of the server's stream; return what it means."""
         before = self.state
-        self._move(Step.LOST)
-        if before is State.HELO:
+        self._move(ForwardStep.LOST)
+        if before is ForwardState.HELO:
             return Broken("the server closed the connection instead of greeting")
-        if before is State.PONG:
+        if before is ForwardState.PONG:
             reason = "the server closed the connection after our PING: is the key right?"
             return Broken(reason, credentials=True)
         return Broken("the server closed the connection")
 
     def _message(self, message: object) -> Event:
-        if self.state is State.OPEN:
+        if self.state is ForwardState.OPEN:
             return self._answer(message)
         if self._handshake is None:
             raise Broken("the connection is broken")
-        if self.state is State.HELO:
+        if self.state is ForwardState.HELO:
             ping = self._handshake.ping(message)
-            self._move(Step.GREETED)
+            self._move(ForwardStep.GREETED)
             return Send(ping)
         self._handshake.verify(message)
-        self._move(Step.ADMITTED)
+        self._move(ForwardStep.ADMITTED)
         return Established()
 
     def _answer(self, message: object) -> Event:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from sensor.outputs.forward.protocol import Acked, Broken, Established, Protocol, Send, State
+from sensor.outputs.forward.protocol import Acked, Broken, Established, ForwardState, Protocol, Send
 from sensor.outputs.network import tls
 from sensor.outputs.network.dial import Unreachable, dial
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from sensor.outputs.forward.chunk import Chunk
     from sensor.outputs.forward.handshake import Credentials
-    from sensor.outputs.network.dial import Address, Stream
+    from sensor.outputs.network.dial import Address, NetworkStream
     from sensor.outputs.network.tls import TlsSettings
 
 READ_SIZE = 64 * 1024
 
 
-class Session:
+class ForwardSession:
     """An open connection; :func:`open_session` makes it.
 
     Chunks may be sent at once, one after the other, and are acknowledged in any order. When the
@@ -31,9 +31,9 @@ class Session:
     def __init__(
         self,
         address: Address,
-        stream: Stream,
+        stream: NetworkStream,
         protocol: Protocol,
-        on_end: Callable[[Session], None],
+        on_end: Callable[[ForwardSession], None],
     ) -> None:
         self.address = address
         self.broken: Broken | None = None
@@ -46,7 +46,7 @@ class Session:
         self._flying: dict[bytes, asyncio.Future[None]] = {}
         self._established = asyncio.get_running_loop().create_future()
         self._retired = False
-        if protocol.state is State.OPEN:
+        if protocol.state is ForwardState.OPEN:
             self._established.set_result(None)
         self._listening = asyncio.create_task(self._listen())
 
@@ -147,11 +147,11 @@ async def open_session(
     secure: TlsSettings | None,
     credentials: Credentials | None,
     seconds: float,
-    on_end: Callable[[Session], None],
-) -> Session:
+    on_end: Callable[[ForwardSession], None],
+) -> ForwardSession:
     """Connect and shake hands, each within ``seconds``. Raises Unreachable."""
     stream = await dial(address, secure, seconds)
-    session = Session(address, stream, Protocol(credentials), on_end)
+    session = ForwardSession(address, stream, Protocol(credentials), on_end)
     try:
         async with asyncio.timeout(seconds):
             await session.established()

@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensor.outputs.delivery import Batch, BatchLimits, Connection, Delivered, Refused, Retry
+from sensor.outputs.delivery import Batch, BatchLimits, ConnectionStatus, Delivered, Refused, Retry
 from sensor.outputs.forward.chunk import Unencodable, id_of
 from sensor.outputs.forward.encoder import Encoder
 from sensor.outputs.forward.protocol import Broken
 from sensor.outputs.forward.servers import Servers
-from sensor.outputs.forward.session import Session, open_session
+from sensor.outputs.forward.session import ForwardSession, open_session
 from sensor.outputs.forward.suspects import Suspects
 from sensor.outputs.network.dial import Unreachable
 
@@ -44,7 +44,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Login:
     """How to be let in: both are None for a plain server."""
 
     tls: TlsSettings | None = None
@@ -59,7 +59,7 @@ class Forward:
     def __init__(
         self,
         addresses: tuple[Address, ...],
-        access: Access,
+        access: Login,
         encoding: Encoding,
         timing: Timing,
         window: int,
@@ -71,17 +71,19 @@ class Forward:
         self._suspects = Suspects()
         self._encoder = Encoder(encoding)
         self._turn = asyncio.Lock()
-        self._session: Session | None = None
-        self._retired: set[Session] = set()
+        self._session: ForwardSession | None = None
+        self._retired: set[ForwardSession] = set()
         self._returning: asyncio.Task[None] | None = None
         self._distrust: list[str] = []
         """Why servers did not know us, since the last outcome."""
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """The server in use."""
         session = self._session
-        return Connection(None if session is None else str(session.address), session is not None)
+        return ConnectionStatus(
+            None if session is None else str(session.address), session is not None
+        )
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Send the batch as one chunk and wait for its acknowledgement."""
@@ -125,7 +127,7 @@ class Forward:
                 await session.closed()
         self._encoder.close()
 
-    async def _in_time(self, session: Session, waiting: Awaitable[None]) -> None:
+    async def _in_time(self, session: ForwardSession, waiting: Awaitable[None]) -> None:
         """Wait for something of a session, which is closed when that takes too long."""
         limit = self._timing.acknowledgement
         try:
@@ -136,7 +138,7 @@ class Forward:
             session.abandon(broken)
             raise broken from None
 
-    async def _probe(self, session: Session, suspect: Chunk) -> None:
+    async def _probe(self, session: ForwardSession, suspect: Chunk) -> None:
         """See that the server takes a chunk without events. Raises Broken."""
         probe = Batch(os.urandom(PROBE_ID_BYTES), ())
         try:
@@ -160,7 +162,7 @@ class Forward:
 
     # ---------------------------------------------------------------------------- connections
 
-    async def _connected(self) -> Session:
+    async def _connected(self) -> ForwardSession:
         """Return the session to use, and make one where there is none. Raises Unreachable."""
         session = self._session
         if session is None:
@@ -171,7 +173,7 @@ class Forward:
                 self._returning = asyncio.create_task(self._return_to(better))
         return session
 
-    async def _first_that_works(self) -> Session:
+    async def _first_that_works(self) -> ForwardSession:
         problems = []
         for address in self._servers.order(time.monotonic()):
             try:
@@ -196,7 +198,7 @@ class Forward:
             self._retired.add(before)
             before.retire()
 
-    async def _open(self, address: Address) -> Session:
+    async def _open(self, address: Address) -> ForwardSession:
         try:
             return await open_session(
                 address,
@@ -211,7 +213,7 @@ class Forward:
                 self._distrust.append(error.reason)
             raise
 
-    def _ended(self, session: Session) -> None:
+    def _ended(self, session: ForwardSession) -> None:
         """A session ended; with chunks under way its server is left alone for a while."""
         if session.lost:
             self._servers.failed(session.address, time.monotonic())

@@ -10,7 +10,7 @@ import h11
 from sensor.outputs.http.message import HttpAnswer
 
 if TYPE_CHECKING:
-    from sensor.outputs.network.dial import Stream
+    from sensor.outputs.network.dial import NetworkStream
 
 HEAD_LIMIT = 16 * 1024
 READ_SIZE = 64 * 1024
@@ -27,7 +27,7 @@ class AnswerTooLong(Exception):
 class HttpConnection:
     """One connection and the state of its protocol."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: NetworkStream) -> None:
         self.used = False
         """It has carried an exchange before the present one."""
         self.answered = False

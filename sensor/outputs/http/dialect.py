@@ -47,7 +47,7 @@ HTML_LOOK = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpPost:
     """What is posted. ``target`` is path and query."""
 
     body: bytes
@@ -59,14 +59,14 @@ class Request:
 class Poll:
     """The collector took the request and confirms only later that it is safe: ask for that."""
 
-    request: Request
+    request: HttpPost
     id: int
 
 
 class Dialect(Protocol):
     """How a kind of collector is spoken to."""
 
-    def request(self, batch: Lines) -> Request:
+    def request(self, batch: Lines) -> HttpPost:
         """Return the request that carries a batch: the same each time."""
 
     def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome | Poll:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from sensor.outputs.delivery import Delivered, Rejection, Retry
 from sensor.outputs.http.dialect import (
     OK_STATUSES,
+    HttpPost,
     Poll,
-    Request,
     by_status,
     is_html,
     not_a_collector,
@@ -56,7 +56,7 @@ class Elasticsearch:
         self._index = index
         self._operation = operation
 
-    def request(self, batch: Lines) -> Request:
+    def request(self, batch: Lines) -> HttpPost:
         """Return two lines an event: the action and the document."""
         lines: list[bytes] = []
         for line in batch.lines:
@@ -68,7 +68,7 @@ class Elasticsearch:
                 line.text + b"\n",
             )
         headers = (("Content-Type", "application/x-ndjson"),)
-        return Request(b"".join(lines), headers, self._target)
+        return HttpPost(b"".join(lines), headers, self._target)
 
     def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome:
         """Return what the items say; one that may pass later makes the batch go again."""

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from sensor.errors import ConfigError
 from sensor.outputs.delivery import (
     BatchLimits,
-    Connection,
+    ConnectionStatus,
     Delivered,
     Refused,
     Rejection,
@@ -81,7 +81,7 @@ _RETRIED = frozenset(
 HINT = "Is url an OTLP/HTTP receiver of logs that takes JSON? Its path is usually /v1/logs"
 
 
-class Compression(StrEnum):
+class OtlpCompression(StrEnum):
     """How a request is packed."""
 
     GZIP = "gzip"
@@ -103,7 +103,7 @@ class OtlpSettings:
 
     url: str
     """Of the receiver; ``/v1/logs`` is added where it has no path."""
-    compression: Compression = Compression.GZIP
+    compression: OtlpCompression = OtlpCompression.GZIP
     headers: tuple[tuple[str, Secret], ...] = ()
     """Sent with each request, as the receiver wants them."""
     tls: TlsSettings | None = None
@@ -140,13 +140,13 @@ class OtlpTransport:
         )
         self._target = PATH if url.target == "/" else url.target
         self._body_is_event = settings.body is LogBody.EVENT
-        self._packed = settings.compression is Compression.GZIP
+        self._packed = settings.compression is OtlpCompression.GZIP
         self.limits = BatchLimits(records=settings.max_records)
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """The receiver."""
-        return Connection(str(self._client.url), self._client.connected)
+        return ConnectionStatus(str(self._client.url), self._client.connected)
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Post the batch and judge the answer. What cannot be read of it is rejected."""

@@ -11,10 +11,10 @@ import gzip
 from typing import TYPE_CHECKING
 
 from sensor.errors import ConfigError
-from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Retry
+from sensor.outputs.delivery import BatchLimits, ConnectionStatus, Delivered, Retry
 from sensor.outputs.http import elasticsearch, splunk
 from sensor.outputs.http.client import HttpClient, HttpFailed
-from sensor.outputs.http.dialect import Poll, Request, by_status, is_html
+from sensor.outputs.http.dialect import HttpPost, Poll, by_status, is_html
 from sensor.outputs.http.elasticsearch import Elasticsearch
 from sensor.outputs.http.message import HttpUrl
 from sensor.outputs.http.settings import Body, HttpSettings, Preset
@@ -58,14 +58,14 @@ class Plain:
         self._body = body
         self._hint = _HINTS[body]
 
-    def request(self, batch: Lines) -> Request:
+    def request(self, batch: Lines) -> HttpPost:
         """Return the batch; its id is in a header, by which a server may recognise a repetition."""
         if self._body is Body.ARRAY:
             body = b"[" + b",\n".join(line.text for line in batch.lines) + b"]"
         else:
             body = b"".join(line.text + b"\n" for line in batch.lines)
         headers = (("Content-Type", self._content_type), ("X-Batch-Id", batch.id.hex()))
-        return Request(body, headers, self._target)
+        return HttpPost(body, headers, self._target)
 
     def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome:
         """Return what the status says; a plain collector may answer with whatever it likes."""
@@ -94,9 +94,9 @@ class HttpTransport:
         self._packed = packed
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """The URL without its query."""
-        return Connection(str(self._client.url), self._client.connected)
+        return ConnectionStatus(str(self._client.url), self._client.connected)
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Post a batch and, where the collector confirms only later, wait until it is safe."""
@@ -116,7 +116,7 @@ class HttpTransport:
         """Close the connections."""
         await self._client.close()
 
-    async def _post(self, request: Request) -> HttpAnswer:
+    async def _post(self, request: HttpPost) -> HttpAnswer:
         headers, body = request.headers, request.body
         if self._packed:
             headers = (*headers, ("Content-Encoding", "gzip"))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from sensor.outputs.delivery import Delivered, Retry
 from sensor.outputs.http.dialect import (
     OK_STATUSES,
+    HttpPost,
     Poll,
-    Request,
     by_status,
     is_html,
     not_a_collector,
@@ -24,7 +24,7 @@ from sensor.outputs.http.dialect import (
 if TYPE_CHECKING:
     from sensor.outputs.delivery import Outcome
     from sensor.outputs.http.message import HttpAnswer
-    from sensor.outputs.lines import Line, Lines
+    from sensor.outputs.lines import Lines, RecordLine
 
 EVENT_PATH = "/services/collector/event"
 ACK_NAME = "ack"
@@ -57,10 +57,10 @@ class Splunk:
         known = {name: value for name, value in meta.items() if value is not None}
         self._meta = json.dumps(known).encode()[1:-1]
 
-    def request(self, batch: Lines) -> Request:
+    def request(self, batch: Lines) -> HttpPost:
         """Return the batch in envelopes."""
         body = b"\n".join(map(self._envelope, batch.lines))
-        return Request(body, (("Content-Type", "application/json"), *self._named()), self._target)
+        return HttpPost(body, (("Content-Type", "application/json"), *self._named()), self._target)
 
     def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome | Poll:
         """Return what an answer means: the codes are in Splunk's manual of the collector."""
@@ -79,7 +79,7 @@ class Splunk:
         path = self._target.partition("?")[0].rstrip("/").rpartition("/")[0]
         body = json.dumps({"acks": [ack]}).encode()
         headers = (("Content-Type", "application/json"), *self._named())
-        return Poll(Request(body, headers, f"{path}/{ACK_NAME}?channel={channel}"), ack)
+        return Poll(HttpPost(body, headers, f"{path}/{ACK_NAME}?channel={channel}"), ack)
 
     def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
         """Return whether the events of a poll are indexed."""
@@ -91,7 +91,7 @@ class Splunk:
     def _named(self) -> tuple[tuple[str, str], ...]:
         return () if self._channel is None else (("X-Splunk-Request-Channel", self._channel),)
 
-    def _envelope(self, line: Line) -> bytes:
+    def _envelope(self, line: RecordLine) -> bytes:
         event = json.dumps(line.text.decode()).encode() if self._is_text else line.text
         seconds, rest = divmod(max(line.record.wall, 0), NS_PER_SECOND)
         return b'{"time": %d.%09d, %b, "event": %b}' % (seconds, rest, self._meta, event)

@@ -12,7 +12,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Rejection, Retry
+from sensor.outputs.delivery import BatchLimits, ConnectionStatus, Delivered, Rejection, Retry
 from sensor.outputs.kafka.settings import DELIVERY_SECONDS, KafkaSettings
 from sensor.outputs.lines import lines_of
 from sensor.outputs.registry import OutputKind, missing
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
 
     from sensor.outputs.delivery import Batch, Format, Outcome
-    from sensor.outputs.lines import Line
+    from sensor.outputs.lines import RecordLine
     from sensor.outputs.registry import Surroundings
 
 WINDOW = 2
@@ -59,9 +59,9 @@ class KafkaTransport:
         self._turn = asyncio.Lock()
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """The brokers; connected as long as the last batch was taken."""
-        return Connection(", ".join(self._settings.brokers), self._well)
+        return ConnectionStatus(", ".join(self._settings.brokers), self._well)
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Produce a batch and wait until every event is stored."""
@@ -108,7 +108,7 @@ class KafkaTransport:
             self._producer = await asyncio.to_thread(_Polled, settings)
         return self._producer
 
-    def _produce(self, producer: _Polled, line: Line, reports: _Reports) -> None:
+    def _produce(self, producer: _Polled, line: RecordLine, reports: _Reports) -> None:
         from confluent_kafka import KafkaException  # noqa: PLC0415 - optional
 
         record = line.record

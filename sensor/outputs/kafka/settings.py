@@ -28,7 +28,7 @@ _BROKER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
-class Compression(StrEnum):
+class KafkaCompression(StrEnum):
     """Of a batch on the wire and in the broker's log."""
 
     NONE = "none"
@@ -53,7 +53,7 @@ class KafkaSettings:
     brokers: tuple[str, ...]
     """Some brokers of the cluster, as HOST:PORT: they name the others."""
     topic: str = "castoff.events"
-    compression: Compression = Compression.ZSTD
+    compression: KafkaCompression = KafkaCompression.ZSTD
     max_bytes: int = 1_000_000
     """The largest event. Topic and broker have limits of their own: 1 MiB unless set."""
     encrypted: bool = False

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import ConfigError
-from sensor.outputs.delivery import BatchLimits, Connection, Delivered, Rejection, Retry
+from sensor.outputs.delivery import BatchLimits, ConnectionStatus, Delivered, Rejection, Retry
 from sensor.outputs.lines import lines_of
 from sensor.outputs.nats.settings import NatsSettings
 from sensor.outputs.network import tls
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from sensor.outputs.delivery import Batch, Format, Outcome
-    from sensor.outputs.lines import Line, Lines
+    from sensor.outputs.lines import Lines, RecordLine
     from sensor.outputs.registry import Surroundings
 
 CONNECT_SECONDS = 10.0
@@ -81,11 +81,11 @@ class NatsTransport:
         self._turn = asyncio.Lock()
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """The server that is connected to, else those that may be."""
         if self._client is not None and self._client.is_connected:
-            return Connection(f"nats://{self._peer}", connected=True)
-        return Connection(", ".join(self._settings.servers), connected=False)
+            return ConnectionStatus(f"nats://{self._peer}", connected=True)
+        return ConnectionStatus(", ".join(self._settings.servers), connected=False)
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Publish a batch and wait until each event is stored."""
@@ -116,7 +116,7 @@ class NatsTransport:
         """Close the connection."""
         await self._drop()
 
-    async def _publish(self, client: Client, line: Line) -> asyncio.Future[Ack]:
+    async def _publish(self, client: Client, line: RecordLine) -> asyncio.Future[Ack]:
         """Send an event; the future has what became of it."""
         from nats.errors import MaxPayloadError  # noqa: PLC0415 - optional
 

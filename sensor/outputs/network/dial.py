@@ -1,7 +1,7 @@
 """Stream connections to collectors: TCP, TLS and unix sockets, each wait with a limit.
 
-A :class:`Stream` knows more than asyncio's: when every byte has left this process, and how many of
-them the peer's kernel has not acknowledged.
+A :class:`NetworkStream` knows more than asyncio's: when every byte has left this process, and how
+many of them the peer's kernel has not acknowledged.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Unreachable(Exception):
         self.credentials = credentials
 
 
-class Stream:
+class NetworkStream:
     """An open connection. ``reader`` is asyncio's; a write is begun and then awaited."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,12 +97,12 @@ class Stream:
 
 async def dial(
     address: Address, settings: TlsSettings | None = None, seconds: float = CONNECT_SECONDS
-) -> Stream:
+) -> NetworkStream:
     """Connect over TCP, and speak TLS when settings are given. Raises Unreachable.
 
     The addresses of a name are tried in the resolver's order, each for its share of the time.
     """
-    stream: Stream | None = None
+    stream: NetworkStream | None = None
     try:
         async with asyncio.timeout(seconds):
             stream = await _connected(address, seconds)
@@ -117,7 +117,7 @@ async def dial(
     return stream
 
 
-async def _connected(address: Address, seconds: float) -> Stream:
+async def _connected(address: Address, seconds: float) -> NetworkStream:
     """Connect to the first address of the host that answers. Raises OSError."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
@@ -133,15 +133,15 @@ async def _connected(address: Address, seconds: float) -> Stream:
                 raise
         else:
             _watch(writer)
-            return Stream(reader, writer)
+            return NetworkStream(reader, writer)
     raise OSError(f"{address.host} has no address")
 
 
-async def dial_unix(path: Path, seconds: float = CONNECT_SECONDS) -> Stream:
+async def dial_unix(path: Path, seconds: float = CONNECT_SECONDS) -> NetworkStream:
     """Connect to a unix stream socket. Raises Unreachable."""
     try:
         async with asyncio.timeout(seconds):
-            return Stream(*await asyncio.open_unix_connection(path, limit=READ_LIMIT))
+            return NetworkStream(*await asyncio.open_unix_connection(path, limit=READ_LIMIT))
     except BaseException as error:
         _explain(error, str(path), seconds)
         raise

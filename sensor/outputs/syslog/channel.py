@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from sensor.outputs.network.dial import Address, Stream
+    from sensor.outputs.network.dial import Address, NetworkStream
 
 WRITE_SIZE = 1 << 16
 """Bytes that are handed to a stream at once."""
@@ -29,7 +29,7 @@ IGNORED_READ_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class StreamEnd:
     """How a stream ended. After an orderly end the peer's kernel held nothing unread."""
 
     reason: str
@@ -72,10 +72,10 @@ class StreamChannel:
     is read, so that their end is seen, and thrown away.
     """
 
-    def __init__(self, stream: Stream, on_loss: Callable[[Loss], None]) -> None:
+    def __init__(self, stream: NetworkStream, on_loss: Callable[[StreamEnd], None]) -> None:
         self._stream = stream
         self._on_loss = on_loss
-        self.loss: Loss | None = None
+        self.loss: StreamEnd | None = None
         self._listening = asyncio.create_task(self._listen())
 
     async def send(self, frames: Sequence[bytes]) -> None:
@@ -120,9 +120,9 @@ class StreamChannel:
         try:
             while await self._stream.reader.read(IGNORED_READ_SIZE):
                 pass
-            self.loss = Loss("the server closed the connection", orderly=True)
+            self.loss = StreamEnd("the server closed the connection", orderly=True)
         except OSError as error:
-            self.loss = Loss(failure(error)[0], orderly=False)
+            self.loss = StreamEnd(failure(error)[0], orderly=False)
         self._on_loss(self.loss)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import (
     BatchLimits,
-    Connection,
+    ConnectionStatus,
     Delivered,
     Rejection,
     Retry,
@@ -32,13 +32,13 @@ from sensor.outputs.network.tls import TlsSettings, failure
 from sensor.outputs.registry import OutputKind
 from sensor.outputs.syslog.channel import (
     DatagramChannel,
-    Loss,
     StreamChannel,
+    StreamEnd,
     TooLong,
     open_udp,
     open_unix,
 )
-from sensor.outputs.syslog.rfc5424 import Header, Unreadable, frame, message
+from sensor.outputs.syslog.rfc5424 import SyslogHeader, Unreadable, frame, message
 from sensor.outputs.syslog.settings import Over, SyslogSettings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class SyslogTransport:
 
     def __init__(self, settings: SyslogSettings, form: Format) -> None:
         self._settings = settings
-        self._header = Header(settings.facility, settings.enterprise)
+        self._header = SyslogHeader(settings.facility, settings.enterprise)
         self._format = form
         self._channel: DatagramChannel | StreamChannel | None = None
         self._tail = _Tail()
@@ -102,11 +102,11 @@ class SyslogTransport:
         return BatchLimits()
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> ConnectionStatus:
         """Where messages go. A datagram socket is as good as connected once it is open."""
         channel = self._channel
         lost = isinstance(channel, StreamChannel) and channel.loss is not None
-        return Connection(self._settings.peer, channel is not None and not lost)
+        return ConnectionStatus(self._settings.peer, channel is not None and not lost)
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Send a batch: see the module for what Delivered means."""
@@ -222,7 +222,7 @@ class SyslogTransport:
             self._tail.keep_since(time.monotonic() - REPLAY_ORDERLY_SECONDS)
         channel.close()
 
-    def _mend_after(self, _: Loss) -> None:
+    def _mend_after(self, _: StreamEnd) -> None:
         """Have lost messages sent again even though no batch comes."""
         if self._tail.kept and (self._mending is None or self._mending.done()):
             self._mending = asyncio.create_task(self._mend())

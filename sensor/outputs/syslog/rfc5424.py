@@ -58,7 +58,7 @@ FACILITY_CODES = {
 """RFC 5424 section 6.2.1."""
 
 
-class Severity(IntEnum):
+class SyslogSeverity(IntEnum):
     """How much a message matters, RFC 5424 section 6.2.1."""
 
     ERROR = 3
@@ -67,11 +67,11 @@ class Severity(IntEnum):
     INFORMATIONAL = 6
 
 
-SEVERITIES: dict[str, Severity] = {
-    EventType.ALERT: Severity.WARNING,
-    EventType.GAP: Severity.ERROR,
-    EventType.START_FAILED: Severity.NOTICE,
-    EventType.START: Severity.NOTICE,
+SEVERITIES: dict[str, SyslogSeverity] = {
+    EventType.ALERT: SyslogSeverity.WARNING,
+    EventType.GAP: SyslogSeverity.ERROR,
+    EventType.START_FAILED: SyslogSeverity.NOTICE,
+    EventType.START: SyslogSeverity.NOTICE,
 }
 """Of the event types above informational. A gap is an error: something was not seen."""
 
@@ -84,7 +84,7 @@ class Framing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class SyslogHeader:
     """What all messages of an output have in common."""
 
     facility: Facility = Facility.DAEMON
@@ -95,13 +95,13 @@ class Unreadable(Exception):
     """The record's line is not an event: its host and container are unknown."""
 
 
-def message(header: Header, record: Record, text: bytes) -> bytes:
+def message(header: SyslogHeader, record: Record, text: bytes) -> bytes:
     """Return a record as a message, with ``text`` (one line, UTF-8) as its MSG.
 
     Raises Unreadable.
     """
     host, container = _places(record.line)
-    severity = SEVERITIES.get(record.type, Severity.INFORMATIONAL)
+    severity = SEVERITIES.get(record.type, SyslogSeverity.INFORMATIONAL)
     data = f"castoff@{header.enterprise} id={_quoted(record.id)} type={_quoted(record.type)}"
     if container is not None:
         data += f" container={_quoted(container)}"

@@ -21,7 +21,7 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sensor.sources.audit.record import Record, Stamp
+    from sensor.sources.audit.record import AuditRecord, RecordStamp
 
 TIMEOUT = 2_000_000_000
 """Nanoseconds after an event's last record at which it is taken as complete."""
@@ -60,8 +60,8 @@ class Ending(StrEnum):
 class AuditEvent:
     """The records of one event, in the order of their arrival, without EOE."""
 
-    stamp: Stamp
-    records: tuple[Record, ...]
+    stamp: RecordStamp
+    records: tuple[AuditRecord, ...]
     ending: Ending
     cut: bool
     """Records beyond the limits of one event were left out."""
@@ -70,7 +70,7 @@ class AuditEvent:
 @dataclass(slots=True)
 class _Pending:
     deadline: int
-    records: list[Record] = field(default_factory=list)
+    records: list[AuditRecord] = field(default_factory=list)
     size: int = 0
     cut: bool = False
     titled: bool = False
@@ -81,9 +81,9 @@ class Assembler:
 
     def __init__(self, in_flight_max: int = IN_FLIGHT_MAX) -> None:
         self._in_flight_max = in_flight_max
-        self._pending: dict[Stamp, _Pending] = {}
+        self._pending: dict[RecordStamp, _Pending] = {}
         self._size = 0
-        self._done: dict[Stamp, None] = {}
+        self._done: dict[RecordStamp, None] = {}
         self._ready: list[AuditEvent] = []
         self.events = 0
         self.duplicates = 0
@@ -92,7 +92,7 @@ class Assembler:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def push(self, record: Record, now: int) -> None:
+    def push(self, record: AuditRecord, now: int) -> None:
         """Take one record."""
         stamp = record.stamp
         if stamp in self._done:
@@ -113,7 +113,7 @@ class Assembler:
         while len(self._pending) > self._in_flight_max or self._size > BYTES_MAX:
             self._drop_oldest()
 
-    def _add(self, pending: _Pending, record: Record) -> None:
+    def _add(self, pending: _Pending, record: AuditRecord) -> None:
         if any(r.type == record.type and r.text == record.text for r in pending.records):
             self.duplicates += 1
             return
@@ -131,14 +131,14 @@ class Assembler:
         self._remember(stamp)
         self.crowded_out += 1
 
-    def _complete(self, stamp: Stamp, ending: Ending) -> None:
+    def _complete(self, stamp: RecordStamp, ending: Ending) -> None:
         pending = self._pending.pop(stamp)
         self._size -= pending.size
         self._remember(stamp)
         self.events += 1
         self._ready.append(AuditEvent(stamp, tuple(pending.records), ending, pending.cut))
 
-    def _remember(self, stamp: Stamp) -> None:
+    def _remember(self, stamp: RecordStamp) -> None:
         self._done[stamp] = None
         if len(self._done) > DONE_MAX:
             del self._done[next(iter(self._done))]

@@ -20,7 +20,7 @@ from sensor.sources.audit.unavailable import AuditUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sensor.sources.audit.record import Record
+    from sensor.sources.audit.record import AuditRecord
 
 _PRINTABLE = bytes(code if code in range(0x20, 0x7F) else ord("?") for code in range(256))
 """Translation table: what is not printable ASCII becomes a question mark."""
@@ -59,7 +59,7 @@ class FieldParser:
         self._parsed: list[Parsed] = []
         self._fields = 0
 
-    def parse(self, records: Iterable[Record]) -> tuple[Parsed, ...]:
+    def parse(self, records: Iterable[AuditRecord]) -> tuple[Parsed, ...]:
         """Parse records of one event."""
         self._parsed = []
         self._fields = 0

@@ -24,7 +24,7 @@ from sensor.sources.audit.record import from_datagram
 from sensor.sources.audit.unavailable import AuditUnavailable
 
 if TYPE_CHECKING:
-    from sensor.sources.audit.record import Record
+    from sensor.sources.audit.record import AuditRecord
 
 NETLINK_AUDIT = 9
 READLOG_GROUP = 1
@@ -83,9 +83,9 @@ class NetlinkReader:
         info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
         return int(_MEMINFO.unpack(info)[-1]) if len(info) == _MEMINFO.size else 0
 
-    def read(self) -> list[Record]:
+    def read(self) -> list[AuditRecord]:
         """Take what is there, at most :data:`BATCH_MAX` datagrams; never waits."""
-        records: list[Record] = []
+        records: list[AuditRecord] = []
         self.has_more = False
         for _ in range(BATCH_MAX):
             try:

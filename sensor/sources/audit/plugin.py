@@ -16,7 +16,7 @@ from sensor.sources.audit.lines import LineSplitter
 from sensor.sources.audit.record import from_line
 
 if TYPE_CHECKING:
-    from sensor.sources.audit.record import Record
+    from sensor.sources.audit.record import AuditRecord
 
 CHUNK = 64 << 10
 """Bytes of one read(2): a pipe's capacity."""
@@ -45,9 +45,9 @@ class PluginReader:
         """Readable when there are records."""
         return self._descriptor
 
-    def read(self) -> list[Record]:
+    def read(self) -> list[AuditRecord]:
         """Take what is there; never waits."""
-        records: list[Record] = []
+        records: list[AuditRecord] = []
         self.has_more = False
         for _ in range(CHUNKS_MAX):
             try:

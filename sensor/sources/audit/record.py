@@ -62,7 +62,7 @@ _U32 = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class RecordStamp:
     """What all records of one event share.
 
     Seconds and milliseconds are wall time at the system call's entry, read from the kernel's coarse
@@ -86,22 +86,22 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AuditRecord:
     """One record. ``text`` is what follows the stamp, as it came, without enrichment."""
 
-    stamp: Stamp
+    stamp: RecordStamp
     type: str
     text: bytes
     alone: bool
     """Its type is never part of an event of several records (1100-1299, 1700 and above)."""
 
 
-def _stamp(match: re.Match[bytes], node: str | None) -> Stamp:
+def _stamp(match: re.Match[bytes], node: str | None) -> RecordStamp:
     seconds, millis, serial = (int(group) for group in match.groups())
-    return Stamp(seconds, millis, serial % _U32, node)
+    return RecordStamp(seconds, millis, serial % _U32, node)
 
 
-def from_datagram(data: bytes) -> Record | None:
+def from_datagram(data: bytes) -> AuditRecord | None:
     """Read one netlink datagram: ``struct nlmsghdr`` and the record's text."""
     if len(data) < _HEADER.size:
         return None
@@ -109,7 +109,7 @@ def from_datagram(data: bytes) -> Record | None:
     match = _STAMP.match(data, _HEADER.size)
     if match is None:
         return None
-    return Record(
+    return AuditRecord(
         stamp=_stamp(match, None),
         type=_NAMES.get(number, f"UNKNOWN[{number}]"),
         text=data[match.end() : match.end() + RECORD_MAX].rstrip(b"\0\n"),
@@ -117,7 +117,7 @@ def from_datagram(data: bytes) -> Record | None:
     )
 
 
-def from_line(line: bytes) -> Record | None:
+def from_line(line: bytes) -> AuditRecord | None:
     """Read one line of audit.log or of a plugin's input, with or without ``node=``."""
     head = _LINE.match(line)
     if head is None:
@@ -128,7 +128,7 @@ def from_line(line: bytes) -> Record | None:
     node = head.group(1)
     name = head.group(2)
     text = line[stamp.end() : stamp.end() + RECORD_MAX]
-    return Record(
+    return AuditRecord(
         stamp=_stamp(stamp, node[:NODE_MAX].decode("utf-8", "surrogateescape") if node else None),
         type=name.decode("ascii"),
         text=text.partition(ENRICHED_MARK)[0].rstrip(b"\r\n\0 "),

@@ -19,7 +19,7 @@ from sensor.sources.audit import decode
 
 if TYPE_CHECKING:
     from sensor.sources.audit.assembly import AuditEvent
-    from sensor.sources.audit.record import Record
+    from sensor.sources.audit.record import AuditRecord
 
 SETTLED = 3_000_000_000
 """Nanoseconds in which a reload has to be through."""
@@ -47,7 +47,7 @@ class RuleWatch:
         """What is missing now, once it was reported."""
 
     @staticmethod
-    def concerns(record: Record) -> bool:
+    def concerns(record: AuditRecord) -> bool:
         """Whether a record is about rules of Castoff, or about audit as a whole."""
         return record.type == CHANGE and bool(
             _RULE.search(record.text) or _ENABLED.search(record.text)
@@ -59,7 +59,7 @@ class RuleWatch:
             if record.type == CHANGE:
                 self._push(record, event, now)
 
-    def _push(self, record: Record, event: AuditEvent, now: int) -> None:
+    def _push(self, record: AuditRecord, event: AuditEvent, now: int) -> None:
         rule, enabled = _RULE.search(record.text), _ENABLED.search(record.text)
         if rule is not None:
             key = rule[2].decode("ascii")
@@ -76,7 +76,7 @@ class RuleWatch:
             if not self._enabled:
                 self._lose(record, event, now)
 
-    def _lose(self, record: Record, event: AuditEvent, now: int) -> None:
+    def _lose(self, record: AuditRecord, event: AuditEvent, now: int) -> None:
         if self._since is not None:
             return
         self._since = now

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sensor.errors import CastoffError
     from sensor.model.witness_records import AuditRulesChanged
     from sensor.sources.audit.assembly import AuditEvent
-    from sensor.sources.audit.record import Record
+    from sensor.sources.audit.record import AuditRecord
     from sensor.sources.audit.witness import Testimony
 
 POLL = 0.25
@@ -41,7 +41,7 @@ _REMOVED = b"op=remove_rule path="
 """In a CONFIG_CHANGE that the kernel makes when a rule's directory goes, not when auditctl does."""
 
 
-class Reader(Protocol):
+class RecordReader(Protocol):
     """A way in: netlink, a plugin's lines, or the log."""
 
     overruns: int
@@ -58,7 +58,7 @@ class Reader(Protocol):
     def descriptor(self) -> int | None:
         """Readable when there are records; None when it has to be looked at."""
 
-    def read(self) -> list[Record]:
+    def read(self) -> list[AuditRecord]:
         """Take what is there without waiting."""
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class AuditSource:
 
     def __init__(
         self,
-        readers: Sequence[Reader],
+        readers: Sequence[RecordReader],
         *,
         watched: Iterable[str],
         engine_socket: Callable[[str], bool],
@@ -186,7 +186,7 @@ class AuditSource:
         """Take everything, whole or not: the agent stops."""
         return self.drain() + self._hear(self._assembler.flush())
 
-    def _push(self, record: Record, now: int) -> None:
+    def _push(self, record: AuditRecord, now: int) -> None:
         self.records += 1
         node = record.stamp.node
         if node is not None and _short(node) != self._node:
@@ -246,7 +246,7 @@ class AuditSource:
             reader.close()
 
 
-def _of_this_node(record: Record) -> Record:
+def _of_this_node(record: AuditRecord) -> AuditRecord:
     """Drop the node's name, so that the same event from netlink is known as the same."""
     stamp = replace(record.stamp, node=None)
     return replace(record, stamp=stamp)

@@ -12,7 +12,7 @@ from enum import Enum, auto, unique
 
 
 @unique
-class Call(Enum):
+class SyscallKind(Enum):
     """What a record's system call does."""
 
     EXEC = auto()
@@ -46,15 +46,15 @@ _SOCKETCALL_CONNECT = 3
 """SYS_CONNECT of include/uapi/linux/net.h."""
 
 
-def classify(arch: int, number: int, first: int) -> Call | None:
+def classify(arch: int, number: int, first: int) -> SyscallKind | None:
     """Return what a call does; ``first`` is its argument 0. None for an unknown architecture."""
     numbers = _BY_ARCH.get(arch)
     if numbers is None:
         return None
     if number in numbers.execs or number in _X32.execs:
-        return Call.EXEC
+        return SyscallKind.EXEC
     if number in (numbers.connect, _X32.connect):
-        return Call.CONNECT
+        return SyscallKind.CONNECT
     if number == numbers.socketcall and first == _SOCKETCALL_CONNECT:
-        return Call.CONNECT
-    return Call.OTHER
+        return SyscallKind.CONNECT
+    return SyscallKind.OTHER

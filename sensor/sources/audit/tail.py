@@ -18,7 +18,7 @@ from sensor.sources.audit.record import from_line
 from sensor.sources.audit.unavailable import AuditUnavailable
 
 if TYPE_CHECKING:
-    from sensor.sources.audit.record import Record
+    from sensor.sources.audit.record import AuditRecord
 
 LOG = Path("/var/log/audit/audit.log")
 
@@ -60,9 +60,9 @@ class TailReader:
         """None: a file is always readable, so it has to be looked at now and then."""
         return
 
-    def read(self) -> list[Record]:
+    def read(self) -> list[AuditRecord]:
         """Take what was written since the last call."""
-        records: list[Record] = []
+        records: list[AuditRecord] = []
         self.has_more = False
         for _ in range(CHUNKS_MAX):
             data = os.read(self._file, CHUNK)
@@ -73,7 +73,7 @@ class TailReader:
         self.has_more = True
         return records
 
-    def _take(self, data: bytes, into: list[Record]) -> None:
+    def _take(self, data: bytes, into: list[AuditRecord]) -> None:
         for line in self._lines.split(data):
             record = from_line(line)
             if record is None:

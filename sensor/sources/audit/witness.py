@@ -23,7 +23,7 @@ from sensor.model.witness_records import (
     ManifestWritten,
 )
 from sensor.sources.audit import decode
-from sensor.sources.audit.syscalls import Call, classify
+from sensor.sources.audit.syscalls import SyscallKind, classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ class AuditWitness:
         facts = _Facts(event, parsed, event.stamp.wall - realtime_offset)
         if facts.pid is None:
             return Statement(partial=True)
-        return self._exec(facts) if call is Call.EXEC else self._connect(facts)
+        return self._exec(facts) if call is SyscallKind.EXEC else self._connect(facts)
 
     def _exec(self, facts: _Facts) -> Statement:
         arguments = facts.arguments
@@ -218,7 +218,7 @@ class _Facts:
         return self._get("SYSCALL", name)
 
 
-def _call_of(event: AuditEvent, types: set[str]) -> Call | None:
+def _call_of(event: AuditEvent, types: set[str]) -> SyscallKind | None:
     """Separate an exec from a connect before anything is parsed; None for what is neither."""
     for record in event.records:
         if record.type != "SYSCALL":
@@ -230,8 +230,8 @@ def _call_of(event: AuditEvent, types: set[str]) -> Call | None:
         else:
             found = classify(int(match[1], 16), int(match[2]), int(match[3], 16))
         if found is None and "EXECVE" in types:
-            return Call.EXEC
+            return SyscallKind.EXEC
         if found is None and "SOCKADDR" in types:
-            return Call.CONNECT
-        return found if found is not Call.OTHER else None
+            return SyscallKind.CONNECT
+        return found if found is not SyscallKind.OTHER else None
     return None

@@ -23,8 +23,8 @@ from sensor.bounded import Bounded
 from sensor.model.vocabulary import ContainerId, Witness
 from sensor.model.witness_records import EngineEvent
 from sensor.sources.engines import wire
-from sensor.sources.engines.grpc import Call, Channel
-from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused
+from sensor.sources.engines.grpc import Channel, GrpcCall
+from sensor.sources.engines.session import TEXT_MAX, EngineLost, ListRefused, StreamCounts
 from sensor.sources.engines.wire import WireError
 
 if TYPE_CHECKING:
@@ -152,12 +152,12 @@ class ContainerdSession:
     ``without`` is a namespace that is left to another witness.
     """
 
-    def __init__(self, counts: Counts, images: Images, without: str | None = None) -> None:
+    def __init__(self, counts: StreamCounts, images: Images, without: str | None = None) -> None:
         self._counts = counts
         self._without = without
         self._images = images
         self._channel: Channel | None = None
-        self._stream: Call | None = None
+        self._stream: GrpcCall | None = None
         self._seen = (0, 0)
 
     async def open(self, path: str, since_wall: int) -> None:  # noqa: ARG002 - keeps no old events

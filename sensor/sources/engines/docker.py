@@ -15,7 +15,7 @@ from sensor.sources.engines.docker_messages import (
 )
 from sensor.sources.engines.framing import LineSplitter
 from sensor.sources.engines.http import Exchange
-from sensor.sources.engines.session import TEXT_MAX, Counts, EngineLost, ListRefused
+from sensor.sources.engines.session import TEXT_MAX, EngineLost, ListRefused, StreamCounts
 
 if TYPE_CHECKING:
     from collections import deque
@@ -38,7 +38,7 @@ class DockerSession:
     """
 
     def __init__(
-        self, witness: Witness, counts: Counts, recent: deque[tuple[int | None, str, str]]
+        self, witness: Witness, counts: StreamCounts, recent: deque[tuple[int | None, str, str]]
     ) -> None:
         self._witness = witness
         self._counts = counts

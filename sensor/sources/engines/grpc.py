@@ -42,7 +42,7 @@ _READ_BYTES = 65_536
 _OK = b"0"
 
 
-class Call:
+class GrpcCall:
     """One call: the messages that came for it, and how it ended."""
 
     def __init__(self, limit: int) -> None:
@@ -97,7 +97,7 @@ class Channel:
         self._reader = reader
         self._writer = writer
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, GrpcCall] = {}
         self._lost: EngineLost | None = None
         self.paced = False
         """Whether the socket is looked at on the tick only."""
@@ -112,7 +112,7 @@ class Channel:
 
     def call(
         self, method: str, request: bytes, namespace: str | None = None, limit: int = MESSAGE_MAX
-    ) -> Call:
+    ) -> GrpcCall:
         """Begin a call of ``/package.Service/Method`` with one request message.
 
         ``namespace`` is containerd's, sent as metadata.
@@ -132,7 +132,7 @@ class Channel:
         ]
         if namespace is not None:
             headers.append(("containerd-namespace", namespace))
-        call = Call(limit)
+        call = GrpcCall(limit)
         try:
             stream = self._h2.get_next_available_stream_id()
             self._h2.send_headers(stream, headers)
@@ -158,7 +158,7 @@ class Channel:
             raise EngineLost(f"{method}: no answer of at most {ANSWER_MAX} bytes")
         return answers[0]
 
-    def _give_up(self, call: Call) -> None:
+    def _give_up(self, call: GrpcCall) -> None:
         """Cancel the rest of a call, where there may be one."""
         for stream in [stream for stream, other in self._calls.items() if other is call]:
             del self._calls[stream]
@@ -217,7 +217,7 @@ class Channel:
         self._writer.transport.abort()
 
 
-def _read_status(call: Call, headers: Iterable[tuple[bytes, bytes]]) -> None:
+def _read_status(call: GrpcCall, headers: Iterable[tuple[bytes, bytes]]) -> None:
     """Take gRPC's status from trailers, or from headers where there is no message at all."""
     for name, value in headers:
         if name == b"grpc-status":

@@ -25,7 +25,7 @@ class ListRefused(Exception):
 
 
 @dataclass(slots=True)
-class Counts:
+class StreamCounts:
     """What one engine's stream has done since it was first followed."""
 
     connects: int = 0
@@ -56,7 +56,7 @@ class Counts:
         return self.malformed + self.oversized + self.dropped
 
 
-class Session(Protocol):
+class EngineSession(Protocol):
     """One connection to one engine. The caller sets all deadlines and closes it in any case.
 
     Every method may raise :class:`EngineLost` or OSError, after which only ``close`` is called.

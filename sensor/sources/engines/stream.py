@@ -21,14 +21,14 @@ from sensor import clock
 from sensor.model.transitions import Machine
 from sensor.model.witness_records import EngineLoss
 from sensor.sources.engines.continuity import Continuity
-from sensor.sources.engines.session import Counts, EngineLost, ListRefused
+from sensor.sources.engines.session import EngineLost, ListRefused, StreamCounts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from sensor.model.observations import Observation
     from sensor.model.vocabulary import Witness
-    from sensor.sources.engines.session import Session
+    from sensor.sources.engines.session import EngineSession
 
 CONNECT_WAIT = 10.0
 """Seconds for connecting, subscribing and a first sign of life."""
@@ -50,7 +50,7 @@ log = logging.getLogger("castoff")
 
 
 @unique
-class State(Enum):
+class StreamState(Enum):
     """What a stream does now."""
 
     WAITING = auto()
@@ -62,7 +62,7 @@ class State(Enum):
 
 
 @unique
-class Step(Enum):
+class StreamStep(Enum):
     """What moves a stream from one state to another."""
 
     AIMED = "an engine was found and its time has come"
@@ -74,15 +74,15 @@ class Step(Enum):
 
 STREAM = Machine(
     "stream of an engine",
-    (State.WAITING,),
+    (StreamState.WAITING,),
     {
-        (State.WAITING, Step.AIMED): State.CONNECTING,
-        (State.CONNECTING, Step.SUBSCRIBED): State.LISTENING,
-        (State.LISTENING, Step.SILENT): State.ASKING,
-        (State.ASKING, Step.ANSWERED): State.LISTENING,
-        (State.CONNECTING, Step.LOST): State.WAITING,
-        (State.LISTENING, Step.LOST): State.WAITING,
-        (State.ASKING, Step.LOST): State.WAITING,
+        (StreamState.WAITING, StreamStep.AIMED): StreamState.CONNECTING,
+        (StreamState.CONNECTING, StreamStep.SUBSCRIBED): StreamState.LISTENING,
+        (StreamState.LISTENING, StreamStep.SILENT): StreamState.ASKING,
+        (StreamState.ASKING, StreamStep.ANSWERED): StreamState.LISTENING,
+        (StreamState.CONNECTING, StreamStep.LOST): StreamState.WAITING,
+        (StreamState.LISTENING, StreamStep.LOST): StreamState.WAITING,
+        (StreamState.ASKING, StreamStep.LOST): StreamState.WAITING,
     },
 )
 
@@ -105,7 +105,7 @@ class StreamStatus:
     path: str
     available: bool | None
     reason: str | None
-    counts: Counts
+    counts: StreamCounts
 
 
 class EngineStream:
@@ -115,7 +115,7 @@ class EngineStream:
         self,
         witness: Witness,
         path: str,
-        make: Callable[[Counts], Awaitable[Session]],
+        make: Callable[[StreamCounts], Awaitable[EngineSession]],
         emit: Callable[[Sequence[Observation]], None],
         changed: Callable[[], None],
     ) -> None:
@@ -123,8 +123,8 @@ class EngineStream:
         self.path = path
         self.available: bool | None = None
         self.reason: str | None = None
-        self.state = State.WAITING
-        self.counts = Counts()
+        self.state = StreamState.WAITING
+        self.counts = StreamCounts()
         self._make = make
         self._emit = emit
         self._changed = changed
@@ -171,7 +171,7 @@ class EngineStream:
         """Follow the engine until cancelled."""
         while True:
             self._attempted = await self._due()
-            self._move(Step.AIMED)
+            self._move(StreamStep.AIMED)
             self._conversation = asyncio.create_task(self._converse(self._attempted))
             try:
                 await asyncio.wait({self._conversation})
@@ -200,7 +200,7 @@ class EngineStream:
 
     def _end(self, conversation: asyncio.Task[None]) -> None:
         """Say why a conversation ended, and when the next may begin."""
-        self._move(Step.LOST)
+        self._move(StreamStep.LOST)
         self._conversation = None
         if self._target == self._attempted:
             # Its server may be gone: the next scan shows it.
@@ -232,14 +232,14 @@ class EngineStream:
             self.counts.connects += 1
             await self._list(session)
             self._back_off = BACK_OFF_FIRST
-            self._move(Step.SUBSCRIBED)
+            self._move(StreamStep.SUBSCRIBED)
             self._tell(available=True, reason=None)
             while True:
                 await self._listen(session)
         finally:
             session.close()
 
-    async def _list(self, session: Session) -> None:
+    async def _list(self, session: EngineSession) -> None:
         try:
             async with asyncio.timeout(LIST_WAIT):
                 running = await session.running()
@@ -251,15 +251,15 @@ class EngineStream:
         self._continuity.listed(running, time.time_ns())
         self._emit(running)
 
-    async def _listen(self, session: Session) -> None:
+    async def _listen(self, session: EngineSession) -> None:
         try:
             async with asyncio.timeout(SILENCE):
                 events = await session.receive()
         except TimeoutError:
-            self._move(Step.SILENT)
+            self._move(StreamStep.SILENT)
             async with asyncio.timeout(PING_WAIT):
                 await session.ping()
-            self._move(Step.ANSWERED)
+            self._move(StreamStep.ANSWERED)
             return
         for event in events:
             self.counts.events += 1
@@ -270,7 +270,7 @@ class EngineStream:
         if events:
             self._emit(events)
 
-    def _move(self, step: Step) -> None:
+    def _move(self, step: StreamStep) -> None:
         self.state = STREAM.after(self.state, step)
 
     def _tell(self, *, available: bool, reason: str | None) -> None:

@@ -20,7 +20,7 @@ from sensor import clock
 from sensor.bounded import Bounded
 from sensor.model.vocabulary import Engine, Witness
 from sensor.model.witness_records import SourceChanged
-from sensor.sources.engines.session import Counts, EngineLost, Session
+from sensor.sources.engines.session import EngineLost, EngineSession, StreamCounts
 from sensor.sources.engines.stream import EngineStream, StreamStatus, Target
 
 if TYPE_CHECKING:
@@ -252,12 +252,14 @@ def target_of(socket: EngineSocket) -> Target | None:
     return None
 
 
-def _maker(witness: Witness, *, docker_is_heard: bool) -> Callable[[Counts], Awaitable[Session]]:
+def _maker(
+    witness: Witness, *, docker_is_heard: bool
+) -> Callable[[StreamCounts], Awaitable[EngineSession]]:
     """Return what makes sessions of an engine; its state outlives each of them."""
     recent: deque[tuple[int | None, str, str]] = deque(maxlen=REPEATS_MAX)
     images: Bounded[tuple[str, str], str] = Bounded(IMAGES_MAX)
 
-    def load(counts: Counts) -> Session:
+    def load(counts: StreamCounts) -> EngineSession:
         # Loaded on first use: a node without the engine does not pay for its protocol.
         try:
             if witness is Witness.CONTAINERD:
@@ -277,7 +279,7 @@ def _maker(witness: Witness, *, docker_is_heard: bool) -> Callable[[Counts], Awa
                 f"{error.name} is not installed: apt-get install python3-{package}"
             ) from error
 
-    async def make(counts: Counts) -> Session:
+    async def make(counts: StreamCounts) -> EngineSession:
         return await asyncio.to_thread(load, counts)
 
     return make

@@ -12,7 +12,7 @@ import pytest
 
 from sensor.agent.receivers import cloud_push
 from sensor.agent.receivers.cloud_push import CloudPush, listen_settings
-from sensor.agent.receivers.post_server import Post, Refused, Reply
+from sensor.agent.receivers.post_server import Post, RefusedPost, Reply
 from sensor.agent.receivers.settings import (
     EventBridgeSection,
     EventGridSection,
@@ -66,7 +66,7 @@ class Receiver:
     def refusal(
         self, target: str, body: bytes, headers: dict[str, str] | None = None, method: str = "POST"
     ) -> int:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedPost) as refused:
             self.post(target, body, headers, method)
         assert self.taken == []
         return refused.value.status

@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from sensor.agent.receivers import post_server
-from sensor.agent.receivers.post_server import Post, PostServer, Refused, Reply
+from sensor.agent.receivers.post_server import Post, PostServer, RefusedPost, Reply
 from tests.agent.test_audit_webhook import Place, place
 
 __all__ = ["place"]
@@ -16,7 +16,7 @@ __all__ = ["place"]
 
 async def answer(post: Post) -> Reply:
     if post.path != "/ok":
-        raise Refused(404)
+        raise RefusedPost(404)
     return Reply(200, {"content-type": "text/plain"}, post.body + post.headers["x-a"].encode())
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.correlate.engine_api.calls import Segment
-from sensor.correlate.engine_api.http1 import Body, Framing, MessageReader
+from sensor.correlate.engine_api.http1 import BodyFraming, BodyKind, MessageReader
 
 
 class Seen:
@@ -19,9 +19,9 @@ class Seen:
     def start(self, line: bytes, *, whole: bool) -> None:
         self.found.append(("start", (line, whole)))
 
-    def head(self, framing: Framing) -> Body:
+    def head(self, framing: BodyFraming) -> BodyKind:
         self.found.append(("head", framing))
-        return Body.RAW if framing.upgrade else Body.FRAMED
+        return BodyKind.RAW if framing.upgrade else BodyKind.FRAMED
 
     def body(self, data: bytes) -> None:
         self.bodies += data
@@ -86,8 +86,8 @@ def test_a_head_in_one_write_frames_its_body() -> None:
     found, bodies = read([head + b"abc" + b"GET /y HTTP/1.1\r\n\r\n"])
     assert found == [
         ("start", (b"POST /x HTTP/1.1", True)),
-        ("head", Framing(length=3)),
+        ("head", BodyFraming(length=3)),
         ("start", (b"GET /y HTTP/1.1", True)),
-        ("head", Framing()),
+        ("head", BodyFraming()),
     ]
     assert bodies == b"abc"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.correlate.engine_api.calls import Action, Outcome, Segment
+from sensor.correlate.engine_api.calls import Action, CallOutcome, Segment
 from sensor.correlate.engine_api.connections import EngineCalls
 from tests.correlate.engine_api.wire import ID, Watched
 from tests.correlate.engine_api.wire_samples import START
@@ -18,22 +18,28 @@ def test_a_request_is_read_and_its_answer_is_paired() -> None:
     (call,) = watched.write(START)
     assert (call.action, call.targets, call.sound) == (Action.START, ("web",), True)
     (answer,) = watched.answer(NO_CONTENT)
-    assert (answer.number, answer.outcome, answer.status) == (call.number, Outcome.ACCEPTED, 204)
+    assert (answer.number, answer.outcome, answer.status) == (
+        call.number,
+        CallOutcome.ACCEPTED,
+        204,
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (b"204 No Content", Outcome.ACCEPTED),
-        (b"200 OK", Outcome.ACCEPTED),
-        (b"304 Not Modified", Outcome.UNCHANGED),
-        (b"301 Moved Permanently", Outcome.REFUSED),
-        (b"400 Bad Request", Outcome.REFUSED),
-        (b"404 Not Found", Outcome.REFUSED),
-        (b"500 Internal Server Error", Outcome.REFUSED),
+        (b"204 No Content", CallOutcome.ACCEPTED),
+        (b"200 OK", CallOutcome.ACCEPTED),
+        (b"304 Not Modified", CallOutcome.UNCHANGED),
+        (b"301 Moved Permanently", CallOutcome.REFUSED),
+        (b"400 Bad Request", CallOutcome.REFUSED),
+        (b"404 Not Found", CallOutcome.REFUSED),
+        (b"500 Internal Server Error", CallOutcome.REFUSED),
     ],
 )
-def test_the_status_decides_whether_a_request_was_accepted(status: bytes, outcome: Outcome) -> None:
+def test_the_status_decides_whether_a_request_was_accepted(
+    status: bytes, outcome: CallOutcome
+) -> None:
     watched = Watched()
     watched.write(START)
     (answer,) = watched.answer(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
@@ -151,7 +157,7 @@ def test_the_answer_to_create_gives_the_container_that_was_made() -> None:
         % len(body)
         + body
     )
-    assert (answer.outcome, answer.made) == (Outcome.ACCEPTED, ID)
+    assert (answer.outcome, answer.made) == (CallOutcome.ACCEPTED, ID)
 
 
 def test_what_is_typed_into_an_attached_container_is_not_a_request() -> None:

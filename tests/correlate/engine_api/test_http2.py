@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sensor.correlate.engine_api.calls import Action, EngineCall, Outcome, PodName
+from sensor.correlate.engine_api.calls import Action, CallOutcome, EngineCall, PodReference
 from tests.correlate.engine_api.wire import (
     ID,
     OTHER_ID,
@@ -33,7 +33,7 @@ def test_the_method_decides_whether_an_id_is_asked_to_start() -> None:
             assert call.targets == (() if action is Action.NOTHING else (ID,))
             grpc.refuse(stream, 5)
             (answer,) = watched.answer(grpc.take_answer())
-            assert (answer.number, answer.outcome) == (call.number, Outcome.REFUSED)
+            assert (answer.number, answer.outcome) == (call.number, CallOutcome.REFUSED)
             assert (answer.status, answer.message) == (5, "no such container")
 
 
@@ -48,11 +48,11 @@ def test_a_sandbox_is_tied_to_its_pod_and_its_answer_to_its_id() -> None:
     grpc, watched = Grpc(), Watched()
     stream = grpc.request(f"{CRI}/RunPodSandbox", sandbox_request("shop", "web-0", "u-1", 2))
     (call,) = watched.write(grpc.take())
-    assert (call.action, call.pod) == (Action.RUN, PodName("shop", "web-0", "u-1"))
+    assert (call.action, call.pod) == (Action.RUN, PodReference("shop", "web-0", "u-1"))
     assert call.attempt == 2
     grpc.accept(stream, field(1, ID))
     (answer,) = watched.answer(grpc.take_answer())
-    assert (answer.outcome, answer.made) == (Outcome.ACCEPTED, ID)
+    assert (answer.outcome, answer.made) == (CallOutcome.ACCEPTED, ID)
 
 
 def test_a_created_container_is_tied_to_its_sandbox() -> None:
@@ -111,8 +111,8 @@ def test_an_answer_whose_status_is_in_the_unknown_table_is_decided_by_its_shape(
             watched.answer_unseen(len(data))
     answers = watched.answer(data)
     assert [(one.number, one.outcome) for one in answers] == [
-        (calls[0].number, Outcome.ACCEPTED),
-        (calls[1].number, Outcome.REFUSED),
+        (calls[0].number, CallOutcome.ACCEPTED),
+        (calls[1].number, CallOutcome.REFUSED),
     ]
 
 
@@ -133,7 +133,7 @@ def test_dockers_api_over_http2_with_prior_knowledge_is_read() -> None:
     assert (call.action, call.targets, call.sound) == (Action.RESTART, ("web",), True)
     grpc.server.send_headers(stream, [(":status", "204")], end_stream=True)
     (answer,) = watched.answer(grpc.take_answer())
-    assert (answer.outcome, answer.status) == (Outcome.ACCEPTED, 204)
+    assert (answer.outcome, answer.status) == (CallOutcome.ACCEPTED, 204)
 
 
 def test_a_compressed_message_keeps_its_method() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.correlate.engine_api.calls import Action, PodName
+from sensor.correlate.engine_api.calls import Action, PodReference
 from sensor.correlate.engine_api.messages import (
     Named,
     is_complete,
@@ -25,7 +25,7 @@ START = rpc_method("runtime.v1.RuntimeService/StartContainer")
 @given(st.integers(0, 3000))
 def test_a_cut_message_never_gives_a_part_of_a_name(cut: int) -> None:
     named = read(RUN_POD, sandbox_request("shop", "web-0", "u-1", 2)[:cut])
-    pod = named.pod or PodName(None, None, None)
+    pod = named.pod or PodReference(None, None, None)
     assert pod.name in ("web-0", None)
     assert pod.namespace in ("shop", None)
     assert pod.uid in ("u-1", None)

@@ -20,7 +20,7 @@ from sensor.errors import StateUnusable
 from sensor.outputs.delivery import (
     Batch,
     BatchLimits,
-    Connection,
+    ConnectionStatus,
     Delivered,
     Outcome,
     Refused,
@@ -28,14 +28,14 @@ from sensor.outputs.delivery import (
     Transport,
 )
 from sensor.outputs.engine.backoff import Circuit
-from sensor.outputs.engine.engine import Engine, Output
+from sensor.outputs.engine.engine import Output, OutputEngine
 from sensor.outputs.file.jsonl import JsonlFile, JsonlSettings
 from sensor.outputs.formats.native import FORMAT
 from sensor.outputs.settings import OutputSettings, StartAt
 from sensor.schema.filters import Filters
 from sensor.store.callbacks import Callbacks
 from sensor.store.log import Store, StoreSettings
-from sensor.store.reader import Extent, Query, Reader
+from sensor.store.reader import Extent, LogReader, Query
 from tests.store.entries import PATIENCE, fill, made
 
 STORE = StoreSettings(sync="normal")
@@ -45,7 +45,7 @@ class Collector:
     """A transport that answers at once, as a test says."""
 
     window = 2
-    connection = Connection("collector:1", connected=True)
+    connection = ConnectionStatus("collector:1", connected=True)
 
     limits = BatchLimits(records=100)
 
@@ -77,9 +77,9 @@ class Node:
     """A store and an engine on it."""
 
     def __init__(self, directory: Path, *outputs: Output, settings: StoreSettings = STORE) -> None:
-        self.engine: Engine | None = None
+        self.engine: OutputEngine | None = None
         self.store = Store(directory, settings, Callbacks(written=self._written))
-        self.engine = Engine(self.store, outputs, draw=lambda: 0.0)
+        self.engine = OutputEngine(self.store, outputs, draw=lambda: 0.0)
         self.engine.start()
 
     def _written(self, sequence: int, new: int) -> None:
@@ -125,7 +125,7 @@ def test_the_next_agent_goes_on_from_the_cursor(tmp_path: Path) -> None:
         one.store.append([made(n) for n in range(10, 15)])
     assert [made(n).id for n in range(10, 15)] == [
         entry.entry.id
-        for entry in Reader(one.store.path).read(Query(rows=1000)).entries
+        for entry in LogReader(one.store.path).read(Query(rows=1000)).entries
         if entry.sequence in collector.taken
     ]
 
@@ -286,14 +286,14 @@ def test_outputs_wait_for_a_log_that_cannot_be_read_and_keep_their_place(
         one.store.append([made(n) for n in range(10)])
     broken = threading.Event()
     broken.set()
-    real = Reader.extent
+    real = LogReader.extent
 
-    def extent(reader: Reader) -> Extent:
+    def extent(reader: LogReader) -> Extent:
         if broken.is_set():
             raise StateUnusable("castoff.db cannot be read: disk I/O error", "Look.")
         return real(reader)
 
-    monkeypatch.setattr(Reader, "extent", extent)
+    monkeypatch.setattr(LogReader, "extent", extent)
     monkeypatch.setattr("sensor.outputs.engine.engine.WAIT_SECONDS", 0.02)
     collector = Collector()
     with node(tmp_path, output(collector)) as one:

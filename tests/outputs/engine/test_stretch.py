@@ -10,7 +10,7 @@ from sensor.model.transitions import InvalidTransition
 from sensor.outputs.delivery import Delivered, Outcome, Record, Refused, Rejection, Retry
 from sensor.outputs.engine import stretch as module
 from sensor.outputs.engine.stretch import STRETCH, Stage, Stretch
-from sensor.outputs.engine.window import Window, make_batch
+from sensor.outputs.engine.window import DeliveryWindow, make_batch
 from tests.walks import walked
 
 TAKEN = Delivered()
@@ -71,7 +71,7 @@ def test_what_is_held_is_not_answered() -> None:
 def test_a_window_never_asks_a_stretch_for_what_its_stage_does_not_take(
     steps: list[tuple[str, Outcome]],
 ) -> None:
-    window = Window("stream")
+    window = DeliveryWindow("stream")
     for number in (1, 3):
         records = [Record(n, f"id-{n}", "gap", 0, b"{}\n") for n in (number, number + 1)]
         window.add(Stretch(make_batch("stream", records), number + 1, 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensor.outputs.delivery import Delivered, Record, Refused, Retry
 from sensor.outputs.engine.stretch import Stage, Stretch
-from sensor.outputs.engine.window import Window, make_batch
+from sensor.outputs.engine.window import DeliveryWindow, make_batch
 
 
 def stretch(*sequences: int, dead: bool = False) -> Stretch:
@@ -12,14 +12,14 @@ def stretch(*sequences: int, dead: bool = False) -> Stretch:
     return Stretch(make_batch("stream", records), sequences[-1], len(sequences), dead=dead)
 
 
-def filled(*stretches: Stretch) -> Window:
-    window = Window("stream")
+def filled(*stretches: Stretch) -> DeliveryWindow:
+    window = DeliveryWindow("stream")
     for one in stretches:
         window.add(one)
     return window
 
 
-def sequences(window: Window) -> list[list[int]]:
+def sequences(window: DeliveryWindow) -> list[list[int]]:
     return [[r.sequence for r in one.batch.records] for one in window if one.batch is not None]
 
 

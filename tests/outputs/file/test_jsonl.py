@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.outputs.delivery import Batch, Connection, Delivered, Record, Retry
+from sensor.outputs.delivery import Batch, ConnectionStatus, Delivered, Record, Retry
 from sensor.outputs.engine.window import make_batch
 from sensor.outputs.file.jsonl import OUTPUT, JsonlFile, JsonlSettings
 from sensor.outputs.formats.native import FORMAT
@@ -32,11 +32,11 @@ def test_what_was_delivered_stands_in_the_file(tmp_path: Path) -> None:
 
     async def main() -> None:
         file = OUTPUT.make(JsonlSettings(path), FORMAT, Surroundings(HOST, "0.1.0", "local"))
-        assert file.connection == Connection(str(path), connected=False)
+        assert file.connection == ConnectionStatus(str(path), connected=False)
         first, second = await asyncio.gather(file.deliver(batch(1, 2)), file.deliver(batch(3)))
         both = first, second
         assert both == (Delivered(), Delivered())
-        assert file.connection == Connection(str(path), connected=True)
+        assert file.connection == ConnectionStatus(str(path), connected=True)
         await file.close()
 
     asyncio.run(main())

@@ -7,7 +7,7 @@ import hashlib
 import msgpack
 
 from sensor.outputs.forward.handshake import Credentials
-from sensor.outputs.forward.protocol import Broken, Event, Protocol, State
+from sensor.outputs.forward.protocol import Broken, Event, ForwardState, Protocol
 
 MINE = Credentials("sensor", "key", "user", "password")
 NONCE, AUTH = b"\xff\xfe\x00nonce\x80", b"\x93salt\xff"
@@ -51,5 +51,5 @@ def fed(made: Protocol, data: bytes) -> tuple[list[Event], Broken | None]:
 def broken(made: Protocol, data: bytes) -> Broken:
     _, error = fed(made, data)
     assert error is not None
-    assert made.state is State.BROKEN
+    assert made.state is ForwardState.BROKEN
     return error

@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from sensor.outputs.delivery import Outcome, Refused, Retry
-from sensor.outputs.forward.output import Compression
+from sensor.outputs.forward.output import ForwardCompression
 from sensor.outputs.network import dial, lookup
 from sensor.settings.secret import Secret
 from tests.outputs.batches import batch_of, starts
@@ -74,7 +74,7 @@ def test_a_server_that_reads_nothing_is_left() -> None:
         await asyncio.Event().wait()
 
     began = time.monotonic()
-    found = outcome(answer, LARGE, compression=Compression.NONE)
+    found = outcome(answer, LARGE, compression=ForwardCompression.NONE)
     retry(found, "no acknowledgement within 0.5 s")
     assert time.monotonic() - began < 10
 

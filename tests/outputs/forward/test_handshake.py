@@ -6,7 +6,7 @@ import msgpack
 import pytest
 
 from sensor.outputs.forward.handshake import Credentials
-from sensor.outputs.forward.protocol import Established, Protocol, Send, State
+from sensor.outputs.forward.protocol import Established, ForwardState, Protocol, Send
 from tests.outputs.forward.peers import (
     AUTH,
     MINE,
@@ -38,7 +38,7 @@ def test_a_handshake_proves_key_and_password_with_whatever_bytes_the_nonces_have
         digest(AUTH, b"user", b"password"),
     ]
     assert list(made.receive(pong())) == [Established()]
-    assert made.state is State.OPEN
+    assert made.state is ForwardState.OPEN
 
 
 def test_no_user_is_sent_to_a_server_that_asks_for_none() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.waiting import until
 from sensor.agent.config import Config
-from sensor.outputs.engine.engine import Engine, Output
+from sensor.outputs.engine.engine import Output, OutputEngine
 from sensor.store.callbacks import Callbacks
 from sensor.store.log import Store, StoreSettings
 from tests.outputs.forward.fake_server import Peer, fake_server, ids
@@ -73,7 +73,7 @@ def test_the_event_that_never_passes_is_the_only_dead_letter(tmp_path: Path) -> 
         assert store.flush(10)
         transport, _ = settings.transport(SURROUNDINGS)
         # No dice: each wait is the shortest.
-        engine = Engine(store, [Output(settings, transport)], draw=lambda: 0.0)
+        engine = OutputEngine(store, [Output(settings, transport)], draw=lambda: 0.0)
         engine.start()
         try:
             until(lambda: engine.health()[0].dead_letters == 1, "a dead letter", 60)

@@ -11,10 +11,10 @@ from sensor.outputs.forward.protocol import (
     IGNORED_LIMIT,
     Acked,
     Established,
+    ForwardState,
     Ignored,
     Protocol,
     Send,
-    State,
 )
 from tests.outputs.forward.peers import MINE, broken, fed, helo, packed, pong, protocol
 from tests.walks import walked
@@ -86,9 +86,9 @@ def test_arbitrary_bytes_break_a_connection_and_nothing_else(parts: list[bytes],
         before = made.state
         events, error = fed(made, part)
         assert all(isinstance(event, Send | Established | Acked | Ignored) for event in events)
-        assert (error is not None) == (made.state is State.BROKEN)
+        assert (error is not None) == (made.state is ForwardState.BROKEN)
         assert error is None or error.reason.isprintable()
-        assert before is not State.BROKEN or events == []
+        assert before is not ForwardState.BROKEN or events == []
 
 
 VALUES = st.recursive(
@@ -113,7 +113,7 @@ def test_arbitrary_messages_are_ignored_or_break_a_connection(
     made = protocol(MINE if key else None)
     for message in messages:
         _, error = fed(made, packed(message))
-        assert (error is not None) == (made.state is State.BROKEN)
+        assert (error is not None) == (made.state is ForwardState.BROKEN)
 
 
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=12), st.data())

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sensor.outputs.delivery import Batch, Delivered, Outcome, Refused, Retry
-from sensor.outputs.forward.output import Compression
+from sensor.outputs.forward.output import ForwardCompression
 from sensor.outputs.forward.suspects import LOSSES, LOSSES_UNPROVEN, PROOFS
 from tests.outputs.batches import batch_of, starts
 from tests.outputs.forward.bad_server import BATCH, outcome, retry, silent
@@ -39,9 +39,9 @@ PROVEN = LOSSES + PROOFS
 
 @pytest.mark.parametrize("batch", [BATCH, batch_of(starts(2, 1))], ids=["several", "alone"])
 def test_what_breaks_connections_behind_an_acknowledged_probe_is_refused(batch: Batch) -> None:
-    found = outcome(breaks_on_poison, batch, PROVEN - 1, compression=Compression.NONE)
+    found = outcome(breaks_on_poison, batch, PROVEN - 1, compression=ForwardCompression.NONE)
     retry(found, "the server closed the connection")
-    found = outcome(breaks_on_poison, batch, PROVEN, compression=Compression.NONE)
+    found = outcome(breaks_on_poison, batch, PROVEN, compression=ForwardCompression.NONE)
     assert isinstance(found, Refused)
     assert f"{PROVEN} connections ended" in found.reason
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sensor.outputs.delivery import Connection, Delivered, Outcome, Retry
-from sensor.outputs.forward.output import Compression
+from sensor.outputs.delivery import ConnectionStatus, Delivered, Outcome, Retry
+from sensor.outputs.forward.output import ForwardCompression
 from sensor.outputs.forward.transport import Forward
 from sensor.outputs.network.tls import TlsSettings, TlsVersion
 from sensor.settings.secret import Secret
@@ -38,11 +38,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("compression", list(ForwardCompression))
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 @pytest.mark.parametrize("security", ["plain", "key", "user"])
 def test_events_arrive_as_they_are_and_are_acknowledged(
-    tmp_path: Path, authority: Authority, security: str, transport: str, compression: Compression
+    tmp_path: Path,
+    authority: Authority,
+    security: str,
+    transport: str,
+    compression: ForwardCompression,
 ) -> None:
     options: dict[str, Any] = {}
     settings: dict[str, Any] = {"compression": compression}
@@ -73,7 +77,7 @@ def test_events_arrive_as_they_are_and_are_acknowledged(
     for chunk, batch in zip(chunks, batches, strict=True):
         assert chunk["tag"] == "castoff.event"
         assert chunk["options"].get("compressed") == (
-            "gzip" if compression is Compression.GZIP else None
+            "gzip" if compression is ForwardCompression.GZIP else None
         )
         assert chunk["options"]["size"] == len(batch.records)
         assert chunk["entries"] == [
@@ -243,7 +247,7 @@ def test_another_server_takes_over_and_the_first_is_returned_to(tmp_path: Path) 
 
         async def until_at(peer: str) -> None:
             async with asyncio.timeout(10):
-                while made.connection != Connection(peer, connected=True):
+                while made.connection != ConnectionStatus(peer, connected=True):
                     await made.deliver(next(batches))
                     await asyncio.sleep(0.02)
 

@@ -27,8 +27,8 @@ from sensor.outputs.http.client import HttpClient
 from sensor.outputs.http.message import HttpUrl
 from sensor.outputs.http.otlp import (
     HINT,
-    Compression,
     LogBody,
+    OtlpCompression,
     OtlpSettings,
     OtlpTransport,
 )
@@ -63,9 +63,9 @@ def deliver(settings: OtlpSettings, records: list[Record]) -> Outcome:
     return asyncio.run(asyncio.wait_for(run(), 30))
 
 
-@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("compression", list(OtlpCompression))
 def test_a_real_receiver_takes_every_kind_of_event(
-    receiver: Rotel, compression: Compression
+    receiver: Rotel, compression: OtlpCompression
 ) -> None:
     records = list(RECORDS.values())
     outcome = deliver(OtlpSettings(receiver.url, compression), records)

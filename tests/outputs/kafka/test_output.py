@@ -17,7 +17,7 @@ import pytest
 from sensor.errors import ConfigError
 from sensor.outputs.delivery import Delivered, Outcome, Retry
 from sensor.outputs.kafka import output, settings
-from sensor.outputs.kafka.settings import Compression, KafkaSettings
+from sensor.outputs.kafka.settings import KafkaCompression, KafkaSettings
 from sensor.outputs.network.tls import TlsSettings
 from sensor.outputs.registry import Surroundings, format_of
 from sensor.settings.secret import Secret
@@ -67,9 +67,9 @@ def delivered(transport: output.KafkaTransport, records: list[Any]) -> Outcome:
     return run(scenario())
 
 
-@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("compression", list(KafkaCompression))
 def test_every_event_is_stored_whole_in_order_in_the_partition_of_its_host(
-    compression: Compression, mock: Cluster
+    compression: KafkaCompression, mock: Cluster
 ) -> None:
     records = golden_records()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sensor.outputs.network import dial as module
-from sensor.outputs.network.dial import Address, Stream, Unreachable, dial, dial_unix
+from sensor.outputs.network.dial import Address, NetworkStream, Unreachable, dial, dial_unix
 from sensor.outputs.network.lookup import Lookups
 from sensor.outputs.network.tls import TlsSettings
 from tests.outputs.certificates import Authority
@@ -29,7 +29,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
-async def talk(stream: Stream, data: bytes) -> bytes:
+async def talk(stream: NetworkStream, data: bytes) -> bytes:
     stream.write(data)
     await stream.drain()
     return await stream.reader.readexactly(len(data))

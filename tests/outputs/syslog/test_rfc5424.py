@@ -15,7 +15,7 @@ from sensor.outputs.syslog.rfc5424 import (
     FACILITY_CODES,
     Facility,
     Framing,
-    Header,
+    SyslogHeader,
     Unreadable,
     frame,
     message,
@@ -55,7 +55,7 @@ def params(content: bytes) -> dict[str, str]:
 
 @pytest.mark.parametrize("record", golden_records(), ids=lambda one: f"{one.sequence}-{one.type}")
 def test_every_golden_event_is_a_message_with_the_event_whole(record: Record) -> None:
-    content = message(Header(), record, record.line)
+    content = message(SyslogHeader(), record, record.line)
     event = json.loads(record.line)
     assert json.loads(parsed(content)["msg"]) == event
     found = params(content)
@@ -66,7 +66,7 @@ def test_every_golden_event_is_a_message_with_the_event_whole(record: Record) ->
 
 def test_the_example_in_the_documentation_is_what_is_made() -> None:
     record = record_of(1, encode_line(EVENTS["gap"]), wall=1_700_000_000_123_456_789)
-    content = message(Header(Facility.LOCAL0, 4711), record, b"text\n")
+    content = message(SyslogHeader(Facility.LOCAL0, 4711), record, b"text\n")
     assert content == (
         b"<131>1 2023-11-14T22:13:20.123456Z node-7 castoff - gap"
         b' [castoff@4711 id="id-of-gap" type="gap"] text'
@@ -79,13 +79,15 @@ def test_facilities_have_the_codes_of_the_rfc() -> None:
 
 def test_a_time_that_is_none_is_the_nil_value() -> None:
     record = record_of(1, encode_line(EVENTS["stop"]), wall=10**30)
-    assert parsed(message(Header(), record, b"x"))["time"] == b"-"
+    assert parsed(message(SyslogHeader(), record, b"x"))["time"] == b"-"
 
 
 def test_only_text_beyond_ascii_has_a_byte_order_mark() -> None:
     record = record_of(1, encode_line(EVENTS["start"]))
-    assert not parsed(message(Header(), record, record.line))["msg"].startswith(BOM)
-    assert parsed(message(Header(), record, "käse\n".encode()))["msg"] == BOM + "käse".encode()
+    assert not parsed(message(SyslogHeader(), record, record.line))["msg"].startswith(BOM)
+    assert (
+        parsed(message(SyslogHeader(), record, "käse\n".encode()))["msg"] == BOM + "käse".encode()
+    )
 
 
 def test_octets_are_counted_and_newlines_end_a_message() -> None:
@@ -98,7 +100,7 @@ def test_octets_are_counted_and_newlines_end_a_message() -> None:
 )
 def test_a_line_that_is_not_an_event_is_refused(line: bytes) -> None:
     with pytest.raises(Unreadable):
-        message(Header(), Record(1, "id", "gap", 0, line), line)
+        message(SyslogHeader(), Record(1, "id", "gap", 0, line), line)
 
 
 @given(
@@ -118,7 +120,7 @@ def test_no_value_breaks_out_of_its_place(
         "container": None if container is None else {"id": container},
     }
     record = record_of(1, json.dumps(event).encode(), wall)
-    content = message(Header(), record, b"text")
+    content = message(SyslogHeader(), record, b"text")
     assert parsed(content)["msg"] == b"text"
     assert b"\n" not in content
     assert list(params(content)) == ["id", "type", *([] if container is None else ["container"])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sensor.sources.audit.record import Record, from_line
+from sensor.sources.audit.record import AuditRecord, from_line
 
 CORPORA = Path(__file__).parents[2] / "corpora/audit"
 
@@ -22,13 +22,13 @@ def line(kind: str, text: str, serial: int = 1, seconds: int = 1000, node: str =
     return f"{prefix}type={kind} msg=audit({seconds}.000:{serial}): {text}".encode()
 
 
-def record(kind: str, text: str = "", serial: int = 1, seconds: int = 1000) -> Record:
+def record(kind: str, text: str = "", serial: int = 1, seconds: int = 1000) -> AuditRecord:
     found = from_line(line(kind, text, serial, seconds))
     assert found is not None
     return found
 
 
-def syscall(number: int = 59, serial: int = 1, **changes: str) -> Record:
+def syscall(number: int = 59, serial: int = 1, **changes: str) -> AuditRecord:
     fields = {
         "arch": "c000003e",
         "syscall": str(number),

@@ -15,7 +15,7 @@ from sensor.sources.audit.assembly import (
     AuditEvent,
     Ending,
 )
-from sensor.sources.audit.record import Record, from_line
+from sensor.sources.audit.record import AuditRecord, from_line
 from tests.sources.audit.audit_text import MS, corpus, record, syscall
 
 
@@ -146,7 +146,7 @@ RECORDS = st.builds(
 
 
 @given(st.lists(st.tuples(RECORDS, st.integers(0, TIMEOUT)), max_size=60))
-def test_no_event_is_given_twice_or_kept_for_ever(arrivals: list[tuple[Record, int]]) -> None:
+def test_no_event_is_given_twice_or_kept_for_ever(arrivals: list[tuple[AuditRecord, int]]) -> None:
     assembler = Assembler(in_flight_max=3)
     now = 0
     given_out: list[AuditEvent] = []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.sources.audit.record import RECORD_MAX, Stamp, from_datagram, from_line
+from sensor.sources.audit.record import RECORD_MAX, RecordStamp, from_datagram, from_line
 from tests.sources.audit.audit_text import line
 
 
@@ -20,7 +20,7 @@ def test_a_datagram_gives_type_stamp_and_text() -> None:
     found = from_datagram(datagram(1309, b'audit(1795494660.947:7): argc=1 a0="docker"'))
     assert found is not None
     assert found.type == "EXECVE"
-    assert found.stamp == Stamp(1795494660, 947, 7)
+    assert found.stamp == RecordStamp(1795494660, 947, 7)
     assert found.text == b'argc=1 a0="docker"'
     assert not found.alone
     assert found.stamp.ref == "1795494660.947:7"

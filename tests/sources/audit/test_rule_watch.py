@@ -8,7 +8,7 @@ import pytest
 
 from sensor.model.witness_records import AuditRulesChanged
 from sensor.sources.audit.assembly import AuditEvent, Ending
-from sensor.sources.audit.record import Record
+from sensor.sources.audit.record import AuditRecord
 from sensor.sources.audit.rule_watch import SETTLED, RuleWatch
 from tests.sources.audit.audit_text import record, syscall
 
@@ -16,27 +16,27 @@ NOW = 1_000_000_000_000
 LATER = NOW + SETTLED
 
 
-def change(text: str) -> Record:
+def change(text: str) -> AuditRecord:
     return record("CONFIG_CHANGE", text)
 
 
-def removed(key: str = "castoff_client", auid: int = 1000) -> Record:
+def removed(key: str = "castoff_client", auid: int = 1000) -> AuditRecord:
     return change(f'auid={auid} ses=3 subj=unconfined op=remove_rule key="{key}" list=4 res=1')
 
 
-def added(key: str = "castoff_client") -> Record:
+def added(key: str = "castoff_client") -> AuditRecord:
     return change(f'auid=1000 ses=3 subj=unconfined op=add_rule key="{key}" list=4 res=1')
 
 
-def switched(on: int) -> Record:
+def switched(on: int) -> AuditRecord:
     return change(f"op=set audit_enabled={on} old={1 - on} auid=1000 ses=3 res=1")
 
 
-def event(*records: Record) -> AuditEvent:
+def event(*records: AuditRecord) -> AuditEvent:
     return AuditEvent(records[0].stamp, records, Ending.EOE, cut=False)
 
 
-def after(*records: Record, until: int = LATER) -> tuple[RuleWatch, AuditRulesChanged | None]:
+def after(*records: AuditRecord, until: int = LATER) -> tuple[RuleWatch, AuditRulesChanged | None]:
     watch = RuleWatch()
     for one in records:
         watch.push(event(one), NOW)
@@ -78,7 +78,7 @@ def test_a_process_without_a_login_has_none() -> None:
     ],
     ids=["reload", "off and on", "added", "another's", "directory went", "user's record"],
 )
-def test_what_is_no_loss_is_not_reported(records: Sequence[Record]) -> None:
+def test_what_is_no_loss_is_not_reported(records: Sequence[AuditRecord]) -> None:
     watch, found = after(*records)
     assert found is None
     assert watch.take(LATER * 2) is None

@@ -9,9 +9,9 @@ import pytest
 
 from sensor.model.witness_records import AuditExec, SourceChanged
 from sensor.sources.audit.assembly import IN_FLIGHT_MAX, TIMEOUT
-from sensor.sources.audit.record import Record, from_line
+from sensor.sources.audit.record import AuditRecord, from_line
 from sensor.sources.audit.serials import PATIENCE
-from sensor.sources.audit.source import AuditSource, Reader, unavailable
+from sensor.sources.audit.source import AuditSource, RecordReader, unavailable
 from sensor.sources.audit.unavailable import AuditUnavailable
 from tests.sources.audit.audit_text import corpus, line, record, syscall
 
@@ -24,7 +24,7 @@ class Feed:
     descriptor: int | None = None
 
     def __init__(self) -> None:
-        self.records: list[Record] = []
+        self.records: list[AuditRecord] = []
         self.overruns = 0
         self.dropped = 0
         self.malformed = 0
@@ -32,7 +32,7 @@ class Feed:
         self.has_more = False
         self.closed = False
 
-    def read(self) -> list[Record]:
+    def read(self) -> list[AuditRecord]:
         found, self.records = self.records, []
         return found
 
@@ -52,7 +52,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def source(clock: Clock, *feeds: Reader) -> AuditSource:
+def source(clock: Clock, *feeds: RecordReader) -> AuditSource:
     return AuditSource(
         feeds,
         watched={"docker", "grep"},
@@ -63,7 +63,7 @@ def source(clock: Clock, *feeds: Reader) -> AuditSource:
     )
 
 
-def whole(serial: int) -> Sequence[Record]:
+def whole(serial: int) -> Sequence[AuditRecord]:
     return [
         syscall(serial=serial),
         record("EXECVE", 'argc=1 a0="docker"', serial),

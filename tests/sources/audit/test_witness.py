@@ -12,7 +12,7 @@ from sensor.model.witness_records import AuditExec, EngineConfigWritten, Manifes
 from sensor.sources.audit.assembly import Assembler, AuditEvent, Ending
 from sensor.sources.audit.fields import FieldParser
 from sensor.sources.audit.programs import Programs
-from sensor.sources.audit.record import Record, from_line
+from sensor.sources.audit.record import AuditRecord, from_line
 from sensor.sources.audit.witness import AuditWitness, Statement
 from tests.sources.audit.audit_text import corpus, line, record, syscall
 
@@ -34,12 +34,12 @@ def witness(*watched: str) -> AuditWitness:
     return AuditWitness(PARSER, programs, lambda path: path == ENGINE, start_of)
 
 
-def statement_of(*records: Record, cut: bool = False) -> Statement:
+def statement_of(*records: AuditRecord, cut: bool = False) -> Statement:
     event = AuditEvent(records[0].stamp, records, Ending.EOE, cut)
     return witness().statement_of(event, realtime_offset=400_000_000_000)
 
 
-def exec_of(*records: Record) -> AuditExec:
+def exec_of(*records: AuditRecord) -> AuditExec:
     found = statement_of(*records).testimony
     assert isinstance(found, AuditExec)
     return found
@@ -105,7 +105,7 @@ def test_a_key_of_another_user_changes_nothing() -> None:
     ],
     ids=["argv0", "argv0 path", "deleted exe", "script", "prefix", "execveat", "i386", "new arch"],
 )
-def test_a_program_is_watched_by_any_of_its_names(records: tuple[Record, ...]) -> None:
+def test_a_program_is_watched_by_any_of_its_names(records: tuple[AuditRecord, ...]) -> None:
     assert isinstance(statement_of(*records).testimony, AuditExec)
 
 
@@ -135,7 +135,7 @@ def test_a_failed_exec_is_reported_by_the_path_that_was_tried() -> None:
     ],
     ids=["missing argument", "cut argument", "no EXECVE"],
 )
-def test_a_partial_exec_is_reported_without_its_arguments(records: tuple[Record, ...]) -> None:
+def test_a_partial_exec_is_reported_without_its_arguments(records: tuple[AuditRecord, ...]) -> None:
     statement = statement_of(*records)
     assert statement.partial
     assert isinstance(statement.testimony, AuditExec)
@@ -187,7 +187,7 @@ def test_our_key_knows_an_engine_under_another_path() -> None:
     ],
     ids=["internet", "refused", "bind", "socketcall bind"],
 )
-def test_what_is_not_a_connect_to_an_engine_is_left_out(records: tuple[Record, ...]) -> None:
+def test_what_is_not_a_connect_to_an_engine_is_left_out(records: tuple[AuditRecord, ...]) -> None:
     assert statement_of(*records) == Statement()
 
 

@@ -15,7 +15,7 @@ from lab.waiting import until
 from sensor.model.observations import Observation
 from sensor.model.witness_records import EngineEvent, SourceChanged
 from sensor.sources.engines.listeners import EngineSocket, engine_sockets
-from sensor.sources.engines.session import Counts
+from sensor.sources.engines.session import StreamCounts
 from sensor.sources.engines.streams import EngineStreams
 
 PROGRAMS = frozenset({"dockerd", "containerd", "crio"})
@@ -79,7 +79,7 @@ class Following:
         assert self.actions(container) == list(actions)
         return self.events(container)
 
-    def counts(self) -> Counts:
+    def counts(self) -> StreamCounts:
         """Return the counts of the only stream, once there is one."""
         (status,) = until(self.streams.status, "a stream")
         return status.counts

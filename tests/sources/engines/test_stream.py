@@ -14,7 +14,7 @@ from lab.waiting import until
 from sensor.model.vocabulary import Witness
 from sensor.model.witness_records import EngineEvent
 from sensor.sources.engines import docker, stream
-from sensor.sources.engines.session import Counts, EngineLost, Session
+from sensor.sources.engines.session import EngineLost, EngineSession, StreamCounts
 from tests.sources.engines.following import following, socket_at
 from tests.sources.engines.listening import HEAD, Answer, listener, saying, streaming
 from tests.walks import walked
@@ -238,7 +238,7 @@ def test_every_transition_of_a_stream_happens(monkeypatch: pytest.MonkeyPatch) -
     async def lose(where: str) -> None:
         over = asyncio.Event()
 
-        async def make(counts: Counts) -> Session:
+        async def make(counts: StreamCounts) -> EngineSession:
             del counts
             return Scripted(where)
 
