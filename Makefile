@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 RUN_PACKAGES := python3 python3-audit python3-bpfcc libbpf1 python3-psutil python3-msgpack python3-click \
     python3-h11 python3-h2 python3-venv runc
-TEST_PACKAGES := ansible-core auditd bpftool busybox-static chromium clang-format conmon containerd curl docker.io gcc iptables \
+TEST_PACKAGES := ansible-core auditd bpftool busybox-static chromium clang-format conmon containerd crun curl docker.io gcc iptables \
     libc6-dev lxc openssl nats-server podman procps rsyslog rsyslog-gnutls \
     rsyslog-openssl socat tini uidmap zsh
 # What reports and packed exports need; the page is looked at in Chromium.

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bpf.libbpf import BpfMap
-from sensor.linux.process import stat_of, status_of
+from sensor.linux.process import awaits_execve, stat_of, status_of
 from sensor.model.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Running:
     mnt_ns: int
     privileged: bool = False
     """It may do anything on this host: origin_of() in budget.bpf.h."""
+    pending: bool = False
+    """It is what its runtime forked, and has executed nothing: its start is still to come."""
 
 
 def _namespace(path: Path) -> int:
@@ -93,6 +95,7 @@ def _read(proc: Path) -> Running | None:
         innermost_pid=pids[-1],
         mnt_ns=mnt_ns,
         privileged=bool(status.capabilities & _SYS_ADMIN) and user_ns == _first_user_namespace(),
+        pending=awaits_execve(pid, stat, proc.parent),
     )
 
 
@@ -120,15 +123,6 @@ def role_of(running: Running, roles: Roles) -> Role | None:
     return by_file
 
 
-def _pending_init(running: Running) -> bool:
-    """Return whether it is an init that waits for "runc start": it has not executed its entrypoint.
-
-    runc names its stages (libcontainer/nsenter/nsexec.c); so does youki. crun's waits under the
-    name and file of crun itself.
-    """
-    return ":[" in running.comm
-
-
 def fill(
     processes: tuple[Running, ...],
     roles: Roles,
@@ -143,7 +137,7 @@ def fill(
     started = [
         running
         for running in processes
-        if not _pending_init(running)
+        if not running.pending
         and role_of(running, roles) is not Role.RUNTIME
         and running.pid not in loader
     ]

@@ -17,8 +17,10 @@ STAT_MAX = 4096
 STATUS_MAX = 64 * 1024
 """Bytes that are read of each; longer ones are damaged."""
 
-_STATE, _PARENT, _SESSION, _START, _VIRTUAL, _RESIDENT = 0, 1, 3, 19, 20, 21
-"""Places behind the command name: fields 3, 4, 6, 22, 23 and 24 of proc(5)."""
+_STATE, _PARENT, _SESSION, _FLAGS, _START, _VIRTUAL, _RESIDENT = 0, 1, 3, 6, 19, 20, 21
+"""Places behind the command name: fields 3, 4, 6, 9, 22, 23 and 24 of proc(5)."""
+_FORKED_ONLY = 0x40
+"""PF_FORKNOEXEC (include/linux/sched.h): each fork sets it, each successful execve clears it."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _BOOT_TIME = re.compile(rb"^btime (\d+)", re.MULTILINE)
 _UIDS = re.compile(rb"^Uid:\s+(\d+)\s+(\d+)", re.MULTILINE)
@@ -35,6 +37,8 @@ class Stat(NamedTuple):
     parent: int
     session: int
     start_time: int
+    executed: bool
+    """It has called execve since it was forked."""
 
 
 class MemoryUsage(NamedTuple):
@@ -69,6 +73,7 @@ def parse_stat(data: bytes) -> Stat | None:
                 parent=int(fields[_PARENT]),
                 session=int(fields[_SESSION]),
                 start_time=int(fields[_START]) * NS_PER_TICK,
+                executed=not int(fields[_FLAGS]) & _FORKED_ONLY,
             )
             if opened
             else None
@@ -108,6 +113,33 @@ def usage_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> MemoryUsage | 
     if len(fields) <= _RESIDENT:
         return None
     return MemoryUsage(int(fields[_VIRTUAL]), int(fields[_RESIDENT]) * _PAGE)
+
+
+def awaits_execve(pid: int, stat: Stat, proc: str | os.PathLike[str] = "/proc") -> bool:
+    """Whether a process still runs the program that forked it, as an init does before its start.
+
+    A restored process never calls execve: its program lies in its own root, and its parent runs
+    another one.
+    """
+    if stat.executed:
+        return False
+    base = Path(proc, str(pid))
+    program = _inode(base / "exe")
+    if program is None or program == _inode(Path(proc, str(stat.parent), "exe")):
+        return True
+    try:
+        path = (base / "exe").readlink()
+    except OSError:
+        return True
+    return program != _inode(Path(f"{base}/root/{path}"))
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def boot_time(proc: str | os.PathLike[str] = "/proc") -> int | None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.linux.process import stat_of, status_of
+from sensor.linux.process import awaits_execve, stat_of, status_of
 from sensor.model.agent_records import HostFacts
 from sensor.model.container import CgroupIdentity
 from sensor.model.inventory import FoundContainer
@@ -81,7 +81,8 @@ def host_facts(
 class _Process:
     key: ProcessKey
     parent: int
-    comm: str
+    pending: bool
+    """It has executed nothing since its runtime forked it."""
     cgroup: CgroupPaths
     identity: CgroupIdentity
     innermost_pid: int
@@ -185,7 +186,7 @@ def _process(
     return _Process(
         key=ProcessKey(pid, stat.start_time),
         parent=stat.parent,
-        comm=stat.comm,
+        pending=awaits_execve(pid, stat, proc),
         cgroup=cgroup,
         identity=identity,
         innermost_pid=status.pids[-1] if status.pids else pid,
@@ -263,8 +264,7 @@ def running_containers(
 ) -> tuple[FoundContainer, ...]:
     """Every container that runs now; ``describe`` reads its identity from disk.
 
-    One whose init still waits for the runtime's start (its comm is a runtime's stage name) is not
-    running yet: the probes will report it.
+    One whose init has executed nothing is not running yet: the probes will report its start.
     """
     members: dict[str, list[_Process]] = {}
     for process in _processes(proc, parse):
@@ -274,7 +274,7 @@ def running_containers(
     found: list[FoundContainer] = []
     for group in members.values():
         init = _init_of(group)
-        if ":[" in init.comm:
+        if init.pending:
             continue
         argv = _read(proc / str(init.key.pid) / "cmdline", ARGV_MAX) or b""
         words = argv.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")

@@ -140,11 +140,15 @@ def test_an_init_whose_pid_was_reused_meanwhile_leaves_no_entry(
     assert maps.started() == {}
 
 
-@pytest.mark.parametrize("comm", ["runc:[2:INIT]", "runc:[1:CHILD]"])
-def test_an_init_that_waits_to_be_started_has_not(maps: Maps, comm: str) -> None:
-    maps.fill(SHIM, replace(INIT, comm=comm, exe="6"))
+def test_an_init_that_waits_to_be_started_has_not(maps: Maps) -> None:
+    maps.fill(SHIM, replace(INIT, pending=True))
     assert maps.started() == {}
     assert struct.pack("<I", BOX_MOUNTS) not in maps.mounts.entries
+
+
+def test_no_name_makes_an_init_one_that_waits(maps: Maps) -> None:
+    maps.fill(SHIM, replace(INIT, comm="runc:[2:INIT]"))
+    assert maps.started() == {30: BOX_MOUNTS}
 
 
 def test_a_runtime_that_waits_in_the_containers_namespaces_has_not_started(maps: Maps) -> None:

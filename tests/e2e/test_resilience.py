@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,9 @@ from lab.containerd import Containerd
 from lab.dockerd import Dockerd
 from lab.engines import Lab, unique
 from lab.expect import FIRST, assert_has
-from lab.image import IMAGE
+from lab.image import IMAGE, BoxImage
+from lab.podman import Podman
+from lab.requirements import need
 from lab.runc import Runc
 from lab.waiting import until
 from sensor.api.client import AgentClient
@@ -177,6 +180,52 @@ def test_containers_that_ran_before_the_agent_are_not_starts(
     assert_has(own_agent.one_stop(by_docker), container={"name": name, "image": {"name": IMAGE}})
     for container in (by_docker, of_the_host, by_ctr, by_runc):
         assert own_agent.starts(container) == []
+
+
+OWN_HIERARCHY = """\
+#!/bin/sh
+exec unshare --mount sh -c 'umount --recursive /sys/fs/cgroup &&
+    mount -t cgroup2 none /sys/fs/cgroup && exec crun "$@"' crun "$@"
+"""
+"""crun where only cgroup v2 is mounted: it refuses a node that has both."""
+
+
+@pytest.fixture
+def crun(lab: Lab, image: BoxImage, tmp_path: Path) -> Iterator[Runc]:
+    """crun, whose init keeps crun's own name until its first execve."""
+    need("crun")
+    program = tmp_path / "own-hierarchy"
+    program.write_text(OWN_HIERARCHY)
+    program.chmod(0o755)
+    # The root where an inventory looks for containers whose ids are names.
+    runtime = Runc(lab, image, program=program, root=Path("/run/crun"))
+    yield runtime
+    runtime.remove_all()
+
+
+@pytest.mark.parametrize("name", ["runc", "crun"])
+def test_a_container_that_waits_for_its_start_while_an_agent_begins_starts_once(
+    own_agent: Agent, request: pytest.FixtureRequest, name: str
+) -> None:
+    runtime: Runc = request.getfixturevalue(name)
+    own_agent.start()
+    own_agent.stop()
+    container = unique("waiting")
+    runtime.create(container, "sleep", "3600")
+    own_agent.start()
+    runtime.cli("start", container)
+    assert_has(own_agent.one_start(container), start=FIRST)
+
+
+def test_a_container_that_waits_from_before_the_probes_starts_once(
+    own_agent: Agent, podman: Podman
+) -> None:
+    unload_probes()
+    container = podman.cli("create", IMAGE, "sleep", "3600").stdout.strip()
+    podman.cli("init", container)
+    own_agent.start()
+    podman.cli("start", container)
+    assert_has(own_agent.one_start(container), start=FIRST)
 
 
 def test_a_container_from_before_the_agent_is_reactivated_not_first(

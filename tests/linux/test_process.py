@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import psutil
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.waiting import until
 from sensor.linux.process import (
     ProcessStatus,
     Stat,
+    awaits_execve,
     boot_time,
     parse_stat,
     parse_status,
@@ -30,7 +34,9 @@ def text(comm: bytes, fields: list[str] | None = None) -> bytes:
 
 @given(st.binary(max_size=15).filter(lambda name: b"\0" not in name))
 def test_a_name_of_the_process_s_choice_moves_no_field(comm: bytes) -> None:
-    expected = Stat(comm.decode("utf-8", "surrogateescape"), "S", 7, 41, 500 * NS_PER_TICK)
+    expected = Stat(
+        comm.decode("utf-8", "surrogateescape"), "S", 7, 41, 500 * NS_PER_TICK, executed=True
+    )
     assert parse_stat(text(comm)) == expected
 
 
@@ -61,6 +67,56 @@ def test_this_process_is_as_psutil_sees_it() -> None:
     assert abs(own.start_time / 1e9 + psutil.boot_time() - seen.create_time()) < 2
     assert (status.real_uid, status.effective_uid) == (os.getuid(), os.geteuid())
     assert status.pids[0] == os.getpid()
+
+
+FORK = "exec 3<&0; (read line <&3; exec sleep 60) & echo $!; wait"
+
+
+def test_a_child_that_was_only_forked_awaits_its_execve() -> None:
+    shell = subprocess.Popen(["sh", "-c", FORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    child = int(shell.stdout.readline())
+    try:
+        forked = stat_of(child)
+        assert forked is not None
+        assert awaits_execve(child, forked)
+        shell.stdin.write(b"go on\n")
+        shell.stdin.close()
+        until(lambda: (seen := stat_of(child)) is not None and seen.executed, "it has executed")
+        executed = stat_of(child)
+        assert executed is not None
+        assert not awaits_execve(child, executed)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        shell.wait()
+        shell.stdout.close()
+
+
+def restored(proc: Path, program: str, parents_program: str) -> Stat:
+    """Make a process that never called execve, as a restored one."""
+    for pid, file in (("7", parents_program), ("12", program)):
+        (proc / pid).mkdir()
+        (proc / pid / "exe").symlink_to(file)
+        (proc / pid / "root").symlink_to("/")
+    stat = parse_stat(text(b"web", [*FIELDS[:6], "64", *FIELDS[7:]]))
+    assert stat is not None
+    return stat
+
+
+def test_a_restored_process_runs_though_it_never_called_execve(tmp_path: Path) -> None:
+    assert not awaits_execve(12, restored(tmp_path, "/bin/sleep", "/bin/cat"), tmp_path)
+
+
+def test_what_runs_its_parents_program_or_none_of_its_root_awaits_its_execve(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").mkdir()
+    assert awaits_execve(12, restored(tmp_path / "a", "/bin/sleep", "/bin/sleep"), tmp_path / "a")
+    stat = restored(tmp_path, "/bin/sleep", "/bin/cat")
+    (tmp_path / "12" / "root").unlink()
+    (tmp_path / "12" / "root").mkdir()
+    assert awaits_execve(12, stat, tmp_path)
 
 
 def test_a_process_that_is_gone_has_nothing(tmp_path: Path) -> None:

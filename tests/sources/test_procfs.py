@@ -23,6 +23,9 @@ from sensor.sources.procfs import (
     security_modules,
 )
 
+FORKED_ONLY = 0x40
+"""PF_FORKNOEXEC in the flags of a process."""
+
 H1, H2 = "4f2d" * 16, "9a7b" * 16
 
 HYBRID = f"""\
@@ -79,12 +82,13 @@ class Proc:
         parent: int = 1,
         comm: str = "sleep",
         ticks: int = 100,
+        flags: int = 0,
         ns_pids: str = "",
         cmdline: bytes = b"sleep\x001\0",
     ) -> None:
         base = self.root / str(pid)
         base.mkdir()
-        fields = ["S", str(parent), *["0"] * 17, str(ticks), *["0"] * 30]
+        fields = ["S", str(parent), *["0"] * 4, str(flags), *["0"] * 12, str(ticks), *["0"] * 30]
         (base / "stat").write_bytes(
             f"{pid} ({comm}) {' '.join(fields)}\n".encode("utf-8", "surrogateescape")
         )
@@ -155,8 +159,13 @@ def test_several_containers_are_distinguished(proc: Proc) -> None:
 
 
 def test_a_container_that_waits_to_be_started_does_not_run(proc: Proc) -> None:
-    proc.add(70, box(H1), ns_pids="70\t1", comm="runc:[2:INIT]")
+    proc.add(70, box(H1), ns_pids="70\t1", flags=FORKED_ONLY)
     assert proc.containers() == {}
+
+
+def test_no_name_hides_a_container_that_runs(proc: Proc) -> None:
+    proc.add(70, box(H1), ns_pids="70\t1", comm="runc:[2:INIT]")
+    assert list(proc.containers()) == [H1]
 
 
 def test_a_cgroup_that_only_may_be_an_id_is_not_a_container(proc: Proc) -> None:
