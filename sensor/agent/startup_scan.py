@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 INVENTORY_WAIT = 10.0
 """Seconds that it may take."""
 
+EXECVE_SECONDS = 0.1
+"""What an execve that was under way when its process was read takes at most until its record comes:
+the kernel notes the execve first, and then loads the program."""
+
 _U32_LEN = 4
 
 log = logging.getLogger("castoff")
@@ -41,7 +45,8 @@ async def take(
 ) -> InventoryTaken | None:
     """Find every container of the node; None when procfs does not answer in INVENTORY_WAIT.
 
-    The rings are read first: a start that still waits there is a start and not inventory.
+    The rings are read first: a start that still waits there, or comes EXECVE_SECONDS later, is a
+    start and not inventory.
     """
     time = clock.boottime()
     try:
@@ -52,6 +57,7 @@ async def take(
     except TimeoutError:
         log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
         return None
+    await asyncio.sleep(EXECVE_SECONDS)
     await drain.drain_all()
     again = _still_running(table, {container.id for container in found})
     found += await asyncio.to_thread(_described, again, describing)
