@@ -70,12 +70,12 @@ def build(request: CompileRequest) -> Compiled:
     bcc = _import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = request.stubs
 
-    class Compiled(bcc.BPF):  # type: ignore[name-defined, misc]  # imported at run time
+    class Unattached(bcc.BPF):  # type: ignore[name-defined, misc]  # imported at run time
         def _trace_autoload(self) -> None:
             """Attach nothing by its name: what may be refused is asked for one by one."""
 
     try:
-        program = Compiled(text=request.source.encode(), cflags=list(request.cflags))
+        program = Unattached(text=request.source.encode(), cflags=list(request.cflags))
     except Exception as error:  # bcc raises bare Exception for each compiler and map error
         problem = f"bcc could not build the probes: {error}"
         raise CompilerMissing(problem, "See the messages above; report them.") from error
