@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What the probes hand to user space, and what user space writes into their maps. sensor/bpf/record.py
+ * What the probes hand to user space, and what user space writes into their maps. sensor/bpf/layout.py
  * mirrors this file; a test compiles it and compares every offset. Fields have fixed sizes and no
  * padding.
  */

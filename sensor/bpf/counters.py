@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.bpf.layout import RecordKind
 from sensor.bpf.libbpf import BpfMap, possible_cpus
-from sensor.bpf.record import RecordKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

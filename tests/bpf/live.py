@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sensor.bpf.counters import Counters, KindCount, RingSpace
+from sensor.bpf.layout import RecordKind
 from sensor.bpf.pins import PinSet
-from sensor.bpf.record import KernelObservation, RecordKind, decode
+from sensor.bpf.record import KernelObservation, decode
 from sensor.bpf.ring import Ring
 from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
 from sensor.model.process import ProcessFacts, ProcessKey

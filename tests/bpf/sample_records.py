@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
-from sensor.bpf.record import (
+from sensor.bpf.layout import (
     ADDED,
     ANCESTOR,
     FIXED_BEFORE,
     LAYOUT,
     LAYOUT_BEFORE,
+    NS_LEVELS,
     UNSET,
     UNSET_OFFSET,
     RecordKind,
@@ -60,14 +62,14 @@ def pack(
     )
     v1_names, v2_names = (b"".join(name + b"\0" for name in names) for names in (v1, v2))
     tail += v1_names + v2_names + text + payload + argv
-    padded = (*ns_pids, *[0] * 8)[:8]
+    padded = struct.pack("<8I", *(*ns_pids, *[0] * NS_LEVELS)[:NS_LEVELS])
     root_pid, root_start = root
     before = layout == LAYOUT_BEFORE
     added = b"" if before else ADDED.pack(euid, user_ns, *others, sent, connection, offset)
     fixed = FIXED_BEFORE.pack(
         FIXED_BEFORE.size + len(added) + len(tail) if size is None else size,
         kind, layout, time, cpu, status, sequence, start_time, pid, uid, gid, loginuid, session,
-        *namespaces, *padded, comm, exe, tty, root_start, root_pid, lineage, role, flags,
+        *namespaces, padded, comm, exe, tty, root_start, root_pid, lineage, role, flags,
         len(ns_pids), len(ancestors), len(v1_names), len(v2_names), len(argv), len(text),
         len(payload), 0,
     )  # fmt: skip

@@ -8,8 +8,8 @@ import pytest
 
 from sensor.bpf import counters
 from sensor.bpf.counters import Counters, KindCount, Progress, RingLoss
+from sensor.bpf.layout import RecordKind
 from sensor.bpf.libbpf import BpfMap, MapShape, possible_cpus
-from sensor.bpf.record import RecordKind
 
 
 @pytest.mark.parametrize(

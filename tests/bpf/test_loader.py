@@ -12,8 +12,8 @@ import pytest
 from sensor.bpf import libbpf, loader, pins, presence, programs, seed
 from sensor.bpf.btf import Btf
 from sensor.bpf.compiler import Compiled
+from sensor.bpf.layout import RecordKind
 from sensor.bpf.pins import PinSet
-from sensor.bpf.record import RecordKind
 from sensor.errors import CompilerMissing, KernelUnsupported, PermissionMissing
 from tests.bpf.live import Bundle, Listener, Probes
 from tests.bpf.sample_btf import Blob

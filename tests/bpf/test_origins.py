@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf import libbpf, loader
-from sensor.bpf.record import RecordKind
+from sensor.bpf.layout import RecordKind
 from sensor.model.kernel_records import CommandExec, InitExec
 from tests.bpf.live import Bundle, Probes
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf import loader
-from sensor.bpf.record import ARGV_MAX, RecordKind
+from sensor.bpf.layout import ARGV_MAX, RecordKind
 from sensor.model.vocabulary import Lineage, Role
 from tests.bpf.live import Bundle, Listener, Probes
 

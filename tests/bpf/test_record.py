@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.bpf import record
-from sensor.bpf.record import (
-    FIXED,
-    FIXED_BEFORE,
-    LAYOUT_BEFORE,
-    LINEAGES,
-    ROLES,
-    Flag,
-    KernelObservation,
-    RecordKind,
-    decode,
-)
+from sensor.bpf import layout
+from sensor.bpf.layout import FIXED, FIXED_BEFORE, LAYOUT_BEFORE, LINEAGES, ROLES, Flag, RecordKind
+from sensor.bpf.record import KernelObservation, decode
 from sensor.errors import RecordMalformed
 from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from sensor.model.kernel_records import (
@@ -94,7 +85,7 @@ def test_an_exec_of_an_init_round_trips(
     assert (seen.lineage, seen.root) == (LINEAGES[lineage], ProcessKey(100, 3))
     process = seen.process
     assert (process.key, process.uid) == (ProcessKey(pid, start_time), uid)
-    assert process.loginuid == (None if loginuid == record.UNSET else loginuid)
+    assert process.loginuid == (None if loginuid == layout.UNSET else loginuid)
     assert process.session is None
     assert (process.comm, process.exe, process.tty) == (
         text(comm),
@@ -276,24 +267,6 @@ def test_a_process_without_a_founder_has_no_root() -> None:
     assert seen.root is None
 
 
-@pytest.mark.parametrize(
-    ("raw", "argv"),
-    [
-        (b"", ()),
-        (b"a\0", ("a",)),
-        (b"a\0b", ("a", "b")),
-        (b"a\0\0", ("a", "")),
-        (b"\0", ("",)),
-        (b"\xff\xfe\0", ("\udcff\udcfe",)),
-        (b"\x1b[2J\n\0", ("\x1b[2J\n",)),
-    ],
-)
-def test_command_lines_are_split_as_procfs_does(raw: bytes, argv: tuple[str, ...]) -> None:
-    seen = decode(pack(argv=raw))
-    assert isinstance(seen, InitExec)
-    assert seen.argv == argv
-
-
 MALFORMED = {
     "empty": b"",
     "short": pack()[: FIXED_BEFORE.size - 1],
@@ -301,7 +274,7 @@ MALFORMED = {
     "cut": pack()[:-1],
     "longer than it says": pack() + b"x",
     "shorter than it says": pack(size=10_000),
-    "another layout": pack(layout=record.LAYOUT + 1),
+    "another layout": pack(layout=layout.LAYOUT + 1),
     "kind 0": pack(0),
     "unknown kind": pack(max(RecordKind) + 1),
     "unknown lineage": pack(lineage=9),

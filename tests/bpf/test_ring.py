@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.bpf import loader, pins, ring
+from sensor.bpf.layout import RecordKind
 from sensor.bpf.libbpf import BpfMap
-from sensor.bpf.record import RecordKind, decode
+from sensor.bpf.record import decode
 from sensor.bpf.ring import Ring
 from sensor.model.kernel_records import CommandExec, CommandExit, InitExit
 from tests.bpf.live import Bundle, Probes, take

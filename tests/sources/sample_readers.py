@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sensor.bpf.counters import Counters, KindCount, RingLoss
+from sensor.bpf.layout import RecordKind
 from sensor.bpf.pins import PinSet
-from sensor.bpf.record import RecordKind
 from sensor.sources import kernel
 from sensor.sources.kernel import KernelSource
 

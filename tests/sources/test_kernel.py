@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor import clock
-from sensor.bpf.record import RecordKind
+from sensor.bpf.layout import RecordKind
 from sensor.model.kernel_records import CommandExec, InitExec
 from sensor.sources import kernel
 from tests.bpf.sample_records import pack

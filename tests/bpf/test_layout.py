@@ -1,4 +1,4 @@
-"""The compiled header and the decoder have one layout and the same numbers."""
+"""The compiled header and its mirror have one layout and the same numbers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-from sensor.bpf import compiler, counters, record, seed, watched
+from sensor.bpf import compiler, counters, layout, seed, watched
+from sensor.bpf.layout import ANCESTOR, FIXED, LINEAGES, ROLES, Fixed, Flag, RecordKind
 from sensor.bpf.loader import SOURCES
-from sensor.bpf.record import ANCESTOR, FIXED, LINEAGES, ROLES, Flag, RecordKind
 from sensor.model.vocabulary import Lineage, Role
 
 HEADER = SOURCES / "record.h"
@@ -25,7 +25,7 @@ STRUCTS = {
 
 
 def fields_of(name: str) -> list[str]:
-    """The fields that record.h declares in a structure, in order."""
+    """The fields that layout.h declares in a structure, in order."""
     body = re.search(rf"^struct {name} {{\n(.*?)^}};", HEADER.read_text(), re.MULTILINE | re.DOTALL)
     assert body is not None
     declared = re.findall(r"^\t(?:u\d+|char) (\w+)", body[1], re.MULTILINE)
@@ -81,21 +81,12 @@ def layout_of(format_: struct.Struct, fields: list[str]) -> dict[str, tuple[int,
     parts: list[tuple[int, int]] = []
     offset = 0
     for count, code in re.findall(r"(\d*)([QIHBs])", format_.format):
-        number = int(count or 1)
-        whole = code == "s" or (code == "I" and number > 1 and not _is_run(format_, count))
-        size = number if code == "s" else sizes[code]
-        repeats = 1 if whole else number
-        width = size if code == "s" else size * (number if whole else 1)
-        for _ in range(repeats):
+        widths = [int(count)] if code == "s" else [sizes[code]] * int(count or 1)
+        for width in widths:
             parts.append((offset, width))
             offset += width
     assert len(parts) == len(fields)
     return dict(zip(fields, parts, strict=True))
-
-
-def _is_run(format_: struct.Struct, count: str) -> bool:
-    """Whether a counted integer code stands for several fields; only ns_pids is an array."""
-    return format_ is not FIXED or int(count) != record.NS_LEVELS
 
 
 @pytest.mark.parametrize("name", STRUCTS)
@@ -108,6 +99,10 @@ def test_the_compiled_header_and_the_formats_have_one_layout(
     }
     assert mine == theirs
     assert STRUCTS[name].size == header[name], "no padding at the end either"
+
+
+def test_the_fields_of_a_record_have_the_headers_names() -> None:
+    assert list(Fixed._fields) == FIELDS["record"]
 
 
 def test_kinds_flags_lineages_and_roles_have_the_headers_numbers(header: dict[str, int]) -> None:
@@ -137,9 +132,9 @@ def _named(header: dict[str, int], prefix: str) -> dict[str | None, int]:
 
 
 def test_limits_have_the_headers_numbers(header: dict[str, int]) -> None:
-    assert header["CASTOFF_LAYOUT"] == record.LAYOUT
-    assert header["NS_LEVELS"] == record.NS_LEVELS
-    assert header["ARGV_LEN"] == record.ARGV_MAX
+    assert header["CASTOFF_LAYOUT"] == layout.LAYOUT
+    assert header["NS_LEVELS"] == layout.NS_LEVELS
+    assert header["ARGV_LEN"] == layout.ARGV_MAX
     assert header["NAME_LEN"] == watched.NAME_MAX + 1
     assert header["COMM_LEN"] - 1 == watched.PREFIX_LEN
     assert header["COUNTERS"] == counters._COUNTERS
@@ -152,8 +147,8 @@ def test_limits_have_the_headers_numbers(header: dict[str, int]) -> None:
         seed._PRIVILEGED,
     )
     assert (header["FREEZING_FROZEN"], header["FREEZING_SETTLED"]) == (
-        record.FROZEN,
-        record.SETTLED,
+        layout.FROZEN,
+        layout.SETTLED,
     )
     places = _named(header, "FAILED_")
     assert (
