@@ -177,4 +177,4 @@ def _names_it(client: Client, question: Question) -> bool:
             return False
     elif began < question.created - CREATED_EARLY and not command.compose:
         return False
-    return question.names.named_by(client)
+    return question.names.named_by(client.command, client.exec)

@@ -171,7 +171,7 @@ class ClientTable:
         """Find the latest client command of that kind, in [since, until], naming the container."""
         oldest = max(since, until - CLIENT_WINDOW)
         for client in self._by_word[request].about(names):
-            if oldest <= client.exec.time <= until and names.named_by(client):
+            if oldest <= client.exec.time <= until and names.named_by(client.command, client.exec):
                 return client
         return None
 

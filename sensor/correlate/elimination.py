@@ -40,7 +40,7 @@ def _fitting_clients(question: Question, known: Knowledge) -> Iterator[Candidate
     """Clients that may have caused it, although nothing but their waiting ties them to it."""
     for client in known.past.clients.waiting(0, question.time):
         command = client.command
-        if command is None or not reaches(client, question.engine):
+        if command is None or not reaches(client.exec.program, question.engine):
             continue
         if client.exec.time < question.since:
             fits = _is_queued(client, question)
@@ -60,7 +60,7 @@ def _is_queued(client: Client, question: Question) -> bool:
     """
     command = client.command
     asked = command is not None and command.request is ClientRequest.START
-    return asked and not client.certain and question.names.named_by(client)
+    return asked and not client.certain and question.names.named_by(client.command, client.exec)
 
 
 def _makes(client: Client, question: Question) -> bool:
@@ -88,7 +88,7 @@ def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:
         command = client.command
         if command is None or command.request is not ClientRequest.OTHER:
             continue
-        if not reaches(client, question.engine):
+        if not reaches(client.exec.program, question.engine):
             continue
         if known.past.is_connected(client, question.time):
             # What it asked for need not be among the requests that are reported.

@@ -18,8 +18,8 @@ from sensor.frozen import quick
 from sensor.model.vocabulary import Engine
 
 if TYPE_CHECKING:
-    from sensor.correlate.clients import Client
     from sensor.correlate.engine_api.calls import EngineCall
+    from sensor.model.kernel_records import CommandExec
     from sensor.model.vocabulary import ContainerId
 
 Item = TypeVar("Item")
@@ -72,9 +72,9 @@ _SERVED = {
 """Whose containers an engine that listens can start. Docker's run on a containerd."""
 
 
-def reaches(client: Client, engine: Engine | None) -> bool:
+def reaches(program: str, engine: Engine | None) -> bool:
     """Whether a client program can ask that engine for anything."""
-    engines = _ENGINES_OF.get(client.exec.program)
+    engines = _ENGINES_OF.get(program)
     return engine is None or engines is None or engine in engines
 
 
@@ -202,34 +202,31 @@ class Names:
         """The name that it was made with."""
         return self.former[0].name if self.former else self.name
 
-    def named_by(self, client: Client) -> bool:
-        """Whether a client's command line names it by an identifier of its own."""
-        command = client.command
+    def named_by(self, command: ClientCommand | None, given: CommandExec) -> bool:
+        """Whether a client's command line names it by an identifier of its own.
+
+        ``given`` is the execve that gave the command; None is a command that was not understood.
+        """
         if command is None:
             return False
-        by_full_id = self.id in command.targets and client.exec.program in _BELOW_DOCKER
-        if not by_full_id and not reaches(client, self.engine):
+        by_full_id = self.id in command.targets and given.program in _BELOW_DOCKER
+        if not by_full_id and not reaches(given.program, self.engine):
             return False
         if command.compose:
-            return self._in_project(client)
+            return self._in_project(command, given.cwd)
         if command.request in ONE_CONTAINER and command.name is not None:
             return command.name == self.first_name
-        at = client.exec.time
-        return any(self.called(target, at) for target in command.targets)
+        return any(self.called(target, given.time) for target in command.targets)
 
-    def _in_project(self, client: Client) -> bool:
+    def _in_project(self, command: ClientCommand, cwd: str | None) -> bool:
         """Whether a compose command is about the project, and the service, of its labels."""
         labels = dict(self.labels)
         project = labels.get(COMPOSE_PROJECT)
-        command = client.command
-        if command is None:
-            return False
         services = command.targets
         if project is None or (services and labels.get(COMPOSE_SERVICE) not in services):
             return False
         if command.project is not None:
             return command.project == project
-        cwd = client.exec.cwd
         return cwd is not None and cwd == labels.get(COMPOSE_WORKING_DIR)
 
 
