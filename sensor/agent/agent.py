@@ -1,6 +1,6 @@
 """The agent: the order of start-up, the signals, and the order of shutdown.
 
-Start-up: take the node's lock, open the parts (``parts.py``), give the core what an earlier agent
+Start-up: take the node's lock, open the parts (``opening.py``), give the core what an earlier agent
 knew, read the rings from then on, and compare with procfs. Shutdown: drain the rings, wait for
 descriptions under way, flush the sinks, save what is known. The probes stay: the next agent drains
 what happens meanwhile.
@@ -21,7 +21,7 @@ from sensor import clock
 from sensor.agent import startup_scan, status
 from sensor.agent.housekeeping import Housekeeping
 from sensor.agent.lock import hold_node
-from sensor.agent.parts import SECONDS_PER_DAY, open_parts
+from sensor.agent.opening import SECONDS_PER_DAY, open_parts
 from sensor.agent.reload import Reloader
 from sensor.bpf import pins
 from sensor.linux import malloc
@@ -198,7 +198,7 @@ class Agent:
                 restored = replace(restored, seen=seen_at)
             first.append(restored)
         parts.persistence.count(parts.source.reported())
-        first.append(ProbesAttached(parts.loaded_at, surviving=parts.surviving))
+        first.append(ProbesAttached(parts.loaded_at, surviving=parts.loaded_at < parts.started))
         first += parts.persistence.opened()
         first += parts.probes.began(parts.lacking, seen_at)
         parts.pipeline.feed(first)

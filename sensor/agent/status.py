@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -21,16 +20,6 @@ if TYPE_CHECKING:
     from sensor.agent.parts import Parts
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleState:
-    """The console: bytes that wait, lines dropped, and why it is closed if it is."""
-
-    name: str
-    backlog: int
-    dropped: int
-    closed_reason: str | None
-
-
 DEFAULT_PERIOD = "1h"
 _NS_PER_SECOND = 1_000_000_000
 
@@ -41,7 +30,7 @@ def _probes(parts: Parts) -> ProbeSet:
     return ProbeSet(
         fingerprint=sets[-1].fingerprint if sets else None,
         loaded=bool(programs),
-        surviving=parts.surviving,
+        surviving=parts.loaded_at < parts.started,
         programs=programs,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.agent.agent import Agent
-from sensor.agent.status import ConsoleState
+from sensor.agent.parts import ConsoleState
 from sensor.cli.line_stream import LineStream
 from sensor.cli.rendering import renderer
 from sensor.errors import CastoffError

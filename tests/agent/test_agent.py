@@ -15,7 +15,7 @@ from lab.requirements import cannot
 from sensor.agent.agent import Agent
 from sensor.agent.config import AgentSection, Config, SocketSection, SourcesSection
 from sensor.agent.lock import lock_node
-from sensor.agent.status import ConsoleState
+from sensor.agent.parts import ConsoleState
 from sensor.bpf import loader, pins
 from sensor.errors import PermissionMissing, ProbesBusy
 from sensor.model.events import Event
