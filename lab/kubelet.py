@@ -12,7 +12,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,35 +22,57 @@ import grpc
 
 from lab.containerd import Containerd
 from lab.cri import Cri, Pod
-from lab.engines import Lab
+from lab.dockerd import Dockerd
+from lab.engines import Lab, unique
+from lab.image import IMAGE
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 ANSWER_SECONDS = 60
+HOSTS_PLACES = ("/usr", "/lib", "/lib64", "/sys/fs/cgroup", "/var/log", "/tmp", str(CHECKOUT))
+"""What a kubelet in a container has of its host's files, the programs of this test among them."""
 
 
 class Kubelet:
     """One such process. ``pid`` is its own."""
 
-    def __init__(self, lab: Lab, containerd: Containerd, called: str = "kubelet") -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        containerd: Containerd,
+        called: str = "kubelet",
+        within: tuple[Dockerd, tuple[str, ...]] | None = None,
+    ) -> None:
+        """``within``: dockerd runs it in a container that is given these options."""
         # Both the kernel's comm and the file's own name are that.
         program = lab.sub("kubelet") / called
         if not program.exists():
             shutil.copy2(Path(sys.executable).resolve(), program)
-        packages = [path for path in sys.path if path.endswith("-packages")]
+        command: list[str | Path] = [
+            *(program, "-m", "lab.kubelet"),
+            *(lab.directory, containerd.address),
+        ]
+        environment = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": _packages(), **lab.mark}
+        self._inspect: Callable[[], int] | None = None
+        if within is not None:
+            docker, options = within
+            name = unique(called)
+            command = [*_run_in(docker, name, options, environment), *command]
+            environment |= docker.environment
+            self._inspect = lambda: int(docker.inspect(name)["State"]["Pid"])
         self._process = subprocess.Popen(
-            [program, "-m", "lab.kubelet", lab.directory, containerd.address],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=CHECKOUT,
-            env={"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": ":".join(packages), **lab.mark},
+            env=environment,
             start_new_session=True,
         )
         self._call("version")
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._process.pid if self._inspect is None else self._inspect()
 
     def run_pod(self, pod: Pod) -> str:
         return str(self._call("run_pod", dataclasses.asdict(pod)))
@@ -125,10 +147,35 @@ class Kubelet:
         return answer["result"]
 
 
+def _packages() -> str:
+    return ":".join(path for path in sys.path if path.endswith("-packages"))
+
+
+def _run_in(
+    docker: Dockerd, name: str, options: tuple[str, ...], environment: dict[str, str]
+) -> list[str]:
+    """Return the command that runs what follows in a container with this host's programs.
+
+    It sees the run's directory, the cgroups and the logs of pods, as a kubelet's container does.
+    """
+    packages = _packages().split(":")
+    # A virtual environment may be a link to another place.
+    places = {*HOSTS_PLACES, *packages, *(str(Path(path).resolve()) for path in packages)}
+    mounted = [f"--volume={place}:{place}" for place in sorted(places) if Path(place).exists()]
+    given = [f"--env={key}={value}" for key, value in environment.items()]
+    words = ["run", "--rm", "--interactive", f"--name={name}", f"--workdir={CHECKOUT}"]
+    return docker.command(*words, *mounted, *given, *options, IMAGE)
+
+
 @contextmanager
-def running(lab: Lab, containerd: Containerd, called: str = "kubelet") -> Iterator[Kubelet]:
+def running(
+    lab: Lab,
+    containerd: Containerd,
+    called: str = "kubelet",
+    within: tuple[Dockerd, tuple[str, ...]] | None = None,
+) -> Iterator[Kubelet]:
     """Run a kubelet, or a program of another name that asks the same, for a while."""
-    kubelet = Kubelet(lab, containerd, called)
+    kubelet = Kubelet(lab, containerd, called, within)
     try:
         yield kubelet
     finally:

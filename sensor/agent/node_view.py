@@ -93,7 +93,7 @@ class NodeView:
     def _view(self, state: ContainerState) -> ContainerView:
         described, title = state.description, state.title or _UNTITLED
         image = described.image if described is not None else None
-        pod = described.orchestrator if described is not None else None
+        pod = (described.orchestrator if described is not None else None) or title.pod
         run = state.last_run
         started = state.started
         wall = started + self._realtime_offset() if started is not None and state.alive else None
@@ -111,11 +111,13 @@ class NodeView:
             namespace=pod.namespace if pod is not None else None,
             pod=pod.pod if pod is not None else None,
             parents=tuple(state.parents),
-            sandbox=described.sandbox if described is not None else False,
+            sandbox=described.sandbox if described is not None else title.sandbox,
             cgroup=(state.cgroup.v1 or state.cgroup.v2) if state.cgroup is not None else None,
             command=described.command if described is not None else None,
             pod_uid=(pod.pod_uid if pod is not None else None) or state.pod_uid,
             pod_container=(pod.container if pod is not None else None) or state.pod_container,
             owner=f"{pod.owner.kind}/{pod.owner.name}" if pod is not None and pod.owner else None,
             attempt=pod.attempt if pod is not None else None,
+            container_type=(pod.container_type if pod is not None else None) or state.by_order,
+            type_inferred=state.by_order is not None,
         )

@@ -79,7 +79,13 @@ class Explain:
             {"id": one.id, "name": one.name, "namespace": one.namespace, "pod": one.pod}
             for one in others[:OTHERS_MAX]
         ]
-        return as_json({"cursor": cursor, "event": event, "steps": chain, "others": listed})
+        answer = {"cursor": cursor, "event": event, "steps": chain, "others": listed}
+        return as_json(answer | {"inferred_type": self._type(event["container"]["id"])})
+
+    def _type(self, id_: str) -> str | None:
+        """Return what a container is within its pod, where only its order there shows that."""
+        known = (one for one in self._view.containers() if one.id == id_)
+        return next((one.container_type for one in known if one.type_inferred), None)
 
     def _callers(self, event: dict[str, Any]) -> list[str]:
         """Return this node's containers in the pod whose token made the request."""

@@ -38,6 +38,10 @@ class ContainerView:
     owner: str | None = None
     """The workload of the pod, inferred: ``Deployment/web``."""
     attempt: int | None = None
+    container_type: str | None = None
+    """What it is within its pod, where that is known."""
+    type_inferred: bool = False
+    """Its order in the pod shows that, not the kernel."""
 
     @property
     def alive(self) -> bool:

@@ -98,7 +98,7 @@ def pod_rows(
                 "" if again else pod[0],
                 "" if again else one.owner or "-",
                 one.id if no_trunc else one.id[:SHORT_ID],
-                "(sandbox)" if one.sandbox else one.pod_container or one.name or "-",
+                _within(one),
                 one.image or "-",
                 _state(one),
                 ago(nanoseconds(one.started), now),
@@ -120,6 +120,16 @@ def _row(one: ContainerView, now: int, *, no_trunc: bool) -> tuple[str, ...]:
         str(one.starts),
         _pod(one) if one.pod else "-",
     )
+
+
+def _within(one: ContainerView) -> str:
+    """Return a container's name in its pod, and what it is there where that is known."""
+    if one.sandbox:
+        return "(sandbox)"
+    name = one.pod_container or one.name or "-"
+    if one.container_type is None:
+        return name
+    return f"{name} ({'~' if one.type_inferred else ''}{one.container_type})"
 
 
 def _pod(one: ContainerView) -> str:

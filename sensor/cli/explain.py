@@ -71,7 +71,12 @@ def command(
     tree = TreeStyle(room, painted, unicode=not plain and _unicode())
     steps = [CauseStep.from_document(one) for one in answer["steps"]]
     event = answer["event"]
-    for line in (*_heading(event, room), "", *tree.lines(steps), *_verdict(event, room)):
+    for line in (
+        *_heading(event, room, answer.get("inferred_type")),
+        "",
+        *tree.lines(steps),
+        *_verdict(event, room),
+    ):
         click.echo(line, color=painted)
     others = answer.get("others") or ()
     if others:
@@ -83,11 +88,13 @@ def command(
         click.echo(visible(f"  {one['id'][:SHORT_ID]}  {pod}  {one['name'] or '-'}"))
 
 
-def _heading(event: dict[str, Any], room: int | None) -> list[str]:
+def _heading(event: dict[str, Any], room: int | None, inferred: str | None) -> list[str]:
     container = event["container"]
     image = (container.get("image") or {}).get("name")
     name = container.get("name")
     type_ = (event.get("orchestrator") or {}).get("container_type")
+    if type_ is None and inferred is not None:
+        type_ = f"{inferred}, inferred"
     called = f"container {name or container['id']}" + (f" ({type_})" if type_ else "")
     what = [called, image, container.get("runtime")]
     when = event["time"] or ""

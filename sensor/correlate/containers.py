@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sensor.model.container import Description
     from sensor.model.kernel_records import CommandExit, InitExec, InitExit
     from sensor.model.process import CgroupPaths, ProcessFacts, ProcessKey
-    from sensor.model.vocabulary import ContainerId
+    from sensor.model.vocabulary import ContainerId, ContainerType
 
 
 _UNIQUE_ID = re.compile(rf"[0-9a-f]{{{HEX_ID_LEN}}}")
@@ -207,6 +207,11 @@ class ContainerState:
     """Pid namespaces that its init is in; 0 when unknown."""
     pid_ns: int | None = None
     """Inode of the innermost of these; None when unknown."""
+    leads: bool = False
+    """When it started, its sandbox had had no other containers than init containers; and none
+    started beside it."""
+    by_order: ContainerType | None = None
+    """What it is within its pod, inferred from what started after it."""
 
     def move(self, step: ContainerStep) -> None:
         """Go to the next phase. Raises ``InvalidTransition`` where the step does not fit."""

@@ -22,6 +22,7 @@ from sensor.correlate.events import Clock, EventFactory
 from sensor.correlate.failed_starts import FailedStarts
 from sensor.correlate.initiator import Attributor
 from sensor.correlate.inventory import Inventory, known_of
+from sensor.correlate.kubelets import Kubelets
 from sensor.correlate.lifecycle import Lifecycle
 from sensor.correlate.node_name import node_name_in
 from sensor.correlate.past import RecentPast
@@ -148,7 +149,10 @@ class Correlator:
         self._failures = FailedStarts(emit)
         self._renames = Renames(self._clock, self.table)
         self._manifests = StaticManifests(self._candidates.account_names)
-        attributor = Attributor(self._past, runtimes, self._candidates, parsers.role_of)
+        self._kubelets = Kubelets(self.table, places, parsers.role_of)
+        attributor = Attributor(
+            self._past, runtimes, self._candidates, parsers.role_of, self._kubelets
+        )
         context = StartContext(self._clock, self.table, self._past, runtimes, attributor)
         starts = StartReporter(
             self._clock,
@@ -337,7 +341,7 @@ class Correlator:
 
     def _learn_node(self, argv: tuple[str, ...], origin: Origin) -> None:
         """Name the node by a kubelet that came after the agent, where nothing else names it."""
-        if self._clock.host.node is None and origin.privileged:
+        if self._clock.host.node is None and self._kubelets.is_node(origin):
             self._clock.host = replace(self._clock.host, node=node_name_in(argv))
 
     def _on_host(self, host: HostFacts) -> None:

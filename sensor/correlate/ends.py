@@ -154,7 +154,7 @@ class EndReporter:
             initiator=cause.initiator,
             candidates=cause.candidates,
         )
-        state.title = title_of(event.container)
+        state.title = title_of(event.container, event.orchestrator)
         awaited = self._past.awaits_answer(names_of(state, self._table.ids))
         self._failures.failed(failure_key(state), event, self._clock.now, awaited=awaited)
         self._coverage.on_failure(state.key.id, seen.time)

@@ -67,7 +67,7 @@ def _askers(
         for connect in known.past.open_connects(question.time):
             caller = connect.caller
             origin = known.past.origin_of(caller)
-            if not known.orchestrates(caller, origin, question.owner):
+            if not known.kubelets.orchestrates(caller, origin, question.owner):
                 continue
             serves = socket_serves(connect.socket, question.engine, connect.engine)
             if serves and _is_at(connect.socket, address):

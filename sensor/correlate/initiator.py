@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sensor.correlate.candidates import CandidateFactory
     from sensor.correlate.engine_api.calls import Action
     from sensor.correlate.engine_requests import Asked
+    from sensor.correlate.kubelets import Kubelets
     from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.vocabulary import RoleOf
@@ -74,8 +75,9 @@ class Attributor:
         runtimes: RuntimeLog,
         candidates: CandidateFactory,
         role_of: RoleOf,
+        kubelets: Kubelets,
     ) -> None:
-        self._knowledge = Knowledge(past, runtimes, candidates, role_of)
+        self._knowledge = Knowledge(past, runtimes, candidates, role_of, kubelets)
         self._prepared: PreparedAnswers[Question, Attribution] = PreparedAnswers(past, runtimes)
 
     def prepare(self, question: Question) -> Attribution | None:
@@ -102,7 +104,7 @@ class Attributor:
 
     def is_orchestrators(self, asked: Asked, owner: Origin | None) -> bool:
         """Whether a request is that of a kubelet which owns the containers of ``owner``."""
-        return self._knowledge.orchestrates(asked.caller, asked.origin, owner)
+        return self._knowledge.kubelets.orchestrates(asked.caller, asked.origin, owner)
 
     def attribute(self, question: Question) -> Attribution:
         """Find the cause of one start."""

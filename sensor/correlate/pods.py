@@ -8,7 +8,9 @@ Rules:
 3. Without a claim the cgroup's uid names the pod, and other containers of that uid give its name.
    Where the pod is known to have had one container only, it is taken to be that one again.
 4. An init in the pid namespace of another container of the pod is an ephemeral container's.
-5. A container that joins a pod whose sandbox runs for longer than LATE_AFTER is late, unless it is
+5. A container that ended with 0 before the next of its pod started was an init container,
+   inferred (:mod:`sensor.correlate.pod_order`).
+6. A container that joins a pod whose sandbox runs for longer than LATE_AFTER is late, unless it is
    a further attempt of a container that the pod had before.
 """
 
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.correlate.host_namespaces import HostNamespaces
+from sensor.correlate.pod_order import place_in_order
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import (
@@ -107,7 +110,8 @@ class Pods:
             container_type=claim.container_type or self._type_of(state, description, claim),
         )
         known = Confidence.EXACT if uid is not None else Confidence.INFERRED
-        return Review(replace(description, orchestrator=claim), known)
+        followed = self._order(state, description, claim, time)
+        return Review(replace(description, orchestrator=claim), known, followed)
 
     def learn(self, description: Description | None) -> None:
         """Remember the pod that a container runs in."""
@@ -155,6 +159,19 @@ class Pods:
         if state is not None and state.pod_uid is not None and state.pod_uid != claim.pod_uid:
             return "annotations name a sandbox of another pod: not believed"
         return None
+
+    def _order(
+        self, state: ContainerState, description: Description, claim: Orchestrator, time: int
+    ) -> tuple[Evidence, ...]:
+        """Return the evidence that the container before it was an init container."""
+        if claim.pod_uid is None or description.sandbox:
+            return ()
+        members = self._table.members_of(claim.pod_uid)
+        before = place_in_order(state, claim, description.sandbox_id, members)
+        if before is None:
+            return ()
+        what = f"{before.pod_container} ended with 0 before it: an init container"
+        return (Evidence(Witness.KERNEL, EvidenceKind.POD, what, time),)
 
     def _type_of(
         self, state: ContainerState, description: Description, claim: Orchestrator

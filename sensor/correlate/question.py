@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ActorStanding, standing
 from sensor.correlate.naming import Names, is_peoples
-from sensor.correlate.programs import role_by_file
 from sensor.frozen import quick
 from sensor.model.vocabulary import (
     Confidence,
     ContainerId,
     Engine,
-    Role,
     RoleOf,
     StartKind,
     Trigger,
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from sensor.correlate.client_command import ClientCommand
     from sensor.correlate.clients import Client
     from sensor.correlate.containers import Creation
+    from sensor.correlate.kubelets import Kubelets
     from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.api_calls import Caller
@@ -101,6 +100,7 @@ class Knowledge:
     runtimes: RuntimeLog
     candidates: CandidateFactory
     role_of: RoleOf
+    kubelets: Kubelets
 
     def hands_on(self, caller: Caller, origin: Origin, socket: str, question: Question) -> bool:
         """Whether the caller is a part of an engine that passes on what was asked of it.
@@ -118,20 +118,11 @@ class Knowledge:
             return False
         return self.runtimes.may_be_engine_at(caller.pid, caller.start_time)
 
-    def orchestrates(self, caller: Caller, origin: Origin, owner: Origin | None) -> bool:
-        """Whether a caller is a kubelet that owns the containers of ``owner``.
-
-        Its name says where to look. The kernel says that it is root where they are: the host's, or
-        that of a container which is a node itself.
-        """
-        role = role_by_file(self.role_of, caller.exe, caller.comm)
-        return role is Role.ORCHESTRATOR and standing(origin, owner) is ActorStanding.OWNER
-
     def of_pod(
         self, candidates: list[Candidate], caller: Caller, origin: Origin, question: Question
     ) -> list[Candidate]:
         """Name the orchestrator where a pod's own kubelet is among what is behind a caller."""
-        if not question.in_pod or not self.orchestrates(caller, origin, question.owner):
+        if not question.in_pod or not self.kubelets.orchestrates(caller, origin, question.owner):
             return candidates
         return [
             replace(one, trigger=Trigger.ORCHESTRATOR)

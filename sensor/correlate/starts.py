@@ -190,7 +190,7 @@ class StartReporter:
         )
         # It is on its way before anything else is noted.
         self._emit(event)
-        state.title = title_of(event.container)
+        state.title = title_of(event.container, event.orchestrator)
         self._begin_run(state, init, time)
         self._coverage.on_start(event, commanded=state.creation is not None)
 

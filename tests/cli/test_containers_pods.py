@@ -33,6 +33,14 @@ def test_thirty_pods_of_a_deployment_are_distinguished_from_thirty_unrelated_one
     assert len({row[0] for row in related}) == 30
 
 
+def test_what_a_container_is_within_its_pod_is_said_where_it_is_known() -> None:
+    one = ContainerView("a" * 64, "app", pod="web-1", pod_uid="u", pod_container="app")
+    known = replace(one, container_type="ephemeral")
+    inferred = replace(one, container_type="init", type_inferred=True)
+    found = [pod_rows([each], 0)[0][3] for each in (one, known, inferred)]
+    assert found == ["app", "app (ephemeral)", "app (~init)"]
+
+
 def test_a_pod_is_named_once_and_its_sandbox_is_called_one() -> None:
     pod = ContainerView("a" * 64, "app", namespace="shop", pod="web-1", pod_uid="u")
     rows = pod_rows(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensor.api.causes import CauseStep, Witnessed, steps
+from sensor.api.view import ContainerView
 from sensor.cli.tree import TreeStyle
 from sensor.schema.text import columns
 from tests.api.bridge import Running, running
@@ -44,6 +45,16 @@ def test_a_real_start_is_drawn() -> None:
         "  no explanation on file",
         "  workload name/job",
     ]
+
+
+def test_an_init_container_by_its_order_is_called_one() -> None:
+    log = Log()
+    log.events[1] = STARTS[-1].encode() + b"\n"
+    id_ = json.loads(STARTS[-1])["container"]["id"]
+    known = ContainerView(id_, "job", container_type="init", type_inferred=True)
+    with running(View((known,)), log) as agent:
+        output = ask("explain", agent, "job").output
+    assert output.startswith("container job (init, inferred), castoff.test/box:1, docker")
 
 
 def test_a_start_that_failed_says_who_asked_for_it_and_what_the_runtime_said() -> None:

@@ -135,6 +135,34 @@ def test_a_container_among_the_processes_of_another_is_ephemeral(
     assert types == [None, "ephemeral", None, None]
 
 
+def test_a_container_that_ended_before_the_next_began_was_an_init_container(
+    kubelet: Kubelet, agent: Agent
+) -> None:
+    """As a pod with two init containers, one of which fails at first, and two main containers."""
+    sandbox = kubelet.run_pod(Pod(unique("inits")))
+    made = {}
+    for number, (name, program) in enumerate(
+        [("wait", "true"), ("migrate", "false"), ("migrate", "true")]
+    ):
+        made[f"{name}{number}"] = kubelet.run(sandbox, name, program, attempt=int(number == 2))
+        kubelet.await_exit(made[f"{name}{number}"])
+    for name in ("app", "proxy"):
+        made[name] = kubelet.run(sandbox, name, "sleep", "3600")
+    told = {
+        name: [one["what"] for one in agent.one_start(id_)["evidence"] if one["kind"] == "pod"]
+        for name, id_ in made.items()
+    }
+    init = "{} ended with 0 before it: an init container"
+    named = {name: [one for one in what if "ended" in one] for name, what in told.items()}
+    assert named == {
+        "wait0": [],
+        "migrate1": [init.format("wait")],
+        "migrate2": [],
+        "app": [init.format("migrate")],
+        "proxy": [],
+    }
+
+
 def test_logs_that_lead_elsewhere_name_nothing(
     lab: Lab, kubelet: Kubelet, agent: Agent, tmp_path: Path
 ) -> None:
