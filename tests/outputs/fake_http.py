@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import itertools
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 
 import h11
 
@@ -38,6 +42,16 @@ class Fault(Enum):
     """It closes in the middle of its answer's body."""
     EARLY = auto()
     """It answers 413 before it has read the body, and goes on reading."""
+    HALF = auto()
+    """It ends its side of the connection without an answer, and goes on reading."""
+    DRIP = auto()
+    """It answers a byte at a time, and never comes to the end of the head."""
+    HEADS = auto()
+    """It answers with header after header."""
+    SWITCH = auto()
+    """It answers 101, as if a change of protocol had been asked for."""
+    RESET = auto()
+    """It reads the request and resets the connection."""
     SLAM = auto()
     """It answers 413 before it has read the body, and cuts the connection."""
 
@@ -118,7 +132,8 @@ class FakeHttp:
         self.received.append(received)
         step = self.next_step(received)
         if isinstance(step, Fault):
-            await self.fail(step, writer)
+            if step in _DOING:
+                await _DOING[step](writer)
             return False
         for status in step.before:
             hint = h11.InformationalResponse(status_code=status, headers=[])
@@ -165,27 +180,58 @@ class FakeHttp:
         headers = {name.decode(): value.decode() for name, value in request.headers}
         return Received(request.method.decode(), request.target.decode(), headers, bytes(body))
 
-    async def fail(self, fault: Fault, writer: asyncio.StreamWriter) -> None:
-        match fault:
-            case Fault.HANG:
-                await asyncio.Event().wait()
-            case Fault.HINTS:
-                while True:
-                    writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
-                    await writer.drain()
-            case Fault.GARBAGE:
-                writer.write(b"\x1b[2J\x15\x03\x01 no \xff protocol\r\n\r\n")
-                await writer.drain()
-            case Fault.CUT:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
-                await writer.drain()
-            case Fault.ENDLESS:
-                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                while True:
-                    writer.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
-                    await writer.drain()
-            case _:
-                pass
+
+async def _hang(_: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def _say(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    await writer.drain()
+
+
+async def _again_and_again(writer: asyncio.StreamWriter, first: bytes, more: bytes) -> None:
+    await _say(writer, first)
+    while True:
+        await _say(writer, more)
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    for byte in itertools.chain(b"HTTP/1.1 200 OK\r\nX: ", itertools.repeat(ord("x"))):
+        await _say(writer, bytes((byte,)))
+        await asyncio.sleep(0.02)
+
+
+async def _half(writer: asyncio.StreamWriter) -> None:
+    writer.write_eof()
+    await asyncio.Event().wait()
+
+
+async def _reset(writer: asyncio.StreamWriter) -> None:
+    raw: socket.socket = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+_DOING: dict[Fault, Callable[[asyncio.StreamWriter], Awaitable[None]]] = {
+    Fault.HANG: _hang,
+    Fault.HALF: _half,
+    Fault.DRIP: _drip,
+    Fault.RESET: _reset,
+    Fault.HINTS: partial(
+        _again_and_again, first=b"", more=b"HTTP/1.1 102 Processing\r\n\r\n" * 100
+    ),
+    Fault.HEADS: partial(_again_and_again, first=_OK, more=b"X-More: %b\r\n" % (b"x" * 1000)),
+    Fault.ENDLESS: partial(
+        _again_and_again,
+        first=_OK + b"Transfer-Encoding: chunked\r\n\r\n",
+        more=b"4000\r\n" + b"x" * 0x4000 + b"\r\n",
+    ),
+    Fault.GARBAGE: partial(_say, data=b"\x1b[2J\x15\x03\x01 no \xff protocol\r\n\r\n"),
+    Fault.CUT: partial(_say, data=_OK + b"Content-Length: 1000\r\n\r\n{"),
+    Fault.SWITCH: partial(_say, data=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"),
+}
+"""What follows a request instead of an answer; nothing for the others."""
 
 
 @contextlib.asynccontextmanager

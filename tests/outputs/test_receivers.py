@@ -44,10 +44,11 @@ async def shipped(
     transport: Transport,
     done: Callable[[OutputWorker], bool],
     draw: Callable[[], float] = lambda: 0.0,
+    count: int = COUNT,
 ) -> tuple[OutputWorker, int]:
-    """Ship COUNT events until ``done``; return the worker and the dead letters."""
+    """Ship ``count`` events until ``done``; return the worker and the dead letters."""
     world = World()
-    for record in starts(1, COUNT):
+    for record in starts(1, count):
         world.append(record.sequence, body=record.line)
     worker = world.worker(cast(Collector, transport), draw=draw)
     async with asyncio.timeout(40):
@@ -241,6 +242,20 @@ def test_a_wrong_key_is_counted_whatever_the_second_server_does(
         error = worker.health().last_error
         assert error is not None
         assert reason in error.text
+
+    asyncio.run(main())
+
+
+def test_a_server_that_keeps_no_connection_gets_one_chunk_on_each() -> None:
+    """Fluentd's ``deny_keepalive``: with more, all but the first would be lost each time."""
+
+    async def main() -> None:
+        intake = Intake()
+        async with fake_server(forward_receivers.fluentd_without_keepalive(intake, KEY)) as port:
+            made = forward(port, shared_key=Secret(KEY), window=8)
+            made.limits = BatchLimits(records=100)
+            worker, dead = await shipped(made, everything)
+        assert (intake.ids, dead, worker.health().counts.retries) == (IDS, 0, 0)
 
     asyncio.run(main())
 

@@ -52,6 +52,8 @@ class Handshake:
         self._mine = credentials
         self._salt = (salt or os.urandom(SALT_BYTES).hex()).encode()
         self._nonce = b""
+        self.keeps = True
+        """Whether the server keeps the connection after an answer."""
         self._salted = False
         """Whether the server sent a salt for passwords."""
 
@@ -65,6 +67,7 @@ class Handshake:
             raise Distrust("the server's HELO has no nonce")
         mine = self._mine
         self._nonce, self._salted = nonce, bool(auth)
+        self.keeps = options.get(b"keepalive") is not False
         proof = _digest(auth, _raw(mine.user), _raw(mine.password)) if auth else ""
         return packed(
             [

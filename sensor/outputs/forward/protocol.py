@@ -118,6 +118,11 @@ class Protocol:
         self.ignored = self._in_a_row = 0
         self.state = ForwardState.OPEN if credentials is None else ForwardState.HELO
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the server keeps the connection after an answer, as far as its HELO says."""
+        return self._handshake is None or self._handshake.keeps
+
     def _move(self, step: ForwardStep) -> None:
         self.state = CONNECTION.after(self.state, step)
 

@@ -56,6 +56,11 @@ class ForwardSession:
         return self._protocol.ignored
 
     @property
+    def keeps(self) -> bool:
+        """Whether it carries more than one chunk: Fluentd's ``deny_keepalive`` ends it."""
+        return self._protocol.keeps
+
+    @property
     def flying(self) -> int:
         """Chunks under way."""
         return len(self._flying)

@@ -94,10 +94,14 @@ class Forward:
                 session = await self._connected()
                 if self._suspects.wants_probe(chunk.id):
                     await self._probe(session, chunk)
+                    if not session.keeps:
+                        session = await self._connected()
                 answer = session.send(chunk)
                 # However long that takes, the acknowledgement has its own time.
                 with contextlib.suppress(Broken):
                     await self._in_time(session, session.drain())
+                if not session.keeps:
+                    await self._only(session, answer)
             await self._in_time(session, answer)
         except Unencodable as error:
             return Refused(str(error), local=True)
@@ -138,11 +142,17 @@ class Forward:
             session.abandon(broken)
             raise broken from None
 
+    async def _only(self, session: ForwardSession, answer: Awaitable[None]) -> None:
+        """Wait for the one answer of a connection that the server closes then. Raises Broken."""
+        await self._in_time(session, answer)
+        session.abandon(Broken("the server keeps no connection"))
+
     async def _probe(self, session: ForwardSession, suspect: Chunk) -> None:
         """See that the server takes a chunk without events. Raises Broken."""
         probe = Batch(os.urandom(PROBE_ID_BYTES), ())
         try:
-            await self._in_time(session, session.send(await self._encoder.begin(probe)))
+            answer = session.send(await self._encoder.begin(probe))
+            await (self._in_time if session.keeps else self._only)(session, answer)
         except Broken:
             self._suspects.lost(suspect.id)
             raise

@@ -20,6 +20,7 @@ import h11
 
 from sensor.outputs.http.connection import AnswerTooLong, HttpConnection
 from sensor.outputs.http.message import check_headers
+from sensor.outputs.http.unpacking import unpacked
 from sensor.outputs.network import tls
 from sensor.outputs.network.dial import CONNECT_SECONDS, Unreachable, dial
 from sensor.outputs.network.tls import TlsSettings
@@ -159,7 +160,8 @@ class HttpClient:
         where = self.url.address
         try:
             async with asyncio.timeout(self._request_seconds):
-                answer = await connection.exchange(head, body, self._answer_limit)
+                packed = await connection.exchange(head, body, self._answer_limit)
+            answer = unpacked(packed, self._answer_limit)
             again = connection.reusable() and len(self._idle) < IDLE_LIMIT
         except TimeoutError as error:
             problem = f"{where}: no whole answer within {self._request_seconds:g} s"

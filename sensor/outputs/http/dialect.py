@@ -72,8 +72,8 @@ class Dialect(Protocol):
     def outcome(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome | Poll:
         """Return what an answer says of a batch; ``shown`` is the answer for a person."""
 
-    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
-        """Return whether an answer to a poll says that the batch is safe."""
+    def confirmed(self, poll: Poll, answer: HttpAnswer, shown: str) -> Outcome | None:
+        """Return what an answer to a poll says of the batch; None: ask again."""
 
 
 def by_status(answer: HttpAnswer, shown: str, hint: str | None = None) -> Outcome:

@@ -40,6 +40,11 @@ FINAL_STATUSES = frozenset({400, 413, 422})
 write block (429, 403) concern them all, and can be mended."""
 
 
+BLOCK = "cluster_block_exception"
+"""Of an item with 403 or 429: the index is read-only, as when the disks are full. No right lacks.
+"""
+
+
 class BulkOperation(StrEnum):
     """``create`` keeps what is there, and is all that a data stream takes; ``index`` replaces."""
 
@@ -78,10 +83,10 @@ class Elasticsearch:
             return not_a_collector(shown)
         return self._of_items(batch, answer, shown)
 
-    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
+    def confirmed(self, poll: Poll, answer: HttpAnswer, shown: str) -> Outcome:
         """Nothing is asked later: an answer has the last word."""
         del poll
-        return answer.status in OK_STATUSES
+        return by_status(answer, shown, HINT)
 
     def _of_items(self, batch: Lines, answer: HttpAnswer, shown: str) -> Outcome:
         if answer.body.strip() in (b"", b"{}"):
@@ -101,10 +106,11 @@ class Elasticsearch:
         if waiting:
             reason = f"{len(waiting)} of {len(items)} events: {waiting[0].reason}"
             statuses = {item.status for item in waiting}
+            blocked = any(item.error == BLOCK for item in waiting)
             return Retry(
                 reason,
                 answer.retry_after(),
-                credentials=statuses <= {401, 403},
+                credentials=statuses <= {401, 403} and not blocked,
                 configuration=statuses == {404},
             )
         return Delivered(
@@ -129,6 +135,7 @@ class _Item:
         self.stored = status in OK_STATUSES or exists
         self.final = status in FINAL_STATUSES
         error = shown.get("error")
+        self.error = error.get("type") if isinstance(error, dict) else None
         words = [error.get("type"), error.get("reason")] if isinstance(error, dict) else [error]
         named = ": ".join(brief(word) for word in words if word is not None)
         self.reason = f"{status} {named}".rstrip()

@@ -213,10 +213,13 @@ def _accepted(answer: HttpAnswer, said: str, damaged: tuple[Rejection, ...]) -> 
         return Delivered(damaged)
     try:
         answered = json.loads(answer.body)
-        partial = answered.get("partialSuccess") or {}
+        # A reader of ProtoJSON takes the names of the protocol's definition, too.
+        partial = answered.get("partialSuccess") or answered.get("partial_success") or {}
         # A 64-bit integer: a string in JSON, though not every receiver knows that.
-        rejected = int(partial.get("rejectedLogRecords") or 0)
-        complaint = visible(str(partial.get("errorMessage") or ""))[:COMPLAINT_LIMIT]
+        told = partial.get("rejectedLogRecords") or partial.get("rejected_log_records")
+        rejected = int(told or 0)
+        why = partial.get("errorMessage") or partial.get("error_message")
+        complaint = visible(str(why or ""))[:COMPLAINT_LIMIT]
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Delivered(damaged, f"{said} is accepted, but no answer of OTLP: check url")
     if rejected > 0:

@@ -35,6 +35,7 @@ POLL_FIRST_SECONDS, POLL_MOST_SECONDS = 0.5, 5.0
 CONFIRM_SECONDS = 120.0
 """How long that may take."""
 GZIP_LEVEL = 6
+STICKY = "Behind a load balancer, let one indexer answer both (sticky sessions)"
 
 _HINTS = {
     Body.LINES: (
@@ -75,10 +76,10 @@ class Plain:
             return Delivered(warning=f"{shown}. The answer is a web page: check url")
         return outcome
 
-    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
+    def confirmed(self, poll: Poll, answer: HttpAnswer, shown: str) -> Outcome:
         """Nothing is asked later: an answer has the last word."""
         del poll
-        return isinstance(by_status(answer, ""), Delivered)
+        return by_status(answer, shown, self._hint)
 
 
 class HttpTransport:
@@ -127,12 +128,15 @@ class HttpTransport:
         pause = POLL_FIRST_SECONDS
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                while not self._dialect.confirmed(poll, await self._post(poll.request)):
+                while True:
+                    answer = await self._post(poll.request)
+                    outcome = self._dialect.confirmed(poll, answer, self._client.excerpt(answer))
+                    if outcome is not None:
+                        return outcome
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, POLL_MOST_SECONDS)
         except TimeoutError:
-            return Retry(f"not acknowledged by the indexer within {CONFIRM_SECONDS:g} s")
-        return Delivered()
+            return Retry(f"not acknowledged by the indexer within {CONFIRM_SECONDS:g} s. {STICKY}")
 
 
 def _make(settings: HttpSettings, form: Format, surroundings: Surroundings) -> HttpTransport:

@@ -32,8 +32,9 @@ NS_PER_SECOND = 1_000_000_000
 
 TOKEN_CODES = frozenset({1, 2, 3, 4})
 """Token disabled, missing, malformed or unknown."""
-CONFIGURATION_CODES = frozenset({7, 10, 11, 14})
-"""A wrong index; a channel missing or malformed; acknowledgement is disabled."""
+CONFIGURATION_CODES = frozenset({5, 7, 10, 11, 14, 16})
+"""No data came although some was sent, as through a proxy; a wrong index; a channel missing or
+malformed; acknowledgement is disabled; a token in the query is not allowed."""
 HINT = "Is url the HTTP event collector, and not its raw endpoint or the web interface"
 
 
@@ -81,12 +82,19 @@ class Splunk:
         headers = (("Content-Type", "application/json"), *self._named())
         return Poll(HttpPost(body, headers, f"{path}/{ACK_NAME}?channel={channel}"), ack)
 
-    def confirmed(self, poll: Poll, answer: HttpAnswer) -> bool:
-        """Return whether the events of a poll are indexed."""
+    def confirmed(self, poll: Poll, answer: HttpAnswer, shown: str) -> Outcome | None:
+        """Return a delivery if the events of a poll are indexed.
+
+        Time does not mend a wrong token, channel or URL.
+        """
         if answer.status not in OK_STATUSES:
-            return False
+            refusal = _refusal(answer, shown)
+            # Nothing is wrong with the events: they were taken.
+            again = isinstance(refusal, Retry) and (refusal.credentials or refusal.configuration)
+            return refusal if again else None
         acks = _object(answer.body).get("acks")
-        return isinstance(acks, dict) and acks.get(str(poll.id)) is True
+        indexed = isinstance(acks, dict) and acks.get(str(poll.id)) is True
+        return Delivered() if indexed else None
 
     def _named(self) -> tuple[tuple[str, str], ...]:
         return () if self._channel is None else (("X-Splunk-Request-Channel", self._channel),)

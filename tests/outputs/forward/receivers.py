@@ -60,12 +60,19 @@ async def _takes(peer: Peer, intake: Intake) -> None:
 
 
 async def _shakes(
-    peer: Peer, intake: Intake, key: str, users: dict[str, str], salt: bytes, *, closes: bool
+    peer: Peer,
+    intake: Intake,
+    key: str,
+    users: dict[str, str],
+    salt: bytes,
+    *,
+    closes: bool,
+    keepalive: bool = True,
 ) -> bool:
     """Shake hands; ``closes``: a wrong key gets no PONG (Fluent Bit)."""
     nonce = os.urandom(16)
     # Fluent Bit packs random bytes as text.
-    helo = ["HELO", {"nonce": nonce, "auth": salt, "keepalive": True}]
+    helo = ["HELO", {"nonce": nonce, "auth": salt, "keepalive": keepalive}]
     peer.writer.write(msgpack.packb(helo, use_bin_type=False))
     ping = await peer.message()
     _, hostname, shared_salt, proof, user, password = ping
@@ -108,6 +115,19 @@ def fluentd(intake: Intake, key: str, **users: str) -> Answer:
         salt = os.urandom(16) if users else b""
         if await _shakes(peer, intake, key, users, salt, closes=False):
             await _takes(peer, intake)
+
+    return answer
+
+
+def fluentd_without_keepalive(intake: Intake, key: str) -> Answer:
+    """Fluentd with ``deny_keepalive``: HELO says so, and each connection ends after one answer."""
+
+    async def answer(peer: Peer) -> None:
+        if await _shakes(peer, intake, key, {}, b"", closes=False, keepalive=False):
+            message = await peer.message()
+            intake.take(message)
+            peer.ack(message)
+            await peer.writer.drain()
 
     return answer
 

@@ -72,6 +72,13 @@ class TestElasticsearch:
             configuration=configuration,
         )
 
+    def test_an_index_that_is_read_only_for_now_lacks_no_right(self) -> None:
+        block = {"type": "cluster_block_exception", "reason": "disk usage exceeded"}
+        item = {"create": {"status": 403, "error": block}}
+        body = json.dumps({"errors": True, "items": [item] * 3}).encode()
+        outcome, _ = delivered(Answer(200, body), keys=self.KEYS)
+        assert outcome == Retry("3 of 3 events: 403 cluster_block_exception: disk usage exceeded")
+
     def test_index_replaces_and_a_conflict_is_not_a_success(self) -> None:
         keys = {**self.KEYS, "operation": BulkOperation.INDEX}
         answer = bulk((200, None), (201, None), (409, "version"), operation="index")

@@ -156,6 +156,12 @@ def talk(
             Answer(200, b'{"partialSuccess":{"errorMessage":"deprecated"}}'),
             Delivered(warning="deprecated"),
         ),
+        (
+            Answer(
+                200, b'{"partial_success":{"rejected_log_records":4,"error_message":"too old"}}'
+            ),
+            Delivered(warning="the collector rejected 4 records: too old"),
+        ),
         (Answer(201, b""), Delivered()),
         (Answer(202, b"queued"), Delivered(warning=f"HTTP 202: queued{NO_ANSWER}")),
         (Answer(204, b""), Delivered()),

@@ -48,7 +48,8 @@ class TestSplunk:
         assert json.loads(received.text.splitlines()[0])["event"] == f"CEF:0|{RECORDS[0].id}"
 
     @pytest.mark.parametrize(
-        ("code", "credentials"), [(1, True), (4, True), (7, False), (10, False)]
+        ("code", "credentials"),
+        [(1, True), (4, True), (5, False), (7, False), (10, False), (14, False)],
     )
     def test_codes_of_a_wrong_configuration_cost_no_event(
         self, code: int, *, credentials: bool
@@ -78,6 +79,26 @@ class TestSplunk:
         assert json.loads(received[-1].text) == {"acks": [5]}
         assert len(received) == 4
 
+    @pytest.mark.parametrize(
+        ("answer", "credentials"),
+        [
+            (Answer(400, b'{"text":"ACK is disabled","code":14}'), False),
+            (Answer(400, b'{"text":"Invalid data channel","code":11}'), False),
+            (Answer(404, b'{"text":"not found","code":404}'), False),
+            (Answer(403, b'{"text":"Invalid token","code":4}'), True),
+        ],
+        ids=["ack", "channel", "path", "token"],
+    )
+    def test_a_question_that_will_never_be_answered_is_not_asked_again(
+        self, answer: Answer, *, credentials: bool
+    ) -> None:
+        outcome, received = delivered(
+            Answer(200, b'{"ackId":5}'), answer, keys={**self.KEYS, "acknowledge": True}
+        )
+        assert isinstance(outcome, Retry)
+        assert (outcome.credentials, outcome.configuration) == (credentials, not credentials)
+        assert len(received) == 2
+
     def test_what_is_never_indexed_is_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(output, "CONFIRM_SECONDS", 0.1)
         monkeypatch.setattr(output, "POLL_FIRST_SECONDS", 0.01)
@@ -88,6 +109,7 @@ class TestSplunk:
         )
         assert isinstance(outcome, Retry)
         assert "not acknowledged" in outcome.reason
+        assert "sticky sessions" in outcome.reason
 
     def test_a_token_without_acknowledgement_is_reported(self) -> None:
         outcome, _ = delivered(Answer(200, b'{"code":0}'), keys={**self.KEYS, "acknowledge": True})
