@@ -1,4 +1,4 @@
-"""``python -m bench``: every number that the README gives, measured here and now.
+"""``python -m bench``: the numbers of docs/bench.md, measured here and now.
 
 Needs root, gcc and the engines of ``make setup-test``; takes about five minutes. Ends with 1 when a
 target is missed.
@@ -6,9 +6,7 @@ target is missed.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import (
     completeness,
@@ -24,12 +22,14 @@ from bench import (
 )
 from bench.agent import Agent
 from bench.burst import STARTS, Burst, burst
+from bench.command import parser, reporting
 from bench.engine import engines
-from bench.machine import machine
 from bench.node import own_lab
 from bench.programs import compiled
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+
+if TYPE_CHECKING:
+    from bench.rows import Row
 
 COMMAND = "make bench"
 PARTS = ("starts", "stages", "replay", "loops")
@@ -37,21 +37,12 @@ PARTS = ("starts", "stages", "replay", "loops")
 
 def main() -> None:
     """Run the parts that are asked for and print one table."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--starts", type=int, default=STARTS, help="containers in a burst")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part only")
-    arguments = parser.parse_args()
-    here = machine()
-    rows: list[Row] = []
-    try:
+    options = parser("python -m bench", __doc__)
+    options.add_argument("--starts", type=int, default=STARTS, help="containers in a burst")
+    options.add_argument("--only", choices=PARTS, action="append", help="this part only")
+    arguments = options.parse_args()
+    with reporting(arguments.json, lambda rows: drift.report(rows, drift.read())) as rows:
         measure(arguments.only or list(PARTS), arguments.starts, rows)
-    finally:
-        # What was measured before something went wrong still holds.
-        print(f"{here}\n\n{table(rows)}\n\n{drift.report(rows, drift.read())}")
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
 
 
 def measure(parts: list[str], starts: int, rows: list[Row]) -> None:

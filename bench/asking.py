@@ -7,7 +7,6 @@ no follower. Wants a disk below ``--directory``. Ends with 1 when a target is mi
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -15,7 +14,6 @@ import selectors
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -29,14 +27,14 @@ from bench import store
 from bench.agent import COMMAND as CASTOFF
 from bench.agent import Agent, wall
 from bench.burst import PARALLEL
+from bench.command import parser, reporting
 from bench.engine import engines
 from bench.footprint import pss_mib
-from bench.machine import machine
 from bench.node import own_lab
 from bench.numbers import percentile, sure_median
 from bench.programs import compiled
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 from lab.engines import unique
 from lab.image import IMAGE
 from sensor.api.client import AgentClient
@@ -285,46 +283,40 @@ def followers(agent: Agent, running: Engines, rounds: int) -> Iterator[Row]:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--events", type=int, default=EVENTS, help="size of the log")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of rounds of followers")
-    parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="for the log")
-    parser.add_argument("--log", type=Path, help="a log of an earlier run, or where to leave one")
-    arguments = parser.parse_args()
-    here = machine()
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base:
+    options = parser(COMMAND, __doc__)
+    options.add_argument("--events", type=int, default=EVENTS, help="size of the log")
+    options.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of rounds of followers")
+    options.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="for the log")
+    options.add_argument("--log", type=Path, help="a log of an earlier run, or where to leave one")
+    arguments = options.parse_args()
+    with (
+        reporting(arguments.json) as rows,
+        tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base,
+    ):
         state = arguments.log or Path(base) / "state"
         if not (state / FILE_NAME).exists():
             say(f"making a log of {arguments.events:,} events")
             large_log(state, arguments.events)
-        try:
-            with own_lab() as lab, engines(lab) as running:
-                stamp = compiled("stamp", lab.sub("programs"))
-                config = lab.directory / "large.toml"
-                config.write_text("[store]\nmax_mib = 8192\nmax_age_days = 36500\n")
-                with Agent(lab, stamp, "run", "--config", config, state=state) as agent:
-                    agent.settle(running.runc)
-                    rows += [follow(agent, running), status(agent)]
-                    rows += queries(agent, arguments.events)
-                    rows += followers(agent, running, arguments.rounds)
-                    pss = pss_mib(agent)
-                    rows.append(
-                        Row(
-                            f"agent's memory (PSS) then, a log of {arguments.events:,} events",
-                            f"{pss:.1f} MiB",
-                            f"{PSS_MIB:.0f} MiB",
-                            pss <= PSS_MIB,
-                            COMMAND,
-                            {"pss_mib": pss},
-                        )
+        with own_lab() as lab, engines(lab) as running:
+            stamp = compiled("stamp", lab.sub("programs"))
+            config = lab.directory / "large.toml"
+            config.write_text("[store]\nmax_mib = 8192\nmax_age_days = 36500\n")
+            with Agent(lab, stamp, "run", "--config", config, state=state) as agent:
+                agent.settle(running.runc)
+                rows.extend([follow(agent, running), status(agent)])
+                rows.extend(queries(agent, arguments.events))
+                rows.extend(followers(agent, running, arguments.rounds))
+                pss = pss_mib(agent)
+                rows.append(
+                    Row(
+                        f"agent's memory (PSS) then, a log of {arguments.events:,} events",
+                        f"{pss:.1f} MiB",
+                        f"{PSS_MIB:.0f} MiB",
+                        pss <= PSS_MIB,
+                        COMMAND,
+                        {"pss_mib": pss},
                     )
-        finally:
-            print(f"{here}\n\n{table(rows)}" if rows else here)
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
+                )
 
 
 if __name__ == "__main__":

@@ -17,18 +17,19 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.agent import Agent
+from bench.command import parser, reporting
 from bench.engine import engines
-from bench.machine import machine
 from bench.node import own_lab
+from bench.noise import EACH, Noise, noise
 from bench.programs import compiled
 from bench.progress import say
-from bench.rows import Row, missed, table
+from bench.rows import Row
 from lab.engines import unique
 from lab.image import IMAGE
 from sensor.api.client import AgentClient
@@ -41,24 +42,12 @@ if TYPE_CHECKING:
     from lab.engines import Lab
 
 COMMAND = "python -m bench.attack"
-UID = 6001
 SECONDS = 20
-EACH = 4
-"""Processes of each name: together they get most of the processors' time."""
 STARTS = 36
 ASK_SECONDS = 0.05
 MIB = 1 << 20
 MOST_CPU, MOST_LOG, MOST_ANSWER = 0.15, MIB, 0.2
 NS = 1_000_000_000
-
-
-@dataclass(slots=True)
-class Noise:
-    """What the user's programs did."""
-
-    execs: int = 0
-    seconds: float = 0.0
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -103,33 +92,6 @@ def ask(socket: Path, *, promptly: bool) -> None:
     print(json.dumps((slowest, failed)))
 
 
-@contextmanager
-def noise(directory: Path, victim: str) -> Iterator[Noise]:
-    """Make noise for ``SECONDS``; leaves when both the body and the noise are over."""
-    found = Noise()
-    source = compiled("flood", directory)
-    programs = directory / "noise"
-    programs.mkdir(mode=0o755)
-    began = time.monotonic()
-    for name, words in {"runc": ("create", unique("ghost")), "docker": ("start", victim)}.items():
-        program = programs / name
-        program.write_bytes(source.read_bytes())
-        program.chmod(0o755)
-        found.running += [
-            subprocess.Popen(
-                [str(program), str(UID), str(SECONDS), *words], stdout=subprocess.PIPE, text=True
-            )
-            for _ in range(EACH)
-        ]
-    try:
-        yield found
-    finally:
-        for process in found.running:
-            output, _ = process.communicate()
-            found.execs += int(output or 0)
-        found.seconds = min(time.monotonic() - began, float(SECONDS))
-
-
 def log_bytes(agent: Agent) -> tuple[int, int]:
     """Return the size of the event log and of the files that hold it.
 
@@ -144,29 +106,48 @@ def log_bytes(agent: Agent) -> tuple[int, int]:
     return pages * size, sum(file.stat().st_size for file in agent.state.glob("castoff.db*"))
 
 
-def measure(lab: Lab, running: Engines) -> list[Row]:
-    """Make the noise, start root's containers in it, and hold all of it against the targets."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was measured while the noise was made, and of root's starts in it."""
+
+    noise: Noise
+    reported: int
+    exact: int
+    """Starts with the right command, exactly."""
+    share: float
+    """Of a core, what the agent took."""
+    others: int
+    others_bytes: int
+    """Events beside those of root's containers."""
+    log_growth: int
+    files_growth: int
+    answers: tuple[Answers, Answers]
+    """A process that always gets a processor, and one that waits for it."""
+
+
+def measure(lab: Lab, running: Engines) -> Seen:
+    """Make the noise, and start root's containers in it."""
     programs = lab.sub("programs")
     names = [unique("calm") for _ in range(STARTS)]
     options = ("--network", "none", IMAGE, "true")
     created = {
-        running.docker.cli("create", "--name", name, *options).stdout.strip(): name
-        for name in names
+        running.docker.cli("create", "--name", name, *options).stdout.strip() for name in names
     }
+    lines = {"runc": ("create", unique("ghost")), "docker": ("start", names[0])}
     with Agent(lab, compiled("stamp", programs)) as agent:
         agent.settle(running.runc)
-        written, (stored, files) = len(agent.lines), log_bytes(agent)
+        written, before = len(agent.lines), log_bytes(agent)
         cpu, began = agent.cpu_ns(), time.monotonic()
-        prompt, ordinary = (asking(agent.socket, promptly=first) for first in (True, False))
-        with noise(programs, names[0]) as made:
+        answers = (asking(agent.socket, promptly=True), asking(agent.socket, promptly=False))
+        with noise(programs, programs / "noise", lines, SECONDS) as made:
             say(f"{STARTS} starts in {SECONDS} s of noise")
             for name in names:
                 running.docker.cli("start", name)
-        for answers in (prompt, ordinary):
-            answers.end()
+        for one in answers:
+            one.end()
         share = (agent.cpu_ns() - cpu) / NS / (time.monotonic() - began)
         agent.wait_for(
-            lambda: {line.container["id"] for line in agent.of("start")} >= set(created),
+            lambda: {line.container["id"] for line in agent.of("start")} >= created,
             "every start is reported",
         )
         agent.settle(running.runc)
@@ -176,100 +157,109 @@ def measure(lab: Lab, running: Engines) -> list[Row]:
             for line in agent.lines[written:]
             if (line.event["container"] or {}).get("id") not in created
         ]
-        grown = sum(len(json.dumps(event)) for event in others)
-        stored, files = (
-            now - before for now, before in zip(log_bytes(agent), (stored, files), strict=True)
-        )
-    exact = sum(
-        start["confidence"]["initiator"] == "exact" and start["initiator"]["user"]["uid"] == 0
-        for start in starts
+        after = log_bytes(agent)
+    return Seen(
+        made,
+        len(starts),
+        sum(
+            start["confidence"]["initiator"] == "exact" and start["initiator"]["user"]["uid"] == 0
+            for start in starts
+        ),
+        share,
+        len(others),
+        sum(len(json.dumps(event)) for event in others),
+        after[0] - before[0],
+        after[1] - before[1],
+        answers,
     )
-    rate = made.execs / max(made.seconds, 1e-9)
-    return [
-        Row(
-            f"commands of one user, {EACH} programs called runc and {EACH} called docker",
-            f"{rate:,.0f} a second for {made.seconds:.0f} s",
-            None,
-            None,
-            COMMAND,
-            {"execs_per_second": rate},
-        ),
-        Row(
-            "starts of root meanwhile: right command, exact",
-            f"{exact} of {STARTS}",
-            f"{STARTS}",
-            exact == STARTS == len(starts),
-            COMMAND,
-            {"exact": exact, "reported": len(starts)},
-        ),
-        Row(
-            "agent's processor time",
-            f"{share:.1%} of a core",
-            f"{MOST_CPU:.0%} at most",
-            share <= MOST_CPU,
-            COMMAND,
-            {"share": share},
-        ),
-        Row(
-            "events beside those of root's containers, and their bytes before they are packed",
-            f"{len(others)}, {grown / MIB:.3f} MiB",
-            f"{MOST_LOG / MIB:.0f} MiB at most",
-            grown <= MOST_LOG,
-            COMMAND,
-            {"bytes": grown, "events": len(others)},
-        ),
-        Row(
-            "growth of the log, all events of that time included",
-            f"{stored / MIB:.2f} MiB",
-            f"{MOST_LOG / MIB:.0f} MiB at most",
-            stored <= MOST_LOG,
-            COMMAND,
-            {"bytes": stored},
-        ),
-        Row(
-            "growth of its files, with the write-ahead log that is used anew after 16 MiB",
-            f"{files / MIB:.2f} MiB",
-            None,
-            None,
-            COMMAND,
-            {"bytes": files},
-        ),
-        Row(
-            "slowest answer of /healthz, answers that failed",
-            f"{prompt.slowest * 1000:.0f} ms, {prompt.failed}",
-            f"{MOST_ANSWER * 1000:.0f} ms at most",
-            prompt.slowest <= MOST_ANSWER,
-            COMMAND,
-            {"seconds": prompt.slowest, "failed": prompt.failed},
-        ),
-        Row(
-            "the same, asked by a process that waits for a processor beside the noise",
-            f"{ordinary.slowest * 1000:.0f} ms, {ordinary.failed}",
-            None,
-            None,
-            COMMAND,
-            {"seconds": ordinary.slowest, "failed": ordinary.failed},
-        ),
-    ]
+
+
+def rows(seen: Seen) -> Iterator[Row]:
+    """Hold all of it against the targets."""
+    rate = seen.noise.rate
+    yield Row(
+        f"commands of one user, {EACH} programs called runc and {EACH} called docker",
+        f"{rate:,.0f} a second for {seen.noise.seconds:.0f} s",
+        None,
+        None,
+        COMMAND,
+        {"execs_per_second": rate},
+    )
+    yield Row(
+        "starts of root meanwhile: right command, exact",
+        f"{seen.exact} of {STARTS}",
+        f"{STARTS}",
+        seen.exact == STARTS == seen.reported,
+        COMMAND,
+        {"exact": seen.exact, "reported": seen.reported},
+    )
+    yield Row(
+        "agent's processor time",
+        f"{seen.share:.1%} of a core",
+        f"{MOST_CPU:.0%} at most",
+        seen.share <= MOST_CPU,
+        COMMAND,
+        {"share": seen.share},
+    )
+    yield from growth(seen)
+    prompt, ordinary = seen.answers
+    yield Row(
+        "slowest answer of /healthz, answers that failed",
+        f"{prompt.slowest * 1000:.0f} ms, {prompt.failed}",
+        f"{MOST_ANSWER * 1000:.0f} ms at most",
+        prompt.slowest <= MOST_ANSWER,
+        COMMAND,
+        {"seconds": prompt.slowest, "failed": prompt.failed},
+    )
+    yield Row(
+        "the same, asked by a process that waits for a processor beside the noise",
+        f"{ordinary.slowest * 1000:.0f} ms, {ordinary.failed}",
+        None,
+        None,
+        COMMAND,
+        {"seconds": ordinary.slowest, "failed": ordinary.failed},
+    )
+
+
+def growth(seen: Seen) -> Iterator[Row]:
+    """Report how much the noise made the log grow."""
+    yield Row(
+        "events beside those of root's containers, and their bytes before they are packed",
+        f"{seen.others}, {seen.others_bytes / MIB:.3f} MiB",
+        f"{MOST_LOG / MIB:.0f} MiB at most",
+        seen.others_bytes <= MOST_LOG,
+        COMMAND,
+        {"bytes": seen.others_bytes, "events": seen.others},
+    )
+    yield Row(
+        "growth of the log, all events of that time included",
+        f"{seen.log_growth / MIB:.2f} MiB",
+        f"{MOST_LOG / MIB:.0f} MiB at most",
+        seen.log_growth <= MOST_LOG,
+        COMMAND,
+        {"bytes": seen.log_growth},
+    )
+    yield Row(
+        "growth of its files, with the write-ahead log that is used anew after 16 MiB",
+        f"{seen.files_growth / MIB:.2f} MiB",
+        None,
+        None,
+        COMMAND,
+        {"bytes": seen.files_growth},
+    )
 
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.attack", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--promptly", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    options = parser(COMMAND, __doc__)
+    options.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--promptly", action="store_true", help=argparse.SUPPRESS)
+    arguments = options.parse_args()
     if arguments.ask is not None:
         ask(arguments.ask, promptly=arguments.promptly)
         return
-    here = machine()
-    with own_lab() as lab, engines(lab) as running:
-        rows = measure(lab, running)
-    print(here)
-    print(f"\n{table(rows)}")
-    sys.exit(1 if missed(rows) else 0)
+    with reporting(arguments.json) as found, own_lab() as lab, engines(lab) as running:
+        found.extend(rows(measure(lab, running)))
 
 
 if __name__ == "__main__":

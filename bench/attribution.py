@@ -12,27 +12,27 @@ Ends with 1 when a target is missed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import people
 from bench.agent import Agent
+from bench.command import parser, reporting
 from bench.engine import engines
 from bench.flood import Flood, flood
 from bench.labels import Answer, Group, Judgement, Labels
-from bench.machine import machine
 from bench.node import own_lab
 from bench.people import People, at_once
 from bench.posing import Posing, posing
 from bench.programs import compiled
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.engine import Engines
     from lab.engines import Lab
 
@@ -185,31 +185,23 @@ def explain(judgement: Judgement) -> None:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.attribution", description=__doc__.partition("\n")[0]
-    )
-    meanwhile = parser.add_mutually_exclusive_group()
+    options = parser("python -m bench.attribution", __doc__)
+    meanwhile = options.add_mutually_exclusive_group()
     meanwhile.add_argument("--flood", action="store_true", help="the same in a flood of execs")
     meanwhile.add_argument(
         "--posers", action="store_true", help="the same beside a plain user who imitates the others"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    arguments = parser.parse_args()
-    here = machine()
+    arguments = options.parse_args()
     command = COMMAND
     if arguments.flood or arguments.posers:
         command = FLOOD_COMMAND if arguments.flood else POSERS_COMMAND
-    with own_lab() as lab, engines(lab) as running:
+    with reporting(arguments.json) as lines, own_lab() as lab, engines(lab) as running:
         judgement, beside = measure(
             lab, running, flooding=arguments.flood, imitated=arguments.posers
         )
-    lines = rows(judgement, command) + beside
-    explain(judgement)
-    print(here)
-    print(f"\n{judgement.trigger_table()}\n\n{judgement.answer_table()}\n\n{table(lines)}")
-    if arguments.json is not None:
-        write_json(arguments.json, here, lines)
-    sys.exit(1 if missed(lines) else 0)
+        lines.extend(rows(judgement, command) + beside)
+        explain(judgement)
+        print(f"{judgement.trigger_table()}\n\n{judgement.answer_table()}\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from bench.machine import machine
 from bench.rows import missed, table, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bench.rows import Row
 
@@ -26,8 +26,12 @@ def parser(command: str, doc: str | None) -> argparse.ArgumentParser:
 
 
 @contextmanager
-def reporting(file: Path | None) -> Iterator[list[Row]]:
+def reporting(
+    file: Path | None, beneath: Callable[[list[Row]], str] | None = None
+) -> Iterator[list[Row]]:
     """Give a list for rows; print it at the end, also after an error, and leave the process.
+
+    ``beneath`` makes what is printed below the table.
 
     What was measured before something went wrong still holds. Raises SystemExit with 1 if a target
     was missed, else with 0.
@@ -38,6 +42,8 @@ def reporting(file: Path | None) -> Iterator[list[Row]]:
         yield rows
     finally:
         print(f"{here}\n\n{table(rows)}" if rows else here)
+        if beneath is not None:
+            print(f"\n{beneath(rows)}")
     if file is not None:
         write_json(file, here, rows)
     sys.exit(1 if missed(rows) else 0)

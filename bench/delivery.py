@@ -6,7 +6,6 @@ Takes about five minutes; wants npm's packages of ``make setup-test`` and a disk
 
 from __future__ import annotations
 
-import argparse
 import re
 import socket
 import subprocess
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bench.machine import machine
+from bench.command import parser, reporting
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 from sensor.outputs.forward.output import ForwardCompression
 from sensor.store.callbacks import Callbacks
 from tests.outputs import endurance
@@ -60,25 +59,19 @@ level = {level}
 
 def main() -> None:
     """Measure the parts that are asked for and print one table."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--events", type=int, default=EVENTS)
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part only")
-    parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="where logs lie")
-    arguments = parser.parse_args()
-    here = machine()
-    rows: list[Row] = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base:
-            for part in arguments.only or PARTS:
-                directory = Path(base) / part
-                directory.mkdir()
-                rows += _PARTS[part](directory, arguments.events)
-    finally:
-        print(f"{here}\n\n{table(rows)}")
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
+    options = parser(COMMAND, __doc__)
+    options.add_argument("--events", type=int, default=EVENTS)
+    options.add_argument("--only", choices=PARTS, action="append", help="this part only")
+    options.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="where logs lie")
+    arguments = options.parse_args()
+    with (
+        reporting(arguments.json) as rows,
+        tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base,
+    ):
+        for part in arguments.only or PARTS:
+            directory = Path(base) / part
+            directory.mkdir()
+            rows.extend(_PARTS[part](directory, arguments.events))
 
 
 # --------------------------------------------------------------------------------- end to end

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.programs import compiled
+from bench.noise import EACH, Noise, noise
 from bench.progress import say
 from bench.rows import Row
 from lab.image import IMAGE
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
     from bench.agent import Agent
 
 SECONDS = 5
-UID = 6001
-EACH = 4
-"""Processes of each: as many as it takes to be given most of the processors' time."""
 PROGRAMS = {"runc": ("list",), "docker": ("run", "--rm", IMAGE, "true")}
 """What each is called, and its command line: docker's fits any user who names nothing."""
 
@@ -33,11 +28,9 @@ class Flood:
 
     agent: Agent
     before: tuple[int, int]
-    execs: int = 0
-    seconds: float = 0.0
+    noise: Noise
     dropped: int = 0
     limited: int = 0
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def count(self) -> None:
         """Take over what the agent has counted."""
@@ -46,15 +39,15 @@ class Flood:
 
     def rows(self, command: str) -> list[Row]:
         """Report the flood and its counting."""
-        rate = self.execs / max(self.seconds, 1e-9)
+        made = self.noise
         return [
             Row(
                 f"flood: execs of {EACH} programs called runc and {EACH} called docker",
-                f"{self.execs} in {self.seconds:.1f} s, {rate:,.0f} a second",
+                f"{made.execs} in {made.seconds:.1f} s, {made.rate:,.0f} a second",
                 None,
                 None,
                 command,
-                {"execs": self.execs, "execs_per_second": rate},
+                {"execs": made.execs, "execs_per_second": made.rate},
             ),
             Row(
                 "flood: records held back and counted, records lost",
@@ -76,24 +69,7 @@ def losses(agent: Agent) -> tuple[int, int]:
 @contextmanager
 def flood(programs: Path, agent: Agent) -> Iterator[Flood]:
     """Flood for some seconds from now on; leaves when both the body and the flood are over."""
-    directory = programs / "flooding"
-    directory.mkdir(mode=0o755)
-    found = Flood(agent, losses(agent))
-    source = compiled("flood", programs)
+    before = losses(agent)
     say(f"flooding for {SECONDS} s")
-    began = time.monotonic()
-    for name, words in PROGRAMS.items():
-        program = directory / name
-        program.write_bytes(source.read_bytes())
-        program.chmod(0o755)
-        argv = [str(program), str(UID), str(SECONDS), *words]
-        found.started += [
-            subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(EACH)
-        ]
-    try:
-        yield found
-    finally:
-        for process in found.started:
-            output, _ = process.communicate()
-            found.execs += int(output or 0)
-        found.seconds = min(time.monotonic() - began, float(SECONDS))
+    with noise(programs, programs / "flooding", PROGRAMS, SECONDS) as made:
+        yield Flood(agent, before, made)

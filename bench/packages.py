@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.machine import machine
-from bench.rows import Row, missed, table, write_json
+from bench.command import reporting
+from bench.rows import Row
 from sensor.bpf import loader, pins
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -172,12 +172,9 @@ def main() -> None:
     """Measure all of it and print the table."""
     if pins.loaded_sets():
         sys.exit("probes are loaded on this node; fix: castoff probes unload")
-    with tempfile.TemporaryDirectory() as directory:
-        found = [*sizes(Path(directory)), exposure(), *service()]
-    print(table(found))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    write_json(RESULTS, machine(), found)
-    sys.exit(1 if missed(found) else 0)
+    with reporting(RESULTS) as rows, tempfile.TemporaryDirectory() as directory:
+        rows += [*sizes(Path(directory)), exposure(), *service()]
 
 
 if __name__ == "__main__":

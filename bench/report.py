@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.machine import machine
+from bench.command import parser, reporting
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 from bench.store import fill
 from lab.agent import COMMAND as CASTOFF
 from sensor.report.moments import wall_of
@@ -126,22 +126,20 @@ def measure(directory: Path, starts: int) -> Iterator[Row]:
 
 def main() -> None:
     """Measure and print one table; ends with 1 when a target is missed."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="where to work")
-    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--starts", type=int, default=0, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    options = parser(COMMAND, __doc__)
+    options.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="where to work")
+    options.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--starts", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = options.parse_args()
     if arguments.make is not None:
         make(arguments.make, arguments.starts)
         return
-    here = machine()
-    with tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base:
-        rows = [row for starts in TARGETS for row in measure(Path(base), starts)]
-    print(f"{here}\n\n{table(rows)}")
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
+    with (
+        reporting(arguments.json) as rows,
+        tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base,
+    ):
+        for starts in TARGETS:
+            rows.extend(measure(Path(base), starts))
 
 
 if __name__ == "__main__":

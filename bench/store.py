@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.machine import machine
+from bench.command import parser, reporting
 from bench.progress import say
-from bench.rows import Row, missed, table, write_json
+from bench.rows import Row
 from sensor.evidence.check import verify
 from sensor.model.container import Image
 from sensor.model.events import Container, Stop
@@ -318,31 +318,30 @@ def _pss() -> float:
 
 def main() -> None:
     """Measure and print one table; ends with 1 when a target is missed."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
-    parser.add_argument("--events", type=int, default=EVENTS, help="size of the large log")
-    parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="where to make it")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    options = parser(COMMAND, __doc__)
+    options.add_argument("--events", type=int, default=EVENTS, help="size of the large log")
+    options.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="for the log")
+    options.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    arguments = options.parse_args()
     if arguments.child is not None:
         child(arguments.child)
         return
-    here = machine()
-    with tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base:
+    with (
+        reporting(arguments.json) as rows,
+        tempfile.TemporaryDirectory(prefix="castoff-bench-", dir=arguments.directory) as base,
+    ):
         directory = Path(base)
         say("appending to an empty log")
-        rows = [throughput(directory, sync) for sync in ("full", "normal")]
+        rows.extend([throughput(directory, sync) for sync in ("full", "normal")])
         say(f"making a log of {arguments.events} events")
         store, found = large(directory, arguments.events)
-        rows += [*found, drain(store, arguments.events), *queries(store.path, arguments.events)]
+        rows.extend(
+            [*found, drain(store, arguments.events), *queries(store.path, arguments.events)]
+        )
         store.close()
-        rows += [*memory(directory), whole_check(store.path)]
+        rows.extend([*memory(directory), whole_check(store.path)])
         say(f"verifying a log of {arguments.events} events")
-        rows += chain(directory, arguments.events)
-    print(f"{here}\n\n{table(rows)}")
-    if arguments.json is not None:
-        write_json(arguments.json, here, rows)
-    sys.exit(1 if missed(rows) else 0)
+        rows.extend(chain(directory, arguments.events))
 
 
 if __name__ == "__main__":
