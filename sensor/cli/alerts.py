@@ -73,7 +73,7 @@ def list_(
     colour: str,
     socket: Path,
 ) -> None:
-    """List alerts as they stand, the one that was seen last first."""
+    """List alerts, the latest first."""
     found = [
         one
         for one in _alerts(socket)
@@ -86,7 +86,7 @@ def list_(
 @output_option
 @socket_option
 def follow(output: str, socket: Path) -> None:
-    """Print each alert, and what becomes of it, as it happens."""
+    """Print alerts as they are raised and change."""
     client = AgentClient(socket)
     for line in client.lines("/v1/events?type=alert&follow=1"):
         if output == "json":
@@ -104,7 +104,7 @@ def follow(output: str, socket: Path) -> None:
 @output_option
 @socket_option
 def show(id_: str, output: str, socket: Path) -> None:
-    """Show all that is known of alert ID: a beginning of an id will do."""
+    """Show one alert. ID may be the beginning of an id."""
     found = [one for one in _alerts(socket) if one["id"].startswith(id_)]
     if len(found) != 1:
         problem = f"{len(found)} alerts begin with {id_!r}" if found else f"no alert {id_!r}"
@@ -146,13 +146,13 @@ def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> 
     "seconds",
     type=Length(SUPPRESS_DAYS),
     required=True,
-    help="How long: 12h, 30d, at most 90d.",
+    help="Suppress for this long: 12h, 30d, at most 90d.",
 )
 @click.option("--reason", required=True, help="Give the reason, for later readers.")
 @output_option
 @socket_option
 def suppress(id_: str, *, seconds: int, reason: str, output: str, socket: Path) -> None:
-    """Keep the group of alert ID silent for a time. For root; it is still counted."""
+    """Suppress the group of alert ID for a time. For root; it is still counted."""
     body = {"reason": reason, "for_seconds": seconds}
     answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/suppress", body)
     print_done(

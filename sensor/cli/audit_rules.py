@@ -54,7 +54,10 @@ def command() -> None:
 @_ROOT
 @_STATE_DIR
 def check(output: str, root: Path, state_dir: Path) -> None:
-    """Return whether the rules are in force; the exit code says it too."""
+    """Show whether the rules are in force.
+
+    The exit code says it, too.
+    """
     from sensor.audit_rules import inspection
     from sensor.audit_rules.auditctl import Auditctl
 
@@ -64,16 +67,21 @@ def check(output: str, root: Path, state_dir: Path) -> None:
 
 
 @command.command()
-@click.option("--people", "form", flag_value="people", help="Only what logged-in people run.")
+@click.option("--people", "form", flag_value="people", help="Record what logged-in people run.")
 @click.option(
-    "--all", "form", flag_value="all", help="What every user and service runs; costs every task."
+    "--all",
+    "form",
+    flag_value="all",
+    help="Record what all users and services run; costs each task.",
 )
-@click.option("--refresh", is_flag=True, help="Only where rules are installed already.")
+@click.option("--refresh", is_flag=True, help="Install only where rules are installed already.")
 @_OUTPUT
 @_ROOT
 @_STATE_DIR
 def install(*, form: str | None, refresh: bool, output: str, root: Path, state_dir: Path) -> None:
-    """Write the rules for this host and load them if its audit may be changed.
+    """Install the rules of this host.
+
+    They are loaded if its audit may be changed.
 
     Without --people or --all, what is installed is kept; a host without audit rules of its own
     gets the people form, any other the form for all.
@@ -94,7 +102,7 @@ def install(*, form: str | None, refresh: bool, output: str, root: Path, state_d
 @_ROOT
 @_STATE_DIR
 def uninstall(output: str, root: Path, state_dir: Path) -> None:
-    """Remove Castoff's rules from the host and leave all others."""
+    """Remove Castoff's rules, and leave all others."""
     from sensor.audit_rules.auditctl import Auditctl
     from sensor.audit_rules.installer import Installer
 

@@ -73,7 +73,7 @@ def show(workload: str | None, output: str, socket: Path, *, no_trunc: bool, col
 @colour_option
 @socket_option
 def review(output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
-    """Show what was learnt and deserves a look: privileges, people, registries.
+    """Show what deserves a look: privileges, people, registries.
 
     What does not belong here is forgotten by castoff baseline forget.
     """
@@ -95,7 +95,10 @@ def review(output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
 @click.option("--logins", is_flag=True, help="Include the names of people.")
 @socket_option
 def export(file: Path | None, *, logins: bool, socket: Path) -> None:
-    """Write what this node has learnt to FILE, or print it: a header, and one row a line."""
+    """Write what this node has learnt to FILE, or print it.
+
+    The first line is a header; each other line is a row.
+    """
     found = AgentClient(socket).document(f"/v1/baseline?logins={int(logins)}")
     lines = [json.dumps(one, separators=(",", ":")) for one in (found["header"], *found["rows"])]
     _write(file, lines)
@@ -107,7 +110,10 @@ def export(file: Path | None, *, logins: bool, socket: Path) -> None:
     "-o", "target", type=click.Path(path_type=Path), help="Write to this file. [default: print]"
 )
 def merge(files: tuple[Path, ...], target: Path | None) -> None:
-    """Merge exports to the file of a fleet: the newest of each host, once."""
+    """Merge exports of hosts to the file of a fleet.
+
+    Of each host the newest export counts.
+    """
     _write(target, list(baseline_file.merge(files)))
 
 
@@ -121,7 +127,7 @@ def merge(files: tuple[Path, ...], target: Path | None) -> None:
     help="Write beside the policy of this directory.",
 )
 def import_(file: Path, directory: Path) -> None:
-    """Put FILE, which castoff baseline merge wrote, beside the policy. For root.
+    """Use FILE, the merged baseline of a fleet. For root.
 
     The agent takes it over at its next start or reload, in place of the one before.
     """
@@ -147,14 +153,17 @@ def import_(file: Path, directory: Path) -> None:
 
 @command.command()
 @click.argument("profile", required=False)
-@click.option("--feature", help="Of the node: initiator, privilege, organisation, …")
+@click.option("--feature", help="Forget of the node: initiator, privilege, organisation, …")
 @click.option("--value", help="Forget this value.")
 @output_option
 @socket_option
 def forget(
     profile: str | None, feature: str | None, value: str | None, output: str, socket: Path
 ) -> None:
-    """Forget a PROFILE (w/WORKLOAD, i/REPOSITORY), or one value of the node. For root."""
+    """Forget a profile, or one value of the node. For root.
+
+    PROFILE is w/WORKLOAD or i/REPOSITORY.
+    """
     if (profile is None) == (feature is None or value is None):
         message = "give PROFILE, or --feature and --value"
         raise click.UsageError(message)

@@ -59,20 +59,20 @@ def command() -> None:
     "selectors",
     multiple=True,
     metavar="KEY=PATTERN",
-    help="What may start: image, name, workload, namespace, login, … The same key twice is or,"
-    " different keys are and. Without any, everything.",
+    help="Allow these to start: image, name, workload, namespace, login, … The same key twice is"
+    " or, different keys are and. Without any, everything.",
 )
 @click.option(
     "--for",
     "seconds",
     type=Length(DAYS),
     required=True,
-    help="How long it lasts: 30m, 2h, at most 7d.",
+    help="End after this long: 30m, 2h, at most 7d.",
 )
 @click.option("--by", "by", required=True, metavar="NAME", help="Name who approved it.")
-@click.option("--from", "begin", help="When it begins, RFC 3339. [default: now]")
+@click.option("--from", "begin", help="Begin at this time, RFC 3339. [default: now]")
 @click.option(
-    "--allow", "allows", multiple=True, metavar="PRIVILEGE", help="cap:NET_ADMIN, privileged, …"
+    "--allow", "allows", multiple=True, metavar="PRIVILEGE", help="Allow cap:NET_ADMIN, …"
 )
 @click.option("--max-starts", type=click.IntRange(1), help="Let it explain at most so many starts.")
 @click.option("--reason", help="Say what is changed, and why.")
@@ -122,7 +122,7 @@ def add(
 @colour_option
 @socket_option
 def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
-    """List changes with their use, the one that ends last first."""
+    """List changes and their use."""
     changes = AgentClient(socket).document("/v1/changes")["changes"]
     print_list(changes, LAYOUT, _row, Style(output, no_trunc, colour))
 
@@ -132,7 +132,7 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
 @output_option
 @socket_option
 def show(id_: str, output: str, socket: Path) -> None:
-    """Show all that is known of change ID."""
+    """Show one change."""
     changes = AgentClient(socket).document("/v1/changes")["changes"]
     found = next((change for change in changes if change["id"] == id_), None)
     if found is None:

@@ -11,7 +11,7 @@ import click
 from sensor.api.client import AgentClient
 from sensor.api.coverage import CoverageReport
 from sensor.api.since import parse
-from sensor.cli.options import socket_option
+from sensor.cli.options import output_option, socket_option
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
@@ -39,9 +39,14 @@ def lines(report: CoverageReport) -> list[str]:
 
 
 @click.command()
-@click.option("--since", default="1h", show_default=True, help="10m, 2h, RFC 3339, Unix seconds.")
+@click.option(
+    "--since",
+    default="1h",
+    show_default=True,
+    help="Begin there: 10m, 2h, RFC 3339, …",
+)
 @socket_option
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 def command(since: str, socket: Path, output: str) -> None:
     """Count the starts of a period by the sources that reported them."""
     try:

@@ -61,7 +61,7 @@ Event = tuple[bytes, dict[str, Any]]
     "filters",
     type=FilterText(),
     multiple=True,
-    help="key=value: container, name, image, label, runtime, kind, trigger, user, pod, owner,"
+    help="Show only these: container, name, image, label, runtime, kind, trigger, user, pod, owner,"
     " namespace, sandbox, explanation (none: unexplained), expected, finding, workload, change."
     " The same key twice is or, different keys are and.",
 )

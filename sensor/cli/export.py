@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@since_option("From then on")
-@until_option("Up to then; the log's end by default")
+@since_option("Begin there")
+@until_option("End at this time; the log's end by default")
 @click.option(
     "-o",
     "--output",

@@ -27,7 +27,7 @@ config_option = click.option(
 log_option = click.option(
     "--log",
     type=click.Path(path_type=Path),
-    help="The log's file or its directory. [default: castoff.db of the state directory]",
+    help="Read the log in this file or directory. [default: castoff.db of the state directory]",
 )
 
 

@@ -15,34 +15,46 @@ import click
 import sensor
 from sensor.errors import CastoffError
 
-VERBS = {
-    "run": "Run the agent in the foreground.",
-    "events": "List events of the log; -f follows new ones.",
-    "explain": "Show who or what caused a container's last start, as a tree.",
-    "containers": "List the containers of this node.",
-    "whois": "Show the container that a process belongs to.",
-    "status": "Health, losses and lag of the running agent.",
-    "outputs": "List outputs; ship events again.",
-    "policy": "Check a policy, try it on the log, suggest one.",
-    "change": "Record and list approved changes.",
-    "alerts": "List alerts; acknowledge, suppress, follow them.",
-    "baseline": "Show what this node has learnt; export, merge, import it.",
-    "coverage": "Compare what each source saw of each start.",
-    "doctor": "Check what this host allows; show each fix.",
-    "selftest": "Start a harmless container and check that it is reported.",
-    "probes": "Load, show or unload the kernel probes.",
-    "audit-rules": "Check, install or remove the audit rules.",
-    "record": "Write all observations to a file.",
-    "replay": "Print the events of a recorded file.",
-    "verify": "Prove that no event of the log is missing or changed.",
-    "export": "Write the events of a period, with proof.",
-    "access": "List who can start containers here, and who did.",
-    "report": "Write one page for an incident or an auditor.",
-    "salvage": "Print the events of a damaged log.",
-    "normalize": "Print the events that control-plane records lead to.",
-    "completion": "Print the completion script for bash, zsh or fish.",
+SECTIONS = {
+    "See what starts": {
+        "run": "Run the agent in the foreground.",
+        "events": "List events of the log; -f follows new ones.",
+        "explain": "Show who or what caused a container's last start, as a tree.",
+        "containers": "List the containers of this node.",
+        "whois": "Show the container that a process belongs to.",
+    },
+    "Trust the sensor": {
+        "status": "Show health, losses and lag of the running agent.",
+        "doctor": "Check what this host allows; show each fix.",
+        "selftest": "Start a harmless container and check that it is reported.",
+        "coverage": "Compare what each source saw of each start.",
+        "outputs": "List outputs; ship events again.",
+    },
+    "Judge starts": {
+        "alerts": "List alerts; acknowledge, suppress, follow them.",
+        "policy": "Check a policy, try it on the log, suggest one.",
+        "change": "Record and list approved changes.",
+        "baseline": "Show what this node has learnt; export, merge, import it.",
+    },
+    "Prove and report": {
+        "verify": "Prove that no event of the log is missing or changed.",
+        "export": "Write the events of a period, with proof.",
+        "report": "Write one page for an incident or an auditor.",
+        "access": "List who can start containers here, and who did.",
+        "salvage": "Print the events of a damaged log.",
+    },
+    "Set up and try": {
+        "probes": "Load, show or unload the kernel probes.",
+        "audit-rules": "Check, install or remove the audit rules.",
+        "normalize": "Print the events that control-plane records lead to.",
+        "record": "Write all observations to a file.",
+        "replay": "Print the events of a recorded file.",
+        "completion": "Print the completion script for bash, zsh or fish.",
+    },
 }
-"""Verbs and what they do, in less than a line of a narrow terminal."""
+"""Verbs by what people want, each in less than a line of a narrow terminal."""
+
+VERBS = {verb: what for verbs in SECTIONS.values() for verb, what in verbs.items()}
 
 RENAMED = {"rules": "audit-rules"}
 """Verbs of earlier versions, and their names now."""
@@ -77,8 +89,10 @@ class _Verbs(click.Group):
         formatter: click.HelpFormatter,
     ) -> None:
         """Write the list without loading the verbs."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        width = max(map(len, VERBS))
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb.ljust(width), what) for verb, what in verbs.items()])
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

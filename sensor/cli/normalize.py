@@ -57,7 +57,7 @@ DATA_ERROR = 65
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    help="Format of the events. Default: native; with --explain: table.",
+    help="Print in this format. Default: native; with --explain: table.",
 )
 @click.option("--explain", is_flag=True, help="Print how each record was read, and what for.")
 @click.option("--follow", is_flag=True, help="Follow directories: new, rotated and grown files.")
@@ -71,7 +71,7 @@ DATA_ERROR = 65
     "proxies",
     multiple=True,
     metavar="CIDR",
-    help="A proxy in front of the API server, for the client's address. May be repeated.",
+    help="Look behind this proxy of the API server for the client's address. May be repeated.",
 )
 def command(
     source: str,

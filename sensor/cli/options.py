@@ -34,7 +34,7 @@ colour_option = click.option(
     "colour",
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
-    help="auto: on a terminal, unless NO_COLOR is set.",
+    help="Colour the output. auto: on a terminal, unless NO_COLOR is set.",
 )
 no_trunc_option = click.option(
     "--no-trunc", is_flag=True, help="Do not truncate lines to the terminal."

@@ -51,7 +51,7 @@ def command() -> None:
 @colour_option
 @socket_option
 def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
-    """List outputs: how far behind each is, what it delivered, and what went wrong last."""
+    """List outputs with their lag and their last error."""
     documents = AgentClient(socket).document("/v1/outputs")["outputs"]
     if output == "json":
         for document in documents:
@@ -66,11 +66,11 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--since", required=True, help="10m, 2h30m, RFC 3339 or Unix seconds.")
+@click.option("--since", required=True, help="Begin there: 10m, 2h, RFC 3339 or Unix seconds.")
 @output_option
 @socket_option
 def rewind(name: str, since: str, output: str, socket: Path) -> None:
-    """Have output NAME ship again all that is kept since a time. For root.
+    """Ship the events since a time again. For root.
 
     A collector gets events that it had already: with the ids that they had.
     """
@@ -84,7 +84,7 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
 @output_option
 @socket_option
 def retry_dead(name: str, output: str, socket: Path) -> None:
-    """Retry the dead letters of output NAME: events that its collector refused. For root."""
+    """Ship the events again that the collector refused. For root."""
     answer = AgentClient(socket).post(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
     print_done(
         answer, output, f"output {name} tries {counted(answer['events'], 'dead letter')} again"

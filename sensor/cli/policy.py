@@ -51,7 +51,10 @@ files_option = click.option(
     help=f"Use this file instead of {DIRECTORY}. May be repeated.",
 )
 since_option = click.option(
-    "--since", default=SINCE, show_default=True, help="10m, 2h30m, RFC 3339 or Unix seconds."
+    "--since",
+    default=SINCE,
+    show_default=True,
+    help="Begin there: 10m, 2h, RFC 3339, …",
 )
 
 
@@ -64,7 +67,10 @@ def command() -> None:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
 @output_option
 def check(files: tuple[Path, ...], output: str) -> None:
-    """Check FILES, or the installed policy, and print what deserves a second look."""
+    """Check FILES, or the installed policy.
+
+    Prints what deserves a second look.
+    """
     policy = _load(files).policy
     found = warnings(policy, time.time_ns())
     if output == "json":
@@ -101,7 +107,10 @@ def test(
     colour: str,
     socket: Path,
 ) -> None:
-    """Judge the starts of the log by the policy, and count them by verdict and reason."""
+    """Try the policy on the starts of the log.
+
+    Counts them by verdict and reason.
+    """
     client = AgentClient(socket)
     trial = PolicyTrial(_load(files).policy, client.document("/v1/changes")["changes"])
     feed(client, since, ("container.start", "container.stop"), trial.feed)
@@ -146,7 +155,10 @@ def explain(
     colour: str,
     socket: Path,
 ) -> None:
-    """Print which rules apply to EVENT and why: an event's id, or a container's last start."""
+    """Show which rules apply to a start, and why.
+
+    EVENT is an event's id, or a container, whose last start is taken.
+    """
     document = _find(AgentClient(socket), event)
     found = answers(_load(files).policy, document)
     if found is None:
@@ -181,7 +193,10 @@ def explain(
 @since_option
 @socket_option
 def suggest(since: str, socket: Path) -> None:
-    """Write a first policy from the starts of the log, for a person to edit."""
+    """Print a first policy from the starts of the log.
+
+    It is for a person to read and edit.
+    """
     suggestion = Suggestion()
     feed(AgentClient(socket), since, ("container.start",), suggestion.feed)
     click.echo(suggestion.text(), nl=False)

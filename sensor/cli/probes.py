@@ -28,7 +28,10 @@ def command() -> None:
 )
 @click.option("--owner", help="Give the probes to this account: an agent that is not root.")
 def load(config: Path | None, owner: str | None) -> None:
-    """Compile the probes and attach them; nothing happens when they are already."""
+    """Compile and attach the probes.
+
+    Nothing happens when they are attached already.
+    """
     account = None if owner is None else _account(owner)
     began = time.monotonic()
     loaded = loader.load(requests=Config.load(config).sources.requests)
@@ -51,7 +54,10 @@ def _account(name: str) -> pwd.struct_passwd:
 @command.command()
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
 def status(output: str) -> None:
-    """Return which probe sets are in the kernel; exit code 69 when there is none."""
+    """Show which probe sets are in the kernel.
+
+    The exit code is 69 when there is none.
+    """
     sets = loader.status()
     if output == "json":
         for loaded in sets:
@@ -74,7 +80,10 @@ def status(output: str) -> None:
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="Read run_dir of this file."
 )
 def unload(config: Path | None) -> None:
-    """Detach the probes and drop unread records; refused while an agent reads them."""
+    """Detach the probes and drop unread records.
+
+    Refused while an agent reads them.
+    """
     held = lock_node(Config.load(config).agent.run_dir)
     try:
         count = loader.unload()

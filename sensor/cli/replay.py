@@ -25,7 +25,7 @@ from sensor.sources.capture import open_capture
     type=click.Choice(["-", "table"]),
     default="-",
     show_default=True,
-    help="'-': one JSON document a line; table: for people.",
+    help="Print as '-': one JSON document a line; table: for people.",
 )
 @click.option(
     "--config",

@@ -37,8 +37,8 @@ _STATES = {
 
 
 @click.command()
-@since_option("From then on")
-@until_option("Up to then; now by default")
+@since_option("Begin there")
+@until_option("End at this time; now by default")
 @click.option("--title", default="Container starts", show_default=True, help="Set the headline.")
 @click.option(
     "-o",
@@ -46,7 +46,7 @@ _STATES = {
     "target",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     required=True,
-    help="The page; - for standard output.",
+    help="Write the page to this file; - for standard output.",
 )
 @click.option(
     "--data",
@@ -58,7 +58,7 @@ _STATES = {
     "sources",
     type=click.Path(path_type=Path, exists=True, allow_dash=True),
     multiple=True,
-    help="Events instead of this node's: files, exports, directories, - for standard input.",
+    help="Read events of files, exports, directories or - (standard input) instead of the log.",
 )
 @log_option
 @config_option

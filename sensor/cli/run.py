@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     type=click.Choice(["-", "table", "none"]),
     default="table",
     show_default=True,
-    help="'-': one JSON document a line; table: for people; none: for a service.",
+    help="Print as '-': one JSON document a line; table: for people; none: for a service.",
 )
 @settings.options
 @click.option(

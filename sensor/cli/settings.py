@@ -39,7 +39,7 @@ _OPTIONS = (
     ),
     click.option(
         "--audit",
-        help="Audit records from: netlink, - (standard input: an audisp plugin), a log file, off.",
+        help="Take audit records from netlink, - (an audisp plugin), a log file; off: none.",
     ),
     click.option(
         "--engines/--no-engines", default=True, help="Follow the event streams of the engines."

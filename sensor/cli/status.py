@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sensor.api.client import AgentClient, RequestRefused
-from sensor.cli.options import socket_option
+from sensor.cli.options import output_option, socket_option
 from sensor.cli.outputs import state
 from sensor.cli.wording import counted, moment, span
 
@@ -70,7 +70,7 @@ def _observed(source: SourceState) -> str:
 
 @click.command()
 @socket_option
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 @click.option(
     "--alive", is_flag=True, help="Only check that the agent's loop answers; for liveness probes."
 )

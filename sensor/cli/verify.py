@@ -34,7 +34,7 @@ _BEGINS = {
     "--against",
     type=click.Path(path_type=Path, exists=True),
     multiple=True,
-    help="Shipped events: a file, an export, a directory of files.",
+    help="Compare with shipped events: a file, an export, a directory of files.",
 )
 @log_option
 @config_option

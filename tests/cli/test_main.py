@@ -6,8 +6,10 @@ import importlib
 
 import pytest
 
-from sensor.cli.main import VERBS
+from sensor.cli.main import SECTIONS, VERBS
 from tests.cli.asking import castoff
+
+GROUPS = ("alerts", "audit-rules", "baseline", "change", "outputs", "policy", "probes")
 
 
 def test_the_list_of_verbs_is_whole_and_cut_nowhere() -> None:
@@ -15,8 +17,22 @@ def test_the_list_of_verbs_is_whole_and_cut_nowhere() -> None:
     width = max(map(len, VERBS))
     for verb, what in VERBS.items():
         assert f"  {verb.ljust(width)}  {what}\n" in text
-    assert "..." not in text.partition("Commands:")[2]
+    assert "..." not in text.partition("Options:")[2]
     assert all(len(line) <= 80 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("verb", GROUPS)
+def test_the_list_of_what_a_verb_does_is_cut_nowhere(verb: str) -> None:
+    text = castoff(verb, "--help").stdout
+    commands = text.partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands
+
+
+def test_the_verbs_stand_under_what_people_want() -> None:
+    text = castoff("--help").stdout
+    places = [text.index(f"{title}:") for title in SECTIONS]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("verb", VERBS)
