@@ -12,8 +12,9 @@ that no field can be set afterwards.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from sensor.dataclass import initializer, own_fields
 
 Class = TypeVar("Class")
 
@@ -26,37 +27,16 @@ def quick(cls: type[Class]) -> type[Class]:
     Raises TypeError for one that this cannot be done for: without slots of its own, with fields of
     a base, keyword-only or not in ``__init__``, or with a ``__post_init__``.
     """
-    own: tuple[Field[Any], ...] = fields(cls)  # type: ignore[arg-type] # a dataclass: the next line asks
     slots = cls.__dict__.get("__slots__")
-    fitting = slots == tuple(one.name for one in own) and not hasattr(cls, "__post_init__")
-    if not fitting or not all(one.init and not one.kw_only for one in own):
-        message = f"{cls.__name__} is not a dataclass with slots and positional fields alone"
-        raise TypeError(message)
-    known: dict[str, object] = {
-        "_become": _become,
-        "_closed": cls,
-        "_missing": MISSING,
-        "_open": type(cls.__name__, cls.__bases__, {"__slots__": slots}),
-    }
-    parameters, body = ["self"], ["_become(self, _open)"]
-    for one in own:
-        name = one.name
-        if one.default is not MISSING:
-            known[f"_default_{name}"] = one.default
-            parameters.append(f"{name}=_default_{name}")
-        elif one.default_factory is not MISSING:
-            known[f"_make_{name}"] = one.default_factory
-            parameters.append(f"{name}=_missing")
-            body.append(f"if {name} is _missing: {name} = _make_{name}()")
-        else:
-            parameters.append(name)
-        body.append(f"self.{name} = {name}")
-    body.append("self.__class__ = _closed")
-    text = f"def __init__({', '.join(parameters)}):\n" + "".join(f"    {one}\n" for one in body)
-    exec(text, known)  # noqa: S102 - as dataclasses makes its own: of the names of fields alone
-    init: Any = known["__init__"]
-    init.__qualname__ = f"{cls.__qualname__}.__init__"
-    init.__module__ = cls.__module__
-    init.__annotations__ = getattr(cls.__init__, "__annotations__", {})
-    setattr(cls, "__init__", init)  # noqa: B010 - mypy takes no assignment to it
+    names = tuple(one.name for one in own_fields(cls))
+    if slots != names or hasattr(cls, "__post_init__"):
+        raise TypeError(f"{cls.__name__} is not a dataclass with slots and positional fields alone")
+    twin = type(cls.__name__, cls.__bases__, {"__slots__": slots})
+    init = initializer(
+        cls,
+        {"_become": _become, "_closed": cls, "_open": twin},
+        first=["_become(self, _open)"],
+        last=["self.__class__ = _closed"],
+    )
+    type.__setattr__(cls, "__init__", init)
     return cls

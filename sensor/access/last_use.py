@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
 from sensor.report.event_view import at, text
 from sensor.report.moments import wall_of

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.access import Way, WayKind
 from sensor.sources import connections
 from sensor.sources.engines.known import PROGRAMS

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.agent.delivery import DeliverySettings
 from sensor.agent.receivers.post_server import ListenSettings
 from sensor.agent.receivers.settings import KafkaSection, PushSettings
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.store.log import StoreSettings
 

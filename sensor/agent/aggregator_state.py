@@ -7,9 +7,9 @@ import fcntl
 import json
 import logging
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
 from sensor.sources.controlplane.follower import Places
 

@@ -8,7 +8,7 @@ with half of its configuration protects nothing.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
@@ -21,6 +21,7 @@ from sensor.agent.receivers.settings import (
     PushSection,
     SnsSection,
 )
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.identity.pattern import parser_with
 from sensor.model.vocabulary import Witness

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from sensor import __version__
 from sensor.api.deliveries import Rewound
 from sensor.api.status import DeliveryState
+from sensor.dataclass import dataclass
 from sensor.outputs.registry import Surroundings
 from sensor.schema.times import rfc3339
 from sensor.store.query import Query

@@ -19,12 +19,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.agent import baseline_file, policy_files
 from sensor.agent.baseline_fill import BaselineFill
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
 from sensor.judge.judge import Judge

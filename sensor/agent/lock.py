@@ -11,9 +11,9 @@ import contextlib
 import fcntl
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
+from sensor.dataclass import dataclass
 from sensor.errors import PermissionMissing, ProbesBusy
 from sensor.linux.own_directory import stranger_in, trusted_users
 

@@ -5,8 +5,9 @@ Each may be missing. One that is not available says so once, with the fix, and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.agent.pipeline import Sink
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from sensor import clock
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 from sensor.model.agent_records import Notice, StoreLoss
 from sensor.model.vocabulary import LastEnd

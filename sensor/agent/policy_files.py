@@ -16,11 +16,11 @@ import errno
 import json
 import os
 import stat
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge import change_text, policy_text
 from sensor.judge.policy_text import FILE_MAX, SourceText, digest_of

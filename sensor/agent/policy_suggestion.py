@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.judge.case import facts_of
 from sensor.judge.glob import Glob
 from sensor.judge.privilege import WEAK

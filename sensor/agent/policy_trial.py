@@ -6,9 +6,10 @@ Works on documents of the log, on any machine: nothing here asks the agent.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.judge.case import facts_of
 from sensor.judge.change_text import change_of_row
 from sensor.judge.judge import Judge

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 from sensor.store.page_scan import ScanCounts
 from sensor.store.salvage import events_of

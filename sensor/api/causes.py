@@ -9,9 +9,10 @@ does not hold makes no step. Pure: a document of schema ``castoff.event/1`` goes
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
+from sensor.dataclass import dataclass
 from sensor.model.vocabulary import EvidenceKind
 
 if TYPE_CHECKING:

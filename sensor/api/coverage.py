@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.model.requests import CoverageRow

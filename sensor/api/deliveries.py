@@ -14,13 +14,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.api.containers import as_json
 from sensor.api.query import read_fields
 from sensor.api.since import parse as parse_time
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.api.http import HttpRequest, Response

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from sensor.dataclass import dataclass
 from sensor.schema.log_stamp import stamped
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ import logging
 import os
 import socket
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import ProbesBusy, StateUnusable
 
 if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from sensor.api.eventlog import SHOWN, Cursor
 from sensor.api.limits import LIMITS, Limits
 from sensor.api.since import parse as parse_time
+from sensor.dataclass import dataclass
 from sensor.schema.filters import Filters
 from sensor.schema.filters import parse as parse_filters
 from sensor.store.query import Query

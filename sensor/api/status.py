@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from typing import Any, Self
+
+from sensor.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

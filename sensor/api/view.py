@@ -5,8 +5,10 @@ The JSON forms have the fields by name; unknown is ``null``.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Protocol, Self
+
+from sensor.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.audit_rules.rule import PEOPLE, AuditRule, RuleMalformed, parse
+from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from sensor.audit_rules import template
+from sensor.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 from sensor.audit_rules.auditctl import IMMUTABLE
 from sensor.audit_rules.template import Form
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.audit_rules.auditctl import AuditStatus, Loaded

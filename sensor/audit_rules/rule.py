@@ -5,8 +5,7 @@ Only the rules that Castoff makes have a value; every other line on a host belon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
 
 KEY_PREFIX = "castoff_"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.audit_rules.rule import PEOPLE, AuditRule, RuleMalformed, parse
 from sensor.audit_rules.template import Form
+from sensor.dataclass import dataclass
 from sensor.errors import PermissionMissing, StateUnusable
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ not followed, so it is resolved here.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum, unique
 from pathlib import Path
 
 from sensor.audit_rules.rule import PEOPLE, AuditRule, parse
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 
 SOURCE = Path(__file__).resolve().parents[2] / "rules/audit.rules"

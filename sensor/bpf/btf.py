@@ -9,9 +9,9 @@ resolved; one pass over some 130,000 types finds where each record starts.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
+from sensor.dataclass import dataclass
 from sensor.errors import KernelUnsupported
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sensor import clock
 from sensor.bpf import libbpf, pins, presence, programs, seed, watched
 from sensor.bpf.attach import Attacher
+from sensor.dataclass import dataclass
 from sensor.errors import CastoffError, CompilerMissing
 
 _LOADED_AT, _CONFIRMS = 0, 4

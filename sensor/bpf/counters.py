@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.bpf.layout import RecordKind
 from sensor.bpf.libbpf import BpfMap, possible_cpus
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

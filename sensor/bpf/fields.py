@@ -6,9 +6,9 @@ field stops the load with its name and the kernel's; an optional one leaves its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import KernelUnsupported
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import ctypes
 import ctypes.util
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import CompilerMissing, PermissionMissing
 
 if TYPE_CHECKING:

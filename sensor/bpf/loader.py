@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from sensor import errors
 from sensor.bpf import compiler, fields, libbpf, lockdown, pins, presence, source
 from sensor.bpf.btf import Btf
+from sensor.dataclass import dataclass
 from sensor.errors import (
     CastoffError,
     CompilerMissing,

@@ -13,9 +13,9 @@ import contextlib
 import os
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from sensor.dataclass import dataclass
 from sensor.errors import KernelUnsupported, PermissionMissing
 
 BPFFS = Path("/sys/fs/bpf")

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from sensor.bpf import cgroup_link, libbpf, pins, programs
 from sensor.bpf.libbpf import BpfMap, LinkInfo
 from sensor.bpf.programs import AttachKind, Program
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,9 @@ attached now can be compared without a look at any path.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, unique
+
+from sensor.dataclass import dataclass
 
 
 @unique

@@ -14,12 +14,12 @@ import fcntl
 import os
 import re
 import struct
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bpf.libbpf import BpfMap
+from sensor.dataclass import dataclass
 from sensor.linux.process import awaits_execve, stat_of, status_of
 from sensor.model.vocabulary import Role
 

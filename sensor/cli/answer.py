@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sensor.cli.options import coloured, width
 from sensor.cli.reading import nanoseconds
+from sensor.dataclass import dataclass
 from sensor.report.moments import moment
 from sensor.schema.text import visible
 

@@ -8,9 +8,9 @@ in :mod:`sensor.schema.text` in any case.
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.schema.text import columns, fit, visible
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 from enum import StrEnum, unique
 
 import click
 
+from sensor.dataclass import dataclass
 from sensor.schema.text import visible
 
 INDENT = 19

@@ -22,8 +22,9 @@ import os
 import select
 import socket
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

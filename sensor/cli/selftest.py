@@ -10,7 +10,7 @@ import queue
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -21,6 +21,7 @@ from sensor.api.coverage import CoverageReport
 from sensor.cli import proof, selftest_findings
 from sensor.cli.answer import print_json
 from sensor.cli.options import output_option, socket_option
+from sensor.dataclass import dataclass
 from sensor.errors import AgentUnreachable, CastoffError
 from sensor.model.vocabulary import EvidenceKind, Witness
 from sensor.schema.text import visible

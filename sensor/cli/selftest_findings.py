@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensor.cli import proof
 from sensor.cli.reading import nanoseconds
 from sensor.cli.selftest_trials import TRIALS, UNTRIED, FindingTrial, Need, TrialHost, TrialPhase
 from sensor.cli.throw_away import ThrowAway
+from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:

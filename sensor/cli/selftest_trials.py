@@ -12,13 +12,13 @@ import shutil
 import signal
 import tempfile
 import time
-from dataclasses import dataclass
 from enum import Enum, IntEnum, auto, unique
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.cli import proof
 from sensor.cli.throw_away import UNSET, ClientAccount, new_word
+from sensor.dataclass import dataclass
 from sensor.model.vocabulary import Finding
 
 if TYPE_CHECKING:

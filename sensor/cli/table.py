@@ -6,10 +6,10 @@ Nothing reads this output but eyes; programs take JSON lines (:mod:`sensor.schem
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.cli.wording import cause, span
+from sensor.dataclass import dataclass
 from sensor.model.alert import AlertState
 from sensor.model.vocabulary import Confidence, EventType, StartKind
 from sensor.schema.text import columns, fit, visible

@@ -10,11 +10,11 @@ import os
 import secrets
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sensor.cli import proof
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ Pure: steps go in and lines come out, safe to show on a terminal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.schema.text import columns, fit, visible
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ counts as root in the namespace of the owner alone.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.vocabulary import ContainerId
 

@@ -7,13 +7,14 @@ seen of the others as evidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ROOT
 from sensor.correlate.client_command import Helper
 from sensor.correlate.programs import role_by_file
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.events import (
     Evidence,

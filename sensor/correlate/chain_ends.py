@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.correlate.chain_index import SECOND, Pod, TriggerRecord
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import ActorKind, ControlRecord, Owner, Request, Touch
 
 if TYPE_CHECKING:

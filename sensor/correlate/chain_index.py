@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.correlate.chain_rollout import Rollout
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import ActorKind
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ else it is a switch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from sensor.correlate.command_line import Options, Words, options
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 
 TARGETS_MAX = 256

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate import client_command
 from sensor.correlate.client_command import ClientCommand, ClientRequest, Helper
 from sensor.correlate.naming import WordIndex, words_of_client
 from sensor.correlate.shares import SharedTable
+from sensor.dataclass import dataclass
 from sensor.model.process import ProcessKey
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ they follow Go's flag package, which accepts ``-name`` for ``--name`` and bundle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sensor.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

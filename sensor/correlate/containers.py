@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import HOST_ROOT
 from sensor.correlate.naming import HEX_ID_LEN
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.transitions import Machine
 

@@ -8,7 +8,7 @@ to the byte, on any machine.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -34,6 +34,7 @@ from sensor.correlate.sensor_health import SensorHealth
 from sensor.correlate.start_context import StartContext
 from sensor.correlate.starts import StartReporter
 from sensor.correlate.static_manifests import StaticManifests
+from sensor.dataclass import dataclass
 from sensor.model.agent_records import (
     AccountsRead,
     AgentStalled,

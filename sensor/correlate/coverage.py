@@ -9,10 +9,11 @@ in the table.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.dataclass import dataclass
 from sensor.model.events import Event, Gap
 from sensor.model.requests import CoverageRow
 from sensor.model.vocabulary import ContainerId, Engine, Witness

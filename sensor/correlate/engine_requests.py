@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import RequestFate, answer_at
 from sensor.correlate.engine_api.calls import Action, CallOutcome
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin

@@ -7,10 +7,11 @@ still has. That proves nothing, so such a container is ``inferred``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.dataclass import dataclass
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import EvidenceKind
 

@@ -10,7 +10,7 @@ kubelet restarted by itself (attempt above 0) has no request.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from sensor.correlate.chain_ends import AHEAD
 from sensor.correlate.record_order import RecordOrder
 from sensor.correlate.request_events import SETTLE
 from sensor.correlate.seen_records import SeenRecords
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import Effect
 from sensor.model.events import Certainty, Event
 from sensor.model.vocabulary import ContainerType, EventType

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate.clients import CLIENT_WINDOW
 from sensor.correlate.engine_api.calls import CallOutcome
 from sensor.correlate.shares import SharedTable
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ was asked for when the container had ended already: there was nothing to stop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate.containers import ContainerState, Run
 from sensor.correlate.orchestrators import KUBERNETES
+from sensor.dataclass import dataclass
 from sensor.model.events import Initiator, PreviousRun, Start
 from sensor.model.vocabulary import PodSource, StartKind, Trigger
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.correlate.client_command import ClientCommand, ClientRequest
 from sensor.correlate.engine_api.calls import Action
 from sensor.correlate.shares import SharedTable
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.vocabulary import Engine
 

@@ -8,9 +8,10 @@ slot: the place that one container after the other fills.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import task_definition
 from sensor.model.vocabulary import EvidenceKind, Witness

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import Origin
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.model.api_calls import Caller

@@ -16,12 +16,13 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.correlate.host_namespaces import HostNamespaces
 from sensor.correlate.pod_order import place_in_order
+from sensor.dataclass import dataclass
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import (

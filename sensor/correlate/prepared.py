@@ -9,10 +9,10 @@ would be found then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.bounded import Bounded
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.correlate.past import RecentPast

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ActorStanding, standing
 from sensor.correlate.naming import Names, is_peoples
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.vocabulary import (
     Confidence,

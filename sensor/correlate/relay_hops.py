@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.clients import AUDIT_EARLY, DISORDER
 from sensor.correlate.shares import SharedTable
+from sensor.dataclass import dataclass
 from sensor.model.process import tick_key
 from sensor.model.vocabulary import Witness
 

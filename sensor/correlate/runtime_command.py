@@ -13,9 +13,9 @@ An option that is not known here is taken for a switch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.vocabulary import ContainerId
 

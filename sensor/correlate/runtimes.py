@@ -7,12 +7,12 @@ counts is decided elsewhere (``authority``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate import runtime_command, supervision
 from sensor.correlate.containers import Creation
 from sensor.correlate.shares import SharedTable
+from sensor.dataclass import dataclass
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Role
 

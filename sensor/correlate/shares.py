@@ -6,8 +6,10 @@ Root of the host has a share of its own (domain None) that others never take fro
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import (
     ActorKind,
     ChainConfidence,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.evidence.comparison import ShipmentComparison, is_same
 from sensor.evidence.file_check import read_shipped
 from sensor.evidence.verdict import Discrepancy, Findings, LogChecked, Verification

@@ -6,10 +6,11 @@ One pass over the files keeps eight bytes an event. The walk over the log then a
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.evidence.shipped import canonical, document_of
 from sensor.evidence.verdict import Discrepancy
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from sensor import __version__
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 from sensor.evidence import zstd
 from sensor.evidence.manifest import FORMAT, NAME, Manifest

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 
 if TYPE_CHECKING:

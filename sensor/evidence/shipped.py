@@ -12,9 +12,9 @@ import hashlib
 import json
 import zlib
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 from sensor.evidence import zstd
 from sensor.schema.log_stamp import LogPlace, bare, place_of

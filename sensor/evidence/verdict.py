@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from sensor.dataclass import dataclass
 
 FINDINGS_MAX = 1000
 """Findings that are listed; more are counted."""

@@ -10,8 +10,9 @@ still the newest transaction. Otherwise it is read again.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,8 +16,8 @@ where a systemd path meets the cgroupfs driver), kubelet pkg/kubelet/cm, libpod,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.model.container import CgroupIdentity
 from sensor.model.vocabulary import ContainerId, Engine
 

@@ -13,9 +13,9 @@ worker when the runtime's ``create`` is seen, not when the start is.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.bolt import Damaged
 from sensor.identity.bolt import read as read_bolt
 from sensor.identity.document import JsonDocument, parse

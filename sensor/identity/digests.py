@@ -8,9 +8,10 @@ file differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.files import FileStamp, stamp
 from sensor.identity.reading import FileKind, RootReader
 

@@ -15,11 +15,11 @@ import posixpath
 import re
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.document import JsonDocument, parse
 from sensor.identity.files import Failure, read
 from sensor.identity.roots import open_root

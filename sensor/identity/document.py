@@ -7,10 +7,11 @@ Bytes are decoded as UTF-8 with ``surrogateescape``, as everywhere in Castoff.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.files import Failure
 
 if TYPE_CHECKING:

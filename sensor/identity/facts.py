@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.cgroup import parse
 from sensor.identity.kubernetes import pod_source
 from sensor.identity.redact import redact_labels

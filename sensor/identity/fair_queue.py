@@ -12,8 +12,10 @@ Rules:
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.model.requests import DescribeRequest

@@ -7,9 +7,9 @@ environment included, are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 
+from sensor.dataclass import dataclass
 from sensor.identity.document import EMPTY, MAX_ITEMS, JsonDocument
 
 MAX_ANNOTATIONS = 512

@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.bolt import Damaged
 from sensor.identity.bolt import read as read_bolt
 from sensor.identity.document import JsonDocument, parse

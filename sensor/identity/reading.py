@@ -6,11 +6,12 @@ Only what root or the container's owner wrote is read (``trust.py``).
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 from functools import partial
 from typing import Literal, overload
 
+from sensor.dataclass import dataclass
 from sensor.identity.document import JsonDocument, parse, parse_array
 from sensor.identity.files import (
     MAX_FILE_BYTES,

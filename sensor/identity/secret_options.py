@@ -7,7 +7,7 @@ container client's command belongs to that client alone (``client_options.py``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sensor.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ its own kind stands before it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.identity.secret_names import REDACTED
 
 

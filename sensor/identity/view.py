@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.files import Failure
 from sensor.identity.reading import FileKind
 from sensor.identity.roots import (

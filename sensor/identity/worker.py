@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.identity.fair_queue import FairQueue, Origin, origin_of
 from sensor.model.container import Description
 

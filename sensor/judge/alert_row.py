@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from sensor.dataclass import dataclass
 from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
 from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength

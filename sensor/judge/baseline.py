@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge.feature import Feature, Features
 from sensor.judge.profile import SECONDS_PER_DAY, Profile, Term, profile_of_row

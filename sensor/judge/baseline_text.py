@@ -6,9 +6,9 @@ A row is one term: ``profile`` (``w/<workload>``, ``i/<repository>``, empty for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.judge.feature import Feature
 from sensor.judge.profile import UNIT, Term
 

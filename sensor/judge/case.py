@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge import image_reference
 from sensor.judge.privilege import atoms_of

@@ -8,10 +8,10 @@ the login that did, and the record cannot claim another one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.judge.policy import not_allowed
 
 if TYPE_CHECKING:

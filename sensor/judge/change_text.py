@@ -12,9 +12,9 @@ allows = ["cap:NET_ADMIN"]
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge import selector as selecting
 from sensor.judge.change import (

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge.maker_name import folded
 from sensor.judge.memory import row_key

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge.findings.unknown_runtime import DIRECTORIES
 from sensor.model.alert import Fact, Strength

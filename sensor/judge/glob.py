@@ -7,8 +7,9 @@ accepted: Python's have no bound in time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
+
+from sensor.dataclass import dataclass
 
 LENGTH_MAX = 256
 """Characters of a pattern."""

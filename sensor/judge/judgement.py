@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge.assessment import INITIATOR
 

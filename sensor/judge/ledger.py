@@ -12,9 +12,10 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge.change import Change, ChangeState, Usage, state_of
 from sensor.judge.change_text import (

@@ -19,9 +19,9 @@ carries on something unexplained stays unexplained, and that is reported once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge.privilege import strong
 from sensor.model.vocabulary import Explanation, StartCause, StartKind, Trigger

@@ -8,9 +8,9 @@ start that had an explanation, else its first start: new instances of it inherit
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 
 

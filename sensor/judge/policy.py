@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.judge.privilege import strong
 from sensor.judge.rule_index import RuleIndex
 from sensor.judge.tuning import DEFAULT, Tuning

@@ -23,9 +23,9 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge.policy import RULES_MAX, Approval, Policy, Rule, Section, Suppression
 from sensor.judge.rule_index import RuleIndex

@@ -7,10 +7,11 @@ and last. A row holds all terms of one profile, about 35 bytes each, and when it
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.judge.feature import Feature
 from sensor.judge.period import TIMES_MAX
 

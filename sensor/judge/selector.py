@@ -24,9 +24,9 @@ none of the three.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from sensor.dataclass import dataclass
 from sensor.judge.glob import Glob
 from sensor.model.vocabulary import StartKind, Trigger
 

@@ -7,9 +7,10 @@ exist is never in a window, and one that occurs twice is in it twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -22,9 +22,9 @@ initiator must not look like a new workload.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.judge import image_reference
 from sensor.judge.maker_name import folded, is_generated
 from sensor.model import pod_name

@@ -16,10 +16,11 @@ import ctypes
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import Literal
+
+from sensor.dataclass import dataclass
 
 MAX_PATH_BYTES = 4096
 """PATH_MAX of Linux."""

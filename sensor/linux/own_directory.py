@@ -6,8 +6,9 @@ import contextlib
 import os
 import pwd
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.linux import sock_diag
 
 LISTENERS_MAX = 65_536

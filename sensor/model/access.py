@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from sensor.dataclass import dataclass
 
 UNUSED_AFTER = 30 * 86_400 * 1_000_000_000
 """ns without a use after which a way counts as unused."""

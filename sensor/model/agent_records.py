@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sensor.dataclass import dataclass
 from sensor.model.log_head import LogHead
 from sensor.model.process import Namespaces
 

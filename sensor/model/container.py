@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.control_plane import Owner, RequestedBy
 from sensor.model.vocabulary import ContainerId, ContainerType, Engine, PodSource

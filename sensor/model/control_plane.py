@@ -6,8 +6,9 @@ that a container ran. Times are wall-clock nanoseconds since the Unix epoch, UTC
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
+
+from sensor.dataclass import dataclass
 
 
 @unique

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.agent_records import HostFacts
 from sensor.model.alert import Alert

@@ -19,7 +19,8 @@ of 32 bits, each digit as a letter of that alphabet: nearly always 8 to 10, rare
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from sensor.dataclass import dataclass
 
 GENERATED = "bcdfghjklmnpqrstvwxz2456789"
 RANDOM_LENGTH = 5

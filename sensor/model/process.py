@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 
 

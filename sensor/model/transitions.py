@@ -6,9 +6,10 @@ defect, so it raises. ``lab/drawings.py`` draws each table into ``docs/architect
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.api_calls import Caller
 from sensor.model.vocabulary import ContainerId, Witness

@@ -16,8 +16,10 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from sensor.dataclass import dataclass
 
 Document = Mapping[str, object]
 """What a format makes of an event: JSON values by name."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.delivery import Delivered, Rejection
 from sensor.outputs.formats.reading import LineDamaged
 

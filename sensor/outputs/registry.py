@@ -10,9 +10,9 @@ that need not be there are imported by ``make`` and not at the module's top.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 
 if TYPE_CHECKING:

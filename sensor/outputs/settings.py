@@ -6,10 +6,11 @@ Every output has the keys of :class:`Common`, and those of its kind beside them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.outputs import registry
 from sensor.schema import filters

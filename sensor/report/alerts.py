@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from sensor.dataclass import dataclass
 from sensor.report.bounded import TallyTable
 from sensor.report.event_view import (
     Document,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 
 if TYPE_CHECKING:

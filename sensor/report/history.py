@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sensor.dataclass import dataclass
 from sensor.report.bounded import FairList, TallyTable
 from sensor.report.event_view import Document, host, seconds, text
 

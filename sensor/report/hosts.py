@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.report.bounded import FairList, TallyTable
 from sensor.report.event_view import Document, at, host, number, seconds, text
 from sensor.report.moments import SECOND, wall_of

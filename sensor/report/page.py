@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensor import __version__
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 from sensor.report import charts
 from sensor.report.alerts import SEVERITIES

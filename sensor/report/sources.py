@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
 from sensor.evidence import manifest
 from sensor.evidence.comparison import ShipmentComparison

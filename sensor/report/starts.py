@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
+from sensor.dataclass import dataclass
 from sensor.report.bounded import FairList, TallyTable
 from sensor.report.event_view import (
     Document,

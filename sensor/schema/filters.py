@@ -32,9 +32,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.model.alert import AlertSeverity, AlertState
 from sensor.model.vocabulary import EventType, Explanation, Finding, StartKind, Trigger
 

@@ -7,7 +7,8 @@ The block is filled in when an event is read from the log, and nothing else of t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from sensor.dataclass import dataclass
 
 _EMPTY = b',"log":null}\n'
 _STAMP = re.compile(rb',"log":\{"id":"([0-9a-f]{1,64})","sequence":(\d{1,18})\}\}\n?\Z')

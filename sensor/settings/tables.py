@@ -23,12 +23,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.settings.secret import Secret, resolve
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from sensor.dataclass import dataclass
 from sensor.errors import CaptureMalformed, StateUnusable
 from sensor.model.observations import Observation  # noqa: TC001 - the codec reads Arrival's type hints
 from sensor.sources.codec import Mismatch, decoder, encoder, layout_of

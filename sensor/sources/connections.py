@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from sensor.dataclass import dataclass
 from sensor.linux import tcp_listeners, unix_peers
 from sensor.linux.tcp_listeners import TcpListener
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import select
 from collections import Counter, deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bpf.counters import Counters, KindCount, Progress, RingSpace
 from sensor.bpf.record import KernelObservation, decode
 from sensor.bpf.ring import BATCH_MAX, Ring
+from sensor.dataclass import dataclass
 from sensor.errors import RecordMalformed
 from sensor.frozen import quick
 from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, KernelLoss

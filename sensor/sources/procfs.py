@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.linux.process import awaits_execve, stat_of, status_of
 from sensor.model.agent_records import HostFacts
 from sensor.model.container import CgroupIdentity

@@ -17,11 +17,11 @@ import os
 import queue
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.dataclass import dataclass
 from sensor.linux.process import stat_of, status_of
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import Ancestor, ProcessKey

@@ -11,8 +11,9 @@ a chain.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
+
+from sensor.dataclass import dataclass
 
 DIGEST_BYTES = 32
 

@@ -10,10 +10,10 @@ import json
 import sqlite3
 from collections import OrderedDict
 from contextlib import closing
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store import anchors
 from sensor.store.chain import Anchor, AnchorReason, digest_of, genesis
 from sensor.store.compression import Unpacker

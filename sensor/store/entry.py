@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 
 ID_LIMIT = 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 import calendar
 import json
 import re
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.store.entry import ID_LIMIT, pack, text
 
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z")

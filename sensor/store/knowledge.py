@@ -7,9 +7,10 @@ of what was reported, or a start would be taken for reported that is in no log.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.inventory import KnowledgeRestored, KnownContainer
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId

@@ -17,9 +17,10 @@ import logging
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store import knowledge
 from sensor.store.callbacks import Callbacks
 from sensor.store.database import Database

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

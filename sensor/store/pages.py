@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store.compression import Unpacker
 from sensor.store.entry import blob, number, string, text, unpack
 from sensor.store.reader import connect, unreadable

@@ -8,9 +8,9 @@ fast from a million entries as from a thousand, and nothing is sorted.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store import entry
 from sensor.store.compression import Unpacker
 from sensor.store.entry import LogEntry, NewEntry, blob, number, string

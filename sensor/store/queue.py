@@ -17,9 +17,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store.batch import JudgedRows, LostEntries, PlacedEntry, WriteBatch
 from sensor.store.entry import BODY_LIMIT, INT64, LogEntry, NewEntry
 

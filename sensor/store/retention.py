@@ -10,9 +10,10 @@ The file does not shrink: free pages are used again. ``used`` bytes do not count
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store import anchors
 from sensor.store.entry import number
 

@@ -18,9 +18,9 @@ import contextlib
 import logging
 import sqlite3
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store import anchors, knowledge
 from sensor.store.compression import Unpacker
 from sensor.store.entry import INT64, blob, number, pack, string, text, unpack

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store.compression import mended, name_of
 from sensor.store.entry import INT64
 from sensor.store.page_scan import ScanCounts

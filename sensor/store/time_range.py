@@ -13,9 +13,9 @@ of their own; all others lie within ``LATE`` of their place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.store.entry import INT64, number, string
 from sensor.store.schema import LATE
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensor.agent.receivers.settings import MECHANISMS, KafkaSection
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.schema.text import brief
 

@@ -22,11 +22,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import h11
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.outputs.network.openssl import ssl
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.settings.secret import Secret
 

@@ -12,13 +12,13 @@ import base64
 import binascii
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sensor.agent.receivers.fetching import SNS_HOST, fetch, is_of
 from sensor.bounded import Bounded
+from sensor.dataclass import dataclass
 from sensor.sources.controlplane.json_text import JsonInvalid, parse
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ whole block for one unknown index, which is why the fields are walked here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hpack.exceptions import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
+
+from sensor.dataclass import dataclass
 
 BLOCK_MAX = 4096
 """Bytes of one header block that are read; the rest counts as cut."""

@@ -9,11 +9,12 @@ that begins like a message.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.correlate.engine_api.progress import StreamPosition
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import Segment

@@ -9,7 +9,7 @@ with status 0: where the status stands in an unknown part of the dynamic table, 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -23,6 +23,7 @@ from sensor.correlate.engine_api.messages import (
     read,
 )
 from sensor.correlate.engine_api.methods import http_method, is_rpc, rpc_method
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,11 +6,11 @@ its end: a nested message across the cut is read as far as it is known, a text a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.correlate.engine_api.calls import Action, PodReference
 from sensor.correlate.engine_api.methods import Subject
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,12 @@ HTTP paths match as Go's net/http decodes them: percent-encoding is resolved, ``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from urllib.parse import parse_qsl, unquote
 
 from sensor.correlate.engine_api.calls import Action
+from sensor.dataclass import dataclass
 
 NAME_MAX = 1024
 """Longest container name or id that is read from a path."""

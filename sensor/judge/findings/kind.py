@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.alert import AlertClass, AlertSeverity
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import logging
 import random
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
 from sensor.outputs.engine.attempts import ANSWER_SECONDS
 from sensor.outputs.engine.progress import CursorStore

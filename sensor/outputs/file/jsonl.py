@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.delivery import BatchLimits, ConnectionStatus, Delivered, Rejection, Retry
 from sensor.outputs.file.diskthread import DiskThread
 from sensor.outputs.file.linefile import LineFile, Rotation

@@ -12,12 +12,12 @@ reader of JSON takes, is replaced. The native format ships the line itself, whol
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sensor.dataclass import dataclass
 from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:

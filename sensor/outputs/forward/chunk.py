@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.forward.wire import packed, packer
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.outputs.forward.wire import packed
 
 SALT_BYTES = 16

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.outputs.forward import record
 from sensor.outputs.forward.chunk import Encoding

@@ -21,10 +21,10 @@ chunk that is under way has no meaning here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.transitions import Machine
 from sensor.outputs.forward.handshake import Credentials, Distrust, Handshake, is_helo
 from sensor.outputs.forward.wire import Garbled, Messages

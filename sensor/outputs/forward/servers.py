@@ -5,8 +5,10 @@ Pure: time comes in as seconds of any clock that does not go back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.outputs.network.dial import Address

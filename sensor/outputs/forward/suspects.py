@@ -11,7 +11,7 @@ A server may not answer chunks without events. Then a batch of more than one eve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sensor.dataclass import dataclass
 
 LOSSES = 2
 PROOFS = 5

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.delivery import Batch, BatchLimits, ConnectionStatus, Delivered, Refused, Retry
 from sensor.outputs.forward.chunk import Unencodable, id_of
 from sensor.outputs.forward.encoder import Encoder

@@ -20,9 +20,9 @@ is a warning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from sensor.dataclass import dataclass
 from sensor.outputs.delivery import Delivered, Refused, Retry
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sensor.dataclass import dataclass
 from sensor.outputs.network.dial import Address
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.outputs.delivery import (
     BatchLimits,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.http.elasticsearch import BulkOperation
 from sensor.outputs.http.message import HttpUrl
 from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - read by sensor.settings.tables

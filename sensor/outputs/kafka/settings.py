@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.network.tls import TlsSettings, TlsVersion
 from sensor.settings.secret import Secret  # noqa: TC001 - read by sensor.settings.tables
 

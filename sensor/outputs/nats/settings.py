@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from sensor.dataclass import dataclass
 from sensor.outputs.network.dial import Address
 from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - read by sensor.settings.tables
 from sensor.settings.secret import Secret  # noqa: TC001 - likewise

@@ -11,9 +11,9 @@ import asyncio
 import fcntl
 import socket
 import termios
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from sensor.dataclass import dataclass
 from sensor.outputs.network import tls
 from sensor.outputs.network.lookup import LOOKUPS
 

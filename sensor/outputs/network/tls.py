@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - sensor.settings.tables reads the types of the fields
 
+from sensor.dataclass import dataclass
 from sensor.outputs.network.openssl import ssl
 
 

@@ -6,9 +6,9 @@ import asyncio
 import errno
 import socket
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.network.dial import CONNECT_SECONDS, Unreachable
 from sensor.outputs.network.lookup import LOOKUPS
 from sensor.outputs.network.tls import failure

@@ -16,9 +16,10 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.outputs.delivery import (
     BatchLimits,
     ConnectionStatus,

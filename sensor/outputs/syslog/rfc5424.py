@@ -12,10 +12,10 @@ r"""Syslog messages of RFC 5424 and their framing of RFC 6587: pure.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.vocabulary import EventType
 from sensor.schema.times import rfc3339
 

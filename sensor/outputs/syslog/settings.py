@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from sensor.dataclass import dataclass
 from sensor.outputs.network.dial import Address
 from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - read by sensor.settings.tables
 from sensor.outputs.syslog.rfc5424 import EXAMPLE_ENTERPRISE, Facility, Framing

@@ -16,9 +16,11 @@ Times are nanoseconds of a monotonic clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.sources.audit.record import AuditRecord, RecordStamp

@@ -9,8 +9,9 @@ the printer to escape. A value that is cut or follows no rule is None.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,9 +12,9 @@ else, they fail on other bytes, and a NUL ends their reading.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.sources.audit.unavailable import AuditUnavailable
 
 if TYPE_CHECKING:

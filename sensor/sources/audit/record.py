@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+
+from sensor.dataclass import dataclass
 
 RECORD_MAX = 9000
 """Bytes kept of a record's text; MAX_AUDIT_MESSAGE_LENGTH of libaudit.h is 8970."""

@@ -7,8 +7,9 @@ little endian.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto, unique
+
+from sensor.dataclass import dataclass
 
 
 @unique

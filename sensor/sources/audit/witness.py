@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.api_calls import ApiConnect, Caller
 from sensor.model.vocabulary import Witness
 from sensor.model.witness_records import (

@@ -9,8 +9,7 @@ comes as parsed YAML.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sensor.dataclass import dataclass
 from sensor.sources.controlplane.json_text import Json, rows, text, texts
 
 LEVELS = ("None", "Metadata", "Request", "RequestResponse")

@@ -7,9 +7,9 @@ operation and resource. ``container`` in Microsoft.Storage is a folder, so the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import (
     Actor,
     ActorKind,

@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import Cluster, RequestSource
 from sensor.sources.controlplane.json_text import Json, JsonInvalid, parse, rows, table, text
 

@@ -6,9 +6,10 @@ A record comes in a log file, through EventBridge, CloudWatch Logs or Lake, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import (
     ActorKind,
     ChainPart,

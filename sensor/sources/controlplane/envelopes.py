@@ -6,9 +6,10 @@ named on the command line only restricts what is accepted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import Cluster, ControlRecord, RecordRef, RequestSource
 from sensor.sources.controlplane import (
     azure_activity,

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, BinaryIO
 
+from sensor.dataclass import dataclass
 from sensor.sources.controlplane.encoding import PIECE
 from sensor.sources.controlplane.inputs import listed, opened, pieces
 from sensor.sources.controlplane.reader import Reader, read

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import Actor, ActorKind, Cluster
 
 NODE_USER = "system:node:"

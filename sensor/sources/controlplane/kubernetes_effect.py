@@ -5,9 +5,9 @@ A refused call keeps the effect that it asked for; its outcome is a failure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import ActorKind, Effect, RequestContainer, Standing, Touch
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text
 from sensor.sources.controlplane.kubernetes_call import SERVICE_ACCOUNT, Call, actor_kind

@@ -7,9 +7,9 @@ RFC 6902). ``null`` is a value: ``{"spec":{"paused":null}}`` resumes a Deploymen
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sensor.dataclass import dataclass
 from sensor.sources.controlplane.json_text import LIST_LIMIT, Json, number, rows, table, text
 from sensor.sources.controlplane.kubernetes_objects import RESTARTED_AT
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
 from sensor.sources.controlplane import docker_records, kubernetes_audit, kubernetes_record
 from sensor.sources.controlplane.encoding import EncodingBroken, utf8

@@ -6,10 +6,10 @@ under an engine's name, and what is asked there is about that user's containers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.sources import connections
 from sensor.sources.engines import known
 from sensor.sources.engines.listeners import is_hosts

@@ -13,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.dataclass import dataclass
 from sensor.model.transitions import Machine
 from sensor.model.witness_records import EngineLoss
 from sensor.sources.engines.continuity import Continuity

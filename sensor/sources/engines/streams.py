@@ -11,13 +11,13 @@ import asyncio
 import logging
 import os
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bounded import Bounded
+from sensor.dataclass import dataclass
 from sensor.model.vocabulary import Engine, Witness
 from sensor.model.witness_records import SourceChanged
 from sensor.sources.engines.session import EngineLost, EngineSession, StreamCounts

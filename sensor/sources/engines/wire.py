@@ -7,7 +7,7 @@ varint ``number << 3 | type`` and a value: 0 varint, 1 eight bytes, 2 length-del
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sensor.dataclass import dataclass
 
 FIELDS_MAX = 65_536
 """Fields of one message that are looked at: a list of tasks has one for each."""
