@@ -12,18 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "usage.h"
 
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+extern char **environ;
 
 static void set_login(const char *uid)
 {
@@ -32,20 +27,6 @@ static void set_login(const char *uid)
 	if (file < 0 || write(file, uid, strlen(uid)) < 0)
 		fail("/proc/self/loginuid");
 	close(file);
-}
-
-static double cpu_time(void)
-{
-	const int whose[] = { RUSAGE_SELF, RUSAGE_CHILDREN };
-	struct rusage usage;
-	double sum = 0;
-
-	for (int i = 0; i < 2; i++) {
-		getrusage(whose[i], &usage);
-		sum += (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e9;
-		sum += (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
-	}
-	return sum;
 }
 
 static void spawn_loop(long count)

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -24,25 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double cpu_time(void)
-{
-	const int whose[] = { RUSAGE_SELF, RUSAGE_CHILDREN };
-	struct rusage usage;
-	double sum = 0;
-
-	for (int i = 0; i < 2; i++) {
-		getrusage(whose[i], &usage);
-		sum += (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e9;
-		sum += (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
-	}
-	return sum;
-}
+#include "usage.h"
 
 static double wall_time(void)
 {

@@ -67,6 +67,27 @@ class SocketVerdicts:
         self._map.close()
 
 
+class _Wanted:
+    """A map whose entries are made those that are wanted, with a write for each that differs."""
+
+    def __init__(self, path: Path) -> None:
+        self._map = BpfMap.pinned(path)
+        self._known: dict[bytes, int] = {}
+
+    def set(self, wanted: dict[bytes, int]) -> None:
+        """Make the map hold these values, each of four bytes."""
+        for key in self._known.keys() - wanted.keys():
+            self._map.delete(key)
+        for key, value in wanted.items():
+            if self._known.get(key) != value:
+                self._map.update(key, value.to_bytes(4, "little"))
+        self._known = wanted
+
+    def close(self) -> None:
+        """Close the map."""
+        self._map.close()
+
+
 def _file(device: int, inode: int) -> bytes:
     return _FILE.pack(inode, os.major(device) << 20 | os.minor(device), 0)
 
@@ -79,8 +100,7 @@ class ListeningPorts:
     """
 
     def __init__(self, path: Path) -> None:
-        self._map = BpfMap.pinned(path)
-        self._known: dict[bytes, int] = {}
+        self._map = _Wanted(path)
         self._engines: dict[bytes, int] = {}
         self._relays: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
@@ -109,13 +129,7 @@ class ListeningPorts:
             self._write()
 
     def _write(self) -> None:
-        wanted = dict.fromkeys(self._relays, EngineSockets.RELAY) | self._engines
-        for key in self._known.keys() - wanted.keys():
-            self._map.delete(key)
-        for key, api in wanted.items():
-            if self._known.get(key) != api:
-                self._map.update(key, api.to_bytes(4, "little"))
-        self._known = wanted
+        self._map.set(dict.fromkeys(self._relays, EngineSockets.RELAY) | self._engines)
 
     def close(self) -> None:
         """Close the map."""
@@ -129,8 +143,7 @@ class EngineSockets:
     """``enum socket_api``."""
 
     def __init__(self, path: Path) -> None:
-        self._map = BpfMap.pinned(path)
-        self._known: dict[bytes, int] = {}
+        self._map = _Wanted(path)
         self._engines: dict[bytes, int] = {}
         self._relays: dict[bytes, int] = {}
         self._lock = Lock()
@@ -149,13 +162,7 @@ class EngineSockets:
             self._write()
 
     def _write(self) -> None:
-        wanted = self._relays | self._engines
-        for key in self._known.keys() - wanted.keys():
-            self._map.delete(key)
-        for key, api in wanted.items():
-            if self._known.get(key) != api:
-                self._map.update(key, api.to_bytes(4, "little"))
-        self._known = wanted
+        self._map.set(self._relays | self._engines)
 
     def close(self) -> None:
         """Close the map."""

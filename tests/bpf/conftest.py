@@ -17,7 +17,7 @@ import pytest
 from lab.requirements import cannot
 from sensor.bpf import loader, pins
 from sensor.bpf.btf import VMLINUX
-from tests.bpf.live import Bundle, Listener, Probes
+from tests.bpf.live import Bundle, Listener, Probes, loaded_probes
 
 BUSYBOX = Path("/bin/busybox")
 
@@ -62,14 +62,8 @@ def pin_root() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def probes() -> Iterator[Probes]:
     """The probes as they ship, but for their rings: those of a node would take 36 MiB."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loader, "LIFECYCLE_PAGES", 256)
-        patch.setattr(loader, "COMMANDS_PAGES", 256)
-        root = pins.BPFFS / f"castoff-test-module-{os.getpid()}"
-        loaded = Probes(loader.load(root))
-    yield loaded
-    loaded.close()
-    loader.unload(root)
+    with loaded_probes("module", lifecycle_pages=256, commands_pages=256) as loaded:
+        yield loaded
 
 
 @pytest.fixture

@@ -8,10 +8,14 @@ import select
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
+from sensor.bpf import loader, pins
 from sensor.bpf.counters import Counters, KindCount, RingSpace
 from sensor.bpf.layout import RecordKind
 from sensor.bpf.pins import PinSet
@@ -59,6 +63,19 @@ class Probes:
         self.counters.close()
         if self.space is not None:
             self.space.close()
+
+
+@contextmanager
+def loaded_probes(name: str, *, lifecycle_pages: int, commands_pages: int) -> Iterator[Probes]:
+    """Load the probes with rings of so many pages, and unload them on the way out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loader, "LIFECYCLE_PAGES", lifecycle_pages)
+        patch.setattr(loader, "COMMANDS_PAGES", commands_pages)
+        root = pins.BPFFS / f"castoff-test-{name}-{os.getpid()}"
+        loaded = Probes(loader.load(root))
+    yield loaded
+    loaded.close()
+    loader.unload(root)
 
 
 class Listener:

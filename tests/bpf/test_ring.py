@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.bpf import loader, pins, ring
+from sensor.bpf import ring
 from sensor.bpf.layout import RecordKind
 from sensor.bpf.libbpf import BpfMap
 from sensor.bpf.record import decode
 from sensor.bpf.ring import Ring
 from sensor.model.kernel_records import CommandExec, CommandExit, InitExit
-from tests.bpf.live import Bundle, Probes, take
+from tests.bpf.live import Bundle, Probes, loaded_probes, take
 from tests.bpf.sample_ring import BUSY, DISCARDED, PAGE, FakeRing
 
 NOWHERE = Path("/nowhere")
@@ -200,14 +200,8 @@ def test_what_is_put_in_comes_out_whatever_the_window(
 @pytest.fixture(scope="module")
 def small() -> Iterator[Probes]:
     """Probes whose rings hold a handful of records."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loader, "LIFECYCLE_PAGES", 1)
-        patch.setattr(loader, "COMMANDS_PAGES", 2)
-        root = pins.BPFFS / f"castoff-test-small-{os.getpid()}"
-        loaded = Probes(loader.load(root))
-    yield loaded
-    loaded.close()
-    loader.unload(root)
+    with loaded_probes("small", lifecycle_pages=1, commands_pages=2) as loaded:
+        yield loaded
 
 
 @pytest.fixture

@@ -8,6 +8,20 @@ from collections.abc import Callable
 LENGTH = 4_000
 TIMES = 8
 
+LINES: dict[str, Callable[[int], list[str]]] = {
+    "one-word": lambda length: ["x" * length],
+    "words": lambda length: ["x"] * length,
+    "bundle": lambda length: ["-" + "t" * length],
+    "bundles": lambda length: ["-it"] * (length // 3),
+    "dashes": lambda length: ["-" * length],
+    "long-option": lambda length: ["--" + "b" * length],
+    "options": lambda length: ["--b=c"] * (length // 5),
+    "values": lambda length: ["--name", "y"] * (length // 7),
+    "equals": lambda length: ["-" + "=" * length],
+    "same-prefix": lambda length: ["--p"] * (length // 3),
+}
+"""Command lines that a careless parser looks through again and again, by the length asked for."""
+
 
 def seconds(work: Callable[[], object]) -> float:
     """Return the processor time of one call, the least of several."""

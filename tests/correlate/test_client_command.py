@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.correlate.client_command import TARGETS_MAX, ClientCommand, ClientRequest, parse
-from tests.correlate.costs import is_linear
+from tests.correlate.costs import LINES, is_linear
 
 H = "4f2d" * 16
 DIGEST = "sha256:" + "ab" * 32
@@ -216,20 +216,6 @@ def test_no_command_line_makes_the_parser_raise(program: str, argv: tuple[str, .
         assert all(target in argv for target in command.targets)
         assert command.image is None or command.image in argv
         assert len(command.targets) <= TARGETS_MAX
-
-
-LINES: dict[str, Callable[[int], list[str]]] = {
-    "one-word": lambda length: ["x" * length],
-    "words": lambda length: ["x"] * length,
-    "bundle": lambda length: ["-" + "t" * length],
-    "bundles": lambda length: ["-it"] * (length // 3),
-    "dashes": lambda length: ["-" * length],
-    "long-option": lambda length: ["--" + "b" * length],
-    "options": lambda length: ["--b=c"] * (length // 5),
-    "values": lambda length: ["--name", "y"] * (length // 7),
-    "equals": lambda length: ["-" + "=" * length],
-    "same-prefix": lambda length: ["--p"] * (length // 3),
-}
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.correlate.runtime_command import ID_MAX, RuntimeCommand, Verb, parse
-from tests.correlate.costs import is_linear
+from tests.correlate.costs import LINES, is_linear
 
 SHIM_ROOT = "/var/run/docker/runtime-runc/moby"
 SHIM_CALL = f"runc --root {SHIM_ROOT} --log /run/log.json --log-format json"
@@ -167,20 +167,6 @@ def test_no_command_line_makes_the_parser_raise(argv: tuple[str, ...]) -> None:
         assert "/" not in command.id
         assert command.id in argv
         assert str(command.verb) in argv
-
-
-LINES: dict[str, Callable[[int], list[str]]] = {
-    "one-word": lambda length: ["x" * length],
-    "words": lambda length: ["x"] * length,
-    "bundle": lambda length: ["-" + "t" * length],
-    "bundles": lambda length: ["-it"] * (length // 3),
-    "dashes": lambda length: ["-" * length],
-    "long-option": lambda length: ["--" + "b" * length],
-    "options": lambda length: ["--b=c"] * (length // 5),
-    "values": lambda length: ["--name", "y"] * (length // 7),
-    "equals": lambda length: ["-" + "=" * length],
-    "same-prefix": lambda length: ["--p"] * (length // 3),
-}
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)

@@ -10,7 +10,6 @@ the one console with the kernel.
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.vm import cpio, image
-from tests.vm.machine import CLOCK, Guest, pack
+from tests.vm.machine import CLOCK, Guest, pack, running
 
 SUITE = "bookworm"
 ARCHITECTURE = "arm64"
@@ -148,37 +147,16 @@ def boot(job: Path, console: Path) -> Iterator[Guest]:
     with tempfile.TemporaryDirectory(prefix="castoff-arm64-") as directory:
         unpacked = Path(directory) / "initramfs.gz"
         initramfs(unpacked, job)
-        process = subprocess.Popen(
-            [
-                *(
-                    "nice",
-                    "-n",
-                    "10",
-                    "qemu-system-aarch64",
-                    "-machine",
-                    "virt",
-                    "-cpu",
-                    _PROCESSOR,
-                ),
-                *("-accel", "tcg", *CLOCK, "-m", str(MEMORY_MIB)),
-                *("-nodefaults", "-no-reboot", "-display", "none"),
-                *("-kernel", str(kernel().image), "-initrd", str(unpacked), "-append", _APPEND),
-                *("-chardev", f"stdio,id=reports,signal=off,logfile={console}"),
-                *("-serial", "chardev:reports"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "TMPDIR": directory},
-        )
-        try:
-            assert process.stdout is not None
-            yield Guest(process, console, process.stdout.fileno())
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        command = [
+            *("qemu-system-aarch64", "-machine", "virt", "-cpu", _PROCESSOR),
+            *("-accel", "tcg", *CLOCK, "-m", str(MEMORY_MIB)),
+            *("-nodefaults", "-no-reboot", "-display", "none"),
+            *("-kernel", str(kernel().image), "-initrd", str(unpacked), "-append", _APPEND),
+            *("-chardev", f"stdio,id=reports,signal=off,logfile={console}"),
+            *("-serial", "chardev:reports"),
+        ]
+        with running(command, console, Path(directory)) as guest:
+            yield guest
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +132,26 @@ def pack(target: Path, job: Path, files: Mapping[str, Path]) -> None:
 
 
 @contextmanager
+def running(command: Sequence[str], console: Path, temporary: Path) -> Iterator[Guest]:
+    """Run QEMU, which writes its files to ``temporary``; it is killed on the way out if need be."""
+    process = subprocess.Popen(
+        ["nice", "-n", "10", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    try:
+        assert process.stdout is not None
+        yield Guest(process, console, process.stdout.fileno())
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@contextmanager
 def boot(
     kernel: Kernel,
     root: Path,
@@ -147,21 +167,9 @@ def boot(
     with tempfile.TemporaryDirectory(prefix="castoff-vm-") as directory:
         disk = Path(directory) / "given.tar"
         pack(disk, job, files or {})
-        process = subprocess.Popen(
-            ["nice", "-n", "10", *_command(kernel, root, disk, console, words)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "TMPDIR": str(root.parent)},
-        )
-        try:
-            assert process.stdout is not None
-            yield Guest(process, console, process.stdout.fileno())
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        command = _command(kernel, root, disk, console, words)
+        with running(command, console, root.parent) as guest:
+            yield guest
 
 
 def _command(

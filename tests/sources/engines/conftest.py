@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -14,25 +13,14 @@ from lab.containerd import Containerd
 from lab.dockerd import Dockerd
 from lab.engines import Lab
 from lab.image import BoxImage
+from lab.requirements import cannot, need
 from tests.sources.engines.podman_service import PodmanService
-
-
-def need(*programs: str) -> None:
-    """Skip, or fail where that would go unnoticed, without root or a program."""
-    problem = None
-    if os.geteuid() != 0:
-        problem = "not root, and container engines need it"
-    elif missing := [name for name in programs if shutil.which(name) is None]:
-        problem = f"{', '.join(missing)} not installed; fix: make setup-test"
-    if problem is None:
-        return
-    if os.environ.get("CASTOFF_E2E") == "required":
-        pytest.fail(f"cannot run here: {problem}")
-    pytest.skip(f"cannot run here: {problem}")
 
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
+    if os.geteuid() != 0:
+        cannot("not root, and container engines need it")
     need("busybox", "runc")
     with labs.opened() as lab:
         yield lab
