@@ -45,6 +45,8 @@ TIMES = frozenset({"first", "last", "until"})
 SUPPRESS_DAYS = 90
 """Longest suppression."""
 OPEN = frozenset({"new", "update"})
+STATES = {"update": "seen again"}
+"""What a table calls a state where its word in JSON says little."""
 
 
 @click.group()
@@ -174,7 +176,7 @@ def _row(alert: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         str(alert["id"])[:SHOWN],
         str(alert["severity"]),
-        str(alert["state"]),
+        STATES.get(alert["state"], str(alert["state"])),
         ago(nanoseconds(str(alert["last"])), time.time_ns()),
         str(alert["count"]),
         str(alert["finding"]),

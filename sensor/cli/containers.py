@@ -20,6 +20,7 @@ from sensor.cli.options import (
     socket_option,
 )
 from sensor.cli.reading import nanoseconds
+from sensor.cli.table import own_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def pod_rows(
 def _row(one: ContainerView, now: int, *, no_trunc: bool) -> tuple[str, ...]:
     return (
         one.id if no_trunc else one.id[:SHORT_ID],
-        one.name or "-",
+        own_name(one.name, one.id),
         one.image or "-",
         one.runtime or "-",
         _state(one),

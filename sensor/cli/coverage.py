@@ -11,7 +11,9 @@ import click
 from sensor.api.client import AgentClient
 from sensor.api.coverage import CoverageReport
 from sensor.api.since import parse
-from sensor.cli.options import output_option, socket_option
+from sensor.cli.columns import wrapped
+from sensor.cli.options import output_option, socket_option, width
+from sensor.cli.wording import moment
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
@@ -22,9 +24,9 @@ SHORT_ID = 12
 
 def lines(report: CoverageReport) -> list[str]:
     """Return the report for people, one line each."""
-    lines = [f"{report.starts} starts since {report.covers_since}"]
+    lines = [f"{report.starts} starts since {moment(report.covers_since)}"]
     if report.covers_since != report.since:
-        lines.append(f"  the agent began then; it has no record from {report.since} until then")
+        lines.append(f"  the agent began then: it has no record from {moment(report.since)} on")
     for layer, count in report.layers:
         of = report.listening if layer == "engine" else report.starts
         note = " whose engine was followed" if layer == "engine" else ""
@@ -34,7 +36,7 @@ def lines(report: CoverageReport) -> list[str]:
     for row in report.disagreements:
         name = visible(row.name or row.id[:SHORT_ID])
         saw, missing = ", ".join(row.saw), ", ".join(row.missing)
-        lines.append(f"! {row.time}  {name}: seen by {saw}; not by {missing}: {row.reason}")
+        lines.append(f"! {moment(row.time)}  {name}: seen by {saw}; not by {missing}: {row.reason}")
     return lines
 
 
@@ -57,5 +59,7 @@ def command(since: str, socket: Path, output: str) -> None:
     if output == "json":
         click.echo(document, nl=False)
         return
+    columns = width(no_trunc=False)
     for line in lines(CoverageReport.from_json(document)):
-        click.echo(line)
+        for part in wrapped(line, columns, 2):
+            click.echo(part)

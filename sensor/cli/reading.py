@@ -9,6 +9,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sensor.model.agent_records import HostFacts
+from sensor.model.alert import Alert, AlertClass, AlertSeverity, AlertState
 from sensor.model.container import Image, Orchestrator
 from sensor.model.control_plane import (
     Actor,
@@ -89,6 +90,7 @@ def event_of(document: Document) -> Event | None:
         )
         if note
         else None,
+        alert=_alert(document.get("alert")),
         request=_request(document.get("request")),
         orchestrator=_orchestrator(document.get("orchestrator")),
     )
@@ -107,6 +109,26 @@ def _verdict(block: Document | None) -> Verdict | None:
             for one in block.get("findings") or ()
             if (found := _member(Finding, one)) is not None
         ),
+    )
+
+
+def _alert(block: Document | None) -> Alert | None:
+    finding = _member(Finding, block.get("finding")) if block else None
+    if not block or finding is None:
+        return None
+    return Alert(
+        id=str(block.get("id")),
+        finding=finding,
+        title=str(block.get("title")),
+        class_=_member(AlertClass, block.get("class")) or AlertClass.SECURITY,
+        severity=_member(AlertSeverity, block.get("severity")) or AlertSeverity.LOW,
+        state=_member(AlertState, block.get("state")) or AlertState.NEW,
+        group=str(block.get("group")),
+        start=block.get("start"),
+        workload=block.get("workload"),
+        count=int(block.get("count") or 1),
+        first=nanoseconds(block.get("first")) or 0,
+        last=nanoseconds(block.get("last")) or 0,
     )
 
 

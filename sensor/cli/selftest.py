@@ -20,7 +20,8 @@ from sensor.api.client import AgentClient
 from sensor.api.coverage import CoverageReport
 from sensor.cli import proof, selftest_findings
 from sensor.cli.answer import print_json
-from sensor.cli.options import output_option, socket_option
+from sensor.cli.columns import wrapped
+from sensor.cli.options import output_option, socket_option, width
 from sensor.dataclass import dataclass
 from sensor.errors import AgentUnreachable, CastoffError
 from sensor.model.vocabulary import EvidenceKind, Witness
@@ -37,6 +38,7 @@ WITNESS_SECONDS = 5.0
 PERIOD = "2m"
 WAIT_MAX = 600
 LOOK_SECONDS = 0.1
+INDENT = 6
 """Between two tries to reach an agent that is starting."""
 
 
@@ -93,16 +95,21 @@ def command(runtime: str | None, wait: int, *, findings: bool, output: str, sock
         if output == "json":
             print_json(asdict(check))
         else:
-            click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {visible(check.detail)}")
+            _show("ok  " if check.ok else "FAIL", check.name, check.detail)
     outcomes = selftest_findings.run(client) if findings else []
     for one in outcomes:
         if output == "json":
             print_json(asdict(one))
         else:
             mark = {True: "ok  ", False: "FAIL", None: "-   "}[one.ok]
-            click.echo(f"{mark}  {one.name}: {visible(one.detail)}")
+            _show(mark, one.name, one.detail)
     if not all(check.ok for check in checks) or any(one.ok is False for one in outcomes):
         sys.exit(1)
+
+
+def _show(mark: str, name: str, detail: str) -> None:
+    for line in wrapped(f"{mark}  {name}: {visible(detail)}", width(no_trunc=False), INDENT):
+        click.echo(line)
 
 
 def _await_agent(client: AgentClient, seconds: float) -> None:
@@ -157,7 +164,7 @@ def _judge(event: dict[str, Any], runtime: str) -> list[Check]:
     return [
         Check("kernel saw the init", kernel, said),
         Check("runtime's command seen", commanded, str(oci_runtime)),
-        Check("first start", start["kind"] == "first", str(start["kind"])),
+        Check("kind of start", start["kind"] == "first", str(start["kind"])),
         Check(
             "cause",
             caused and start["trigger"] != "unknown",

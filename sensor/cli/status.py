@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sensor.api.client import AgentClient, RequestRefused
-from sensor.cli.options import output_option, socket_option
+from sensor.cli.columns import wrapped
+from sensor.cli.options import output_option, socket_option, width
 from sensor.cli.outputs import state
 from sensor.cli.wording import counted, moment, span
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from sensor.api.status import AgentStatus, SourceState
 
 
+INDENT = 9
+"""Columns before what is said of the agent, the probes, a source."""
 IMPAIRED = 1
 """Exit code when the sensor itself has a problem."""
 
@@ -88,7 +91,9 @@ def command(socket: Path, output: str, *, alive: bool) -> None:
     if output == "json":
         click.echo(status.to_json(), nl=False)
     else:
+        columns = width(no_trunc=False)
         for line in lines(status):
-            click.echo(line)
+            for part in wrapped(line, columns, INDENT):
+                click.echo(part)
     if status.problems:
         raise SystemExit(IMPAIRED)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sensor.model.events import Event, Start, Stop, Verdict
 
 SHORT_ID = 12
+HEX_ID = 64
 """Characters of a container id that people are shown, as engines do."""
 TIME_WIDTH, TIME_WIDTH_NARROW = 12, 8
 EVENT_WIDTH = 12
@@ -241,5 +242,11 @@ def _name(event: Event) -> str:
     name = event.container.name if event.container is not None else None
     pod = event.orchestrator
     if pod is None or pod.pod is None or name == pod.pod:
-        return name or "-"
+        return own_name(name, None if event.container is None else event.container.id)
     return f"{pod.pod}/{pod.container or name or '-'}"
+
+
+def own_name(name: str | None, id_: str | None) -> str:
+    """Return a name; where there is none, an id that a person made up and that is cut elsewhere."""
+    made_up = id_ is not None and SHORT_ID < len(id_) < HEX_ID
+    return name or (id_ if made_up and id_ is not None else "-")

@@ -24,13 +24,13 @@ REPORT = CoverageReport(
 
 def test_a_period_that_began_before_the_agent_says_from_when_it_covers() -> None:
     shown = lines(replace(REPORT, covers_since="2026-03-01T10:50:00Z"))
-    assert shown[0] == "3 starts since 2026-03-01T10:50:00Z"
-    assert "no record from 2026-03-01T10:00:00Z" in shown[1]
+    assert shown[0] == "3 starts since 2026-03-01 10:50:00 UTC"
+    assert "no record from 2026-03-01 10:00:00 UTC" in shown[1]
 
 
 def test_a_period_that_is_covered_whole_has_no_remark() -> None:
     shown = lines(REPORT)
-    assert shown[0] == "3 starts since 2026-03-01T10:00:00Z"
+    assert shown[0] == "3 starts since 2026-03-01 10:00:00 UTC"
     assert shown[-1] == "every source that should have reported a start did"
     assert len(shown) == 6
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.cli.table import IMAGELESS, Table, colour_wanted
+from sensor.cli.table import IMAGELESS, Table, colour_wanted, own_name
 from sensor.model.events import Event
 from sensor.schema.text import columns
 from tests.outputs.sample_events import CONTAINER, EVENTS, START
@@ -89,3 +89,19 @@ def test_the_first_words_of_a_cause_are_never_cut(width: int) -> None:
     line = Table(width).line(dataclasses.replace(START, container=container))
     assert "docker start web" in line
     assert "IMAGE" in Table(width).header() or width < IMAGELESS
+
+
+@pytest.mark.parametrize(
+    ("name", "id_", "shown"),
+    [
+        ("web", "ab" * 32, "web"),
+        (None, "ab" * 32, "-"),
+        (None, "short", "-"),
+        (None, "castoff-selftest-3b7c0b94", "castoff-selftest-3b7c0b94"),
+        (None, None, "-"),
+    ],
+)
+def test_an_id_that_a_person_made_up_and_that_is_cut_stands_for_the_name(
+    name: str | None, id_: str | None, shown: str
+) -> None:
+    assert own_name(name, id_) == shown
