@@ -34,8 +34,29 @@ BACKLOG = 5_000
 """Starts whose events, and those of their stops, are more than may wait for the disk."""
 
 
+OWN_HIERARCHY = """\
+#!/bin/sh
+exec unshare --mount sh -c 'umount --recursive /sys/fs/cgroup &&
+    mount -t cgroup2 none /sys/fs/cgroup && exec crun "$@"' crun "$@"
+"""
+"""crun where only cgroup v2 is mounted: it refuses a node that has both."""
+
+
+@pytest.fixture
+def crun(lab: Lab, image: BoxImage, tmp_path: Path) -> Iterator[Runc]:
+    """crun, whose init keeps crun's own name until its first execve."""
+    need("crun")
+    program = tmp_path / "own-hierarchy"
+    program.write_text(OWN_HIERARCHY)
+    program.chmod(0o755)
+    # The root where an inventory looks for containers whose ids are names.
+    runtime = Runc(lab, image, program=program, root=Path("/run/crun"))
+    yield runtime
+    runtime.remove_all()
+
+
 @contextmanager
-def storm(runc: Runc) -> Iterator[list[str]]:
+def storm(runtime: Runc) -> Iterator[list[str]]:
     """Start one short container after another meanwhile; the list names those that ran."""
     ran: list[str] = []
     over = threading.Event()
@@ -43,8 +64,8 @@ def storm(runc: Runc) -> Iterator[list[str]]:
     def start_containers() -> None:
         while not over.is_set():
             container = unique("storm")
-            runc.run(container, "true")
-            runc.delete(container)
+            runtime.run(container, "true")
+            runtime.delete(container)
             ran.append(container)
 
     thread = threading.Thread(target=start_containers)
@@ -133,12 +154,14 @@ def test_a_backlog_of_thousands_is_reported_whole(own_agent: Agent, runc: Runc, 
     own_agent.stop()
 
 
+@pytest.mark.parametrize("name", ["runc", "crun"])
 def test_an_agent_killed_again_and_again_in_a_storm_misses_no_start(
-    own_agent: Agent, runc: Runc
+    own_agent: Agent, request: pytest.FixtureRequest, name: str
 ) -> None:
     """Killed while it does its work, and killed while it makes up for its absence."""
+    runtime: Runc = request.getfixturevalue(name)
     own_agent.start()
-    with storm(runc) as ran:
+    with storm(runtime) as ran:
         for kills in range(1, 6):
             until(partial(_ran, ran, kills * 8), "containers run")
             own_agent.kill()
@@ -180,27 +203,6 @@ def test_containers_that_ran_before_the_agent_are_not_starts(
     assert_has(own_agent.one_stop(by_docker), container={"name": name, "image": {"name": IMAGE}})
     for container in (by_docker, of_the_host, by_ctr, by_runc):
         assert own_agent.starts(container) == []
-
-
-OWN_HIERARCHY = """\
-#!/bin/sh
-exec unshare --mount sh -c 'umount --recursive /sys/fs/cgroup &&
-    mount -t cgroup2 none /sys/fs/cgroup && exec crun "$@"' crun "$@"
-"""
-"""crun where only cgroup v2 is mounted: it refuses a node that has both."""
-
-
-@pytest.fixture
-def crun(lab: Lab, image: BoxImage, tmp_path: Path) -> Iterator[Runc]:
-    """crun, whose init keeps crun's own name until its first execve."""
-    need("crun")
-    program = tmp_path / "own-hierarchy"
-    program.write_text(OWN_HIERARCHY)
-    program.chmod(0o755)
-    # The root where an inventory looks for containers whose ids are names.
-    runtime = Runc(lab, image, program=program, root=Path("/run/crun"))
-    yield runtime
-    runtime.remove_all()
 
 
 @pytest.mark.parametrize("name", ["runc", "crun"])
