@@ -74,8 +74,26 @@ FORWARD: dict[str, Callable[[Intake], Talk]] = {
     "Vector: forward": forward_receivers.plain,
     "OpenTelemetry Collector: forward": forward_receivers.plain,
 }
-TAIL = ["Fluent Bit: jsonl", "Fluentd: jsonl", "OpenTelemetry Collector: jsonl"]
-SYSLOG = ["Fluent Bit: syslog", "rsyslog: syslog", "syslog-ng: syslog"]
+TAIL = [
+    "Fluent Bit: jsonl",
+    "Fluentd: jsonl",
+    "Vector: jsonl",
+    "OpenTelemetry Collector: jsonl",
+    "Splunk: jsonl",
+]
+SYSLOG = [
+    "Fluent Bit: syslog",
+    "Fluentd: syslog",
+    "Vector: syslog",
+    "OpenTelemetry Collector: syslog",
+    "rsyslog: syslog",
+    "syslog-ng: syslog",
+]
+LAYOUT = re.compile(
+    r"""(?:time_format|layout|TIME_FORMAT|format):?\ (?:=\ )?"?
+        (%Y-[^"\s)]+|2006-[^"\s]+)""",
+    re.VERBOSE,
+)
 
 
 @pytest.fixture
@@ -171,8 +189,10 @@ FRACTION = re.compile(r"\.(\d+)")
 
 
 def strptime(text: str, layout: str) -> int:
-    """Return ns since the epoch for the layouts of Fluent Bit (%L), Fluentd (%N) and Go."""
-    layout = layout.replace("%L", "%f").replace("%N", "%f")
+    """Return ns since the epoch for the layouts of Fluent Bit (%L), Fluentd (%N), Splunk and Go."""
+    for fraction_of_seconds in ("%L", "%N", "%9N"):
+        layout = layout.replace(fraction_of_seconds, "%f")
+    layout = layout.replace("%Z", "%z")
     layout = layout.replace("2006-01-02T15:04:05.999999999Z07:00", "%Y-%m-%dT%H:%M:%S.%f%z")
     fraction = FRACTION.search(text)
     assert fraction is not None
@@ -189,7 +209,7 @@ def test_a_tailed_file_has_the_event_s_own_time_for_the_parser_of_the_pair(
     text, there = PAIRS[name]
     asyncio.run(ship(here(text, own_site.directory, 0), own_site.directory, RECORDS))
     lines = (own_site.directory / "events.jsonl").read_text().splitlines()
-    layout = re.search(r"^\s*(?:time_format|layout):? \"?([^\"\n]+)\"?$", there, re.MULTILINE)
+    layout = LAYOUT.search(there)
     assert layout is not None
     events = [json.loads(line) for line in lines]
     assert [event["id"] for event in events] == IDS
