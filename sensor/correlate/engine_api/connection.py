@@ -100,7 +100,7 @@ class Connection:
         data, joined = segment.data, bool(segment.offset)
         if data.startswith(http2_frames.PREFACE):
             self._begin_http2(segment, joined=joined)
-        elif _fits_beginning(data) and not segment.cut and segment.offset is not None:
+        elif _may_go_on(segment):
             self._held = segment
         elif _VERB.match(data):
             self._http1 = Http1Sides(self, joined=joined)
@@ -224,9 +224,15 @@ class Connection:
             self._waiting.clear()
 
 
-def _fits_beginning(data: bytes) -> bool:
-    """Whether the bytes may be the beginning of an HTTP request or of HTTP/2's preface."""
-    return http2_frames.PREFACE.startswith(data) or _VERB_BEGINS.fullmatch(data) is not None
+def _may_go_on(segment: Segment) -> bool:
+    """Whether the next write may show what these bytes begin: HTTP/1, HTTP/2, or ttrpc."""
+    data = segment.data
+    if segment.cut or segment.offset is None:
+        return False
+    if http2_frames.PREFACE.startswith(data) or _VERB_BEGINS.fullmatch(data) is not None:
+        return True
+    # A frame of ttrpc begins with its length, whose first byte is 0.
+    return segment.offset == 0 and data[:1] == b"\0" and len(data) <= ttrpc.HEADER_SIZE
 
 
 def _is_ttrpc(data: bytes) -> bool:
