@@ -119,7 +119,11 @@ class CallFeed:
                     self._relays.see(observation)
             elif isinstance(observation, ApiConnect):
                 self._contacts += 1
-                rest[number] = self._relays.hop_of(observation) or self._at_port(observation)
+                hop = self._relays.hop_of(observation)
+                if hop is not None and self._role_of(observation.caller.exe or "") is None:
+                    # A relay may be behind another.
+                    self._relays.see(observation)
+                rest[number] = hop or self._at_port(observation)
         return [one for one in rest if one is not None]
 
     def _at_port(self, connect: ApiConnect) -> ApiConnect | None:

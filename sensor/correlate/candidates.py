@@ -225,16 +225,25 @@ class CandidateFactory:
     ) -> list[Candidate]:
         """The process that asked an engine; ``serves`` others, who may have asked it."""
         client = self._past.clients.of(caller.pid, caller.start_time, time)
-        if client is None and caller.ancestors:
-            # A plugin of a client: the client's own command is the one that was typed.
-            above = self._past.clients.at(caller.ancestors[0])
-            if above is not None and above.command is not None and above.runs_at(time):
-                client = above
+        if client is None:
+            client = self._client_above(caller, time)
         relay = serves or caller.comm in _RELAYS
         relay = relay or (client is not None and client.helper is Helper.RELAY)
         if client is not None:
             return [replace(self.of_client(client, evidence, socket), relay=relay)]
         return [replace(self._of_process(caller, socket, evidence), relay=relay)]
+
+    def _client_above(self, caller: Caller, time: int) -> Client | None:
+        """Return the client of which a process is a plugin, or which one works for.
+
+        The client's own command is the one that was typed, if the same user typed it.
+        """
+        found = (self._past.clients.at(ancestor) for ancestor in caller.ancestors)
+        above = next((client for client in found if client is not None), None)
+        if above is None or above.command is None or not above.runs_at(time):
+            return None
+        same = above.origin.domain == self._past.origin_of(caller).domain
+        return above if same else None
 
     def _of_process(self, caller: Caller, socket: str, evidence: tuple[Evidence, ...]) -> Candidate:
         """A process that is not a client."""

@@ -146,7 +146,7 @@ _HARMLESS = options(
     " generate ls list prune exists help history images import info init inspect load login"
     " logout logs"
     " machine manifest mount network pause port ps pull push rename rm rmi save search secret stats"
-    " tag top trust umount unmount unpause untag version volume wait"
+    " tag top trust umount unmount unpause unshare untag version volume wait"
 ).values
 """Verbs of Docker-like clients after which no container runs that did not before."""
 _GROUP_VERBS = {

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
-from sensor.dataclass import dataclass
+from sensor.dataclass import dataclass, replace
 from sensor.linux.process import stat_of, status_of
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import Ancestor, ProcessKey
@@ -48,6 +48,9 @@ LOOK_AGAIN = 0.05
 
 HOPS_MAX = 16
 """Processes reported behind one request."""
+
+CHAIN_MAX = 4
+"""Relays one behind the other that are looked at for one request."""
 
 ABOVE_MAX = 3
 """Processes of the same file above a caller that are looked at: socat forks for each connection."""
@@ -143,12 +146,21 @@ class RelayFinder:
 
     def _work(self) -> None:
         while (request := self._queue.get()) is not None:
-            self._look(request)
+            behind = self._look(request)
+            for _ in range(CHAIN_MAX - 1):
+                # Whoever is behind a relay may be one itself.
+                behind = [
+                    one
+                    for caller in behind
+                    if _key(caller) not in self._others
+                    for one in self._look(replace(request, caller=caller))
+                ]
 
-    def _look(self, request: ApiRequest | ApiConnect) -> None:
+    def _look(self, request: ApiRequest | ApiConnect) -> list[Caller]:
+        """Look at a caller; returns who is behind it, if it is a relay."""
         caller = _key(request.caller)
         if caller is None:
-            return
+            return []
         family = (caller, *self._above(request.caller))
         own: dict[ProcessKey, frozenset[int]] = {
             key: connections.sockets_of(key.pid, self._proc) for key in family
@@ -163,7 +175,7 @@ class RelayFinder:
         if not ports and not listeners:
             if own[caller]:
                 self._others.put(caller, None)
-            return
+            return []
         listening = next(
             key
             for key in reversed(family)
@@ -179,7 +191,8 @@ class RelayFinder:
             accepted = {one.inode for one in sockets if not one.listens and one.path in paths}
             ends |= connections.unix_other_ends(own[caller] & accepted)
         alone = not connections.serves_others(own[caller], ports, table)
-        self._report(request, caller, ends, ports, paths, alone=alone)
+        pids = frozenset(key.pid for key in family)
+        return self._report(request, caller, pids, ends, ports, paths, alone=alone)
 
     def _above(self, caller: Caller) -> tuple[ProcessKey, ...]:
         """Return the processes above a caller that run the same file, without a gap."""
@@ -221,20 +234,23 @@ class RelayFinder:
         self,
         request: ApiRequest | ApiConnect,
         relay: ProcessKey,
+        family: frozenset[int],
         ends: frozenset[int],
         ports: frozenset[int],
         paths: frozenset[str],
         *,
         alone: bool,
-    ) -> None:
+    ) -> list[Caller]:
+        reported: list[Caller] = []
         if not ends:
-            return
+            return reported
         address = f"{TCP_PREFIX}{min(ports)}" if ports else min(paths)
         found = connections.owners(ends, self._proc)
-        for pid in sorted({pid for pid in found.values() if pid != relay.pid})[:HOPS_MAX]:
+        for pid in sorted({*found.values()} - family)[:HOPS_MAX]:
             caller = read_caller(pid, self._proc)
-            if caller is None or caller.exe == request.caller.exe:
+            if caller is None:
                 continue
+            reported.append(caller)
             self._emit(
                 ApiHop(
                     time=request.time,
@@ -246,6 +262,7 @@ class RelayFinder:
                     alone=alone,
                 )
             )
+        return reported
 
     def close(self) -> None:
         """End the thread; what waits is given up."""

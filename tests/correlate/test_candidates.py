@@ -89,6 +89,30 @@ def test_a_plugin_that_is_not_a_client_is_its_clients(core: Core) -> None:
     assert cause(core.start) == (BY_PERSON, INFERRED, ANN)
 
 
+def below_plugin(line: str, uid: int) -> list[Observation]:
+    """A script is the client's plugin, and runs a program that asks the engine."""
+    script = ancestor("docker-foo", 61, 1, exe="sh")
+    worker = caller(BOB, 2, uid=uid, above=(script, ancestor("docker", ANN, 0)))
+    return [typed(0, line, ANN), connects(3, worker), requests(4, worker, START)]
+
+
+def test_what_a_plugin_runs_works_for_its_client(core: Core) -> None:
+    """compose-v2-up: the plugin is a script."""
+    core >> below_plugin("docker foo bar", 1000) >> starts(WEB, 10)
+    assert cause(core.start) == (BY_PERSON, EXACT, ANN)
+
+
+@pytest.mark.parametrize(
+    ("line", "uid"), [("docker foo bar", 0), ("docker unshare sh", 1000), ("docker ps", 1000)]
+)
+def test_a_program_below_a_client_that_it_does_not_work_for_is_itself_the_cause(
+    core: Core, line: str, uid: int
+) -> None:
+    """compose-v2-up, the other way: another user's (sudo), or one that starts nothing."""
+    core >> below_plugin(line, uid) >> starts(WEB, 10)
+    assert cause(core.start) == (BY_API, EXACT, BOB)
+
+
 @pytest.mark.parametrize("real", ["request", "command", "connect"])
 def test_a_process_that_is_only_called_a_client_is_not_a_candidate(core: Core, real: str) -> None:
     """sec-forged-client-is-exact."""

@@ -40,13 +40,14 @@ if sys.argv[2] == "forks":
             os._exit(0)
 else:
     held = [listener.accept() for _ in range(int(sys.argv[2]) if sys.argv[2].isdigit() else 1)]
-    engine = socket.socket(socket.AF_UNIX)
-    if len(sys.argv) > 3:
+    if len(sys.argv) > 3 and sys.argv[3].isdigit():
+        engine = socket.create_connection(("127.0.0.1", int(sys.argv[3])))
+    elif len(sys.argv) > 3:
+        engine = socket.socket(socket.AF_UNIX)
         engine.connect(sys.argv[3])
     print(os.getpid(), flush=True)
     sys.stdin.read()
 """
-# Under another file than the relay: the same interpreter would look like a part of it.
 CLIENT = ["/usr/bin/perl", "-MIO::Socket::INET", "-MIO::Socket::UNIX", "-e"]
 BY_TCP = "$s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $ARGV[0]) or die; <STDIN>"
 BY_PATH = "$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; <STDIN>"
@@ -212,6 +213,22 @@ def test_the_engine_at_the_other_side_of_a_relay_is_not_behind_it(
     finding.see(caller_of(int(relay.line())))
     finding.settle()
     assert [hop.caller.pid for hop in finding.hops.queue] == [client.pid]
+
+
+def test_who_is_behind_a_relay_of_a_relay_is_found(
+    finding: Finding, processes: list[Process]
+) -> None:
+    """relay-to-the-socket: two relays of the same program, one behind the other."""
+    inner = Process(sys.executable, "-I", "-c", RELAY, "tcp", "serves")
+    outer = Process(sys.executable, "-I", "-c", RELAY, "tcp", "serves", inner.line())
+    processes += (inner, outer)
+    client = Process(*CLIENT, BY_TCP, outer.line())
+    processes.append(client)
+    assert int(outer.line()) == outer.pid
+    finding.see(caller_of(int(inner.line())))
+    first, second = finding.hop(), finding.hop()
+    assert (first.relay, first.caller.pid) == (key_of(inner.pid), outer.pid)
+    assert (second.relay, second.caller.pid) == (key_of(outer.pid), client.pid)
 
 
 def test_a_relay_is_looked_at_for_each_request_of_a_connection(
