@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.authority import ROOT
 from sensor.correlate.client_command import Helper
 from sensor.correlate.programs import role_by_file
+from sensor.correlate.service_managers import trigger_of, unit_of
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.events import (
@@ -23,7 +24,15 @@ from sensor.model.events import (
     InitiatorUser,
     kernel_reference,
 )
-from sensor.model.vocabulary import ContainerId, EvidenceKind, Role, RoleOf, Trigger, Witness
+from sensor.model.vocabulary import (
+    Confidence,
+    ContainerId,
+    EvidenceKind,
+    Role,
+    RoleOf,
+    Trigger,
+    Witness,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,11 +62,6 @@ _RELAYS = frozenset(
 HOPS_MAX = 4
 """Relays between a client and an engine that are followed."""
 
-_CRON = frozenset({"cron", "crond", "anacron", "atd", "fcron", "CRON"})
-_SERVICE_SUFFIX = ".service"
-_NOT_A_CAUSE = ("user@", "session-", "ssh.service", "sshd", "getty@", "serial-getty@")
-"""Units that people's sessions run in: what is below them is a person's doing."""
-
 
 @quick
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class Candidate:
     trigger: Trigger
     evidence: tuple[Evidence, ...]
     client: Client | None = None
+    trigger_certainty: Confidence = Confidence.EXACT
+    """How sure the trigger is, if the process is."""
     relay: bool = False
     """It passes on what another process asks, and that process is not known; or it is behind a
     relay that others were behind, too."""
@@ -147,28 +153,24 @@ class CandidateFactory:
         initiator = self._initiator(
             process, self._redact(head.exec.argv), head.exec.cwd, exe, container, socket
         )
-        return Candidate(
-            head.key,
-            initiator,
-            self._trigger_of_client(process, container),
-            tuple(evidence),
-            head,
-        )
+        trigger, certainty = _trigger_of_client(process, container)
+        return Candidate(head.key, initiator, trigger, tuple(evidence), head, certainty)
 
-    def of_runtime(self, creation: Creation) -> Candidate:
+    def of_runtime(self, run: Creation | CommandExec) -> Candidate:
         """An OCI runtime that a person or a script ran, with no engine above it."""
-        process = creation.process
+        process = run.process
         container = self._container(process.cgroup)
-        trigger = self._trigger_of_client(process, container)
+        trigger, certainty = _trigger_of_client(process, container)
         if trigger is Trigger.USER_COMMAND:
             trigger = Trigger.DIRECT_RUNTIME
-        argv = self._redact(creation.argv)
+        argv = self._redact(run.argv)
         return Candidate(
             (process.key.pid, process.key.start_time),
-            self._initiator(process, argv, creation.cwd, process.exe, container),
+            self._initiator(process, argv, run.cwd, process.exe, container),
             trigger,
             # The creating command is evidence of the start already.
             (),
+            trigger_certainty=certainty,
         )
 
     def of_connect(self, connect: ApiConnect) -> list[Candidate]:
@@ -264,7 +266,7 @@ class CandidateFactory:
                 container_id=container,
                 socket=socket,
                 ancestors=caller.ancestors,
-                unit=_unit_of_caller(caller),
+                unit=unit_of(caller.cgroup),
             ),
             trigger,
             evidence,
@@ -283,11 +285,13 @@ class CandidateFactory:
         """
         found = self._container(process.cgroup)
         container = found if found != started else None
+        trigger, certainty = _trigger_of_client(process, container)
         return Candidate(
             (process.key.pid, process.key.start_time),
             self._initiator(process, self._redact(argv), None, process.exe, container),
-            self._trigger_of_client(process, container),
+            trigger,
             evidence,
+            trigger_certainty=certainty,
         )
 
     # ----------------------------------------------------------------- kinds of processes
@@ -295,15 +299,6 @@ class CandidateFactory:
     def is_engine_caller(self, caller: Caller) -> bool:
         """Whether the caller is part of an engine itself, as dockerd is to containerd."""
         return _may_be_root(caller) and self._is_engine(caller.comm or "", caller.exe or "")
-
-    def _trigger_of_client(self, process: ProcessFacts, container: ContainerId | None) -> Trigger:
-        if container is not None:
-            return Trigger.CONTAINER
-        if any(ancestor.comm in _CRON for ancestor in process.ancestors):
-            return Trigger.SERVICE_MANAGER
-        if process.loginuid is None and _unit(process.cgroup) is not None:
-            return Trigger.SERVICE_MANAGER
-        return Trigger.USER_COMMAND
 
     def _container(self, cgroup: CgroupPaths | None) -> ContainerId | None:
         if cgroup is None:
@@ -332,7 +327,7 @@ class CandidateFactory:
             container_id=container,
             socket=socket,
             ancestors=ancestors,
-            unit=_unit(process.cgroup),
+            unit=unit_of(process.cgroup),
         )
 
     def _user(self, uid: int | None, loginuid: int | None, session: int | None) -> InitiatorUser:
@@ -358,17 +353,12 @@ def _is_engine(role_of: RoleOf, comm: str, exe: str) -> bool:
     return role_by_file(role_of, exe, comm) in _OF_ENGINES
 
 
-def _unit(cgroup: CgroupPaths) -> str | None:
-    """The systemd service that a cgroup path is in, unless it is one that people log in through."""
-    for path in (cgroup.v2, cgroup.v1):
-        for part in reversed((path or "").split("/")):
-            if part.endswith(_SERVICE_SUFFIX) and not part.startswith(_NOT_A_CAUSE):
-                return part
-    return None
-
-
-def _unit_of_caller(caller: Caller) -> str | None:
-    return _unit(caller.cgroup) if caller.cgroup is not None else None
+def _trigger_of_client(
+    process: ProcessFacts, container: ContainerId | None
+) -> tuple[Trigger, Confidence]:
+    if container is not None:
+        return Trigger.CONTAINER, Confidence.EXACT
+    return trigger_of(process)
 
 
 def _command_evidence(exec_: CommandExec) -> Evidence:

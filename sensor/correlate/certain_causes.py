@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sensor.correlate.candidates import Candidate
     from sensor.correlate.clients import Client
+    from sensor.correlate.containers import Creation
     from sensor.correlate.engine_requests import Asked
     from sensor.correlate.question import Knowledge, Question
     from sensor.model.process import Ancestor
@@ -87,11 +88,15 @@ def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:
 
 def by_descent(question: Question, known: Knowledge) -> Attribution | None:
     """A client above the runtime, or a runtime that no engine is above."""
-    creation = question.creation
-    if creation is None:
+    if question.creation is None:
         return None
-    chain = [creation.process.ancestors]
+    return _by_starter(question, known) or _by_creator(question.creation, question, known)
+
+
+def _by_creator(creation: Creation, question: Question, known: Knowledge) -> Attribution | None:
+    """Find the client above the creating command or the monitor, or the runtime itself."""
     supervisor = known.runtimes.supervisor_of(question.id)
+    chain = [creation.process.ancestors]
     if supervisor is not None and supervisor.role is Role.MONITOR:
         chain.append(supervisor.process.ancestors)
     managed = supervisor is not None
@@ -110,6 +115,23 @@ def by_descent(question: Question, known: Knowledge) -> Attribution | None:
         return None
     candidate = known.candidates.of_runtime(creation)
     return decided(question, known, [candidate], Confidence.EXACT)
+
+
+def _by_starter(question: Question, known: Knowledge) -> Attribution | None:
+    """Find the client above the runtime's ``start``, which may be another than the creator."""
+    starter = question.starter
+    if starter is None:
+        return None
+    managed = known.runtimes.supervisor_of(question.id) is not None
+    for ancestor in starter.process.ancestors:
+        role = _role(ancestor, known)
+        client = known.past.clients.at(ancestor) if role is Role.CLIENT else None
+        if client is not None and client.helper is None:
+            return decided(question, known, [known.candidates.of_client(client)], Confidence.EXACT)
+        managed = managed or role in (Role.SHIM, Role.MONITOR, Role.ENGINE, Role.CLIENT)
+    if managed:
+        return None
+    return decided(question, known, [known.candidates.of_runtime(starter)], Confidence.EXACT)
 
 
 def _role(ancestor: Ancestor, known: Knowledge) -> Role | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensor.correlate.runtime_command import RuntimeCommand, Verb
     from sensor.correlate.title import Title
     from sensor.model.container import Description
-    from sensor.model.kernel_records import CommandExit, InitExec, InitExit
+    from sensor.model.kernel_records import CommandExec, CommandExit, InitExec, InitExit
     from sensor.model.process import CgroupPaths, ProcessFacts, ProcessKey
     from sensor.model.vocabulary import ContainerId, ContainerType
 
@@ -199,6 +199,8 @@ class ContainerState:
     """Something but a command line shows that this creation is one: a cgroup, an init."""
     asked_to_start: bool = False
     """The runtime's ``start`` came: what its init did after that is for the init to show."""
+    starter: CommandExec | None = None
+    """That ``start`` command, of which the user may be another than of the creating one."""
     held: InitExec | None = None
     """The first process of a sandbox that the runtime itself provides, as gVisor's: the workload
     begins with the runtime's ``start``."""

@@ -35,9 +35,10 @@ def decided(
             one.client.certain = certainty is Confidence.EXACT
         if one.relay and certainty is Confidence.EXACT:
             certainty = Confidence.INFERRED
+        sure = certainty is Confidence.EXACT
         return Attribution(
             one.trigger,
-            certainty,
+            one.trigger_certainty if sure else certainty,
             initiator=one.initiator,
             confidence=certainty,
             evidence=one.evidence,

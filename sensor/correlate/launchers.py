@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sensor.model.process import Ancestor, ProcessFacts
 
 
-_LAUNCHERS = frozenset({"lxc-start", "lxc-execute", "systemd-nspawn", "lxd", "incusd"})
+_LAUNCHERS = frozenset(
+    {"lxc-start", "lxc-execute", "lxc-autostart", "lxc-copy", "systemd-nspawn", "lxd", "incusd"}
+)
 
 
 def by_launcher(question: Question, known: Knowledge) -> Attribution | None:

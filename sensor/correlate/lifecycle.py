@@ -133,6 +133,7 @@ class Lifecycle:
             self._on_delete(state, run.exec)
         elif state.unstarted:
             state.asked_to_start = True
+            state.starter = run.exec
             held, state.held = state.held, None
             if held is not None:
                 self.on_init_exec(replace(held, time=run.exec.time))
@@ -166,7 +167,7 @@ class Lifecycle:
         state.creation = creation
         state.move(ContainerStep.CREATE)
         state.failed = state.proven = state.asked_to_start = False
-        state.held = None
+        state.held = state.starter = None
         state.description = None
         state.parents = self._table.known(self._places.chain(creation.process.cgroup))
         names = Names(state.key.id, None)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sensor.model.api_calls import Caller
     from sensor.model.container import Description
     from sensor.model.events import Evidence, Initiator
+    from sensor.model.kernel_records import CommandExec
     from sensor.model.process import ProcessFacts
 
 
@@ -74,6 +75,10 @@ class Question:
     ran: int = field(default=0, compare=False)
     """When its init ran, 0 while it has not: CRI-O has the runtime create a container when it is
     made, and a request that comes later lets it run."""
+    starter: CommandExec | None = field(default=None, compare=False)
+    """The runtime's ``start`` command, where create and start may be asked for by two."""
+    let_run: int = 0
+    """When that was executed; 0 without one."""
     causes_lost: bool = field(default=False, compare=False)
     """Some of what may have caused it was held back: one candidate alone proves nothing."""
 
@@ -137,7 +142,7 @@ def latest_request(question: Question) -> int:
     """Return when a request for the start can have come at the latest, in ns since boot."""
     if question.engine is Engine.CRIO:
         return max(question.time, question.ran)
-    return question.time
+    return max(question.time, question.let_run)
 
 
 Answering = Callable[[Question, Knowledge], "Attribution | None"]

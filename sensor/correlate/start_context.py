@@ -38,6 +38,10 @@ _ENGINE_PROGRAMS = {
 }
 """Programs whose own start makes them start containers. Podman has no such."""
 
+_APART = frozenset({Engine.PODMAN, None})
+"""Engines that create a container at one request (``podman init``) and start it at another. None:
+a person or a script runs the runtime. Below containerd one request does both."""
+
 
 class StartContext:
     """Answers from the containers, commands and requests that are known."""
@@ -102,6 +106,7 @@ class StartContext:
                 boot = None
         elif kind_ is not StartKind.FIRST:
             boot = self._engine_boot(state, engine)
+        starter = state.starter if engine in _APART else None
         return Question(
             id=state.key.id,
             kind=kind_,
@@ -119,6 +124,8 @@ class StartContext:
             in_pod=block is not None and block.type == KUBERNETES,
             init=init,
             ran=time if init is not None else 0,
+            starter=starter,
+            let_run=starter.time if starter is not None else 0,
             causes_lost=causes_lost,
         )
 

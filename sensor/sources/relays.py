@@ -17,11 +17,12 @@ import os
 import queue
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
-from sensor.dataclass import dataclass, replace
+from sensor.dataclass import dataclass
 from sensor.linux.process import stat_of, status_of
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import Ancestor, ProcessKey
@@ -148,7 +149,7 @@ class RelayFinder:
         while (request := self._queue.get()) is not None:
             behind = self._look(request)
             for _ in range(CHAIN_MAX - 1):
-                # Whoever is behind a relay may be one itself.
+                # A process behind a relay may be one itself.
                 behind = [
                     one
                     for caller in behind

@@ -153,9 +153,6 @@ PLACES: dict[str, tuple[CgroupPaths, int | None, str | None, Trigger]] = {
     "console": (CgroupPaths(None, "/system.slice/getty@tty1.service"), None, None,
                 Trigger.USER_COMMAND),
     "no-cgroup": (CgroupPaths(None, None), None, None, Trigger.USER_COMMAND),
-    "cron": (CgroupPaths(None, None), 1000, "cron", Trigger.SERVICE_MANAGER),
-    "crond": (CgroupPaths(None, None), 1000, "crond", Trigger.SERVICE_MANAGER),
-    "at": (CgroupPaths(None, None), 1000, "atd", Trigger.SERVICE_MANAGER),
     "shell": (CgroupPaths(None, None), 1000, "bash", Trigger.USER_COMMAND),
 }  # fmt: skip
 

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from sensor.model.api_calls import ConnectionClosed
+from sensor.model.kernel_records import CommandExec
+from sensor.model.process import Ancestor
 from sensor.model.vocabulary import Trigger
 from tests.correlate.cases import (
     ANN,
@@ -20,8 +23,20 @@ from tests.correlate.cases import (
     cause,
     kind,
 )
-from tests.correlate.observations import ancestor, asks, caller, connects, requests, typed
-from tests.correlate.scenario import Core
+from tests.correlate.observations import (
+    ancestor,
+    asks,
+    below,
+    caller,
+    command,
+    connects,
+    ended,
+    facts,
+    ns,
+    requests,
+    typed,
+)
+from tests.correlate.scenario import Core, described
 
 CLEANUPS = {
     "as-podman-4": "/usr/bin/podman --root /r --runroot /x --log-level warning --cgroup-manager "
@@ -108,3 +123,45 @@ def test_podmans_service_is_an_engine_whatever_its_options(core: Core, line: str
     first, second = core.starts
     assert cause(first) == (BY_PERSON, EXACT, BOB)
     assert cause(second) == (BY_API, EXACT, 77)
+
+
+def runtime_start(at: float, *above: Ancestor) -> CommandExec:
+    """The runtime's ``start`` of a container that was created before."""
+    words = (POD.program, "--root", POD.root or "", "start", POD.id)
+    return below(command(at, words, process=facts(90, at)), *above)
+
+
+def test_who_starts_a_container_that_another_command_created_is_the_cause(core: Core) -> None:
+    """podman-restart-policy, the same kind: ``podman init`` runs the runtime's create alone."""
+    core >> typed(0, "podman create --name web bb", 49)
+    init, start = typed(100, "podman init web", ANN), typed(500, "podman start web", BOB)
+    create, describe, _ = by_conmon(POD, 110, ancestor("podman", ANN, 100))
+    core >> init >> create >> describe >> ended(200, init)
+    core >> start >> runtime_start(510, ancestor("podman", BOB, 500))
+    core >> POD.execs(520)
+    assert cause(core.start) == (BY_PERSON, EXACT, BOB)
+
+
+def test_a_request_to_start_what_another_request_created_is_the_cause(core: Core) -> None:
+    """podman-restart-policy, the same kind: ``POST /containers/web/init`` and ``/start``."""
+    socket = "/tmp/pod.sock"
+    service = ancestor("podman", ANN, 0)
+    core >> typed(0, "podman system service unix:///tmp/pod.sock", ANN)
+    create, describe, _ = by_conmon(POD, 110, service)
+    first, second = caller(77, 100, comm="curl"), caller(78, 500, comm="curl")
+    init = requests(102, first, "POST /v4.0.0/libpod/containers/web/init", socket)
+    core >> replace(connects(101, first, socket), connection=7)
+    core >> replace(init, connection=7, offset=0)
+    core >> create >> describe >> ConnectionClosed(ns(300), "r", 7)
+    core >> connects(501, second, socket)
+    core >> requests(502, second, "POST /v4.0.0/libpod/containers/web/start", socket)
+    core >> runtime_start(510, service) >> POD.execs(520)
+    assert cause(core.start) == (BY_API, EXACT, 78)
+
+
+def test_who_runs_the_runtimes_start_by_hand_is_the_cause(core: Core) -> None:
+    create = replace(POD.create(0), process=facts(80, 0))
+    core >> below(create, ancestor("bash", 40)) >> described(1, POD, engine=None)
+    core >> runtime_start(510, ancestor("sh", 41))
+    core >> replace(POD.execs(520), root=create.process.key)
+    assert cause(core.start)[1:] == (EXACT, 90)
