@@ -145,6 +145,14 @@ class Run:
     """It was in another boot of the node."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A program and its user."""
+
+    exe: str | None
+    uid: int | None
+
+
 @dataclass(slots=True)
 class Pending:
     """A start that waits for its description until ``deadline`` (ns since boot).
@@ -190,6 +198,10 @@ class ContainerState:
     renamed: str | None = None
     """The name that the last of its renames gave it."""
     """Names that it had before it was renamed, oldest first."""
+    placeless: bool = False
+    """Its labels name an orchestrator, and who asked for it was another."""
+    asker: Asker | None = None
+    """Who certainly asked for its last start."""
     pod_uid: str | None = None
     pod_container: str | None = None
     pending: Pending | None = None

@@ -58,6 +58,8 @@ def _launched(process: ProcessFacts, parent: Ancestor, init: ProcessFacts) -> bo
         return True
     name = (process.exe or process.comm).rpartition("/")[2]
     same_file = name == (parent.exe or "").rpartition("/")[2]
-    same_login = (process.loginuid, process.session) == (init.loginuid, init.session)
+    login = (process.loginuid, process.session)
+    # systemd-nspawn takes the login from what it starts.
+    same_login = init.loginuid is None or login == (init.loginuid, init.session)
     apart = parent.start_time - process.key.start_time
     return name in _LAUNCHERS and same_file and same_login and 0 <= apart <= CONNECT_WINDOW

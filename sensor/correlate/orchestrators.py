@@ -17,9 +17,11 @@ from sensor.model.control_plane import task_definition
 from sensor.model.vocabulary import EvidenceKind, Witness
 
 if TYPE_CHECKING:
+    from sensor.correlate.containers import ContainerState
     from sensor.model.container import Description
 
 KUBERNETES = "kubernetes"
+SWARM = "swarm"
 _SWARM = "com.docker.swarm."
 _NOMAD = "com.hashicorp.nomad."
 _ECS = "com.amazonaws.ecs."
@@ -72,6 +74,13 @@ def place_of(description: Description) -> Placement | None:
     return _swarm(labels) or _nomad(labels, description) or _ecs(labels)
 
 
+def place_in(state: ContainerState) -> Placement | None:
+    """Return the place of a container, unless who asked for it shows that its labels lie."""
+    if state.description is None or state.placeless:
+        return None
+    return place_of(state.description)
+
+
 def completed(description: Description) -> Description:
     """Add the orchestrator that the engine's labels name, where no annotation names a pod."""
     if description.orchestrator is not None:
@@ -84,7 +93,7 @@ def completed(description: Description) -> Description:
         type=place.type,
         namespace=labels.get("com.docker.stack.namespace"),
         pod=labels.get(f"{_SWARM}task.name") or labels.get(f"{_NOMAD}task_group_name"),
-        container=place.service if place.type == "swarm" else place.slot,
+        container=place.service if place.type == SWARM else place.slot,
     )
     if place.type == "ecs":
         block = replace(
@@ -104,7 +113,7 @@ def _swarm(labels: dict[str, str]) -> Placement | None:
     # "web.2.<task id>": the second replica of the service.
     slot = name.removesuffix(f".{task}") or None
     return Placement(
-        "swarm",
+        SWARM,
         service,
         slot,
         labels.get(f"{_SWARM}service.name"),

@@ -9,12 +9,13 @@ from sensor.correlate import kind
 from sensor.correlate.authority import ActorStanding, standing
 from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.container_names import names_of
-from sensor.correlate.containers import Run
+from sensor.correlate.containers import Asker, Run
 from sensor.correlate.engine_api.calls import Action, CallOutcome
-from sensor.correlate.orchestrators import KUBERNETES, place_of
+from sensor.correlate.orchestrators import KUBERNETES, SWARM, place_in
 from sensor.correlate.question import Question
 from sensor.correlate.restart_cause import cause_of, ended_by
 from sensor.model.vocabulary import (
+    Confidence,
     EndedBy,
     Engine,
     StartKind,
@@ -43,6 +44,15 @@ _APART = frozenset({Engine.PODMAN, None})
 a person or a script runs the runtime. Below containerd one request does both."""
 
 
+def asker_of(cause: Attribution) -> Asker | None:
+    """Return who certainly asked for a start."""
+    process = cause.initiator.process if cause.initiator is not None else None
+    if process is None or cause.confidence is not Confidence.EXACT:
+        return None
+    user = cause.initiator.user if cause.initiator is not None else None
+    return Asker(process.exe, user.uid if user is not None else None)
+
+
 class StartContext:
     """Answers from the containers, commands and requests that are known."""
 
@@ -65,7 +75,7 @@ class StartContext:
     ) -> Start:
         """Return the kind of a start."""
         description = state.description
-        place = place_of(description) if description is not None else None
+        place = place_in(state)
         predecessor = None
         if place is not None and place.owner:
             predecessor = self._table.predecessor(*place.key)
@@ -79,6 +89,21 @@ class StartContext:
             lambda run: self._circumstances(state, run, time, engine),
             restoring=restoring,
         )
+
+    def names_no_place(self, state: ContainerState, cause: Attribution) -> bool:
+        """Whether a request that was seen shows that the labels of a new container lie.
+
+        Labels are words of who made it. Swarm's tasks are asked for within the engine, and another
+        orchestrator's by the same program each time.
+        """
+        place, asker = place_in(state), asker_of(cause)
+        if place is None or place.kubernetes or asker is None:
+            return False
+        if state.starts or state.last_run is not None:
+            return False
+        predecessor = self._table.predecessor(*place.key)
+        known = predecessor.asker if predecessor is not None else None
+        return place.type == SWARM or known not in (None, asker)
 
     def question(
         self,

@@ -10,7 +10,8 @@ from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.container_names import failure_key
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
-from sensor.correlate.orchestrators import place_of
+from sensor.correlate.orchestrators import place_in
+from sensor.correlate.start_context import asker_of
 from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence
 from sensor.model.vocabulary import (
@@ -158,6 +159,12 @@ class StartReporter:
             state, start.kind, time, engine, init=process, causes_lost=causes_lost
         )
         cause = self._attributor.attribute(question)
+        if self._context.names_no_place(state, cause):
+            state.placeless = True
+            state.description = _without_place(state.description)
+            sighting = sighting_of(state, identity, argv, init)
+            start = self._context.decide_kind(state, time, engine, restoring=restoring)
+        state.asker = asker_of(cause)
         start = replace(
             start, trigger=cause.trigger, failures=self._failures.started(failure_key(state))
         )
@@ -196,10 +203,14 @@ class StartReporter:
 
     def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:
         self._table.begin_run(state, init, time)
-        place = place_of(state.description) if state.description is not None else None
+        place = place_in(state)
         if place is not None and place.owner:
             self._table.join_pod(state, *place.key)
             self._pods.learn(state.description)
+
+
+def _without_place(description: Description | None) -> Description | None:
+    return replace(description, orchestrator=None) if description is not None else None
 
 
 def _owner_known(description: Description | None) -> Confidence:

@@ -8,7 +8,7 @@ import pytest
 
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine, Lineage, Role, StartKind, Trigger
-from tests.correlate.causes import ANN
+from tests.correlate.cases import ANN, INFERRED, cause
 from tests.correlate.observations import ancestor, ns, typed
 from tests.correlate.scenario import Box, Core
 
@@ -91,3 +91,15 @@ def test_a_machine_of_systemd_nspawn_without_a_cgroup_of_its_own_is_reported_for
     assert event.initiator is not None
     assert event.initiator.process is not None
     assert event.initiator.process.argv == launch.argv
+
+
+def test_nspawn_takes_the_login_from_what_it_starts(core: Core) -> None:
+    """With ``--as-pid2`` a stub of nspawn's own is the init's parent."""
+    argv = "systemd-nspawn --keep-unit --register=no -D /m -M web --as-pid2 sleep 9"
+    launch = replace(typed(0, argv, ANN, uid=0), role=Role.ENGINE, program="systemd-nspawn")
+    exec_ = Box("web", ContainerId("web"), pid=300).execs(50, lineage=Lineage.SUPERVISOR)
+    stub = ancestor("(sd-stubinit)", 299, 10, exe="systemd-nspawn")
+    init = replace(exec_.process, cgroup=launch.process.cgroup, loginuid=None, ancestors=(stub,))
+    core >> launch >> replace(exec_, process=init, root=launch.process.key)
+    core.wait(until=2000)
+    assert cause(core.start) == (Trigger.USER_COMMAND, INFERRED, ANN)

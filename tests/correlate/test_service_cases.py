@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sensor.model.observations import Observation
 from sensor.model.vocabulary import Trigger
 from tests.correlate.cases import ANN, BOB, EXACT, INFERRED, cause, kind, poll, starts, task
-from tests.correlate.observations import ended, talks, typed
-from tests.correlate.scenario import DB, WEB, Core
+from tests.correlate.observations import caller, connects, ended, requests, talks, typed
+from tests.correlate.scenario import DB, PLAIN, WEB, Box, Core
 
 NOMAD = (("com.hashicorp.nomad.alloc_id", "a1"), ("com.hashicorp.nomad.task_name", "web"))
 ECS = (("com.amazonaws.ecs.task-arn", "arn:aws:ecs:x:1:task/t1"),
@@ -63,3 +64,46 @@ def test_a_command_about_a_service_may_have_asked_for_its_task(core: Core, verb:
     ask = typed(0, f"docker service {verb}", ANN)
     core >> ask >> talks(ask) >> ended(40, ask) >> starts(WEB, 900, labels=task("t1"))
     assert cause(core.start) == (Trigger.ORCHESTRATOR, INFERRED, ANN)
+
+
+def by_caller(pid: int, box: Box, at: float, exe: str, uid: int) -> list[Observation]:
+    """A program asks Docker to start a container."""
+    who = caller(pid, at - 20, comm=exe, exe=exe, uid=uid)
+    return [connects(at - 2, who), requests(at - 1, who, f"POST /containers/{box.id}/start")]
+
+
+@pytest.mark.parametrize("which", SLOTS)
+def test_labels_that_the_maker_invented_follow_no_container(core: Core, which: str) -> None:
+    """swarm-service: the labels are words of who asked for the container."""
+    labels, next_labels = SLOTS[which]
+    if which == "swarm":
+        core >> starts(WEB, 0, labels=labels)
+    else:
+        core >> by_caller(ANN, WEB, 0, "agent", 0) >> starts(WEB, 0, labels=labels)
+    core >> WEB.exits(1000) >> by_caller(BOB, DB, 6000, "python3", 1001)
+    core >> starts(DB, 6000, labels=next_labels)
+    _, forged = core.starts
+    assert cause(forged) == (Trigger.API_CLIENT, EXACT, BOB)
+    assert kind(forged) == "first"
+    assert forged.start is not None
+    assert forged.start.previous is None
+    assert forged.orchestrator is None
+
+
+def test_what_invented_labels_is_not_what_the_next_task_follows(core: Core) -> None:
+    core >> starts(WEB, 0, labels=task("t1")) >> WEB.exits(1000)
+    core >> by_caller(BOB, DB, 2000, "python3", 1001) >> starts(DB, 2000, labels=task("t2"))
+    core >> DB.exits(3000) >> starts(PLAIN, 6000, labels=task("t3"))
+    *_, last = core.starts
+    assert last.start is not None
+    assert last.start.previous is not None
+    assert last.start.previous.id == WEB.id
+
+
+@pytest.mark.parametrize("which", ["nomad", "ecs"])
+def test_the_same_program_that_asks_again_replaces_its_task(core: Core, which: str) -> None:
+    labels, next_labels = SLOTS[which]
+    core >> by_caller(ANN, WEB, 0, "agent", 0) >> starts(WEB, 0, labels=labels)
+    core >> WEB.exits(1000) >> by_caller(BOB, DB, 6000, "agent", 0)
+    core >> starts(DB, 6000, labels=next_labels)
+    assert [kind(event) for event in core.starts] == ["first", "restart"]
