@@ -82,6 +82,8 @@ class Counters:
         """The reported part of each counter: this agent alone writes that map."""
         self._cpus = possible_cpus()
         self._copies = struct.Struct(f"<{self._cpus}Q")
+        self._last = b""
+        """What all counters were at the last look for losses."""
 
     @classmethod
     def of(cls, pins: PinSet) -> Counters:
@@ -91,9 +93,12 @@ class Counters:
             return cls(pins.map("counters"), pins.map("told"), pins.map("settings"))
         return cls(pins.map("counters"), reported, pins.map("settings"), failures)
 
-    def _sum(self, index: int) -> int:
-        value = self._map.lookup(index.to_bytes(4, "little"), self._cpus)
-        return sum(self._copies.unpack(value)) if value is not None else 0
+    def _sums(self, of: BpfMap) -> list[int]:
+        """Return the values of a per-CPU array, in the order of its entries."""
+        return self._summed(of.array(self._cpus))
+
+    def _summed(self, values: bytes) -> list[int]:
+        return [sum(copies) for copies in self._copies.iter_unpack(values)]
 
     @staticmethod
     def _single(of: BpfMap, index: int) -> int:
@@ -101,32 +106,36 @@ class Counters:
 
     def read(self) -> tuple[KindCount, ...]:
         """Return current counts of every kind."""
-        return tuple(
-            KindCount(kind, *(self._sum(kind * _COUNTERS + what) for what in range(_COUNTERS)))
-            for kind in RecordKind
-        )
+        return self._counts(self._sums(self._map))
+
+    @staticmethod
+    def _counts(sums: list[int]) -> tuple[KindCount, ...]:
+        # An older set counts fewer kinds.
+        none = [0] * _COUNTERS
+        starts = [(kind, kind * _COUNTERS) for kind in RecordKind]
+        return tuple(KindCount(kind, *(sums[at : at + _COUNTERS] or none)) for kind, at in starts)
 
     def failures(self) -> tuple[tuple[str, int], ...]:
         """Return what failed in the kernel, by place, since the probes were loaded."""
         if self._failures is None:
             return ()
-        found: list[tuple[str, int]] = []
-        for number, place in enumerate(PLACES):
-            value = self._failures.lookup(number.to_bytes(4, "little"), self._cpus)
-            found.append((place, sum(self._copies.unpack(value)) if value is not None else 0))
-        return tuple(found)
+        return tuple(zip(PLACES, self._sums(self._failures), strict=False))
 
     def losses(self, now: int) -> tuple[RingLoss, ...]:
         """Return what was lost since the last call, of any agent; ``now`` in ns since boot."""
-        since = self._single(self._settings, _TOLD_AT) or self._single(self._settings, _LOADED_AT)
         found: list[RingLoss] = []
-        for count in self.read():
-            dropped = count.dropped - self._reported_of(count.kind * _COUNTERS + _DROPPED)
-            limited = count.limited - self._reported_of(count.kind * _COUNTERS + _LIMITED)
-            if dropped or limited:
-                found.append(RingLoss(KindCount(count.kind, 0, dropped, limited), since))
-                self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
-                self._tell(count.kind * _COUNTERS + _LIMITED, count.limited)
+        values = self._map.array(self._cpus)
+        if values != self._last:
+            self._last = values
+            since = self._single(self._settings, _TOLD_AT)
+            since = since or self._single(self._settings, _LOADED_AT)
+            for count in self._counts(self._summed(values)):
+                dropped = count.dropped - self._reported_of(count.kind * _COUNTERS + _DROPPED)
+                limited = count.limited - self._reported_of(count.kind * _COUNTERS + _LIMITED)
+                if dropped or limited:
+                    found.append(RingLoss(KindCount(count.kind, 0, dropped, limited), since))
+                    self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
+                    self._tell(count.kind * _COUNTERS + _LIMITED, count.limited)
         self._settings.update(_TOLD_AT.to_bytes(4, "little"), now.to_bytes(8, "little"))
         return tuple(found)
 
@@ -146,6 +155,7 @@ class Counters:
             value = kept.get(str(index))
             if value is not None and value < self._reported_of(index):
                 self._tell(index, value)
+                self._last = b""
                 behind = True
         when = kept.get(_WHEN, 0)
         if behind and when < self._single(self._settings, _TOLD_AT):

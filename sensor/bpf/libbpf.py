@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BPF_ANY = 0
+_NO_BATCHES = frozenset({errno.EINVAL, errno.EPERM, 524})
+"""What kernels without them answer; 524 is ENOTSUPP of include/linux/errno.h."""
 _NAME_LEN = 16
 
 
@@ -153,6 +155,8 @@ class BpfMap:
         size = ctypes.c_uint32(ctypes.sizeof(info))
         call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
         self.shape = MapShape(info.key_size, info.value_size, info.max_entries)
+        self._batches = True
+        """Until the kernel has said that it has none."""
 
     @classmethod
     def pinned(cls, path: Path) -> BpfMap:
@@ -172,6 +176,37 @@ class BpfMap:
                 return None
             raise
         return buffer.raw
+
+    def array(self, copies: int = 1) -> bytes:
+        """Return all values of an array, in order, each as :meth:`lookup` gives it.
+
+        One system call where the kernel has batches for such a map (Linux 5.13).
+        """
+        size = (self.shape.value_size + 7 & ~7) * copies
+        if self._batches:
+            try:
+                return self._batch(size)
+            except OSError as error:
+                if error.errno not in _NO_BATCHES:
+                    raise
+                self._batches = False
+        numbers = range(self.shape.max_entries)
+        values = (self.lookup(number.to_bytes(4, "little"), copies) for number in numbers)
+        return b"".join(value or bytes(size) for value in values)
+
+    def _batch(self, size: int) -> bytes:
+        count = ctypes.c_uint32(self.shape.max_entries)
+        keys = ctypes.create_string_buffer(self.shape.key_size * count.value)
+        values = ctypes.create_string_buffer(size * count.value)
+        after = ctypes.c_uint32()
+        arguments = (None, ctypes.byref(after), keys, values, ctypes.byref(count), None)
+        try:
+            call("bpf_map_lookup_batch", self.descriptor, *arguments)
+        except OSError as error:
+            # Some kernels say so at the end of the map.
+            if error.errno != errno.ENOENT or count.value != self.shape.max_entries:
+                raise
+        return values.raw
 
     def update(self, key: bytes, value: bytes) -> None:
         """Set ``key`` to ``value``."""

@@ -147,11 +147,14 @@ class Presence:
             descriptor = libbpf.open_pin(pin_set.map(name))
             self._maps[name] = (descriptor, libbpf.map_id(descriptor))
         by_name = {program.name: program for program in programs.ALL}
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
         """Device and inode of the pins that were looked into and led to what was loaded."""
+        self._paths = {name: pin_set.map(name) for name in MAPS}
+        """Of the pins, by what is pinned: made once, since each round looks at 30 of them."""
         self._held: list[_Held] = []
         for name, info in expected(pin_set).items():
-            link = libbpf.open_pin(_pin(pin_set, name))
+            self._paths[name] = _pin(pin_set, name)
+            link = libbpf.open_pin(self._paths[name])
             self._held.append(_Held(by_name[name], link, _code(info.program), info))
 
     @property
@@ -170,30 +173,31 @@ class Presence:
             one.program.name
             for one in self._held
             if one.program.name not in detached
-            and not self._leads(_pin(self._pins, one.program.name), _pinned_link, one.info)
+            and not self._leads(one.program.name, _pinned_link, one.info)
         ]
         unpinned += [
             name
             for name, (_, number) in self._maps.items()
-            if not self._leads(self._pins.map(name), _pinned_map, number)
+            if not self._leads(name, _pinned_map, number)
         ]
         return Absence(tuple(detached), tuple(unpinned))
 
-    def _leads(self, pin: Path, look: Callable[[Path], Pinned | None], wanted: Pinned) -> bool:
+    def _leads(self, name: str, look: Callable[[Path], Pinned | None], wanted: Pinned) -> bool:
         """Whether a pin leads to what was loaded: one that is as it was seen needs no second look.
 
         bpffs gives each pin an inode of its own, and what is pinned there cannot change.
         """
+        pin = self._paths[name]
         try:
             status = pin.stat()
         except OSError:
             return False
         place = status.st_dev, status.st_ino
-        if self._seen.get(pin) == place:
+        if self._seen.get(name) == place:
             return True
         if look(pin) != wanted:
             return False
-        self._seen[pin] = place
+        self._seen[name] = place
         return True
 
     def restore(self, absence: Absence) -> None:
@@ -209,10 +213,10 @@ class Presence:
         self._pins.path.mkdir(mode=0o700, exist_ok=True)
         for held in self._held:
             if held.program.name in absence.names:
-                _repin(held.link, _pin(self._pins, held.program.name))
+                _repin(held.link, self._paths[held.program.name])
         for name, (descriptor, _) in self._maps.items():
             if name in absence.unpinned:
-                _repin(descriptor, self._pins.map(name))
+                _repin(descriptor, self._paths[name])
         self._note_links(again)
 
     def _note_links(self, again: list[_Held]) -> None:

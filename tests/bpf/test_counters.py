@@ -38,6 +38,10 @@ class ArrayMap:
         shares.append(value - sum(shares))
         return b"".join(share.to_bytes(8, "little") for share in shares)
 
+    def array(self, copies: int = 1) -> bytes:
+        numbers = range(self.shape.max_entries)
+        return b"".join(self.lookup(one.to_bytes(4, "little"), copies) or b"" for one in numbers)
+
     def update(self, key: bytes, value: bytes) -> None:
         self.values[int.from_bytes(key, "little")] = int.from_bytes(value, "little")
 
@@ -80,6 +84,13 @@ def test_the_copies_of_all_processors_are_summed(maps: Maps) -> None:
     assert [count.kind for count in read] == list(RecordKind)
     assert read[0] == KindCount(RecordKind.INIT_EXEC, 7, 8, 10)
     assert next(count for count in read if count.kind is RecordKind.COMMAND_EXEC).limited == 5
+
+
+def test_kinds_that_an_older_set_does_not_count_are_zero(maps: Maps) -> None:
+    maps.by_name["counters"].shape = MapShape(4, 8, 3 * (RecordKind.INIT_EXEC + 1))
+    maps.count(RecordKind.INIT_EXEC, submitted=5)
+    counts = {count.kind: count.submitted for count in maps.agent().read()}
+    assert counts == {kind: 5 if kind is RecordKind.INIT_EXEC else 0 for kind in RecordKind}
 
 
 def test_losses_are_reported_once_and_since_the_last_look(maps: Maps) -> None:
