@@ -40,8 +40,9 @@ _NO_REQUESTS = (
 
 _CALLS = frozenset({ApiConnect, ApiRequest})
 
-ORCHESTRATORS_SECONDS = 30.0
-"""Seconds between two looks for a kubelet that connected unseen."""
+ORCHESTRATORS_SECONDS = 60.0
+"""Seconds between two looks for a kubelet that connected unseen: each reads a line of procfs for
+each process of the node."""
 
 
 class CallFeed:

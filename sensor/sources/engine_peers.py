@@ -17,6 +17,7 @@ from sensor.linux import unix_peers
 from sensor.linux.process import stat_of
 from sensor.model.api_calls import ApiConnect, Caller
 from sensor.model.vocabulary import Witness
+from sensor.sources.engines.processes import COMM_BYTES, comm_in, pids
 from sensor.sources.procfs import cgroup_paths
 
 if TYPE_CHECKING:
@@ -72,15 +73,15 @@ def connected_orchestrators(
 
 
 def _candidates(proc: Path, programs: frozenset[str]) -> Iterator[Path]:
+    names = {program.encode()[:COMM_BYTES] for program in programs}
     try:
-        pids = [entry for entry in proc.iterdir() if entry.name.isdigit()]
+        processes = pids(proc)[:PROCESSES_MAX]
     except OSError:
         return
-    for process in pids[:PROCESSES_MAX]:
+    for pid in processes:
         try:
-            comm = (process / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
-            if comm in programs and process.stat().st_uid == 0:
-                yield process
+            if comm_in(f"{proc}/{pid}") in names and (proc / str(pid)).stat().st_uid == 0:
+                yield proc / str(pid)
         except OSError:
             continue
 

@@ -106,7 +106,7 @@ def engines_among(candidates: Iterable[int], programs: frozenset[str], proc: Pat
             break
         directory = f"{proc}/{pid}"
         try:
-            program = short.get(_comm(f"{directory}/comm"))
+            program = short.get(comm_in(directory))
             if program is None:
                 exe = os.readlink(f"{directory}/exe")  # noqa: PTH115 - as above
                 program = exe.rpartition("/")[2].removesuffix(" (deleted)")
@@ -117,8 +117,9 @@ def engines_among(candidates: Iterable[int], programs: frozenset[str], proc: Pat
     return found
 
 
-def _comm(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def comm_in(directory: str) -> bytes:
+    """Return the name that the kernel keeps of a process; raises OSError when it is gone."""
+    descriptor = os.open(f"{directory}/comm", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(descriptor, COMM_BYTES + 1).rstrip(b"\n")
     finally:

@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     from sensor.model.witness_records import EngineLoss
     from sensor.sources.engines.listeners import EngineSocket
 
-SCAN_PERIOD = 15.0
-"""Seconds between scans for sockets while all is well."""
+SCAN_PERIOD = 60.0
+"""Seconds between scans for sockets while all is well: for an engine whose execve the probes held
+back. Any other wakes the scan."""
+
+SCAN_LAST = 15.0
+"""Seconds between scans at most while an engine is lost."""
 
 SCAN_FIRST = 0.5
 """Seconds until the scan after an engine was lost; doubled while it stays lost."""
@@ -153,7 +157,7 @@ class EngineStreams:
         """Wait for the next scan: long when all is well, else longer from time to time."""
         delay = SCAN_PERIOD
         if any(followed.stream.seeking for followed in self._followed.values()):
-            delay, self._pause = self._pause, min(2 * self._pause, SCAN_PERIOD)
+            delay, self._pause = self._pause, min(2 * self._pause, SCAN_LAST)
         try:
             async with asyncio.timeout(delay):
                 await self._wake.wait()
