@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensor.cli import surroundings
-from sensor.cli.finding import Health, HostCheck
+from sensor.cli.finding import Health
 from tests.api.bridge import Running
 from tests.cli.asking import castoff
 
@@ -39,22 +39,6 @@ def test_every_check_is_a_line_and_json_has_them_all(agent: Running) -> None:
     assert all(one["fix"] for one in found if one["health"] != "ok")
     text = castoff("doctor", socket=agent.path).stdout
     assert [name for name in CHECKS if f" {name} " not in text] == []
-
-
-def test_long_texts_are_wrapped_below_where_they_begin() -> None:
-    finding = HostCheck("audit", Health.NOTE, "word " * 40, "do this", ("one " * 30, "two"))
-    lines = finding.lines(80, colour=False)
-    assert lines[0].startswith("note  audit        word")
-    assert all(len(line) <= 80 for line in lines)
-    assert all(line.startswith(" " * 19) for line in lines[1:])
-    assert sum("- " in line for line in lines) == 2
-    assert lines[-1].strip() == "fix: do this"
-    assert len(finding.lines(None, colour=False)) == 4
-
-
-def test_what_another_user_named_is_shown_escaped() -> None:
-    finding = HostCheck("engines", Health.OK, "x", details=("docker at /run/\x1b[2J\nx",))
-    assert all(line.isprintable() for line in finding.lines(80, colour=False))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")

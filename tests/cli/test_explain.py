@@ -6,12 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from sensor.api.causes import CauseStep, Witnessed, steps
 from sensor.api.view import ContainerView
-from sensor.cli.tree import TreeStyle
-from sensor.schema.text import columns
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import CONTAINERS, WEB, Log, View
 from tests.cli.asking import ask
@@ -95,22 +90,3 @@ def test_an_ambiguous_container_lists_whom_it_may_mean(agent: Running) -> None:
     result = ask("explain", agent, "4f")
     assert result.exit_code == 1
     assert f"{WEB}  web" in result.output
-
-
-@pytest.mark.parametrize("width", [20, 40, 80, 120])
-@pytest.mark.parametrize("start", STARTS)
-def test_lines_fit_the_terminal(start: str, width: int) -> None:
-    for line in TreeStyle(width).lines(steps(json.loads(start))):
-        assert columns(line) <= max(width, 40), line
-
-
-def test_nothing_of_it_reaches_the_terminal_as_it_is() -> None:
-    evil = "\x1b[2J\u202e\nx"
-    step = CauseStep("client", evil, evil, 1, "exact", (Witnessed("kernel", evil, None, evil),))
-    for line in TreeStyle().lines([step, step]):
-        assert line.isprintable(), line
-
-
-def test_every_line_of_colour_ends_it() -> None:
-    for line in TreeStyle(colour=True).lines(steps(json.loads(STARTS[0]))):
-        assert line.endswith("\x1b[0m")

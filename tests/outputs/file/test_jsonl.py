@@ -14,7 +14,7 @@ from sensor.outputs.delivery import Batch, ConnectionStatus, Delivered, Record, 
 from sensor.outputs.engine.window import make_batch
 from sensor.outputs.file.jsonl import OUTPUT, JsonlFile, JsonlSettings
 from sensor.outputs.formats.native import FORMAT
-from sensor.outputs.registry import Surroundings, format_of, kind_of
+from sensor.outputs.registry import Surroundings, format_of
 from sensor.schema import document
 from tests.outputs.sample_events import HOST, START
 
@@ -105,8 +105,3 @@ def test_a_disk_that_hangs_is_a_retry_and_holds_no_more_than_its_window(
         await file.close()
 
     asyncio.run(main())
-
-
-def test_the_kinds_and_formats_that_are_registered_can_be_imported() -> None:
-    assert kind_of("jsonl") is OUTPUT
-    assert format_of("native") is FORMAT

@@ -22,10 +22,6 @@ LINE_LIMIT = 2 << 20
 every_format = pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 
 
-def test_every_format_calls_itself_as_it_is_registered() -> None:
-    assert {name: form.name for name, form in FORMATS.items()} == {name: name for name in FORMATS}
-
-
 @every_format
 @pytest.mark.parametrize("given_record", RECORDS.values(), ids=RECORDS)
 def test_a_line_is_one_printable_line(form: Format, given_record: Record) -> None:

@@ -20,7 +20,6 @@ from sensor.outputs.kafka import output, settings
 from sensor.outputs.kafka.settings import KafkaCompression, KafkaSettings
 from sensor.outputs.network.tls import TlsSettings
 from sensor.outputs.registry import Surroundings, format_of
-from sensor.settings.secret import Secret
 from tests.outputs.batches import NATIVE, batch_of, batches_of, golden_records, starts
 from tests.outputs.kafka_cluster import Cluster, cluster
 from tests.outputs.rsyslog import free_port
@@ -254,28 +253,3 @@ def test_a_missing_library_is_reported_with_the_package(monkeypatch: pytest.Monk
     with pytest.raises(ConfigError) as missing:
         transport_to("x:1")
     assert "python3-confluent-kafka" in missing.value.fix
-
-
-@pytest.mark.parametrize(
-    ("keys", "reason"),
-    [
-        ({"brokers": ()}, "brokers has"),
-        ({"brokers": ("x:1,y:2",)}, "each of brokers"),
-        ({"topic": "a b"}, "topic has"),
-        ({"max_bytes": 1}, "max_bytes is between"),
-        ({"user": "me"}, "go together"),
-        ({"tls": TlsSettings(server_name="x")}, "no server_name"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(keys: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        KafkaSettings(**{"brokers": ("x:1",), **keys})
-
-
-def test_credentials_and_encryption_choose_the_protocol() -> None:
-    secret = {"user": "me", "password": Secret("hidden")}
-    protocols = [
-        KafkaSettings(("x:1",), **keys).librdkafka("c")["security.protocol"]
-        for keys in ({}, {"encrypted": True}, secret, {**secret, "tls": TlsSettings()})
-    ]
-    assert protocols == ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]

@@ -335,32 +335,6 @@ def test_a_missing_library_is_reported_with_its_name(monkeypatch: pytest.MonkeyP
     assert "nats-py" in missing.value.fix
 
 
-@pytest.mark.parametrize(
-    ("keys", "reason"),
-    [
-        ({"servers": ()}, "servers has"),
-        ({"servers": ("nats://me:secret@x",)}, "each of servers"),
-        ({"servers": ("nats://x", "tls://x")}, "either all"),
-        ({"servers": ("nats://x",), "tls": TlsSettings()}, "tls is for"),
-        ({"servers": ("nats://x",), "subject": "a.>"}, "subject is words"),
-        ({"servers": ("nats://x",), "subject": "a.{pod}"}, "subject is words"),
-        ({"servers": ("nats://x",), "user": "me"}, "go together"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(keys: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason) as refused:
-        NatsSettings(**keys)
-    assert "secret" not in str(refused.value)
-
-
-@given(st.none() | st.text(), st.text())
-def test_no_name_adds_a_wildcard_or_an_empty_token(host: str | None, kind: str) -> None:
-    settings = NatsSettings(("nats://x",), subject="a.{host}.{type}")
-    tokens = settings.subject_of(host, kind).split(".")
-    assert all(tokens)
-    assert not {"*", ">"} & set("".join(tokens))
-
-
 @given(
     st.binary()
     | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(
