@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sensor.correlate.authority import ROOT
 from sensor.correlate.decision import decided
 from sensor.correlate.question import CONNECT_WINDOW
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, EvidenceKind, Witness
 
 if TYPE_CHECKING:
+    from sensor.correlate.authority import Origin
     from sensor.correlate.question import Attribution, Knowledge, Question
     from sensor.model.process import Ancestor, ProcessFacts
 
@@ -28,7 +30,11 @@ def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
     if init is None or question.creation is not None or not init.ancestors:
         return None
     parent = init.ancestors[0]
-    launches = [one for one in known.runtimes.launches() if _launched(one.process, parent, init)]
+    launches = [
+        one
+        for one in known.runtimes.launches()
+        if _launched(one.process, parent, init, question.owner)
+    ]
     if launches:
         # What the parent was forked from began before it, and last of those that did.
         launch = max(launches, key=lambda one: one.process.key.start_time)
@@ -52,14 +58,22 @@ def by_launcher(question: Question, known: Knowledge) -> Attribution | None:
     return decided(question, known, [candidate], Confidence.INFERRED)
 
 
-def _launched(process: ProcessFacts, parent: Ancestor, init: ProcessFacts) -> bool:
+def _may_launch(process: ProcessFacts, owner: Origin | None) -> bool:
+    """Whether a program is root's or the owner's: any user's may bear the same name."""
+    return process.uid == ROOT or (owner is not None and process.uid == owner.uid)
+
+
+def _launched(
+    process: ProcessFacts, parent: Ancestor, init: ProcessFacts, owner: Origin | None
+) -> bool:
     """Whether an lxc-start, or the like, is what an init's parent was forked from."""
     if process.key.pid == parent.pid and process.key.start_time == parent.start_time:
         return True
     name = (process.exe or process.comm).rpartition("/")[2]
     same_file = name == (parent.exe or "").rpartition("/")[2]
-    login = (process.loginuid, process.session)
-    # systemd-nspawn takes the login from what it starts.
-    same_login = init.loginuid is None or login == (init.loginuid, init.session)
+    same_login = (process.loginuid, process.session) == (init.loginuid, init.session)
+    if init.loginuid is None:
+        # A service has no login, and systemd-nspawn takes it from what it starts.
+        same_login = _may_launch(process, owner)
     apart = parent.start_time - process.key.start_time
     return name in _LAUNCHERS and same_file and same_login and 0 <= apart <= CONNECT_WINDOW

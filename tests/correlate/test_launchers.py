@@ -8,7 +8,7 @@ import pytest
 
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId, Engine, Lineage, Role, StartKind, Trigger
-from tests.correlate.cases import ANN, INFERRED, cause
+from tests.correlate.cases import ANN, INFERRED, MALLORY, cause
 from tests.correlate.observations import ancestor, ns, typed
 from tests.correlate.scenario import Box, Core
 
@@ -91,6 +91,20 @@ def test_a_machine_of_systemd_nspawn_without_a_cgroup_of_its_own_is_reported_for
     assert event.initiator is not None
     assert event.initiator.process is not None
     assert event.initiator.process.argv == launch.argv
+
+
+def test_another_users_program_called_like_a_launcher_started_nothing(core: Core) -> None:
+    """lxc-start, the other way: a name that a stranger chose."""
+    box = Box("web", ContainerId("web"), pid=300, path="/lxc.payload.web")
+    real = typed(0, "lxc-start -n web", ANN, uid=0, login=None)
+    fake = typed(5, "lxc-start -n web", MALLORY, uid=1001)
+    for launch in (real, fake):
+        core >> replace(launch, role=Role.ENGINE, program="lxc-start")
+    exec_ = box.execs(50, lineage=Lineage.SUPERVISOR)
+    monitor = ancestor("[lxc monitor] x", 299, 10, exe="lxc-start")
+    core >> replace(exec_, process=replace(exec_.process, loginuid=None, ancestors=(monitor,)))
+    core.wait(until=2000)
+    assert cause(core.start)[1:] == (INFERRED, ANN)
 
 
 def test_nspawn_takes_the_login_from_what_it_starts(core: Core) -> None:
