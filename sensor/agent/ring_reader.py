@@ -97,6 +97,8 @@ class RingReader:
             if any(_begins_engine(record) for record in records):
                 self._witnesses.engine_began()
                 self._describing.look_for_engines()
+        # After the batch, which may hold a start. What came meanwhile is seen by the next line.
+        self._source.rearm()
         if self._source.has_more:
             self._loop.call_soon(self.poll)
         else:

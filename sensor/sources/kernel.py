@@ -136,7 +136,6 @@ class KernelSource:
 
     def drain(self) -> list[KernelObservation]:
         """Take what is there, in the order in which it happened; bounded by BATCH_MAX a ring."""
-        self._epoll.poll(0)
         batch = self._held
         late: list[KernelObservation] = []
         horizon: int | None = None
@@ -179,6 +178,14 @@ class KernelSource:
         if isinstance(observation, CommandExec | CommandExit | CgroupBirth):
             return replace(observation, again=True)
         return observation
+
+    def rearm(self) -> None:
+        """Have the next wake-up come through :attr:`descriptor`; ask :attr:`has_more` after it.
+
+        What a wake-up before it was about is in the rings by then. Not part of :meth:`drain`: a
+        start in the batch would wait for the call, and for a thread that takes the interpreter.
+        """
+        self._epoll.poll(0)
 
     def is_pressing(self) -> bool:
         """Whether starts and ends that wait take half of their ring: they cannot wait for long."""

@@ -47,11 +47,13 @@ class Rings:
 
     def drain(self) -> list[Observation]:
         self.drains += 1
-        with suppress(BlockingIOError):
-            os.read(self._reads, 1 << 16)
         taken, self.waiting = self.waiting, 0
         self.observations += taken
         return [Heartbeat(number) for number in range(taken)]
+
+    def rearm(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._reads, 1 << 16)
 
     def close(self) -> None:
         os.close(self._reads)
@@ -87,6 +89,7 @@ class Bench:
         self.fed: list[Observation] = []
         self.changed = asyncio.Event()
         self.ticks = 0
+        self.while_fed: Callable[[], None] = lambda: None
         self.drain = RingReader(
             cast("KernelSource", self.rings),
             cast("OptionalSources", self.others),
@@ -105,6 +108,8 @@ class Bench:
     def _feed(self, observations: list[Observation]) -> None:
         self.fed += observations
         self.changed.set()
+        while_fed, self.while_fed = self.while_fed, lambda: None
+        while_fed()
 
     def _beat(self) -> None:
         self.ticks += 1
@@ -166,6 +171,22 @@ async def goes_on() -> None:
 
 def test_reading_goes_on_as_soon_as_answers_were_taken() -> None:
     asyncio.run(goes_on())
+
+
+async def reads_on() -> None:
+    async with opened() as bench:
+        bench.while_fed = bench.rings.wake
+        bench.rings.wake()
+        await bench.until_fed(2)
+        assert bench.ticks == 0, "at once, not on the tick"
+        drains = bench.rings.drains
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert bench.rings.drains == drains, "its own wake-up is answered as well"
+
+
+def test_what_comes_while_a_batch_is_fed_is_read_at_once() -> None:
+    asyncio.run(reads_on())
 
 
 async def looks() -> None:
