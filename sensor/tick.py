@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-TICK = 0.2
+TICK = 0.4
 """Seconds."""
 
 

@@ -35,6 +35,7 @@ from sensor.linux.realtime import RealTime
 from sensor.sources import procfs
 from sensor.sources.kernel import KernelSource
 from sensor.store.log import StoreSettings
+from sensor.tick import TICK
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from sensor.model.observations import Observation
 
 SECONDS_PER_DAY = 86_400.0
+COMMIT_SECONDS = TICK
+"""Longest time that an event waits for its commit, which costs as much as a start: what is noted on
+the next tick stands in the same one."""
 _U32_LEN = 4
 
 
@@ -174,6 +178,7 @@ def _store_settings(config: Config) -> StoreSettings:
         max_bytes=config.store.max_mib << 20,
         max_age=config.store.max_age_days * SECONDS_PER_DAY,
         dead_letters=config.delivery.dead_letters,
+        group_seconds=COMMIT_SECONDS,
     )
 
 

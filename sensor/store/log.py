@@ -27,7 +27,7 @@ from sensor.store.database import Database
 from sensor.store.disk_space import DiskSpace
 from sensor.store.errors import ErrorKind, is_wrong_place, kind_of
 from sensor.store.knowledge import Key, KnowledgeNote
-from sensor.store.queue import QUEUE_BYTES, Position, Queue
+from sensor.store.queue import GROUP_SECONDS, QUEUE_BYTES, Position, Queue
 from sensor.store.retention import Retention
 from sensor.store.rows import DEAD_LETTERS, Rows
 from sensor.store.salvage import Salvaged, salvage_sound
@@ -64,6 +64,8 @@ class StoreSettings:
     max_age: float | None = None
     queue_bytes: int = QUEUE_BYTES
     dead_letters: int = DEAD_LETTERS
+    group_seconds: float = GROUP_SECONDS
+    """Longest time that an event waits for others, to be written with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Store:
         self._judged: Mapping[tuple[str, str], bytes] = {}
         connection, rows = self._open()
         position = Position(time.time_ns() // 1000) if rows is None else rows.position()
-        self._queue = Queue(position, settings.queue_bytes)
+        self._queue = Queue(position, settings.queue_bytes, settings.group_seconds)
         self._retention = Retention(settings.max_bytes, settings.max_age)
         self._writer = Writer(
             self._database,

@@ -4,7 +4,7 @@ Rules:
 
 - batches are written in order, each whole or not at all: what is noted, marked or counted stands in
   the transaction of the entries before it, or in a later one, never in an earlier one;
-- a batch is ready when it holds ``GROUP_ENTRIES``, when it is ``GROUP_SECONDS`` old, when another
+- a batch is ready when it holds ``GROUP_ENTRIES``, when it is ``group_seconds`` old, when another
   one follows it, or when a caller waits for it; while it is written, the next one grows;
 - every entry gets a sequence at once, also one that is refused: followers have it, the log
   has a hole;
@@ -49,9 +49,15 @@ class Position:
 class Queue:
     """The batches between the event loop and the writer; every method is safe in any thread."""
 
-    def __init__(self, position: Position, limit: int = QUEUE_BYTES) -> None:
+    def __init__(
+        self,
+        position: Position,
+        limit: int = QUEUE_BYTES,
+        group_seconds: float = GROUP_SECONDS,
+    ) -> None:
         self._position = position
         self._limit = limit
+        self._group_seconds = group_seconds
         self._batches: deque[WriteBatch] = deque()
         self._bytes = 0
         self._loss: LostEntries | None = None
@@ -148,7 +154,7 @@ class Queue:
                 wait = end - now
                 if self._batches:
                     batch = self._batches[0]
-                    ready = batch.opened + GROUP_SECONDS - now
+                    ready = batch.opened + self._group_seconds - now
                     if ready <= 0 or self._is_ready(batch):
                         batch.taken = True
                         return batch

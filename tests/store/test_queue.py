@@ -28,6 +28,23 @@ def test_a_single_entry_is_written_without_being_asked_for(tmp_path: Path) -> No
         ) == [1]
 
 
+def test_an_entry_waits_for_others_as_long_as_the_settings_say(tmp_path: Path) -> None:
+    slow, quick = Heard(), Heard()
+    patient = StoreSettings(group_seconds=10 * PATIENCE)
+    with (
+        opened(tmp_path / "slow", patient, slow) as waiting,
+        opened(tmp_path / "quick", heard=quick) as other,
+    ):
+        for store in (waiting, other):
+            store.append([made(1)])
+            store.mark("one")
+        quick.wait(quick.durable)
+        assert slow.durable == []
+        assert waiting.health().commits == 0
+        waiting.flush(PATIENCE)
+        assert waiting.health().commits == 1
+
+
 def test_what_waits_can_be_read(tmp_path: Path) -> None:
     heard = Heard()
     with opened(tmp_path, heard=heard) as store:
