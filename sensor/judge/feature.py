@@ -7,7 +7,6 @@ else the account with the file of the first process above that is not a shell.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
@@ -163,7 +162,7 @@ def entrypoint(command: Sequence[str] | None) -> tuple[str | None, bool]:
     """Return the program without its version, ``sh -c`` kept apart, and whether it is a shell."""
     if not command or not command[0]:
         return None, False
-    base = posixpath.basename(command[0])
+    base = command[0].rpartition("/")[2]
     name = _VERSION.sub("", base) or base
     if name in SHELLS:
         script = any(word.startswith("-") and "c" in word for word in command[1:3])
@@ -200,14 +199,17 @@ def _whos(facts: Facts, workload_of: Callable[[str], str | None]) -> tuple[Who, 
     if facts.by_itself:
         engine = "kubelet" if facts.trigger is Trigger.ORCHESTRATOR else "engine"
         return (Who(WhoKind.ENGINE, engine),)
-    found = (who_of(one, workload_of) for one in facts.initiators)
+    found = [who_of(one, workload_of) for one in facts.initiators]
+    if len(found) == 1:
+        # Most starts: what follows costs as much as the one.
+        return (found[0],) if found[0] is not None else ()
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
 def _program(initiator: Initiator) -> str:
     """Return the file of the first process above the client that is not a shell."""
     for ancestor in initiator.ancestors:
-        if ancestor.exe is not None and posixpath.basename(ancestor.exe) not in SHELLS:
+        if ancestor.exe is not None and ancestor.exe.rpartition("/")[2] not in SHELLS:
             return ancestor.exe
     process = initiator.process
     return (process.exe if process is not None else None) or "an unknown program"

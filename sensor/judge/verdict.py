@@ -226,6 +226,8 @@ def _techniques(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 
 
 def _against(case: Case, counts: Callable[[Found], bool]) -> Decision | None:
+    if not case.found:
+        return None
     reasons = tuple(found.reason for found in case.found if counts(found))
     return Decision(expected=False, reasons=reasons) if reasons else None
 

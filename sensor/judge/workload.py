@@ -65,7 +65,7 @@ def workload_of(event: Event) -> Workload | None:
         node = (host.node or host.name) if host is not None else None
         owner = pod_name.parse(pod.pod, pod.pod_uid, node)
         return Workload(_key("k8s", pod.namespace or "?", owner.owner), owner, pod.container)
-    labelled = _by_labels(dict(container.labels or ()))
+    labelled = _by_labels(dict(container.labels)) if container.labels else None
     if labelled is not None:
         return Workload(labelled)
     name = container.name
