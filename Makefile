@@ -22,6 +22,8 @@ RUN_PACKAGES := python3 python3-audit python3-bpfcc libbpf1 python3-psutil pytho
 TEST_PACKAGES := ansible-core auditd bpftool busybox-static chromium clang-format conmon containerd crun curl docker.io gcc iptables \
     libc6-dev lxc openssl nats-server podman procps rsyslog rsyslog-gnutls \
     rsyslog-openssl socat tini uidmap zsh
+# The libraries of syslog-ng, which itself cannot be installed beside rsyslog.
+TEST_PACKAGES += libivykis0 libnet1 libpcre3 libwrap0
 # What reports and packed exports need; the page is looked at in Chromium.
 TEST_PACKAGES += python3-jinja2 python3-pygal python3-zstandard sudo zstd
 # What builds and checks packages. groff-base, systemd and fish check what is installed, in `make test` too.
@@ -46,13 +48,17 @@ run: setup
 
 setup-test: setup
 	@packaging/apt-install.sh $(TEST_PACKAGES)
-	@$(MAKE) --no-print-directory $(VENV)/test-tools $(VENV)/kubernetes/helm $(NPM)/.package-lock.json
+	@$(MAKE) --no-print-directory $(VENV)/test-tools $(VENV)/kubernetes/helm $(NPM)/.package-lock.json $(VENV)/syslog-ng/unpacked
 
 # What others wrote in JavaScript and the tests of the outputs talk to.
 $(NPM)/.package-lock.json: tests/npm/package.json tests/npm/package-lock.json
 	@command -v npm >/dev/null || packaging/apt-install.sh nodejs npm
 	@cd tests/npm && npm ci --silent --no-audit --no-fund
 	@touch $@
+
+# Debian's syslog-ng, for the tests of the outputs: not installed, as rsyslog would have to go.
+$(VENV)/syslog-ng/unpacked: | $(VENV)/test-tools
+	@mkdir -p $(@D) && cd $(@D) && apt-get download -q=2 syslog-ng-core && dpkg-deb --extract syslog-ng-core_*.deb . && touch $(@F)
 
 # helm and kubectl, by which the tests render the manifests.
 $(VENV)/kubernetes/helm: tests/packaging/kubernetes_tools.py | $(VENV)/test-tools

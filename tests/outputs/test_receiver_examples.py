@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.outputs import receivers
+from lab.waiting import until
+from tests.outputs import receivers, syslog_ng
 from tests.outputs.batches import starts
 from tests.outputs.example import SECRET, Site, here, ship, site
 from tests.outputs.fake_http import Answer, Received, fake_http
@@ -87,8 +88,8 @@ SYSLOG = [
     "Vector: syslog",
     "OpenTelemetry Collector: syslog",
     "rsyslog: syslog",
-    "syslog-ng: syslog",
 ]
+SYSLOG_NG = "syslog-ng: syslog"
 LAYOUT = re.compile(
     r"""(?:time_format|layout|TIME_FORMAT|format):?\ (?:=\ )?"?
         (%Y-[^"\s)]+|2006-[^"\s]+)""",
@@ -102,7 +103,7 @@ def own_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_each_pair_of_the_section_is_run() -> None:
-    assert set(PAIRS) == {*HTTP, *FORWARD, *TAIL, *SYSLOG}
+    assert set(PAIRS) == {*HTTP, *FORWARD, *TAIL, *SYSLOG, SYSLOG_NG}
 
 
 @pytest.mark.parametrize("name", list(HTTP))
@@ -151,7 +152,7 @@ def test_a_forward_receiver_gets_each_event(name: str, own_site: Site) -> None:
 
 @pytest.mark.parametrize("name", SYSLOG)
 def test_rsyslog_gets_each_event_as_the_pair_says(name: str, own_site: Site) -> None:
-    """Debian has no room for a syslog-ng beside it: rsyslogd takes what is sent to that, too."""
+    """It stands in for the others, which read the same frames."""
     text, _ = PAIRS[name]
     own_sides = ".tls]" in text
     if own_sides:
@@ -169,6 +170,29 @@ def test_rsyslog_gets_each_event_as_the_pair_says(name: str, own_site: Site) -> 
         assert [json.loads(line)["id"] for line in lines] == IDS
     else:
         assert server.ids() == IDS
+
+
+def test_syslog_ng_gets_each_event_as_the_pair_says(own_site: Site) -> None:
+    text, there = PAIRS[SYSLOG_NG]
+    port = free_port()
+    written = own_site.directory / "castoff-events.jsonl"
+    for documented, here_is in (
+        ("/etc/syslog-ng/server.key", str(own_site.server.key)),
+        ("/etc/syslog-ng/server.pem", str(own_site.server.certificate)),
+        ("/var/log/castoff-events.jsonl", str(written)),
+        ("port(6514)", f'ip("127.0.0.1") port({port})'),
+    ):
+        assert documented in there
+        there = there.replace(documented, here_is)
+
+    def ids() -> list[str]:
+        lines = written.read_text().splitlines(keepends=True) if written.exists() else []
+        return [json.loads(line)["id"] for line in lines if line.endswith("\n")]
+
+    with syslog_ng.running(own_site.directory, there, port):
+        asyncio.run(ship(here(text, own_site.directory, port), own_site.directory, RECORDS))
+        until(lambda: len(ids()) == len(IDS), "syslog-ng writes each event")
+    assert ids() == IDS
 
 
 def as_configured(there: str, own: Site) -> Rsyslog:
