@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sensor.api.eventlog import SHOWN
 from sensor.api.http import Response
 from sensor.api.query import flag, read_fields
-from sensor.api.reference import find
+from sensor.api.reference import called, find
 from sensor.api.view import document
 from sensor.api.wire import encode
 
@@ -75,7 +75,7 @@ class Containers:
         if not found:
             return unknown(f"no container {reference!r} is known")
         if len(found) > 1:
-            return ambiguous(reference, [(one.id, one.name) for one in found])
+            return ambiguous(reference, [(one.id, called(one)) for one in found])
         return as_json(document(found[0]))
 
     async def whois(self, text: str) -> Response:

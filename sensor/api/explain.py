@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sensor.api.causes import steps
 from sensor.api.containers import ambiguous, as_json, unknown
 from sensor.api.eventlog import Cursor, line_of
-from sensor.api.reference import find, is_group, latest
+from sensor.api.reference import called, find, is_group, latest
 from sensor.model.vocabulary import EventType
 from sensor.store.query import Query
 
@@ -59,7 +59,7 @@ class Explain:
             found = [latest(found)]
             others.remove(found[0])
         if len(found) > 1:
-            return ambiguous(reference, [(one.id, one.name) for one in found])
+            return ambiguous(reference, [(one.id, called(one)) for one in found])
         starts = await self._worker.run(self._starts, found[0].id if found else reference)
         if found:
             starts = {id_: start for id_, start in starts.items() if id_ == found[0].id}

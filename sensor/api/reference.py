@@ -7,7 +7,7 @@ A reference means, and the first that fits is taken:
 3. all containers of a pod: ``pod`` or ``namespace/pod``;
 4. all containers of a workload: ``Deployment/web``, ``web`` or ``namespace/web``;
 5. the whole name of a sandbox;
-6. the beginning of an id or of a name.
+6. the beginning of an id, of a name or of a pod's name; of a sandbox only if nothing else fits.
 
 Several containers may have had one name, so that the one which runs is meant. A pod's sandbox is
 meant only where nothing else of the pod is.
@@ -32,11 +32,15 @@ def find(containers: Sequence[ContainerView], reference: str) -> list[ContainerV
         if found:
             alive = [one for one in found if one.alive]
             return alive if alive and (several or len(alive) == 1) else found
-    return [
-        one
-        for one in containers
-        if one.id.startswith(reference) or (one.name or "").startswith(reference)
-    ]
+    found = [one for one in containers if _begins(one, reference)]
+    return [one for one in found if not one.sandbox or one.id.startswith(reference)] or found
+
+
+def called(one: ContainerView) -> str | None:
+    """Return what distinguishes a container for people: in a pod its namespace, pod and name."""
+    if one.pod is None or one.sandbox:
+        return one.name
+    return "/".join(part for part in (one.namespace, one.pod, one.pod_container) if part)
 
 
 def is_group(found: Sequence[ContainerView], reference: str) -> bool:
@@ -49,6 +53,11 @@ def is_group(found: Sequence[ContainerView], reference: str) -> bool:
 def latest(found: Sequence[ContainerView]) -> ContainerView:
     """Return the container that started last."""
     return max(found, key=lambda one: one.started or "")
+
+
+def _begins(one: ContainerView, reference: str) -> bool:
+    names = (one.id, one.name or "", one.pod or "", f"{one.namespace}/{one.pod}")
+    return any(name.startswith(reference) for name in names)
 
 
 def _of_id(one: ContainerView, reference: str) -> bool:

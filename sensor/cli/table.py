@@ -12,7 +12,7 @@ from sensor.cli.wording import cause, span
 from sensor.dataclass import dataclass
 from sensor.model.alert import AlertState
 from sensor.model.vocabulary import Confidence, EventType, StartKind
-from sensor.schema.text import columns, fit, visible
+from sensor.schema.text import columns, fit, fit_middle, visible
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ IMAGELESS = 100
 NAME_SHARE, IMAGE_SHARE = 0.20, 0.22
 """Parts of the room beside the fixed columns; the cause takes what is left and is cut last."""
 NAME_MIN, IMAGE_MIN = 10, 12
+POD_MORE = 5
+"""Columns that a pod's name takes beyond those, where the cause leaves them: a random part has five
+letters, by which the pods of a Deployment are distinguished."""
 WIDTH_UNLIMITED = 160
 """The layout where there is no terminal; there, the last column is not cut."""
 SEPARATOR = "  "
@@ -102,6 +105,7 @@ class Table:
             (image.name or image.id or "-") if image else "-",
             container.runtime or container.oci_runtime or "-",
             lambda room: _cause(event, room),
+            in_pod=event.orchestrator is not None,
         )
         return self._coloured(event, line)
 
@@ -132,6 +136,8 @@ class Table:
         image: str,
         runtime: str,
         why: Callable[[int | None], str],
+        *,
+        in_pod: bool = False,
     ) -> str:
         """Return a line; ``why`` gives its last column for so many columns that are left."""
         name, image, runtime = visible(name), visible(image), visible(runtime)
@@ -141,9 +147,14 @@ class Table:
             fixed.append(fit(runtime, RUNTIME_WIDTH))
         taken = sum(map(columns, fixed)) + len(SEPARATOR) * (len(fixed) + 2)
         room = (self.width or WIDTH_UNLIMITED) - taken
-        shown = [fit(name, max(NAME_MIN, int(room * NAME_SHARE)))]
-        if self.width is None or self.width >= IMAGELESS:
-            shown.append(fit(image, max(IMAGE_MIN, int(room * IMAGE_SHARE))))
+        share = max(NAME_MIN, int(room * NAME_SHARE))
+        imageless = self.width is not None and self.width < IMAGELESS
+        images = 0 if imageless else max(IMAGE_MIN, int(room * IMAGE_SHARE))
+        if in_pod and columns(visible(why(None))) <= room - share - images - POD_MORE:
+            share += POD_MORE
+        shown = [fit_middle(name, share) if in_pod else fit(name, share)]
+        if not imageless:
+            shown.append(fit(image, images))
         before = SEPARATOR.join([*fixed, *shown, ""])
         left = None if self.width is None else max(0, self.width - columns(before))
         line = before + visible(why(left))

@@ -100,7 +100,11 @@ def cause(start: Start, initiator: Initiator | None, room: int | None = None) ->
         head += ": " if command else ""
     again = f", attempt {start.attempt}" if start.attempt else ""
     rest = after(start) + down(start) + again
-    people = [visible(_by(initiator)), visible(_by(initiator, alone=True))]
+    of_node = start.trigger is Trigger.ORCHESTRATOR
+    people = [
+        visible(_by(initiator, of_node=of_node)),
+        visible(_by(initiator, alone=True, of_node=of_node)),
+    ]
     if room is not None and columns(head + command + people[0] + rest) > room:
         for who in people:
             kept = room - columns(head + who)
@@ -121,11 +125,14 @@ def _command(trigger: Trigger, process: InitiatorProcess) -> str:
     return " ".join((program.rpartition("/")[2] or program, *arguments))
 
 
-def _by(initiator: Initiator | None, *, alone: bool = False) -> str:
+def _by(initiator: Initiator | None, *, alone: bool = False, of_node: bool = False) -> str:
     """Return who: the login, and the account where that is another one; or the login ``alone``."""
     if initiator is None or initiator.user is None:
         return ""
     user = initiator.user
+    if of_node and user.auid is None and user.uid == 0:
+        # A kubelet is root always.
+        return ""
     login = user.auid_name or (None if user.auid is None else f"uid {user.auid}")
     account = user.name or (None if user.uid is None else f"uid {user.uid}")
     if not (login or account):

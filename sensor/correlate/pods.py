@@ -104,9 +104,12 @@ class Pods:
             honest = replace(description, orchestrator=None, sandbox=False, sandbox_id=None)
             return Review(honest, Confidence.NONE, (evidence,))
         late = self._is_late(description, claim, time)
+        known_pod = self._pods.get(claim.pod_uid) if claim.pod_uid is not None else None
+        named = known_pod.named if known_pod is not None else None
         claim = replace(
             claim,
             late=late,
+            owner=claim.owner or (named.owner if named is not None else None),
             source=claim.source or _source(claim.pod_uid),
             container_type=claim.container_type or self._type_of(state, description, claim),
         )
@@ -122,7 +125,10 @@ class Pods:
         known = self._pods.get(pod.pod_uid) or _Pod()
         self._pods.put(pod.pod_uid, known)
         if pod.pod is not None:
-            known.named = replace(pod, container=None, attempt=None, late=None, container_type=None)
+            owner = pod.owner or (known.named.owner if known.named is not None else None)
+            known.named = replace(
+                pod, container=None, attempt=None, late=None, container_type=None, owner=owner
+            )
 
     def _by_cgroup(self, state: ContainerState, uid: str | None, time: int) -> Review:
         """Name the pod by its cgroup alone: the container's files are gone, or were not read."""

@@ -10,6 +10,7 @@ still the newest transaction. Otherwise it is read again.
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from sensor.dataclass import dataclass
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-ATTEMPTS_MAX = 5
+ATTEMPTS_MAX = 16
 """How often a value is read anew because the database changed meanwhile."""
+
+PAUSE_SECONDS = 0.001
+"""Wait before a value is read once more. A read takes a third of that: begun anew by the scheduler,
+it is seldom interrupted, and fits between the commits of an engine that starts many containers."""
 
 DEPTH_MAX = 16
 """Branch pages above a leaf; each level holds at least two keys."""
@@ -165,7 +170,9 @@ def read(pread: Callable[[int, int], bytes], take: Callable[[Bucket], _T]) -> _T
 
     ``pread`` takes a length and an offset, as os.pread does. Raises :class:`Damaged`.
     """
-    for _ in range(ATTEMPTS_MAX):
+    for attempt in range(ATTEMPTS_MAX):
+        if attempt:
+            time.sleep(PAUSE_SECONDS)
         meta = _newest(pread)
         try:
             taken = take(BoltTree(pread, meta).root)

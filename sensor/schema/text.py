@@ -12,6 +12,8 @@ import unicodedata
 ELLIPSIS = "…"
 BRIEF_LIMIT = 200
 """Characters of a collector's reason that are kept."""
+MIDDLE_MIN = 8
+"""Columns below which a text is cut at its end alone."""
 MARKS_PER_COLUMN = 2
 """Combining marks that :func:`fit` keeps for each column: beyond that they bury other rows."""
 
@@ -60,6 +62,14 @@ def fit(text: str, width: int) -> str:
         kept.append(character)
         used += size
     return "".join(kept) + " " * (width - used)
+
+
+def fit_middle(text: str, width: int) -> str:
+    """Return a visible text in exactly ``width`` columns, cut in the middle: both ends count."""
+    if not text.isascii() or len(text) <= width or width < MIDDLE_MIN:
+        return fit(text, width)
+    head = (width - 1) // 3
+    return text[:head] + ELLIPSIS + text[len(text) - (width - 1 - head) :]
 
 
 def _columns_of(character: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.api.reference import find, is_group, latest
+from sensor.api.reference import called, find, is_group, latest
 from sensor.api.view import ContainerView
 
 
@@ -49,7 +49,11 @@ NODE = (
         ("Deployment/web", "a2 a3x b2"),
         ("shop/web", "a2 a3x b2"),
         ("shop/Deployment/web", "a2 a3x b2"),
-        ("test/web", ""),
+        ("test/web", "c2"),
+        ("web-", "a2 a3x b2 b9 c2"),
+        ("test/we", "c2"),
+        ("lone", "d1"),
+        ("c1", "c1"),
         ("lonely", "d1"),
         ("a1", "a1"),
         ("db", "e1"),
@@ -72,3 +76,10 @@ def test_a_group_is_distinguished_from_what_is_ambiguous() -> None:
 
 def test_the_latest_of_a_group_is_the_one_that_started_last() -> None:
     assert latest(find(NODE, "shop/web-1")).id == "a3x"
+
+
+def test_what_may_be_meant_is_called_by_what_distinguishes_it() -> None:
+    pods = ContainerView("a", "app", namespace="shop", pod="web-1", pod_container="app")
+    sandbox = ContainerView("b", "web-1", namespace="shop", pod="web-1", sandbox=True)
+    found = [called(one) for one in (pods, sandbox, ContainerView("c", "db"), ContainerView("d"))]
+    assert found == ["shop/web-1/app", "web-1", "db", None]

@@ -105,3 +105,24 @@ def test_an_id_that_a_person_made_up_and_that_is_cut_stands_for_the_name(
     name: str | None, id_: str | None, shown: str
 ) -> None:
     assert own_name(name, id_) == shown
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_pods_of_a_deployment_are_distinguished_at_any_width(width: int) -> None:
+    pods = [f"web-7c5ddbdf54-{random}" for random in ("2b8fg", "zxk4m", "qq9wd")]
+    event = EVENTS["start_pod"]
+    assert event.orchestrator is not None
+    assert event.container is not None
+    container = dataclasses.replace(event.container, name="app")
+    lines = [
+        Table(width).line(
+            dataclasses.replace(
+                event,
+                container=container,
+                orchestrator=dataclasses.replace(event.orchestrator, pod=pod, container="app"),
+            )
+        )
+        for pod in pods
+    ]
+    assert len(set(lines)) == len(pods)
+    assert all(pod[-5:] in line for pod, line in zip(pods, lines, strict=True))

@@ -60,7 +60,7 @@ def by(user: InitiatorUser | None, *argv: str, exe: str | None = None) -> Initia
                 cause=StartCause.KILLED_BY_ORCHESTRATOR,
             ),
             by(ROOT, "/usr/bin/kubelet"),
-            "orchestrator: kubelet by root, after a stop by kubelet, down for 600 ms, attempt 2",
+            "orchestrator: kubelet, after a stop by kubelet, down for 600 ms, attempt 2",
             id="what made it necessary",
         ),
         pytest.param(

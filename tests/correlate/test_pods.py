@@ -8,6 +8,7 @@ import pytest
 
 from sensor.correlate.pods import LATE_AFTER
 from sensor.model.container import Description, Orchestrator
+from sensor.model.control_plane import Owner
 from sensor.model.events import Event
 from sensor.model.process import Namespaces
 from sensor.model.vocabulary import (
@@ -193,6 +194,18 @@ def test_an_init_among_the_processes_of_another_container_is_an_ephemeral_ones(
     stop = core.of(EventType.STOP)[-1]
     assert stop.orchestrator is not None
     assert stop.orchestrator.container_type is received
+
+
+def test_the_owner_that_one_container_of_a_pod_showed_is_that_of_all(core: Core) -> None:
+    """The labels of a pod could be read for its sandbox, and not for its other containers."""
+    owner = Owner("Deployment", "web")
+    starts(core, SANDBOX, 0, replace(pod(container=None), owner=owner), sandbox=True)
+    event = starts(core, APP, 100, pod(), sandbox_id=SANDBOX.id)
+    again = starts(core, DB.in_pod(UID), 200, pod(container="side"), sandbox_id=SANDBOX.id)
+    for one in (event, again):
+        assert one.orchestrator is not None
+        assert one.orchestrator.owner == owner
+        assert one.confidence.owner is Confidence.INFERRED
 
 
 def test_a_pod_whose_sandbox_is_unknown_may_be_late_or_not(core: Core) -> None:

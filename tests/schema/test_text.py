@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.schema.text import columns, fit, visible
+from sensor.schema.text import columns, fit, fit_middle, visible
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -64,3 +64,22 @@ def test_a_fitted_text_takes_exactly_its_columns(text: str, width: int) -> None:
 
 def test_a_pile_of_combining_marks_is_cut_down() -> None:
     assert len(fit("a" + "\u0301" * 10_000, 10)) < 40
+
+
+@pytest.mark.parametrize(
+    ("width", "fitted"),
+    [
+        (24, "web-7c5ddbdf54-2b8fg/app"),
+        (26, "web-7c5ddbdf54-2b8fg/app  "),
+        (15, "web-…-2b8fg/app"),
+        (10, "web…fg/app"),
+        (5, "web-…"),
+    ],
+)
+def test_a_text_that_is_cut_in_its_middle_keeps_both_ends(width: int, fitted: str) -> None:
+    assert fit_middle("web-7c5ddbdf54-2b8fg/app", width) == fitted
+
+
+@given(st.text(), st.integers(1, 40))
+def test_a_text_that_is_cut_in_its_middle_takes_exactly_its_columns(text: str, width: int) -> None:
+    assert columns(fit_middle(visible(text), width)) == width
