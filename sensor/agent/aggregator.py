@@ -33,7 +33,7 @@ from sensor.model.control_plane import ControlRecord
 from sensor.model.events import Event, Gap, SensorNote
 from sensor.model.vocabulary import EventType
 from sensor.schema.document import encode_line
-from sensor.sources.controlplane.follower import Follower
+from sensor.sources.controlplane.follower import FileFollower
 from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader, read
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Aggregator:
             self._shipping.open(keeper)
             stack.push_async_callback(self._shipping.close)
             marks = DurableMarks(keeper, settings.state_dir)
-            follower = Follower(
+            follower = FileFollower(
                 settings.directories, self._reader, places=read_places(settings.state_dir)
             )
             consuming = await self._receive(stack, keeper, marks)
@@ -154,7 +154,7 @@ class Aggregator:
         stack.push_async_callback(_cancelled, task)
         return task
 
-    async def _turn(self, keeper: Persistence, marks: DurableMarks, follower: Follower) -> bool:
+    async def _turn(self, keeper: Persistence, marks: DurableMarks, follower: FileFollower) -> bool:
         """Take what is there, at most a batch; return whether it is all for now."""
         await marks.has_room()
         found, ended = await asyncio.to_thread(self._batch, follower)
@@ -220,7 +220,7 @@ class Aggregator:
             found += read([one.data], reader)
         return found
 
-    def _batch(self, follower: Follower) -> tuple[list[Found], bool]:
+    def _batch(self, follower: FileFollower) -> tuple[list[Found], bool]:
         if self._found is None:
             self._found = follower.poll()
         taken: list[Found] = []

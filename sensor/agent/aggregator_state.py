@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
-from sensor.sources.controlplane.follower import Places
+from sensor.sources.controlplane.follower import FollowedPlaces
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class _Mark:
     """What is durable when the store says so: a batch's number, or places in files."""
 
     number: int
-    places: Places | None = None
+    places: FollowedPlaces | None = None
 
 
 class DurableMarks:
@@ -47,10 +47,10 @@ class DurableMarks:
         self._keeper = keeper
         self._directory = directory
         self._marks = self._durable = 0
-        self._places: Places | None = None
-        self._written: Places | None = None
+        self._places: FollowedPlaces | None = None
+        self._written: FollowedPlaces | None = None
 
-    def mark(self, places: Places | None = None) -> int:
+    def mark(self, places: FollowedPlaces | None = None) -> int:
         """Mark what was kept so far; ``places`` are written when it is durable."""
         self._marks += 1
         if places is not None:
@@ -101,19 +101,19 @@ def lock(directory: Path) -> int:
     return handle
 
 
-def read_places(directory: Path) -> Places:
+def read_places(directory: Path) -> FollowedPlaces:
     """Return where an earlier run has come; from the begin where that cannot be read."""
     try:
         with (directory / PLACES_FILE).open("rb") as stream:
-            return Places.from_document(json.loads(stream.read(PLACES_LIMIT)))
+            return FollowedPlaces.from_document(json.loads(stream.read(PLACES_LIMIT)))
     except FileNotFoundError:
-        return Places()
+        return FollowedPlaces()
     except (OSError, ValueError) as error:
         log.warning("the places in the files are unknown, they are read again: %s", error)
-        return Places()
+        return FollowedPlaces()
 
 
-def _write_places(directory: Path, places: Places) -> None:
+def _write_places(directory: Path, places: FollowedPlaces) -> None:
     """Replace the file in one step: it is whole after a crash."""
     beside = directory / f"{PLACES_FILE}.new"
     with beside.open("w", encoding="ascii") as stream:

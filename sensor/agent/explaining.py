@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.correlate.explainer import StartExplainer
 from sensor.model.control_plane import ControlRecord
-from sensor.sources.controlplane.follower import Follower
+from sensor.sources.controlplane.follower import FileFollower
 from sensor.sources.controlplane.reader import Counts, Reader
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Explaining:
         self.explainer = StartExplainer()
         self._publish = publish
         self._realtime_offset = realtime_offset
-        self._follower = Follower(
+        self._follower = FileFollower(
             (directory,),
             lambda name: Reader(name, counts=self.counts),
             lambda file, changed: (

@@ -23,8 +23,8 @@ from sensor.sources import accounts
 
 if TYPE_CHECKING:
     from sensor.agent.judging import Judging
-    from sensor.judge.alert_row import Entry as AlertEntry
-    from sensor.judge.ledger import Entry
+    from sensor.judge.alert_row import AlertEntry
+    from sensor.judge.ledger import ChangeEntry
     from sensor.judge.origin import WorkloadRecord
 
 FLUSH_SECONDS = 5.0
@@ -49,11 +49,11 @@ class JudgeCommands:
         """Return the workloads that are remembered."""
         return self._judge.memory.workloads()
 
-    def changes(self) -> tuple[Entry, ...]:
+    def changes(self) -> tuple[ChangeEntry, ...]:
         """Return the changes with what became of them."""
         return self._judge.ledger.entries(wall_now())
 
-    def add_change(self, body: bytes, login: int | None, uid: int) -> Entry | None:
+    def add_change(self, body: bytes, login: int | None, uid: int) -> ChangeEntry | None:
         """Record a change of a request's body. Raises :class:`ConfigError`."""
         now = wall_now()
         change = of_json(body, now, Adder(_account(login, uid), uid))

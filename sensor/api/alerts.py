@@ -27,7 +27,7 @@ from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from sensor.api.http import HttpRequest, Response
-    from sensor.judge.alert_row import Entry
+    from sensor.judge.alert_row import AlertEntry
     from sensor.linux.peer import Peer
 
 ALERTS = "/v1/alerts"
@@ -42,17 +42,17 @@ SUPPRESS_MAX = 90 * 86_400
 class AlertKeeper(Protocol):
     """The agent's alerts and baseline, as the socket sees them."""
 
-    def alerts(self) -> tuple[tuple[str, Entry], ...]:
+    def alerts(self) -> tuple[tuple[str, AlertEntry], ...]:
         """Return group and alert, the latest first."""
 
     def acknowledge(
         self, id_: str, reason: str, by: tuple[int | None, int], *, expected: bool
-    ) -> Entry | None:
+    ) -> AlertEntry | None:
         """Acknowledge an alert; with ``expected`` what it is about is learnt."""
 
     def suppress(
         self, id_: str, reason: str, seconds: int, by: tuple[int | None, int]
-    ) -> Entry | None:
+    ) -> AlertEntry | None:
         """Keep an alert's group silent for so long."""
 
     async def durable(self) -> bool:
@@ -128,7 +128,7 @@ def command(keeper: AlertKeeper | None, request: HttpRequest, peer: Peer | None)
     return as_json(alert(None, entry))
 
 
-def alert(group: str | None, entry: Entry) -> dict[str, object]:
+def alert(group: str | None, entry: AlertEntry) -> dict[str, object]:
     """Return an alert as it stands."""
     kind = KINDS[entry.finding]
     return {

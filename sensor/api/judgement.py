@@ -29,7 +29,7 @@ from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
     from sensor.api.http import HttpRequest, Response
-    from sensor.judge.ledger import Entry
+    from sensor.judge.ledger import ChangeEntry
     from sensor.judge.origin import WorkloadRecord
     from sensor.judge.state import PolicyState
     from sensor.linux.peer import Peer
@@ -49,10 +49,10 @@ class JudgeView(AlertKeeper, Protocol):
     def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:
         """Return the workloads that are remembered, the latest first."""
 
-    def changes(self) -> tuple[Entry, ...]:
+    def changes(self) -> tuple[ChangeEntry, ...]:
         """Return the changes with what became of them."""
 
-    def add_change(self, body: bytes, login: int | None, uid: int) -> Entry | None:
+    def add_change(self, body: bytes, login: int | None, uid: int) -> ChangeEntry | None:
         """Record a change. Raises ConfigError."""
 
     def end_change(self, id_: str, login: int | None, uid: int) -> bool:
@@ -108,7 +108,7 @@ def command(judgement: JudgeView | None, request: HttpRequest, peer: Peer | None
     return as_json(change(entry) if entry is not None else {})
 
 
-def change(entry: Entry) -> dict[str, object]:
+def change(entry: ChangeEntry) -> dict[str, object]:
     """Return a change and what became of it as a document."""
     one, usage = entry.change, entry.usage
     return {

@@ -32,7 +32,7 @@ from sensor.bpf.layout import (
 from sensor.bpf.tail import (
     DEFECT,
     REMEMBERED,
-    Tail,
+    RecordTail,
     ancestors_of,
     argv_of,
     cgroup_of,
@@ -135,7 +135,7 @@ def _root(fixed: Fixed) -> ProcessKey | None:
     return ProcessKey(fixed.root_pid, fixed.root_start_time) if fixed.root_pid else None
 
 
-def _process(fixed: Fixed, tail: Tail) -> ProcessFacts:
+def _process(fixed: Fixed, tail: RecordTail) -> ProcessFacts:
     return ProcessFacts(
         key=_key(fixed),
         uid=fixed.uid,
@@ -156,7 +156,7 @@ def _process(fixed: Fixed, tail: Tail) -> ProcessFacts:
     )
 
 
-def _caller_of(fixed: Fixed, tail: Tail) -> Caller:
+def _caller_of(fixed: Fixed, tail: RecordTail) -> Caller:
     return _caller(
         fixed.pid,
         fixed.start_time,
@@ -168,7 +168,7 @@ def _caller_of(fixed: Fixed, tail: Tail) -> Caller:
     )
 
 
-def _init_exec(fixed: Fixed, tail: Tail) -> InitExec | None:
+def _init_exec(fixed: Fixed, tail: RecordTail) -> InitExec | None:
     if fixed.lineage not in LINEAGES:
         return None
     namespaces = None
@@ -195,7 +195,7 @@ def _init_exec(fixed: Fixed, tail: Tail) -> InitExec | None:
     )
 
 
-def _init_exit(fixed: Fixed, tail: Tail) -> InitExit:
+def _init_exit(fixed: Fixed, tail: RecordTail) -> InitExit:
     return InitExit(
         time=fixed.time,
         sequence=_number(fixed),
@@ -208,7 +208,7 @@ def _init_exit(fixed: Fixed, tail: Tail) -> InitExit:
     )
 
 
-def _command_exec(fixed: Fixed, tail: Tail) -> CommandExec | None:
+def _command_exec(fixed: Fixed, tail: RecordTail) -> CommandExec | None:
     if fixed.role not in ROLES:
         return None
     process = _process(fixed, tail)
@@ -225,18 +225,18 @@ def _command_exec(fixed: Fixed, tail: Tail) -> CommandExec | None:
     )
 
 
-def _command_exit(fixed: Fixed, _: Tail) -> CommandExit:
+def _command_exit(fixed: Fixed, _: RecordTail) -> CommandExit:
     return CommandExit(fixed.time, _number(fixed), _key(fixed), fixed.status)
 
 
-def _cgroup_birth(fixed: Fixed, tail: Tail) -> CgroupBirth:
+def _cgroup_birth(fixed: Fixed, tail: RecordTail) -> CgroupBirth:
     process = _process(fixed, tail)
     path = process.cgroup.v1 or process.cgroup.v2 or "/"
     truncated = bool(fixed.flags & _ARGV_TRUNCATED)
     return CgroupBirth(fixed.time, _number(fixed), path, process, argv_of(tail.argv), truncated)
 
 
-def _cgroup_frozen(fixed: Fixed, tail: Tail) -> CgroupFrozen:
+def _cgroup_frozen(fixed: Fixed, tail: RecordTail) -> CgroupFrozen:
     return CgroupFrozen(
         time=fixed.time,
         ref=kernel_reference(_number(fixed)),
@@ -251,12 +251,12 @@ def _offset(fixed: Fixed) -> int | None:
     return None if fixed.offset == UNSET_OFFSET else fixed.offset
 
 
-def _socket(fixed: Fixed, tail: Tail) -> str:
+def _socket(fixed: Fixed, tail: RecordTail) -> str:
     """Return where the engine listens: a path, or its port in ``reserved``."""
     return _port(fixed.reserved) if fixed.flags & _TCP else text_of(tail.text)
 
 
-def _api_connect(fixed: Fixed, tail: Tail) -> ApiConnect:
+def _api_connect(fixed: Fixed, tail: RecordTail) -> ApiConnect:
     """Decode a connect. One to a port has both ports in ``offset``, the engine's above."""
     socket, port = text_of(tail.text), None
     ports = _offset(fixed)
@@ -275,7 +275,7 @@ def _api_connect(fixed: Fixed, tail: Tail) -> ApiConnect:
     )
 
 
-def _api_request(fixed: Fixed, tail: Tail) -> ApiRequest:
+def _api_request(fixed: Fixed, tail: RecordTail) -> ApiRequest:
     return ApiRequest(
         fixed.time,
         kernel_reference(_number(fixed)),
@@ -288,7 +288,7 @@ def _api_request(fixed: Fixed, tail: Tail) -> ApiRequest:
     )
 
 
-def _api_answer(fixed: Fixed, tail: Tail) -> ApiAnswer:
+def _api_answer(fixed: Fixed, tail: RecordTail) -> ApiAnswer:
     return ApiAnswer(
         fixed.time,
         kernel_reference(_number(fixed)),
@@ -300,11 +300,11 @@ def _api_answer(fixed: Fixed, tail: Tail) -> ApiAnswer:
     )
 
 
-def _api_close(fixed: Fixed, _: Tail) -> ConnectionClosed:
+def _api_close(fixed: Fixed, _: RecordTail) -> ConnectionClosed:
     return ConnectionClosed(fixed.time, kernel_reference(_number(fixed)), fixed.connection or 0)
 
 
-_DECODERS: Mapping[int, Callable[[Fixed, Tail], KernelObservation | None]] = {
+_DECODERS: Mapping[int, Callable[[Fixed, RecordTail], KernelObservation | None]] = {
     int(RecordKind.INIT_EXEC): _init_exec,
     int(RecordKind.INIT_EXIT): _init_exit,
     int(RecordKind.COMMAND_EXEC): _command_exec,

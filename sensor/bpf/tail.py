@@ -24,7 +24,7 @@ DEFECT = "This is a defect of Castoff, or of the kernel's BTF: report the kernel
 _make = tuple.__new__
 
 
-class Tail(NamedTuple):
+class RecordTail(NamedTuple):
     """What follows the fixed part, in its order."""
 
     ancestors: bytes
@@ -35,7 +35,7 @@ class Tail(NamedTuple):
     argv: bytes
 
 
-def cut_tail(data: bytes, fixed: Fixed, start: int) -> Tail:
+def cut_tail(data: bytes, fixed: Fixed, start: int) -> RecordTail:
     """Cut the tail into its parts, which fill it."""
     ancestors = start + fixed.ancestor_count * ANCESTOR.size
     v1 = ancestors + fixed.cgroup_v1_len
@@ -47,7 +47,7 @@ def cut_tail(data: bytes, fixed: Fixed, start: int) -> Tail:
         problem = f"record of kind {fixed.kind}: parts of {argv} bytes in {len(data)}"
         raise RecordMalformed(problem, DEFECT)
     parts = data[start:ancestors], data[ancestors:v1], data[v1:v2]
-    return _make(Tail, (*parts, data[v2:text], data[text:payload], data[payload:]))
+    return _make(RecordTail, (*parts, data[v2:text], data[text:payload], data[payload:]))
 
 
 @lru_cache(REMEMBERED)

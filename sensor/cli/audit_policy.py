@@ -46,7 +46,7 @@ def findings(path: Path) -> list[HostCheck]:
     return found
 
 
-def _finding(answer: audit_policy.Answer) -> HostCheck:
+def _finding(answer: audit_policy.PolicyAnswer) -> HostCheck:
     question = answer.question
     if answer.lost is None:
         return HostCheck(question.name, Health.OK, f"level {answer.level}")

@@ -24,7 +24,7 @@ from sensor.outputs import registry
 from sensor.outputs.delivery import Record
 from sensor.schema.document import encode_line
 from sensor.schema.text import brief, visible
-from sensor.sources.controlplane.follower import Follower
+from sensor.sources.controlplane.follower import FileFollower
 from sensor.sources.controlplane.inputs import InputUnreadable, listed, opened, pieces
 from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader, read
 
@@ -179,7 +179,7 @@ def _ending(*, follow: bool) -> threading.Event:
 def _followed(
     files: tuple[Path, ...], reader: Callable[[str], Reader], ending: threading.Event
 ) -> Iterator[Found | None]:
-    follower = Follower(_directories(files), reader)
+    follower = FileFollower(_directories(files), reader)
     while not ending.is_set():
         for found in follower.poll():
             yield found

@@ -17,7 +17,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.judge.alert_row import Entry, entry_of_row, entry_row
+from sensor.judge.alert_row import AlertEntry, entry_of_row, entry_row
 from sensor.judge.findings.registry import KINDS
 from sensor.judge.tuning import DEFAULT
 from sensor.model.alert import Alert, AlertSeverity, AlertState
@@ -52,7 +52,7 @@ class AlertBook:
     def __init__(self, *, keeping: bool = True) -> None:
         """Without ``keeping`` no rows are left."""
         self._keeping = keeping
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, AlertEntry] = {}
         self.tuning = DEFAULT
         self._waiting: dict[str, Event | None] = {}
         """New alerts that the rate holds back, by group, with the event to report if it is known:
@@ -80,7 +80,7 @@ class AlertBook:
                 unreadable += 1
         return unreadable
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[AlertEntry, ...]:
         """Return all alerts, the latest first."""
         return tuple(sorted(self._entries.values(), key=lambda one: (-one.last, one.id)))
 
@@ -90,7 +90,7 @@ class AlertBook:
             group for group, one in self._entries.items() if one.state is not AlertState.RESOLVED
         )
 
-    def get(self, id_: str) -> Entry | None:
+    def get(self, id_: str) -> AlertEntry | None:
         """Return an alert by its id, or by a beginning of it that no other has."""
         found = [one for one in self._entries.values() if one.id.startswith(id_)]
         return found[0] if len(found) == 1 and id_ else None
@@ -116,7 +116,7 @@ class AlertBook:
         if known is not None and known.state is not AlertState.RESOLVED:
             self._again(group, known, source, facts, wall, terms)
             return
-        entry = Entry(
+        entry = AlertEntry(
             id=_alert_id(source, group, wall),
             finding=finding,
             value=value[:400],
@@ -145,7 +145,7 @@ class AlertBook:
     def _again(
         self,
         group: str,
-        known: Entry,
+        known: AlertEntry,
         source: Event,
         facts: tuple[Fact, ...],
         wall: int,
@@ -174,17 +174,17 @@ class AlertBook:
 
     # ----------------------------------------------------------------- what people do
 
-    def acknowledge(self, id_: str, by: str, reason: str, now: Event) -> Entry | None:
+    def acknowledge(self, id_: str, by: str, reason: str, now: Event) -> AlertEntry | None:
         """Acknowledge an alert; returns it. ``now`` has the time."""
         return self._settle(id_, AlertState.ACKNOWLEDGED, by, reason, None, now)
 
-    def suppress(self, id_: str, by: str, reason: str, until: int, now: Event) -> Entry | None:
+    def suppress(self, id_: str, by: str, reason: str, until: int, now: Event) -> AlertEntry | None:
         """Keep an alert's group silent until a time."""
         return self._settle(id_, AlertState.SUPPRESSED, by, reason, until, now)
 
     def _settle(
         self, id_: str, state: AlertState, by: str, reason: str, until: int | None, now: Event
-    ) -> Entry | None:
+    ) -> AlertEntry | None:
         known = self.get(id_)
         if known is None:
             return None
@@ -237,7 +237,7 @@ class AlertBook:
         self._hour = begun, reported + 1
         return True
 
-    def _set(self, group: str, entry: Entry) -> None:
+    def _set(self, group: str, entry: AlertEntry) -> None:
         self._entries[group] = entry
         if self._keeping:
             self.rows.append((ALERT_ROW, group, entry_row(entry)))
@@ -259,7 +259,7 @@ class AlertBook:
         if self._keeping:
             self.rows.append((ALERT_ROW, group, None))
 
-    def _event(self, group: str, entry: Entry, source: Event) -> Event:
+    def _event(self, group: str, entry: AlertEntry, source: Event) -> Event:
         kind = KINDS[entry.finding]
         alert = Alert(
             id=entry.id,

@@ -15,7 +15,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AlertEntry:
     """An alert and what became of it. Times are wall-clock ns."""
 
     id: str
@@ -40,7 +40,7 @@ class Entry:
     until: int | None = None
 
 
-def entry_row(entry: Entry) -> bytes:
+def entry_row(entry: AlertEntry) -> bytes:
     """Return an alert as a row."""
     values: list[Any] = [
         VERSION,
@@ -65,7 +65,7 @@ def entry_row(entry: Entry) -> bytes:
     return json.dumps(values, separators=(",", ":")).encode()
 
 
-def entry_of_row(row: bytes) -> Entry:
+def entry_of_row(row: bytes) -> AlertEntry:
     """Read a row; raises ValueError for any other."""
     try:
         version, *values = json.loads(row)
@@ -74,7 +74,7 @@ def entry_of_row(row: bytes) -> Entry:
         if version != VERSION:
             message = f"an alert of version {version}"
             raise ValueError(message)
-        return Entry(
+        return AlertEntry(
             id=str(id_),
             finding=Finding(finding),
             value=str(value),

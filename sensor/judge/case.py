@@ -9,7 +9,7 @@ from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge import image_reference
 from sensor.judge.privilege import atoms_of
-from sensor.judge.workload import Workload, workload_of
+from sensor.judge.workload import WorkloadKey, workload_of
 from sensor.model.vocabulary import StartKind, Trigger
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Facts:
     trigger: Trigger
     wall: int
     """Wall-clock ns of the start."""
-    workload: Workload | None
+    workload: WorkloadKey | None
     image: ImageReference | None
     image_names: tuple[str, ...]
     """The forms of the image's name that a pattern may match."""

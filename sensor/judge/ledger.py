@@ -52,7 +52,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChangeEntry:
     """A change with what became of it."""
 
     change: Change
@@ -90,12 +90,12 @@ class Ledger:
         self._reindex()
         return unreadable
 
-    def entries(self, wall: int) -> tuple[Entry, ...]:
+    def entries(self, wall: int) -> tuple[ChangeEntry, ...]:
         """Return all changes, those that end last first."""
         found = [self._entry(change, wall) for change in self._changes.values()]
         return tuple(sorted(found, key=lambda one: (-one.change.not_after, one.change.id)))
 
-    def get(self, id_: str, wall: int) -> Entry | None:
+    def get(self, id_: str, wall: int) -> ChangeEntry | None:
         """Return one change."""
         change = self._changes.get(id_)
         if change is None:
@@ -195,10 +195,10 @@ class Ledger:
     def _usage(self, change: Change) -> Usage:
         return self._usages.get(change.id) or _UNUSED
 
-    def _entry(self, change: Change, wall: int) -> Entry:
+    def _entry(self, change: Change, wall: int) -> ChangeEntry:
         usage = self._usage(change)
         wide = change.wide(self.wide_hours)
-        return Entry(change, usage, state_of(change, usage, wall), wide)
+        return ChangeEntry(change, usage, state_of(change, usage, wall), wide)
 
     def _set(self, change: Change, usage: Usage) -> None:
         self._usages[change.id] = usage

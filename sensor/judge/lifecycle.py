@@ -28,7 +28,7 @@ from sensor.model.vocabulary import Explanation, StartCause, StartKind, Trigger
 
 if TYPE_CHECKING:
     from sensor.judge.case import Facts
-    from sensor.judge.origin import Origin, WorkloadRecord
+    from sensor.judge.origin import PastStart, WorkloadRecord
 
 KILLED = frozenset({9, 15})
 """Signals by which a kubelet ends a container (KILL after its grace period, else TERM)."""
@@ -40,7 +40,7 @@ KILLED_CODES = frozenset({128 + signal for signal in KILLED})
 class Past:
     """What is remembered that a start may carry on. None is unknown."""
 
-    container: Origin | None
+    container: PastStart | None
     """Of the container, or of its predecessor in its pod."""
     workload: WorkloadRecord | None
     others_run: bool = False
@@ -107,7 +107,7 @@ def _new_instance(facts: Facts, past: Past) -> Continuation | None:
 
 
 def _carried(
-    explanation: Explanation, what: str, facts: Facts, origin: Origin | None
+    explanation: Explanation, what: str, facts: Facts, origin: PastStart | None
 ) -> Continuation:
     if origin is None:
         return Continuation(explanation, f"{what}; the first start was not seen")

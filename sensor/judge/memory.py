@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sensor.judge.lifecycle import Past
 from sensor.judge.origin import (
     REVISIONS_MAX,
-    Origin,
+    PastStart,
     WorkloadRecord,
     origin_of_row,
     origin_row,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sensor.judge.case import Facts
     from sensor.judge.judgement import Judgement
     from sensor.judge.ledger import Row
-    from sensor.judge.workload import Workload
+    from sensor.judge.workload import WorkloadKey
     from sensor.model.events import Event
 
 CONTAINERS = (2048, 4096)
@@ -47,7 +47,7 @@ class Memory:
     def __init__(self, *, keeping: bool = True) -> None:
         """Without ``keeping`` no rows are left: what is remembered ends with this object."""
         self._keeping = keeping
-        self._containers: Segmented[Origin] = Segmented(*CONTAINERS)
+        self._containers: Segmented[PastStart] = Segmented(*CONTAINERS)
         self._workloads: Segmented[WorkloadRecord] = Segmented(*WORKLOADS)
         self._running: dict[str, tuple[str, str | None]] = {}
         """Workload's key and pod by container."""
@@ -63,7 +63,7 @@ class Memory:
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
         """Take over what the store kept; returns how many rows made no sense."""
         unreadable = 0
-        origins: list[tuple[str, Origin]] = []
+        origins: list[tuple[str, PastStart]] = []
         records: list[tuple[str, WorkloadRecord]] = []
         for (kind, key), row in rows.items():
             try:
@@ -158,7 +158,7 @@ class Memory:
             self.rows.append((CONTAINER_ROW, id_, origin_row(origin)))
         self.rows += [(CONTAINER_ROW, key, None) for key in gone]
 
-    def _note_workload(self, facts: Facts, workload: Workload, judged: Judgement) -> None:
+    def _note_workload(self, facts: Facts, workload: WorkloadKey, judged: Judgement) -> None:
         key = row_key(workload)
         known = self._workloads.get(key)
         if known is not None and known.last_event == facts.event.id:
@@ -189,7 +189,7 @@ class Memory:
             self.rows.append((WORKLOAD_ROW, key, workload_row(record)))
             self.rows += [(WORKLOAD_ROW, one, None) for one in gone]
 
-    def _note_instance(self, facts: Facts, workload: Workload) -> None:
+    def _note_instance(self, facts: Facts, workload: WorkloadKey) -> None:
         id_, pod = facts.container_id, facts.event.orchestrator
         if id_ is None:
             return
@@ -223,7 +223,7 @@ class Memory:
             del self._pods[key]
 
 
-def row_key(workload: Workload) -> str:
+def row_key(workload: WorkloadKey) -> str:
     """Return the key of a workload's row: each container of a pod has a past of its own."""
     return workload.key if workload.container is None else f"{workload.key}#{workload.container}"
 
@@ -232,8 +232,8 @@ def _is_direct(judged: Judgement) -> bool:
     return judged.verdict.explanation in DIRECT
 
 
-def _origin(facts: Facts, judged: Judgement) -> Origin:
-    return Origin(
+def _origin(facts: Facts, judged: Judgement) -> PastStart:
+    return PastStart(
         wall=facts.wall,
         basis=judged.decision.basis,
         repository=facts.image.repository if facts.image is not None else None,

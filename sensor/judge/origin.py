@@ -16,7 +16,7 @@ from sensor.frozen import quick
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PastStart:
     """A start that others may inherit an explanation from. ``wall`` is its time in ns."""
 
     wall: int
@@ -35,7 +35,7 @@ class Origin:
 class WorkloadRecord:
     """What was seen of a workload. Times are wall-clock ns."""
 
-    origin: Origin
+    origin: PastStart
     starts: int
     explained: int
     """Starts that had an explanation."""
@@ -56,12 +56,12 @@ REVISIONS_MAX = 8
 """Revisions of a workload that are remembered."""
 
 
-def origin_row(origin: Origin) -> bytes:
+def origin_row(origin: PastStart) -> bytes:
     """Return an origin as the store keeps it."""
     return _dump(_origin_values(origin))
 
 
-def origin_of_row(row: bytes) -> Origin:
+def origin_of_row(row: bytes) -> PastStart:
     """Read an origin that the store kept; raises ValueError for any other row."""
     return _origin(json.loads(row))
 
@@ -123,7 +123,7 @@ def running_of_row(row: bytes) -> tuple[str, str | None]:
             raise ValueError(message)
 
 
-def _origin_values(origin: Origin) -> list[Any]:
+def _origin_values(origin: PastStart) -> list[Any]:
     return [
         origin.wall,
         origin.basis,
@@ -134,11 +134,11 @@ def _origin_values(origin: Origin) -> list[Any]:
     ]
 
 
-def _origin(values: Any) -> Origin:  # noqa: ANN401 - any JSON
+def _origin(values: Any) -> PastStart:  # noqa: ANN401 - any JSON
     try:
         wall, basis, repository, atoms, reported, *later = values
         again = bool(later and later[0])
-        return Origin(
+        return PastStart(
             int(wall), basis, repository, frozenset(map(str, atoms)), bool(reported), again
         )
     except TypeError as error:

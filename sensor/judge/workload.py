@@ -47,7 +47,7 @@ _OWN_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
+class WorkloadKey:
     """A key, and what a pod's name adds: its owner, and the container's name in the pod."""
 
     key: str
@@ -55,7 +55,7 @@ class Workload:
     container: str | None = None
 
 
-def workload_of(event: Event) -> Workload | None:
+def workload_of(event: Event) -> WorkloadKey | None:
     """Return the workload of an event's container; None where nothing names it."""
     container, pod = event.container, event.orchestrator
     if container is None:
@@ -64,20 +64,20 @@ def workload_of(event: Event) -> Workload | None:
         host = event.host
         node = (host.node or host.name) if host is not None else None
         owner = pod_name.parse(pod.pod, pod.pod_uid, node)
-        return Workload(_key("k8s", pod.namespace or "?", owner.owner), owner, pod.container)
+        return WorkloadKey(_key("k8s", pod.namespace or "?", owner.owner), owner, pod.container)
     labelled = _by_labels(dict(container.labels)) if container.labels else None
     if labelled is not None:
-        return Workload(labelled)
+        return WorkloadKey(labelled)
     name = container.name
     if name is None and container.id is not None and _OWN_ID.fullmatch(container.id) is None:
         # Its maker chose the id, as with ctr and runc.
         name = container.id
     process = event.initiator.process if event.initiator is not None else None
     if name is not None and not is_generated(name, process.argv if process is not None else None):
-        return Workload(_key("name", folded(name)))
+        return WorkloadKey(_key("name", folded(name)))
     image = container.image.name if container.image is not None else None
     if image is not None:
-        return Workload(_key("image", image_reference.parse(image).repository))
+        return WorkloadKey(_key("image", image_reference.parse(image).repository))
     return None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sensor.agent.aggregator_state import AggregatorBusy, DurableMarks, lock, read_places
 from sensor.agent.persistence import Persistence
-from sensor.sources.controlplane.follower import Places
+from sensor.sources.controlplane.follower import FollowedPlaces
 from sensor.store.log import StoreSettings
 
 
@@ -23,14 +23,14 @@ def test_one_process_has_a_directory(tmp_path: Path) -> None:
 
 
 def test_places_are_written_when_what_was_read_is_durable(tmp_path: Path) -> None:
-    places = Places(((1, 2, 300, 4),), ((5, 6, 7, 8),))
+    places = FollowedPlaces(((1, 2, 300, 4),), ((5, 6, 7, 8),))
 
     async def story() -> None:
         keeper = Persistence(tmp_path, StoreSettings(), "boot", lambda _: None)
         try:
             marks = DurableMarks(keeper, tmp_path)
             marks.mark(places)
-            assert read_places(tmp_path) == Places()
+            assert read_places(tmp_path) == FollowedPlaces()
             async with asyncio.timeout(30):
                 await marks.has_room()
                 await marks.wait()
@@ -44,4 +44,4 @@ def test_places_are_written_when_what_was_read_is_durable(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"tails": [[1]], "done": []}'])
 def test_damaged_places_are_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "places.json").write_text(text)
-    assert read_places(tmp_path) == Places()
+    assert read_places(tmp_path) == FollowedPlaces()

@@ -19,10 +19,10 @@ from sensor.api.view import ContainerView, Membership
 from sensor.errors import CastoffError, StateUnusable
 from sensor.judge import baseline_text
 from sensor.judge.alert_book import group_of
-from sensor.judge.alert_row import Entry as AlertEntry
+from sensor.judge.alert_row import AlertEntry
 from sensor.judge.change_text import Adder, of_json
 from sensor.judge.judge import Judge
-from sensor.judge.ledger import Entry
+from sensor.judge.ledger import ChangeEntry
 from sensor.judge.origin import WorkloadRecord
 from sensor.judge.state import PolicyState
 from sensor.store.entry import LogEntry, NewEntry
@@ -208,10 +208,10 @@ class Judged:
     def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:
         return self.judge.memory.workloads()
 
-    def changes(self) -> tuple[Entry, ...]:
+    def changes(self) -> tuple[ChangeEntry, ...]:
         return self.judge.ledger.entries(JUDGED_NOW)
 
-    def add_change(self, body: bytes, login: int | None, uid: int) -> Entry | None:
+    def add_change(self, body: bytes, login: int | None, uid: int) -> ChangeEntry | None:
         self.by.append((login, uid))
         change = of_json(body, JUDGED_NOW, Adder("alice", uid))
         self.judge.ledger.add(change, JUDGED_NOW)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sensor.schema.document import encode_line
 from sensor.store.entry import ID_LIMIT
@@ -41,7 +39,6 @@ def test_a_time_of_another_form_is_unknown(time: str) -> None:
     assert (line.id, line.wall) == ("a", None)
 
 
-@given(st.text(min_size=ID_LIMIT + 1).filter(str.isalnum))
-def test_a_long_id_is_cut(text: str) -> None:
-    line = EventLine.of(b'{"id":"%s"}' % text.encode())
-    assert line.id == text[:ID_LIMIT]
+def test_a_long_id_is_cut() -> None:
+    line = EventLine.of(b'{"id":"%s"}' % (b"a" * (ID_LIMIT + 1)))
+    assert line.id == "a" * ID_LIMIT

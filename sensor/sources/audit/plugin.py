@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sensor.sources.audit.lines import LineSplitter
-from sensor.sources.audit.record import from_line
+from sensor.sources.audit.record import LINE_MAX, from_line
+from sensor.sources.lines import LineSplitter
 
 if TYPE_CHECKING:
     from sensor.sources.audit.record import AuditRecord
@@ -31,7 +31,7 @@ class PluginReader:
     def __init__(self, descriptor: int = 0) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
-        self._lines = LineSplitter()
+        self._lines = LineSplitter(LINE_MAX)
         self.overruns = 0
         self.dropped = 0
         self.malformed = 0
@@ -57,7 +57,7 @@ class PluginReader:
             if not data:
                 self.ended = True
                 return records
-            for line in self._lines.split(data):
+            for line in self._lines.feed(data):
                 record = from_line(line)
                 if record is None:
                     self.malformed += 1

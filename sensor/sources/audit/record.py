@@ -17,6 +17,8 @@ from sensor.dataclass import dataclass
 RECORD_MAX = 9000
 """Bytes kept of a record's text; MAX_AUDIT_MESSAGE_LENGTH of libaudit.h is 8970."""
 
+LINE_MAX = 32 << 10
+"""Bytes of one line of a log: a full record, its enrichment and a node's name fit well."""
 NODE_MAX = 255
 """Bytes of a node's name."""
 

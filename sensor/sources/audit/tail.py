@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.errors import PermissionMissing
-from sensor.sources.audit.lines import LineSplitter
-from sensor.sources.audit.record import from_line
+from sensor.sources.audit.record import LINE_MAX, from_line
 from sensor.sources.audit.unavailable import AuditUnavailable
+from sensor.sources.lines import LineSplitter
 
 if TYPE_CHECKING:
     from sensor.sources.audit.record import AuditRecord
@@ -35,7 +35,7 @@ class TailReader:
 
     def __init__(self, path: Path = LOG, *, from_start: bool = False) -> None:
         self._path = path
-        self._lines = LineSplitter()
+        self._lines = LineSplitter(LINE_MAX)
         try:
             self._file = _open(path)
         except PermissionError as error:
@@ -74,7 +74,7 @@ class TailReader:
         return records
 
     def _take(self, data: bytes, into: list[AuditRecord]) -> None:
-        for line in self._lines.split(data):
+        for line in self._lines.feed(data):
             record = from_line(line)
             if record is None:
                 self.malformed += 1

@@ -17,7 +17,7 @@ LEVELS = ("None", "Metadata", "Request", "RequestResponse")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PolicyQuestion:
     """A request whose level matters, the level that it needs, and what is lost below it."""
 
     name: str
@@ -32,10 +32,10 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PolicyAnswer:
     """The level that a policy gives a request; ``lost`` is None where nothing is."""
 
-    question: Question
+    question: PolicyQuestion
     level: str
     lost: str | None
     unseen: bool = False
@@ -66,13 +66,13 @@ def _person(
     resource: str,
     needs: str,
     lost: tuple[tuple[str, str], ...],
-) -> Question:
-    return Question(name, verb, group, resource, "alice", _AUTHENTICATED, needs, lost)
+) -> PolicyQuestion:
+    return PolicyQuestion(name, verb, group, resource, "alice", _AUTHENTICATED, needs, lost)
 
 
 QUESTIONS = (
     _person("a person creates a pod", "create", "", "pods", "RequestResponse", _POD),
-    Question(
+    PolicyQuestion(
         "a controller creates a pod",
         "create",
         "",
@@ -82,7 +82,7 @@ QUESTIONS = (
         "RequestResponse",
         _POD,
     ),
-    Question(
+    PolicyQuestion(
         "the scheduler binds a pod",
         "create",
         "",
@@ -103,7 +103,7 @@ QUESTIONS = (
         )
     ),
     _person("a person scales", "patch", "apps", "deployments/scale", "RequestResponse", _WORKLOAD),
-    Question(
+    PolicyQuestion(
         "a controller makes a ReplicaSet",
         "create",
         "apps",
@@ -113,7 +113,7 @@ QUESTIONS = (
         "RequestResponse",
         _WORKLOAD,
     ),
-    Question(
+    PolicyQuestion(
         "a CronJob's controller reports what it acted on",
         "update",
         "batch",
@@ -142,7 +142,7 @@ QUESTIONS = (
         "a person opens a shell in a pod", "get", "", "pods/exec", "Metadata", (("None", _UNSEEN),)
     ),
     _person("a person deletes a node", "delete", "", "nodes", "Metadata", (("None", _UNSEEN),)),
-    Question(
+    PolicyQuestion(
         "a node reports its containers",
         "patch",
         "",
@@ -163,7 +163,7 @@ class PolicyInvalid(ValueError):
     """A file is not an audit policy."""
 
 
-def answers(policy: object) -> list[Answer]:
+def answers(policy: object) -> list[PolicyAnswer]:
     """Return what a policy records of each question. Raises :class:`PolicyInvalid`."""
     if not isinstance(policy, dict) or policy.get("kind") != "Policy":
         raise PolicyInvalid("not an audit policy: kind is not Policy")
@@ -204,7 +204,7 @@ def repeats_stages(policy: Json) -> bool:
     )
 
 
-def _answer(policy: Json, question: Question) -> Answer:
+def _answer(policy: Json, question: PolicyQuestion) -> PolicyAnswer:
     rule = _rule_of(policy, question)
     level = _level(rule)
     lost: str | None = None
@@ -216,16 +216,16 @@ def _answer(policy: Json, question: Question) -> Answer:
         lost = dict(question.lost).get(level) or "; ".join(
             what for name, what in question.lost if LEVELS.index(name) >= LEVELS.index(level)
         )
-    return Answer(question, level, lost, unseen=no_end or level == "None")
+    return PolicyAnswer(question, level, lost, unseen=no_end or level == "None")
 
 
-def _ends(question: Question) -> set[str]:
+def _ends(question: PolicyQuestion) -> set[str]:
     """Return the stages of which one says how a request ended. A stream begins and stays."""
     stream = question.resource.endswith(("/exec", "/attach"))
     return {"ResponseComplete", "ResponseStarted"} if stream else {"ResponseComplete"}
 
 
-def level_of(policy: Json, question: Question) -> str:
+def level_of(policy: Json, question: PolicyQuestion) -> str:
     """Return the level that the first matching rule gives."""
     return _level(_rule_of(policy, question))
 
@@ -235,12 +235,12 @@ def _level(rule: Json) -> str:
     return level if level in LEVELS else "None"
 
 
-def _rule_of(policy: Json, question: Question) -> Json:
+def _rule_of(policy: Json, question: PolicyQuestion) -> Json:
     """Return the first rule that matches; an empty one where none does."""
     return next((rule for rule in rows(policy, "rules") if _matches(rule, question)), {})
 
 
-def _matches(rule: Json, question: Question) -> bool:
+def _matches(rule: Json, question: PolicyQuestion) -> bool:
     users, groups, verbs = texts(rule, "users"), texts(rule, "userGroups"), texts(rule, "verbs")
     if users and question.user not in users:
         return False
@@ -257,7 +257,7 @@ def _matches(rule: Json, question: Question) -> bool:
     return any(_named(item, question) for item in resources)
 
 
-def _named(item: Json, question: Question) -> bool:
+def _named(item: Json, question: PolicyQuestion) -> bool:
     if (text(item, "group") or "") != question.group:
         return False
     patterns = texts(item, "resources")

@@ -46,7 +46,7 @@ _CARRIED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnreadText:
     """What stands in a file and is not a record: why, and which text of it is worth keeping."""
 
     reason: str
@@ -73,7 +73,7 @@ def items(
     """
     for number, (inner, where) in enumerate(_flat(value, context, known)):
         if number >= ITEMS_LIMIT:
-            yield number, Refused("too many records in one envelope"), where
+            yield number, UnreadText("too many records in one envelope"), where
             return
         yield number, inner, where
 
@@ -83,7 +83,7 @@ def _flat(
 ) -> Iterator[tuple[object, Context]]:
     """Yield the records in a value, without the envelopes around them."""
     if context.depth > DEPTH_LIMIT:
-        yield Refused("envelopes inside of envelopes without end"), context
+        yield UnreadText("envelopes inside of envelopes without end"), context
         return
     inside = replace(context, depth=context.depth + 1)
     listed = value if isinstance(value, list) else _list_of(value)
@@ -133,7 +133,7 @@ def _carried(value: Json) -> object | None:
             try:
                 made: object = parse(inner.encode("utf-8", "replace"))
             except JsonInvalid as error:
-                return Refused(f"a record inside is not JSON: {error}")
+                return UnreadText(f"a record inside is not JSON: {error}")
             return made
     return None
 
@@ -176,8 +176,8 @@ def parsed(message: str) -> object:
         return parse(message.encode("utf-8", "replace"))
     except JsonInvalid as error:
         if message.lstrip().startswith("{"):
-            return Refused(f"a record inside is not JSON: {error}")
-        return Refused("text of another program", harmless=True)
+            return UnreadText(f"a record inside is not JSON: {error}")
+        return UnreadText("text of another program", harmless=True)
 
 
 def _unpacked(packed: str) -> object:
@@ -188,7 +188,7 @@ def _unpacked(packed: str) -> object:
             inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
             data = inflater.decompress(data, UNPACKED_LIMIT)
             if inflater.unconsumed_tail:
-                return Refused(f"a payload holds more than {UNPACKED_LIMIT} bytes")
+                return UnreadText(f"a payload holds more than {UNPACKED_LIMIT} bytes")
         return parse(data)
     except (binascii.Error, zlib.error, JsonInvalid, ValueError) as error:
-        return Refused(f"a payload cannot be read: {error}")
+        return UnreadText(f"a payload cannot be read: {error}")

@@ -23,7 +23,7 @@ from sensor.sources.controlplane import (
     kubernetes_record,
     node_log,
 )
-from sensor.sources.controlplane.carriers import Context, Refused, items, parsed
+from sensor.sources.controlplane.carriers import Context, UnreadText, items, parsed
 from sensor.sources.controlplane.json_text import (
     Json,
     JsonInvalid,
@@ -73,7 +73,7 @@ class Lost:
     reason: str
 
 
-Found = ControlRecord | Refused | Lost
+Found = ControlRecord | UnreadText | Lost
 
 
 def unwrap(value: object, ref: RecordRef, proxies: Proxies = ()) -> Iterator[tuple[int, Found]]:
@@ -84,14 +84,14 @@ def unwrap(value: object, ref: RecordRef, proxies: Proxies = ()) -> Iterator[tup
 
 
 def _read(value: object, ref: RecordRef, context: Context) -> Found:
-    if isinstance(value, Refused):
+    if isinstance(value, UnreadText):
         return value
     if not isinstance(value, dict):
-        return Refused("not an object")
+        return UnreadText("not an object")
     for recognise, read in _SOURCES:
         if recognise(value):
             return read(value, ref, context)
-    return Refused(UNKNOWN, harmless=True)
+    return UnreadText(UNKNOWN, harmless=True)
 
 
 def _known(value: Json) -> bool:
@@ -137,10 +137,10 @@ def _aks(value: Json, ref: RecordRef, context: Context) -> Found:
         return _audit(event, ref, inside)
     log = nested(value, "properties").get("log")
     inner = parsed(log) if type(log) is str else log
-    if isinstance(inner, Refused):
+    if isinstance(inner, UnreadText):
         return replace(inner, source=RequestSource.KUBERNETES)
     if not kubernetes_audit.is_event(inner):
-        return Refused("text of another program", harmless=True, source=RequestSource.KUBERNETES)
+        return UnreadText("text of another program", harmless=True, source=RequestSource.KUBERNETES)
     return _audit(inner, ref, inside)
 
 
@@ -176,7 +176,7 @@ def _log_entry(value: Json, ref: RecordRef, context: Context) -> Found:
         return gcp_audit.autoscaler(value, ref)
     if _LOST in (text(value, "textPayload") or ""):
         return Lost(RequestSource.GCP, "the exporter of events lost some")
-    return Refused("log entry of another program", harmless=True, source=RequestSource.GCP)
+    return UnreadText("log entry of another program", harmless=True, source=RequestSource.GCP)
 
 
 def _events(value: Json, ref: RecordRef, context: Context) -> Found:

@@ -41,7 +41,7 @@ log = logging.getLogger("castoff")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class FollowedPlaces:
     """Where a follower has come: bytes and lines of files that grow, and files that are done."""
 
     tails: tuple[Row, ...] = ()
@@ -55,7 +55,7 @@ class Places:
         return {"tails": self.tails, "done": self.done}
 
     @classmethod
-    def from_document(cls, document: object) -> Places:
+    def from_document(cls, document: object) -> FollowedPlaces:
         """Read the JSON form. Raises ValueError."""
         if not isinstance(document, dict):
             raise ValueError("not a document")  # noqa: TRY004 - a file's content, no caller's mistake
@@ -84,14 +84,14 @@ class _Tail:
 
 
 @dataclass(slots=True)
-class Follower:
+class FileFollower:
     """Reads files of directories as they grow. ``poll`` reads what is there now."""
 
     directories: tuple[Path, ...]
     reader_of: Callable[[str], Reader]
     wanted: Callable[[Path, float], bool] = lambda _path, _changed: True
     """Whether a file is read, by its path and the time of its last change."""
-    places: Places = field(default_factory=Places)
+    places: FollowedPlaces = field(default_factory=FollowedPlaces)
     """Where an earlier follower has come."""
     skipped: int = 0
     """Files beyond ``FILES_LIMIT``, the oldest, at the last look."""
@@ -106,9 +106,9 @@ class Follower:
         self._done.update({(one[0], one[1]): (one[2], one[3]) for one in self.places.done})
         self._known = {(one[0], one[1]): one[2:] for one in self.places.tails}
 
-    def where(self) -> Places:
+    def where(self) -> FollowedPlaces:
         """Return where this follower has come."""
-        return Places(
+        return FollowedPlaces(
             tuple(
                 (
                     *key,

@@ -19,7 +19,7 @@ from sensor.sources.controlplane.kubernetes_objects import (
     pod_spec,
     running,
 )
-from sensor.sources.controlplane.kubernetes_patch import Change, change_of, patched_images
+from sensor.sources.controlplane.kubernetes_patch import SpecChange, change_of, patched_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,7 +327,7 @@ def _spec_is_the_old_one(kind: str, answer: Json) -> bool:
     return generation is not None and generation == observed
 
 
-def _replicas_written(call: Call, change: Change, answer: Json | None) -> Ruling:
+def _replicas_written(call: Call, change: SpecChange, answer: Json | None) -> Ruling:
     if answer is None:
         refused = call.response is not None
         return _scaled(change.new_replicas, 0 if refused else None)
@@ -335,7 +335,7 @@ def _replicas_written(call: Call, change: Change, answer: Json | None) -> Ruling
     return _scaled(new or 0, number(table(answer, "status"), "replicas") or 0)
 
 
-def _rolled_out(call: Call, change: Change, answer: Json | None) -> Ruling:
+def _rolled_out(call: Call, change: SpecChange, answer: Json | None) -> Ruling:
     spec = table(answer, "spec")
     update = table(spec, "updateStrategy").get("type")
     if spec.get("paused") is True or update == "OnDelete" or number(spec, "replicas") == 0:
@@ -358,7 +358,7 @@ def _rolled_out(call: Call, change: Change, answer: Json | None) -> Ruling:
     return Ruling(Standing.REQUESTED, Effect.ROLLOUT, frozenset(touched), containers=named)
 
 
-def _job_changed(change: Change) -> Ruling:
+def _job_changed(change: SpecChange) -> Ruling:
     if change.suspend is False and not change.whole:
         return Ruling(Standing.REQUESTED, Effect.START, frozenset({Touch.RESUME}))
     if change.suspend is True and not change.whole:

@@ -21,7 +21,7 @@ _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SpecChange:
     """What a body touches of a workload's spec."""
 
     template: bool = False
@@ -37,17 +37,17 @@ class Change:
     """The body is a whole object, so that it touches fields whose values stay."""
 
 
-def change_of(body: Json | list[Any], verb: str | None) -> Change:
+def change_of(body: Json | list[Any], verb: str | None) -> SpecChange:
     """Return what a body of a workload changes."""
     if isinstance(body, list):
         return _json_patch(body)
     spec = body.get("spec")
     if type(spec) is not dict:
-        return Change(whole=verb == "update")
+        return SpecChange(whole=verb == "update")
     template = table(spec, "template")
     whole = verb == "update" or ("selector" in spec and "template" in spec)
     suspend = spec.get("suspend", _ABSENT)
-    return Change(
+    return SpecChange(
         template="template" in spec,
         restart=_only_restart(template),
         replicas="replicas" in spec,
@@ -69,7 +69,7 @@ def _only_restart(template: Json) -> bool:
     )
 
 
-def _json_patch(body: list[Any]) -> Change:
+def _json_patch(body: list[Any]) -> SpecChange:
     template = replicas = resume = spec = whole = False
     restart = True
     count: int | None = None
@@ -91,7 +91,7 @@ def _json_patch(body: list[Any]) -> Change:
                 resume = removed or operation.get("value") in (None, False)
             elif path == "/spec/suspend":
                 suspend = not removed and operation.get("value") is True
-    return Change(template, template and restart, replicas, count, resume, suspend, spec, whole)
+    return SpecChange(template, template and restart, replicas, count, resume, suspend, spec, whole)
 
 
 def _operations(body: list[Any]) -> Iterator[tuple[str, Json]]:

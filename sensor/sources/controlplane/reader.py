@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sensor.sources.controlplane.addresses import Proxies
-    from sensor.sources.controlplane.carriers import Refused
+    from sensor.sources.controlplane.carriers import UnreadText
 
 OPERATIONS_LIMIT = 1000
 """Names of skipped operations that are counted apart; more count as one."""
@@ -174,7 +174,7 @@ class Reader:
             return [parse(part) for part in several]
 
     def _found(
-        self, found: ControlRecord | Refused | Lost, ref: RecordRef
+        self, found: ControlRecord | UnreadText | Lost, ref: RecordRef
     ) -> Iterator[ControlRecord | BadRecord | Loss]:
         if isinstance(found, ControlRecord):
             if self._sources is None or found.request.source in self._sources:

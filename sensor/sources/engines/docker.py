@@ -13,9 +13,9 @@ from sensor.sources.engines.docker_messages import (
     decode_list,
     events_target,
 )
-from sensor.sources.engines.framing import LineSplitter
 from sensor.sources.engines.http import Exchange
 from sensor.sources.engines.session import TEXT_MAX, EngineLost, ListRefused, StreamCounts
+from sensor.sources.lines import LineSplitter
 
 if TYPE_CHECKING:
     from collections import deque

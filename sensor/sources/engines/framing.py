@@ -1,4 +1,4 @@
-"""Cut a stream of bytes into lines or gRPC messages, within a bound; pure, no I/O.
+"""Cut a stream of bytes into gRPC messages, within a bound; pure, no I/O.
 
 What is longer than the limit is skipped to its end and counted, never kept.
 """
@@ -9,39 +9,6 @@ from sensor.sources.engines.session import EngineLost
 
 _GRPC_PREFIX = 5
 """gRPC over HTTP/2, "Length-Prefixed-Message": one byte of flags, four of length, big-endian."""
-
-
-class LineSplitter:
-    """Lines that end with a newline, without it. Empty ones are left out."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._rest = bytearray()
-        self._skipping = False
-        self.oversized = 0
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take what arrived and return the lines that are whole now."""
-        found: list[bytes] = []
-        *ends, rest = data.split(b"\n")
-        for end in ends:
-            self._keep(end)
-            if not self._skipping and self._rest:
-                found.append(bytes(self._rest))
-            self._rest.clear()
-            self._skipping = False
-        self._keep(rest)
-        return found
-
-    def _keep(self, part: bytes) -> None:
-        if self._skipping:
-            return
-        if len(self._rest) + len(part) > self._limit:
-            self.oversized += 1
-            self._skipping = True
-            self._rest.clear()
-        else:
-            self._rest += part
 
 
 class MessageSplitter:

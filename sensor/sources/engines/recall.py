@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from sensor.model.witness_records import EngineRecalled
 from sensor.sources.engines.docker_messages import Malformed, decode_event, events_target
-from sensor.sources.engines.framing import LineSplitter
 from sensor.sources.engines.http import Exchange
 from sensor.sources.engines.session import EngineLost
+from sensor.sources.lines import LineSplitter
 
 if TYPE_CHECKING:
     from sensor.model.vocabulary import ContainerId, Witness

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.model.control_plane import ControlRecord
-from sensor.sources.controlplane.carriers import ITEMS_LIMIT, Context, Refused, items
+from sensor.sources.controlplane.carriers import ITEMS_LIMIT, Context, UnreadText, items
 from sensor.sources.controlplane.reader import BadRecord, Reader, read
 
 LOG = Path(__file__).parents[2] / "corpora/controlplane/kubernetes/scenario/audit.log"
@@ -140,13 +140,13 @@ def test_envelopes_without_end_are_refused() -> None:
     for _ in range(20):
         value = {"message": value}
     (only,) = items(value, Context(), lambda one: "auditID" in one)
-    assert isinstance(only[1], Refused)
+    assert isinstance(only[1], UnreadText)
 
 
 def test_an_envelope_holds_so_many_records_at_most() -> None:
     carried = list(items([{"auditID": 1}] * (ITEMS_LIMIT + 5), Context(), lambda _: True))
     assert len(carried) == ITEMS_LIMIT + 1
-    assert isinstance(carried[-1][1], Refused)
+    assert isinstance(carried[-1][1], UnreadText)
 
 
 NAMES = ("message", "data", "log", "kinesis", "awslogs", "Records", "items", "body", "event", "x")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sensor.model.control_plane import ControlRecord
 from sensor.sources.controlplane import follower
-from sensor.sources.controlplane.follower import Follower, Places
+from sensor.sources.controlplane.follower import FileFollower, FollowedPlaces
 from sensor.sources.controlplane.reader import Reader
 
 TRAIL = Path(__file__).parents[2] / "corpora/controlplane/aws/cloudtrail.jsonl"
@@ -22,7 +22,7 @@ LINES = TRAIL.read_bytes().splitlines(keepends=True)
 IDS = [json.loads(line)["eventID"] for line in LINES]
 
 
-OPEN: list[Follower] = []
+OPEN: list[FileFollower] = []
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +33,15 @@ def closing() -> Iterator[None]:
             pass
 
 
-def following(directory: Path, places: Places | None = None) -> Follower:
-    made = Follower((directory,), lambda name: Reader(name, whole=True), places=places or Places())
+def following(directory: Path, places: FollowedPlaces | None = None) -> FileFollower:
+    made = FileFollower(
+        (directory,), lambda name: Reader(name, whole=True), places=places or FollowedPlaces()
+    )
     OPEN.append(made)
     return made
 
 
-def ids(one: Follower) -> list[str | None]:
+def ids(one: FileFollower) -> list[str | None]:
     return [found.request.id for found in one.poll() if isinstance(found, ControlRecord)]
 
 
@@ -102,7 +104,7 @@ def test_a_follower_goes_on_where_an_earlier_one_came_to(tmp_path: Path) -> None
     log, one = tmp_path / "audit.log", following(tmp_path)
     append(log, LINES[0], LINES[1][:30])
     assert ids(one) == IDS[:1]
-    places = Places.from_document(json.loads(json.dumps(one.where().document())))
+    places = FollowedPlaces.from_document(json.loads(json.dumps(one.where().document())))
     append(log, LINES[1][30:])
     again = following(tmp_path, places)
     assert ids(again) == IDS[1:2]
@@ -116,7 +118,7 @@ def test_a_new_file_with_the_inode_of_an_old_one_is_read_from_its_begin(tmp_path
     log.unlink()
     append(log, LINES[1], LINES[2])
     status = log.stat()
-    places = Places(((status.st_dev, status.st_ino, *rest),))
+    places = FollowedPlaces(((status.st_dev, status.st_ino, *rest),))
     assert ids(following(tmp_path, places)) == IDS[1:3]
     assert (device, inode) != (0, 0)
 
@@ -125,7 +127,7 @@ def test_places_of_an_earlier_version_have_no_head(tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
     append(log, LINES[0], LINES[1])
     status = log.stat()
-    old = Places.from_document(
+    old = FollowedPlaces.from_document(
         {"tails": [[status.st_dev, status.st_ino, len(LINES[0]), 2]], "done": []}
     )
     assert ids(following(tmp_path, old)) == IDS[1:2]
@@ -166,7 +168,7 @@ def test_what_is_done_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.Mo
 )
 def test_places_of_any_form_are_read_or_refused(document: object) -> None:
     try:
-        places = Places.from_document(document)
+        places = FollowedPlaces.from_document(document)
     except ValueError:
         return
-    assert Places.from_document(json.loads(json.dumps(places.document()))) == places
+    assert FollowedPlaces.from_document(json.loads(json.dumps(places.document()))) == places

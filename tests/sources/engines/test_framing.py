@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.sources.engines.framing import LineSplitter, MessageSplitter
+from sensor.sources.engines.framing import MessageSplitter
 from sensor.sources.engines.session import EngineLost
 
 LIMIT = 12
@@ -23,15 +23,6 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 SIZES = st.lists(st.integers(0, 9), max_size=30)
 
 
-@given(st.lists(st.binary(max_size=20).map(lambda raw: raw.replace(b"\n", b"-"))), SIZES)
-def test_lines(lines: list[bytes], sizes: list[int]) -> None:
-    splitter = LineSplitter(LIMIT)
-    data = b"".join(line + b"\n" for line in lines)
-    found = [line for piece in cut(data, sizes) for line in splitter.feed(piece)]
-    assert found == [line for line in lines if 0 < len(line) <= LIMIT]
-    assert splitter.oversized == sum(len(line) > LIMIT for line in lines)
-
-
 @given(st.lists(st.binary(max_size=20)), SIZES)
 def test_messages(messages: list[bytes], sizes: list[int]) -> None:
     splitter = MessageSplitter(LIMIT)
@@ -39,14 +30,6 @@ def test_messages(messages: list[bytes], sizes: list[int]) -> None:
     found = [raw for piece in cut(data, sizes) for raw in splitter.feed(piece)]
     assert found == [raw for raw in messages if len(raw) <= LIMIT]
     assert splitter.oversized == sum(len(raw) > LIMIT for raw in messages)
-
-
-def test_an_endless_line_takes_no_memory() -> None:
-    splitter = LineSplitter(LIMIT)
-    for _ in range(1000):
-        assert splitter.feed(b"x" * 100) == []
-    assert splitter.oversized == 1
-    assert splitter.feed(b"\nnext\n") == [b"next"]
 
 
 def test_a_compressed_message_ends_the_conversation() -> None:
