@@ -11,7 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.schema.text import columns, fit, visible
+from sensor.schema.text import columns, fit, fit_middle, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,8 @@ class Layout:
     header: tuple[str, ...]
     flexible: frozenset[str]
     expendable: tuple[str, ...]
+    by_end: frozenset[str] = frozenset()
+    """Columns whose texts differ at their ends: these are cut in the middle."""
 
     def table(
         self, rows: Sequence[Sequence[str]], width: int | None, *, colour: bool = False
@@ -46,7 +48,7 @@ class Layout:
         widths = natural if width is None else self._fitting(natural, width)
         lines = [
             GAP.join(
-                fit(cell, widths[name])
+                (fit_middle if name in self.by_end else fit)(cell, widths[name])
                 for name, cell in zip(self.header, row, strict=True)
                 if name in widths
             ).rstrip()

@@ -31,11 +31,13 @@ LAYOUT = Layout(
     header=("CONTAINER", "NAME", "IMAGE", "RUNTIME", "STATE", "PID", "STARTED", "STARTS", "POD"),
     flexible=frozenset({"NAME", "IMAGE", "POD"}),
     expendable=("STARTS", "PID", "RUNTIME", "POD"),
+    by_end=frozenset({"IMAGE", "POD"}),
 )
 PODS = Layout(
     header=("POD", "WORKLOAD", "CONTAINER", "NAME", "IMAGE", "STATE", "STARTED", "ATTEMPT"),
     flexible=frozenset({"POD", "WORKLOAD", "IMAGE", "NAME"}),
     expendable=("IMAGE", "CONTAINER", "WORKLOAD"),
+    by_end=frozenset({"IMAGE", "POD"}),
 )
 
 

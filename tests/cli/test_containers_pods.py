@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from sensor.api.view import ContainerView
 from sensor.cli.containers import PODS, pod_rows
 
@@ -39,6 +41,19 @@ def test_what_a_container_is_within_its_pod_is_said_where_it_is_known() -> None:
     inferred = replace(one, container_type="init", type_inferred=True)
     found = [pod_rows([each], 0)[0][3] for each in (one, known, inferred)]
     assert found == ["app", "app (ephemeral)", "app (~init)"]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_pods_of_a_deployment_differ_at_any_width_beside_the_longest_name(width: int) -> None:
+    long = ContainerView("f" * 64, "c" * 63, namespace="n" * 63, pod="x" * 150, pod_uid="u")
+    pods = deployment(30, owner=True)
+    header, *lines = PODS.table(pod_rows([*pods, long], 0), width)
+    assert all(len(line) <= width for line in (header, *lines))
+    first = [line.split("  ")[0] for line in lines]
+    assert len(set(first)) == len(pods) + 1
+    assert {line[-5:] for line in first if line.startswith("shop")} == {
+        f"{number:05d}" for number in range(30)
+    }
 
 
 def test_a_pod_is_named_once_and_its_sandbox_is_called_one() -> None:
