@@ -27,8 +27,8 @@ from sensor.model.vocabulary import EventType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sensor.judge.baseline import TermKey
     from sensor.judge.ledger import Row
+    from sensor.judge.lesson import TermKey
     from sensor.model.alert import Fact
     from sensor.model.vocabulary import Finding
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from sensor.dataclass import dataclass
-from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
+from sensor.judge.lesson import TermKey
 from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength
 from sensor.model.vocabulary import Finding
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.judge.alert_book import GRAVER, AlertBook, graver, group_of
-from sensor.judge.baseline import PROFILES, Baseline, profile_keys, terms_of
+from sensor.judge.baseline import PROFILES, Baseline
 from sensor.judge.comparison import Moment
 from sensor.judge.feature import Feature, WhoKind, features_of
 from sensor.judge.findings.dormant import DAYS as DORMANT_DAYS
@@ -19,6 +19,7 @@ from sensor.judge.findings.registry import KINDS
 from sensor.judge.fleet import Fleet
 from sensor.judge.hours import hour_of
 from sensor.judge.ledger import Note
+from sensor.judge.lesson import lesson_of
 from sensor.judge.novelty import assess
 from sensor.judge.quarantine import Quarantine
 from sensor.judge.slow_change import SlowChange
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from sensor.judge.assessment import Assessment
-    from sensor.judge.baseline import TermKey
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
     from sensor.judge.finding import Found
     from sensor.judge.judgement import Judgement
     from sensor.judge.ledger import Row
+    from sensor.judge.lesson import TermKey
     from sensor.judge.tuning import Tuning
     from sensor.model.alert import AlertSeverity
     from sensor.model.events import Event
@@ -168,12 +169,8 @@ class Alerting:
 
     def _of_new_profiles(self, features: Features) -> list[TermKey]:
         """Return all that a profile would begin with: one that is known in part misleads."""
-        return [
-            term
-            for key in profile_keys(features)
-            if self.baseline.profile(key) is None
-            for term in terms_of(features, key)
-        ]
+        lesson, baseline = lesson_of(features), self.baseline
+        return lesson.terms_of([key for key, _ in lesson.profiles if baseline.profile(key) is None])
 
     def _group_value(self, found: Found, past: Assessment | None, is_open: frozenset[str]) -> str:
         """Return what names an alert's group: while a node learns, all new ones of a kind are one.

@@ -12,8 +12,8 @@ from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
 
 if TYPE_CHECKING:
-    from sensor.judge.baseline import TermKey
     from sensor.judge.feature import Feature, Features
+    from sensor.judge.lesson import TermKey
 
 BY_NAME = {
     Finding.NEW_ENTRYPOINT: "entrypoint",

@@ -21,8 +21,8 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.frozen import quick
-from sensor.judge.feature import Feature, Features
+from sensor.judge.feature import Feature
+from sensor.judge.lesson import lesson_of
 from sensor.judge.profile import SECONDS_PER_DAY, Profile, Term, profile_of_row
 from sensor.judge.segmented import Segmented
 from sensor.judge.tuning import LEARNING_DAYS
@@ -31,7 +31,9 @@ from sensor.model.vocabulary import BaselineState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sensor.judge.feature import Features
     from sensor.judge.ledger import Row
+    from sensor.judge.lesson import TermKey
 
 PROFILES = (1024, 3072)
 """Profiles of one day, and of two days or more: a flood of names pushes out newcomers only."""
@@ -46,16 +48,6 @@ IMAGE_PREFIX = "i/"
 _JSON = {True: "true", False: "false"}
 KINDS = (PROFILE_ROW, NODE_ROW, STATE_ROW)
 """Kinds of rows that are the baseline's."""
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class TermKey:
-    """Where a value is remembered. ``profile`` is a key of ``profile`` rows; None is the node."""
-
-    profile: str | None
-    feature: Feature
-    value: str
 
 
 @dataclass(slots=True)
@@ -229,14 +221,14 @@ class Baseline:
         if features.workload is not None and self.profile(f"w/{features.workload}") is None:
             for who in features.whos if len(features.whos) == 1 else ():
                 self.learn_node(Feature.MAKER, who.value, at)
-        for key in profile_keys(features):
+        lesson = lesson_of(features)
+        for key, values in lesson.profiles:
             profile = self.profile(key) or self._warm(key, Profile())
             profile.see(at)
-            for feature, value in values_of(features, key):
-                if profile.learn(feature, value, at):
-                    self.replaced[feature] += 1
+            for feature in profile.learn_all(values, at):
+                self.replaced[feature] += 1
             self._keep(key, profile)
-        for feature, value in values_of(features, None):
+        for feature, value in lesson.node:
             self.learn_node(feature, value, at)
         if hour is not None:
             self.learn_node(Feature.HOUR, hour, at)
@@ -254,16 +246,17 @@ class Baseline:
 
     def learn_node(self, feature: Feature, value: str, at: int) -> None:
         """Note a value for the whole node."""
-        values = self._node.get(feature)
-        if values is None:
-            values = self._node[feature] = {}
+        values = self._node.get(feature, _NO_TERMS)
         term = values.get(value)
+        known = term is not None
         if term is None:
-            term = values[value] = Term()
+            term = Term()
+            values = self._node.setdefault(feature, {})
+            values[value] = term
         term.see(at)
         if self._keeping:
             self.rows.append((NODE_ROW, f"{feature}/{value}", term.pack()))
-        if len(values) > NODE_TERMS_MAX:
+        if not known and len(values) > NODE_TERMS_MAX:
             # What was seen on one day only goes first.
             gone = min(
                 values, key=lambda one: (values[one].distinct_days > 1, values[one].last, one)
@@ -308,63 +301,6 @@ class Baseline:
         for one in gone:
             self._hot.pop(one, None)
             self._write(PROFILE_ROW, one, None)
-
-
-def profile_keys(features: Features) -> tuple[str, ...]:
-    """Return the keys of the profiles that a start belongs to."""
-    keys = [f"w/{features.workload}"] if features.workload is not None else []
-    if features.instance is not None and features.instance != features.workload:
-        keys.append(f"w/{features.instance}")
-    if features.repository is not None:
-        keys.append(f"i/{features.repository}")
-    return tuple(keys)
-
-
-def instance_key(features: Features) -> str | None:
-    """Return the key of the profile that has a container's own features."""
-    return f"w/{features.instance}" if features.instance is not None else None
-
-
-def terms_of(features: Features, profile: str | None) -> Iterator[TermKey]:
-    """Yield what a start teaches a profile, as keys; None is the node."""
-    for feature, value in values_of(features, profile):
-        yield TermKey(profile, feature, value)
-
-
-def values_of(features: Features, profile: str | None) -> list[tuple[Feature, str]]:
-    """Return what a start teaches a profile; None is the node.
-
-    An image's profile has no repository: it is one.
-    """
-    found: list[tuple[Feature, str]] = []
-    is_image = profile is not None and profile.startswith(IMAGE_PREFIX)
-    if features.container is not None and profile == f"w/{features.workload}":
-        found.append((Feature.CONTAINER, features.container))
-        if features.late:
-            found.append((Feature.KIND, "late"))
-        if features.instance != features.workload:
-            return found
-    if len(features.whos) == 1:
-        found.append((Feature.INITIATOR, features.whos[0].value))
-    found += [(Feature.PRIVILEGE, one) for one in features.strong_atoms]
-    found += [(Feature.PRIVILEGE, one) for one in features.weak_atoms]
-    if len(found) > 2:  # noqa: PLR2004 - more than one atom: rows are the same from the same start
-        found.sort()
-    if not is_image:
-        _add(found, Feature.REPOSITORY, features.repository)
-        _add(found, Feature.ORGANISATION, features.organisation)
-    _add(found, Feature.ENTRYPOINT, features.entrypoint)
-    _add(found, Feature.KIND, features.special)
-    if profile is None:
-        _add(found, Feature.RUNTIME, features.runtime)
-    elif not is_image:
-        _add(found, Feature.TAG, features.tag)
-    return found
-
-
-def _add(found: list[tuple[Feature, str]], feature: Feature, value: str | None) -> None:
-    if value is not None:
-        found.append((feature, value))
 
 
 def _state_of_row(row: bytes) -> State:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.judge.baseline import TermKey, instance_key
 from sensor.judge.feature import Feature
+from sensor.judge.lesson import TermKey, instance_key
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum, unique
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 VALUE_MAX = 160
 """Characters of one value; what is longer is cut, so that its maker does not choose its size."""
+PROGRAMS_CACHED = 512
+"""Paths of programs whose name is remembered."""
 UNSET = 0xFFFF_FFFF
 """Login uid of a process that no login led to (audit: ``AUDIT_UID_UNSET``)."""
 SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
@@ -71,6 +74,7 @@ class WhoKind(StrEnum):
     ACCOUNT = "account"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Who:
     """One who may have started it."""
@@ -162,12 +166,17 @@ def entrypoint(command: Sequence[str] | None) -> tuple[str | None, bool]:
     """Return the program without its version, ``sh -c`` kept apart, and whether it is a shell."""
     if not command or not command[0]:
         return None, False
-    base = command[0].rpartition("/")[2]
-    name = _VERSION.sub("", base) or base
+    name = _program_name(command[0])
     if name in SHELLS:
         script = any(word.startswith("-") and "c" in word for word in command[1:3])
         return ("sh -c" if script else "sh"), True
-    return _cut(name), name in INTERPRETERS
+    return name, name in INTERPRETERS
+
+
+@lru_cache(maxsize=PROGRAMS_CACHED)
+def _program_name(path: str) -> str:
+    base = path.rpartition("/")[2]
+    return _cut(_VERSION.sub("", base) or base)
 
 
 def runs_scripts(entry: str) -> bool:
@@ -226,6 +235,8 @@ def _special(facts: Facts, dormant_days: int) -> str | None:
 
 
 def _cut(text: str | None) -> str:
+    if text is not None and len(text) <= VALUE_MAX and text.isascii():
+        return text
     found = (text or "")[:VALUE_MAX]
     # Bytes that are not text stand as escapes, as the store has them.
     return found if found.isascii() else found.encode("utf-8", "backslashreplace").decode()

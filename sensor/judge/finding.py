@@ -16,8 +16,8 @@ from sensor.model.vocabulary import Confidence, Engine, Finding, Trigger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.judge.baseline import TermKey
     from sensor.judge.case import Facts
+    from sensor.judge.lesson import TermKey
     from sensor.judge.tuning import Tuning
 
 

@@ -14,8 +14,8 @@ from sensor.judge.tuning import FLEET_HOSTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sensor.judge.baseline import TermKey
     from sensor.judge.ledger import Row
+    from sensor.judge.lesson import TermKey
 
 VALUES_MAX = 200_000
 """Values of a layer; an import with more is refused."""

@@ -149,7 +149,7 @@ class Memory:
         known = self._containers.get(id_)
         again = known is not None
         if origin.again != again:
-            origin = replace(origin, again=again)
+            origin = _again(origin, again=again)
         is_new = known != origin
         gone = self._containers.see(id_, origin)
         if not self._keeping:
@@ -226,6 +226,12 @@ class Memory:
 def row_key(workload: WorkloadKey) -> str:
     """Return the key of a workload's row: each container of a pod has a past of its own."""
     return workload.key if workload.container is None else f"{workload.key}#{workload.container}"
+
+
+def _again(origin: PastStart, *, again: bool) -> PastStart:
+    return PastStart(
+        origin.wall, origin.basis, origin.repository, origin.atoms, origin.reported, again
+    )
 
 
 def _is_direct(judged: Judgement) -> bool:

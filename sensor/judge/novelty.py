@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.judge.assessment import Assessment, Novelty, fact_of, novelty
-from sensor.judge.baseline import TermKey
 from sensor.judge.comparison import IMAGE, LEVEL_STARTS, NODE, WORKLOAD, Comparison
 from sensor.judge.feature import (
     SYSTEM_NAMESPACES,
@@ -26,6 +25,7 @@ from sensor.judge.feature import (
 from sensor.judge.findings.unusual_combination import WEAK_FACTS
 from sensor.judge.hours import hour_of, unusual_hour
 from sensor.judge.image_novelty import of_entrypoint, of_image
+from sensor.judge.lesson import TermKey
 from sensor.judge.period import on_time
 from sensor.judge.tuning import DEFAULT
 from sensor.model.vocabulary import BaselineState, Finding

@@ -8,6 +8,7 @@ start that had an explanation, else its first start: new instances of it inherit
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from sensor.dataclass import dataclass
@@ -52,13 +53,15 @@ class WorkloadRecord:
     """Id of the last event counted: a start that is read again after a kill counts once."""
 
 
+_FLAGS = {True: "true", False: "false"}
+
 REVISIONS_MAX = 8
 """Revisions of a workload that are remembered."""
 
 
 def origin_row(origin: PastStart) -> bytes:
     """Return an origin as the store keeps it."""
-    return _dump(_origin_values(origin))
+    return _origin_text(origin).encode()
 
 
 def origin_of_row(row: bytes) -> PastStart:
@@ -68,20 +71,13 @@ def origin_of_row(row: bytes) -> PastStart:
 
 def workload_row(record: WorkloadRecord) -> bytes:
     """Return a workload's record as the store keeps it."""
-    return _dump(
-        [
-            _origin_values(record.origin),
-            record.starts,
-            record.explained,
-            record.first,
-            record.last,
-            record.image,
-            record.explanation,
-            record.expected,
-            list(record.revisions),
-            record.last_event,
-        ]
-    )
+    expected = "null" if record.expected is None else _FLAGS[record.expected]
+    revisions = ",".join(map(_quoted, record.revisions))
+    return (
+        f"[{_origin_text(record.origin)},{record.starts},{record.explained},{record.first}"
+        f",{record.last},{_text(record.image)},{_text(record.explanation)},{expected}"
+        f",[{revisions}],{_text(record.last_event)}]"
+    ).encode()
 
 
 def workload_of_row(row: bytes) -> WorkloadRecord:
@@ -109,7 +105,7 @@ def workload_of_row(row: bytes) -> WorkloadRecord:
 
 def running_row(key: str, pod: str | None) -> bytes:
     """Return what a running container is an instance of, as the store keeps it."""
-    return _dump([key, pod])
+    return f"[{_quoted(key)},{_text(pod)}]".encode()
 
 
 def running_of_row(row: bytes) -> tuple[str, str | None]:
@@ -123,15 +119,17 @@ def running_of_row(row: bytes) -> tuple[str, str | None]:
             raise ValueError(message)
 
 
-def _origin_values(origin: PastStart) -> list[Any]:
-    return [
-        origin.wall,
-        origin.basis,
-        origin.repository,
-        sorted(origin.atoms),
-        origin.reported,
-        origin.again,
-    ]
+def _origin_text(origin: PastStart) -> str:
+    """Return an origin as JSON: written out, since rows are written with every start."""
+    atoms = ",".join(map(_quoted, sorted(origin.atoms))) if origin.atoms else ""
+    return (
+        f"[{origin.wall},{_text(origin.basis)},{_text(origin.repository)},[{atoms}]"
+        f",{_FLAGS[origin.reported]},{_FLAGS[origin.again]}]"
+    )
+
+
+def _text(text: str | None) -> str:
+    return "null" if text is None else _quoted(text)
 
 
 def _origin(values: Any) -> PastStart:  # noqa: ANN401 - any JSON
@@ -144,10 +142,3 @@ def _origin(values: Any) -> PastStart:  # noqa: ANN401 - any JSON
     except TypeError as error:
         message = f"not an origin: {error!r}"
         raise ValueError(message) from error
-
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
-
-
-def _dump(values: list[Any]) -> bytes:
-    return _ENCODER.encode(values).encode()

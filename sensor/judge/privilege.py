@@ -23,6 +23,7 @@ before it explains a start.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ DANGEROUS_CAPABILITIES = frozenset(
 USUALLY_SHARED = frozenset({"user", "cgroup"})
 """Namespaces that engines share with the host by default."""
 
+MOUNTS_CACHED = 512
+"""Mounts whose atom is remembered."""
 ENGINE_SOCKET, ENGINE_STATE, SECRETS = "engine-socket", "engine-state", "secrets"
 _READING_SHOWS_ALL = frozenset({"root", ENGINE_STATE, SECRETS})
 """Classes of which a read-only mount gives away keys, passwords or the content of images."""
@@ -75,15 +78,18 @@ _SECRET = (
 _SECRET_AT_HOME = re.compile(r"/home/[^/]+/\..*")
 
 
+_NO_ATOMS: frozenset[str] = frozenset()
+
+
 def atoms_of(event: Event) -> frozenset[str]:
     """Return the atoms of an event's container; what is unknown adds none."""
     container = event.container
     if container is None:
         return frozenset()
-    found = set(_of_security(container, event.host.lsm if event.host is not None else None))
+    found = [*_of_security(container, event.host.lsm if event.host is not None else None)]
     if container.restart_policy == "always":
-        found.add("restart:always")
-    return frozenset(found)
+        found.append("restart:always")
+    return frozenset(found) if found else _NO_ATOMS
 
 
 def strong(atoms: Iterable[str]) -> frozenset[str]:
@@ -139,9 +145,16 @@ def _of_isolation(security: Security) -> Iterable[str]:
         if namespace not in USUALLY_SHARED:
             yield f"ns:{namespace}"
     for mount in security.mounts or ():
-        class_ = mount_class(mount.source)
-        # A socket takes requests through a read-only mount, too.
-        if mount.writable or class_ == ENGINE_SOCKET:
-            yield f"mount:{class_}:rw"
-        elif (shown := read_only_class(mount.source)) is not None:
-            yield f"mount:{shown}:ro"
+        atom = _of_mount(mount.source, writable=mount.writable)
+        if atom is not None:
+            yield atom
+
+
+@lru_cache(maxsize=MOUNTS_CACHED)
+def _of_mount(source: str, *, writable: bool) -> str | None:
+    class_ = mount_class(source)
+    # A socket takes requests through a read-only mount, too.
+    if writable or class_ == ENGINE_SOCKET:
+        return f"mount:{class_}:rw"
+    shown = read_only_class(source)
+    return f"mount:{shown}:ro" if shown is not None else None

@@ -1,12 +1,26 @@
 """What is remembered of one workload or image: its terms, packed into one row of the store.
 
 A term is a value of a feature that was seen: how often (halved every 30 days), on which days, first
-and last. A row holds all terms of one profile, about 35 bytes each, and when it started last.
+and last. A profile has the numbers of all its terms in one array. So a start that teaches nothing
+new changes a few numbers, and a row is made of it without a look at each term.
+
+=========  =========================================================================
+bytes      a row
+=========  =========================================================================
+8          version, starts, how many times, how many terms
+16         the term of the profile itself
+4 each     wall-clock seconds of the last starts
+16 each    the terms, as this machine has its numbers
+1 each     the number of each term's feature
+2 each     the length of each term's value
+           the values, one behind the other
+=========  =========================================================================
 """
 
 from __future__ import annotations
 
 import struct
+from array import array
 from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,7 +30,9 @@ from sensor.judge.feature import Feature
 from sensor.judge.period import TIMES_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from sensor.judge.lesson import Value
 
 SECONDS_PER_DAY = 86_400
 HALF_LIFE_DAYS = 30
@@ -25,20 +41,25 @@ FORGOTTEN_AFTER = 120 * SECONDS_PER_DAY
 has to survive."""
 TERMS_MAX = 32
 """Terms of one feature; the next one replaces the least recent."""
-NAMES_CACHED = 2048
-"""Values, of at most 160 characters each, whose bytes in a row are remembered."""
+NAMES_CACHED = 256
+"""Rows whose names are remembered: as many as profiles are kept unpacked."""
 UNIT = 256
 """A start is counted as so many: the halves are whole numbers, and rows compare exactly."""
 DAYS = (1 << 32) - 1
 
-_VERSION = 2
-_HEAD = struct.Struct("<BIB")
+Places = dict[Feature, dict[str, int]]
+"""Where the numbers of a value begin."""
+
+_VERSION = 3
+_HEAD = struct.Struct("<BIBH")
 _TERM = struct.Struct("<IIII")
-_VALUE = struct.Struct("<BH")
+_LENGTH = struct.Struct("=H")
 _TIMES = tuple(struct.Struct(f"<{count}I") for count in range(TIMES_MAX + 1))
 _FEATURES = tuple(Feature)
 _NUMBERS = {feature: number for number, feature in enumerate(_FEATURES)}
 _TEXT = "surrogatepass"
+_OF_TERM = 4
+"""Numbers of one term."""
 _COUNT_MAX = (1 << 32) - 1
 
 
@@ -117,105 +138,182 @@ class Profile:
 
     starts: int = 0
     own: Term = field(default_factory=Term)
-    terms: dict[Feature, dict[str, Term]] = field(default_factory=dict)
     times: list[int] = field(default_factory=list)
     """Wall-clock seconds of the last starts, the latest last."""
+    _places: Places = field(default_factory=dict)
+    """Where the numbers of a term begin."""
+    _numbers: array[int] = field(default_factory=lambda: array("I"))
+    """Count, days, first and last of each term (:class:`Term`)."""
+    _names: bytes = b""
+    """What a row ends with: the names of the first ``_named`` terms."""
+    _named: int = 0
+    _shares: bool = field(default=False, compare=False)
+    """Other profiles have the same ``_places``: a copy is changed."""
+    _renamed: dict[int, Value] = field(default_factory=dict)
+    """What stands there in fact, by the number of the term: a row alone needs it."""
 
     def see(self, at: int) -> None:
         """Count one start."""
         self.starts = min(self.starts + 1, _COUNT_MAX)
         self.own.see(at)
-        if 0 <= at <= _COUNT_MAX and (not self.times or at > self.times[-1]):
-            self.times.append(at)
-            if len(self.times) > TIMES_MAX:
-                del self.times[0]
+        times = self.times
+        if 0 <= at <= _COUNT_MAX and (not times or at > times[-1]):
+            times.append(at)
+            if len(times) > TIMES_MAX:
+                del times[0]
 
     def learn(self, feature: Feature, value: str, at: int) -> bool:
         """Note a value; true when another one had to go for it."""
-        values = self.terms.get(feature)
-        if values is None:
-            values = self.terms[feature] = {}
-        term = values.get(value)
-        if term is not None:
-            term.see(at)
-            return False
-        values[value] = Term(UNIT, 1, at, at) if 0 <= at <= _COUNT_MAX else _seen(at)
-        if len(values) <= TERMS_MAX:
-            return False
-        del values[min(values, key=lambda one: (values[one].last, one))]
-        return True
+        return bool(self.learn_all(((feature, value),), at))
+
+    def learn_all(self, values: Iterable[Value], at: int) -> tuple[Feature, ...]:
+        """Note values; returns the features of which another one had to go for a new one."""
+        at = min(max(at, 0), _COUNT_MAX)
+        day = at // SECONDS_PER_DAY
+        places, numbers = self._places, self._numbers
+        gone: tuple[Feature, ...] = ()
+        # As Term.see does it, written out: this is most of what learning a start costs.
+        for value in values:
+            place = places.get(value[0], _NOWHERE).get(value[1])
+            if place is None:
+                if self._add(value, at):
+                    gone = (*gone, value[0])
+                places = self._places
+                continue
+            count, last = numbers[place], numbers[place + 3]
+            gap = day - last // SECONDS_PER_DAY
+            if gap:
+                if gap > 0:
+                    count = int(count * 2 ** (-gap / HALF_LIFE_DAYS))
+                    numbers[place + 1] = (numbers[place + 1] << min(gap, 32) | 1) & DAYS
+                elif gap > -32:  # noqa: PLR2004 - the bits of the field
+                    numbers[place + 1] |= 1 << -gap
+            if at > last:
+                numbers[place + 3] = at
+            elif at < numbers[place + 2]:
+                numbers[place + 2] = at
+            numbers[place] = count + UNIT if count < _COUNT_MAX - UNIT else _COUNT_MAX
+        return gone
+
+    def _add(self, value: Value, at: int) -> bool:
+        """Add a term; true when another one had to go for it."""
+        feature, text = value
+        if self._shares:
+            self._places = {one: dict(places) for one, places in self._places.items()}
+            self._shares = False
+        numbers, same = self._numbers, self._places.setdefault(feature, {})
+        terms = len(numbers) // _OF_TERM
+        if len(same) < TERMS_MAX:
+            same[text] = len(numbers)
+            numbers.extend((UNIT, 1, at, at))
+        else:
+            # The new one takes the place of the least recent one.
+            _, gone = min([(numbers[place + 3], one) for one, place in same.items()])
+            same[text] = place = same.pop(gone)
+            numbers[place : place + _OF_TERM] = array("I", (UNIT, 1, at, at))
+        self._renamed[same[text] // _OF_TERM] = value
+        return len(numbers) == terms * _OF_TERM
 
     def knows(self, feature: Feature, value: str, at: int) -> bool:
         """Whether a value was seen and is not forgotten."""
-        term = self.terms.get(feature, _NO_TERMS).get(value)
-        return term is not None and term.known(at)
+        place = self._places.get(feature, _NOWHERE).get(value)
+        return place is not None and at - self._numbers[place + 3] <= FORGOTTEN_AFTER
 
     def values(self, feature: Feature, at: int) -> tuple[str, ...]:
         """Return the values of a feature that are known, the latest first."""
-        found = self.terms.get(feature, _NO_TERMS)
-        known = [value for value, term in found.items() if term.known(at)]
-        return tuple(sorted(known, key=lambda one: (-found[one].last, one)))
+        since, numbers = at - FORGOTTEN_AFTER, self._numbers
+        found = [
+            (-last, one)
+            for one, place in self._places.get(feature, _NOWHERE).items()
+            if (last := numbers[place + 3]) >= since
+        ]
+        return tuple([value for _, value in sorted(found)])
 
     def items(self) -> Iterator[tuple[Feature, str, Term]]:
         """Yield every term."""
-        for feature, values in self.terms.items():
-            for value, term in values.items():
-                yield feature, value, term
+        numbers = self._numbers
+        for feature, places in self._places.items():
+            for value, place in places.items():
+                yield feature, value, Term(*numbers[place : place + _OF_TERM])
 
     def pack(self) -> bytes:
         """Return it as a row of the store."""
+        if self._renamed:
+            self._rename()
         times = self.times
-        parts = [
-            _HEAD.pack(_VERSION, self.starts, len(times)),
-            self.own.pack(),
-            _TIMES[len(times)].pack(*times),
-        ]
-        add, pack = parts.append, _TERM.pack
-        # Written out: this is most of what learning a start costs.
-        for feature, values in self.terms.items():
-            for value, term in values.items():
-                add(_name(feature, value))
-                add(pack(term.count, term.days, term.first, term.last))
-        return b"".join(parts)
+        head = _HEAD.pack(_VERSION, self.starts, len(times), len(self._numbers) // _OF_TERM)
+        packed = _TIMES[len(times)].pack(*times)
+        return b"".join((head, self.own.pack(), packed, self._numbers.tobytes(), self._names))
 
-
-@lru_cache(maxsize=NAMES_CACHED)
-def _name(feature: Feature, value: str) -> bytes:
-    """Return what stands before a term in a row."""
-    text = value.encode("utf-8", _TEXT)
-    return _VALUE.pack(_NUMBERS[feature], len(text)) + text
-
-
-def _seen(at: int) -> Term:
-    term = Term()
-    term.see(at)
-    return term
+    def _rename(self) -> None:
+        for number, value in sorted(self._renamed.items()):
+            if number < self._named:
+                self._names = _with_value(self._names, self._named, number, value)
+            else:
+                self._names = _with_name(self._names, self._named, value)
+                self._named += 1
+        self._renamed = {}
 
 
 def profile_of_row(row: bytes) -> Profile:
     """Read a row of the store; raises ValueError for one that is not a profile."""
     try:
-        version, starts, number_of_times = _HEAD.unpack_from(row)
+        version, starts, number_of_times, terms = _HEAD.unpack_from(row)
         if version != _VERSION:
             message = f"a profile of version {version}"
             raise ValueError(message)
-        at, end = _HEAD.size + _TERM.size, len(row)
+        own = Term(*_TERM.unpack_from(row, _HEAD.size))
         times = _TIMES[number_of_times]
-        found = Profile(starts, Term(*_TERM.unpack_from(row, _HEAD.size)))
-        found.times = [*times.unpack_from(row, at)]
-        at += times.size
-        terms, head, size = found.terms, _VALUE.size, _TERM.size
-        while at < end:
-            number, length = _VALUE.unpack_from(row, at)
-            at += head
-            value = row[at : at + length].decode("utf-8", _TEXT)
-            at += length
-            terms.setdefault(_FEATURES[number], {})[value] = Term(*_TERM.unpack_from(row, at))
-            at += size
+        at = _HEAD.size + _TERM.size
+        begin = at + times.size
+        end = begin + terms * _TERM.size
+        names = row[end:]
+        places = _places_of(names, terms)
+        found = [*times.unpack_from(row, at)]
+        return Profile(
+            starts, own, found, places, array("I", row[begin:end]), names, terms, _shares=True
+        )
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         message = f"not a profile: {error}"
         raise ValueError(message) from error
-    return found
 
 
-_NO_TERMS: dict[str, Term] = {}
+def _text_of(value: Value) -> bytes:
+    return value[1].encode("utf-8", _TEXT)
+
+
+def _with_name(names: bytes, terms: int, value: Value) -> bytes:
+    """Return the end of a row with one more term behind the others."""
+    feature, text = _NUMBERS[value[0]], _text_of(value)
+    lengths = names[terms : 3 * terms] + _LENGTH.pack(len(text))
+    return b"".join((names[:terms], bytes((feature,)), lengths, names[3 * terms :], text))
+
+
+def _with_value(names: bytes, terms: int, number: int, value: Value) -> bytes:
+    """Return the end of a row with another value of the same feature in the place of one."""
+    text, lengths = _text_of(value), array("H", names[terms : 3 * terms])
+    at = 3 * terms + sum(lengths[:number])
+    behind = names[at + lengths[number] :]
+    lengths[number] = len(text)
+    return b"".join((names[:terms], lengths.tobytes(), names[3 * terms : at], text, behind))
+
+
+@lru_cache(maxsize=NAMES_CACHED)
+def _places_of(names: bytes, terms: int) -> Places:
+    """Return where the numbers of each term begin; raises ValueError if it is not whole."""
+    lengths = array("H", names[terms : 3 * terms])
+    texts = names[3 * terms :]
+    places: Places = {}
+    at = place = 0
+    for number, length in zip(names[:terms], lengths, strict=True):
+        value = texts[at : at + length].decode("utf-8", _TEXT)
+        places.setdefault(_FEATURES[number], {})[value] = place
+        at += length
+        place += _OF_TERM
+    if sum(map(len, places.values())) != terms or at != len(texts):
+        message = f"the names of {terms} terms are not whole"
+        raise ValueError(message)
+    return places
+
+
+_NOWHERE: dict[str, int] = {}

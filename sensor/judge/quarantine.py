@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
+from sensor.judge.lesson import TermKey
 from sensor.judge.tuning import RELEASE_DAYS
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
 from sensor.judge.finding import FINDERS, Found
+from sensor.judge.lesson import TermKey
 from sensor.model.vocabulary import Finding
 
 if TYPE_CHECKING:

@@ -59,6 +59,8 @@ def strong_finding(case: Case) -> Decision | None:
 
 def approved_change(case: Case) -> Decision | None:
     """Changes cover it; each that allows its privileges is named."""
+    if not case.changes:
+        return None
     covering: list[Change] = []
     for change in case.changes:
         if case.unsettled is not None:

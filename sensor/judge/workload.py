@@ -22,6 +22,7 @@ initiator must not look like a new workload.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
@@ -42,6 +43,9 @@ UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 ECS_LABELS = ("com.amazonaws.ecs.task-definition-family", "com.amazonaws.ecs.container-name")
 KEY_MAX = 300
 """Characters of a key; a longer one is cut, so that its maker does not choose its size."""
+
+NAMES_CACHED = 512
+"""Names of containers, and of images, whose workload is remembered."""
 
 _OWN_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -74,11 +78,19 @@ def workload_of(event: Event) -> WorkloadKey | None:
         name = container.id
     process = event.initiator.process if event.initiator is not None else None
     if name is not None and not is_generated(name, process.argv if process is not None else None):
-        return WorkloadKey(_key("name", folded(name)))
+        return _of_name(name)
     image = container.image.name if container.image is not None else None
-    if image is not None:
-        return WorkloadKey(_key("image", image_reference.parse(image).repository))
-    return None
+    return _of_image(image) if image is not None else None
+
+
+@lru_cache(maxsize=NAMES_CACHED)
+def _of_name(name: str) -> WorkloadKey:
+    return WorkloadKey(_key("name", folded(name)))
+
+
+@lru_cache(maxsize=NAMES_CACHED)
+def _of_image(name: str) -> WorkloadKey:
+    return WorkloadKey(_key("image", image_reference.parse(name).repository))
 
 
 def _by_labels(labels: dict[str, str]) -> str | None:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     Document = Mapping[str, Any]
 
 NS_PER_SECOND = 1_000_000_000
+HOSTS_CACHED = 16
+"""Nodes that are remembered: a log is of one, or of a few."""
 SECONDS_END = 19
 """Characters of a time of the schema up to its seconds; nine digits follow the dot."""
 
@@ -93,15 +95,21 @@ def _seconds(text: str) -> int:
 
 
 def _host(block: Document) -> HostFacts:
-    lsm = block.get("lsm")
-    return HostFacts(
-        name=_text(block.get("name")) or "",
-        boot_id=_text(block.get("boot_id")) or "",
-        machine_id=_text(block.get("machine_id")),
-        kernel=_text(block.get("kernel")) or "",
-        node=_text(block.get("node")),
-        lsm=_texts(lsm) if isinstance(lsm, list) else None,
-    )
+    get = block.get
+    named = (get("name"), get("boot_id"), get("machine_id"), get("kernel"), get("node"))
+    return _host_of(*map(_text, named), _texts(get("lsm")))
+
+
+@lru_cache(maxsize=HOSTS_CACHED)
+def _host_of(
+    name: str | None,
+    boot_id: str | None,
+    machine_id: str | None,
+    kernel: str | None,
+    node: str | None,
+    lsm: tuple[str, ...] | None,
+) -> HostFacts:
+    return HostFacts(name or "", boot_id or "", machine_id, kernel or "", node, lsm=lsm)
 
 
 def _container(block: Document) -> Container | None:

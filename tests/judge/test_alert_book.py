@@ -16,8 +16,8 @@ from sensor.judge.alert_book import (
     group_of,
 )
 from sensor.judge.alert_row import entry_of_row, entry_row
-from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
+from sensor.judge.lesson import TermKey
 from sensor.judge.quarantine import HELD_MAX, Quarantine
 from sensor.judge.tuning import RELEASE_DAYS
 from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength

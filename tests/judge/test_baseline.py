@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.judge.baseline import HOT_MAX, KINDS, NODE_TERMS_MAX, PROFILES, Baseline, TermKey
+from sensor.judge.baseline import HOT_MAX, KINDS, NODE_TERMS_MAX, PROFILES, Baseline
 from sensor.judge.feature import Feature, Features, Who, WhoKind
 from sensor.judge.judge import Judge
+from sensor.judge.lesson import TermKey
 from sensor.judge.profile import (
     FORGOTTEN_AFTER,
     HALF_LIFE_DAYS,
@@ -81,6 +82,29 @@ def test_a_profile_is_read_back_as_it_was(seen: list[tuple[Feature, str, int]]) 
         profile.see(at)
         profile.learn(feature, value, at)
     assert profile_of_row(profile.pack()) == profile
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "bé", "c" * 9]), st.integers(0, 80)), max_size=120))
+def test_a_profile_whose_values_replace_each_other_is_read_back_and_goes_on_alike(
+    seen: list[tuple[str, int]],
+) -> None:
+    whole, again = Profile(), Profile()
+    for turn, (name, number) in enumerate(seen):
+        for profile in (whole, again):
+            profile.learn(Feature.TAG, f"{name}{number}", AT + turn)
+            profile.learn(Feature.REPOSITORY, name, AT + turn)
+        again = profile_of_row(again.pack())
+    assert again.pack() == whole.pack()
+    assert profile_of_row(whole.pack()) == whole
+
+
+def test_two_profiles_with_the_same_names_are_learnt_apart() -> None:
+    first = Profile()
+    first.learn(Feature.TAG, "1", AT)
+    one, other = profile_of_row(first.pack()), profile_of_row(first.pack())
+    one.learn(Feature.TAG, "2", AT)
+    assert one.knows(Feature.TAG, "2", AT)
+    assert not other.knows(Feature.TAG, "2", AT)
 
 
 @given(st.binary(max_size=200))

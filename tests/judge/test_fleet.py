@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.judge.baseline import TermKey
 from sensor.judge.feature import Feature
 from sensor.judge.fleet import PART, VALUES_MAX, Fleet
+from sensor.judge.lesson import TermKey
 from sensor.judge.tuning import FLEET_HOSTS
 from sensor.model.alert import AlertSeverity
 from tests.judge.past import alerts_of, known_node, verdict_of, web
