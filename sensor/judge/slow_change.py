@@ -1,7 +1,8 @@
 """Patience: one small novelty at a time, each learnt, by the same initiator.
 
 Weak facts that raised no alert are counted for each initiator over some days. Enough different
-ones make an alert that lists them. Engines and the kubelet are not counted.
+ones make an alert that lists them, and each one after them is another fact of that alert: who goes
+on is seen to go on. Engines and the kubelet are not counted.
 """
 
 from __future__ import annotations
@@ -56,26 +57,24 @@ class SlowChange:
         return unreadable
 
     def add(self, who: str, facts: Iterable[Fact], at: int) -> tuple[Fact, ...]:
-        """Count facts; returns all of the window when there are enough, once."""
+        """Count facts; returns all of the window when there are enough, and one of them is new."""
         window = self.tuning.number(DAYS) * SECONDS_PER_DAY
         kept = [one for one in self._seen.pop(who, []) if at - one[0] < window]
         known = {(one.feature, one.seen) for _, one in kept}
-        kept += [
+        new = [
             (at, replace(fact, strength=Strength.WEAK))
             for fact in dict.fromkeys(facts)
             if (fact.feature, fact.seen) not in known
         ]
-        kept = kept[-KEPT_MAX:]
-        if len(kept) >= self.tuning.number(FACTS):
-            self._write(who, None)
-            return tuple(fact for _, fact in kept)
+        kept = [*kept, *new][-KEPT_MAX:]
         self._seen[who] = kept
         self._write(who, kept)
         if len(self._seen) > INITIATORS_MAX:
             gone = next(iter(self._seen))
             del self._seen[gone]
             self._write(gone, None)
-        return ()
+        enough = len(kept) >= self.tuning.number(FACTS)
+        return tuple([fact for _, fact in kept]) if new and enough else ()
 
     def _write(self, who: str, kept: list[tuple[int, Fact]] | None) -> None:
         if not self._keeping:

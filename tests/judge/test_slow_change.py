@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensor.judge.findings import slow_change
 from sensor.judge.slow_change import INITIATORS_MAX, SECONDS_PER_DAY, SlowChange
-from sensor.model.alert import Fact, Strength
+from sensor.model.alert import AlertState, Fact, Strength
 from sensor.model.vocabulary import Finding
 from tests.judge.past import DAY, alerts_of, known_node, running, verdict_of
 from tests.judge.samples import NOW, initiator, start
@@ -23,7 +23,15 @@ def test_five_different_ones_within_a_week_make_an_alert_that_lists_them() -> No
         assert slow.add("alice", [fact(number), fact(number)], number) == ()
         assert slow.add("alice", [fact(number)], number) == ()
     assert slow.add("alice", [fact(99)], 5) == (*map(fact, range(FACTS - 1)), fact(99))
-    assert slow.add("alice", [fact(100)], 6) == ()
+    assert slow.add("alice", [fact(99)], 6) == ()
+
+
+def test_who_goes_on_after_the_alert_is_seen_to_go_on() -> None:
+    slow = SlowChange()
+    for number in range(FACTS):
+        slow.add("alice", [fact(number)], number)
+    assert slow.add("alice", [fact(99)], 6)[-1] == fact(99)
+    assert slow.add("alice", [fact(100)], 6 + WINDOW) == ()
 
 
 def test_older_ones_do_not_count() -> None:
@@ -55,3 +63,9 @@ def test_a_patient_person_is_seen() -> None:
         assert verdict_of(judge, running(event, "x")).findings == ()
     (alert,) = alerts_of(judge)
     assert (alert.finding, len(alert.facts)) == (Finding.SLOW_CHANGE, FACTS)
+    later = start(
+        "tool-z", "registry.example.com/shop/z:1", by=initiator("alice"), at=NOW + 5 * DAY
+    )
+    verdict_of(judge, running(later, "x"))
+    (again,) = alerts_of(judge)
+    assert (again.id, again.state, again.start) == (alert.id, AlertState.UPDATE, later.id)
