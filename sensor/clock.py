@@ -1,10 +1,15 @@
-"""The kernel's clocks, read together."""
+"""The kernel's clocks, read together, and the tick on which the agent does what can wait."""
 
 from __future__ import annotations
 
+import math
 import time
 
 _ATTEMPTS = 3
+
+TICK = 0.4
+"""Seconds. What can wait is done on the tick, all of it together: a wake-up costs more than a look.
+It is the same for all who read the same clock, so that their timers end at once."""
 
 
 def boottime() -> int:
@@ -28,3 +33,8 @@ def realtime_offset() -> int:
         if best is None or reading < best:
             best = reading
     return best[1] if best is not None else 0
+
+
+def next_tick(now: float, after: float = 0.0) -> float:
+    """Return the time of the first tick later than ``after`` seconds from ``now``."""
+    return (math.floor((now + after) / TICK) + 1) * TICK

@@ -28,6 +28,7 @@ from sensor.agent.wall_clock import WallClock
 from sensor.api.server import ControlServer
 from sensor.api.storelog import StoreLog
 from sensor.bpf import libbpf, loader, pins
+from sensor.clock import TICK
 from sensor.identity.describer import Describer
 from sensor.identity.settings import IdentitySettings
 from sensor.linux import priority
@@ -35,7 +36,6 @@ from sensor.linux.realtime import RealTime
 from sensor.sources import procfs
 from sensor.sources.kernel import KernelSource
 from sensor.store.log import StoreSettings
-from sensor.tick import TICK
 
 if TYPE_CHECKING:
     import asyncio

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from sensor import clock
 from sensor.agent.persistence import Published
+from sensor.clock import TICK, next_tick
 from sensor.correlate.core import Correlator
 from sensor.schema.line import LineEncoder
-from sensor.tick import TICK, next_tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -15,9 +15,9 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from sensor.clock import TICK, next_tick
 from sensor.correlate.supervision import begins_engine
 from sensor.model.kernel_records import CommandExec, InitExec, InitExit
-from sensor.tick import TICK, next_tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable

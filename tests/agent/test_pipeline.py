@@ -13,12 +13,12 @@ from sensor.agent.judging import Judging
 from sensor.agent.parsers import parsers
 from sensor.agent.persistence import Persistence, Published
 from sensor.agent.pipeline import Pipeline, Sink
+from sensor.clock import TICK
 from sensor.correlate.core import Correlator
 from sensor.model.agent_records import ClockSynced
 from sensor.model.events import Event
 from sensor.model.requests import DescribeRequest
 from sensor.sources.kernel import KernelSource, ReadUpTo
-from sensor.tick import TICK
 from tests.correlate.observations import HOST, OFFSET
 from tests.correlate.scenario import DB, WEB
 

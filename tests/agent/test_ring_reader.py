@@ -12,10 +12,10 @@ from sensor.agent.descriptions import DescriptionService
 from sensor.agent.persistence import Persistence
 from sensor.agent.ring_reader import LOOK_LAST, REST, RingReader
 from sensor.agent.sources import OptionalSources
+from sensor.clock import TICK
 from sensor.model.agent_records import Heartbeat
 from sensor.model.observations import Observation
 from sensor.sources.kernel import KernelSource
-from sensor.tick import TICK
 
 PATIENCE = 10.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sensor.tick import next_tick
+from sensor.clock import next_tick
 
 
 async def rest(transport: asyncio.BaseTransport, *, paced: bool) -> None:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from sensor.clock import next_tick
 from sensor.sources.engines.pace import rest
-from sensor.tick import next_tick
 from tests.outputs.virtual_loop import run
 
 
