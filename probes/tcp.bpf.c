@@ -10,6 +10,7 @@
 #define FAMILY_INET6 10
 #define STATE_ESTABLISHED 1
 #define STATE_SYN_SENT 2
+#define STATE_CLOSE 7
 #define LOOPBACK_NET 127
 #define MAPPED 0xffff0000U /* the third word of ::ffff:0:0, as it lies in memory */
 
@@ -124,6 +125,31 @@ static __always_inline struct connection *follow_port(u64 socket, u32 family, u6
 	return connection_of(socket, slot->pair);
 }
 
+#ifdef READ_SENDERS
+/* The client's end is closed for good: half of it may be closed long before. */
+static __always_inline void end_of_port(u64 socket)
+{
+	struct connection *connection;
+	struct scratch *scratch;
+
+	if (!may_be_followed(socket))
+		return;
+	connection = connections.lookup(&socket);
+	if (!connection)
+		connection = connections_of_others.lookup(&socket);
+	if (!connection || connection->file)
+		return;
+	scratch = connection->is_reported ? begin(RECORD_API_CLOSE) : 0;
+	if (scratch) {
+		scratch->record.pid = bpf_get_current_pid_tgid() >> 32;
+		scratch->record.connection = connection->id;
+		submit_commands(scratch, connection->origin, RECORD_API_CLOSE, false);
+	}
+	connections.delete(&socket);
+	connections_of_others.delete(&socket);
+}
+#endif
+
 int on_tcp_state(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 socket = ctx->args[0];
@@ -148,6 +174,10 @@ int on_tcp_state(struct bpf_raw_tracepoint_args *ctx)
 			count_failure(FAILED_CONNECTING);
 		return 0;
 	}
+#ifdef READ_SENDERS
+	if (after == STATE_CLOSE)
+		end_of_port(socket);
+#endif
 	if (before != STATE_SYN_SENT)
 		return 0;
 	begun = tcp_connecting.lookup(&socket);
@@ -235,6 +265,9 @@ int on_sent(struct bpf_raw_tracepoint_args *ctx)
 	connection = connection_of(found->client, found->pair);
 	if (!connection)
 		return 0;
+	/* It overtook the request, whose send has not ended yet: the engine may run on another processor. */
+	if (!connection->sent && !connection->received)
+		connection->answers = 1;
 	copy_senders(write, most_of_answer(connection), 0, true);
 	on_answer(connection, found->pair, write, here);
 	return 0;

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.correlate.authority import Origin
+    from sensor.correlate.engine_requests import Asked
     from sensor.correlate.events import Output
     from sensor.correlate.starts import Foresee
     from sensor.model.container import CgroupParser
@@ -216,7 +217,7 @@ class Correlator:
         self._on(CgroupFrozen, self._lifecycle.pauses.on_frozen)
         self._on(ContainerDescribed, self._lifecycle.on_described)
         self._on(ApiConnect, self._on_connect)
-        self._on(ApiRequest, self._past.add_request)
+        self._on(ApiRequest, self._on_request)
         self._on(ApiAnswer, self._on_answer)
         self._on(ConnectionClosed, self._past.add_closed)
         self._on(ApiHop, self._past.add_hop)
@@ -323,8 +324,14 @@ class Correlator:
         self.table.dirty.clear()
         return tuple(changed), tuple(gone)
 
+    def _on_request(self, request: ApiRequest) -> None:
+        self._refused(self._past.add_request(request))
+
     def _on_answer(self, answer: ApiAnswer) -> None:
-        for asked, message in self._past.add_answer(answer):
+        self._refused(self._past.add_answer(answer))
+
+    def _refused(self, refused: list[tuple[Asked, str | None]]) -> None:
+        for asked, message in refused:
             for target in asked.call.targets:
                 self._failures.explained(target, message)
 

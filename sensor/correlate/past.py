@@ -162,8 +162,8 @@ class RecentPast:
                 break
             self._let_in.put(tick_key(ancestor.pid, ancestor.start_time), connect, domain)
 
-    def add_request(self, request: ApiRequest) -> None:
-        """Record what a process sent to an engine."""
+    def add_request(self, request: ApiRequest) -> list[tuple[Asked, str | None]]:
+        """Record what a process sent to an engine; return what was refused already."""
         self._note(request.time)
         origin = self.origin_of(request.caller)
         segment = _segment(request)
@@ -189,6 +189,10 @@ class RecentPast:
                 self._requests.add(asked, words_of_call(call), origin.domain)
             if call.action is Action.INDIRECT:
                 self.indirect.add(asked, connection)
+        if request.connection is None:
+            return []
+        early = self._calls.early(request.connection, segment)
+        return self._pair(request.connection, early) if early is not None else []
 
     def _is_foreign(self, connection: EngineConnection | None, socket: str) -> bool:
         """Whether a request went to an engine that is not root's, as far as a connect showed it."""
@@ -205,9 +209,12 @@ class RecentPast:
 
     def add_answer(self, answer: ApiAnswer) -> list[tuple[Asked, str | None]]:
         """Record what an engine answered; return the refused requests, with its message."""
+        return self._pair(answer.connection, _segment(answer))
+
+    def _pair(self, number: int, segment: Segment) -> list[tuple[Asked, str | None]]:
         refused: list[tuple[Asked, str | None]] = []
-        connection = self._connections.get(answer.connection)
-        for one in self._calls.answered(answer.connection, _segment(answer)):
+        connection = self._connections.get(number)
+        for one in self._calls.answered(number, segment):
             asked = connection.waiting.pop(one.number, None) if connection is not None else None
             if asked is not None:
                 asked.answered, asked.outcome, asked.made = one.time, one.outcome, one.made

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.waiting import until
 from sensor.bpf.record import KernelObservation
 from sensor.bpf.socket_filter import ListeningPorts
-from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from sensor.sources import connections
 from tests.bpf.live import Probes
 
@@ -33,6 +34,7 @@ for piece in sys.argv[3:]:
     connection.sendall(bytes.fromhex(piece))
     connection.recv(65536)
 """
+ORDER = (ApiConnect, ApiRequest, ApiAnswer)
 ANY4, ANY6 = bytes(10) + b"\xff\xff" + bytes(4), bytes(16)
 
 
@@ -186,7 +188,8 @@ def test_a_request_to_a_port_and_its_answer_share_the_connection(
     probes: Probes, engine: Listener
 ) -> None:
     pid, _, seen = exchange(probes, engine.host, engine.port, POST)
-    connect, request, answer = seen
+    # The end of a send is seen: the engine may have answered by then.
+    connect, request, answer = sorted(seen, key=lambda one: ORDER.index(type(one)))
     assert isinstance(connect, ApiConnect)
     assert isinstance(request, ApiRequest)
     assert (request.payload, request.offset, request.length) == (POST, 0, len(POST))
@@ -194,6 +197,21 @@ def test_a_request_to_a_port_and_its_answer_share_the_connection(
     assert request.caller.pid == pid
     assert isinstance(answer, ApiAnswer)
     assert (answer.payload, answer.offset, answer.length) == (ANSWER, 0, len(ANSWER))
+
+
+def test_the_end_of_a_connection_to_a_port_is_reported(probes: Probes, engine: Listener) -> None:
+    seen: list[KernelObservation] = []
+
+    def closed() -> bool:
+        seen.extend(probes.drain())
+        numbers = {one.connection for one in seen if isinstance(one, ApiRequest)}
+        return any(isinstance(one, ConnectionClosed) and one.connection in numbers for one in seen)
+
+    with socket.create_connection((engine.host, engine.port)) as connection:
+        connection.sendall(POST)
+        assert connection.recv(65536) == ANSWER
+        assert not closed()
+    until(closed, "the connection's end is reported")
 
 
 def test_a_request_in_pieces_is_reported_piece_by_piece(probes: Probes, engine: Listener) -> None:

@@ -61,6 +61,25 @@ def test_a_request_counts_by_what_became_of_it(
     assert found.answer(ns(10)) is expected
 
 
+def test_an_answer_that_is_seen_before_its_request_is_its_answer(empty: RecentPast) -> None:
+    """sec-refused-request-is-exact: of a send to a port the end is seen."""
+    empty.add_connect(followed(0))
+    assert empty.add_answer(answer(1, "404 Not Found")) == []
+    ((refused, _),) = empty.add_request(request(2, START))
+    assert refused.answer(ns(10)) is RequestFate.REFUSED
+
+
+@pytest.mark.parametrize(("at", "offset"), [(2, 60), (2000, 0)], ids=["second", "much-later"])
+def test_an_answer_to_another_request_is_not_taken_for_the_answer(
+    empty: RecentPast, at: float, offset: int
+) -> None:
+    empty.add_connect(followed(0))
+    empty.add_answer(answer(1, "200 OK"))
+    assert empty.add_request(request(at, START, offset=offset)) == []
+    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(5000))
+    assert found.answer(ns(at + 1)) is RequestFate.WAITED
+
+
 def test_a_request_in_two_segments_is_one(empty: RecentPast) -> None:
     """sec-refused-request-is-exact: "P", and a moment later the rest."""
     empty.add_connect(followed(0))

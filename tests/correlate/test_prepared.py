@@ -50,7 +50,7 @@ def learn_client(log: RecentPast, at: float) -> None:
     log.add_client(typed(at, "docker start web", ANN), HOST_ROOT)
 
 
-LEARNT: dict[str, Callable[[RecentPast, float], None]] = {
+LEARNT: dict[str, Callable[[RecentPast, float], object]] = {
     "connect": lambda log, at: log.add_connect(connects(at, caller(70))),
     "request": lambda log, at: log.add_request(
         requests(at, caller(70), "POST /containers/web/start")

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.correlate.engine_api.connection import Connection
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ SHARE_MAX = 512
 """Connections of one owner; beyond it, that owner's oldest one is forgotten."""
 
 
+EARLY_MAX = 64
+"""Answers that are kept until the first request of their connection comes."""
+
+EARLY_WITHIN = 1_000_000_000
+"""Nanoseconds by which an answer may be seen before its request."""
+
+
 class EngineCalls:
     """Reads calls and answers from the segments of all connections."""
 
@@ -27,6 +35,7 @@ class EngineCalls:
         self.forgotten = 0
         """Connections that were forgotten to make room."""
         self._numbers = count(1)
+        self._early: Bounded[int, Segment] = Bounded(EARLY_MAX)
         self._owner_of: dict[int, Hashable] = {}
         self._of_owner: dict[Hashable, OrderedDict[int, Connection]] = {}
 
@@ -41,9 +50,20 @@ class EngineCalls:
     def answered(self, connection: int, segment: Segment) -> tuple[CallAnswer, ...]:
         """Take what an engine wrote on a connection."""
         if connection not in self._owner_of:
+            self._early.put(connection, segment)
             return ()
         known = self._of_owner[self._owner_of[connection]][connection]
         return known.answered(segment)
+
+    def early(self, connection: int, request: Segment) -> Segment | None:
+        """Take out what the engine wrote before the connection's first request was seen.
+
+        Of a send to a port its end is seen: the engine may have answered by then.
+        """
+        segment = self._early.pop(connection)
+        if segment is None or request.offset != 0 or segment.offset != 0:
+            return None
+        return segment if segment.time >= request.time - EARLY_WITHIN else None
 
     def closed(self, connection: int) -> None:
         """Forget a connection: its number may be used again."""
