@@ -201,7 +201,7 @@ class ContainerState:
     placeless: bool = False
     """Its labels name an orchestrator, and who asked for it was another."""
     asker: Asker | None = None
-    """Who certainly asked for its last start."""
+    """Who certainly asked for its first start that was seen."""
     pod_uid: str | None = None
     pod_container: str | None = None
     pending: Pending | None = None

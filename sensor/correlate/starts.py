@@ -164,7 +164,9 @@ class StartReporter:
             state.description = _without_place(state.description)
             sighting = sighting_of(state, identity, argv, init)
             start = self._context.decide_kind(state, time, engine, restoring=restoring)
-        state.asker = asker_of(cause)
+        if not state.starts:
+            # Whom its orchestrator asked as. A person may start it again later.
+            state.asker = asker_of(cause)
         start = replace(
             start, trigger=cause.trigger, failures=self._failures.started(failure_key(state))
         )

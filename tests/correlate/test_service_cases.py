@@ -100,6 +100,15 @@ def test_what_invented_labels_is_not_what_the_next_task_follows(core: Core) -> N
     assert last.start.previous.id == WEB.id
 
 
+def test_a_person_who_starts_a_task_again_is_not_its_orchestrator(core: Core) -> None:
+    core >> by_caller(ANN, WEB, 0, "agent", 0) >> starts(WEB, 0, labels=NOMAD)
+    core >> WEB.exits(1000) >> by_caller(BOB, WEB, 4000, "python3", 1001)
+    again = WEB.again()
+    core >> starts(again, 4000, labels=NOMAD) >> again.exits(5000)
+    core >> by_caller(ANN, DB, 9000, "agent", 0) >> starts(DB, 9000, labels=NOMAD)
+    assert [kind(event) for event in core.starts][::2] == ["first", "restart"]
+
+
 @pytest.mark.parametrize("which", ["nomad", "ecs"])
 def test_the_same_program_that_asks_again_replaces_its_task(core: Core, which: str) -> None:
     labels, next_labels = SLOTS[which]
