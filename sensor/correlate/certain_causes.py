@@ -18,6 +18,7 @@ from sensor.correlate.question import (
     latest_request,
     reached,
 )
+from sensor.correlate.relay_hops import ASKED_WITHIN
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, EvidenceKind, Role, Trigger, Witness
 
@@ -60,9 +61,24 @@ def _requested(
             certainty = Confidence.INFERRED
     named = [one for one in found if one.client is not None and _names_it(one.client, question)]
     if named and all(_passed_on(one) or one.relay for one in found):
-        # A relay passes on what several ask: the one whose command names it is the one.
-        found, certainty = [replace(one, relay=False) for one in named], Confidence.EXACT
+        # A relay passes on what several ask: the one whose command names it is the one. Words alone
+        # make it certain only if nothing else that is connected may have asked.
+        rivals = [one for one in found if one not in named and not _asks_nothing(one)]
+        certainty = Confidence.INFERRED if rivals else Confidence.EXACT
+        if not any(_began_since(one, question.time - ASKED_WITHIN) for one in rivals):
+            found = [replace(one, relay=False) for one in named]
     return decided(question, known, found, certainty) if found else None
+
+
+def _asks_nothing(candidate: Candidate) -> bool:
+    """Whether it is a client whose command starts nothing: ``docker ps``."""
+    return candidate.client is not None and candidate.client.command is None
+
+
+def _began_since(candidate: Candidate, time: int) -> bool:
+    """Whether a process may have begun to ask just this, unlike a panel that is always there."""
+    began = candidate.key[1]
+    return began is None or began >= time
 
 
 def _passed_on(candidate: Candidate) -> bool:

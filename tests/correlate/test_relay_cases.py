@@ -173,11 +173,33 @@ def test_beside_a_client_of_another_host_no_client_behind_a_relay_is_certain(cor
 
 
 def test_of_several_behind_a_relay_the_one_whose_command_names_it_is_the_cause(core: Core) -> None:
-    through, panel = relay(0, 80, "haproxy"), caller(77, 1)
+    through, panel = relay(0, 80, "haproxy"), caller(77, -60_000)
     start = typed(2, "docker -H tcp://127.0.0.1:23750 start web", ANN)
     core >> connects(0, through) >> start
     core >> requests(4, through, START)
     core >> looked(4, through, panel) >> looked(4, through, talks(start).caller)
+    core >> starts(WEB, 10)
+    # The panel may have asked, and the command's words be a poser's.
+    assert cause(core.start) == (BY_PERSON, INFERRED, ANN)
+
+
+def test_a_poser_behind_a_relay_is_not_the_cause_of_what_another_asked(core: Core) -> None:
+    """sec-forged-client-is-exact: any user may connect to the relay's port."""
+    through, curl = relay(0, 80, "haproxy"), caller(77, 1, comm="curl")
+    poser = typed(2, "docker start web", ANN, uid=1001)
+    core >> connects(0, through) >> poser >> requests(4, through, START)
+    core >> looked(4, through, curl) >> looked(4, through, talks(poser).caller)
+    core >> starts(WEB, 10)
+    assert cause(core.start)[1:] == (Confidence.AMBIGUOUS, None)
+
+
+def test_a_client_behind_a_relay_that_starts_nothing_takes_no_certainty_away(core: Core) -> None:
+    through = relay(0, 80, "haproxy")
+    start = typed(2, "docker -H tcp://127.0.0.1:23750 start web", ANN)
+    idle = typed(3, "docker -H tcp://127.0.0.1:23750 ps", 51)
+    core >> connects(0, through) >> start >> idle
+    core >> requests(4, through, START)
+    core >> looked(4, through, talks(idle).caller) >> looked(4, through, talks(start).caller)
     core >> starts(WEB, 10)
     assert cause(core.start) == (BY_PERSON, EXACT, ANN)
 
