@@ -16,11 +16,12 @@ from bench.agent import Agent, wall
 from bench.burst import burst
 from bench.command import parser, reporting
 from bench.engine import engines
-from bench.node import own_lab
+from bench.node import held, own_lab
 from bench.numbers import percentile
 from bench.programs import compiled
 from bench.progress import say
 from bench.rows import Row
+from sensor.bpf import loader
 
 if TYPE_CHECKING:
     from bench.engine import Engines
@@ -42,7 +43,9 @@ class Turn:
 
 
 def turn(lab: Lab, running: Engines, stamp: Path, checkout: Path, starts: int) -> Turn:
-    """Run a burst under the agent of a checkout."""
+    """Run a burst under the agent of a checkout, with probes of its own alone."""
+    with held():
+        loader.unload()
     agent = Agent(lab, stamp)
     agent.command[0] = checkout / "bin" / "castoff"
     with agent:
