@@ -228,7 +228,7 @@ def _castoff(event: EventReading) -> dict[str, Any]:
     """Return what ECS has no field for, under the names of the native format."""
     root, container = event.root, event.container
     image, orchestrator = container.block("image"), root.block("orchestrator")
-    stop, verdict = root.block("stop"), root.block("verdict")
+    stop = root.block("stop")
     return {
         "schema": root.text("schema"),
         "truncated": event.cut or None,
@@ -262,26 +262,11 @@ def _castoff(event: EventReading) -> dict[str, Any]:
         "orchestrator": {
             "container": orchestrator.text("container"),
             "node": orchestrator.text("node"),
-            "owner": orchestrator.raw("owner"),
-            "task_arn": orchestrator.text("task_arn"),
-            "source": orchestrator.text("source"),
-            "late": orchestrator.flag("late"),
-            "container_type": orchestrator.text("container_type"),
-            "requested_by": orchestrator.raw("requested_by"),
+            **terms.of_pod(orchestrator),
         },
         "request": root.raw("request"),
         "start_id": root.text("start_id"),
-        "verdict": {
-            "expected": verdict.flag("expected"),
-            "reasons": verdict.texts("reasons"),
-            "change": verdict.text("change"),
-            "attack": verdict.texts("attack"),
-            "explanation": verdict.text("explanation"),
-            "findings": verdict.texts("findings"),
-            "workload": verdict.text("workload"),
-            "level": verdict.text("level"),
-            "baseline": verdict.text("baseline"),
-        },
+        "verdict": terms.judged(root.block("verdict")),
         "alert": root.raw("alert"),
         "confidence": root.raw("confidence"),
         "candidates": root.raw("candidates"),

@@ -241,7 +241,7 @@ def _log_activity(event: EventReading) -> dict[str, Any]:
 def _unmapped(event: EventReading) -> dict[str, Any]:
     """Return what OCSF has no place for, under the names of the native format."""
     root, container, initiator = event.root, event.container, event.root.block("initiator")
-    verdict, stop = root.block("verdict"), root.block("stop")
+    stop = root.block("stop")
     orchestrator = root.block("orchestrator")
     pod_uid = orchestrator.text("pod_uid") or ""
     return {
@@ -280,26 +280,11 @@ def _unmapped(event: EventReading) -> dict[str, Any]:
             "container": orchestrator.text("container"),
             "cluster": orchestrator.text("cluster"),
             "node": orchestrator.text("node"),
-            "owner": orchestrator.raw("owner"),
-            "task_arn": orchestrator.text("task_arn"),
-            "source": orchestrator.text("source"),
-            "late": orchestrator.flag("late"),
-            "container_type": orchestrator.text("container_type"),
-            "requested_by": orchestrator.raw("requested_by"),
+            **terms.of_pod(orchestrator),
         },
         "request": root.raw("request"),
         "start_id": root.text("start_id"),
-        "verdict": {
-            "expected": verdict.flag("expected"),
-            "reasons": verdict.texts("reasons"),
-            "change": verdict.text("change"),
-            "attack": verdict.texts("attack"),
-            "explanation": verdict.text("explanation"),
-            "findings": verdict.texts("findings"),
-            "workload": verdict.text("workload"),
-            "level": verdict.text("level"),
-            "baseline": verdict.text("baseline"),
-        },
+        "verdict": terms.judged(root.block("verdict")),
         "alert": root.raw("alert"),
         "confidence": root.raw("confidence"),
         "candidates": root.raw("candidates"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from enum import IntEnum, StrEnum, unique
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sensor.model.alert import AlertSeverity, AlertState
 from sensor.model.control_plane import RequestOutcome
@@ -220,3 +220,30 @@ def _initiator(initiator: Block) -> list[str]:
     if command is not None:
         parts.append(f"({command[:COMMAND_LIMIT]})")
     return parts
+
+
+def judged(verdict: Block) -> dict[str, Any]:
+    """Return a verdict under the names of the native format, for what has no field for it."""
+    return {
+        "expected": verdict.flag("expected"),
+        "reasons": verdict.texts("reasons"),
+        "change": verdict.text("change"),
+        "attack": verdict.texts("attack"),
+        "explanation": verdict.text("explanation"),
+        "findings": verdict.texts("findings"),
+        "workload": verdict.text("workload"),
+        "level": verdict.text("level"),
+        "baseline": verdict.text("baseline"),
+    }
+
+
+def of_pod(orchestrator: Block) -> dict[str, Any]:
+    """Return what no format has a field for of a pod, a task or who asked for it."""
+    return {
+        "owner": orchestrator.raw("owner"),
+        "task_arn": orchestrator.text("task_arn"),
+        "source": orchestrator.text("source"),
+        "late": orchestrator.flag("late"),
+        "container_type": orchestrator.text("container_type"),
+        "requested_by": orchestrator.raw("requested_by"),
+    }
