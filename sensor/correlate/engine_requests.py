@@ -56,7 +56,8 @@ class Asked:
 class EngineConnection:
     """What is known of one connection to an engine."""
 
-    foreign: bool = False
+    foreign: bool | None = None
+    """Whether the engine is not root's; None until a connect shows it."""
     closed: int | None = None
     suspect: bool = False
     """One of its requests may start something that it does not name, or could not be read."""

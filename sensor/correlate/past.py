@@ -132,12 +132,20 @@ class RecentPast:
             self._add_connection(connect.connection, domain, foreign=connect.foreign)
         if connect.foreign:
             self._foreign.put(connect.socket, connect, domain)
+            self._learn_foreign(connect.socket)
         else:
             self._foreign.pop(connect.socket)
             self._listening.pop(connect.socket)
             if connect.engine is not None:
                 self._listening.put(connect.socket, connect.engine)
         self._admit(caller, connect, domain)
+
+    def _learn_foreign(self, socket: str) -> None:
+        """Take note of whose the engine is that requests at a socket were sent to."""
+        for connection in self._connections.values():
+            if connection.foreign is None:
+                for asked in connection.waiting.values():
+                    asked.foreign |= asked.socket == socket
 
     def _add_connection(self, number: int, domain: str | None, *, foreign: bool) -> None:
         """Note whose the engine is. Requests may come first, while its socket is looked up."""
@@ -196,7 +204,10 @@ class RecentPast:
 
     def _is_foreign(self, connection: EngineConnection | None, socket: str) -> bool:
         """Whether a request went to an engine that is not root's, as far as a connect showed it."""
-        return connection.foreign if connection is not None else socket in self._foreign
+        if connection is not None and connection.foreign is not None:
+            return connection.foreign
+        # One that is read from its middle on has no connect of its own.
+        return socket in self._foreign
 
     def _connection(self, number: int | None, origin: Origin) -> EngineConnection | None:
         if number is None:

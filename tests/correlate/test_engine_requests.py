@@ -61,6 +61,21 @@ def test_a_request_counts_by_what_became_of_it(
     assert found.answer(ns(10)) is expected
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["connect-first", "request-first"])
+def test_a_request_to_a_users_own_engine_is_that_users_affair(
+    empty: RecentPast, *, late: bool
+) -> None:
+    """sec-forged-client-is-exact: the connect was not followed, the request is read later."""
+    connect = replace(followed(0), connection=None, foreign=True)
+    if not late:
+        empty.add_connect(connect)
+    empty.add_request(request(1, START))
+    if late:
+        empty.add_connect(connect)
+    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(100))
+    assert found.foreign
+
+
 def test_an_answer_that_is_seen_before_its_request_is_its_answer(empty: RecentPast) -> None:
     """sec-refused-request-is-exact: of a send to a port the end is seen."""
     empty.add_connect(followed(0))
