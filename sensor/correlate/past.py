@@ -74,7 +74,7 @@ class RecentPast:
         self._calls = EngineCalls()
         self._requests: WordIndex[Asked] = WordIndex(REQUESTS_MAX)
         self._connects: SharedTable[int, ApiConnect] = SharedTable(CONNECTS_MAX)
-        self._connects_of: dict[int, deque[ApiConnect]] = {}
+        self._connects_of: dict[int, list[ApiConnect]] = {}
         """The same by the caller's pid."""
         self._connections: SharedTable[int, EngineConnection] = SharedTable(CONNECTIONS_MAX)
         self._let_in: SharedTable[tuple[int, int], ApiConnect] = SharedTable(LET_IN_MAX)
@@ -122,7 +122,8 @@ class RecentPast:
         domain = self.origin_of(caller).domain
         self._number += 1
         gone = self._connects.put(self._number, connect, domain)
-        self._connects_of.setdefault(caller.pid, deque()).append(connect)
+        # A list: a deque takes 600 bytes more, and most processes connect a few times.
+        self._connects_of.setdefault(caller.pid, []).append(connect)
         if gone is not None:
             of_pid = self._connects_of[gone.caller.pid]
             of_pid.remove(gone)
