@@ -19,14 +19,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-ATTEMPTS_MAX = 8
+ATTEMPTS_MAX = 5
 """How often a value is read anew because the database changed meanwhile."""
-
-PAGEWISE = 2
-"""Attempts that read page by page. Each page may wait for another thread of this process."""
-
-WHOLE_MAX = 8 << 20
-"""Bytes of a database that the later attempts read at once: one wait, one moment."""
 
 DEPTH_MAX = 16
 """Branch pages above a leaf; each level holds at least two keys."""
@@ -170,36 +164,18 @@ def read(pread: Callable[[int, int], bytes], take: Callable[[Bucket], _T]) -> _T
     """Return what ``take`` makes of the newest transaction's root bucket.
 
     ``pread`` takes a length and an offset, as os.pread does. Raises :class:`Damaged`.
-
-    An engine that starts many containers commits faster than a thread gets its turn: no read is
-    without a commit then. What two reads of the whole file agree on is right, too: each comes by
-    keys from the root of another transaction.
     """
-    agreed: list[_T] = []
-    for attempt in range(ATTEMPTS_MAX):
-        source = pread if attempt < PAGEWISE else _at_once(pread)
-        meta = _newest(source)
+    for _ in range(ATTEMPTS_MAX):
+        meta = _newest(pread)
         try:
-            taken = take(BoltTree(source, meta).root)
+            taken = take(BoltTree(pread, meta).root)
         except Damaged:
             if _newest(pread).transaction == meta.transaction:
                 raise
             continue
         if _newest(pread).transaction == meta.transaction:
             return taken
-        if source is not pread:
-            if taken in agreed:
-                return taken
-            agreed.append(taken)
     raise Damaged
-
-
-def _at_once(pread: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
-    """Return a reader of the file as it is now; of a larger one, the same reader."""
-    whole = pread(WHOLE_MAX, 0)
-    if len(whole) >= WHOLE_MAX:
-        return pread
-    return lambda length, offset: whole[offset : offset + length]
 
 
 def _newest(pread: Callable[[int, int], bytes]) -> _Meta:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensor.identity import bolt
-from sensor.identity.bolt import ATTEMPTS_MAX, PAGEWISE, Bucket, Damaged, read
+from sensor.identity.bolt import ATTEMPTS_MAX, Bucket, Damaged, read
 from tests.identity.bolt_file import PAGE_SIZE, BoltFile, Items, meta
 
 KEYS = st.binary(min_size=1, max_size=40)
@@ -80,42 +79,20 @@ def test_a_commit_while_reading_is_noticed_and_read_again() -> None:
     assert (found, seen) == (b"new", [b"old", b"new"])
 
 
-class Restless:
-    """A database with a commit during each read; ``value`` is what is read then."""
-
-    def __init__(self) -> None:
-        self.transaction = 8
-        self.reads = 0
-        self._pages = BoltFile({b"key": b"value"}).data
-
-    def pread(self, length: int, offset: int) -> bytes:
-        first = meta(0, 3, len(self._pages) // PAGE_SIZE, self.transaction)
-        return (first + self._pages[PAGE_SIZE:])[offset : offset + length]
-
-    def value(self, root: Bucket) -> bytes | None:
-        self.transaction += 2
-        self.reads += 1
-        return root.get(b"key")
-
-
 def test_a_database_that_never_rests_is_given_up() -> None:
-    database = Restless()
+    transaction = [8]
+    pages = BoltFile({b"key": b"value"}).data
+
+    def pread(length: int, offset: int) -> bytes:
+        first = meta(0, 3, len(pages) // PAGE_SIZE, transaction[0])
+        return (first + pages[PAGE_SIZE:])[offset : offset + length]
+
+    def take(_: Bucket) -> None:
+        transaction[0] += 2
+
     with pytest.raises(Damaged):
-        read(database.pread, lambda root: (database.value(root), database.reads))
-    assert database.reads == ATTEMPTS_MAX
-
-
-def test_what_two_reads_of_the_whole_file_agree_on_is_right_between_commits() -> None:
-    database = Restless()
-    assert read(database.pread, database.value) == b"value"
-    assert database.reads == PAGEWISE + 2
-
-
-def test_a_file_that_is_too_large_is_read_by_pages_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bolt, "WHOLE_MAX", PAGE_SIZE)
-    database = Restless()
-    with pytest.raises(Damaged):
-        read(database.pread, database.value)
+        read(pread, take)
+    assert transaction[0] == 8 + 2 * ATTEMPTS_MAX
 
 
 @settings(deadline=None)
