@@ -81,39 +81,6 @@ def test_a_request_in_two_pieces_does_not_make_the_poser_the_cause(
     assert start["start"]["trigger"] in {"api_client", "unknown"}
 
 
-OWN_ENGINE = """
-import socket, sys, time
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-listener.listen()
-with open("/proc/self/comm", "w") as name:
-    name.write("dockerd")
-print("ready", flush=True)
-held = listener.accept()[0]
-while b"_ping" in held.recv(4096):
-    held.sendall(b"HTTP/1.1 200 OK\\r\\nApi-Version: 1.41\\r\\nContent-Length: 2\\r\\n\\r\\nOK")
-print("asked", flush=True)
-time.sleep(60)
-"""
-"""An engine by its name, which never answers a start."""
-
-
-def test_a_request_to_an_engine_of_the_users_own_is_not_the_cause(
-    agent: Agent, docker: Dockerd, mallory: Stranger, created: str, name: str
-) -> None:
-    """sec-forged-client-is-exact: a real request, to a socket of the user's own."""
-    address = mallory.home / "docker.sock"
-    engine = mallory.begin(["/usr/bin/python3", "-I", "-c", OWN_ENGINE, address])
-    assert engine.stdout is not None
-    assert engine.stdout.readline() == "ready\n"
-    mallory.begin([docker.command()[0], "-H", f"unix://{address}", "start", name])
-    assert engine.stdout.readline() == "asked\n"
-    docker.cli("start", name)
-    start = agent.one_start(created)
-    assert start["confidence"]["initiator"] == "exact"
-    assert not blames(start, mallory.uid)
-
-
 def test_sixteen_digits_name_no_container(
     agent: Agent, docker: Dockerd, mallory: Stranger, name: str
 ) -> None:
