@@ -1,7 +1,9 @@
-"""``python -m bench.stream [GIB]``: the memory of ``castoff normalize`` over a file larger than it.
+"""``python -m bench.stream [GIB [QUIET]]``: the memory of ``castoff normalize`` over a long file.
 
 The recorded scenario is piped in again and again, each time with ids, uids and namespaces of its
-own, so that every table fills up to its limit. Resident memory is read at each GiB.
+own, so that every table fills up to its limit. Its records that concern no container (reads,
+leases, statuses) follow each time ``QUIET`` times more, as they are most of a live cluster's log.
+Resident memory is read at each GiB.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from bench.machine import machine
 from bench.rows import Row, table
+from sensor.sources.controlplane import kubernetes_audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,8 @@ ROOT = Path(__file__).parents[1]
 LOG = ROOT / "tests/corpora/controlplane/kubernetes/scenario/audit.log"
 GIB = 1 << 30
 TARGET_GIB = 10
+QUIET = 8
+"""Of a live cluster's records nine of ten are skipped."""
 SETTLED_GIB = 4
 """By then every table is full."""
 GROWTH_LIMIT = 8
@@ -31,14 +36,18 @@ GROWTH_LIMIT = 8
 _OWN = (b'"auditID":"', b'"uid":"', b'"namespace":"')
 
 
-def pieces() -> Iterator[bytes]:
-    """Yield the log again and again, each time of other objects."""
+def pieces(quiet: int = QUIET) -> Iterator[bytes]:
+    """Yield the log again and again, each time of other objects, and what is skipped more often."""
     data = LOG.read_bytes()
+    lines = data.splitlines(keepends=True)
+    skipped = b"".join(line for line in lines if kubernetes_audit.skim(line) is not None)
     for number in count():
         piece = data
         for key in _OWN:
             piece = piece.replace(key, key + b"%07d-" % number)
         yield piece
+        for _ in range(quiet):
+            yield skipped
 
 
 def resident(pid: int) -> float:
@@ -48,7 +57,7 @@ def resident(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def measured(total: int) -> list[float]:
+def measured(total: int, quiet: int) -> list[float]:
     """Pipe so many GiB in and return the memory at each."""
     command = [sys.executable, "-m", "sensor", "normalize", "kubernetes"]
     with subprocess.Popen(
@@ -58,7 +67,7 @@ def measured(total: int) -> list[float]:
             raise RuntimeError("no pipe")
         sent = 0
         found: list[float] = []
-        for piece in pieces():
+        for piece in pieces(quiet):
             process.stdin.write(piece)
             sent += len(piece)
             if sent >= (len(found) + 1) * GIB:
@@ -74,9 +83,10 @@ def measured(total: int) -> list[float]:
 def main() -> None:
     """Print the memory and the machine."""
     total = int(sys.argv[1]) if len(sys.argv) > 1 else TARGET_GIB
+    quiet = int(sys.argv[2]) if len(sys.argv) > 2 else QUIET  # noqa: PLR2004 - GIB QUIET
     print(f"{machine()}\n")
     began = time.monotonic()
-    found = measured(total)
+    found = measured(total, quiet)
     spent = time.monotonic() - began
     settled = found[min(SETTLED_GIB, len(found)) - 1]
     grown = found[-1] - settled

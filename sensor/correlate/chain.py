@@ -17,7 +17,6 @@ Rules, in their order:
 
 from __future__ import annotations
 
-from sensor.bounded import Bounded
 from sensor.correlate.chain_additions import added_by
 from sensor.correlate.chain_answer import Walk, static_pod, whole
 from sensor.correlate.chain_ends import AHEAD, WINDOW
@@ -45,7 +44,6 @@ class CausalChain:
 
     def __init__(self, limit: int = OBJECTS_LIMIT) -> None:
         self._objects = ClusterObjects(limit)
-        self._answers: Bounded[str, RequestedBy] = Bounded(limit)
 
     def add(self, record: ControlRecord) -> Pod | None:
         """Take a record; return the pod that it creates, or gives its uid to."""
@@ -88,13 +86,11 @@ class CausalChain:
         return self._known(pod, sure=True)
 
     def _known(self, pod: Pod, *, sure: bool) -> RequestedBy | None:
-        key = f"{pod.cluster}/{pod.namespace}/{pod.name}/{pod.uid}"
-        known = self._answers.get(key)
-        if known is None:
-            known = self._walk(pod, sure=sure)
-            if known is not None:
-                self._answers.put(key, known)
-        return known
+        if pod.answer is None:
+            found = self._walk(pod, sure=sure)
+            if found is not None:
+                pod.answered(found)
+        return pod.answer
 
     def _walk(self, pod: Pod, *, sure: bool) -> RequestedBy | None:
         """Return the answer; ``sure``: only one that is exact."""

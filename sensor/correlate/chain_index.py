@@ -10,7 +10,13 @@ from sensor.dataclass import dataclass
 from sensor.model.control_plane import ActorKind
 
 if TYPE_CHECKING:
-    from sensor.model.control_plane import ControlRecord, Owner, Request
+    from sensor.model.control_plane import (
+        ControlRecord,
+        Owner,
+        Request,
+        RequestedBy,
+        Workload,
+    )
 
 OBJECTS_LIMIT = 20_000
 """Pods, and workloads, that are remembered: four times what a large cluster starts in an hour."""
@@ -131,6 +137,13 @@ class Pod:
     explained: bool = False
     """Its requester was reported."""
     bound: ControlRecord | None = None
+    """The scheduler's binding, until the pod's requester is known."""
+    node: str | None = None
+    """The node that the scheduler gave it."""
+    placed: bool = False
+    """Whether its node is known: by the scheduler's binding, or as it is a static pod's."""
+    answer: RequestedBy | None = None
+    """Who asked for it, where that was found."""
     additions: list[ControlRecord] = field(default_factory=list)
     """Debug containers, image patches and resizes."""
     restarted: dict[tuple[str, str], int | None] = field(default_factory=dict)
@@ -148,16 +161,19 @@ class Pod:
         """Its uids as they are compared: a static pod's has dashes or has none."""
         return tuple(uid_key(uid) for uid in (self.uid, self.node_uid) if uid is not None)
 
-    @property
-    def node(self) -> str | None:
-        """The node that the scheduler gave it."""
-        workload = None if self.bound is None else self.bound.request.workload
-        return None if workload is None else workload.node
+    def bind(self, record: ControlRecord, workload: Workload) -> None:
+        """Take the scheduler's binding."""
+        self.node, self.placed = workload.node, True
+        if self.answer is None and not self.explained:
+            self.bound = record
 
-    @property
-    def placed(self) -> bool:
-        """Whether its node is known: by the scheduler's binding, or as it is a static pod's."""
-        return self.bound is not None or self.node_uid is not None
+    def answered(self, answer: RequestedBy) -> None:
+        """Keep who asked for it, and let go of the records that only the walk needs."""
+        self.answer, self.bound, self.burst = answer, None, None
+
+    def reported(self) -> None:
+        """Note that its requester was reported, and is not asked for again."""
+        self.explained, self.answer, self.bound, self.burst = True, None, None, None
 
     @property
     def time(self) -> int:

@@ -135,9 +135,10 @@ class ClusterObjects:
                 return None
             pod = _made(created, workload)
         elif pod.uid is not None:
-            pod.bound = record
+            pod.bind(record, workload)
             return pod
-        pod.bound, pod.uid = record, workload.uid
+        pod.bind(record, workload)
+        pod.uid = workload.uid
         return self._keep(pod)
 
     def _created_before(self, record: ControlRecord, workload: Workload) -> ControlRecord | None:
@@ -307,7 +308,15 @@ def stem(name: str) -> str:
 
 def _made(created: ControlRecord, workload: Workload, node_uid: str | None = None) -> Pod:
     cluster = cluster_of(created.request)
-    return Pod(workload.namespace, workload.name, workload.uid, created, node_uid, cluster)
+    return Pod(
+        workload.namespace,
+        workload.name,
+        workload.uid,
+        created,
+        node_uid,
+        cluster,
+        placed=node_uid is not None,
+    )
 
 
 def _asks(thing: Thing, record: ControlRecord, touches: tuple[Touch, ...]) -> bool:

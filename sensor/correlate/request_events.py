@@ -130,7 +130,7 @@ class RequestEvents:
         """Explain a pod that has its node and whose requester is proven; else let it wait."""
         certain = self.chain.certain(pod) if pod.placed else None
         if certain is not None:
-            pod.explained = True
+            pod.reported()
             yield _explanation(pod, certain, now)
         elif not pod.waiting:
             pod.waiting = True
@@ -188,7 +188,7 @@ class RequestEvents:
     def _explained(self, pod: Pod, now: int) -> Iterator[Event]:
         requested = self.chain.requester(pod)
         if requested is not None:
-            pod.explained = True
+            pod.reported()
             yield _explanation(pod, requested, now)
 
 
@@ -233,7 +233,6 @@ def _merged(known: ControlRecord, more: ControlRecord) -> ControlRecord:
 def _explanation(pod: Pod, requested: RequestedBy, now: int) -> Event:
     created = pod.created.request
     cluster = None if created.cluster is None else created.cluster.name
-    bound = pod.bound.request.workload if pod.bound is not None else None
     return Event(
         type=EventType.START_EXPLAINED,
         id=_hash("explained", pod.created.key),
@@ -247,7 +246,7 @@ def _explanation(pod: Pod, requested: RequestedBy, now: int) -> Event:
             pod=pod.name,
             pod_uid=pod.node_uid or pod.uid,
             cluster=cluster,
-            node=None if bound is None else bound.node,
+            node=pod.node,
             owner=pod.owner,
             requested_by=requested,
         ),
