@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum, unique
 
 from sensor.dataclass import dataclass
+from sensor.frozen import quick
 
 
 @unique
@@ -120,6 +121,7 @@ class RequestCertainty(StrEnum):
     MAY = "may"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who made the request, as the control plane authenticated it."""
@@ -150,6 +152,7 @@ class Actor:
     """The node of that pod."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The controller that owns an object (``metadata.ownerReferences[controller]``)."""
@@ -166,6 +169,7 @@ def task_definition(family: str | None, revision: str | None) -> Owner | None:
     return Owner("TaskDefinition", family if not revision else f"{family}:{revision}")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What the request is about."""
@@ -198,6 +202,7 @@ class Workload:
     attempt: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RequestContainer:
     """One container that the record names."""
@@ -214,6 +219,7 @@ class RequestContainer:
     restart_count: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """The cluster, or the account, that the record is from."""
@@ -225,6 +231,7 @@ class Cluster:
     region: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RecordRef:
     """Where the record stands: file as given, line from 1, item of the line's envelope from 0."""
@@ -234,6 +241,7 @@ class RecordRef:
     item: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """The event block ``request``."""
@@ -287,6 +295,7 @@ class Touch(StrEnum):
     MIRROR = "mirror"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KubernetesWrite:
     """What the causal chain needs of one Kubernetes record beyond its ``request`` block."""
@@ -314,6 +323,7 @@ class KubernetesWrite:
     """The pods that a deletion of a whole collection names; None where it names none."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ControlRecord:
     """One record of a control plane, as read."""
@@ -329,6 +339,7 @@ class ControlRecord:
     """For operations of several records: what they share, so that they fold into one event."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ChainStep:
     """One record of the walk from a container back to its requester, nearest first."""
@@ -355,6 +366,7 @@ class ChainConfidence(StrEnum):
     """Two writes fit."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RequestedBy:
     """Who asked the control plane for the container (``orchestrator.requested_by``)."""

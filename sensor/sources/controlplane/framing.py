@@ -17,6 +17,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
+from sensor.frozen import quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,6 +42,7 @@ _OPEN, _CLOSE, _LIST_OPEN, _LIST_CLOSE = b"{}[]"
 _QUOTE, _LINE_BREAK = b'"\n'
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Bytes of one value or line. ``item`` is its place in the array that it stood in."""
@@ -68,6 +70,9 @@ class _Mode(Enum):
     """Behind that array, up to the end of its object."""
     SKIP = auto()
     """In what is too long, up to the end of its line."""
+
+
+_VALUES = _Mode.VALUES
 
 
 class Framer:
@@ -130,11 +135,26 @@ class Framer:
     def _frames(self, *, final: bool) -> Iterator[Frame | BadFrame]:
         """Step until a step needs more input. A step gives a frame, or True to go on without."""
         while self._buffer:
-            made = self._steps[self._mode](final=final)
+            made = self._whole_line() or self._steps[self._mode](final=final)
             if made is None:
                 return
             if not isinstance(made, bool):
                 yield made
+
+    def _whole_line(self) -> Frame | None:
+        """Take the next line where it is one object from its first byte to its last."""
+        buffer = self._buffer
+        if self._scanned or self._mode is not _VALUES or buffer[0] != _OPEN:
+            return None
+        end = buffer.find(b"\n")
+        if end < 0 or end > self._limit or buffer[end - 1] != _CLOSE:
+            return None
+        if _LIST.match(buffer, 0, _HEAD) is not None:
+            return None
+        frame = Frame(bytes(buffer[:end]), self._line)
+        del buffer[: end + 1]
+        self._line += 1
+        return frame
 
     # ---------------------------------------------------------------------------- steps
 

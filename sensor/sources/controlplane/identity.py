@@ -16,6 +16,6 @@ _SEPARATOR = "\x1f"
 
 def key(source: RequestSource, *parts: object) -> str:
     """Return 32 hex digits for the record that the parts identify."""
-    joined = _SEPARATOR.join("" if part is None else str(part) for part in parts)
-    whole = f"{source.value}{_SEPARATOR}{joined}"
+    texts = ["" if part is None else str(part) for part in parts]
+    whole = _SEPARATOR.join((source.value, *texts))
     return blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

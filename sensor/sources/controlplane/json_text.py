@@ -92,7 +92,24 @@ def text(value: object, key: str) -> str | None:
     """Return the text under ``key``, cut to its limit; None when it is empty or no text."""
     if type(value) is not dict:
         return None
-    return clean(value.get(key))
+    inner = value.get(key)
+    if type(inner) is not str or not inner:
+        return None
+    return inner if len(inner) <= TEXT_LIMIT else inner[: TEXT_LIMIT - 1] + CUT
+
+
+def fields(value: object, keys: tuple[str, ...]) -> list[str | None]:
+    """Return the texts under several keys, each as ``text`` gives it."""
+    if type(value) is not dict:
+        return [None] * len(keys)
+    found: list[str | None] = []
+    for key in keys:
+        inner = value.get(key)
+        if type(inner) is not str or not inner:
+            found.append(None)
+        else:
+            found.append(inner if len(inner) <= TEXT_LIMIT else inner[: TEXT_LIMIT - 1] + CUT)
+    return found
 
 
 def clean(inner: object) -> str | None:
@@ -109,7 +126,7 @@ def texts(value: object, key: str) -> tuple[str, ...]:
     inner = value.get(key)
     if type(inner) is not list:
         return ()
-    return tuple(short for item in inner[:LIST_LIMIT] if (short := clean(item)) is not None)
+    return tuple([short for item in inner[:LIST_LIMIT] if (short := clean(item)) is not None])
 
 
 def number(value: object, key: str) -> int | None:

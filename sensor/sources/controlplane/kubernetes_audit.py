@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from sensor.model.control_plane import RequestSource
 from sensor.sources.controlplane.identity import key
-from sensor.sources.controlplane.json_text import Json, number, table, text, texts
-from sensor.sources.controlplane.kubernetes_call import Call, shared
+from sensor.sources.controlplane.json_text import Json, fields, number, table, text, texts
+from sensor.sources.controlplane.kubernetes_call import Call, shared, shared_addresses
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
 from sensor.sources.controlplane.kubernetes_objects import only_tried
 from sensor.sources.controlplane.times import wall
@@ -22,45 +22,67 @@ _DRY_RUN = re.compile(r"[?&]dryRun=[^&]")
 _STRING = rb'"(?:[^"\\]|\\.)*"'
 _HEAD = re.compile(
     rb'\{"kind":"Event","apiVersion":"audit\.k8s\.io/v1(?:beta1)?",'
-    rb'(?:"metadata":\{[^{}]*\},)?"level":"[A-Za-z]+",'
+    rb'(?:"metadata":\{(?:"creationTimestamp":(?:null|"[^"\\]*"))?\},)?"level":"[A-Za-z]+",'
     rb'(?:"timestamp":"[^"\\]*",)?"auditID":' + _STRING + rb',"stage":"([A-Za-z]+)",'
-    rb'"requestURI":"((?:[^"\\]|\\.)*)","verb":"([a-z]+)"'
+    rb'"requestURI":' + _STRING + rb',"verb":"([a-z]+)"'
 )
 """The beginning of an event as the API server's log backend writes it. Anchored at the first byte:
 a key inside of a body must not decide that a record is skipped."""
-_PATH = re.compile(
-    rb"/(?:api|apis/[^/]+)/[^/]+/(?:watch/)?(?:namespaces/[^/]+/(?!status$|finalize$))?([a-z0-9.-]+)"
+_OBJECT = re.compile(
+    rb'"objectRef":\{"resource":"([a-z0-9.-]+)"(?:[^{}]*"subresource":"([a-z]+)")?[^{}]*\}'
 )
+"""What the call is about. No text of a client holds it: the quotes in a text are escaped."""
+_VERB, _STAGE, _OBJECT_REF, _RESOURCE = b'"verb"', b'"stage"', b'"objectRef"', b'"resource"'
 _READS = frozenset({b"get", b"list", b"watch"})
 _STATUSES = frozenset({b"pods", b"cronjobs"})
 """Whose status says something: which containers run, which version a schedule acted on."""
-_STREAMS = (b"/exec", b"/attach")
+_OWN = ("auditID", "stage", "verb", "userAgent", "level")
+_TARGET = ("resource", "subresource", "namespace", "name", "uid")
 _WATCHED = frozenset(name.encode() for name in RESOURCES)
 
 
 def skim(line: bytes) -> str | None:
     """Return the operation of a line that concerns no container; None where it must be read.
 
-    It reads the head of a line only, so that reads, leases and events cost a tenth of a record.
+    It decodes nothing, so that reads, leases and events cost a tenth of a record. It looks at what
+    the server itself made of a request, never at its URI, which a client may write in many ways.
     """
-    head = _HEAD.match(line, 0, min(len(line), 4096))
+    head = _HEAD.match(line, 0, 4096)
     if head is None:
         return None
-    stage, uri, verb = head.groups()
-    path = uri.partition(b"?")[0]
-    found = _PATH.match(path)
-    resource = found.group(1) if found is not None else b"-"
-    if verb in _READS:
-        if path.endswith(_STREAMS):
+    stage, verb = head.groups()
+    behind = head.end()
+    found = _OBJECT.search(line, behind)
+    if found is None:
+        operation = f"{verb.decode()} -"
+    else:
+        resource, part = found.groups()
+        if (
+            resource in _WATCHED
+            and verb not in _READS
+            and stage != b"RequestReceived"
+            and (part != b"status" or resource in _STATUSES)
+        ):
             return None
-    elif path.endswith(b"/status") and found is not None and resource not in _STATUSES:
-        # Controllers and nodes write these all the time; none says that a container starts.
-        return f"{verb.decode()} {resource.decode()}/status"
-    elif stage != b"RequestReceived" and (
-        resource in _WATCHED if found is not None else path.startswith(b"/api")
-    ):
-        return None
-    return f"{verb.decode()} {resource.decode()}"
+        operation = f"{verb.decode()} {resource.decode()}"
+        if part is not None:
+            operation = f"{operation}/{part.decode()}"
+    return None if _again(line, behind, found) else operation
+
+
+def _again(line: bytes, behind: int, found: re.Match[bytes] | None) -> bool:
+    """Return whether a key that decides stands once more behind the place where it was read.
+
+    Of two equal keys the last counts. A body may hold such keys as well: then the record is read.
+    """
+    if line.find(_VERB, behind) >= 0 or line.find(_STAGE, behind) >= 0:
+        return True
+    if found is None:
+        return line.find(_OBJECT_REF, behind) >= 0
+    return (
+        line.find(_RESOURCE, found.end(1), found.end()) >= 0
+        or line.find(_OBJECT_REF, found.end()) >= 0
+    )
 
 
 def is_event(value: object) -> TypeGuard[Json]:
@@ -73,6 +95,7 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
     who = table(value, "user")
     target = table(value, "objectRef")
     status = table(value, "responseStatus")
+    acting = table(value, "impersonatedUser")
     uri = value.get("requestURI")
     uri = uri if type(uri) is str else ""
     received = (
@@ -83,24 +106,26 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
     answer = value.get("responseObject")
     body = value.get("requestObject")
     cut = type(answer) is str or type(body) is str  # AKS: skipped-too-big-size-object
-    id_, stage, username = text(value, "auditID"), text(value, "stage"), text(who, "username")
+    id_, stage, verb, agent, level = fields(value, _OWN)
+    resource, subresource, namespace, name, uid = fields(target, _TARGET)
+    username = text(who, "username")
     return Call(
-        verb=text(value, "verb"),
-        resource=text(target, "resource"),
-        subresource=text(target, "subresource"),
-        namespace=_shared(target, "namespace"),
-        name=text(target, "name"),
-        object_uid=text(target, "uid"),
+        verb=verb,
+        resource=resource,
+        subresource=subresource,
+        namespace=None if namespace is None else shared(namespace),
+        name=name,
+        object_uid=uid,
         username=username,
         # A client may choose the auditID, and send two requests under one.
         key=key(RequestSource.KUBERNETES, id_, stage, received, username, uri),
         id=id_,
         groups=texts(who, "groups"),
         extra=table(who, "extra"),
-        impersonated=text(table(value, "impersonatedUser"), "username"),
-        addresses=texts(value, "sourceIPs"),
-        user_agent=_shared(value, "userAgent"),
-        level=text(value, "level"),
+        impersonated=text(acting, "username") if acting else None,
+        addresses=shared_addresses(texts(value, "sourceIPs")),
+        user_agent=None if agent is None else shared(agent),
+        level=level,
         stage=stage,
         code=number(status, "code"),
         reason=text(status, "reason"),
@@ -114,11 +139,6 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
     )
 
 
-def _shared(value: Json, key: str) -> str | None:
-    found = text(value, key)
-    return None if found is None else shared(found)
-
-
 def _dry_run(uri: str, body: Any) -> bool:  # noqa: ANN401 - any value of JSON
     """Return whether the call changes nothing: asked for in the query, or in the body."""
-    return _DRY_RUN.search(uri) is not None or only_tried(body)
+    return ("dryRun" in uri and _DRY_RUN.search(uri) is not None) or only_tried(body)

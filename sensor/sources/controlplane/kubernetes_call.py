@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from sensor.dataclass import dataclass
+from sensor.frozen import quick
 from sensor.model.control_plane import Actor, ActorKind, Cluster
 
 NODE_USER = "system:node:"
@@ -82,6 +83,7 @@ _COMPONENTS = frozenset(
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call as the API server recorded it; bodies are untrusted JSON."""
@@ -146,33 +148,41 @@ def actor(call: Call) -> Actor | None:
     if call.username is None:
         return None
     extra = call.extra
-    if not extra:
-        return _plain(call.username, call.groups, call.impersonated, call.on_behalf_of)
-    return Actor(
-        name=call.username,
-        kind=actor_kind(call.username, call.groups),
-        groups=call.groups[:GROUPS_LIMIT],
-        impersonated=call.impersonated,
-        on_behalf_of=call.on_behalf_of,
-        session=_first(extra, "sessionName"),
-        cloud_principal=_first(extra, "arn"),
-        pod=_first(extra, "authentication.kubernetes.io/pod-name"),
-        pod_uid=_first(extra, "authentication.kubernetes.io/pod-uid"),
-        node=_first(extra, "authentication.kubernetes.io/node-name"),
-    )
+    more = tuple([_first(extra.get(key)) for key in _EXTRA]) if extra else _NO_EXTRA
+    return _actor(call.username, call.groups, call.impersonated, call.on_behalf_of, more)
+
+
+_EXTRA = (
+    "sessionName",
+    "arn",
+    "authentication.kubernetes.io/pod-name",
+    "authentication.kubernetes.io/pod-uid",
+    "authentication.kubernetes.io/node-name",
+)
+_NO_EXTRA: tuple[str | None, ...] = (None,) * len(_EXTRA)
 
 
 @lru_cache(maxsize=KNOWN_LIMIT)
-def _plain(
-    name: str, groups: tuple[str, ...], impersonated: str | None, on_behalf_of: tuple[str, ...]
+def _actor(
+    name: str,
+    groups: tuple[str, ...],
+    impersonated: str | None,
+    on_behalf_of: tuple[str, ...],
+    more: tuple[str | None, ...],
 ) -> Actor:
     """Return an actor; the same object for the same one, since few make most of the calls."""
+    session, principal, pod, pod_uid, node = more
     return Actor(
         name=name,
         kind=actor_kind(name, groups),
         groups=groups[:GROUPS_LIMIT],
         impersonated=impersonated,
         on_behalf_of=on_behalf_of,
+        session=session,
+        cloud_principal=principal,
+        pod=pod,
+        pod_uid=pod_uid,
+        node=node,
     )
 
 
@@ -182,15 +192,26 @@ def shared(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=2 * KNOWN_LIMIT)
+def shared_name(text: str) -> str:
+    """Return an equal name or uid that earlier records have: an object has several records."""
+    return text
+
+
+@lru_cache(maxsize=KNOWN_LIMIT)
+def shared_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """Return an equal list of addresses that earlier records have."""
+    return addresses
+
+
 @lru_cache(maxsize=KNOWN_LIMIT)
 def operation(verb: str | None, resource: str | None, subresource: str | None) -> str:
     """Name an operation: ``patch deployments/scale``."""
     return f"{verb or '-'} {resource or '-'}" + (f"/{subresource}" if subresource else "")
 
 
-def _first(extra: dict[str, Any], key: str) -> str | None:
+def _first(values: object) -> str | None:
     """Return the first value of an entry of ``user.extra``, which is a list of texts."""
-    values = extra.get(key)
     if type(values) is list and values and type(values[0]) is str:
         return values[0] or None
     return values if type(values) is str and values else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
+from sensor.frozen import quick
 from sensor.model.control_plane import ActorKind, Effect, RequestContainer, Standing, Touch
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text
 from sensor.sources.controlplane.kubernetes_call import SERVICE_ACCOUNT, Call, actor_kind
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CREATED = 201
+_READS = frozenset({"get", "list", "watch"})
+_STREAMS = frozenset({"exec", "attach"})
+"""Opened with ``get`` since clients speak WebSocket."""
 _WRITES = frozenset({"patch", "update", "apply"})
 _SCALED_DIRECTLY = frozenset({"ReplicaSet", "ReplicationController"})
 _REPLACED_BY_ITS_OWNER = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
@@ -41,6 +45,7 @@ _REPLACERS = frozenset(
 """Controllers whose deletes of pods make room for others: a rolling update, a lost node."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """What a call is to a container start."""
@@ -65,7 +70,7 @@ _SILENT = Ruling(Standing.POSSIBLE, Effect.UNKNOWN, frozenset({Touch.ANY}))
 def ruling(call: Call) -> Ruling:
     """Return what the call is to a container start."""
     judge = _JUDGES.get(call.resource or "")
-    if judge is None:
+    if judge is None or (call.verb in _READS and call.subresource not in _STREAMS):
         return NOTHING
     if call.dry_run:
         return Ruling(Standing.NO, Effect.DRY_RUN, containers=_asked(call))

@@ -29,6 +29,8 @@ KINDS = {
 }
 CONTAINERS_LIMIT = 4096
 """Containers that records share, the latest."""
+OWNERS_LIMIT = 4096
+"""Owners that records share, the latest."""
 MIRROR = "kubernetes.io/config.mirror"
 HASH = "kubernetes.io/config.hash"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -59,8 +61,14 @@ def owner(value: Json) -> Owner | None:
     for reference in rows(table(value, "metadata"), "ownerReferences"):
         kind, name = text(reference, "kind"), text(reference, "name")
         if reference.get("controller") is True and kind is not None and name is not None:
-            return Owner(kind, name, text(reference, "uid"))
+            return _owner(kind, name, text(reference, "uid"))
     return None
+
+
+@lru_cache(maxsize=OWNERS_LIMIT)
+def _owner(kind: str, name: str, uid: str | None) -> Owner:
+    """Return an owner; the same object for the same one: a workload has many pods."""
+    return Owner(kind, name, uid)
 
 
 def pod_spec(kind: str, value: Json) -> Json:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sensor.dataclass import dataclass
+from sensor.frozen import quick
 from sensor.sources.controlplane.json_text import LIST_LIMIT, Json, number, rows, table, text
 from sensor.sources.controlplane.kubernetes_objects import RESTARTED_AT
 
@@ -20,6 +21,7 @@ _IMAGE_PATH = re.compile(r"/spec/(?:initContainers|containers)/\d+/image")
 _ABSENT = object()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SpecChange:
     """What a body touches of a workload's spec."""

@@ -19,7 +19,7 @@ from sensor.model.control_plane import (
 )
 from sensor.sources.controlplane.addresses import connection
 from sensor.sources.controlplane.json_text import Json, table, text
-from sensor.sources.controlplane.kubernetes_call import Call, actor
+from sensor.sources.controlplane.kubernetes_call import Call, actor, shared_name
 from sensor.sources.controlplane.kubernetes_effect import Ruling, ruling, stored
 from sensor.sources.controlplane.kubernetes_objects import (
     HASH,
@@ -108,11 +108,12 @@ def _workload(call: Call, ruled: Ruling, *, early: bool) -> Workload:
     uid = text(answered, "uid") or (None if static or early else call.object_uid)
     name = call.name or text(answered, "name")
     wanted = table(asked, "metadata")
+    given = text(wanted, "name") if name is None and kind in _NAMED_BY_BODY else name
     return Workload(
         kind=kind,
         namespace=call.namespace,
-        name=name or (text(wanted, "name") if kind in _NAMED_BY_BODY else None),
-        uid=None if early else uid,
+        name=None if given is None else shared_name(given),
+        uid=None if early or uid is None else shared_name(uid),
         owner=None if kind in _UNOWNED else owner(stored(call)),
         replicas=ruled.replicas if kind in _REPLICATED else None,
         node=_bound_to(call) if ruled.effect is Effect.SCHEDULED else None,

@@ -25,6 +25,7 @@ OPERATIONS_LIMIT = 1000
 """Names of skipped operations that are counted apart; more count as one."""
 OTHER = "other operations"
 OTHER_TEXT = "text of another program"
+_EVENT = b'{"kind":"Event"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class Loss:
     ref: RecordRef
     source: RequestSource
     reason: str
+
+
+Found = ControlRecord | BadRecord | Loss
 
 
 @dataclass(slots=True)
@@ -100,31 +104,59 @@ class Reader:
         """Count lines from here: what is fed does not begin at the file's begin."""
         self._framer.line = line
 
-    def feed(self, piece: bytes) -> Iterator[ControlRecord | BadRecord | Loss]:
+    def feed(self, piece: bytes) -> Iterator[Found]:
         """Take more of the stream, in UTF-8, and yield the records that are complete."""
         for frame in self._framer.feed(piece):
-            yield from self._frame(frame)
+            found = self._frame(frame)
+            if found is not None:
+                yield from found
 
-    def close(self) -> Iterator[ControlRecord | BadRecord | Loss]:
+    def close(self) -> Iterator[Found]:
         """Yield what is left at the end of the stream."""
         for frame in self._framer.close():
-            yield from self._frame(frame)
+            found = self._frame(frame)
+            if found is not None:
+                yield from found
 
     def broken(self, reason: str) -> BadRecord:
         """Return the rest of a stream that cannot be decoded as one bad record."""
         self.counts.bad += 1
         return BadRecord(RecordRef(self._name, self._framer.line), reason)
 
-    def _frame(self, frame: Frame | BadFrame) -> Iterator[ControlRecord | BadRecord | Loss]:
-        ref = RecordRef(self._name, frame.line, frame.item or 0)
+    def _frame(self, frame: Frame | BadFrame) -> Iterable[Found] | None:
+        """Return what stands in a frame; None where nothing that concerns containers does."""
         if isinstance(frame, BadFrame):
-            yield self._bad(ref, frame.reason)
-            return
+            ref = RecordRef(self._name, frame.line, frame.item or 0)
+            return (self._bad(ref, frame.reason),)
         data = frame.data
         if not self._whole and (operation := kubernetes_audit.skim(data)) is not None:
             self.counts.records += 1
             self.counts.skip(operation)
-            return
+            return None
+        ref = RecordRef(self._name, frame.line, frame.item or 0)
+        if data.startswith(_EVENT):
+            return self._event(data, ref)
+        return self._other(data, ref)
+
+    def _event(self, data: bytes, ref: RecordRef) -> Iterable[Found] | None:
+        """Return the record of a line that begins as an audit event: the common case."""
+        try:
+            value = parse(data)
+        except JsonInvalid:
+            return self._other(data, ref)
+        if not kubernetes_audit.is_event(value):
+            return self._read([value], ref)
+        found = kubernetes_record.record(kubernetes_audit.read(value), ref, self._proxies)
+        if self._sources is not None and found.request.source not in self._sources:
+            return self._found(found, ref)
+        self.counts.records += 1
+        if self._whole or concerns_containers(found):
+            return (found,)
+        self.counts.skip(found.request.action or "-")
+        return None
+
+    def _other(self, data: bytes, ref: RecordRef) -> Iterator[Found]:
+        """Yield what stands in any other line."""
         if docker_records.is_debug_line(data):
             parsed = docker_records.read_line(data, ref)
             if parsed is None:
@@ -147,14 +179,7 @@ class Reader:
             return
         yield from self._read(values, ref)
 
-    def _read(
-        self, values: list[object], ref: RecordRef
-    ) -> Iterator[ControlRecord | BadRecord | Loss]:
-        if len(values) == 1 and kubernetes_audit.is_event(values[0]):
-            # The common case, without the way through the envelopes.
-            call = kubernetes_audit.read(values[0])
-            yield from self._found(kubernetes_record.record(call, ref, self._proxies), ref)
-            return
+    def _read(self, values: list[object], ref: RecordRef) -> Iterator[Found]:
         first = ref.item
         for value in values:
             number = 0
@@ -173,9 +198,7 @@ class Reader:
                 raise error from None
             return [parse(part) for part in several]
 
-    def _found(
-        self, found: ControlRecord | UnreadText | Lost, ref: RecordRef
-    ) -> Iterator[ControlRecord | BadRecord | Loss]:
+    def _found(self, found: ControlRecord | UnreadText | Lost, ref: RecordRef) -> Iterator[Found]:
         if isinstance(found, ControlRecord):
             if self._sources is None or found.request.source in self._sources:
                 yield from self._record(found)
@@ -214,7 +237,7 @@ def concerns_containers(record: ControlRecord) -> bool:
     return record.standing is not Standing.NO or record.request.effect in _ENDS
 
 
-def read(pieces: Iterable[bytes], reader: Reader) -> Iterator[ControlRecord | BadRecord | Loss]:
+def read(pieces: Iterable[bytes], reader: Reader) -> Iterator[Found]:
     """Yield the records of a whole stream, whatever its encoding."""
     try:
         for piece in utf8(pieces):
