@@ -7,9 +7,13 @@ that a container ran. Times are wall-clock nanoseconds since the Unix epoch, UTC
 from __future__ import annotations
 
 from enum import StrEnum, unique
+from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
+
+if TYPE_CHECKING:
+    from sensor.model.ecs_facts import EcsFacts
 
 
 @unique
@@ -337,6 +341,7 @@ class ControlRecord:
     """For reports of a start: what identifies that start, so that repeats count once."""
     operation: str | None = None
     """For operations of several records: what they share, so that they fold into one event."""
+    ecs: EcsFacts | None = None
 
 
 @quick

@@ -21,7 +21,8 @@ from sensor.model.control_plane import (
     Standing,
     Workload,
 )
-from sensor.sources.controlplane.cloudtrail import containers_of, tail
+from sensor.model.ecs_facts import EcsFacts, EcsTouch
+from sensor.sources.controlplane.ecs_calls import containers_of, tail
 from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
 from sensor.sources.controlplane.times import wall
@@ -96,7 +97,13 @@ def _task(filled: ControlRecord, detail: Json) -> ControlRecord:
         request = replace(request, effect=Effect.START, requested=started)
         ids = sorted(item.id or "" for item in running)
         observed = "\x1f".join((task or "", *ids))
-        return replace(filled, standing=Standing.OBSERVED, request=request, observed_key=observed)
+        return replace(
+            filled,
+            standing=Standing.OBSERVED,
+            request=request,
+            observed_key=observed,
+            ecs=_facts(detail, task),
+        )
     if status == "STOPPED":
         code = text(detail, "stopCode")
         if code == "TaskFailedToStart":
@@ -106,6 +113,12 @@ def _task(filled: ControlRecord, detail: Json) -> ControlRecord:
         code_ = next((item for item in exits if item is not None), None)
         return replace(filled, request=replace(request, effect=Effect.STOP, code=code_))
     return replace(filled, request=request)
+
+
+def _facts(detail: Json, task: str | None) -> EcsFacts | None:
+    if task is None:
+        return None
+    return EcsFacts(EcsTouch.TASK, (task,), created=wall(detail.get("createdAt")))
 
 
 def _running(

@@ -230,7 +230,7 @@ _ENDS = frozenset({Effect.STOP, Effect.SCALE_DOWN})
 
 def concerns_containers(record: ControlRecord) -> bool:
     """Return whether a record makes an event or is needed to explain one."""
-    if record.write is not None or record.operation is not None:
+    if record.write is not None or record.operation is not None or record.ecs is not None:
         return True
     if record.request.effect is Effect.CONFIG and record.request.containers:
         return True  # A task definition: it says which images its tasks have.

@@ -53,7 +53,7 @@ def concerned(line: bytes) -> bool:
 
 
 def agrees(line: bytes) -> None:
-    """Skipping is safe, or the line is no event at all and would be refused."""
+    """Check that what is skipped concerns no container. A line that is not an event is refused."""
     if skim(line) is None:
         return
     try:

@@ -1,0 +1,295 @@
+"""Calls of AWS that concern tasks of ECS: what each is to a container start.
+
+A call's containers are pending: no record of a request has a container's id. The agent's own calls
+report them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sensor.model.control_plane import (
+    Effect,
+    RequestContainer,
+    RequestOutcome,
+    Standing,
+    Workload,
+)
+from sensor.model.ecs_facts import EcsFacts, EcsTouch
+from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
+from sensor.sources.controlplane.kubernetes_objects import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ECS = "ecs.amazonaws.com"
+EVENTS = "events.amazonaws.com"
+_RULE = "events-rule/"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a call is to a container start."""
+
+    standing: Standing = Standing.NO
+    effect: Effect = Effect.NONE
+    workload: Workload | None = None
+    containers: tuple[RequestContainer, ...] = ()
+    outcome: RequestOutcome | None = None
+    """Where the call itself succeeded, and what it asked for did not."""
+    reason: str | None = None
+    in_cluster: bool = True
+    facts: EcsFacts | None = None
+
+
+def reading(service: str, name: str, asked: Json, answered: Json) -> Reading:
+    """Return what a call of a service of AWS is to a container start."""
+    judge = _CALLS.get(name) if service == ECS else _OTHERS.get((service, name))
+    if judge is not None:
+        return judge(asked, answered)
+    return _looked_at(asked) if service == ECS else Reading()
+
+
+def tail(arn: str | None) -> str | None:
+    """Return what stands behind the last slash of an ARN."""
+    return None if arn is None else arn.rpartition("/")[2] or None
+
+
+def containers_of(items: list[Json]) -> tuple[RequestContainer, ...]:
+    """Return the containers of a task, of a task definition or of a state change."""
+    found = []
+    for item in items:
+        image = text(item, "image")
+        found.append(
+            RequestContainer(
+                name=text(item, "name") or text(item, "containerName"),
+                image=image,
+                digest=text(item, "imageDigest") or digest_of(image),
+                id=text(item, "runtimeId"),
+                arn=text(item, "containerArn"),
+            )
+        )
+    return tuple(found)
+
+
+def _task(asked: Json, task: Json) -> Workload:
+    given = text(asked, "task") or (texts(asked, "tasks") or (None,))[0]
+    return Workload(
+        kind="Task",
+        task=text(task, "taskArn") or given,
+        definition=tail(text(task, "taskDefinitionArn") or text(asked, "taskDefinition")),
+        group=text(task, "group") or text(asked, "group"),
+        started_by=text(task, "startedBy") or text(asked, "startedBy"),
+        node=text(task, "containerInstanceArn"),
+    )
+
+
+def _run(asked: Json, answered: Json) -> Reading:
+    """Failures without an error code are HTTP 200, and no start."""
+    tasks, failures = rows(answered, "tasks"), rows(answered, "failures")
+    first = tasks[0] if tasks else {}
+    outcome = None
+    if failures:
+        outcome = RequestOutcome.PARTIAL if tasks else RequestOutcome.FAILURE
+    return Reading(
+        Standing.REQUESTED,
+        Effect.START,
+        _task(asked, first),
+        tuple(c for task in tasks for c in containers_of(rows(task, "containers"))),
+        outcome,
+        text(failures[0], "reason") if failures else None,
+        facts=EcsFacts(
+            EcsTouch.RUN,
+            tuple(arn for task in tasks if (arn := text(task, "taskArn")) is not None),
+            rule=_rule(text(asked, "startedBy")),
+        ),
+    )
+
+
+def _rule(started_by: str | None) -> str | None:
+    """Return the rule of EventBridge that ran a task (ECS developer guide, *scheduled tasks*)."""
+    if started_by is None or not started_by.startswith(_RULE):
+        return None
+    return started_by[len(_RULE) :] or None
+
+
+def _service(asked: Json, answered: Json) -> Workload:
+    service = table(answered, "service")
+    return Workload(
+        kind="Service",
+        service=text(service, "serviceArn"),
+        name=text(service, "serviceName")
+        or text(asked, "serviceName")
+        or tail(text(asked, "service")),
+        definition=tail(text(service, "taskDefinition") or text(asked, "taskDefinition")),
+        replicas=_or(number(asked, "desiredCount"), number(service, "desiredCount")),
+    )
+
+
+def _or(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first
+
+
+def _create_service(asked: Json, answered: Json) -> Reading:
+    workload = _service(asked, answered)
+    if workload.replicas == 0:
+        return Reading(Standing.NO, Effect.CONFIG, workload)
+    return _starting(Effect.START, workload, answered, workload.replicas)
+
+
+def _starting(effect: Effect, workload: Workload, answered: Json, capacity: int | None) -> Reading:
+    """Return the reading of a write of a service that starts so many tasks."""
+    asks = Standing.POSSIBLE if effect is Effect.SCALE else Standing.REQUESTED
+    facts = EcsFacts(EcsTouch.SERVICE, deployment=_primary(answered), capacity=capacity)
+    return Reading(asks, effect, workload, facts=facts)
+
+
+def _primary(answered: Json) -> str | None:
+    """Return the deployment of a service to which its new tasks belong."""
+    for one in rows(table(answered, "service"), "deployments"):
+        if one.get("status") == "PRIMARY":
+            return text(one, "id")
+    return None
+
+
+def _update_service(asked: Json, answered: Json) -> Reading:
+    workload = _service(asked, answered)
+    wanted = number(asked, "desiredCount")
+    if wanted == 0:
+        return Reading(Standing.NO, Effect.SCALE_DOWN, workload)
+    if text(asked, "taskDefinition") is not None:
+        return _starting(Effect.ROLLOUT, workload, answered, workload.replicas)
+    if asked.get("forceNewDeployment") is True:
+        return _starting(Effect.RESTART, workload, answered, workload.replicas)
+    if wanted is None:
+        return Reading(Standing.NO, Effect.CONFIG, workload)
+    running = number(table(answered, "service"), "runningCount")
+    if running is None:
+        return _starting(Effect.SCALE, workload, answered, None)
+    if wanted > running:
+        return _starting(Effect.SCALE_UP, workload, answered, wanted - running)
+    effect = Effect.SCALE_DOWN if wanted < running else Effect.CONFIG
+    return Reading(Standing.NO, effect, workload)
+
+
+def _on_service(standing: Standing, effect: Effect) -> Callable[[Json, Json], Reading]:
+    starts = standing is not Standing.NO
+    facts = EcsFacts(EcsTouch.SERVICE) if starts else None
+
+    def judge(asked: Json, answered: Json) -> Reading:
+        return Reading(standing, effect, _service(asked, answered), facts=facts)
+
+    return judge
+
+
+def _stop(asked: Json, answered: Json) -> Reading:
+    task = table(answered, "task")
+    workload = replace(_task(asked, task), node=None)
+    return Reading(
+        Standing.NO,
+        Effect.STOP,
+        workload,
+        containers_of(rows(task, "containers")),
+        facts=EcsFacts(EcsTouch.STOP, () if workload.task is None else (workload.task,)),
+    )
+
+
+def _register(asked: Json, answered: Json) -> Reading:
+    definition = table(answered, "taskDefinition")
+    named = tail(text(definition, "taskDefinitionArn")) or text(asked, "family")
+    given = rows(definition, "containerDefinitions") or rows(asked, "containerDefinitions")
+    workload = Workload(kind="TaskDefinition", definition=named)
+    return Reading(Standing.NO, Effect.CONFIG, workload, containers_of(given), in_cluster=False)
+
+
+def _on_cluster(asked: Json, answered: Json) -> Reading:
+    named = text(asked, "clusterName") or text(table(answered, "cluster"), "clusterName")
+    workload = Workload(kind="Cluster", name=named or tail(text(asked, "cluster")))
+    return Reading(Standing.NO, Effect.CONFIG, workload, in_cluster=False)
+
+
+def _execute(asked: Json, answered: Json) -> Reading:
+    named = text(answered, "containerName") or text(asked, "container")
+    container = RequestContainer(name=named, arn=text(answered, "containerArn"))
+    return Reading(Standing.NO, Effect.EXEC, _task(asked, answered), (container,))
+
+
+def _submitted(asked: Json, _: Json) -> Reading:
+    """The agent's report: the only record that ties a task to a container's id on its host."""
+    status = text(asked, "status")
+    given = rows(asked, "containers") or [asked]
+    named = tuple(c for c in containers_of(given) if c.id is not None or c.name is not None)
+    workload = _task(asked, {})
+    facts = EcsFacts(EcsTouch.TASK, () if workload.task is None else (workload.task,))
+    if status == "RUNNING" and any(c.id is not None for c in named):
+        return Reading(Standing.OBSERVED, Effect.START, workload, named, facts=facts)
+    effect = Effect.STOP if status == "STOPPED" else Effect.NONE
+    return Reading(Standing.NO, effect, workload, named)
+
+
+def _looked_at(asked: Json) -> Reading:
+    """A call of ECS that neither starts nor stops a container."""
+    task = _task(asked, {})
+    return Reading(workload=task if task.task is not None else None)
+
+
+def _batch(asked: Json, answered: Json) -> Reading:
+    """A job of Batch becomes a task of ECS or a pod of EKS later."""
+    name = text(answered, "jobName") or text(asked, "jobName")
+    workload = Workload(kind="BatchJob", name=name, resource=text(answered, "jobArn"))
+    return Reading(Standing.RELATED, Effect.SCHEDULE, workload, in_cluster=False)
+
+
+def _targets(asked: Json, _: Json) -> Reading:
+    """A rule of EventBridge is given targets; one that is a task of ECS runs later."""
+    runs = [one for one in rows(asked, "targets") if table(one, "ecsParameters")]
+    name = text(asked, "rule")
+    if not runs or name is None:
+        return Reading()
+    definition = tail(text(table(runs[0], "ecsParameters"), "taskDefinitionArn"))
+    workload = Workload(kind="Rule", name=name, definition=definition)
+    facts = EcsFacts(EcsTouch.SCHEDULE, rule=name)
+    return Reading(Standing.RELATED, Effect.SCHEDULE, workload, in_cluster=False, facts=facts)
+
+
+def _on_rule(asked: Json, _: Json) -> Reading:
+    """A rule is written or switched on; its record does not show what it runs."""
+    name = text(asked, "name")
+    if name is None:
+        return Reading()
+    facts = EcsFacts(EcsTouch.SCHEDULE, rule=name)
+    workload = Workload(kind="Rule", name=name)
+    return Reading(Standing.NO, Effect.CONFIG, workload, in_cluster=False, facts=facts)
+
+
+_CALLS: dict[str, Callable[[Json, Json], Reading]] = {
+    "RunTask": _run,
+    "StartTask": _run,
+    "CreateService": _create_service,
+    "UpdateService": _update_service,
+    "DeleteService": _on_service(Standing.NO, Effect.STOP),
+    "CreateTaskSet": _on_service(Standing.REQUESTED, Effect.START),
+    "UpdateTaskSet": _on_service(Standing.POSSIBLE, Effect.SCALE),
+    "DeleteTaskSet": _on_service(Standing.NO, Effect.STOP),
+    "CreateDaemon": _on_service(Standing.REQUESTED, Effect.START),
+    "UpdateDaemon": _on_service(Standing.POSSIBLE, Effect.ROLLOUT),
+    "DeleteDaemon": _on_service(Standing.NO, Effect.STOP),
+    "CreateExpressGatewayService": _on_service(Standing.REQUESTED, Effect.START),
+    "UpdateExpressGatewayService": _on_service(Standing.POSSIBLE, Effect.ROLLOUT),
+    "DeleteExpressGatewayService": _on_service(Standing.NO, Effect.STOP),
+    "StopTask": _stop,
+    "RegisterTaskDefinition": _register,
+    "CreateCluster": _on_cluster,
+    "UpdateCluster": _on_cluster,
+    "DeleteCluster": _on_cluster,
+    "ExecuteCommand": _execute,
+    "SubmitTaskStateChange": _submitted,
+    "SubmitContainerStateChange": _submitted,
+}
+_OTHERS: dict[tuple[str, str], Callable[[Json, Json], Reading]] = {
+    ("batch.amazonaws.com", "SubmitJob"): _batch,
+    (EVENTS, "PutTargets"): _targets,
+    (EVENTS, "PutRule"): _on_rule,
+    (EVENTS, "EnableRule"): _on_rule,
+}

@@ -1,0 +1,106 @@
+"""What a call of AWS leaves for the walk from a task; values of wrong types are unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.model.control_plane import Effect, Standing
+from sensor.model.ecs_facts import EcsFacts, EcsTouch
+from sensor.sources.controlplane.ecs_calls import ECS, EVENTS, reading
+
+Json = dict[str, Any]
+LISTED = [{"id": "ecs-svc/1", "status": "ACTIVE"}, {"id": "ecs-svc/2", "status": "PRIMARY"}]
+
+
+def facts(name: str, asked: Json, answered: Json, service: str = ECS) -> EcsFacts | None:
+    return reading(service, name, asked, answered).facts
+
+
+def answer(running: int | None = None, desired: int = 5) -> Json:
+    return {"service": {"desiredCount": desired, "runningCount": running, "deployments": LISTED}}
+
+
+def test_an_answer_of_runtask_names_all_tasks() -> None:
+    tasks = [{"taskArn": "arn:a"}, {"taskArn": None}, {"taskArn": "arn:b"}]
+    found = facts("RunTask", {"startedBy": "events-rule/nightly"}, {"tasks": tasks})
+    assert found == EcsFacts(EcsTouch.RUN, ("arn:a", "arn:b"), rule="nightly")
+
+
+@pytest.mark.parametrize(
+    ("asked", "running", "capacity"),
+    [
+        ({"taskDefinition": "web:2"}, 5, 5),
+        ({"forceNewDeployment": True}, 5, 5),
+        ({"desiredCount": 5}, 2, 3),
+        ({"desiredCount": 5}, None, None),
+    ],
+)
+def test_a_write_of_a_service_says_how_many_tasks_it_can_have_caused(
+    asked: Json, running: int | None, capacity: int | None
+) -> None:
+    found = facts("UpdateService", asked, answer(running))
+    assert found == EcsFacts(EcsTouch.SERVICE, deployment="ecs-svc/2", capacity=capacity)
+
+
+@pytest.mark.parametrize("asked", [{"desiredCount": 1}, {"desiredCount": 0}, {"propagateTags": 1}])
+def test_a_write_that_starts_nothing_is_no_cause(asked: Json) -> None:
+    assert facts("UpdateService", asked, answer(5)) is None
+
+
+def test_a_rule_that_runs_tasks_is_a_schedule() -> None:
+    target = {"ecsParameters": {"taskDefinitionArn": "arn:aws:ecs:r:1:task-definition/report:8"}}
+    found = reading(EVENTS, "PutTargets", {"rule": "nightly", "targets": [target]}, {})
+    assert (found.standing, found.effect) == (Standing.RELATED, Effect.SCHEDULE)
+    assert found.facts == EcsFacts(EcsTouch.SCHEDULE, rule="nightly")
+    assert found.workload is not None
+    assert found.workload.definition == "report:8"
+
+
+def test_a_rule_that_runs_something_else_is_none_of_ours() -> None:
+    found = reading(EVENTS, "PutTargets", {"rule": "x", "targets": [{"arn": "arn:lambda"}]}, {})
+    assert (found.standing, found.facts) == (Standing.NO, None)
+
+
+def test_another_service_is_not_read() -> None:
+    assert reading("s3.amazonaws.com", "RunTask", {}, {"tasks": [{"taskArn": "a"}]}).facts is None
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["service", "deployments", "tasks", "targets", "ecsParameters", "rule"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["service", "tasks", "task", "targets", "rule", "name", "startedBy"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_values_of_any_type_are_read(data: st.DataObject) -> None:
+    service, name = data.draw(
+        st.sampled_from(
+            [
+                (ECS, "RunTask"),
+                (ECS, "UpdateService"),
+                (ECS, "CreateService"),
+                (ECS, "StopTask"),
+                (ECS, "SubmitTaskStateChange"),
+                (EVENTS, "PutTargets"),
+                (EVENTS, "PutRule"),
+            ]
+        )
+    )
+    blocks = st.dictionaries(KEYS, ODD, max_size=4)
+    reading(service, name, data.draw(blocks), data.draw(blocks))
