@@ -192,9 +192,9 @@ class Aggregator:
 
     def _say_forgotten(self) -> None:
         """Log when there is more than can be remembered: pods then have no requester."""
-        forgotten = self._made.chain.forgotten()
+        forgotten = self._made.forgotten()
         if forgotten >= 2 * max(self._forgotten, FORGOTTEN_LEAST):
-            log.warning("%d pods, workloads and writes are forgotten by now", forgotten)
+            log.warning("%d pods, tasks, workloads and writes are forgotten by now", forgotten)
             self._forgotten = forgotten
 
     async def _kept(self, keeper: Persistence, marks: DurableMarks, found: Sequence[Found]) -> None:

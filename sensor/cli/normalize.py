@@ -117,8 +117,10 @@ def command(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     for line in summary(counts, run.events, explain=explain, readings=run.readings):
         click.echo(f"castoff: {line}", err=True)
-    if (forgotten := made.chain.forgotten()) > 0:
-        click.echo(f"castoff: {forgotten} pods, workloads and writes were forgotten", err=True)
+    if (forgotten := made.forgotten()) > 0:
+        click.echo(
+            f"castoff: {forgotten} pods, tasks, workloads and writes were forgotten", err=True
+        )
     if counts.bad or counts.foreign:
         sys.exit(DATA_ERROR)
 

@@ -18,6 +18,8 @@ from sensor.model.control_plane import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sensor.model.control_plane import Workload
+
 _PLAIN = {Effect.UNKNOWN: Effect.ROLLOUT, Effect.SCALE: Effect.SCALE_UP}
 """What a write was, where its record does not say so and its pods do."""
 
@@ -85,9 +87,16 @@ def static_pod(mirror: ControlRecord) -> RequestedBy:
 
 
 def whole(record: ControlRecord) -> bool:
-    """Return whether a record shows the object that it made, with its uid."""
+    """Return whether a record shows the object that it made, with its uid or its ARN."""
+    if record.ecs is not None:
+        return bool(record.ecs.tasks)
     workload = record.request.workload
     return workload is not None and workload.uid is not None
+
+
+def _named(workload: Workload) -> str:
+    """Return a short name of an object; a task of ECS has an id only."""
+    return workload.name or (workload.task or "").rpartition("/")[2] or "-"
 
 
 def step_of(request: Request) -> ChainStep:
@@ -100,5 +109,5 @@ def step_of(request: Request) -> ChainStep:
         time=request.requested,
         ref=request.ref,
         kind=None if actor is None else actor.kind,
-        workload=None if workload is None else f"{workload.kind}/{workload.name or '-'}",
+        workload=None if workload is None else f"{workload.kind}/{_named(workload)}",
     )

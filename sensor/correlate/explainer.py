@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sensor.correlate.chain import CausalChain
@@ -19,9 +18,10 @@ from sensor.correlate.chain_ends import AHEAD
 from sensor.correlate.record_order import RecordOrder
 from sensor.correlate.request_events import SETTLE
 from sensor.correlate.seen_records import SeenRecords
+from sensor.correlate.start_explanation import start_explanation
+from sensor.correlate.task_starts import TaskStarts
 from sensor.dataclass import dataclass
 from sensor.model.control_plane import Effect
-from sensor.model.events import Certainty, Event
 from sensor.model.vocabulary import ContainerType, EventType
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sensor.correlate.chain_index import Pod
     from sensor.model.control_plane import ControlRecord, RequestedBy
+    from sensor.model.events import Event
 
 PATIENCE = 600 * 1_000_000_000
 """How long a start waits for the records of its request: they come within seconds."""
@@ -47,17 +48,29 @@ class StartExplainer:
 
     def __init__(self) -> None:
         self.chain = CausalChain()
-        self.explained = 0
-        self.unexplained = 0
+        self.tasks = TaskStarts()
+        self._explained = 0
+        self._unexplained = 0
         self._starts: deque[_Waiting] = deque()
         self._seen = SeenRecords()
         self._records = RecordOrder(SETTLE)
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._starts) + len(self.tasks)
+
+    @property
+    def explained(self) -> int:
+        """Starts whose requester was found."""
+        return self._explained + self.tasks.explained
+
+    @property
+    def unexplained(self) -> int:
+        """Starts whose requester was not found in time."""
+        return self._unexplained + self.tasks.unexplained
 
     def started(self, event: Event) -> None:
         """Take a start of this node, if a control plane can have asked for it."""
+        self.tasks.started(event)
         pod = event.orchestrator
         if event.type is not EventType.START or event.start is None or pod is None:
             return
@@ -66,14 +79,18 @@ class StartExplainer:
         self._starts.append(_Waiting(event, event.time + event.realtime_offset))
         if len(self._starts) > STARTS_LIMIT:
             self._starts.popleft()
-            self.unexplained += 1
+            self._unexplained += 1
 
     def add(self, record: ControlRecord, now: int, log: str | None = None) -> None:
         """Take a record of a control plane that was read at ``now``.
 
         ``log`` names the growing log of one server that it comes from.
         """
-        if record.write is not None and self._seen.take(record):
+        if record.write is None and record.ecs is None:
+            return
+        new = self._seen.take(record)
+        self.tasks.add(record, new=new)
+        if new and record.write is not None:
             self._records.add(record, now, log)
             self._chained()
 
@@ -91,16 +108,17 @@ class StartExplainer:
             if pod is not None and (pod.time + SETTLE <= now or self._certain(pod)):
                 requested = self._requested(one.event, pod)
                 if requested is not None:
-                    self.explained += 1
+                    self._explained += 1
                     yield _explanation(one.event, pod, requested, now)
                     continue
                 if pod.time + 2 * SETTLE <= now and not _may_come(one.event):
-                    self.unexplained += 1
+                    self._unexplained += 1
                     continue
             if now - one.since > PATIENCE:
-                self.unexplained += 1
+                self._unexplained += 1
             else:
                 self._starts.append(one)
+        yield from self.tasks.settle(now)
 
     def _pod(self, event: Event) -> Pod | None:
         orchestrator = event.orchestrator
@@ -146,31 +164,15 @@ def _with_author(requested: RequestedBy, known: RequestedBy | None) -> Requested
 
 
 def _explanation(event: Event, pod: Pod, requested: RequestedBy, now: int) -> Event:
-    orchestrator = event.orchestrator
-    identity = blake2b(f"explained\x1f{event.id}".encode(), digest_size=16).hexdigest()
-    return replace(
-        event,
-        type=EventType.START_EXPLAINED,
-        id=identity,
-        time=now - event.realtime_offset,
-        observed=now - event.realtime_offset,
-        start=None,
-        stop=None,
-        initiator=None,
-        verdict=None,
-        candidates=(),
-        evidence=(),
-        confidence=Certainty(container=event.confidence.container),
-        start_id=event.id,
-        orchestrator=None
-        if orchestrator is None
-        else replace(
-            orchestrator,
-            requested_by=_with_author(requested, orchestrator.requested_by),
-            owner=orchestrator.owner or pod.owner,
-            container_type=orchestrator.container_type or _type_of(event, pod),
-        ),
-    )
+    place = event.orchestrator
+    if place is not None:
+        place = replace(
+            place,
+            requested_by=_with_author(requested, place.requested_by),
+            owner=place.owner or pod.owner,
+            container_type=place.container_type or _type_of(event, pod),
+        )
+    return start_explanation(event, place, now)
 
 
 def _type_of(event: Event, pod: Pod) -> ContainerType | None:

@@ -18,6 +18,8 @@ from sensor.bounded import Bounded
 from sensor.correlate.chain import CausalChain
 from sensor.correlate.record_order import RecordOrder
 from sensor.correlate.seen_records import SeenRecords
+from sensor.correlate.task_events import PATIENCE as TASK_PATIENCE
+from sensor.correlate.task_events import TaskEvents
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import (
     ChainPart,
@@ -30,6 +32,7 @@ from sensor.model.control_plane import (
     RequestSource,
     Standing,
 )
+from sensor.model.ecs_facts import EcsTouch
 from sensor.model.events import Event
 from sensor.model.vocabulary import EventType
 
@@ -70,6 +73,7 @@ class RequestEvents:
 
     def __init__(self, patience: int = SETTLE) -> None:
         self.chain = CausalChain()
+        self.tasks = TaskEvents(max(patience, TASK_PATIENCE))
         self._records = RecordOrder(patience)
         self._seen = SeenRecords()
         self._operations: Bounded[str, ControlRecord] = Bounded(OPERATIONS_LIMIT)
@@ -85,12 +89,19 @@ class RequestEvents:
         """Records that came again."""
         return self._seen.repeated
 
+    def forgotten(self) -> int:
+        """Return how much of what the walks need went for want of room."""
+        return self.chain.forgotten() + self.tasks.chain.forgotten()
+
     def feed(self, record: ControlRecord, now: int, log: str | None = None) -> Iterator[Event]:
         """Take a record that was read at ``now``, wall-clock ns; yield events.
 
         ``log`` names the growing log of one server that it comes from.
         """
         if not self._seen.take(record):
+            # Several reports of one start are one event; each may name what another does not.
+            if record.ecs is not None and record.ecs.touch is EcsTouch.TASK:
+                yield from self.tasks.feed(record, now)
             return
         record = self._defined(record)
         if record.write is not None:
@@ -100,6 +111,8 @@ class RequestEvents:
             yield _event(kind, folded, now)
         if record.write is not None:
             yield from self._chained(self._records.ready(), now)
+        if record.ecs is not None:
+            yield from self.tasks.feed(record, now)
 
     def close(self, now: int) -> Iterator[Event]:
         """Explain the pods that still wait: the input has ended."""
@@ -109,6 +122,7 @@ class RequestEvents:
             if not pod.explained:
                 yield from self._explained(pod, now)
         self._unexplained.clear()
+        yield from self.tasks.close(now)
 
     def settle(self, now: int) -> Iterator[Event]:
         """Explain the pods whose time has come by the clock: a live input is quiet."""
@@ -116,6 +130,7 @@ class RequestEvents:
         yield from self._chained(self._records.ready(), now)
         self._reached = max(self._reached, self._records.passed)
         yield from self._settled(now, 0)
+        yield from self.tasks.settle(now)
 
     def _chained(self, records: Iterator[ControlRecord], now: int) -> Iterator[Event]:
         """Give records to the chain, in their order, and explain the pods whose time has come."""

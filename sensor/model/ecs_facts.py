@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from sensor.dataclass import dataclass
 from sensor.frozen import quick
 
 

@@ -6,9 +6,10 @@ report them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.model.control_plane import (
     Effect,
     RequestContainer,
