@@ -1,4 +1,4 @@
-"""How records of control planes were read, for people and as JSON."""
+"""How records of control planes were read: as JSON, and counted by operation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.request_events import type_of
 from sensor.model.control_plane import Effect, Standing
 from sensor.schema.request_block import request_block
-from sensor.schema.text import fit, visible
-from sensor.schema.times import rfc3339
+from sensor.schema.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,57 +21,6 @@ SHOWN = 20
 """Operations that are listed in the summary, the most frequent first."""
 OPERATIONS_LIMIT = 1000
 """Operations that are counted apart."""
-_WIDTHS = (24, 12, 9, 10, 8, 30, 32)
-_NAMES = ("WHERE", "TIME (UTC)", "START", "EFFECT", "OUTCOME", "WHO", "ACTION", "WHAT")
-
-
-def table_head() -> bytes:
-    """Return the names of the columns."""
-    return _row(_NAMES)
-
-
-def table_line(record: ControlRecord) -> bytes:
-    """Return a record as a row."""
-    request = record.request
-    ref, actor = request.ref, request.actor
-    where = "-"
-    if ref is not None:
-        name = ref.file.rpartition("/")[2]
-        where = f"{name[-16:]}:{ref.line}" + (f".{ref.item}" if ref.item else "")
-    when = rfc3339(request.requested)
-    who = "-"
-    if actor is not None:
-        acted = f" as {actor.impersonated}" if actor.impersonated else ""
-        who = actor.name.rpartition("system:serviceaccount:")[2] + acted
-    return _row(
-        (
-            where,
-            when[11:23] if when is not None else "-",
-            record.standing,
-            request.effect,
-            request.outcome or "-",
-            who,
-            request.action or "-",
-            _what(record),
-        )
-    )
-
-
-def _what(record: ControlRecord) -> str:
-    workload = record.request.workload
-    if workload is None:
-        return "-"
-    name = workload.name or workload.definition or workload.task or workload.generate_name
-    path = "/".join(part for part in (workload.namespace, name) if part)
-    count = "" if workload.replicas is None else f" x{workload.replicas}"
-    images = ", ".join(one.image for one in record.request.containers if one.image)
-    return f"{workload.kind} {path}{count}" + (f" [{images}]" if images else "")
-
-
-def _row(cells: tuple[str, ...]) -> bytes:
-    shown = [visible(cell) for cell in cells]
-    fixed = [fit(cell, width) for cell, width in zip(shown, _WIDTHS, strict=False)]
-    return ("  ".join([*fixed, shown[-1][:200]]).rstrip() + "\n").encode("utf-8", "replace")
 
 
 def json_line(record: ControlRecord) -> bytes:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from sensor.cli.explained_records import Readings, json_line, summary, table_head, table_line
-from sensor.cli.rendering import renderer
+from sensor.cli.explained_records import Readings, json_line, summary
+from sensor.cli.readings_table import ReadingsTable
+from sensor.cli.rendering import renderer, terminal_width
 from sensor.correlate.request_events import SETTLE, WHOLE_INPUT, RequestEvents
 from sensor.model.control_plane import ControlRecord, RequestSource
 from sensor.model.events import Event, Gap
@@ -103,11 +104,13 @@ def command(
 
     ending = _ending(follow=follow)
     found = _followed(files, reader, ending) if follow else _read(files, reader)
-    shown = None
+    shown, head = None, b""
     if explain:
-        shown = json_line if form == "native" else table_line
+        table = ReadingsTable(terminal_width())
+        shown = json_line if form == "native" else table.line
+        head = b"" if form == "native" else table.head()
     made = RequestEvents(SETTLE if follow else WHOLE_INPUT)
-    run = _Run(counts, _writer(form, explain=explain), shown, made, grows=follow)
+    run = _Run(counts, _writer(form, explain=explain), shown, made, grows=follow, head=head)
     try:
         run.all(found)
     except KeyboardInterrupt:
@@ -221,7 +224,9 @@ class _Run:
         made: RequestEvents,
         *,
         grows: bool,
+        head: bytes,
     ) -> None:
+        self._head = head
         self._counts = counts
         self._write = write
         self._shown = shown
@@ -233,8 +238,7 @@ class _Run:
     def all(self, found: Iterator[Found | None]) -> None:
         """Write all that is found, to its end."""
         out = sys.stdout.buffer
-        if self._shown is table_line:
-            out.write(table_head())
+        out.write(self._head)
         for one in found:
             if one is None:
                 self._events(self._made.settle(time.time_ns()))

@@ -15,13 +15,17 @@ from sensor.schema.line import LineEncoder
 Renderer = Callable[[Event], bytes]
 
 
+def terminal_width() -> int | None:
+    """Return the columns of the terminal; None where standard output is something else."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def renderer(output: str) -> tuple[Renderer, bytes]:
     """Choose the function from an event to its line, and what goes before the first."""
     if output != "table":
         return LineEncoder().encode, b""
     terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else None
-    table = EventTable(width, colour=colour_wanted(os.environ, terminal=terminal))
+    table = EventTable(terminal_width(), colour=colour_wanted(os.environ, terminal=terminal))
 
     def render(event: Event) -> bytes:
         return "".join(f"{line}\n" for line in table.lines_of(event)).encode()

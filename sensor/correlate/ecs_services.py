@@ -103,7 +103,7 @@ class EcsServices:
             if not one.spent and _fits(one, deployment, definition, time)
         ]
         if any(one.deployment == deployment for one in fitting):
-            # A write whose answer is missing is no rival of one that names the deployment.
+            # A write of an unknown deployment is not a rival of one that names it.
             fitting = [one for one in fitting if one.deployment == deployment or one.replaces]
         if not fitting:
             return None
