@@ -12,7 +12,7 @@ from sensor.model.control_plane import ActorKind, ControlRecord, Owner, Request,
 
 if TYPE_CHECKING:
     from sensor.correlate.chain_index import Thing
-    from sensor.correlate.chain_records import Home
+    from sensor.correlate.namespace_shares import Home
     from sensor.model.control_plane import Actor
 
 WINDOW = 600 * SECOND

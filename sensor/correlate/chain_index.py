@@ -94,6 +94,8 @@ class Thing:
     """When its first pod that a record shows was made."""
     rollout: Rollout | None = None
     """Revisions of a DaemonSet's or StatefulSet's pods."""
+    forgotten: bool = False
+    """A table had no room for one of its keys."""
     acted: tuple[int, int] | None = None
     """Of a CronJob: the version that its controller acted on, and when that was seen."""
 
@@ -132,6 +134,8 @@ class Pod:
     created: ControlRecord
     node_uid: str | None = None
     cluster: str | None = None
+    forgotten: bool = False
+    """A table had no room for one of its keys."""
     waiting: bool = False
     """It waits to be explained."""
     explained: bool = False

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from sensor.bounded import Bounded
 from sensor.correlate.chain_ends import AHEAD, Ended, PodEnds, cluster_of, short
 from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, TriggerRecord, uid_key
 from sensor.correlate.chain_records import HeldRecords
+from sensor.correlate.namespace_shares import NamespaceTable
 from sensor.model.control_plane import (
     ActorKind,
     ControlRecord,
@@ -25,7 +25,7 @@ from sensor.model.control_plane import (
 )
 
 if TYPE_CHECKING:
-    from sensor.correlate.chain_records import Home
+    from sensor.correlate.namespace_shares import Home
 
 BINDING_WINDOW = 60 * SECOND
 """How long after a nameless creation its binding may come: the scheduler needs 10 to 40 ms."""
@@ -65,10 +65,10 @@ class ClusterObjects:
     """Takes records in about their order, and finds the objects that they are about."""
 
     def __init__(self, limit: int = OBJECTS_LIMIT) -> None:
-        self._pods: Bounded[Name, Pod] = Bounded(limit)
-        self._pods_by_uid: Bounded[Uid, Pod] = Bounded(limit)
-        self._things: Bounded[tuple[str, Name], Thing] = Bounded(limit)
-        self._by_uid: Bounded[Uid, Thing] = Bounded(limit)
+        # Names and uids are keys of one table, so that each namespace has one share of it.
+        self._pods: NamespaceTable[Name | Uid, Pod] = NamespaceTable(2 * limit)
+        self._things: NamespaceTable[tuple[str, Name] | Uid, Thing] = NamespaceTable(2 * limit)
+        self._gone = 0
         self._nameless: deque[ControlRecord] = deque(maxlen=NAMELESS_LIMIT)
         self._held = HeldRecords()
         self.ends = PodEnds()
@@ -121,11 +121,18 @@ class ClusterObjects:
         thing = None if owner is None else self.owning(owner, pod)
         if thing is not None:
             thing.made(pod)
+        home = (pod.cluster, pod.namespace)
         if pod.name is not None:
-            self._pods.put((pod.cluster, pod.namespace, pod.name), pod)
+            self._count(self._pods.put((*home, pod.name), pod, home))
         for key in pod.keys:
-            self._pods_by_uid.put((pod.cluster, key), pod)
+            self._count(self._pods.put((pod.cluster, key), pod, home))
         return pod
+
+    def _count(self, gone: tuple[object, Pod | Thing] | None) -> None:
+        """Count an object that went for want of room; its name and its uid go apart."""
+        if gone is not None and not gone[1].forgotten:
+            gone[1].forgotten = True
+            self._gone += 1
 
     def _bound(self, record: ControlRecord, workload: Workload) -> Pod | None:
         pod = self._the_pod(record.request, workload)
@@ -216,12 +223,13 @@ class ClusterObjects:
             known = self._things.get((kind, name))
             if known is not None and known.created is not None and known.created.key != record.key:
                 # Another one of the name, whose record does not show its uid.
-                self._things.put((kind, name), Thing(kind, name[1], name[2], None, name[0]))
+                new = Thing(kind, name[1], name[2], None, name[0])
+                self._count(self._things.put((kind, name), new, name[:2]))
         return self._thing(kind, name, uid)
 
     def _thing(self, kind: str, name: Name, uid: str | None) -> Thing:
         cluster, namespace, plain = name
-        found = self._by_uid.get((cluster, uid_key(uid))) if uid is not None else None
+        found = self._things.get((cluster, uid_key(uid))) if uid is not None else None
         if found is None:
             found = self._things.get((kind, name))
             if found is not None and uid is not None and found.uid not in (None, uid):
@@ -231,8 +239,8 @@ class ClusterObjects:
             found = Thing(kind, namespace, plain, uid, cluster)
         if uid is not None:
             found.uid = uid
-            self._by_uid.put((cluster, uid_key(uid)), found)
-        self._things.put((kind, name), found)
+            self._count(self._things.put((cluster, uid_key(uid)), found, name[:2]))
+        self._count(self._things.put((kind, name), found, name[:2]))
         return found
 
     # ---------------------------------------------------------------------------- finding
@@ -252,7 +260,7 @@ class ClusterObjects:
         self, namespace: str | None, name: str | None, uid: str | None, cluster: str | None = None
     ) -> Pod | None:
         """Return a pod by its uid (or its node's), else by its name."""
-        found = self._pods_by_uid.get((cluster, uid_key(uid))) if uid is not None else None
+        found = self._pods.get((cluster, uid_key(uid))) if uid is not None else None
         if found is None and name is not None:
             found = self._pods.get((cluster, namespace, name))
             if found is not None and uid is not None and found.uid not in (None, uid):
@@ -262,7 +270,7 @@ class ClusterObjects:
     def owning(self, owner: Owner, pod: Pod) -> Thing | None:
         """Return the workload that owns a pod."""
         if owner.uid is not None:
-            found = self._by_uid.get((pod.cluster, uid_key(owner.uid)))
+            found = self._things.get((pod.cluster, uid_key(owner.uid)))
             if found is not None:
                 return found
         return self._things.get((owner.kind, (pod.cluster, pod.namespace, owner.name)))
@@ -284,8 +292,7 @@ class ClusterObjects:
 
     def forgotten(self) -> int:
         """Return how many pods, workloads and writes went for want of room."""
-        tables = self._pods.evicted + self._things.evicted + self.ends.evicted
-        return tables + self._held.forgotten
+        return self._gone + self.ends.evicted + self._held.forgotten
 
 
 def owner_of(pod: Pod) -> tuple[Owner | None, bool]:

@@ -53,3 +53,25 @@ def test_a_name_that_two_workloads_could_have_given_implies_no_owner() -> None:
     pod = objects.pod("shop", "web-1-aaaaa", None)
     assert pod is not None
     assert objects.implied(pod) is None
+
+
+def test_a_namespace_with_very_many_pods_leaves_the_others_theirs() -> None:
+    objects = ClusterObjects(limit=20)
+    log = started()
+    for record in records(b"\n".join(json.dumps(line).encode() for line in log.lines)):
+        objects.add(record)
+    flood = Log()
+    for number in range(200):
+        flood.call(5, "mallory", "create", "pods", name=f"flood-{number}", answer=_pod(number))
+    for line in flood.lines:
+        line["objectRef"]["namespace"] = "flood"
+    for record in records(b"\n".join(json.dumps(line).encode() for line in flood.lines)):
+        objects.add(record)
+    assert objects.pod("shop", "web-1-aaaaa", None) is not None
+    assert objects.pod("flood", "flood-199", None) is not None
+    assert objects.pod("flood", "flood-0", None) is None
+    assert objects.forgotten() > 150
+
+
+def _pod(number: int) -> dict[str, object]:
+    return {"kind": "Pod", "metadata": {"name": f"flood-{number}", "uid": f"uid-{number}"}}
