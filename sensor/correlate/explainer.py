@@ -105,7 +105,9 @@ class StartExplainer:
         waiting, self._starts = self._starts, deque()
         for one in waiting:
             pod = self._pod(one.event)
-            if pod is not None and (pod.time + SETTLE <= now or self._certain(pod)):
+            # The API server's clock may be hours ahead of this node's.
+            settled = pod is not None and min(pod.time, one.since) + SETTLE <= now
+            if pod is not None and (settled or self._certain(pod)):
                 requested = self._requested(one.event, pod)
                 if requested is not None:
                     self._explained += 1

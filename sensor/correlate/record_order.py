@@ -44,7 +44,7 @@ class RecordOrder:
         return len(self._waiting)
 
     def add(self, record: ControlRecord, now: int, log: str | None = None) -> None:
-        """Take a record. A time after ``now`` is a wrong clock and lets nothing else go on.
+        """Take a record. A time after ``now`` is a wrong clock's, and counts as ``now``.
 
         ``log`` names the log of one server that grows; None for records in any order.
         """
@@ -53,8 +53,9 @@ class RecordOrder:
             self._several_until = now + ALONE
         self._log = log
         self._number += 1
+        time = min(time, now)
         heapq.heappush(self._waiting, (time, self._number, record))
-        self._latest = max(self._latest, min(time, now))
+        self._latest = max(self._latest, time)
 
     def quiet(self, now: int) -> None:
         """Note that all that is there at ``now`` was read."""

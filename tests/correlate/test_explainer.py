@@ -96,6 +96,20 @@ def test_every_start_of_the_recorded_node_is_explained_by_its_true_requester() -
             assert requested.request_id == asked["auditID"]
 
 
+def test_starts_are_explained_where_the_api_servers_clock_is_hours_ahead() -> None:
+    explainer, behind, starts = StartExplainer(), 3 * 3600 * SECOND, 0
+    for one in truth():
+        if one.get("taskStart") and one.get("pod") and one.get("inApi") is not False:
+            event = start(one)
+            explainer.started(replace(event, time=event.time - behind))
+            starts += 1
+    now = max(record.request.requested or 0 for record in records()) - behind
+    for record in records():
+        explainer.add(record, now)
+    found = list(explainer.settle(now + PATIENCE // 2))
+    assert len(found) > 0.9 * starts
+
+
 def test_the_pods_own_record_says_what_each_container_is() -> None:
     explainer, wanted = StartExplainer(), {}
     for one in truth():

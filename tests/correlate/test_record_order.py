@@ -55,6 +55,16 @@ def test_a_clock_that_is_ahead_lets_no_other_record_go_on() -> None:
     assert list(order.ready()) == []
 
 
+def test_records_of_a_clock_hours_ahead_go_on_as_well() -> None:
+    first, second = writes(3000, 3001)
+    order = RecordOrder(2 * SECOND)
+    now = (first.request.requested or 0) - 2 * 3600 * SECOND
+    order.add(first, now)
+    order.add(second, now + 1)
+    order.quiet(now + 5 * SECOND)
+    assert list(order.ready()) == [first, second]
+
+
 def test_the_requesters_of_a_file_do_not_depend_on_its_order() -> None:
     lines = (SCENARIO / "audit.log").read_bytes().splitlines()
 
