@@ -153,6 +153,23 @@ def test_what_is_not_a_batch_is_refused_with_a_reason(
     assert asyncio.run(story()) == [413, 405, 200]
 
 
+def test_a_body_of_50_mb_is_refused_before_it_is_held(place: Place) -> None:
+    heard: list[bytes] = []
+
+    async def story() -> None:
+        async with listening(place, lambda _peer, body: heard.append(body)) as (_, port):
+            client = place.client(place.authority)
+            answers: list[int] = []
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                answers = await asyncio.to_thread(posted, port, client, b"x" * (50 << 20))
+            # The connection may be closed while the client still sends.
+            assert answers in ([], [413])
+            assert await asyncio.to_thread(posted, port, client, BATCHES[0]) == [200]
+
+    asyncio.run(story())
+    assert [len(body) for body in heard] == [len(BATCHES[0])]
+
+
 def test_a_disk_that_does_not_take_it_is_an_answer_to_try_again(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

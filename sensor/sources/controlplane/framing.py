@@ -221,7 +221,7 @@ class Framer:
 
     def _object(self, *, final: bool) -> Frame | BadFrame | bool | None:
         """Take the object that the buffer begins with, which may go over several lines."""
-        if len(self._buffer) < self._awaited and not final:
+        if len(self._buffer) < min(self._awaited, self._limit + 1) and not final:
             return None
         end = self._balanced()
         if end is None:

@@ -280,3 +280,18 @@ def test_a_bad_record_is_named_by_its_line_and_item() -> None:
     found = readings(b'\n\n{"auditID":\n{"records":[{"eventName": "x", "eventSource": "y"}, 7]}\n')
     bad = [one.ref for one in found if isinstance(one, BadRecord)]
     assert [(ref.file, ref.line, ref.item) for ref in bad] == [("file", 3, 0), ("file", 4, 1)]
+
+
+def test_a_line_of_100_mb_costs_itself_and_is_never_held() -> None:
+    reader, piece = Reader("file"), b"x" * (1 << 20)
+    whole = b'{"Type":"container","Action":"start","Actor":{"ID":"a"},"timeNano":1}'
+    found = list(reader.feed(b'{"a":"'))
+    for _ in range(100):
+        found += reader.feed(piece)
+        assert reader.pending <= FRAME_LIMIT + len(piece)
+    found += reader.feed(b'"}\n' + whole + b"\n")
+    bad, record = found
+    assert isinstance(bad, BadRecord)
+    assert isinstance(record, ControlRecord)
+    assert record.request.ref is not None
+    assert record.request.ref.line == 2
