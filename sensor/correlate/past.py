@@ -132,8 +132,10 @@ class RecentPast:
         if connect.connection is not None:
             self._add_connection(connect.connection, domain, foreign=connect.foreign)
         if connect.foreign:
+            if connect.socket not in self._foreign:
+                # Requests of later connections are known for it as they come.
+                self._learn_foreign(connect.socket)
             self._foreign.put(connect.socket, connect, domain)
-            self._learn_foreign(connect.socket)
         else:
             self._foreign.pop(connect.socket)
             self._listening.pop(connect.socket)
