@@ -31,6 +31,9 @@ EXECVE_SECONDS = 0.1
 """What an execve that was under way when its process was read takes at most until its record comes:
 the kernel notes the execve first, and then loads the program."""
 
+YOUNG = 1_000_000_000
+"""Age of an init in ns below which its first execve may have been under way."""
+
 _U32_LEN = 4
 
 log = logging.getLogger("castoff")
@@ -45,8 +48,8 @@ async def take(
 ) -> InventoryTaken | None:
     """Find every container of the node; None when procfs does not answer in INVENTORY_WAIT.
 
-    The rings are read first: a start that still waits there, or comes EXECVE_SECONDS later, is a
-    start and not inventory.
+    The rings are read first: a start that still waits there, or whose record is about to come, is
+    a start and not inventory.
     """
     time = clock.boottime()
     try:
@@ -57,7 +60,8 @@ async def take(
     except TimeoutError:
         log.warning("the inventory took more than %.0f s and is incomplete", INVENTORY_WAIT)
         return None
-    await asyncio.sleep(EXECVE_SECONDS)
+    if any(container.init.start_time > time - YOUNG for container in found):
+        await asyncio.sleep(EXECVE_SECONDS)
     await drain.drain_all()
     again = _still_running(table, {container.id for container in found})
     found += await asyncio.to_thread(_described, again, describing)

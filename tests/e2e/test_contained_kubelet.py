@@ -34,7 +34,11 @@ def test_a_kubelet_in_a_container_with_the_hosts_namespaces_is_the_orchestrator(
     with running(lab, images_in_containerd, within=(docker, NODE)) as kubelet:
         assert triggers(agent, kubelet) == {("orchestrator", kubelet.pid)}
         agent.stop()
+        before = len(agent.events)
         agent.start()
+        agent.wait_for(
+            lambda: agent.mentioning("inventory_taken", before), "the inventory is taken"
+        )
         # Now it is inventory, and so is its connection.
         assert triggers(agent, kubelet) == {("orchestrator", kubelet.pid)}
         kubelet.remove_pods()
