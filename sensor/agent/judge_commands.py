@@ -43,7 +43,8 @@ class JudgeCommands:
         policy = self._judge.policy
         problem = self._judging.problem
         reason = None if problem is None else problem.problem
-        return PolicyState(policy.digest, policy.files, len(policy.rules), reason)
+        rules, directory = len(policy.rules), str(self._judging.directory)
+        return PolicyState(policy.digest, policy.files, rules, reason, directory)
 
     def workloads(self) -> tuple[tuple[str, WorkloadRecord], ...]:
         """Return the workloads that are remembered."""

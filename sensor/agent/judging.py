@@ -86,7 +86,8 @@ class Judging:
         """Waits, at most for so many seconds, until all that was handed to the store is on disk."""
         self.notices: Counter[str] = Counter()
         """What became of notices of alerts."""
-        self._directory = directory
+        self.directory = directory
+        """Where policy and changes are."""
         self._state = state
         self._keep = keep
         self._feed = feed
@@ -178,7 +179,7 @@ class Judging:
         now = wall_now()
         loaded, problem = None, None
         try:
-            loaded = policy_files.load_policy(self._directory, now)
+            loaded = policy_files.load_policy(self.directory, now)
         except ConfigError as error:
             problem = error
         if loaded is not None and loaded.files:
@@ -186,10 +187,10 @@ class Judging:
                 policy_files.save_last_good(self._state, loaded.files)
             except OSError as error:
                 log.warning("the policy could not be kept as the last good one: %s", error)
-        changes, errors = policy_files.load_changes(self._directory, now)
+        changes, errors = policy_files.load_changes(self.directory, now)
         fleet, wrong = None, None
         try:
-            fleet = baseline_file.load_fleet(self._directory)
+            fleet = baseline_file.load_fleet(self.directory)
         except ConfigError as error:
             wrong = error
         return _Read(loaded, problem, changes, errors, fleet, wrong)

@@ -16,7 +16,7 @@ from enum import Enum, IntEnum, auto, unique
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.cli import proof
+from sensor.cli import proof, selftest_rules
 from sensor.cli.throw_away import UNSET, ClientAccount, new_word
 from sensor.dataclass import dataclass
 from sensor.model.vocabulary import Finding
@@ -234,6 +234,10 @@ def _wide_change(host: TrialHost) -> str | None:
         host.client.post(f"/v1/changes/{name}/end")
 
 
+def _by_rule(finding: Finding) -> Callable[[TrialHost], str | None]:
+    return lambda host: selftest_rules.trial(host.client, _engine(host), finding)
+
+
 def _stopped(host: TrialHost) -> str | None:
     pid = host.client.status().pid
     try:
@@ -281,11 +285,20 @@ TRIALS = (
     FindingTrial(
         Finding.RESTART_STORM, "a dozen containers that are restarted", _storm, Need.ENGINE
     ),
+    *(
+        FindingTrial(finding, what, _by_rule(finding), Need.ENGINE)
+        for finding, what in (
+            (Finding.FORBIDDEN, "a container that a rule forbids"),
+            (Finding.OUTSIDE_WINDOW, "a container outside of its window"),
+            (Finding.UNAPPROVED_IMAGE, "an image that a rule does not approve"),
+            (Finding.UNPINNED_IMAGE, "an image without the digest that a rule wants"),
+            (Finding.NO_EXPLANATION, "a container whose explanation a rule requires"),
+        )
+    ),
     FindingTrial(Finding.SENSOR_TAMPERING, "the agent stopped for 12 s", _stopped, Need.OWN),
 )
 """In their order: the one that stops the agent comes last."""
 
-_RULES = "follows from the site's own policy: see castoff policy test"
 _POD = "needs a kubelet that starts a pod"
 UNTRIED = {
     Finding.HIDDEN_START: "needs an engine that hides a container",
@@ -296,10 +309,5 @@ UNTRIED = {
     Finding.STATIC_POD: _POD,
     Finding.WORKLOAD_FLOOD: "would push out what the node has learnt",
     Finding.ENGINE_CONFIG: "would write an engine's configuration",
-    Finding.FORBIDDEN: _RULES,
-    Finding.OUTSIDE_WINDOW: _RULES,
-    Finding.UNAPPROVED_IMAGE: _RULES,
-    Finding.UNPINNED_IMAGE: _RULES,
-    Finding.NO_EXPLANATION: _RULES,
 }
 """Findings that are not tried, and why."""

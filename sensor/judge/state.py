@@ -13,3 +13,5 @@ class PolicyState:
     files: tuple[str, ...]
     rules: int
     problem: str | None
+    directory: str | None = None
+    """Where its files are."""

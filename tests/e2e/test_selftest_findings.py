@@ -61,6 +61,8 @@ def open_to_accounts(path: Path) -> None:
 ALWAYS = {
     *(Finding.DIRECT_RUNTIME, Finding.UNKNOWN_RUNTIME, Finding.FAILED_STARTS),
     *(Finding.ENGINE_NAMESPACE, Finding.WIDE_CHANGE, Finding.CRASH_LOOP),
+    *(Finding.FORBIDDEN, Finding.OUTSIDE_WINDOW, Finding.NO_EXPLANATION),
+    *(Finding.UNAPPROVED_IMAGE, Finding.UNPINNED_IMAGE),
     Finding.SENSOR_TAMPERING,
 }
 AFTER_A_WEEK = {
