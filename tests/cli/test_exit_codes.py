@@ -74,15 +74,19 @@ def test_each_failure_has_its_exit_code(
     assert castoff(*arguments, socket=agent.path).returncode == code
 
 
+STATUS_SECONDS = 0.2
+ATTEMPTS = 20
+"""The first ones read the modules from the disk, and others may slow the processor down."""
+
+
 def test_status_takes_less_than_200_ms(agent: Running) -> None:
     """Of a processor: it waits for nothing, and how long it waits for one is not its doing."""
-    castoff("status", socket=agent.path)
-    taken = []
-    for _ in range(5):
+    taken: list[float] = []
+    while len(taken) < ATTEMPTS and min(taken, default=1.0) >= STATUS_SECONDS:
         began = _used_by_children()
         castoff("status", socket=agent.path)
         taken.append(_used_by_children() - began)
-    assert min(taken) < 0.2, taken
+    assert min(taken) < STATUS_SECONDS, taken
 
 
 def _used_by_children() -> float:
