@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 LIMIT_MS = 5.0
 """The worst of these texts takes 2 ms beside busy neighbours."""
-ROUNDS = 40
-"""Most rounds of one measurement: on a busy machine one is often slow."""
+ROUNDS = 400
+"""Most rounds of one measurement: a busy machine is slow for seconds."""
 
 FRAGMENTS = (
     '\\"', '"\\', "a\\", '" \\', ': "', "' \"", "don't ", 'a"b', "\\", "\n", "a ", "- ", "-a ",
