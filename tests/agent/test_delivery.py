@@ -77,7 +77,9 @@ async def until(condition: Callable[[], bool]) -> None:
 def shipped(path: Path) -> list[int]:
     if not path.exists():
         return []
-    return [int(json.loads(line)["id"], 16) for line in path.read_bytes().splitlines()]
+    # A line that is being written may be there in part.
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    return [int(json.loads(line)["id"], 16) for line in whole.splitlines()]
 
 
 def test_what_is_kept_is_shipped_while_the_agent_runs(tmp_path: Path) -> None:
