@@ -1,4 +1,4 @@
-"""``python -m bench.stream [GIB [QUIET]]``: the memory of ``castoff normalize`` over a long file.
+"""The memory of ``castoff normalize`` over a long file: ``python -m bench.stream [GIB [QUIET]]``.
 
 The recorded scenario is piped in again and again, each time with ids, uids and namespaces of its
 own, so that every table fills up to its limit. Its records that concern no container (reads,
@@ -15,8 +15,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.machine import machine
-from bench.rows import Row, table
+from bench.command import parser, reporting
+from bench.rows import Row
+from sensor.linux.process import usage_of
 from sensor.sources.controlplane import kubernetes_audit
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ COMMAND = "python -m bench.stream"
 ROOT = Path(__file__).parents[1]
 LOG = ROOT / "tests/corpora/controlplane/kubernetes/scenario/audit.log"
 GIB = 1 << 30
+MIB = 1 << 20
 TARGET_GIB = 10
 QUIET = 8
 """Of a live cluster's records nine of ten are skipped."""
@@ -50,13 +52,6 @@ def pieces(quiet: int = QUIET) -> Iterator[bytes]:
             yield skipped
 
 
-def resident(pid: int) -> float:
-    """Return the resident memory of a process in MiB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024
-
-
 def measured(total: int, quiet: int) -> list[float]:
     """Pipe so many GiB in and return the memory at each."""
     command = [sys.executable, "-m", "sensor", "normalize", "kubernetes"]
@@ -71,7 +66,10 @@ def measured(total: int, quiet: int) -> list[float]:
             process.stdin.write(piece)
             sent += len(piece)
             if sent >= (len(found) + 1) * GIB:
-                found.append(resident(process.pid))
+                usage = usage_of(process.pid)
+                if usage is None:
+                    raise RuntimeError("it has ended")
+                found.append(usage.resident / MIB)
                 print(f"{len(found):3} GiB  {found[-1]:8.1f} MiB", flush=True)
             if len(found) >= total:
                 break
@@ -82,30 +80,28 @@ def measured(total: int, quiet: int) -> list[float]:
 
 def main() -> None:
     """Print the memory and the machine."""
-    total = int(sys.argv[1]) if len(sys.argv) > 1 else TARGET_GIB
-    quiet = int(sys.argv[2]) if len(sys.argv) > 2 else QUIET  # noqa: PLR2004 - GIB QUIET
-    print(f"{machine()}\n")
-    began = time.monotonic()
-    found = measured(total, quiet)
-    spent = time.monotonic() - began
-    settled = found[min(SETTLED_GIB, len(found)) - 1]
-    grown = found[-1] - settled
-    print(
-        "\n"
-        + table(
-            [
-                Row(f"resident at {total} GiB", f"{found[-1]:.0f} MiB", None, None, COMMAND),
-                Row(
-                    f"growth from {SETTLED_GIB} to {total} GiB",
-                    f"{grown:.1f} MiB",
-                    f"{GROWTH_LIMIT} MiB",
-                    grown < GROWTH_LIMIT,
-                    COMMAND,
-                ),
-                Row("read", f"{total * 1024 / spent:.0f} MiB/s", None, None, COMMAND),
-            ]
-        )
-    )
+    made = parser(COMMAND, __doc__)
+    made.add_argument("gib", metavar="GIB", type=int, nargs="?", default=TARGET_GIB)
+    made.add_argument("quiet", metavar="QUIET", type=int, nargs="?", default=QUIET)
+    arguments = made.parse_args()
+    total = arguments.gib
+    with reporting(arguments.json) as rows:
+        began = time.monotonic()
+        found = measured(total, arguments.quiet)
+        spent = time.monotonic() - began
+        settled = found[min(SETTLED_GIB, len(found)) - 1]
+        grown = found[-1] - settled
+        rows += [
+            Row(f"resident at {total} GiB", f"{found[-1]:.0f} MiB", None, None, COMMAND),
+            Row(
+                f"growth from {SETTLED_GIB} to {total} GiB",
+                f"{grown:.1f} MiB",
+                f"{GROWTH_LIMIT} MiB",
+                grown < GROWTH_LIMIT,
+                COMMAND,
+            ),
+            Row("read", f"{total * 1024 / spent:.0f} MiB/s", None, None, COMMAND),
+        ]
 
 
 if __name__ == "__main__":

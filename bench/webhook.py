@@ -1,4 +1,4 @@
-"""``python -m bench.webhook``: audit events a second that are answered after they are durable.
+"""Audit events a second that are answered after they are durable: ``python -m bench.webhook``.
 
 An API server posts batches of 400 events over TLS, several at once as its ten a second may be. The
 service parses them, keeps their events with ``store.sync = "full"`` and answers after the sync.
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import trustme
 
+from bench.command import parser, reporting
 from bench.controlplane import whole
-from bench.machine import machine
-from bench.rows import Row, table
+from bench.rows import Row
 from sensor.agent.aggregator import Aggregator
 from sensor.agent.aggregator_settings import AggregatorSettings
 from sensor.agent.config import Config
@@ -75,9 +75,11 @@ async def served(directory: Path, batches: list[bytes]) -> float:
         replace(settings, state_dir=directory / "state", webhook=listen, heartbeat_seconds=0),
         procfs.host_facts(),
     )
-    task = asyncio.create_task(service.run())
-    while service.port is None:  # noqa: ASYNC110 - the service sets its port once it listens, and has no event that says so
-        await asyncio.sleep(0.01)
+    started = asyncio.Event()
+    task = asyncio.create_task(service.run(started.set))
+    await started.wait()
+    if service.port is None:
+        raise RuntimeError("no webhook listens")
     context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
     authority.issue_cert("apiserver").configure_cert(context)
     port = service.port
@@ -98,14 +100,18 @@ async def served(directory: Path, batches: list[bytes]) -> float:
 
 def main() -> None:
     """Print the number and the machine."""
+    arguments = parser(COMMAND, __doc__).parse_args()
     batches = bodies()
-    print(f"{machine()}\n{len(batches[0]) // BATCH} bytes an event, {BATCH} events a batch\n")
     best = 0.0
-    for _ in range(RUNS):
-        with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:
-            best = max(best, asyncio.run(served(Path(directory), batches)))
-    what = "events a second, each answered after fsync"
-    print(table([Row(what, f"{best:,.0f} /s", f"{TARGET:,} /s", best >= TARGET, COMMAND)]))
+    with reporting(arguments.json) as rows:
+        for _ in range(RUNS):
+            with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:
+                best = max(best, asyncio.run(served(Path(directory), batches)))
+        what = (
+            f"events of {len(batches[0]) // BATCH} bytes a second, {BATCH} in a batch, each"
+            " answered after fsync"
+        )
+        rows.append(Row(what, f"{best:,.0f} /s", f"{TARGET:,} /s", best >= TARGET, COMMAND))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ ENGINE_GROUPS = (
 
 _PASSWD_FIELDS = 7
 _GROUP_FIELDS = 4
+_RANGE_FIELDS = 3
+"""Of a line of subuid(5): user, first id, number of ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,9 @@ def ways(node: Node, accounts: Accounts) -> Iterator[Way]:
 def _rootless(node: Node, accounts: Accounts) -> Iterator[Way]:
     """Users with subordinate ids (subuid(5)): a rootless engine works for them."""
     ranges = {
-        line.split(":")[0]
+        fields[0]
         for line in (node.text("/etc/subuid") or "").splitlines()
-        if line.count(":") == 2 and not line.startswith("#")  # noqa: PLR2004 - subuid(5)
+        if len(fields := line.split(":")) == _RANGE_FIELDS and not line.startswith("#")
     }
     for user in accounts.users:
         if user.uid == 0 or not ranges & {user.name, str(user.uid)}:

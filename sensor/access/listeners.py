@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from enum import StrEnum, unique
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -43,15 +44,26 @@ OF_OTHERS_MAX = 8
 _DOCKER = frozenset({"dockerd", "balenad", "balena-engine-daemon"})
 _CONTAINERD = frozenset({"containerd", "docker-containerd"})
 _LISTEN = "0A"
+PORT_DIGITS = 5
+"""Of the largest port, 65535."""
+
+
+@unique
+class Demand(StrEnum):
+    """What a listener asks of a client, in the words of the evidence."""
+
+    CERTIFICATE = "asks for client certificates"
+    NOTHING = "asks for nothing"
+    UNKNOWN = "unknown whether it asks for client certificates"
 
 
 @dataclass(frozen=True, slots=True)
 class _Configured:
-    """An address as a configuration has it. ``asks`` is None where that is unknown."""
+    """An address as a configuration has it."""
 
     address: str
     port: int | None
-    asks: bool | None
+    demand: Demand
     where: str
 
 
@@ -73,8 +85,9 @@ def ways(node: Node, accounts: Accounts, engines: Sequence[EngineProcess] = ()) 
             configured.setdefault((one.address, one.where), one)
     for one in configured.values():
         if one.port not in open_:
-            evidence = f"{one.address}, {_asks(one.asks)} ({one.where}); not listening now"
-            yield Way(WayKind.LISTENER, _who(_host_of(one.address), one.asks), evidence, grave=True)
+            evidence = f"{one.address}, {one.demand} ({one.where}); not listening now"
+            who = _who(_host_of(one.address), one.demand)
+            yield Way(WayKind.LISTENER, who, evidence, grave=True)
 
 
 # --------------------------------------------------------------------------- what listens
@@ -114,17 +127,17 @@ def _way(
     match: _Configured | None,
     accounts: Accounts,
 ) -> Way:
-    shown = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"  # noqa: PLR2004 - IPv6
+    shown = f"[{address}]:{port}" if isinstance(address, IPv6Address) else f"{address}:{port}"
     owner = accounts.names.get(engine.uid, f"uid {engine.uid}") if engine.uid is not None else "?"
     nested = ", in a container" if engine.nested else ""
     process = f"{engine.program} of {owner}{nested}, process {engine.pid}, listens"
     if match is None and not _may_be_api(engine.program, port):
         evidence = f"{shown}, streams or metrics by its defaults ({process})"
-        return Way(WayKind.LISTENER, _who(str(address), None), evidence)
-    asks = match.asks if match is not None else None
+        return Way(WayKind.LISTENER, _who(str(address), Demand.UNKNOWN), evidence)
+    demand = match.demand if match is not None else Demand.UNKNOWN
     source = f"; {match.where}" if match is not None else "; no file that was read names it"
-    evidence = f"{shown}, {_asks(asks)} ({process}{source})"
-    return Way(WayKind.LISTENER, _who(str(address), asks), evidence, grave=engine.is_hosts)
+    evidence = f"{shown}, {demand} ({process}{source})"
+    return Way(WayKind.LISTENER, _who(str(address), demand), evidence, grave=engine.is_hosts)
 
 
 def _may_be_api(program: str, port: int) -> bool:
@@ -133,14 +146,8 @@ def _may_be_api(program: str, port: int) -> bool:
     return api in {"docker", "libpod"} and port not in NO_API_PORTS
 
 
-def _asks(asks: bool | None) -> str:  # noqa: FBT001 - what is shown, not a switch
-    if asks is None:
-        return "unknown whether it asks for client certificates"
-    return "asks for client certificates" if asks else "asks for nothing"
-
-
-def _who(host: str, asks: bool | None) -> str:  # noqa: FBT001 - as above
-    if asks:
+def _who(host: str, demand: Demand) -> str:
+    if demand is Demand.CERTIFICATE:
         return "holders of a client certificate"
     try:
         local = ip_address(host).is_loopback
@@ -156,9 +163,10 @@ def _of_command_line(engine: EngineProcess) -> Iterator[_Configured]:
     """Yield the addresses of ``-H``, ``--host`` and ``podman system service``."""
     where = f"command line of process {engine.pid}"
     arguments = engine.arguments
-    asks = _switch(arguments, "--tlsverify")
+    verifies = _switch(arguments, "--tlsverify")
     if engine.program == "podman":
-        asks = any(one.startswith("--tls-client-ca") for one in arguments)
+        verifies = any(one.startswith("--tls-client-ca") for one in arguments)
+    demand = Demand.CERTIFICATE if verifies else Demand.NOTHING
     for place, one in enumerate(arguments):
         value = one.partition("=")[2] if one.startswith(("-H=", "--host=")) else ""
         if one in {"-H", "--host"} and place + 1 < len(arguments):
@@ -166,7 +174,7 @@ def _of_command_line(engine: EngineProcess) -> Iterator[_Configured]:
         elif one.startswith("tcp:"):
             value = one
         if value.startswith("tcp:"):
-            yield _Configured(value, _port_of(value), asks, where)
+            yield _Configured(value, _port_of(value), demand, where)
 
 
 def _switch(arguments: Sequence[str], name: str) -> bool:
@@ -215,9 +223,11 @@ def _of_daemon_file(node: Node, path: str) -> Iterator[_Configured]:
         node.note(path, "not JSON")
         return
     hosts = settings.get("hosts") if isinstance(settings, dict) else None
+    verifies = isinstance(settings, dict) and settings.get("tlsverify") is True
+    demand = Demand.CERTIFICATE if verifies else Demand.NOTHING
     for address in hosts if isinstance(hosts, list) else ():
         if isinstance(address, str) and address.startswith("tcp:"):
-            yield _Configured(address, _port_of(address), settings.get("tlsverify") is True, path)
+            yield _Configured(address, _port_of(address), demand, path)
 
 
 def _of_containerd_file(node: Node, path: str) -> Iterator[_Configured]:
@@ -232,13 +242,15 @@ def _of_containerd_file(node: Node, path: str) -> Iterator[_Configured]:
     served = settings.get("grpc")
     address = served.get("tcp_address") if isinstance(served, dict) else None
     if isinstance(served, dict) and isinstance(address, str) and address:
-        asks = None if served.get("tcp_tls_cert") else False
-        yield _Configured(address, _port_of(address), asks, path)
+        demand = Demand.UNKNOWN if served.get("tcp_tls_cert") else Demand.NOTHING
+        yield _Configured(address, _port_of(address), demand, path)
 
 
 def _port_of(address: str) -> int | None:
     digits = address.rstrip("/").rpartition(":")[2]
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 5 else None  # noqa: PLR2004 - 65535
+    if not digits.isascii() or not digits.isdecimal() or len(digits) > PORT_DIGITS:
+        return None
+    return int(digits)
 
 
 def _host_of(address: str) -> str:

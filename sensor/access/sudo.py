@@ -23,6 +23,8 @@ COMMAND = "/usr/bin/cvtsudoers"
 FILE = "/etc/sudoers"
 SECONDS = 20.0
 OUTPUT_MAX = 8 << 20
+ALIASES_DEPTH = 8
+"""Aliases of aliases that are followed."""
 
 _ALIASES = ("User_Alias", "User_Aliases", "Command_Alias", "Command_Aliases", "Cmnd_Aliases")
 
@@ -32,7 +34,7 @@ def ways(node: Node, accounts: Accounts) -> Iterator[Way]:
     if node.status(FILE) is None:
         return
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed program, and a path of ours
+        done = subprocess.run(
             [COMMAND, "-f", "json", node.at(FILE)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -107,7 +109,7 @@ def _users(
                 yield f"group {group}, no members here", None
             else:
                 yield from ((f"{one} (group {group})", one) for one in found.members)
-        elif isinstance(alias, str) and depth < 8:  # noqa: PLR2004 - aliases of aliases
+        elif isinstance(alias, str) and depth < ALIASES_DEPTH:
             yield from _users(aliases.get(alias, []), aliases, accounts, depth + 1)
 
 
@@ -125,7 +127,7 @@ def _reached(
             client = client_in(command)
             if client is not None:
                 return command[:200]
-        elif isinstance(alias, str) and depth < 8:  # noqa: PLR2004 - as above
+        elif isinstance(alias, str) and depth < ALIASES_DEPTH:
             found = _reached(aliases.get(alias, []), aliases, depth + 1)
             if found is not None:
                 return found

@@ -251,7 +251,7 @@ def _explain(parts: Parts) -> list[asyncio.Task[None]]:
     if not path:
         return []
     # One MiB that only nodes with an API server need.
-    from sensor.agent.explaining import Explaining  # noqa: PLC0415 - as above
+    from sensor.agent.explaining import Explaining
 
     explaining = Explaining(Path(path), parts.pipeline.publish, lambda: parts.wall.offset)
     parts.pipeline.sinks.append(explaining)
@@ -263,7 +263,7 @@ def _notify(parts: Parts) -> list[asyncio.Task[None]]:
     if not parts.config.notify.is_wanted:
         return []
     # urllib is 1.3 MiB that only agents with notices need.
-    from sensor.agent.notify import AlertNotices  # noqa: PLC0415 - as above
+    from sensor.agent.notify import AlertNotices
 
     notices = AlertNotices(parts.config.notify)
     parts.judging.notices = notices.counts

@@ -37,7 +37,7 @@ from sensor.sources.controlplane.follower import FileFollower
 from sensor.sources.controlplane.reader import BadRecord, Counts, Loss, Reader, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sensor.agent.aggregator_settings import AggregatorSettings
     from sensor.model.agent_records import HostFacts
@@ -82,8 +82,8 @@ class Aggregator:
         """Ask it to end."""
         self._stopping.set()
 
-    async def run(self) -> None:
-        """Read, keep and ship until :meth:`stop`."""
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Read, keep and ship until :meth:`stop`; ``started`` is called once the ports listen."""
         settings = self._settings
         settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
@@ -103,6 +103,7 @@ class Aggregator:
                 settings.directories, self._reader, places=read_places(settings.state_dir)
             )
             consuming = await self._receive(stack, keeper, marks)
+            started()
             while not self._stopping.is_set():
                 ended = await self._turn(keeper, marks, follower)
                 if consuming is not None and consuming.done():

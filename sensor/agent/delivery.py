@@ -76,7 +76,7 @@ class Delivery:
             keeper.store.forget(name)
         if not self._made:
             return
-        from sensor.outputs.engine.engine import Output, OutputEngine  # noqa: PLC0415 - for who has outputs
+        from sensor.outputs.engine.engine import Output, OutputEngine  # for who has outputs
 
         engine = OutputEngine(keeper.store, [Output(*made) for made in self._made])
         self._engine = engine

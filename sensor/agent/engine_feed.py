@@ -109,8 +109,8 @@ class EngineFeed:
 
     async def _recall(self, path: str, witness: Witness, since_wall: int, until_wall: int) -> None:
         # Not loaded where there is nothing to catch up with.
-        from sensor.sources.engines.recall import recall  # noqa: PLC0415 - for a backlog only
-        from sensor.sources.engines.session import EngineLost  # noqa: PLC0415 - as above
+        from sensor.sources.engines.recall import recall  # for a backlog only
+        from sensor.sources.engines.session import EngineLost
 
         try:
             recalled = await recall(path, witness, clock.boottime(), since_wall, until_wall)

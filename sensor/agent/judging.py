@@ -103,7 +103,7 @@ class Judging:
         """Return an event with its verdict; one that the judge cannot take stays as it is."""
         try:
             return self.judge_.look_at(event)
-        except Exception as error:  # noqa: BLE001 - the event goes on without a verdict
+        except Exception as error:  # noqa: BLE001 - a defect of the judge must not lose the event
             self._failed(event, error)
             return event
 
@@ -111,7 +111,7 @@ class Judging:
         """Return what follows from an event that was judged; its line is on its way."""
         try:
             self.judge_.conclude()
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - nor may it hold up those that come after
             self._failed(event, error)
         return Judged(self.judge_.take_alerts(), _by_key(self.judge_.take_rows()))
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 WAITING_MAX = 64
 ATTEMPTS = 3
+SUCCESS = 2
+"""First digit of the statuses by which a receiver accepts (RFC 9110, 15.3)."""
 PAUSE = 1.0
 """Seconds before the second attempt; the next pause is twice as long."""
 VALUE_MAX = 400
@@ -135,7 +137,7 @@ class AlertNotices:
         opener = urllib.request.build_opener(_NoRedirect)
         try:
             with opener.open(request, timeout=self._settings.seconds) as answer:
-                return bool(200 <= answer.status < 300)  # noqa: PLR2004 - RFC 9110
+                return bool(answer.status // 100 == SUCCESS)
         except urllib.error.HTTPError:
             return False
         except TimeoutError:

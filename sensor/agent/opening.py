@@ -186,7 +186,7 @@ def _recorder(
     path: Path, stack: AsyncExitStack
 ) -> Callable[[int, tuple[Observation, ...]], object]:
     """Open a capture and return what writes a batch to it; ``stack`` closes it."""
-    from sensor.sources.capture import (  # noqa: PLC0415 - 1.6 MiB that few agents need
+    from sensor.sources.capture import (  # 1.6 MiB that few agents need
         Arrival,
         CaptureWriter,
     )

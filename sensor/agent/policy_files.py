@@ -137,7 +137,7 @@ def zone_of(name: str | None) -> tzinfo:
 
     Raises ValueError for a name that is unknown here: slim images lack the package ``tzdata``.
     """
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - windows alone need it
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # windows alone need it
 
     if name is None:
         name = _host_zone()

@@ -110,7 +110,7 @@ class ProbeWatch:
         except OSError as error:
             if found:
                 fix = "Run: systemctl restart castoff-probes castoff"
-                log.error("the probes cannot be attached again: %s; %s", error, fix)  # noqa: TRY400 - no defect
+                log.error("the probes cannot be attached again: %s; %s", error, fix)
             self._problem_until = now + REPORTED_FOR
             return found
         if not self._presence.check():

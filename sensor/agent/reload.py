@@ -64,9 +64,7 @@ class Reloader:
             try:
                 wanted = await asyncio.to_thread(self._reread)
             except CastoffError as error:
-                log.error(  # noqa: TRY400 - where it was raised does not help the operator
-                    "the configuration stays as it was: %s. %s", error.problem, error.fix
-                )
+                log.error("the configuration stays as it was: %s. %s", error.problem, error.fix)
             else:
                 self.take(wanted)
             if not self._again:

@@ -161,7 +161,7 @@ class Auditctl:
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(  # noqa: S603 - a tool by its full path, and no shell
+        return subprocess.run(
             words, check=False, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -55,7 +55,7 @@ _FIX = "Install it: apt-get install python3-bpfcc (Fedora: python3-bcc)."
 
 def _import_bcc() -> object:
     try:
-        import bcc  # noqa: PLC0415 - 75 MiB that only this child may cost
+        import bcc  # 75 MiB that only this child may cost
     except ImportError as error:
         raise CompilerMissing(f"bcc cannot be imported: {error}", _FIX) from error
     if not hasattr(bcc, "BPF"):

@@ -85,7 +85,7 @@ def lay_out(rootfs: Path) -> list[str]:
 
 def run(*command: str, before: Callable[[], None] | None = None) -> str | None:
     """Run a command; return what it said when it failed. ``before`` runs in its process."""
-    done = subprocess.run(  # noqa: S603 - no shell, and every command is made here or beside
+    done = subprocess.run(
         command,
         capture_output=True,
         check=False,
@@ -102,7 +102,7 @@ def run(*command: str, before: Callable[[], None] | None = None) -> str | None:
 
 def output_of(*command: str) -> str:
     """Return what a command prints; nothing where it fails."""
-    done = subprocess.run(  # noqa: S603 - as above
+    done = subprocess.run(
         command,
         capture_output=True,
         check=False,

@@ -205,5 +205,5 @@ def _object(row: bytes) -> Mapping[str, Any]:
     values = json.loads(row)
     if not isinstance(values, dict):
         message = "not an object"
-        raise ValueError(message)  # noqa: TRY004 - a row's content, not a caller's type
+        raise ValueError(message)
     return values

@@ -193,7 +193,7 @@ def unknown(place: str, path: tuple[str, ...], key: str, known: Iterable[str]) -
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like ``name``, if any is."""
-    import difflib  # noqa: PLC0415 - for errors alone
+    import difflib  # for errors alone
 
     found = difflib.get_close_matches(name[:SHOWN], list(known), 1)
     return found[0] if found else None

@@ -97,7 +97,7 @@ def string(cell: object) -> str:
     """Return a cell that must be text; raises ValueError."""
     if not isinstance(cell, str):
         message = f"{cell!r} where text should be"
-        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+        raise ValueError(message)
     return cell
 
 
@@ -105,7 +105,7 @@ def number(cell: object) -> int:
     """Return a cell that must be a whole number; raises ValueError."""
     if not isinstance(cell, int):
         message = f"{cell!r} where a number should be"
-        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+        raise ValueError(message)
     return cell
 
 
@@ -113,5 +113,5 @@ def blob(cell: object) -> bytes:
     """Return a cell that must be bytes; raises ValueError."""
     if not isinstance(cell, bytes):
         message = f"{cell!r} where bytes should be"
-        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+        raise ValueError(message)
     return cell

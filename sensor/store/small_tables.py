@@ -103,5 +103,5 @@ def whole(value: Value) -> int:
     """Return a cell that must be a whole number; raises ValueError."""
     if not isinstance(value, int):
         message = f"{value!r} where a number should be"
-        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+        raise ValueError(message)
     return value

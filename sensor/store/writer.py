@@ -212,7 +212,7 @@ class Writer:
                 self._roll_back()
                 if what is ErrorKind.VALUE:
                     message = "%d entries cannot be written: %s"
-                    log.error(message, len(batch.lines), error)  # noqa: TRY400 - it is expected
+                    log.error(message, len(batch.lines), error)
                     if not batch.lines:
                         return True
                     # What else stands in the batch may be fit to be written.

@@ -106,10 +106,11 @@ def test_batches_are_durable_when_they_are_answered(place: Place) -> None:
             (), state, settings.store, settings.shipping, 0, webhook=place.settings()
         )
         aggregator = Aggregator(wanted, procfs.host_facts())
-        task = asyncio.create_task(aggregator.run())
+        started = asyncio.Event()
+        task = asyncio.create_task(aggregator.run(started.set))
         async with asyncio.timeout(60):
-            while aggregator.port is None:
-                await asyncio.sleep(0.01)
+            await started.wait()
+            assert aggregator.port is not None
             client = place.client(place.authority)
             answers = await asyncio.to_thread(posted, aggregator.port, client, *BATCHES[:3])
             # Read by another connection to the file, while the service runs.
@@ -226,9 +227,10 @@ def test_events_a_second_are_in_the_range_that_an_api_server_sends(place: Place)
             webhook=place.settings(),
         )
         aggregator = Aggregator(wanted, procfs.host_facts())
-        task = asyncio.create_task(aggregator.run())
-        while aggregator.port is None:
-            await asyncio.sleep(0.01)
+        started = asyncio.Event()
+        task = asyncio.create_task(aggregator.run(started.set))
+        await started.wait()
+        assert aggregator.port is not None
         client = place.client(place.authority)
         began = time.monotonic()
         answers = await asyncio.to_thread(posted, aggregator.port, client, *[body] * 5)

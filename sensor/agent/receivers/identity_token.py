@@ -43,7 +43,7 @@ class GoogleTokens:
 
     def check(self, authorization: str) -> str:
         """Return the account of a token. Raises :class:`TokenInvalid` and OSError."""
-        import jwt  # noqa: PLC0415 - optional
+        import jwt  # optional
 
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
@@ -86,7 +86,7 @@ class GoogleTokens:
 
 def _keys(body: bytes) -> dict[str, Any]:
     """Return the RSA keys of a JSON Web Key Set by their names. Raises OSError."""
-    import jwt  # noqa: PLC0415 - optional
+    import jwt  # optional
 
     try:
         rows = json.loads(body)["keys"][:KEYS_LIMIT]

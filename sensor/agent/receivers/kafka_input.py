@@ -111,7 +111,7 @@ class KafkaInput:
 
     async def _keep(self, consumer: Consumer, messages: list[Message]) -> None:
         """Take messages until that succeeds, and commit their offsets then."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - optional
+        from confluent_kafka import KafkaException  # optional
 
         taken = [_taken(one) for one in messages]
         while True:
@@ -132,7 +132,7 @@ class KafkaInput:
 
     def _open(self) -> Consumer:
         try:
-            from confluent_kafka import Consumer, KafkaException  # noqa: PLC0415 - optional
+            from confluent_kafka import Consumer, KafkaException  # optional
         except ImportError:
             raise ConfigError(
                 "kafka: the library is missing", "Install python3-confluent-kafka."

@@ -125,7 +125,7 @@ def _fields(body: bytes) -> dict[str, str]:
     except JsonInvalid as error:
         raise ValueError(str(error)) from None
     if not isinstance(value, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - the content of a request
+        raise ValueError("not an object")
     return {name: text for name, text in value.items() if type(text) is str}
 
 
@@ -139,10 +139,10 @@ def _check_age(stamp: str, now: float) -> None:
 
 
 def _verify(pem: bytes, fields: dict[str, str], now: float) -> None:
-    from cryptography import x509  # noqa: PLC0415 - optional
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - optional
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - optional
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415 - optional
+    from cryptography import x509  # optional
+    from cryptography.exceptions import InvalidSignature  # optional
+    from cryptography.hazmat.primitives import hashes  # optional
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa  # optional
 
     digest: hashes.HashAlgorithm
     version = fields.get("SignatureVersion")

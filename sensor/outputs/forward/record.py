@@ -57,7 +57,7 @@ def native(record: Record) -> dict[str, object]:
     document: object
     document, _ = _DECODER.raw_decode(str(record.line, "ascii"))
     if not isinstance(document, dict):
-        raise ValueError("the line is not JSON object")  # noqa: TRY004 - a damaged line
+        raise ValueError("the line is not JSON object")
     return document
 
 

@@ -90,7 +90,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), RETRY_AFTER_LIMIT)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 1 MiB, and hardly ever needed
+    from email.utils import parsedate_to_datetime  # 1 MiB, and hardly ever needed
 
     try:
         then = parsedate_to_datetime(text).timestamp()

@@ -65,7 +65,7 @@ class KafkaTransport:
 
     async def deliver(self, batch: Batch) -> Outcome:
         """Produce a batch and wait until every event is stored."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - optional
+        from confluent_kafka import KafkaException  # optional
 
         self._well = False
         lines = lines_of(batch, self._format)
@@ -109,7 +109,7 @@ class KafkaTransport:
         return self._producer
 
     def _produce(self, producer: _Polled, line: RecordLine, reports: _Reports) -> None:
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - optional
+        from confluent_kafka import KafkaException  # optional
 
         record = line.record
 
@@ -159,7 +159,7 @@ class _Polled:
     """A producer and the thread that serves its reports. Raises KafkaException."""
 
     def __init__(self, settings: Any) -> None:  # noqa: ANN401 - the library's own type of settings
-        from confluent_kafka import Producer  # noqa: PLC0415 - optional
+        from confluent_kafka import Producer  # optional
 
         self.problem: KafkaError | None = None
         self._ends = threading.Event()
@@ -202,7 +202,7 @@ def _outcome(failed: list[tuple[int, KafkaError]], problem: KafkaError | None) -
 
 def _make(settings: KafkaSettings, form: Format, surroundings: Surroundings) -> KafkaTransport:
     try:
-        import confluent_kafka  # noqa: F401, PLC0415 - optional
+        import confluent_kafka  # noqa: F401 - optional
     except ImportError as error:
         raise missing(surroundings.output, "confluent_kafka", "python3-confluent-kafka") from error
     return KafkaTransport(settings, form, surroundings)

@@ -118,7 +118,7 @@ class NatsTransport:
 
     async def _publish(self, client: Client, line: RecordLine) -> asyncio.Future[Ack]:
         """Send an event; the future has what became of it."""
-        from nats.errors import MaxPayloadError  # noqa: PLC0415 - optional
+        from nats.errors import MaxPayloadError  # optional
 
         self._next += 1
         token = str(self._next)
@@ -165,7 +165,7 @@ class NatsTransport:
 
     async def _connect(self, named: Address, numeric: Address) -> Client:
         """Connect to one server, whose certificate has to be for its name."""
-        from nats.aio.client import Client as NewClient  # noqa: PLC0415 - optional
+        from nats.aio.client import Client as NewClient  # optional
 
         await self._drop()
         settings, files = self._settings, self._settings.tls or TlsSettings()
@@ -220,7 +220,7 @@ class NatsTransport:
         The client reads what a stranger sends and raises what comes of it: ValueError for a line
         that does not end, TypeError and AttributeError for JSON of another shape (nats-py 2.16).
         """
-        from nats.errors import AuthorizationError, Error, NoServersError  # noqa: PLC0415 - optional
+        from nats.errors import AuthorizationError, Error, NoServersError  # optional
 
         if isinstance(error, NoServersError):
             error = self._blamed(error)
@@ -269,7 +269,7 @@ _NO_ACK = "the reply is not an acknowledgement of JetStream"
 
 def _make(settings: NatsSettings, form: Format, surroundings: Surroundings) -> NatsTransport:
     try:
-        import nats  # noqa: F401, PLC0415 - optional
+        import nats  # noqa: F401 - optional
     except ImportError as error:
         raise ConfigError(
             f"output {surroundings.output}: the Python module nats is not installed",

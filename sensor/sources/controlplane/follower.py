@@ -58,13 +58,13 @@ class FollowedPlaces:
     def from_document(cls, document: object) -> FollowedPlaces:
         """Read the JSON form. Raises ValueError."""
         if not isinstance(document, dict):
-            raise ValueError("not a document")  # noqa: TRY004 - a file's content, no caller's mistake
+            raise ValueError("not a document")
         return cls(_rows(document.get("tails"), (4, 6)), _rows(document.get("done"), (4,)))
 
 
 def _rows(rows: object, lengths: tuple[int, ...]) -> tuple[Row, ...]:
     if not isinstance(rows, list):
-        raise ValueError("not a list")  # noqa: TRY004 - as above
+        raise ValueError("not a list")
     for row in rows:
         if not isinstance(row, list) or len(row) not in lengths:
             raise ValueError("not rows of numbers")

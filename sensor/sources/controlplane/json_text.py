@@ -53,7 +53,7 @@ def standard(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
 def _engine() -> Callable[[bytes], Any]:
     """Return the parser: orjson where it is installed."""
     try:
-        import orjson  # noqa: PLC0415 - optional
+        import orjson  # optional
     except ImportError:
         return standard
 

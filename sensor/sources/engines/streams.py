@@ -267,14 +267,14 @@ def _maker(
         # Loaded on first use: a node without the engine does not pay for its protocol.
         try:
             if witness is Witness.CONTAINERD:
-                from sensor.sources.engines.containerd import (  # noqa: PLC0415 - on first use
+                from sensor.sources.engines.containerd import (  # on first use
                     DOCKERS_NAMESPACE,
                     ContainerdSession,
                 )
 
                 without = DOCKERS_NAMESPACE if docker_is_heard else None
                 return ContainerdSession(counts, images, without)
-            from sensor.sources.engines.docker import DockerSession  # noqa: PLC0415 - on first use
+            from sensor.sources.engines.docker import DockerSession  # on first use
 
             return DockerSession(witness, counts, recent)
         except ModuleNotFoundError as error:
