@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor.agent.receivers.fetching import GOOGLE_KEYS, fetch
 
 if TYPE_CHECKING:
+    from jwt import PyJWK
+
     from sensor.agent.receivers.fetching import Fetch
 
 ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
@@ -37,7 +39,7 @@ class GoogleTokens:
         self._audience = audience
         self._accounts = frozenset(accounts)
         self._get = get
-        self._keys: dict[str, Any] = {}
+        self._keys: dict[str, PyJWK] = {}
         self._fetched: float | None = None
         self._lock = threading.Lock()
 
@@ -51,10 +53,9 @@ class GoogleTokens:
             raise TokenInvalid("no token")
         try:
             name = jwt.get_unverified_header(token).get("kid")
-            key = self._key(name)
             claims = jwt.decode(
                 token,
-                key,
+                self._key(name).key,
                 algorithms=["RS256"],
                 audience=self._audience,
                 leeway=LEEWAY_SECONDS,
@@ -69,7 +70,7 @@ class GoogleTokens:
             raise TokenInvalid("the account is not one of push.pub_sub.accounts")
         return str(account)
 
-    def _key(self, name: object) -> Any:  # noqa: ANN401 - a key of the library
+    def _key(self, name: object) -> PyJWK:
         if not isinstance(name, str):
             raise TokenInvalid("the token names no key")
         with self._lock:
@@ -84,14 +85,14 @@ class GoogleTokens:
         return found
 
 
-def _keys(body: bytes) -> dict[str, Any]:
+def _keys(body: bytes) -> dict[str, PyJWK]:
     """Return the RSA keys of a JSON Web Key Set by their names. Raises OSError."""
     import jwt  # optional
 
     try:
         rows = json.loads(body)["keys"][:KEYS_LIMIT]
         return {
-            row["kid"]: jwt.PyJWK(row, "RS256").key  # type: ignore[no-untyped-call]  # PyJWT types no __init__
+            row["kid"]: jwt.PyJWK(row, "RS256")
             for row in rows
             if row.get("kty") == "RSA" and isinstance(row.get("kid"), str)
         }
