@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 
+from sensor.schema.text import json_escaped
+
 _BEYOND = re.compile(r"[^\x00-\x7e]")
 
 
@@ -20,12 +22,4 @@ def encode(document: object) -> bytes:
 
 
 def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - the range of surrogateescape, PEP 383
-        return f"\\\\x{code - 0xDC00:02x}"
-    if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - any other surrogate, never valid alone
-        return f"\\\\u{code:04x}"
-    if code <= 0xFFFF:  # noqa: PLR2004 - the basic plane
-        return f"\\u{code:04x}"
-    high, low = divmod(code - 0x10000, 0x400)
-    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+    return json_escaped(ord(found[0]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sensor.bpf.pins import PinSet
 
 _DROPPED, _LIMITED = 1, 2
-_LOADED_AT, _TOLD_AT, _HANDLED, _SEEN_AT = 0, 1, 2, 5
+_LOADED_AT, _REPORTED_AT, _HANDLED, _SEEN_AT = 0, 1, 2, 5
 """``enum setting``: when the probes were attached, when losses were reported last, up to when
 records were handled, and when an agent ran last."""
 
@@ -127,7 +127,7 @@ class Counters:
         values = self._map.array(self._cpus)
         if values != self._last:
             self._last = values
-            since = self._single(self._settings, _TOLD_AT)
+            since = self._single(self._settings, _REPORTED_AT)
             since = since or self._single(self._settings, _LOADED_AT)
             for count in self._counts(self._summed(values)):
                 dropped = count.dropped - self._reported_of(count.kind * _COUNTERS + _DROPPED)
@@ -136,13 +136,13 @@ class Counters:
                     found.append(RingLoss(KindCount(count.kind, 0, dropped, limited), since))
                     self._tell(count.kind * _COUNTERS + _DROPPED, count.dropped)
                     self._tell(count.kind * _COUNTERS + _LIMITED, count.limited)
-        self._settings.update(_TOLD_AT.to_bytes(4, "little"), now.to_bytes(8, "little"))
+        self._settings.update(_REPORTED_AT.to_bytes(4, "little"), now.to_bytes(8, "little"))
         return tuple(found)
 
     def checkpoint(self) -> dict[str, int]:
         """Return up to where losses were reported, for :meth:`take_back`."""
         values = {str(index): self._reported_of(index) for index in _REPORTED}
-        return {**values, _WHEN: self._single(self._settings, _TOLD_AT)}
+        return {**values, _WHEN: self._single(self._settings, _REPORTED_AT)}
 
     def take_back(self, kept: Mapping[str, int]) -> None:
         """Forget reports that came after ``kept``, a checkpoint: they were lost with an agent.
@@ -158,8 +158,8 @@ class Counters:
                 self._last = b""
                 behind = True
         when = kept.get(_WHEN, 0)
-        if behind and when < self._single(self._settings, _TOLD_AT):
-            self._settings.update(_TOLD_AT.to_bytes(4, "little"), when.to_bytes(8, "little"))
+        if behind and when < self._single(self._settings, _REPORTED_AT):
+            self._settings.update(_REPORTED_AT.to_bytes(4, "little"), when.to_bytes(8, "little"))
 
     def _reported_of(self, index: int) -> int:
         if index not in self._reported:

@@ -56,7 +56,7 @@ def _account(name: str) -> pwd.struct_passwd:
 def status(output: str) -> None:
     """Show which probe sets are in the kernel.
 
-    The exit code is 69 when there is none.
+    The exit code is 69 without any.
     """
     sets = loader.status()
     if output == "json":

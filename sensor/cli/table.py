@@ -258,6 +258,6 @@ def _name(event: Event) -> str:
 
 
 def own_name(name: str | None, id_: str | None) -> str:
-    """Return a name; where there is none, an id that a person made up and that is cut elsewhere."""
+    """Return a name; without one, an id that a person made up and that is cut elsewhere."""
     made_up = id_ is not None and SHORT_ID < len(id_) < HEX_ID
     return name or (id_ if made_up and id_ is not None else "-")

@@ -206,9 +206,9 @@ class Correlator:
         self._on(ClockSynced, self._on_clock)
         self._on(AccountsRead, self._on_accounts)
         self._on(KernelLoss, self._health.on_loss)
-        self._on(AuditLoss, self._on_audit_loss)
-        self._on(OutputLoss, self._on_output_loss)
-        self._on(StoreLoss, self._on_store_loss)
+        self._on(AuditLoss, self._health.on_audit_loss)
+        self._on(OutputLoss, self._health.on_output_loss)
+        self._on(StoreLoss, self._health.on_store_loss)
         self._on(InitExec, self._lifecycle.on_init_exec)
         self._on(InitExit, self._lifecycle.on_init_exit)
         self._on(CommandExec, self._on_command)
@@ -225,7 +225,7 @@ class Correlator:
         self._on(ManifestWritten, self._manifests.add)
         self._on(EngineEvent, self._on_engine)
         self._on(EngineRecalled, self._words.hear)
-        self._on(EngineLoss, self._on_engine_loss)
+        self._on(EngineLoss, self._health.on_engine_loss)
         self._on(SourceChanged, self._coverage.on_source)
         self._on(ProbesAttached, self._inventory.on_attached)
         self._on(Heartbeat, self._inventory.on_heartbeat)
@@ -362,21 +362,10 @@ class Correlator:
     def _on_accounts(self, accounts: AccountsRead) -> None:
         self._candidates.learn_accounts(accounts.names)
 
-    def _on_audit_loss(self, loss: AuditLoss) -> None:
-        gap = Gap("audit", loss.reason, loss.since, loss.time, loss.lost)
-        self._emit(self._factory.gap(gap))
-
     def _on_engine(self, report: EngineEvent) -> None:
         self._words.hear(report)
         self._renames.on_engine(report)
         self._coverage.on_engine(report)
-
-    def _on_engine_loss(self, loss: EngineLoss) -> None:
-        reason = (
-            f"events of {loss.source} not received: {loss.missed} missed, {loss.dropped} unread"
-        )
-        gap = Gap(loss.source, reason, loss.since, loss.time, loss.missed + loss.dropped)
-        self._emit(self._factory.gap(gap))
 
     def _on_command_exit(self, ended: CommandExit) -> None:
         key = ended.process
@@ -384,20 +373,6 @@ class Correlator:
         if client is not None:
             self._renames.on_client(client, ended)
         self._lifecycle.on_command_exit(ended)
-
-    def _on_store_loss(self, loss: StoreLoss) -> None:
-        gap = Gap("store", loss.reason, loss.since, loss.time, loss.lost)
-        self._emit(self._factory.gap(gap))
-
-    def _on_output_loss(self, loss: OutputLoss) -> None:
-        gap = Gap(
-            source=f"output.{loss.output}",
-            reason="the reader is too slow",
-            since=loss.since,
-            until=loss.time,
-            lost=loss.lost,
-        )
-        self._emit(self._factory.gap(gap))
 
 
 _NOTHING = Outcome((), ())

@@ -19,11 +19,18 @@ if TYPE_CHECKING:
         AgentStalled,
         ClockStepped,
         Notice,
+        OutputLoss,
         ProbesLost,
         ProbesRestored,
+        StoreLoss,
     )
     from sensor.model.kernel_records import KernelLoss
-    from sensor.model.witness_records import AuditRulesChanged, EngineConfigWritten
+    from sensor.model.witness_records import (
+        AuditLoss,
+        AuditRulesChanged,
+        EngineConfigWritten,
+        EngineLoss,
+    )
 
 PROGRAMS_NAMED = 16
 """Programs that a reason lists."""
@@ -63,6 +70,34 @@ class SensorHealth:
             if lost:
                 gap = Gap(source, reason, loss.since, loss.time, lost)
                 self._emit(self._factory.gap(gap))
+
+    def on_audit_loss(self, loss: AuditLoss) -> None:
+        """Report audit records that did not arrive."""
+        self._gap("audit", loss.reason, loss, loss.lost)
+
+    def on_engine_loss(self, loss: EngineLoss) -> None:
+        """Report events of an engine that did not arrive, or were not read."""
+        reason = (
+            f"events of {loss.source} not received: {loss.missed} missed, {loss.dropped} unread"
+        )
+        self._gap(loss.source, reason, loss, loss.missed + loss.dropped)
+
+    def on_store_loss(self, loss: StoreLoss) -> None:
+        """Report events that the log could not keep."""
+        self._gap("store", loss.reason, loss, loss.lost)
+
+    def on_output_loss(self, loss: OutputLoss) -> None:
+        """Report events that a reader did not take in time."""
+        self._gap(f"output.{loss.output}", "the reader is too slow", loss, loss.lost)
+
+    def _gap(
+        self,
+        source: str,
+        reason: str,
+        loss: AuditLoss | EngineLoss | StoreLoss | OutputLoss,
+        lost: int | None,
+    ) -> None:
+        self._emit(self._factory.gap(Gap(source, reason, loss.since, loss.time, lost)))
 
     def on_restored(self, restored: ProbesRestored) -> None:
         """Report until when the probes may have been blind."""

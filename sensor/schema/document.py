@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from sensor.schema.alert_block import alert_block
 from sensor.schema.request_block import owner_block, request_block, requested_by_block
+from sensor.schema.text import json_escaped
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
@@ -329,19 +330,8 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    escaped = []
-    for character in error.object[error.start : error.end]:
-        code = ord(character)
-        if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - the range of surrogateescape, PEP 383
-            escaped.append(f"\\\\x{code - 0xDC00:02x}")
-        elif 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - any other surrogate, never valid alone
-            escaped.append(f"\\\\u{code:04x}")
-        elif code <= 0xFFFF:  # noqa: PLR2004 - the basic plane
-            escaped.append(f"\\u{code:04x}")
-        else:
-            high, low = divmod(code - 0x10000, 0x400)
-            escaped.append(f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}")
-    return "".join(escaped), error.end
+    stretch = error.object[error.start : error.end]
+    return "".join([json_escaped(ord(character)) for character in stretch]), error.end
 
 
 _ESCAPE = "castoff.json"

@@ -17,6 +17,17 @@ MIDDLE_MIN = 8
 MARKS_PER_COLUMN = 2
 """Combining marks that :func:`fit` keeps for each column: beyond that they bury other rows."""
 
+BYTES = range(0xDC80, 0xDD00)
+"""Bytes that did not decode, as ``surrogateescape`` has them (PEP 383): above _BYTE_BASE."""
+SURROGATES = range(0xD800, 0xE000)
+"""Never valid alone."""
+_BYTE_BASE = 0xDC00
+_BYTE_MAX = 0xFF
+_PLANE_MAX = 0xFFFF
+"""Last of the basic plane: four digits, and one unit of UTF-16."""
+_HALF = 0x400
+"""Surrogates that begin a pair, and that end one."""
+
 
 def visible(text: str) -> str:
     r"""Return the text with everything that does not print as an escape (``\x1b``, ``\u202e``).
@@ -79,8 +90,24 @@ def _columns_of(character: str) -> int:
 
 
 def _escaped(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - the range of surrogateescape, PEP 383
-        code -= 0xDC00
-    if code <= 0xFF:  # noqa: PLR2004 - two digits
+    if code in BYTES:
+        code -= _BYTE_BASE
+    if code <= _BYTE_MAX:
         return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - four digits
+    return f"\\u{code:04x}" if code <= _PLANE_MAX else f"\\U{code:08x}"
+
+
+def json_escaped(code: int) -> str:
+    r"""Return a code point as it stands in a JSON string of ASCII.
+
+    A byte that was no text is shown as ``\xNN``, any other surrogate as ``\uNNNN``, each behind an
+    escaped backslash: JSON has nothing for them. The rest is what JSON has (RFC 8259, section 7).
+    """
+    if code in BYTES:
+        return f"\\\\x{code - _BYTE_BASE:02x}"
+    if code in SURROGATES:
+        return f"\\\\u{code:04x}"
+    if code <= _PLANE_MAX:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - _PLANE_MAX - 1, _HALF)
+    return f"\\u{SURROGATES.start + high:04x}\\u{SURROGATES.start + _HALF + low:04x}"

@@ -62,13 +62,13 @@ def test_which_start_is_explained(reference: str, event: str) -> None:
     assert document["steps"][-1]["kind"] == "init"
 
 
-@pytest.mark.parametrize(("inferred", "told"), [(True, "init"), (False, None)])
+@pytest.mark.parametrize(("inferred", "shown"), [(True, "init"), (False, None)])
 def test_what_only_the_order_in_the_pod_shows_is_not_part_of_the_event(
-    *, inferred: bool, told: str | None
+    *, inferred: bool, shown: str | None
 ) -> None:
     one = ContainerView(WEB, "web", state="stopped", container_type="init", type_inferred=inferred)
     status, document = explain(WEB, View((one,)))
-    assert (status, document["inferred_type"]) == (200, told)
+    assert (status, document["inferred_type"]) == (200, shown)
     assert (document["event"].get("orchestrator") or {}).get("container_type") is None
 
 

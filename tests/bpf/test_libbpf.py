@@ -55,7 +55,7 @@ def test_a_kernel_without_batches_is_asked_once(
     assert asked.count("bpf_map_lookup_batch") == 1
 
 
-def test_another_error_is_told(
+def test_another_error_is_raised(
     filled: tuple[BpfMap, int, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     array, copies, _ = filled

@@ -92,7 +92,7 @@ def test_two_writes_at_work_at_once_are_ambiguous() -> None:
     assert found.actor is None
 
 
-def test_a_deployment_whose_write_is_missing_is_nobody_elses() -> None:
+def test_a_deployment_whose_write_is_missing_is_no_other_writers() -> None:
     log = EcsLog()
     log.created(0, "alice", 5)
     log.ran(30, "a", started_by=NEXT)

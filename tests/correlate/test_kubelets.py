@@ -110,7 +110,7 @@ def test_who_has_less_than_the_container_is_a_container(core: Core, who: Caller)
     assert asked_by(core, who)[0] is Trigger.CONTAINER
 
 
-def test_a_kubelets_container_that_ended_vouches_for_nobody(core: Core) -> None:
+def test_a_kubelets_container_that_ended_vouches_for_no_kubelet(core: Core) -> None:
     runs(core)
     core >> NODE.exits(-500)
     assert asked_by(core, INSIDE) == AS_CONTAINER

@@ -52,7 +52,7 @@ class Life:
         found = self.core.table.members_of(UID)
         return {one.pod_container: one.by_order for one in found if one.pod_container is not None}
 
-    def told(self) -> list[str]:
+    def said(self) -> list[str]:
         """What the latest start has as evidence of the one before."""
         return [
             one.what for one in self.core.starts[-1].evidence if "an init container" in one.what
@@ -70,11 +70,11 @@ def test_each_that_ended_with_0_before_the_next_began_was_an_init_container(life
     life.starts("app")
     life.starts("proxy")
     assert life.types() == {"wait": INIT, "migrate": INIT, "app": None, "proxy": None}
-    told = [
+    said = [
         [one.what for one in event.evidence if one.what.startswith(("wait", "migrate"))]
         for event in life.core.starts
     ]
-    assert told == [
+    assert said == [
         [],
         ["wait ended with 0 before it: an init container"],
         ["migrate ended with 0 before it: an init container"],
@@ -100,7 +100,7 @@ def test_one_that_failed_last_was_none(life: Life) -> None:
     life.runs("main", code=1)
     life.starts("other")
     assert life.types() == {"main": None, "other": None}
-    assert life.told() == []
+    assert life.said() == []
 
 
 def test_what_still_runs_when_the_next_begins_is_a_main_container_or_a_sidecar(life: Life) -> None:

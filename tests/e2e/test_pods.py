@@ -148,12 +148,12 @@ def test_a_container_that_ended_before_the_next_began_was_an_init_container(
         kubelet.await_exit(made[f"{name}{number}"])
     for name in ("app", "proxy"):
         made[name] = kubelet.run(sandbox, name, "sleep", "3600")
-    told = {
+    evidence = {
         name: [one["what"] for one in agent.one_start(id_)["evidence"] if one["kind"] == "pod"]
         for name, id_ in made.items()
     }
     init = "{} ended with 0 before it: an init container"
-    named = {name: [one for one in what if "ended" in one] for name, what in told.items()}
+    named = {name: [one for one in what if "ended" in one] for name, what in evidence.items()}
     assert named == {
         "wait0": [],
         "migrate1": [init.format("wait")],

@@ -216,8 +216,8 @@ def _accepted(answer: HttpAnswer, said: str, damaged: tuple[Rejection, ...]) -> 
         # A reader of ProtoJSON takes the names of the protocol's definition, too.
         partial = answered.get("partialSuccess") or answered.get("partial_success") or {}
         # A 64-bit integer: a string in JSON, though not every receiver knows that.
-        told = partial.get("rejectedLogRecords") or partial.get("rejected_log_records")
-        rejected = int(told or 0)
+        count = partial.get("rejectedLogRecords") or partial.get("rejected_log_records")
+        rejected = int(count or 0)
         why = partial.get("errorMessage") or partial.get("error_message")
         complaint = visible(str(why or ""))[:COMPLAINT_LIMIT]
     except (ValueError, TypeError, AttributeError, RecursionError):
