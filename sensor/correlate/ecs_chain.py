@@ -21,7 +21,7 @@ from sensor.correlate.chain_index import SECOND
 from sensor.correlate.chain_records import HeldRecords
 from sensor.correlate.ecs_services import EcsServices, ServiceKey
 from sensor.dataclass import dataclass
-from sensor.model.control_plane import ActorKind, ControlRecord, Effect, RequestOutcome
+from sensor.model.control_plane import ActorKind, ControlRecord, Effect, Owner, RequestOutcome
 from sensor.model.ecs_facts import EcsTouch
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class Task:
     answer: RequestedBy | None = None
     explained: bool = False
     waiting: bool = False
+
+    @property
+    def owner(self) -> Owner | None:
+        """What it was made from: its task definition."""
+        return None if self.definition is None else Owner("TaskDefinition", self.definition)
 
     @property
     def time(self) -> int:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.correlate.chain import CausalChain
 from sensor.correlate.record_order import RecordOrder
 from sensor.correlate.seen_records import SeenRecords
+from sensor.correlate.start_explanation import record_explanation
 from sensor.correlate.task_events import PATIENCE as TASK_PATIENCE
 from sensor.correlate.task_events import TaskEvents
 from sensor.model.container import Orchestrator
@@ -247,25 +247,17 @@ def _merged(known: ControlRecord, more: ControlRecord) -> ControlRecord:
 
 def _explanation(pod: Pod, requested: RequestedBy, now: int) -> Event:
     created = pod.created.request
-    cluster = None if created.cluster is None else created.cluster.name
-    return Event(
-        type=EventType.START_EXPLAINED,
-        id=_hash("explained", pod.created.key),
-        time=pod.time,
-        observed=now,
-        realtime_offset=0,
-        host=None,
-        orchestrator=Orchestrator(
-            type="kubernetes",
-            namespace=pod.namespace,
-            pod=pod.name,
-            pod_uid=pod.node_uid or pod.uid,
-            cluster=cluster,
-            node=pod.node,
-            owner=pod.owner,
-            requested_by=requested,
-        ),
+    place = Orchestrator(
+        type="kubernetes",
+        namespace=pod.namespace,
+        pod=pod.name,
+        pod_uid=pod.node_uid or pod.uid,
+        cluster=None if created.cluster is None else created.cluster.name,
+        node=pod.node,
+        owner=pod.owner,
+        requested_by=requested,
     )
+    return record_explanation((pod.created.key,), pod.time, place, now)
 
 
 def _event(kind: EventType, record: ControlRecord, now: int) -> Event:
@@ -310,8 +302,3 @@ def _orchestrator(request: Request) -> Orchestrator | None:
             task_arn=workload.task,
         )
     return None
-
-
-def _hash(*parts: str | None) -> str:
-    joined = "\x1f".join(part or "" for part in parts)
-    return blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

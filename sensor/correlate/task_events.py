@@ -7,21 +7,19 @@ where the answer of RunTask names it, else after ``patience``, or when the input
 from __future__ import annotations
 
 from collections import deque
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sensor.correlate.chain_index import SECOND
 from sensor.correlate.ecs_chain import EcsChain
+from sensor.correlate.start_explanation import record_explanation
 from sensor.model.container import Orchestrator
-from sensor.model.control_plane import Owner
-from sensor.model.events import Event
-from sensor.model.vocabulary import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensor.correlate.ecs_chain import Task
     from sensor.model.control_plane import ControlRecord, RequestedBy
+    from sensor.model.events import Event
 
 PATIENCE = 900 * SECOND
 """How long a task waits for records: CloudTrail needs five minutes on average, without promise."""
@@ -76,21 +74,13 @@ class TaskEvents:
 
 def _explanation(task: Task, requested: RequestedBy, now: int) -> Event:
     task.explained = True
-    identity = "\x1f".join(("explained", *(part or "" for part in task.key)))
-    return Event(
-        type=EventType.START_EXPLAINED,
-        id=blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(),
-        time=task.time,
-        observed=now,
-        realtime_offset=0,
-        host=None,
-        orchestrator=Orchestrator(
-            type="ecs",
-            container=task.container,
-            cluster=task.cluster,
-            node=task.node,
-            owner=None if task.definition is None else Owner("TaskDefinition", task.definition),
-            task_arn=task.arn,
-            requested_by=requested,
-        ),
+    place = Orchestrator(
+        type="ecs",
+        container=task.container,
+        cluster=task.cluster,
+        node=task.node,
+        owner=task.owner,
+        task_arn=task.arn,
+        requested_by=requested,
     )
+    return record_explanation(task.key, task.time, place, now)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate.ecs_chain import EcsChain
 from sensor.correlate.start_explanation import start_explanation
 from sensor.correlate.task_events import PATIENCE
-from sensor.model.control_plane import ChainConfidence, Owner
+from sensor.model.control_plane import ChainConfidence
 from sensor.model.ecs_facts import EcsTouch
 from sensor.model.vocabulary import EventType, StartKind
 
@@ -91,11 +91,10 @@ class TaskStarts:
 def _explanation(event: Event, task: Task, requested: RequestedBy, now: int) -> Event:
     place = event.orchestrator
     if place is not None:
-        definition = None if task.definition is None else Owner("TaskDefinition", task.definition)
         place = replace(
             place,
             requested_by=requested,
-            owner=place.owner or definition,
+            owner=place.owner or task.owner,
             cluster=place.cluster or task.cluster,
             node=place.node or task.node,
         )
