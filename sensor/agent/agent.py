@@ -46,6 +46,9 @@ way at the switch end in the set that saw them begin."""
 RECALL_SPAN = 86_400_000_000_000
 """Nanoseconds of the engines' past that an agent asks for when it finds a backlog."""
 
+HANGUP_SECONDS = 0.1
+"""What the end of a session takes at most from its signal on."""
+
 DRAIN_STEP = 0.005
 """Seconds between looks at what a stopping agent waits for."""
 
@@ -79,7 +82,7 @@ class Agent:
         self._open_console = open_console
         self._stopping = asyncio.Event()
         self._hung_up = False
-        self._interactive = os.isatty(_STDIN)
+        self._interactive = _has_terminal()
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
@@ -164,13 +167,17 @@ class Agent:
             },
         )
 
-        def on_hangup() -> None:
+        def decide() -> None:
             # The terminal of who runs it in the foreground is gone: as if it had been interrupted.
-            if self._interactive and not os.isatty(_STDIN):
+            if self._interactive and not _has_terminal():
                 self.stop()
             else:
                 reloader.request()
                 parts.judging.reload()
+
+        def on_hangup() -> None:
+            # The kernel sends the signal first, and then takes the terminal away.
+            self._loop.call_later(HANGUP_SECONDS, decide)
 
         self._loop.add_signal_handler(signal.SIGHUP, on_hangup)
         if self._hung_up:
@@ -235,6 +242,18 @@ class Agent:
         parts.persistence.note_clean_end()
         await asyncio.to_thread(parts.persistence.store.flush, SHUTDOWN_WAIT)
         parts.pipeline.release()
+
+
+def _has_terminal() -> bool:
+    """Whether the standard input is the terminal of this process's session.
+
+    A terminal may outlive its session, as under tmux: then no process gets its signals.
+    """
+    try:
+        os.tcgetpgrp(_STDIN)
+    except OSError:
+        return False
+    return True
 
 
 async def _recall(parts: Parts) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lab.agent import COMMAND, Agent
@@ -139,6 +141,29 @@ def test_a_terminal_that_is_gone_ends_the_agent_of_who_sat_there(
 
     until(over, "the agent ends")
     assert os.waitstatus_to_exitcode(ended[-1]) == 0
+
+
+def test_the_end_of_a_session_ends_its_agent_though_the_terminal_is_still_open(
+    own_agent: Agent, lab: Lab
+) -> None:
+    """As under tmux, which ends the shell of a window before it closes the terminal."""
+    home = own_agent.state_dir.parent
+    home.mkdir(parents=True, exist_ok=True)
+    shell, terminal = pty.fork()
+    if shell == 0:
+        line = shlex.join(str(word) for word in own_agent.command())
+        os.execv("/bin/sh", ["sh", "-c", f"{line}; true"])
+    lab.logs["agent on a terminal"] = own_agent.log
+    text = b""
+    while b"inventory_taken" not in text:
+        text += os.read(terminal, 65_536)
+    (agent,) = psutil.Process(shell).children()
+    os.kill(shell, signal.SIGKILL)
+    os.waitpid(shell, 0)
+    try:
+        agent.wait(30)
+    finally:
+        os.close(terminal)
 
 
 def test_a_socket_of_systemd_is_taken_over_and_outlives_the_agent(

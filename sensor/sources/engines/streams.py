@@ -35,10 +35,14 @@ SCAN_PERIOD = 60.0
 back. Any other wakes the scan."""
 
 SCAN_LAST = 15.0
-"""Seconds between scans at most while an engine is lost."""
+"""Seconds between scans at most while an engine is lost, or began and may not listen yet."""
 
 SCAN_FIRST = 0.5
-"""Seconds until the scan after an engine was lost; doubled while it stays lost."""
+"""Seconds until the scan after an engine was lost or began; doubled while that lasts."""
+
+LISTENS_WITHIN = 60.0
+"""Seconds after its execve in which an engine begins to listen: dockerd restores its containers
+first."""
 
 STREAMS_MAX = 16
 """Sockets followed at once; one beyond is counted and left alone."""
@@ -92,6 +96,8 @@ class EngineStreams:
         self._reported: dict[Witness, tuple[bool, str | None]] = {}
         self._wake = asyncio.Event()
         self._pause = SCAN_FIRST
+        self._expected_until = 0.0
+        """Until when, in the loop's time, an engine that began may begin to listen."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -117,8 +123,9 @@ class EngineStreams:
         self.wake()
 
     def wake(self) -> None:
-        """Look at once: another source saw an engine start."""
+        """Look at once, and again until it listens: another source saw an engine start."""
         self._pause = SCAN_FIRST
+        self._expected_until = asyncio.get_running_loop().time() + LISTENS_WITHIN
         self._wake.set()
 
     def status(self) -> tuple[StreamStatus, ...]:
@@ -156,7 +163,8 @@ class EngineStreams:
     async def _rest(self) -> None:
         """Wait for the next scan: long when all is well, else longer from time to time."""
         delay = SCAN_PERIOD
-        if any(followed.stream.seeking for followed in self._followed.values()):
+        expected = asyncio.get_running_loop().time() < self._expected_until
+        if expected or any(followed.stream.seeking for followed in self._followed.values()):
             delay, self._pause = self._pause, min(2 * self._pause, SCAN_LAST)
         try:
             async with asyncio.timeout(delay):

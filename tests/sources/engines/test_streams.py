@@ -66,6 +66,21 @@ def test_a_socket_that_vanished_is_forgotten(
             until(lambda: not heard.streams.status(), "the stream is forgotten")
 
 
+def test_an_engine_that_listens_a_while_after_it_began_is_followed_then(tmp_path: Path) -> None:
+    with listener(tmp_path / "d.sock", streaming()) as found:
+        looks: list[int] = []
+
+        def scan() -> tuple[EngineSocket, ...]:
+            looks.append(len(looks))
+            # The look of the agent's start and the one of the execve find nothing.
+            return (found,) if len(looks) > 2 else ()
+
+        with following(scan) as heard:
+            until(lambda: len(looks) == 1, "the first look")
+            heard.in_loop(heard.streams.wake)
+            heard.await_source("docker", available=True)
+
+
 def test_an_engine_that_is_switched_off_is_left_and_switched_on_again_is_followed(
     tmp_path: Path,
 ) -> None:
