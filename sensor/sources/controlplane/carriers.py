@@ -1,58 +1,92 @@
 """Envelopes around records, opened until the records themselves appear.
 
-Records come through what carries logs: subscriptions of CloudWatch, Kinesis, SQS, SNS, Pub/Sub,
-Event Grid, Event Hubs, and collectors that put a whole line into a text field. An object that one
-of the sources writes is never opened, whatever else stands in it.
+Records come through what carries logs: subscriptions of CloudWatch, Firehose, Kinesis, SQS, SNS,
+Pub/Sub, Event Grid, Event Hubs, the stores that they are read back from, and collectors that put a
+whole line into a text field. An object that one of the sources writes is never opened, whatever
+else stands in it. Fields are opened by their names alone: a text in any other field, which the
+subject of a record may have chosen, is never a record.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.model.control_plane import Cluster, RequestSource
-from sensor.sources.controlplane.json_text import Json, JsonInvalid, parse, rows, table, text
+from sensor.model.control_plane import Cluster
+from sensor.sources.controlplane.carried_text import UnreadText, is_packed, parsed, unpacked
+from sensor.sources.controlplane.json_text import Json, rows, table, text
+from sensor.sources.controlplane.log_stores import (
+    is_stream,
+    is_table,
+    of_key_values,
+    of_stream,
+    of_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sensor.sources.controlplane.addresses import Proxies
 
-DEPTH_LIMIT = 6
-"""Envelopes inside of envelopes: a subscription in a Kinesis record of a Lambda event."""
-UNPACKED_LIMIT = 16 * 1024 * 1024
-"""Bytes that one compressed payload may hold."""
+DEPTH_LIMIT = 8
+"""Envelopes inside of envelopes: a record of OpenTelemetry is in four alone."""
 ITEMS_LIMIT = 100_000
 """Records of one envelope."""
 _EKS_GROUP = "/aws/eks/"
-_LISTS = ("items", "Records", "records", "value", "events", "receivedMessages", "hits", "messages")
+_LISTS = (
+    "items",
+    "Items",
+    "Records",
+    "records",
+    "value",
+    "events",
+    "Events",
+    "entries",
+    "receivedMessages",
+    "hits",
+    "messages",
+    "Messages",
+    "result",
+    "results",
+    "streams",
+    "QueryResultRows",
+    "resourceLogs",
+    "scopeLogs",
+    "logRecords",
+)
+"""Fields with a list of records, or of what carries one."""
 _CARRIED = (
+    "log_processed",
     "message",
     "log",
     "log_s",
     "body",
+    "Body",
     "event",
+    "original",
     "_source",
     "hits",
     "data",
+    "Data",
+    "data_base64",
     "Message",
+    "Sns",
+    "@message",
     "line",
+    "json",
+    "result",
+    "_raw",
+    "payload",
+    "value",
+    "CloudTrailEvent",
+    "eventJson",
+    "stringValue",
+    "bytesValue",
 )
-"""Fields in which collectors and queues carry a record, as an object or as a text of JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadText:
-    """What stands in a file and is not a record: why, and which text of it is worth keeping."""
-
-    reason: str
-    harmless: bool = False
-    """It is not a loss: a health check, a page mark, text of another program."""
-    source: RequestSource | None = None
+"""Fields in which collectors, queues and stores carry a record: an object, a text of JSON, or a
+base64 text of one."""
+_WATCHED = frozenset({"ADDED", "MODIFIED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +120,21 @@ def _flat(
         yield UnreadText("envelopes inside of envelopes without end"), context
         return
     inside = replace(context, depth=context.depth + 1)
-    listed = value if isinstance(value, list) else _list_of(value)
-    if listed is not None:
-        for item in listed:
+    if isinstance(value, list):
+        for item in value:
             yield from _flat(item, inside, known)
-    elif isinstance(value, dict) and _is_cloudwatch(value):
-        yield from _cloudwatch(value, inside, known)
-    elif isinstance(value, dict) and (opened := _opened(value)) is not value:
-        yield from _flat(opened, inside, known)
-    elif isinstance(value, dict) and not known(value) and (carried := _carried(value)) is not None:
-        yield from _flat(carried, inside, known)
-    else:
+    elif not isinstance(value, dict):
         yield value, context
+    elif _is_cloudwatch(value):
+        yield from _cloudwatch(value, inside, known)
+    elif (opened := _opened(value)) is not value:
+        yield from _flat(opened, inside, known)
+    elif known(value):
+        yield value, context
+    elif (listed := _list_of(value)) is not None:
+        yield from _flat(listed, inside, known)
+    else:
+        yield from _carried(value, context, known)
 
 
 def _is_cloudwatch(value: Json) -> bool:
@@ -105,53 +142,91 @@ def _is_cloudwatch(value: Json) -> bool:
 
 
 def _opened(value: Json) -> object:
-    """Return what an envelope of one record holds; the value itself where it has none."""
+    """Return what an envelope of its own shape holds; else the value itself."""
     for carrier in ("awslogs", "kinesis"):
         if (packed := _text_of(table(value, carrier), "data")) is not None:
-            return _unpacked(packed)
+            return unpacked(packed)
     if value.get("Type") == "Notification" and type(value.get("Message")) is str:
         return parsed(value["Message"])
     message = _text_of(table(value, "message"), "data")
     if message is not None and ("subscription" in value or "ackId" in value):
-        return _unpacked(message)
+        return unpacked(message)
     if type(value.get("data")) is dict and "eventTime" in value and "subject" in value:
         # Event Grid: the record is its data.
         return value["data"]
     if type(value.get("eventData")) is dict:
         # CloudTrail Lake.
         return value["eventData"]
+    if type(value.get("object")) is dict and type(value.get("type")) is str:
+        # A watch of the API server. What ends is the Event itself, not what it reports.
+        kept = value["type"] in _WATCHED
+        return value["object"] if kept else UnreadText("end of an event", harmless=True)
+    return _stored(value)
+
+
+def _stored(value: Json) -> object:
+    """Return the records in the answer of a log store; else the value itself."""
+    if is_stream(value):
+        return of_stream(value)
+    if type(value.get("tables")) is list:
+        return rows(value, "tables")
+    if is_table(value):
+        return of_table(value)
+    if type(value.get("kvlistValue")) is dict:
+        return of_key_values(value)
     return value
 
 
-def _carried(value: Json) -> object | None:
-    """Return what an object that no source writes carries; None where that is not JSON."""
+def _list_of(value: Json) -> list[object] | None:
+    """Return the list that an envelope holds; an empty one where it holds nothing else."""
+    if "auditID" in value or "eventName" in value:
+        return None
+    lists: list[list[object]] = [inner for name in _LISTS if type(inner := value.get(name)) is list]
+    full = next((one for one in lists if one), None)
+    if full is not None or not lists:
+        return full
+    return None if any(name in value for name in _CARRIED) else []
+
+
+def _carried(
+    value: Json, context: Context, known: Callable[[Json], bool]
+) -> Iterator[tuple[object, Context]]:
+    """Yield what an object that no source writes carries, or the object itself.
+
+    Several fields may look like it (``event`` is a record for one collector, and notes on a record
+    for another): the first that leads to a record counts, else the first that is damaged.
+    """
+    inside = replace(context, depth=context.depth + 1)
+    damaged: list[tuple[object, Context]] = []
+    for inner in _candidates(value):
+        found = list(_flat(inner, inside, known))
+        if any(isinstance(one, dict) and known(one) for one, _ in found):
+            yield from found
+            return
+        if not damaged and any(
+            isinstance(one, UnreadText) and not one.harmless for one, _ in found
+        ):
+            damaged = found
+    yield from damaged or [(value, context)]
+
+
+def _candidates(value: Json) -> Iterator[object]:
     for name in _CARRIED:
         inner: object = value.get(name)
         if type(inner) is dict:
-            return inner
-        if type(inner) is str and inner.lstrip()[:1] in {"{", "["}:
-            try:
-                made: object = parse(inner.encode("utf-8", "replace"))
-            except JsonInvalid as error:
-                return UnreadText(f"a record inside is not JSON: {error}")
-            return made
-    return None
+            yield inner
+        elif type(inner) is not str:
+            continue
+        elif inner.lstrip()[:1] in {"{", "["}:
+            yield parsed(inner)
+        elif is_packed(inner):
+            yield unpacked(inner)
 
 
 def _text_of(value: Json, key: str) -> str | None:
     """Return a text of any length: a payload, which is not a name to be cut."""
     inner = value.get(key)
     return inner if type(inner) is str else None
-
-
-def _list_of(value: object) -> list[object] | None:
-    if not isinstance(value, dict):
-        return None
-    for name in _LISTS:
-        inner = value.get(name)
-        if type(inner) is list and not ("auditID" in value or "eventName" in value):
-            return inner
-    return None
 
 
 def _cloudwatch(
@@ -165,30 +240,7 @@ def _cloudwatch(
     if group.startswith(_EKS_GROUP):
         name = group.removeprefix(_EKS_GROUP).partition("/")[0]
         where = replace(context, cluster=Cluster(name=name, provider="aws", account=owner))
-    for event in rows(value, "logEvents"):
-        message = event.get("message")
+    events = value.get("logEvents")
+    for event in events if type(events) is list else ():
+        message = event.get("message") if type(event) is dict else None
         yield from _flat(parsed(message) if type(message) is str else message, where, known)
-
-
-def parsed(message: str) -> object:
-    """Return the JSON value in a text, or why it cannot be parsed."""
-    try:
-        return parse(message.encode("utf-8", "replace"))
-    except JsonInvalid as error:
-        if message.lstrip().startswith("{"):
-            return UnreadText(f"a record inside is not JSON: {error}")
-        return UnreadText("text of another program", harmless=True)
-
-
-def _unpacked(packed: str) -> object:
-    """Return the JSON value in a base64 text, compressed or not."""
-    try:
-        data = base64.b64decode(packed, validate=False)
-        if data.startswith(b"\x1f\x8b"):
-            inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            data = inflater.decompress(data, UNPACKED_LIMIT)
-            if inflater.unconsumed_tail:
-                return UnreadText(f"a payload holds more than {UNPACKED_LIMIT} bytes")
-        return parse(data)
-    except (binascii.Error, zlib.error, JsonInvalid, ValueError) as error:
-        return UnreadText(f"a payload cannot be read: {error}")

@@ -59,6 +59,16 @@ def _decompressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from _gunzip(first, pieces)
 
 
+def gunzipped(data: bytes, limit: int) -> bytes:
+    """Return what all members of a gzip text hold. Raises EncodingBroken beyond ``limit``."""
+    made = bytearray()
+    for piece in _gunzip(data, iter(())):
+        made += piece
+        if len(made) > limit:
+            raise EncodingBroken(f"more than {limit} bytes")
+    return bytes(made)
+
+
 def _gunzip(waiting: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield what the members of a gzip file hold, one after the other (RFC 1952, 2.2)."""
     member = zlib.decompressobj(_GZIP_WINDOW)

@@ -23,7 +23,8 @@ from sensor.sources.controlplane import (
     kubernetes_record,
     node_log,
 )
-from sensor.sources.controlplane.carriers import Context, UnreadText, items, parsed
+from sensor.sources.controlplane.carried_text import OTHER_PROGRAM, UnreadText, parsed
+from sensor.sources.controlplane.carriers import Context, items
 from sensor.sources.controlplane.json_text import (
     Json,
     JsonInvalid,
@@ -140,7 +141,7 @@ def _aks(value: Json, ref: RecordRef, context: Context) -> Found:
     if isinstance(inner, UnreadText):
         return replace(inner, source=RequestSource.KUBERNETES)
     if not kubernetes_audit.is_event(inner):
-        return UnreadText("text of another program", harmless=True, source=RequestSource.KUBERNETES)
+        return replace(OTHER_PROGRAM, source=RequestSource.KUBERNETES)
     return _audit(inner, ref, inside)
 
 

@@ -34,7 +34,8 @@ _LIST = re.compile(
     rb'"(?:Records|records|items|value)"\s*:\s*\['
 )
 """The beginning of an object whose list is read element by element."""
-_NEXT = re.compile(rb"[^ \t\r\n]")
+_NEXT = re.compile(rb"[^ \t\r\n,\x1e]")
+"""A comma between values is a list without its brackets, 0x1e begins a record of RFC 7464."""
 _NEXT_ELEMENT = re.compile(rb"[^ \t\r\n,]")
 _SCALAR_END = re.compile(rb"[,\]\n]")
 

@@ -1,8 +1,11 @@
-"""Lines that a log driver wrote before the record: a time, and how CRI runtimes cut long lines.
+"""What a log driver or a collector wrote around the record of a line, and lines that are cut.
 
-CloudWatch's export to S3 writes ``TIME RECORD``. containerd and CRI-O write
-``TIME STREAM P|F TEXT`` and cut a line at 16 KiB: all parts but the last one have a ``P``
-(the CRI log format of kubelet).
+- CloudWatch's export to S3 writes ``TIME RECORD``.
+- containerd and CRI-O write ``TIME STREAM P|F TEXT`` and cut a line at 16 KiB: all parts but the
+  last one have a ``P`` (the CRI log format of kubelet).
+- Fluentd's ``out_file`` writes ``TIME<tab>TAG<tab>RECORD``, Fluent Bit's ``TAG: [TIME, RECORD]``.
+
+Lines of syslog and of the journal are not opened: any program of a host may write one.
 """
 
 from __future__ import annotations
@@ -13,6 +16,13 @@ from sensor.sources.controlplane.framing import FRAME_LIMIT
 
 _PREFIX = re.compile(
     rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d) (?:(stdout|stderr) ([PF]) )?", re.ASCII
+)
+
+_FLUENTD = re.compile(
+    rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)\t[^\t\n]{1,256}\t", re.ASCII
+)
+_FLUENT_BIT = re.compile(
+    rb"[\w.*-]{1,256}: \[\[?\d{1,12}(?:\.\d{1,9})?(?:, ?\{\}\])?, ?(?=\{)", re.ASCII
 )
 
 
@@ -27,7 +37,7 @@ class LogLines:
         """Return the whole text of a line; ``b""`` while it is not whole, None for other lines."""
         found = _PREFIX.match(line)
         if found is None:
-            return None
+            return _behind(line)
         stream, mark = found.group(1), found.group(2)
         rest = line[found.end() :]
         if stream is None:
@@ -39,3 +49,13 @@ class LogLines:
             return rest
         self._parts[stream] = bytearray(rest)
         return b""
+
+
+def _behind(line: bytes) -> bytes | None:
+    """Return the record of a line of Fluentd or Fluent Bit."""
+    found = _FLUENTD.match(line)
+    if found is not None:
+        return line[found.end() :]
+    found = _FLUENT_BIT.match(line)
+    whole = line.rstrip()
+    return whole[found.end() : -1] if found is not None and whole.endswith(b"]") else None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
 from sensor.sources.controlplane import docker_records, kubernetes_audit, kubernetes_record
+from sensor.sources.controlplane.carried_text import PACKED_LINE, unpacked, values_of
 from sensor.sources.controlplane.encoding import EncodingBroken, utf8
 from sensor.sources.controlplane.envelopes import UNKNOWN, Lost, unwrap
-from sensor.sources.controlplane.framing import BadFrame, Frame, Framer, parts
+from sensor.sources.controlplane.framing import BadFrame, Frame, Framer
 from sensor.sources.controlplane.json_text import JsonInvalid, parse
 from sensor.sources.controlplane.log_lines import LogLines
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sensor.sources.controlplane.addresses import Proxies
-    from sensor.sources.controlplane.carriers import UnreadText
+    from sensor.sources.controlplane.carried_text import UnreadText
 
 OPERATIONS_LIMIT = 1000
 """Names of skipped operations that are counted apart; more count as one."""
@@ -169,9 +170,11 @@ class Reader:
         if text == b"":
             return  # The rest of its line follows.
         try:
-            values = self._values(data if text is None else text)
+            values = values_of(data) if text is None else _values_in(text)
         except JsonInvalid as error:
-            if text is not None and not text.lstrip().startswith(b"{"):
+            if data.startswith(PACKED_LINE):
+                yield from self._read([unpacked(data)], ref)
+            elif text is not None and not text.lstrip().startswith(b"{"):
                 self.counts.records += 1
                 self.counts.skip(OTHER_TEXT)
             else:
@@ -186,17 +189,6 @@ class Reader:
             for number, found in unwrap(value, RecordRef(ref.file, ref.line, first), self._proxies):
                 yield from self._found(found, RecordRef(ref.file, ref.line, first + number))
             first += number + 1
-
-    @staticmethod
-    def _values(data: bytes) -> list[object]:
-        """Return the values of a line. Raises JsonInvalid where one of them is damaged."""
-        try:
-            return [parse(data)]
-        except JsonInvalid as error:
-            several = parts(data)
-            if not several:
-                raise error from None
-            return [parse(part) for part in several]
 
     def _found(self, found: ControlRecord | UnreadText | Lost, ref: RecordRef) -> Iterator[Found]:
         if isinstance(found, ControlRecord):
@@ -223,6 +215,11 @@ class Reader:
     def _bad(self, ref: RecordRef, reason: str) -> BadRecord:
         self.counts.bad += 1
         return BadRecord(ref, reason)
+
+
+def _values_in(text: bytes) -> list[object]:
+    """Return the values in the text of a log's line, which a collector may have packed."""
+    return [unpacked(text)] if text.startswith(PACKED_LINE) else values_of(text)
 
 
 _ENDS = frozenset({Effect.STOP, Effect.SCALE_DOWN})

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.model.control_plane import ControlRecord
-from sensor.sources.controlplane.carriers import ITEMS_LIMIT, Context, UnreadText, items
+from sensor.sources.controlplane.carried_text import UnreadText
+from sensor.sources.controlplane.carriers import ITEMS_LIMIT, Context, items
 from sensor.sources.controlplane.reader import BadRecord, Reader, read
 
 LOG = Path(__file__).parents[2] / "corpora/controlplane/kubernetes/scenario/audit.log"
@@ -50,6 +51,35 @@ SUBSCRIPTION = {
     "logEvents": [{"id": "1", "timestamp": 1, "message": json.dumps(one)} for one in EVENTS],
 }
 PACKED = base64.b64encode(gzip.compress(dumped(SUBSCRIPTION))).decode()
+
+
+def base64_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+FIREHOSE = [
+    {"recordId": "1", "data": PACKED},
+]
+SIMPLE = [{"data": base64_of(dumped(one) + b"\n")} for one in EVENTS]
+LINES_OF_LOKI = [["1700000000000000000", json.dumps(one)] for one in EVENTS]
+LOKI = [{"stream": {"job": "audit"}, "values": LINES_OF_LOKI}]
+
+
+def any_value(value: object) -> object:
+    """Return a value as OTLP writes it."""
+    if isinstance(value, dict):
+        pairs = [{"key": key, "value": any_value(one)} for key, one in value.items()]
+        return {"kvlistValue": {"values": pairs}}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [any_value(one) for one in value]}}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    return {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}
+
+
+def otlp(body: Callable[[dict[str, Any]], object]) -> bytes:
+    logs = [{"timeUnixNano": "1", "body": body(one)} for one in EVENTS]
+    return dumped({"resourceLogs": [{"scopeLogs": [{"scope": {}, "logRecords": logs}]}]})
 
 
 def pub_sub(event: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +133,81 @@ CARRIERS = {
         for one in LINES
     ),
     "Filebeat": each(lambda one: {"@timestamp": "t", "message": json.dumps(one), "agent": {}}),
+    "files of Firehose, without line breaks": gzip.compress(dumped(SUBSCRIPTION)[:-1])
+    + gzip.compress(b"}"),
+    "lines of packed subscriptions": PACKED.encode() + b"\n",
+    "the same behind a driver's time": b"2026-03-02T09:15:27.123456789Z stdout F "
+    + PACKED.encode()
+    + b"\n",
+    "Firehose for a function": dumped({"invocationId": "1", "records": FIREHOSE}),
+    "Firehose for an HTTP endpoint": dumped({"requestId": "1", "timestamp": 1, "records": SIMPLE}),
+    "several records in a record of Firehose": dumped(
+        {"records": [{"data": base64_of(gzip.compress(b"".join(map(dumped, EVENTS))))}]}
+    ),
+    "get-records of Kinesis": dumped(
+        {"Records": [{"SequenceNumber": "1", "Data": base64_of(dumped(one))} for one in EVENTS]}
+    ),
+    "receive-message of SQS": dumped({"Messages": [{"Body": json.dumps(one)} for one in EVENTS]}),
+    "SNS for a function": dumped(
+        {
+            "Records": [
+                {
+                    "EventSource": "aws:sns",
+                    "Sns": {"Type": "Notification", "Message": json.dumps(one)},
+                }
+                for one in EVENTS
+            ]
+        }
+    ),
+    "CloudEvents in base64": each(
+        lambda one: {"specversion": "1.0", "id": "1", "data_base64": base64_of(dumped(one))}
+    ),
+    "push to Loki": dumped({"streams": LOKI}),
+    "answer of Loki": dumped(
+        {"status": "success", "data": {"resultType": "streams", "result": LOKI, "stats": {}}}
+    ),
+    "lines of logcli": each(
+        lambda one: {"labels": {"job": "audit"}, "line": json.dumps(one), "timestamp": "t"}
+    ),
+    "Fluent Bit that merged the record": each(lambda one: {"date": 1.5, **one}),
+    "Fluent Bit that also parsed the record": each(
+        lambda one: {"log": "{", "log_processed": one, "stream": "stdout"}
+    ),
+    "file of Fluent Bit": b"\n".join(
+        b'kube.audit: [1700000000.123456, {"log":' + json.dumps(one.decode()).encode() + b"}]"
+        for one in LINES
+    ),
+    "file of Fluent Bit with metadata": b"\n".join(
+        b"kube.audit: [[1700000000.123456, {}], " + one + b"]" for one in LINES
+    ),
+    "file of Fluentd": b"\n".join(
+        b"2026-03-02T09:15:27+00:00\tkube.audit\t" + one for one in LINES
+    ),
+    "Elastic Agent": each(
+        lambda one: {"message": "short", "event": {"original": json.dumps(one)}, "agent": {}}
+    ),
+    "Filebeat that parsed the record": each(
+        lambda one: {"event": {"dataset": "audit"}, "json": one, "agent": {}}
+    ),
+    "export of Splunk": each(
+        lambda one: {"preview": False, "result": {"_raw": json.dumps(one), "_time": "t"}}
+    ),
+    "OpenTelemetry, as text": otlp(lambda one: {"stringValue": json.dumps(one)}),
+    "OpenTelemetry, as objects": otlp(any_value),
+    "API of Log Analytics": dumped(
+        {
+            "tables": [
+                {
+                    "name": "PrimaryResult",
+                    "columns": [{"name": "Category"}, {"name": "log_s"}],
+                    "rows": [["kube-audit", json.dumps(one)] for one in EVENTS],
+                }
+            ]
+        }
+    ),
+    "Kafka Connect": each(lambda one: {"topic": "t", "key": None, "value": one}),
+    "a list without brackets": b",\n".join(LINES),
+    "records of RFC 7464": b"".join(b"\x1e" + one + b"\n" for one in LINES),
     "Splunk": each(lambda one: {"event": one, "sourcetype": "kube:audit"}),
     "Elasticsearch": dumped({"hits": {"hits": [{"_source": one} for one in EVENTS]}}),
 }
@@ -120,6 +225,57 @@ def test_a_record_is_not_opened_for_what_stands_in_it() -> None:
     inner = json.dumps(EVENTS[1])
     event = EVENTS[0] | {"message": inner, "log": inner, "event": EVENTS[1], "data": EVENTS[1]}
     assert found(dumped(event)) == found(LINES[0])
+
+
+def test_a_subscription_holds_more_records_than_a_list_of_a_record_may() -> None:
+    events = [{"message": LINES[0].decode()}] * 300
+    assert len(found(dumped(SUBSCRIPTION | {"logEvents": events}))) == 300
+
+
+def test_every_source_is_carried_alike() -> None:
+    """One record of each source, through a packed record, a queue in a queue, and a store."""
+    samples = [
+        path.read_bytes().splitlines()[0]
+        for path in sorted(LOG.parents[2].glob("*/*.jsonl"))
+        if path.name != "expected.jsonl" and path.stat().st_size
+    ]
+    assert len(samples) > 15
+    for sample in samples:
+        plain, line = found(sample), sample.decode()
+        queued = json.dumps({"Type": "Notification", "Message": line})
+        for carried in (
+            {"records": [{"recordId": "1", "data": base64_of(gzip.compress(sample))}]},
+            {"Records": [{"body": queued, "eventSource": "aws:sqs"}]},
+            {"streams": [{"stream": {}, "values": [["1", line]]}]},
+            {"message": {"data": base64_of(sample), "messageId": "1"}, "subscription": "s"},
+        ):
+            assert found(dumped(carried)) == plain
+
+
+def test_a_field_of_another_name_is_never_opened() -> None:
+    """A program logs what its users write: such a text must not become a record."""
+    inner = json.dumps(EVENTS[1])
+    lines = [
+        dumped({"level": "info", "input": inner, "query": EVENTS[1], "header": PACKED}),
+        b"Mar  2 09:15:27 host su[1]: " + LINES[1],
+        b"<13>1 2026-03-02T09:15:27Z host app - - - " + LINES[1],
+        dumped({"MESSAGE": inner, "_PID": "1"}),
+    ]
+    for line in lines:
+        assert not [one for one in read([line], Reader("f")) if isinstance(one, ControlRecord)]
+
+
+def test_an_envelope_without_records_is_no_record() -> None:
+    for empty in (b'{"status":"success","data":{"result":[]}}', b'{"entries":[],"next":"x"}'):
+        reader = Reader("file")
+        assert list(read([empty], reader)) == []
+        assert not reader.counts.bad
+
+
+def test_the_end_of_an_event_in_a_watch_is_no_report() -> None:
+    event = {"reason": "Started", "involvedObject": {"kind": "Pod", "name": "a"}}
+    kinds = [dumped({"type": kind, "object": event}) for kind in ("ADDED", "MODIFIED", "DELETED")]
+    assert len(found(b"\n".join(kinds))) == 2
 
 
 def test_text_of_another_program_is_not_a_failure() -> None:

@@ -24,3 +24,16 @@ def test_parts_of_a_line_are_joined_each_stream_by_itself() -> None:
 def test_other_lines_are_left_alone() -> None:
     assert LogLines().text(b"time=2026-03-02T09:15:27Z level=debug") is None
     assert LogLines().text(b"") is None
+
+
+def test_what_fluentd_and_fluent_bit_write_around_a_record_is_left_out() -> None:
+    assert LogLines().text(b'2026-03-02T09:15:27+00:00\tkube.audit\t{"a":1}') == b'{"a":1}'
+    assert LogLines().text(b'kube.audit: [1700000000.1, {"a":1}]') == b'{"a":1}'
+    assert LogLines().text(b'kube.audit: [[1700000000.1, {}], {"a":1}]') == b'{"a":1}'
+    assert LogLines().text(b'kube.audit: [1700000000.1, {"a":1}') is None
+
+
+def test_syslog_is_left_alone() -> None:
+    """Any program of a host may write a line of it."""
+    assert LogLines().text(b'Mar  2 09:15:27 host su[1]: {"a":1}') is None
+    assert LogLines().text(b'<13>1 2026-03-02T09:15:27Z host su - - - {"a":1}') is None
