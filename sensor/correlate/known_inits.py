@@ -23,6 +23,7 @@ class KnownInits:
     def __init__(self) -> None:
         self._taken: Bounded[tuple[int, int], None] = Bounded(TAKEN_MAX)
         self._ended: deque[ProcessKey] = deque(maxlen=ENDED_MAX)
+        self._restores: Bounded[tuple[int, int], None] = Bounded(TAKEN_MAX)
 
     def take(self, init: ProcessKey) -> None:
         """Remember that the init's start is reported or waits to be."""
@@ -31,6 +32,19 @@ class KnownInits:
     def is_taken(self, init: ProcessKey) -> bool:
         """Whether the init's start is reported or waits to be."""
         return init.tick in self._taken
+
+    def take_restore(self, command: ProcessKey) -> None:
+        """Remember that the start is reported which this restore command's success is.
+
+        Apart from the command's place among the inits: a container's init may be a runtime, and
+        what it restores is another container.
+        """
+        self.take(command)
+        self._restores.put(command.tick, None)
+
+    def is_restore(self, command: ProcessKey) -> bool:
+        """Whether the start of what this command restores is reported."""
+        return command.tick in self._restores
 
     def end(self, init: ProcessKey) -> None:
         """Remember the end of an init of an unknown container, for an inventory under way."""

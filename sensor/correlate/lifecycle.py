@@ -156,6 +156,10 @@ class Lifecycle:
     def _begin_creation(self, creation: Creation) -> None:
         if builds.is_step(creation):
             return
+        if self.inits.is_restore(creation.process.key):
+            # A record that came twice.
+            self.ignored["init_known"] += 1
+            return
         state = self._claims.of_creation(creation)
         if state is None:
             return
@@ -199,7 +203,7 @@ class Lifecycle:
         if exit_.status != 0:
             self._fail(state, exit_, exit_.status, f"{creation.command.verb} failed")
         elif creation.command.verb is Verb.RESTORE and self._counts(state):
-            self.inits.take(creation.process.key)
+            self.inits.take_restore(creation.process.key)
             self._starts.restored(state, exit_)
 
     def _counts(self, state: ContainerState) -> bool:

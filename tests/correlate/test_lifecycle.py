@@ -19,7 +19,7 @@ from sensor.model.vocabulary import (
     Witness,
 )
 from tests.correlate.observations import MS, SHIM, ancestor, asks, below, command, ns
-from tests.correlate.scenario import WEB, Box, Core
+from tests.correlate.scenario import PLAIN, WEB, Box, Core
 
 START, FAILED, STOP = "container.start", "container.start_failed", "container.stop"
 WAIT = DESCRIPTION_WAIT / MS
@@ -240,6 +240,20 @@ def test_a_restore_is_a_start_when_its_command_succeeds(core: Core) -> None:
     assert core.types() == [START]
     assert core.last_start().kind == "restore"
     assert [e.what for e in core.start.evidence] == ["runc restore", "restore succeeded"]
+
+
+def test_a_restore_whose_records_come_twice_is_one_start(core: Core) -> None:
+    restored = [WEB.create(0, "restore"), WEB.described(1), WEB.created(50)]
+    core >> restored >> WEB.exits(60, started=False) >> restored
+    assert [event.type for event in core.events] == ["container.start", "container.stop"]
+
+
+def test_what_a_containers_init_restores_is_a_start_of_another_container(core: Core) -> None:
+    inner = WEB.create(20, "restore")
+    core >> PLAIN.create(0) >> PLAIN.created(1) >> PLAIN.described(2) >> PLAIN.execs(3)
+    core >> replace(inner, process=replace(inner.process, key=PLAIN.init)) >> WEB.described(21)
+    core >> replace(WEB.created(30), process=PLAIN.init)
+    assert [event.container.id for event in core.starts if event.container] == [PLAIN.id, WEB.id]
 
 
 def test_a_failed_restore_is_a_failed_start(core: Core) -> None:
