@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.store.pages import Pages
+from lab.event_log import ids_on_disk
 from tests.outputs.fault_proxy import Fault, FaultProxy, Misbehaviour
 from tests.outputs.forward.collector import Collector, collector
 
@@ -164,7 +164,7 @@ def run(directory: Path, plan: Plan, say: Callable[[str], None] = lambda _: None
         finally:
             agent.end(kill=False)
         received.look()
-        committed = _committed(directory / "state" / "castoff.db")
+        committed = ids_on_disk(directory / "state" / "castoff.db")
         return Outcome(
             committed=len(committed),
             lost=len(committed - received.ids.keys()),
@@ -198,16 +198,3 @@ class _Received:
             assert agent.running, "the agent ended"
             assert time.monotonic() - moved < PATIENCE, f"{len(self.ids)} events and no more"
             time.sleep(POLL)
-
-
-def _committed(path: Path) -> set[str]:
-    pages = Pages(path)
-    try:
-        ids: set[str] = set()
-        cursor = 0
-        while (page := pages.after(cursor)).rows:
-            ids.update(row.id for row in page.rows)
-            cursor = page.through
-        return ids
-    finally:
-        pages.close()

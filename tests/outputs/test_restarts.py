@@ -20,8 +20,9 @@ from pathlib import Path
 import nats as nats_py
 import pytest
 
+from lab.event_log import ids_on_disk
 from tests.outputs import rsyslog
-from tests.outputs.endurance import Agent, _committed
+from tests.outputs.endurance import Agent
 from tests.outputs.kafka_cluster import cluster
 from tests.outputs.nats_server import NatsServer
 from tests.outputs.rotel import rotel
@@ -206,7 +207,7 @@ def test_nothing_is_lost_and_what_comes_twice_has_one_id(
                 collector.restart()
         await_durable(agent, EVENTS)
         agent.end(kill=False)
-        committed = _committed(tmp_path / "state" / "castoff.db")
+        committed = ids_on_disk(tmp_path / "state" / "castoff.db")
         end = time.monotonic() + DEADLINE_SECONDS
         while not committed <= set(received := collector.received()) and time.monotonic() < end:
             time.sleep(0.1)
