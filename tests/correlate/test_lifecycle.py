@@ -243,7 +243,7 @@ def test_a_restore_is_a_start_when_its_command_succeeds(core: Core) -> None:
 
 
 def test_a_restore_whose_records_come_twice_is_one_start(core: Core) -> None:
-    restored = [WEB.create(0, "restore"), WEB.described(1), WEB.created(50)]
+    restored: list[Observation] = [WEB.create(0, "restore"), WEB.described(1), WEB.created(50)]
     core >> restored >> WEB.exits(60, started=False) >> restored
     assert [event.type for event in core.events] == ["container.start", "container.stop"]
 
