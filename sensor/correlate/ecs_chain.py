@@ -1,8 +1,9 @@
 """The walk from a task of ECS back to who asked for it.
 
 1. The answer of RunTask or StartTask names its tasks: the caller asked, and the answer is exact.
-2. Where EventBridge called RunTask for a rule, who last wrote the rule asked. The rule is met by
-   name, so that this is inferred. Without a record of the rule EventBridge is named, as inferred.
+2. Where EventBridge called RunTask for a rule, or its Scheduler for a schedule, who last wrote that
+   asked (``ecs_rules``). It is met by name, so that this is inferred. Without a record of it the
+   service is named, as inferred.
 3. A service's own task has no such record (``ecs_services``).
 
 ``startedBy`` and ``group`` of a task are texts that the caller of RunTask may choose. So they make
@@ -16,12 +17,11 @@ from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.correlate.chain_answer import Walk
-from sensor.correlate.chain_ends import AHEAD
-from sensor.correlate.chain_index import SECOND
 from sensor.correlate.chain_records import HeldRecords
+from sensor.correlate.ecs_rules import EcsRules, ran_by_time_table
 from sensor.correlate.ecs_services import EcsServices, ServiceKey
 from sensor.dataclass import dataclass
-from sensor.model.control_plane import ActorKind, ControlRecord, Effect, Owner, RequestOutcome
+from sensor.model.control_plane import ControlRecord, Effect, Owner, RequestOutcome
 from sensor.model.ecs_facts import EcsTouch
 
 if TYPE_CHECKING:
@@ -29,19 +29,13 @@ if TYPE_CHECKING:
 
 TASKS_LIMIT = 10_000
 """Tasks that are remembered."""
-RULES_LIMIT = 2000
-"""Rules of EventBridge whose writes are remembered."""
 CONTAINERS_LIMIT = 64
 """Containers of one task whose ids are remembered: a task definition has at most ten."""
-CLOSE = 5 * SECOND
-"""Two writes of a rule so near to each other may both be the one that counts."""
-EVENT_BRIDGE = "events.amazonaws.com"
 _DEPLOYMENT, _SERVICE_GROUP = "ecs-svc/", "service:"
 _FAILED = frozenset({RequestOutcome.FAILURE, RequestOutcome.UNKNOWN})
 
 TaskKey = tuple[str | None, str | None, str]
 """Account, region, the id at the end of the ARN."""
-RuleKey = tuple[str | None, str | None, str]
 
 
 @dataclass(slots=True, eq=False)
@@ -95,8 +89,8 @@ class EcsChain:
 
     def __init__(self, limit: int = TASKS_LIMIT) -> None:
         self._tasks: Bounded[TaskKey, Task] = Bounded(limit)
-        self._rules: Bounded[RuleKey, list[ControlRecord]] = Bounded(RULES_LIMIT)
         self._held = HeldRecords()
+        self._rules = EcsRules(self._held)
         self._services = EcsServices(self._held)
 
     def add(self, record: ControlRecord) -> list[Task]:
@@ -110,12 +104,7 @@ class EcsChain:
         if facts.touch is EcsTouch.TASK:
             return [self._seen(record, arn, workload) for arn in facts.tasks]
         if facts.touch is EcsTouch.SCHEDULE and facts.rule is not None:
-            key = (*_home(request), facts.rule)
-            writes = self._rules.get(key)
-            if writes is None:
-                writes = []
-                self._rules.put(key, writes)
-            self._held.keep(_home(request), writes, record, _time)
+            self._rules.wrote(_home(request), facts.rule, record)
         elif facts.touch is EcsTouch.SERVICE and workload is not None:
             self._services.wrote(_service(request, workload.name), record, workload)
         elif facts.touch is EcsTouch.STOP and workload is not None:
@@ -133,7 +122,7 @@ class EcsChain:
 
     def certain(self, task: Task) -> RequestedBy | None:
         """Return the answer that no later record can change."""
-        if task.answer is None and len(task.runs) == 1 and not _scheduled(task.runs[0]):
+        if task.answer is None and len(task.runs) == 1 and not ran_by_time_table(task.runs[0]):
             task.answer = self._direct(task)
         return task.answer
 
@@ -183,7 +172,7 @@ class EcsChain:
         return task
 
     def _walk(self, task: Task) -> RequestedBy | None:
-        if len(task.runs) == 1 and _scheduled(task.runs[0]):
+        if len(task.runs) == 1 and ran_by_time_table(task.runs[0]):
             return self._by_rule(task, task.runs[0])
         if task.runs:
             return self._direct(task)
@@ -200,39 +189,13 @@ class EcsChain:
         return Walk((), exact=True).past(task.seen, exact=True).answer(task.runs)
 
     def _by_rule(self, task: Task, run: ControlRecord) -> RequestedBy:
-        """Return who wrote the rule of EventBridge that ran a task."""
+        """Return who wrote the rule or the schedule that ran a task."""
         walk = Walk((), exact=True).past(task.seen, exact=True)
-        rule = None if run.ecs is None else run.ecs.rule
-        writes = self._rules.get((*_home(run.request), rule or "")) or []
-        until = (run.request.requested or 0) + AHEAD
-        before = [one for one in writes if _time(one) <= until]
-        if not before:
+        causes = self._rules.causes(_home(run.request), run)
+        if not causes:
             # The record of the rule, which would name its author, is missing.
             return walk.answer((run,), Effect.SCHEDULE, named=True)
-        best = before[-1]
-        rivals = [
-            one
-            for one in before[:-1]
-            if _time(best) - _time(one) <= CLOSE and one.request.actor != best.request.actor
-        ]
-        past = walk.past(run, exact=False)
-        return past.answer((best, *rivals), Effect.SCHEDULE)
-
-
-def _scheduled(run: ControlRecord) -> bool:
-    """Return whether EventBridge ran a task for a rule. Any caller may write such a startedBy."""
-    actor = run.request.actor
-    return (
-        run.ecs is not None
-        and run.ecs.rule is not None
-        and actor is not None
-        and actor.kind is ActorKind.CLOUD_SERVICE
-        and actor.service == EVENT_BRIDGE
-    )
-
-
-def _time(record: ControlRecord) -> int:
-    return record.request.requested or 0
+        return walk.past(run, exact=False).answer(tuple(causes), Effect.SCHEDULE)
 
 
 def _home(request: Request) -> tuple[str | None, str | None]:

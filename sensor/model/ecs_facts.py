@@ -37,6 +37,10 @@ class EcsFacts:
     capacity: int | None = None
     """How many tasks a write can have caused; None where that is unknown."""
     rule: str | None = None
-    """The rule of EventBridge."""
+    """The rule of EventBridge, or the schedule, as ECS writes it into ``startedBy``."""
+    scope: str | None = None
+    """Its event bus or group, within which its name is unique."""
+    role: str | None = None
+    """The role with which it runs tasks."""
     created: int | None = None
     """When a task was created."""

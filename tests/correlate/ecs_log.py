@@ -16,6 +16,9 @@ CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/prod"
 DEPLOYMENT = "ecs-svc/1000000000000000001"
 NEXT = "ecs-svc/1000000000000000002"
 RULES = "events.amazonaws.com"
+SCHEDULER = "scheduler.amazonaws.com"
+ROLE = "role-of-scheduler"
+"""That of what ``SCHEDULER`` calls."""
 Json = dict[str, Any]
 
 
@@ -50,7 +53,8 @@ class EcsLog:
         if "." in user:
             role = f"arn:aws:sts::{ACCOUNT}:assumed-role/role-of-{user.partition('.')[0]}/session"
             who = {"type": "AssumedRole", "arn": role, "invokedBy": user}
-        service = "events.amazonaws.com" if name.endswith(("Rule", "Targets")) else None
+        service = RULES if name.endswith(("Rule", "Targets")) else None
+        service = SCHEDULER if name.endswith("Schedule") else service
         self.lines.append(
             {
                 "eventVersion": "1.09",
@@ -81,6 +85,25 @@ class EcsLog:
             for one in tasks
         ]
         self.call(time, user, "RunTask", asked, {"tasks": answer, "failures": []})
+
+    def schedule(
+        self,
+        time: float,
+        user: str,
+        name: str,
+        *,
+        group: str = "default",
+        role: str = ROLE,
+        runs: str = "job",
+        verb: str = "CreateSchedule",
+    ) -> None:
+        """Write a call that writes a schedule of EventBridge Scheduler."""
+        target = {
+            "arn": CLUSTER,
+            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}",
+            "ecsParameters": {"taskDefinitionArn": definition(runs)},
+        }
+        self.call(time, user, verb, {"name": name, "groupName": group, "target": target}, {})
 
     def service(
         self,

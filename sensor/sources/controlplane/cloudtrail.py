@@ -21,7 +21,7 @@ from sensor.model.control_plane import (
 from sensor.sources.controlplane import ecs_calls
 from sensor.sources.controlplane.addresses import is_address
 from sensor.sources.controlplane.aws_identity import actor
-from sensor.sources.controlplane.ecs_calls import tail
+from sensor.sources.controlplane.aws_reading import tail
 from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, rows, table, text
 from sensor.sources.controlplane.times import wall

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.dataclass import dataclass
 from sensor.model.control_plane import (
     Effect,
     RequestContainer,
@@ -18,6 +17,9 @@ from sensor.model.control_plane import (
     Workload,
 )
 from sensor.model.ecs_facts import EcsFacts, EcsTouch
+from sensor.sources.controlplane import aws_schedules
+from sensor.sources.controlplane.aws_reading import Reading, tail
+from sensor.sources.controlplane.aws_schedules import scheduled_by
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
 from sensor.sources.controlplane.kubernetes_objects import digest_of
 
@@ -25,23 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ECS = "ecs.amazonaws.com"
-EVENTS = "events.amazonaws.com"
-_RULE = "events-rule/"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a call is to a container start."""
-
-    standing: Standing = Standing.NO
-    effect: Effect = Effect.NONE
-    workload: Workload | None = None
-    containers: tuple[RequestContainer, ...] = ()
-    outcome: RequestOutcome | None = None
-    """Where the call itself succeeded, and what it asked for did not."""
-    reason: str | None = None
-    in_cluster: bool = True
-    facts: EcsFacts | None = None
 
 
 def reading(service: str, name: str, asked: Json, answered: Json) -> Reading:
@@ -50,11 +35,6 @@ def reading(service: str, name: str, asked: Json, answered: Json) -> Reading:
     if judge is not None:
         return judge(asked, answered)
     return _looked_at(asked) if service == ECS else Reading()
-
-
-def tail(arn: str | None) -> str | None:
-    """Return what stands behind the last slash of an ARN."""
-    return None if arn is None else arn.rpartition("/")[2] or None
 
 
 def containers_of(items: list[Json]) -> tuple[RequestContainer, ...]:
@@ -103,16 +83,9 @@ def _run(asked: Json, answered: Json) -> Reading:
         facts=EcsFacts(
             EcsTouch.RUN,
             tuple(arn for task in tasks if (arn := text(task, "taskArn")) is not None),
-            rule=_rule(text(asked, "startedBy")),
+            rule=scheduled_by(text(asked, "startedBy")),
         ),
     )
-
-
-def _rule(started_by: str | None) -> str | None:
-    """Return the rule of EventBridge that ran a task (ECS developer guide, *scheduled tasks*)."""
-    if started_by is None or not started_by.startswith(_RULE):
-        return None
-    return started_by[len(_RULE) :] or None
 
 
 def _service(asked: Json, answered: Json) -> Workload:
@@ -242,28 +215,6 @@ def _batch(asked: Json, answered: Json) -> Reading:
     return Reading(Standing.RELATED, Effect.SCHEDULE, workload, in_cluster=False)
 
 
-def _targets(asked: Json, _: Json) -> Reading:
-    """A rule of EventBridge is given targets; one that is a task of ECS runs later."""
-    runs = [one for one in rows(asked, "targets") if table(one, "ecsParameters")]
-    name = text(asked, "rule")
-    if not runs or name is None:
-        return Reading()
-    definition = tail(text(table(runs[0], "ecsParameters"), "taskDefinitionArn"))
-    workload = Workload(kind="Rule", name=name, definition=definition)
-    facts = EcsFacts(EcsTouch.SCHEDULE, rule=name)
-    return Reading(Standing.RELATED, Effect.SCHEDULE, workload, in_cluster=False, facts=facts)
-
-
-def _on_rule(asked: Json, _: Json) -> Reading:
-    """A rule is written or switched on; its record does not show what it runs."""
-    name = text(asked, "name")
-    if name is None:
-        return Reading()
-    facts = EcsFacts(EcsTouch.SCHEDULE, rule=name)
-    workload = Workload(kind="Rule", name=name)
-    return Reading(Standing.NO, Effect.CONFIG, workload, in_cluster=False, facts=facts)
-
-
 _CALLS: dict[str, Callable[[Json, Json], Reading]] = {
     "RunTask": _run,
     "StartTask": _run,
@@ -290,7 +241,5 @@ _CALLS: dict[str, Callable[[Json, Json], Reading]] = {
 }
 _OTHERS: dict[tuple[str, str], Callable[[Json, Json], Reading]] = {
     ("batch.amazonaws.com", "SubmitJob"): _batch,
-    (EVENTS, "PutTargets"): _targets,
-    (EVENTS, "PutRule"): _on_rule,
-    (EVENTS, "EnableRule"): _on_rule,
+    **aws_schedules.CALLS,
 }

@@ -22,7 +22,8 @@ from sensor.model.control_plane import (
     Workload,
 )
 from sensor.model.ecs_facts import EcsFacts, EcsTouch
-from sensor.sources.controlplane.ecs_calls import containers_of, tail
+from sensor.sources.controlplane.aws_reading import tail
+from sensor.sources.controlplane.ecs_calls import containers_of
 from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
 from sensor.sources.controlplane.times import wall

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.model.control_plane import Effect, Standing
 from sensor.model.ecs_facts import EcsFacts, EcsTouch
-from sensor.sources.controlplane.ecs_calls import ECS, EVENTS, reading
+from sensor.sources.controlplane.aws_schedules import EVENTS, SCHEDULER
+from sensor.sources.controlplane.ecs_calls import ECS, reading
 
 Json = dict[str, Any]
 LISTED = [{"id": "ecs-svc/1", "status": "ACTIVE"}, {"id": "ecs-svc/2", "status": "PRIMARY"}]
@@ -27,7 +27,7 @@ def answer(running: int | None = None, desired: int = 5) -> Json:
 def test_an_answer_of_runtask_names_all_tasks() -> None:
     tasks = [{"taskArn": "arn:a"}, {"taskArn": None}, {"taskArn": "arn:b"}]
     found = facts("RunTask", {"startedBy": "events-rule/nightly"}, {"tasks": tasks})
-    assert found == EcsFacts(EcsTouch.RUN, ("arn:a", "arn:b"), rule="nightly")
+    assert found == EcsFacts(EcsTouch.RUN, ("arn:a", "arn:b"), rule="events-rule/nightly")
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,6 @@ def test_a_write_that_starts_nothing_is_no_cause(asked: Json) -> None:
     assert facts("UpdateService", asked, answer(5)) is None
 
 
-def test_a_rule_that_runs_tasks_is_a_schedule() -> None:
-    target = {"ecsParameters": {"taskDefinitionArn": "arn:aws:ecs:r:1:task-definition/report:8"}}
-    found = reading(EVENTS, "PutTargets", {"rule": "nightly", "targets": [target]}, {})
-    assert (found.standing, found.effect) == (Standing.RELATED, Effect.SCHEDULE)
-    assert found.facts == EcsFacts(EcsTouch.SCHEDULE, rule="nightly")
-    assert found.workload is not None
-    assert found.workload.definition == "report:8"
-
-
-def test_a_rule_that_runs_something_else_is_none_of_ours() -> None:
-    found = reading(EVENTS, "PutTargets", {"rule": "x", "targets": [{"arn": "arn:lambda"}]}, {})
-    assert (found.standing, found.facts) == (Standing.NO, None)
-
-
 def test_another_service_is_not_read() -> None:
     assert reading("s3.amazonaws.com", "RunTask", {}, {"tasks": [{"taskArn": "a"}]}).facts is None
 
@@ -75,7 +61,7 @@ ODD = st.recursive(
         st.lists(inner, max_size=2)
         | st.dictionaries(
             st.sampled_from(
-                ["service", "deployments", "tasks", "targets", "ecsParameters", "rule"]
+                ["service", "deployments", "tasks", "targets", "ecsParameters", "rule", "arn"]
             ),
             inner,
             max_size=3,
@@ -83,7 +69,9 @@ ODD = st.recursive(
     ),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["service", "tasks", "task", "targets", "rule", "name", "startedBy"])
+KEYS = st.sampled_from(
+    ["service", "tasks", "task", "targets", "rule", "name", "startedBy", "target"]
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -99,6 +87,8 @@ def test_values_of_any_type_are_read(data: st.DataObject) -> None:
                 (ECS, "SubmitTaskStateChange"),
                 (EVENTS, "PutTargets"),
                 (EVENTS, "PutRule"),
+                (SCHEDULER, "CreateSchedule"),
+                (SCHEDULER, "UpdateSchedule"),
             ]
         )
     )
