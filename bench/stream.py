@@ -1,9 +1,9 @@
 """The memory of ``castoff normalize`` over a long file: ``python -m bench.stream [GIB [QUIET]]``.
 
-The recorded scenario is piped in again and again, each time with ids, uids and namespaces of its
-own, so that every table fills up to its limit. Its records that concern no container (reads,
-leases, statuses) follow each time ``QUIET`` times more, as they are most of a live cluster's log.
-Resident memory is read at each GiB.
+The recorded scenario is piped in again and again, each time an hour later and with ids, uids and
+namespaces of its own, so that every table fills up to its limit. Its records that concern no
+container (reads, leases, statuses) follow each time ``QUIET`` times more, each with an id of its
+own, as they are most of a live cluster's log. Resident memory is read at each GiB.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,11 @@ SETTLED_GIB = 4
 GROWTH_LIMIT = 8
 """MiB from there to the end."""
 _OWN = (b'"auditID":"', b'"uid":"', b'"namespace":"')
+_ID = b'"auditID":"'
+_RECORDED = b"2026-11-29T02:"
+"""All times of the log are within this hour."""
+_BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
+"""Hours of a long stream end before today: a time to come counts as now."""
 
 
 def pieces(quiet: int = QUIET) -> Iterator[bytes]:
@@ -44,12 +50,14 @@ def pieces(quiet: int = QUIET) -> Iterator[bytes]:
     lines = data.splitlines(keepends=True)
     skipped = b"".join(line for line in lines if kubernetes_audit.skim(line) is not None)
     for number in count():
-        piece = data
+        hour = (_BEGIN + timedelta(hours=number)).strftime("%Y-%m-%dT%H:").encode()
+        piece = data.replace(_RECORDED, hour)
         for key in _OWN:
             piece = piece.replace(key, key + b"%07d-" % number)
         yield piece
-        for _ in range(quiet):
-            yield skipped
+        later = skipped.replace(_RECORDED, hour)
+        for again in range(quiet):
+            yield later.replace(_ID, _ID + b"%07d-%03d-" % (number, again))
 
 
 def measured(total: int, quiet: int) -> list[float]:
@@ -78,6 +86,13 @@ def measured(total: int, quiet: int) -> list[float]:
     return found
 
 
+def _skipped(quiet: int) -> str:
+    """Return how many of the records are skipped."""
+    lines = LOG.read_bytes().splitlines(keepends=True)
+    some = sum(kubernetes_audit.skim(line) is not None for line in lines)
+    return f"{100 * some * (1 + quiet) // (len(lines) + some * quiet)} % of the records skipped"
+
+
 def main() -> None:
     """Print the memory and the machine."""
     made = parser(COMMAND, __doc__)
@@ -92,7 +107,13 @@ def main() -> None:
         settled = found[min(SETTLED_GIB, len(found)) - 1]
         grown = found[-1] - settled
         rows += [
-            Row(f"resident at {total} GiB", f"{found[-1]:.0f} MiB", None, None, COMMAND),
+            Row(
+                f"resident at {total} GiB, {_skipped(arguments.quiet)}",
+                f"{found[-1]:.0f} MiB",
+                None,
+                None,
+                COMMAND,
+            ),
             Row(
                 f"growth from {SETTLED_GIB} to {total} GiB",
                 f"{grown:.1f} MiB",

@@ -1,7 +1,9 @@
 """Which records were taken already: files are read again, and webhooks deliver again.
 
-Keys are held in two generations. The older one is forgotten as a whole when the younger is full, so
-that at least the latest half of the limit is remembered.
+The digests of their keys stand in one table of a fixed size, in buckets by their first bytes. A new
+digest takes the place of the oldest one of its bucket. So the memory never grows, and of the latest
+half of ``limit`` keys one in a hundred thousand is forgotten. A sender who makes keys that meet in
+one bucket has his own records reported twice, with the ids that they had.
 """
 
 from __future__ import annotations
@@ -14,19 +16,22 @@ if TYPE_CHECKING:
 
 KEYS_LIMIT = 200_000
 """Keys that are remembered so that a second delivery makes no second event."""
+_DIGEST = 16
+_PLACES = 16
+"""Digests of one bucket. With twice as many places as keys a bucket has 4 of the latest half on
+average, and 17 of them (Poisson) in five of a million."""
+_BUCKET = _DIGEST * _PLACES
 
 
 class SeenRecords:
     """Remembers the keys of the latest records."""
 
     def __init__(self, limit: int = KEYS_LIMIT) -> None:
-        self._half = max(1, limit // 2)
-        self._young: set[bytes] = set()
-        self._old: set[bytes] = set()
+        self._buckets = max(1, 2 * limit // _PLACES)
+        self._table = bytearray(self._buckets * _BUCKET)
+        self._next = bytearray(self._buckets)
+        """The place of each bucket that is written next."""
         self.repeated = 0
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
 
     def take(self, record: ControlRecord) -> bool:
         """Take a record; return whether it is new."""
@@ -37,11 +42,13 @@ class SeenRecords:
         return new
 
     def _take(self, key: str) -> bool:
-        # A digest of 16 bytes takes half of the memory that the key's text does.
-        digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if digest in self._young or digest in self._old:
+        digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
+        bucket = int.from_bytes(digest[:4], "little") % self._buckets
+        start, table = bucket * _BUCKET, self._table
+        if table.find(digest, start, start + _BUCKET) >= 0:
             return False
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, set()
-        self._young.add(digest)
+        place = self._next[bucket]
+        at = start + place * _DIGEST
+        table[at : at + _DIGEST] = digest
+        self._next[bucket] = (place + 1) % _PLACES
         return True

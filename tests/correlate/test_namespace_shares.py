@@ -17,6 +17,20 @@ def test_a_namespace_alone_may_have_all() -> None:
     assert len(turns) == 10
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers()), max_size=300), st.integers(1, 40))
+def test_each_namespace_gives_up_its_items_in_the_order_of_entering(
+    items: list[tuple[int, int]], limit: int
+) -> None:
+    turns = Turns[int](limit)
+    held: dict[str, list[int]] = {}
+    for home, item in items:
+        held.setdefault(str(home), []).append(item)
+        gone = turns.add((None, str(home)), item)
+        if gone is not None:
+            assert gone[1] == held[str(gone[0][1])].pop(0)
+        assert len(turns) == sum(map(len, held.values())) <= limit
+
+
 def test_a_flood_of_one_namespace_leaves_the_others_theirs() -> None:
     table = NamespaceTable[str, int](100)
     for number in range(40):
