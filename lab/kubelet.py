@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import grpc
 
@@ -30,6 +30,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 ANSWER_SECONDS = 60
 HOSTS_PLACES = ("/usr", "/lib", "/lib64", "/sys/fs/cgroup", "/var/log", "/tmp", str(CHECKOUT))
 """What a kubelet in a container has of its host's files, the programs of this test among them."""
+
+NODE = ("--pid=host", "--network=host")
+"""What distributions give to the container of a kubelet."""
 
 
 class Kubelet:
@@ -52,13 +55,13 @@ class Kubelet:
             *(lab.directory, containerd.address),
         ]
         environment = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": _packages(), **lab.mark}
-        self._inspect: Callable[[], int] | None = None
+        self._inspect: Callable[[], dict[str, Any]] | None = None
         if within is not None:
             docker, options = within
             name = unique(called)
             command = [*_run_in(docker, name, options, environment), *command]
             environment |= docker.environment
-            self._inspect = lambda: int(docker.inspect(name)["State"]["Pid"])
+            self._inspect = lambda: docker.inspect(name)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -72,7 +75,13 @@ class Kubelet:
 
     @property
     def pid(self) -> int:
-        return self._process.pid if self._inspect is None else self._inspect()
+        return self._process.pid if self._inspect is None else int(self._inspect()["State"]["Pid"])
+
+    @property
+    def container(self) -> str:
+        """The id of the container that it runs in."""
+        assert self._inspect is not None, "it runs in no container"
+        return str(self._inspect()["Id"])
 
     def run_pod(self, pod: Pod) -> str:
         return str(self._call("run_pod", dataclasses.asdict(pod)))

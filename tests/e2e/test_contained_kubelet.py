@@ -9,13 +9,10 @@ from lab.containerd import Containerd
 from lab.cri import Pod
 from lab.dockerd import Dockerd
 from lab.engines import Lab, unique
-from lab.kubelet import Kubelet, running
+from lab.kubelet import NODE, Kubelet, running
 from tests.e2e.test_kubelet import initiator
 
 pytestmark = pytest.mark.e2e
-
-NODE = ("--pid=host", "--network=host")
-"""What those distributions give to the container of a kubelet."""
 
 
 def triggers(agent: Agent, kubelet: Kubelet) -> set[tuple[str, int | None]]:

@@ -195,7 +195,7 @@ class _Selection:
     def _command(self, exec_: CommandExec) -> bool:
         key = exec_.process.key
         if exec_.role in (Role.CLIENT, Role.ENGINE, Role.ORCHESTRATOR):
-            kept = self._descends(exec_.process) and not _QUESTIONS & set(exec_.argv[1:])
+            kept = self._is_below(exec_.process) and not _QUESTIONS & set(exec_.argv[1:])
         else:
             kept = self._scope.names(*exec_.argv)
         if kept:
@@ -241,6 +241,10 @@ class _Selection:
             or self._scope.names(*(caller.argv or ()))
             or any(self._scope.directory in word for word in caller.argv or ())
         )
+
+    def _is_below(self, process: ProcessFacts) -> bool:
+        cgroup = process.cgroup
+        return self._descends(process) or self._scope.names(cgroup.v1, cgroup.v2)
 
     def _descends(self, process: ProcessFacts) -> bool:
         return any(above.pid == self._scope.recording for above in process.ancestors)

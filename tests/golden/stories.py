@@ -153,6 +153,32 @@ STORIES: dict[str, tuple[str, ...]] = {
         "main starts, first, by user_command, exact, exact: ctr run",
         "main stops: exit 0",
     ),
+    "kubelet_init_containers": (
+        *FRESH,
+        f"#1 starts, first, {ASKED_BY_KUBELET}",
+        f"#2 starts, first, attempt 0, {ASKED_BY_KUBELET}",
+        "#2 stops: exit 0",
+        f"#3 starts, first, attempt 0, {ASKED_BY_KUBELET}",
+        "#3 stops: exit 1",
+        f"#4 starts, restart after exit 1, attempt 1, {ASKED_BY_KUBELET}",
+        "#4 stops: exit 0",
+        f"#5 starts, first, attempt 0, {ASKED_BY_KUBELET}",
+        f"#6 starts, first, attempt 0, {ASKED_BY_KUBELET}",
+    ),
+    "contained_kubelet": (
+        *FRESH,
+        f"#1 starts, first, attempt 0, by {BY_RUN_NAMED}",
+        f"#2 starts, first, {ASKED_BY_KUBELET}",
+        f"main starts, first, attempt 0, {ASKED_BY_KUBELET}",
+        "#1 stops: exit 0",
+    ),
+    "contained_panel": (
+        *FRESH,
+        f"#1 starts, first, attempt 0, by {BY_RUN_NAMED}",
+        "#2 starts, first, by container, exact, exact: panel",
+        "main starts, first, attempt 0, by container, exact, exact: panel",
+        "#1 stops: exit 0",
+    ),
     "kubelet_without_agent": (
         "the probes are attached still",
         *(

@@ -75,6 +75,32 @@ def test_a_pod_that_another_program_put_on_the_node_is_that_programs() -> None:
         assert event["confidence"]["initiator"] == "exact"
 
 
+def test_what_ended_before_the_next_container_began_is_named_as_an_init_container() -> None:
+    what = [
+        one["what"]
+        for event in containers("kubelet_init_containers")
+        for one in event["evidence"]
+        if one["kind"] == "pod" and "init container" in one["what"]
+    ]
+    assert what == [
+        "wait ended with 0 before it: an init container",
+        "migrate ended with 0 before it: an init container",
+    ]
+
+
+def test_a_container_with_the_hosts_namespaces_is_the_orchestrator_only_as_a_kubelet() -> None:
+    for behaviour, program, trigger in (
+        ("contained_kubelet", "kubelet", "orchestrator"),
+        ("contained_panel", "panel", "container"),
+    ):
+        within, *asked = starts(behaviour)
+        for event in asked:
+            assert event["start"]["trigger"] == trigger
+            assert event["confidence"]["trigger"] == "exact"
+            assert event["initiator"]["process"]["exe"] == program
+            assert event["initiator"]["container_id"] == within["container"]["id"]
+
+
 def test_tries_of_a_container_that_cannot_run_are_one_trouble() -> None:
     events = events_in(captures.HERE / "kubelet_causes.capture")
     failed = [event for event in events if event["type"] == "container.start_failed"]
