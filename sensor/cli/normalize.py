@@ -18,6 +18,7 @@ from sensor.cli.explained_records import Readings, json_line, summary
 from sensor.cli.readings_table import ReadingsTable
 from sensor.cli.rendering import renderer, terminal_width
 from sensor.correlate.request_events import SETTLE, WHOLE_INPUT, RequestEvents
+from sensor.linux import malloc
 from sensor.model.control_plane import ControlRecord, RequestSource
 from sensor.model.events import Event, Gap
 from sensor.model.vocabulary import EventType
@@ -90,6 +91,7 @@ def command(
     arrays and the envelopes of cloud services are recognised. The exit code is 65 when a record
     could not be read.
     """
+    malloc.large_apart()
     counts = Counts()
     networks = _networks(proxies)
     if config is not None:

@@ -46,8 +46,8 @@ class PodEnds:
     """Takes ends of pods and changes of nodes; finds which of them a new pod can be in place of."""
 
     def __init__(self) -> None:
-        self._ends: Bounded[Key, deque[TriggerRecord]] = Bounded(OWNERS_LIMIT)
-        self._collections: Bounded[Home, deque[TriggerRecord]] = Bounded(OWNERS_LIMIT)
+        self._ends: Bounded[Key, list[TriggerRecord]] = Bounded(OWNERS_LIMIT)
+        self._collections: Bounded[Home, list[TriggerRecord]] = Bounded(OWNERS_LIMIT)
         """Deletions of collections whose records do not name the pods."""
         self._nodes: deque[ControlRecord] = deque(maxlen=NODES_LIMIT)
 
@@ -64,8 +64,8 @@ class PodEnds:
         """Take the deletion of a collection that does not say which pods it took."""
         if not _by_a_client(record.request.actor):
             return
-        known = self._collections.get(home) or deque(maxlen=ENDS_LIMIT)
-        known.append(TriggerRecord(record, record.request.requested or 0, None))
+        known = self._collections.get(home) or []
+        _keep(known, TriggerRecord(record, record.request.requested or 0, None))
         self._collections.put(home, known)
 
     def take(self, record: ControlRecord, ended: Ended, home: Home) -> None:
@@ -82,11 +82,11 @@ class PodEnds:
                 return
             cause = lost or record
         key = _key(ended.owner, home)
-        ends = self._ends.get(key) or deque(maxlen=ENDS_LIMIT)
+        ends = self._ends.get(key) or []
         if any(one.pod_uid == ended.uid and one.pod == ended.name for one in ends):
             return  # Asked for again: the first deletion counts.
         time = record.request.requested or 0
-        ends.append(TriggerRecord(cause, time, 1, pod=ended.name, pod_uid=ended.uid))
+        _keep(ends, TriggerRecord(cause, time, 1, pod=ended.name, pod_uid=ended.uid))
         self._ends.put(key, ends)
 
     def before(self, pod: Pod, owner: Owner, thing: Thing) -> list[TriggerRecord]:
@@ -127,6 +127,13 @@ class PodEnds:
             if 0 <= time - (lost.request.requested or 0) <= WINDOW:
                 return lost
         return None
+
+
+def _keep(ends: list[TriggerRecord], end: TriggerRecord) -> None:
+    """Append to a list of at most ``ENDS_LIMIT``. An empty deque takes 600 bytes."""
+    ends.append(end)
+    if len(ends) > ENDS_LIMIT:
+        del ends[0]
 
 
 def _key(owner: Owner, home: Home) -> Key:

@@ -3,6 +3,8 @@
 - glibc gives each thread an arena of its own, and keeps what is freed (mallopt(3), M_ARENA_MAX);
 - start-up (reading procfs, opening the store) leaves garbage that is handed back only on request
   (malloc_trim(3));
+- glibc raises the size from which a block has pages of its own with each one that is freed, and
+  tables that are made anew then leave holes in the heap (mallopt(3), M_MMAP_THRESHOLD);
 - objects that live as long as the process need not be looked at by the collector (gc.freeze).
 """
 
@@ -11,13 +13,21 @@ from __future__ import annotations
 import ctypes
 import gc
 
+_M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 """<malloc.h>"""
+LARGE = 256 * 1024
+"""Bytes of a block that has pages of its own."""
 
 
 def one_arena() -> None:
     """Have all threads share one arena; call it before they are started. Does nothing on musl."""
     _call("mallopt", _M_ARENA_MAX, 1)
+
+
+def large_apart() -> None:
+    """Give large blocks pages of their own, which go back when they are freed, for ever."""
+    _call("mallopt", _M_MMAP_THRESHOLD, LARGE)
 
 
 def settle() -> None:

@@ -29,3 +29,38 @@ assert resident() < before - 5000, (before, resident())
 
 def test_memory_that_was_freed_goes_back_to_the_node() -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=60)
+
+
+TABLES = """
+from pathlib import Path
+from sensor.linux import malloc
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+if {apart}:
+    malloc.large_apart()
+held = []
+before = resident()
+for number in range(40):
+    table = bytearray(2_000_000)
+    table[::4096] = b"x" * len(table[::4096])
+    held.append(bytes(3000))
+    del table
+    table = bytearray(4_000_000 + number)
+    table[::4096] = b"x" * len(table[::4096])
+    held.append(bytes(3000))
+    del table
+print(resident() - before)
+"""
+
+
+def test_large_tables_that_are_made_anew_leave_no_holes() -> None:
+    def grown(*, apart: bool) -> int:
+        program = TABLES.format(apart=apart)
+        done = subprocess.run(
+            [sys.executable, "-c", program], check=True, timeout=60, capture_output=True
+        )
+        return int(done.stdout)
+
+    assert grown(apart=True) < 200 < grown(apart=False)

@@ -126,7 +126,13 @@ def texts(value: object, key: str) -> tuple[str, ...]:
     inner = value.get(key)
     if type(inner) is not list:
         return ()
-    return tuple([short for item in inner[:LIST_LIMIT] if (short := clean(item)) is not None])
+    return tuple(
+        [
+            item if len(item) <= TEXT_LIMIT else item[: TEXT_LIMIT - 1] + CUT
+            for item in inner[:LIST_LIMIT]
+            if type(item) is str and item
+        ]
+    )
 
 
 def number(value: object, key: str) -> int | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from sensor.model.control_plane import RequestSource
-from sensor.sources.controlplane.identity import key
+from sensor.sources.controlplane.identity import call_key
 from sensor.sources.controlplane.json_text import Json, fields, number, table, text, texts
 from sensor.sources.controlplane.kubernetes_call import Call, shared, shared_addresses
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 TRUNCATED = "audit.k8s.io/truncated"
 _DRY_RUN = re.compile(r"[?&]dryRun=[^&]")
 
-_STRING = rb'"(?:[^"\\]|\\.)*"'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _HEAD = re.compile(
     rb'\{"kind":"Event","apiVersion":"audit\.k8s\.io/v1(?:beta1)?",'
     rb'(?:"metadata":\{(?:"creationTimestamp":(?:null|"[^"\\]*"))?\},)?"level":"[A-Za-z]+",'
@@ -28,10 +27,9 @@ _HEAD = re.compile(
 )
 """The beginning of an event as the API server's log backend writes it. Anchored at the first byte:
 a key inside of a body must not decide that a record is skipped."""
-_OBJECT = re.compile(
-    rb'"objectRef":\{"resource":"([a-z0-9.-]+)"(?:[^{}]*"subresource":"([a-z]+)")?[^{}]*\}'
-)
+_OBJECT, _PART = b'"objectRef":{"resource":"', b'"subresource":"'
 """What the call is about. No text of a client holds it: the quotes in a text are escaped."""
+_NAME = re.compile(rb"[a-z0-9.-]+")
 _VERB, _STAGE, _OBJECT_REF, _RESOURCE = b'"verb"', b'"stage"', b'"objectRef"', b'"resource"'
 _READS = frozenset({b"get", b"list", b"watch"})
 _STATUSES = frozenset({b"pods", b"cronjobs"})
@@ -52,37 +50,43 @@ def skim(line: bytes) -> str | None:
         return None
     stage, verb = head.groups()
     behind = head.end()
-    found = _OBJECT.search(line, behind)
-    if found is None:
-        operation = f"{verb.decode()} -"
-    else:
-        resource, part = found.groups()
-        if (
-            resource in _WATCHED
-            and verb not in _READS
-            and stage != b"RequestReceived"
-            and (part != b"status" or resource in _STATUSES)
-        ):
-            return None
-        operation = f"{verb.decode()} {resource.decode()}"
-        if part is not None:
-            operation = f"{operation}/{part.decode()}"
-    return None if _again(line, behind, found) else operation
+    begin = line.find(_OBJECT, behind)
+    if begin < 0:
+        found = line.find(_OBJECT_REF, behind) >= 0
+        return None if found or _again(line, behind) else f"{verb.decode()} -"
+    begin += len(_OBJECT)
+    end, closed = line.find(b'"', begin), line.find(b"}", begin)
+    resource = line[begin:end]
+    at = line.rfind(_PART, end, closed)
+    part = line[at + len(_PART) : line.find(b'"', at + len(_PART))] if at >= 0 else None
+    if (
+        resource in _WATCHED
+        and verb not in _READS
+        and stage != b"RequestReceived"
+        and (part != b"status" or resource in _STATUSES)
+    ):
+        return None
+    if not _plain(resource, part) or line.find(b"{", end, closed) >= 0 or closed < 0:
+        return None
+    if line.find(_RESOURCE, end, closed) >= 0 or line.find(_OBJECT_REF, closed) >= 0:
+        return None
+    if _again(line, behind):
+        return None
+    operation = f"{verb.decode()} {resource.decode()}"
+    return operation if part is None else f"{operation}/{part.decode()}"
 
 
-def _again(line: bytes, behind: int, found: re.Match[bytes] | None) -> bool:
+def _plain(resource: bytes, part: bytes | None) -> bool:
+    """Return whether these are names as the API has them."""
+    return _NAME.fullmatch(resource) is not None and (part is None or part.isalpha())
+
+
+def _again(line: bytes, behind: int) -> bool:
     """Return whether a key that decides stands once more behind the place where it was read.
 
     Of two equal keys the last counts. A body may hold such keys as well: then the record is read.
     """
-    if line.find(_VERB, behind) >= 0 or line.find(_STAGE, behind) >= 0:
-        return True
-    if found is None:
-        return line.find(_OBJECT_REF, behind) >= 0
-    return (
-        line.find(_RESOURCE, found.end(1), found.end()) >= 0
-        or line.find(_OBJECT_REF, found.end()) >= 0
-    )
+    return line.find(_VERB, behind) >= 0 or line.find(_STAGE, behind) >= 0
 
 
 def is_event(value: object) -> TypeGuard[Json]:
@@ -118,7 +122,7 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
         object_uid=uid,
         username=username,
         # A client may choose the auditID, and send two requests under one.
-        key=key(RequestSource.KUBERNETES, id_, stage, received, username, uri),
+        key=call_key(id_, stage, received, username, uri),
         id=id_,
         groups=texts(who, "groups"),
         extra=table(who, "extra"),

@@ -148,7 +148,9 @@ def actor(call: Call) -> Actor | None:
     if call.username is None:
         return None
     extra = call.extra
-    more = tuple([_first(extra.get(key)) for key in _EXTRA]) if extra else _NO_EXTRA
+    more = _NO_EXTRA
+    if extra and not _KNOWN_EXTRA.isdisjoint(extra):
+        more = tuple([_first(extra.get(key)) for key in _EXTRA])
     return _actor(call.username, call.groups, call.impersonated, call.on_behalf_of, more)
 
 
@@ -159,6 +161,7 @@ _EXTRA = (
     "authentication.kubernetes.io/pod-uid",
     "authentication.kubernetes.io/node-name",
 )
+_KNOWN_EXTRA = frozenset(_EXTRA)
 _NO_EXTRA: tuple[str | None, ...] = (None,) * len(_EXTRA)
 
 

@@ -58,6 +58,9 @@ class Ruling:
 
 
 NOTHING = Ruling()
+_CREATE, _MIRROR, _REPLICAS = (
+    frozenset({touch}) for touch in (Touch.CREATE, Touch.MIRROR, Touch.REPLICAS)
+)
 _SEEN = Ruling(Standing.NO, Effect.NONE, frozenset({Touch.STATUS}))
 """The status of a CronJob: it says which version of it its controller acted on."""
 _STOPPED = Ruling(Standing.NO, Effect.STOP, frozenset({Touch.DELETE}))
@@ -104,10 +107,8 @@ def _pods(call: Call) -> Ruling:
         return NOTHING if judge is None else judge(call)
     if _created(call):
         if _kind(call) is ActorKind.NODE:
-            touched = frozenset({Touch.MIRROR})
-            return Ruling(Standing.RELATED, Effect.STATIC_POD, touched, containers=_asked(call))
-        touched = frozenset({Touch.CREATE})
-        return Ruling(Standing.REQUESTED, Effect.START, touched, containers=_asked(call))
+            return Ruling(Standing.RELATED, Effect.STATIC_POD, _MIRROR, containers=_asked(call))
+        return Ruling(Standing.REQUESTED, Effect.START, _CREATE, containers=_asked(call))
     if call.verb in {"delete", "deletecollection"}:
         return _pod_deleted(call)
     if call.verb in _WRITES:
@@ -264,7 +265,7 @@ def _workload_created(call: Call) -> Ruling:
     spec = table(value, "spec")
     replicas = number(spec, "replicas")
     named = containers(pod_spec(kind, value))
-    touched = frozenset({Touch.CREATE})
+    touched = _CREATE
     if kind == "CronJob":
         return Ruling(Standing.RELATED, Effect.SCHEDULE, touched, containers=named)
     parallelism = number(spec, "parallelism") if kind == "Job" else None
@@ -287,7 +288,7 @@ def _scale(call: Call) -> Ruling:
 
 
 def _scaled(new: int | None, old: int | None) -> Ruling:
-    touched = frozenset({Touch.REPLICAS})
+    touched = _REPLICAS
     if new is None or (old is None and new > 0):
         return Ruling(Standing.POSSIBLE, Effect.SCALE, touched, new)
     if new > (old or 0):

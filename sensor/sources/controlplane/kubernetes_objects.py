@@ -83,15 +83,16 @@ def pod_spec(kind: str, value: Json) -> Json:
 
 def containers(spec: Json) -> tuple[RequestContainer, ...]:
     """Return the containers of a PodSpec, or of a patch of one, in the order of their start."""
-    return tuple(
-        _container(
-            text(item, "name"),
-            text(item, "image"),
-            "sidecar" if role == "init" and item.get("restartPolicy") == "Always" else role,
-        )
-        for key, role in _ROLES
-        for item in rows(spec, key)
-    )
+    found: list[RequestContainer] = []
+    for key, role in _ROLES:
+        if key in spec:
+            for item in rows(spec, key):
+                sidecar = role == "init" and item.get("restartPolicy") == "Always"
+                named = _container(
+                    text(item, "name"), text(item, "image"), "sidecar" if sidecar else role
+                )
+                found.append(named)
+    return tuple(found)
 
 
 @lru_cache(maxsize=CONTAINERS_LIMIT)

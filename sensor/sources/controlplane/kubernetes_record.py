@@ -44,7 +44,8 @@ def record(
     who = actor(call)
     early = _early(call)
     ruled = Ruling(Standing.NO, Effect.DUPLICATE_STAGE) if early else ruling(call)
-    workload = None if call.resource is None else _workload(call, ruled, early=early)
+    value = stored(call)
+    workload = None if call.resource is None else _workload(call, ruled, value, early=early)
     request = Request(
         source=source or RequestSource.KUBERNETES,
         id=call.id,
@@ -73,7 +74,7 @@ def record(
         standing=ruled.standing,
         request=request,
         key=call.key,
-        write=write(call, ruled) if ruled.touches else None,
+        write=write(call, ruled, value) if ruled.touches else None,
         observed_key=_observed(workload, ruled),
     )
 
@@ -97,7 +98,7 @@ def _outcome(call: Call, *, early: bool) -> RequestOutcome:
     return RequestOutcome.UNKNOWN
 
 
-def _workload(call: Call, ruled: Ruling, *, early: bool) -> Workload:
+def _workload(call: Call, ruled: Ruling, value: Json, *, early: bool) -> Workload:
     resource = call.resource or ""
     kind = KINDS.get(resource, resource)
     answer = call.response if call.response is not None and not is_status(call.response) else None
@@ -114,7 +115,7 @@ def _workload(call: Call, ruled: Ruling, *, early: bool) -> Workload:
         namespace=call.namespace,
         name=None if given is None else shared_name(given),
         uid=None if early or uid is None else shared_name(uid),
-        owner=None if kind in _UNOWNED else owner(stored(call)),
+        owner=None if kind in _UNOWNED else owner(value),
         replicas=ruled.replicas if kind in _REPLICATED else None,
         node=_bound_to(call) if ruled.effect is Effect.SCHEDULED else None,
         node_uid=_node_uid(call, answered, wanted) if static else None,

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from sensor.model.control_plane import KubernetesWrite, Touch, Workload
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
-from sensor.sources.controlplane.kubernetes_effect import Ruling, stored
 from sensor.sources.controlplane.kubernetes_objects import is_status, owner
 
 if TYPE_CHECKING:
     from sensor.sources.controlplane.kubernetes_call import Call
+    from sensor.sources.controlplane.kubernetes_effect import Ruling
 
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 REVISION = "controller-revision-hash"
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
+"""One encoder for all; what was parsed from a text has no circles."""
 TEMPLATE_HASH = "pod-template-hash"
 """The label that a Deployment's controller adds to the template of a ReplicaSet."""
 
 
-def write(call: Call, ruled: Ruling) -> KubernetesWrite:
-    """Return what a call wrote."""
-    value = stored(call)
+def write(call: Call, ruled: Ruling, value: Json) -> KubernetesWrite:
+    """Return what a call wrote. ``value``: the object as it is stored."""
     metadata = table(value, "metadata")
     spec = table(value, "spec")
     scaled = call.response if call.subresource == "scale" and call.response else value
@@ -31,7 +33,7 @@ def write(call: Call, ruled: Ruling) -> KubernetesWrite:
         subresource=call.subresource,
         verb=call.verb or "",
         level=call.level,
-        touches=tuple(sorted(ruled.touches)),
+        touches=_ordered(ruled.touches),
         replicas=_replicas(call, ruled, table(scaled, "spec")),
         old_replicas=number(table(scaled, "status"), "replicas"),
         generation=_generation(call, ruled, metadata),
@@ -41,6 +43,11 @@ def write(call: Call, ruled: Ruling) -> KubernetesWrite:
         slot=_slot(spec) if call.resource == "pods" else None,
         ended=_ended(call),
     )
+
+
+@lru_cache(maxsize=64)
+def _ordered(touches: frozenset[Touch]) -> tuple[Touch, ...]:
+    return tuple(sorted(touches))
 
 
 def _replicas(call: Call, ruled: Ruling, spec: Json) -> int | None:
@@ -75,7 +82,7 @@ def _template(spec: Json) -> str | None:
         "metadata": {**{k: v for k, v in metadata.items() if v is not None}, "labels": labels},
     }
     try:
-        data = json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+        data = _ENCODE(plain).encode()
     except (RecursionError, ValueError):
         return None
     return blake2b(data, digest_size=16).hexdigest()
@@ -83,6 +90,8 @@ def _template(spec: Json) -> str | None:
 
 def _slot(spec: Json) -> str | None:
     """Return the node that a DaemonSet's pod is for (pkg/controller/daemon/util)."""
+    if "affinity" not in spec:
+        return None
     affinity = table(table(spec, "affinity"), "nodeAffinity")
     required = table(affinity, "requiredDuringSchedulingIgnoredDuringExecution")
     for term in rows(required, "nodeSelectorTerms"):

@@ -26,7 +26,7 @@ def wall(text: object) -> int | None:
         # As the API server writes it: 2026-03-02T09:15:27.123456Z.
         fraction = text[20:26]
         if text[10] == "T" and fraction.isdigit() and fraction.isascii():
-            seconds = _seconds(text[:10], text[11:19])
+            seconds = _seconds_of(text[:19])
             return None if seconds is None else seconds * NS_PER_SECOND + int(fraction) * 1000
     found = _TIME.fullmatch(text)
     if found is None:
@@ -42,9 +42,13 @@ def wall(text: object) -> int | None:
     return seconds * NS_PER_SECOND + ns
 
 
-@lru_cache(maxsize=512)
 def _seconds(day: str, clock: str) -> int | None:
+    return _seconds_of(f"{day}T{clock}")
+
+
+@lru_cache(maxsize=512)
+def _seconds_of(moment: str) -> int | None:
     try:
-        return int(datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC).timestamp())
+        return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())
     except (ValueError, OverflowError):
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from sensor.model.control_plane import KubernetesWrite
 from sensor.sources.controlplane.kubernetes_audit import read
-from sensor.sources.controlplane.kubernetes_effect import ruling
+from sensor.sources.controlplane.kubernetes_effect import ruling, stored
 from sensor.sources.controlplane.kubernetes_write import write
 
 
@@ -24,7 +24,7 @@ def wrote(verb: str, target: str, answer: Any = None, body: Any = None) -> Kuber
             "responseObject": answer,
         }
     )
-    return write(call, ruling(call))
+    return write(call, ruling(call), stored(call))
 
 
 def deployment(*, image: str = "web:1", hashed: str | None = None) -> dict[str, Any]:
