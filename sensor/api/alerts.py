@@ -22,7 +22,7 @@ from urllib.parse import unquote
 from sensor.api.containers import as_json
 from sensor.api.query import read_fields
 from sensor.judge.findings.registry import KINDS
-from sensor.linux.peer import login_uid
+from sensor.linux.process import login_uid
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def command(keeper: AlertKeeper | None, request: HttpRequest, peer: Peer | None)
     if keeper is None:
         return _error(HTTPStatus.SERVICE_UNAVAILABLE, "this agent has no judge")
     action = action_of(request.path)
-    by = login_uid(peer), peer.uid
+    by = login_uid(peer.pid), peer.uid
     body = _body(request.body)
     if action is None or action[0] == "forget":
         names: tuple[str, ...] = ("profile", "feature", "value")

@@ -24,7 +24,7 @@ from sensor.api.alerts import AlertKeeper
 from sensor.api.containers import as_json
 from sensor.api.query import read_fields
 from sensor.errors import CastoffError
-from sensor.linux.peer import login_uid
+from sensor.linux.process import login_uid
 from sensor.schema.times import rfc3339
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def command(judgement: JudgeView | None, request: HttpRequest, peer: Peer | None
         return _error(HTTPStatus.FORBIDDEN, "only root may record or end changes")
     if judgement is None:
         return _error(HTTPStatus.SERVICE_UNAVAILABLE, "this agent has no judge")
-    login = login_uid(peer)
+    login = login_uid(peer.pid)
     id_ = ended_id(request.path)
     if id_ is not None:
         if not judgement.end_change(id_, login, peer.uid):

@@ -37,9 +37,9 @@ class _LoadOptions(ctypes.Structure):
 def cgroup2_root(mounts: Path = Path("/proc/self/mounts")) -> Path:
     """Return where the cgroup v2 hierarchy is mounted; raises FileNotFoundError when nowhere."""
     for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        fields = line.split(" ")
-        if len(fields) > 2 and fields[2] == "cgroup2":  # noqa: PLR2004 - device, place, type
-            return Path(fields[1].encode().decode("unicode_escape"))
+        match line.split(" "):
+            case [_device, place, "cgroup2", *_]:
+                return Path(place.encode().decode("unicode_escape"))
     raise FileNotFoundError("no cgroup2 mount")
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from sensor.evidence.verdict import Discrepancy, LogChecked, Verification
 
+LOGS_NAMED = 3
+"""Ids of logs in the line of a file that was shipped; the rest is counted."""
+
 _BEGINS = {
     "begun": "it begins with the log",
     "upgraded": "it begins where the log got a chain; no digest covers what is older",
@@ -66,8 +69,9 @@ def _lines(verdict: Verification) -> Iterator[str]:
     if verdict.log is not None:
         yield from _log(verdict.log)
     for shipped in verdict.shipped:
-        of = ", ".join(shipped.logs[:3]) or "no log"
-        more = f" and {len(shipped.logs) - 3} more" if len(shipped.logs) > 3 else ""  # noqa: PLR2004 - as many as above
+        of = ", ".join(shipped.logs[:LOGS_NAMED]) or "no log"
+        others = len(shipped.logs[LOGS_NAMED:])
+        more = f" and {others} more" if others else ""
         yield f"{shipped.path}: {shipped.events} events of log {of}{more}"
         if shipped.chained:
             yield f"    {shipped.chained} digests computed from it alone"

@@ -206,8 +206,10 @@ def renaming(program: str, argv: tuple[str, ...]) -> tuple[str, str] | None:
         verb = words.word()
     if verb != "rename":
         return None
-    names = _rest(words, _NONE)
-    return (names[0], names[1]) if len(names) == 2 else None  # noqa: PLR2004 - old and new
+    match _rest(words, _NONE):
+        case [old, new]:
+            return old, new
+    return None
 
 
 def parse(program: str, argv: tuple[str, ...]) -> ClientCommand | None:
@@ -289,14 +291,13 @@ def _ctr(words: Words, verb: str) -> ClientCommand | None:
     """``ctr run [options] REF ID`` and ``ctr tasks start ID`` (containerd, cmd/ctr)."""
     if verb == "run":
         given = words.options(_CTR_RUN)
-        rest = words.words[words.at : words.at + 2]
-        if "config" in given:
-            # With --config the image is left out.
-            return ClientCommand(ClientRequest.RUN, targets=rest[:1]) if rest else None
-        if len(rest) < 2:  # noqa: PLR2004 - image and id
-            return None
-        image = rest[0] if "rootfs" not in given else None
-        return ClientCommand(ClientRequest.RUN, targets=(rest[1],), image=image)
+        match words.words[words.at :]:
+            case [name, *_] if "config" in given:  # with --config the image is left out
+                return ClientCommand(ClientRequest.RUN, targets=(name,))
+            case [image, name, *_] if "config" not in given:
+                source = image if "rootfs" not in given else None
+                return ClientCommand(ClientRequest.RUN, targets=(name,), image=source)
+        return None
     if verb in _GROUPS:
         words.options(_CTR_NONE)
         verb = words.word() or ""

@@ -27,6 +27,8 @@ LINE_LIMIT = 4 << 20
 """Bytes of one line. An event has at most a MiB, its copy as text in a row less than three."""
 
 DEPTH_LIMIT = 4
+DIGITS_MAX = 18
+"""Digits of a sequence that stands as a text, as ClickHouse writes 64-bit integers."""
 """Envelopes around an event."""
 
 _NATIVE = b'{"schema":"castoff.event/1"'
@@ -134,7 +136,7 @@ def _place(log: object) -> LogPlace | None:
     if not isinstance(log, dict):
         return None
     log_id, sequence = log.get("id"), log.get("sequence")
-    if isinstance(sequence, str) and sequence.isdecimal() and len(sequence) < 19:  # noqa: PLR2004 - 64-bit integers as texts, as ClickHouse writes them
+    if isinstance(sequence, str) and sequence.isdecimal() and len(sequence) <= DIGITS_MAX:
         sequence = int(sequence)
     if not isinstance(log_id, str) or type(sequence) is not int or not 0 < sequence < 1 << 63:
         return None

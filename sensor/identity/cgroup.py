@@ -221,12 +221,14 @@ def _possible(segments: list[str]) -> CgroupIdentity | None:
     scope = _RUNTIME_SCOPE.fullmatch(segments[-1])
     if scope is not None:
         name, outer = scope[1], ""
-    elif len(segments) == 1:
-        name, outer = segments[0], ""
-    elif len(segments) == 2:  # noqa: PLR2004 - /<namespace>/<id>
-        outer, name = segments
     else:
-        return None
+        match segments:
+            case [name]:
+                outer = ""
+            case [outer, name]:  # /<namespace>/<id>
+                pass
+            case _:
+                return None
     if not _could_be_id(name) or (outer and not _could_be_id(outer)):
         return None
     engine = Engine.CONTAINERD if outer else None

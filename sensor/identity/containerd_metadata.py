@@ -37,6 +37,10 @@ _NAMESPACES = ("k8s.io", "default", "moby")
 """Namespaces to search where the container's is unknown."""
 
 _BYTES_FIELD = 2 << 3 | 2
+_CONTINUES = 0x80
+"""The bit of a varint's byte that says that more bytes follow."""
+_SHIFT_MAX = 35
+"""Bits in the five bytes of a number of 32 bits; no record is longer than such a number says."""
 _SECONDS_TO_EPOCH = 62_135_596_800
 """Seconds from year 1, Go's zero time, to 1970."""
 _TIME_SIZE = 15
@@ -138,9 +142,9 @@ def _any(value: bytes) -> JsonDocument:
         while position < len(value):
             byte = value[position]
             position += 1
-            length |= (byte & 0x7F) << shift
+            length |= (byte & ~_CONTINUES) << shift
             shift += 7
-            if byte < 0x80 or shift > 35:  # noqa: PLR2004 - a varint of 32 bits
+            if byte < _CONTINUES or shift > _SHIFT_MAX:
                 break
         if tag == _BYTES_FIELD:
             if length > SPEC_MAX:

@@ -45,7 +45,9 @@ NAMES_CACHED = 256
 """Rows whose names are remembered: as many as profiles are kept unpacked."""
 UNIT = 256
 """A start is counted as so many: the halves are whole numbers, and rows compare exactly."""
-DAYS = (1 << 32) - 1
+DAYS_KEPT = 32
+"""Days of which a term knows whether it was seen: the bits of its second number."""
+DAYS = (1 << DAYS_KEPT) - 1
 
 Places = dict[Feature, dict[str, int]]
 """Where the numbers of a value begin."""
@@ -85,8 +87,8 @@ class Term:
             if gap > 0:
                 # Halved by whole days: the starts of one day weigh the same, and cost little.
                 count = int(count * 2 ** (-gap / HALF_LIFE_DAYS))
-                self.days = (self.days << min(gap, 32) | 1) & DAYS
-            elif gap > -32:  # noqa: PLR2004 - the bits of the field
+                self.days = (self.days << min(gap, DAYS_KEPT) | 1) & DAYS
+            elif gap > -DAYS_KEPT:
                 self.days |= 1 << -gap
         if at > last:
             self.last = at
@@ -105,7 +107,7 @@ class Term:
             return
         newer, older = (self, other) if self.last >= other.last else (other, self)
         gap = newer.last // SECONDS_PER_DAY - older.last // SECONDS_PER_DAY
-        self.days = (newer.days | older.days << min(gap, 32)) & DAYS
+        self.days = (newer.days | older.days << min(gap, DAYS_KEPT)) & DAYS
         self.count = min(self.count + other.count, _COUNT_MAX)
         self.first, self.last = min(self.first, other.first), newer.last
 
@@ -185,8 +187,8 @@ class Profile:
             if gap:
                 if gap > 0:
                     count = int(count * 2 ** (-gap / HALF_LIFE_DAYS))
-                    numbers[place + 1] = (numbers[place + 1] << min(gap, 32) | 1) & DAYS
-                elif gap > -32:  # noqa: PLR2004 - the bits of the field
+                    numbers[place + 1] = (numbers[place + 1] << min(gap, DAYS_KEPT) | 1) & DAYS
+                elif gap > -DAYS_KEPT:
                     numbers[place + 1] |= 1 << -gap
             if at > last:
                 numbers[place + 3] = at

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 _UCRED = struct.Struct("iII")
 _SO_PEERGROUPS = 59
 """Since Linux 4.13 (include/uapi/asm-generic/socket.h); CPython has no name for it."""
-_NO_LOGIN = 0xFFFFFFFF
 _GROUPS_BYTES = 1024
 """The most that socket.getsockopt takes: 256 groups. Of a user in more, the first 256 count."""
 
@@ -46,15 +44,6 @@ def peer_uid(connection: socket.socket | TransportSocket) -> int:
     """Return the uid at the other end: of a listener, that of the process that called listen(2)."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     return int(_UCRED.unpack(raw)[1])
-
-
-def login_uid(peer: Peer, proc: Path = Path("/proc")) -> int | None:
-    """Return the login uid of a peer that still runs; None for one without a login (audit(7))."""
-    try:
-        number = int((proc / str(peer.pid) / "loginuid").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return None if number == _NO_LOGIN else number
 
 
 def peer_of(connection: socket.socket) -> Peer:

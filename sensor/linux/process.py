@@ -21,6 +21,9 @@ _STATE, _PARENT, _SESSION, _FLAGS, _START, _VIRTUAL, _RESIDENT = 0, 1, 3, 6, 19,
 """Places behind the command name: fields 3, 4, 6, 9, 22, 23 and 24 of proc(5)."""
 _FORKED_ONLY = 0x40
 """PF_FORKNOEXEC (include/linux/sched.h): each fork sets it, each successful execve clears it."""
+_UNSET = 0xFFFFFFFF
+"""What is not set: AUDIT_UID_UNSET and AUDIT_SID_UNSET (include/uapi/linux/audit.h)."""
+_NUMBER_MAX = 16
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _BOOT_TIME = re.compile(rb"^btime (\d+)", re.MULTILINE)
 _UIDS = re.compile(rb"^Uid:\s+(\d+)\s+(\d+)", re.MULTILINE)
@@ -106,6 +109,16 @@ def status_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> ProcessStatus
     return parse_status(data) if data is not None else None
 
 
+def login_uid(pid: int, proc: str | os.PathLike[str] = "/proc") -> int | None:
+    """Return whose login a process descends from; None without a login, or when it is gone."""
+    return _set_number(f"{os.fspath(proc)}/{pid}/loginuid")
+
+
+def login_session(pid: int, proc: str | os.PathLike[str] = "/proc") -> int | None:
+    """Return the audit session of that login; None without a login, or when it is gone."""
+    return _set_number(f"{os.fspath(proc)}/{pid}/sessionid")
+
+
 def usage_of(pid: int, proc: str | os.PathLike[str] = "/proc") -> MemoryUsage | None:
     """Return what ``stat`` has of a process's memory; None when it is gone."""
     data = _read(f"{os.fspath(proc)}/{pid}/stat", STAT_MAX)
@@ -153,6 +166,14 @@ def boot_time(proc: str | os.PathLike[str] = "/proc") -> int | None:
     except OSError:
         return None
     return int(found[1]) if found is not None else None
+
+
+def _set_number(path: str) -> int | None:
+    try:
+        value = int(_read(path, _NUMBER_MAX) or b"")
+    except ValueError:
+        return None
+    return None if value == _UNSET else value
 
 
 def _read(path: str, limit: int) -> bytes | None:

@@ -24,6 +24,28 @@ OTHER = "#9aa1a9"
 SEVERITIES = ("#8f1230", "#c2541f", "#b8860b", "#7b838c")
 """Colours of alerts, the gravest first."""
 
+STYLE: dict[str, object] = {
+    "background": "transparent",
+    "plot_background": "transparent",
+    "foreground": "#5b626b",
+    "foreground_strong": "#5b626b",
+    "foreground_subtle": "#8a919a",
+    "opacity": "0.95",
+    "opacity_hover": "1",
+    "transition": "0s",
+    "font_family": "system-ui, sans-serif",
+    "label_font_size": 13,
+    "major_label_font_size": 13,
+    "legend_font_size": 14,
+    "value_font_size": 12,
+    "tooltip_font_size": 12,
+}
+
+LABELS_ACROSS = 14
+"""Days whose names fit beside each other: two weeks. More are turned, and not all are named."""
+
+LEGEND_COLUMNS = 5
+
 
 def by_day(
     days: dict[str, Counter[str]], order: Sequence[str], colours: Sequence[str], name: str
@@ -35,48 +57,50 @@ def by_day(
     """
     if not days:
         return None
-    pygal = _pygal()
     labels = sorted(days)[-DAYS_MAX:]
-    known = [name for name in order if any(name in counts for counts in days.values())]
-    others = {
-        label: sum(value for name, value in days[label].items() if name not in order)
-        for label in labels
-    }
-    series = [(name, [days[label].get(name, 0) for label in labels]) for name in known]
-    if any(others.values()):
-        # Names that only an event claims do not get into the drawing.
-        series.append(("other", list(others.values())))
+    series = _series(days, labels, order)
     paint = dict(zip(order, colours, strict=False))
-    style = pygal.style.Style(
-        background="transparent",
-        plot_background="transparent",
-        foreground="#5b626b",
-        foreground_strong="#5b626b",
-        foreground_subtle="#8a919a",
-        opacity="0.95",
-        opacity_hover="1",
-        transition="0s",
-        colors=tuple(paint.get(one, OTHER) for one, _ in series),
-        font_family="system-ui, sans-serif",
-        label_font_size=13,
-        major_label_font_size=13,
-        legend_font_size=14,
-        value_font_size=12,
-        tooltip_font_size=12,
-    )
+    chart = _bars(labels, [paint.get(one, OTHER) for one, _ in series])
+    # A random one would make each page differ; it stands in the id of the drawing.
+    chart.uuid = name.replace(" ", "-").lower()
+    chart.y_labels = _marks(days)
+    for one, values in series:
+        chart.add(one.replace("_", " "), values)
+    return _cleaned(chart.render_tree(), name)
+
+
+def _series(
+    days: dict[str, Counter[str]], labels: Sequence[str], order: Sequence[str]
+) -> list[tuple[str, list[int]]]:
+    """Return the height of each bar's parts: those of ``order`` that occur, then the others."""
+    known = [name for name in order if any(name in counts for counts in days.values())]
+    series = [(name, [days[label].get(name, 0) for label in labels]) for name in known]
+    others = [
+        sum(value for name, value in days[label].items() if name not in order) for label in labels
+    ]
+    if any(others):
+        # Names that only an event claims do not get into the drawing.
+        series.append(("other", others))
+    return series
+
+
+def _bars(labels: Sequence[str], colours: Sequence[str]) -> Any:  # noqa: ANN401 - pygal has no types
+    """Return an empty chart whose bars bear these labels, and whose series these colours."""
+    pygal = _pygal()
+    crowded = len(labels) > LABELS_ACROSS
     chart = pygal.StackedBar(
-        style=style,
+        style=pygal.style.Style(**STYLE, colors=tuple(colours)),
         js=[],
         width=960,
         height=320,
         margin=8,
-        margin_bottom=8 if len(series) <= 5 else 40,  # noqa: PLR2004 - as many as in a row
+        margin_bottom=8 if len(colours) <= LEGEND_COLUMNS else 40,
         show_legend=True,
         legend_at_bottom=True,
-        legend_at_bottom_columns=5,
+        legend_at_bottom_columns=LEGEND_COLUMNS,
         legend_box_size=12,
-        x_label_rotation=35 if len(labels) > 14 else 0,  # noqa: PLR2004 - two weeks fit
-        show_minor_x_labels=len(labels) <= 14,  # noqa: PLR2004 - as above
+        x_label_rotation=35 if crowded else 0,
+        show_minor_x_labels=not crowded,
         truncate_legend=-1,
         explicit_size=False,
         show_y_guides=True,
@@ -85,15 +109,10 @@ def by_day(
         min_scale=2,
         value_formatter=lambda value: f"{value:.0f}" if value == int(value) else "",
     )
-    # A random one would make each page differ; it stands in the id of the drawing.
-    chart.uuid = name.replace(" ", "-").lower()
-    chart.y_labels = _marks(days)
     chart.x_labels = labels
-    if len(labels) > 14:  # noqa: PLR2004 - as above
+    if crowded:
         chart.x_labels_major = labels[:: max(1, len(labels) // 12)]
-    for one, values in series:
-        chart.add(one.replace("_", " "), values)
-    return _cleaned(chart.render_tree(), name)
+    return chart
 
 
 def _marks(days: dict[str, Counter[str]]) -> list[int]:

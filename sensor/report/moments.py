@@ -10,6 +10,8 @@ DAY = 86_400 * SECOND
 
 _SECONDS_TEXT = 19
 _HALF_YEAR_5138 = 10**11
+_WHOLE_FROM = 10
+"""Seconds from which a length of time has no decimals: two digits are exact enough."""
 
 
 @lru_cache(maxsize=4096)
@@ -50,4 +52,4 @@ def span(seconds: float) -> str:
     for name, size in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"  # noqa: PLR2004 - two digits
+    return f"{seconds:.0f} s" if seconds >= _WHOLE_FROM else f"{seconds:.1f} s"

@@ -45,6 +45,8 @@ TRIGGERS = (
 
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LEVELS = 5
+GROUPED_FROM = 10_000
+"""Numbers from here have a comma for each thousand; four digits read well without."""
 """Colours of the heat map beside the one for nothing."""
 
 TITLES: Mapping[str, str] = {
@@ -212,7 +214,7 @@ def _path(markup: Any) -> Callable[[str | None], object]:  # noqa: ANN401 - a pa
 
 
 def _grouped(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10_000 else f"{value:.0f}"  # noqa: PLR2004 - four digits read well
+    return f"{value:,.0f}" if value >= GROUPED_FROM else f"{value:.0f}"
 
 
 def _percent(value: float | None) -> str:

@@ -94,7 +94,7 @@ def _is_record(hint: object) -> TypeGuard[type]:
 
 def _is_sequence(arguments: tuple[object, ...]) -> bool:
     """Return True for ``tuple[X, ...]``, False for ``tuple[X, Y]``."""
-    return len(arguments) == 2 and arguments[1] is ...  # noqa: PLR2004 - X and the ellipsis
+    return arguments[1:] == (...,)
 
 
 # --------------------------------------------------------------------------- encoding

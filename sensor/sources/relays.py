@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.dataclass import dataclass
-from sensor.linux.process import stat_of, status_of
+from sensor.linux.process import login_session, login_uid, stat_of, status_of
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import Ancestor, ProcessKey
 from sensor.model.vocabulary import Witness
@@ -295,8 +295,8 @@ def read_caller(pid: int, proc: Path = Path("/proc")) -> Caller | None:
         pid=pid,
         start_time=stat.start_time,
         uid=status.real_uid,
-        loginuid=_number(base / "loginuid"),
-        session=_number(base / "sessionid"),
+        loginuid=login_uid(pid, proc),
+        session=login_session(pid, proc),
         comm=stat.comm,
         exe=_program(base),
         parent=stat.parent,
@@ -325,11 +325,3 @@ def _program(base: Path) -> str | None:
         return (base / "exe").readlink().name.removesuffix(" (deleted)") or None
     except OSError:
         return None
-
-
-def _number(path: Path) -> int | None:
-    try:
-        value = int(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return None if value == 0xFFFFFFFF else value  # noqa: PLR2004 - unset, (uid_t) -1

@@ -44,6 +44,8 @@ _LEAF_HEADER = 8
 _MIN_LOCAL = (PAGE_BYTES - 12) * 32 // 255 - 23
 _MAX_LOCAL = PAGE_BYTES - 35
 _VARINT_BYTES = 9
+_CONTINUES = 0x80
+"""The bit of a varint's byte that says that more follow (sqlite.org/fileformat2.html, 1.6)."""
 
 _WAL_HEADER = struct.Struct(">8I")
 _FRAME_HEADER = struct.Struct(">6I")
@@ -275,8 +277,8 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
         byte = data[place + index]
         if index == _VARINT_BYTES - 1:
             return value << 8 | byte, place + _VARINT_BYTES
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:  # noqa: PLR2004 - the top bit says that more bytes follow
+        value = value << 7 | byte & ~_CONTINUES
+        if byte < _CONTINUES:
             return value, place + index + 1
     raise ValueError(place)
 

@@ -16,7 +16,7 @@ from sensor.api import judgement
 from sensor.api.client import AgentClient, RequestRefused
 from sensor.api.http import BODY_LIMIT, HttpRequest
 from sensor.api.server import ControlServer
-from sensor.linux.peer import Peer, login_uid
+from sensor.linux.peer import Peer
 from tests.api.sample_agent import Judged, ask, serving
 
 ROOT = Peer(1, 0, 0, frozenset())
@@ -122,14 +122,6 @@ def test_an_agent_without_a_judge_says_so() -> None:
     answer = judgement.command(None, HttpRequest("POST", "/v1/changes", "", sent()), ROOT)
     assert answer.status == 503
     assert json.loads(judgement.listed(None, "/v1/policy", "")) == {"policy": None}
-
-
-def test_the_login_is_the_kernels(tmp_path: Path) -> None:
-    (tmp_path / "1").mkdir()
-    for text, login in (("1000", 1000), ("4294967295", None), ("", None), ("x", None)):
-        (tmp_path / "1/loginuid").write_text(text)
-        assert login_uid(ROOT, tmp_path) == login
-    assert login_uid(Peer(2, 0, 0, frozenset()), tmp_path) is None
 
 
 def test_metrics_count_by_explanation_and_finding() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 
 import pytest
 
-from sensor.linux.peer import Peer, login_uid, peer_of, peer_uid
+from sensor.linux.peer import Peer, peer_of, peer_uid
 
 ANN = Peer(7, 1000, 1000, frozenset({4, 27}))
 
@@ -34,13 +33,3 @@ def test_root_may_read_and_control() -> None:
     root = Peer(1, 0, 0, frozenset())
     assert root.may_read(None)
     assert root.may_control()
-
-
-@pytest.mark.parametrize(
-    ("text", "login"), [("1000", 1000), ("4294967295", None), ("x", None), (None, None)]
-)
-def test_a_login_is_what_procfs_has(tmp_path: Path, text: str | None, login: int | None) -> None:
-    if text is not None:
-        (tmp_path / "7").mkdir()
-        (tmp_path / "7/loginuid").write_text(text)
-    assert login_uid(ANN, tmp_path) == login

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import psutil
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from sensor.linux.process import (
     Stat,
     awaits_execve,
     boot_time,
+    login_session,
+    login_uid,
     parse_stat,
     parse_status,
     stat_of,
@@ -122,6 +125,21 @@ def test_what_runs_its_parents_program_or_none_of_its_root_awaits_its_execve(
 def test_a_process_that_is_gone_has_nothing(tmp_path: Path) -> None:
     assert stat_of(1, tmp_path) is None
     assert status_of(1, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1000", 1000), ("4294967295", None), ("x", None), ("", None), (None, None)],
+)
+def test_a_login_and_its_session_are_unknown_unless_the_kernel_set_them(
+    tmp_path: Path, text: str | None, number: int | None
+) -> None:
+    (tmp_path / "7").mkdir()
+    if text is not None:
+        (tmp_path / "7/loginuid").write_text(text)
+        (tmp_path / "7/sessionid").write_text(text)
+    assert login_uid(7, tmp_path) == number
+    assert login_session(7, tmp_path) == number
 
 
 def test_memory_and_boot_time_are_those_that_psutil_finds() -> None:

@@ -105,7 +105,7 @@ class Connection:
         elif _VERB.match(data):
             self._http1 = Http1Sides(self, joined=joined)
             self._http1.requests.feed(segment)
-        elif _is_ttrpc(data):
+        elif ttrpc.begins_request(data):
             self._requests = ttrpc.TtrpcRequests(self._found)
             self._frames = FrameReader(ttrpc.HEADER_SIZE, self._requests, joined=joined)
             self._answer_frames = FrameReader(
@@ -233,8 +233,3 @@ def _may_go_on(segment: Segment) -> bool:
         return True
     # A frame of ttrpc begins with its length, whose first byte is 0.
     return segment.offset == 0 and data[:1] == b"\0" and len(data) <= ttrpc.HEADER_SIZE
-
-
-def _is_ttrpc(data: bytes) -> bool:
-    size = ttrpc.HEADER_SIZE
-    return len(data) > size and ttrpc.is_plausible(data[:size]) and data[size] == 0x0A  # noqa: PLR2004 - field 1, a text

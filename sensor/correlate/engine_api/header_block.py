@@ -33,6 +33,9 @@ TABLE_MAX = 65_536
 
 _INTEGER_BYTES = 5
 
+_UPDATE_MASK, _TABLE_SIZE_UPDATE = 0xE0, 0x20
+"""First bits 001 (RFC 7541 6.3): a dynamic table size update."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeaderField:
@@ -80,7 +83,7 @@ class HeaderBlocks:
                 raise _Cut
             name, value = self._entry(index)
             return HeaderField(_decoded(name), _decoded(value)), position
-        if first & 0xE0 == 0x20:  # noqa: PLR2004 - RFC 7541 6.3: dynamic table size update
+        if first & _UPDATE_MASK == _TABLE_SIZE_UPDATE:
             size, position = _integer(block, position, 5)
             if size > TABLE_MAX:
                 raise _Cut

@@ -34,16 +34,24 @@ CONTENT_MAX = 1024
 
 REQUEST, RESPONSE, DATA = 1, 2, 3
 _FLAGS_MAX = 7
+_SERVICE_FIELD = b"\x0a"
+"""How a ``Request`` begins: field 1, length-delimited (request.proto, ``string service = 1``)."""
 
 
 def is_plausible(header: bytes) -> bool:
     """Whether ten bytes look like a frame's header. Client streams are odd."""
     return (
-        int.from_bytes(header[:4]) <= LENGTH_MAX
+        len(header) == HEADER_SIZE
+        and int.from_bytes(header[:4]) <= LENGTH_MAX
         and bool(int.from_bytes(header[4:8]) & 1)
         and header[8] in (REQUEST, RESPONSE, DATA)
         and header[9] <= _FLAGS_MAX
     )
+
+
+def begins_request(data: bytes) -> bool:
+    """Whether bytes begin with a frame's header and the first field of a ``Request``."""
+    return is_plausible(data[:HEADER_SIZE]) and data[HEADER_SIZE:].startswith(_SERVICE_FIELD)
 
 
 class _Frames:

@@ -25,6 +25,7 @@ PACE_MESSAGES, PACE_SECONDS = 32, 0.001
 """A pause after so many datagrams: a burst overruns the receiver's buffer."""
 SETTLE_FIRST_SECONDS, SETTLE_MOST_SECONDS = 0.001, 0.05
 """Waits between two looks at what the peer's kernel has not acknowledged."""
+SETTLE_LOOKS = 2
 IGNORED_READ_SIZE = 4096
 
 
@@ -100,12 +101,12 @@ class StreamChannel:
         await self._stream.drain()
 
     async def _settle(self) -> None:
-        """Wait until nothing is unacknowledged, at two looks in a row.
+        """Wait until nothing is unacknowledged, at ``SETTLE_LOOKS`` in a row.
 
         Between them the loop runs: what waited in this process for room in the kernel is there now.
         """
         pause, empty = SETTLE_FIRST_SECONDS, 0
-        while empty < 2:  # noqa: PLR2004 - two looks, see above
+        while empty < SETTLE_LOOKS:
             self._require_open()
             empty = 0 if self._stream.unsent else empty + 1
             await asyncio.sleep(pause)

@@ -22,6 +22,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARK_BYTES = max(len(mark) for mark, _ in _MARKS)
 
 
 class EncodingBroken(ValueError):
@@ -34,7 +35,7 @@ def utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _from_the_start(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the pieces, the first with at least four bytes where the input has them."""
+    """Yield the pieces, the first with the bytes of any mark where the input has them."""
     head = b""
     begun = False
     for piece in pieces:
@@ -42,7 +43,7 @@ def _from_the_start(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield piece
             continue
         head += piece
-        if len(head) >= 4:  # noqa: PLR2004 - the longest mark that is looked for
+        if len(head) >= _MARK_BYTES:
             begun = True
             yield head
     if not begun and head:
@@ -96,7 +97,7 @@ def _gunzip(waiting: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def _without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
     first = next(pieces, b"")
-    while len(first) < 4 and (more := next(pieces, b"")):  # noqa: PLR2004 - as above
+    while len(first) < _MARK_BYTES and (more := next(pieces, b"")):
         first += more
     for mark, name in _MARKS:
         if first.startswith(mark):

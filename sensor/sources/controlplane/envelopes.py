@@ -122,11 +122,17 @@ def _aks(value: Json, ref: RecordRef, context: Context) -> Found:
     """AKS: the event is a text in ``properties.log``; container id and pod are the API server's."""
     resource = (text(value, "resourceId") or text(value, "_ResourceId") or "").lower()
     parts = resource.split("/")
+    # /subscriptions/ID/resourceGroups/…/managedClusters/NAME
+    match parts:
+        case ["", _, subscription, *_]:
+            account = subscription
+        case _:
+            account = None
     cluster = Cluster(
         name=parts[-1] or None,
         id=resource or None,
         provider="azure",
-        account=parts[2] if len(parts) > 2 else None,  # noqa: PLR2004 - /subscriptions/ID/…
+        account=account,
     )
     inside = replace(context, cluster=cluster if resource else None)
     if "category" not in value:

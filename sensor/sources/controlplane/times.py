@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 NS_PER_SECOND = 1_000_000_000
+_LENGTH_MAX = 40
+"""Characters; the longest text that the form below takes has 38."""
 _MICROSECONDS = 27
 
 _TIME = re.compile(
@@ -20,7 +22,7 @@ _TIME = re.compile(
 
 def wall(text: object) -> int | None:
     """Return a time of RFC 3339 in ns since the epoch; None for what is not a time."""
-    if type(text) is not str or len(text) > 40:  # noqa: PLR2004 - longer than any RFC 3339 time
+    if type(text) is not str or len(text) > _LENGTH_MAX:
         return None
     if len(text) == _MICROSECONDS and text[19] == "." and text[26] == "Z":
         # As the API server writes it: 2026-03-02T09:15:27.123456Z.

@@ -20,6 +20,8 @@ _FIXED64 = 1
 _BYTES = 2
 _FIXED32 = 5
 _NS_PER_SECOND = 1_000_000_000
+_SEVEN_BITS, _CONTINUES = 0x7F, 0x80
+"""A byte of a varint: seven bits of the number, and whether more bytes follow."""
 
 
 class WireError(ValueError):
@@ -94,16 +96,16 @@ def timestamp(data: bytes) -> int | None:
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     value = 0
     for index, byte in enumerate(data[position : position + VARINT_BYTES_MAX]):
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:  # noqa: PLR2004 - the top bit says that more bytes follow
+        value |= (byte & _SEVEN_BITS) << (7 * index)
+        if byte < _CONTINUES:
             return value, position + index + 1
     raise WireError("cut or endless varint")
 
 
 def _encode_varint(value: int) -> bytes:
     encoded = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        encoded.append(value & 0x7F | 0x80)
+    while value >= _CONTINUES:
+        encoded.append(value & _SEVEN_BITS | _CONTINUES)
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
