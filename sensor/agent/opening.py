@@ -8,7 +8,7 @@ asks for what is read next. So each gets the function ``feed``, which is not cal
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensor import __version__, clock
 from sensor.agent import status
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from sensor.agent.config import Config
     from sensor.agent.parts import Console, Feed
+    from sensor.correlate.core import Parsers
+    from sensor.model.agent_records import HostFacts
     from sensor.model.observations import Observation
 
 SECONDS_PER_DAY = 86_400.0
@@ -52,6 +54,43 @@ COMMIT_SECONDS = TICK
 """Longest time that an event waits for its commit, which costs as much as a start: what is noted on
 the next tick stands in the same one."""
 _U32_LEN = 4
+
+
+class _Ground(NamedTuple):
+    """What is there before anything is opened."""
+
+    config: Config
+    stack: AsyncExitStack
+    """Closes what was opened, the last one first."""
+    feed: Feed
+    started: int
+    host: HostFacts
+    parsers: Parsers
+    console: tuple[Console, ...]
+
+
+class _Probes(NamedTuple):
+    pin_set: pins.PinSet
+    lacking: tuple[str, ...]
+    watch: ProbeWatch
+
+
+class _Storage(NamedTuple):
+    """What keeps events and what is known beyond the process, and ships from there."""
+
+    persistence: Persistence
+    judging: Judging
+    delivery: Delivery
+
+
+class _Intake(NamedTuple):
+    """From the rings and the other sources to events."""
+
+    source: KernelSource
+    describer: Describer
+    descriptions: DescriptionService
+    pipeline: Pipeline
+    optional: OptionalSources
 
 
 def open_parts(
@@ -62,102 +101,148 @@ def open_parts(
 ) -> Parts:
     """Load the probes and open every part. ``stack`` closes them, the last one first.
 
-    Nothing is read, and nothing answers yet. Raises a :class:`CastoffError`.
+    A part is opened when all that it needs is there, and closed before that. Nothing is read, and
+    nothing answers yet. Raises a :class:`CastoffError`.
     """
 
     def feed(observations: Sequence[Observation]) -> None:
         parts.pipeline.feed(observations)
 
-    started = clock.boottime()
     host = procfs.host_facts(node=config.agent.node_name or None)
-    functions = parsers(config.identity.cgroup_patterns)
-    delivery = Delivery(DeliverySettings.of(config), host)
-    console = () if open_console is None else (open_console(feed),)
-    for one in console:
+    ground = _Ground(
+        config,
+        stack,
+        feed,
+        started=clock.boottime(),
+        host=host,
+        parsers=parsers(config.identity.cgroup_patterns),
+        console=() if open_console is None else (open_console(feed),),
+    )
+    for one in ground.console:
         stack.push_async_callback(one.close)
+    delivery = Delivery(DeliverySettings.of(config), host)
+    probes = _open_probes(config, stack)
+    _raise_priority(loop)
+    storage = _open_storage(
+        ground, delivery, lambda sequence, line: parts.control.publish(sequence, lambda: line)
+    )
+    intake = _open_intake(ground, probes.pin_set, storage)
+    parts = _open_socket(ground, probes, storage, intake)
+    return parts
+
+
+def _open_probes(config: Config, stack: AsyncExitStack) -> _Probes:
     lacking = loader.incomplete(config.pin_root, requests=config.sources.requests)
     pin_set = loader.load(config.pin_root, requests=config.sources.requests)
-    probes = ProbeWatch(pin_set)
-    stack.callback(probes.close)
-    _raise_priority(loop)
+    watch = ProbeWatch(pin_set)
+    stack.callback(watch.close)
+    return _Probes(pin_set, lacking, watch)
+
+
+def _open_storage(
+    ground: _Ground, delivery: Delivery, publish: Callable[[int, bytes], None]
+) -> _Storage:
+    config, stack = ground.config, ground.stack
     persistence = Persistence(
         config.agent.state_dir,
         _store_settings(config),
-        host.boot_id,
-        feed,
-        publish=lambda sequence, line: parts.control.publish(sequence, lambda: line),
+        ground.host.boot_id,
+        ground.feed,
+        publish=publish,
     )
     stack.callback(persistence.close)
-    judging = Judging(config.directory, config.agent.state_dir, persistence.store.keep_judged, feed)
+    judging = Judging(
+        config.directory, config.agent.state_dir, persistence.store.keep_judged, ground.feed
+    )
     delivery.open(persistence)
     stack.push_async_callback(delivery.close)
+    return _Storage(persistence, judging, delivery)
+
+
+def _open_intake(ground: _Ground, pin_set: pins.PinSet, storage: _Storage) -> _Intake:
+    config, stack = ground.config, ground.stack
     record = None if config.capture is None else _recorder(config.capture, stack)
     describer = Describer(IdentitySettings(host_root=str(config.identity.host_root)))
-    descriptions = DescriptionService(describer, feed)
+    descriptions = DescriptionService(describer, ground.feed)
     stack.callback(descriptions.close)
     source = KernelSource(pins.loaded_sets(config.pin_root))
     stack.callback(source.close)
-    source.take_back(persistence.counters())
+    source.take_back(storage.persistence.counters())
     pipeline = Pipeline(
-        functions,
-        persistence=persistence,
+        ground.parsers,
+        persistence=storage.persistence,
         source=source,
         descriptions=descriptions,
-        judging=judging,
-        sinks=console,
+        judging=storage.judging,
+        sinks=ground.console,
         record=record,
     )
-    optional = OptionalSources(config.sources, pin_set, feed)
-    wall, real_time = WallClock(), RealTime()
-    control = ControlServer(
-        config.socket.path,
-        lambda: status.status(parts),
-        view=NodeView(pipeline.core, pipeline.events, functions.cgroup, lambda: wall.offset),
-        log=StoreLog(persistence.store, persistence.reader),
-        deliveries=delivery,
-        judgement=JudgeCommands(judging),
-        group=config.socket.group,
-        resources={
-            "/v1/coverage": lambda query: status.coverage(parts, query),
-            "/healthz": lambda query: status.health(parts, query),
-        },
-    )
+    optional = OptionalSources(config.sources, pin_set, ground.feed)
+    return _Intake(source, describer, descriptions, pipeline, optional)
+
+
+def _open_socket(ground: _Ground, probes: _Probes, storage: _Storage, intake: _Intake) -> Parts:
+    """Open what answers of all the parts, and return them."""
+    wall, stack = WallClock(), ground.stack
+    control = _control(ground, storage, intake, wall, lambda: parts)
     stack.push_async_callback(control.close)
-    stack.push_async_callback(optional.close)
-    # One list, from top to bottom, since its order is what it says: a part is opened when all that
-    # it needs is there, and closed before that.
+    stack.push_async_callback(intake.optional.close)
+    real_time = RealTime()
     parts = Parts(
-        config=config,
-        host=host,
-        started=started,
-        pin_set=pin_set,
-        loaded_at=_loaded_at(pin_set),
-        lacking=lacking,
+        config=ground.config,
+        host=ground.host,
+        started=ground.started,
+        loaded_at=_loaded_at(probes.pin_set),
+        lacking=probes.lacking,
         wall=wall,
-        probes=probes,
-        source=source,
-        persistence=persistence,
-        delivery=delivery,
-        judging=judging,
-        describer=describer,
-        descriptions=descriptions,
-        pipeline=pipeline,
-        optional=optional,
+        probes=probes.watch,
+        source=intake.source,
+        persistence=storage.persistence,
+        delivery=storage.delivery,
+        judging=storage.judging,
+        describer=intake.describer,
+        descriptions=intake.descriptions,
+        pipeline=intake.pipeline,
+        optional=intake.optional,
         ring_reader=RingReader(
-            source,
-            optional,
-            descriptions,
-            persistence,
-            feed,
+            intake.source,
+            intake.optional,
+            intake.descriptions,
+            storage.persistence,
+            ground.feed,
             real_time.account,
-            pipeline.on_tick,
+            intake.pipeline.on_tick,
         ),
         real_time=real_time,
         control=control,
-        parsers=functions,
-        console=console,
+        parsers=ground.parsers,
+        console=ground.console,
     )
     return parts
+
+
+def _control(
+    ground: _Ground,
+    storage: _Storage,
+    intake: _Intake,
+    wall: WallClock,
+    parts: Callable[[], Parts],
+) -> ControlServer:
+    """Open the socket; ``parts`` is called for each request."""
+    pipeline = intake.pipeline
+    return ControlServer(
+        ground.config.socket.path,
+        lambda: status.status(parts()),
+        view=NodeView(pipeline.core, pipeline.events, ground.parsers.cgroup, lambda: wall.offset),
+        log=StoreLog(storage.persistence.store, storage.persistence.reader),
+        deliveries=storage.delivery,
+        judgement=JudgeCommands(storage.judging),
+        group=ground.config.socket.group,
+        resources={
+            "/v1/coverage": lambda query: status.coverage(parts(), query),
+            "/healthz": lambda query: status.health(parts(), query),
+        },
+    )
 
 
 def _raise_priority(loop: asyncio.AbstractEventLoop) -> None:

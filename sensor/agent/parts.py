@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sensor.agent.sources import OptionalSources
     from sensor.agent.wall_clock import WallClock
     from sensor.api.server import ControlServer
-    from sensor.bpf import pins
     from sensor.correlate.core import Parsers
     from sensor.identity.describer import Describer
     from sensor.linux.realtime import RealTime
@@ -67,7 +66,6 @@ class Parts:
     config: Config
     host: HostFacts
     started: int
-    pin_set: pins.PinSet
     loaded_at: int
     """When the probes were attached, perhaps by an earlier agent."""
     lacking: tuple[str, ...]

@@ -56,21 +56,21 @@ class RingReader:
     def __init__(
         self,
         source: KernelSource,
-        witnesses: OptionalSources,
-        describing: DescriptionService,
-        keeper: Persistence,
+        optional: OptionalSources,
+        descriptions: DescriptionService,
+        persistence: Persistence,
         feed: Callable[[list[Observation]], None],
         account: Callable[[], None] = lambda: None,
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         """``account`` is called after each poll, ``on_tick`` after one that was not asked for."""
         self._account = account
-        self._on_beat = on_tick
+        self._on_tick = on_tick
         self._loop = asyncio.get_running_loop()
         self._source = source
-        self._witnesses = witnesses
-        self._describing = describing
-        self._keeper = keeper
+        self._optional = optional
+        self._descriptions = descriptions
+        self._persistence = persistence
         self._feed = feed
         self._hurried = True
         self._behind = False
@@ -81,7 +81,7 @@ class RingReader:
     def start(self) -> None:
         """Read whenever there is something urgent."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        self._describing.on_taken = self._go_on
+        self._descriptions.on_taken = self._go_on
         self._loop.add_reader(self._source.descriptor, self.poll)
 
     def poll(self) -> None:
@@ -91,12 +91,12 @@ class RingReader:
             self._rest()
             return
         records = self._records()
-        answers = self._describing.taken()
+        answers = self._descriptions.taken()
         if records or answers:
             self._feed(answers + records)
             if any(_begins_engine(record) for record in records):
-                self._witnesses.engine_began()
-                self._describing.look_for_engines()
+                self._optional.engine_began()
+                self._descriptions.look_for_engines()
         # After the batch, which may hold a start. What came meanwhile is seen by the next line.
         self._source.rearm()
         if self._source.has_more:
@@ -117,10 +117,10 @@ class RingReader:
     def _records(self) -> list[Observation]:
         """Drain the rings; audit's records go in front of a start: causes before effects."""
         drained: list[Observation] = list(self._source.drain())
-        rest = self._witnesses.sift(drained)
+        rest = self._optional.sift(drained)
         for record in drained:
             if type(record) in _EFFECTS:
-                return self._witnesses.drain() + rest
+                return self._optional.drain() + rest
         return rest
 
     def _look_soon(self) -> None:
@@ -136,14 +136,14 @@ class RingReader:
         self._looking = None
         before = self._source.observations
         self.poll()
-        self._on_beat()
+        self._on_tick()
         if self._source.observations == before and waited < LOOK_LAST:
             at = next_tick(self._loop.time(), 2 * waited - TICK)
             self._looking = self._loop.call_at(at, self._look_again, 2 * waited)
 
     def _is_behind(self) -> bool:
         """Whether what was read already keeps the disk or the describers busy."""
-        return self._describing.is_busy or self._keeper.is_behind()
+        return self._descriptions.is_busy or self._persistence.is_behind()
 
     def _rest(self) -> None:
         if self._resting is None:
@@ -179,8 +179,8 @@ class RingReader:
                 timer.cancel()
         while records := self._records():
             self._feed(records)
-            if self._keeper.is_behind():
-                await asyncio.to_thread(self._keeper.store.flush, FLUSH_SECONDS)
+            if self._persistence.is_behind():
+                await asyncio.to_thread(self._persistence.store.flush, FLUSH_SECONDS)
 
 
 def _begins_engine(observation: Observation) -> bool:

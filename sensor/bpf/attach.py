@@ -12,6 +12,7 @@ from sensor.errors import KernelUnsupported, PermissionMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 _FIX = "Castoff needs Linux 5.8 or newer."
 
@@ -19,7 +20,12 @@ _FIX = "Castoff needs Linux 5.8 or newer."
 class Attacher:
     """Attaches programs of one compiled text. bcc has no types."""
 
-    def __init__(self, bcc: Any, compiled: Any, staged: pins.PinSet) -> None:  # noqa: ANN401 - bcc
+    def __init__(
+        self,
+        bcc: ModuleType,
+        compiled: Any,  # noqa: ANN401 - bcc has no types
+        staged: pins.PinSet,
+    ) -> None:
         self._bcc = bcc
         self._compiled = compiled
         self._staged = staged

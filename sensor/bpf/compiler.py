@@ -6,18 +6,22 @@ JSON line on standard output. LLVM's memory goes with the process: the agent nev
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sensor import clock
 from sensor.bpf import libbpf, pins, presence, programs, seed, watched
 from sensor.bpf.attach import Attacher
 from sensor.dataclass import dataclass
 from sensor.errors import CastoffError, CompilerMissing
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _LOADED_AT, _CONFIRMS = 0, 4
 """Of ``enum setting``."""
@@ -53,9 +57,9 @@ class Compiled:
 _FIX = "Install it: apt-get install python3-bpfcc (Fedora: python3-bcc)."
 
 
-def _import_bcc() -> object:
+def _import_bcc() -> ModuleType:
     try:
-        import bcc  # 75 MiB that only this child may cost
+        bcc = importlib.import_module("bcc")  # 75 MiB that only this child may cost
     except ImportError as error:
         raise CompilerMissing(f"bcc cannot be imported: {error}", _FIX) from error
     if not hasattr(bcc, "BPF"):
@@ -91,8 +95,8 @@ def build(request: CompileRequest) -> Compiled:
 
 
 def _populate(
-    bcc: Any,  # noqa: ANN401 - bcc has no types
-    program: Any,  # noqa: ANN401 - as above
+    bcc: ModuleType,
+    program: Any,  # noqa: ANN401 - bcc has no types
     staged: pins.PinSet,
     request: CompileRequest,
 ) -> tuple[str, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import io
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from sensor.errors import StateUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
+
+    from _typeshed import WriteableBuffer
 
 _FIX = "Install python3-zstandard, or unpack the file (zstd -d)."
 
@@ -35,7 +38,7 @@ def writer(path: Path) -> BinaryIO:
     return cast("BinaryIO", packer.stream_writer(path.open("xb")))
 
 
-def _zstandard(path: Path) -> Any:  # noqa: ANN401 - a package that is only suggested
+def _zstandard(path: Path) -> ModuleType:
     try:
         return importlib.import_module("zstandard")
     except ImportError as error:
@@ -45,7 +48,7 @@ def _zstandard(path: Path) -> Any:  # noqa: ANN401 - a package that is only sugg
 class _Unpacked(io.RawIOBase):
     """The unpacked bytes of a file; one that was cut off ends with an error."""
 
-    def __init__(self, file: BinaryIO, zstandard: Any) -> None:  # noqa: ANN401 - see above
+    def __init__(self, file: BinaryIO, zstandard: ModuleType) -> None:
         self._file = file
         self._error = zstandard.ZstdError
         unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
@@ -55,7 +58,7 @@ class _Unpacked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer, PEP 688
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         while not self._ready:
             if self._stream.eof:
                 return 0
@@ -66,8 +69,9 @@ class _Unpacked(io.RawIOBase):
                 self._ready = self._stream.decompress(chunk)
             except self._error as error:
                 raise EOFError(str(error)) from error
-        count = min(len(buffer), len(self._ready))
-        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        room = memoryview(buffer).cast("B")
+        count = min(len(room), len(self._ready))
+        room[:count], self._ready = self._ready[:count], self._ready[count:]
         return count
 
     def close(self) -> None:

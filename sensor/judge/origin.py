@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any
 
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
@@ -132,7 +131,9 @@ def _text(text: str | None) -> str:
     return "null" if text is None else _quoted(text)
 
 
-def _origin(values: Any) -> PastStart:  # noqa: ANN401 - any JSON
+def _origin(values: object) -> PastStart:
+    if not isinstance(values, list):
+        raise ValueError("not an origin: not a list")
     try:
         wall, basis, repository, atoms, reported, *later = values
         again = bool(later and later[0])

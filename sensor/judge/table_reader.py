@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sensor.errors import ConfigError
 from sensor.judge import selector as selecting
@@ -20,6 +20,8 @@ TEXT_MAX = 512
 SHOWN = 64
 """Characters of a wrong value that an error repeats."""
 NS_PER_SECOND = 1_000_000_000
+
+_Parsed = TypeVar("_Parsed")
 
 
 class TableReader:
@@ -134,8 +136,8 @@ class TableReader:
                 found.add(one)
                 continue
             try:
-                found.add(date.fromisoformat(one))
-            except (TypeError, ValueError):
+                found.add(date.fromisoformat(str(one)))
+            except ValueError:
                 self.fail(key, "holds what is not a date", "Write dates as 2026-12-25.")
         return frozenset(found)
 
@@ -167,7 +169,7 @@ class TableReader:
                 self.fail(key, str(error).removeprefix(f"{key}: "), _PATTERN)
         return selecting.make(values)
 
-    def parsed(self, key: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401 - as parse gives
+    def parsed(self, key: str, parse: Callable[[str], _Parsed]) -> _Parsed | None:
         """Return a text as ``parse`` understands it, None where there is none."""
         value = self.text(key)
         if value is None:
@@ -177,7 +179,7 @@ class TableReader:
         except ValueError as error:
             self.fail(key, str(error), "Correct the value.")
 
-    def _value(self, key: str) -> Any:  # noqa: ANN401 - any value of TOML
+    def _value(self, key: str) -> object:
         self._known[key] = None
         return self._values.get(key)
 

@@ -10,6 +10,7 @@ from sensor.errors import StateUnusable
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
+    from types import ModuleType
 
 DAYS_MAX = 62
 """Bars of one chart: the newest days. The table below the chart has all."""
@@ -138,7 +139,7 @@ def _cleaned(tree: Any, name: str) -> str:  # noqa: ANN401 - an element of lxml 
     return text.decode("utf-8")
 
 
-def _pygal() -> Any:  # noqa: ANN401 - a package that is only suggested
+def _pygal() -> ModuleType:
     try:
         importlib.import_module("pygal.style")
         return importlib.import_module("pygal")

@@ -21,6 +21,7 @@ from sensor.schema.text import visible
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
     from sensor.model.access import Access
     from sensor.report.data import Population
@@ -180,7 +181,7 @@ def render(sheet: Sheet) -> str:
     )
 
 
-def _shown(markup: type[str]) -> Any:  # noqa: ANN401 - what Jinja2 calls for each value
+def _shown(markup: type[str]) -> Callable[[object], object]:
     """Return what makes each value of the page safe: no control and no bidi mark passes."""
 
     def finalize(value: object) -> object:
@@ -259,7 +260,7 @@ def _heat(hours: Counter[tuple[int, int]]) -> list[list[_Cell]] | None:
     ]
 
 
-def _jinja2() -> Any:  # noqa: ANN401 - a package that is only suggested
+def _jinja2() -> ModuleType:
     try:
         return importlib.import_module("jinja2")
     except ImportError as error:

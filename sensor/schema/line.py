@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from json.encoder import encode_basestring as quoted
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from sensor.schema import document
 from sensor.schema.times import rfc3339
@@ -21,10 +21,11 @@ from sensor.schema.times import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.model.container import Description
+    from sensor.model.agent_records import HostFacts
+    from sensor.model.container import Description, Image, Security
     from sensor.model.events import Certainty, Container, Event, Evidence, Initiator
 
-    _Build = Callable[[Any, int], object]
+_Part = TypeVar("_Part")
 
 KEPT_MAX = 128
 """Parts that are kept: of some twenty containers; the one that was made longest ago goes first."""
@@ -40,7 +41,7 @@ class LineEncoder:
     """Encodes events of one agent; not for several threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[int, _Build, int], tuple[object, str]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, object, int], tuple[object, str]] = OrderedDict()
         """By identity, builder and clock offset, with the object: as it cannot go, no other has its
         identity."""
 
@@ -96,7 +97,9 @@ class LineEncoder:
             f'"oci_runtime_path":{_quoted(runtime)},"cwd":{_quoted(container.cwd)}}}'
         )
 
-    def _text(self, part: object, build: _Build, offset: int = 0) -> str:
+    def _text(
+        self, part: _Part | None, build: Callable[[_Part, int], object], offset: int = 0
+    ) -> str:
         """Return the JSON of a part, kept or made now; ``offset`` where it has times since boot."""
         if part is None:
             return _NULL
@@ -112,31 +115,31 @@ class LineEncoder:
         return text
 
 
-def _host(part: Any, _offset: int) -> object:  # noqa: ANN401 - one type for all builders, as below
+def _host(part: HostFacts, _offset: int) -> object:
     return document.host_block(part)
 
 
-def _image(part: Any, _offset: int) -> object:  # noqa: ANN401 - as above
+def _image(part: Image, _offset: int) -> object:
     return document.image_block(part)
 
 
-def _labels(part: Any, _offset: int) -> object:  # noqa: ANN401 - as above
+def _labels(part: tuple[tuple[str, str], ...], _offset: int) -> object:
     return dict(part)
 
 
-def _command(part: Any, _offset: int) -> object:  # noqa: ANN401 - as above
+def _command(part: tuple[str, ...], _offset: int) -> object:
     return part
 
 
-def _security(part: Any, _offset: int) -> object:  # noqa: ANN401 - as above
+def _security(part: Security, _offset: int) -> object:
     return document.security_block(part)
 
 
-def _initiator(part: Any, offset: int) -> object:  # noqa: ANN401 - as above
+def _initiator(part: Initiator, offset: int) -> object:
     return document.initiator_block(part, offset)
 
 
-def _block(block: Any, build: Callable[[Any], object]) -> str:  # noqa: ANN401 - any part of an event
+def _block(block: _Part | None, build: Callable[[_Part], object]) -> str:
     return _NULL if block is None else document.dumps(build(block))
 
 

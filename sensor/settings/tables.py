@@ -89,7 +89,7 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
         raise ConfigError(problem, "Correct it.") from error
 
 
-def value(found: object, wanted: Any, where: str) -> object:  # noqa: ANN401 - a type
+def value(found: object, wanted: object, where: str) -> object:
     """Return a value of TOML as the type that is wanted; ``where`` names file and key."""
     if isinstance(wanted, UnionType):
         (wanted,) = (one for one in get_args(wanted) if one is not type(None))
@@ -115,14 +115,14 @@ def value(found: object, wanted: Any, where: str) -> object:  # noqa: ANN401 - a
     raise ConfigError(f"{where}: {shown} has the wrong type", f"Expected: {described(wanted)}.")
 
 
-def _element(item: object, wanted: Any, where: str) -> object:  # noqa: ANN401 - a type
+def _element(item: object, wanted: object, where: str) -> object:
     file, _, name = where.partition(": ")
     if is_dataclass(wanted) and isinstance(wanted, type) and isinstance(item, dict):
         return build(wanted, overlay({}, item, Path(file)), name, Path(file))
     return value(item, wanted, where)
 
 
-def _built(found: Placed | Tree, wanted: Any, name: str, file: Path) -> object:  # noqa: ANN401 - a type
+def _built(found: Placed | Tree, wanted: object, name: str, file: Path) -> object:
     if isinstance(wanted, UnionType):
         (wanted,) = (one for one in get_args(wanted) if one is not type(None))
     if isinstance(found, Placed):
@@ -159,7 +159,7 @@ def _file_of(found: Placed | Tree, file: Path) -> Path:
     return next((_file_of(one, file) for one in found.values()), file)
 
 
-def described(wanted: Any) -> str:  # noqa: ANN401 - a type
+def described(wanted: object) -> str:
     """Return what a key of this type takes, for a person."""
     if isinstance(wanted, UnionType):
         (wanted,) = (one for one in get_args(wanted) if one is not type(None))
@@ -176,7 +176,7 @@ def described(wanted: Any) -> str:  # noqa: ANN401 - a type
 _TYPES = {"Path": Path, "Secret": Secret}
 """What settings may import for the type checker only."""
 
-_NAMES = {
+_NAMES: dict[object, str] = {
     str: "a string",
     int: "a whole number",
     float: "a number",

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from sensor.dataclass import dataclass
 from sensor.errors import CaptureMalformed, StateUnusable
@@ -160,7 +160,7 @@ class CaptureReader:
                 raise self._malformed(offset, str(error)) from error
             yield arrival
 
-    def _next(self) -> Any:  # noqa: ANN401 - msgpack gives whatever the file holds
+    def _next(self) -> object:
         """Return the next object of the file, or ``_END``."""
         offset = self._unpacker.tell()
         while True:

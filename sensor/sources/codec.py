@@ -63,7 +63,7 @@ def decoder(hint: object, layout: Layout) -> Decode:
     return _decoder(hint, layout, "value")
 
 
-def _same(value: Any) -> Any:  # noqa: ANN401 - whatever it is
+def _same(value: object) -> object:
     return value
 
 

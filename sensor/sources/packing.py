@@ -7,7 +7,7 @@ itself stops at 1,024 levels of nesting.
 from __future__ import annotations
 
 import codecs
-from typing import Any
+from typing import Protocol
 
 import msgpack
 from msgpack import OutOfData, UnpackException
@@ -25,9 +25,29 @@ KEYS_LIMIT = 256
 """Keys of one map; only a header has maps."""
 
 
-def packer() -> Any:  # noqa: ANN401 - msgpack has no types
+class Packer(Protocol):
+    """What a capture's writer uses of msgpack, which has no types."""
+
+    def pack(self, obj: object, /) -> bytes:
+        """Return an object as bytes."""
+
+
+class Unpacker(Protocol):
+    """What a capture's reader uses of msgpack."""
+
+    def feed(self, data: bytes, /) -> None:
+        """Add bytes. Raises BufferFull."""
+
+    def unpack(self) -> object:
+        """Return the next object. Raises OutOfData, UnpackException and ValueError."""
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+
+
+def packer() -> Packer:
     """Return a packer of lists, tuples, scalars and string enums."""
-    return msgpack.Packer(
+    made: Packer = msgpack.Packer(
         # Text and bytes stay apart, as in every msgpack since 2013.
         use_bin_type=True,
         # Kernel strings are any bytes; they are carried as surrogates and must come back as such.
@@ -41,14 +61,15 @@ def packer() -> Any:  # noqa: ANN401 - msgpack has no types
         # No observation holds a datetime.
         datetime=False,
     )
+    return made
 
 
-def unpacker(size_limit: int) -> Any:  # noqa: ANN401 - msgpack has no types
+def unpacker(size_limit: int) -> Unpacker:
     """Return an unpacker that holds at most so many bytes that are not yet read.
 
     It raises ValueError (or UnpackException) for what breaks the format or a limit.
     """
-    return msgpack.Unpacker(
+    made: Unpacker = msgpack.Unpacker(
         # The model holds tuples.
         use_list=False,
         # Strings come as str, with bytes that are not valid UTF-8 as surrogates.
@@ -66,6 +87,7 @@ def unpacker(size_limit: int) -> Any:  # noqa: ANN401 - msgpack has no types
         # The plain Timestamp: no conversion that could fail on a date of its own.
         timestamp=0,
     )
+    return made
 
 
 def _text_errors(error: UnicodeError) -> tuple[bytes | str, int]:

@@ -263,7 +263,7 @@ def _castoff(event: EventReading) -> dict[str, Any]:
     return fields
 
 
-def _flatten(name: str, value: Any, fields: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON
+def _flatten(name: str, value: object, fields: dict[str, Any]) -> None:
     """Give each value of a block an attribute of its own; lists of blocks stay lists."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -281,7 +281,7 @@ def _attributes(fields: dict[str, Any]) -> Attributes:
     ]
 
 
-def _any(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def _any(value: object) -> dict[str, Any]:
     """Return a value as an AnyValue. bool before int: it is one in Python."""
     if isinstance(value, bool):
         return {"boolValue": value}
@@ -298,7 +298,7 @@ def _any(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     if isinstance(value, list):
         return {"arrayValue": {"values": [_any(item) for item in value]}}
     # An AnyValue without a value is null.
-    return {} if value is None else {"kvlistValue": {"values": _attributes(value)}}
+    return {"kvlistValue": {"values": _attributes(value)}} if isinstance(value, dict) else {}
 
 
 def _line(record: Record) -> bytes:

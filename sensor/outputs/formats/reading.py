@@ -117,7 +117,7 @@ class Block:
             self._damaged(key)
         return [Block(value, f"{self._path}{key}.") for value in values]
 
-    def raw(self, key: str) -> Any:  # noqa: ANN401 - any value of JSON
+    def raw(self, key: str) -> object:
         """Return what stands under ``key`` as it is."""
         return self._values.get(key)
 
@@ -151,7 +151,7 @@ def read(record: Record) -> EventReading:
     values = _parse(record.line)
     cut = False
     if len(record.line) > TEXT_LIMIT or b"\\ud" in record.line:
-        values, cut = _bounded(values)
+        values, cut = _bounded_table(values)
     root = Block(values)
     name, id_, time = root.text("type"), root.text("id"), root.text("time")
     if name is None or id_ is None or time is None:
@@ -229,7 +229,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant[:20]} is not a number")
 
 
-def _bounded(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any value of JSON
+def _bounded(value: object) -> tuple[object, bool]:
     """Return a value with its texts, lists and tables cut to their limits, and whether it was."""
     if isinstance(value, str):
         cut = len(value) > TEXT_LIMIT
@@ -242,10 +242,10 @@ def _bounded(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any value of JSO
         items = [_bounded(item) for item in value[:ITEMS_LIMIT]]
         cut = len(value) > ITEMS_LIMIT or any(short for _, short in items)
         return [item for item, _ in items], cut
-    if isinstance(value, dict):
-        entries = [
-            (_bounded(key), _bounded(item)) for key, item in list(value.items())[:ITEMS_LIMIT]
-        ]
-        cut = len(value) > ITEMS_LIMIT or any(key[1] or item[1] for key, item in entries)
-        return {key[0]: item[0] for key, item in entries}, cut
-    return value, False
+    return _bounded_table(value) if isinstance(value, dict) else (value, False)
+
+
+def _bounded_table(values: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    entries = [(_bounded(key), _bounded(item)) for key, item in list(values.items())[:ITEMS_LIMIT]]
+    cut = len(values) > ITEMS_LIMIT or any(key[1] or item[1] for key, item in entries)
+    return {str(key[0]): item[0] for key, item in entries}, cut

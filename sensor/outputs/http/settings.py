@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.outputs.http.elasticsearch import BulkOperation
 from sensor.outputs.http.message import HttpUrl
-from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - read by sensor.settings.tables
-from sensor.settings.secret import Secret  # noqa: TC001 - likewise
+from sensor.outputs.network.tls import TlsSettings
+from sensor.settings.secret import Secret
 
 if TYPE_CHECKING:
     from sensor.outputs.http.message import Headers

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor.outputs.delivery import BatchLimits, ConnectionStatus, Delivered, Rejection, Retry
 from sensor.outputs.kafka.settings import DELIVERY_SECONDS, KafkaSettings
@@ -19,6 +19,8 @@ from sensor.outputs.registry import OutputKind, missing
 from sensor.schema.text import brief
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from confluent_kafka import KafkaError, Producer
 
     from sensor.outputs.delivery import Batch, Format, Outcome
@@ -158,7 +160,7 @@ class _Reports:
 class _Polled:
     """A producer and the thread that serves its reports. Raises KafkaException."""
 
-    def __init__(self, settings: Any) -> None:  # noqa: ANN401 - the library's own type of settings
+    def __init__(self, settings: Mapping[str, object]) -> None:
         from confluent_kafka import Producer  # optional
 
         self.problem: KafkaError | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.outputs.network.tls import TlsSettings, TlsVersion
-from sensor.settings.secret import Secret  # noqa: TC001 - read by sensor.settings.tables
+from sensor.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

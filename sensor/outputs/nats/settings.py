@@ -6,8 +6,8 @@ import re
 
 from sensor.dataclass import dataclass
 from sensor.outputs.network.dial import Address
-from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - read by sensor.settings.tables
-from sensor.settings.secret import Secret  # noqa: TC001 - likewise
+from sensor.outputs.network.tls import TlsSettings
+from sensor.settings.secret import Secret
 
 NATS_PORT = 4222
 SERVERS_MOST = 16

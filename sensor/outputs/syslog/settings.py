@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sensor.dataclass import dataclass
 from sensor.outputs.network.dial import Address
-from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - read by sensor.settings.tables
+from sensor.outputs.network.tls import TlsSettings
 from sensor.outputs.syslog.rfc5424 import EXAMPLE_ENTERPRISE, Facility, Framing
 
 PORT_MOST = 65535

@@ -122,10 +122,9 @@ def _aks(value: Json, ref: RecordRef, context: Context) -> Found:
     """AKS: the event is a text in ``properties.log``; container id and pod are the API server's."""
     resource = (text(value, "resourceId") or text(value, "_ResourceId") or "").lower()
     parts = resource.split("/")
-    # /subscriptions/ID/resourceGroups/…/managedClusters/NAME
     match parts:
-        case ["", _, subscription, *_]:
-            account = subscription
+        case [_, "subscriptions", subscription, *_]:
+            account: str | None = subscription
         case _:
             account = None
     cluster = Cluster(

@@ -7,7 +7,7 @@ response only, where that is a Status.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import Cluster, RequestSource
 from sensor.sources.controlplane.identity import key
@@ -83,7 +83,7 @@ def _path(name: str, resource: str | None) -> dict[str, str]:
     return names
 
 
-def _level(body: Any, answer: Json | None) -> str:  # noqa: ANN401 - any value of JSON
+def _level(body: object, answer: Json | None) -> str:
     if answer is not None:
         return "RequestResponse"
     return "Metadata" if body is None else "Request"

@@ -40,7 +40,7 @@ _DECODE = json.JSONDecoder(parse_constant=_refuse).decode
 """One decoder for all texts: ``json.loads`` makes a new one for each call with options."""
 
 
-def standard(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
+def standard(text: bytes) -> object:
     """Return the value of a JSON text, by the standard library."""
     try:
         return _DECODE(text.decode())
@@ -50,14 +50,14 @@ def standard(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
         raise JsonInvalid(str(error)) from None
 
 
-def _engine() -> Callable[[bytes], Any]:
+def _engine() -> Callable[[bytes], object]:
     """Return the parser: orjson where it is installed."""
     try:
         import orjson  # optional
     except ImportError:
         return standard
 
-    def fast(text: bytes) -> Any:  # noqa: ANN401 - any value of JSON
+    def fast(text: bytes) -> object:
         try:
             return orjson.loads(text)
         except ValueError as error:
@@ -66,7 +66,7 @@ def _engine() -> Callable[[bytes], Any]:
     return fast
 
 
-parse: Callable[[bytes], Any] = _engine()
+parse: Callable[[bytes], object] = _engine()
 """Return the value of a JSON text. Raises :class:`JsonInvalid`."""
 
 

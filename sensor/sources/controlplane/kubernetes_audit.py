@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from sensor.sources.controlplane.identity import call_key
 from sensor.sources.controlplane.json_text import Json, fields, number, table, text, texts
@@ -143,6 +143,6 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
     )
 
 
-def _dry_run(uri: str, body: Any) -> bool:  # noqa: ANN401 - any value of JSON
+def _dry_run(uri: str, body: object) -> bool:
     """Return whether the call changes nothing: asked for in the query, or in the body."""
     return ("dryRun" in uri and _DRY_RUN.search(uri) is not None) or only_tried(body)
