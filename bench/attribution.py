@@ -113,15 +113,15 @@ def measure(
 
 def rows(judgement: Judgement, command: str) -> list[Row]:
     """Hold the judgement against the targets."""
+    return [
+        *_reported(judgement, command),
+        *_named(judgement, command),
+        *_called(judgement, command),
+    ]
+
+
+def _reported(judgement: Judgement, command: str) -> list[Row]:
     total = sum(map(judgement.total, Group))
-    named = judgement.total(Group.CLI_NAMED) + judgement.total(Group.SET_UP)
-    exact = sum(judgement.answered(g, Answer.EXACT) for g in (Group.CLI_NAMED, Group.SET_UP))
-    nameless = judgement.answered(Group.CLI_NAMELESS, Answer.EXACT)
-    calls, inside = judgement.total(Group.API), judgement.total(Group.CONTAINER)
-    called = sum(judgement.answered(group, Answer.EXACT) for group in (Group.API, Group.CONTAINER))
-    callers = judgement.answered(Group.API, *ATTRIBUTED)
-    among = judgement.answered(Group.API, Answer.CANDIDATE)
-    wrong = len(judgement.wrong)
     missing, surplus = judgement.missing, judgement.surplus
     return [
         Row(
@@ -132,6 +132,14 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
             command,
             {"starts": total, "reported": total - missing, "surplus": surplus},
         ),
+    ]
+
+
+def _named(judgement: Judgement, command: str) -> list[Row]:
+    named = judgement.total(Group.CLI_NAMED) + judgement.total(Group.SET_UP)
+    exact = sum(judgement.answered(g, Answer.EXACT) for g in (Group.CLI_NAMED, Group.SET_UP))
+    nameless = judgement.answered(Group.CLI_NAMELESS, Answer.EXACT)
+    return [
         Row(
             "named in a docker command: right process and login uid, exact",
             f"{exact} of {named}",
@@ -148,6 +156,16 @@ def rows(judgement: Judgement, command: str) -> list[Row]:
             command,
             {"starts": judgement.total(Group.CLI_NAMELESS), "exact": nameless},
         ),
+    ]
+
+
+def _called(judgement: Judgement, command: str) -> list[Row]:
+    calls, inside = judgement.total(Group.API), judgement.total(Group.CONTAINER)
+    called = sum(judgement.answered(group, Answer.EXACT) for group in (Group.API, Group.CONTAINER))
+    callers = judgement.answered(Group.API, *ATTRIBUTED)
+    among = judgement.answered(Group.API, Answer.CANDIDATE)
+    wrong = len(judgement.wrong)
+    return [
         Row(
             "raw API calls, from the host and from a container: exact by their requests",
             f"{called} of {calls + inside}",

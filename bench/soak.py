@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from bench.engine import Engines
     from lab.engines import Lab
+    from tests.outputs.forward.collector import Collector
 
 COMMAND = "python -m bench.soak"
 MINUTES = 60.0
@@ -165,19 +166,24 @@ def run(lab: Lab, running: Engines, minutes: float) -> list[Row]:
                 load.end()
                 agent.settle(running.runc)
                 log = log_of(agent, since)
-                wanted = {event["id"] for event in log}
-                shipped: set[str] = set()
-
-                def is_shipped() -> bool:
-                    shipped.update(id_ for chunk in server.new() for id_ in chunk["ids"])
-                    return wanted <= shipped
-
-                with suppress(AssertionError):
-                    waiting.until(is_shipped, "the collector has the log", SHIPPED_SECONDS)
-        return rows_of(soak, log, wanted - shipped, minutes)
+                unshipped = lacking(server, {event["id"] for event in log})
+        return rows_of(soak, log, unshipped, minutes)
     finally:
         with suppress(ProcessLookupError):
             agent.__exit__()
+
+
+def lacking(server: Collector, wanted: set[str]) -> set[str]:
+    """Return which of these events a collector still lacks when it has had its time."""
+    shipped: set[str] = set()
+
+    def is_shipped() -> bool:
+        shipped.update(id_ for chunk in server.new() for id_ in chunk["ids"])
+        return wanted <= shipped
+
+    with suppress(AssertionError):
+        waiting.until(is_shipped, "the collector has the log", SHIPPED_SECONDS)
+    return wanted - shipped
 
 
 def rows_of(

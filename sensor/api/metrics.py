@@ -40,6 +40,24 @@ def exposition(
     by finding.
     """
     family = _Families()
+    _add_agent(family, status, events)
+    _add_judged(family, tuple(judged))
+    _add_health(family, status)
+    _add_sources(family, status)
+    _add_deliveries(family, status)
+    family.add(
+        "castoff_internal",
+        "unknown",
+        "What the agent counts of itself, by name.",
+        [((("name", name),), number) for name, number in status.counters],
+    )
+    for name, (kind, text, value) in control.items():
+        family.add(name, kind, text, _one(value))
+    _add_process(family)
+    return family.text()
+
+
+def _add_agent(family: _Families, status: AgentStatus, events: Iterable[tuple[str, int]]) -> None:
     family.add(
         "castoff_build", "info", "The agent's version.", [((("version", status.version),), 1)]
     )
@@ -50,7 +68,9 @@ def exposition(
         "Events since the agent began.",
         [((("type", kind),), number) for kind, number in events],
     )
-    _add_judged(family, tuple(judged))
+
+
+def _add_health(family: _Families, status: AgentStatus) -> None:
     running = _one(status.containers_running)
     family.add("castoff_containers_running", "gauge", "Containers whose init runs.", running)
     loaded = _one(status.probes.loaded)
@@ -68,18 +88,6 @@ def exposition(
             for reason, number in (("full", drop.dropped), ("limited", drop.limited))
         ],
     )
-    _add_sources(family, status)
-    _add_deliveries(family, status)
-    family.add(
-        "castoff_internal",
-        "unknown",
-        "What the agent counts of itself, by name.",
-        [((("name", name),), number) for name, number in status.counters],
-    )
-    for name, (kind, text, value) in control.items():
-        family.add(name, kind, text, _one(value))
-    _add_process(family)
-    return family.text()
 
 
 def _add_judged(family: _Families, judged: tuple[tuple[str, str, int], ...]) -> None:

@@ -106,11 +106,7 @@ def command(
 
     ending = _ending(follow=follow)
     found = _followed(files, reader, ending) if follow else _read(files, reader)
-    shown, head = None, b""
-    if explain:
-        table = ReadingsTable(terminal_width())
-        shown = json_line if form == "native" else table.line
-        head = b"" if form == "native" else table.head()
+    shown, head = _explained(form) if explain else (None, b"")
     made = RequestEvents(SETTLE if follow else WHOLE_INPUT)
     run = _Run(counts, _writer(form, explain=explain), shown, made, grows=follow, head=head)
     try:
@@ -128,6 +124,14 @@ def command(
         )
     if counts.bad or counts.foreign:
         sys.exit(DATA_ERROR)
+
+
+def _explained(form: str | None) -> tuple[Callable[[ControlRecord], bytes], bytes]:
+    """Return how a record that was read is shown, and the head of the list."""
+    if form == "native":
+        return json_line, b""
+    table = ReadingsTable(terminal_width())
+    return table.line, table.head()
 
 
 def _networks(proxies: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:

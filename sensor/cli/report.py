@@ -105,15 +105,21 @@ def command(
         suppressions=() if path is None else suppressions(config),
     )
     _write(target, render(sheet))
-    broken = [chain for chain in read.chains if chain.state == "broken"]
+    sys.exit(0 if _is_whole(sheet, target) else 1)
+
+
+def _is_whole(sheet: Sheet, target: Path) -> bool:
+    """Say what was written, and whether the evidence behind it is whole."""
+    broken = [chain for chain in sheet.chains if chain.state == "broken"]
     for chain in broken:
         finding = chain.findings.listed[0]
         click.echo(visible(f"{chain.source}: {finding.what}"), err=True)
     if str(target) != "-":
-        hosts = len(tally.hosts.table.rows)
-        counted = f"{tally.starts.count} starts on {hosts} {'host' if hosts == 1 else 'hosts'}"
-        click.echo(visible(f"{target}: {counted}; {_STATES[worst(read.chains)]}"))
-    sys.exit(1 if broken else 0)
+        hosts = len(sheet.tally.hosts.table.rows)
+        starts = sheet.tally.starts.count
+        counted = f"{starts} starts on {hosts} {'host' if hosts == 1 else 'hosts'}"
+        click.echo(visible(f"{target}: {counted}; {_STATES[worst(sheet.chains)]}"))
+    return not broken
 
 
 def _write(target: Path, page: str) -> None:

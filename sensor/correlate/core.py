@@ -138,68 +138,80 @@ class Correlator:
         """Observations that the core could not take, by kind and error: each is a defect."""
         emit = self._emit
         parse_cgroup = lru_cache(CGROUPS_REMEMBERED)(parsers.cgroup)
-        places = self._places = Places(parse_cgroup)
-        runtimes = RuntimeLog(parsers.role_of)
+        self._places = Places(parse_cgroup)
+        self._runtimes = RuntimeLog(parsers.role_of)
         self._claims = Claims(self.table)
-        self._past = RecentPast(places.origin_of_caller)
+        self._past = RecentPast(self._places.origin_of_caller)
         self._candidates = CandidateFactory(
             self._past, parse_cgroup, parsers.role_of, parsers.redact
         )
+        names = self._candidates.account_names
         self._coverage = Coverage(self._clock, self._factory, emit)
         self._words = EngineWords()
         self._pods = Pods(self.table)
         self._failures = FailedStarts(emit)
         self._renames = Renames(self._clock, self.table)
-        self._manifests = StaticManifests(self._candidates.account_names)
-        self._kubelets = Kubelets(self.table, places, parsers.role_of)
+        self._manifests = StaticManifests(names)
+        self._kubelets = Kubelets(self.table, self._places, parsers.role_of)
         attributor = Attributor(
-            self._past, runtimes, self._candidates, parsers.role_of, self._kubelets
+            self._past, self._runtimes, self._candidates, parsers.role_of, self._kubelets
         )
-        context = StartContext(self._clock, self.table, self._past, runtimes, attributor)
-        starts = StartReporter(
+        context = StartContext(self._clock, self.table, self._past, self._runtimes, attributor)
+        ends = self._end_reporter(context)
+        self._lifecycle = self._lifecycle_of(
+            self._start_reporter(context, attributor, foresee), ends
+        )
+        self._inventory = Inventory(
+            self._clock, self._factory, self.table, self._lifecycle, ends, self._pods, emit
+        )
+        self._health = SensorHealth(self._factory, emit, names)
+        self._handlers: dict[type, Callable[[Observation], None]] = {}
+        self._register()
+
+    def _lifecycle_of(self, starts: StartReporter, ends: EndReporter) -> Lifecycle:
+        return Lifecycle(
+            self._clock,
+            self.table,
+            self._places,
+            claims=self._claims,
+            runtimes=self._runtimes,
+            past=self._past,
+            starts=starts,
+            ends=ends,
+            emit=self._emit,
+        )
+
+    def _start_reporter(
+        self, context: StartContext, attributor: Attributor, foresee: Foresee | None
+    ) -> StartReporter:
+        return StartReporter(
             self._clock,
             self._factory,
             self.table,
-            places,
+            self._places,
             context,
             attributor,
             self._coverage,
-            emit=self._manifests.completing(emit),
+            emit=self._manifests.completing(self._emit),
             words=self._words,
             pods=self._pods,
             failures=self._failures,
             foresee=foresee,
         )
-        ends = EndReporter(
+
+    def _end_reporter(self, context: StartContext) -> EndReporter:
+        return EndReporter(
             self._clock,
             self._factory,
             self.table,
-            places,
+            self._places,
             self._coverage,
-            emit,
+            self._emit,
             failures=self._failures,
             past=self._past,
             pods=self._pods,
             context=context,
         )
-        self._lifecycle = Lifecycle(
-            self._clock,
-            self.table,
-            places,
-            claims=self._claims,
-            runtimes=runtimes,
-            past=self._past,
-            starts=starts,
-            ends=ends,
-            emit=emit,
-        )
-        self._inventory = Inventory(
-            self._clock, self._factory, self.table, self._lifecycle, ends, self._pods, emit
-        )
-        names = self._candidates.account_names
-        self._health = SensorHealth(self._factory, emit, names)
-        self._handlers: dict[type, Callable[[Observation], None]] = {}
-        self._register()
 
     def _register(self) -> None:
         self._on(HostFacts, self._on_host)

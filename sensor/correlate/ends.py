@@ -123,14 +123,10 @@ class EndReporter:
             return
         state.failed = True
         code, signal = split_status(status) if status is not None else (None, None)
-        creation = state.creation
-        evidence = [kernel(EvidenceKind.RUNTIME_COMMAND, reason, seen.time, seen.sequence)]
+        creation, command = state.creation, EvidenceKind.RUNTIME_COMMAND
+        evidence = [kernel(command, reason, seen.time, seen.sequence)]
         if creation is not None:
-            evidence.append(
-                kernel(
-                    EvidenceKind.RUNTIME_COMMAND, creation.what, creation.time, creation.sequence
-                )
-            )
+            evidence.append(kernel(command, creation.what, creation.time, creation.sequence))
         identity = self._places.identity(state.cgroup)
         review = self._pods.review(state, identity, seen.time)
         state.description = self._pods.namespaces.applied(review.description, state.key.id, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensor.correlate import kind
 from sensor.correlate.client_command import ClientRequest
@@ -34,15 +34,29 @@ if TYPE_CHECKING:
     from sensor.correlate.initiator import Attributor
     from sensor.correlate.places import Places
     from sensor.correlate.pods import Pods
+    from sensor.correlate.question import Attribution
     from sensor.correlate.start_context import StartContext
     from sensor.model.container import CgroupIdentity, Description
-    from sensor.model.events import Initiator
+    from sensor.model.events import Initiator, Start
     from sensor.model.inventory import FoundContainer
     from sensor.model.kernel_records import CommandExit, InitExec, InitExit
     from sensor.model.process import Namespaces, ProcessFacts, ProcessKey
 
     Foresee = Callable[[Description, Initiator | None, int], None]
     """Takes a container's description, its initiator if that is certain, and the clock's offset."""
+
+
+class _Seen(NamedTuple):
+    """What shows a start: when, by which evidence, and what the init is known to be."""
+
+    init: ProcessKey
+    time: int
+    evidence: list[Evidence]
+    argv: tuple[str, ...] | None = None
+    process: ProcessFacts | None = None
+    namespaces: Namespaces | None = None
+    restoring: bool = False
+    causes_lost: bool = False
 
 
 class StartReporter:
@@ -100,13 +114,15 @@ class StartReporter:
         evidence += _creating(state)
         self._report(
             state,
-            exec_.process.key,
-            exec_.time,
-            evidence,
-            argv=exec_.argv,
-            process=exec_.process,
-            causes_lost=exec_.causes_lost,
-            namespaces=exec_.namespaces,
+            _Seen(
+                exec_.process.key,
+                exec_.time,
+                evidence,
+                argv=exec_.argv,
+                process=exec_.process,
+                causes_lost=exec_.causes_lost,
+                namespaces=exec_.namespaces,
+            ),
         )
 
     def missed(self, state: ContainerState, exit_: InitExit) -> None:
@@ -117,7 +133,7 @@ class StartReporter:
             ),
             *_creating(state),
         ]
-        self._report(state, exit_.process, exit_.process.start_time, evidence, argv=None)
+        self._report(state, _Seen(exit_.process, exit_.process.start_time, evidence))
 
     def restored(self, state: ContainerState, exit_: CommandExit) -> None:
         """Report that a restore command succeeded; the init is known by that command's process."""
@@ -128,42 +144,66 @@ class StartReporter:
             *_creating(state),
             kernel(EvidenceKind.INIT_EXEC, "restore succeeded", exit_.time, exit_.sequence),
         ]
-        self._report(state, creation.process.key, exit_.time, evidence, argv=None, restoring=True)
+        self._report(state, _Seen(creation.process.key, exit_.time, evidence, restoring=True))
 
     def found(self, state: ContainerState, found: FoundContainer) -> None:
         """Report a start that the probes did not see: its init was found running."""
         time = found.init.start_time
         evidence = [Evidence(Witness.PROCFS, EvidenceKind.INIT_FOUND, "init found running", time)]
-        self._report(state, found.init, time, evidence, argv=found.argv)
+        self._report(state, _Seen(found.init, time, evidence, argv=found.argv))
 
-    def _report(
-        self,
-        state: ContainerState,
-        init: ProcessKey,
-        time: int,
-        evidence: list[Evidence],
-        *,
-        argv: tuple[str, ...] | None,
-        process: ProcessFacts | None = None,
-        restoring: bool = False,
-        causes_lost: bool = False,
-        namespaces: Namespaces | None = None,
-    ) -> None:
+    def _report(self, state: ContainerState, seen: _Seen) -> None:
         identity = self._places.identity(state.cgroup)
-        pod = self._pods.review(state, identity, time, namespaces)
-        state.description = self._pods.namespaces.applied(pod.description, state.key.id, namespaces)
-        sighting = sighting_of(state, identity, argv, init)
+        pod = self._pods.review(state, identity, seen.time, seen.namespaces)
+        state.description = self._pods.namespaces.applied(
+            pod.description, state.key.id, seen.namespaces
+        )
+        sighting, start, cause = self._decide(state, identity, seen)
+        sighting, word = self._words.complete(sighting)
+        known = Confidence.EXACT if _is_exact(state, identity) else Confidence.INFERRED
+        if word is not None and is_word_alone(state.description):
+            known = Confidence.INFERRED
+        words = () if word is None else (word,)
+        event = self._factory.of_container(
+            EventType.START,
+            sighting,
+            seen.time,
+            seen.init,
+            Certainty(
+                container=known,
+                trigger=cause.trigger_confidence,
+                initiator=cause.confidence,
+                pod=pod.confidence,
+                owner=_owner_known(state.description),
+            ),
+            (*seen.evidence, *words, *pod.evidence, *cause.evidence),
+            start=start,
+            initiator=cause.initiator,
+            candidates=cause.candidates,
+        )
+        # It is on its way before anything else is noted.
+        self._emit(event)
+        state.title = title_of(event.container, event.orchestrator)
+        self._begin_run(state, seen.init, seen.time)
+        self._coverage.on_start(event, commanded=state.creation is not None)
+
+    def _decide(
+        self, state: ContainerState, identity: CgroupIdentity | None, seen: _Seen
+    ) -> tuple[Sighting, Start, Attribution]:
+        """Find what was started, which kind of start it was, and its cause."""
+        context = self._context
+        sighting = sighting_of(state, identity, seen.argv, seen.init)
         engine = engine_of(sighting)
-        start = self._context.decide_kind(state, time, engine, restoring=restoring)
-        question = self._context.question(
-            state, start.kind, time, engine, init=process, causes_lost=causes_lost
+        start = context.decide_kind(state, seen.time, engine, restoring=seen.restoring)
+        question = context.question(
+            state, start.kind, seen.time, engine, init=seen.process, causes_lost=seen.causes_lost
         )
         cause = self._attributor.attribute(question)
-        if self._context.names_no_place(state, cause):
+        if context.names_no_place(state, cause):
             state.placeless = True
             state.description = _without_place(state.description)
-            sighting = sighting_of(state, identity, argv, init)
-            start = self._context.decide_kind(state, time, engine, restoring=restoring)
+            sighting = sighting_of(state, identity, seen.argv, seen.init)
+            start = context.decide_kind(state, seen.time, engine, restoring=seen.restoring)
         if not state.starts:
             # Whom its orchestrator asked as. A person may start it again later.
             state.asker = asker_of(cause)
@@ -173,35 +213,7 @@ class StartReporter:
         if kind.is_separate(start, cause.initiator, question.since or None):
             start = replace(start, kind=StartKind.REACTIVATION)
         sighting = _with_command(sighting, state.description, cause.command)
-        exact = _is_exact(state, identity)
-        known = Confidence.EXACT if exact else Confidence.INFERRED
-        sighting, word = self._words.complete(sighting)
-        if word is not None:
-            evidence = [*evidence, word]
-            if is_word_alone(state.description):
-                known = Confidence.INFERRED
-        event = self._factory.of_container(
-            EventType.START,
-            sighting,
-            time,
-            init,
-            Certainty(
-                container=known,
-                trigger=cause.trigger_confidence,
-                initiator=cause.confidence,
-                pod=pod.confidence,
-                owner=_owner_known(state.description),
-            ),
-            (*evidence, *pod.evidence, *cause.evidence),
-            start=self._context.with_cause(start, state, engine),
-            initiator=cause.initiator,
-            candidates=cause.candidates,
-        )
-        # It is on its way before anything else is noted.
-        self._emit(event)
-        state.title = title_of(event.container, event.orchestrator)
-        self._begin_run(state, init, time)
-        self._coverage.on_start(event, commanded=state.creation is not None)
+        return sighting, context.with_cause(start, state, engine), cause
 
     def _begin_run(self, state: ContainerState, init: ProcessKey, time: int) -> None:
         self._table.begin_run(state, init, time)

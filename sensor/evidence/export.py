@@ -65,19 +65,7 @@ def _export(request: ExportRequest) -> tuple[Manifest, Findings]:
     writing, findings = _Writing(), Findings()
     try:
         with contextlib.closing(_new(path, packed=request.packed)) as file:
-            for kept in walk:
-                for found in kept.problems:
-                    findings.add(
-                        Discrepancy(
-                            str(request.log),
-                            found.what,
-                            found.first,
-                            found.last,
-                            found.explained,
-                        )
-                    )
-                if kept.line is not None:
-                    writing.take(file, kept.line, walk.log_id, kept.number, kept.digest)
+            _copy(walk, file, writing, findings, str(request.log))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -106,6 +94,15 @@ def _export(request: ExportRequest) -> tuple[Manifest, Findings]:
     )
     _write(request.directory / NAME, made.text())
     return made, findings
+
+
+def _copy(walk: ChainWalk, file: BinaryIO, writing: _Writing, findings: Findings, log: str) -> None:
+    """Write the lines of the log to the file, and note what is wrong with their chain."""
+    for kept in walk:
+        for found in kept.problems:
+            findings.add(Discrepancy(log, found.what, found.first, found.last, found.explained))
+        if kept.line is not None:
+            writing.take(file, kept.line, walk.log_id, kept.number, kept.digest)
 
 
 class _Writing:

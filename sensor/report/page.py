@@ -125,27 +125,11 @@ class _Summary:
 
 def render(sheet: Sheet) -> str:
     """Return the page. Raises :class:`StateUnusable` where Jinja2 or pygal are missing."""
-    jinja2 = _jinja2()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown(importlib.import_module("markupsafe").Markup),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    template = _template()
     markup = importlib.import_module("markupsafe").Markup
-    environment.filters |= {
-        "moment": moment,
-        "span": span,
-        "count": _grouped,
-        "percent": _percent,
-        "words": _words,
-        "path": _path(markup),
-    }
     tally = sheet.tally
     return str(
-        environment.get_template("page.html").render(
+        template.render(
             sheet=sheet,
             tally=tally,
             titles=TITLES,
@@ -179,6 +163,29 @@ def render(sheet: Sheet) -> str:
             no_verdict=NO_VERDICT,
         )
     )
+
+
+def _template() -> Any:  # noqa: ANN401 - a package that is only suggested
+    """Return the page's template, which escapes each value that the events fill in."""
+    jinja2 = _jinja2()
+    markup = importlib.import_module("markupsafe").Markup
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown(markup),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "moment": moment,
+        "span": span,
+        "count": _grouped,
+        "percent": _percent,
+        "words": _words,
+        "path": _path(markup),
+    }
+    return environment.get_template("page.html")
 
 
 def _shown(markup: type[str]) -> Callable[[object], object]:

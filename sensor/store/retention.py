@@ -86,6 +86,23 @@ def used(connection: sqlite3.Connection) -> int:
     return (pages - free) * size
 
 
+def _delete(connection: sqlite3.Connection, last: int) -> None:
+    """Delete the log up to ``last`` in one transaction, with the digest that follows it kept."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        anchors.keep_place(connection, last)
+        connection.execute("DELETE FROM event WHERE sequence <= ?", (last,))
+        connection.execute(
+            "DELETE FROM boot WHERE number < (SELECT boot FROM event ORDER BY sequence LIMIT 1)"
+        )
+        connection.execute("UPDATE state SET purged = ?", (last,))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _missed(rows: list[tuple[int, int, int]]) -> Missed:
     return Missed(len(rows), min(row[1] for row in rows), max(row[1] for row in rows))
 
@@ -167,19 +184,7 @@ class Retention:
                 )
             },
         )
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            anchors.keep_place(connection, last)
-            connection.execute("DELETE FROM event WHERE sequence <= ?", (last,))
-            connection.execute(
-                "DELETE FROM boot WHERE number < (SELECT boot FROM event ORDER BY sequence LIMIT 1)"
-            )
-            connection.execute("UPDATE state SET purged = ?", (last,))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        _delete(connection, last)
         if self.dropped is None:
             self._since = time.monotonic()
             self.dropped = chunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import timeit
 
 import pytest
@@ -242,7 +243,8 @@ def test_only_64_digits_are_an_id(digits: str) -> None:
 
 def test_a_path_is_parsed_in_microseconds() -> None:
     path = f"/system.slice/docker-{H1}.scope{SLICE}/cri-containerd-{H2}.scope"
-    best = min(timeit.repeat(lambda: parse(path), number=1000, repeat=5)) / 1000
+    clock = time.thread_time
+    best = min(timeit.repeat(lambda: parse(path), number=1000, repeat=5, timer=clock)) / 1000
     assert best < 60e-6, "three times the target, for slow and busy machines"
 
 

@@ -114,6 +114,22 @@ def _extension(event: EventReading, action: str) -> Iterator[tuple[str, object]]
     yield "dpid", container.number("pid")
     yield "dproc", terms.command_line(container.texts("command"))
     yield from _ending(root)
+    yield from _subject(event)
+    yield from _custom("flexString1", "runtime", container.text("runtime"))
+    yield from _custom("flexString2", "confidence", root.block("confidence").text("initiator"))
+    yield from _verdict(root.block("verdict"))
+    yield from _alert(root.block("alert"))
+    yield "CastoffLog", root.block("log").text("id")
+    yield "CastoffSequence", root.block("log").number("sequence")
+    head = root.block("sensor").block("log")
+    yield "CastoffHead", head.number("sequence")
+    yield "CastoffDigest", head.text("digest")
+    yield "CastoffOldest", head.number("oldest")
+
+
+def _subject(event: EventReading) -> Iterator[tuple[str, object]]:
+    """What was started, or asked to start: container, image, pod, and what became of it."""
+    root, container, request = event.root, event.container, event.root.block("request")
     orchestrator = root.block("orchestrator")
     pod = [part for key in ("namespace", "pod") if (part := orchestrator.text(key)) is not None]
     workload = request.block("workload")
@@ -139,16 +155,6 @@ def _extension(event: EventReading, action: str) -> Iterator[tuple[str, object]]
     yield from _custom("cn1", "attempt", root.block("start").number("attempt"))
     yield from _custom("cn2", "exitCode", root.block("stop").number("exit_code"))
     yield from _custom("cn3", "lost", root.block("gap").number("lost"))
-    yield from _custom("flexString1", "runtime", container.text("runtime"))
-    yield from _custom("flexString2", "confidence", root.block("confidence").text("initiator"))
-    yield from _verdict(root.block("verdict"))
-    yield from _alert(root.block("alert"))
-    yield "CastoffLog", root.block("log").text("id")
-    yield "CastoffSequence", root.block("log").number("sequence")
-    head = root.block("sensor").block("log")
-    yield "CastoffHead", head.number("sequence")
-    yield "CastoffDigest", head.text("digest")
-    yield "CastoffOldest", head.number("oldest")
 
 
 def _initiator(initiator: Block) -> Iterator[tuple[str, object]]:

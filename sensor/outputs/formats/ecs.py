@@ -228,36 +228,20 @@ def _castoff(event: EventReading) -> dict[str, Any]:
     """Return what ECS has no field for, under the names of the native format."""
     root, container = event.root, event.container
     image, orchestrator = container.block("image"), root.block("orchestrator")
-    stop = root.block("stop")
     return {
         "schema": root.text("schema"),
         "truncated": event.cut or None,
         "container": {
-            "oci_runtime": container.text("oci_runtime"),
+            **terms.of_container(container),
             "image": {
                 "name": image.text("name"),
                 "id": image.text("id"),
                 "pinned": image.flag("pinned"),
             },
-            "created": container.text("created"),
-            "cgroup": container.text("cgroup"),
-            "user": container.text("user"),
-            "parents": container.texts("parents"),
-            "sandbox": container.flag("sandbox"),
-            "security": container.raw("security"),
-            "namespace": container.text("namespace"),
-            "restart_policy": container.text("restart_policy"),
-            "oci_runtime_path": container.text("oci_runtime_path"),
-            "cwd": container.text("cwd"),
         },
         "host": {"node": event.host.text("node"), "lsm": event.host.texts("lsm")},
         "start": root.raw("start"),
-        "stop": {
-            "signal": stop.number("signal"),
-            "oom_killed": stop.flag("oom_killed"),
-            "message": stop.text("message"),
-            "count": stop.number("count"),
-        },
+        "stop": terms.of_stop(root.block("stop")),
         "initiator": root.raw("initiator"),
         "orchestrator": {
             "container": orchestrator.text("container"),

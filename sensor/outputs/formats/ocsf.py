@@ -241,31 +241,15 @@ def _log_activity(event: EventReading) -> dict[str, Any]:
 def _unmapped(event: EventReading) -> dict[str, Any]:
     """Return what OCSF has no place for, under the names of the native format."""
     root, container, initiator = event.root, event.container, event.root.block("initiator")
-    stop = root.block("stop")
     orchestrator = root.block("orchestrator")
     pod_uid = orchestrator.text("pod_uid") or ""
     return {
         "action": terms.action(event),
         "log": {"id": root.block("log").text("id")},
         "start": root.raw("start"),
-        "stop": {
-            "signal": stop.number("signal"),
-            "oom_killed": stop.flag("oom_killed"),
-            "message": stop.text("message"),
-            "count": stop.number("count"),
-        },
+        "stop": terms.of_stop(root.block("stop")),
         "container": {
-            "oci_runtime": container.text("oci_runtime"),
-            "created": container.text("created"),
-            "cgroup": container.text("cgroup"),
-            "user": container.text("user"),
-            "parents": container.texts("parents"),
-            "sandbox": container.flag("sandbox"),
-            "security": container.raw("security"),
-            "namespace": container.text("namespace"),
-            "restart_policy": container.text("restart_policy"),
-            "oci_runtime_path": container.text("oci_runtime_path"),
-            "cwd": container.text("cwd"),
+            **terms.of_container(container),
             "image": {
                 "digest": container.block("image").text("digest"),
                 "pinned": container.block("image").flag("pinned"),

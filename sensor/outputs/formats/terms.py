@@ -237,6 +237,33 @@ def judged(verdict: Block) -> dict[str, Any]:
     }
 
 
+def of_container(container: Block) -> dict[str, Any]:
+    """Return what no format has a field for of a container."""
+    return {
+        "oci_runtime": container.text("oci_runtime"),
+        "created": container.text("created"),
+        "cgroup": container.text("cgroup"),
+        "user": container.text("user"),
+        "parents": container.texts("parents"),
+        "sandbox": container.flag("sandbox"),
+        "security": container.raw("security"),
+        "namespace": container.text("namespace"),
+        "restart_policy": container.text("restart_policy"),
+        "oci_runtime_path": container.text("oci_runtime_path"),
+        "cwd": container.text("cwd"),
+    }
+
+
+def of_stop(stop: Block) -> dict[str, Any]:
+    """Return what no format has a field for of a stop."""
+    return {
+        "signal": stop.number("signal"),
+        "oom_killed": stop.flag("oom_killed"),
+        "message": stop.text("message"),
+        "count": stop.number("count"),
+    }
+
+
 def of_pod(orchestrator: Block) -> dict[str, Any]:
     """Return what no format has a field for of a pod, a task or who asked for it."""
     return {

@@ -57,27 +57,8 @@ def read(value: Json, ref: RecordRef, cluster: Cluster | None = None) -> Control
     metadata = table(value, "metadata")
     reason = text(value, "reason")
     standing, effect, outcome = _REASONS.get(reason or "", _OTHER)
-    named = _FIELD.fullmatch(text(about, "fieldPath") or "")
-    containers = (
-        ()
-        if named is None
-        else (RequestContainer(name=named.group(2), role=_ROLES.get(named.group(1))),)
-    )
-    source = table(value, "source") or table(value, "deprecatedSource")
-    kind = text(about, "kind") or "Object"
-    node = text(source, "host")
-    if node is None and (text(value, "reportingComponent") or "") == "kubelet":
-        node = text(value, "reportingInstance")
-    series = table(value, "series")
-    count = number(value, "count") or number(series, "count") or 1
-    when = (
-        wall(series.get("lastObservedTime"))
-        or wall(value.get("eventTime"))
-        or wall(value.get("lastTimestamp"))
-        or wall(value.get("deprecatedLastTimestamp"))
-        or wall(value.get("firstTimestamp"))
-        or wall(metadata.get("creationTimestamp"))
-    )
+    count = number(value, "count") or number(table(value, "series"), "count") or 1
+    when = _time(value)
     uid = text(metadata, "uid")
     request = Request(
         source=RequestSource.KUBERNETES,
@@ -90,13 +71,13 @@ def read(value: Json, ref: RecordRef, cluster: Cluster | None = None) -> Control
         requested=when,
         cluster=cluster,
         workload=Workload(
-            kind=kind,
+            kind=text(about, "kind") or "Object",
             namespace=text(about, "namespace"),
             name=text(about, "name"),
             uid=text(about, "uid"),
-            node=node,
+            node=_node(value),
         ),
-        containers=containers,
+        containers=_containers(about),
         ref=ref,
     )
     return ControlRecord(
@@ -104,4 +85,32 @@ def read(value: Json, ref: RecordRef, cluster: Cluster | None = None) -> Control
         request=request,
         key=key(RequestSource.KUBERNETES, "event", uid, reason, count, when),
         observed_key=f"event\x1f{uid}\x1f{count}" if standing is Standing.OBSERVED else None,
+    )
+
+
+def _containers(about: Json) -> tuple[RequestContainer, ...]:
+    """Return the container of the pod that the Event is about, if it is about one."""
+    named = _FIELD.fullmatch(text(about, "fieldPath") or "")
+    if named is None:
+        return ()
+    return (RequestContainer(name=named.group(2), role=_ROLES.get(named.group(1))),)
+
+
+def _node(value: Json) -> str | None:
+    source = table(value, "source") or table(value, "deprecatedSource")
+    node = text(source, "host")
+    if node is None and text(value, "reportingComponent") == "kubelet":
+        return text(value, "reportingInstance")
+    return node
+
+
+def _time(value: Json) -> int | None:
+    """Return when it happened last, by the fields of either version of the API."""
+    return (
+        wall(table(value, "series").get("lastObservedTime"))
+        or wall(value.get("eventTime"))
+        or wall(value.get("lastTimestamp"))
+        or wall(value.get("deprecatedLastTimestamp"))
+        or wall(value.get("firstTimestamp"))
+        or wall(table(value, "metadata").get("creationTimestamp"))
     )
