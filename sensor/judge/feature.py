@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge.maker_name import folded
-from sensor.judge.memory import row_key
 from sensor.judge.privilege import WEAK
 from sensor.model.vocabulary import StartKind, Trigger
 
@@ -139,7 +138,7 @@ def features_of(
     weak = facts.atoms & WEAK
     return Features(
         workload=workload.key if workload is not None else None,
-        instance=row_key(workload) if workload is not None else None,
+        instance=workload.row if workload is not None else None,
         container=_cut(workload.container)
         if workload is not None and workload.container is not None
         else None,

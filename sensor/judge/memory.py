@@ -106,7 +106,7 @@ class Memory:
         origin = self._containers.get(id_) if id_ is not None else None
         if origin is None and previous is not None:
             origin = self._containers.get(previous.id)
-        record = self._workloads.get(row_key(workload)) if workload is not None else None
+        record = self._workloads.get(workload.row) if workload is not None else None
         pod = event.orchestrator.pod if event.orchestrator is not None else None
         beside = self._pods.get(workload.key, ()) if workload is not None else ()
         return Past(
@@ -159,7 +159,7 @@ class Memory:
         self.rows += [(CONTAINER_ROW, key, None) for key in gone]
 
     def _note_workload(self, facts: Facts, workload: WorkloadKey, judged: Judgement) -> None:
-        key = row_key(workload)
+        key = workload.row
         known = self._workloads.get(key)
         if known is not None and known.last_event == facts.event.id:
             return
@@ -221,11 +221,6 @@ class Memory:
             del pods[pod]
         if not pods:
             del self._pods[key]
-
-
-def row_key(workload: WorkloadKey) -> str:
-    """Return the key of a workload's row: each container of a pod has a past of its own."""
-    return workload.key if workload.container is None else f"{workload.key}#{workload.container}"
 
 
 def _again(origin: PastStart, *, again: bool) -> PastStart:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
-from sensor.judge.memory import row_key
 from sensor.judge.tuning import DEFAULT
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Finding, StartKind, Trigger
@@ -210,7 +209,7 @@ class Operational:
 
 def _subject(facts: Facts) -> str:
     if facts.workload is not None:
-        return row_key(facts.workload)
+        return facts.workload.row
     return facts.container_id or ""
 
 

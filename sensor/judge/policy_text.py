@@ -23,13 +23,14 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge.policy import RULES_MAX, Approval, Policy, Rule, Section, Suppression
 from sensor.judge.rule_index import RuleIndex
 from sensor.judge.table_reader import TableReader, place_of, unknown
+from sensor.judge.toml_document import TomlDocument
 from sensor.judge.toml_lines import KeyLines
 from sensor.judge.tuning_text import TABLES, read_tuning
 from sensor.judge.window import DAYS, MINUTES_PER_DAY, Window
@@ -46,8 +47,6 @@ FILE_MAX = 1 << 20
 """Bytes of one file."""
 SUPPRESSED_MAX = 90 * 86_400 * 1_000_000_000
 """Nanoseconds for which a finding may be suppressed."""
-NAME_MAX = 64
-"""Characters of a rule's name."""
 _TIME_OF_DAY = re.compile(r"(?P<hours>[0-9]{2}):(?P<minutes>[0-5][0-9])")
 
 
@@ -115,53 +114,12 @@ def digest_of(files: Sequence[SourceText]) -> str:
 # --------------------------------------------------------------------------- documents
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A parsed file with the lines of its keys."""
-
-    path: str
-    values: dict[str, Any]
-    lines: KeyLines
-
-    def tables(self, section: str) -> list[tuple[str, TableReader]]:
-        """Return the tables below a section, by name. Raises :class:`ConfigError`."""
-        found = self.values.get(section, {})
-        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
-            raise ConfigError(
-                f"{place_of(self.path, self.lines, (section,))}: {section}: not a table of rules",
-                f"Write [{section}.NAME] above the keys of each rule.",
-            )
-        for name in found:
-            if not name.strip() or len(name) > NAME_MAX or not name.isprintable():
-                raise ConfigError(
-                    f"{place_of(self.path, self.lines, (section, name))}: {section}: a name of"
-                    f" {len(name)} characters",
-                    f"Use 1 to {NAME_MAX} printable characters.",
-                )
-        return [
-            (name, TableReader(table, self.path, self.lines, (section, name)))
-            for name, table in found.items()
-        ]
-
-    def table(self, name: str) -> TableReader | None:
-        """Return the table of a name; None where there is no such. Raises :class:`ConfigError`."""
-        found = self.values.get(name)
-        if found is None:
-            return None
-        if not isinstance(found, dict):
-            raise ConfigError(
-                f"{place_of(self.path, self.lines, (name,))}: {name}: not a table",
-                f"Write [{name}] above its keys.",
-            )
-        return TableReader(found, self.path, self.lines, (name,))
-
-
-def parse_document(file: SourceText) -> Document:
+def parse_document(file: SourceText) -> TomlDocument:
     """Parse one file. Raises :class:`ConfigError` for what is not TOML or too large."""
     return _parse(file)
 
 
-def _parse(file: SourceText) -> Document:
+def _parse(file: SourceText) -> TomlDocument:
     if len(file.data) > FILE_MAX:
         raise ConfigError(f"{file.path}: larger than {FILE_MAX} bytes", "Split it into drop-ins.")
     try:
@@ -174,17 +132,17 @@ def _parse(file: SourceText) -> Document:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         problem = str(error) or "nested too deep"
         raise ConfigError(f"{file.path}: {problem}", "Write TOML (toml.io).") from error
-    return Document(file.path, values, KeyLines(text))
+    return TomlDocument(file.path, values, KeyLines(text))
 
 
-def _check_sections(document: Document) -> None:
+def _check_sections(document: TomlDocument) -> None:
     known = (*Section, *TABLES, "zone")
     for key in document.values:
         if key not in known:
             unknown(place_of(document.path, document.lines, (key,)), (), key, known)
 
 
-def _zone(documents: Sequence[Document]) -> str | None:
+def _zone(documents: Sequence[TomlDocument]) -> str | None:
     zone: str | None = None
     for document in documents:
         reader = TableReader(document.values, document.path, document.lines, ())

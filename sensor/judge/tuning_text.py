@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sensor.judge.findings.kind import FindingKind, Texts
-    from sensor.judge.policy_text import Document
+    from sensor.judge.toml_document import TomlDocument
     from sensor.model.vocabulary import Finding
 
 FINDINGS, BASELINE = "findings", "baseline"
@@ -78,7 +78,7 @@ class _Collected:
         reader.check()
 
 
-def read_tuning(documents: Sequence[Document]) -> Tuning:
+def read_tuning(documents: Sequence[TomlDocument]) -> Tuning:
     """Return the tuning of all files. Raises :class:`~sensor.errors.ConfigError`."""
     found = _Collected()
     kinds = {str(finding): kind for finding, kind in KINDS.items()}

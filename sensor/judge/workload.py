@@ -58,6 +58,11 @@ class WorkloadKey:
     owner: PodName | None = None
     container: str | None = None
 
+    @property
+    def row(self) -> str:
+        """The key of the row of its past: each container of a pod has one of its own."""
+        return self.key if self.container is None else f"{self.key}#{self.container}"
+
 
 def workload_of(event: Event) -> WorkloadKey | None:
     """Return the workload of an event's container; None where nothing names it."""
