@@ -221,7 +221,9 @@ def test_a_new_generation_voids_what_was_silenced(bench: Bench) -> None:
     assert len(bench.emitted) == 2
 
 
-def test_silence_expires(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_was_another_s_is_asked_about_again_after_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(contacts, "OTHER_FOR", -1.0)
     bench.sift(OTHER, "/another")
     bench.settle()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.identity import cgroup
+from sensor.linux.process import stat_of
 from sensor.model.container import CgroupIdentity, Description
 from sensor.model.inventory import FoundContainer
 from sensor.model.process import NS_PER_TICK, CgroupPaths, ProcessKey
@@ -284,8 +285,23 @@ def test_a_host_without_machine_id_has_none(
     assert len(facts.boot_id) == 36
 
 
-def test_the_real_procfs_can_be_read() -> None:
-    running_containers(cgroup.parse, lambda *_: None)
+def test_a_process_of_the_real_procfs_is_found_by_its_cgroup() -> None:
+    own = cgroup_paths(Path("/proc/self/cgroup").read_text(encoding="utf-8"))
+    identity = CgroupIdentity(ContainerId(H1), engine=None)
+    asked: list[tuple[CgroupIdentity, CgroupPaths]] = []
+
+    def describe(which: CgroupIdentity, _: ProcessKey, paths: CgroupPaths) -> None:
+        asked.append((which, paths))
+
+    (found,) = running_containers(
+        lambda path: identity if path in (own.v2, own.v1) else None, describe
+    )
+    assert found.id == H1
+    assert asked == [(identity, found.cgroup)]
+    assert own.v2 == found.cgroup.v2
+    started = stat_of(found.init.pid)
+    assert started is not None
+    assert found.init.start_time == started.start_time
 
 
 class Monitored:

@@ -185,7 +185,7 @@ def chosen_scenarios() -> list[str]:
 
 
 @pytest.mark.parametrize("name", chosen_scenarios())
-def test_scenario(run: Run, name: str) -> None:
+def test_each_scenario_is_reported_as_it_was_and_nothing_else_is(run: Run, name: str) -> None:
     report = run.scenarios.get(name)
     assert report is not None, f"the guest did not come so far; last: {run.last()}"
     if report["skipped"]:

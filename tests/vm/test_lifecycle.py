@@ -133,7 +133,9 @@ def play(request: pytest.FixtureRequest, kind: str, directory: Path) -> dict[str
     ],
     indirect=["reports"],
 )
-def test_step(reports: dict[str, machine.Report], step: str) -> None:
+def test_each_step_of_the_packages_life_succeeds(
+    reports: dict[str, machine.Report], step: str
+) -> None:
     report = reports.get(step)
     assert report is not None, f"the guest did not come so far: {list(reports)}"
     assert report["ok"], report["detail"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import ssl
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from sensor.outputs.network import tls
 from sensor.outputs.network.tls import TlsSettings, TlsUnusable, TlsVersion
 from tests.outputs.certificates import Authority
+
+ENDING = "-----END CERTIFICATE-----\n"
 
 
 @pytest.fixture
@@ -39,12 +42,33 @@ def test_older_versions_are_not_spoken(version: TlsVersion) -> None:
     assert made.minimum_version is expected[version]
 
 
+def shown_certificate(client: ssl.SSLContext, authority: Authority) -> bytes | None:
+    """Return the certificate that a client shows to a server that asks for one."""
+    files = authority.issue("collector")
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.ca))
+    server.load_cert_chain(files.certificate, files.key)
+    server.verify_mode = ssl.CERT_OPTIONAL
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    caller = client.wrap_bio(to_client, to_server, server_hostname="collector")
+    called = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (caller, called):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return called.getpeercert(binary_form=True)
+
+
 def test_a_key_may_stand_beside_its_certificate_or_in_its_file(authority: Authority) -> None:
     files = authority.issue("node-7")
-    tls.context(TlsSettings(certificate=files.certificate, key=files.key))
+    own = ssl.PEM_cert_to_DER_cert(files.certificate.read_text().split("-----END")[0] + ENDING)
     both = files.certificate.with_name("both.pem")
     both.write_bytes(files.key.read_bytes() + files.certificate.read_bytes())
-    tls.context(TlsSettings(certificate=both))
+    for settings in (
+        TlsSettings(ca=authority.ca, certificate=files.certificate, key=files.key),
+        TlsSettings(ca=authority.ca, certificate=both),
+    ):
+        assert shown_certificate(tls.context(settings), authority) == own
+    assert shown_certificate(tls.context(TlsSettings(ca=authority.ca)), authority) is None
 
 
 def test_a_key_of_another_certificate_is_named(authority: Authority) -> None:

@@ -35,7 +35,9 @@ def listed(*names: str) -> Continuity:
         ((), ("start", "start", "die", "die"), 2),
     ],
 )
-def test_missing_events(running: tuple[str, ...], actions: tuple[str, ...], missed: int) -> None:
+def test_an_event_that_does_not_follow_from_the_one_before_shows_that_some_are_missing(
+    running: tuple[str, ...], actions: tuple[str, ...], missed: int
+) -> None:
     one = listed(*running)
     assert sum(one.missed(event(action)) for action in actions) == missed
 

@@ -24,7 +24,9 @@ SIZES = st.lists(st.integers(0, 9), max_size=30)
 
 
 @given(st.lists(st.binary(max_size=20)), SIZES)
-def test_messages(messages: list[bytes], sizes: list[int]) -> None:
+def test_messages_come_whole_however_they_are_cut_but_for_those_over_the_limit(
+    messages: list[bytes], sizes: list[int]
+) -> None:
     splitter = MessageSplitter(LIMIT)
     data = b"".join(b"\0" + len(raw).to_bytes(4, "big") + raw for raw in messages)
     found = [raw for piece in cut(data, sizes) for raw in splitter.feed(piece)]
