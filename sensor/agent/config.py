@@ -269,7 +269,6 @@ def _section(section: _Section, name: str, values: dict[str, Any], path: Path) -
     changed: dict[str, Any] = {}
     for key, value in values.items():
         if key not in hints:
-            known = ", ".join(hints)
-            raise ConfigError(f"{path}: {name}.{key} is not a key", f"[{name}] has: {known}.")
+            raise tables.unknown_key(path, name, key, hints)
         changed[key] = tables.value(value, hints[key], f"{path}: {name}.{key}")
     return replace(section, **changed)

@@ -93,7 +93,7 @@ def read_fields(query: str, known: Iterable[str]) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         if name not in names:
-            message = f"no parameter {name[:SHOWN]!r}; there are {', '.join(sorted(names))}"
+            message = f"{name[:SHOWN]!r} is not a parameter; use one of {', '.join(sorted(names))}"
             raise ValueError(message)
         if name in fields and name not in _MANY:
             message = f"{name} is given twice"

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensor.cli.options import output_option
+
 if TYPE_CHECKING:
     from sensor.audit_rules.host import Host
     from sensor.audit_rules.report import Report
@@ -35,12 +37,15 @@ CHECK_EXIT = {
 LINES_MAX = 10
 """Rules shown of each list in the text form."""
 
-_OUTPUT = click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
 _ROOT = click.option(
     "--root", type=click.Path(path_type=Path, file_okay=False), default="/", hidden=True
 )
 _STATE_DIR = click.option(
-    "--state-dir", type=click.Path(path_type=Path, file_okay=False), default="/var/lib/castoff"
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="/var/lib/castoff",
+    show_default=True,
+    help="Use what an agent with this state directory remembers of installed rules.",
 )
 
 
@@ -50,13 +55,15 @@ def command() -> None:
 
 
 @command.command()
-@_OUTPUT
+@output_option
 @_ROOT
 @_STATE_DIR
 def check(output: str, root: Path, state_dir: Path) -> None:
     """Show whether the rules are in force.
 
-    The exit code says it, too.
+    The exit code is 0 when they are, 1 when file or kernel differ from what this host needs, 4 when
+    a reboot is pending, 5 when audit records nothing, 6 when nothing is installed or needed, and 69
+    without kernel audit.
     """
     from sensor.audit_rules import inspection
     from sensor.audit_rules.auditctl import Auditctl
@@ -75,7 +82,7 @@ def check(output: str, root: Path, state_dir: Path) -> None:
     help="Record what all users and services run; costs each task.",
 )
 @click.option("--refresh", is_flag=True, help="Install only where rules are installed already.")
-@_OUTPUT
+@output_option
 @_ROOT
 @_STATE_DIR
 def install(*, form: str | None, refresh: bool, output: str, root: Path, state_dir: Path) -> None:
@@ -98,7 +105,7 @@ def install(*, form: str | None, refresh: bool, output: str, root: Path, state_d
 
 
 @command.command()
-@_OUTPUT
+@output_option
 @_ROOT
 @_STATE_DIR
 def uninstall(output: str, root: Path, state_dir: Path) -> None:

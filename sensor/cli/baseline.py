@@ -21,6 +21,7 @@ from sensor.cli.columns import Layout, ago
 from sensor.cli.options import colour_option, no_trunc_option, output_option, socket_option
 from sensor.errors import CastoffError, ConfigError
 from sensor.schema.text import visible
+from sensor.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,10 +180,8 @@ def forget(
 
 
 def _nearest(rows: list[dict[str, Any]], workload: str) -> str:
-    from difflib import get_close_matches
-
-    alike = get_close_matches(workload, {one["profile"][2:] for one in rows if one["profile"]}, 1)
-    return f"Did you mean {alike[0]}?" if alike else "See them all: castoff baseline export."
+    alike = nearest(workload, {one["profile"][2:]: None for one in rows if one["profile"]})
+    return f"Did you mean {alike}?" if alike else "See them all: castoff baseline export."
 
 
 def _summary(header: Mapping[str, Any]) -> str:

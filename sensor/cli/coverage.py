@@ -45,7 +45,7 @@ def lines(report: CoverageReport) -> list[str]:
     "--since",
     default="1h",
     show_default=True,
-    help="Begin there: 10m, 2h, RFC 3339, …",
+    help="Begin at this time: 10m, 2h, 7d, RFC 3339, Unix seconds.",
 )
 @socket_option
 @output_option

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -12,7 +11,6 @@ from urllib.parse import urlencode
 import click
 
 from sensor.api.client import AgentClient, RequestRefused
-from sensor.api.since import parse as parse_time
 from sensor.cli.completion import FilterText, TypeName
 from sensor.cli.options import (
     colour_option,
@@ -22,6 +20,7 @@ from sensor.cli.options import (
     socket_option,
     width,
 )
+from sensor.cli.period import period, unix_seconds
 from sensor.errors import AgentUnreachable
 from sensor.schema.filters import parse
 
@@ -38,16 +37,13 @@ ROWS = 10_000
 STREAM = "castoff.stream/1"
 _OF_SANDBOXES = "sandbox="
 INTERRUPTED = 130
-NS = 1_000_000_000
-OLDEST = 100_000_000 * NS
-"""Unix seconds have nine digits or more; other times do not."""
 
 Event = tuple[bytes, dict[str, Any]]
 
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Follow new events.")
-@click.option("--since", help="Begin at this time: 10m, 2h, RFC 3339 or Unix seconds.")
+@click.option("--since", help="Begin at this time: 10m, 2h, 7d, RFC 3339, Unix seconds.")
 @click.option("--until", help="End at this time.")
 @click.option(
     "--type",
@@ -109,10 +105,11 @@ def _query(
     since: str | None, until: str | None, types: tuple[str, ...], filters: tuple[str, ...]
 ) -> list[tuple[str, str]]:
     """Check what was written here, where an error can name the option."""
+    begin, end = period(since, until)
     query = [
-        (name, moment(name, text))
-        for name, text in (("since", since), ("until", until))
-        if text is not None
+        (name, unix_seconds(wall))
+        for name, wall in (("since", begin), ("until", end))
+        if wall is not None
     ]
     try:
         parse(filters)
@@ -123,16 +120,6 @@ def _query(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--type") from error
     return [*query, *(("type", one) for one in types), *(("filter", one) for one in filters)]
-
-
-def moment(name: str, text: str) -> str:
-    """Return a time in Unix seconds, so that 10m means the same when the agent is asked again."""
-    try:
-        wall = parse_time(text, time.time_ns())
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{name}") from error
-    seconds, rest = divmod(max(wall, OLDEST), NS)
-    return f"{seconds}.{rest:09d}"
 
 
 class EventListing:

@@ -12,11 +12,11 @@ from sensor.cli.log_place import (
     config_option,
     log_file,
     log_option,
-    moment,
     policy_digest,
     since_option,
     until_option,
 )
+from sensor.cli.period import period
 from sensor.errors import StateUnusable
 from sensor.evidence.export import ExportRequest, export
 from sensor.schema.text import visible
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@since_option("Begin there")
+@since_option("Begin at this time")
 @until_option("End at this time; the log's end by default")
 @click.option(
     "-o",
@@ -60,8 +60,7 @@ def command(
     request = ExportRequest(
         path,
         directory,
-        moment("since", since),
-        moment("until", until),
+        *period(since, until),
         packed,
         policy_digest(config),
     )

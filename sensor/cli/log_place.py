@@ -10,7 +10,6 @@ import click
 
 from sensor.agent.config import DEFAULT_PATH, Config
 from sensor.agent.policy_files import load_policy
-from sensor.api.since import parse
 from sensor.errors import CastoffError, StateUnusable
 from sensor.report.page import SuppressedRule
 
@@ -39,16 +38,6 @@ def since_option(what: str) -> Callable[..., object]:
 def until_option(what: str) -> Callable[..., object]:
     """Return the option ``--until``."""
     return click.option("--until", help=f"{what}.")
-
-
-def moment(name: str, text: str | None) -> int | None:
-    """Return a point in time in ns since the epoch. Raises click's error for anything else."""
-    if text is None:
-        return None
-    try:
-        return parse(text, time.time_ns())
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{name}") from error
 
 
 def log_file(log: Path | None, config: Path | None, *, needed: bool) -> Path | None:

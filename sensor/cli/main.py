@@ -14,6 +14,7 @@ import click
 
 import sensor
 from sensor.errors import CastoffError
+from sensor.spelling import nearest
 
 SECTIONS = {
     "See what starts": {
@@ -74,10 +75,8 @@ class _Verbs(click.Group):
         if cmd_name in RENAMED:
             raise click.UsageError(f"{cmd_name} was renamed: castoff {RENAMED[cmd_name]}")
         if cmd_name not in VERBS:
-            from difflib import get_close_matches
-
-            alike = get_close_matches(cmd_name, VERBS, 1)
-            meant = f" Did you mean castoff {alike[0]}?" if alike else ""
+            alike = nearest(cmd_name, VERBS)
+            meant = f" Did you mean castoff {alike}?" if alike else ""
             raise click.UsageError(f"castoff has no command {cmd_name}.{meant}")
         module = f"sensor.cli.{cmd_name.replace('-', '_')}"
         command: click.Command = importlib.import_module(module).command

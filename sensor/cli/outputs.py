@@ -66,7 +66,7 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--since", required=True, help="Begin there: 10m, 2h, RFC 3339 or Unix seconds.")
+@click.option("--since", required=True, help="Begin at this time: 10m, 2h, RFC 3339, Unix seconds.")
 @output_option
 @socket_option
 def rewind(name: str, since: str, output: str, socket: Path) -> None:

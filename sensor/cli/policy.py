@@ -15,7 +15,7 @@ from sensor.agent.policy_trial import PolicyTrial, answers, warnings
 from sensor.api.client import AgentClient, RequestRefused
 from sensor.cli.answer import print_json, print_table
 from sensor.cli.columns import Layout, wrapped
-from sensor.cli.events import EventListing, moment
+from sensor.cli.events import EventListing
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
@@ -23,6 +23,7 @@ from sensor.cli.options import (
     socket_option,
     width,
 )
+from sensor.cli.period import unix_seconds, wall_time
 from sensor.errors import CastoffError
 from sensor.schema.text import visible
 
@@ -54,7 +55,7 @@ since_option = click.option(
     "--since",
     default=SINCE,
     show_default=True,
-    help="Begin there: 10m, 2h, RFC 3339, …",
+    help="Begin at this time: 10m, 2h, 7d, RFC 3339, Unix seconds.",
 )
 
 
@@ -214,7 +215,7 @@ def feed(
     take: Callable[[dict[str, Any]], None],
 ) -> None:
     """Hand each event of these types in the log since a time to ``take``, in order."""
-    query = [("since", moment("since", since)), *(("type", one) for one in types)]
+    query = [("since", unix_seconds(wall_time("since", since))), *(("type", one) for one in types)]
     for _, document in EventListing(client, query, None, follow=False).events():
         take(document)
 
@@ -232,6 +233,6 @@ def _find(client: AgentClient, event: str) -> dict[str, Any]:
 
 
 def _starts(client: AgentClient) -> Iterator[dict[str, Any]]:
-    query = [("since", moment("since", "3650d")), ("type", "container.start")]
+    query = [("since", unix_seconds(wall_time("since", "3650d"))), ("type", "container.start")]
     for _, document in EventListing(client, query, None, follow=False).events():
         yield document

@@ -14,6 +14,7 @@ import click
 from sensor.agent.config import Config
 from sensor.agent.lock import lock_node
 from sensor.bpf import loader, pins
+from sensor.cli.options import output_option
 from sensor.errors import ConfigError, ProbesAbsent
 
 
@@ -52,11 +53,11 @@ def _account(name: str) -> pwd.struct_passwd:
 
 
 @command.command()
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 def status(output: str) -> None:
     """Show which probe sets are in the kernel.
 
-    The exit code is 69 without any.
+    The exit code is 69 when there are none.
     """
     sets = loader.status()
     if output == "json":

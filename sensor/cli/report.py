@@ -15,12 +15,12 @@ from sensor.cli.log_place import (
     config_option,
     log_file,
     log_option,
-    moment,
     policy_digest,
     since_option,
     suppressions,
     until_option,
 )
+from sensor.cli.period import period
 from sensor.errors import StateUnusable
 from sensor.report.data import DataFile, Population
 from sensor.report.page import Sheet, render
@@ -37,7 +37,7 @@ _STATES = {
 
 
 @click.command()
-@since_option("Begin there")
+@since_option("Begin at this time")
 @until_option("End at this time; now by default")
 @click.option("--title", default="Container starts", show_default=True, help="Set the headline.")
 @click.option(
@@ -81,7 +81,7 @@ def command(
     """
     now = time.time_ns()
     path = None if sources and log is None else log_file(log, config, needed=True)
-    begin, end = moment("since", since), moment("until", until)
+    begin, end = period(since, until)
     tally = Tally(begin, end, now)
     read = Sources(path, sources, begin, end)
     population: Population | None = None

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     type=click.Choice(["-", "table", "none"]),
     default="table",
     show_default=True,
-    help="Print as '-': one JSON document a line; table: for people; none: for a service.",
+    help="Print -: one JSON document a line; table: lines for people; none: nothing.",
 )
 @settings.options
 @click.option(
-    "--check-config", is_flag=True, help="Check the configuration and exit: 0, or 78 for a mistake."
+    "--check-config",
+    is_flag=True,
+    help="Check the configuration and exit: 0, or 78 when it is invalid.",
 )
-@click.option("--quiet", is_flag=True, help="Only warnings on standard error.")
+@click.option("--quiet", is_flag=True, help="Print only warnings and errors on standard error.")
 def command(
     output: str,
     config: Path | None,

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds until the start must have been reported."""
 READY_SECONDS = 2.0
-WITNESS_SECONDS = 5.0
-"""Seconds in which the witnesses have to agree: an engine's own event comes after the start."""
+AGREE_SECONDS = 5.0
+"""Seconds in which the sources have to agree: an engine's own event comes after the start."""
 PERIOD = "2m"
 WAIT_MAX = 600
 LOOK_SECONDS = 0.1
@@ -78,7 +78,7 @@ class Check:
 @output_option
 @socket_option
 def command(runtime: str | None, wait: int, *, findings: bool, output: str, socket: Path) -> None:
-    """Start a harmless container and verify that it is reported, with its witnesses.
+    """Start a harmless container and check that it is reported, and by which sources.
 
     Needs root, or the rights to run containers.
     """
@@ -174,17 +174,17 @@ def _judge(event: dict[str, Any], runtime: str) -> list[Check]:
 
 
 def _agreed(client: AgentClient, id_: str) -> Check:
-    """Check that no witness that should have seen the start has missed it."""
-    end = time.monotonic() + WITNESS_SECONDS
+    """Check that no source that should have seen the start has missed it."""
+    end = time.monotonic() + AGREE_SECONDS
     while True:
         report = CoverageReport.from_json(client.get(f"/v1/coverage?since={PERIOD}"))
         missed = next((row for row in report.disagreements if row.id == id_), None)
         if missed is None:
-            return Check("witnesses agree", ok=True, detail="no source missed it")
+            return Check("sources agree", ok=True, detail="no source missed it")
         if time.monotonic() >= end:
             missing = ", ".join(missed.missing)
             why = f"not {missing}: {missed.reason}"
-            return Check("witnesses agree", ok=False, detail=why)
+            return Check("sources agree", ok=False, detail=why)
         time.sleep(0.2)
 
 

@@ -39,7 +39,7 @@ _OPTIONS = (
     ),
     click.option(
         "--audit",
-        help="Take audit records from netlink, - (an audisp plugin), a log file; off: none.",
+        help="Take audit records from netlink, - (an audisp plugin) or a log file; off: from none.",
     ),
     click.option(
         "--engines/--no-engines", default=True, help="Follow the event streams of the engines."

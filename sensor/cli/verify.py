@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sensor.cli.log_place import config_option, log_file, log_option, moment, since_option
+from sensor.cli.log_place import config_option, log_file, log_option, since_option
 from sensor.cli.options import output_option
+from sensor.cli.period import period
 from sensor.evidence.check import verify
 from sensor.schema.text import visible
 
@@ -56,7 +57,7 @@ def command(
     something is wrong that the node did not explain when it happened.
     """
     path = log_file(log, config, needed=not against)
-    verdict = verify(path, moment("since", since), against)
+    verdict = verify(path, period(since, None)[0], against)
     if output == "json":
         click.echo(json.dumps({**asdict(verdict), "sound": verdict.is_sound}))
     else:

@@ -21,8 +21,14 @@ VALUE_MAX = 1024
 """Characters shown of one thing; ``-o json`` has all of it."""
 
 
+class ProcessId(click.IntRange):
+    """A pid, so that click's error calls it so."""
+
+    name = "process id"
+
+
 @click.command()
-@click.argument("pid", type=click.IntRange(min=1))
+@click.argument("pid", type=ProcessId(min=1))
 @output_option
 @socket_option
 def command(pid: int, output: str, socket: Path) -> None:

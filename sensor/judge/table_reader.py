@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from sensor.errors import ConfigError
 from sensor.judge import selector as selecting
 from sensor.judge.glob import Glob
+from sensor.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -191,14 +192,6 @@ def unknown(place: str, path: tuple[str, ...], key: str, known: Iterable[str]) -
     fix = f"Did you mean {near}?" if near else f"Valid names: {', '.join(valid)}."
     dotted = ".".join((*path, key[:SHOWN]))
     raise ConfigError(f"{place}: {dotted}: unknown key", fix)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like ``name``, if any is."""
-    import difflib  # for errors alone
-
-    found = difflib.get_close_matches(name[:SHOWN], list(known), 1)
-    return found[0] if found else None
 
 
 def place_of(file: str, lines: KeyLines | None, path: tuple[str, ...]) -> str:

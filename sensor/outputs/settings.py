@@ -96,6 +96,9 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
     table = f"outputs.{name}"
     shared: Tree = {key: one for key, one in found.items() if key in common_keys}
     own: Tree = {key: one for key, one in found.items() if key not in common_keys}
+    if "type" not in shared:
+        problem = f"{_where(found, next(iter(found), 'type'), file)}: [{table}] lacks the key type"
+        raise ConfigError(problem, f"Add type = one of {', '.join(registry.KINDS)}.")
     common = tables.build(Common, shared, table, file)
     if common.type not in registry.KINDS:
         problem = f"{_where(found, 'type', file)}: {table}.type: there is no kind {common.type!r}"
@@ -127,9 +130,8 @@ def _own(kind: OutputKind[Any], own: Tree, table: str, file: Path) -> object:
     known = [one.name for one in fields(kind.settings)]
     for key in own:
         if key not in known:
-            where = tables.file_of(own, (key,), file)
-            names = ", ".join((*(one.name for one in fields(Common)), *known))
-            raise ConfigError(f"{where}: {table}.{key} is not a key", f"[{table}] has: {names}.")
+            every = (*(one.name for one in fields(Common)), *known)
+            raise tables.unknown_key(tables.file_of(own, (key,), file), table, key, every)
     built: object = tables.build(kind.settings, own, table, file)
     return built
 

@@ -102,7 +102,7 @@ def parse(pairs: Iterable[str], types: Iterable[str] = ()) -> Filters:
             chosen.append(event_type(value))
             continue
         if key not in _KEYS:
-            message = f"no filter {key!r}; there are {', '.join(sorted((*_KEYS, 'type')))}"
+            message = f"{key!r} is not a filter; use one of {', '.join(sorted((*_KEYS, 'type')))}"
             raise ValueError(message)
         _KEYS[key](value)
         wanted.setdefault(key, []).append(value)
@@ -115,7 +115,7 @@ def event_type(text: str) -> str:
         if name in EventType.__members__.values():
             return name
     names = ", ".join(one.removeprefix(PREFIX) for one in EventType)
-    message = f"{text[:VALUE_MAX]!r} is not a type of event; there are {names}"
+    message = f"{text[:VALUE_MAX]!r} is not a type of event; use one of {names}"
     raise ValueError(message)
 
 
@@ -256,7 +256,7 @@ def _owner(value: str) -> Test:
 
 def _sandbox(value: str) -> Test:
     if value not in ("yes", "no"):
-        message = f"no value {value!r} of sandbox; there are yes and no"
+        message = f"{value!r} is not a value of sandbox; use yes or no"
         raise ValueError(message)
     wanted = value == "yes"
     return lambda document: (_part(document, "container", "sandbox") is True) == wanted
@@ -277,7 +277,7 @@ def _explanation(value: str) -> Test:
 
 def _expected(value: str) -> Test:
     if value not in _EXPECTED:
-        message = f"no value {value!r} of expected; there are {', '.join(_EXPECTED)}"
+        message = f"{value!r} is not a value of expected; use one of {', '.join(_EXPECTED)}"
         raise ValueError(message)
     wanted = _EXPECTED[value]
 
@@ -292,7 +292,7 @@ def _expected(value: str) -> Test:
 
 def _finding(value: str) -> Test:
     if value not in Finding.__members__.values():
-        message = f"no finding {value!r}; there are {', '.join(Finding)}"
+        message = f"{value!r} is not a value of finding; use one of {', '.join(Finding)}"
         raise ValueError(message)
 
     def test(document: Document) -> bool:
@@ -305,7 +305,7 @@ def _finding(value: str) -> Test:
 
 def _severity(value: str) -> Test:
     if value not in AlertSeverity.__members__.values():
-        message = f"no severity {value!r}; there are {', '.join(AlertSeverity)}"
+        message = f"{value!r} is not a value of severity; use one of {', '.join(AlertSeverity)}"
         raise ValueError(message)
     grave = list(AlertSeverity)[list(AlertSeverity).index(AlertSeverity(value)) :]
     return lambda document: _part(document, "alert", "severity") in grave
@@ -324,7 +324,7 @@ def _one_of(
 ) -> Callable[[str], Test]:
     def make(value: str) -> Test:
         if value not in kind.__members__.values():
-            message = f"no {path[-1]} {value!r}; there are {', '.join(kind)}"
+            message = f"{value!r} is not a value of {path[-1]}; use one of {', '.join(kind)}"
             raise ValueError(message)
         return lambda document: _part(document, *path) == value
 

@@ -27,11 +27,15 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.settings.secret import Secret, resolve
+from sensor.spelling import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VALUE_SHOWN = 80
 """Characters of a wrong value that an error repeats."""
@@ -72,9 +76,7 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
     values: dict[str, Any] = {}
     for key, found in tree.items():
         if key not in hints:
-            known = ", ".join(hints)
-            problem = f"{_file_of(found, file)}: {name}.{key} is not a key"
-            raise ConfigError(problem, f"[{name}] has: {known}.")
+            raise unknown_key(_file_of(found, file), name, key, hints)
         values[key] = _built(found, hints[key], f"{name}.{key}", file)
     for one in fields(kind):  # type: ignore[arg-type] # a dataclass, as the docstring says
         if one.default is MISSING and one.default_factory is MISSING and one.name not in values:
@@ -87,6 +89,15 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
         blamed = next((found for key, found in tree.items() if key in _words(error)), tree)
         problem = f"{_file_of(blamed, file)}: [{name}]: {error}"
         raise ConfigError(problem, "Correct it.") from error
+
+
+def unknown_key(file: Path, table: str, key: str, known: Iterable[str]) -> ConfigError:
+    """Return the error for a key that a table does not have, with the one that was meant."""
+    valid = tuple(known)
+    meant = nearest(key, valid)
+    question = f"Did you mean {meant}? " if meant else ""
+    problem = f"{file}: {table}.{key} is not a key"
+    return ConfigError(problem, f"{question}[{table}] has: {', '.join(valid)}.")
 
 
 def value(found: object, wanted: object, where: str) -> object:

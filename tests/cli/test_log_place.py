@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-import click
 import pytest
 
-from sensor.cli.log_place import log_file, moment, policy_digest
+from sensor.cli.log_place import log_file, policy_digest
 from sensor.errors import StateUnusable
 from tests.evidence.logs import make_log
 
@@ -28,15 +26,6 @@ def test_a_log_that_is_missing_is_an_error_where_it_is_needed_or_named(tmp_path:
     for log, needed in ((None, True), (tmp_path / "none", False)):
         with pytest.raises(StateUnusable, match="is missing"):
             log_file(log, config, needed=needed)
-
-
-def test_a_time_counts_back_from_now() -> None:
-    found = moment("since", "2h")
-    assert found is not None
-    assert abs(time.time_ns() - 7200 * 10**9 - found) < 60 * 10**9
-    assert moment("since", None) is None
-    with pytest.raises(click.BadParameter):
-        moment("since", "soon")
 
 
 def test_the_policy_is_known_by_its_files_and_unknown_where_they_are_refused(

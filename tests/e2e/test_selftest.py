@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 CHECKS = [
     *("agent", "container", "reported", "kernel saw the init", "runtime's command seen"),
-    *("kind of start", "cause", "witnesses agree"),
+    *("kind of start", "cause", "sources agree"),
 ]
 
 

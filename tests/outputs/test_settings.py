@@ -73,6 +73,13 @@ def test_a_mistake_is_refused_with_the_file_and_the_key(
     assert caught.value.fix
 
 
+def test_an_output_without_a_type_names_the_types_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, '[outputs.local]\npath = "/a"\n')
+    assert caught.value.problem.endswith("castoff.toml: [outputs.local] lacks the key type")
+    assert caught.value.fix.startswith("Add type = one of forward, http, jsonl, ")
+
+
 def test_a_mistake_in_a_drop_in_names_the_drop_in(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"10-more\.toml: outputs\.local\.keep"):
         load(tmp_path, LOCAL, "[outputs.local]\nkeep = []\n")

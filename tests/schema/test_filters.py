@@ -155,7 +155,7 @@ def test_a_pause_container_and_another_event_have_no_explanation_to_lack() -> No
 
 @pytest.mark.parametrize("wrong", ["explanation=x", "expected=maybe", "finding=x"])
 def test_a_value_that_no_verdict_has_is_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match="no "):
+    with pytest.raises(ValueError, match="is not a value of "):
         parse([wrong])
 
 
@@ -189,7 +189,7 @@ def test_pods_are_filtered_by_their_names_and_their_workloads(pair: str, fits: b
 
 def test_what_is_not_a_containers_event_is_not_a_sandboxs_either() -> None:
     assert parse(["sandbox=no"]).matcher()({"type": "gap", "container": None})
-    with pytest.raises(ValueError, match="yes and no"):
+    with pytest.raises(ValueError, match="yes or no"):
         parse(["sandbox=maybe"])
 
 
@@ -220,5 +220,5 @@ def test_alerts_are_filtered(wanted: str, *, fits: bool) -> None:
 
 @pytest.mark.parametrize("wrong", ["severity=loud", "state=gone"])
 def test_words_that_no_alert_has_are_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match="there are"):
+    with pytest.raises(ValueError, match="use one of"):
         parse([wrong])

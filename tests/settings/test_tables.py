@@ -81,6 +81,13 @@ def test_what_does_not_fit_its_field_is_refused(table: dict[str, object], named:
     assert caught.value.problem.startswith("/etc/castoff/castoff.toml: ")
 
 
+def test_a_key_that_is_unknown_names_the_one_that_was_meant_and_all() -> None:
+    with pytest.raises(ConfigError) as caught:
+        built(servers=["a"], timout=1)
+    assert caught.value.problem.endswith("outputs.x.timout is not a key")
+    assert caught.value.fix.startswith("Did you mean timeout? [outputs.x] has: servers, ")
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
