@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.correlate.authority import Origin
+    from sensor.correlate.containers import ContainerState
     from sensor.correlate.engine_requests import Asked
     from sensor.correlate.events import Output
     from sensor.correlate.starts import Foresee
@@ -263,6 +264,7 @@ class Correlator:
                 handlers[type(observation)](observation)
             except Exception as error:  # noqa: BLE001 - one observation must not cost the others
                 self._defect(observation, error)
+        self._prepare()
         self._lifecycle.expire()
         self._coverage.expire()
         self._failures.expire(now)
@@ -276,6 +278,13 @@ class Correlator:
         self._outputs.clear()
         return Outcome(events, requests)
 
+    def _prepare(self) -> None:
+        for state in self._lifecycle.take_to_prepare():
+            try:
+                self._lifecycle.prepare(state)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._defect(state, error)
+
     def _emit(self, output: Output) -> None:
         self._outputs.append(output)
         if self._on_event is not None and isinstance(output, Event):
@@ -284,9 +293,9 @@ class Correlator:
             except Exception as error:  # noqa: BLE001 - its trouble must not become the core's
                 self._raised = error
 
-    def _defect(self, observation: Observation, error: Exception) -> None:
-        """Count an observation that the core could not take, and say so once for its kind."""
-        kind = f"{type(observation).__name__}: {type(error).__name__}"
+    def _defect(self, what: Observation | ContainerState, error: Exception) -> None:
+        """Count what the core could not take, and say so once for its kind."""
+        kind = f"{type(what).__name__}: {type(error).__name__}"
         self.defects[kind] += 1
         if self.defects[kind] == 1:
             reason = f"an observation could not be understood: {kind}"

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from sensor.correlate.claims import Claims
     from sensor.correlate.container_table import ContainerTable
+    from sensor.correlate.containers import ContainerKey
     from sensor.correlate.ends import EndReporter
     from sensor.correlate.events import Clock, Output
     from sensor.correlate.past import RecentPast
@@ -83,6 +84,8 @@ class Lifecycle:
         self._descriptions = ContainerDescriptions(clock, table, places, emit)
         self._waiting: dict[tuple[int, int], ContainerState] = {}
         """By the init, the first deadline first: all wait equally long."""
+        self._to_prepare: dict[ContainerKey, ContainerState] = {}
+        """Whose cause is to be looked for after the batch: a start in it does not wait for that."""
         self.ignored: Counter[str] = Counter()
         """Observations that concerned no container, by reason."""
         self.inits = KnownInits()
@@ -138,7 +141,7 @@ class Lifecycle:
             if held is not None:
                 self.on_init_exec(replace(held, time=run.exec.time))
             else:
-                self._starts.prepare(state)
+                self._to_prepare[state.key] = state
 
     def on_birth(self, birth: CgroupBirth) -> None:
         """Take note that a process that may be a runtime made a cgroup."""
@@ -343,10 +346,17 @@ class Lifecycle:
         if state.pending is not None:
             self._flush(state)
         else:
-            self._prepare(state)
+            self._to_prepare[state.key] = state
 
-    def _prepare(self, state: ContainerState | None) -> None:
-        if state is not None and state.unstarted:
+    def take_to_prepare(self) -> tuple[ContainerState, ...]:
+        """Take the containers whose start is to come and of which something was learnt."""
+        taken = tuple(self._to_prepare.values())
+        self._to_prepare.clear()
+        return taken
+
+    def prepare(self, state: ContainerState) -> None:
+        """Find the cause of a start that is to come, once for all that a batch told of it."""
+        if state.unstarted:
             self._starts.prepare(state)
 
     def deadline(self) -> int | None:
