@@ -145,7 +145,7 @@ class ContainerTable:
         self._release_init(state)
         if run is not None:
             state.last_run = run
-        state.creation = None
+        state.creation = state.starter = None
         state.description = None
         if state.key in self._states:
             self._touch(state.key)

@@ -27,19 +27,22 @@ class SharedTable(Generic[Key, Value]):
     """A table that forgets its oldest entry of the same user first.
 
     ``limit`` is root's share, ``share`` that of each other user, and all others together have
-    ``limit``.
+    ``limit``. Most entries are root's, and a start makes a dozen: so only others' have a user
+    beside them, and what keeps an order is a dict and not an OrderedDict of twice the size.
     """
 
-    __slots__ = ("_domains", "_items", "_others", "forgotten", "limit", "share")
+    __slots__ = ("_domain_of", "_domains", "_items", "forgotten", "limit", "share")
 
     def __init__(self, limit: int, share: int | None = None) -> None:
         self.limit = limit
         self.share = share if share is not None else max(1, limit // 8)
         self.forgotten = 0
-        self._items: dict[Key, tuple[Value, str | None]] = {}
-        """Each entry with the user whose share it takes."""
-        self._domains: OrderedDict[str | None, OrderedDict[Key, None]] = OrderedDict()
-        self._others = 0
+        self._items: dict[Key, Value] = {}
+        """In the order of entering."""
+        self._domain_of: dict[Key, str] = {}
+        """Whose share an entry takes, where it is not root's."""
+        self._domains: dict[str | None, dict[Key, None]] = {}
+        """The keys in each share, the oldest first."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -49,61 +52,45 @@ class SharedTable(Generic[Key, Value]):
 
     def get(self, key: Key) -> Value | None:
         """Return the entry of that key."""
-        found = self._items.get(key)
-        return None if found is None else found[0]
+        return self._items.get(key)
 
     def values(self) -> list[Value]:
         """Every entry, in the order of entering."""
-        return [value for value, _ in self._items.values()]
+        return list(self._items.values())
 
     def latest_first(self) -> Iterator[Value]:
         """Every entry, the one entered last at first."""
-        return (value for value, _ in reversed(self._items.values()))
+        return reversed(self._items.values())
 
     def put(self, key: Key, value: Value, domain: str | None) -> Value | None:
         """Enter or replace; returns the entry that was forgotten for it, if any."""
-        mine = self._domains.get(domain)
-        known = self._items.pop(key, None)
-        if known is not None and known[1] == domain and mine is not None:
-            mine.move_to_end(key)
-            self._items[key] = value, domain
-            return None
-        if known is not None:
-            self._release(key, known[1])
-            mine = self._domains.get(domain)
-        if mine is None:
-            mine = self._domains[domain] = OrderedDict()
+        if key in self._items:
+            self.pop(key)
         gone = None
+        mine = self._domains.get(domain)
         if domain is None:
-            if len(mine) >= self.limit:
+            if mine is not None and len(mine) >= self.limit:
                 gone = self._forget(domain)
-        elif len(mine) >= self.share:
+        elif mine is not None and len(mine) >= self.share:
             gone = self._forget(domain)
-        elif self._others >= self.limit:
+        elif len(self._domain_of) >= self.limit:
             gone = self._forget(self._greediest(domain))
-        mine = self._domains.setdefault(domain, mine)
-        mine[key] = None
-        self._items[key] = value, domain
+        self._domains.setdefault(domain, {})[key] = None
+        self._items[key] = value
         if domain is not None:
-            self._others += 1
+            self._domain_of[key] = domain
         return gone
 
     def pop(self, key: Key) -> Value | None:
         """Take an entry out."""
-        known = self._items.pop(key, None)
-        if known is None:
+        if key not in self._items:
             return None
-        self._release(key, known[1])
-        return known[0]
-
-    def _release(self, key: Key, domain: str | None) -> None:
-        """Take a key whose entry is gone out of its user's share."""
+        domain = self._domain_of.pop(key, None)
         mine = self._domains[domain]
         del mine[key]
         if not mine:
             del self._domains[domain]
-        if domain is not None:
-            self._others -= 1
+        return self._items.pop(key)
 
     def _forget(self, domain: str | None) -> Value | None:
         self.forgotten += 1

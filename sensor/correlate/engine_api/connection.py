@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sensor.correlate.engine_api import http2, http2_frames, ttrpc
 from sensor.correlate.engine_api.calls import (
@@ -30,6 +29,8 @@ OUTSTANDING_MAX = 256
 _VERB = re.compile(rb"[A-Z]{3,10} ")
 _VERB_BEGINS = re.compile(rb"[A-Z]{1,10}")
 _MAKING = frozenset({Action.CREATE, Action.RUN})
+Item = TypeVar("Item")
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -42,13 +43,29 @@ class _Waiting(NamedTuple):
 class Connection:
     """What is known of one connection. ``numbers`` gives each call its number."""
 
+    __slots__ = (
+        "_answer_frames",
+        "_answers",
+        "_calls",
+        "_frames",
+        "_held",
+        "_http1",
+        "_id",
+        "_numbers",
+        "_pipelined",
+        "_reported_unread",
+        "_requests",
+        "_time",
+        "_waiting",
+    )
+
     def __init__(self, id_: int | None, numbers: Iterator[int]) -> None:
         self._id = id_
         self._numbers = numbers
         self._time = 0
         self._calls: list[EngineCall] = []
         self._answers: list[CallAnswer] = []
-        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
+        self._waiting: dict[int, _Waiting] = {}
         """By stream; of HTTP/1.1 by the request's number on the connection."""
         self._pipelined = False
         """Requests of HTTP/1.1 were sent before the answers to earlier ones."""
@@ -63,7 +80,7 @@ class Connection:
     def sent(self, segment: Segment) -> tuple[EngineCall, ...]:
         """Take what the client wrote; return the calls that were read from it."""
         self._time = segment.time
-        self._calls = []
+        self._calls.clear()
         if self._http1 is not None and self._http1.requests.raw:
             self._after_switch(segment)
         elif self._http1 is not None:
@@ -78,17 +95,17 @@ class Connection:
             and isinstance(self._requests, http2.Http2Requests)
         ):
             self._requests.flush()
-        return tuple(self._calls)
+        return _taken(self._calls)
 
     def answered(self, segment: Segment) -> tuple[CallAnswer, ...]:
         """Take what the engine wrote; return the answers that were read from it."""
         self._time = segment.time
-        self._answers = []
+        self._answers.clear()
         if self._http1 is not None:
             self._http1.answers.feed(segment)
         elif self._answer_frames is not None:
             self._answer_frames.feed(segment)
-        return tuple(self._answers)
+        return _taken(self._answers)
 
     # ----------------------------------------------------------------- protocols
 
@@ -179,7 +196,10 @@ class Connection:
         self._pipelined = bool(self._waiting) and (self._pipelined or self._http1 is not None)
         self._waiting[stream] = waiting
         if len(self._waiting) > OUTSTANDING_MAX:
-            self._waiting.popitem(last=False)
+            self._give_up_oldest()
+
+    def _give_up_oldest(self) -> _Waiting:
+        return self._waiting.pop(next(iter(self._waiting)))
 
     # ----------------------------------------------------------------- answers
 
@@ -208,7 +228,7 @@ class Connection:
         """Pair an HTTP/1.1 status with the oldest call; return that call's verb."""
         if not self._waiting:
             return None
-        waiting = self._waiting.popitem(last=False)[1]
+        waiting = self._give_up_oldest()
         outcome = http2.http_outcome(status)
         self._answers.append(CallAnswer(waiting.call.number, self._time, outcome, status))
         return waiting.verb
@@ -222,6 +242,13 @@ class Connection:
         """Answers were missed: of requests that were pipelined, none can be paired any more."""
         if self._pipelined:
             self._waiting.clear()
+
+
+def _taken(found: list[Item]) -> tuple[Item, ...]:
+    """Take all: most connections carry one call, and what it led to is not to stay here."""
+    taken = tuple(found)
+    found.clear()
+    return taken
 
 
 def _may_go_on(segment: Segment) -> bool:

@@ -64,6 +64,9 @@ class BodyFraming:
     """It contradicts itself, or names an encoding that gives no boundaries."""
 
 
+_UNFRAMED = BodyFraming()
+
+
 class MessageSink(Protocol):
     """What a direction does with messages."""
 
@@ -97,6 +100,19 @@ _IN_LINES = frozenset({_State.HEAD, _State.CHUNK_SIZE, _State.CHUNK_END, _State.
 class MessageReader:
     """Cuts one direction of a connection into messages."""
 
+    __slots__ = (
+        "_framing",
+        "_head_size",
+        "_left",
+        "_line",
+        "_lines",
+        "_progress",
+        "_shown",
+        "_sink",
+        "_state",
+        "sound",
+    )
+
     def __init__(self, sink: MessageSink, *, joined: bool) -> None:
         self.sound = not joined
         self._sink = sink
@@ -104,7 +120,7 @@ class MessageReader:
         self._line = bytearray()
         self._lines = 0
         self._head_size = 0
-        self._framing = BodyFraming()
+        self._framing = _UNFRAMED
         self._left = 0
         self._shown = 0
         self._progress = StreamPosition(None if joined else 0)
@@ -253,7 +269,7 @@ class MessageReader:
         self._state = _State.HEAD
         self._line.clear()
         self._lines = self._head_size = self._left = self._shown = 0
-        self._framing = BodyFraming()
+        self._framing = _UNFRAMED
 
     def _lose(self) -> None:
         self._begin()

@@ -39,12 +39,16 @@ class Pairing(Protocol):
 class Http1Sides:
     """The two directions of an HTTP/1.1 connection."""
 
+    __slots__ = ("answers", "requests")
+
     def __init__(self, connection: Pairing, *, joined: bool) -> None:
         self.requests = MessageReader(_RequestSink(connection, self), joined=joined)
         self.answers = MessageReader(_AnswerSink(connection, self), joined=joined)
 
 
 class _RequestSink:
+    __slots__ = ("_both", "_connection", "_count", "_hijacks")
+
     def __init__(self, connection: Pairing, both: Http1Sides) -> None:
         self._connection = connection
         self._both = both
@@ -81,6 +85,8 @@ class _RequestSink:
 
 
 class _AnswerSink:
+    __slots__ = ("_body", "_both", "_connection", "_status", "_verb")
+
     def __init__(self, connection: Pairing, both: Http1Sides) -> None:
         self._connection = connection
         self._both = both

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 class StreamPosition:
     """The position up to which bytes were taken; None while it is unknown."""
 
+    __slots__ = ("_position",)
+
     def __init__(self, position: int | None) -> None:
         self._position = position
 
