@@ -16,6 +16,7 @@ from bench.agent import Agent, wall
 from bench.burst import burst
 from bench.command import parser, reporting
 from bench.engine import engines
+from bench.footprint import pss_mib
 from bench.node import held, own_lab
 from bench.numbers import percentile
 from bench.programs import compiled
@@ -31,15 +32,18 @@ COMMAND = "python -m bench.turns"
 NS_PER_MS = 1e6
 WARM_STARTS = 8
 """Containers before those that count."""
+UNITS = {"p50": "ms", "cpu": "ms", "pss": "MiB"}
+"""What of a turn is compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one burst took, in ms."""
+    """What one burst took: ms, and MiB of memory after it."""
 
     p50: float
     cpu: float
     """Of the agent for one start and its stop."""
+    pss: float
 
 
 def turn(lab: Lab, running: Engines, stamp: Path, checkout: Path, starts: int) -> Turn:
@@ -51,8 +55,9 @@ def turn(lab: Lab, running: Engines, stamp: Path, checkout: Path, starts: int) -
     with agent:
         burst(agent, running, WARM_STARTS)
         done = burst(agent, running, starts)
+        pss = pss_mib(agent)
     waits = [(line.read - wall(line.event["time"])) / NS_PER_MS for line in done.of("start")]
-    return Turn(percentile(waits, 0.5), done.cpu_ns / NS_PER_MS / starts)
+    return Turn(percentile(waits, 0.5), done.cpu_ns / NS_PER_MS / starts, pss)
 
 
 def rows(turns: dict[Path, list[Turn]]) -> list[Row]:
@@ -60,20 +65,24 @@ def rows(turns: dict[Path, list[Turn]]) -> list[Row]:
     first = next(iter(turns.values()))
     found = []
     for checkout, own in turns.items():
-        p50, cpu = (
-            statistics.median(found) for found in ([t.p50 for t in own], [t.cpu for t in own])
-        )
         pairs = list(zip(own, first, strict=True))
-        p50_ratio = statistics.median(mine.p50 / other.p50 for mine, other in pairs)
-        cpu_ratio = statistics.median(mine.cpu / other.cpu for mine, other in pairs)
+        values: dict[str, float] = {}
+        for name, unit in UNITS.items():
+            values[f"{name}_{unit.lower()}"] = statistics.median(getattr(one, name) for one in own)
+            values[f"{name}_ratio"] = statistics.median(
+                getattr(mine, name) / getattr(other, name) for mine, other in pairs
+            )
         found.append(
             Row(
-                f"{checkout}: p50 of a start's line, CPU of a start and its stop",
-                f"{p50:.2f} ms ({p50_ratio:.2f}), {cpu:.2f} ms ({cpu_ratio:.2f})",
+                f"{checkout}: p50 of a start's line, CPU of a start and its stop, memory (PSS)",
+                ", ".join(
+                    f"{values[f'{name}_{unit.lower()}']:.2f} {unit} ({values[f'{name}_ratio']:.2f})"
+                    for name, unit in UNITS.items()
+                ),
                 None,
                 None,
                 COMMAND,
-                {"p50_ms": p50, "p50_ratio": p50_ratio, "cpu_ms": cpu, "cpu_ratio": cpu_ratio},
+                values,
             )
         )
     return found
@@ -95,7 +104,7 @@ def main() -> None:
             for one in checkouts if number % 2 == 0 else checkouts[::-1]:
                 say(f"round {number + 1} of {arguments.rounds}: {one}")
                 taken = turn(lab, running, stamp, one, arguments.starts)
-                say(f"p50 {taken.p50:.2f} ms, CPU {taken.cpu:.2f} ms")
+                say(f"p50 {taken.p50:.2f} ms, CPU {taken.cpu:.2f} ms, PSS {taken.pss:.1f} MiB")
                 turns[one].append(taken)
         found.extend(rows(turns))
 

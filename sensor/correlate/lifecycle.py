@@ -355,7 +355,7 @@ class Lifecycle:
         return taken
 
     def prepare(self, state: ContainerState) -> None:
-        """Find the cause of a start that is to come, once for all that a batch told of it."""
+        """Find the cause of a start that is to come, once for all that a batch holds of it."""
         if state.unstarted:
             self._starts.prepare(state)
 

@@ -54,6 +54,15 @@ def test_an_init_is_found_by_pid_and_start_time() -> None:
     assert table.of_init(ProcessKey(7, 1000 * MS)) is None
 
 
+def test_a_run_that_is_over_leaves_none_of_its_commands() -> None:
+    core = Core()
+    core >> WEB.create(0) >> WEB.described(2) >> WEB.other(5, "start") >> WEB.execs(10)
+    (state,) = core.table.all()
+    assert None not in (state.creation, state.starter)
+    core >> WEB.exits(20)
+    assert (state.creation, state.starter) == (None, None)
+
+
 def test_a_reused_pid_belongs_to_the_container_that_began_last() -> None:
     table = ContainerTable()
     old, new = table.obtain(key("old")), table.obtain(key("new"))

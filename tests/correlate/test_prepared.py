@@ -18,6 +18,7 @@ from sensor.correlate.places import Places
 from sensor.correlate.prepared import PREPARED_MAX, PreparedAnswers
 from sensor.correlate.question import Attribution, Knowledge, Question
 from sensor.correlate.runtimes import RuntimeLog
+from sensor.correlate.starts import StartReporter
 from sensor.identity import cgroup
 from sensor.model.events import Event
 from sensor.model.vocabulary import Confidence, ContainerId
@@ -193,3 +194,56 @@ def test_a_certain_cause_is_prepared_and_used(monkeypatch: pytest.MonkeyPatch) -
     core >> WEB.other(13, "start") >> WEB.execs(15)
     assert searched == [WEB.id]
     assert core.start.confidence.initiator is Confidence.EXACT
+
+
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[ContainerId]:
+    """Have nothing found beforehand; the list gets each container that a cause is looked for."""
+    searched: list[ContainerId] = []
+
+    def nothing(question: Question, known: Knowledge) -> Attribution | None:
+        del known
+        searched.append(question.id)
+        return None
+
+    monkeypatch.setattr(initiator, "CERTAIN", (nothing,))
+    monkeypatch.setattr(initiator, "REASONS", ())
+    return searched
+
+
+def test_all_that_a_batch_tells_of_a_container_is_prepared_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched = searches(monkeypatch)
+    core = Core()
+    core >> below(WEB.create(10), SHIM) >> [WEB.described(11), WEB.other(13, "start")]
+    assert searched == [WEB.id]
+
+
+def test_a_start_does_not_wait_for_what_is_prepared_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched = searches(monkeypatch)
+    core = Core()
+    core >> [below(WEB.create(10), SHIM), below(DB.create(10), SHIM)] >> DB.described(11)
+    searched.clear()
+    before: list[ContainerId] = []
+    core.core._on_event = lambda _: before.extend(searched)
+    core >> [WEB.described(12), DB.execs(13)]
+    assert before == []
+    assert searched == [WEB.id]
+
+
+def test_a_defect_of_preparing_is_counted_and_costs_no_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError
+
+    core = Core()
+    core >> below(WEB.create(10), SHIM)
+    with monkeypatch.context() as patch:
+        patch.setattr(StartReporter, "prepare", broken)
+        core >> WEB.described(11)
+    assert core.core.defects == {"ContainerState: LookupError": 1}
+    core >> WEB.execs(15)
+    assert core.start.container is not None

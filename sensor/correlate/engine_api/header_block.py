@@ -14,10 +14,10 @@ whole block for one unknown index, which is why the fields are walked here.
 from __future__ import annotations
 
 from hpack.exceptions import HPACKError
-from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from sensor.dataclass import dataclass
+from sensor.huffman import decode_huffman
 
 BLOCK_MAX = 4096
 """Bytes of one header block that are read; the rest counts as cut."""
@@ -138,4 +138,4 @@ def _string(block: bytes, position: int) -> tuple[bytes | None, int]:
     if length > VALUE_MAX:
         return None, end
     text = block[position:end]
-    return bytes(decode_huffman(text)) if huffman else text, end
+    return decode_huffman(text) if huffman else text, end

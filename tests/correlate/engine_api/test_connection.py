@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import count
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.correlate.engine_api.calls import Action, Segment
+from sensor.correlate.engine_api.connection import Connection
 from sensor.correlate.engine_api.connections import EngineCalls
 from tests.correlate.engine_api.wire import ID, Grpc, Watched, field
 from tests.correlate.engine_api.wire_samples import CRI, START
@@ -47,3 +51,12 @@ def test_a_segment_without_a_connection_is_read_alone() -> None:
     assert (call.connection, call.action) == (None, Action.START)
     (call,) = calls.sent(None, "owner", Segment(2, None, b"junk " + ID.encode()))
     assert (call.action, call.targets) == (Action.UNKNOWN, (ID,))
+
+
+def test_a_call_that_was_answered_is_not_kept() -> None:
+    connection = Connection(1, count(1))
+    sent = connection.sent(Segment(1, 0, START))
+    answers = connection.answered(Segment(2, 0, b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert [answer.number for answer in answers] == [call.number for call in sent] == [1]
+    # One for the tuple here, one for the argument.
+    assert [sys.getrefcount(found[0]) for found in (sent, answers)] == [2, 2]
