@@ -19,7 +19,9 @@ _WHERE, _WHERE_WIDTH = "WHERE", 22
 _FILE_WIDTH = 16
 _TIME_WIDTH, _SHORT_TIME_WIDTH = 18, 14
 _READING = (("START", 9), ("EFFECT", 10), ("OUTCOME", 8))
-_WHO_WIDTH, _ACTION_WIDTH = 36, 28
+WIDE = 180
+"""Columns from which an operation's whole name has room."""
+_WHO_WIDTH, _ACTION_WIDTH, _WHOLE_ACTION_WIDTH = 36, 28, 40
 _WHAT_LIMIT = 200
 _INDENT, _GAP = "    ", "  "
 _DAY = slice(5, 10)
@@ -32,6 +34,8 @@ class ReadingsTable:
     def __init__(self, width: int | None) -> None:
         self._width = width
         self._narrow = width is not None and width < NARROW
+        whole = width is None or width >= WIDE
+        self._action_width = _WHOLE_ACTION_WIDTH if whole else _ACTION_WIDTH
 
     def head(self) -> bytes:
         """Return the names of the columns."""
@@ -70,7 +74,7 @@ class ReadingsTable:
         if self._narrow:
             lines = [_GAP.join(head), _INDENT + _GAP.join((who, action, what))]
         else:
-            rest = (fit(who, _WHO_WIDTH), fit(action, _ACTION_WIDTH), what[:_WHAT_LIMIT])
+            rest = (fit(who, _WHO_WIDTH), fit(action, self._action_width), what[:_WHAT_LIMIT])
             lines = [_GAP.join((*head, *rest))]
         if self._width is not None:
             lines = [fit(line, self._width) for line in lines]

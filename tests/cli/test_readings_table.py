@@ -55,6 +55,16 @@ def test_the_names_of_the_columns_stand_above_them() -> None:
         assert head.index("START") == line.index("requested")
 
 
+def test_a_wide_terminal_shows_whole_operations() -> None:
+    """``deployments.patch`` and ``deployments.scale.patch`` differ at their ends only."""
+    operations = {one.request.action for one in records(CORPORA / "gcp" / "gke-audit.jsonl")}
+    for width in (200, None):
+        shown = b"".join(
+            ReadingsTable(width).line(one) for one in records(CORPORA / "gcp" / "gke-audit.jsonl")
+        ).decode()
+        assert all(operation is not None and operation in shown for operation in operations)
+
+
 def test_a_pipe_gets_whole_names() -> None:
     found = records(CORPORA / "kubernetes" / "recorded-kubelet.jsonl")
     assert any(b"kube-system:" in ReadingsTable(None).line(one) for one in found)
