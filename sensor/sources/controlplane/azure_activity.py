@@ -142,7 +142,7 @@ def read(value: Json, ref: RecordRef) -> ControlRecord:
         activity = _of_the_portal(value)
     else:
         activity = _of_the_event_hub(value)
-    return _record(activity, ref)
+    return record_of(activity, ref)
 
 
 def _of_the_portal(value: Json) -> Activity:
@@ -213,7 +213,8 @@ def _of_the_table(value: Json) -> Activity:
     )
 
 
-def _record(activity: Activity, ref: RecordRef) -> ControlRecord:
+def record_of(activity: Activity, ref: RecordRef) -> ControlRecord:
+    """Return the record of one step of an operation, whatever it was written in."""
     named = activity.operation or "-"
     action, (standing, effect) = _BY_CAPITALS.get(named.upper(), (None, _NONE))
     known = action is not None

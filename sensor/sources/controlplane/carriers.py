@@ -151,9 +151,6 @@ def _opened(value: Json) -> object:
     message = _text_of(table(value, "message"), "data")
     if message is not None and ("subscription" in value or "ackId" in value):
         return unpacked(message)
-    if type(value.get("data")) is dict and "eventTime" in value and "subject" in value:
-        # Event Grid: the record is its data.
-        return value["data"]
     if type(value.get("eventData")) is dict:
         # CloudTrail Lake.
         return value["eventData"]

@@ -13,6 +13,7 @@ from sensor.dataclass import dataclass
 from sensor.model.control_plane import Cluster, ControlRecord, RecordRef, RequestSource
 from sensor.sources.controlplane import (
     azure_activity,
+    azure_events,
     cloudtrail,
     docker_records,
     ecs_state,
@@ -204,6 +205,10 @@ def _activity(value: Json, ref: RecordRef, _: Context) -> Found:
     return azure_activity.read(value, ref)
 
 
+def _resource_event(value: Json, ref: RecordRef, _: Context) -> Found:
+    return azure_events.read(value, ref)
+
+
 def _container_event(value: Json, ref: RecordRef, _: Context) -> Found:
     return azure_activity.container_event(value, ref)
 
@@ -222,6 +227,7 @@ _SOURCES = (
     (_is_log_entry, _log_entry),
     (ecs_state.is_event, _bridge),
     (_is_aks, _aks),
+    (azure_events.is_event, _resource_event),
     (azure_activity.is_activity, _activity),
     (_is_container_event, _container_event),
     (docker_records.is_event, _docker),
