@@ -14,7 +14,6 @@ import os
 import signal
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
@@ -265,16 +264,17 @@ async def _recall(parts: Parts) -> None:
 
 
 def _explain(parts: Parts) -> list[asyncio.Task[None]]:
-    """Read the API server's audit log, where this node has it."""
-    path = parts.config.sources.kubernetes_audit
-    if not path:
+    """Read the API server's audit log, where this node has it, or take what it posts."""
+    if not parts.config.sources.kubernetes_audit:
         return []
     # One MiB that only nodes with an API server need.
-    from sensor.agent.explaining import Explaining
+    from sensor.agent.explaining import Explaining, sources_of
 
-    explaining = Explaining(Path(path), parts.pipeline.publish, lambda: parts.wall.offset)
+    log_path, place = sources_of(parts.config)
+    explaining = Explaining(log_path, parts.pipeline.publish, lambda: parts.wall.offset)
     parts.pipeline.sinks.append(explaining)
-    return [_part(explaining.run())]
+    works = [explaining.run()] if place is None else [explaining.run(), explaining.listen(place)]
+    return [_part(work) for work in works]
 
 
 def _notify(parts: Parts) -> list[asyncio.Task[None]]:

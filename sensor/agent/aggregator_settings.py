@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.agent.audit_webhook import listens
 from sensor.agent.delivery import DeliverySettings
-from sensor.agent.receivers.post_server import ListenSettings
 from sensor.agent.receivers.settings import KafkaSection, PushSettings
 from sensor.dataclass import dataclass
-from sensor.errors import ConfigError
 from sensor.store.log import StoreSettings
 
 if TYPE_CHECKING:
-    from sensor.agent.config import Config, WebhookSection
+    from pathlib import Path
+
+    from sensor.agent.config import Config
+    from sensor.agent.receivers.post_server import ListenSettings
     from sensor.model.control_plane import RequestSource
     from sensor.sources.controlplane.addresses import Proxies
 
@@ -63,7 +64,7 @@ class AggregatorSettings:
             heartbeat_seconds=config.agent.heartbeat_seconds,
             sources=sources,
             proxies=proxies,
-            webhook=_webhook(config.webhook),
+            webhook=listens(config.webhook),
             push=_push(config),
             kafka=config.kafka,
         )
@@ -80,18 +81,3 @@ def _push(config: Config) -> PushSettings:
     )
     settings.check()
     return settings
-
-
-def _webhook(section: WebhookSection) -> ListenSettings | None:
-    """Return where the webhook listens; None where it is off. Raises :class:`ConfigError`."""
-    if not section.listen:
-        return None
-    host, _, port = section.listen.rpartition(":")
-    files = (section.certificate, section.key, section.client_ca)
-    if not host or not port.isdecimal() or not all(files):
-        raise ConfigError(
-            "webhook: listen is HOST:PORT, and certificate, key and client_ca are files",
-            "Give all four keys of [webhook], or none.",
-        )
-    certificate, key, client_ca = map(Path, files)
-    return ListenSettings(host.strip("[]"), int(port), certificate, key, client_ca)

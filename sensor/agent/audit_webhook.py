@@ -8,12 +8,16 @@ get past the handshake.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.agent.receivers.post_server import ListenSettings, Post, PostServer, Reply
+from sensor.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from sensor.agent.config import WebhookSection
 
 
 class AuditWebhook(PostServer):
@@ -30,3 +34,18 @@ class AuditWebhook(PostServer):
             return Reply()
 
         super().__init__(settings, taken)
+
+
+def listens(section: WebhookSection) -> ListenSettings | None:
+    """Return where the webhook listens; None where it is off. Raises :class:`ConfigError`."""
+    if not section.listen:
+        return None
+    host, _, port = section.listen.rpartition(":")
+    files = (section.certificate, section.key, section.client_ca)
+    if not host or not port.isdecimal() or not all(files):
+        raise ConfigError(
+            "webhook: listen is HOST:PORT, and certificate, key and client_ca are files",
+            "Give all four keys of [webhook], or none.",
+        )
+    certificate, key, client_ca = map(Path, files)
+    return ListenSettings(host.strip("[]"), int(port), certificate, key, client_ca)

@@ -83,6 +83,10 @@ class IdentitySection:
     """The host's root directory as the agent sees it: ``/proc/1/root`` in a pod."""
 
 
+WEBHOOK = "webhook"
+"""Of ``sources.kubernetes_audit``: records are taken by ``[webhook]``."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourcesSection:
     """``[sources]``."""
@@ -95,7 +99,8 @@ class SourcesSection:
     requests: bool = True
     """Read the first bytes of what is asked of engines: who asked for a start is then certain."""
     kubernetes_audit: str = ""
-    """The audit log of the API server on this node: a file or a directory. Empty: none is read."""
+    """The audit log of the API server on this node: a file or a directory, or ``webhook``, which
+    takes what API servers post to ``[webhook]``. Empty: none is read."""
 
     @property
     def engines(self) -> frozenset[Witness]:
@@ -110,7 +115,10 @@ class SourcesSection:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSection:
-    """``[webhook]``: where ``castoff normalize`` takes batches of Kubernetes API servers."""
+    """``[webhook]``: where batches of Kubernetes API servers are taken.
+
+    ``castoff normalize`` reads it, and an agent whose ``sources.kubernetes_audit`` is ``webhook``.
+    """
 
     listen: str = ""
     """HOST:PORT. Empty: it does not listen."""

@@ -1,5 +1,8 @@
 """Reads the audit log of the API server on this node and explains the starts of its pods.
 
+Instead of a log it takes the batches that API servers post. The agent keeps no requests: a batch is
+answered once it is taken for explanations, and an agent that ends forgets it.
+
 The log is read and parsed in a thread, in slices, and handed to the loop in small batches: a large
 log must not delay what the probes report. Records of a log that is older than ``RECENT`` are left
 out; it has no cause of a start that is still to come.
@@ -10,18 +13,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.agent.config import WEBHOOK
 from sensor.correlate.explainer import StartExplainer
+from sensor.errors import ConfigError
 from sensor.model.control_plane import ControlRecord
 from sensor.sources.controlplane.follower import FileFollower
-from sensor.sources.controlplane.reader import Counts, Reader
+from sensor.sources.controlplane.reader import Counts, Reader, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
+    from sensor.agent.config import Config
+    from sensor.agent.receivers.post_server import ListenSettings
     from sensor.model.events import Event
     from sensor.sources.controlplane.follower import Found
 
@@ -34,31 +41,45 @@ RECENT_SECONDS = 86_400
 log = logging.getLogger("castoff")
 
 
+def sources_of(config: Config) -> tuple[Path | None, ListenSettings | None]:
+    """Return the log that is read, or where batches are taken. Raises :class:`ConfigError`."""
+    given = config.sources.kubernetes_audit
+    if given != WEBHOOK:
+        return Path(given), None
+    # OpenSSL takes some MiB.
+    from sensor.agent.audit_webhook import listens
+
+    place = listens(config.webhook)
+    if place is None:
+        raise ConfigError(
+            "sources.kubernetes_audit is webhook, and [webhook] does not listen",
+            "Give webhook.listen, certificate, key and client_ca.",
+        )
+    return None, place
+
+
 class Explaining:
     """Takes starts as a sink of the pipeline; ``run`` reads the log until it is cancelled."""
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         publish: Callable[[Sequence[Event]], None],
         realtime_offset: Callable[[], int],
     ) -> None:
-        directory = path if path.is_dir() else path.parent
-        stem = None if path.is_dir() else path.name.partition(".")[0]
-        self._log = str(path)
+        self._log = None if path is None else str(path)
         self.counts = Counts()
         self.explainer = StartExplainer()
         self._publish = publish
         self._realtime_offset = realtime_offset
         self._follower = FileFollower(
-            (directory,),
+            () if path is None else (path if path.is_dir() else path.parent,),
             lambda name: Reader(name, counts=self.counts),
-            lambda file, changed: (
-                (stem is None or file.name.startswith(stem))
-                and changed > time.time() - RECENT_SECONDS
-            ),
+            _wanted(None if path is None or path.is_dir() else path.name.partition(".")[0]),
         )
         self._found: Iterator[Found] | None = None
+        self.port: int | None = None
+        """Where batches are taken."""
 
     def take(self, event: Event, line: bytes, *, more: bool) -> None:
         """Take an event of the pipeline."""
@@ -75,6 +96,33 @@ class Explaining:
         finally:
             for _ in self._follower.close():
                 pass  # The rest of a line that was being written.
+
+    async def listen(self, settings: ListenSettings) -> None:
+        """Take batches of API servers until it is cancelled. Raises :class:`ConfigError`."""
+        from sensor.agent.audit_webhook import AuditWebhook
+
+        webhook = AuditWebhook(settings, self._received)
+        self.port = await webhook.start()
+        log.info("the audit webhook listens on port %d", self.port)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await webhook.close()
+
+    async def _received(self, peer: str, body: bytes) -> None:
+        """Take a batch. Raises ValueError where it holds no record."""
+        counts = Counts()
+        records = await asyncio.to_thread(_records, Reader(peer, counts=counts), body)
+        self.counts.bad += counts.bad
+        self.counts.records += counts.records
+        if counts.bad and not counts.records:
+            raise ValueError("the body holds no record")
+        now = clock.boottime() + self._realtime_offset()
+        for begin in range(0, len(records), BATCH):
+            for record in records[begin : begin + BATCH]:
+                # Batches of several servers come in any order.
+                self.explainer.add(record, now)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _read(self) -> None:
         bad = 0
@@ -105,3 +153,17 @@ class Explaining:
                     return records, False
         self._found = None
         return records, True
+
+
+def _wanted(stem: str | None) -> Callable[[Path, float], bool]:
+    """Return which files are read: the recent ones, with this begin of their names."""
+
+    def wanted(file: Path, changed: float) -> bool:
+        named = stem is None or file.name.startswith(stem)
+        return named and changed > time.time() - RECENT_SECONDS
+
+    return wanted
+
+
+def _records(reader: Reader, body: bytes) -> list[ControlRecord]:
+    return [one for one in read([body], reader) if isinstance(one, ControlRecord)]

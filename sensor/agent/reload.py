@@ -15,6 +15,7 @@ import logging
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from sensor.agent.config import WEBHOOK
 from sensor.errors import CastoffError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ NAMES = {
 """What is in no section, as a person finds it."""
 
 ELSEWHERE = ("webhook", "kafka", "push")
-"""Sections of ``castoff normalize``, which the agent does not read; ``push`` with all below it."""
+"""Sections of ``castoff normalize``, which the agent does not read; ``push`` with all below it. An
+agent that takes audit records itself reads ``webhook``."""
 
 log = logging.getLogger("castoff")
 
@@ -89,7 +91,8 @@ def values_of(config: Config) -> dict[str, object]:
     """Return the value of each key that the agent reads: ``section.key``, or a name of NAMES."""
     found: dict[str, object] = {name: getattr(config, name) for name in NAMES}
     for name in config.sections():
-        if not name.startswith(ELSEWHERE):
+        ours = name == WEBHOOK == config.sources.kubernetes_audit
+        if ours or not name.startswith(ELSEWHERE):
             section = getattr(config, name)
             for one in fields(section):
                 found[f"{name}.{one.name}"] = getattr(section, one.name)

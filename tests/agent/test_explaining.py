@@ -7,14 +7,22 @@ import contextlib
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from sensor import clock
-from sensor.agent.explaining import Explaining
+from sensor.agent.config import Config, SourcesSection, WebhookSection
+from sensor.agent.explaining import Explaining, sources_of
+from sensor.errors import ConfigError
 from sensor.model.agent_records import HostFacts
 from sensor.model.container import Orchestrator
 from sensor.model.events import Container, Event, Start
 from sensor.model.vocabulary import ContainerId, EventType, StartKind
+from tests.agent.test_audit_webhook import Place, place, posted
+
+__all__ = ["place"]
 
 OFFSET = time.time_ns() - clock.boottime()
 
@@ -88,3 +96,52 @@ def test_a_start_is_explained_when_its_record_comes(tmp_path: Path) -> None:
     assert event.orchestrator is not None
     assert event.orchestrator.requested_by is not None
     assert event.orchestrator.requested_by.actor == "alice"
+
+
+def test_a_start_is_explained_by_a_batch_that_an_api_server_posts(place: Place) -> None:
+    published: list[Event] = []
+
+    async def story() -> None:
+        done = asyncio.Event()
+
+        def publish(events: Sequence[Event]) -> None:
+            published.extend(events)
+            done.set()
+
+        explaining = Explaining(None, publish, lambda: OFFSET)
+        tasks = [
+            asyncio.create_task(one)
+            for one in (explaining.run(), explaining.listen(place.settings()))
+        ]
+        explaining.take(start(), b"", more=False)
+        batch = b'{"kind":"EventList","items":[' + line("uid-1", "one").strip() + b"]}"
+        async with asyncio.timeout(60):
+            while explaining.port is None:
+                await asyncio.sleep(0)
+            client = place.client(place.authority)
+            answers = await asyncio.to_thread(posted, explaining.port, client, batch, b"not json")
+            assert answers == [200, 400]
+            await done.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(story())
+    (event,) = published
+    assert event.start_id == "start-1"
+    assert event.orchestrator is not None
+    assert event.orchestrator.requested_by is not None
+    assert event.orchestrator.requested_by.actor == "alice"
+
+
+def test_the_webhook_is_asked_for_by_its_name_and_needs_its_section() -> None:
+    file = Config(sources=SourcesSection(kubernetes_audit="/var/log/audit.log"))
+    assert sources_of(file) == (Path("/var/log/audit.log"), None)
+    wanted = Config(sources=SourcesSection(kubernetes_audit="webhook"))
+    with pytest.raises(ConfigError, match="does not listen"):
+        sources_of(wanted)
+    section = WebhookSection("127.0.0.1:8443", "cert.pem", "key.pem", "ca.pem")
+    log, listening = sources_of(replace(wanted, webhook=section))
+    assert log is None
+    assert listening is not None
+    assert (listening.host, listening.port) == ("127.0.0.1", 8443)

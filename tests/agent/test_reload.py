@@ -137,6 +137,12 @@ def test_a_change_for_castoff_normalize_alone_is_not_a_change_of_the_agent(
     assert "next start" not in caplog.text
 
 
+def test_an_agent_that_takes_audit_records_reads_the_webhooks_section() -> None:
+    taking = with_value(OLD, "sources.kubernetes_audit", "webhook")
+    assert "webhook.listen" in values_of(taking)
+    assert not any(key.startswith(("push", "kafka")) for key in values_of(taking))
+
+
 def test_outputs_and_places_are_named_as_a_person_finds_them(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
