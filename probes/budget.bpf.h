@@ -8,6 +8,13 @@
 #define CAPABILITY_SYS_ADMIN (1ULL << 21)
 #define USER_NAMESPACES_CLIMBED 8 /* of up to 32; what is deeper shares one origin */
 
+/* Whether credentials allow anything on this host. */
+static __always_inline bool is_privileged(u64 cred)
+{
+	return !read_u32(read_pointer(cred, OFF_cred_user_ns), OFF_user_namespace_level) &&
+	       read_pointer(cred, OFF_cred_cap_effective) & CAPABILITY_SYS_ADMIN;
+}
+
 /*
  * Who answers for a task: 0 for one that may do anything on this host, otherwise a number that its
  * subject cannot change at will. In the first user namespace these are the effective user and the

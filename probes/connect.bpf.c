@@ -62,6 +62,8 @@ static __always_inline void report_connect(u64 client, u64 listener, u32 api, bo
 	if (connection)
 		scratch->record.connection = connection->id;
 	fill_identity(scratch, task);
+	if (client || listener)
+		fill_listener(&scratch->record, client ? client : listener);
 	if (api) {
 		scratch->record.flags |= FLAG_LISTENER;
 		append_listener(scratch, listener);

@@ -58,6 +58,25 @@ static __always_inline bool is_engines(u64 listener)
 #endif
 }
 
+/*
+ * Who listens where a client's socket is connected to, or at a listening one: both keep the credentials
+ * of listen(2) (unix_listen, unix_stream_connect). The path is a text that any process may bind.
+ */
+static __always_inline void fill_listener(struct record *record, u64 socket)
+{
+#if defined(OFF_sock_peer_cred) && defined(OFF_sock_peer_pid)
+	u64 cred = read_pointer(socket, OFF_sock_peer_cred);
+	u64 pid = read_pointer(socket, OFF_sock_peer_pid);
+
+	if (!cred || !pid)
+		return;
+	record->status = LISTENER_KNOWN | (is_privileged(cred) ? LISTENER_PRIVILEGED : 0);
+	record->net_ns = read_u32(cred, OFF_cred_euid);
+	record->ipc_ns = read_u32(read_pointer(cred, OFF_cred_user_ns), OFF_user_namespace_inum);
+	record->uts_ns = pid_namespace(pid, namespace_level(pid));
+#endif
+}
+
 /* The connection of a client's socket; 0 when it is not followed, or was another's. */
 static __always_inline struct connection *connection_of(u64 client, u64 server)
 {
@@ -108,6 +127,7 @@ static __always_inline void follow(u64 client, u64 server, u64 file, u32 api, u6
 		.file = file,
 		.api = api,
 		.origin = origin,
+		.listener = UNSET,
 	};
 	int failed;
 

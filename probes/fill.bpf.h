@@ -71,10 +71,7 @@ static __always_inline void fill_process(struct record *record, u64 task)
 	record->cgroup_ns =
 		read_u32(read_pointer(proxy, OFF_nsproxy_cgroup_ns), OFF_cgroup_namespace_inum);
 	record->user_ns = read_u32(read_pointer(cred, OFF_cred_user_ns), OFF_user_namespace_inum);
-	record->pid_ns = read_u32(read_pointer(pid, OFF_pid_numbers +
-							    (u64)(level & LEVELS_MASK) * SIZE_upid +
-							    OFF_upid_ns),
-				  OFF_pid_namespace_inum);
+	record->pid_ns = pid_namespace(pid, level);
 	record->ns_levels = level + 1;
 #pragma unroll
 	for (i = 0; i < NS_LEVELS; i++)

@@ -80,7 +80,7 @@ struct connection {
 	u16 left; /* segments that still go up until the engine answers */
 	u16 answers; /* segments of the engine that still go up */
 	u16 is_reported; /* its end is worth a record */
-	u32 reserved;
+	u32 listener; /* of a port: the user who made the socket, UNSET if unknown */
 };
 
 /* A connect that has not been let in yet, by the thread that makes it. */

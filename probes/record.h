@@ -119,6 +119,16 @@ enum record_flag {
 	FLAG_TCP = 128,
 };
 
+/*
+ * Bits of ``status`` of an API_CONNECT or API_REQUEST. Of a listener that is known, net_ns is its
+ * effective user, ipc_ns its user namespace and uts_ns its pid namespace, as of its listen(2). Of a port
+ * only the user is known.
+ */
+enum listener_bit {
+	LISTENER_KNOWN = 1,
+	LISTENER_PRIVILEGED = 2, /* it could do anything on this host */
+};
+
 /* Bits of ``status`` of a CGROUP_FROZEN. */
 enum freezing {
 	FREEZING_FROZEN = 1, /* frozen, else thawed */
@@ -145,7 +155,7 @@ struct record {
 	u16 layout;
 	u64 time; /* ns since boot */
 	u32 cpu;
-	u32 status; /* of an exit, as wait(2) gives it */
+	u32 status; /* of an exit, as wait(2) gives it, else bits of its kind */
 	u64 sequence; /* per cpu */
 
 	u64 start_time; /* ns since boot */
@@ -179,7 +189,7 @@ struct record {
 
 	u32 euid;
 	u32 user_ns;
-	u32 net_ns;
+	u32 net_ns; /* of an INIT_EXEC, API_*: see enum listener_bit */
 	u32 ipc_ns;
 	u32 uts_ns;
 	u32 sent; /* API_REQUEST, API_ANSWER: bytes of the write */

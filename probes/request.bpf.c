@@ -27,6 +27,18 @@ static __always_inline void append_payload(struct scratch *scratch, struct writt
 	scratch->record.size += copied;
 }
 
+/* Whose the engine is that a connection leads to. Of a port's listener a socket has the user alone. */
+static __always_inline void fill_server(struct record *record, u64 client,
+					struct connection *connection, u32 port)
+{
+	if (!port) {
+		fill_listener(record, client);
+	} else if (connection->listener != UNSET) {
+		record->status = LISTENER_KNOWN;
+		record->net_ns = connection->listener;
+	}
+}
+
 /* Where the engine listens: the path of a unix socket, or a ``port``. */
 static __always_inline void append_place(struct scratch *scratch, u64 server, u32 port)
 {
@@ -80,6 +92,7 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, struct w
 	scratch->record.offset = position;
 	scratch->record.sent = write->length;
 	fill_identity(scratch, task);
+	fill_server(&scratch->record, client, connection, port);
 	append_place(scratch, server, port);
 	append_payload(scratch, write);
 	fill_argv(scratch, task);

@@ -66,6 +66,13 @@ static __always_inline u32 namespace_level(u64 pid)
 	return read_u32(pid, OFF_pid_level);
 }
 
+static __always_inline u32 pid_namespace(u64 pid, u32 level)
+{
+	u64 upid = OFF_pid_numbers + (u64)(level & LEVELS_MASK) * SIZE_upid;
+
+	return read_u32(read_pointer(pid, upid + OFF_upid_ns), OFF_pid_namespace_inum);
+}
+
 static __always_inline u32 innermost_pid(u64 pid, u32 level)
 {
 	return read_u32(pid,

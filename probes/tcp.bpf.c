@@ -10,6 +10,7 @@
 #define FAMILY_INET6 10
 #define STATE_ESTABLISHED 1
 #define STATE_SYN_SENT 2
+#define STATE_SYN_RECV 3
 #define STATE_CLOSE 7
 #define LOOPBACK_NET 127
 #define MAPPED 0xffff0000U /* the third word of ::ffff:0:0, as it lies in memory */
@@ -126,6 +127,39 @@ static __always_inline struct connection *follow_port(u64 socket, u32 family, u6
 }
 
 #ifdef READ_SENDERS
+/* Whether a socket is the engine's end of a connection, by both its ports and both its addresses. */
+static __always_inline bool is_other_end(struct tcp_connection *connection, u64 socket, u32 family)
+{
+	struct tcp_address there;
+	struct tcp_address here;
+
+	if (read_u32(read_pointer(socket, OFF_sock_net), OFF_net_inum) != connection->net_ns)
+		return false;
+	read_addresses(socket, family, &there, &here);
+	return are_equal(&there, &connection->here) && are_equal(&here, &connection->there);
+}
+
+/*
+ * The engine's end is made, after the client's: it has the user of the socket that listens. Another user
+ * may listen at a port that an engine has left.
+ */
+static __always_inline void note_listener(u64 socket, u32 family)
+{
+#ifdef OFF_sock_uid
+	u32 there = destination_port(socket);
+	u32 here = read_u32(socket, OFF_sock_num) & 0xffff;
+	struct tcp_connection *found = tcp_slot(here, there);
+	struct connection *connection;
+
+	if (!found || !found->client || found->pair != pair_of(here, there) ||
+	    !is_other_end(found, socket, family))
+		return;
+	connection = connection_of(found->client, found->pair);
+	if (connection)
+		connection->listener = read_u32(socket, OFF_sock_uid);
+#endif
+}
+
 /* The client's end is closed for good: half of it may be closed long before. */
 static __always_inline void end_of_port(u64 socket)
 {
@@ -177,6 +211,8 @@ int on_tcp_state(struct bpf_raw_tracepoint_args *ctx)
 #ifdef READ_SENDERS
 	if (after == STATE_CLOSE)
 		end_of_port(socket);
+	if (before == STATE_SYN_RECV && after == STATE_ESTABLISHED)
+		note_listener(socket, family);
 #endif
 	if (before != STATE_SYN_SENT)
 		return 0;
@@ -213,18 +249,6 @@ int on_tcp_state(struct bpf_raw_tracepoint_args *ctx)
 }
 
 #ifdef READ_SENDERS
-/* Whether a socket is the engine's end of a connection, by both its ports and both its addresses. */
-static __always_inline bool is_other_end(struct tcp_connection *connection, u64 socket, u32 family)
-{
-	struct tcp_address there;
-	struct tcp_address here;
-
-	if (read_u32(read_pointer(socket, OFF_sock_net), OFF_net_inum) != connection->net_ns)
-		return false;
-	read_addresses(socket, family, &there, &here);
-	return are_equal(&there, &connection->here) && are_equal(&here, &connection->there);
-}
-
 /*
  * Sends of all sockets come here, and most of them end at the slot: that costs two reads and one look.
  * The bytes are the sender's own, see written.bpf.h.

@@ -230,7 +230,8 @@ class Agent:
         parts.pipeline.feed(parts.source.losses())
         parts.persistence.count(parts.source.reported())
         end = self._loop.time() + SHUTDOWN_WAIT
-        while parts.descriptions.under_way or parts.pipeline.core.waiting():
+        core = parts.pipeline.core
+        while parts.descriptions.under_way or core.waiting() or core.holds_failure():
             if self._loop.time() >= end:
                 break
             parts.descriptions.take()

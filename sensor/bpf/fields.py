@@ -130,6 +130,8 @@ FIELDS = (
     _field("sock", "__sk_common.skc_family", macro="family", optional=True),
     _field("sock", "sk_receive_queue", macro="receive_queue", optional=True),
     _field("sock", "sk_peer_pid", macro="peer_pid", optional=True),
+    _field("sock", "sk_peer_cred", macro="peer_cred", optional=True),
+    _field("sock", "sk_uid", macro="uid", optional=True),
     _field("sk_buff", "data", optional=True),
     _field("sk_buff", "len", optional=True),
     _field("sk_buff", "data_len", optional=True),

@@ -13,7 +13,10 @@ from typing import NamedTuple
 from sensor.model.vocabulary import Lineage, Role
 
 LAYOUT = 3
-"""``CASTOFF_LAYOUT``: raised whenever record.h changes."""
+"""``CASTOFF_LAYOUT``: raised whenever a field moves, or means another thing than before.
+
+A field that older sets of the layout leave 0 may be filled where 0 says that nothing is known.
+"""
 
 LAYOUT_BEFORE = 2
 """Of a set that an older version loaded: it is drained after the switch. Its records end with what
@@ -114,6 +117,9 @@ class Flag(IntFlag):
 
 FROZEN, SETTLED = 1, 2
 """``enum freezing``."""
+
+LISTENER_KNOWN, LISTENER_PRIVILEGED = 1, 2
+"""``enum listener_bit``."""
 
 LINEAGES = {
     1: Lineage.RUNTIME,

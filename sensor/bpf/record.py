@@ -18,6 +18,8 @@ from sensor.bpf.layout import (
     LAYOUT,
     LAYOUT_BEFORE,
     LINEAGES,
+    LISTENER_KNOWN,
+    LISTENER_PRIVILEGED,
     NOT_ADDED,
     NS_LEVELS,
     NS_PIDS,
@@ -42,7 +44,14 @@ from sensor.bpf.tail import (
     text_of,
 )
 from sensor.errors import RecordMalformed
-from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, Caller, ConnectionClosed
+from sensor.model.api_calls import (
+    ApiAnswer,
+    ApiConnect,
+    ApiRequest,
+    Caller,
+    ConnectionClosed,
+    Listener,
+)
 from sensor.model.events import kernel_reference
 from sensor.model.kernel_records import (
     CgroupBirth,
@@ -256,6 +265,21 @@ def _socket(fixed: Fixed, tail: RecordTail) -> str:
     return _port(fixed.reserved) if fixed.flags & _TCP else text_of(tail.text)
 
 
+@lru_cache(REMEMBERED)
+def _listener_with(uid: int, user_ns: int, pid_ns: int, status: int) -> Listener:
+    """Return who listens. Of a port only the user is known, and namespaces are 0."""
+    privileged = bool(status & LISTENER_PRIVILEGED) if user_ns else None
+    return Listener(uid, user_ns or None, pid_ns or None, privileged)
+
+
+def _listener(fixed: Fixed) -> Listener | None:
+    """Return who listens at the socket; None where it is unknown, and of older probes."""
+    known = fixed.status & LISTENER_KNOWN
+    if not known or fixed.net_ns is None or fixed.ipc_ns is None or fixed.uts_ns is None:
+        return None
+    return _listener_with(fixed.net_ns, fixed.ipc_ns, fixed.uts_ns, fixed.status)
+
+
 def _api_connect(fixed: Fixed, tail: RecordTail) -> ApiConnect:
     """Decode a connect. One to a port has both ports in ``offset``, the engine's above."""
     socket, port = text_of(tail.text), None
@@ -272,6 +296,7 @@ def _api_connect(fixed: Fixed, tail: RecordTail) -> ApiConnect:
         fixed.connection or None,
         not fixed.flags & _UNCONFIRMED,
         port,
+        listener=_listener(fixed),
     )
 
 
@@ -285,6 +310,7 @@ def _api_request(fixed: Fixed, tail: RecordTail) -> ApiRequest:
         fixed.connection or None,
         _offset(fixed),
         fixed.sent,
+        _listener(fixed),
     )
 
 

@@ -28,10 +28,12 @@ from sensor.frozen import quick
 from sensor.model.vocabulary import ContainerId
 
 if TYPE_CHECKING:
+    from sensor.model.api_calls import Listener
     from sensor.model.process import CgroupPaths
 
 HOST_USER_NS = 0xEFFFFFFD
-"""The first user namespace's inode (PROC_USER_INIT_INO, include/linux/proc_ns.h)."""
+HOST_PID_NS = 0xEFFFFFFC
+"""Inodes of the first namespaces: PROC_USER_INIT_INO, PROC_PID_INIT_INO (linux/proc_ns.h)."""
 
 ROOT = 0
 
@@ -114,6 +116,29 @@ def _from_around(actor: Origin, owner: Origin) -> ActorStanding:
     """Root of an outer container owns what is in the inner ones."""
     outer = bool(actor.inside) and len(actor.inside) < len(owner.inside)
     return ActorStanding.OWNER if outer and actor.uid == ROOT else ActorStanding.STRANGER
+
+
+def engine_standing(listener: Listener, owner: Origin | None, pid_ns: int | None) -> ActorStanding:
+    """Return what an engine is to a container of ``owner``, by who listens at its socket.
+
+    An engine of root speaks for every container, one of a user for that user's. ``pid_ns`` is the
+    pid namespace that the container's runtime ran in: it is the engine's, or the host's.
+    """
+    roots = listener.uid == ROOT and listener.user_ns in (None, HOST_USER_NS)
+    if listener.privileged is False:
+        # It could not have made any container of root's.
+        roots = False
+    if roots and listener.pid_ns == HOST_PID_NS:
+        return ActorStanding.OWNER
+    if owner is None:
+        return ActorStanding.UNKNOWN
+    if owner.privileged and not roots:
+        return ActorStanding.STRANGER
+    if not owner.privileged and not owner.inside and not roots:
+        return ActorStanding.OWNER if listener.uid == owner.uid else ActorStanding.STRANGER
+    if None in (listener.pid_ns, pid_ns) or listener.pid_ns == pid_ns:
+        return ActorStanding.UNKNOWN
+    return ActorStanding.STRANGER
 
 
 def owner_by_cgroup(

@@ -14,7 +14,6 @@ from sensor.correlate.programs import role_by_names
 from sensor.correlate.question import (
     CREATED_EARLY,
     Attribution,
-    is_elsewhere,
     latest_request,
     reached,
 )
@@ -52,7 +51,7 @@ def _requested(
     found: list[Candidate] = []
     certainty = Confidence.EXACT
     until = latest_request(question)
-    for asked in known.past.requests(question.names, question.restart_since, until):
+    for asked in known.past.requests(question.names, question.home, question.restart_since, until):
         if not wanted(asked.call.action) or not _counts(asked, question, known):
             continue
         candidates = known.candidates.of_request(asked)
@@ -95,9 +94,6 @@ def _counts(asked: Asked, question: Question, known: Knowledge) -> bool:
     if asked.time < question.created - CREATED_EARLY and action is not Action.RUN:
         return False
     if asked.answer(latest_request(question)) in (RequestFate.REFUSED, RequestFate.DONE):
-        return False
-    elsewhere = is_elsewhere(asked.foreign, question)
-    if elsewhere or not known.past.serves(asked.socket, question.engine):
         return False
     return not known.hands_on(asked.caller, asked.origin, asked.socket, question)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sensor.correlate.candidates import CandidateFactory
@@ -306,6 +306,10 @@ class Correlator:
         """Whether a start waits for its container's description."""
         return self._lifecycle.deadline() is not None
 
+    def holds_failure(self) -> bool:
+        """Whether a failure waits for the engine's answer."""
+        return self._failures.deadline() is not None
+
     def deadline(self) -> int | None:
         """When to feed again even if nothing arrives, in ns since boot."""
         parts = (self._lifecycle, self._coverage, self._failures)
@@ -354,7 +358,7 @@ class Correlator:
     def _refused(self, refused: list[tuple[Asked, str | None]]) -> None:
         for asked, message in refused:
             for target in asked.call.targets:
-                self._failures.explained(target, message)
+                self._failures.explained(target, message, partial(self._past.reaches, asked))
 
     def _on_command(self, exec_: CommandExec) -> None:
         if exec_.role is Role.ORCHESTRATOR:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from sensor.correlate.authority import ActorStanding
 from sensor.correlate.client_command import ClientRequest, Helper
 from sensor.correlate.decision import decided, distinct_processes, incomplete
+from sensor.correlate.engine_reach import is_elsewhere
 from sensor.correlate.image_name import is_same_image
 from sensor.correlate.naming import COMPOSE_PROJECT, reaches, socket_serves
-from sensor.correlate.question import CONNECT_WINDOW, is_elsewhere, reached
+from sensor.correlate.question import CONNECT_WINDOW, reached
 from sensor.model.vocabulary import Confidence, StartKind
 
 NO_CONTAINERS = frozenset({"POST /session", "POST /grpc"})
@@ -105,7 +106,7 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
         caller = connect.caller
         if not socket_serves(connect.socket, question.engine, connect.engine):
             continue
-        if is_elsewhere(connect.foreign, question):
+        if is_elsewhere(connect, question.home):
             continue
         client = known.past.clients.of(caller.pid, caller.start_time, connect.time)
         if client is not None and client.helper is not Helper.RELAY:
@@ -122,9 +123,7 @@ def _fitting_callers(question: Question, known: Knowledge) -> Iterator[Candidate
 def _working_callers(question: Question, known: Knowledge) -> Iterator[Candidate]:
     """Processes whose request to start containers, unnamed ones, the engine worked on."""
     for asked in known.past.indirect.at_work(question.time):
-        if not known.past.serves(asked.socket, question.engine):
-            continue
-        if is_elsewhere(asked.foreign, question) or asked.call.method in NO_CONTAINERS:
+        if not known.past.reaches(asked, question.home) or asked.call.method in NO_CONTAINERS:
             continue
         if not known.hands_on(asked.caller, asked.origin, asked.socket, question):
             yield from known.candidates.of_request(asked)

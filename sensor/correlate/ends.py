@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate import kind
 from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import ContainerStep, Run
+from sensor.correlate.engine_reach import home_of
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
@@ -133,6 +134,10 @@ class EndReporter:
         sighting = sighting_of(state, identity, None)
         start, cause = self._context.failed(state, seen.time, engine_of(sighting))
         sure = _EXACT if state.owner is None or state.owner.privileged else _INFERRED
+        names, home = names_of(state, self._table.ids), home_of(state, engine_of(sighting))
+        since = creation.time if creation is not None else seen.time
+        # The engine's answer comes before or after the runtime's end is known.
+        message = self._past.refusal(names, home, since, self._clock.now)
         event = self._factory.of_container(
             EventType.START_FAILED,
             replace(sighting, pid=None),
@@ -146,13 +151,14 @@ class EndReporter:
             ),
             (*evidence, *review.evidence, *cause.evidence),
             start=start,
-            stop=Stop(code, signal, reason=reason),
+            stop=Stop(code, signal, reason=reason, message=message),
             initiator=cause.initiator,
             candidates=cause.candidates,
         )
         state.title = title_of(event.container, event.orchestrator)
-        awaited = self._past.awaits_answer(names_of(state, self._table.ids))
-        self._failures.failed(failure_key(state), event, self._clock.now, awaited=awaited)
+        awaited = message is None and self._past.awaits_answer(names, home)
+        key = failure_key(state)
+        self._failures.failed(key, event, self._clock.now, home=home if awaited else None)
         self._coverage.on_failure(state.key.id, seen.time)
         self._table.end_run(state, None)
 

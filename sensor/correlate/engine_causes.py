@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from sensor.correlate import orchestrators, supervision
 from sensor.correlate.authority import ActorStanding
 from sensor.correlate.decision import distinct_processes
+from sensor.correlate.engine_reach import is_elsewhere
 from sensor.correlate.kind import ENGINE_BOOT_WINDOW, may_start_at_boot
 from sensor.correlate.naming import socket_serves
-from sensor.correlate.question import ASYNC_WINDOW, Attribution, is_elsewhere
+from sensor.correlate.question import ASYNC_WINDOW, Attribution
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import Confidence, Engine, EvidenceKind, StartKind, Trigger, Witness
 
@@ -84,7 +85,7 @@ def _askers_of_services(
         command = client.command
         if command is None:
             continue
-        if known.past.standing(client, question.engine, question.owner) is ActorStanding.STRANGER:
+        if known.past.standing(client, question.home) is ActorStanding.STRANGER:
             continue
         named = {one for one in (place.service, place.stack) if one is not None}
         if named & {command.name, *command.targets}:
@@ -100,7 +101,7 @@ def _is_about(
     """Whether a request to make or change a service may have asked for one of its tasks."""
     if not (asked.call.method or "").startswith("POST /services/"):
         return False
-    if is_elsewhere(asked.foreign, question):
+    if is_elsewhere(asked, question.home):
         return False
     if asked.call.targets:
         return any(

@@ -6,18 +6,22 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import RequestFate, answer_at
-from sensor.correlate.engine_api.calls import Action, CallOutcome
+from sensor.correlate.engine_api.calls import Action, CallOutcome, Segment
 from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
     from sensor.correlate.engine_api.calls import EngineCall
-    from sensor.model.api_calls import Caller
+    from sensor.model.api_calls import ApiAnswer, ApiRequest, Caller, Listener
 
 REQUESTS_OF_ONE_MAX = 64
 """Requests of one connection that wait for their answer."""
 NAMING = frozenset({Action.START, Action.RESTART, Action.PREPARE, Action.RUN})
 """Actions whose request names what it starts."""
+
+
+SEGMENT_MAX = 512
+"""Bytes of a write of unknown length from which on it counts as cut."""
 
 
 @dataclass(slots=True)
@@ -37,6 +41,10 @@ class Asked:
     answered: int | None = None
     outcome: CallOutcome | None = None
     closed: int | None = None
+    listener: Listener | None = None
+    """Who listens where it was sent to."""
+    message: str | None = None
+    """What the engine said when it refused."""
     made: str | None = None
     """The id of what it made, where the answer shows it."""
 
@@ -79,3 +87,11 @@ class EngineConnection:
         if len(self.waiting) > REQUESTS_OF_ONE_MAX:
             lost = self.waiting.pop(next(iter(self.waiting)))
             self.suspect |= lost.call.action in NAMING
+
+
+def segment_of(seen: ApiRequest | ApiAnswer) -> Segment:
+    """Return the write that a record shows, as the parser of its connection takes it."""
+    length = seen.length if seen.length is not None else len(seen.payload)
+    unknown = seen.length is None and len(seen.payload) >= SEGMENT_MAX
+    cut = length > len(seen.payload) or unknown or not seen.payload
+    return Segment(seen.time, seen.offset, seen.payload, cut)

@@ -22,6 +22,7 @@ from sensor.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from sensor.correlate.engine_reach import Home
     from sensor.model.events import Event
 
 PACE = 10_000_000_000
@@ -31,8 +32,10 @@ PACE_MAX = 3_600_000_000_000
 QUIET = 600_000_000_000
 """Nanoseconds without a further failure after which it is over; kubelet waits 5 minutes at most."""
 
-HOLD = 300_000_000
-"""Nanoseconds that a failure waits for the engine's answer, which follows the runtime's end."""
+HOLD = 1_000_000_000
+"""Nanoseconds that a failure waits for the engine's answer, which follows the runtime's end.
+
+Docker answers 0.1 to 0.2 s after it, and later on a node at work."""
 
 TROUBLES_MAX = 4096
 """Containers whose starts fail that are remembered; the one silent for longest goes first."""
@@ -57,6 +60,7 @@ class _Held:
     key: Hashable
     event: Event
     deadline: int
+    home: Home
 
 
 class FailedStarts:
@@ -70,17 +74,23 @@ class FailedStarts:
         self._held: OrderedDict[str, _Held] = OrderedDict()
         """By the container's id."""
 
-    def failed(self, key: Hashable, event: Event, now: int, *, awaited: bool) -> None:
-        """Take a failure. ``awaited`` when the engine has not answered the request yet."""
+    def failed(self, key: Hashable, event: Event, now: int, *, home: Home | None) -> None:
+        """Take a failure. ``home`` where its engine has not answered the request yet."""
         id_ = event.container.id if event.container is not None else None
-        if awaited and id_ is not None and len(self._held) < HELD_MAX:
-            self._held[id_] = _Held(key, event, now + HOLD)
+        if home is not None and id_ is not None and len(self._held) < HELD_MAX:
+            self._held[id_] = _Held(key, event, now + HOLD, home)
             return
         self._count(key, event)
 
-    def explained(self, target: str, message: str | None) -> None:
-        """Take the engine's refusal to start what a request called ``target``."""
+    def explained(self, target: str, message: str | None, speaks: Callable[[Home], bool]) -> None:
+        """Take an engine's refusal to start what a request called ``target``.
+
+        ``speaks`` says whether it is the engine of a container: another one's message is a text
+        that its owner chose.
+        """
         for id_, held in list(self._held.items()):
+            if not speaks(held.home):
+                continue
             container = held.event.container
             if target in (id_, container.name if container is not None else None):
                 del self._held[id_]

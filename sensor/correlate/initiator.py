@@ -98,8 +98,9 @@ class Attributor:
             asked.call.action is action
             and not known.hands_on(asked.caller, asked.origin, asked.socket, question)
             and asked.answer(question.time) is not RequestFate.REFUSED
-            and known.past.serves(asked.socket, question.engine)
-            for asked in known.past.requests(question.names, since, until or question.time)
+            for asked in known.past.requests(
+                question.names, question.home, since, until or question.time
+            )
         )
 
     def is_orchestrators(self, asked: Asked, owner: Origin | None) -> bool:

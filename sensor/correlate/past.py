@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from sensor.bounded import Bounded
 from sensor.correlate.authority import ActorStanding, may_ask, standing
 from sensor.correlate.clients import AUDIT_EARLY, DISORDER, SAME_PROCESS, Client, ClientTable
-from sensor.correlate.engine_api.calls import Action, CallOutcome, Segment
+from sensor.correlate.engine_api.calls import Action, CallOutcome
 from sensor.correlate.engine_api.connections import EngineCalls
-from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection
+from sensor.correlate.engine_places import EnginePlaces
+from sensor.correlate.engine_reach import is_elsewhere
+from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection, segment_of
 from sensor.correlate.indirect_requests import IndirectRequests
 from sensor.correlate.naming import WordIndex, socket_serves, words_of_call
 from sensor.correlate.relay_hops import RelayTable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sensor.correlate.authority import Origin
+    from sensor.correlate.engine_api.calls import Segment
+    from sensor.correlate.engine_reach import Home
     from sensor.correlate.naming import Names
     from sensor.model.api_calls import ApiAnswer, ApiHop, ApiRequest, Caller, ConnectionClosed
     from sensor.model.kernel_records import CommandExec
@@ -39,18 +42,11 @@ REQUESTS_MAX = 1024
 CONNECTIONS_MAX = 2048
 LET_IN_MAX = 4096
 AUDIT_MAX = 1024
-FOREIGN_MAX = 256
-LISTENING_MAX = 256
-
-
 GONE_MAX = 256
 """Ended callers that are remembered."""
 _LOCAL = frozenset({"podman", "buildah"})
 """Clients that do the work of an engine in their own process, unless they connect to one."""
 _LOCAL_ENGINES = frozenset({Engine.PODMAN, Engine.BUILDAH})
-
-SEGMENT_MAX = 512
-"""Bytes of a write of unknown length from which on it counts as cut."""
 
 
 class RecentPast:
@@ -64,10 +60,7 @@ class RecentPast:
         self.origin_of = origin_of
         self.clients = ClientTable()
         self.relays = RelayTable(self.clients)
-        self._foreign: SharedTable[str, ApiConnect] = SharedTable(FOREIGN_MAX)
-        """Paths of sockets of engines that are not root's."""
-        self._listening: Bounded[str, Engine] = Bounded(LISTENING_MAX)
-        """The engine behind each path of the host's own."""
+        self._places = EnginePlaces()
         self.indirect = IndirectRequests(self.clients)
         self._watched_until = 0
         self._number = 0
@@ -131,16 +124,9 @@ class RecentPast:
                 del self._connects_of[gone.caller.pid]
         if connect.connection is not None:
             self._add_connection(connect.connection, domain, foreign=connect.foreign)
-        if connect.foreign:
-            if connect.socket not in self._foreign:
-                # Requests of later connections are known for it as they come.
-                self._learn_foreign(connect.socket)
-            self._foreign.put(connect.socket, connect, domain)
-        else:
-            self._foreign.pop(connect.socket)
-            self._listening.pop(connect.socket)
-            if connect.engine is not None:
-                self._listening.put(connect.socket, connect.engine)
+        if self._places.learn(connect, domain):
+            # Requests of later connections are known for it as they come.
+            self._learn_foreign(connect.socket)
         self._admit(caller, connect, domain)
 
     def _learn_foreign(self, socket: str) -> None:
@@ -160,9 +146,11 @@ class RecentPast:
         for asked in known.waiting.values():
             asked.foreign = foreign
 
-    def serves(self, socket: str, engine: Engine | None) -> bool:
-        """Whether that engine's containers can be asked for at a socket."""
-        return socket_serves(socket, engine, self._listening.get(socket))
+    def reaches(self, asked: Asked, home: Home) -> bool:
+        """Whether a request was sent to an engine that can start the containers there."""
+        if is_elsewhere(asked, home):
+            return False
+        return socket_serves(asked.socket, home.engine, self._places.engine_at(asked.socket))
 
     def _admit(self, caller: Caller, connect: ApiConnect, domain: str | None) -> None:
         """Note that the process, and those that it works for, reached the engine."""
@@ -177,7 +165,7 @@ class RecentPast:
         """Record what a process sent to an engine; return what was refused already."""
         self._note(request.time)
         origin = self.origin_of(request.caller)
-        segment = _segment(request)
+        segment = segment_of(request)
         calls = self._calls.sent(request.connection, origin, segment)
         connection = self._connection(request.connection, origin)
         if connection is not None and not request.payload:
@@ -193,6 +181,7 @@ class RecentPast:
                 origin,
                 foreign=self._is_foreign(connection, request.socket),
                 watched=request.connection is not None,
+                listener=request.listener,
             )
             if connection is not None:
                 connection.follow(asked)
@@ -210,7 +199,7 @@ class RecentPast:
         if connection is not None and connection.foreign is not None:
             return connection.foreign
         # One that is read from its middle on has no connect of its own.
-        return socket in self._foreign
+        return self._places.is_foreign(socket)
 
     def _connection(self, number: int | None, origin: Origin) -> EngineConnection | None:
         if number is None:
@@ -223,7 +212,7 @@ class RecentPast:
 
     def add_answer(self, answer: ApiAnswer) -> list[tuple[Asked, str | None]]:
         """Record what an engine answered; return the refused requests, with its message."""
-        return self._pair(answer.connection, _segment(answer))
+        return self._pair(answer.connection, segment_of(answer))
 
     def _pair(self, number: int, segment: Segment) -> list[tuple[Asked, str | None]]:
         refused: list[tuple[Asked, str | None]] = []
@@ -232,22 +221,33 @@ class RecentPast:
             asked = connection.waiting.pop(one.number, None) if connection is not None else None
             if asked is not None:
                 asked.answered, asked.outcome, asked.made = one.time, one.outcome, one.made
+                asked.message = one.message
                 # A refusal counts against an answer that was prepared, whenever it comes.
                 self._note(0 if one.outcome is CallOutcome.REFUSED else one.time)
                 if one.outcome is CallOutcome.REFUSED:
                     refused.append((asked, one.message))
         return refused
 
-    def awaits_answer(self, names: Names) -> bool:
+    def awaits_answer(self, names: Names, home: Home) -> bool:
         """Whether a request to start the container is still to be answered."""
         return any(
             asked.watched
+            and self.reaches(asked, home)
             and asked.answered is None
             and asked.closed is None
             and asked.call.action in NAMING
             and names.is_meant_by(asked.call, asked.time)
             for asked in self._requests.about(names)
         )
+
+    def refusal(self, names: Names, home: Home, since: int, until: int) -> str | None:
+        """Return what its engine said since then when it refused to start the container."""
+        for asked in self.requests(names, home, 0, until):
+            if asked.outcome is not CallOutcome.REFUSED or asked.call.action not in NAMING:
+                continue
+            if asked.answered is not None and asked.answered >= since:
+                return asked.message
+        return None
 
     def add_closed(self, closed: ConnectionClosed) -> None:
         """Record that a connection ended."""
@@ -278,17 +278,17 @@ class RecentPast:
 
     # ----------------------------------------------------------------- clients
 
-    def standing(
-        self, client: Client, engine: Engine | None = None, owner: Origin | None = None
-    ) -> ActorStanding:
+    def standing(self, client: Client, home: Home) -> ActorStanding:
         """Return whether a client's command line can have reached the engine of a container.
 
         podman and buildah are engines themselves and connect to none. Nothing but descent proves
-        what they did to a container of ``owner``.
+        what they did to a container of another user.
         """
         connect = self.connect_of(client)
-        if connect is None and client.exec.program in _LOCAL and engine in _LOCAL_ENGINES:
-            own = standing(client.origin, owner) is ActorStanding.OWNER
+        if connect is not None and is_elsewhere(connect, home):
+            return ActorStanding.STRANGER
+        if connect is None and client.exec.program in _LOCAL and home.engine in _LOCAL_ENGINES:
+            own = standing(client.origin, home.owner) is ActorStanding.OWNER
             return ActorStanding.UNKNOWN if own else ActorStanding.STRANGER
         if connect is None:
             return may_ask(let_in=False, connects_seen=self.connects_seen)
@@ -330,10 +330,12 @@ class RecentPast:
 
     # ----------------------------------------------------------------- callers
 
-    def requests(self, names: Names, since: int, until: int) -> Iterator[Asked]:
-        """Requests in a stretch of time that name the container, latest first."""
+    def requests(self, names: Names, home: Home, since: int, until: int) -> Iterator[Asked]:
+        """Requests to its engine in a stretch of time that name the container, latest first."""
         for asked in self._requests.about(names):
-            if since <= asked.time <= until and names.is_meant_by(asked.call, asked.time):
+            if not since <= asked.time <= until or not self.reaches(asked, home):
+                continue
+            if names.is_meant_by(asked.call, asked.time):
                 yield asked
 
     def connects(self, since: int, until: int) -> Iterator[ApiConnect]:
@@ -383,13 +385,6 @@ class RecentPast:
             ):
                 return record
         return None
-
-
-def _segment(seen: ApiRequest | ApiAnswer) -> Segment:
-    length = seen.length if seen.length is not None else len(seen.payload)
-    unknown = seen.length is None and len(seen.payload) >= SEGMENT_MAX
-    cut = length > len(seen.payload) or unknown or not seen.payload
-    return Segment(seen.time, seen.offset, seen.payload, cut)
 
 
 def _same(caller: Caller, time: int, exec_: CommandExec) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ActorStanding, standing
+from sensor.correlate.engine_reach import Home, namespace_of
 from sensor.correlate.naming import Names, is_peoples
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
@@ -82,6 +83,11 @@ class Question:
     causes_lost: bool = field(default=False, compare=False)
     """Some of what may have caused it was held back: one candidate alone proves nothing."""
 
+    @property
+    def home(self) -> Home:
+        """Where the container belongs."""
+        return Home(self.engine, self.owner, namespace_of(self.creation))
+
 
 @quick
 @dataclass(frozen=True, slots=True)
@@ -149,16 +155,8 @@ Answering = Callable[[Question, Knowledge], "Attribution | None"]
 """A reason: None when it has no answer."""
 
 
-def is_elsewhere(foreign: bool, question: Question) -> bool:  # noqa: FBT001 - a fact of both sides
-    """Whether the engine behind a socket is a user's own, and the container is root's."""
-    return foreign and question.owner is not None and question.owner.privileged
-
-
 def reached(client: Client, question: Question, known: Knowledge) -> ActorStanding:
     """Return whether a client can have asked the engine of the container."""
-    connect = known.past.connect_of(client)
-    if connect is not None and is_elsewhere(connect.foreign, question):
-        return ActorStanding.STRANGER
     if not known.past.may_have_asked(client, question.time):
         return ActorStanding.STRANGER
-    return known.past.standing(client, question.engine, question.owner)
+    return known.past.standing(client, question.home)

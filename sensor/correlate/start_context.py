@@ -11,6 +11,7 @@ from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.container_names import names_of
 from sensor.correlate.containers import Asker, Run
 from sensor.correlate.engine_api.calls import Action, CallOutcome
+from sensor.correlate.engine_reach import home_of
 from sensor.correlate.orchestrators import KUBERNETES, SWARM, place_in
 from sensor.correlate.question import Question
 from sensor.correlate.restart_cause import cause_of, ended_by
@@ -206,15 +207,15 @@ class StartContext:
             return None
         offset = self._clock.realtime_offset
         since, until = (run.started_wall or offset) - offset, run.stopped_wall - offset
-        names = names_of(earlier, self._table.ids)
-        for asked in self._past.requests(names, since, until):
+        names, home = names_of(earlier, self._table.ids), home_of(earlier, engine)
+        for asked in self._past.requests(names, home, since, until):
             if asked.call.action is Action.STOP and asked.outcome is not CallOutcome.REFUSED:
                 kubelet = self._attributor.is_orchestrators(asked, earlier.owner)
                 return EndedBy.ORCHESTRATOR if kubelet else EndedBy.REQUEST
         client = self._past.clients.asked_by_command(ClientRequest.STOP, names, since, until)
         if client is None:
             return None
-        stranger = self._past.standing(client, engine, earlier.owner) is ActorStanding.STRANGER
+        stranger = self._past.standing(client, home) is ActorStanding.STRANGER
         return None if stranger else EndedBy.REQUEST
 
     def _circumstances(
@@ -242,18 +243,15 @@ class StartContext:
         )
 
     def _asked_to_stop(self, state: ContainerState, engine: Engine | None, time: int) -> bool:
-        names = names_of(state, self._table.ids)
+        names, home = names_of(state, self._table.ids), home_of(state, engine)
         since = state.requested + 1
         client = self._past.clients.asked_by_command(ClientRequest.STOP, names, since, time)
         if client is not None:
-            reached = self._past.standing(client, engine, state.owner)
+            reached = self._past.standing(client, home)
             if reached is not ActorStanding.STRANGER:
                 return True
-        requests = self._past.requests(names, since, time)
-        return any(
-            asked.call.action is Action.STOP and self._past.serves(asked.socket, engine)
-            for asked in requests
-        )
+        requests = self._past.requests(names, home, since, time)
+        return any(asked.call.action is Action.STOP for asked in requests)
 
     def _asked(
         self, question: Question, request: ClientRequest, since: int, until: int | None = None
@@ -268,7 +266,7 @@ class StartContext:
         )
         if client is None:
             return False
-        if past.standing(client, question.engine, question.owner) is ActorStanding.STRANGER:
+        if past.standing(client, question.home) is ActorStanding.STRANGER:
             return False
         return request is not ClientRequest.RESTART or client.runs_at(question.since)
 

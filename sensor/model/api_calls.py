@@ -37,6 +37,23 @@ class Caller:
 
 @quick
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """Who listens where a process connected: whose listen(2) it was, as the kernel keeps it.
+
+    Of a TCP port only the user is known.
+    """
+
+    uid: int
+    """Effective user, as the first user namespace numbers it."""
+    user_ns: int | None = None
+    pid_ns: int | None = None
+    """Inode numbers of its namespaces."""
+    privileged: bool | None = None
+    """It could do anything on this host (CAP_SYS_ADMIN in the first user namespace)."""
+
+
+@quick
+@dataclass(frozen=True, slots=True)
 class ApiConnect:
     """A process connected to a socket that an engine listens on, and was let in."""
 
@@ -62,6 +79,8 @@ class ApiConnect:
     there is about its own containers."""
     engine: Engine | None = None
     """The engine that listens, by the program that holds the socket; None when it is unknown."""
+    listener: Listener | None = None
+    """Who listens there; None in older captures, of a port, and where the witness cannot see it."""
 
 
 @quick
@@ -87,6 +106,8 @@ class ApiRequest:
     """Of the payload in what the client sent since it connected; None where that is unknown."""
     length: int | None = None
     """Bytes of the write; more than the payload has when it was cut. 0 if unknown."""
+    listener: Listener | None = None
+    """Who listens there; None in older captures."""
 
 
 @quick

@@ -68,6 +68,21 @@ class Relay:
     process: ProcessKey
     ports: frozenset[int]
     paths: frozenset[str]
+    uid: int | None = None
+    """Its effective user; None where it had ended."""
+
+    def listens(self, connect: ApiConnect) -> bool:
+        """Whether it may listen where a process connected, which says the path of a socket.
+
+        Any process can bind that path in a mount namespace of its own. The relay listens itself, or
+        root does for it, as systemd may.
+        """
+        if connect.port is not None:
+            return any(connect.socket == f"{TCP_PREFIX}{port}" for port in self.ports)
+        if connect.mnt_ns is not None or connect.socket not in self.paths:
+            return False
+        listener = connect.listener
+        return listener is None or listener.privileged is True or listener.uid == self.uid
 
 
 class RelayFinder:
@@ -128,11 +143,7 @@ class RelayFinder:
         with self._lock:
             relays = tuple(self._relays.values())
         for relay in relays:
-            if connect.port is not None:
-                leads = any(connect.socket == f"{TCP_PREFIX}{port}" for port in relay.ports)
-            else:
-                leads = connect.mnt_ns is None and connect.socket in relay.paths
-            if leads:
+            if relay.listens(connect):
                 return ApiHop(
                     time=connect.time,
                     witness=Witness.KERNEL,
@@ -183,7 +194,9 @@ class RelayFinder:
             if not own[key].isdisjoint(tcp) or any(one.inode in own[key] for one in listeners)
         )
         paths = frozenset(one.path for one in listeners)
-        self._enter(Relay(listening, ports, paths))
+        status = status_of(listening.pid, self._proc)
+        uid = status.effective_uid if status is not None else None
+        self._enter(Relay(listening, ports, paths, uid))
         # All connections of the node are looked at for those that have ports.
         table = connections.tcp_sockets(caller.pid, self._proc) if ports else ()
         ends = frozenset(connections.other_ends(own[caller], ports, table))

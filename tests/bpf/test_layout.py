@@ -121,6 +121,8 @@ def test_kinds_flags_lineages_and_roles_have_the_headers_numbers(header: dict[st
     assert roles | {"NONE": 0} == _named(header, "ROLE_")
     assert set(ROLES.values()) == set(Role)
     assert {role: number for number, role in ROLES.items()} == watched.ROLE_CODES
+    listening = {"KNOWN": layout.LISTENER_KNOWN, "PRIVILEGED": layout.LISTENER_PRIVILEGED}
+    assert listening == _named(header, "LISTENER_")
 
 
 def _named(header: dict[str, int], prefix: str) -> dict[str | None, int]:

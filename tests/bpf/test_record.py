@@ -10,7 +10,7 @@ from sensor.bpf import layout
 from sensor.bpf.layout import FIXED, FIXED_BEFORE, LAYOUT_BEFORE, LINEAGES, ROLES, Flag, RecordKind
 from sensor.bpf.record import KernelObservation, decode
 from sensor.errors import RecordMalformed
-from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed, Listener
 from sensor.model.kernel_records import (
     CgroupBirth,
     CgroupFrozen,
@@ -190,6 +190,24 @@ def test_a_connect_before_the_permission_check_is_unconfirmed() -> None:
         assert seen.confirmed is not bool(flags)
 
 
+LISTENERS = {
+    "of-an-older-set": (0, (0, 0, 0), None),
+    "privileged": (3, (0, 21, 22), Listener(0, 21, 22, privileged=True)),
+    "a-users": (1, (1000, 21, 22), Listener(1000, 21, 22, privileged=False)),
+    "of-a-port": (1, (1000, 0, 0), Listener(1000)),
+}
+
+
+@pytest.mark.parametrize(("status", "others", "listener"), LISTENERS.values(), ids=LISTENERS)
+@pytest.mark.parametrize("kind", [RecordKind.API_CONNECT, RecordKind.API_REQUEST])
+def test_a_call_shows_who_listens(
+    kind: RecordKind, status: int, others: tuple[int, int, int], listener: Listener | None
+) -> None:
+    seen = decode(pack(kind, status=status, others=others, payload=b"POST"))
+    assert isinstance(seen, ApiConnect | ApiRequest)
+    assert seen.listener == listener
+
+
 def test_an_answer_shows_its_first_bytes() -> None:
     data = pack(
         RecordKind.API_ANSWER, text=b"/run/docker.sock\0", payload=b"HTTP/1.1 204", argv=b"", v2=[],
@@ -243,6 +261,8 @@ def test_records_of_the_layout_before_are_read_without_what_they_lack(kind: Reco
         assert (old.process.euid, old.process.user_ns, old.namespaces) == (None, None, None)
         assert (old.argv, old.process.ancestors) == (new.argv, new.process.ancestors)
         assert old.process.cgroup == new.process.cgroup
+    if isinstance(old, ApiConnect | ApiRequest):
+        assert old.listener is None
     if isinstance(old, ApiRequest):
         assert (old.connection, old.offset, old.length) == (None, None, None)
 

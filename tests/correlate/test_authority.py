@@ -7,18 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.correlate.authority import (
+    HOST_PID_NS,
     HOST_ROOT,
     HOST_USER_NS,
     ActorStanding,
     Origin,
     RequestFate,
     answer_at,
+    engine_standing,
     may_ask,
     owner_by_cgroup,
     owner_of_scope,
     standing,
 )
 from sensor.correlate.containers import container_key
+from sensor.model.api_calls import Listener
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import ContainerId
 
@@ -87,6 +90,72 @@ def test_who_owns_root_of_the_hosts_containers_is_root_of_the_host(
         assert actor.privileged
     if actor.domain != owner.domain and not actor.privileged and not actor.inside:
         assert standing(actor, owner) is STRANGER
+
+
+NESTED_PID_NS = 4026532777
+
+
+def engine(uid: int = 0, user_ns: int = HOST_USER_NS, pid_ns: int = HOST_PID_NS) -> Listener:
+    return Listener(uid, user_ns, pid_ns, privileged=uid == 0 and user_ns == HOST_USER_NS)
+
+
+IN_OUTER = Origin(0, HOST_USER_NS, (OUTER,))
+# who listens, the container's owner, the pid namespace of its runtime
+ENGINES: dict[str, tuple[Listener, Origin | None, int | None, ActorStanding]] = {
+    "roots-of-roots": (engine(), ROOT, HOST_PID_NS, OWNER),
+    "roots-of-a-users": (engine(), Origin(1000), HOST_PID_NS, OWNER),
+    "roots-of-an-unknown": (engine(), None, None, OWNER),
+    "a-users-of-roots": (engine(1000), ROOT, HOST_PID_NS, STRANGER),
+    "a-users-of-their-own": (engine(1000), Origin(1000), HOST_PID_NS, OWNER),
+    "a-users-rootless-of-their-own": (engine(1000, USER_NS), Origin(1000), HOST_PID_NS, OWNER),
+    "a-users-of-anothers": (engine(1000), Origin(1001), HOST_PID_NS, STRANGER),
+    "a-users-of-an-unknown": (engine(1000), None, None, UNKNOWN),
+    "root-of-a-user-namespace-of-roots": (engine(0, USER_NS), ROOT, HOST_PID_NS, STRANGER),
+    "root-without-rights-of-roots": (
+        Listener(0, HOST_USER_NS, HOST_PID_NS, privileged=False), ROOT, HOST_PID_NS, STRANGER
+    ),
+    "in-a-container-of-roots": (engine(pid_ns=NESTED_PID_NS), ROOT, HOST_PID_NS, STRANGER),
+    "in-a-pid-namespace-of-what-was-made-there": (
+        engine(pid_ns=NESTED_PID_NS), ROOT, NESTED_PID_NS, UNKNOWN
+    ),
+    "in-a-container-of-a-users": (
+        engine(pid_ns=NESTED_PID_NS), Origin(1000), HOST_PID_NS, STRANGER
+    ),
+    "in-a-container-of-what-is-in-it": (
+        engine(pid_ns=NESTED_PID_NS), IN_OUTER, NESTED_PID_NS, UNKNOWN
+    ),
+    "in-a-container-of-what-is-in-another": (
+        engine(pid_ns=NESTED_PID_NS), IN_OUTER, NESTED_PID_NS + 1, STRANGER
+    ),
+    "a-users-of-what-is-in-a-container": (engine(1000), IN_OUTER, NESTED_PID_NS, STRANGER),
+    "at-a-port-of-a-users": (Listener(1000), ROOT, HOST_PID_NS, STRANGER),
+    "at-a-port-of-roots": (Listener(0), ROOT, HOST_PID_NS, UNKNOWN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("listener", "owner", "pid_ns", "answer"), ENGINES.values(), ids=ENGINES)
+def test_an_engine_speaks_for_the_containers_that_it_can_have_made(
+    listener: Listener, owner: Origin | None, pid_ns: int | None, answer: ActorStanding
+) -> None:
+    assert engine_standing(listener, owner, pid_ns) is answer
+
+
+@given(
+    st.builds(
+        Listener,
+        st.sampled_from([0, 1000]),
+        st.sampled_from([None, HOST_USER_NS, USER_NS]),
+        st.sampled_from([None, HOST_PID_NS, NESTED_PID_NS]),
+        st.sampled_from([None, False]),
+    ),
+    st.sampled_from([None, HOST_PID_NS, NESTED_PID_NS]),
+)
+def test_no_listener_without_the_rights_of_root_speaks_for_roots_containers(
+    listener: Listener, pid_ns: int | None
+) -> None:
+    found = engine_standing(listener, ROOT, pid_ns)
+    if listener.uid != 0 or listener.privileged is False:
+        assert found is STRANGER
 
 
 CGROUPS = {

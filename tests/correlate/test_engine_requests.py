@@ -8,6 +8,7 @@ import pytest
 
 from sensor.correlate.authority import HOST_ROOT, RequestFate
 from sensor.correlate.engine_api.calls import Action, EngineCall
+from sensor.correlate.engine_reach import Home
 from sensor.correlate.engine_requests import REQUESTS_OF_ONE_MAX, Asked, EngineConnection
 from sensor.correlate.naming import Names
 from sensor.correlate.past import RecentPast
@@ -57,7 +58,7 @@ def test_a_request_counts_by_what_became_of_it(
             empty.add_answer(one)
         else:
             empty.add_closed(one)
-    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(100))
+    (found,) = empty.requests(Names(WEB.id, "web"), Home(), 0, ns(100))
     assert found.answer(ns(10)) is expected
 
 
@@ -72,7 +73,7 @@ def test_a_request_to_a_users_own_engine_is_that_users_affair(
     empty.add_request(request(1, START))
     if late:
         empty.add_connect(connect)
-    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(100))
+    (found,) = empty.requests(Names(WEB.id, "web"), Home(), 0, ns(100))
     assert found.foreign
 
 
@@ -91,7 +92,7 @@ def test_an_answer_to_another_request_is_not_taken_for_the_answer(
     empty.add_connect(followed(0))
     empty.add_answer(answer(1, "200 OK"))
     assert empty.add_request(request(at, START, offset=offset)) == []
-    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(5000))
+    (found,) = empty.requests(Names(WEB.id, "web"), Home(), 0, ns(5000))
     assert found.answer(ns(at + 1)) is RequestFate.WAITED
 
 
@@ -101,7 +102,7 @@ def test_a_request_in_two_segments_is_one(empty: RecentPast) -> None:
     whole = request(2, START)
     empty.add_request(replace(whole, time=ns(1), payload=whole.payload[:1], offset=0))
     empty.add_request(replace(whole, payload=whole.payload[1:], offset=1))
-    assert len(list(empty.requests(Names(WEB.id, "web"), 0, ns(100)))) == 1
+    assert len(list(empty.requests(Names(WEB.id, "web"), Home(), 0, ns(100)))) == 1
 
 
 POLLS: dict[str, tuple[list[object], bool]] = {
@@ -181,6 +182,6 @@ def test_a_connect_that_is_looked_up_after_its_request_takes_nothing_from_it(
     empty.add_request(request(1, START))
     empty.add_connect(replace(followed(0), foreign=True))
     empty.add_answer(answer(5, "404 Not Found"))
-    (found,) = empty.requests(Names(WEB.id, "web"), 0, ns(100))
+    (found,) = empty.requests(Names(WEB.id, "web"), Home(), 0, ns(100))
     assert found.answer(ns(10)) is RequestFate.REFUSED
     assert found.foreign

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from sensor.correlate.engine_reach import Home
 from sensor.correlate.failed_starts import (
     HOLD,
     PACE,
@@ -34,7 +35,7 @@ class Troubles:
         event = Event(
             EventType.START_FAILED, "x", time, time, 0, HOST, container=container, stop=stop
         )
-        self.starts.failed(key, event, time, awaited=awaited)
+        self.starts.failed(key, event, time, home=Home() if awaited else None)
 
     @property
     def counts(self) -> list[tuple[float, int | None]]:
@@ -106,8 +107,8 @@ def test_a_failure_waits_for_the_engines_own_words(troubles: Troubles) -> None:
     troubles.fail(1, awaited=True)
     assert troubles.events == []
     assert troubles.starts.deadline() == SECOND + HOLD
-    troubles.starts.explained("other", "something else")
-    troubles.starts.explained("pod at 1", 'exec: "/nope": no such file')
+    troubles.starts.explained("other", "something else", lambda _: True)
+    troubles.starts.explained("pod at 1", 'exec: "/nope": no such file', lambda _: True)
     (event,) = troubles.events
     assert event.stop == Stop(1, reason="create failed", message='exec: "/nope": no such file')
     assert troubles.starts.deadline() is None
@@ -115,8 +116,19 @@ def test_a_failure_waits_for_the_engines_own_words(troubles: Troubles) -> None:
 
 def test_a_name_in_the_request_finds_the_failure_too(troubles: Troubles) -> None:
     troubles.fail(1, awaited=True)
-    troubles.starts.explained("app", "no")
+    troubles.starts.explained("app", "no", lambda _: True)
     assert len(troubles.events) == 1
+
+
+def test_what_another_engine_answers_explains_no_failure(troubles: Troubles) -> None:
+    """sec-refused-request-is-exact: its owner chooses the message."""
+    troubles.fail(1, awaited=True)
+    troubles.starts.explained("app", "disk failure, call 555-1234", lambda _: False)
+    assert troubles.events == []
+    troubles.starts.expire(SECOND + HOLD)
+    (event,) = troubles.events
+    assert event.stop is not None
+    assert event.stop.message is None
 
 
 def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_hold(
@@ -138,4 +150,4 @@ def test_troubles_are_bounded_and_the_one_that_goes_is_reported(troubles: Troubl
 
 
 def test_the_pace_is_what_the_documents_say() -> None:
-    assert (PACE, HOLD) == (10 * SECOND, 300_000_000)
+    assert (PACE, HOLD) == (10 * SECOND, SECOND)

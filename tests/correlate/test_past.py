@@ -8,6 +8,7 @@ import pytest
 
 from sensor.correlate.authority import HOST_ROOT, ActorStanding, Origin
 from sensor.correlate.clients import AUDIT_EARLY, SAME_PROCESS
+from sensor.correlate.engine_reach import Home
 from sensor.correlate.naming import Names
 from sensor.correlate.past import CONNECTS_MAX, REQUESTS_MAX, RecentPast
 from tests.correlate.observations import MS, ancestor, caller, connects, ns, requests, talks, typed
@@ -31,7 +32,7 @@ def test_requests_that_name_nothing_are_not_kept(log: RecentPast) -> None:
     log.add_request(requests(0, caller(70), "GET /v1.43/containers/json"))
     log.add_request(requests(1, caller(70), "POST /containers/web/start"))
     log.add_request(requests(2, caller(70), "POST /containers/create?name=web"))
-    found = log.requests(Names(WEB.id, "web"), ns(0), ns(9))
+    found = log.requests(Names(WEB.id, "web"), Home(), ns(0), ns(9))
     assert [asked.call.targets for asked in found] == [("web",)]
 
 
@@ -41,16 +42,16 @@ def test_requests_are_found_by_whatever_they_call_a_container(log: RecentPast, t
     log.add_request(requests(1, caller(71), f"POST /containers/{target}/start"))
     log.add_request(requests(2, caller(72), "POST /containers/other/start"))
     names = Names(WEB.id, "web")
-    found = [asked.caller.pid for asked in log.requests(names, ns(0), ns(9))]
+    found = [asked.caller.pid for asked in log.requests(names, Home(), ns(0), ns(9))]
     assert found == [71, 70]
-    assert not list(log.requests(names, ns(2), ns(9)))
+    assert not list(log.requests(names, Home(), ns(2), ns(9)))
 
 
 def test_requests_are_bounded_and_the_oldest_forgotten(log: RecentPast) -> None:
     for number in range(REQUESTS_MAX + 1):
         log.add_request(requests(number, caller(70, uid=0), "POST /containers/web/start"))
         log.add_request(requests(number, caller(71), "POST /containers/web/start"))
-    found = list(log.requests(Names(WEB.id, "web"), 0, ns(REQUESTS_MAX + 1)))
+    found = list(log.requests(Names(WEB.id, "web"), Home(), 0, ns(REQUESTS_MAX + 1)))
     of_root = [one for one in found if one.caller.pid == 70]
     assert len(of_root) == REQUESTS_MAX
     assert len(found) - len(of_root) == REQUESTS_MAX // 8
@@ -77,10 +78,10 @@ def test_a_client_that_connected_reached_an_engine_and_others_did_not(empty: Rec
     """sec-forged-client-is-exact."""
     real, fake = typed(0, "docker start web", 60), typed(0, "docker start web", 61)
     one, two = empty.add_client(real, HOST_ROOT), empty.add_client(fake, Origin(1001))
-    assert empty.standing(one) is ActorStanding.UNKNOWN, "no connect was ever seen here"
+    assert empty.standing(one, Home()) is ActorStanding.UNKNOWN, "no connect was ever seen here"
     empty.add_connect(talks(real))
-    assert empty.standing(one) is ActorStanding.OWNER
-    assert empty.standing(two) is ActorStanding.STRANGER
+    assert empty.standing(one, Home()) is ActorStanding.OWNER
+    assert empty.standing(two, Home()) is ActorStanding.STRANGER
 
 
 def test_a_connect_of_which_it_is_not_known_whether_it_was_let_in_proves_nothing(
@@ -89,7 +90,7 @@ def test_a_connect_of_which_it_is_not_known_whether_it_was_let_in_proves_nothing
     exec_ = typed(0, "docker start web", 60)
     client = empty.add_client(exec_, HOST_ROOT)
     empty.add_connect(replace(talks(exec_), confirmed=False))
-    assert empty.standing(client) is ActorStanding.UNKNOWN
+    assert empty.standing(client, Home()) is ActorStanding.UNKNOWN
 
 
 def test_what_a_child_connects_is_its_clients_connection(empty: RecentPast) -> None:
@@ -97,4 +98,4 @@ def test_what_a_child_connects_is_its_clients_connection(empty: RecentPast) -> N
     client = empty.add_client(outer, HOST_ROOT)
     plugin = caller(61, 1, comm="docker-buildx", above=(ancestor("docker", 60, 0),))
     empty.add_connect(connects(2, plugin))
-    assert empty.standing(client) is ActorStanding.OWNER
+    assert empty.standing(client, Home()) is ActorStanding.OWNER

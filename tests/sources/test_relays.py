@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from sensor.bpf.socket_filter import EngineSockets, ListeningPorts
-from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
+from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller, Listener
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
 from sensor.sources.connections import TcpSocket, serves_others
@@ -266,6 +268,34 @@ def test_what_the_probes_see_at_a_relays_port_is_a_hop(
     assert (hop.time, hop.witness, hop.relay) == (9, Witness.KERNEL, key_of(relay.pid))
     other = ApiConnect(9, Witness.KERNEL, "cpu0:9", caller, "tcp:127.0.0.1:1", port=40001)
     assert finding.finder.hop_of(other) is None
+
+
+@pytest.mark.parametrize(
+    ("listener", "leads"),
+    [
+        (None, True),
+        (Listener(os.geteuid(), 1, 2, privileged=False), True),
+        (Listener(0, 1, 2, privileged=True), True),
+        (Listener(65_534, 1, 2, privileged=False), False),
+    ],
+    ids=["unknown", "its-own-user", "root-for-it", "another-user"],
+)
+def test_a_path_that_another_user_spells_as_a_relays_leads_to_no_relay(
+    finding: Finding,
+    processes: list[Process],
+    tmp_path: Path,
+    listener: Listener | None,
+    *,
+    leads: bool,
+) -> None:
+    """relay-to-the-socket: bound in a mount namespace of the user's own."""
+    path = str(tmp_path / "relay.sock")
+    _, _, serving, _ = relayed(processes, path)
+    finding.see(caller_of(serving))
+    finding.hop()
+    connect = ApiConnect(9, Witness.KERNEL, "cpu0:9", caller_of(processes[0].pid), path)
+    found = finding.finder.hop_of(replace(connect, listener=listener))
+    assert (found is not None) is leads
 
 
 def test_a_process_that_does_not_listen_is_not_a_relay(
