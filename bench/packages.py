@@ -37,20 +37,21 @@ MIB = 1024 * 1024
 
 
 def sizes(directory: Path) -> list[Row]:
-    """Build the Debian package and weigh it."""
+    """Build the Debian packages and weigh that of a node, and all of them."""
     subprocess.run([ROOT / "packaging/build-deb.sh", directory], check=True)
-    (package,) = directory.glob("*.deb")
-    tree = directory / "tree"
-    subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
-    files = [path for path in tree.rglob("*") if path.is_file()]
-    total = sum(path.stat().st_size for path in files) / MIB
-    outputs = sum(path.stat().st_size for path in files if "sensor/outputs" in str(path)) / MIB
-    packed = package.stat().st_size / MIB
-    core = total - outputs
+    weights = {}
+    for package in directory.glob("*.deb"):
+        name = package.name.partition("_")[0]
+        tree = directory / name
+        subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
+        weights[name] = sum(p.stat().st_size for p in tree.rglob("*") if p.is_file()) / MIB
+    (node,) = directory.glob("castoff_*.deb")
+    packed = node.stat().st_size / MIB
+    core, total = weights["castoff"], sum(weights.values())
     return [
-        Row("Debian package", f"{packed:.2f} MiB", None, None, COMMAND, {"mib": packed}),
+        Row("Debian package of a node", f"{packed:.2f} MiB", None, None, COMMAND, {"mib": packed}),
         Row(
-            "installed, without outputs",
+            "installed, without optional packages",
             f"{core:.2f} MiB (all of it {total:.2f} MiB)",
             f"{PACKAGE_MIB} MiB",
             core <= PACKAGE_MIB,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Build the Debian package from the working tree: build-deb.sh OUTPUT-DIRECTORY
+# Build the Debian packages from the working tree: build-deb.sh OUTPUT-DIRECTORY
 #
 # dpkg wants debian/ at the top of a tree, so one is made in a temporary directory. The same tree always gives the same
 # package: dates are the changelog's, the order is sorted, the path is not recorded.
@@ -28,4 +28,4 @@ dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1 || {
     exit 1
 }
 cd "$work"
-cp castoff_*.deb castoff_*.changes castoff_*.buildinfo "$output"
+cp castoff*.deb castoff_*.changes castoff_*.buildinfo "$output"

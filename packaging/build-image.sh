@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the container image with Docker, without a registry: build-image.sh PACKAGE-DIRECTORY
 #
-# PACKAGE-DIRECTORY holds the Debian package and takes castoff-VERSION-image.tar (docker load, podman load, ctr images import).
+# PACKAGE-DIRECTORY holds the Debian packages and takes castoff-VERSION-image.tar (docker load, podman load, ctr images import).
 # BASE names an image that Docker has; without it a base tree is made (container/base.sh) and imported.
 # DOCKER is the client's command (default docker).
 set -eu
@@ -19,7 +19,7 @@ if [ -z "${BASE:-}" ]; then
     [ -f "$tar" ] || "$source/packaging/container/base.sh" "$tar"
     $docker import "$tar" "$BASE" >/dev/null
 fi
-cp "$packages"/castoff_"$version"_all.deb "$work"
+cp "$packages"/castoff_"$version"_all.deb "$packages"/castoff-*_"$version"_all.deb "$work"
 $docker build --quiet --network=host --build-arg "BASE=$BASE" --tag "castoff:$version" \
     --file "$source/packaging/container/Containerfile" "$work" >/dev/null
 $docker save --output "$packages/castoff-$version-image.tar" "castoff:$version"

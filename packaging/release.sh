@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build a release from a clean checkout: release.sh OUTPUT-DIRECTORY
 #
-#   castoff_VERSION_all.deb  castoff-VERSION-1.noarch.rpm  castoff-VERSION.tgz (chart)
+#   castoff_VERSION_all.deb  castoff-VERSION-1.noarch.rpm, and those of the optional packages  castoff-VERSION.tgz (chart)
 #   castoff-VERSION-image.tar (with IMAGE=1, which needs Docker)  castoff-VERSION.cdx.json (SBOM)  SHA256SUMS
 #
 # Everything but the image is the same, byte for byte, for the same commit. The image takes Debian's packages of the day.
@@ -28,7 +28,7 @@ tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" -
 
 [ -z "${IMAGE:-}" ] || "$source/packaging/build-image.sh" "$output"
 SOURCE_DATE_EPOCH=$epoch "${PYTHON:-/usr/bin/python3}" "$source/packaging/sbom.py" \
-    "$output/castoff_${version}_all.deb" >"$output/castoff-$version.cdx.json"
+    "$output/castoff_${version}_all.deb" "$output"/castoff-*_"${version}"_all.deb >"$output/castoff-$version.cdx.json"
 
 cd "$output"
 find . -maxdepth 1 -type f ! -name 'SHA256SUMS*' -printf '%f\n' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS

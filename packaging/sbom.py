@@ -1,7 +1,8 @@
-"""Print the software bill of materials of a Debian package, as CycloneDX 1.5: sbom.py PACKAGE.
+"""Print the software bill of materials of Debian packages, as CycloneDX 1.5: sbom.py PACKAGE...
 
 Castoff ships none of its dependencies: they are packages of the distribution. So the components are
-what the package depends on, with the least version that it asks for, and its files with digests.
+what the packages depend on, with the least version that they ask for, and their files with
+digests. The first package is the one that the others belong to.
 """
 
 from __future__ import annotations
@@ -29,21 +30,29 @@ def field(package: Path, name: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def dependencies(package: Path) -> list[dict[str, Any]]:
-    """Return the packages that it depends on or suggests, the first of each alternative."""
-    components = []
-    for kind, scope in (("Depends", "required"), ("Suggests", "optional")):
-        for part in filter(None, re.split(r",\s*", field(package, kind))):
-            found = re.match(r"([a-z0-9.+-]+)(?::any)?(?:\s+\(>= ([^)]+)\))?", part)
-            if found is None:
-                continue
-            name, version = found.groups()
-            purl = f"pkg:deb/debian/{name}"
-            one = {"type": "library", "bom-ref": purl, "name": name, "scope": scope, "purl": purl}
-            if version is not None:
-                one["version"] = f">= {version}"
-            components.append(one)
-    return components
+def dependencies(packages: list[Path]) -> list[dict[str, Any]]:
+    """Return what they depend on or suggest, the first of each alternative, but for themselves.
+
+    Required is what the first one depends on.
+    """
+    own = {field(package, "Package") for package in packages}
+    components: dict[str, dict[str, Any]] = {}
+    for kind in ("Depends", "Recommends", "Suggests"):
+        for package in packages:
+            scope = "required" if kind == "Depends" and package is packages[0] else "optional"
+            for part in filter(None, re.split(r",\s*", field(package, kind))):
+                found = re.match(r"([a-z0-9.+-]+)(?::any)?(?:\s+\(>= ([^)]+)\))?", part)
+                if found is None or found[1] in own:
+                    continue
+                one = _component(found[1], scope, found[2])
+                components.setdefault(found[1], one)
+    return list(components.values())
+
+
+def _component(name: str, scope: str, version: str | None) -> dict[str, Any]:
+    purl = f"pkg:deb/debian/{name}"
+    one = {"type": "library", "bom-ref": purl, "name": name, "scope": scope, "purl": purl}
+    return one if version is None else {**one, "version": f">= {version}"}
 
 
 def files(package: Path) -> list[dict[str, Any]]:
@@ -65,12 +74,12 @@ def files(package: Path) -> list[dict[str, Any]]:
     return components
 
 
-def main(package: Path) -> None:
-    """Print the document; the same package always gives the same one."""
-    digest = hashlib.sha256(package.read_bytes()).hexdigest()
-    version = field(package, "Version")
+def main(packages: list[Path]) -> None:
+    """Print the document; the same packages always give the same one."""
+    digest = hashlib.sha256(b"".join(one.read_bytes() for one in packages)).hexdigest()
+    version = field(packages[0], "Version")
     ref = f"pkg:deb/castoff/castoff@{version}?arch=all"
-    needed = dependencies(package)
+    needed = dependencies(packages)
     moment = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", "0")))
     document = {
         "bomFormat": "CycloneDX",
@@ -86,10 +95,9 @@ def main(package: Path) -> None:
                 "version": version,
                 "purl": ref,
                 "licenses": [{"license": {"id": "Apache-2.0"}}],
-                "hashes": [{"alg": "SHA-256", "content": digest}],
             },
         },
-        "components": needed + files(package),
+        "components": [*needed, *(file for package in packages for file in files(package))],
         "dependencies": [{"ref": ref, "dependsOn": [str(one["bom-ref"]) for one in needed]}],
     }
     json.dump(document, sys.stdout, indent=1)
@@ -97,4 +105,4 @@ def main(package: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main([Path(name) for name in sys.argv[1:]])

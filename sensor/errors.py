@@ -4,6 +4,7 @@ CastoffError
 ├── ConfigError            78  unreadable or wrong configuration (sysexits EX_CONFIG)
 ├── PermissionMissing      77  root or a capability is missing (EX_NOPERM)
 ├── KernelUnsupported      71  no BTF, a missing field, no ring buffer (EX_OSERR)
+├── PackageMissing         69  what was asked for is in a package of its own (optional_packages.py)
 ├── CompilerMissing        69  bcc cannot be imported or cannot compile (EX_UNAVAILABLE)
 ├── ProbesBusy             75  another agent owns the probes of this node (EX_TEMPFAIL)
 ├── ProbesAbsent           69  probes are asked about and none are loaded

@@ -33,6 +33,7 @@ from sensor.identity.describer import Describer
 from sensor.identity.settings import IdentitySettings
 from sensor.linux import priority
 from sensor.linux.realtime import RealTime
+from sensor.optional_packages import require
 from sensor.sources import procfs
 from sensor.sources.kernel import KernelSource
 from sensor.store.log import StoreSettings
@@ -108,6 +109,8 @@ def open_parts(
     def feed(observations: Sequence[Observation]) -> None:
         parts.pipeline.feed(observations)
 
+    if config.sources.kubernetes_audit:
+        require("sensor.agent.explaining", "sources.kubernetes_audit")
     host = procfs.host_facts(node=config.agent.node_name or None)
     ground = _Ground(
         config,

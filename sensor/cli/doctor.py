@@ -17,11 +17,12 @@ import click
 from sensor.agent.policy_files import DIRECTORY
 from sensor.bpf import btf, cgroup_link, fields, libbpf, loader, lockdown
 from sensor.bpf.pins import BPFFS
-from sensor.cli import audit_policy, surroundings
+from sensor.cli import surroundings
 from sensor.cli.finding import Health, HostCheck
 from sensor.cli.options import colour_option, coloured, output_option, socket_option, width
 from sensor.errors import CastoffError
 from sensor.linux.process import status_of
+from sensor.optional_packages import package_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +209,15 @@ CHECKS: tuple[Callable[[], HostCheck], ...] = (
 )
 
 
+def _policy_findings(policy: Path) -> list[HostCheck]:
+    """Check an audit policy; raises :class:`PackageMissing` where the part for that is absent."""
+    try:
+        from sensor.cli.audit_policy import findings
+    except ModuleNotFoundError as error:
+        raise package_missing(error, "castoff doctor --audit-policy") from None
+    return findings(policy)
+
+
 @click.command()
 @output_option
 @colour_option
@@ -221,7 +231,7 @@ CHECKS: tuple[Callable[[], HostCheck], ...] = (
 def command(output: str, colour: str, socket: Path, policy: Path | None) -> None:
     """Check this host; exit code 1 when something stands in the way of seeing starts."""
     if policy is not None:
-        findings = audit_policy.findings(policy)
+        findings = _policy_findings(policy)
     else:
         findings = [*(check() for check in CHECKS), surroundings.agent_socket(socket)]
     for finding in findings:

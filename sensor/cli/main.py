@@ -9,12 +9,17 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 import sensor
 from sensor.errors import CastoffError
+from sensor.optional_packages import package_missing
 from sensor.spelling import nearest
+
+if TYPE_CHECKING:
+    from sensor.optional_packages import PackageMissing
 
 SECTIONS = {
     "See what starts": {
@@ -79,7 +84,10 @@ class _Verbs(click.Group):
             meant = f" Did you mean castoff {alike}?" if alike else ""
             raise click.UsageError(f"castoff has no command {cmd_name}.{meant}")
         module = f"sensor.cli.{cmd_name.replace('-', '_')}"
-        command: click.Command = importlib.import_module(module).command
+        try:
+            command: click.Command = importlib.import_module(module).command
+        except ModuleNotFoundError as error:
+            return _absent(cmd_name, package_missing(error, f"castoff {cmd_name}"))
         return command
 
     def format_commands(
@@ -92,6 +100,22 @@ class _Verbs(click.Group):
         for title, verbs in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(verb.ljust(width), what) for verb, what in verbs.items()])
+
+
+def _absent(verb: str, error: PackageMissing) -> click.Command:
+    """Return a command that raises the error whatever its words are; completion goes on."""
+
+    def refuse() -> None:
+        raise error
+
+    return click.Command(
+        verb,
+        callback=refuse,
+        params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, expose_value=False)],
+        context_settings={"ignore_unknown_options": True},
+        add_help_option=False,
+        help=VERBS[verb],
+    )
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,6 +13,7 @@ from sensor.agent.config import Config
 from sensor.agent.delivery import DeliverySettings, transports
 from sensor.agent.parsers import parsers
 from sensor.agent.policy_files import load_changes, load_policy
+from sensor.optional_packages import require
 from sensor.sources import procfs
 
 if TYPE_CHECKING:
@@ -86,11 +87,13 @@ def of(
 def check(config: Config) -> None:
     """Make the outputs, which connect nowhere yet, and read policy and changes.
 
-    Raises :class:`ConfigError`.
+    Raises :class:`ConfigError`, or :class:`PackageMissing`.
     """
     now = time.time_ns()
     load_policy(config.directory, now)
     _, errors = load_changes(config.directory, now)
     if errors:
         raise errors[0]
+    if config.sources.kubernetes_audit:
+        require("sensor.agent.explaining", "sources.kubernetes_audit")
     transports(DeliverySettings.of(config), procfs.host_facts())

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
+from sensor.optional_packages import package_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from sensor.model.agent_records import HostFacts
     from sensor.outputs.delivery import Format, Transport
@@ -71,15 +73,22 @@ class OutputKind(Generic[Settings]):
 
 
 def kind_of(name: str) -> OutputKind[Any]:
-    """Import the kind of that name; raises KeyError."""
-    kind: OutputKind[Any] = importlib.import_module(KINDS[name]).OUTPUT
+    """Import the kind of that name; raises KeyError, or :class:`PackageMissing`."""
+    kind: OutputKind[Any] = _imported(KINDS[name], f"the output {name}").OUTPUT
     return kind
 
 
 def format_of(name: str) -> Format:
-    """Import the format of that name; raises KeyError."""
-    form: Format = importlib.import_module(FORMATS[name]).FORMAT
+    """Import the format of that name; raises KeyError, or :class:`PackageMissing`."""
+    form: Format = _imported(FORMATS[name], f"the format {name}").FORMAT
     return form
+
+
+def _imported(module: str, what: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise package_missing(error, what) from None
 
 
 def missing(output: str, module: str, package: str) -> ConfigError:

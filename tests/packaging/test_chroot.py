@@ -118,11 +118,66 @@ def test_a_deb_is_installed_upgraded_downgraded_and_purged(tree: Tree) -> None:
     assert tree.files() - before == set()
 
 
-def test_the_packages_own_test_passes(tree: Tree) -> None:
+OPTIONAL = ("outputs", "report", "controlplane")
+
+
+def own_test(tree: Tree, name: str) -> str:
+    """Run one of the tests that autopkgtest runs."""
+    shutil.copytree(ROOT / "packaging/debian/tests", tree.path / "tmp/tests", dirs_exist_ok=True)
+    return tree.run("sh", f"/tmp/tests/{name}")
+
+
+def test_the_packages_own_tests_pass(tree: Tree) -> None:
     tree.run("dpkg", "--install", "/packages/new.deb")
-    script = (ROOT / "packaging/debian/tests/command").read_text()
-    (tree.path / "tmp/command").write_text(script)
-    assert "all modules import" in tree.run("sh", "/tmp/command")
+    assert "all modules import" in own_test(tree, "command")
+    tree.run("dpkg", "--install", *(f"/packages/new-{name}.deb" for name in OPTIONAL))
+    assert "all modules import" in own_test(tree, "optional")
+
+
+def program(tree: Tree) -> set[str]:
+    """Files and byte code of the private directory."""
+    root = tree.path / "usr/share/castoff"
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", ["deb", "rpm"])
+def test_optional_packages_come_and_go_with_their_files(tree: Tree, kind: str) -> None:
+    install, erase = {
+        "deb": (("dpkg", "--install"), ("dpkg", "--purge")),
+        "rpm": (
+            ("rpm", "--upgrade", "--nodeps", "--oldpackage", "--replacepkgs"),
+            ("rpm", "--erase"),
+        ),
+    }[kind]
+    before = tree.files()
+    tree.run(*install, f"/packages/old.{kind}")
+    node = program(tree)
+    all_of = {
+        name: [f"/packages/{name}{part}.{kind}" for part in ("", *(f"-{one}" for one in OPTIONAL))]
+        for name in ("old", "new")
+    }
+    tree.run(*install, *all_of["old"])
+    assert "sensor/report/page.html" in program(tree)
+    tree.run(*install, *all_of["new"])
+    assert "0.0.9" in tree.run("castoff", "--version")
+    tree.run("castoff", "verify", "--help")
+    tree.run(*install, *all_of["old"])
+    tree.run(*erase, *(f"castoff-{name}" for name in OPTIONAL))
+    assert program(tree) == node
+    tree.run(*erase, "castoff")
+    assert tree.files() - before == set()
+
+
+def test_an_optional_package_of_another_version_is_refused(tree: Tree) -> None:
+    tree.run("dpkg", "--install", "/packages/old.deb")
+    done = subprocess.run(
+        ["chroot", tree.path, "dpkg", "--install", "/packages/new-report.deb"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "castoff-report depends on castoff (= 0.0.9)" in done.stderr
 
 
 def test_a_missing_dependency_stops_the_installation_with_its_name(tree: Tree) -> None:

@@ -17,8 +17,11 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("dpkg-buildpackage", "dh", "lintian", "rpmbuild", "rpmlint")
-DEB_MAX = 1536 * 1024
-"""Bytes of the Debian package."""
+OPTIONAL = ("castoff-controlplane", "castoff-outputs", "castoff-report")
+DEB_MAX = 768 * 1024
+"""Bytes of the Debian package castoff."""
+INSTALLED_MAX = 2816 * 1024
+"""Bytes of its files. The modules that ``castoff run`` imports by default have 2.0 MiB of them."""
 
 pytestmark = pytest.mark.packages
 
@@ -50,9 +53,18 @@ def only(directory: Path, pattern: str) -> Path:
     return found
 
 
-@pytest.mark.parametrize("pattern", ["*.deb", "*.rpm"])
-def test_two_builds_are_identical(builds: tuple[Path, Path], pattern: str) -> None:
-    first, second = (only(directory, pattern).read_bytes() for directory in builds)
+def both(package: str) -> tuple[str, str]:
+    """Patterns of a package's deb and rpm."""
+    return f"{package}_*.deb", f"{package}-[0-9]*.rpm"
+
+
+@pytest.mark.parametrize("kind", ["deb", "rpm"])
+def test_two_builds_are_identical(builds: tuple[Path, Path], kind: str) -> None:
+    first, second = (
+        {path.name: path.read_bytes() for path in directory.glob(f"*.{kind}")}
+        for directory in builds
+    )
+    assert len(first) == 1 + len(OPTIONAL)
     assert first == second
 
 
@@ -71,25 +83,53 @@ def test_each_lintian_override_is_needed(builds: tuple[Path, Path]) -> None:
 def test_rpmlint_finds_nothing(builds: tuple[Path, Path]) -> None:
     config = ROOT / "packaging/rpm/rpmlint.toml"
     spec = ROOT / "packaging/rpm/castoff.spec"
-    found = run("rpmlint", "-c", config, only(builds[0], "*.rpm"), spec)
+    found = run("rpmlint", "-c", config, *sorted(builds[0].glob("*.rpm")), spec)
     assert "0 errors, 0 warnings" in found
 
 
-def test_the_package_is_small(builds: tuple[Path, Path]) -> None:
-    assert only(builds[0], "*.deb").stat().st_size <= DEB_MAX
+def unpacked(package: Path, target: Path) -> Path:
+    """Unpack a deb or an rpm."""
+    target.mkdir()
+    if package.suffix == ".deb":
+        run("dpkg-deb", "-x", package, target)
+    else:
+        archive = subprocess.run(["rpm2cpio", package], check=True, capture_output=True).stdout
+        subprocess.run(["cpio", "-idm", "--quiet"], cwd=target, input=archive, check=True)
+    return target
 
 
-def test_deb_and_rpm_hold_the_same_program(builds: tuple[Path, Path], tmp_path: Path) -> None:
-    deb = tmp_path / "deb"
-    run("dpkg-deb", "-x", only(builds[0], "*.deb"), deb)
-    rpm = tmp_path / "rpm"
-    rpm.mkdir()
-    archive = subprocess.run(
-        ["rpm2cpio", only(builds[0], "*.rpm")], check=True, capture_output=True
-    ).stdout
-    subprocess.run(["cpio", "-idm", "--quiet"], cwd=rpm, input=archive, check=True)
-    for tree in ("usr/share/castoff", "usr/bin", "etc/castoff"):
+def files_of(tree: Path) -> dict[str, Path]:
+    """Return files by their paths from the root."""
+    return {str(path.relative_to(tree)): path for path in tree.rglob("*") if path.is_file()}
+
+
+def test_the_package_of_a_node_is_small(builds: tuple[Path, Path], tmp_path: Path) -> None:
+    package = only(builds[0], "castoff_*.deb")
+    assert package.stat().st_size <= DEB_MAX
+    found = files_of(unpacked(package, tmp_path / "deb"))
+    assert sum(path.stat().st_size for path in found.values()) <= INSTALLED_MAX
+
+
+@pytest.mark.parametrize("package", ["castoff", *OPTIONAL])
+def test_deb_and_rpm_hold_the_same_program(
+    builds: tuple[Path, Path], tmp_path: Path, package: str
+) -> None:
+    deb, rpm = (
+        unpacked(only(builds[0], pattern), tmp_path / pattern[-3:]) for pattern in both(package)
+    )
+    trees = ("usr/share/castoff", *(("usr/bin", "etc/castoff") if package == "castoff" else ()))
+    for tree in trees:
         run("diff", "--recursive", deb / tree, rpm / tree)
+
+
+def test_no_file_is_in_two_packages(builds: tuple[Path, Path], tmp_path: Path) -> None:
+    for number, kind in enumerate(("deb", "rpm")):
+        (tmp_path / kind).mkdir()
+        found: list[str] = []
+        for package in ("castoff", *OPTIONAL):
+            pattern = both(package)[number]
+            found += files_of(unpacked(only(builds[0], pattern), tmp_path / kind / package))
+        assert len(found) == len(set(found))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +147,8 @@ def releases(
 def test_a_release_is_the_same_twice(releases: tuple[Path, Path]) -> None:
     first, second = ((directory / "SHA256SUMS").read_text() for directory in releases)
     assert first == second
-    assert len(first.splitlines()) == 4
+    # Packages of both kinds, the chart, the bill of materials.
+    assert len(first.splitlines()) == 2 * (1 + len(OPTIONAL)) + 2
     run("sh", "-c", f"cd {releases[0]} && sha256sum --check SHA256SUMS")
 
 
@@ -124,4 +165,7 @@ def test_the_bill_of_materials_is_valid_and_names_each_dependency(
     components = {each["name"]: each for each in json.loads(text)["components"]}
     assert components["python3-bpfcc"]["scope"] == "required"
     assert components["python3-confluent-kafka"]["scope"] == "optional"
+    assert components["python3-jinja2"]["scope"] == "optional"
+    assert "castoff-report" not in components
     assert "/usr/share/castoff/probes/record.h" in components
+    assert "/usr/share/castoff/sensor/report/page.html" in components

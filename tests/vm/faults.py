@@ -67,6 +67,24 @@ def a_wrong_configuration_fails_once() -> str:
         back_to_work()
 
 
+def an_output_of_an_optional_package_fails_once_without_it() -> str:
+    DROP_IN.write_text('[outputs.collector]\ntype = "syslog"\nover = "udp"\nhost = "127.0.0.1"\n')
+    try:
+        said = fails_once(69, "castoff-outputs")
+        version = run("castoff", "--version").split()[-1]
+        package = JOB / {"0.0.8": "old-outputs.deb", "0.0.9": "new-outputs.deb"}[version]
+        done = quiet("dpkg", "-i", str(package))
+        need(done.returncode == 0, done.stderr)
+        back_to_work()
+        need("collector" in castoff("outputs", "list").stdout, castoff("outputs", "list").stdout)
+    finally:
+        DROP_IN.unlink()
+        run("systemctl", "restart", SERVICE)
+        quiet("dpkg", "--purge", "castoff-outputs")
+        back_to_work()
+    return said
+
+
 def a_log_that_cannot_be_written_is_reported_and_caught_up() -> str:
     """With /var read-only the agent goes on, says so, and writes what waited."""
     name = "life-readonly"

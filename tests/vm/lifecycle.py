@@ -288,6 +288,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         memory_is_small,
         the_old_probes_are_retired,
         faults.a_wrong_configuration_fails_once,
+        faults.an_output_of_an_optional_package_fails_once_without_it,
         faults.a_log_that_cannot_be_written_is_reported_and_caught_up,
         faults.a_second_agent_is_refused,
         faults.the_unit_yields_to_another_agent,

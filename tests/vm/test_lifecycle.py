@@ -65,14 +65,20 @@ def replace(path: Path, pattern: str, text: str) -> None:
 
 
 def built(kind: str, directory: Path) -> dict[str, Path]:
-    """Packages of two versions, by the names that they have in the guest."""
+    """Packages of two versions, by the names that they have in the guest.
+
+    ``new.deb`` is what a node needs, ``new-report.deb`` an optional package.
+    """
     packages = {}
     for name, version in (("old", "0.0.8"), ("new", "0.0.9")):
         output = directory / name
         subprocess.run(
             [tree_of(version, directory) / f"packaging/build-{kind}.sh", output], check=True
         )
-        (packages[f"{name}.{kind}"],) = output.glob(f"*.{kind}")
+        for package in output.glob(f"*.{kind}"):
+            part = re.match(r"castoff(?:-[a-z]+)?", package.name)
+            assert part is not None, package
+            packages[f"{name}{part[0].removeprefix('castoff')}.{kind}"] = package
     return packages
 
 
