@@ -48,8 +48,20 @@ _LINE = re.compile(
     rb'time="?([0-9T:.Z+-]{20,40})"? level=debug msg="?Calling '
     rb'([A-Z]{3,8}) (?:/v\d{1,2}\.\d{1,3})?(/[^"\s]*)"?'
 )
+_FIELD = rb'([a-z-]+)=("(?:[^"\\]|\\.)*+"|[^\s"]*+)'
+_HANDLING = re.compile(
+    rb'time="?([0-9T:.Z+-]{20,40})"? level=debug msg="handling [A-Z]{3,8} request"((?: '
+    + _FIELD.replace(b"(", b"(?:", 1).replace(b"=(", b"=(?:", 1)
+    + rb")*+)"
+)
+"""As dockerd writes it from version 28 on (api/server/middleware/debug.go). One of its fields may be
+the body, in which the names of the others can stand: so all fields are walked."""
+_FIELDS = re.compile(_FIELD)
+_VERSION = re.compile(rb"/v\d{1,2}\.\d{1,3}(?=/)")
 _PATH = re.compile(r"/containers/([^/]+)/([a-z]+)")
 _EXEC = re.compile(r"/exec/([^/]+)/([a-z]+)")
+_LINE_LIMIT = 1 << 16
+"""Bytes of a line that are searched; a body may be longer, and its line is then no record."""
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _CALLS = {
     "start": (Standing.REQUESTED, Effect.START),
@@ -108,11 +120,12 @@ def is_debug_line(line: bytes) -> bool:
 
 
 def read_line(line: bytes, ref: RecordRef) -> ControlRecord | None:
-    """Return the record of a line ``Calling METHOD /path``; None for every other line."""
+    """Return the record of a line about a call of the API; None for every other line."""
     found = _LINE.match(line)
-    if found is None:
+    called = _handled(line) if found is None else found.groups()
+    if called is None:
         return None
-    stamp, method, target = (part.decode("utf-8", "replace") for part in found.groups())
+    stamp, method, target = (part.decode("utf-8", "replace") for part in called)
     path, _, query = target.partition("?")
     standing, effect = _NONE
     shown, subject = path, None
@@ -154,3 +167,16 @@ def read_line(line: bytes, ref: RecordRef) -> ControlRecord | None:
         request=request,
         key=key(RequestSource.DOCKER, "call", stamp, method, target),
     )
+
+
+def _handled(line: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Return time, method and target of a line ``handling METHOD request``."""
+    found = _HANDLING.match(line, 0, _LINE_LIMIT)
+    if found is None:
+        return None
+    said = {one.group(1): one.group(2).strip(b'"') for one in _FIELDS.finditer(found.group(2))}
+    method, target = said.get(b"method"), said.get(b"request-url")
+    if not method or not target:
+        return None
+    begin = _VERSION.match(target)
+    return found.group(1), method, target if begin is None else target[begin.end() :]

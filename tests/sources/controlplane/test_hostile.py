@@ -162,6 +162,22 @@ def test_a_line_that_is_cut_costs_one_record(line: bytes, data: st.DataObject) -
 
 
 @PLENTY
+@given(st.sampled_from(SMALL), st.sampled_from(SMALL), st.data())
+def test_lines_of_two_writers_that_interleave_cost_themselves_and_make_no_third(
+    one: bytes, other: bytes, data: st.DataObject
+) -> None:
+    whole = b'{"Type":"container","Action":"start","Actor":{"ID":"a"},"timeNano":1}'
+    at, behind = data.draw(st.integers(1, len(one) - 1)), data.draw(st.integers(1, len(other) - 1))
+    mixed = one[:at] + other[:behind] + one[at:] + b"\n" + other[behind:] + b"\n"
+    found = readings(mixed + whole + b"\n" + whole + b"\n")
+    records = [record for record in found if isinstance(record, ControlRecord)]
+    assert [record.request.action for record in records[-2:]] == ["docker container start"] * 2
+    apart = readings(one + b"\n" + other + b"\n")
+    known = {record.key for record in apart if isinstance(record, ControlRecord)}
+    assert {record.key for record in records[:-2]} <= known
+
+
+@PLENTY
 @given(st.sampled_from(SMALL), st.data())
 def test_any_damage_to_bytes_yields_records_or_errors(line: bytes, data: st.DataObject) -> None:
     damaged = bytearray(line + b"\n" + line)

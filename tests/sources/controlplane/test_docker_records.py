@@ -1,0 +1,87 @@
+"""Calls in the debug log of dockerd, as versions 20 and 28 write them; bodies are never read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.model.control_plane import ControlRecord, Effect, RecordRef, Standing
+from sensor.sources.controlplane.docker_records import is_debug_line, read_line
+
+REF = RecordRef("dockerd.log", 1)
+TIME = 'time="2026-03-02T09:15:27.328983302Z" level=debug '
+ID = "4c5d" * 16
+
+
+def new(method: str, url: str, form: str = "") -> str:
+    """Return a line of version 28. A value with other letters than those of a path is quoted."""
+    quoted = f'"{url}"' if set(url) & set('?=%&"') else url
+    body = f"form-data={form} " if form else ""
+    return (
+        f'{TIME}msg="handling {method} request" {body}method={method} module=api'
+        f' request-url={quoted} vars="map[version:1.48]"'
+    )
+
+
+def old(method: str, url: str) -> str:
+    return f'{TIME}msg="Calling {method} {url}"'
+
+
+def called(line: str) -> ControlRecord | None:
+    assert is_debug_line(line.encode())
+    return read_line(line.encode(), REF)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"/containers/{ID}/start"),
+        ("POST", "/containers/web/restart?t=5"),
+        ("POST", "/containers/create?name=web"),
+        ("POST", "/containers/web/stop"),
+        ("POST", f"/exec/{ID}/start"),
+        ("GET", "/containers/json?all=1"),
+        ("GET", "/info"),
+    ],
+)
+def test_both_forms_of_a_call_read_alike(method: str, path: str) -> None:
+    before, after = called(old(method, "/v1.41" + path)), called(new(method, "/v1.48" + path))
+    assert before is not None
+    assert before == after
+
+
+def test_a_start_is_a_request() -> None:
+    found = called(new("POST", "/v1.48/containers/web/start"))
+    assert found is not None
+    assert (found.standing, found.request.effect) == (Standing.REQUESTED, Effect.START)
+    assert found.request.action == "POST /containers/{id}/start"
+
+
+def test_a_body_is_no_part_of_the_record_and_names_no_other_call() -> None:
+    form = (
+        r'"{\"Env\":[\"TOKEN=s3cret\"],\"x\":\" method=DELETE request-url=/containers/db/kill\"}"'
+    )
+    found = called(new("POST", "/v1.48/containers/create?name=web", form))
+    assert found is not None
+    assert found.request.effect is Effect.CREATE
+    assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'msg="form data: {\\"Env\\":[]}"',
+        'msg="handling POST request"',
+        'msg="handling POST request" method=POST module=api',
+        'msg="handling POST request" form-data="{ method=POST request-url=/containers/a/start',
+        'msg="something else" method=POST request-url=/containers/a/start',
+    ],
+)
+def test_every_other_line_is_none_of_ours(line: str) -> None:
+    assert called(TIME + line) is None
+
+
+@given(st.text(alphabet='ab= "\\/-', max_size=60))
+def test_any_fields_are_walked_to_their_end(fields: str) -> None:
+    called(f'{TIME}msg="handling POST request" {fields}')
