@@ -25,6 +25,9 @@ PACKED_LINE = b"H4sI"
 _GZIP = b"\x1f\x8b"
 _PACKED_HEADS = ("H4sI", "ey", "ew", "W3", "Ww", "Wy")
 """How base64 of gzip, of an object and of an array begins."""
+_HEAD = 1024
+"""Characters at the begin of an event in which its id stands."""
+_AUDIT_ID = re.compile(r'"auditID":"([A-Za-z0-9-]{1,64})"')
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]+={0,2}\s*")
 
 
@@ -58,8 +61,14 @@ def parsed(message: str) -> object:
         return _one(values_of(message.encode("utf-8", "replace")))
     except JsonInvalid as error:
         if message.lstrip().startswith("{"):
-            return UnreadText(f"a record inside is not JSON: {error}")
+            return UnreadText(f"a record inside is not JSON: {error}{_audit_id(message)}")
         return OTHER_PROGRAM
+
+
+def _audit_id(message: str) -> str:
+    """Return which audit event a damaged text was: CloudWatch cuts those over 256 KB."""
+    found = _AUDIT_ID.search(message, 0, _HEAD)
+    return f" (auditID {found.group(1)})" if found is not None else ""
 
 
 def is_packed(given: str) -> bool:

@@ -54,8 +54,8 @@ _HANDLING = re.compile(
     + _FIELD.replace(b"(", b"(?:", 1).replace(b"=(", b"=(?:", 1)
     + rb")*+)"
 )
-"""As dockerd writes it from version 28 on (api/server/middleware/debug.go). One of its fields may be
-the body, in which the names of the others can stand: so all fields are walked."""
+"""As dockerd writes it from version 28 on (api/server/middleware/debug.go). One of its fields may
+be the body, in which the names of the others can stand: so all fields are walked."""
 _FIELDS = re.compile(_FIELD)
 _VERSION = re.compile(rb"/v\d{1,2}\.\d{1,3}(?=/)")
 _PATH = re.compile(r"/containers/([^/]+)/([a-z]+)")

@@ -114,14 +114,15 @@ def _audit(value: Json, ref: RecordRef, context: Context) -> Found:
 
 
 def _is_aks(value: Json) -> bool:
-    return text(value, "category") in _AKS_CATEGORIES or (
+    category = text(value, "category") or text(value, "Category")
+    return category in _AKS_CATEGORIES or (
         text(value, "Type") in _TABLES or ("Verb" in value and "ObjectRef" in value)
     )
 
 
 def _aks(value: Json, ref: RecordRef, context: Context) -> Found:
     """AKS: the event is a text in ``properties.log``; container id and pod are the API server's."""
-    resource = (text(value, "resourceId") or text(value, "_ResourceId") or "").lower()
+    resource = (_first(value, "resourceId", "_ResourceId", "ResourceId") or "").lower()
     parts = resource.split("/")
     match parts:
         case [_, "subscriptions", subscription, *_]:
@@ -135,20 +136,24 @@ def _aks(value: Json, ref: RecordRef, context: Context) -> Found:
         account=account,
     )
     inside = replace(context, cluster=cluster if resource else None)
-    if "category" not in value:
+    log = nested(value, "properties").get("log", value.get("log_s"))
+    if log is None and "category" not in value:
         event = {
             _COLUMNS[name.lower()]: _column(value, name)
             for name in value
             if name.lower() in _COLUMNS
         }
         return _audit(event, ref, inside)
-    log = nested(value, "properties").get("log")
     inner = parsed(log) if type(log) is str else log
     if isinstance(inner, UnreadText):
         return replace(inner, source=RequestSource.KUBERNETES)
     if not kubernetes_audit.is_event(inner):
         return replace(OTHER_PROGRAM, source=RequestSource.KUBERNETES)
     return _audit(inner, ref, inside)
+
+
+def _first(value: Json, *keys: str) -> str | None:
+    return next((found for key in keys if (found := text(value, key)) is not None), None)
 
 
 def _column(value: Json, name: str) -> object:

@@ -41,6 +41,13 @@ def test_a_text_of_another_program_is_harmless_and_a_damaged_record_is_not() -> 
     assert not damaged.harmless
 
 
+def test_a_cut_audit_event_is_named_by_its_id() -> None:
+    """CloudWatch cuts a record at 256 KB: what is left of it is no JSON."""
+    found = parsed('{"kind":"Event","auditID":"3f0c-1","stage":"ResponseComplete","requestObj')
+    assert isinstance(found, UnreadText)
+    assert found.reason.endswith("(auditID 3f0c-1)")
+
+
 @pytest.mark.parametrize(
     "data",
     [gzip.compress(b'{"a":1}')[:-9], b"\x1f\x8b\x08", b"\xff\xfe", gzip.compress(b"no")],

@@ -227,6 +227,21 @@ def test_a_record_is_not_opened_for_what_stands_in_it() -> None:
     assert found(dumped(event)) == found(LINES[0])
 
 
+def test_a_row_of_azure_diagnostics_names_the_cluster() -> None:
+    """Its pod and container are those of the API server."""
+    cluster = "/SUBSCRIPTIONS/0F0F/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.CONTAINERSERVICE"
+    row = {
+        "Category": "kube-audit-admin",
+        "ResourceId": f"{cluster}/MANAGEDCLUSTERS/PROD",
+        "log_s": LINES[0].decode(),
+        "pod_s": "kube-apiserver-1",
+    }
+    (one,) = read([dumped(row)], Reader("file", whole=True))
+    assert isinstance(one, ControlRecord)
+    assert one.request.cluster is not None
+    assert (one.request.cluster.name, one.request.cluster.account) == ("prod", "0f0f")
+
+
 def test_a_subscription_holds_more_records_than_a_list_of_a_record_may() -> None:
     events = [{"message": LINES[0].decode()}] * 300
     assert len(found(dumped(SUBSCRIPTION | {"logEvents": events}))) == 300
