@@ -20,12 +20,13 @@ _DRY_RUN = re.compile(r"[?&]dryRun=[^&]")
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _HEAD = re.compile(
-    rb'\{"kind":"Event","apiVersion":"audit\.k8s\.io/v1(?:beta1)?",'
+    rb'\{(?:"kind":"Event","apiVersion":"audit\.k8s\.io/v1(?:beta1)?",)?'
     rb'(?:"metadata":\{(?:"creationTimestamp":(?:null|"[^"\\]*"))?\},)?"level":"[A-Za-z]+",'
     rb'(?:"timestamp":"[^"\\]*",)?"auditID":' + _STRING + rb',"stage":"([A-Za-z]+)",'
     rb'"requestURI":' + _STRING + rb',"verb":"([a-z]+)"'
 )
-"""The beginning of an event as the API server's log backend writes it. Anchored at the first byte:
+"""The beginning of an event as the API server writes it: to its log with a kind, and in the list
+that its webhook backend posts without one. Anchored at the first byte:
 a key inside of a body must not decide that a record is skipped."""
 _OBJECT, _PART = b'"objectRef":{"resource":"', b'"subresource":"'
 """What the call is about. No text of a client holds it: the quotes in a text are escaped."""

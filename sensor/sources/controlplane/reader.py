@@ -26,7 +26,8 @@ OPERATIONS_LIMIT = 1000
 """Names of skipped operations that are counted apart; more count as one."""
 OTHER = "other operations"
 OTHER_TEXT = "text of another program"
-_EVENT = b'{"kind":"Event"'
+_EVENTS = (b'{"kind":"Event"', b'{"level":"')
+"""How audit events begin, in a log and in a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Reader:
             self.counts.skip(operation)
             return None
         ref = RecordRef(self._name, frame.line, frame.item or 0)
-        if data.startswith(_EVENT):
+        if data.startswith(_EVENTS):
             return self._event(data, ref)
         return self._other(data, ref)
 

@@ -71,6 +71,23 @@ def test_reads_leases_and_statuses_are_skipped_by_their_operation() -> None:
     assert skim(event("get", "/version", None)) == "get -"
 
 
+def test_events_of_a_posted_list_are_skipped_as_those_of_a_log_are() -> None:
+    """They have no kind of their own."""
+    head = b'"kind":"Event","apiVersion":"audit.k8s.io/v1",'
+    for verb, target in (("update", of("leases")), ("get", of("pods")), ("create", of("pods"))):
+        line = event(verb, "/", target)
+        assert skim(line.replace(head, b"")) == skim(line)
+    leases = event("update", "/", of("leases")).replace(head, b"")
+    pods = event("create", "/", of("pods")).replace(head, b"")
+    listed = b'{"kind":"EventList","items":[' + leases + b"," + pods + b"]}"
+    reader = Reader("push")
+    (found,) = read([listed], reader)
+    assert isinstance(found, ControlRecord)
+    assert found.request.ref is not None
+    assert (found.request.ref.line, found.request.ref.item) == (1, 1)
+    assert (reader.counts.records, reader.counts.skipped["update leases"]) == (2, 1)
+
+
 def test_an_encoded_uri_hides_no_pod() -> None:
     for uri in (
         "/api/v1/namespaces/shop/%70ods",
