@@ -42,7 +42,7 @@ def test_a_text_of_another_program_is_harmless_and_a_damaged_record_is_not() -> 
 
 
 def test_a_cut_audit_event_is_named_by_its_id() -> None:
-    """CloudWatch cuts a record at 256 KB: what is left of it is no JSON."""
+    """CloudWatch cuts a record at 256 KB, and nothing parses what is left."""
     found = parsed('{"kind":"Event","auditID":"3f0c-1","stage":"ResponseComplete","requestObj')
     assert isinstance(found, UnreadText)
     assert found.reason.endswith("(auditID 3f0c-1)")
