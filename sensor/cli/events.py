@@ -133,10 +133,15 @@ class EventListing:
         *,
         follow: bool,
         begun: Callable[[], None] = lambda: None,
+        read: Callable[[bytes], dict[str, Any]] = json.loads,
     ) -> None:
-        """``begun`` is called when the agent has agreed for the first time."""
+        """``begun`` is called when the agent has agreed for the first time.
+
+        ``read`` makes a line's document; it raises ValueError for what is not JSON.
+        """
         self._client = client
         self._begun = begun
+        self._read = read
         self._query = query
         self._tail = tail
         self._follow = follow
@@ -150,7 +155,7 @@ class EventListing:
             shown = 0
             again = self._follow
             for line in self._lines():
-                document = json.loads(line)
+                document = self._read(line)
                 self._cursor = document.get("cursor", self._cursor)
                 if document.get("schema") != STREAM:
                     shown += 1

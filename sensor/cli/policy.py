@@ -25,6 +25,7 @@ from sensor.cli.options import (
 )
 from sensor.cli.period import unix_seconds, wall_time
 from sensor.errors import CastoffError
+from sensor.schema.start_reader import document_of
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
@@ -214,9 +215,13 @@ def feed(
     types: tuple[str, ...],
     take: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Hand each event of these types in the log since a time to ``take``, in order."""
+    """Hand each event of these types in the log since a time to ``take``, in order.
+
+    Its document comes without the evidence.
+    """
     query = [("since", unix_seconds(wall_time("since", since))), *(("type", one) for one in types)]
-    for _, document in EventListing(client, query, None, follow=False).events():
+    listing = EventListing(client, query, None, follow=False, read=document_of)
+    for _, document in listing.events():
         take(document)
 
 

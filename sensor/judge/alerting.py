@@ -92,8 +92,10 @@ class Alerting:
         """Return what the store has to write since the last call."""
         rows: list[Row] = []
         for part in (self.baseline, self.book, self.held, self.slow, self.fleet):
-            rows += part.rows
-            part.rows.clear()
+            left = part.rows
+            if left:
+                rows += left
+                left.clear()
         return rows
 
     def features(self, facts: Facts, workload_of: Callable[[str], str | None]) -> Features:
@@ -117,20 +119,25 @@ class Alerting:
         self, facts: Facts, past: Assessment | None, judged: Judgement, event: Event
     ) -> None:
         """Raise the alert of a start, or learn it."""
-        at = facts.wall // NS_PER_SECOND
         if judged.found:
-            self._raise(judged, past, event, at)
-            return
-        if past is None:
-            return
-        features = past.features
+            self._raise(judged, past, event)
         forgotten = self.baseline.forgotten
-        self.learn(facts, features)
+        self.remember(facts, past, judged)
+        if judged.found or past is None:
+            return
         if self.baseline.forgotten > forgotten:
             self.book.raise_(Finding.WORKLOAD_FLOOD, "node", (FLOODED,), event)
-        explained = judged.verdict.expected is True
-        if past.novelties and not explained and not features.by_engine:
-            self._accumulate(past, event, at)
+        if past.novelties and judged.verdict.expected is not True and not past.features.by_engine:
+            self._accumulate(past, event, facts.wall // NS_PER_SECOND)
+
+    def remember(self, facts: Facts, past: Assessment | None, judged: Judgement) -> None:
+        """Learn a start, or hold back what is new about one that has a finding."""
+        if judged.found:
+            at = facts.wall // NS_PER_SECOND
+            for term in self.held.hold(self._held_back(judged, past), at):
+                self.baseline.learn_term(term, at)
+        elif past is not None:
+            self.learn(facts, past.features)
 
     def learn(self, facts: Facts, features: Features) -> None:
         """Learn a start that raised no alert."""
@@ -146,7 +153,7 @@ class Alerting:
         if facts:
             self.book.raise_(Finding.SLOW_CHANGE, who, facts, event)
 
-    def _raise(self, judged: Judgement, past: Assessment | None, event: Event, at: int) -> None:
+    def _raise(self, judged: Judgement, past: Assessment | None, event: Event) -> None:
         grave = self._tuning.severity
         found = sorted(judged.found, key=lambda one: -GRAVER.index(grave(one.finding)))
         is_open = self.book.open_groups()
@@ -154,18 +161,21 @@ class Alerting:
         fresh = [one for one in found if group_of(one.finding, values[one]) not in is_open]
         first = (fresh or found)[0]
         facts = tuple(dict.fromkeys(one.stated for one in found))
+        if past is not None and KINDS[first.finding].rank is Rank.BASELINE:
+            facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
+        severity = self._severity(first, past, len(facts), found)
+        held = self._held_back(judged, past)
+        self.book.raise_(first.finding, values[first], facts, event, severity=severity, terms=held)
+
+    def _held_back(self, judged: Judgement, past: Assessment | None) -> tuple[TermKey, ...]:
+        """Return what is not learnt of a start: all that is new about it, together."""
+        grave = self._tuning.severity
+        found = sorted(judged.found, key=lambda one: -GRAVER.index(grave(one.finding)))
         terms = [term for one in found for term in one.terms]
         if past is not None:
-            # Nothing of this start is learnt, so all that is new about it is held back together.
             terms += past.terms
             terms += self._of_new_profiles(past.features)
-            if KINDS[first.finding].rank is Rank.BASELINE:
-                facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
-        held = tuple(dict.fromkeys(terms))
-        severity = self._severity(first, past, len(facts), found)
-        self.book.raise_(first.finding, values[first], facts, event, severity=severity, terms=held)
-        for term in self.held.hold(held, at):
-            self.baseline.learn_term(term, at)
+        return tuple(dict.fromkeys(terms))
 
     def _of_new_profiles(self, features: Features) -> list[TermKey]:
         """Return all that a profile would begin with: one that is known in part misleads."""

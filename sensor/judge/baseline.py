@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 PROFILES = (1024, 3072)
 """Profiles of one day, and of two days or more: a flood of names pushes out newcomers only."""
 IMAGES = (512, 1024)
-HOT_MAX = 256
+HOT_MAX = 512
 """Profiles that are kept unpacked."""
 NODE_TERMS_MAX = 512
 """Values of one feature that the node knows."""
@@ -218,12 +218,13 @@ class Baseline:
             self.state.began = at
         self.state.starts += 1
         self.write_state()
-        if features.workload is not None and self.profile(f"w/{features.workload}") is None:
-            for who in features.whos if len(features.whos) == 1 else ():
-                self.learn_node(Feature.MAKER, who.value, at)
         lesson = lesson_of(features)
         for key, values in lesson.profiles:
-            profile = self.profile(key) or self._warm(key, Profile())
+            profile = self.profile(key)
+            if profile is None:
+                profile = self._warm(key, Profile())
+                if key == f"w/{features.workload}" and len(features.whos) == 1:
+                    self.learn_node(Feature.MAKER, features.whos[0].value, at)
             profile.see(at)
             for feature in profile.learn_all(values, at):
                 self.replaced[feature] += 1
@@ -297,7 +298,8 @@ class Baseline:
         row = profile.pack() if self._keeping else b""
         established = profile.own.distinct_days > 1
         gone = self._table(key).see(key, row, established=established)
-        self._write(PROFILE_ROW, key, row)
+        if self._keeping:
+            self.rows.append((PROFILE_ROW, key, row))
         for one in gone:
             self._hot.pop(one, None)
             self._write(PROFILE_ROW, one, None)

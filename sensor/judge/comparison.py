@@ -38,9 +38,9 @@ class Comparison:
     ) -> None:
         self.baseline, self.features, self.tuning = baseline, features, tuning
         self.moment, self.at, at = moment, moment.at, moment.at
-        self.instance = _within(baseline.profile(instance_key(features)), at)
-        owner = f"w/{features.workload}" if features.workload is not None else None
-        self.owner = _within(baseline.profile(owner), at)
+        self.instance = self.owner = _within(baseline.profile(instance_key(features)), at)
+        if features.instance != features.workload:
+            self.owner = _within(baseline.profile(f"w/{features.workload}"), at)
         image = f"i/{features.repository}" if features.repository is not None else None
         self.image = _within(baseline.profile(image), at)
 

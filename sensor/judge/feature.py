@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 VALUE_MAX = 160
 """Characters of one value; what is longer is cut, so that its maker does not choose its size."""
+WHOS_CACHED = 128
+"""Initiators of one kind that are remembered."""
 PROGRAMS_CACHED = 512
 """Paths of programs whose name is remembered."""
 UNSET = 0xFFFF_FFFF
@@ -126,6 +128,10 @@ class Features:
         return any(who.kind is WhoKind.ENGINE for who in self.whos)
 
 
+_KUBELET = (Who(WhoKind.ENGINE, "kubelet"),)
+_ENGINE = (Who(WhoKind.ENGINE, "engine"),)
+
+
 def features_of(
     facts: Facts, workload_of: Callable[[str], str | None], dormant_days: int
 ) -> Features:
@@ -191,22 +197,34 @@ def who_of(initiator: Initiator, workload_of: Callable[[str], str | None]) -> Wh
         named = workload or f"{initiator.container_id[:12]} of an unknown workload"
         return Who(WhoKind.CONTAINER, _cut(f"container {named}"), named=workload is not None)
     if initiator.unit is not None:
-        unit = _TRANSIENT.sub("run-*", folded(initiator.unit))
-        return Who(WhoKind.UNIT, _cut(f"unit {unit}"))
+        return _unit(initiator.unit)
     if user is not None and user.auid is not None and user.auid != UNSET:
-        login = user.auid_name
-        return Who(WhoKind.PERSON, _cut(f"login {login or user.auid}"), named=login is not None)
+        return _person(user.auid_name, user.auid)
     if user is None or user.uid is None:
         return None
-    account = user.name or str(user.uid)
-    value = _cut(f"account {account} by {_program(initiator)}")
-    return Who(WhoKind.ACCOUNT, value, named=user.name is not None)
+    return _account(user.name, user.uid, _program(initiator))
+
+
+@lru_cache(maxsize=WHOS_CACHED)
+def _unit(name: str) -> Who:
+    unit = _TRANSIENT.sub("run-*", folded(name))
+    return Who(WhoKind.UNIT, _cut(f"unit {unit}"))
+
+
+@lru_cache(maxsize=WHOS_CACHED)
+def _person(login: str | None, auid: int) -> Who:
+    return Who(WhoKind.PERSON, _cut(f"login {login or auid}"), named=login is not None)
+
+
+@lru_cache(maxsize=WHOS_CACHED)
+def _account(name: str | None, uid: int, program: str) -> Who:
+    value = _cut(f"account {name or uid} by {program}")
+    return Who(WhoKind.ACCOUNT, value, named=name is not None)
 
 
 def _whos(facts: Facts, workload_of: Callable[[str], str | None]) -> tuple[Who, ...]:
     if facts.by_itself:
-        engine = "kubelet" if facts.trigger is Trigger.ORCHESTRATOR else "engine"
-        return (Who(WhoKind.ENGINE, engine),)
+        return _KUBELET if facts.trigger is Trigger.ORCHESTRATOR else _ENGINE
     found = [who_of(one, workload_of) for one in facts.initiators]
     if len(found) == 1:
         # Most starts: what follows costs as much as the one.

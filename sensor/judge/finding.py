@@ -60,8 +60,9 @@ class Found:
 
 def direct_runtime(facts: Facts, _: Tuning) -> Found | None:
     """An OCI runtime ran without an engine above it."""
-    sure = facts.event.confidence.trigger in {Confidence.EXACT, Confidence.INFERRED}
-    if facts.trigger is not Trigger.DIRECT_RUNTIME or not sure:
+    if facts.trigger is not Trigger.DIRECT_RUNTIME:
+        return None
+    if facts.event.confidence.trigger not in {Confidence.EXACT, Confidence.INFERRED}:
         return None
     container = facts.event.container
     runtime = container.oci_runtime if container is not None else None

@@ -15,8 +15,9 @@ from collections import Counter
 from dataclasses import fields
 from datetime import UTC
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from sensor.dataclass import dataclass
 from sensor.judge.alerting import Alerting
 from sensor.judge.case import facts_of
 from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
@@ -57,7 +58,8 @@ NONE = "none"
 """What is counted where there is no explanation."""
 
 
-class _Judged(NamedTuple):
+@dataclass(slots=True)
+class _Judged:
     """A start that was judged, and what its conclusion needs."""
 
     event: Event
@@ -152,14 +154,16 @@ class Judge:
             self.findings.update(verdict.findings)
         judged = _with_verdict(event, verdict)
         if self._open is not None:
-            self._open = self._open._replace(event=judged)
+            self._open.event = judged
         return judged
 
     def verdict(self, event: Event) -> Verdict:
-        """Judge a start and remember it."""
+        """Judge a start and remember it; raise no alert."""
         self.conclude()
         verdict = self._verdict(event)
-        self.conclude()
+        if (judged := self._remembered()) is not None:
+            assessment = judged.case.assessment
+            self.alerting.remember(judged.facts, assessment, judged.judged)
         return verdict
 
     def _verdict(self, event: Event) -> Verdict:
@@ -187,18 +191,27 @@ class Judge:
 
     def conclude(self) -> None:
         """Remember the start that was judged last, and raise the alerts that follow from it."""
-        judged_last, self._open = self._open, None
-        if judged_last is None:
+        last = self._remembered()
+        if last is None:
             return
-        event, facts, past, features, case, judged = judged_last
-        for change in judged.decision.changes:
-            self.ledger.use(change, event.id, facts.wall)
-        self.memory.note_start(facts, past, judged)
+        event, facts, judged = last.event, last.facts, last.judged
         source = event if event.verdict is not None else _with_verdict(event, judged.verdict)
-        self.alerting.conclude(facts, case.assessment, judged, source)
+        self.alerting.conclude(facts, last.case.assessment, judged, source)
         at = facts.wall // NS_PER_SECOND
         learning = self.alerting.baseline.phase(at) is BaselineState.LEARNING
-        self.operational.on_start(facts, features, source, self.memory.running, learning=learning)
+        running = self.memory.running
+        self.operational.on_start(facts, last.features, source, running, learning=learning)
+
+    def _remembered(self) -> _Judged | None:
+        """Return the start that was judged last, once it is remembered."""
+        last, self._open = self._open, None
+        if last is None:
+            return None
+        facts, judged = last.facts, last.judged
+        for change in judged.decision.changes:
+            self.ledger.use(change, last.event.id, facts.wall)
+        self.memory.note_start(facts, last.past, judged)
+        return last
 
     def learn(self, event: Event) -> bool:
         """Learn a start of before without judging it; False for what teaches nothing."""
@@ -274,22 +287,25 @@ class Judge:
 
     def take_rows(self) -> tuple[Row, ...]:
         """Return what the store has to write since the last call."""
-        rows = list(self.alerting.take_rows())
+        rows = self.alerting.take_rows()
         for left in (
             self.memory.rows,
             self.ledger.rows,
             self.operational.rows,
             self._clock_rows,
         ):
-            rows += left
-            left.clear()
+            if left:
+                rows += left
+                left.clear()
         return tuple(rows)
 
     def take_alerts(self) -> tuple[Event, ...]:
         """Return the alerts that follow from what was judged since the last call."""
-        book = self.alerting.book
-        alerts = tuple(book.events)
-        book.events.clear()
+        events = self.alerting.book.events
+        if not events:
+            return ()
+        alerts = tuple(events)
+        events.clear()
         return alerts
 
     def take_notes(self) -> tuple[Note, ...]:

@@ -129,22 +129,22 @@ class Memory:
 
     def note_start(self, facts: Facts, past: Past, judged: Judgement) -> None:
         """Note a start and its verdict."""
-        self._note_container(facts, past, judged)
+        origin = _origin(facts, judged)
+        self._note_container(facts, past, judged, origin)
         if facts.workload is not None:
-            self._note_workload(facts, facts.workload, judged)
+            self._note_workload(facts, facts.workload, judged, origin)
             self._note_instance(facts, facts.workload)
 
     # ----------------------------------------------------------------- inside
 
-    def _note_container(self, facts: Facts, past: Past, judged: Judgement) -> None:
+    def _note_container(self, facts: Facts, past: Past, judged: Judgement, this: PastStart) -> None:
         id_ = facts.container_id
         if id_ is None:
             return
         origin = past.container
-        reported = Finding.NO_EXPLANATION in judged.verdict.findings
         if not facts.by_itself or origin is None or _is_direct(judged):
-            origin = _origin(facts, judged)
-        elif reported:
+            origin = this
+        elif this.reported:
             origin = replace(origin, reported=True)
         known = self._containers.get(id_)
         again = known is not None
@@ -158,14 +158,16 @@ class Memory:
             self.rows.append((CONTAINER_ROW, id_, origin_row(origin)))
         self.rows += [(CONTAINER_ROW, key, None) for key in gone]
 
-    def _note_workload(self, facts: Facts, workload: WorkloadKey, judged: Judgement) -> None:
+    def _note_workload(
+        self, facts: Facts, workload: WorkloadKey, judged: Judgement, this: PastStart
+    ) -> None:
         key = workload.row
         known = self._workloads.get(key)
         if known is not None and known.last_event == facts.event.id:
             return
-        origin = _origin(facts, judged)
+        origin = this
         if known is not None and not _is_direct(judged):
-            reported = origin.reported and not known.origin.reported
+            reported = this.reported and not known.origin.reported
             origin = replace(known.origin, reported=True) if reported else known.origin
         revisions = known.revisions if known is not None else ()
         revision = workload.owner.revision if workload.owner is not None else None

@@ -71,7 +71,8 @@ class _Look(Comparison):
         starts = profile.starts if profile is not None else self.baseline.state.starts
         since = profile.own.first if profile is not None else self.baseline.state.began
         enough = self.tuning.number(WEAK_FACTS)
-        rhythm = None if found else self._rhythm()
+        # It is said of a start like earlier ones, which a node that learns does not name.
+        rhythm = None if found or phase is BaselineState.LEARNING else self._rhythm()
         return Assessment(self.features, phase, level, starts, since, found, terms, enough, rhythm)
 
     def _rhythm(self) -> str | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sensor.model.container import Security
-    from sensor.model.events import Container, Event
+    from sensor.model.events import Event
 
 DANGEROUS_CAPABILITIES = frozenset(
     {
@@ -42,6 +42,8 @@ DANGEROUS_CAPABILITIES = frozenset(
 USUALLY_SHARED = frozenset({"user", "cgroup"})
 """Namespaces that engines share with the host by default."""
 
+SETTINGS_CACHED = 256
+"""Settings of containers whose atoms are remembered."""
 MOUNTS_CACHED = 512
 """Mounts whose atom is remembered."""
 ENGINE_SOCKET, ENGINE_STATE, SECRETS = "engine-socket", "engine-state", "secrets"
@@ -85,11 +87,19 @@ def atoms_of(event: Event) -> frozenset[str]:
     """Return the atoms of an event's container; what is unknown adds none."""
     container = event.container
     if container is None:
-        return frozenset()
-    found = [*_of_security(container, event.host.lsm if event.host is not None else None)]
-    if container.restart_policy == "always":
+        return _NO_ATOMS
+    lsm = event.host.lsm if event.host is not None else None
+    return _atoms(container.security, container.restart_policy, lsm)
+
+
+@lru_cache(maxsize=SETTINGS_CACHED)
+def _atoms(
+    security: Security | None, restart_policy: str | None, lsm: tuple[str, ...] | None
+) -> frozenset[str]:
+    found = [] if security is None else [*_of_security(security, lsm)]
+    if restart_policy == "always":
         found.append("restart:always")
-    return frozenset(found) if found else _NO_ATOMS
+    return frozenset(found)
 
 
 def strong(atoms: Iterable[str]) -> frozenset[str]:
@@ -121,10 +131,7 @@ def _lies_in(source: str, places: tuple[str, ...]) -> bool:
     return any(source == place or source.startswith(f"{place}/") for place in places)
 
 
-def _of_security(container: Container, lsm: tuple[str, ...] | None) -> Iterable[str]:
-    security = container.security
-    if security is None:
-        return
+def _of_security(security: Security, lsm: tuple[str, ...] | None) -> Iterable[str]:
     if security.privileged:
         yield "privileged"
     yield from _of_isolation(security)

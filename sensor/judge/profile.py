@@ -41,7 +41,7 @@ FORGOTTEN_AFTER = 120 * SECONDS_PER_DAY
 has to survive."""
 TERMS_MAX = 32
 """Terms of one feature; the next one replaces the least recent."""
-NAMES_CACHED = 256
+NAMES_CACHED = 512
 """Rows whose names are remembered: as many as profiles are kept unpacked."""
 UNIT = 256
 """A start is counted as so many: the halves are whole numbers, and rows compare exactly."""

@@ -47,10 +47,15 @@ class Segmented(Generic[Value]):
             self._protected[key] = value
             self._protected.move_to_end(key)
             return ()
-        again = self._probation.pop(key, None) is not None
+        again = key in self._probation
         if not (again if established is None else established):
             self._probation[key] = value
+            if again:
+                self._probation.move_to_end(key)
+                return ()
         else:
+            if again:
+                del self._probation[key]
             self._protected[key] = value
             if len(self._protected) > self._limits[1]:
                 oldest, back = self._protected.popitem(last=False)
@@ -83,6 +88,8 @@ class Segmented(Generic[Value]):
         yield from self._protected.items()
 
     def _bound(self) -> tuple[str, ...]:
+        if len(self._probation) <= self._limits[0]:
+            return ()
         gone = []
         while len(self._probation) > self._limits[0]:
             gone.append(self._probation.popitem(last=False)[0])

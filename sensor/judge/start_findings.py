@@ -27,9 +27,15 @@ def look(case: Case) -> None:
         if found is not None:
             _note_strong(case, found)
     policy = case.policy
-    if policy.forbid or policy.windows or policy.approve:
-        for found in (*_forbidding(case), *_outside_windows(case), *_unapproved(case)):
-            note(case, found)
+    by_rules: list[Found] = []
+    if policy.forbid.rules:
+        by_rules += _forbidding(case)
+    if policy.windows.rules:
+        by_rules += _outside_windows(case)
+    if policy.approve.rules:
+        by_rules += _unapproved(case)
+    for one in by_rules:
+        note(case, one)
 
 
 def _note_strong(case: Case, found: Found) -> None:
@@ -60,8 +66,6 @@ def _direct(case: Case, found: Found) -> Found:
 
 
 def _forbidding(case: Case) -> Iterator[Found]:
-    if not case.policy.forbid:
-        return
     for rule in case.policy.forbid.matching(case.facts, some=True):
         if holds(case, rule):
             reason = f"policy rule {rule.name} ({rule.place}) forbids it"
@@ -69,8 +73,6 @@ def _forbidding(case: Case) -> Iterator[Found]:
 
 
 def _outside_windows(case: Case) -> Iterator[Found]:
-    if not case.policy.windows:
-        return
     for rule in case.policy.windows.matching(case.facts):
         # Crashes and reschedulings have no office hours, unless the rule means them by name.
         if case.facts.by_itself and not rule.selector.triggers:
@@ -87,8 +89,6 @@ def _outside_windows(case: Case) -> Iterator[Found]:
 
 
 def _unapproved(case: Case) -> Iterator[Found]:
-    if not case.policy.approve:
-        return
     refusals: dict[Finding, list[str]] = {}
     for rule in case.policy.approve.matching(case.facts):
         if not holds(case, rule):
@@ -115,7 +115,7 @@ def suppressing(case: Case, finding: Finding) -> str | None:
     """Return why a finding is not to be raised; None where it is."""
     if finding in case.policy.tuning.off:
         return f"finding {finding} is switched off by the policy"
-    if not case.policy.suppress:
+    if not case.policy.suppress.rules:
         return None
     for rule in case.policy.suppress.matching(case.facts):
         if rule.finding is finding and case.facts.wall < rule.until and holds(case, rule):

@@ -36,7 +36,8 @@ class Tuning:
 
     def number(self, tunable: Number) -> int:
         """Return a number as it is set, else its default."""
-        return self.numbers.get(tunable, tunable.default)
+        # Six times a start, and most nodes set none.
+        return self.numbers.get(tunable, tunable.default) if self.numbers else tunable.default
 
     def texts(self, tunable: Texts) -> tuple[str, ...]:
         """Return a list as it is set, else an empty one."""

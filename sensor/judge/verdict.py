@@ -94,7 +94,7 @@ def limited(case: Case) -> Decision | None:
 
 def expected_by_policy(case: Case) -> Decision | None:
     """A rule of the policy expects it and allows its privileges."""
-    if not case.policy.expect:
+    if not case.policy.expect.rules:
         return None
     for rule in case.policy.expect.matching(case.facts):
         if lacking := rule.lacking(case.atoms_for(rule.selector)):
@@ -165,7 +165,7 @@ def unexplained(case: Case) -> Decision:
     """No explanation is on file."""
     carried = case.continuation
     reasons = ["no explanation on file"] if carried is None else [carried.sentence]
-    if case.policy.require and not (carried is not None and carried.reported):
+    if case.policy.require.rules and not (carried is not None and carried.reported):
         for rule in case.policy.require.matching(case.facts):
             reason = f"policy rule {rule.name} ({rule.place}) requires an explanation"
             if suppressing(case, Finding.NO_EXPLANATION) is None:

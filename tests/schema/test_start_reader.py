@@ -15,9 +15,9 @@ from sensor.judge.judge import Judge
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import Owner
 from sensor.model.events import Event
-from sensor.model.vocabulary import Trigger
+from sensor.model.vocabulary import EventType, Trigger
 from sensor.schema.document import encode_line
-from sensor.schema.start_reader import event_of
+from sensor.schema.start_reader import document_of, event_of, wall_of
 from tests.judge.samples import initiator, mounted, pod_start, start, stop
 from tests.outputs.sample_events import EVENTS
 
@@ -59,13 +59,19 @@ def test_a_start_that_is_read_back_has_the_same_facts_and_verdict(event: Event) 
 
 def test_a_log_that_is_judged_again_says_what_was_said() -> None:
     """Else a policy is tried on other verdicts than an agent would give, and learns less."""
-    first, again = Judge(), Judge()
+    first, again, trial = Judge(), Judge(), Judge(keeping=False)
     planted = set()
     for one in Life(1, 30).happenings():
-        found, repeated = first.judge(one.event), again.judge(read_back(one.event))
+        read = read_back(one.event)
+        found, repeated = first.judge(one.event), again.judge(read)
         assert found.verdict == repeated.verdict
+        if one.event.type is EventType.START:
+            assert trial.verdict(read) == found.verdict
+        else:
+            trial.judge(read)
         if found.verdict is not None and found.verdict.findings:
             planted |= {one.planted}
+    assert trial.take_alerts() == ()
     assert planted >= {"dormant", "shell", "miner", "sidecar", "privileged_root"}
 
 
@@ -102,3 +108,32 @@ def test_a_document_of_any_shape_is_read_or_passed_over(data: st.DataObject) -> 
     event = event_of(document)
     if event is not None:
         assert Judge().judge(event).id == event.id
+
+
+@pytest.mark.parametrize("name", ["start", "gap", "sensor", "alert"])
+def test_a_line_is_read_whole_but_for_its_evidence(name: str) -> None:
+    line = encode_line(EVENTS[name])
+    whole, short = json.loads(line), document_of(line)
+    whole.pop("evidence", None)
+    short.pop("evidence", None)
+    assert short == whole
+
+
+def test_a_name_that_looks_like_evidence_hides_nothing() -> None:
+    hostile = ',"evidence":[{"],"gap":null,"x":"'
+    event = start(hostile, by=initiator("alice"))
+    line = encode_line(event)
+    assert hostile not in line.decode()
+    assert document_of(line)["container"]["name"] == hostile
+    assert event_of(document_of(line)) == event_of(json.loads(line))
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-11-28T12:33:60.000000000Z", "2026-11-28T12:3:00.000000000Z", "", "now", 7, None]
+)
+def test_what_is_no_time_of_the_schema_is_unknown(time: object) -> None:
+    assert wall_of(time) is None
+
+
+def test_a_time_has_its_nanoseconds() -> None:
+    assert wall_of("1970-01-02T00:01:02.000000003Z") == 86_462_000_000_003
