@@ -54,7 +54,7 @@ class Variants:
     def add(self, name: str) -> None:
         """Add one by its name."""
         self._day = self._world.random.randrange(LEARNING + 5, self._world.calendar.days - 9)
-        planted = name in plants()
+        planted = hasattr(self, f"_plant_{name}")
         self._name = name if planted else None
         getattr(self, f"_{'plant' if planted else 'habit'}_{name}")()
 

@@ -2,7 +2,8 @@
 
 :mod:`bench.node_life` makes a node's five weeks from a seed. Seeds 1 to 21, 31 to 35 and 101 to 110
 were for development, of which ``--development`` runs five. The reported ones are 201 to 210, each
-with a second month in which the means are others (:mod:`bench.life_variants`).
+with a second month in which the means are others (:mod:`bench.life_variants`). Of a third month
+(:mod:`bench.life_routes`) 401 to 403 were for development and 404 to 413 are reported.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench import life_routes
 from bench.life_calendar import DAY, HOUR, LEARNING, SECOND, ZONE
 from bench.life_variants import habits, plants
 from bench.machine import machine
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 COMMAND = "python -m bench.month"
 DEVELOPMENT = (1, 2, 3, 4, 5)
 REPORTED = tuple(range(201, 211))
+ROUTES = tuple(range(404, 414))
+"""Seeds of the third month."""
 FALSE_A_DAY, FALSE_IN_LEARNING, PRECISION, JUDGING_MS, MEMORY_MIB = 0.3, 3.0, 0.8, 0.15, 3.0
 WORKLOADS, TERMS = 4096, 12
 HIDDEN_AFTER = 60 * SECOND
@@ -214,6 +218,13 @@ def run_variants(seed: int) -> Result:
     return found
 
 
+def run_routes(seed: int) -> Result:
+    """Judge one node with the same kinds of intrusions and changes by yet other routes."""
+    found = Run(Life(seed, variants=(*life_routes.plants(), *life_routes.habits()))).go()
+    found.seed = seed
+    return found
+
+
 def killed_is_the_same(seed: int) -> bool:
     """Whether a judge that is killed in the middle leaves the same rows of the baseline."""
     whole = Run(Life(seed))
@@ -284,9 +295,10 @@ def of_seeds(results: list[Result], what: str) -> list[Row]:
     return rows
 
 
-def report(results: list[Result], variants: list[Result]) -> list[Row]:
+def report(results: list[Result], variants: list[Result], routes: list[Result]) -> list[Row]:
     """Return the table of the seeds."""
     rows = of_seeds(results, "seed") + of_seeds(variants, "variants of seed")
+    rows += of_seeds(routes, "routes of seed")
     cost = statistics.median(one.cpu_ms / one.starts for one in results)
     rows.append(
         Row(
@@ -333,8 +345,9 @@ def main() -> None:
     seeds = DEVELOPMENT if arguments.development else REPORTED
     results = [run(seed, early=arguments.early) for seed in seeds]
     variants = [run_variants(seed) for seed in seeds]
+    routes = [] if arguments.development else [run_routes(seed) for seed in ROUTES]
     if arguments.details:
-        for one in (*results, *variants):
+        for one in (*results, *variants, *routes):
             print(
                 f"seed {one.seed}: missed {one.missed}, operational {one.operational},"
                 f" alerts about planted {one.true_alerts},"
@@ -344,7 +357,7 @@ def main() -> None:
                 print(f"   learning: {text[:220]}")
             for text in one.false_later:
                 print(f"   later: {text[:220]}")
-    rows = report(results, variants)
+    rows = report(results, variants, routes)
     print(f"{machine()}\n\n{table(rows)}")
     sys.exit(1 if missed(rows) else 0)
 

@@ -21,7 +21,7 @@ from bench.life_calendar import DAY, ZONE, Calendar
 from bench.life_events import Maker
 from bench.life_intruder import Intruder
 from bench.life_people import People
-from bench.life_variants import Variants
+from bench.life_routes import Routes
 from bench.life_workloads import Workloads
 from bench.life_world import Happening, World
 from sensor.model.agent_records import HostFacts
@@ -41,7 +41,10 @@ class Life:
         early_intruder: bool = False,
         variants: Sequence[str] | None = None,
     ) -> None:
-        """``variants`` are names of :mod:`bench.life_variants`, in place of the intruder."""
+        """``variants`` stand in place of the intruder.
+
+        They are names of :mod:`bench.life_variants` and of :mod:`bench.life_routes`.
+        """
         choose = random.Random(seed)
         begin = datetime(2026, 10, 1, tzinfo=ZONE) + timedelta(days=seed % 20)
         calendar = Calendar(choose, begin, days)
@@ -74,7 +77,7 @@ class Life:
         if self._variants is None:
             Intruder(self._world, early=self._early).act()
         else:
-            more = Variants(self._world)
+            more = Routes(self._world)
             for name in self._variants:
                 more.add(name)
         return sorted(self._world.found, key=lambda one: one.wall)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench import life_routes
 from bench.life_variants import habits, plants
 from bench.month import (
     FALSE_A_DAY,
@@ -12,6 +13,7 @@ from bench.month import (
     Run,
     killed_is_the_same,
     run,
+    run_routes,
     run_variants,
 )
 from bench.node_life import Life
@@ -41,6 +43,22 @@ def test_intrusions_by_other_means_are_found_among_ordinary_changes() -> None:
     assert found.false_a_day <= FALSE_A_DAY
     assert len(found.false_learning) <= FALSE_IN_LEARNING
     assert found.precision >= PRECISION
+
+
+def test_intrusions_by_yet_other_routes_are_found() -> None:
+    found = run_routes(401)
+    assert found.missed == []
+    assert found.planted == set(life_routes.plants())
+    assert found.false_a_day <= FALSE_A_DAY
+    assert found.precision >= PRECISION
+
+
+@pytest.mark.parametrize(
+    "name", ["drain_at_night", "more_of_a_service", "blue_and_green", "out_of_memory_at_night"]
+)
+def test_an_ordinary_change_of_the_third_month_alone_raises_nothing(name: str) -> None:
+    assert name in life_routes.habits()
+    assert Run(Life(33, variants=(name,))).go().false_later == []
 
 
 @pytest.mark.parametrize("name", ["ci_names", "reboots", "nightly_by_cron", "hot_fix_at_night"])
