@@ -27,7 +27,7 @@ def text(value: object) -> str | None:
 
 
 def texts(value: object) -> tuple[str, ...] | None:
-    """Return the texts of a list; None where it is none."""
+    """Return the texts of a list; None for what is not a list."""
     if not isinstance(value, list):
         return None
     return tuple([one for one in value if isinstance(one, str)]) if value else ()
