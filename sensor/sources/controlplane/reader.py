@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
-from sensor.sources.controlplane import docker_records, kubernetes_audit, kubernetes_record
+from sensor.sources.controlplane import (
+    docker_records,
+    kubernetes_audit,
+    kubernetes_legacy,
+    kubernetes_record,
+)
 from sensor.sources.controlplane.carried_text import PACKED_LINE, unpacked, values_of
 from sensor.sources.controlplane.encoding import EncodingBroken, utf8
 from sensor.sources.controlplane.envelopes import UNKNOWN, Lost, unwrap
@@ -166,6 +171,9 @@ class Reader:
                 self.counts.skip("dockerd log")
             else:
                 yield from self._record(parsed)
+            return
+        if kubernetes_legacy.is_line(data):
+            yield from self._found(kubernetes_legacy.read(data, ref), ref)
             return
         text = None if data.startswith(b"{") else self._log_lines.text(data)
         if text == b"":
