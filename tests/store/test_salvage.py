@@ -10,13 +10,15 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensor.store.batch import DeadLetter
 from sensor.store.compression import BUILT_IN, mended, name_of
 from sensor.store.database import FILE_NAME
 from sensor.store.log import Store
 from sensor.store.page_scan import PAGE_BYTES, ScanCounts
+from sensor.store.pages import Pages
 from sensor.store.salvage import Salvaged, events_of, salvage
 from tests.store.damaged_files import ENTRIES, EVENTS, check, entries, salvaged
-from tests.store.entries import BOOT, PATIENCE, WEB, Heard, made, opened
+from tests.store.entries import BOOT, OFFSET, PATIENCE, WEB, Heard, made, opened
 
 ROWS_OF_A_PAGE = 64
 """More rows than any page of the sample has."""
@@ -96,6 +98,41 @@ def test_events_of_the_write_ahead_log_are_salvaged(tmp_path: Path) -> None:
     assert damaged.with_name(f"{FILE_NAME}-wal").stat().st_size > PAGE_BYTES
     counts = ScanCounts()
     assert len({one.sequence for one in events_of(damaged, counts)}) == 300
+
+
+def test_dead_letters_of_a_damaged_log_are_still_there(tmp_path: Path) -> None:
+    refused = [DeadLetter(sequence, f"no {sequence}", OFFSET) for sequence in (2, 4)]
+    with opened(tmp_path) as store:
+        store.append([ENTRIES[number] for number in range(4)])
+        assert store.flush(PATIENCE)
+        store.add_dead_letters("local", refused)
+        assert store.flush(PATIENCE)
+    path = tmp_path / FILE_NAME
+    path.write_bytes(flipped(path.read_bytes(), 20 * 8))
+    heard = Heard()
+    with opened(tmp_path, heard=heard) as store:
+        assert len(heard.moved_aside) == 1
+        assert store.flush(PATIENCE)
+    pages = Pages(path)
+    kept = pages.dead("local", 0, 9).rows
+    pages.close()
+    assert [(row.sequence, row.id, row.body) for row in kept] == [
+        (number + 1, ENTRIES[number].id, ENTRIES[number].body) for number in (1, 3)
+    ]
+
+
+def test_an_event_has_its_type_and_its_boot_from_its_own_body(tmp_path: Path, sound: bytes) -> None:
+    """The tables that its columns name are lost, as a page of each may be."""
+    file = tmp_path / "robbed.db"
+    file.write_bytes(sound)
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    for table in ("type", "boot"):
+        connection.execute(f"DELETE FROM {table}")
+    connection.close()
+    found, result = salvaged(tmp_path, file.read_bytes())
+    assert (result.events, result.complete) == (EVENTS, True)
+    check(found)
 
 
 def test_what_takes_too_long_is_left_for_by_hand(tmp_path: Path, sound: bytes) -> None:
