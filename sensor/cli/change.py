@@ -72,7 +72,11 @@ def command() -> None:
 @click.option("--by", "by", required=True, metavar="NAME", help="Name who approved it.")
 @click.option("--from", "begin", help="Begin at this time, RFC 3339. [default: now]")
 @click.option(
-    "--allow", "allows", multiple=True, metavar="PRIVILEGE", help="Allow cap:NET_ADMIN, …"
+    "--allow",
+    "allows",
+    multiple=True,
+    metavar="PRIVILEGE",
+    help="Allow this privilege: cap:NET_ADMIN, …",
 )
 @click.option("--max-starts", type=click.IntRange(1), help="Let it explain at most so many starts.")
 @click.option("--reason", help="Say what is changed, and why.")

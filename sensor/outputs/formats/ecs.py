@@ -240,7 +240,6 @@ def _castoff(event: EventReading) -> dict[str, Any]:
             },
         },
         "host": {"node": event.host.text("node"), "lsm": event.host.texts("lsm")},
-        "start": root.raw("start"),
         "stop": terms.of_stop(root.block("stop")),
         "initiator": root.raw("initiator"),
         "orchestrator": {
@@ -248,15 +247,8 @@ def _castoff(event: EventReading) -> dict[str, Any]:
             "node": orchestrator.text("node"),
             **terms.of_pod(orchestrator),
         },
-        "request": root.raw("request"),
-        "start_id": root.text("start_id"),
-        "verdict": terms.judged(root.block("verdict")),
-        "alert": root.raw("alert"),
-        "confidence": root.raw("confidence"),
-        "candidates": root.raw("candidates"),
-        "evidence": root.raw("evidence"),
+        **terms.of_event(root),
         "gap": {"lost": root.block("gap").number("lost")},
-        "sensor": root.raw("sensor"),
         "log": {"id": root.block("log").text("id")},
     }
 

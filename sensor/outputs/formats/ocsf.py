@@ -246,7 +246,6 @@ def _unmapped(event: EventReading) -> dict[str, Any]:
     return {
         "action": terms.action(event),
         "log": {"id": root.block("log").text("id")},
-        "start": root.raw("start"),
         "stop": terms.of_stop(root.block("stop")),
         "container": {
             **terms.of_container(container),
@@ -266,14 +265,7 @@ def _unmapped(event: EventReading) -> dict[str, Any]:
             "node": orchestrator.text("node"),
             **terms.of_pod(orchestrator),
         },
-        "request": root.raw("request"),
-        "start_id": root.text("start_id"),
-        "verdict": terms.judged(root.block("verdict")),
-        "alert": root.raw("alert"),
-        "confidence": root.raw("confidence"),
-        "candidates": root.raw("candidates"),
-        "evidence": root.raw("evidence"),
-        "sensor": root.raw("sensor"),
+        **terms.of_event(root),
     }
 
 

@@ -237,6 +237,21 @@ def judged(verdict: Block) -> dict[str, Any]:
     }
 
 
+def of_event(root: Block) -> dict[str, Any]:
+    """Return the blocks that no format has fields for."""
+    return {
+        "start": root.raw("start"),
+        "request": root.raw("request"),
+        "start_id": root.text("start_id"),
+        "verdict": judged(root.block("verdict")),
+        "alert": root.raw("alert"),
+        "confidence": root.raw("confidence"),
+        "candidates": root.raw("candidates"),
+        "evidence": root.raw("evidence"),
+        "sensor": root.raw("sensor"),
+    }
+
+
 def of_container(container: Block) -> dict[str, Any]:
     """Return what no format has a field for of a container."""
     return {
