@@ -68,15 +68,16 @@ class Suggestion:
 
     def text(self) -> str:
         """Return the policy as TOML."""
+        period = f" from {_second(self._first)} to {_second(self._last)}" if self._first else ""
         lines = [
-            f"# From {self.starts} starts of {_second(self._first)} to {_second(self._last)}.",
+            f"# Starts that this rests on: {self.starts}{period}.",
             "# Read each rule before you install it: what an intruder did in this time would be",
             "# expected from now on. Restarts by engines need no rule.",
         ]
         if self.left_out:
             lines += [
-                f"# {self.left_out} starts were not expected when they happened.",
-                "# They have no rule here: see castoff events --filter expected=false.",
+                f"# Starts that were not expected when they happened: {self.left_out}. They have",
+                "# no rule here: see castoff events --filter expected=false.",
             ]
         names: Counter[str] = Counter()
         for key, seen in sorted(self._seen.items()):

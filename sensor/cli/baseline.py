@@ -88,6 +88,9 @@ def review(output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
     ]
     order = (PRIVILEGE, INITIATOR, ORGANISATION)
     rows.sort(key=lambda one: (order.index(one["feature"]), one["value"], one["profile"]))
+    if not rows and output != "json":
+        click.echo("nothing that deserves a look was learnt")
+        return
     print_list(rows, LAYOUT, _row, Style(output, no_trunc, colour))
 
 

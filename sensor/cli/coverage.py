@@ -13,7 +13,7 @@ from sensor.api.coverage import CoverageReport
 from sensor.api.since import parse
 from sensor.cli.columns import wrapped
 from sensor.cli.options import output_option, socket_option, width
-from sensor.cli.wording import moment
+from sensor.cli.wording import counted, moment
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ SHORT_ID = 12
 
 def lines(report: CoverageReport) -> list[str]:
     """Return the report for people, one line each."""
-    lines = [f"{report.starts} starts since {moment(report.covers_since)}"]
+    lines = [f"{counted(report.starts, 'start')} since {moment(report.covers_since)}"]
     if report.covers_since != report.since:
-        lines.append(f"  the agent began then: it has no record from {moment(report.since)} on")
+        since = moment(report.since)
+        lines.append(f"  the agent began then: it has no record of the time since {since}")
     for layer, count in report.layers:
         of = report.listening if layer == "engine" else report.starts
         note = " whose engine was followed" if layer == "engine" else ""

@@ -24,6 +24,7 @@ from sensor.cli.options import (
     width,
 )
 from sensor.cli.period import unix_seconds, wall_time
+from sensor.cli.wording import counted
 from sensor.errors import CastoffError
 from sensor.schema.start_reader import document_of
 from sensor.schema.text import visible
@@ -88,9 +89,11 @@ def check(files: tuple[Path, ...], output: str) -> None:
     for warning in found:
         for line in wrapped(visible(f"warning: {warning}"), room, INDENT):
             click.echo(line)
-    rules, read = len(policy.rules), len(policy.files)
-    counted = f"{rules} rule{'' if rules == 1 else 's'} in {read} file{'' if read == 1 else 's'}"
-    click.echo(f"{counted}, sha256 {policy.digest}")
+    if policy.digest is None:
+        click.echo(f"no policy is installed in {DIRECTORY}")
+        return
+    read = f"{counted(len(policy.rules), 'rule')} in {counted(len(policy.files), 'file')}"
+    click.echo(f"{read}, sha256 {policy.digest}")
 
 
 @command.command()
@@ -138,7 +141,7 @@ def test(
     ]
     print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
     explained = sum(group.count for group in groups if group.expected)
-    click.echo(f"{trial.starts} starts since {since}, {explained} of them expected")
+    click.echo(f"{counted(trial.starts, 'start')} judged, {explained} of them expected")
 
 
 @command.command()

@@ -25,10 +25,10 @@ LOGS_NAMED = 3
 """Ids of logs in the line of a file that was shipped; the rest is counted."""
 
 _BEGINS = {
-    "begun": "it begins with the log",
-    "upgraded": "it begins where the log got a chain; no digest covers what is older",
+    "begun": "the chain begins with the first event of the log",
+    "upgraded": "the chain begins where the log got one; no digest covers what is older",
     "retention": "older events were dropped by age or size",
-    "salvaged": "it begins behind a damaged file",
+    "salvaged": "the chain begins behind a damaged file",
 }
 
 

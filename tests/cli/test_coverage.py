@@ -25,7 +25,7 @@ REPORT = CoverageReport(
 def test_a_period_that_began_before_the_agent_says_from_when_it_covers() -> None:
     shown = lines(replace(REPORT, covers_since="2026-03-01T10:50:00Z"))
     assert shown[0] == "3 starts since 2026-03-01 10:50:00 UTC"
-    assert "no record from 2026-03-01 10:00:00 UTC" in shown[1]
+    assert "no record of the time since 2026-03-01 10:00:00 UTC" in shown[1]
 
 
 def test_a_period_that_is_covered_whole_has_no_remark() -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sensor.agent.policy_files import load_files
+from sensor.cli import policy as policy_module
 from sensor.cli.policy import command
 from sensor.errors import ConfigError
 from sensor.store.query import Page, Query
@@ -96,6 +97,14 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     assert caught.value.fix == "Did you mean login?"
 
 
+def test_check_without_a_policy_says_that_none_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_module, "DIRECTORY", tmp_path)
+    done = run("check")
+    assert (done.output, done.exit_code) == (f"no policy is installed in {tmp_path}\n", 0)
+
+
 def test_check_of_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         run("check", tmp_path / "none.toml")
@@ -165,7 +174,7 @@ def test_a_suggestion_of_a_whole_week_is_accepted_and_explains_nearly_all_of_it(
         words = ("test", "--policy", path, "--since", "3650d", "-o", "json")
         groups = documents(run(*words, agent=agent))
     # What was found when it happened is not proposed as expected.
-    assert "starts were not expected when they happened" in text
+    assert "Starts that were not expected when they happened: " in text
     assert "registry.evil.example" not in text
     assert "docker.io/xmrig" not in text
     expected = sum(int(str(one["starts"])) for one in groups if one["expected"])
