@@ -50,6 +50,9 @@ TABLE = {
     "root-in-a-container-of-anothers": (
         Origin(0, HOST_USER_NS, (INNER,)), Origin(0, HOST_USER_NS, (OUTER,)), STRANGER
     ),
+    "root-of-a-user-namespace-in-the-same-container": (
+        Origin(0, USER_NS, (OUTER,)), Origin(0, HOST_USER_NS, (OUTER,)), STRANGER
+    ),
     "root-of-the-container-around": (
         Origin(0, HOST_USER_NS, (OUTER,)), Origin(0, HOST_USER_NS, (OUTER, INNER)), OWNER
     ),
