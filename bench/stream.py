@@ -51,14 +51,22 @@ def pieces(quiet: int = QUIET) -> Iterator[bytes]:
     lines = data.splitlines(keepends=True)
     skipped = b"".join(line for line in lines if kubernetes_audit.skim(line) is not None)
     for number in count():
-        hour = (_BEGIN + timedelta(hours=number)).strftime("%Y-%m-%dT%H:").encode()
-        piece = data.replace(_RECORDED, hour)
-        for key in _OWN:
-            piece = piece.replace(key, key + b"%07d-" % number)
-        yield piece
-        later = skipped.replace(_RECORDED, hour)
+        yield other(data, number)
+        later = skipped.replace(_RECORDED, _hour(number))
         for again in range(quiet):
             yield later.replace(_ID, _ID + b"%07d-%03d-" % (number, again))
+
+
+def other(data: bytes, number: int) -> bytes:
+    """Return records of other objects, ``number`` hours later."""
+    data = data.replace(_RECORDED, _hour(number))
+    for key in _OWN:
+        data = data.replace(key, key + b"%07d-" % number)
+    return data
+
+
+def _hour(number: int) -> bytes:
+    return (_BEGIN + timedelta(hours=number)).strftime("%Y-%m-%dT%H:").encode()
 
 
 def measured(total: int, quiet: int) -> list[float]:

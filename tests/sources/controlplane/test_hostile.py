@@ -283,6 +283,34 @@ def test_what_no_parser_takes_costs_itself(line: bytes, reason: str) -> None:
     assert isinstance(found[-1], ControlRecord)
 
 
+EVENT = (
+    b'{"level":"RequestResponse","auditID":"%s","stage":"ResponseComplete","verb":"create",'
+    b'"objectRef":{"resource":"pods","namespace":"a","name":"b"},"requestObject":%s}'
+)
+
+
+def test_an_event_inside_of_an_event_of_a_list_is_no_record() -> None:
+    """A client writes bodies: neither braces in its texts nor events in its lists end a record."""
+    forged = EVENT % (b"forged", b"{}")
+    inside = b'{"x":[' + forged + b"," + forged + b'],"y":"}},{\\"","z":"\xc3\xa9"}'
+    listed = b'{"kind":"EventList","items":[' + b",".join(
+        EVENT % (name, inside) for name in (b"one", b"two", b"three")
+    )
+    for piece in (7, 1 << 16):
+        found = readings(listed + b"]}\n", piece)
+        assert [one.request.id for one in found if isinstance(one, ControlRecord)] == [
+            "one",
+            "two",
+            "three",
+        ]
+        assert len(found) == 3
+
+
+def test_an_element_with_a_line_that_begins_an_object_is_cut_there_in_pieces_or_whole() -> None:
+    data = b'[{"a":\n{"Type":"container","Action":"start","Actor":{},"timeNano":1}}]'
+    assert readings(data, 3) == readings(data)
+
+
 def test_of_two_equal_keys_the_last_counts() -> None:
     (found,) = readings(b'{"Type":"x","Type":"container","Action":"start","Actor":{},"timeNano":1}')
     assert isinstance(found, ControlRecord)
