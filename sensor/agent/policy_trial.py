@@ -75,7 +75,6 @@ class PolicyTrial:
             self._judge.judge(event)
             return
         verdict = self._judge.verdict(event)
-        self._judge.take_alerts()
         if event.container is None or event.container.sandbox:
             return
         self.starts += 1

@@ -94,8 +94,7 @@ class Term:
             self.last = at
         elif at < self.first:
             self.first = at
-        count += UNIT
-        self.count = min(_COUNT_MAX, count)
+        self.count = count + UNIT if count < _COUNT_MAX - UNIT else _COUNT_MAX
 
     def merge(self, other: Term) -> None:
         """Add what another saw: starts add, days are united, the first and the last stand."""
@@ -156,7 +155,8 @@ class Profile:
 
     def see(self, at: int) -> None:
         """Count one start."""
-        self.starts = min(self.starts + 1, _COUNT_MAX)
+        if self.starts < _COUNT_MAX:
+            self.starts += 1
         self.own.see(at)
         times = self.times
         if 0 <= at <= _COUNT_MAX and (not times or at > times[-1]):
@@ -170,7 +170,8 @@ class Profile:
 
     def learn_all(self, values: Iterable[Value], at: int) -> tuple[Feature, ...]:
         """Note values; returns the features of which another one had to go for a new one."""
-        at = min(max(at, 0), _COUNT_MAX)
+        if not 0 <= at <= _COUNT_MAX:
+            at = min(max(at, 0), _COUNT_MAX)
         day = at // SECONDS_PER_DAY
         places, numbers = self._places, self._numbers
         gone: tuple[Feature, ...] = ()
@@ -209,8 +210,9 @@ class Profile:
             same[text] = len(numbers)
             numbers.extend((UNIT, 1, at, at))
         else:
-            # The new one takes the place of the least recent one.
-            _, gone = min([(numbers[place + 3], one) for one, place in same.items()])
+            # The new one takes the place of the least recent one, by name where several are.
+            least = min([numbers[place + 3] for place in same.values()])
+            gone = min([one for one, place in same.items() if numbers[place + 3] == least])
             same[text] = place = same.pop(gone)
             numbers[place : place + _OF_TERM] = array("I", (UNIT, 1, at, at))
         self._renamed[same[text] // _OF_TERM] = value
