@@ -30,6 +30,7 @@ from lab.waiting import until
 
 PROTO = Path(__file__).with_name("cri.proto")
 CALL_SECONDS = 60.0
+EXIT_SECONDS = 20.0
 POD_WORKERS = 8
 LINK_NAME_MAX = 251
 """Letters before ``.log`` at which kubelet cuts the name of a link (legacy.go)."""
@@ -255,8 +256,8 @@ class Cri:
     def remove(self, container: str) -> None:
         self._call(self._runtime.RemoveContainer, "ContainerRequest", container_id=container)
 
-    def await_exit(self, container: str) -> int:
-        """Wait until the container has ended; returns its exit code."""
+    def await_exit(self, container: str, seconds: float = EXIT_SECONDS) -> int:
+        """Wait so long until the container has ended; returns its exit code."""
 
         def ended() -> Message:
             status = self._call(
@@ -264,7 +265,7 @@ class Cri:
             ).status
             return status if status.state == EXITED else None
 
-        return int(until(ended, f"container {container} ends").exit_code)
+        return int(until(ended, f"container {container} ends", seconds).exit_code)
 
     def _call(self, method: Callable[..., Message], message: str, **fields: object) -> Message:
         return method(getattr(self._messages, message)(**fields), timeout=CALL_SECONDS)

@@ -37,6 +37,8 @@ IMAGE_MAX = 450 * 1024 * 1024
 """Bytes of the image, most of which are LLVM for bcc."""
 
 CONTAINERS = 40
+COMPILING = 180.0
+"""Seconds that loading the probes may take: the loader itself gives its compiler up then."""
 
 pytestmark = [pytest.mark.packages, pytest.mark.e2e]
 
@@ -130,7 +132,7 @@ class Node:
 
     def load_probes(self, sandbox: str) -> None:
         loader = self.run(sandbox, "load-probes")
-        assert self.cri.await_exit(loader) == 0, self.log(sandbox, "load-probes")
+        assert self.cri.await_exit(loader, COMPILING) == 0, self.log(sandbox, "load-probes")
 
     def start_agent(self, sandbox: str) -> str:
         """Run the agent until its probe answers; returns its container's id."""
