@@ -74,6 +74,8 @@ def test_a_line_is_the_document_with_its_cursor() -> None:
     [
         ("nope=1", 400, "'nope' is not a parameter"),
         ("limit=0", 400, "limit is a number from 1"),
+        ("limit=x", 400, "limit is a number from 1"),
+        ("limit=%D9%A3", 400, "limit is a number from 1"),
         ("limit=1&limit=2", 400, "given twice"),
         ("tail=1&limit=1", 400, "tail stands alone"),
         ("follow=maybe", 400, "follow is 1 or 0"),

@@ -29,6 +29,7 @@ from tests.judge.samples import (
     container_id,
     initiator,
     mounted,
+    policy,
     restarted,
     start,
 )
@@ -78,6 +79,38 @@ def test_who_never_started_a_container_here_is_an_alert(by: Initiator, finding: 
     judge = known_node()
     event = replace(web(), initiator=by)
     assert verdict_of(judge, event).findings == (finding,)
+
+
+def test_a_new_person_whom_the_policy_suppresses_is_no_alert_and_the_verdict_says_so() -> None:
+    judge = known_node()
+    judge.policy = policy(
+        "[suppress.lab]\nfinding = 'new-person'\nlogin = 'mallory'\n"
+        "until = 2026-12-15\nreason = 'a contractor'\n"
+    )
+    found = verdict_of(judge, web(by=initiator("mallory")))
+    assert (found.expected, found.findings) == (None, ())
+    assert any("suppressed by policy rule lab: a contractor" in one for one in found.reasons)
+    assert alerts_of(judge) == []
+    assert verdict_of(judge, web(by=initiator("eve"))).findings == (Finding.NEW_PERSON,)
+
+
+def test_a_new_pod_that_differs_from_the_past_does_not_inherit_its_workload_s_explanation() -> None:
+    judge = known_node()
+    judge.policy = policy("[expect.front]\nworkload = 'k8s/shop/front'\n")
+    assert verdict_of(judge, pod("main")).explanation is Explanation.POLICY
+    judge.policy = policy("")
+    place = pod("main").orchestrator
+    assert place is not None
+    later = replace(place, pod="front-7d4b9c6f5d-zzzzz", pod_uid="other")
+    alike = replace(pod("main", at=NOW + HOUR), orchestrator=later)
+    found = verdict_of(judge, alike)
+    assert (found.expected, found.explanation) == (True, Explanation.SCALING)
+    shell = running(
+        replace(pod("main", at=NOW + 2 * HOUR), orchestrator=later), "/bin/sh", "-c", "x"
+    )
+    found = verdict_of(judge, shell)
+    assert (found.expected, found.findings) == (False, (Finding.NEW_ENTRYPOINT,))
+    assert any("it differs from the past" in one for one in found.reasons)
 
 
 def test_one_who_is_known_here_and_new_to_the_workload_is_said_and_no_alert() -> None:
