@@ -240,7 +240,8 @@ class WordIndex(Generic[Item]):
 
     def __init__(self, limit: int) -> None:
         """``limit`` is how many are remembered; beyond it a user's own oldest is forgotten."""
-        self._items: SharedTable[int, tuple[int, Item, frozenset[str]]] = SharedTable(limit)
+        self._items: SharedTable[int, tuple[int, Item, tuple[str, ...]]] = SharedTable(limit)
+        """By number, with it and its words: most have one, and a set takes four times as much."""
         self._by_word: dict[str, list[int]] = {}
         self._lengths: Counter[int] = Counter()
         """How many words there are of each length: a container has 64 beginnings of its id."""
@@ -258,11 +259,11 @@ class WordIndex(Generic[Item]):
                 numbers = self._by_word[word] = []
                 self._lengths[len(word)] += 1
             numbers.append(self._number)
-        gone = self._items.put(self._number, (self._number, item, words), domain)
+        gone = self._items.put(self._number, (self._number, item, tuple(words)), domain)
         if gone is not None:
             self._forget(gone[0], gone[2])
 
-    def _forget(self, number: int, words: frozenset[str]) -> None:
+    def _forget(self, number: int, words: tuple[str, ...]) -> None:
         for word in words:
             numbers = self._by_word[word]
             numbers.remove(number)
