@@ -71,8 +71,8 @@ class Suggestion:
         period = f" from {_second(self._first)} to {_second(self._last)}" if self._first else ""
         lines = [
             f"# Starts that this rests on: {self.starts}{period}.",
-            "# Read each rule before you install it: what an intruder did in this time would be",
-            "# expected from now on. Restarts by engines need no rule.",
+            "# Read each rule before you install it: what an intruder did in this time would",
+            "# be expected from now on. Restarts by engines need no rule.",
         ]
         if self.left_out:
             lines += [
@@ -128,7 +128,8 @@ def _rules(key: str, seen: _Seen, names: Counter[str]) -> list[str]:
                 f"allows = {_toml(strong)}",
             ]
         commented = values == ["unknown"] or not _fits(key, values, seen.images)
-        lines += ["", f"# {seen.starts} starts: {who}"[:200].translate(_ONE_LINE)]
+        starts = "1 start" if seen.starts == 1 else f"{seen.starts} starts"
+        lines += ["", f"# {starts}: {who}"[:200].translate(_ONE_LINE)]
         if commented:
             lines.append("# Not proposed: the initiator is unknown, or a name cannot be a pattern.")
         lines += [f"# {line}" if commented else line for line in rule]

@@ -18,13 +18,14 @@ from sensor.cli.answer import (
     print_json,
     print_list,
 )
-from sensor.cli.columns import Layout, ago
+from sensor.cli.columns import Layout, ago, wrapped
 from sensor.cli.length import Length
 from sensor.cli.options import (
     colour_option,
     no_trunc_option,
     output_option,
     socket_option,
+    width,
 )
 from sensor.cli.reading import nanoseconds
 from sensor.errors import CastoffError
@@ -41,6 +42,8 @@ LAYOUT = Layout(
 )
 SHOWN = 12
 """Characters of an alert's id in a table."""
+FACT_INDENT = 4
+"""Columns by which the lines of a fact after its first are further in."""
 TIMES = frozenset({"first", "last", "until"})
 SUPPRESS_DAYS = 90
 """Longest suppression."""
@@ -115,12 +118,16 @@ def show(id_: str, output: str, socket: Path) -> None:
     if output == "json":
         print_json(one)
         return
-    print_fields({key: value for key, value in one.items() if key not in {"facts", "title"}}, TIMES)
+    fields = {key: value for key, value in one.items() if key not in {"facts", "title"}}
+    fields["state"] = STATES.get(one["state"], one["state"])
+    print_fields(fields, TIMES)
     click.echo(visible(f"{one['title']}:"))
+    room = width(no_trunc=False)
     for fact in one["facts"]:
         where = f" ({fact['strength']}, compared with the {fact['level']})" if fact["level"] else ""
         sentence = f"{fact['feature']}: expected {fact['expected']}, seen {fact['seen']}"
-        click.echo(visible(f"  {sentence}{where}"))
+        for line in wrapped(visible(f"  {sentence}{where}"), room, FACT_INDENT):
+            click.echo(line)
     click.echo(f"what to do: docs/findings/{one['finding']}.md")
     if one["state"] in OPEN:
         short = one["id"][:SHOWN]

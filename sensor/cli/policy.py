@@ -37,6 +37,9 @@ LAYOUT = Layout(
     flexible=frozenset({"BECAUSE", "EXAMPLE"}),
     expendable=("EXAMPLE",),
 )
+NARROW = Layout(LAYOUT.header[:-1], frozenset({"BECAUSE"}), ())
+WIDE = 120
+"""Columns from which on a trial's table has examples: before that the reasons need the room."""
 RULES = Layout(
     header=("APPLIES", "RULE", "PLACE", "WHY"),
     flexible=frozenset({"RULE", "PLACE", "WHY"}),
@@ -139,7 +142,11 @@ def test(
         )
         for group in groups
     ]
-    print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
+    room = width(no_trunc=no_trunc)
+    if room is None or room >= WIDE:
+        print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
+    else:
+        print_table(NARROW, [row[:-1] for row in rows], no_trunc=no_trunc, colour=colour)
     explained = sum(group.count for group in groups if group.expected)
     click.echo(f"{counted(trial.starts, 'start')} judged, {explained} of them expected")
 
@@ -190,8 +197,10 @@ def explain(
     ]
     print_table(RULES, rows, no_trunc=no_trunc, colour=colour)
     verdict = document.get("verdict") or {}
+    room = width(no_trunc=no_trunc)
     for reason in verdict.get("reasons") or ():
-        click.echo(visible(f"recorded verdict: {reason}"))
+        for line in wrapped(visible(f"recorded verdict: {reason}"), room, INDENT):
+            click.echo(line)
 
 
 @command.command()

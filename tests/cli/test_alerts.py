@@ -44,6 +44,19 @@ def test_alerts_are_listed_and_shown(agent: Running) -> None:
     assert run(agent, "list", "--class", "operational", "-o", "json").output == ""
 
 
+def test_a_fact_is_wrapped_between_words_on_a_narrow_terminal(
+    agent: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensor.cli.alerts.width", lambda **_: 60)
+    shown = run(agent, "show", str(only(agent)["id"])).output.splitlines()
+    at = next(number for number, line in enumerate(shown) if "expected a directory" in line)
+    assert shown[at].startswith("  ")
+    assert shown[at + 1].startswith("    ")
+    assert max(map(len, shown[at : at + 2])) <= 60
+    joined = f"{shown[at]} {shown[at + 1].strip()}"
+    assert "expected a directory of packages, seen /tmp/.x/runc" in joined
+
+
 def test_an_alert_is_acknowledged_with_a_reason(agent: Running) -> None:
     id_ = str(only(agent)["id"])
     said = run(agent, "ack", id_[:8], "--reason", "our build", "--expected").output

@@ -126,6 +126,16 @@ def test_the_log_is_judged_by_a_policy(agent: Running, rules: Path) -> None:
     assert table.splitlines()[-1].endswith("1 of them expected")
 
 
+@pytest.mark.parametrize(("room", "examples"), [(80, False), (policy_module.WIDE, True)])
+def test_on_a_narrow_terminal_the_reasons_have_the_room_of_the_examples(
+    agent: Running, rules: Path, monkeypatch: pytest.MonkeyPatch, room: int, *, examples: bool
+) -> None:
+    monkeypatch.setattr(policy_module, "width", lambda **_: room)
+    table = run("test", "--policy", rules, "--since", "3650d", agent=agent).output
+    assert ("EXAMPLE" in table.splitlines()[0]) is examples
+    assert "BECAUSE" in table.splitlines()[0]
+
+
 def test_each_rule_says_yes_or_no_and_why(agent: Running, rules: Path) -> None:
     by_bob = next(one for one in map(json.loads, starts()) if "bob" in json.dumps(one))
     found = documents(run("explain", by_bob["id"], "--policy", rules, "-o", "json", agent=agent))
