@@ -105,6 +105,10 @@ SHAPES = (
         re.compile(r"(?<!\d)\d{8,12}:AA[\w-]{24,}"),
     ),
     Shape(
+        "password of an Oracle address", "jdbc:oracle:thin:scott/…@host", (":thin:", ":oci:"),
+        re.compile(r"(:(?:thin|oci):[^\s/@\"']{1,64}+/)[^\s@\"']{1,256}+(?=@)"), rf"\1{REDACTED}",
+    ),
+    Shape(
         "password hash (crypt)", "$6$salt$hash", ("$",),
         re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|apr1|argon2\w{0,2}|pbkdf2[\w-]{0,16}|scrypt)"
                    r"\$[\w./$+,=:-]{8,}"),
@@ -170,8 +174,8 @@ _LOGIN = re.compile(
 ``name:thing@example.com`` may be an address of another kind."""
 
 _NO_USERS = frozenset(
-    {"acct", "author", "cc", "contact", "domain", "email", "from", "git", "group", "im", "mailto",
-     "owner", "serviceaccount", "sip", "sips", "ssh", "to", "user", "xmpp"}
+    {"acct", "author", "cc", "contact", "domain", "email", "from", "git", "group", "im", "jdbc",
+     "mailto", "owner", "serviceaccount", "sip", "sips", "ssh", "to", "user", "xmpp"}
 )  # fmt: skip
 """What stands before the colon of an address that has no password: ``mailto:a@b``."""
 

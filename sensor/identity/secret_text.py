@@ -126,11 +126,12 @@ def _value_after(
         shown = quote if named else ""
         close = _closing(text, quote, begin + len(quote))
         return begin, close, f"{shown}{REDACTED}{shown}"
-    if "=" not in separator and not named and not separator[-1].isspace():
+    joined = "=" not in separator and not named and not separator[-1].isspace()
+    if joined and not _is_bare_member(text, start, begin):
         return None
     if ":" in separator and "authorization" in match[1]:
         ends = _LINE_END
-    elif named:
+    elif named or joined:
         ends = _MEMBER_END
     else:
         ends = _END_AFTER.get(before, _BARE_END)
@@ -140,6 +141,17 @@ def _value_after(
     if not value or value.startswith(("[", "{", "(")) or value in _NO_SECRETS:
         return None
     return begin, close, f'"{REDACTED}"' if named else REDACTED
+
+
+def _is_bare_member(text: str, start: int, begin: int) -> bool:
+    """Whether ``name:value`` is a member of a document whose quotes a shell took, or an option.
+
+    Elsewhere it may be a volume, an image or an address.
+    """
+    if text.startswith("/", begin):
+        return False
+    option = start == 0 and text.startswith("-")
+    return option or "{" in text[max(0, start - NAME_REACH) : start]
 
 
 def _quote_at(text: str, place: int) -> str:
