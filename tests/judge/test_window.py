@@ -43,6 +43,11 @@ def test_office_hours_are_those_of_the_zone(utc: str, inside: bool) -> None:
     assert window("08:00", "18:00", DAY).holds(wall(utc)) is inside
 
 
+def test_a_window_reads_as_its_days_hours_and_zone() -> None:
+    assert str(window("08:05", "18:30", DAY)) == "w (mon,tue,wed,thu,fri 08:05-18:30 Europe/Berlin)"
+    assert str(window("22:00", "24:00")).startswith("w (mon,tue,wed,thu,fri,sat,sun 22:00-24:00 ")
+
+
 def test_a_window_over_midnight_belongs_to_the_day_on_which_it_begins() -> None:
     friday = window("22:00", "06:00", range(4, 5))
     assert friday.holds(wall("2026-11-27T21:30:00"))
