@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sensor.correlate.candidates import CandidateFactory
-from sensor.correlate.claims import UNKNOWN_SCOPE, Claims
+from sensor.correlate.claims import Claims
 from sensor.correlate.container_table import ContainerTable
 from sensor.correlate.coverage import SILENCE, Coverage
 from sensor.correlate.ends import EndReporter
@@ -21,7 +21,7 @@ from sensor.correlate.engine_words import EngineWords
 from sensor.correlate.events import Clock, EventFactory
 from sensor.correlate.failed_starts import FailedStarts
 from sensor.correlate.initiator import Attributor
-from sensor.correlate.inventory import Inventory, known_of
+from sensor.correlate.inventory import Inventory
 from sensor.correlate.kubelets import Kubelets
 from sensor.correlate.lifecycle import Lifecycle
 from sensor.correlate.node_name import node_name_in
@@ -336,18 +336,7 @@ class Correlator:
         self,
     ) -> tuple[tuple[KnownContainer, ...], tuple[tuple[ContainerId, str | None], ...]]:
         """Containers that changed since the last call, and those that were forgotten."""
-        changed: list[KnownContainer] = []
-        gone: list[tuple[ContainerId, str | None]] = []
-        for key in self.table.dirty:
-            state = self.table.get(key)
-            if key.scope == UNKNOWN_SCOPE:
-                continue
-            if state is None:
-                gone.append((key.id, key.scope))
-            else:
-                changed.append(known_of(state, self._clock))
-        self.table.dirty.clear()
-        return tuple(changed), tuple(gone)
+        return self._inventory.changes()
 
     def _on_request(self, request: ApiRequest) -> None:
         self._refused(self._past.add_request(request))

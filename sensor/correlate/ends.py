@@ -124,10 +124,7 @@ class EndReporter:
             return
         state.failed = True
         code, signal = split_status(status) if status is not None else (None, None)
-        creation, command = state.creation, EvidenceKind.RUNTIME_COMMAND
-        evidence = [kernel(command, reason, seen.time, seen.sequence)]
-        if creation is not None:
-            evidence.append(kernel(command, creation.what, creation.time, creation.sequence))
+        creation, evidence = state.creation, _failing(state, seen, reason)
         identity = self._places.identity(state.cgroup)
         review = self._pods.review(state, identity, seen.time)
         state.description = self._pods.namespaces.applied(review.description, state.key.id, None)
@@ -218,3 +215,14 @@ def _of_pod(state: ContainerState) -> Certainty:
     """Return how sure the end of a known container is: its start settled which pod it is in."""
     described = state.description is not None and state.description.orchestrator is not None
     return replace(_EXACT, pod=Confidence.EXACT) if described else _EXACT
+
+
+def _failing(
+    state: ContainerState, seen: InitExit | CommandExit | CommandExec, reason: str
+) -> tuple[Evidence, ...]:
+    """What shows that a start failed, and which command began it."""
+    command, creation = EvidenceKind.RUNTIME_COMMAND, state.creation
+    found = kernel(command, reason, seen.time, seen.sequence)
+    if creation is None:
+        return (found,)
+    return found, kernel(command, creation.what, creation.time, creation.sequence)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import orchestrators
 from sensor.correlate.authority import owner_by_cgroup, owner_of_scope
+from sensor.correlate.claims import UNKNOWN_SCOPE
 from sensor.correlate.containers import (
     ContainerKey,
     ContainerState,
@@ -74,6 +75,23 @@ class Inventory:
         for known in knowledge.containers:
             self._restore(known, same_boot=same_boot)
         self._table.dirty.clear()
+
+    def changes(
+        self,
+    ) -> tuple[tuple[KnownContainer, ...], tuple[tuple[ContainerId, str | None], ...]]:
+        """Containers that changed since the last call, and those that were forgotten."""
+        changed: list[KnownContainer] = []
+        gone: list[tuple[ContainerId, str | None]] = []
+        for key in self._table.dirty:
+            state = self._table.get(key)
+            if key.scope == UNKNOWN_SCOPE:
+                continue
+            if state is None:
+                gone.append((key.id, key.scope))
+            else:
+                changed.append(known_of(state, self._clock))
+        self._table.dirty.clear()
+        return tuple(changed), tuple(gone)
 
     def _down_seconds(self, knowledge: KnowledgeRestored, *, same_boot: bool) -> float | None:
         """How long no agent ran, in seconds; None where the clocks do not agree."""
