@@ -22,7 +22,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.agent import baseline_file, policy_files
+from sensor.agent import baseline_file, damaged_rows, policy_files
 from sensor.agent.baseline_fill import BaselineFill
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
@@ -148,10 +148,10 @@ class Judging:
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
         """Take over what an earlier judge remembered, before the first event."""
         self.judge_.restore(rows)
-        if self.judge_.unreadable:
-            log.warning(
-                "%d records of the judge were unreadable and left out", self.judge_.unreadable
-            )
+        damaged = self.judge_.damaged
+        if damaged:
+            aside = damaged_rows.move_aside(self._state, damaged)
+            log.warning("%d damaged records of the judge %s", len(damaged), aside)
 
     def start(self) -> None:
         """Read policy and changes, once."""
@@ -270,7 +270,7 @@ class Judging:
         """Return what ``castoff status`` counts of the judge."""
         return (
             ("judge.forgotten", self.judge_.memory.forgotten),
-            ("judge.unreadable", self.judge_.unreadable),
+            ("judge.damaged", len(self.judge_.damaged)),
             ("baseline.forgotten", self.judge_.alerting.baseline.forgotten),
             ("baseline.replaced", self.judge_.alerting.baseline.replaced.total()),
             ("alerts.held_back", self.judge_.alerting.book.held_back),

@@ -27,7 +27,7 @@ from sensor.model.vocabulary import EventType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
     from sensor.model.alert import Fact
     from sensor.model.vocabulary import Finding
@@ -66,9 +66,9 @@ class AlertBook:
         """Recurrences that a suppression kept silent."""
         self.dropped = 0
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
-        unreadable = 0
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows made no sense."""
+        unreadable: list[RowKey] = []
         for (kind, key), row in rows.items():
             if kind != ALERT_ROW:
                 continue
@@ -77,7 +77,7 @@ class AlertBook:
                 if not entry.reported:
                     self._waiting[key] = None
             except ValueError:
-                unreadable += 1
+                unreadable.append((kind, key))
         return unreadable
 
     def entries(self) -> tuple[AlertEntry, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.judge.alert_book import GRAVER, AlertBook, graver, group_of
-from sensor.judge.baseline import PROFILES, Baseline
+from sensor.judge.baseline import BASELINE_ROWS, PROFILES, Baseline
 from sensor.judge.comparison import Moment
 from sensor.judge.feature import Feature, WhoKind, features_of
 from sensor.judge.findings.dormant import DAYS as DORMANT_DAYS
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sensor.judge.feature import Features
     from sensor.judge.finding import Found
     from sensor.judge.judgement import Judgement
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
     from sensor.judge.tuning import Tuning
     from sensor.model.alert import AlertSeverity
@@ -78,15 +78,21 @@ class Alerting:
         self.held.release_days = tuning.number(RELEASE_DAYS)
         self.fleet.known_from = tuning.number(FLEET_HOSTS)
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows are of no use.
+
+        One row of the baseline that makes no sense costs all of it: what is known in part misleads.
+        It is learnt anew, from the log.
+        """
         unreadable = self.baseline.restore(rows)
         if unreadable:
-            # What is known in part misleads: it is learnt anew, from the log.
             self.baseline.clear()
-            self.notes.append(Note("baseline_reset", f"{unreadable} rows were unreadable"))
-        parts = (self.book, self.held, self.slow, self.fleet)
-        return unreadable + sum(part.restore(rows) for part in parts)
+            detail = f"{len(unreadable)} of its rows were unreadable; it is learnt anew"
+            self.notes.append(Note("baseline_reset", detail))
+            unreadable = [key for key in rows if key[0] in BASELINE_ROWS]
+        for part in (self.book, self.held, self.slow, self.fleet):
+            unreadable += part.restore(rows)
+        return unreadable
 
     def take_rows(self) -> list[Row]:
         """Return what the store has to write since the last call."""

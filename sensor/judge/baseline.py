@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sensor.judge.feature import Features
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
 
 PROFILES = (1024, 3072)
@@ -43,6 +43,7 @@ HOT_MAX = 512
 NODE_TERMS_MAX = 512
 """Values of one feature that the node knows."""
 PROFILE_ROW, NODE_ROW, STATE_ROW = "profile", "node", "baseline"
+BASELINE_ROWS = frozenset({PROFILE_ROW, NODE_ROW, STATE_ROW})
 STATE_KEY = "state"
 IMAGE_PREFIX = "i/"
 _JSON = {True: "true", False: "false"}
@@ -93,9 +94,9 @@ class Baseline:
 
     # ----------------------------------------------------------------- state and rows
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
-        unreadable = 0
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows made no sense."""
+        unreadable: list[RowKey] = []
         profiles: list[tuple[str, Profile, bytes]] = []
         for (kind, key), row in rows.items():
             try:
@@ -106,7 +107,7 @@ class Baseline:
                 elif (kind, key) == (STATE_ROW, STATE_KEY):
                     self.state = _state_of_row(row)
             except ValueError:
-                unreadable += 1
+                unreadable.append((kind, key))
         for key, profile, row in sorted(profiles, key=lambda one: (-one[1].own.last, one[0])):
             established = profile.own.distinct_days > 1
             if not self._table(key).restore(key, row, established=established):

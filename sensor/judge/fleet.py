@@ -14,7 +14,7 @@ from sensor.judge.tuning import FLEET_HOSTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
 
 VALUES_MAX = 200_000
@@ -62,9 +62,9 @@ class Fleet:
         self._parts = len(parts)
         self._write(ORIGIN_KEY, json.dumps(origin).encode())
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
-        unreadable = 0
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows made no sense."""
+        unreadable: list[RowKey] = []
         for (kind, key), row in rows.items():
             if kind != FLEET_ROW:
                 continue
@@ -76,7 +76,7 @@ class Fleet:
                     self._hosts[str(profile), str(feature), str(value)] = int(count)
                 self._parts = max(self._parts, int(key) + 1)
             except (ValueError, TypeError):
-                unreadable += 1
+                unreadable.append((kind, key))
         return unreadable
 
     def _write(self, key: str, value: bytes | None) -> None:

@@ -24,7 +24,7 @@ from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
 from sensor.judge.findings.sensor_tampering import DOWN_SECONDS
 from sensor.judge.findings.wide_change import HOURS as WIDE_HOURS
 from sensor.judge.judgement import Case
-from sensor.judge.ledger import Ledger, Note, Row
+from sensor.judge.ledger import Ledger, Note, Row, RowKey
 from sensor.judge.lifecycle import continuation_of
 from sensor.judge.memory import Memory
 from sensor.judge.operational import Operational
@@ -88,8 +88,8 @@ class Judge:
         self.explanations: Counter[str] = Counter()
         """Starts by explanation, ``none`` where there is no explanation."""
         self.findings: Counter[str] = Counter()
-        self.unreadable = 0
-        """Rows of the store that made no sense."""
+        self.damaged: tuple[Row, ...] = ()
+        """Rows of the store that made no sense, and those that are of no use without them."""
         self._offset: int | None = None
         self._unsettled: tuple[int, str] | None = None
         """Until when the wall clock is not trusted, in ns since boot, and why."""
@@ -99,6 +99,7 @@ class Judge:
         self.host: HostFacts | None = None
         """The node, as the last event named it."""
         self._clock_rows: list[Row] = []
+        self._removals: list[Row] = []
 
     @property
     def policy(self) -> Policy:
@@ -112,16 +113,18 @@ class Judge:
         self.operational.tuning = policy.tuning
         self.ledger.wide_hours = policy.tuning.number(WIDE_HOURS)
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
-        """Take over what the store kept of an earlier run."""
+    def restore(self, rows: Mapping[RowKey, bytes]) -> None:
+        """Take over what the store kept of an earlier run. What is damaged is removed from it."""
         parts = (self.ledger, self.memory, self.alerting, self.operational)
-        self.unreadable = sum(part.restore(rows) for part in parts)
+        damaged = [key for part in parts for key in part.restore(rows)]
         row = rows.get((CLOCK_ROW, CLOCK_KEY))
         if row is not None:
             try:
                 self._boot, self._offset, self._unsettled = _clock_of_row(row)
             except ValueError:
-                self.unreadable += 1
+                damaged.append((CLOCK_ROW, CLOCK_KEY))
+        self.damaged = tuple((kind, key, rows[kind, key]) for kind, key in damaged)
+        self._removals = [(kind, key, None) for kind, key in damaged]
 
     def judge(self, event: Event) -> Event:
         """Return a start with its verdict, any other event as it is, and conclude."""
@@ -287,7 +290,9 @@ class Judge:
 
     def take_rows(self) -> tuple[Row, ...]:
         """Return what the store has to write since the last call."""
-        rows = self.alerting.take_rows()
+        # Removals first: what a part has written since counts.
+        rows, self._removals = self._removals, []
+        rows += self.alerting.take_rows()
         for left in (
             self.memory.rows,
             self.ledger.rows,

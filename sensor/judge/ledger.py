@@ -38,6 +38,7 @@ SEEN_MAX = 64
 CHANGE_ROW, USAGE_ROW = "change", "usage"
 _OVER = frozenset({ChangeState.USED_UP, ChangeState.EXPIRED, ChangeState.ENDED})
 
+RowKey = tuple[str, str]
 Row = tuple[str, str, bytes | None]
 """Kind, key and value of what the store keeps; None removes it."""
 
@@ -75,9 +76,9 @@ class Ledger:
         """What the store has to write, in order."""
         self.notes: list[Note] = []
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
-        unreadable = 0
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows made no sense."""
+        unreadable: list[RowKey] = []
         for (kind, key), row in rows.items():
             try:
                 if kind == CHANGE_ROW:
@@ -86,7 +87,7 @@ class Ledger:
                 elif kind == USAGE_ROW:
                     self._usages[key] = usage_of_row(row)
             except ValueError:
-                unreadable += 1
+                unreadable.append((kind, key))
         self._reindex()
         return unreadable
 

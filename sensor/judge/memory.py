@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sensor.judge.case import Facts
     from sensor.judge.judgement import Judgement
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
     from sensor.judge.workload import WorkloadKey
     from sensor.model.events import Event
 
@@ -60,9 +60,9 @@ class Memory:
         """Containers and workloads that had to go because there were too many."""
         return self._containers.forgotten + self._workloads.forgotten
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
-        unreadable = 0
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows made no sense."""
+        unreadable: list[RowKey] = []
         origins: list[tuple[str, PastStart]] = []
         records: list[tuple[str, WorkloadRecord]] = []
         for (kind, key), row in rows.items():
@@ -74,7 +74,7 @@ class Memory:
                 elif kind == RUNNING_ROW:
                     self._note_running(key, *running_of_row(row))
             except ValueError:
-                unreadable += 1
+                unreadable.append((kind, key))
         # The newest first: what finds no place is forgotten in the store as well.
         for key, origin in sorted(origins, key=lambda one: -one[1].wall):
             if not self._containers.restore(key, origin, established=origin.again):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sensor.judge.alert_book import AlertBook
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
     from sensor.model.events import Event
 
 SECOND = 1_000_000_000
@@ -71,16 +71,16 @@ class Operational:
         self._peaks: dict[str, Peak] = {}
         self.rows: list[Row] = []
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
         """Take over how many starts each initiator made at most; returns the unreadable rows."""
-        unreadable = 0
+        unreadable: list[RowKey] = []
         for (kind, who), row in rows.items():
             if kind == BURST_ROW:
                 try:
                     day, today, most = json.loads(row)
                     self._peaks[who] = Peak(int(day), int(today), int(most))
                 except (ValueError, TypeError):
-                    unreadable += 1
+                    unreadable.append((kind, who))
         return unreadable
 
     # ----------------------------------------------------------------- starts

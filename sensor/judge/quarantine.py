@@ -16,7 +16,7 @@ from sensor.judge.tuning import RELEASE_DAYS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
 
 HELD_MAX = 4096
 """Values that are held back; the one that was seen last longest ago goes first, unlearnt."""
@@ -38,9 +38,9 @@ class Quarantine:
     def __len__(self) -> int:
         return len(self._held)
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
-        unreadable = 0
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows made no sense."""
+        unreadable: list[RowKey] = []
         found: list[tuple[int, int, str, TermKey]] = []
         for (kind, key), row in rows.items():
             if kind != HELD_ROW:
@@ -51,7 +51,7 @@ class Quarantine:
                 term = TermKey(profile, Feature(feature), str(value))
                 found.append((int(last), int(days), key, term))
             except (ValueError, TypeError):
-                unreadable += 1
+                unreadable.append((kind, key))
         self._held = {term: (days, last) for last, days, _, term in sorted(found, key=_order)}
         return unreadable
 

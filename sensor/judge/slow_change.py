@@ -18,7 +18,7 @@ from sensor.model.alert import Fact, Strength
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sensor.judge.ledger import Row
+    from sensor.judge.ledger import Row, RowKey
 
 SECONDS_PER_DAY = 86_400
 KEPT_MAX = 16
@@ -37,9 +37,9 @@ class SlowChange:
         self.tuning = DEFAULT
         self.rows: list[Row] = []
 
-    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> int:
-        """Take over what the store kept; returns how many rows made no sense."""
-        unreadable = 0
+    def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
+        """Take over what the store kept; returns which rows made no sense."""
+        unreadable: list[RowKey] = []
         found: list[tuple[int, str, list[tuple[int, Fact]]]] = []
         for (kind, who), row in rows.items():
             if kind != SLOW_ROW:
@@ -50,7 +50,7 @@ class SlowChange:
                     for at, feature, expected, seen, level in json.loads(row)
                 ]
             except (ValueError, TypeError):
-                unreadable += 1
+                unreadable.append((kind, who))
             else:
                 found.append((max((at for at, _ in facts), default=0), who, facts))
         self._seen = {who: facts for _, who, facts in sorted(found, key=lambda one: one[:2])}

@@ -172,7 +172,7 @@ def test_a_name_of_any_bytes_is_judged_and_kept(tmp_path: Path, name: str) -> No
         assert world.judging.defects == {}
         successor = Judge()
         successor.restore({key: row for key, row in found.rows.items() if row is not None})
-        assert successor.unreadable == 0
+        assert successor.damaged == ()
 
     play(tmp_path, scenario)
 

@@ -223,6 +223,6 @@ def test_so_many_values_are_held_back() -> None:
     assert held.hold(terms, 0) == ()
     assert len(held) == HELD_MAX
     successor = Quarantine()
-    assert successor.restore({(kind, key): row for kind, key, row in held.rows if row}) == 0
+    assert successor.restore({(kind, key): row for kind, key, row in held.rows if row}) == []
     assert dict(successor.items())[terms[-1]] == 1
-    assert successor.restore({("held", "x"): b"1"}) == 1
+    assert successor.restore({("held", "x"): b"1"}) == [("held", "x")]

@@ -182,7 +182,7 @@ def test_the_rows_are_the_same_after_a_kill_at_any_start() -> None:
         rows = rows_of(first)
         second = Judge()
         second.restore(rows)
-        assert second.unreadable == 0
+        assert second.damaged == ()
         for event in starts[killed:]:
             second.judge(event)
         rows |= rows_of(second)
@@ -201,7 +201,7 @@ def test_the_rows_are_the_same_after_a_kill_at_any_start() -> None:
     ],
 )
 def test_rows_that_make_no_sense_are_left_out_and_counted(kind: str, key: str, row: bytes) -> None:
-    assert Baseline().restore({(kind, key): row}) == 1
+    assert Baseline().restore({(kind, key): row}) == [(kind, key)]
 
 
 def test_what_is_forgotten_by_hand_is_new_again() -> None:
@@ -252,7 +252,11 @@ def test_a_baseline_that_is_damaged_is_learnt_anew_and_an_event_says_so() -> Non
     damaged = {key: b"junk" if key[0] == "profile" else row for key, row in rows.items()}
     successor = Judge()
     successor.restore(damaged)
-    assert successor.unreadable > 0
+    assert {kind for kind, _, _ in successor.damaged} == {"profile", "node", "baseline"}
     assert not successor.alerting.baseline.state.filled
     assert [one.action for one in successor.take_notes()] == ["baseline_reset"]
-    assert any(value is None for _, _, value in successor.take_rows())
+    left = {**damaged, **{(kind, key): row for kind, key, row in successor.take_rows()}}
+    third = Judge()
+    third.restore({key: row for key, row in left.items() if row is not None})
+    assert third.damaged == ()
+    assert third.take_notes() == ()

@@ -45,9 +45,9 @@ def test_a_layer_outlasts_the_judge_and_is_replaced_whole() -> None:
     rows = {(kind, key): row for kind, key, row in fleet.rows}
     kept = {key: row for key, row in rows.items() if row is not None}
     successor = Fleet()
-    assert successor.restore(kept) == 0
+    assert successor.restore(kept) == []
     assert (len(successor), successor.origin) == (PART, "second")
-    assert successor.restore({("fleet", "x"): b"1"}) == 1
+    assert successor.restore({("fleet", "x"): b"1"}) == [("fleet", "x")]
 
 
 def test_too_large_a_layer_is_refused() -> None:

@@ -228,7 +228,7 @@ def test_the_next_agent_inherits_what_the_store_kept() -> None:
     rows = {(kind, key): row for kind, key, row in judge.take_rows() if row is not None}
     successor = Judge(policy(REQUIRED))
     successor.restore(rows)
-    assert successor.unreadable == 0
+    assert successor.damaged == ()
     assert judged(successor, restarted(first)).expected is True
     assert dict(successor.memory.workloads())["name/web"].starts == 2
 
@@ -249,7 +249,9 @@ def test_a_row_that_makes_no_sense_is_counted_and_costs_no_other(row: bytes) -> 
     broken = {(kind, "broken"): row for kind in ("container", "workload", "change", "usage")}
     successor = Judge()
     successor.restore({**broken, **rows})
-    assert successor.unreadable == len(broken)
+    assert {(kind, key): row for kind, key, row in successor.damaged} == broken
+    removed = {(kind, key) for kind, key, row in successor.take_rows() if row is None}
+    assert removed == set(broken)
     assert len(successor.memory.workloads()) == 1
 
 

@@ -48,11 +48,11 @@ def test_what_was_counted_outlasts_the_judge_and_is_bounded() -> None:
     gone = [key for _, key, row in slow.rows if row is None]
     assert gone == ["who 0", "who 1", "who 2"]
     successor = SlowChange()
-    assert successor.restore(rows) == 0
+    assert successor.restore(rows) == []
     who = f"who {INITIATORS_MAX}"
     found = [successor.add(who, [fact(number)], 600 + number) for number in range(2, 6)]
     assert len(found[-1]) == FACTS
-    assert successor.restore({("slow", "x"): b"[[1]]"}) == 1
+    assert successor.restore({("slow", "x"): b"[[1]]"}) == [("slow", "x")]
 
 
 def test_a_patient_person_is_seen() -> None:
