@@ -55,10 +55,16 @@ def test_every_piece_of_evidence_stands_at_one_step(event: dict[str, Any]) -> No
     assert all(step.label for step in found)
 
 
+def is_newer(evidence: dict[str, Any]) -> bool:
+    """Whether no agent without kinds wrote such evidence."""
+    return str(evidence["what"]).endswith(": an init container")
+
+
 @pytest.mark.parametrize("event", [pytest.param(event, id=name) for name, event in STARTS])
 def test_evidence_of_an_agent_without_kinds_stands_at_the_same_steps(event: dict[str, Any]) -> None:
     without = [
-        {name: value for name, value in one.items() if name != "kind"} for one in event["evidence"]
+        {name: value for name, value in one.items() if name != "kind" or is_newer(one)}
+        for one in event["evidence"]
     ]
     before = steps(event | {"evidence": without})
     assert [(one.kind, len(one.evidence)) for one in before] == [

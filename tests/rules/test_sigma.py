@@ -256,9 +256,7 @@ RECORDED: dict[str, Callable[[Document], bool]] = {
     "not-expected": lambda one: (one["verdict"] or {}).get("expected") is False,
 }
 """What a rule finds among the starts of real engines, pause containers left out."""
-NEVER_RECORDED = frozenset(
-    {"dormant-container", "restored-container", "from-container", "privileged"}
-)
+NEVER_RECORDED = frozenset({"dormant-container", "restored-container", "privileged"})
 """No capture has one. Stories and samples have all of them."""
 
 
