@@ -95,5 +95,5 @@ def package_missing(error: ModuleNotFoundError, what: str) -> PackageMissing:
         raise error
     return PackageMissing(
         f"{what} is in the package {package}, which is not installed.",
-        f"Install it: apt-get install {package}.",
+        f"Install it: apt-get install {package} (Fedora: dnf install {package}).",
     )

@@ -107,7 +107,7 @@ def test_a_verb_of_another_package_names_it(base: Path, verb: str, package: str)
         assert done.returncode == PackageMissing.exit_code
         assert done.stderr.splitlines() == [
             f"castoff: castoff {verb} is in the package {package}, which is not installed.",
-            f"    fix: Install it: apt-get install {package}.",
+            f"    fix: Install it: apt-get install {package} (Fedora: dnf install {package}).",
         ]
 
 
