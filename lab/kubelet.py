@@ -54,7 +54,11 @@ class Kubelet:
             *(program, "-m", "lab.kubelet"),
             *(lab.directory, containerd.address),
         ]
-        environment = {"PATH": "/usr/sbin:/usr/bin", "PYTHONPATH": _packages(), **lab.mark}
+        environment = {
+            "PATH": "/usr/sbin:/usr/bin",
+            "PYTHONPATH": ":".join(package_places()),
+            **lab.mark,
+        }
         self._inspect: Callable[[], dict[str, Any]] | None = None
         if within is not None:
             docker, options = within
@@ -156,8 +160,10 @@ class Kubelet:
         return answer["result"]
 
 
-def _packages() -> str:
-    return ":".join(path for path in sys.path if path.endswith("-packages"))
+def package_places() -> tuple[str, ...]:
+    """Return where this Python has its packages, and what those places are links to."""
+    found = [path for path in sys.path if path.endswith("-packages")]
+    return tuple(dict.fromkeys((*found, *(str(Path(path).resolve()) for path in found))))
 
 
 def _run_in(
@@ -167,9 +173,7 @@ def _run_in(
 
     It sees the run's directory, the cgroups and the logs of pods, as a kubelet's container does.
     """
-    packages = _packages().split(":")
-    # A virtual environment may be a link to another place.
-    places = {*HOSTS_PLACES, *packages, *(str(Path(path).resolve()) for path in packages)}
+    places = {*HOSTS_PLACES, *package_places()}
     mounted = [f"--volume={place}:{place}" for place in sorted(places) if Path(place).exists()]
     given = [f"--env={key}={value}" for key, value in environment.items()]
     words = ["run", "--rm", "--interactive", f"--name={name}", f"--workdir={CHECKOUT}"]

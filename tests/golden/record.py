@@ -20,10 +20,12 @@ from pathlib import Path
 from lab import engines as labs
 from lab import processes
 from lab.agent import CHECKOUT, unload_probes
+from lab.kubelet import package_places
 from sensor.sources.capture import Arrival
 from tests.golden import captures
 from tests.golden.behaviours import BEHAVIOURS, Behaviour
 from tests.golden.sanitise import (
+    PACKAGES,
     Scope,
     UnusableError,
     events_of,
@@ -59,6 +61,7 @@ def record(behaviour: Behaviour, engines: Engines) -> tuple[list[Arrival], Scope
         checkout=str(CHECKOUT),
         host_name=platform.node(),
         cgroups=own_cgroups(),
+        packages=package_places(),
     )
     return captures.read(recorder.capture), scope
 
@@ -79,8 +82,8 @@ def check(capture: Path, scope: Scope) -> None:
     size = capture.stat().st_size
     if size > captures.SIZE_MAX:
         raise UnusableError(f"{capture.name} has {size} bytes")
-    text = capture.read_bytes() + captures.lines_of(capture).read_bytes()
-    found_words = [word for word in _machine_words(scope) if word.encode() in text]
+    text = repr(captures.read(capture)) + captures.lines_of(capture).read_text(encoding="utf-8")
+    found_words = [word for word in _machine_words(scope) if word in text]
     if found_words:
         raise UnusableError(f"{capture.name} shows {found_words}")
 
@@ -89,6 +92,7 @@ def _machine_words(scope: Scope) -> Iterator[str]:
     """Yield what only this machine would say: names, ids and the programs above this one."""
     yield scope.directory
     yield scope.checkout
+    yield from (place for place in scope.packages if place != PACKAGES)
     for path in (
         "/etc/machine-id",
         "/proc/sys/kernel/random/boot_id",

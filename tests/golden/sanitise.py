@@ -60,6 +60,8 @@ PLACES = {
 }
 """Where engines have by default what the harness keeps in a directory of its own; the rest of that
 is in :data:`PLACE`."""
+PACKAGES = "/usr/lib/python3/dist-packages"
+"""Where Debian's Python has its packages."""
 ACCOUNTS = {0: "root", 4242: "alice", 4243: "bob"}
 """The accounts of the node: people of these login uids give commands in the behaviours."""
 
@@ -87,6 +89,8 @@ class Scope:
     host_name: str
     cgroups: frozenset[str] = frozenset()
     """The cgroups that the recording itself is in."""
+    packages: tuple[str, ...] = ()
+    """Where the recording's Python has its packages, which a contained kubelet needs."""
 
     def names(self, *texts: str | None) -> bool:
         """Whether one of the texts contains the id of one of the containers."""
@@ -331,6 +335,8 @@ class _Renaming:
         scope = self._scope
         if text in scope.cgroups:
             return "/user.slice"
+        for place in sorted(scope.packages, key=len, reverse=True):
+            text = text.replace(place, PACKAGES)
         for name, place in PLACES.items():
             text = text.replace(f"{scope.directory}/{name}", place)
         text = text.replace(scope.directory, PLACE).replace(scope.checkout, HOME)

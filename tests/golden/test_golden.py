@@ -26,6 +26,7 @@ from sensor.errors import CaptureMalformed
 from sensor.sources.capture import Arrival, CaptureReader
 from tests.golden import captures
 from tests.golden.behaviours import BEHAVIOURS
+from tests.golden.sanitise import PACKAGES
 from tests.golden.stories import AT_ONCE, STORIES
 
 CUT_EVERY = 97
@@ -40,6 +41,7 @@ GIVEN_NAMES = frozenset(
 COMMON = frozenset({"bash", "containerd-shim", "python", "runc", "sh", "sshd", "systemd"})
 """Programs that any node has."""
 
+_PACKAGES = re.compile(r"[\w./-]+-packages\b")
 _MADE_UP_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -207,6 +209,7 @@ def test_captures_are_small_and_name_no_machine(capture: Path) -> None:
         initiator = event["initiator"] or {"ancestors": []}
         for ancestor in initiator["ancestors"]:
             assert ancestor["comm"] in COMMON
+    assert set(_PACKAGES.findall(repr(captures.read(capture)))) <= {PACKAGES}
 
 
 @every_capture
