@@ -22,22 +22,6 @@ REPORT = "registry.example.com/ops/report:1"
 HELPER = "registry.gitlab.com/gitlab-org/runner-helper:1"
 
 
-def plants() -> tuple[str, ...]:
-    """Return the names of all intrusions."""
-    return _named("_plant_")
-
-
-def habits() -> tuple[str, ...]:
-    """Return the names of all ordinary changes."""
-    return _named("_habit_")
-
-
-def _named(prefix: str) -> tuple[str, ...]:
-    return tuple(
-        name.removeprefix(prefix) for name in sorted(vars(Routes)) if name.startswith(prefix)
-    )
-
-
 class Routes(Variants):
     """Adds intrusions and ordinary changes by name, on days of their own."""
 

@@ -27,24 +27,23 @@ OWN_HOURS = (1.5, 5.0, 10.0, 16.0, 23.0)
 BY_TIMER = Start(StartKind.FIRST, Trigger.SERVICE_MANAGER)
 
 
-def plants() -> tuple[str, ...]:
-    """Return the names of all intrusions."""
-    return _named("_plant_")
-
-
-def habits() -> tuple[str, ...]:
-    """Return the names of all ordinary changes."""
-    return _named("_habit_")
-
-
-def _named(prefix: str) -> tuple[str, ...]:
-    return tuple(
-        name.removeprefix(prefix) for name in sorted(vars(Variants)) if name.startswith(prefix)
-    )
-
-
 class Variants:
     """Adds intrusions and ordinary changes by name, on days of their own."""
+
+    @classmethod
+    def plants(cls) -> tuple[str, ...]:
+        """Return the names of all intrusions of this class."""
+        return cls._named("_plant_")
+
+    @classmethod
+    def habits(cls) -> tuple[str, ...]:
+        """Return the names of all ordinary changes of this class."""
+        return cls._named("_habit_")
+
+    @classmethod
+    def _named(cls, prefix: str) -> tuple[str, ...]:
+        own = sorted(vars(cls))
+        return tuple(name.removeprefix(prefix) for name in own if name.startswith(prefix))
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -19,9 +19,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench import life_routes
 from bench.life_calendar import DAY, HOUR, LEARNING, SECOND, ZONE
-from bench.life_variants import habits, plants
+from bench.life_routes import Routes
+from bench.life_variants import Variants
 from bench.machine import machine
 from bench.node_life import Life
 from bench.rows import Row, missed, table
@@ -213,14 +213,14 @@ def run(seed: int, *, early: bool = False) -> Result:
 
 def run_variants(seed: int) -> Result:
     """Judge one node with other intrusions and other ordinary changes."""
-    found = Run(Life(seed, variants=(*plants(), *habits()))).go()
+    found = Run(Life(seed, variants=(*Variants.plants(), *Variants.habits()))).go()
     found.seed = seed
     return found
 
 
 def run_routes(seed: int) -> Result:
     """Judge one node with the same kinds of intrusions and changes by yet other routes."""
-    found = Run(Life(seed, variants=(*life_routes.plants(), *life_routes.habits()))).go()
+    found = Run(Life(seed, variants=(*Routes.plants(), *Routes.habits()))).go()
     found.seed = seed
     return found
 

@@ -180,6 +180,20 @@ def _run_in(
     return docker.command(*words, *mounted, *given, *options, IMAGE)
 
 
+def claims_to_be(pod: Pod, sandbox: str) -> tuple[str, ...]:
+    """Return the options of ``ctr run`` by which any container claims to be a pod's ``main``."""
+    claims = {
+        "container-type": "container",
+        "container-name": "main",
+        "sandbox-id": sandbox,
+        "sandbox-name": pod.name,
+        "sandbox-namespace": pod.namespace,
+        "sandbox-uid": pod.uid,
+    }
+    annotations = [f"io.kubernetes.cri.{key}={value}" for key, value in claims.items()]
+    return tuple(word for one in annotations for word in ("--annotation", one))
+
+
 @contextmanager
 def running(
     lab: Lab,

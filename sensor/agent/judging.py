@@ -111,7 +111,7 @@ class Judging:
         """Return what follows from an event that was judged; its line is on its way."""
         try:
             self.judge_.conclude()
-        except Exception as error:  # noqa: BLE001 - nor may it hold up those that come after
+        except Exception as error:  # noqa: BLE001 - a defect of the judge must not hold up later events
             self._failed(event, error)
         return Judged(self.judge_.take_alerts(), _by_key(self.judge_.take_rows()))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import grp
 import logging
 import os
@@ -78,7 +79,7 @@ def _given(path: Path, environment: MutableMapping[str, str]) -> socket.socket |
         return None
     for descriptor in range(FIRST_FD, FIRST_FD + min(int(count), FDS_MAX)):
         try:
-            os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keywords
+            fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
             mode = os.fstat(descriptor).st_mode
         except OSError as error:
             log.warning("LISTEN_FDS names descriptor %d: %s", descriptor, error.strerror)
@@ -87,7 +88,7 @@ def _given(path: Path, environment: MutableMapping[str, str]) -> socket.socket |
             continue
         candidate = socket.socket(fileno=descriptor)
         if candidate.family == socket.AF_UNIX and candidate.getsockname() == str(path):
-            candidate.setblocking(False)  # noqa: FBT003 - takes no keywords
+            candidate.settimeout(0.0)
             return candidate
         candidate.detach()
     return None

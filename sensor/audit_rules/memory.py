@@ -9,7 +9,6 @@ separates such a dead rule from a living one.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ def look(root: Path, target: str) -> PathIdentity:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - device and inode
+        found = path.stat(follow_symlinks=False)
     except OSError:
         return None
     return found.st_dev, found.st_ino

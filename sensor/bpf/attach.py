@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from sensor.bpf import cgroup_link, libbpf, pins
 from sensor.bpf.programs import AttachKind, Program
@@ -17,15 +17,35 @@ if TYPE_CHECKING:
 _FIX = "Castoff needs Linux 5.8 or newer."
 
 
-class Attacher:
-    """Attaches programs of one compiled text. bcc has no types."""
+class BccTable(Protocol):
+    """A map, as bcc has it."""
 
-    def __init__(
-        self,
-        bcc: ModuleType,
-        compiled: Any,  # noqa: ANN401 - bcc has no types
-        staged: pins.PinSet,
-    ) -> None:
+    map_fd: int
+
+
+class BccFunction(Protocol):
+    """A program that the kernel has taken, as bcc has it."""
+
+    fd: int
+
+
+class BccText(Protocol):
+    """A compiled text: what is used of ``bcc.BPF``, which has no types."""
+
+    def __getitem__(self, map_name: bytes, /) -> BccTable:
+        """Return a map."""
+
+    def load_func(self, name: bytes, kind: int, /) -> BccFunction:
+        """Have the kernel take a program. Raises Exception where it does not."""
+
+    def dump_func(self, name: bytes, /) -> bytes:
+        """Return a program's instructions."""
+
+
+class Attacher:
+    """Attaches programs of one compiled text."""
+
+    def __init__(self, bcc: ModuleType, compiled: BccText, staged: pins.PinSet) -> None:
         self._bcc = bcc
         self._compiled = compiled
         self._staged = staged
@@ -64,7 +84,7 @@ class Attacher:
         return True
 
     def _load(self, program: Program, kind: int) -> int:
-        return int(self._compiled.load_func(program.name.encode(), kind).fd)
+        return self._compiled.load_func(program.name.encode(), kind).fd
 
     def _raw_tracepoint(self, program: Program) -> int:
         loaded = self._load(program, self._bcc.BPF.RAW_TRACEPOINT)

@@ -12,7 +12,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bpf import libbpf, pins, presence, programs, seed, watched
@@ -22,6 +22,8 @@ from sensor.errors import CastoffError, CompilerMissing
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from sensor.bpf.attach import BccText
 
 _LOADED_AT, _CONFIRMS = 0, 4
 """Of ``enum setting``."""
@@ -75,12 +77,10 @@ def build(request: CompileRequest) -> Compiled:
     bcc = _import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = request.stubs
 
-    class Unattached(bcc.BPF):  # type: ignore[name-defined, misc]  # imported at run time
-        def _trace_autoload(self) -> None:
-            """Attach nothing by its name: what may be refused is asked for one by one."""
-
+    # bcc attaches by name. What may be refused is asked for one by one instead.
+    unattached = type("Unattached", (bcc.BPF,), {"_trace_autoload": lambda _: None})
     try:
-        program = Unattached(text=request.source.encode(), cflags=list(request.cflags))
+        program: BccText = unattached(text=request.source.encode(), cflags=list(request.cflags))
     except Exception as error:  # bcc raises bare Exception for each compiler and map error
         problem = f"bcc could not build the probes: {error}"
         raise CompilerMissing(problem, "See the messages above; report them.") from error
@@ -96,7 +96,7 @@ def build(request: CompileRequest) -> Compiled:
 
 def _populate(
     bcc: ModuleType,
-    program: Any,  # noqa: ANN401 - bcc has no types
+    program: BccText,
     staged: pins.PinSet,
     request: CompileRequest,
 ) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import ctypes
 import ctypes.util
 import errno
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,7 @@ class MapShape:
     max_entries: int
 
 
+@cache
 def _load() -> ctypes.CDLL:
     try:
         return ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -83,15 +85,9 @@ def _load() -> ctypes.CDLL:
         raise CompilerMissing(problem, "Install it: apt-get install libbpf1") from error
 
 
-_library: ctypes.CDLL | None = None
-
-
 def call(name: str, *arguments: object) -> int:
     """Call a libbpf function; returns its result and raises OSError for a negative one."""
-    global _library  # noqa: PLW0603 - loaded once, when first needed
-    if _library is None:
-        _library = _load()
-    result = int(getattr(_library, name)(*arguments))
+    result = int(getattr(_load(), name)(*arguments))
     if result < 0:
         number = ctypes.get_errno() or -result
         raise OSError(number, os.strerror(number))
@@ -220,8 +216,8 @@ class BpfMap:
             if error.errno != errno.ENOENT:
                 raise
 
-    def keys(self) -> Iterator[bytes]:
-        """Walk the keys; bounded by the map's size even while others insert."""
+    def walk(self) -> Iterator[bytes]:
+        """Yield the keys; bounded by the map's size even while others insert."""
         current: bytes | None = None
         following = ctypes.create_string_buffer(self.shape.key_size)
         for _ in range(self.shape.max_entries):

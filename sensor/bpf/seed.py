@@ -275,7 +275,7 @@ def _entries(old: PinSet, name: str) -> Iterator[tuple[bytes, bytes]]:
     except FileNotFoundError:
         return
     try:
-        for key in source.keys():  # noqa: SIM118 - a BPF map is not a dict
+        for key in source.walk():
             value = source.lookup(key)
             if value is not None:
                 yield key, value[: source.shape.value_size]
@@ -298,7 +298,7 @@ def prune(inits: BpfMap, proc: Path = Path("/proc")) -> None:
 
     No exit record will, and such an entry hides the next container whose init gets that pid.
     """
-    for key in tuple(inits.keys()):
+    for key in tuple(inits.walk()):
         if not is_alive(_U32.unpack(key)[0], proc):
             inits.delete(key)
 

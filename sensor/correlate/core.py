@@ -282,7 +282,7 @@ class Correlator:
         for state in self._lifecycle.take_to_prepare():
             try:
                 self._lifecycle.prepare(state)
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - one container must not cost the others
                 self._defect(state, error)
 
     def _emit(self, output: Output) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from sensor.dataclass import dataclass
 from sensor.errors import StateUnusable
@@ -100,4 +100,5 @@ def _checked(path: Path, value: dict[str, object]) -> Manifest:
     if "/" in name or name in {"", ".", "..", NAME}:
         raise StateUnusable(f"{path}: file is not a name in this directory", "Take it again.")
     fields = (*_TEXTS, *_NUMBERS, *_TEXTS_OR_NONE, *_NUMBERS_OR_NONE, "sound")
-    return Manifest(**{name: value[name] for name in fields})  # type: ignore[arg-type]  # each was checked above
+    checked = cast("dict[str, Any]", value)
+    return Manifest(**{name: checked[name] for name in fields})

@@ -23,7 +23,7 @@ STANDARD_DEVICES = frozenset(
     {
         "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
         "/dev/console", "/dev/ptmx", "/dev/pts", "/dev/fd", "/dev/stdin", "/dev/stdout",
-        "/dev/stderr", "/dev/shm",  # noqa: S108 - no temporary file of ours
+        "/dev/stderr", "/dev/shm",
     }
 )  # fmt: skip
 """What every container has (runtime-spec config-linux.md, "Default Devices")."""

@@ -73,7 +73,7 @@ def executable(proc: str, process: ProcessKey | None) -> str | None:
     if process is None:
         return None
     try:
-        target = os.readlink(f"{proc}/{process.pid}/exe")  # noqa: PTH115 - a third of the time
+        target = os.readlink(f"{proc}/{process.pid}/exe")
     except OSError:
         return None
     # A file that was replaced meanwhile ends in this (fs/d_path.c): its name proves nothing.
@@ -96,7 +96,7 @@ def is_alive(proc: str, process: ProcessKey) -> bool:
 def namespace(proc: str, pid: int | None, name: str) -> int | None:
     """Return the inode of a process's namespace, by its OCI name; of this process for None."""
     try:
-        return os.stat(_entry(proc, pid, name)).st_ino  # noqa: PTH116 - a third of the time
+        return os.stat(_entry(proc, pid, name)).st_ino
     except OSError:
         return None
 
@@ -117,7 +117,7 @@ def _entry(proc: str, pid: int | None, name: str) -> str:
 def _link(proc: str, pid: int | None, name: str) -> str | None:
     """Return a namespace as its link names it, ``user:[4026531837]``: half of what stat costs."""
     try:
-        return os.readlink(_entry(proc, pid, name))  # noqa: PTH115 - a third of the time
+        return os.readlink(_entry(proc, pid, name))
     except OSError:
         return None
 

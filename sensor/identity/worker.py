@@ -203,7 +203,7 @@ class DescriberWorker:
     def _described_by(self, job: _Job) -> Description:
         try:
             return self._describe(job.request)
-        except Exception:
+        except Exception:  # a container's odd files must not end the thread that reads for all
             log.exception("the describer failed on container %r", job.request.id)
             with self._lock:
                 self._failed += 1

@@ -16,7 +16,7 @@ _NOTHING: Document = {}
 
 
 def block(document: Document, key: str) -> Document:
-    """Return the object under a key; an empty one where there is none."""
+    """Return the object under a key, or an empty one."""
     value = document.get(key)
     return value if isinstance(value, dict) else _NOTHING
 

@@ -114,7 +114,7 @@ def test_roots_command_is_the_exact_cause_beside_a_request_to_a_users_own_engine
     assert not blames(start, mallory.uid)
 
 
-def test_a_request_to_a_users_own_engine_does_not_explain_what_nobody_asked_for(
+def test_a_request_to_a_users_own_engine_does_not_explain_what_an_engine_did_by_itself(
     agent: Agent, docker: Dockerd, mallory: Stranger, asked: str
 ) -> None:
     """sec-reactivation-disguised: the engine starts it again by its policy."""

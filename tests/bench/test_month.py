@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench import life_routes
-from bench.life_variants import habits, plants
+from bench.life_routes import Routes
+from bench.life_variants import Variants
 from bench.month import (
     FALSE_A_DAY,
     FALSE_IN_LEARNING,
@@ -39,7 +39,7 @@ def test_the_planted_are_found_and_the_rest_is_quiet(seed: int) -> None:
 def test_intrusions_by_other_means_are_found_among_ordinary_changes() -> None:
     found = run_variants(31)
     assert found.missed == []
-    assert found.planted == set(plants())
+    assert found.planted == set(Variants.plants())
     assert found.false_a_day <= FALSE_A_DAY
     assert len(found.false_learning) <= FALSE_IN_LEARNING
     assert found.precision >= PRECISION
@@ -48,7 +48,7 @@ def test_intrusions_by_other_means_are_found_among_ordinary_changes() -> None:
 def test_intrusions_by_yet_other_routes_are_found() -> None:
     found = run_routes(401)
     assert found.missed == []
-    assert found.planted == set(life_routes.plants())
+    assert found.planted == set(Routes.plants())
     assert found.false_a_day <= FALSE_A_DAY
     assert found.precision >= PRECISION
 
@@ -57,13 +57,13 @@ def test_intrusions_by_yet_other_routes_are_found() -> None:
     "name", ["drain_at_night", "more_of_a_service", "blue_and_green", "out_of_memory_at_night"]
 )
 def test_an_ordinary_change_of_the_third_month_alone_raises_nothing(name: str) -> None:
-    assert name in life_routes.habits()
+    assert name in Routes.habits()
     assert Run(Life(33, variants=(name,))).go().false_later == []
 
 
 @pytest.mark.parametrize("name", ["ci_names", "reboots", "nightly_by_cron", "hot_fix_at_night"])
 def test_an_ordinary_change_alone_raises_nothing_after_the_week(name: str) -> None:
-    assert name in habits()
+    assert name in Variants.habits()
     assert Run(Life(32, variants=(name,))).go().false_later == []
 
 

@@ -19,7 +19,7 @@ from tests.bpf.live import Probes
 
 pytestmark = pytest.mark.kernel
 
-NOBODY = 65_534
+PLAIN_USER = 65_534
 HERE = {name: Path(f"/proc/self/ns/{name}").stat().st_ino for name in ("user", "pid", "net")}
 AT_PORT = """
 import socket
@@ -74,9 +74,9 @@ def seen_of(probes: Probes, *command: str) -> list[ApiConnect | ApiRequest]:
     ("user", "below", "privileged"),
     [
         (0, (), True),
-        (NOBODY, (), False),
+        (PLAIN_USER, (), False),
         (0, IN_A_PID_NAMESPACE, True),
-        (NOBODY, IN_A_USER_NAMESPACE, False),
+        (PLAIN_USER, IN_A_USER_NAMESPACE, False),
     ],
     ids=["root", "a-user", "root-in-a-pid-namespace", "a-user-in-a-user-namespace"],
 )
@@ -103,7 +103,7 @@ def test_a_call_through_a_file_names_who_listens_there(
     assert (listener.pid_ns == HERE["pid"]) is (below != IN_A_PID_NAMESPACE)
 
 
-@pytest.mark.parametrize("user", [0, NOBODY])
+@pytest.mark.parametrize("user", [0, PLAIN_USER])
 def test_a_request_to_a_port_names_the_user_who_listens_there(probes: Probes, user: int) -> None:
     if "on_sent" not in probes.pins.links():
         pytest.skip("cannot run here: this kernel does not let probes read what is sent to ports")

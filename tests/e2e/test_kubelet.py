@@ -18,7 +18,7 @@ from lab.cri import Cri, Pod
 from lab.engines import Lab, unique
 from lab.expect import FIRST, assert_has
 from lab.image import IMAGE
-from lab.kubelet import Kubelet, running
+from lab.kubelet import Kubelet, claims_to_be, running
 
 pytestmark = pytest.mark.e2e
 
@@ -195,20 +195,7 @@ def test_forged_annotations_file_nothing_under_an_innocent_pod(
     sandbox = kubelet.run_pod(pod)
     agent.one_start(kubelet.run(sandbox, "main", "sleep", "3600"))
     forged = unique("forged")
-    claims = {
-        "container-type": "container",
-        "container-name": "main",
-        "sandbox-id": sandbox,
-        "sandbox-name": pod.name,
-        "sandbox-namespace": pod.namespace,
-        "sandbox-uid": pod.uid,
-    }
-    options = [
-        word
-        for key, value in claims.items()
-        for word in ("--annotation", f"io.kubernetes.cri.{key}={value}")
-    ]
-    images_in_containerd.run(forged, "true", options=tuple(options))
+    images_in_containerd.run(forged, "true", options=claims_to_be(pod, sandbox))
     event = agent.one_start(forged)
     assert event["orchestrator"] is None
     assert (event["start"]["kind"], event["start"]["previous"]) == ("first", None)

@@ -8,7 +8,7 @@ import signal
 from lab.containerd import KUBERNETES
 from lab.cri import Pod
 from lab.engines import unique
-from lab.kubelet import NODE, running
+from lab.kubelet import NODE, claims_to_be, running
 from tests.golden.stage import Engines, Recorder
 
 
@@ -121,18 +121,7 @@ def forged_annotations(engines: Engines, recorder: Recorder) -> list[str]:
         container = kubelet.run(sandbox, "main", "sleep", "3600")
         recorder.one_start(container)
         forged = unique("forged")
-        claims = {
-            "container-type": "container",
-            "container-name": "main",
-            "sandbox-id": sandbox,
-            "sandbox-name": pod.name,
-            "sandbox-namespace": pod.namespace,
-            "sandbox-uid": pod.uid,
-        }
-        options: list[str] = []
-        for key, value in claims.items():
-            options += ["--annotation", f"io.kubernetes.cri.{key}={value}"]
-        engines.containerd.run(forged, "true", options=tuple(options))
+        engines.containerd.run(forged, "true", options=claims_to_be(pod, sandbox))
         recorder.one_stop(forged)
         return [sandbox, container, forged]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ def is_plausible(header: bytes) -> bool:
     return (wanted is None or wanted == length) and not flags & ~_FLAGS.get(FrameType(kind), 0)
 
 
-class Blocks:
+class Blocks(ABC):
     """Frames of one direction, with header blocks put together across CONTINUATION."""
 
     def __init__(self) -> None:
@@ -176,18 +177,18 @@ class Blocks:
         start = (1 if self._flags & _PADDED else 0) + (5 if self._flags & _PRIORITY else 0)
         del self._block[:start]
 
+    @abstractmethod
     def headers(self, stream: int, fields: list[HeaderField], *, ends: bool) -> None:
         """Take a header block; ``ends`` when it is the stream's last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def data(self, stream: int, data: bytes) -> None:
         """Take bytes of a stream's message."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ended(self, stream: int) -> None:
         """Learn that nothing more is known of the stream in this direction."""
-        raise NotImplementedError
 
+    @abstractmethod
     def flush(self) -> None:
         """End every stream with what is known of it."""
-        raise NotImplementedError

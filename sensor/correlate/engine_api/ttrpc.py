@@ -6,6 +6,7 @@ message: ``Request`` with service, method and payload, or ``Response`` with a st
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from sensor.correlate.engine_api.calls import Action, CallOutcome
@@ -54,7 +55,7 @@ def begins_request(data: bytes) -> bool:
     return is_plausible(data[:HEADER_SIZE]) and data[HEADER_SIZE:].startswith(_SERVICE_FIELD)
 
 
-class _Frames:
+class _Frames(ABC):
     """Frames of one direction; only those of one type are read."""
 
     def __init__(self, kind: int) -> None:
@@ -87,15 +88,16 @@ class _Frames:
 
     def lost(self) -> None:
         """Nothing depends on frames that were missed."""
+        return
 
     def may_miss(self, count: int) -> bool:
         """Whether so many bytes hold no request: a frame of any size may hold one."""
         del count
         return False
 
+    @abstractmethod
     def message(self, stream: int, content: bytes) -> None:
         """Take as much of a message as is known."""
-        raise NotImplementedError
 
 
 class TtrpcRequests(_Frames):
