@@ -53,7 +53,7 @@ class DictMap:
     def lookup(self, key: bytes) -> bytes | None:
         return self.entries.get(key)
 
-    def keys(self) -> Iterator[bytes]:
+    def walk(self) -> Iterator[bytes]:
         yield from list(self.entries)
 
     def close(self) -> None:
