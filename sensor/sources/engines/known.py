@@ -44,10 +44,13 @@ PROGRAMS: dict[str, tuple[Engine | str, Api]] = {
     "incusd": (Engine.LXC, "unknown"),
 }
 
-NO_API_NAMES = frozenset({"metrics.sock", "debug.sock", "kine.sock", "kubelet.sock"})
+NO_API_NAMES = frozenset(
+    {"containerd-debug.sock", "debug.sock", "kine.sock", "kubelet.sock", "metrics.sock"}
+)
 NO_API_DIRECTORIES = frozenset({"libnetwork"})
 """Sockets of engines that take no request for a container. runc's network hook connects to
-dockerd's libnetwork socket in every start."""
+dockerd's libnetwork socket in every start. dockerd gives its containerd a socket for debugging
+beside the engine's own (moby, libcontainerd/supervisor)."""
 
 
 MOSTLY_MISSING = frozenset({"/var/run/nscd/socket"})

@@ -93,7 +93,14 @@ def test_podman_needs_not_be_named(tmp_path: Path) -> None:
 
 def test_api_is_reported_by_program_and_path(tmp_path: Path) -> None:
     (tmp_path / "libnetwork").mkdir()
-    names = ("c.sock", "c.sock.ttrpc", "debug.sock", "libnetwork/x.sock", "metrics.sock")
+    names = (
+        "c.sock",
+        "c.sock.ttrpc",
+        "debug.sock",
+        "containerd-debug.sock",
+        "libnetwork/x.sock",
+        "metrics.sock",
+    )
     with process_called("containerd", *(tmp_path / name for name in names)):
         assert [(one.path[len(str(tmp_path)) :], one.api) for one in found_below(tmp_path)] == [
             ("/c.sock", "grpc"),
