@@ -124,9 +124,9 @@ def line(parts: Parts) -> str:
     """Return one line for ``systemctl status``."""
     store = parts.persistence.health()
     facts = [
-        f"{parts.pipeline.events[EventType.START]} starts reported",
-        f"{parts.pipeline.core.table.running} containers running",
-        f"{sum(count.dropped for count in _drops(parts))} kernel records lost",
+        f"starts reported: {parts.pipeline.events[EventType.START]}",
+        f"containers running: {parts.pipeline.core.table.running}",
+        f"kernel records lost: {sum(count.dropped for count in _drops(parts))}",
     ]
     if store.failing is not None:
         facts.append(f"event log failing: {store.failing}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.cli.wording import cause, span
+from sensor.cli.wording import cause, counted, span
 from sensor.dataclass import dataclass
 from sensor.model.alert import AlertState
 from sensor.model.vocabulary import Confidence, EventType, StartKind
@@ -179,7 +179,8 @@ def _cause(event: Event, room: int | None = None) -> str:
         return f"{event.gap.source}: {event.gap.reason}{lost}"
     if event.sensor is not None:
         count, detail = event.sensor.containers, event.sensor.detail
-        action = event.sensor.action + ("" if count is None else f", {count} containers running")
+        running = "" if count is None else f", {counted(count, 'container')} running"
+        action = event.sensor.action + running
         return action if detail is None else f"{action}: {detail}"
     if event.stop is not None:
         ending = _ending(event.stop)
