@@ -1,8 +1,9 @@
 """The audit webhook of Kubernetes: batches of audit events over HTTPS with client certificates.
 
-The API server posts an ``EventList`` and tries again until it is answered with 2xx, so a batch is
-answered after its events are durable, and never before (``--audit-webhook-config-file``,
-``--audit-webhook-mode=batch``). A client without a certificate of the configured authority does not
+The API server posts an ``EventList`` and tries again until it is answered with 2xx
+(``--audit-webhook-config-file``, ``--audit-webhook-mode=batch``). ``castoff normalize`` answers a
+batch after its events are durable. An agent keeps no requests, and answers once it has taken them
+for explanations. A client without a certificate of the configured authority does not
 get past the handshake.
 """
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AuditWebhook(PostServer):
-    """Listens. ``take`` gets a body and whom it came from; it returns once that is durable.
+    """Listens. ``take`` gets a body and whom it came from; the answer goes out once it returns.
 
     It raises ValueError for a body that cannot be read.
     """

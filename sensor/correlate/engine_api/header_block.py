@@ -14,10 +14,10 @@ whole block for one unknown index, which is why the fields are walked here.
 from __future__ import annotations
 
 from hpack.exceptions import HPACKError
+from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from sensor.dataclass import dataclass
-from sensor.huffman import decode_huffman
 
 BLOCK_MAX = 4096
 """Bytes of one header block that are read; the rest counts as cut."""
@@ -32,9 +32,6 @@ TABLE_MAX = 65_536
 """Largest dynamic table that a peer may use: RFC 7540 6.5.2 gives 4096 as the initial value."""
 
 _INTEGER_BYTES = 5
-
-_UPDATE_MASK, _TABLE_SIZE_UPDATE = 0xE0, 0x20
-"""First bits 001 (RFC 7541 6.3): a dynamic table size update."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ class HeaderBlocks:
                 raise _Cut
             name, value = self._entry(index)
             return HeaderField(_decoded(name), _decoded(value)), position
-        if first & _UPDATE_MASK == _TABLE_SIZE_UPDATE:
+        if first & 0xE0 == 0x20:  # noqa: PLR2004 - RFC 7541 6.3: dynamic table size update
             size, position = _integer(block, position, 5)
             if size > TABLE_MAX:
                 raise _Cut
@@ -138,4 +135,4 @@ def _string(block: bytes, position: int) -> tuple[bytes | None, int]:
     if length > VALUE_MAX:
         return None, end
     text = block[position:end]
-    return decode_huffman(text) if huffman else text, end
+    return bytes(decode_huffman(text)) if huffman else text, end
