@@ -1,6 +1,7 @@
 """A long run with all that goes wrong in it: ``python -m bench.soak --minutes 60``.
 
-Containers run through docker without a pause, 8 at a time. Meanwhile
+10,000 containers run through docker, spread evenly over the time, at most 8 of them at once.
+Meanwhile
 
 - an agent of another version, with other probes, is upgraded to this one;
 - the agent is killed twice;
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 COMMAND = "python -m bench.soak"
 MINUTES = 60.0
+STARTS_A_MINUTE = 10_000 / 60
 GROWTH_MIB = 2.0
 SAMPLE_SECONDS = 10.0
 SHIPPED_SECONDS = 120.0
@@ -88,10 +90,11 @@ def other_version(lab: Lab) -> Path:
 
 
 class Load:
-    """Runs containers until :meth:`end`, some at a time."""
+    """Runs containers until :meth:`end`, evenly spread, some at a time."""
 
-    def __init__(self, running: Engines, soak: Soak) -> None:
+    def __init__(self, running: Engines, soak: Soak, starts_a_minute: float) -> None:
         self._docker = running.docker
+        self._seconds_apart = 60 / starts_a_minute
         self._soak = soak
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, name="load")
@@ -111,10 +114,13 @@ class Load:
     def _work(self) -> None:
         with ThreadPoolExecutor(PARALLEL) as pool:
             under_way: set[Future[None]] = set()
-            while not self._end.is_set():
-                while len(under_way) < PARALLEL:
-                    under_way.add(pool.submit(self._run, unique("soak")))
-                _, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            due = time.monotonic()
+            while not self._end.wait(max(0.0, due - time.monotonic())):
+                under_way.add(pool.submit(self._run, unique("soak")))
+                due += self._seconds_apart
+                if len(under_way) >= PARALLEL:
+                    _, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                under_way = {run for run in under_way if not run.done()}
 
     def _run(self, name: str) -> None:
         identity, code = self._docker.run_to_end("--rm", "--name", name, IMAGE, "true")
@@ -124,7 +130,7 @@ class Load:
             self._soak.failed += 1
 
 
-def run(lab: Lab, running: Engines, minutes: float) -> list[Row]:
+def run(lab: Lab, running: Engines, minutes: float, starts_a_minute: float) -> list[Row]:
     """Run for so long and hold log, collector and memory against each other."""
     stamp = compiled("stamp", lab.sub("programs"))
     with socket.create_server(("127.0.0.1", 0)) as reserved:
@@ -148,7 +154,7 @@ def run(lab: Lab, running: Engines, minutes: float) -> list[Row]:
         loader.unload()
     agent.__enter__()
     try:
-        with Load(running, soak) as load:
+        with Load(running, soak, starts_a_minute) as load:
             until(UPGRADE)
             agent.__exit__()
             agent.command[0] = current
@@ -228,9 +234,15 @@ def main() -> None:
     """Run from the command line."""
     options = parser(COMMAND, __doc__)
     options.add_argument("--minutes", type=float, default=MINUTES, help="how long it runs")
+    options.add_argument(
+        "--starts-a-minute",
+        type=float,
+        default=STARTS_A_MINUTE,
+        help="how many containers it runs a minute, as far as this machine can",
+    )
     arguments = options.parse_args()
     with reporting(arguments.json) as rows, own_lab() as lab, engines(lab) as running:
-        rows.extend(run(lab, running, arguments.minutes))
+        rows.extend(run(lab, running, arguments.minutes, arguments.starts_a_minute))
 
 
 if __name__ == "__main__":
