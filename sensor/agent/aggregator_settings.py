@@ -65,19 +65,6 @@ class AggregatorSettings:
             sources=sources,
             proxies=proxies,
             webhook=listens(config.webhook),
-            push=_push(config),
+            push=config.pushes(),
             kafka=config.kafka,
         )
-
-
-def _push(config: Config) -> PushSettings:
-    """Return how pushes are taken. Raises :class:`ConfigError`."""
-    settings = PushSettings(
-        config.push,
-        config.push_sns,
-        config.push_event_bridge,
-        config.push_event_grid,
-        config.push_pub_sub,
-    )
-    settings.check()
-    return settings

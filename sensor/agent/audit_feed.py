@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor import clock
+from sensor.agent.config import NETLINK, OFF, STDIN
 from sensor.agent.optional_source import OptionalSourceState
 from sensor.errors import CastoffError, PermissionMissing
 from sensor.model.witness_records import AuditRulesChanged, SourceChanged
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from sensor.agent.config import SourcesSection
     from sensor.agent.optional_source import Feed
     from sensor.model.observations import Observation
-
-NETLINK, STDIN, OFF = "netlink", "-", "off"
-"""Values of ``sources.audit``; any other one is a log file's path."""
 
 _SWITCHED_OFF = "switched off"
 _NS_PER_SECOND = 1_000_000_000

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.agent.receivers.post_server import ListenSettings, Post, PostServer, Reply
-from sensor.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,15 +37,9 @@ class AuditWebhook(PostServer):
 
 
 def listens(section: WebhookSection) -> ListenSettings | None:
-    """Return where the webhook listens; None where it is off. Raises :class:`ConfigError`."""
+    """Return where the webhook listens, None where it is off; ``Config.load`` checked it."""
     if not section.listen:
         return None
     host, _, port = section.listen.rpartition(":")
-    files = (section.certificate, section.key, section.client_ca)
-    if not host or not port.isdecimal() or not all(files):
-        raise ConfigError(
-            "webhook: listen is HOST:PORT, and certificate, key and client_ca are files",
-            "Give all four keys of [webhook], or none.",
-        )
-    certificate, key, client_ca = map(Path, files)
+    certificate, key, client_ca = map(Path, (section.certificate, section.key, section.client_ca))
     return ListenSettings(host.strip("[]"), int(port), certificate, key, client_ca)

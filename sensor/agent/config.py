@@ -17,9 +17,12 @@ from sensor.agent.receivers.settings import (
     EventBridgeSection,
     EventGridSection,
     KafkaSection,
+    Mistake,
     PubSubSection,
     PushSection,
+    PushSettings,
     SnsSection,
+    listen_mistakes,
 )
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
@@ -28,6 +31,7 @@ from sensor.model.vocabulary import Witness
 from sensor.outputs.settings import OutputSettings, outputs_of
 from sensor.settings import tables
 from sensor.settings.tables import Tree, overlay
+from sensor.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +89,8 @@ class IdentitySection:
 
 WEBHOOK = "webhook"
 """Of ``sources.kubernetes_audit``: records are taken by ``[webhook]``."""
+NETLINK, STDIN, OFF = "netlink", "-", "off"
+"""Of ``sources.audit``; any other value is a log file's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,16 @@ class SourcesSection:
         }
         return frozenset(witness for witness, follow in wanted.items() if follow)
 
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield section, key, problem and fix of each value that no type refuses."""
+        if self.audit not in (NETLINK, STDIN, OFF) and not self.audit.startswith("/"):
+            fix = "Use netlink, -, off or a log file's whole path."
+            yield "sources", "audit", f"is {self.audit!r}", fix
+        given = self.kubernetes_audit
+        if given not in ("", WEBHOOK) and not given.startswith("/"):
+            fix = "Use webhook, or the whole path of a file or a directory."
+            yield "sources", "kubernetes_audit", f"is {given!r}", fix
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookSection:
@@ -126,6 +142,11 @@ class WebhookSection:
     key: str = ""
     client_ca: str = ""
     """The authority of the clients' certificates; a client without one is refused."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield section, key, problem and fix of each value that no type refuses."""
+        files = {"certificate": self.certificate, "key": self.key, "client_ca": self.client_ca}
+        yield from listen_mistakes("webhook", self.listen, files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +231,7 @@ class Config:
         for name, values in document.items():
             section = sections.get(name)
             if section is None:
-                known = ", ".join(f"[{known}]" for known in (*sections, "outputs.NAME"))
-                raise ConfigError(f"{path}: there is no section [{name}]", f"Use one of {known}.")
+                raise _unknown_section(path, name, values, sections)
             if not isinstance(values, dict):
                 raise ConfigError(
                     f"{path}: {name} is not a section", f"Write [{name}] above its keys."
@@ -224,10 +244,24 @@ class Config:
         """Return the names of the sections, but for ``outputs``."""
         return tuple(one.name for one in fields(cls) if one.name not in _BESIDE_SECTIONS)
 
-    def mistakes(self) -> Iterator[tuple[str, str, str, str]]:
+    def pushes(self) -> PushSettings:
+        """Return the sections about pushes of clouds."""
+        return PushSettings(
+            self.push,
+            self.push_sns,
+            self.push_event_bridge,
+            self.push_event_grid,
+            self.push_pub_sub,
+        )
+
+    def mistakes(self) -> Iterator[Mistake]:
         """Yield section, key, problem and fix of each value that no type refuses."""
         agent, store, delivery = self.agent, self.store, self.delivery
-        yield from self.notify.mistakes()
+        for section in (self.sources, self.webhook, self.pushes(), self.kafka, self.notify):
+            yield from section.mistakes()
+        if self.sources.kubernetes_audit == WEBHOOK and not self.webhook.listen:
+            fix = "Give listen, certificate, key and client_ca of [webhook]."
+            yield "webhook", "listen", "is missing: sources.kubernetes_audit is webhook", fix
         if store.sync not in ("full", "normal"):
             yield "store", "sync", f"is {store.sync!r}", "Use full or normal."
         if agent.log_level not in LOG_LEVELS:
@@ -245,6 +279,18 @@ class Config:
         if not 0 <= delivery.dead_letters <= DEAD_LETTERS_MAX:
             fix = f"Give 0 to {DEAD_LETTERS_MAX}."
             yield "delivery", "dead_letters", f"is {delivery.dead_letters}", fix
+
+
+def _unknown_section(path: Path, name: str, found: object, sections: dict[str, Any]) -> ConfigError:
+    if not isinstance(found, dict):
+        homes = [one for one in sections if name in get_type_hints(type(sections[one]))]
+        fix = f"Write it below [{homes[0]}]." if len(homes) == 1 else "Write it below its section."
+        return ConfigError(f"{path}: the key {name} is in no section", fix)
+    known = (*sections, "outputs.NAME")
+    meant = nearest(name, (*sections, "outputs"))
+    question = "" if meant is None else f"Did you mean [{meant.replace('outputs', known[-1])}]? "
+    fix = f"{question}Use one of {', '.join(f'[{one}]' for one in known)}."
+    return ConfigError(f"{path}: there is no section [{name}]", fix)
 
 
 def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.agent.config import WEBHOOK
 from sensor.correlate.explainer import StartExplainer
-from sensor.errors import ConfigError
 from sensor.model.control_plane import ControlRecord
 from sensor.sources.controlplane.follower import FileFollower
 from sensor.sources.controlplane.reader import Counts, Reader, read
@@ -42,20 +41,14 @@ log = logging.getLogger("castoff")
 
 
 def sources_of(config: Config) -> tuple[Path | None, ListenSettings | None]:
-    """Return the log that is read, or where batches are taken. Raises :class:`ConfigError`."""
+    """Return the log that is read, or where batches are taken."""
     given = config.sources.kubernetes_audit
     if given != WEBHOOK:
         return Path(given), None
     # OpenSSL takes some MiB.
     from sensor.agent.audit_webhook import listens
 
-    place = listens(config.webhook)
-    if place is None:
-        raise ConfigError(
-            "sources.kubernetes_audit is webhook, and [webhook] does not listen",
-            "Give webhook.listen, certificate, key and client_ca.",
-        )
-    return None, place
+    return None, listens(config.webhook)
 
 
 class Explaining:

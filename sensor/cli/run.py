@@ -48,6 +48,6 @@ def command(
     wanted = reread()
     if check_config:
         settings.check(wanted)
-        click.echo("the configuration is right")
+        click.echo("the configuration is valid")
         return
     foreground.run(wanted, None if output == "none" else output, reread)

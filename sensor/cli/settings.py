@@ -85,7 +85,7 @@ def of(
 
 
 def check(config: Config) -> None:
-    """Make the outputs, which connect nowhere yet, and read policy and changes.
+    """Make the outputs, which connect nowhere yet, and read certificates, policy and changes.
 
     Raises :class:`ConfigError`, or :class:`PackageMissing`.
     """
@@ -96,4 +96,15 @@ def check(config: Config) -> None:
         raise errors[0]
     if config.sources.kubernetes_audit:
         require("sensor.agent.explaining", "sources.kubernetes_audit")
+        _check_webhook(config)
+    for output in config.outputs:
+        output.check_files()
     transports(DeliverySettings.of(config), procfs.host_facts())
+
+
+def _check_webhook(config: Config) -> None:
+    from sensor.agent.explaining import sources_of
+
+    _, place = sources_of(config)
+    if place is not None:
+        place.context()

@@ -60,9 +60,9 @@ class Surroundings:
 class OutputKind(Generic[Settings]):
     """A kind of output. ``format`` is the one that it uses when none is named.
 
-    ``make`` reads keys and certificates and imports libraries, but connects nowhere and writes
-    nothing: ``castoff run --check-config`` calls it, too, and there is no event loop yet. It raises
-    :class:`ConfigError` for what cannot work (a library that is not installed: name the package).
+    ``make`` imports libraries, but connects nowhere and writes nothing: ``castoff run
+    --check-config`` calls it, too, and there is no event loop yet. It raises :class:`ConfigError`
+    for what cannot work (a library that is not installed: name the package).
     ``formats`` are those that make sense with it, () for every one.
     """
 

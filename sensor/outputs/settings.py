@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.outputs.delivery import Format, Transport
+    from sensor.outputs.network.tls import TlsSettings
     from sensor.outputs.registry import OutputKind, Surroundings
     from sensor.schema.filters import Filters
 
@@ -66,6 +67,26 @@ class OutputSettings:
     format: str
     filters: Filters
     start: StartAt
+    file: Path | None = None
+    """Where its table stands, for errors."""
+
+    def check_files(self) -> None:
+        """Read authorities, certificate and key of the table tls; raises :class:`ConfigError`.
+
+        A running agent reads them anew for each connection: one that is missing for a while costs
+        no start.
+        """
+        tls: TlsSettings | None = getattr(self.own, "tls", None)
+        if tls is None:
+            return
+        # OpenSSL takes some MiB.
+        from sensor.outputs.network.tls import TlsUnusable, context
+
+        try:
+            context(tls)
+        except TlsUnusable as error:
+            problem = f"{self.file}: [outputs.{self.name}.tls]: {error}"
+            raise ConfigError(problem, "Name PEM files that the agent can read.") from None
 
     def transport(self, surroundings: Surroundings) -> tuple[Transport, Format]:
         """Make the transport and its format; raises :class:`ConfigError`."""
@@ -114,7 +135,7 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
         wanted = filters.parse(common.filter, common.types)
     except ValueError as error:
         where = _where(found, "filter" if common.filter else "types", file)
-        fix = "See the filters in docs/outputs.md."
+        fix = "docs/operations.md lists filters and types."
         raise ConfigError(f"{where}: [{table}]: {error}", fix) from error
     return OutputSettings(
         name=name,
@@ -123,6 +144,7 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
         format=form,
         filters=wanted,
         start=common.start,
+        file=_where(found, "tls", file),
     )
 
 

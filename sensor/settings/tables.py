@@ -88,7 +88,7 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
         # Its text names the key; the file is the one that the key stands in.
         blamed = next((found for key, found in tree.items() if key in _words(error)), tree)
         problem = f"{_file_of(blamed, file)}: [{name}]: {error}"
-        raise ConfigError(problem, "Correct it.") from error
+        raise ConfigError(problem, "castoff.toml(5) lists keys and values.") from error
 
 
 def unknown_key(file: Path, table: str, key: str, known: Iterable[str]) -> ConfigError:
@@ -122,8 +122,17 @@ def value(found: object, wanted: object, where: str) -> object:
         return tuple(_element(item, get_args(wanted)[0], where) for item in found)
     if type(found) is wanted:
         return found
-    shown = "a secret" if wanted is Secret else repr(found)[:VALUE_SHOWN]
-    raise ConfigError(f"{where}: {shown} has the wrong type", f"Expected: {described(wanted)}.")
+    raise ConfigError(f"{where}: {_problem(found, wanted)}", f"Expected: {described(wanted)}.")
+
+
+def _problem(found: object, wanted: object) -> str:
+    if wanted is Secret:
+        return "a secret has the wrong type"
+    # As TOML writes it.
+    shown = str(found).lower() if isinstance(found, bool) else repr(found)[:VALUE_SHOWN]
+    if isinstance(wanted, type) and issubclass(wanted, StrEnum) and isinstance(found, str):
+        return f"{shown} is not a valid value"
+    return f"{shown} has the wrong type"
 
 
 def _element(item: object, wanted: object, where: str) -> object:

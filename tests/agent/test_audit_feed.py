@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sensor.agent.audit_feed import OFF, AuditFeed
-from sensor.agent.config import SourcesSection
+from sensor.agent.audit_feed import AuditFeed
+from sensor.agent.config import OFF, SourcesSection
 from sensor.model.observations import Observation
 from sensor.model.witness_records import SourceChanged
 

@@ -85,6 +85,16 @@ def test_drop_ins_are_read_in_order_and_the_last_wins(tmp_path: Path) -> None:
         ("[sources]\ndocker = 1\n", "sources.docker"),
         ('[identity]\ncgroup_patterns = "x"\n', "identity.cgroup_patterns"),
         ("[identity]\ncgroup_patterns = [1]\n", "identity.cgroup_patterns"),
+        ('[sources]\naudit = "netlnk"\n', "sources.audit is 'netlnk'"),
+        ('[sources]\nkubernetes_audit = "audit.log"\n', "sources.kubernetes_audit"),
+        ('[sources]\nkubernetes_audit = "webhook"\n', "webhook.listen is missing"),
+        (
+            '[webhook]\nlisten = "8443"\ncertificate = "/c"\nkey = "/k"\nclient_ca = "/a"\n',
+            "webhook.listen is '8443'",
+        ),
+        ('[webhook]\nlisten = "0.0.0.0:1"\ncertificate = "/c"\nkey = "/k"\n', "webhook.client_ca"),
+        ('[push]\nlisten = "0.0.0.0:1"\ncertificate = "/c"\nkey = "/k"\n', "push.listen"),
+        ('[kafka]\nbrokers = ["h:1"]\n', "kafka.topics"),
         ("[agent\n", "line 1"),
         ("\x00", "castoff.toml"),
     ],
@@ -169,3 +179,22 @@ def test_the_directory_is_that_of_the_file(tmp_path: Path) -> None:
     config = Config.load(path)
     assert config.directory == tmp_path
     assert config.sources.engines == {Witness.DOCKER, Witness.CONTAINERD}
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("max_mib = 5\n", "Write it below [store]."),
+        ('certificate = "/c"\n', "Write it below its section."),
+        ("[output.a]\n", "Did you mean [outputs.NAME]?"),
+        ("[sorces]\n", "Did you mean [sources]?"),
+    ],
+)
+def test_a_key_or_a_section_in_the_wrong_place_is_sent_to_the_right_one(
+    tmp_path: Path, text: str, fix: str
+) -> None:
+    path = write(tmp_path / "castoff.toml", text)
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert str(path) in caught.value.problem
+    assert fix in caught.value.fix

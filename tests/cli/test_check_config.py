@@ -16,6 +16,17 @@ servers = ["127.0.0.1:9"]
 shared_key = "{key}"
 """
 
+WEBHOOK = """
+[sources]
+kubernetes_audit = "webhook"
+
+[webhook]
+listen = "127.0.0.1:0"
+certificate = "/nowhere/webhook.pem"
+key = "/nowhere/webhook.key"
+client_ca = "/nowhere/ca.pem"
+"""
+
 
 def checked(path: Path, text: str, **variables: str) -> tuple[int, str]:
     path.write_text(text, encoding="utf-8")
@@ -26,7 +37,7 @@ def checked(path: Path, text: str, **variables: str) -> tuple[int, str]:
 def test_what_is_right_connects_nowhere(tmp_path: Path) -> None:
     text = FORWARD.format(key="${env:CASTOFF_TEST_KEY}")
     code, said = checked(tmp_path / "c.toml", text, CASTOFF_TEST_KEY="hunter22")
-    assert (code, said) == (0, "the configuration is right\n")
+    assert (code, said) == (0, "the configuration is valid\n")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +46,12 @@ def test_what_is_right_connects_nowhere(tmp_path: Path) -> None:
         (FORWARD.format(key="${env:CASTOFF_NOT_SET}"), "CASTOFF_NOT_SET"),
         (FORWARD.format(key="file:/nowhere/key"), "/nowhere/key"),
         (FORWARD.format(key="k") + "[outputs.collector.tls]\nca = 7\n", "tls.ca"),
+        (
+            FORWARD.format(key="k") + '[outputs.collector.tls]\nca = "/nowhere/ca.pem"\n',
+            "[outputs.collector.tls]: /nowhere/ca.pem: No such file",
+        ),
         ('[outputs.local]\ntype = "jsonl"\n', "path"),
+        (WEBHOOK, "webhook.certificate: /nowhere/webhook.pem is not a file"),
     ],
 )
 def test_a_mistake_ends_with_the_code_of_the_configuration(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ from sensor.settings import tables
 from sensor.settings.secret import Secret, hidden, secrets_of
 
 NONE = Secret()
+
+
+class Form(StrEnum):
+    NATIVE = "native"
+    ECS = "ecs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Outer:
     headers: tuple[tuple[str, Secret], ...] = ()
     peers: tuple[Inner, ...] = ()
     plain: Inner = field(default_factory=Inner)
+    form: Form = Form.NATIVE
+    gzip: bool = True
 
 
 def built(**table: object) -> Outer:
@@ -79,6 +87,24 @@ def test_what_does_not_fit_its_field_is_refused(table: dict[str, object], named:
         built(**table)
     assert named in caught.value.problem
     assert caught.value.problem.startswith("/etc/castoff/castoff.toml: ")
+
+
+@pytest.mark.parametrize(
+    ("table", "problem", "fix"),
+    [
+        ({"form": "esc"}, "'esc' is not a valid value", 'Expected: "native" or "ecs".'),
+        ({"form": 7}, "7 has the wrong type", 'Expected: "native" or "ecs".'),
+        ({"gzip": "yes"}, "'yes' has the wrong type", "Expected: true or false."),
+        ({"timeout": True}, "true has the wrong type", "Expected: a number."),
+    ],
+)
+def test_a_wrong_value_is_shown_as_it_is_written(
+    table: dict[str, object], problem: str, fix: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        built(servers=["a"], **table)
+    assert caught.value.problem.endswith(problem)
+    assert caught.value.fix == fix
 
 
 def test_a_key_that_is_unknown_names_the_one_that_was_meant_and_all() -> None:

@@ -28,7 +28,6 @@ from sensor.agent.receivers.post_server import ListenSettings, Post, PostServer,
 from sensor.agent.receivers.shared_secret import shows
 from sensor.agent.receivers.sns import Forged, SnsVerifier
 from sensor.bounded import Bounded
-from sensor.errors import ConfigError
 from sensor.sources.controlplane.json_text import JsonInvalid, parse, table, text
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class CloudPush:
         }
 
     def server(self) -> PostServer:
-        """Return the server. Raises :class:`ConfigError`."""
+        """Return the server."""
         where = listen_settings(self._settings.server)
         return PostServer(where, self.answer, frozenset({"POST", "OPTIONS"}))
 
@@ -157,12 +156,7 @@ def _pub_sub_message(body: bytes) -> tuple[str, bytes]:
 
 
 def listen_settings(section: PushSection) -> ListenSettings:
-    """Return where pushes are taken. Raises :class:`ConfigError`."""
+    """Return where pushes are taken; ``Config.load`` checked it."""
     host, _, port = section.listen.rpartition(":")
-    if not host or not port.isdecimal() or not section.certificate or not section.key:
-        raise ConfigError(
-            "push: listen is HOST:PORT, and certificate and key are files",
-            "Give listen, certificate and key of [push].",
-        )
     certificate, key = Path(section.certificate), Path(section.key)
     return ListenSettings(host.strip("[]"), int(port), certificate, key, section="push")

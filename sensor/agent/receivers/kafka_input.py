@@ -12,7 +12,6 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from sensor.agent.receivers.settings import MECHANISMS, KafkaSection
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.schema.text import brief
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from confluent_kafka import Consumer, KafkaError, Message
+
+    from sensor.agent.receivers.settings import KafkaSection
 
 
 BATCH = 500
@@ -44,16 +45,7 @@ class Taken:
 
 
 def librdkafka(section: KafkaSection) -> dict[str, Any]:
-    """Return the settings of a consumer, CONFIGURATION.md of librdkafka; holds the password.
-
-    Raises :class:`ConfigError`.
-    """
-    if not section.topics or not section.group:
-        raise ConfigError("kafka: topics and group are needed", "Name what is to be consumed.")
-    if bool(section.user) != bool(section.password):
-        raise ConfigError("kafka: user and password go together", "Give both, or none.")
-    if section.mechanism not in MECHANISMS:
-        raise ConfigError("kafka: unknown mechanism", f"Use one of {', '.join(MECHANISMS)}.")
+    """Return the settings of a consumer, CONFIGURATION.md of librdkafka; holds the password."""
     protocol = ("sasl_" if section.user else "") + ("ssl" if section.encrypted else "plaintext")
     settings: dict[str, Any] = {
         "bootstrap.servers": ",".join(section.brokers),

@@ -65,6 +65,11 @@ class ListenSettings:
         """Return the TLS context; raises :class:`ConfigError` for files that cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        files = {"certificate": self.certificate, "key": self.key, "client_ca": self.client_ca}
+        for key, path in files.items():
+            if path is not None and not path.is_file():
+                problem = f"{self.section}.{key}: {path} is not a file"
+                raise ConfigError(problem, "Name a PEM file that the agent may read.")
         try:
             context.load_cert_chain(self.certificate, self.key)
             if self.client_ca is not None:

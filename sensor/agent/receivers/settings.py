@@ -7,18 +7,33 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.errors import ConfigError
 from sensor.settings.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+Mistake = tuple[str, str, str, str]
+"""Section, key, problem and fix of a value that no type refuses."""
+
+PORT_MOST = 65535
 SECRET_LEAST = 16
 """Characters of a shared secret."""
 TOPICS_MOST = 64
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]{1,256}")
 _NOTHING = Secret("")
+
+
+def listen_mistakes(section: str, listen: str, files: Mapping[str, str]) -> Iterator[Mistake]:
+    """Yield what a section lacks to listen over TLS. ``files`` are its PEM files by their keys."""
+    if not listen:
+        return
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > PORT_MOST:
+        yield section, "listen", f"is {listen!r}", "Write HOST:PORT, as 0.0.0.0:8443."
+    for key, path in files.items():
+        if not path:
+            yield section, key, "is missing", f"Name a PEM file, or leave {section}.listen out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,18 @@ class KafkaSection:
     password: Secret = _NOTHING
     mechanism: str = "PLAIN"
 
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield section, key, problem and fix of each value that no type refuses."""
+        if self.brokers and not self.topics:
+            yield "kafka", "topics", "is missing", "Name the topics to consume."
+        if not self.group:
+            yield "kafka", "group", "is empty", "Name the consumer group."
+        if bool(self.user) != bool(self.password):
+            yield "kafka", "user", "goes with password", "Give both, or none."
+        if self.mechanism not in MECHANISMS:
+            fix = f"Use one of {', '.join(MECHANISMS)}."
+            yield "kafka", "mechanism", f"is {self.mechanism!r}", fix
+
 
 @dataclass(frozen=True, slots=True)
 class PushSettings:
@@ -110,25 +137,24 @@ class PushSettings:
         }
         return frozenset(path for path, is_wanted in wanted.items() if is_wanted)
 
-    def check(self) -> None:
-        """Refuse what cannot be meant. Raises :class:`ConfigError`."""
-        for problem, fix in self._problems():
-            raise ConfigError(problem, fix)
-
-    def _problems(self) -> Iterator[tuple[str, str]]:
-        if self.server.listen and not self.paths:
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield section, key, problem and fix of each value that no type refuses."""
+        server, topics = self.server, self.sns.topics
+        files = {"certificate": server.certificate, "key": server.key}
+        yield from listen_mistakes("push", server.listen, files)
+        if server.listen and not self.paths:
             fix = "Configure push_sns, push_event_bridge, push_event_grid or push_pub_sub."
-            yield "push: it listens for nothing", fix
-        if len(self.sns.topics) > TOPICS_MOST or not all(map(_ARN.fullmatch, self.sns.topics)):
+            yield "push", "listen", "is set, and no sender is configured", fix
+        if len(topics) > TOPICS_MOST or not all(map(_ARN.fullmatch, topics)):
             fix = f"Give up to {TOPICS_MOST} of arn:aws:sns:REGION:ACCOUNT:NAME."
-            yield "push_sns.topics: not ARNs of topics", fix
+            yield "push_sns", "topics", "has what is not the ARN of a topic", fix
         if bool(self.pub_sub.audience) != bool(self.pub_sub.accounts):
-            fix = "Name the accounts: every customer of Google can get a token."
-            yield "push_pub_sub: audience and accounts go together", fix
+            fix = "Give both: every customer of Google can get a token."
+            yield "push_pub_sub", "accounts", "goes with audience", fix
         for name, secret in (
             ("push_event_bridge", self.event_bridge.secret),
             ("push_event_grid", self.event_grid.secret),
             ("push_pub_sub", self.pub_sub.secret),
         ):
             if 0 < len(secret.reveal()) < SECRET_LEAST:
-                yield f"{name}.secret is short", f"Use at least {SECRET_LEAST} characters."
+                yield name, "secret", "is short", f"Use at least {SECRET_LEAST} characters."

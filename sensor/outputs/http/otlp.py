@@ -115,11 +115,15 @@ class OtlpSettings:
     body: LogBody = LogBody.MESSAGE
 
     def __post_init__(self) -> None:
+        try:
+            url = HttpUrl.parse(self.url)
+        except ValueError as error:
+            raise ValueError(f"url: {error}") from error
         if not 0 < self.seconds <= SECONDS_MOST:
             raise ValueError(f"seconds is more than 0 and at most {SECONDS_MOST:g}")
         if not 0 < self.max_records <= RECORDS:
             raise ValueError(f"max_records is between 1 and {RECORDS}")
-        if self.tls is not None and not HttpUrl.parse(self.url).secure:
+        if self.tls is not None and not url.secure:
             raise ValueError("the table tls is for an https URL")
 
 
@@ -231,7 +235,9 @@ def _make(settings: OtlpSettings, _form: Format, surroundings: Surroundings) -> 
     try:
         return OtlpTransport(settings)
     except ValueError as error:
-        raise ConfigError(f"output {surroundings.output}: {error}", "Correct it.") from error
+        raise ConfigError(
+            f"output {surroundings.output}: {error}", "Correct the table headers."
+        ) from error
 
 
 OUTPUT = OutputKind(OtlpSettings, _make, format="otel", formats=("otel",))

@@ -55,8 +55,10 @@ class SyslogSettings:
     """The largest message; a larger one becomes a dead letter. 8192 for UDP, 65536 otherwise."""
 
     def __post_init__(self) -> None:
-        if (self.host is None) != (self.over is Over.UNIX):
-            raise ValueError("host is for udp, tcp and tls, which need it; path is for unix")
+        if self.host is not None and self.over is Over.UNIX:
+            raise ValueError('host goes with over = "udp", "tcp" or "tls"; the default is unix')
+        if self.host is None and self.over is not Over.UNIX:
+            raise ValueError(f'over = "{self.over}" needs host')
         if self.tls is not None and self.over is not Over.TLS:
             raise ValueError('the table tls is for over = "tls"')
         if self.port is not None and not 0 < self.port <= PORT_MOST:

@@ -21,7 +21,6 @@ from sensor.agent.receivers.settings import (
     PushSettings,
     SnsSection,
 )
-from sensor.errors import ConfigError
 from sensor.settings.secret import Secret
 from tests.agent.receivers.test_identity_token import ACCOUNT, AUDIENCE, key_set, token
 from tests.agent.receivers.test_sns import TOPIC, certificate, signed
@@ -199,7 +198,6 @@ def test_what_is_not_configured_does_not_exist() -> None:
     assert Receiver().refusal("/sns", b"", method="OPTIONS") == 405
 
 
-@pytest.mark.parametrize("listen", ["8443", "host:", ":8443", "host:port"])
-def test_a_place_to_listen_is_host_and_port(listen: str) -> None:
-    with pytest.raises(ConfigError, match="HOST:PORT"):
-        listen_settings(PushSection(listen, "/c", "/k"))
+def test_an_ipv6_address_to_listen_at_loses_its_brackets() -> None:
+    where = listen_settings(PushSection("[::1]:8444", "/c", "/k"))
+    assert (where.host, where.port, where.section) == ("::1", 8444, "push")

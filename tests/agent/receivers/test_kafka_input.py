@@ -18,7 +18,6 @@ from sensor.agent.config import Config
 from sensor.agent.receivers import kafka_input
 from sensor.agent.receivers.kafka_input import KafkaInput, Taken, librdkafka
 from sensor.agent.receivers.settings import KafkaSection
-from sensor.errors import ConfigError
 from sensor.settings.secret import Secret
 from sensor.sources import procfs
 from tests.outputs.kafka_cluster import TOPIC, Cluster, cluster
@@ -132,19 +131,6 @@ def test_the_service_makes_events_of_messages(mock: Cluster, tmp_path: Path) -> 
 
     asyncio.run(story())
     assert sorted(map(str, out)) == sorted(json.loads(line)["eventID"] for line in LINES[:4])
-
-
-@pytest.mark.parametrize(
-    ("section_", "named"),
-    [
-        (KafkaSection(("h:1",)), "topics"),
-        (KafkaSection(("h:1",), ("t",), user="u"), "user"),
-        (KafkaSection(("h:1",), ("t",), mechanism="GSSAPI"), "mechanism"),
-    ],
-)
-def test_settings_that_cannot_be_meant_are_named(section_: KafkaSection, named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
-        librdkafka(section_)
 
 
 def test_event_hubs_want_sasl_over_tls() -> None:

@@ -371,8 +371,6 @@ SURROUNDINGS = registry.Surroundings(HOST, "0", "collector")
 @pytest.mark.parametrize(
     "settings",
     [
-        OtlpSettings("ftp://h/"),
-        OtlpSettings("http://user:very-secret-key@h/"),
         OtlpSettings("http://h/", headers=(("X", Secret("very-secret-key\n")),)),
         OtlpSettings("http://h/", headers=(("X Y", Secret("very-secret-key")),)),
     ],
@@ -384,6 +382,13 @@ def test_settings_that_cannot_work_are_refused_without_their_secrets(
         registry.kind_of("otlp").make(settings, registry.format_of("otel"), SURROUNDINGS)
     assert "collector" in refused.value.problem
     assert "very-secret-key" not in refused.value.problem + refused.value.fix
+
+
+@pytest.mark.parametrize("url", ["ftp://h/", "http://user:very-secret-key@h/"])
+def test_a_url_that_cannot_be_is_refused_by_its_key(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url: ") as refused:
+        OtlpSettings(url)
+    assert "very-secret-key" not in str(refused.value)
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"seconds": 1e9}, {"max_records": 0}])

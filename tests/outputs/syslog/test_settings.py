@@ -14,8 +14,8 @@ from sensor.outputs.syslog.settings import Over, SyslogSettings
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({"over": Over.UDP}, "host is for"),
-        ({"host": "x"}, "host is for"),
+        ({"over": Over.UDP}, 'over = "udp" needs host'),
+        ({"host": "x"}, "host goes with over"),
         ({"over": Over.TCP, "host": "x", "tls": TlsSettings()}, "tls is for"),
         ({"over": Over.TCP, "host": "x", "port": 0}, "port is between"),
         ({"max_bytes": 10}, "max_bytes is between"),
