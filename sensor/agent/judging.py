@@ -256,11 +256,11 @@ class Judging:
 
     @property
     def silence(self) -> int:
-        """Nanoseconds that an engine may be silent of a start."""
+        """Nanoseconds within which an engine must report a start."""
         return self.judge_.policy.tuning.number(HIDDEN_SECONDS) * NS_PER_SECOND
 
     def on_silent(self, events: Sequence[Event]) -> None:
-        """Raise the alerts of starts that their engines never spoke of."""
+        """Raise the alerts of starts that their engines did not report."""
         for event in events:
             self.judge_.hidden(event)
         if events:

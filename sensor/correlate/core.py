@@ -317,7 +317,7 @@ class Correlator:
         return min(deadlines, default=None)
 
     def silent_starts(self, after: int = SILENCE) -> tuple[Event, ...]:
-        """Return the starts that their engines, which were listened to, never spoke of; once.
+        """Return the starts that their engines, which were listened to, did not report; once.
 
         ``after`` are the nanoseconds that an engine may be silent.
         """

@@ -2,7 +2,7 @@
 
 The kernel probes decide what a start is. An engine's own stream is a third witness: a start that
 only the engine reports is a gap, with its evidence (the probes were blind, or the container is a
-virtual machine); a start that the engine, while it was being listened to, never spoke of is marked
+virtual machine); a start that the engine, while it was being listened to, did not report is marked
 in the table.
 """
 
@@ -210,7 +210,7 @@ class Coverage:
 
     def _reason(self, seen: _Seen, *, listening: bool) -> str | None:
         if listening and not seen.reported and self.clock.now - seen.time > GRACE:
-            return "the engine never spoke of it: started behind its back, or its events are lossy"
+            return "the engine did not report it: started behind its back, or its events are lossy"
         if not seen.commanded:
             return "the runtime's command was not seen: unknown runtime name, or started before"
         return None

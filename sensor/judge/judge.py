@@ -238,7 +238,7 @@ class Judge:
             self.alerting.book.resolve(Finding.SENSOR_TAMPERING, what, event, reason)
 
     def hidden(self, event: Event) -> None:
-        """Raise the alert of a start that its engine, which was listened to, never spoke of."""
+        """Raise the alert of a start that its engine, which was listened to, did not report."""
         engine = event.container.runtime if event.container is not None else None
         seen = f"nothing for {self.policy.tuning.number(HIDDEN_SECONDS)} s"
         fact = Fact("engine's events", f"a start by {engine}", seen, None, Strength.STRONG)

@@ -156,6 +156,8 @@ class TableReader:
             if one not in known:
                 near = nearest(one, known)
                 fix = f"Did you mean {near!r}?" if near else f"Use one of {', '.join(known)}."
+                if not known:
+                    fix = f"Define [{key}.{one}]."
                 self.fail(key, f"{one[:SHOWN]!r} is unknown", fix)
         return tuple(known[one] for one in listed)
 

@@ -191,7 +191,7 @@ def test_an_engine_is_blamed_only_while_it_was_listened_to(
     (row,) = rows(core)
     assert row.engine_listening is listening
     assert row.engine is False
-    assert (row.reason is not None and "never spoke of it" in row.reason) is listening
+    assert (row.reason is not None and "did not report it" in row.reason) is listening
 
 
 def test_an_engine_may_still_speak_for_a_while(core: Core) -> None:

@@ -122,6 +122,7 @@ def test_drop_ins_add_rules_and_the_digest_covers_all_of_them() -> None:
         ("expect = 3", "policy.toml:1: expect: not a table of rules", "[expect.NAME]"),
         ("[[expect]]\nimage = 'x'", "expect: not a table of rules", "[expect.NAME]"),
         ("[expect.a\n", "policy.toml: ", "TOML"),
+        ('[expect.x]\nwindow = "nights"\n', "expect.x.window", "Define [window.nights]."),
     ],
 )
 def test_what_is_wrong_is_named(text: str, problem: str, fix: str) -> None:

@@ -1,4 +1,4 @@
-"""``direct-runtime``: oCI runtime run without an engine."""
+"""``direct-runtime``: OCI runtime run without an engine."""
 
 from sensor.judge.findings.kind import FindingKind, Rank
 from sensor.model.alert import AlertSeverity

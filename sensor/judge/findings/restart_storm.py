@@ -5,7 +5,9 @@ from sensor.model.alert import AlertSeverity
 from sensor.model.vocabulary import Finding
 
 WORKLOADS = Number("workloads", 10, 1, 10_000, "workloads that may restart within the window")
-PERCENT = Number("percent", 30, 1, 100, "percent of the running ones that may, if that is more")
+PERCENT = Number(
+    "percent", 30, 1, 100, "percent of the running workloads that may, if that is more"
+)
 MINUTES = Number("minutes", 5, 1, 60, "minutes of the window")
 QUIET_MINUTES = Number(
     "quiet_minutes", 10, 0, 240, "minutes after the boot of node or engine that are left out"
