@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SERVICE = "k8s.io"
+_OWN_GROUPS, _CORE = "io.k8s.", "core"
 _METHOD = re.compile(
-    r"(?:[a-zA-Z0-9-]+\.)+v\d+(?:(?:alpha|beta)\d+)?\.([a-z0-9-]+)(?:\.([a-z]+))?\.([a-z]+)"
+    r"((?:[a-zA-Z0-9-]+\.)+)v\d+(?:(?:alpha|beta)\d+)?\.([a-z0-9-]+)(?:\.([a-z]+))?\.([a-z]+)"
 )
 
 
@@ -29,7 +30,7 @@ def read(entry: Json) -> Call:
     """Return the call of a LogEntry whose service is ``k8s.io``."""
     payload = table(entry, "protoPayload")
     method = text(payload, "methodName")
-    resource, subresource, verb = _method(method)
+    group, resource, subresource, verb = _method(method)
     path = _path(text(payload, "resourceName") or "", resource)
     body, answer = payload.get("request"), payload.get("response")
     body = body if isinstance(body, dict | list) else None
@@ -62,12 +63,18 @@ def read(entry: Json) -> Call:
         finished=wall(stamp),
         action=method,
         cluster=cluster_of(entry),
+        group=group,
     )
 
 
-def _method(method: str | None) -> tuple[str | None, str | None, str | None]:
+def _method(method: str | None) -> tuple[str | None, str | None, str | None, str | None]:
+    """Return group, resource, subresource and verb of ``io.k8s.apps.v1.deployments.patch``."""
     found = _METHOD.fullmatch(method or "")
-    return (None, None, None) if found is None else (found.group(1), found.group(2), found.group(3))
+    if found is None:
+        return None, None, None, None
+    package, resource, subresource, verb = found.groups()
+    group = package.removeprefix(_OWN_GROUPS).rstrip(".")
+    return None if group == _CORE else group, resource, subresource, verb
 
 
 def _path(name: str, resource: str | None) -> dict[str, str]:

@@ -6,17 +6,27 @@ import re
 from typing import TYPE_CHECKING, TypeGuard
 
 from sensor.sources.controlplane.identity import call_key
-from sensor.sources.controlplane.json_text import Json, fields, number, table, text, texts
+from sensor.sources.controlplane.json_text import (
+    Json,
+    JsonInvalid,
+    fields,
+    nested,
+    number,
+    parse,
+    table,
+    text,
+    texts,
+)
 from sensor.sources.controlplane.kubernetes_call import Call, shared, shared_addresses
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
-from sensor.sources.controlplane.kubernetes_objects import only_tried
+from sensor.sources.controlplane.kubernetes_objects import api_group, only_tried
+from sensor.sources.controlplane.kubernetes_query import asks_for_dry_run
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
     from sensor.model.control_plane import Cluster
 
 TRUNCATED = "audit.k8s.io/truncated"
-_DRY_RUN = re.compile(r"[?&]dryRun=[^&]")
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _HEAD = re.compile(
@@ -33,6 +43,7 @@ _OBJECT, _PART = b'"objectRef":{"resource":"', b'"subresource":"'
 _NAME = re.compile(rb"[a-z0-9.-]+")
 _VERB, _STAGE, _OBJECT_REF, _RESOURCE = b'"verb"', b'"stage"', b'"objectRef"', b'"resource"'
 _READS = frozenset({b"get", b"list", b"watch"})
+_DELETIONS = frozenset({"delete", "deletecollection"})
 _STATUSES = frozenset({b"pods", b"cronjobs"})
 """Whose status says something: which containers run, which version a schedule acted on."""
 _OWN = ("auditID", "stage", "verb", "userAgent", "level")
@@ -97,10 +108,8 @@ def is_event(value: object) -> TypeGuard[Json]:
 
 def read(value: Json, cluster: Cluster | None = None) -> Call:
     """Return the call of an audit event. Values of wrong types are unknown."""
-    who = table(value, "user")
-    target = table(value, "objectRef")
-    status = table(value, "responseStatus")
-    acting = table(value, "impersonatedUser")
+    who, target = nested(value, "user"), nested(value, "objectRef")
+    status, acting = nested(value, "responseStatus"), nested(value, "impersonatedUser")
     uri = value.get("requestURI")
     uri = uri if type(uri) is str else ""
     received = (
@@ -108,8 +117,7 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
         or wall(value.get("timestamp"))
         or wall(value.get("stageTimestamp"))
     )
-    answer = value.get("responseObject")
-    body = value.get("requestObject")
+    body, answer = _body(value.get("requestObject")), _body(value.get("responseObject"))
     cut = type(answer) is str or type(body) is str  # AKS: skipped-too-big-size-object
     id_, stage, verb, agent, level = fields(value, _OWN)
     resource, subresource, namespace, name, uid = fields(target, _TARGET)
@@ -128,7 +136,7 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
         groups=texts(who, "groups"),
         extra=table(who, "extra"),
         impersonated=text(acting, "username") if acting else None,
-        addresses=shared_addresses(texts(value, "sourceIPs")),
+        addresses=shared_addresses(texts({"": _body(value.get("sourceIPs"))}, "")),
         user_agent=None if agent is None else shared(agent),
         level=level,
         stage=stage,
@@ -136,14 +144,30 @@ def read(value: Json, cluster: Cluster | None = None) -> Call:
         reason=text(status, "reason"),
         request=body if isinstance(body, dict | list) else None,
         response=answer if type(answer) is dict else None,
-        dry_run=_dry_run(uri, body),
-        truncated=cut or table(value, "annotations").get(TRUNCATED) == "true",
+        dry_run=_dry_run(verb, uri, body),
+        truncated=cut or nested(value, "annotations").get(TRUNCATED) == "true",
         received=received,
         finished=wall(value.get("stageTimestamp")),
         cluster=cluster,
+        group=api_group(target),
     )
 
 
-def _dry_run(uri: str, body: object) -> bool:
-    """Return whether the call changes nothing: asked for in the query, or in the body."""
-    return ("dryRun" in uri and _DRY_RUN.search(uri) is not None) or only_tried(body)
+def _body(value: object) -> object:
+    """Return an object or a list, also where a log store keeps it as a text of JSON."""
+    if type(value) is not str or value[:1] not in {"{", "["}:
+        return value
+    try:
+        return parse(value.encode("utf-8", "replace"))
+    except JsonInvalid:
+        return value
+
+
+def _dry_run(verb: str | None, uri: str, body: object) -> bool:
+    """Return whether the call changes nothing: asked for in the query, or in the body.
+
+    The API server reads the query of a deletion only where it has no body.
+    """
+    if body and verb in _DELETIONS:
+        return only_tried(body)
+    return asks_for_dry_run(uri) or only_tried(body)

@@ -65,11 +65,28 @@ CONTROLLERS = frozenset(
 """The service accounts of kube-controller-manager (pkg/controller, ``InitialClientBuilder``).
 A closed list: another account of kube-system may belong to anything that was installed there."""
 
+REPLACERS = frozenset(
+    _KUBE_SYSTEM + name
+    for name in (
+        "daemon-set-controller",
+        "statefulset-controller",
+        "taint-eviction-controller",
+        "device-taint-eviction-controller",
+        "node-controller",
+    )
+)
+"""Controllers whose deletes of pods make room for others: a rolling update, a lost node."""
+
 _COMPONENTS = frozenset(
     {
         "aksService",
         "eks:addon-manager",
+        "eks:certificate-controller",
+        "eks:cloud-controller-manager",
+        "eks:fargate-manager",
+        "eks:fargate-scheduler",
         "eks:node-manager",
+        "eks:vpc-resource-controller",
         "system:addon-manager",
         "system:apiserver",
         "system:cloud-controller-manager",
@@ -119,6 +136,8 @@ class Call:
     action: str | None = None
     """The envelope's own name of the operation, where it has one."""
     cluster: Cluster | None = None
+    group: str | None = None
+    """The API group of the resource; None for the core, or where the record has none."""
 
     @property
     def operation(self) -> str:

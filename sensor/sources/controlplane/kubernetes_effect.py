@@ -7,20 +7,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.dataclass import dataclass
-from sensor.frozen import quick
 from sensor.model.control_plane import ActorKind, Effect, RequestContainer, Standing, Touch
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text
-from sensor.sources.controlplane.kubernetes_call import SERVICE_ACCOUNT, Call, actor_kind
+from sensor.sources.controlplane.kubernetes_call import REPLACERS, Call, actor_kind
 from sensor.sources.controlplane.kubernetes_objects import (
     KINDS,
     containers,
+    is_foreign,
     is_status,
     owner,
     pod_spec,
     running,
 )
 from sensor.sources.controlplane.kubernetes_patch import SpecChange, change_of, patched_images
+from sensor.sources.controlplane.kubernetes_ruling import (
+    CONFIG,
+    EXEC,
+    NOTHING,
+    REPLACED,
+    ROLLED_OUT,
+    SCHEDULED,
+    SEEN,
+    SILENT,
+    STOPPED,
+    SUSPENDED,
+    Ruling,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,48 +44,20 @@ _STREAMS = frozenset({"exec", "attach"})
 _WRITES = frozenset({"patch", "update", "apply"})
 _SCALED_DIRECTLY = frozenset({"ReplicaSet", "ReplicationController"})
 _REPLACED_BY_ITS_OWNER = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
-_REPLACERS = frozenset(
-    SERVICE_ACCOUNT + "kube-system:" + name
-    for name in (
-        "daemon-set-controller",
-        "statefulset-controller",
-        "taint-eviction-controller",
-        "device-taint-eviction-controller",
-        "node-controller",
-    )
-)
-"""Controllers whose deletes of pods make room for others: a rolling update, a lost node."""
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What a call is to a container start."""
-
-    standing: Standing = Standing.NO
-    effect: Effect = Effect.NONE
-    touches: frozenset[Touch] = frozenset()
-    replicas: int | None = None
-    containers: tuple[RequestContainer, ...] = ()
-
-
-NOTHING = Ruling()
 _CREATE, _MIRROR, _REPLICAS = (
     frozenset({touch}) for touch in (Touch.CREATE, Touch.MIRROR, Touch.REPLICAS)
 )
-_SEEN = Ruling(Standing.NO, Effect.NONE, frozenset({Touch.STATUS}))
-"""The status of a CronJob: it says which version of it its controller acted on."""
-_STOPPED = Ruling(Standing.NO, Effect.STOP, frozenset({Touch.DELETE}))
-_REPLACED = Ruling(Standing.RELATED, Effect.STOP, frozenset({Touch.DELETE}))
-_EXEC = Ruling(Standing.NO, Effect.EXEC)
-_CONFIG = Ruling(Standing.NO, Effect.CONFIG)
-_SILENT = Ruling(Standing.POSSIBLE, Effect.UNKNOWN, frozenset({Touch.ANY}))
+_ROLLOUTS = frozenset({("deployments", "rollback"), ("deploymentconfigs", "instantiate")})
+"""Subresources of which a create asks for a rollout: of clients before 1.16, and of OpenShift."""
 
 
 def ruling(call: Call) -> Ruling:
     """Return what the call is to a container start."""
-    judge = _JUDGES.get(call.resource or "")
+    resource = call.resource or ""
+    judge = _JUDGES.get(resource)
     if judge is None or (call.verb in _READS and call.subresource not in _STREAMS):
+        return NOTHING
+    if is_foreign(resource, call.group):
         return NOTHING
     if call.dry_run:
         return Ruling(Standing.NO, Effect.DRY_RUN, containers=_asked(call))
@@ -123,15 +107,15 @@ def _kind(call: Call) -> ActorKind | None:
 def _pod_deleted(call: Call) -> Ruling:
     kind = _kind(call)
     if kind is ActorKind.NODE:
-        return _STOPPED
+        return STOPPED
     if kind is ActorKind.CONTROL_PLANE:
-        return _REPLACED if call.username in _REPLACERS else _STOPPED
+        return REPLACED if call.username in REPLACERS else STOPPED
     answer = call.response
     if answer is not None and answer.get("kind") == "Pod":
-        return _REPLACED if _replaced(answer) else _STOPPED
+        return REPLACED if _replaced(answer) else STOPPED
     if answer is not None and answer.get("kind") == "PodList":
-        return _REPLACED if any(_replaced(pod) for pod in rows(answer, "items")) else _STOPPED
-    return _REPLACED
+        return REPLACED if any(_replaced(pod) for pod in rows(answer, "items")) else STOPPED
+    return REPLACED
 
 
 def _replaced(pod: Json) -> bool:
@@ -145,7 +129,7 @@ def _pod_changed(call: Call) -> Ruling:
     if body is None:
         # Controllers and nodes patch labels, conditions and finalizers all the time.
         ours = _kind(call) in {ActorKind.CONTROL_PLANE, ActorKind.NODE}
-        return NOTHING if ours else _SILENT
+        return NOTHING if ours else SILENT
     if not patched_images(body):
         return NOTHING
     touched = frozenset({Touch.IMAGE})
@@ -180,11 +164,11 @@ def _binding(_: Call) -> Ruling:
 
 
 def _eviction(_: Call) -> Ruling:
-    return _REPLACED
+    return REPLACED
 
 
 def _exec(_: Call) -> Ruling:
-    return _EXEC
+    return EXEC
 
 
 def _ephemeral(call: Call) -> Ruling:
@@ -247,13 +231,15 @@ _POD_SUBRESOURCES: dict[str, Callable[[Call], Ruling]] = {
 def _workload(call: Call) -> Ruling:
     if call.subresource == "scale":
         return _scale(call) if call.verb in _WRITES else NOTHING
+    if (call.resource, call.subresource) in _ROLLOUTS and call.verb == "create":
+        return ROLLED_OUT
     if call.subresource is not None:
         known = call.resource == "cronjobs" and call.subresource == "status" and call.request
-        return _SEEN if known else NOTHING
+        return SEEN if known else NOTHING
     if _created(call):
         return _workload_created(call)
     if call.verb in {"delete", "deletecollection"}:
-        return _STOPPED
+        return STOPPED
     if call.verb in _WRITES:
         return _workload_changed(call)
     return NOTHING
@@ -267,7 +253,10 @@ def _workload_created(call: Call) -> Ruling:
     named = containers(pod_spec(kind, value))
     touched = _CREATE
     if kind == "CronJob":
-        return Ruling(Standing.RELATED, Effect.SCHEDULE, touched, containers=named)
+        suspended = spec.get("suspend") is True
+        standing = Standing.NO if suspended else Standing.RELATED
+        effect = Effect.CONFIG if suspended else Effect.SCHEDULE
+        return Ruling(standing, effect, touched, containers=named)
     parallelism = number(spec, "parallelism") if kind == "Job" else None
     if replicas == 0 or parallelism == 0 or spec.get("suspend") is True:
         return Ruling(Standing.NO, Effect.CONFIG, touched, replicas, named)
@@ -301,27 +290,32 @@ def _scaled(new: int | None, old: int | None) -> Ruling:
 def _workload_changed(call: Call) -> Ruling:
     kind, body = KINDS[call.resource or ""], call.request
     if body is None:
-        return _SILENT
+        return SILENT
     change = change_of(body, call.verb)
     answer = call.response if call.response is not None and not is_status(call.response) else None
     if kind == "CronJob":
-        touched = frozenset({Touch.ANY})
-        return Ruling(Standing.RELATED, Effect.SCHEDULE, touched) if change.spec else _CONFIG
+        return _schedule_changed(change)
     if kind == "Job":
         return _job_changed(change)
     if answer is not None and _spec_is_the_old_one(kind, answer):
-        return _CONFIG
+        return CONFIG
     if kind in _SCALED_DIRECTLY:
-        return _replicas_written(call, change, answer) if change.replicas else _CONFIG
+        return _replicas_written(call, change, answer) if change.replicas else CONFIG
     if change.template and not (change.whole and answer is None):
         return _rolled_out(call, change, answer)
     if change.whole and answer is None:
-        return _SILENT
+        return SILENT
     if change.replicas:
         return _replicas_written(call, change, answer)
     if change.resume:
         return Ruling(Standing.REQUESTED, Effect.ROLLOUT, frozenset({Touch.RESUME}))
-    return _CONFIG
+    return CONFIG
+
+
+def _schedule_changed(change: SpecChange) -> Ruling:
+    if not change.spec:
+        return CONFIG
+    return SUSPENDED if change.suspend is True else SCHEDULED
 
 
 def _spec_is_the_old_one(kind: str, answer: Json) -> bool:
@@ -345,7 +339,7 @@ def _rolled_out(call: Call, change: SpecChange, answer: Json | None) -> Ruling:
     spec = table(answer, "spec")
     update = table(spec, "updateStrategy").get("type")
     if spec.get("paused") is True or update == "OnDelete" or number(spec, "replicas") == 0:
-        return _CONFIG
+        return CONFIG
     if change.restart:
         return Ruling(Standing.REQUESTED, Effect.RESTART, frozenset({Touch.TEMPLATE}))
     if change.whole and change.replicas:
@@ -368,8 +362,8 @@ def _job_changed(change: SpecChange) -> Ruling:
     if change.suspend is False and not change.whole:
         return Ruling(Standing.REQUESTED, Effect.START, frozenset({Touch.RESUME}))
     if change.suspend is True and not change.whole:
-        return _STOPPED
-    return _CONFIG if change.spec else NOTHING
+        return STOPPED
+    return CONFIG if change.spec else NOTHING
 
 
 # ----------------------------------------------------------------------------------------- nodes

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sensor.model.control_plane import Cluster
 
 _FIELD = re.compile(r"spec\.(initContainers|containers|ephemeralContainers)\{([^{}]{1,253})\}")
+_NODE = "kubelet"
 _ROLES = {"initContainers": "init", "ephemeralContainers": "ephemeral"}
 _REASONS = {
     "Scheduled": (Standing.RELATED, Effect.SCHEDULED, RequestOutcome.SUCCESS),
@@ -43,6 +44,20 @@ _REASONS = {
     "SuccessfulCreate": (Standing.RELATED, Effect.START, RequestOutcome.SUCCESS),
     "SuccessfulDelete": (Standing.NO, Effect.STOP, RequestOutcome.SUCCESS),
 }
+_POD, _DEPLOYMENT = frozenset({"Pod"}), frozenset({"Deployment"})
+_MAKERS = frozenset(
+    {"CronJob", "DaemonSet", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"}
+)
+_ABOUT = {
+    "ScalingReplicaSet": _DEPLOYMENT,
+    "FailedCreate": _MAKERS,
+    "SuccessfulCreate": _MAKERS,
+    "SuccessfulDelete": _MAKERS,
+}
+"""What the reasons are said of; all others of a pod. Operators use the same words of their own
+objects: ``Started`` is what Tekton says of a TaskRun."""
+_OF_CONTAINERS = frozenset({"Created", "Started"})
+"""What kubelet says of one container of a pod."""
 _OTHER = (Standing.NO, Effect.NONE, RequestOutcome.SUCCESS)
 
 
@@ -56,7 +71,7 @@ def read(value: Json, ref: RecordRef, cluster: Cluster | None = None) -> Control
     about = table(value, "involvedObject") or table(value, "regarding")
     metadata = table(value, "metadata")
     reason = text(value, "reason")
-    standing, effect, outcome = _REASONS.get(reason or "", _OTHER)
+    standing, effect, outcome = _meaning(value, about, reason or "")
     count = number(value, "count") or number(table(value, "series"), "count") or 1
     when = _time(value)
     uid = text(metadata, "uid")
@@ -88,6 +103,26 @@ def read(value: Json, ref: RecordRef, cluster: Cluster | None = None) -> Control
     )
 
 
+def _meaning(value: Json, about: Json, reason: str) -> tuple[Standing, Effect, RequestOutcome]:
+    """Return what a reason means; where it is not said of what it means something of, nothing."""
+    kind = text(about, "kind")
+    if kind is not None and kind not in _ABOUT.get(reason, _POD):
+        return _OTHER
+    if reason in _OF_CONTAINERS and not (_containers(about) and _reporter(value) in {None, _NODE}):
+        return _OTHER
+    return _REASONS.get(reason, _OTHER)
+
+
+def _reporter(value: Json) -> str | None:
+    """Return the component that says it, by the fields of either version of the API."""
+    source = table(value, "source") or table(value, "deprecatedSource")
+    return (
+        text(value, "reportingController")
+        or text(value, "reportingComponent")
+        or text(source, "component")
+    )
+
+
 def _containers(about: Json) -> tuple[RequestContainer, ...]:
     """Return the container of the pod that the Event is about, if it is about one."""
     named = _FIELD.fullmatch(text(about, "fieldPath") or "")
@@ -99,7 +134,7 @@ def _containers(about: Json) -> tuple[RequestContainer, ...]:
 def _node(value: Json) -> str | None:
     source = table(value, "source") or table(value, "deprecatedSource")
     node = text(source, "host")
-    if node is None and text(value, "reportingComponent") == "kubelet":
+    if node is None and _reporter(value) == _NODE:
         return text(value, "reportingInstance")
     return node
 

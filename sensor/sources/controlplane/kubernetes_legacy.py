@@ -17,6 +17,7 @@ from sensor.sources.controlplane import kubernetes_record
 from sensor.sources.controlplane.identity import call_key
 from sensor.sources.controlplane.json_text import clean
 from sensor.sources.controlplane.kubernetes_call import Call
+from sensor.sources.controlplane.kubernetes_query import asks_for_dry_run
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _LINE = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d)) AUDIT: (
 _FIELD = re.compile(rb'([a-z-]+)="((?:[^"\\]|\\.)*+)"(?: |$)')
 _LIMIT = 1 << 16
 """Bytes of a line that are searched: a user agent has at most 1,024, a URI some thousand."""
-_DRY_RUN = re.compile(r"[?&]dryRun=[^&]")
 _GROUPS_LIMIT = 64
 _CORE, _NAMED = 2, 3
 """Parts of a path before the resource: ``api/v1``, ``apis/GROUP/VERSION``."""
@@ -47,7 +47,8 @@ def read(line: bytes, ref: RecordRef) -> ControlRecord:
         at = found.end()
     uri = _unquoted(said.get(b"uri")) or ""
     received = None if head is None else wall(head.group(1).decode())
-    namespace, resource, name, subresource = _about(uri.partition("?")[0])
+    path = uri.partition("?")[0]
+    namespace, resource, name, subresource = _about(path)
     user, acting = (_given(_unquoted(said.get(key))) for key in (b"user", b"as"))
     id_, stage = _unquoted(said.get(b"id")), _unquoted(said.get(b"stage"))
     response = said.get(b"response", b"")
@@ -67,8 +68,9 @@ def read(line: bytes, ref: RecordRef) -> ControlRecord:
         level="Metadata",
         stage=stage,
         code=int(response) if response.isdigit() and len(response) <= _NAMED else None,
-        dry_run=_DRY_RUN.search(uri) is not None,
+        dry_run=asks_for_dry_run(uri),
         received=received,
+        group=_group(path),
     )
     return kubernetes_record.record(call, ref)
 
@@ -84,6 +86,12 @@ def _about(path: str) -> tuple[str | None, str | None, str | None, str | None]:
         namespace, rest = rest[1], rest[2:]
     resource, name, subresource = [*rest[:3], None, None, None][:3]
     return clean(namespace), clean(resource), clean(name), clean(subresource)
+
+
+def _group(path: str) -> str | None:
+    """Return the API group of a path; None for the core."""
+    parts = path.split("/", _NAMED)
+    return clean(unquote(parts[2])) if parts[1:2] == ["apis"] and len(parts) > _NAMED else None
 
 
 def _unquoted(value: bytes | None) -> str | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 KINDS = {
     "pods": "Pod",
     "deployments": "Deployment",
+    "deploymentconfigs": "DeploymentConfig",
     "replicasets": "ReplicaSet",
     "statefulsets": "StatefulSet",
     "daemonsets": "DaemonSet",
@@ -27,6 +28,20 @@ KINDS = {
     "replicationcontrollers": "ReplicationController",
     "nodes": "Node",
 }
+_GROUPS = {
+    "pods": frozenset({""}),
+    "nodes": frozenset({""}),
+    "replicationcontrollers": frozenset({"", "extensions"}),
+    "deployments": frozenset({"apps", "extensions"}),
+    "deploymentconfigs": frozenset({"", "apps.openshift.io"}),
+    "replicasets": frozenset({"apps", "extensions"}),
+    "daemonsets": frozenset({"apps", "extensions"}),
+    "statefulsets": frozenset({"apps"}),
+    "jobs": frozenset({"batch", "extensions"}),
+    "cronjobs": frozenset({"batch"}),
+}
+"""The groups whose resources these are. A cluster may define others of equal names in other groups:
+``nodes.longhorn.io``, ``jobs.batch.volcano.sh``."""
 CONTAINERS_LIMIT = 4096
 """Containers that records share, the latest."""
 OWNERS_LIMIT = 4096
@@ -41,6 +56,23 @@ _STATUSES = (
     ("containerStatuses", None),
     ("ephemeralContainerStatuses", "ephemeral"),
 )
+
+
+def api_group(target: Json) -> str | None:
+    """Return the group of an object reference; None where it has none: the core, or unknown.
+
+    Version v1alpha1 of the audit API wrote it into ``apiVersion``.
+    """
+    group = text(target, "apiGroup")
+    if group is not None:
+        return group
+    before, slash, _ = (text(target, "apiVersion") or "").partition("/")
+    return before if slash else None
+
+
+def is_foreign(resource: str, group: str | None) -> bool:
+    """Return whether a resource only has the name of one of Kubernetes' own."""
+    return group is not None and group not in _GROUPS.get(resource, ("",))
 
 
 def is_status(value: Json) -> bool:

@@ -20,13 +20,15 @@ from sensor.model.control_plane import (
 from sensor.sources.controlplane.addresses import connection
 from sensor.sources.controlplane.json_text import Json, table, text
 from sensor.sources.controlplane.kubernetes_call import Call, actor, shared_name
-from sensor.sources.controlplane.kubernetes_effect import Ruling, ruling, stored
+from sensor.sources.controlplane.kubernetes_effect import ruling, stored
 from sensor.sources.controlplane.kubernetes_objects import (
     HASH,
     KINDS,
+    is_foreign,
     is_status,
     owner,
 )
+from sensor.sources.controlplane.kubernetes_ruling import Ruling
 from sensor.sources.controlplane.kubernetes_write import write
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ def _outcome(call: Call, *, early: bool) -> RequestOutcome:
 
 def _workload(call: Call, ruled: Ruling, value: Json, *, early: bool) -> Workload:
     resource = call.resource or ""
-    kind = KINDS.get(resource, resource)
+    kind = resource if is_foreign(resource, call.group) else KINDS.get(resource, resource)
     answer = call.response if call.response is not None and not is_status(call.response) else None
     asked = call.request if isinstance(call.request, dict) else None
     answered = table(answer, "metadata")
@@ -125,7 +127,9 @@ def _workload(call: Call, ruled: Ruling, value: Json, *, early: bool) -> Workloa
 
 _UNOWNED = frozenset({"Node", "CronJob", "Deployment", "DaemonSet", "StatefulSet"})
 _NAMED_BY_BODY = frozenset(KINDS.values())
-_REPLICATED = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"})
+_REPLICATED = frozenset(
+    {"Deployment", "DeploymentConfig", "ReplicaSet", "StatefulSet", "ReplicationController"}
+)
 
 
 def _bound_to(call: Call) -> str | None:

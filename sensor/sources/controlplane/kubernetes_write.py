@@ -13,7 +13,7 @@ from sensor.sources.controlplane.kubernetes_objects import is_status, owner
 
 if TYPE_CHECKING:
     from sensor.sources.controlplane.kubernetes_call import Call
-    from sensor.sources.controlplane.kubernetes_effect import Ruling
+    from sensor.sources.controlplane.kubernetes_ruling import Ruling
 
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 REVISION = "controller-revision-hash"
