@@ -166,8 +166,11 @@ def _named(path: Path) -> BinaryIO:
 
 
 def _directories(files: tuple[Path, ...]) -> tuple[Path, ...]:
-    if not files or not all(path.is_dir() for path in files):
-        raise click.UsageError("--follow and --config want directories")
+    if not files:
+        raise click.UsageError("--follow needs a directory")
+    for path in files:
+        if not path.is_dir():
+            raise click.UsageError(f"--follow and --config need directories: {path} is not one")
     return files
 
 

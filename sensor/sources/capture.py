@@ -43,6 +43,8 @@ ENTRY_LIMIT = 16 << 20
 """Bytes of one entry: an inventory of thousands of containers fits."""
 WRITE_BUFFER = 256 * 1024
 READ_SIZE = 256 * 1024
+TO_READ = "Name a file that this user may read."
+TO_WRITE = "Name a file that does not exist yet, on a disk with space."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class CaptureWriter:
         self._packer = packer()
         self._encode = encoder(Arrival)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with _naming(path):
+        with _naming(path, TO_WRITE):
             self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=WRITE_BUFFER)
         header = {
             "castoff": "capture",
@@ -114,11 +116,11 @@ class CaptureWriter:
 
     def close(self) -> None:
         """Write what is buffered and close the file."""
-        with _naming(self.path):
+        with _naming(self.path, TO_WRITE):
             self._file.close()
 
     def _put(self, packed: bytes) -> None:
-        with _naming(self.path):
+        with _naming(self.path, TO_WRITE):
             self._file.write(packed)
         self.written += len(packed)
 
@@ -218,7 +220,7 @@ def open_capture(path: Path, *, tolerate_cut: bool = False) -> Iterator[CaptureR
     :raises CaptureMalformed: it is not a capture.
     :raises StateUnusable: the file cannot be opened.
     """
-    with _naming(path):
+    with _naming(path, TO_READ):
         stream = path.open("rb")
     with stream:
         yield CaptureReader(stream, name=str(path), tolerate_cut=tolerate_cut)
@@ -240,15 +242,12 @@ def _readable(packed: bytes) -> bool:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Path, fix: str) -> Iterator[None]:
     """Turn an error of the file system into one that names the capture."""
     try:
         yield
     except OSError as error:
-        raise StateUnusable(
-            f"{path}: {error.strerror}",
-            "Name a file that does not exist yet, on a disk with space.",
-        ) from error
+        raise StateUnusable(f"{path}: {error.strerror}", fix) from error
 
 
 _END = object()

@@ -207,10 +207,11 @@ def test_the_header_shows_where_it_comes_from(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with (
-        pytest.raises(StateUnusable, match="nothing: No such file"),
+        pytest.raises(StateUnusable, match="nothing: No such file") as caught,
         open_capture(tmp_path / "nothing"),
     ):
         pass
+    assert "read" in caught.value.fix
 
 
 def test_beyond_its_limit_the_writer_stops_for_good_and_counts(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ class Reader:
                 self.counts.records += 1
                 self.counts.skip(OTHER_TEXT)
             else:
-                yield self._bad(ref, str(error) or "not JSON")
+                yield self._bad(ref, f"not JSON: {error}")
             return
         yield from self._read(values, ref)
 
