@@ -6,6 +6,8 @@ from sensor.model.control_plane import Actor, ActorKind
 from sensor.sources.controlplane.json_text import Json, table, text
 
 _SESSION = ":assumed-role/"
+_SIGNED_IN = ":role/aws-reserved/sso.amazonaws.com/"
+"""Where IAM Identity Center keeps the roles of people."""
 _PERSONAL = frozenset({"IAMUser", "Root", "FederatedUser", "IdentityCenterUser", "SAMLUser"})
 AGENT_CALLS = frozenset(
     {
@@ -35,7 +37,8 @@ def actor(record: Json) -> Actor | None:
         return Actor(
             name, ActorKind.NODE, id=arn, role=role, session=session, source_identity=source
         )
-    if kind == "AWSService" or (service is not None and kind not in _PERSONAL):
+    served = service is not None and kind not in _PERSONAL and not _of_a_person(who)
+    if kind == "AWSService" or served:
         # Its role made the call for a service, so the session name is the service's own.
         return Actor(
             role or name,
@@ -56,6 +59,21 @@ def actor(record: Json) -> Actor | None:
         source_identity=source,
         service=service,
         on_behalf_of=() if behalf is None else (behalf,),
+    )
+
+
+def _of_a_person(who: Json) -> bool:
+    """Return whether a session is a person's own, which a service used on their behalf.
+
+    Such a forward access session keeps the caller's identity. No service that assumes a role of
+    its own signs in with a second factor, through IAM Identity Center or by federation.
+    """
+    context = table(who, "sessionContext")
+    return (
+        table(context, "attributes").get("mfaAuthenticated") == "true"
+        or text(context, "sourceIdentity") is not None
+        or bool(table(context, "webIdFederationData"))
+        or _SIGNED_IN in (text(table(context, "sessionIssuer"), "arn") or "")
     )
 
 

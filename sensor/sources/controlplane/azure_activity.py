@@ -80,6 +80,8 @@ _OPERATIONS = {
     f"{_CLUSTERS}/delete": _CLUSTER,
     f"{_CLUSTERS}/agentPools/write": _NODES,
     f"{_CLUSTERS}/agentPools/delete": _NODES,
+    f"{_CLUSTERS}/agentPools/upgradeNodeImageVersion/action": _NODES,
+    f"{_CLUSTERS}/runCommand/action": _START,
 }
 _BY_CAPITALS = {name.upper(): (name, meaning) for name, meaning in _OPERATIONS.items()}
 _KINDS = (
@@ -101,7 +103,9 @@ _OUTCOMES = {
     "failure": RequestOutcome.FAILURE,
     "failed": RequestOutcome.FAILURE,
     "failure.": RequestOutcome.FAILURE,
+    "cancel": RequestOutcome.FAILURE,
     "canceled": RequestOutcome.FAILURE,
+    "cancelled": RequestOutcome.FAILURE,
 }
 _RAN_ALREADY = frozenset({"nocontent", "204"})
 
@@ -220,7 +224,9 @@ def record_of(activity: Activity, ref: RecordRef) -> ControlRecord:
     known = action is not None
     if action is None:
         action = _spelled(named, activity)
-    outcome = _OUTCOMES.get((activity.status or "").lower(), RequestOutcome.UNKNOWN)
+    outcome = _OUTCOMES.get(
+        (activity.status or "").lower().replace(" ", ""), RequestOutcome.UNKNOWN
+    )
     if outcome is RequestOutcome.SUCCESS and _ran_already(activity):
         standing, effect = Standing.NO, Effect.NONE
     resource = (activity.resource or "").lower() or None

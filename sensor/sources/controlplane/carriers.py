@@ -23,6 +23,7 @@ from sensor.sources.controlplane.log_stores import (
     of_stream,
     of_table,
 )
+from sensor.sources.controlplane.speakers import group_of_workloads, of_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +97,8 @@ class Context:
     cluster: Cluster | None = None
     proxies: Proxies = ()
     depth: int = 0
+    workload: bool = False
+    """A workload wrote what is carried, so that it speaks for no control plane."""
 
 
 def items(
@@ -119,6 +122,8 @@ def _flat(
     if context.depth > DEPTH_LIMIT:
         yield UnreadText("envelopes inside of envelopes without end"), context
         return
+    if isinstance(value, dict) and of_workload(value):
+        context = replace(context, workload=True)
     inside = replace(context, depth=context.depth + 1)
     if isinstance(value, list):
         for item in value:
@@ -151,6 +156,10 @@ def _opened(value: Json) -> object:
     message = _text_of(table(value, "message"), "data")
     if message is not None and ("subscription" in value or "ackId" in value):
         return unpacked(message)
+    kept = table(value, "kubernetes").get("audit")
+    if type(kept) is dict:
+        # Elastic's integration.
+        return kept
     if type(value.get("eventData")) is dict:
         # CloudTrail Lake.
         return value["eventData"]
@@ -234,7 +243,9 @@ def _cloudwatch(
         return
     group, owner = text(value, "logGroup") or "", text(value, "owner")
     where = context
-    if group.startswith(_EKS_GROUP):
+    if group_of_workloads(group, text(value, "logStream") or ""):
+        where = replace(context, workload=True)
+    elif group.startswith(_EKS_GROUP):
         name = group.removeprefix(_EKS_GROUP).partition("/")[0]
         where = replace(context, cluster=Cluster(name=name, provider="aws", account=owner))
     events = value.get("logEvents")

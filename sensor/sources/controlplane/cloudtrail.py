@@ -26,10 +26,13 @@ from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, rows, table, text
 from sensor.sources.controlplane.times import wall
 
+_SERVICES = (".amazonaws.com", ".amazonaws.com.cn")
+
 
 def is_record(value: Json) -> bool:
     """Return whether a JSON object is a record of CloudTrail."""
-    return "eventSource" in value and "eventName" in value
+    source = value.get("eventSource")
+    return type(source) is str and source.endswith(_SERVICES) and "eventName" in value
 
 
 def read(value: Json, ref: RecordRef) -> ControlRecord:

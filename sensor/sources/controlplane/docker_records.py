@@ -43,11 +43,18 @@ _ACTIONS = {
     "exec_detach": (Standing.NO, Effect.EXEC),
 }
 _NONE = (Standing.NO, Effect.NONE)
+_SERVICE_ACTIONS = {
+    "create": (Standing.RELATED, Effect.START),
+    "remove": (Standing.NO, Effect.STOP),
+}
+_SCALED_UP = (Standing.RELATED, Effect.SCALE_UP)
+_SCALED_DOWN = (Standing.NO, Effect.SCALE_DOWN)
 
 _LINE = re.compile(
     rb'time="?([0-9T:.Z+-]{20,40})"? level=debug msg="?Calling '
     rb'([A-Z]{3,8}) (?:/v\d{1,2}\.\d{1,3})?(/[^"\s]*)"?'
 )
+_CALLING = re.compile(r"Calling ([A-Z]{3,8}) (/[^\s]*)")
 _FIELD = rb'([a-z-]+)=("(?:[^"\\]|\\.)*+"|[^\s"]*+)'
 _HANDLING = re.compile(
     rb'time="?([0-9T:.Z+-]{20,40})"? level=debug msg="handling [A-Z]{3,8} request"((?: '
@@ -82,6 +89,8 @@ def is_event(value: Json) -> bool:
 def read_event(value: Json, ref: RecordRef) -> ControlRecord:
     """Return the record of an event. The action of an exec carries its command: it is cut off."""
     kind, named = text(value, "Type") or "-", text(value, "Action") or "-"
+    if kind == "service":
+        return _service(value, named, ref)
     action = named.partition(":")[0].strip()
     attributes = table(table(value, "Actor"), "Attributes")
     standing, effect = _ACTIONS.get(action, _NONE) if kind == "container" else _NONE
@@ -114,6 +123,34 @@ def read_event(value: Json, ref: RecordRef) -> ControlRecord:
     )
 
 
+def _service(value: Json, action: str, ref: RecordRef) -> ControlRecord:
+    """Return the record of an event about a service of Swarm: what its containers come from."""
+    id_, attributes = text(table(value, "Actor"), "ID"), table(table(value, "Actor"), "Attributes")
+    new, old = number(attributes, "replicas.new"), number(attributes, "replicas.old")
+    standing, effect = _SERVICE_ACTIONS.get(action, _NONE)
+    if action == "update" and new is not None and old is not None and new != old:
+        standing, effect = _SCALED_UP if new > old else _SCALED_DOWN
+    elif action == "update" and text(attributes, "image.new") is not None:
+        standing, effect = Standing.RELATED, Effect.ROLLOUT
+    when = number(value, "timeNano")
+    request = Request(
+        source=RequestSource.DOCKER,
+        id=None,
+        action=f"docker service {action}",
+        effect=effect,
+        chain=ChainPart.REPORT,
+        outcome=RequestOutcome.SUCCESS,
+        requested=when,
+        workload=Workload(kind="Service", name=text(attributes, "name"), uid=id_, replicas=new),
+        ref=ref,
+    )
+    return ControlRecord(
+        standing=standing,
+        request=request,
+        key=key(RequestSource.DOCKER, "service", action, id_, when),
+    )
+
+
 def is_debug_line(line: bytes) -> bool:
     """Return whether a line is of the debug log of dockerd."""
     return line.startswith(b"time=") and b" level=" in line[:80]
@@ -126,6 +163,27 @@ def read_line(line: bytes, ref: RecordRef) -> ControlRecord | None:
     if called is None:
         return None
     stamp, method, target = (part.decode("utf-8", "replace") for part in called)
+    return _called(stamp, method, target, ref)
+
+
+def read_object(value: Json, ref: RecordRef) -> ControlRecord | None:
+    """Return the record of a line of dockerd with ``"log-format": "json"``; else None."""
+    said, stamp = text(value, "msg") or "", text(value, "time")
+    if value.get("level") != "debug" or stamp is None:
+        return None
+    if said.startswith("handling ") and said.endswith(" request"):
+        method, target = text(value, "method"), text(value, "request-url")
+    else:
+        found = _CALLING.fullmatch(said)
+        method, target = (None, None) if found is None else found.groups()
+    if method is None or target is None or not target.startswith("/"):
+        return None
+    begin = _VERSION.match(target.encode())
+    return _called(stamp, method, target if begin is None else target[begin.end() :], ref)
+
+
+def _called(stamp: str, method: str, target: str, ref: RecordRef) -> ControlRecord:
+    """Return the record of a call of the API."""
     path, _, query = target.partition("?")
     standing, effect = _NONE
     shown, subject = path, None

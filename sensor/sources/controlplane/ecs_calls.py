@@ -17,7 +17,7 @@ from sensor.model.control_plane import (
     Workload,
 )
 from sensor.model.ecs_facts import EcsFacts, EcsTouch
-from sensor.sources.controlplane import aws_schedules
+from sensor.sources.controlplane import aws_clusters, aws_schedules
 from sensor.sources.controlplane.aws_reading import Reading, tail
 from sensor.sources.controlplane.aws_schedules import scheduled_by
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ECS = "ecs.amazonaws.com"
+_OF_TASKS = (
+    "capacityProviderStrategy",
+    "loadBalancers",
+    "networkConfiguration",
+    "platformVersion",
+    "serviceConnectConfiguration",
+    "serviceRegistries",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
+"""Parameters of UpdateService that may begin a deployment (its page in the API's reference)."""
+_DEPLOYMENT_PARTS = 4
+"""Parts of ``arn:…:service-deployment/CLUSTER/SERVICE/ID``."""
 
 
 def reading(service: str, name: str, asked: Json, answered: Json) -> Reading:
@@ -107,14 +120,22 @@ def _or(first: int | None, second: int | None) -> int | None:
 
 def _create_service(asked: Json, answered: Json) -> Reading:
     workload = _service(asked, answered)
-    if workload.replicas == 0:
+    if table(asked, "deploymentController").get("type") == "EXTERNAL":
+        return Reading(Standing.NO, Effect.CONFIG, workload)  # Its task sets start tasks.
+    # A daemon has a task for each instance, whatever the count says.
+    if workload.replicas == 0 and text(asked, "schedulingStrategy") != "DAEMON":
         return Reading(Standing.NO, Effect.CONFIG, workload)
     return _starting(Effect.START, workload, answered, workload.replicas)
 
 
-def _starting(effect: Effect, workload: Workload, answered: Json, capacity: int | None) -> Reading:
+def _starting(
+    effect: Effect,
+    workload: Workload,
+    answered: Json,
+    capacity: int | None,
+    asks: Standing = Standing.REQUESTED,
+) -> Reading:
     """Return the reading of a write of a service that starts so many tasks."""
-    asks = Standing.POSSIBLE if effect is Effect.SCALE else Standing.REQUESTED
     facts = EcsFacts(EcsTouch.SERVICE, deployment=_primary(answered), capacity=capacity)
     return Reading(asks, effect, workload, facts=facts)
 
@@ -136,15 +157,45 @@ def _update_service(asked: Json, answered: Json) -> Reading:
         return _starting(Effect.ROLLOUT, workload, answered, workload.replicas)
     if asked.get("forceNewDeployment") is True:
         return _starting(Effect.RESTART, workload, answered, workload.replicas)
+    if _deploys(asked, answered):
+        return _starting(Effect.ROLLOUT, workload, answered, workload.replicas, Standing.POSSIBLE)
     if wanted is None:
         return Reading(Standing.NO, Effect.CONFIG, workload)
     running = number(table(answered, "service"), "runningCount")
     if running is None:
-        return _starting(Effect.SCALE, workload, answered, None)
+        return _starting(Effect.SCALE, workload, answered, None, Standing.POSSIBLE)
     if wanted > running:
         return _starting(Effect.SCALE_UP, workload, answered, wanted - running)
     effect = Effect.SCALE_DOWN if wanted < running else Effect.CONFIG
     return Reading(Standing.NO, effect, workload)
+
+
+def _deploys(asked: Json, answered: Json) -> bool:
+    """Return whether a write changes what tasks are made of: the service may replace them all.
+
+    Where the answer has a single deployment, the write changed nothing of it.
+    """
+    deployments = rows(table(answered, "service"), "deployments")
+    return len(deployments) != 1 and any(asked.get(name) for name in _OF_TASKS)
+
+
+def _create_task_set(asked: Json, answered: Json) -> Reading:
+    workload = _service(asked, answered)
+    if number(table(asked, "scale"), "value") == 0:
+        return Reading(Standing.NO, Effect.CONFIG, workload)
+    facts = EcsFacts(EcsTouch.SERVICE)
+    return Reading(Standing.REQUESTED, Effect.START, workload, facts=facts)
+
+
+def _stop_deployment(asked: Json, _: Json) -> Reading:
+    """A deployment that is stopped rolls back, unless it is asked to end where it stands."""
+    arn = text(asked, "serviceDeploymentArn")
+    parts = (arn or "").split("/")
+    name = parts[-2] if len(parts) >= _DEPLOYMENT_PARTS else None
+    workload = Workload(kind="Service", name=name, resource=arn)
+    if text(asked, "stopType") == "ABORT":
+        return Reading(Standing.NO, Effect.CONFIG, workload)
+    return Reading(Standing.POSSIBLE, Effect.ROLLOUT, workload, facts=EcsFacts(EcsTouch.SERVICE))
 
 
 def _on_service(standing: Standing, effect: Effect) -> Callable[[Json, Json], Reading]:
@@ -221,7 +272,8 @@ _CALLS: dict[str, Callable[[Json, Json], Reading]] = {
     "CreateService": _create_service,
     "UpdateService": _update_service,
     "DeleteService": _on_service(Standing.NO, Effect.STOP),
-    "CreateTaskSet": _on_service(Standing.REQUESTED, Effect.START),
+    "CreateTaskSet": _create_task_set,
+    "StopServiceDeployment": _stop_deployment,
     "UpdateTaskSet": _on_service(Standing.POSSIBLE, Effect.SCALE),
     "DeleteTaskSet": _on_service(Standing.NO, Effect.STOP),
     "CreateDaemon": _on_service(Standing.REQUESTED, Effect.START),
@@ -241,5 +293,6 @@ _CALLS: dict[str, Callable[[Json, Json], Reading]] = {
 }
 _OTHERS: dict[tuple[str, str], Callable[[Json, Json], Reading]] = {
     ("batch.amazonaws.com", "SubmitJob"): _batch,
+    **aws_clusters.CALLS,
     **aws_schedules.CALLS,
 }

@@ -40,9 +40,18 @@ if TYPE_CHECKING:
 
     from sensor.sources.controlplane.addresses import Proxies
 
+OF_A_WORKLOAD = UnreadText("text of a workload", harmless=True)
+"""A line in the form of a record. Only Events of Kubernetes are taken from a pod: exporters print
+them, and they report what a component says."""
 UNKNOWN = "record of an unknown source"
 """A JSON object that none of the sources writes."""
 _LOST = "events may have been lost"
+_AUDIT_LOGS = "cloudaudit.googleapis.com/"
+_EVENT_LOG = "events"
+_NODE_LOGS = frozenset({"container-runtime", "kubelet"})
+_AUTOSCALER_LOG = "container.googleapis.com/cluster-autoscaler-visibility"
+_SERVICES = "aws."
+"""How the source of an event begins that AWS itself puts on a bus; it refuses that to others."""
 _TABLES = {"AKSAudit", "AKSAuditAdmin"}
 _AKS_CATEGORIES = frozenset({"kube-audit", "kube-audit-admin"})
 _COLUMNS = {
@@ -92,6 +101,8 @@ def _read(value: object, ref: RecordRef, context: Context) -> Found:
         return UnreadText("not an object")
     for recognise, read in _SOURCES:
         if recognise(value):
+            if context.workload and read is not _events:
+                return OF_A_WORKLOAD
             return read(value, ref, context)
     return UnreadText(UNKNOWN, harmless=True)
 
@@ -174,21 +185,27 @@ def _is_log_entry(value: Json) -> bool:
 
 
 def _log_entry(value: Json, ref: RecordRef, context: Context) -> Found:
-    payload = table(value, "protoPayload")
-    if payload:
+    """Return what an entry says. The output of workloads is in other logs, in any form."""
+    payload, log = table(value, "protoPayload"), _log_of(value)
+    if payload and log.startswith(_AUDIT_LOGS):
         if payload.get("serviceName") == gke.SERVICE:
             return kubernetes_record.record(gke.read(value), ref, context.proxies)
         return gcp_audit.read(value, ref)
     inner = table(value, "jsonPayload")
-    if kubernetes_events.is_event(inner):
+    if log == _EVENT_LOG and kubernetes_events.is_event(inner):
         return kubernetes_events.read(inner, ref, gke.cluster_of(value))
-    if node_log.is_node_log(value):
+    if log in _NODE_LOGS and node_log.is_node_log(value):
         return node_log.read(value, ref)
-    if "cluster-autoscaler-visibility" in (text(value, "logName") or ""):
+    if log == _AUTOSCALER_LOG:
         return gcp_audit.autoscaler(value, ref)
-    if _LOST in (text(value, "textPayload") or ""):
+    if log == _EVENT_LOG and _LOST in (text(value, "textPayload") or ""):
         return Lost(RequestSource.GCP, "the exporter of events lost some")
     return UnreadText("log entry of another program", harmless=True, source=RequestSource.GCP)
+
+
+def _log_of(value: Json) -> str:
+    """Return the name of an entry's log, without the project, folder or organization."""
+    return (text(value, "logName") or "").partition("/logs/")[2].replace("%2F", "/")
 
 
 def _events(value: Json, ref: RecordRef, context: Context) -> Found:
@@ -200,6 +217,8 @@ def _trail(value: Json, ref: RecordRef, _: Context) -> Found:
 
 
 def _bridge(value: Json, ref: RecordRef, _: Context) -> Found:
+    if not (text(value, "source") or "").startswith(_SERVICES):
+        return UnreadText("event of another program", harmless=True, source=RequestSource.AWS)
     detail = table(value, "detail")
     if cloudtrail.is_record(detail):
         return cloudtrail.read(detail, ref)

@@ -3,6 +3,8 @@
 - CloudWatch's export to S3 writes ``TIME RECORD``.
 - containerd and CRI-O write ``TIME STREAM P|F TEXT`` and cut a line at 16 KiB: all parts but the
   last one have a ``P`` (the CRI log format of kubelet).
+- ``aws logs tail`` writes ``TIME STREAM RECORD``. The names of the streams are the service's.
+- ``oc adm node-logs`` writes ``NODE RECORD`` for several nodes.
 - Fluentd's ``out_file`` writes ``TIME<tab>TAG<tab>RECORD``, Fluent Bit's ``TAG: [TIME, RECORD]``.
 
 Lines of syslog and of the journal are not opened: any program of a host may write one.
@@ -26,6 +28,14 @@ _FLUENT_BIT = re.compile(
 )
 
 
+_STREAM = re.compile(
+    rb"(?:kube-apiserver-audit-[0-9a-f]{1,64}|\d{12}_CloudTrail_[a-z0-9-]{1,40}\S{0,40}) (?=\{)"
+)
+_NODE = re.compile(
+    rb'[a-z0-9][a-z0-9.-]{0,252} (?=\{"kind": ?"Event", ?"apiVersion": ?"audit\.k8s\.io/)'
+)
+
+
 class LogLines:
     """Takes the lines of one file that are not JSON, gives the text behind their prefix."""
 
@@ -41,7 +51,8 @@ class LogLines:
         stream, mark = found.group(1), found.group(2)
         rest = line[found.end() :]
         if stream is None:
-            return rest
+            named = _STREAM.match(rest)
+            return rest if named is None else rest[named.end() :]
         part = self._parts.pop(stream, None)
         if part is not None:
             rest = bytes(part) + rest
@@ -52,8 +63,8 @@ class LogLines:
 
 
 def _behind(line: bytes) -> bytes | None:
-    """Return the record of a line of Fluentd or Fluent Bit."""
-    found = _FLUENTD.match(line)
+    """Return the record of a line of Fluentd, of Fluent Bit or behind the name of a node."""
+    found = _FLUENTD.match(line) or _NODE.match(line)
     if found is not None:
         return line[found.end() :]
     found = _FLUENT_BIT.match(line)

@@ -20,6 +20,7 @@ from sensor.sources.controlplane.envelopes import UNKNOWN, Lost, unwrap
 from sensor.sources.controlplane.framing import BadFrame, Frame, Framer
 from sensor.sources.controlplane.json_text import JsonInvalid, parse
 from sensor.sources.controlplane.log_lines import LogLines
+from sensor.sources.controlplane.speakers import of_workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -151,7 +152,7 @@ class Reader:
             value = parse(data)
         except JsonInvalid:
             return self._other(data, ref)
-        if not kubernetes_audit.is_event(value):
+        if not kubernetes_audit.is_event(value) or of_workload(value):
             return self._read([value], ref)
         found = kubernetes_record.record(kubernetes_audit.read(value), ref, self._proxies)
         if self._sources is not None and found.request.source not in self._sources:
@@ -194,6 +195,10 @@ class Reader:
     def _read(self, values: list[object], ref: RecordRef) -> Iterator[Found]:
         first = ref.item
         for value in values:
+            if isinstance(value, dict) and (call := docker_records.read_object(value, ref)):
+                yield from self._found(call, ref)
+                first += 1
+                continue
             number = 0
             for number, found in unwrap(value, RecordRef(ref.file, ref.line, first), self._proxies):
                 yield from self._found(found, RecordRef(ref.file, ref.line, first + number))

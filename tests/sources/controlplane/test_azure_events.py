@@ -139,3 +139,27 @@ def test_a_missing_or_odd_block_is_unknown() -> None:
     for odd in odds:
         found = record(event_grid(data=DATA | dict.fromkeys(BLOCKS, odd)))
         assert (found.request.actor, found.request.address) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [
+        ("In Progress", RequestOutcome.ACCEPTED),
+        ("InProgress", RequestOutcome.ACCEPTED),
+        ("Cancel", RequestOutcome.FAILURE),
+        ("Cancelled", RequestOutcome.FAILURE),
+        ("Canceled", RequestOutcome.FAILURE),
+    ],
+)
+def test_a_word_of_the_activity_log_says_the_outcome(word: str, outcome: RequestOutcome) -> None:
+    portal = {
+        "operationName": {"value": "Microsoft.ContainerService/managedClusters/runCommand/action"},
+        "status": {"value": word},
+        "correlationId": "c",
+        "eventTimestamp": "2026-03-02T09:15:27Z",
+    }
+    (one,) = read([json.dumps(portal).encode()], Reader("file", whole=True))
+    assert isinstance(one, ControlRecord)
+    assert one.request.outcome is outcome
+    # A command that is run in a cluster of AKS runs in a pod of its own.
+    assert (one.standing, one.request.effect) == (Standing.REQUESTED, Effect.START)

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, Standing
-from sensor.sources.controlplane.docker_records import is_debug_line, read_line
+from sensor.sources.controlplane.docker_records import (
+    is_debug_line,
+    read_event,
+    read_line,
+    read_object,
+)
 
 REF = RecordRef("dockerd.log", 1)
 TIME = 'time="2026-03-02T09:15:27.328983302Z" level=debug '
@@ -85,3 +90,57 @@ def test_every_other_line_is_none_of_ours(line: str) -> None:
 @given(st.text(alphabet='ab= "\\/-', max_size=60))
 def test_any_fields_are_walked_to_their_end(fields: str) -> None:
     called(f'{TIME}msg="handling POST request" {fields}')
+
+
+@pytest.mark.parametrize("query", ["", "?t=5"])
+def test_a_log_in_json_reads_as_the_one_in_text(query: str) -> None:
+    url, stamp = f"/v1.48/containers/web/start{query}", "2026-03-02T09:15:27.328983302Z"
+    said = {"level": "debug", "time": stamp, "form-data": {"Env": ["TOKEN=x"]}}
+    one = read_object(said | {"msg": f"Calling POST {url}"}, REF)
+    other = read_object(
+        said | {"msg": "handling POST request", "method": "POST", "request-url": url}, REF
+    )
+    text = called(new("POST", url))
+    assert text is not None
+    assert one is not None
+    assert other == text
+    assert (one.standing, one.request.action) == (text.standing, text.request.action)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"level": "info", "msg": "Calling POST /containers/web/start", "time": "t"},
+        {"level": "debug", "msg": "Calling POST /containers/web/start"},
+        {"level": "debug", "msg": "I was Calling POST /x", "time": "t"},
+        {"level": "debug", "msg": "handling POST request", "time": "t"},
+    ],
+)
+def test_other_objects_are_no_calls(value: dict[str, object]) -> None:
+    assert read_object(value, REF) is None
+
+
+@pytest.mark.parametrize(
+    ("action", "attributes", "reads"),
+    [
+        ("create", {}, (Standing.RELATED, Effect.START)),
+        ("remove", {}, (Standing.NO, Effect.STOP)),
+        (
+            "update",
+            {"replicas.new": "3", "replicas.old": "1"},
+            (Standing.RELATED, Effect.SCALE_UP),
+        ),
+        ("update", {"replicas.new": "1", "replicas.old": "3"}, (Standing.NO, Effect.SCALE_DOWN)),
+        ("update", {"image.new": "web:2"}, (Standing.RELATED, Effect.ROLLOUT)),
+        ("update", {"updatestate.new": "completed"}, (Standing.NO, Effect.NONE)),
+    ],
+)
+def test_a_service_of_swarm_is_what_containers_come_from(
+    action: str, attributes: dict[str, str], reads: tuple[Standing, Effect]
+) -> None:
+    actor = {"ID": "0f", "Attributes": {"name": "web", **attributes}}
+    one = read_event({"Type": "service", "Action": action, "Actor": actor, "timeNano": 1}, REF)
+    assert (one.standing, one.request.effect) == reads
+    workload = one.request.workload
+    assert workload is not None
+    assert (workload.kind, workload.name) == ("Service", "web")

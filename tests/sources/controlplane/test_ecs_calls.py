@@ -51,6 +51,42 @@ def test_a_write_that_starts_nothing_is_no_cause(asked: Json) -> None:
     assert facts("UpdateService", asked, answer(5)) is None
 
 
+ONE = [{"id": "ecs-svc/1", "status": "PRIMARY"}]
+DEPLOYMENT = "arn:aws:ecs:eu-central-1:1:service-deployment/c/web/0f"
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "deployments", "reads"),
+    [
+        ("UpdateService", {"networkConfiguration": {"x": 1}}, LISTED, ("possible", "rollout")),
+        ("UpdateService", {"networkConfiguration": {"x": 1}}, ONE, ("no", "config")),
+        ("UpdateService", {"platformVersion": "1.4.0"}, [], ("possible", "rollout")),
+        ("UpdateService", {"enableExecuteCommand": True}, LISTED, ("no", "config")),
+        ("CreateService", {"deploymentController": {"type": "EXTERNAL"}}, ONE, ("no", "config")),
+        ("CreateService", {"schedulingStrategy": "DAEMON"}, ONE, ("requested", "start")),
+        ("CreateService", {"desiredCount": 0}, ONE, ("no", "config")),
+        ("CreateTaskSet", {"scale": {"value": 0}}, [], ("no", "config")),
+        ("CreateTaskSet", {"scale": {"value": 50}}, [], ("requested", "start")),
+        (
+            "StopServiceDeployment",
+            {"serviceDeploymentArn": DEPLOYMENT},
+            [],
+            ("possible", "rollout"),
+        ),
+        ("StopServiceDeployment", {"stopType": "ABORT"}, [], ("no", "config")),
+    ],
+)
+def test_a_write_of_a_service_starts_what_it_changes(
+    name: str, asked: Json, deployments: list[Json], reads: tuple[str, str]
+) -> None:
+    answered = {"service": {"desiredCount": 0, "deployments": deployments}}
+    found = reading(ECS, name, asked, answered)
+    assert (found.standing, found.effect) == reads
+    if "serviceDeploymentArn" in asked:
+        assert found.workload is not None
+        assert found.workload.name == "web"
+
+
 def test_another_service_is_not_read() -> None:
     assert reading("s3.amazonaws.com", "RunTask", {}, {"tasks": [{"taskArn": "a"}]}).facts is None
 
