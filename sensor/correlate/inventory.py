@@ -73,7 +73,7 @@ class Inventory:
         self._seen = knowledge.seen if same_boot else 0
         self._down = self._down_seconds(knowledge, same_boot=same_boot), knowledge.ended
         for known in knowledge.containers:
-            self._restore(known, same_boot=same_boot)
+            self._restore(known)
         self._table.dirty.clear()
 
     def changes(
@@ -104,11 +104,14 @@ class Inventory:
             return None
         return round(gone / NS_PER_SECOND, 3) if gone >= 0 else None
 
-    def _restore(self, known: KnownContainer, *, same_boot: bool) -> None:
+    def _restore(self, known: KnownContainer) -> None:
         owner = owner_of_scope(known.scope)
         state = self._table.obtain(ContainerKey(known.id, known.scope), owner)
-        if known.running and same_boot and known.init is not None:
+        # What nothing changed since an earlier boot is still noted as that boot left it.
+        earlier_boot = known.boot_id != self._clock.host.boot_id
+        if known.running and not earlier_boot and known.init is not None:
             self._table.begin_run(state, known.init, known.init.start_time)
+            state.started = self._started(known, known.init.start_time)
         elif not state.alive:
             state.move(ContainerStep.REST)
         state.starts = known.starts
@@ -119,13 +122,23 @@ class Inventory:
                 known.stopped_wall,
                 known.exit_code,
                 known.signal,
-                earlier_boot=known.boot_id != self._clock.host.boot_id,
+                earlier_boot=earlier_boot,
             )
             if known.starts
             else None
         )
         if known.pod_uid is not None:
             self._table.join_pod(state, known.pod_uid, known.pod_container)
+
+    def _started(self, known: KnownContainer, made: int) -> int:
+        """Return when a run began as its start's event had it; ``made`` is when its init was.
+
+        Both in ns since boot. A wall clock that was set since shows by a time outside of the run.
+        """
+        if known.started_wall is None:
+            return made
+        started = known.started_wall - self._clock.realtime_offset
+        return started if made <= started <= self._clock.now else made
 
     def on_attached(self, attached: ProbesAttached) -> None:
         """Note that the probes report from that time on."""

@@ -9,6 +9,7 @@ import pytest
 from sensor.model.agent_records import Heartbeat
 from sensor.model.container import Description, Orchestrator
 from sensor.model.events import SensorNote
+from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import EventType, LastEnd, Lineage, Witness
 from tests.correlate.observations import HOST, attached, inventory, knowledge, ns, wall
 from tests.correlate.scenario import DB, PLAIN, WEB, Core
@@ -179,6 +180,34 @@ def test_a_known_container_that_is_gone_has_stopped_unseen(core: Core) -> None:
     assert core.types() == [STOP]
 
 
+def test_what_ran_in_an_earlier_boot_does_not_stop_in_this_one(core: Core) -> None:
+    """An agent of this boot noted other containers, and was killed."""
+    earlier = replace(WEB.known(running=True, born=-90_000, started=-90_000), boot_id="another")
+    core >> knowledge(-1000, earlier) >> attached(0) >> inventory(10)
+    assert core.types() == []
+    assert core.table.running == 0
+    core >> WEB.again().life(20)
+    start = core.last_start()
+    assert (start.kind, start.previous) != ("first", None)
+
+
+@pytest.mark.parametrize(("noted", "began"), [(-89_900, -89_900), (5e9, -90_000), (None, -90_000)])
+def test_a_run_goes_on_from_when_its_start_was_reported(
+    core: Core, noted: float | None, began: float
+) -> None:
+    """A time outside of the run is of another clock; its init's stands for it."""
+    core >> knowledge(-1000, WEB.known(running=True, born=-90_000, started=noted))
+    core >> attached(0)
+    init = ProcessKey(WEB.init.pid, ns(-90_000))
+    core >> replace(WEB.exits(100), process=init) >> WEB.again().life(200)
+    (stop, _) = core.of(EventType.STOP)
+    assert stop.stop is not None
+    assert stop.stop.duration_seconds == pytest.approx((100 - began) / 1000)
+    previous = core.last_start().previous
+    assert previous is not None
+    assert previous.started_wall == wall(began)
+
+
 def test_a_known_container_that_still_runs_is_not_an_event(core: Core) -> None:
     core >> knowledge(-1000, WEB.known(running=True, born=-90_000))
     core >> attached(0) >> inventory(10, WEB.found(born=-90_000))
@@ -207,6 +236,7 @@ def test_a_container_whose_id_is_a_name_is_found_under_its_runtime_root(core: Co
 
 def test_of_another_boot_nothing_runs_and_everything_is_remembered(core: Core) -> None:
     known = WEB.known(running=True, born=-90_000, started=-90_000)
+    known = replace(known, boot_id="another boot")
     core >> knowledge(-1000, known, boot_id="another boot") >> attached(0)
     assert core.table.running == 0
     core >> inventory(10, WEB.again().found(born=-500))
