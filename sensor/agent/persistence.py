@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, cast
 
 from sensor import clock
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     from sensor.correlate.core import Correlator
     from sensor.model.events import Event
-    from sensor.model.inventory import KnowledgeRestored
+    from sensor.model.inventory import KnowledgeRestored, KnownContainer
     from sensor.model.log_head import LogHead
     from sensor.model.observations import Observation
     from sensor.sources.kernel import ReadUpTo
     from sensor.store.batch import JudgedRows, LostEntries
+    from sensor.store.knowledge import Key
     from sensor.store.log import StoreHealth
     from sensor.store.retention import Dropped
     from sensor.store.salvage import Salvaged
@@ -74,6 +75,8 @@ class Published:
     line: bytes
     judged: JudgedRows | None
     """None for an alert: it is kept with the event before it, or not at all."""
+    known: Mapping[Key, KnownContainer] = field(default_factory=dict)
+    """Containers as the event left them."""
 
 
 def _no_follower(_sequence: int, _line: bytes) -> None:
@@ -120,6 +123,8 @@ class Persistence:
         self._opening: LogHead | None = None
         """The head of the log as it was opened, until it is reported."""
         self._introduced = False
+        self._unnoted: dict[Key, KnownContainer | None] = {}
+        """What changed since the last note: as many containers as the core knows, at most."""
         self.store = Store(
             directory,
             settings,
@@ -137,7 +142,7 @@ class Persistence:
 
     def restored(self) -> KnowledgeRestored | None:
         """Return what an earlier agent knew and how it ended, and note that this one runs."""
-        restored = self.store.restored(clock.boottime())
+        restored = self.store.restored(clock.boottime(), self._boot_id)
         running = self.store.last_counter(RUNNING)
         self.count({RUNNING: 1})
         if restored is None or running is None:
@@ -171,16 +176,35 @@ class Persistence:
         self.count({RUNNING: 0})
 
     def keep(self, published: Sequence[Published]) -> None:
-        """Append events, each in one transaction with what the judge remembers of it."""
+        """Append events, each in one transaction with what follows from it.
+
+        That is what the judge remembers, and how the event left its containers.
+        """
         entries = [_entry(one.event, one.line, self._timeline) for one in published]
-        sequences = self.store.append(entries, [one.judged for one in published])
+        judged, known = [one.judged for one in published], [one.known for one in published]
+        sequences = self.store.append(entries, judged, known)
         for sequence, one in zip(sequences, published, strict=True):
             self._publish(sequence, one.line)
 
+    def learn(self, core: Correlator) -> dict[Key, KnownContainer]:
+        """Take what changed in the core's knowledge; the next note has it all."""
+        if not core.table.dirty:
+            return {}
+        changed, forgotten = core.changes()
+        learnt = {(known.id, known.scope): known for known in changed}
+        for key in (*learnt, *forgotten):
+            # At the end: the note keeps the order in which containers changed.
+            self._unnoted.pop(key, None)
+            self._unnoted[key] = learnt.get(key)
+        return learnt
+
     def note(self, core: Correlator) -> None:
         """Write what changed in the core's knowledge, behind the events that it followed from."""
-        if core.table.dirty:
-            changed, forgotten = core.changes()
+        self.learn(core)
+        if self._unnoted:
+            changed = tuple(known for known in self._unnoted.values() if known is not None)
+            forgotten = tuple(key for key, known in self._unnoted.items() if known is None)
+            self._unnoted.clear()
             self.store.note(self._boot_id, clock.boottime(), changed, forgotten)
 
     def note_seen(self) -> None:

@@ -2,7 +2,7 @@
 
     observations ─▶ Correlator ─ each event ─▶ sinks, at once
                         │                  (each start with the judge's verdict)
-                        ├── events ─▶ Persistence: appended, then what the judge remembers
+                        ├── events ─▶ Persistence: appended, with what each left behind
                         ├── requests ─▶ DescriptionService
                         └── on the tick: what changed is noted, the kernel's records are released
 
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from sensor.agent.persistence import Persistence
     from sensor.correlate.core import Parsers
     from sensor.model.events import Event
+    from sensor.model.inventory import KnownContainer
     from sensor.model.observations import Observation
     from sensor.sources.kernel import KernelSource, ReadUpTo
+    from sensor.store.knowledge import Key
 
 CHECKPOINT_PACE = 2 * TICK
 """Seconds until what was fed is noted and released, unless a look at the rings comes first: a start
@@ -78,6 +80,8 @@ class Pipeline:
         self._record = record
         self._published: list[Published] = []
         """The events of the batch that is being fed."""
+        self._left: dict[Key, KnownContainer] = {}
+        """Containers as the latest of them left them."""
         self._marked: ReadUpTo | None = None
         self._released: ReadUpTo | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -120,9 +124,12 @@ class Pipeline:
             return
         event = self._judging.judge(event)
         line = self._hand_on(event)
-        # What the judge remembers of it is not to delay its line.
+        # What the judge remembers, and what the event before it left, is not to delay its line.
         follows = self._judging.conclude(event)
-        self._published.append(Published(event, line, follows.rows))
+        if self._published:
+            self._learn()
+        self._left = {}
+        self._published.append(Published(event, line, follows.rows, self._left))
         for alert in follows.alerts:
             self._published.append(Published(alert, self._hand_on(alert), None))
 
@@ -134,8 +141,9 @@ class Pipeline:
         return line
 
     def _keep(self, published: Sequence[Published]) -> None:
-        """Store the events of a batch; what else is known of it is noted a little later."""
+        """Store the events of a batch; what is known since is noted a little later."""
         if published:
+            self._learn()
             self._persistence.keep(published)
             self._judging.settle()
         if len(published) > 1 and not self.core.waiting():
@@ -146,6 +154,10 @@ class Pipeline:
         if self._source.is_filling():
             # The disk does not keep up: rather lose the insurance than new records.
             self._source.release(self._source.read_up_to())
+
+    def _learn(self) -> None:
+        """Have what changed since the latest event kept with it: after a power cut it is known."""
+        self._left.update(self._persistence.learn(self.core))
 
     def on_tick(self) -> None:
         """Make a checkpoint if anything waits for one."""

@@ -122,6 +122,8 @@ class Inventory:
                 known.stopped_wall,
                 known.exit_code,
                 known.signal,
+                oom_killed=known.oom_killed,
+                sandbox=known.sandbox,
                 earlier_boot=earlier_boot,
             )
             if known.starts
@@ -240,7 +242,9 @@ def known_of(state: ContainerState, clock: Clock) -> KnownContainer:
     run = state.last_run
     if state.alive and state.started is not None:
         # What a later boot of the node will know of it: that it ran.
-        run = Run(state.key.id, clock.wall(state.started), None, None, None)
+        description = state.description
+        sandbox = description.sandbox_id if description is not None else None
+        run = Run(state.key.id, clock.wall(state.started), None, None, None, sandbox=sandbox)
     return KnownContainer(
         id=state.key.id,
         scope=state.key.scope,
@@ -254,4 +258,6 @@ def known_of(state: ContainerState, clock: Clock) -> KnownContainer:
         signal=run.signal if run is not None else None,
         pod_uid=state.pod_uid,
         pod_container=state.pod_container,
+        oom_killed=run.oom_killed if run is not None else None,
+        sandbox=run.sandbox if run is not None else None,
     )

@@ -63,6 +63,10 @@ class KnownContainer:
     signal: int | None
     pod_uid: str | None
     pod_container: str | None
+    oom_killed: bool | None = None
+    """Whether the kernel ended the last run for want of memory; None where that is not known."""
+    sandbox: ContainerId | None = None
+    """The sandbox that the last run shared its namespaces with."""
 
 
 @dataclass(frozen=True, slots=True)

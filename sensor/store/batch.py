@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from sensor.model.inventory import KnownContainer
     from sensor.store.entry import NewEntry
-    from sensor.store.knowledge import KnowledgeNote
-
+    from sensor.store.knowledge import Key, KnowledgeNote
 
 JudgedRows = Mapping[tuple[str, str], bytes | None]
 """What the judge remembers, by kind and key; None for what is forgotten."""
@@ -58,6 +58,8 @@ class WriteBatch:
     opened: float
     lines: list[PlacedEntry] = field(default_factory=list)
     note: KnowledgeNote | None = None
+    ahead: dict[Key, KnownContainer] = field(default_factory=dict)
+    """Containers as the lines left them, as far as the note does not have them."""
     cursors: dict[str, int | None] = field(default_factory=dict)
     """None for one that is removed."""
     counters: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class WriteBatch:
         return bool(
             self.lines
             or self.note
+            or self.ahead
             or self.cursors
             or self.counters
             or self.dead

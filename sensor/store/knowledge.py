@@ -1,13 +1,21 @@
 """What an agent leaves to the next one: the containers it knew, and until when it saw.
 
-:func:`write` belongs to the transaction of the events that led to it: what is known is never ahead
-of what was reported, or a start would be taken for reported that is in no log.
+    event ── its transaction ──▶ container_ahead      the containers as that event left them
+    note ─── a later one, or the same ──▶ container   what the kernel's records may be read upon
+
+:func:`write` stands in the transaction of the events that led to it, or in a later one: what is
+known is never ahead of what was reported, or a start would be taken for reported that is in no log.
+
+Within a boot, an agent that was killed leaves the kernel's records that were not released. The next
+agent reads them again, upon what was noted before them: so it comes to the same values. After a
+power cut there are no records: what the events left ahead of the note counts then, and only then.
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import field
+import logging
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
@@ -18,6 +26,13 @@ from sensor.store.entry import INT64, number, string, text
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection, Iterable
+
+AHEAD_MAX = 16_384
+"""Containers that are kept ahead of a note: as many as the core remembers of all. A note takes its
+containers out, so that there are a handful but for an agent that never gets to its notes."""
+
+log = logging.getLogger("castoff.store")
 
 _NO_SCOPE = ""
 
@@ -52,7 +67,23 @@ class KnowledgeNote:
 
 _CONTAINERS = (
     "SELECT id, scope, boot_id, init_pid, init_start, running, starts, started_wall,"
-    " stopped_wall, exit_code, signal, pod_uid, pod_container FROM container"
+    " stopped_wall, exit_code, signal, pod_uid, pod_container, oom_killed, sandbox FROM container"
+)
+_AHEAD = f"{_CONTAINERS}_ahead"
+"""The same columns of the other table."""
+_PUT = "INSERT OR REPLACE INTO container VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PUT_AHEAD = "INSERT OR REPLACE INTO container_ahead VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_DELETE_AHEAD = "DELETE FROM container_ahead WHERE id = ? AND scope = ?"
+_NOTE_EARLIER = (
+    "INSERT OR REPLACE INTO container SELECT * FROM container_ahead WHERE boot_id <> ?"
+    " ORDER BY rowid"
+)
+_CHECKPOINT_EARLIER = (
+    "INSERT OR IGNORE INTO checkpoint"
+    " SELECT 1, boot_id, 0 FROM container_ahead WHERE boot_id <> ? LIMIT 1"
+)
+_BOUND_AHEAD = (
+    "DELETE FROM container_ahead WHERE rowid <= (SELECT max(rowid) FROM container_ahead) - ?"
 )
 
 
@@ -78,22 +109,65 @@ def read(connection: sqlite3.Connection, time: int) -> KnowledgeRestored | None:
     )
 
 
+def read_ahead(connection: sqlite3.Connection) -> tuple[KnownContainer, ...]:
+    """Read the containers that events left ahead of a note, the last one at the end.
+
+    Raises ValueError for what makes no sense, and what sqlite3 raises.
+    """
+    statement = f"{_AHEAD} ORDER BY rowid DESC LIMIT ?"
+    newest = connection.execute(statement, (AHEAD_MAX,)).fetchall()
+    return tuple(_known(row) for row in reversed(newest))
+
+
+def completed(
+    noted: KnowledgeRestored | None, ahead: Iterable[KnownContainer], boot_id: str, time: int
+) -> KnowledgeRestored | None:
+    """Return what was noted with what events of earlier boots left ahead of it.
+
+    ``boot_id`` is the present boot, ``time`` now in ns since boot. What this boot's events left is
+    not added: the kernel's records lead to it once more.
+    """
+    newer = {(known.id, known.scope): known for known in ahead if known.boot_id != boot_id}
+    if noted is None:
+        if not newer:
+            return None
+        # The first agent of all had noted nothing yet.
+        containers = tuple(newer.values())
+        return KnowledgeRestored(time, containers[-1].boot_id, seen=0, containers=containers)
+    older = (known for known in noted.containers if (known.id, known.scope) not in newer)
+    return replace(noted, time=time, containers=(*older, *newer.values()))
+
+
+def write_ahead(connection: sqlite3.Connection, ahead: Collection[KnownContainer]) -> None:
+    """Write containers as the events of the caller's transaction left them."""
+    for boot_id in {known.boot_id for known in ahead}:
+        _settle_earlier(connection, text(boot_id))
+    connection.executemany(_PUT_AHEAD, [_row(known) for known in ahead])
+    dropped = connection.execute(_BOUND_AHEAD, (AHEAD_MAX,)).rowcount
+    if dropped:
+        log.warning("%d containers would not be known after a power cut", dropped)
+
+
+def _settle_earlier(connection: sqlite3.Connection, boot_id: str) -> None:
+    """Take what earlier boots left ahead for noted: no record of theirs is read again."""
+    earlier = (boot_id,)
+    if connection.execute(_NOTE_EARLIER, earlier).rowcount:
+        connection.execute(_CHECKPOINT_EARLIER, earlier)
+        connection.execute("DELETE FROM container_ahead WHERE boot_id <> ?", earlier)
+
+
 def write(connection: sqlite3.Connection, note: KnowledgeNote) -> None:
     """Write a checkpoint and what changed, within the caller's transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", (text(note.boot_id), note.seen)
     )
     connection.executemany(
-        "INSERT OR REPLACE INTO container VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        [_row(known) for known in note.containers.values() if known is not None],
+        _PUT, [_row(known) for known in note.containers.values() if known is not None]
     )
+    connection.executemany(_DELETE_AHEAD, [_cells(key) for key in note.containers])
     connection.executemany(
         "DELETE FROM container WHERE id = ? AND scope = ?",
-        [
-            (text(id_), text(scope or _NO_SCOPE))
-            for (id_, scope), known in note.containers.items()
-            if known is None
-        ],
+        [_cells(key) for key, known in note.containers.items() if known is None],
     )
 
 
@@ -103,13 +177,11 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     if row is not None:
         checkpoint = string(row[0]), number(row[1])
         target.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", checkpoint)
-    with contextlib.closing(source.execute(f"{_CONTAINERS} ORDER BY rowid")) as rows:
-        for row in rows:
-            with contextlib.suppress(ValueError):
-                target.execute(
-                    "INSERT OR IGNORE INTO container VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    _row(_known(row)),
-                )
+    for find, put in ((_CONTAINERS, _PUT), (_AHEAD, _PUT_AHEAD)):
+        with contextlib.closing(source.execute(f"{find} ORDER BY rowid")) as rows:
+            for row in rows:
+                with contextlib.suppress(ValueError):
+                    target.execute(put, _row(_known(row)))
 
 
 def _known(row: tuple[object, ...]) -> KnownContainer:
@@ -127,6 +199,8 @@ def _known(row: tuple[object, ...]) -> KnownContainer:
         signal=_number_or_none(row[10]),
         pod_uid=_string_or_none(row[11]),
         pod_container=_string_or_none(row[12]),
+        oom_killed=bool(number(row[13])) if row[13] is not None else None,
+        sandbox=ContainerId(string(row[14])) if row[14] is not None else None,
     )
 
 
@@ -145,10 +219,14 @@ def fits(known: KnownContainer) -> bool:
     )
 
 
+def _cells(key: Key) -> tuple[str, str]:
+    id_, scope = key
+    return text(id_), text(scope) if scope else _NO_SCOPE
+
+
 def _row(known: KnownContainer) -> tuple[str | int | None, ...]:
     return (
-        text(known.id),
-        text(known.scope) if known.scope else _NO_SCOPE,
+        *_cells((known.id, known.scope)),
         known.boot_id,
         known.init.pid if known.init is not None else None,
         known.init.start_time if known.init is not None else None,
@@ -160,4 +238,6 @@ def _row(known: KnownContainer) -> tuple[str | int | None, ...]:
         known.signal,
         text(known.pod_uid) if known.pod_uid is not None else None,
         text(known.pod_container) if known.pod_container is not None else None,
+        int(known.oom_killed) if known.oom_killed is not None else None,
+        text(known.sandbox) if known.sandbox is not None else None,
     )

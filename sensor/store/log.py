@@ -17,7 +17,6 @@ import logging
 import sqlite3
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
@@ -110,6 +109,7 @@ class Store:
         """What was read of the file that was moved aside last."""
         self._database = Database(directory, sync=SYNCS[settings.sync], salvage=self._salvage)
         self._restored: KnowledgeRestored | None = None
+        self._ahead: tuple[KnownContainer, ...] = ()
         self._unopened = "it is damaged again and again"
         self.cursors: Mapping[str, int] = {}
         """Where the outputs stood when the store was opened."""
@@ -160,6 +160,7 @@ class Store:
                 rows = Rows(connection, self._dead_letters)
                 rows.position()
                 self._restored = knowledge.read(connection, 0)
+                self._ahead = knowledge.read_ahead(connection)
                 self.cursors = rows.cursors()
                 self._counters = rows.counters()
                 self._judged = rows.judged()
@@ -184,12 +185,14 @@ class Store:
         """The database's file, for :class:`~sensor.store.reader.LogReader`."""
         return self._database.path
 
-    def restored(self, now: int) -> KnowledgeRestored | None:
-        """Return what an earlier agent knew, once; ``now`` is ns since boot."""
-        restored, self._restored = self._restored, None
-        if restored is None:
-            return None
-        return replace(restored, time=now)
+    def restored(self, now: int, boot_id: str) -> KnowledgeRestored | None:
+        """Return what an earlier agent knew, once; ``now`` is ns since boot.
+
+        ``boot_id`` is the present boot: of an earlier one, what its last events left is known, too.
+        """
+        noted, self._restored = self._restored, None
+        ahead, self._ahead = self._ahead, ()
+        return knowledge.completed(noted, ahead, boot_id, now)
 
     def take_judged(self) -> Mapping[tuple[str, str], bytes]:
         """Return what the judge of an earlier agent remembered, by kind and key, once."""
@@ -208,16 +211,20 @@ class Store:
     # ----------------------------------------------------------------- writing
 
     def append(
-        self, entries: Sequence[NewEntry], judged: Sequence[JudgedRows | None] | None = None
+        self,
+        entries: Sequence[NewEntry],
+        judged: Sequence[JudgedRows | None] | None = None,
+        known: Sequence[Mapping[Key, KnownContainer]] = (),
     ) -> range:
         """Take entries to be written and return their sequences.
 
         ``judged`` are the rows of the judge that follow from each: both are kept, or neither. An
-        entry with None is kept with the entry before it.
+        entry with None is kept with the entry before it. ``known`` are the containers as each
+        entry left them: a next boot knows them, also where no :meth:`note` followed.
         Beyond ``queue_bytes`` that wait, the newest are refused and counted; ``recovered`` reports
         them.
         """
-        return self._queue.append(entries, judged)
+        return self._queue.append(entries, judged, [_fitting(one) for one in known])
 
     def note(
         self,
@@ -235,6 +242,8 @@ class Store:
             if batch.note is None:
                 batch.note = KnowledgeNote(boot_id, seen)
             batch.note.merge(boot_id, seen, fitting, forgotten)
+            for key in (*((known.id, known.scope) for known in fitting), *forgotten):
+                batch.ahead.pop(key, None)
 
         self._queue.put(change)
 
@@ -319,3 +328,10 @@ class Store:
         self._queue.close()
         self._thread.join(patience)
         return written
+
+
+def _fitting(known: Mapping[Key, KnownContainer]) -> Mapping[Key, KnownContainer]:
+    """Leave out what SQLite takes no number of; a note says so."""
+    if all(map(knowledge.fits, known.values())):
+        return known
+    return {key: one for key, one in known.items() if knowledge.fits(one)}

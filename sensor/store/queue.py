@@ -24,7 +24,10 @@ from sensor.store.batch import JudgedRows, LostEntries, PlacedEntry, WriteBatch
 from sensor.store.entry import BODY_LIMIT, INT64, LogEntry, NewEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from sensor.model.inventory import KnownContainer
+    from sensor.store.knowledge import Key
 
 GROUP_ENTRIES = 100
 FOLLOWERS_MAX = 2 * GROUP_ENTRIES
@@ -89,12 +92,16 @@ class Queue:
     # ----------------------------------------------------------------- in
 
     def append(
-        self, entries: Sequence[NewEntry], judged: Sequence[JudgedRows | None] | None = None
+        self,
+        entries: Sequence[NewEntry],
+        judged: Sequence[JudgedRows | None] | None = None,
+        known: Sequence[Mapping[Key, KnownContainer]] = (),
     ) -> range:
         """Give the entries their sequences; never blocks for longer than the lock is held.
 
         ``judged`` are the rows that follow from each entry: they stand in its transaction. An
-        entry with None instead stands in the transaction of the entry before it.
+        entry with None instead stands in the transaction of the entry before it. ``known`` are the
+        containers as each entry left them; they stand in its transaction, too.
         """
         with self._changed:
             first = self._position.next
@@ -103,6 +110,8 @@ class Queue:
                 self._append(entry, GROUP_ENTRIES if rows is not None else FOLLOWERS_MAX)
                 if rows:
                     self._open_batch(FOLLOWERS_MAX).judged.update(rows)
+                if number < len(known) and known[number]:
+                    self._open_batch(FOLLOWERS_MAX + 1).ahead.update(known[number])
             return range(first, self._position.next)
 
     def _append(self, entry: NewEntry, limit: int) -> None:

@@ -152,6 +152,8 @@ class Rows:
         self._learn(batch)
         if batch.note is not None:
             knowledge.write(self._connection, batch.note)
+        if batch.ahead:
+            knowledge.write_ahead(self._connection, batch.ahead.values())
         self._write_dead(batch)
         self._write_judged(batch)
         self._write_positions(batch)

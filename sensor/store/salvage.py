@@ -62,7 +62,7 @@ _LETTER = (
     " VALUES (?,?,?,?,?,?,?,?)"
 )
 _OWN = frozenset({"event", "state", "boot", "type", "dictionary", "cursor", "container",
-                  "checkpoint", "dead_letter", "sqlite_sequence"})  # fmt: skip
+                  "container_ahead", "checkpoint", "dead_letter", "sqlite_sequence"})  # fmt: skip
 """Tables that are copied by rules of their own."""
 
 _ERRORS = (sqlite3.Error, ValueError, OverflowError, OSError, RecursionError, MemoryError)
@@ -155,6 +155,7 @@ def salvage_sound(
         rows.cursors()
         rows.counters()
         knowledge.read(connection, 0)
+        knowledge.read_ahead(connection)
     except _ERRORS as error:
         log.warning("what was salvaged of %s makes no sense: %s", path, error)
         _empty(connection)

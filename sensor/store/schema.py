@@ -6,6 +6,8 @@
 3   ``dead_letter``: what a collector refused, whole, so that it outlasts the log
 4   ``judged``: what the judge remembers of workloads, containers and changes
 5   ``event.link``, ``event.digest``, ``anchor``: the chain of digests (``chain.py``)
+6   ``container_ahead``: containers as events left them that no note has yet;
+    ``oom_killed`` and ``sandbox`` of a container's last run
 ==  ================================================================================
 
 ``event``: ``sequence`` is the order. ``time`` is ns since boot; ``lag`` is how far it lies behind
@@ -21,7 +23,7 @@ come in the order of their sequence, and so do those of several, merged.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 LATE = 2_000_000_000
 """ns of ``lag`` beyond which an entry is late: it stands in an index of its own."""
@@ -118,6 +120,27 @@ VERSIONS: dict[int, tuple[str, ...]] = {
             wall INTEGER NOT NULL,
             skipped INTEGER NOT NULL)""",
     ),
+    6: (
+        "ALTER TABLE container ADD COLUMN oom_killed INTEGER",
+        "ALTER TABLE container ADD COLUMN sandbox TEXT",
+        """CREATE TABLE container_ahead (
+            id TEXT NOT NULL,
+            scope TEXT NOT NULL,
+            boot_id TEXT NOT NULL,
+            init_pid INTEGER,
+            init_start INTEGER,
+            running INTEGER NOT NULL,
+            starts INTEGER NOT NULL,
+            started_wall INTEGER,
+            stopped_wall INTEGER,
+            exit_code INTEGER,
+            signal INTEGER,
+            pod_uid TEXT,
+            pod_container TEXT,
+            oom_killed INTEGER,
+            sandbox TEXT,
+            PRIMARY KEY (id, scope))""",
+    ),
 }
 """The statements that make a version of the one before it."""
 
@@ -125,7 +148,13 @@ EXPECTED = (
     "SELECT only, boot_id, seen FROM checkpoint",
     (
         "SELECT id, scope, boot_id, init_pid, init_start, running, starts, started_wall,"
-        " stopped_wall, exit_code, signal, pod_uid, pod_container FROM container"
+        " stopped_wall, exit_code, signal, pod_uid, pod_container, oom_killed, sandbox"
+        " FROM container"
+    ),
+    (
+        "SELECT id, scope, boot_id, init_pid, init_start, running, starts, started_wall,"
+        " stopped_wall, exit_code, signal, pod_uid, pod_container, oom_killed, sandbox"
+        " FROM container_ahead"
     ),
     "SELECT only, stream, reserved, purged FROM state",
     "SELECT number, boot_id, start, realtime FROM boot",
@@ -153,6 +182,7 @@ EXPECTED = (
 SMALL = (
     "checkpoint",
     "container",
+    "container_ahead",
     "state",
     "boot",
     "type",

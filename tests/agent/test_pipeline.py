@@ -17,7 +17,9 @@ from sensor.clock import TICK
 from sensor.correlate.core import Correlator
 from sensor.model.agent_records import ClockSynced
 from sensor.model.events import Event
+from sensor.model.inventory import KnownContainer
 from sensor.model.requests import DescribeRequest
+from sensor.model.vocabulary import ContainerId
 from sensor.sources.kernel import KernelSource, ReadUpTo
 from tests.correlate.observations import HOST, OFFSET
 from tests.correlate.scenario import DB, WEB
@@ -30,6 +32,8 @@ class Disk:
 
     def __init__(self) -> None:
         self.kept: list[Event] = []
+        self.known: list[list[tuple[str, bool]]] = []
+        """For each of them which containers it left running or stopped."""
         self.notes = 0
         self.marked: list[ReadUpTo] = []
         self.is_durable = False
@@ -38,6 +42,13 @@ class Disk:
 
     def keep(self, published: Sequence[Published]) -> None:
         self.kept += [one.event for one in published]
+        self.known += [
+            [(known.id, known.running) for known in one.known.values()] for one in published
+        ]
+
+    def learn(self, core: Correlator) -> dict[tuple[ContainerId, str | None], KnownContainer]:
+        changed, _ = core.changes()
+        return {(known.id, known.scope): known for known in changed}
 
     def note(self, core: Correlator) -> None:
         assert core is not None
@@ -129,6 +140,18 @@ async def hands_on() -> None:
 
 def test_events_are_shown_and_kept_in_their_order() -> None:
     asyncio.run(hands_on())
+
+
+async def keeps_what_each_left() -> None:
+    pipeline, disk = with_disk()
+    pipeline.feed(WEB.life(0)[:4])
+    assert disk.known == [[(WEB.id, True)]]
+    pipeline.feed([WEB.exits(10), *DB.life(20)])
+    assert disk.known[1:] == [[(WEB.id, False)], [(DB.id, True)], [(DB.id, False)]]
+
+
+def test_each_event_is_kept_with_how_it_left_its_container() -> None:
+    asyncio.run(keeps_what_each_left())
 
 
 async def shows_before_it_remembers() -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sensor.store.reader import LogReader, Query
-from tests.store.entries import made, numbers, opened
+from tests.store.entries import BOOT, made, numbers, opened
 
 KILLS = 15
 REREAD = 50
@@ -29,7 +29,7 @@ def test_what_is_durable_outlasts_fifteen_kills(tmp_path: Path) -> None:
                 acknowledged = int(line)
         begin = max(0, acknowledged - REREAD)
     with opened(tmp_path) as store:
-        restored = store.restored(0)
+        restored = store.restored(0, BOOT)
         cursor, found, sequences = None, [], []
         more = True
         while more:

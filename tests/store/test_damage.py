@@ -37,7 +37,7 @@ def survives(directory: Path, data: bytes) -> Path | None:
     (directory / FILE_NAME).write_bytes(data)
     heard = Heard()
     with opened(directory, heard=heard) as store:
-        store.restored(1)
+        store.restored(1, BOOT)
         store.append([made(n) for n in range(1000, 1010)])
         store.note(BOOT, 6, (WEB,), ())
         store.mark("all")

@@ -51,7 +51,7 @@ def test_a_file_of_version_1_keeps_what_is_known(tmp_path: Path) -> None:
     database.close()
     heard = Heard()
     with opened(tmp_path, heard=heard) as store:
-        restored = store.restored(1)
+        restored = store.restored(1, BOOT)
         assert restored is not None
         assert (restored.seen, restored.containers) == (77, (WEB,))
         assert store.append([made(1)]) == range(1, 2)

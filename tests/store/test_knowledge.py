@@ -52,6 +52,8 @@ STOPPED = KnownContainer(
     signal=9,
     pod_uid=None,
     pod_container=None,
+    oom_killed=True,
+    sandbox=ContainerId("sandbox"),
 )
 
 
@@ -151,6 +153,72 @@ def test_what_was_saved_is_there_after_a_kill(tmp_path: Path) -> None:
     assert load(tmp_path) == KnowledgeRestored(1234, BOOT, 7, (WEB,))
 
 
+# --------------------------------------------------------------- ahead of a note
+
+ENDED = replace(WEB, running=False, init=None, stopped_wall=7, exit_code=0)
+"""As an event left it, after the note that has it running."""
+
+
+def left(directory: Path, *known: KnownContainer) -> None:
+    """Write containers as events left them."""
+    with opened(directory) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        knowledge.write_ahead(connection, known)
+        connection.execute("COMMIT")
+
+
+def found(directory: Path, boot_id: str) -> tuple[KnownContainer, ...] | None:
+    """Return what an agent of that boot knows."""
+    with opened(directory) as connection:
+        noted = knowledge.read(connection, 0)
+        restored = knowledge.completed(noted, knowledge.read_ahead(connection), boot_id, 1234)
+    assert restored is None or restored.time == 1234
+    return None if restored is None else restored.containers
+
+
+def test_what_an_event_left_is_known_in_the_next_boot_and_not_in_its_own(tmp_path: Path) -> None:
+    save(tmp_path, WEB, STOPPED)
+    left(tmp_path, ENDED)
+    assert found(tmp_path, BOOT) == (WEB, STOPPED), "the kernel's records lead to it again"
+    assert found(tmp_path, "next") == (STOPPED, ENDED), "what changed last is the last"
+
+
+def test_what_an_event_left_is_known_though_nothing_was_ever_noted(tmp_path: Path) -> None:
+    left(tmp_path, WEB)
+    assert found(tmp_path, BOOT) is None
+    assert found(tmp_path, "next") == (WEB,)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_note_takes_the_place_of_what_events_left(tmp_path: Path, forgotten: bool) -> None:
+    left(tmp_path, WEB, STOPPED)
+    if forgotten:
+        save(tmp_path, forgotten=((WEB.id, WEB.scope),))
+    else:
+        save(tmp_path, ENDED)
+    assert found(tmp_path, "next") == ((STOPPED,) if forgotten else (ENDED, STOPPED))
+
+
+def test_what_the_next_boot_leaves_does_not_hide_what_it_knew(tmp_path: Path) -> None:
+    """The next boot's agent is killed before it notes anything, and reads its records again."""
+    left(tmp_path, WEB, STOPPED)
+    left(tmp_path, replace(ENDED, boot_id="next"))
+    assert found(tmp_path, "next") == (WEB, STOPPED)
+    assert set(found(tmp_path, "third") or ()) == {STOPPED, replace(ENDED, boot_id="next")}
+
+
+def test_beyond_a_limit_the_oldest_that_events_left_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(knowledge, "AHEAD_MAX", 3)
+    many = [replace(STOPPED, id=ContainerId(f"c{number}")) for number in range(5)]
+    left(tmp_path, *many[:3])
+    assert caplog.text == ""
+    left(tmp_path, *many[3:])
+    assert found(tmp_path, "next") == tuple(many[2:])
+    assert "2 containers would not be known" in caplog.text
+
+
 TEXT = st.one_of(
     st.text(min_size=1, max_size=20),
     st.binary(min_size=1, max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
@@ -243,8 +311,11 @@ def test_a_directory_without_the_rights_is_refused(tmp_path: Path) -> None:
 def test_a_copy_of_a_damaged_file_leaves_out_rows_that_make_no_sense(tmp_path: Path) -> None:
     with opened(tmp_path / "old") as old, opened(tmp_path / "new") as new:
         write(old, WEB, STOPPED)
-        old.execute("UPDATE container SET starts = 'many' WHERE id = ?", (WEB.id,))
+        knowledge.write_ahead(old, (WEB, STOPPED))
+        for table in ("container", "container_ahead"):
+            old.execute(f"UPDATE {table} SET starts = 'many' WHERE id = ?", (WEB.id,))
         knowledge.copy(old, new)
         restored = knowledge.read(new, 1234)
+        assert knowledge.read_ahead(new) == (STOPPED,)
     assert restored is not None
     assert (restored.seen, restored.containers) == (99, (STOPPED,))

@@ -31,21 +31,21 @@ def test_an_event_is_kept_once(tmp_path: Path) -> None:
 
 def test_knowledge_is_written_with_the_entries_before_it(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
-        assert store.restored(1) is None
+        assert store.restored(1, BOOT) is None
         store.append([made(1)])
         store.note(BOOT, 7, (WEB,), ())
         store.append([made(2)])
         store.note(BOOT, 8, (replace(WEB, starts=4),), ((ContainerId("other"), None),))
     with opened(tmp_path) as store:
-        restored = store.restored(5)
+        restored = store.restored(5, BOOT)
         assert restored is not None
         assert (restored.time, restored.seen) == (5, 8)
         assert restored.containers == (replace(WEB, starts=4),)
-        assert store.restored(5) is None
+        assert store.restored(5, BOOT) is None
         store.note(BOOT, 9, (), ((WEB.id, WEB.scope),))
         store.note(BOOT, 10, (replace(WEB, starts=2**70),), ())
     with opened(tmp_path) as store:
-        restored = store.restored(5)
+        restored = store.restored(5, BOOT)
         assert restored is not None
         assert (restored.seen, restored.containers) == (10, ())
 

@@ -80,7 +80,7 @@ def test_the_agent_goes_on_where_the_damaged_log_ended(tmp_path: Path, sound: by
         assert store.health().stream == stream
         assert store.cursors == {"forward": 500}
         assert store.counters(BOOT) == {"dropped": 1}
-        known = store.restored(1)
+        known = store.restored(1, BOOT)
         assert known is not None
         assert [container.id for container in known.containers] == [WEB.id]
         (first,) = store.append([made(EVENTS + 5)])

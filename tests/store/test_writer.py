@@ -38,7 +38,7 @@ def test_a_disk_that_is_full_from_the_beginning_stops_no_agent(disk: Path) -> No
         assert heard.durable == ["all"]
         assert store.health().failing is None
     with opened(disk) as store:
-        assert store.restored(1) is not None
+        assert store.restored(1, BOOT) is not None
 
 
 @needs_mount
