@@ -242,7 +242,7 @@ class Correlator:
         self._on(SourceChanged, self._coverage.on_source)
         self._on(ProbesAttached, self._inventory.on_attached)
         self._on(Heartbeat, self._inventory.on_heartbeat)
-        self._on(InventoryTaken, self._inventory.on_inventory)
+        self._on(InventoryTaken, self._on_inventory)
         self._on(KnowledgeRestored, self._inventory.on_knowledge)
         self._on(AuditRulesChanged, self._health.on_audit_rules)
         self._on(EngineConfigWritten, self._health.on_engine_config)
@@ -369,6 +369,12 @@ class Correlator:
     def _on_host(self, host: HostFacts) -> None:
         self._pods.namespaces.host = host.namespaces
         self._clock.host = host
+
+    def _on_inventory(self, inventory: InventoryTaken) -> None:
+        self._inventory.on_inventory(inventory)
+        self._kubelets.on_inventory()
+        # What was prepared before rests on less.
+        self._past.learnt_late += 1
 
     def _on_clock(self, synced: ClockSynced) -> None:
         self._clock.realtime_offset = synced.realtime_offset

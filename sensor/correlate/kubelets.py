@@ -6,7 +6,8 @@ Its name says where to look. The kernel says whether it could have done all that
 - or it runs in a container of its own beside the engine (RKE1, Talos). That container is root's and
   in no pod. It has the host's pid, network and user namespaces, so only its files are its own.
 
-Anything else with that name is a client, or a container that asks the engine for another.
+Anything else with that name is a client, or a container that asks the engine for another. Of a
+container that is not known yet, as in an agent's first moments, neither is certain.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ class Kubelets:
         self._table = table
         self._places = places
         self._role_of = role_of
+        self._is_complete = False
+
+    def on_inventory(self) -> None:
+        """Take note that all containers that run are known from now on."""
+        self._is_complete = True
 
     def orchestrates(self, caller: Caller, origin: Origin, owner: Origin | None) -> bool:
         """Whether a caller is a kubelet that owns the containers of ``owner``."""
@@ -44,15 +50,24 @@ class Kubelets:
             return True
         return owner is not None and owner.privileged and self.is_node(origin)
 
+    def may_orchestrate(self, caller: Caller, origin: Origin, owner: Origin | None) -> bool:
+        """Whether it depends on a container that is not known yet if a caller is the kubelet."""
+        if role_by_file(self._role_of, caller.exe, caller.comm) is not Role.ORCHESTRATOR:
+            return False
+        if owner is None or not owner.privileged or not _may_be_host(origin):
+            return False
+        around = self._table.named(origin.inside[0])
+        if around is None:
+            return not self._is_complete
+        return around.alive and around.description is None
+
     def is_node(self, origin: Origin) -> bool:
         """Whether a process of that origin has the rights of root of the host."""
         return origin.privileged or self._is_in_node(origin)
 
     def _is_in_node(self, origin: Origin) -> bool:
         """Whether a process is root in a container that is the host in all but its files."""
-        if origin.uid != ROOT or origin.user_ns not in (None, HOST_USER_NS):
-            return False
-        if len(origin.inside) != 1:
+        if not _may_be_host(origin):
             return False
         around = self._table.named(origin.inside[0])
         if around is None or not around.alive:
@@ -65,3 +80,9 @@ class Kubelets:
         security = around.description.security
         shared = security.host_namespaces if security is not None else None
         return shared is not None and set(shared) >= HOSTS
+
+
+def _may_be_host(origin: Origin) -> bool:
+    """Whether a process in one container has all other rights of root of the host."""
+    roots = origin.uid == ROOT and origin.user_ns in (None, HOST_USER_NS)
+    return roots and len(origin.inside) == 1

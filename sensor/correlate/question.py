@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ActorStanding, standing
@@ -133,11 +134,20 @@ class Knowledge:
     def of_pod(
         self, candidates: list[Candidate], caller: Caller, origin: Origin, question: Question
     ) -> list[Candidate]:
-        """Name the orchestrator where a pod's own kubelet is among what is behind a caller."""
-        if not question.in_pod or not self.kubelets.orchestrates(caller, origin, question.owner):
+        """Name the orchestrator where a pod's own kubelet is among what is behind a caller.
+
+        Where that is not certain yet, the trigger stays what it is of any process, and is inferred.
+        """
+        if not question.in_pod:
+            return candidates
+        if self.kubelets.orchestrates(caller, origin, question.owner):
+            change = partial(replace, trigger=Trigger.ORCHESTRATOR)
+        elif self.kubelets.may_orchestrate(caller, origin, question.owner):
+            change = partial(replace, trigger_certainty=Confidence.INFERRED)
+        else:
             return candidates
         return [
-            replace(one, trigger=Trigger.ORCHESTRATOR)
+            change(one)
             if one.client is None and one.key == (caller.pid, caller.start_time)
             else one
             for one in candidates

@@ -12,7 +12,7 @@ from sensor.model.kernel_records import CommandExit
 from sensor.model.process import CgroupPaths, ProcessKey
 from sensor.model.vocabulary import Confidence, ContainerId, Role, Trigger
 from tests.correlate.engine_api.wire import field
-from tests.correlate.observations import attached, command, facts, inventory, ns
+from tests.correlate.observations import attached, command, facts, inventory, knowledge, ns
 from tests.correlate.scenario import DB, WEB, Box, Core, described
 from tests.correlate.test_kubelet_requests import (
     APP,
@@ -62,6 +62,58 @@ def test_a_kubelet_whose_container_was_there_before_the_agent_is_one(core: Core)
     description = replace(described(0, NODE).description, security=security)
     core >> inventory(-1500, NODE.found(-9000, description))
     assert asked_by(core, INSIDE) == EXACT
+
+
+UNSURE = (Trigger.CONTAINER, Confidence.INFERRED)
+
+
+def asked_early(core: Core, who: Caller = INSIDE) -> tuple[Trigger, Confidence]:
+    """Have it ask before the inventory is there; return the trigger."""
+    core >> attached(-2000)
+    asked_by(core, who)
+    event = core.starts[-1]
+    assert event.start is not None
+    assert event.confidence.initiator is Confidence.EXACT, "the process is known"
+    return event.start.trigger, event.confidence.trigger
+
+
+@pytest.mark.parametrize("by_an_earlier_agent", [False, True])
+def test_before_the_inventory_a_kubelet_in_a_container_is_not_certainly_none(
+    core: Core, by_an_earlier_agent: bool
+) -> None:
+    """An earlier agent's knowledge has no namespaces of a container."""
+    if by_an_earlier_agent:
+        core >> knowledge(-3000, NODE.known(running=True, born=-9000))
+    assert asked_early(core) == UNSURE
+
+
+def test_what_was_prepared_before_the_inventory_counts_no_more(core: Core) -> None:
+    core >> attached(-2000)
+    Client(core, INSIDE).asks(0, "StartContainer", field(1, WEB.id))
+    core >> APP.create(10) >> described(11, APP, pod=POD)
+    security = Security(host_namespaces=HOSTS)
+    description = replace(described(0, NODE).description, security=security)
+    core >> inventory(12, NODE.found(-9000, description)) >> APP.execs(15)
+    assert cause(core.starts[-1]) == EXACT
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        replace(INSIDE, uid=1000, euid=1000),
+        replace(INSIDE, user_ns=4711),
+        replace(INSIDE, exe="/usr/bin/python3"),
+        replace(INSIDE, cgroup=CgroupPaths(None, f"{NODE.cgroup.v2}/docker/{DB.id}")),
+    ],
+    ids=["a user", "another user namespace", "another program", "a container within"],
+)
+def test_who_has_less_is_a_container_before_the_inventory_too(core: Core, who: Caller) -> None:
+    assert asked_early(core, who) == (Trigger.CONTAINER, Confidence.EXACT)
+
+
+def test_what_no_inventory_has_is_no_kubelets_container(core: Core) -> None:
+    core >> attached(-2000) >> inventory(-1500)
+    assert asked_by(core, INSIDE) == AS_CONTAINER
 
 
 def test_one_that_only_is_connected_is_inferred_where_its_request_was_not_read(core: Core) -> None:
