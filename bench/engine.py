@@ -24,6 +24,7 @@ class Engines:
 
     docker: Dockerd
     runc: Runc
+    containerd: Containerd
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def engines(lab: Lab) -> Iterator[Engines]:
         docker.start()
         try:
             docker.import_image(image)
-            yield Engines(docker, Runc(lab, image))
+            yield Engines(docker, Runc(lab, image), containerd)
             docker.remove_all()
         finally:
             docker.stop()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sensor.store.log import StoreSettings
-from sensor.store.queue import GROUP_ENTRIES
+from sensor.store.queue import GROUP_ENTRIES, Position, Queue
 from sensor.store.reader import LogReader, Query
-from tests.store.entries import PATIENCE, SECOND, Heard, made, numbers, opened, read
+from tests.store.entries import PATIENCE, SECOND, WEB, Heard, made, numbers, opened, read
 
 
 def test_entries_are_written_in_groups(tmp_path: Path) -> None:
@@ -15,6 +16,22 @@ def test_entries_are_written_in_groups(tmp_path: Path) -> None:
         store.append([made(number) for number in range(10 * GROUP_ENTRIES)])
         assert len(read(store)) == 10 * GROUP_ENTRIES
         assert store.health().commits == 10
+
+
+def test_what_an_entry_left_stands_in_its_transaction() -> None:
+    """Also where the entries of one call become several transactions."""
+    queue = Queue(Position(1))
+    left = [replace(WEB, starts=number) for number in range(GROUP_ENTRIES + 2)]
+    known = [{(one.id, one.scope): one} for one in left]
+    queue.append([made(number) for number in range(len(left))], None, known)
+    first = queue.take(0)
+    assert first is not None
+    assert [*first.ahead.values()] == [left[GROUP_ENTRIES - 1]]
+    queue.done(first)
+    queue.close()
+    second = queue.take(0)
+    assert second is not None
+    assert (len(second.lines), [*second.ahead.values()]) == (2, [left[-1]])
 
 
 def test_a_single_entry_is_written_without_being_asked_for(tmp_path: Path) -> None:
