@@ -77,6 +77,7 @@ class Agent:
     def __init__(self, lab: Lab, runc: Runc, name: str) -> None:
         home = lab.sub("agents", name)
         self.state_dir = home / "state"
+        self.database = self.state_dir / "castoff.db"
         # Not below home: a socket's path may have 107 bytes, and a test's name be long.
         self.socket = lab.directory / f"{unique('agent')}.sock"
         self.log = home / "stderr.log"
