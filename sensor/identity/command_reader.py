@@ -62,6 +62,8 @@ class _Next(Enum):
     NAMED_SECRET = auto()
     """The next word is a secret, unless it is an option: the word before was only a name."""
     VARIABLE = auto()
+    VARIABLES = auto()
+    """So are the words behind it, up to an option."""
     HEADER = auto()
     SCRIPT = auto()
     VALUE = auto()
@@ -111,6 +113,8 @@ def _announces(option: str) -> _Next | None:
     """Return what an option without a value makes of the next word, whichever program it is for."""
     if _ENV_OPTION.fullmatch(option) is not None:
         return _Next.VARIABLE
+    if option in secret_options.VARIABLES:
+        return _Next.VARIABLES
     if option in _HEADER_OPTIONS:
         return _Next.HEADER
     if _OPTION.fullmatch(option) is not None and is_secret_name(option):
@@ -194,6 +198,9 @@ class CommandReader:
                 read = self._assignment(word)
             case _Next.VARIABLE:
                 read = self._variable(word)
+            case _Next.VARIABLES:
+                read = None if word.startswith("-") else self._variable(word)
+                self._next = None if read is None else announced
             case _Next.HEADER:
                 read = self._header(word)
         return read

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from sensor.identity.command_reader import CommandReader
 from sensor.identity.script import redact_text
 from sensor.identity.secret_names import REDACTED, is_secret_name
+from sensor.identity.secret_options import BODY_OPTIONS, CLIENTS_OF_HTTP, STORES
 from sensor.identity.text import CUT, bounded
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def redact_argv(argv: tuple[str, ...]) -> tuple[str, ...]:
     reader = CommandReader(redact_text)
     words: list[str] = []
     room = MAX_COMMAND
-    for word in argv[:MAX_ARGUMENTS]:
+    for word in _without_bodies(argv[:MAX_ARGUMENTS]):
         room -= min(len(word), MAX_LOOKED_AT)
         if room < 0:
             break
@@ -64,6 +65,27 @@ def redact_labels(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], .
         (key, REDACTED if value and is_secret_name(key) else redact_text(value))
         for key, value in labels
     )
+
+
+def _without_bodies(argv: tuple[str, ...]) -> Iterable[str]:
+    """Take out the bodies that a command line posts to where secrets are kept."""
+    if not any("://" in word and any(one in word for one in STORES) for word in argv):
+        return argv
+    bodies: list[str] = []
+    posts = follows = False
+    for word in argv:
+        posts = posts or word.rpartition("/")[2] in CLIENTS_OF_HTTP
+        name, equals, _ = word.partition("=")
+        if follows and not word.startswith("-"):
+            bodies.append(REDACTED)
+        elif posts and equals and name in BODY_OPTIONS:
+            bodies.append(f"{name}={REDACTED}")
+        elif posts and word[:2] in BODY_OPTIONS and word not in BODY_OPTIONS:
+            bodies.append(f"{word[:2]}{REDACTED}")
+        else:
+            bodies.append(word)
+        follows = posts and word in BODY_OPTIONS
+    return bodies
 
 
 def _redacted(word: str, reader: CommandReader) -> str:

@@ -38,9 +38,9 @@ PASSES = (
 
 KEYS = (
     "access", "account", "admin", "api", "app", "auth", "certificate", "consumer", "decryption",
-    "deploy", "encrypt", "encryption", "gossip", "hmac", "license", "licence", "master",
+    "deploy", "enc", "encrypt", "encryption", "gossip", "hmac", "license", "licence", "master",
     "pre-?shared", "private", "root", "sas", "service", "session", "shared", "signing", "storage",
-    "subscription", "unseal", "write",
+    "setup", "subscription", "unseal", "write",
 )  # fmt: skip
 """Words that make a secret with ``key``: ``api-key``, ``api_key``, ``apiKey``, ``apikey``."""
 
@@ -61,6 +61,7 @@ _SECRET = re.compile(
     rf"|(?:{'|'.join(KEYS)})[-_.]?keys?(?![a-z])"
     r"|connection[-_.]?string|conn[-_.]?str(?![a-z])"
     r"|shared[-_.]?access[-_.]?signature"
+    r"|sonar[-_.]login"
 )
 _HARMLESS = re.compile(
     rf"[-_.](?:{'|'.join(HARMLESS)})$"

@@ -42,6 +42,7 @@ OPTION_SECRETS = (
         "docker podman nerdctl buildah skopeo helm oc az crane cosign oras regctl", "-p",
         after="login",
     ),
+    OptionSecret("oras", "-p"),
     OptionSecret("ctr nerdctl", "-u --user", after="pull"),
     OptionSecret("ctr nerdctl", "-u --user", after="push"),
     OptionSecret(
@@ -50,7 +51,7 @@ OPTION_SECRETS = (
         "mariadb-check mariadb-show mariadb-backup mariabackup xtrabackup 7z 7za 7zr",
         "-p", joined_only=True,
     ),
-    OptionSecret("rar unrar", "-p -hp", joined_only=True),
+    OptionSecret("rar unrar", "-p", flags="h", joined_only=True),
     OptionSecret("xfreerdp xfreerdp3 wlfreerdp", "/p: /pth: /gp:", joined_only=True),
     OptionSecret(
         "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop mydumper "
@@ -62,7 +63,9 @@ OPTION_SECRETS = (
     OptionSecret("twine", "-p", after="upload"),
     OptionSecret("redis-cli redis-benchmark valkey-cli keydb-cli", "-a"),
     OptionSecret(
-        "sqlcmd bcp osql isql mosquitto_pub mosquitto_sub mosquitto_rr ipmitool zip unzip", "-P"
+        "sqlcmd bcp osql isql mssql-cli tsql bsqldb freebcp mosquitto_pub mosquitto_sub "
+        "mosquitto_rr ipmitool zip unzip",
+        "-P",
     ),
     OptionSecret(
         "curl", "-u --user -U --proxy-user -b -E --cert --tlspassword --proxy-tlspassword",
@@ -84,7 +87,14 @@ OPTION_SECRETS = (
     OptionSecret("ssh-keygen", "-N -P"),
     OptionSecret("kubectl oc k3s", "--from-literal"),
     OptionSecret("consul serf nomad", "-encrypt"),
-    OptionSecret("doctl vercel", "-t"),
+    OptionSecret("codecov doctl fly flyctl vercel", "-t"),
+    OptionSecret("caddy", "-p --plaintext", after="hash-password"),
+    OptionSecret("gem", "-k --key", after="push"),
+    OptionSecret(
+        "gcloud",
+        "--set-env-vars --update-env-vars --set-build-env-vars --update-build-env-vars",
+    ),
+    OptionSecret("xmrig", "-p"),
     OptionSecret("kubectl oc", "-p --patch", after="secret"),
     OptionSecret("systemd-run systemd-nspawn machinectl run0", "-E"),
     OptionSecret("signtool", "/p"),
@@ -136,10 +146,19 @@ WORD_SECRETS = (
     WordSecret("bw", "login", 1),
     WordSecret("snyk", "auth", 0),
     WordSecret("mc", "alias set", 2),
+    WordSecret("mc", "config host add", 2),
     WordSecret("mc", "user add", 1),
     WordSecret("microk8s", "join", 0),
     WordSecret("nmcli", "password", 0),
+    WordSecret("ConvertTo-SecureString", "", 0),
     WordSecret("net", "user", 1),
+    WordSecret("net", "use", 2),
+    WordSecret("isql iusql", "", 2),
+    WordSecret("pdftk", "user_pw", 0),
+    WordSecret("pdftk", "owner_pw", 0),
+    WordSecret("pdftk", "input_pw", 0),
+    WordSecret("grafana grafana-cli", "reset-admin-password", 0),
+    WordSecret("salt salt-call", "shadow.set_password", 1),
 )
 """Commands that take a secret as a word of its own."""
 
@@ -155,6 +174,23 @@ NOUNS = frozenset(
      "tokens"}
 )  # fmt: skip
 """Words that are sub-commands rather than names: ``kubectl create secret generic``."""
+
+VARIABLES = frozenset(
+    {"--environment-variables", "--secure-environment-variables", "--env-vars", "--set-env-vars",
+     "--replace-env-vars"}
+)  # fmt: skip
+"""Options of which all words up to the next option are variables: ``az container create``."""
+
+STORES = ("/secrets", "/secret/")
+"""What an address holds to which secrets are posted: of engines, of Kubernetes, of Vault."""
+
+CLIENTS_OF_HTTP = frozenset({"curl", "http", "httpie", "https", "wget", "xh", "xhs"})
+
+BODY_OPTIONS = frozenset(
+    {"-d", "--data", "--data-ascii", "--data-binary", "--data-raw", "--data-urlencode", "--json",
+     "-F", "--form", "--form-string", "--post-data", "--body-data"}
+)  # fmt: skip
+"""Options whose value is the body of a request."""
 
 STDIN_READERS = frozenset(
     {"chpasswd", "cryptsetup", "kinit", "passwd", "smbpasswd", "vncpasswd", "--passphrase-fd",

@@ -121,7 +121,13 @@ SHAPES = (
     _hook("Telegram bot", "api.telegram.org", r"/(?:file/)?bot"),
     _hook("Zapier web hook", "hooks.zapier.com", r"/hooks/"),
     _hook("IFTTT web hook", "maker.ifttt.com", r"/trigger/[^\s/\"']{1,128}/(?:json/)?with/key/"),
+    _hook("PagerDuty", "events.pagerduty.com", r"/integration/"),
     _hook("Feishu web hook", "open.feishu.cn", r"/open-apis/bot/v2/hook/"),
+    Shape(
+        "web hook of a chat", "https://…/hooks/…", ("/hooks/",),
+        re.compile(r"(/hooks/)(?=[\w-]{0,64}\d)[A-Za-z0-9]{20,}(?:/[A-Za-z0-9]{16,})?"),
+        rf"\1{REDACTED}",
+    ),
     Shape(
         "authorization scheme", "Bearer …, Basic …", ("earer", "EARER", "asic", "ASIC"),
         re.compile(r"(?i)\b(bearer|basic)(\s{1,8})[A-Za-z0-9._~+/=-]{8,}"), rf"\1\2{REDACTED}",

@@ -23,7 +23,7 @@ _HINTS = (
 """Texts of which one is in every secret's name."""
 
 _NAMED = re.compile(
-    rf"((?:{'|'.join(_HINTS)})[\w.-]{{0,{NAME_REACH}}}+)((?:\\?[\"'])?"
+    rf"((?:{'|'.join(_HINTS)})[\w.-]{{0,{NAME_REACH}}}+)((?:\\?[\"'])?[\]}}]?"
     r"(?:\s{0,8}+(?:=>|:=|[:=])\s{0,8}+|>))"
 )
 """A name's end and the separator, in a text in lower case."""
@@ -34,6 +34,7 @@ _END_AFTER = {
     ";": re.compile(r"[\s\"';]"),
     ",": re.compile(r"[\s\"',]"),
     "&": re.compile(r"[\s\"'&#]"),
+    "[": re.compile(r"[\s\"'&#]"),
     "?": re.compile(r"[\s\"'&#]"),
     "{": _MEMBER_END,
     "(": re.compile(r"[\s\"',)]"),
