@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sensor.model import pod_name
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,6 +40,14 @@ _DATE = (
 _CHANGING = re.compile(rf"{_GITLAB}|{_UUID}|{_ULID}|{_DATE}|[0-9a-fA-F]{{8,}}|[0-9]{{4,}}")
 _GITHUB = re.compile(r"[0-9a-f]{32}_(.+)_[0-9a-f]{6}")
 """A job's services on a GitHub runner: job, image, random (actions/runner ContainerInfo)."""
+_SWARM = re.compile(r"(.+)\.(?:[1-9][0-9]{0,5}|[0-9a-z]{25})\.[0-9a-z]{25}")
+"""A task of Swarm: the service, the slot or the node, the task (moby/swarmkit ``naming.Task``)."""
+_ECS = re.compile(r"ecs-(.+)-[0-9]{1,6}-(.+)-[0-9a-f]{16,}")
+"""A container of the ECS agent: family, revision, container, random (amazon-ecs-agent)."""
+_KUBELET = re.compile(r"k8s_([^_]+)_([^_]+)_([^_]+)_[0-9a-f-]{32,36}_[0-9]+")
+"""A pod's container at Docker: container, pod, namespace, uid, attempt (cri-dockerd)."""
+_OWN_ID_MIN = 5
+"""Digits of its own id from which on a name that ends with them was made up, as nerdctl's is."""
 _DRONE = re.compile(r"drone-[0-9A-Za-z]{20}")
 
 
@@ -49,10 +59,23 @@ def is_generated(name: str, argv: Sequence[str] | None) -> bool:
     return not any(word == "--name" or word.startswith("--name=") for word in argv or ())
 
 
+def without_own_id(name: str, id_: str | None) -> str:
+    """Return a name with the begin of the container's own id at its end as ``*``."""
+    head, dash, tail = name.rpartition("-")
+    made_up = id_ is not None and len(tail) >= _OWN_ID_MIN and id_.startswith(tail)
+    return f"{head}{dash}{ANY}" if head and made_up else name
+
+
 def folded(name: str) -> str:
     """Return the name with the parts that change from one container to the next as ``*``."""
     if match := _GITHUB.fullmatch(name):
         return f"{ANY}_{folded(match[1])}_{ANY}"
     if _DRONE.fullmatch(name):
         return f"drone-{ANY}"
+    if match := _SWARM.fullmatch(name):
+        return f"{folded(match[1])}.{ANY}"
+    if match := _ECS.fullmatch(name):
+        return f"ecs-{match[1]}-{ANY}-{match[2]}-{ANY}"
+    if match := _KUBELET.fullmatch(name):
+        return f"k8s_{match[1]}_{pod_name.parse(match[2]).owner}_{match[3]}_{ANY}"
     return _CHANGING.sub(ANY, name)

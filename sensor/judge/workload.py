@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.judge import image_reference
-from sensor.judge.maker_name import folded, is_generated
+from sensor.judge.maker_name import folded, is_generated, without_own_id
 from sensor.model import pod_name
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def workload_of(event: Event) -> WorkloadKey | None:
         name = container.id
     process = event.initiator.process if event.initiator is not None else None
     if name is not None and not is_generated(name, process.argv if process is not None else None):
-        return _of_name(name)
+        return _of_name(without_own_id(name, container.id))
     image = container.image.name if container.image is not None else None
     return _of_image(image) if image is not None else None
 
@@ -101,9 +101,9 @@ def _of_image(name: str) -> WorkloadKey:
 def _by_labels(labels: dict[str, str]) -> str | None:
     for project, service in COMPOSE_LABELS:
         if labels.get(project) and labels.get(service):
-            return _key("compose", labels[project], labels[service])
+            return _key("compose", folded(labels[project]), labels[service])
     if service_name := labels.get(SWARM_LABEL):
-        return _key("swarm", service_name)
+        return _key("swarm", folded(service_name))
     family, container = (labels.get(label) for label in ECS_LABELS)
     if family and container:
         return _key("ecs", family, container)

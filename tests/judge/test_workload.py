@@ -24,6 +24,38 @@ def key_of(event: Event) -> str | None:
     return None if found is None else found.key
 
 
+ID = "7b3c2" + "0f" * 29 + "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("web.1.k3m2x9q7w5e1r8t6y4u2i0o9p", "name/web.*"),
+        ("agent.k3m2x9q7w5e1r8t6y4u2i0o9p.z3m2x9q7w5e1r8t6y4u2i0o9p", "name/agent.*"),
+        ("web.1.2", "name/web.1.2"),
+        ("ecs-shop-12-web-9cabf6f0d6c2a7d4a001", "name/ecs-shop-*-web-*"),
+        ("ecs-shop-13-web-0cabf6f0d6c2a7d4a002", "name/ecs-shop-*-web-*"),
+        (
+            "k8s_web_web-5d4f8c9b7d-x2x7k_shop_8c1f0a56-6b1d-4c5e-9d0b-1a2b3c4d5e6f_0",
+            "name/k8s_web_web_shop_*",
+        ),
+        ("alpine-7b3c2", "name/alpine-*"),
+        ("alpine-7b3c3", "name/alpine-7b3c3"),
+        ("web-8c1f0a56-6b1d-4c5e-9d0b-1a2b3c4d5e6f", "name/web-*"),
+    ],
+)
+def test_a_made_up_part_of_a_name_is_not_in_the_key(name: str, key: str) -> None:
+    assert key_of(start(name, id_=ContainerId(ID))) == key
+
+
+@pytest.mark.parametrize("project", ["pr-1234", "buildkite018f3c2a1b4d4e5f"])
+def test_a_project_of_a_ci_job_is_no_workload_of_its_own(project: str) -> None:
+    labels = (("com.docker.compose.project", project), ("com.docker.compose.service", "web"))
+    made = key_of(start("x-web-1", labels=labels))
+    assert made is not None
+    assert made.endswith("*/web")
+
+
 @pytest.mark.parametrize(
     ("event", "key"),
     [
