@@ -32,6 +32,6 @@ def connection(addresses: tuple[str, ...], proxies: Proxies = ()) -> str | None:
         parsed = _parsed(text)
         if parsed is None:
             return None
-        if not any(parsed in proxy for proxy in proxies):
+        if not proxies or not any(parsed in proxy for proxy in proxies):
             return text
     return addresses[0] if addresses else None

@@ -35,6 +35,8 @@ _LIST = re.compile(
     rb'"(?:Records|records|items|value)"\s*:\s*\['
 )
 """The beginning of an object whose list is read element by element."""
+_NO_LIST = (b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":', b'{"level":')
+"""Beginnings of audit events: none of them is that of such an object."""
 _NEXT = re.compile(rb"[^ \t\r\n,\x1e]")
 """A comma between values is a list without its brackets, 0x1e begins a record of RFC 7464."""
 _NEXT_ELEMENT = re.compile(rb"[^ \t\r\n,]")
@@ -140,7 +142,11 @@ class Framer:
     def _frames(self, *, final: bool) -> Iterator[Frame | BadFrame]:
         """Step until a step needs more input. A step gives a frame, or True to go on without."""
         while self._buffer:
-            made = self._whole_line() or self._steps[self._mode](final=final)
+            line = self._whole_line()
+            if line is not None:
+                yield line
+                continue
+            made = self._steps[self._mode](final=final)
             if made is None:
                 return
             if not isinstance(made, bool):
@@ -154,7 +160,7 @@ class Framer:
         end = buffer.find(b"\n")
         if end < 0 or end > self._limit or buffer[end - 1] != _CLOSE:
             return None
-        if _LIST.match(buffer, 0, _HEAD) is not None:
+        if not buffer.startswith(_NO_LIST) and _LIST.match(buffer, 0, _HEAD) is not None:
             return None
         frame = Frame(bytes(buffer[:end]), self._line)
         del buffer[: end + 1]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from sensor.model.control_plane import Cluster, RequestSource
 from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text
-from sensor.sources.controlplane.kubernetes_call import Call
-from sensor.sources.controlplane.kubernetes_objects import is_status, only_tried
+from sensor.sources.controlplane.kubernetes_call import Call, answered, stored
+from sensor.sources.controlplane.kubernetes_caller import actor
+from sensor.sources.controlplane.kubernetes_objects import only_tried
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ def read(entry: Json) -> Call:
     method = text(payload, "methodName")
     group, resource, subresource, verb = _method(method)
     path = _path(text(payload, "resourceName") or "", resource)
-    body, answer = payload.get("request"), payload.get("response")
+    body, response = payload.get("request"), payload.get("response")
     body = body if isinstance(body, dict | list) else None
-    answer = answer if isinstance(answer, dict) else None
+    response = response if isinstance(response, dict) else None
+    answer = answered(response)
+    refusal = response if answer is None else None
     status = number(table(payload, "status"), "code") or 0
     caller = text(table(payload, "requestMetadata"), "callerIp")
     who = table(payload, "authenticationInfo")
@@ -46,18 +49,22 @@ def read(entry: Json) -> Call:
         namespace=path.get("namespace"),
         name=path.get("name"),
         object_uid=text(table(body, "metadata"), "uid"),
-        username=text(who, "principalEmail") or text(who, "principalSubject"),
         id=text(table(entry, "operation"), "id") or insert,
         key=key(RequestSource.GCP, insert, stamp, log),
-        on_behalf_of=delegation(who),
+        actor=actor(
+            text(who, "principalEmail") or text(who, "principalSubject"),
+            on_behalf_of=delegation(who),
+        ),
         addresses=() if caller is None else (caller,),
         user_agent=text(table(payload, "requestMetadata"), "callerSuppliedUserAgent"),
-        level=_level(body, answer),
-        code=number(answer, "code") if answer is not None and is_status(answer) else None,
+        level=_level(body, response),
+        code=number(refusal, "code"),
         failed=status != 0,
-        reason=text(answer, "reason") if answer is not None and is_status(answer) else None,
+        reason=text(refusal, "reason"),
         request=body,
-        response=answer,
+        response=response,
+        answer=answer,
+        stored=stored(body, answer),
         dry_run="dryRun" in table(body, "metadata") or only_tried(body),
         received=wall(stamp),
         finished=wall(stamp),

@@ -36,14 +36,23 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-_DECODE = json.JSONDecoder(parse_constant=_refuse).decode
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 """One decoder for all texts: ``json.loads`` makes a new one for each call with options."""
+_SPACE = " \t\n\r"
+"""White space of JSON."""
 
 
 def standard(text: bytes) -> object:
     """Return the value of a JSON text, by the standard library."""
     try:
-        return _DECODE(text.decode())
+        whole = text.decode()
+        if whole.startswith("{"):
+            # As ``decode`` does, without two searches for white space where there is none.
+            value: object
+            value, end = _DECODER.raw_decode(whole)
+            if end == len(whole) or not whole[end:].strip(_SPACE):
+                return value
+        return _DECODER.decode(whole)
     except RecursionError:
         raise JsonInvalid("nested too deep") from None
     except ValueError as error:  # also UnicodeDecodeError, and integers over 4,300 digits
@@ -93,7 +102,7 @@ def text(value: object, key: str) -> str | None:
     if type(value) is not dict:
         return None
     inner = value.get(key)
-    if type(inner) is not str or not inner:
+    if not inner or type(inner) is not str:
         return None
     return inner if len(inner) <= TEXT_LIMIT else inner[: TEXT_LIMIT - 1] + CUT
 
@@ -140,8 +149,10 @@ def number(value: object, key: str) -> int | None:
     if type(value) is not dict:
         return None
     inner = value.get(key)
+    if inner is None:
+        return None
     if type(inner) is int:
-        return inner if -_NUMBER_LIMIT < inner < _NUMBER_LIMIT else None
+        return inner if _NUMBER_LEAST < inner < _NUMBER_LIMIT else None
     if type(inner) is str and inner.isdecimal() and inner.isascii() and len(inner) <= _DIGITS:
         return int(inner)
     if type(inner) is float and inner.is_integer() and abs(inner) < _NUMBER_LIMIT:
@@ -151,6 +162,7 @@ def number(value: object, key: str) -> int | None:
 
 _DIGITS = 18
 _NUMBER_LIMIT = 1 << 63
+_NUMBER_LEAST = -_NUMBER_LIMIT
 
 
 def nested(value: object, key: str) -> Json:
@@ -167,3 +179,13 @@ def nested(value: object, key: str) -> Json:
     except JsonInvalid:
         return _EMPTY
     return parsed if type(parsed) is dict else _EMPTY
+
+
+def structured(value: object) -> object:
+    """Return an object or a list, also where a log store keeps it as a text of JSON."""
+    if type(value) is not str or value[:1] not in {"{", "["}:
+        return value
+    try:
+        return parse(value.encode("utf-8", "replace"))
+    except JsonInvalid:
+        return value

@@ -13,11 +13,11 @@ from sensor.sources.controlplane.json_text import (
     nested,
     number,
     parse,
-    table,
+    structured,
     text,
-    texts,
 )
-from sensor.sources.controlplane.kubernetes_call import Call, shared, shared_addresses
+from sensor.sources.controlplane.kubernetes_call import Call, answered, stored
+from sensor.sources.controlplane.kubernetes_caller import MEMBERS, caller, caller_in, shared
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
 from sensor.sources.controlplane.kubernetes_objects import api_group, only_tried
 from sensor.sources.controlplane.kubernetes_query import asks_for_dry_run
@@ -25,19 +25,25 @@ from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
     from sensor.model.control_plane import Cluster
+    from sensor.sources.controlplane.kubernetes_caller import Caller
 
 TRUNCATED = "audit.k8s.io/truncated"
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_HEAD = re.compile(
+_HEAD = (
     rb'\{(?:"kind":"Event","apiVersion":"audit\.k8s\.io/v1(?:beta1)?",)?'
     rb'(?:"metadata":\{(?:"creationTimestamp":(?:null|"[^"\\]*"))?\},)?"level":"[A-Za-z]+",'
-    rb'(?:"timestamp":"[^"\\]*",)?"auditID":' + _STRING + rb',"stage":"([A-Za-z]+)",'
-    rb'"requestURI":' + _STRING + rb',"verb":"([a-z]+)"'
+    rb'(?:"timestamp":"[^"\\]*",)?"auditID":%b,"stage":"([A-Za-z]+)",'
+    rb'"requestURI":%b,"verb":"([a-z]+)"'
 )
 """The beginning of an event as the API server writes it: to its log with a kind, and in the list
 that its webhook backend posts without one. Anchored at the first byte:
 a key inside of a body must not decide that a record is skipped."""
+_HEAD_ESCAPED = re.compile(_HEAD % (_STRING, _STRING))
+_HEAD_PLAIN = re.compile(_HEAD % (rb'"[^"]*+"', rb'"[^"]*+"'))
+"""The same where no text has an escape; it is found in half of the time."""
+_HEAD_BYTES = 4096
+_CALLER, _CALLER_END = b',"user":{', b',"objectRef":{'
 _OBJECT, _PART = b'"objectRef":{"resource":"', b'"subresource":"'
 """What the call is about. No text of a client holds it: the quotes in a text are escaped."""
 _NAME = re.compile(rb"[a-z0-9.-]+")
@@ -46,20 +52,31 @@ _READS = frozenset({b"get", b"list", b"watch"})
 _DELETIONS = frozenset({"delete", "deletecollection"})
 _STATUSES = frozenset({b"pods", b"cronjobs"})
 """Whose status says something: which containers run, which version a schedule acted on."""
-_OWN = ("auditID", "stage", "verb", "userAgent", "level")
+_OWN = ("auditID", "stage", "verb", "level")
 _TARGET = ("resource", "subresource", "namespace", "name", "uid")
 _WATCHED = frozenset(name.encode() for name in RESOURCES)
 
 
+def head_of(line: bytes) -> re.Match[bytes] | None:
+    """Return the beginning of a line that begins as the API server begins an event."""
+    head = _HEAD_PLAIN.match(line, 0, _HEAD_BYTES)
+    if head is not None and line.find(b"\\", 0, head.end()) < 0:
+        return head
+    return _HEAD_ESCAPED.match(line, 0, _HEAD_BYTES)
+
+
 def skim(line: bytes) -> str | None:
-    """Return the operation of a line that concerns no container; None where it must be read.
+    """Return the operation of a line that concerns no container; None where it must be read."""
+    head = head_of(line)
+    return None if head is None else skipped(line, head)
+
+
+def skipped(line: bytes, head: re.Match[bytes]) -> str | None:
+    """Return what ``skim`` does for a line whose beginning is known.
 
     It decodes nothing, so that reads, leases and events cost a tenth of a record. It looks at what
     the server itself made of a request, never at its URI, which a client may write in many ways.
     """
-    head = _HEAD.match(line, 0, 4096)
-    if head is None:
-        return None
     stage, verb = head.groups()
     behind = head.end()
     begin = line.find(_OBJECT, behind)
@@ -106,61 +123,80 @@ def is_event(value: object) -> TypeGuard[Json]:
     return isinstance(value, dict) and "auditID" in value and "stage" in value
 
 
-def read(value: Json, cluster: Cluster | None = None) -> Call:
-    """Return the call of an audit event. Values of wrong types are unknown."""
-    who, target = nested(value, "user"), nested(value, "objectRef")
-    status, acting = nested(value, "responseStatus"), nested(value, "impersonatedUser")
+def parsed(line: bytes, head: re.Match[bytes] | None) -> tuple[object, Caller | None]:
+    """Return the value of a line, and apart what it says of its client where that is known.
+
+    Raises :class:`JsonInvalid`. The head ends behind a member of the outermost object. So where the
+    text that follows up to the call's object is members by itself, and the line is an object
+    without it, the line is an object with both. Keys that stand in both are not taken apart: of
+    two equal keys the last counts.
+    """
+    begin = -1 if head is None else head.end()
+    if begin >= 0 and line.startswith(_CALLER, begin):
+        end = line.find(_CALLER_END, begin)
+        who = caller_in(line[begin + 1 : end]) if end >= 0 else None
+        if who is not None:
+            try:
+                value = parse(line[:begin] + line[end:])
+            except JsonInvalid:
+                return parse(line), None
+            if type(value) is dict and MEMBERS.isdisjoint(value):
+                return value, who
+    return parse(line), None
+
+
+def read(value: Json, cluster: Cluster | None = None, who: Caller | None = None) -> Call:
+    """Return the call of an audit event. Values of wrong types are unknown.
+
+    ``who``: what the event says of its client, where that was taken apart.
+    """
+    if who is None:
+        who = caller(value)
+    target, status = nested(value, "objectRef"), nested(value, "responseStatus")
     uri = value.get("requestURI")
     uri = uri if type(uri) is str else ""
-    received = (
-        wall(value.get("requestReceivedTimestamp"))
-        or wall(value.get("timestamp"))
-        or wall(value.get("stageTimestamp"))
-    )
-    body, answer = _body(value.get("requestObject")), _body(value.get("responseObject"))
-    cut = type(answer) is str or type(body) is str  # AKS: skipped-too-big-size-object
-    id_, stage, verb, agent, level = fields(value, _OWN)
+    ended = wall(value.get("stageTimestamp"))
+    received = wall(value.get("requestReceivedTimestamp")) or wall(value.get("timestamp")) or ended
+    body, said = structured(value.get("requestObject")), structured(value.get("responseObject"))
+    cut = type(said) is str or type(body) is str  # AKS: skipped-too-big-size-object
+    request = body if type(body) is dict or type(body) is list else None
+    response = said if type(said) is dict else None
+    answer = answered(response)
+    id_, stage, verb, level = fields(value, _OWN)
     resource, subresource, namespace, name, uid = fields(target, _TARGET)
-    username = text(who, "username")
+    actor = who.actor
+    # A client may choose the auditID, and send two requests under one.
+    key = call_key(id_, stage, received, None if actor is None else actor.name, uri)
+    # By position: names would cost more than all else here.
     return Call(
-        verb=verb,
-        resource=resource,
-        subresource=subresource,
-        namespace=None if namespace is None else shared(namespace),
-        name=name,
-        object_uid=uid,
-        username=username,
-        # A client may choose the auditID, and send two requests under one.
-        key=call_key(id_, stage, received, username, uri),
-        id=id_,
-        groups=texts(who, "groups"),
-        extra=table(who, "extra"),
-        impersonated=text(acting, "username") if acting else None,
-        addresses=shared_addresses(texts({"": _body(value.get("sourceIPs"))}, "")),
-        user_agent=None if agent is None else shared(agent),
-        level=level,
-        stage=stage,
-        code=number(status, "code"),
-        reason=text(status, "reason"),
-        request=body if isinstance(body, dict | list) else None,
-        response=answer if type(answer) is dict else None,
-        dry_run=_dry_run(verb, uri, body),
-        truncated=cut or nested(value, "annotations").get(TRUNCATED) == "true",
-        received=received,
-        finished=wall(value.get("stageTimestamp")),
-        cluster=cluster,
-        group=api_group(target),
+        verb,
+        resource,
+        subresource,
+        None if namespace is None else shared(namespace),
+        name,
+        uid,
+        id_,
+        key,
+        actor,
+        who.addresses,
+        who.user_agent,
+        level,
+        stage,
+        number(status, "code"),
+        None,
+        text(status, "reason"),
+        request,
+        response,
+        answer,
+        stored(request, answer),
+        _dry_run(verb, uri, body),
+        cut or nested(value, "annotations").get(TRUNCATED) == "true",
+        received,
+        ended,
+        None,
+        cluster,
+        api_group(target),
     )
-
-
-def _body(value: object) -> object:
-    """Return an object or a list, also where a log store keeps it as a text of JSON."""
-    if type(value) is not str or value[:1] not in {"{", "["}:
-        return value
-    try:
-        return parse(value.encode("utf-8", "replace"))
-    except JsonInvalid:
-        return value
 
 
 def _dry_run(verb: str | None, uri: str, body: object) -> bool:

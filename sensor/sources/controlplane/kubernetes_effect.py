@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import ActorKind, Effect, RequestContainer, Standing, Touch
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text
-from sensor.sources.controlplane.kubernetes_call import REPLACERS, Call, actor_kind
+from sensor.sources.controlplane.kubernetes_caller import REPLACERS
 from sensor.sources.controlplane.kubernetes_objects import (
     KINDS,
     containers,
     is_foreign,
-    is_status,
     owner,
     pod_spec,
     running,
@@ -36,6 +35,8 @@ from sensor.sources.controlplane.kubernetes_ruling import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sensor.sources.controlplane.kubernetes_call import Call
 
 CREATED = 201
 _READS = frozenset({"get", "list", "watch"})
@@ -64,17 +65,9 @@ def ruling(call: Call) -> Ruling:
     return judge(call)
 
 
-def stored(call: Call) -> Json:
-    """Return the object as the API server stored it; where it did not answer with one, as asked."""
-    answer = call.response
-    if answer is not None and not is_status(answer) and answer.get("kind") != "Scale":
-        return answer
-    return call.request if isinstance(call.request, dict) else {}
-
-
 def _asked(call: Call) -> tuple[RequestContainer, ...]:
     kind = KINDS.get(call.resource or "", "")
-    return containers(pod_spec(kind, stored(call)))
+    return containers(pod_spec(kind, call.stored))
 
 
 def _created(call: Call) -> bool:
@@ -101,7 +94,7 @@ def _pods(call: Call) -> Ruling:
 
 
 def _kind(call: Call) -> ActorKind | None:
-    return None if call.username is None else actor_kind(call.username, call.groups)
+    return None if call.actor is None else call.actor.kind
 
 
 def _pod_deleted(call: Call) -> Ruling:
@@ -109,7 +102,8 @@ def _pod_deleted(call: Call) -> Ruling:
     if kind is ActorKind.NODE:
         return STOPPED
     if kind is ActorKind.CONTROL_PLANE:
-        return REPLACED if call.username in REPLACERS else STOPPED
+        known = call.actor is not None and call.actor.name in REPLACERS
+        return REPLACED if known else STOPPED
     answer = call.response
     if answer is not None and answer.get("kind") == "Pod":
         return REPLACED if _replaced(answer) else STOPPED
@@ -120,7 +114,7 @@ def _pod_deleted(call: Call) -> Ruling:
 
 def _replaced(pod: Json) -> bool:
     """Return whether the owner of a pod makes another one in its place."""
-    held = owner(pod)
+    held = owner(table(pod, "metadata"))
     return held is not None and held.kind in _REPLACED_BY_ITS_OWNER
 
 
@@ -247,7 +241,7 @@ def _workload(call: Call) -> Ruling:
 
 def _workload_created(call: Call) -> Ruling:
     kind = KINDS[call.resource or ""]
-    value = stored(call)
+    value = call.stored
     spec = table(value, "spec")
     replicas = number(spec, "replicas")
     named = containers(pod_spec(kind, value))
@@ -266,11 +260,9 @@ def _workload_created(call: Call) -> Ruling:
 def _scale(call: Call) -> Ruling:
     body = call.request
     asked = change_of(body, call.verb).new_replicas if body is not None else None
-    answer = call.response
+    answer = call.answer
     if answer is None:
-        return _scaled(asked, None)
-    if is_status(answer):
-        return _scaled(asked, 0)
+        return _scaled(asked, None if call.response is None else 0)
     now = number(table(answer, "spec"), "replicas")
     # proto3 and omitempty: a zero stands in neither block.
     return _scaled(now or 0, number(table(answer, "status"), "replicas") or 0)
@@ -292,7 +284,7 @@ def _workload_changed(call: Call) -> Ruling:
     if body is None:
         return SILENT
     change = change_of(body, call.verb)
-    answer = call.response if call.response is not None and not is_status(call.response) else None
+    answer = call.answer
     if kind == "CronJob":
         return _schedule_changed(change)
     if kind == "Job":

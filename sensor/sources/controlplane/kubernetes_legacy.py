@@ -17,6 +17,7 @@ from sensor.sources.controlplane import kubernetes_record
 from sensor.sources.controlplane.identity import call_key
 from sensor.sources.controlplane.json_text import clean
 from sensor.sources.controlplane.kubernetes_call import Call
+from sensor.sources.controlplane.kubernetes_caller import actor
 from sensor.sources.controlplane.kubernetes_query import asks_for_dry_run
 from sensor.sources.controlplane.times import wall
 
@@ -59,11 +60,9 @@ def read(line: bytes, ref: RecordRef) -> ControlRecord:
         namespace=namespace,
         name=name,
         object_uid=None,
-        username=user,
         id=id_,
         key=call_key(id_, stage, received, user, uri),
-        groups=_groups(_unquoted(said.get(b"groups"))),
-        impersonated=acting,
+        actor=actor(user, _groups(_unquoted(said.get(b"groups"))), impersonated=acting),
         user_agent=_unquoted(said.get(b"user-agent")),
         level="Metadata",
         stage=stage,

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import Owner, RequestContainer
-from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
+from sensor.sources.controlplane.json_text import Json, fields, number, rows, table, text, texts
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ MIRROR = "kubernetes.io/config.mirror"
 HASH = "kubernetes.io/config.hash"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
+_CONTAINER = ("name", "image")
+_OWNER = ("kind", "name", "uid")
 _ROLES = (("initContainers", "init"), ("containers", None), ("ephemeralContainers", "ephemeral"))
 _STATUSES = (
     ("initContainerStatuses", "init"),
@@ -84,16 +86,17 @@ def only_tried(body: object) -> bool:
     """Return whether a body asks for a dry run: DeleteOptions, or those of an Eviction."""
     if type(body) is not dict:
         return False
-    options = body if body.get("kind") == "DeleteOptions" else table(body, "deleteOptions")
-    return bool(texts(options, "dryRun"))
+    options = body if body.get("kind") == "DeleteOptions" else body.get("deleteOptions")
+    return options is not None and bool(texts(options, "dryRun"))
 
 
-def owner(value: Json) -> Owner | None:
-    """Return the controller that owns the object."""
-    for reference in rows(table(value, "metadata"), "ownerReferences"):
-        kind, name = text(reference, "kind"), text(reference, "name")
-        if reference.get("controller") is True and kind is not None and name is not None:
-            return _owner(kind, name, text(reference, "uid"))
+def owner(metadata: Json) -> Owner | None:
+    """Return the controller that owns the object with this metadata."""
+    for reference in rows(metadata, "ownerReferences"):
+        if reference.get("controller") is True:
+            kind, name, uid = fields(reference, _OWNER)
+            if kind is not None and name is not None:
+                return _owner(kind, name, uid)
     return None
 
 
@@ -119,11 +122,9 @@ def containers(spec: Json) -> tuple[RequestContainer, ...]:
     for key, role in _ROLES:
         if key in spec:
             for item in rows(spec, key):
+                name, image = fields(item, _CONTAINER)
                 sidecar = role == "init" and item.get("restartPolicy") == "Always"
-                named = _container(
-                    text(item, "name"), text(item, "image"), "sidecar" if sidecar else role
-                )
-                found.append(named)
+                found.append(_container(name, image, "sidecar" if sidecar else role))
     return tuple(found)
 
 

@@ -19,23 +19,19 @@ from sensor.model.control_plane import (
 )
 from sensor.sources.controlplane.addresses import connection
 from sensor.sources.controlplane.json_text import Json, table, text
-from sensor.sources.controlplane.kubernetes_call import Call, actor, shared_name
-from sensor.sources.controlplane.kubernetes_effect import ruling, stored
-from sensor.sources.controlplane.kubernetes_objects import (
-    HASH,
-    KINDS,
-    is_foreign,
-    is_status,
-    owner,
-)
+from sensor.sources.controlplane.kubernetes_call import operation, shared_name
+from sensor.sources.controlplane.kubernetes_effect import ruling
+from sensor.sources.controlplane.kubernetes_objects import HASH, KINDS, is_foreign, owner
 from sensor.sources.controlplane.kubernetes_ruling import Ruling
 from sensor.sources.controlplane.kubernetes_write import write
 
 if TYPE_CHECKING:
     from sensor.sources.controlplane.addresses import Proxies
+    from sensor.sources.controlplane.kubernetes_call import Call
 
 REFUSED = 400
 _STREAMS = frozenset({"exec", "attach"})
+_DUPLICATE = Ruling(Standing.NO, Effect.DUPLICATE_STAGE)
 _CHAINS = {ActorKind.CONTROL_PLANE: ChainPart.STEP, ActorKind.NODE: ChainPart.REPORT}
 
 
@@ -43,41 +39,40 @@ def record(
     call: Call, ref: RecordRef, proxies: Proxies = (), source: RequestSource | None = None
 ) -> ControlRecord:
     """Return the record of a call."""
-    who = actor(call)
+    who = call.actor
     early = _early(call)
-    ruled = Ruling(Standing.NO, Effect.DUPLICATE_STAGE) if early else ruling(call)
-    value = stored(call)
-    workload = None if call.resource is None else _workload(call, ruled, value, early=early)
+    ruled = _DUPLICATE if early else ruling(call)
+    metadata = table(call.stored, "metadata")
+    workload = None if call.resource is None else _workload(call, ruled, metadata, early=early)
+    # By position: names would cost more than all else here.
     request = Request(
-        source=source or RequestSource.KUBERNETES,
-        id=call.id,
-        action=call.action or call.operation,
-        effect=ruled.effect,
-        chain=ChainPart.ORIGIN if who is None else _CHAINS.get(who.kind, ChainPart.ORIGIN),
-        outcome=_outcome(call, early=early),
-        certainty=RequestCertainty.MAY
-        if ruled.standing is Standing.POSSIBLE
-        else RequestCertainty.ASKS,
-        code=call.code,
-        reason=call.reason,
-        requested=call.received,
-        completed=None if early else call.finished,
-        actor=who,
-        address=connection(call.addresses, proxies),
-        addresses=call.addresses,
-        user_agent=call.user_agent,
-        cluster=call.cluster,
-        workload=workload,
-        containers=ruled.containers,
-        truncated=call.truncated,
-        ref=ref,
+        source or RequestSource.KUBERNETES,
+        call.id,
+        call.action or operation(call.verb, call.resource, call.subresource),
+        ruled.effect,
+        ChainPart.ORIGIN if who is None else _CHAINS.get(who.kind, ChainPart.ORIGIN),
+        _outcome(call, early=early),
+        RequestCertainty.MAY if ruled.standing is Standing.POSSIBLE else RequestCertainty.ASKS,
+        call.code,
+        call.reason,
+        call.received,
+        None if early else call.finished,
+        who,
+        connection(call.addresses, proxies),
+        call.addresses,
+        call.user_agent,
+        call.cluster,
+        workload,
+        ruled.containers,
+        call.truncated,
+        ref,
     )
     return ControlRecord(
-        standing=ruled.standing,
-        request=request,
-        key=call.key,
-        write=write(call, ruled, value) if ruled.touches else None,
-        observed_key=_observed(workload, ruled),
+        ruled.standing,
+        request,
+        call.key,
+        write(call, ruled, metadata) if ruled.touches else None,
+        _observed(workload, ruled),
     )
 
 
@@ -100,31 +95,33 @@ def _outcome(call: Call, *, early: bool) -> RequestOutcome:
     return RequestOutcome.UNKNOWN
 
 
-def _workload(call: Call, ruled: Ruling, value: Json, *, early: bool) -> Workload:
+def _workload(call: Call, ruled: Ruling, metadata: Json, *, early: bool) -> Workload:
+    """Return what a call is about. ``metadata``: of the object as it is stored."""
     resource = call.resource or ""
     kind = resource if is_foreign(resource, call.group) else KINDS.get(resource, resource)
-    answer = call.response if call.response is not None and not is_status(call.response) else None
-    asked = call.request if isinstance(call.request, dict) else None
-    answered = table(answer, "metadata")
+    answer = call.answer
+    answered = metadata if answer is call.stored else table(answer, "metadata")
     static = ruled.effect is Effect.STATIC_POD
     # An Eviction or a Binding in the answer has the pod's name, and no uid of a pod.
     uid = text(answered, "uid") or (None if static or early else call.object_uid)
-    name = call.name or text(answered, "name")
-    wanted = table(asked, "metadata")
-    given = text(wanted, "name") if name is None and kind in _NAMED_BY_BODY else name
+    name = given = call.name or text(answered, "name")
+    wanted = table(call.request, "metadata") if name is None or static else _NONE
+    if name is None and kind in _NAMED_BY_BODY:
+        given = text(wanted, "name")
     return Workload(
-        kind=kind,
-        namespace=call.namespace,
-        name=None if given is None else shared_name(given),
-        uid=None if early or uid is None else shared_name(uid),
-        owner=None if kind in _UNOWNED else owner(value),
-        replicas=ruled.replicas if kind in _REPLICATED else None,
+        kind,
+        call.namespace,
+        None if given is None else shared_name(given),
+        None if early or uid is None else shared_name(uid),
+        None if kind in _UNOWNED else owner(metadata),
+        ruled.replicas if kind in _REPLICATED else None,
         node=_bound_to(call) if ruled.effect is Effect.SCHEDULED else None,
         node_uid=_node_uid(call, answered, wanted) if static else None,
         generate_name=text(wanted, "generateName") if name is None else None,
     )
 
 
+_NONE: Json = {}
 _UNOWNED = frozenset({"Node", "CronJob", "Deployment", "DaemonSet", "StatefulSet"})
 _NAMED_BY_BODY = frozenset(KINDS.values())
 _REPLICATED = frozenset(

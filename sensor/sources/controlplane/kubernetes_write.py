@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.model.control_plane import KubernetesWrite, Touch, Workload
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
-from sensor.sources.controlplane.kubernetes_objects import is_status, owner
+from sensor.sources.controlplane.kubernetes_objects import owner
 
 if TYPE_CHECKING:
     from sensor.sources.controlplane.kubernetes_call import Call
@@ -23,25 +23,30 @@ TEMPLATE_HASH = "pod-template-hash"
 """The label that a Deployment's controller adds to the template of a ReplicaSet."""
 
 
-def write(call: Call, ruled: Ruling, value: Json) -> KubernetesWrite:
-    """Return what a call wrote. ``value``: the object as it is stored."""
-    metadata = table(value, "metadata")
-    spec = table(value, "spec")
-    scaled = call.response if call.subresource == "scale" and call.response else value
+def write(call: Call, ruled: Ruling, metadata: Json) -> KubernetesWrite:
+    """Return what a call wrote. ``metadata``: of the object as it is stored."""
+    answer, pod = call.answer, call.resource == "pods"
+    spec = table(call.stored, "spec")
+    scaled = call.response if call.subresource == "scale" and call.response else call.stored
+    # By position: names would cost more than all else here.
     return KubernetesWrite(
-        resource=call.resource or "",
-        subresource=call.subresource,
-        verb=call.verb or "",
-        level=call.level,
-        touches=_ordered(ruled.touches),
-        replicas=_replicas(call, ruled, table(scaled, "spec")),
-        old_replicas=number(table(scaled, "status"), "replicas"),
-        generation=_generation(call, ruled, metadata),
-        template=_template(spec) if call.response is value else None,
-        desired=number(table(metadata, "annotations"), DESIRED),
-        revision=text(table(metadata, "labels"), REVISION),
-        slot=_slot(spec) if call.resource == "pods" else None,
-        ended=_ended(call),
+        call.resource or "",
+        call.subresource,
+        call.verb or "",
+        call.level,
+        _ordered(ruled.touches),
+        _replicas(call, ruled, scaled.get("spec")),
+        number(scaled.get("status"), "replicas"),
+        # What was asked for has the version before the call. A write of the status changes no
+        # version, so that its body says it as well.
+        number(metadata, "generation")
+        if answer is not None or Touch.STATUS in ruled.touches
+        else None,
+        _template(spec) if answer is call.stored else None,
+        number(metadata.get("annotations"), DESIRED),
+        text(metadata.get("labels"), REVISION),
+        _slot(spec) if pod else None,
+        _ended(call) if call.verb == "deletecollection" else None,
     )
 
 
@@ -50,21 +55,10 @@ def _ordered(touches: frozenset[Touch]) -> tuple[Touch, ...]:
     return tuple(sorted(touches))
 
 
-def _replicas(call: Call, ruled: Ruling, spec: Json) -> int | None:
+def _replicas(call: Call, ruled: Ruling, spec: object) -> int | None:
     if call.resource == "jobs":
         return number(spec, "parallelism")
     return number(spec, "replicas") if ruled.replicas is None else ruled.replicas
-
-
-def _generation(call: Call, ruled: Ruling, metadata: Json) -> int | None:
-    """Return the version after the call. What was asked for has the one before it.
-
-    A write of the status changes no version, so that its body says it as well.
-    """
-    answer = call.response
-    if Touch.STATUS in ruled.touches or (answer is not None and not is_status(answer)):
-        return number(metadata, "generation")
-    return None
 
 
 def _template(spec: Json) -> str | None:
@@ -105,7 +99,7 @@ def _slot(spec: Json) -> str | None:
 def _ended(call: Call) -> tuple[Workload, ...] | None:
     """Return the pods that a deletion of a collection took away, where its answer names them."""
     answer = call.response
-    if call.verb != "deletecollection" or answer is None or answer.get("kind") != "PodList":
+    if answer is None or answer.get("kind") != "PodList":
         return None
     return tuple(
         Workload(
@@ -113,7 +107,7 @@ def _ended(call: Call) -> tuple[Workload, ...] | None:
             namespace=call.namespace,
             name=text(table(item, "metadata"), "name"),
             uid=text(table(item, "metadata"), "uid"),
-            owner=owner(item),
+            owner=owner(table(item, "metadata")),
         )
         for item in rows(answer, "items")
     )

@@ -23,6 +23,7 @@ from sensor.sources.controlplane.log_lines import LogLines
 from sensor.sources.controlplane.speakers import of_workload
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Iterator
 
     from sensor.sources.controlplane.addresses import Proxies
@@ -137,24 +138,30 @@ class Reader:
             ref = RecordRef(self._name, frame.line, frame.item or 0)
             return (self._bad(ref, frame.reason),)
         data = frame.data
-        if not self._whole and (operation := kubernetes_audit.skim(data)) is not None:
-            self.counts.records += 1
-            self.counts.skip(operation)
-            return None
+        head = kubernetes_audit.head_of(data)
+        if head is not None and not self._whole:
+            operation = kubernetes_audit.skipped(data, head)
+            if operation is not None:
+                self.counts.records += 1
+                self.counts.skip(operation)
+                return None
         ref = RecordRef(self._name, frame.line, frame.item or 0)
         if data.startswith(_EVENTS):
-            return self._event(data, ref)
+            return self._event(data, head, ref)
         return self._other(data, ref)
 
-    def _event(self, data: bytes, ref: RecordRef) -> Iterable[Found] | None:
+    def _event(
+        self, data: bytes, head: re.Match[bytes] | None, ref: RecordRef
+    ) -> Iterable[Found] | None:
         """Return the record of a line that begins as an audit event: the common case."""
         try:
-            value = parse(data)
+            value, who = kubernetes_audit.parsed(data, head)
         except JsonInvalid:
             return self._other(data, ref)
         if not kubernetes_audit.is_event(value) or of_workload(value):
-            return self._read([value], ref)
-        found = kubernetes_record.record(kubernetes_audit.read(value), ref, self._proxies)
+            return self._read([value if who is None else parse(data)], ref)
+        call = kubernetes_audit.read(value, who=who)
+        found = kubernetes_record.record(call, ref, self._proxies)
         if self._sources is not None and found.request.source not in self._sources:
             return self._found(found, ref)
         self.counts.records += 1

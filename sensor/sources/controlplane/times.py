@@ -24,12 +24,11 @@ def wall(text: object) -> int | None:
     """Return a time of RFC 3339 in ns since the epoch; None for what is not a time."""
     if type(text) is not str or len(text) > _LENGTH_MAX:
         return None
-    if len(text) == _MICROSECONDS and text[19] == "." and text[26] == "Z":
+    if len(text) == _MICROSECONDS and text[26] == "Z":
         # As the API server writes it: 2026-03-02T09:15:27.123456Z.
-        fraction = text[20:26]
-        if text[10] == "T" and fraction.isdigit() and fraction.isascii():
-            seconds = _seconds_of(text[:19])
-            return None if seconds is None else seconds * NS_PER_SECOND + int(fraction) * 1000
+        fraction, begin = text[20:26], _begin_of(text[:20])
+        if begin is not None and fraction.isdigit() and fraction.isascii():
+            return begin + int(fraction) * 1000
     found = _TIME.fullmatch(text)
     if found is None:
         return None
@@ -46,6 +45,15 @@ def wall(text: object) -> int | None:
 
 def _seconds(day: str, clock: str) -> int | None:
     return _seconds_of(f"{day}T{clock}")
+
+
+@lru_cache(maxsize=512)
+def _begin_of(moment: str) -> int | None:
+    """Return in ns the second that a time begins with: ``2026-03-02T09:15:27.``."""
+    if moment[10] != "T" or moment[19] != ".":
+        return None
+    seconds = _seconds_of(moment[:19])
+    return None if seconds is None else seconds * NS_PER_SECOND
 
 
 @lru_cache(maxsize=512)

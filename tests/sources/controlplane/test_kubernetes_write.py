@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sensor.model.control_plane import KubernetesWrite
+from sensor.sources.controlplane.json_text import table
 from sensor.sources.controlplane.kubernetes_audit import read
-from sensor.sources.controlplane.kubernetes_effect import ruling, stored
+from sensor.sources.controlplane.kubernetes_effect import ruling
 from sensor.sources.controlplane.kubernetes_write import write
 
 
@@ -24,7 +25,7 @@ def wrote(verb: str, target: str, answer: Any = None, body: Any = None) -> Kuber
             "responseObject": answer,
         }
     )
-    return write(call, ruling(call), stored(call))
+    return write(call, ruling(call), table(call.stored, "metadata"))
 
 
 def deployment(*, image: str = "web:1", hashed: str | None = None) -> dict[str, Any]:
