@@ -88,6 +88,16 @@ def test_events_of_a_posted_list_are_skipped_as_those_of_a_log_are() -> None:
     assert (reader.counts.records, reader.counts.skipped["update leases"]) == (2, 1)
 
 
+def test_an_escape_in_an_id_or_in_a_uri_is_skipped_all_the_same() -> None:
+    for text in ('a"b', "a\\", '","stage":"Panic","requestURI":"/","verb":"create"'):
+        line = event("get", "/" + text, of("leases"), audit_id=text)
+        assert skim(line) == "get leases"
+    # Here the quote that ends the id is escaped: the line is broken, and counted as that.
+    assert (
+        skim(event("get", "/", of("leases")).replace(b'"auditID":"1"', b'"auditID":"1\\"')) is None
+    )
+
+
 def test_an_encoded_uri_hides_no_pod() -> None:
     for uri in (
         "/api/v1/namespaces/shop/%70ods",
