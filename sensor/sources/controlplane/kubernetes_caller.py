@@ -152,7 +152,7 @@ MEMBERS = frozenset(
 def caller_in(members: bytes) -> Caller | None:
     """Return what these members of an object say of a client.
 
-    None where they are no members, or others as well: then the whole object has to be read.
+    None where they are not members, or others as well: then the whole object has to be read.
     """
     return _caller_in(members) if len(members) <= _TEXT_BYTES else None
 
