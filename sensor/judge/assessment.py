@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
@@ -25,6 +26,8 @@ BY_NAME = {
 """Strong facts that an approval covers by name only, as it does privileges: who approves a new tag
 does not mean a shell, another registry, or a stranger."""
 INITIATOR = "initiator:"
+DAYS_CACHED = 256
+"""Seconds whose day is remembered: the first start of a level is the same for long."""
 VALUES_SHOWN = 4
 """Values of the past that a fact lists."""
 
@@ -68,8 +71,11 @@ class Assessment:
     @property
     def alerts(self) -> bool:
         """Whether the facts make an alert."""
-        strong = any(one.strong for one in self.novelties)
-        return strong or len(self.novelties) >= self.weak_facts
+        novelties = self.novelties
+        if not novelties:
+            # Most starts, and each is asked twice.
+            return False
+        return len(novelties) >= self.weak_facts or any(one.strong for one in novelties)
 
     @property
     def known(self) -> bool:
@@ -118,6 +124,7 @@ def fact_of(
     return Fact(feature.value, expected, seen, level, strength)
 
 
+@lru_cache(maxsize=DAYS_CACHED)
 def _day(at: int) -> str:
     try:
         return datetime.fromtimestamp(at, UTC).date().isoformat()

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.judge.feature import Feature
-from sensor.judge.lesson import lesson_of
+from sensor.judge.habit import Habits, habit_of
+from sensor.judge.lesson import instance_key, lesson_of
 from sensor.judge.profile import SECONDS_PER_DAY, Profile, Term, profile_of_row
 from sensor.judge.segmented import Segmented
 from sensor.judge.tuning import LEARNING_DAYS
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sensor.judge.feature import Features
+    from sensor.judge.habit import Habit
     from sensor.judge.ledger import Row, RowKey
-    from sensor.judge.lesson import TermKey
+    from sensor.judge.lesson import Lesson, TermKey
 
 PROFILES = (1024, 3072)
 """Profiles of one day, and of two days or more: a flood of names pushes out newcomers only."""
@@ -75,6 +77,9 @@ class Baseline:
         self._images: Segmented[bytes] = Segmented(*IMAGES)
         self._hot: OrderedDict[str, Profile] = OrderedDict()
         self._node: dict[Feature, dict[str, Term]] = {}
+        self._habits = Habits()
+        self._lost = 0
+        """How many values of the node were forgotten."""
         self.rows: list[Row] = []
         self.replaced: Counter[str] = Counter()
         """Terms that had to go because a profile had too many, by feature."""
@@ -144,6 +149,7 @@ class Baseline:
         self._profiles, self._images = Segmented(*PROFILES), Segmented(*IMAGES)
         self._hot.clear()
         self._node.clear()
+        self._lost += 1
         self.state = State()
         self.write_state()
 
@@ -219,7 +225,33 @@ class Baseline:
             self.state.began = at
         self.state.starts += 1
         self.write_state()
-        lesson = lesson_of(features)
+        habit = self.habit(features, at)
+        if habit is None:
+            self._learn(features, lesson_of(features), at)
+        else:
+            self._learn_again(habit, at)
+        if hour is not None:
+            self.learn_node(Feature.HOUR, hour, at)
+
+    def habit(self, features: Features, at: int) -> Habit | None:
+        """Return the last start of the same workload, where nothing is new beside it.
+
+        All its values were learnt and none was forgotten. The hour alone may be another one.
+        """
+        key = instance_key(features)
+        habit = self._habits.same(key, features, at) if key is not None else None
+        if habit is None or habit.lost != self._lost:
+            return None
+        for place in habit.places:
+            profile = self._hot.get(place.key)
+            if profile is not place.profile or profile.replaced != place.replaced:
+                return None
+        return habit
+
+    def _learn(self, features: Features, lesson: Lesson, at: int) -> None:
+        """Learn a start that differs from the last one."""
+        own = instance_key(features)
+        again = False
         for key, values in lesson.profiles:
             profile = self.profile(key)
             if profile is None:
@@ -230,10 +262,27 @@ class Baseline:
             for feature in profile.learn_all(values, at):
                 self.replaced[feature] += 1
             self._keep(key, profile)
+            again = again or (key == own and profile.starts > 1)
         for feature, value in lesson.node:
             self.learn_node(feature, value, at)
-        if hour is not None:
-            self.learn_node(Feature.HOUR, hour, at)
+        # Of one among several, nothing is learnt about who it was.
+        if own is not None and again and len(features.whos) == 1:
+            habit = habit_of(features, lesson, self._hot, self._node, at)
+            if habit is not None:
+                habit.lost = self._lost
+                self._habits.note(own, habit)
+
+    def _learn_again(self, habit: Habit, at: int) -> None:
+        """Learn a start that is like the last one: its places are known."""
+        for place in habit.places:
+            place.profile.see(at)
+            place.profile.see_again(place.numbers, at)
+            self._keep(place.key, place.profile)
+        for name, term in habit.terms:
+            term.see(at)
+            if self._keeping:
+                self.rows.append((NODE_ROW, name, term.pack()))
+        habit.at = max(habit.at, at)
 
     def learn_term(self, term: TermKey, at: int) -> None:
         """Learn one value that was held back, such as one that was acknowledged."""
@@ -264,6 +313,7 @@ class Baseline:
                 values, key=lambda one: (values[one].distinct_days > 1, values[one].last, one)
             )
             del values[gone]
+            self._lost += 1
             self.replaced[feature] += 1
             self._write(NODE_ROW, f"{feature}/{gone}", None)
 
@@ -279,6 +329,7 @@ class Baseline:
         """Forget one value of the node; False where it is not known."""
         if self._node.get(feature, {}).pop(value, None) is None:
             return False
+        self._lost += 1
         self._write(NODE_ROW, f"{feature}/{value}", None)
         return True
 

@@ -124,8 +124,8 @@ class Features:
 
     @property
     def by_engine(self) -> bool:
-        """Whether an engine or the kubelet started it."""
-        return any(who.kind is WhoKind.ENGINE for who in self.whos)
+        """Whether an engine or the kubelet started it: then it is the only one."""
+        return bool(self.whos) and self.whos[0].kind is WhoKind.ENGINE
 
 
 _KUBELET = (Who(WhoKind.ENGINE, "kubelet"),)

@@ -194,8 +194,7 @@ class Judge:
 
     def conclude(self) -> None:
         """Remember the start that was judged last, and raise the alerts that follow from it."""
-        last = self._remembered()
-        if last is None:
+        if self._open is None or (last := self._remembered()) is None:
             return
         event, facts, judged = last.event, last.facts, last.judged
         source = event if event.verdict is not None else _with_verdict(event, judged.verdict)

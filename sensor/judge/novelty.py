@@ -64,7 +64,8 @@ class _Look(Comparison):
             found: tuple[Novelty, ...] = ()
             terms: tuple[TermKey, ...] = ()
         else:
-            found = tuple(self._novelties())
+            usual = self.baseline.habit(self.features, self.at) is not None
+            found = tuple(self._hour() if usual else self._novelties())
             terms = tuple(term for one in found for term in one.terms)
             if phase is BaselineState.LEARNING:
                 found = tuple(one for one in found if one.strong)

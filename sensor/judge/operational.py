@@ -53,6 +53,9 @@ class Peak:
     most: int = 0
 
 
+_NO_PEAK = Peak()
+
+
 class Operational:
     """Bounded; fed with every start and every start that failed."""
 
@@ -137,7 +140,7 @@ class Operational:
         who = features.whos[0].value
         minutes, least = self.tuning.number(burst.MINUTES), self.tuning.number(burst.STARTS)
         times = _within(self._firsts, who, wall, minutes * MINUTE)
-        count, peak = len(times), self._peaks.get(who, Peak())
+        count, peak = len(times), self._peaks.get(who, _NO_PEAK)
         day = wall // NS_PER_DAY
         if day > peak.day:
             peak = Peak(day, 0, max(peak.most, peak.today))

@@ -152,6 +152,8 @@ class Profile:
     """Other profiles have the same ``_places``: a copy is changed."""
     _renamed: dict[int, Value] = field(default_factory=dict)
     """What stands there in fact, by the number of the term: a row alone needs it."""
+    replaced: int = field(default=0, compare=False)
+    """How many values had to go for others since it was unpacked."""
 
     def see(self, at: int) -> None:
         """Count one start."""
@@ -170,19 +172,31 @@ class Profile:
 
     def learn_all(self, values: Iterable[Value], at: int) -> tuple[Feature, ...]:
         """Note values; returns the features of which another one had to go for a new one."""
-        if not 0 <= at <= _COUNT_MAX:
-            at = min(max(at, 0), _COUNT_MAX)
-        day = at // SECONDS_PER_DAY
-        places, numbers = self._places, self._numbers
-        gone: tuple[Feature, ...] = ()
-        # As Term.see does it, written out: this is most of what learning a start costs.
+        places, known, new = self._places, [], []
         for value in values:
             place = places.get(value[0], _NOWHERE).get(value[1])
             if place is None:
-                if self._add(value, at):
-                    gone = (*gone, value[0])
-                places = self._places
-                continue
+                new.append(value)
+            else:
+                known.append(place)
+        # What was seen now goes last: a new value takes no place of theirs.
+        self.see_again(known, at)
+        at = min(max(at, 0), _COUNT_MAX)
+        return tuple([value[0] for value in dict.fromkeys(new) if self._add(value, at)])
+
+    def places_of(self, values: Iterable[Value]) -> tuple[int, ...] | None:
+        """Return where the numbers of values begin, for :meth:`see_again`; None if one is new."""
+        found = [self._places.get(feature, _NOWHERE).get(value) for feature, value in values]
+        places = tuple([one for one in found if one is not None])
+        return places if len(places) == len(found) else None
+
+    def see_again(self, places: Iterable[int], at: int) -> None:
+        """Count values that are known, by their places."""
+        if not 0 <= at <= _COUNT_MAX:
+            at = min(max(at, 0), _COUNT_MAX)
+        day, numbers = at // SECONDS_PER_DAY, self._numbers
+        # As Term.see does it, written out: this is most of what learning a start costs.
+        for place in places:
             count, last = numbers[place], numbers[place + 3]
             gap = day - last // SECONDS_PER_DAY
             if gap:
@@ -196,7 +210,6 @@ class Profile:
             elif at < numbers[place + 2]:
                 numbers[place + 2] = at
             numbers[place] = count + UNIT if count < _COUNT_MAX - UNIT else _COUNT_MAX
-        return gone
 
     def _add(self, value: Value, at: int) -> bool:
         """Add a term; true when another one had to go for it."""
@@ -215,6 +228,7 @@ class Profile:
             gone = min([one for one, place in same.items() if numbers[place + 3] == least])
             same[text] = place = same.pop(gone)
             numbers[place : place + _OF_TERM] = array("I", (UNIT, 1, at, at))
+            self.replaced += 1
         self._renamed[same[text] // _OF_TERM] = value
         return len(numbers) == terms * _OF_TERM
 

@@ -1,0 +1,98 @@
+"""What a workload did the last time, and where each of its values stands.
+
+Most starts are like the last one of their workload. Nothing about them is new, and learning them
+changes numbers whose places are known. So a start is compared with the last one first, and with the
+past only where it differs. A habit follows from the profiles alone: no row of the store has it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from sensor.dataclass import dataclass
+from sensor.judge.profile import FORGOTTEN_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sensor.judge.feature import Feature, Features
+    from sensor.judge.lesson import Lesson
+    from sensor.judge.profile import Profile, Term
+
+HABITS_MAX = 128
+"""Workloads whose last start is remembered; the one that started least recently goes first."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A profile that a start belongs to, and where the numbers of its values begin."""
+
+    key: str
+    profile: Profile
+    numbers: tuple[int, ...]
+    replaced: int
+    """How many values of the profile had to go by then."""
+
+
+@dataclass(slots=True)
+class Habit:
+    """The last start of a workload that was learnt. ``at`` is its wall-clock second."""
+
+    features: Features
+    at: int
+    places: tuple[Place, ...]
+    terms: tuple[tuple[str, Term], ...]
+    """Those of the node, each by the key of its row."""
+    lost: int = 0
+    """How many values of the node had to go by then."""
+
+
+def habit_of(
+    features: Features,
+    lesson: Lesson,
+    profiles: Mapping[str, Profile],
+    node: Mapping[Feature, Mapping[str, Term]],
+    at: int,
+) -> Habit | None:
+    """Return where the values of a start that was learnt stand; None if one found no place."""
+    places: list[Place] = []
+    for key, values in lesson.profiles:
+        profile = profiles.get(key)
+        numbers = profile.places_of(values) if profile is not None else None
+        if profile is None or numbers is None:
+            return None
+        places.append(Place(key, profile, numbers, profile.replaced))
+    terms: list[tuple[str, Term]] = []
+    for feature, value in lesson.node:
+        term = node[feature].get(value)
+        if term is None:
+            return None
+        terms.append((f"{feature}/{value}", term))
+    return Habit(features, at, tuple(places), tuple(terms))
+
+
+class Habits:
+    """Bounded, in memory alone."""
+
+    def __init__(self) -> None:
+        self._habits: OrderedDict[str, Habit] = OrderedDict()
+
+    def note(self, key: str, habit: Habit) -> None:
+        """Remember the last start of a workload."""
+        self._habits[key] = habit
+        self._habits.move_to_end(key)
+        if len(self._habits) > HABITS_MAX:
+            self._habits.popitem(last=False)
+
+    def same(self, key: str, features: Features, at: int) -> Habit | None:
+        """Return the last start, where this one is like it and it is not long ago."""
+        habit = self._habits.get(key)
+        if habit is None or at - habit.at > FORGOTTEN_AFTER:
+            return None
+        if habit.features is not features:
+            if habit.features != features:
+                return None
+            # It is asked for twice a start: the second time they are the same object.
+            habit.features = features
+        return habit

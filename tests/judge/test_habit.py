@@ -1,0 +1,169 @@
+"""A start like the last one is learnt and compared as it would be without a memory of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.judge import baseline as baseline_module
+from sensor.judge import profile as profile_module
+from sensor.judge.baseline import Baseline
+from sensor.judge.comparison import Moment
+from sensor.judge.feature import Feature, Features, Who, WhoKind
+from sensor.judge.habit import HABITS_MAX
+from sensor.judge.lesson import TermKey
+from sensor.judge.novelty import assess
+from sensor.judge.profile import FORGOTTEN_AFTER, SECONDS_PER_DAY
+
+if TYPE_CHECKING:
+    from sensor.judge.assessment import Assessment
+    from sensor.judge.habit import Habit
+
+AT = 1_790_000_000
+PLAIN = Features(
+    workload="name/web",
+    instance="name/web",
+    container=None,
+    namespace=None,
+    static=False,
+    repository="registry.example.com/web",
+    organisation="registry.example.com",
+    base="web",
+    tag=None,
+    entrypoint="server",
+    shell=False,
+    strong_atoms=frozenset(),
+    weak_atoms=frozenset(),
+    whos=(Who(WhoKind.UNIT, "unit web"),),
+    late=False,
+    special=None,
+)
+ATOMS = st.frozensets(st.sampled_from(["ns:pid", "ns:net", "cap:BPF", "mount:log:rw"]), max_size=4)
+
+
+class Forgetful(Baseline):
+    """A baseline that looks everything up for each start."""
+
+    def habit(self, features: Features, at: int) -> Habit | None:
+        """Remember nothing."""
+        del features, at
+        return None
+
+
+@st.composite
+def starts(draw: st.DrawFn) -> Features:
+    """Starts of a few workloads, of which one thing or another differs."""
+    name = draw(st.sampled_from(["name/web", "name/db"]))
+    container = draw(st.sampled_from([None, None, "main", "late"]))
+    whos = draw(
+        st.sampled_from(
+            [
+                (Who(WhoKind.UNIT, "unit web"),),
+                (Who(WhoKind.PERSON, "login alice"),),
+                (Who(WhoKind.ENGINE, "kubelet"),),
+                (Who(WhoKind.UNIT, "unit web"), Who(WhoKind.PERSON, "login bob")),
+                (),
+            ]
+        )
+    )
+    return replace(
+        PLAIN,
+        workload=name,
+        instance=name if container is None else f"{name}#{container}",
+        container=container,
+        late=container == "late",
+        repository=draw(st.sampled_from(["registry.example.com/web", "localhost/web", None])),
+        tag=draw(st.sampled_from([None, "1@sha256:1", "1@sha256:2", "2@sha256:3"])),
+        entrypoint=draw(st.sampled_from(["server", "sh -c"])),
+        special=draw(st.sampled_from([None, None, "restored"])),
+        strong_atoms=draw(ATOMS),
+        whos=whos,
+    )
+
+
+GAPS = st.sampled_from([1, 60, SECONDS_PER_DAY, -5, FORGOTTEN_AFTER + 1])
+STEPS = st.one_of(
+    st.tuples(st.just("start"), starts(), GAPS),
+    st.tuples(st.just("start"), st.just(PLAIN), GAPS),
+    st.tuples(st.just("forget"), starts(), GAPS),
+    st.tuples(st.just("forget a value"), starts(), GAPS),
+    st.tuples(st.just("learn a value"), starts(), GAPS),
+)
+
+
+def step(baseline: Baseline, what: str, features: Features, at: int) -> Assessment | None:
+    """Do one thing to a baseline; returns what it says of a start."""
+    match what:
+        case "start":
+            found = assess(baseline, features, Moment(at, UTC))
+            baseline.learn(features, at)
+            return found
+        case "forget":
+            baseline.forget(f"w/{features.workload}")
+        case "forget a value":
+            baseline.forget_node(Feature.ENTRYPOINT, features.entrypoint or "")
+        case _:
+            term = TermKey(f"w/{features.instance}", Feature.PRIVILEGE, "device:/dev/kvm")
+            baseline.learn_term(term, at)
+    return None
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(STEPS, max_size=40), st.booleans())
+def test_what_is_said_and_what_is_kept_are_the_same_with_habits_and_without(
+    steps: list[tuple[str, Features, int]], narrow: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if narrow:
+            # So that values have to go for others.
+            patch.setattr(profile_module, "TERMS_MAX", 2)
+            patch.setattr(baseline_module, "NODE_TERMS_MAX", 2)
+        usual, forgetful = Baseline(), Forgetful()
+        at = AT
+        for what, features, gap in steps:
+            at += gap
+            assert step(usual, what, features, at) == step(forgetful, what, features, at)
+            assert usual.rows == forgetful.rows
+
+
+def test_the_third_like_start_is_usual_and_another_one_is_not() -> None:
+    baseline = Baseline()
+    for at in (AT, AT + 1):
+        assert baseline.habit(PLAIN, at) is None
+        baseline.learn(PLAIN, at)
+    assert baseline.habit(PLAIN, AT + 2) is not None
+    assert baseline.habit(replace(PLAIN, entrypoint="sh -c"), AT + 2) is None
+
+
+def test_a_start_by_one_of_several_is_never_usual() -> None:
+    several = replace(PLAIN, whos=(*PLAIN.whos, Who(WhoKind.PERSON, "login bob")))
+    baseline = Baseline()
+    for at in range(AT, AT + 4):
+        baseline.learn(several, at)
+    assert baseline.habit(several, AT + 4) is None
+
+
+def test_a_habit_ends_with_the_time_that_is_remembered() -> None:
+    baseline = Baseline()
+    for at in (AT, AT + 1):
+        baseline.learn(PLAIN, at)
+    assert baseline.habit(PLAIN, AT + 1 + FORGOTTEN_AFTER) is not None
+    assert baseline.habit(PLAIN, AT + 2 + FORGOTTEN_AFTER) is None
+
+
+def test_the_workload_that_started_least_recently_goes_first() -> None:
+    baseline = Baseline()
+    names = [f"name/{number}" for number in range(HABITS_MAX + 1)]
+    for name in names:
+        for at in (AT, AT + 1):
+            baseline.learn(replace(PLAIN, workload=name, instance=name), at)
+    usual = [
+        baseline.habit(replace(PLAIN, workload=name, instance=name), AT + 2) is not None
+        for name in names
+    ]
+    assert usual == [False] + [True] * HABITS_MAX
