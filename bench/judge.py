@@ -11,7 +11,9 @@ import asyncio
 import gzip
 import json
 import multiprocessing
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,11 +26,8 @@ from bench.machine import machine
 from bench.rows import Row, missed, table
 from bench.wire import starts
 from sensor.agent.policy_files import zone_of
-from sensor.agent.policy_trial import PolicyTrial
-from sensor.api.client import AgentClient
 from sensor.api.server import ControlServer
 from sensor.api.storelog import StoreLog
-from sensor.cli.policy import feed
 from sensor.judge.alerting import Alerting
 from sensor.judge.assessment import Assessment
 from sensor.judge.change_text import Adder, of_json
@@ -54,11 +53,12 @@ if TYPE_CHECKING:
 COMMAND = "python -m bench.judge"
 COUNT = 20_000
 STORED = 100_000
-RULES, CHANGES = 1000, 100
+RULES, CHANGES, RULES_OF_A_SITE = 1000, 100, 10
 REPETITIONS = 3
 BATCH = 100
 PATIENCE = 60.0
 SOCKET = "castoff.sock"
+COMMAND_LINE = Path(__file__).resolve().parents[1] / "bin" / "castoff"
 VERDICT_MS, ALONE_MS, LOADED_MS, STORED_SECONDS, WIRE_SHARE = 0.1, 0.15, 0.2, 20.0, 0.15
 NS_PER_MS = 1_000_000
 
@@ -81,8 +81,8 @@ REAL = {
 """What captures that were recorded earlier lack and an agent of today reads."""
 
 
-def policy(rules: int, now: int) -> Policy:
-    """Return a policy of that many rules of all kinds."""
+def policy_text(rules: int) -> bytes:
+    """Return a policy of that many rules of all kinds, as a file."""
     lines = ["[window.office]", 'days = ["mon-fri"]', 'from = "08:00"', 'to = "18:00"']
     for number in range(rules):
         match number % 5:
@@ -97,7 +97,12 @@ def policy(rules: int, now: int) -> Policy:
                 lines += [f"[expect.r{number}]", f'namespace = "team-{number}-*"']
             case _:
                 lines += [f"[forbid.r{number}]", f'label = "castoff.test/{number}=*"']
-    return read([SourceText("policy.toml", "\n".join(lines).encode())], zone_of, now)
+    return "\n".join(lines).encode()
+
+
+def policy(rules: int, now: int) -> Policy:
+    """Return the same, read."""
+    return read([SourceText("policy.toml", policy_text(rules))], zone_of, now)
 
 
 def changes(judge: Judge, count: int, now: int) -> None:
@@ -182,8 +187,11 @@ def judging(events: list[Event]) -> list[Row]:
 
 
 @contextmanager
-def stored(lines: list[bytes]) -> Iterator[AgentClient]:
-    """Keep the lines in a log on disk and serve them from another process, as the agent does."""
+def stored(lines: list[bytes]) -> Iterator[Path]:
+    """Keep the lines in a log on disk and serve them from another process, as the agent does.
+
+    Yields the socket.
+    """
     with tempfile.TemporaryDirectory(prefix="castoff-bench-") as place:
         store = Store(Path(place), StoreSettings())
         for at in range(0, len(lines), BATCH):
@@ -196,7 +204,7 @@ def stored(lines: list[bytes]) -> Iterator[AgentClient]:
         server.start()
         try:
             ready.wait(PATIENCE)
-            yield AgentClient(Path(place) / SOCKET)
+            yield Path(place) / SOCKET
         finally:
             server.terminate()
             server.join(PATIENCE)
@@ -237,11 +245,22 @@ def _entry(line: bytes) -> NewEntry:
 
 def trial(lines: list[bytes]) -> Row:
     """Measure ``castoff policy test`` over a log of starts, the agent's answer included."""
-    with stored(lines) as client:
-        begin, used = time.monotonic(), time.process_time()
-        found = PolicyTrial(policy(10, time.time_ns()))
-        feed(client, "30d", ("container.start", "container.stop"), found.feed)
-        seconds, cpu = time.monotonic() - begin, time.process_time() - used
+    with stored(lines) as socket, tempfile.NamedTemporaryFile(suffix=".toml") as file:
+        file.write(policy_text(RULES_OF_A_SITE))
+        file.flush()
+        begin, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        answer = subprocess.run(
+            [
+                *(COMMAND_LINE, "policy", "test", "--since", "30d", "--policy", file.name),
+                *("--socket", socket, "-o", "json"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        seconds, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    judged = sum(json.loads(line)["starts"] for line in answer.stdout.splitlines())
+    assert judged > len(lines) // 2, f"{judged} starts of {len(lines)} were judged"
     return Row(
         f"castoff policy test over {len(lines):,} stored starts",
         f"{seconds:.1f} s, {cpu:.1f} s of CPU",

@@ -24,8 +24,10 @@ from sensor.cli.options import (
     width,
 )
 from sensor.cli.period import unix_seconds, wall_time
+from sensor.cli.progress import counting
 from sensor.cli.wording import counted
 from sensor.errors import CastoffError
+from sensor.linux.malloc import collect_seldom
 from sensor.schema.start_reader import document_of
 from sensor.schema.text import visible
 
@@ -231,9 +233,10 @@ def feed(
 
     Its document comes without the evidence.
     """
+    collect_seldom()
     query = [("since", unix_seconds(wall_time("since", since))), *(("type", one) for one in types)]
     listing = EventListing(client, query, None, follow=False, read=document_of)
-    for _, document in listing.events():
+    for _, document in counting(listing.events(), "events read"):
         take(document)
 
 

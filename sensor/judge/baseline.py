@@ -251,7 +251,6 @@ class Baseline:
     def _learn(self, features: Features, lesson: Lesson, at: int) -> None:
         """Learn a start that differs from the last one."""
         own = instance_key(features)
-        again = False
         for key, values in lesson.profiles:
             profile = self.profile(key)
             if profile is None:
@@ -262,11 +261,10 @@ class Baseline:
             for feature in profile.learn_all(values, at):
                 self.replaced[feature] += 1
             self._keep(key, profile)
-            again = again or (key == own and profile.starts > 1)
         for feature, value in lesson.node:
             self.learn_node(feature, value, at)
         # Of one among several, nothing is learnt about who it was.
-        if own is not None and again and len(features.whos) == 1:
+        if own is not None and len(features.whos) == 1 and self._habits.repeats(own, features):
             habit = habit_of(features, lesson, self._hot, self._node, at)
             if habit is not None:
                 habit.lost = self._lost

@@ -8,7 +8,7 @@ past only where it differs. A habit follows from the profiles alone: no row of t
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sensor.dataclass import dataclass
 from sensor.judge.profile import FORGOTTEN_AFTER
@@ -76,14 +76,24 @@ class Habits:
     """Bounded, in memory alone."""
 
     def __init__(self) -> None:
+        self._last: OrderedDict[str, Features] = OrderedDict()
+        """Last starts that differed from the one before."""
         self._habits: OrderedDict[str, Habit] = OrderedDict()
+
+    def repeats(self, key: str, features: Features) -> bool:
+        """Whether a start is like the one before; what is never the same twice has no habit."""
+        last = self._last.pop(key, None)
+        if last is not None and last == features:
+            return True
+        self._last[key] = features
+        _bound(self._last)
+        return False
 
     def note(self, key: str, habit: Habit) -> None:
         """Remember the last start of a workload."""
         self._habits[key] = habit
         self._habits.move_to_end(key)
-        if len(self._habits) > HABITS_MAX:
-            self._habits.popitem(last=False)
+        _bound(self._habits)
 
     def same(self, key: str, features: Features, at: int) -> Habit | None:
         """Return the last start, where this one is like it and it is not long ago."""
@@ -96,3 +106,8 @@ class Habits:
             # It is asked for twice a start: the second time they are the same object.
             habit.features = features
         return habit
+
+
+def _bound(table: OrderedDict[str, Any]) -> None:
+    if len(table) > HABITS_MAX:
+        table.popitem(last=False)

@@ -18,6 +18,8 @@ _M_ARENA_MAX = -8
 """<malloc.h>"""
 LARGE = 256 * 1024
 """Bytes of a block that has pages of its own."""
+COLLECTED_AFTER = 100_000
+"""New objects after which a command that reads much has the collector look: a few MiB of them."""
 
 
 def one_arena() -> None:
@@ -35,6 +37,12 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     _call("malloc_trim", 0)
+
+
+def collect_seldom() -> None:
+    """Have the collector look seldom: for a command that reads much, leaves no cycles and ends."""
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AFTER)
 
 
 def _call(name: str, *arguments: int) -> None:

@@ -64,3 +64,21 @@ def test_large_tables_that_are_made_anew_leave_no_holes() -> None:
         return int(done.stdout)
 
     assert grown(apart=True) < 200 < grown(apart=False)
+
+
+SELDOM = """
+import gc
+from sensor.linux import malloc
+
+malloc.collect_seldom()
+assert gc.get_freeze_count() > 1000
+before = gc.get_stats()[0]["collections"]
+held = [[] for _ in range(malloc.COLLECTED_AFTER // 2)]
+assert gc.get_stats()[0]["collections"] == before
+held += [[] for _ in range(malloc.COLLECTED_AFTER)]
+assert gc.get_stats()[0]["collections"] > before
+"""
+
+
+def test_a_command_that_reads_much_collects_seldom_and_still_does() -> None:
+    subprocess.run([sys.executable, "-c", SELDOM], check=True, timeout=60)
