@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 COMMAND = CHECKOUT / "bin" / "castoff"
-READY_SECONDS = 60.0
+READY_SECONDS = 300.0
+"""An upgrade compiles its probes first: minutes on a node without a free core."""
 EVENT_SECONDS = 30.0
 
 LAST = 4
@@ -127,6 +128,7 @@ class Agent:
             )
         except AssertionError:
             self._end()
+            say(f"the agent that did not answer wrote:\n{tail(self.log)}")
             raise
         if process.poll() is None:
             return True
