@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.agent import Agent, wall
 from bench.command import parser, reporting
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 COMMAND = "python -m bench.pods"
 PAIRS = 4
 PODS = 40
-OWNER = {"kind": "Deployment", "name": "web"}
+OWNER = ("Deployment", "web")
 HASH = "5d9c7b4f8"
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Of which controllers draw the ends of names (apimachinery, pkg/util/rand)."""
@@ -57,7 +57,7 @@ class PodBurst:
     def owned(self) -> int:
         """How many containers were reported with the Deployment for their owner."""
         found = [line for line in self.lines if line.container["id"] in self.containers]
-        return sum((line.event["orchestrator"] or {}).get("owner") == OWNER for line in found)
+        return sum(_owner(line.event) == OWNER for line in found)
 
     @property
     def waits_ms(self) -> list[float]:
@@ -68,6 +68,11 @@ class PodBurst:
     def cpu_ms(self) -> float:
         """The agent's CPU time for one start."""
         return self.cpu_ns / NS_PER_MS / len(self.lines)
+
+
+def _owner(event: dict[str, Any]) -> tuple[str, str] | None:
+    owner = (event["orchestrator"] or {}).get("owner")
+    return None if owner is None else (owner["kind"], owner["name"])
 
 
 def deployed(count: int) -> list[Pod]:
