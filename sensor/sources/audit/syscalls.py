@@ -35,6 +35,8 @@ _BY_ARCH = {
     0x40000003: _Numbers(frozenset({11, 358}), 362, socketcall=102),  # i386
     0xC00000B7: _GENERIC,  # aarch64
     0xC00000F3: _GENERIC,  # riscv64
+    0xC0000102: _GENERIC,  # loongarch64
+    0xC0000008: _Numbers(frozenset({5057, 5316}), 5041),  # mips64el
     0x40000028: _Numbers(frozenset({11, 387}), 283),  # arm
     0x80000016: _Numbers(frozenset({11, 354}), 362, socketcall=102),  # s390x
     0xC0000015: _Numbers(frozenset({11, 362}), 328, socketcall=102),  # ppc64le
