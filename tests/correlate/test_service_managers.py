@@ -51,3 +51,45 @@ def test_a_service_without_a_login_is_its_units() -> None:
     assert trigger_of(service) == (MANAGER, Confidence.EXACT)
     assert unit_of(service.cgroup) == "backup.service"
     assert unit_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("above", "exe", "login", "reads"),
+    [
+        ("crond", "busybox", 1000, MANAGER),
+        ("crond", "busybox", None, MANAGER),
+        ("sh", "busybox", None, PERSON),
+        ("runsv", "busybox", None, MANAGER),
+        ("runsv", "runsv", None, MANAGER),
+        ("s6-supervise", None, None, MANAGER),
+        ("supervise-daemo", "supervise-daemon", None, MANAGER),
+        ("runsv", "runsv", 1000, PERSON),
+        ("runsv", "bash", None, PERSON),
+    ],
+)
+def test_a_host_without_systemd_has_supervisors_of_its_own(
+    above: str, exe: str | None, login: int | None, reads: Trigger
+) -> None:
+    found, sure = trigger_of(replace(process(above, exe=exe), loginuid=login))
+    assert found is reads
+    assert reads is PERSON or sure is Confidence.INFERRED
+
+
+OWN = "/user.slice/user-1000.slice/user@1000.service/app.slice/"
+
+
+@pytest.mark.parametrize(
+    ("unit", "tty", "reads"),
+    [
+        ("web.service", None, (MANAGER, Confidence.INFERRED)),
+        ("web.service", "pts/1", (PERSON, Confidence.EXACT)),
+        ("app-org.kde.konsole@1.service", None, (PERSON, Confidence.EXACT)),
+        ("vte-spawn-1.scope", None, (PERSON, Confidence.EXACT)),
+    ],
+)
+def test_a_service_of_a_persons_own_manager_is_inferred(
+    unit: str, tty: str | None, reads: tuple[Trigger, Confidence]
+) -> None:
+    """A rootless quadlet and a user's timer have the login of their user."""
+    place = CgroupPaths(None, OWN + unit)
+    assert trigger_of(replace(process("systemd", place), tty=tty)) == reads
