@@ -5,7 +5,9 @@ kernel's modules, and a tar with the tree as ``castoff/`` and the program to run
 reports on the second serial port, one JSON document a line; the first one is the console. When the
 job ends the guest powers off.
 
-/dev/kvm is not used: continuous integration has none, and a nested one may hang.
+/dev/kvm is not used. Continuous integration has none. One that a guest offers without its
+processor's help (the module kvm_pvm) interprets a kernel's instructions: Debian's stop in their
+decompressor, at an instruction that it does not know.
 """
 
 from __future__ import annotations
