@@ -27,6 +27,7 @@ from sensor import __version__, errors
 from sensor.cli import main as cli
 from sensor.outputs import registry
 from sensor.outputs.settings import Common
+from sensor.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,14 +203,24 @@ def settings(kind: type[Any]) -> list[str]:
     out: list[str] = []
     for field in dataclasses.fields(kind):
         brief = type_name(hints[field.name])
-        if field.default is not dataclasses.MISSING and field.default not in (None, (), ""):
-            value = field.default
-            shown = str(value).lower() if isinstance(value, bool) else str(value)
-            brief += f", default {shown}"
+        if field.default is not dataclasses.MISSING and field.default not in (
+            None,
+            (),
+            "",
+            Secret(),
+        ):
+            brief += f", default {default_of(field.name, field.default)}"
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             brief += ", required"
         out += item(f"{field.name} ({brief})", described.get(field.name, ""))
     return out
+
+
+def default_of(key: str, value: object) -> str:
+    """Return a default as TOML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"0o{value:o}" if key == "mode" else str(value)
 
 
 def type_name(hint: object) -> str:

@@ -83,7 +83,7 @@ def _change(
     if ID.fullmatch(id_) is None:
         raise ConfigError(
             f"{reader.place}: {id_[:ID_MAX]!a} is not an id of a change",
-            f"Use at most {ID_MAX} letters, digits and . _ / # : -.",
+            f"Begin with a letter or a digit, and use at most {ID_MAX} of these and . _ / # : -.",
         )
     not_before = reader.moment("not_before")
     not_after = reader.moment("not_after")

@@ -45,15 +45,15 @@ class Common:
     """``[outputs.NAME]``: the keys that every kind has."""
 
     type: str
-    """The kind: what stands in ``registry.KINDS``."""
+    """``forward``, ``http``, ``jsonl``, ``kafka``, ``nats``, ``otlp`` or ``syslog``."""
     format: str | None = None
-    """How events look: what stands in ``registry.FORMATS``. Each kind has one of its own."""
+    """The encoding: ``native``, ``ocsf``, ``ecs``, ``otel``, ``cef`` or ``cloudevents``."""
     filter: tuple[str, ...] = ()
-    """Only events that fit, as in ``castoff events --filter``: ``key=value``."""
+    """Ship only events that fit, as in ``castoff events --filter``: ``key=value``."""
     types: tuple[str, ...] = ()
-    """Only events of these types: ``start``, ``stop``, ``gap``, …"""
+    """Ship only events of these types: ``start``, ``stop``, ``gap``, …"""
     start: StartAt = StartAt.OLDEST
-    """Where a new output begins: at the oldest event that is kept, or with the next one."""
+    """Where a new output begins: at the oldest event of the log, or at the next one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,6 @@ class Secret:
 
 def resolve(text: str, environment: Mapping[str, str]) -> Secret:
     """Follow the references in ``text``; raises ValueError with a sentence that shows no secret."""
-    if text.startswith("file:"):
-        return Secret(_read(text.removeprefix("file:")))
 
     def found(match: re.Match[str]) -> str:
         kind, name = match.groups()
@@ -75,7 +73,8 @@ def resolve(text: str, environment: Mapping[str, str]) -> Secret:
             raise ValueError(message)
         return environment[name]
 
-    resolved = _REFERENCE.sub(found, text)
+    whole = text.startswith("file:")
+    resolved = _read(text.removeprefix("file:")) if whole else _REFERENCE.sub(found, text)
     if "\x00" in resolved:
         message = "a secret has no NUL in it"
         raise ValueError(message)

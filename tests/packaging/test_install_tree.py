@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 import sys
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sensor import __version__
 from sensor.agent.config import Config
 from sensor.cli.main import VERBS
+from sensor.outputs import registry
+from sensor.outputs.settings import Common
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,6 +122,19 @@ def test_the_manual_describes_each_key(installed: Path) -> None:
         value = getattr(Config(), section.name)
         for key in fields(value) if is_dataclass(value) else ():
             assert f"\n\\fB{key.name} = " in page, f"{section.name}.{key.name}"
+
+
+def test_the_manual_describes_each_key_of_an_output_and_shows_no_secret(installed: Path) -> None:
+    page = (installed / "usr/share/man/man5/castoff.toml.5").read_text()
+    outputs = page.partition('.SH "[outputs.NAME]"')[2]
+    kinds: list[type[Any]] = [Common, *(registry.kind_of(one).settings for one in registry.KINDS)]
+    for kind in kinds:
+        for key in fields(kind):
+            described = re.search(rf"^\\fB{key.name} \(.*\)\\fR\n\w", outputs, re.MULTILINE)
+            assert described, f"{kind.__name__}.{key.name}"
+    assert all(name in outputs for name in (*registry.KINDS, *registry.FORMATS))
+    assert "***" not in outputs
+    assert "mode (integer, default 0o640)" in outputs
 
 
 def test_the_manuals_are_valid_roff(installed: Path) -> None:

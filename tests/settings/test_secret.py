@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sensor.settings.secret import resolve
+from sensor.settings.secret import Secret, hidden, resolve
 
 
 def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
@@ -51,3 +54,24 @@ def test_a_secret_of_another_user_is_refused(tmp_path: Path) -> None:
 
 def test_a_literal_is_itself() -> None:
     assert resolve("plain $HOME ${x}", {}).reveal() == "plain $HOME ${x}"
+
+
+@pytest.mark.parametrize("reference", ["file:{}", "${{file:{}}}", "${{env:KEY}}"])
+def test_a_secret_with_a_nul_is_refused_wherever_it_is_kept(tmp_path: Path, reference: str) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"s3c\0ret")
+    path.chmod(0o600)
+    with pytest.raises(ValueError, match="NUL") as caught:
+        resolve(reference.format(path), {"KEY": "s3c\0ret"})
+    assert "s3c" not in str(caught.value)
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_secret_is_not_copied_out_of_the_process(copied: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match="secret"):
+        copied(Secret("s3cret"))
+
+
+def test_a_short_secret_does_not_garble_what_is_shown() -> None:
+    assert hidden("the key is a key", (Secret("key"),)) == "the key is a key"
+    assert hidden("the s3cret is a key", (Secret("s3cret"),)) == "the *** is a key"

@@ -34,17 +34,17 @@ class JsonlSettings:
     """``type = "jsonl"``."""
 
     path: Path
-    """The file; its directory has to be there."""
+    """The file. Its directory must exist."""
     max_mib: int = 100
-    """Size beyond which it becomes PATH.1, and that PATH.2; 0 for no limit."""
+    """Size in MiB at which the file becomes PATH.1, and PATH.1 becomes PATH.2. 0: no limit."""
     rotate_hours: float = 0.0
-    """The same for each period of so many hours, counted from midnight UTC; 0 for none."""
+    """Also rotate when a new period of so many hours begins, from midnight UTC. 0: never."""
     keep: int = 5
-    """Rotated files that are kept."""
+    """Most rotated files."""
     mode: int = 0o640
-    """Rights of a file that is made, as 0o640."""
+    """Permissions of a new file."""
     follow_symlinks: bool = False
-    """Whether PATH may be a symbolic link."""
+    """Accept a path that is a symbolic link."""
 
     def __post_init__(self) -> None:
         if self.max_mib < 0 or self.rotate_hours < 0:

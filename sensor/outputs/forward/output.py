@@ -52,29 +52,31 @@ class ForwardSettings:
     servers: tuple[str, ...]
     """``host``, ``host:port`` or ``[IPv6]:port``; the first that works is used."""
     tag: str = "castoff.event"
-    """What receivers route by."""
+    """The tag by which receivers route."""
     detail: Detail = Detail.FULL
-    """``compact`` leaves evidence and some places and times out."""
+    """``compact`` omits evidence, the cgroup, and the time of observation; for ``native`` only."""
     shared_key: Secret = NO_SECRET
-    """``security.shared_key`` of the server, which then greets."""
+    """The server's ``security.shared_key``. The server then sends the first message."""
     user: str = ""
-    """A user that the server asks for beside the key."""
+    """The user, for servers that require one beside the key."""
     password: Secret = NO_SECRET
+    """The password of ``user``."""
     hostname: str = ""
-    """What we call ourselves in the handshake; ``castoff.`` and the host's name when empty."""
+    """The client's name in the handshake. Without it: ``castoff.`` and the host's name."""
     tls: TlsSettings | None = None
-    """Speak TLS; an empty table takes the system's authorities."""
+    """Use TLS. An empty table takes the system's authorities."""
     compression: ForwardCompression = ForwardCompression.GZIP
+    """Compress the events of a chunk."""
     level: int = LEVEL
     """zlib's level, 1 to 9."""
     window: int = WINDOW
-    """Chunks that may be under way at once."""
+    """Most chunks without an acknowledgement, 1 to 64."""
     connect_seconds: float = CONNECT_SECONDS
-    """To find, connect and secure; and again to shake hands."""
+    """Limit in seconds for lookup, connection and TLS together, and again for the handshake."""
     ack_seconds: float = 60.0
-    """How long a chunk's acknowledgement may take."""
+    """Limit in seconds for the acknowledgement of a chunk."""
     rest_seconds: float = 60.0
-    """How long another server is used before one that failed is tried again."""
+    """Seconds for which other servers are preferred after a server failed."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.servers) <= SERVERS_MAX:

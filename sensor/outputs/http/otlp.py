@@ -102,17 +102,19 @@ class OtlpSettings:
     """``type = "otlp"``."""
 
     url: str
-    """Of the receiver; ``/v1/logs`` is added where it has no path."""
+    """The receiver. Without a path, ``/v1/logs`` is added."""
     compression: OtlpCompression = OtlpCompression.GZIP
+    """Compress requests."""
     headers: tuple[tuple[str, Secret], ...] = ()
-    """Sent with each request, as the receiver wants them."""
+    """Headers of each request. Values may be secrets."""
     tls: TlsSettings | None = None
-    """For https."""
+    """For https, optional."""
     seconds: float = 30.0
-    """How long a request may take."""
+    """Limit in seconds for a request, from its first byte to the last of the answer."""
     max_records: int = RECORDS
-    """Events of a request."""
+    """Most events in a request."""
     body: LogBody = LogBody.MESSAGE
+    """The body of a log record: a sentence, or the native document."""
 
     def __post_init__(self) -> None:
         try:

@@ -39,27 +39,31 @@ class HttpSettings:
     """``type = "http"``."""
 
     url: str
-    """Where to post. Without a path, a preset's own is used."""
+    """Where to post. Without a path, the preset's own path is used."""
     preset: Preset = Preset.PLAIN
+    """The kind of collector."""
     body: Body = Body.LINES
-    """Of the plain preset: a line an event, or one JSON array."""
+    """A line for each event, or one JSON array; for the preset ``plain`` only."""
     headers: tuple[tuple[str, Secret], ...] = ()
-    """Further headers of each request."""
+    """Headers of each request. Values may be secrets."""
     token: Secret | None = None
-    """Authorization: Bearer, Splunk or ApiKey, by the preset."""
+    """Sent as Authorization: Bearer, Splunk or ApiKey, by the preset."""
     user: str | None = None
+    """The user of Authorization: Basic."""
     password: Secret | None = None
-    """Authorization: Basic."""
+    """The password of ``user``."""
     gzip: bool = True
+    """Compress requests."""
     tls: TlsSettings | None = None
+    """For https, optional."""
     index: str | None = None
-    """Of Splunk or Elasticsearch; ``{date}`` in the latter's stands for the event's day."""
+    """The index of Splunk or Elasticsearch. There ``{date}`` stands for the event's day."""
     operation: BulkOperation = BulkOperation.CREATE
-    """Of Elasticsearch."""
+    """For Elasticsearch: how events are written."""
     sourcetype: str = "castoff:event"
-    """Of Splunk."""
+    """For Splunk: the source type."""
     acknowledge: bool = False
-    """Of Splunk: events count as delivered when the indexer acknowledged them."""
+    """For Splunk: wait until the indexer acknowledges the events."""
 
     def __post_init__(self) -> None:
         try:

@@ -51,17 +51,23 @@ class KafkaSettings:
     """``type = "kafka"``."""
 
     brokers: tuple[str, ...]
-    """Some brokers of the cluster, as HOST:PORT: they name the others."""
+    """Some brokers of the cluster, as HOST:PORT. They name the others."""
     topic: str = "castoff.events"
+    """The topic."""
     compression: KafkaCompression = KafkaCompression.ZSTD
+    """Compress batches."""
     max_bytes: int = 1_000_000
-    """The largest event. Topic and broker have limits of their own: 1 MiB unless set."""
+    """The largest event in bytes. Topic and broker have limits of their own: 1 MiB by default."""
     encrypted: bool = False
-    """Whether to speak TLS; the table ``tls`` implies it."""
+    """Use TLS. The table ``tls`` implies it."""
     tls: TlsSettings | None = None
+    """Without ``server_name`` and ``minimum_version``, which librdkafka does not have."""
     user: str | None = None
+    """The user of SASL."""
     password: Secret | None = None
+    """The password of ``user``."""
     mechanism: Mechanism = Mechanism.SCRAM_SHA_512
+    """The mechanism of SASL."""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.brokers) <= BROKERS_MOST:

@@ -24,15 +24,19 @@ class NatsSettings:
     """``type = "nats"``."""
 
     servers: tuple[str, ...]
-    """``nats://HOST:4222``, or ``tls://HOST:4222``; several are members of one cluster."""
+    """``nats://HOST:PORT`` or ``tls://HOST:PORT`` of one cluster. The first that works is used."""
     subject: str = "castoff.events"
-    """May hold ``{host}`` and ``{type}``. A stream has to take it."""
+    """The subject. ``{host}`` is the node's name, ``{type}`` the event's type."""
     stream: str | None = None
-    """The stream that has to take it; any, when it is not given."""
+    """The stream that must store the event. Without it: any stream that takes the subject."""
     user: str | None = None
+    """The user."""
     password: Secret | None = None
+    """The password of ``user``."""
     token: Secret | None = None
+    """A token, in place of user and password."""
     tls: TlsSettings | None = None
+    """For ``tls://``, optional."""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.servers) <= SERVERS_MOST:

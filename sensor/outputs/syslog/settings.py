@@ -39,20 +39,23 @@ class SyslogSettings:
     """``type = "syslog"``."""
 
     over: Over = Over.UNIX
+    """What carries the messages."""
     path: Path = Path("/dev/log")
-    """The socket of ``unix``, of datagrams or else of a stream."""
+    """The unix socket: of datagrams, or else of a stream."""
     host: str | None = None
-    """The receiver of the others, by name or address."""
+    """The receiver over udp, tcp and tls, by name or address."""
     port: int | None = None
-    """514, and 6514 over TLS, when it is not given."""
+    """The receiver's port. Without it: 514, and 6514 over tls."""
     tls: TlsSettings | None = None
+    """For tls, optional."""
     framing: Framing = Framing.OCTET_COUNTING
-    """How messages follow each other on a stream."""
+    """How messages are separated on a stream (RFC 6587)."""
     facility: Facility = Facility.DAEMON
+    """The facility of all messages."""
     enterprise: int = EXAMPLE_ENTERPRISE
     """The private enterprise number in the name of the structured data."""
     max_bytes: int | None = None
-    """The largest message; a larger one becomes a dead letter. 8192 for UDP, 65536 otherwise."""
+    """Bytes of the largest message; a larger one is a dead letter. 8192 for udp, else 65536."""
 
     def __post_init__(self) -> None:
         if self.host is not None and self.over is Over.UNIX:
