@@ -146,10 +146,7 @@ def parsed(line: bytes, head: re.Match[bytes] | None) -> tuple[object, Caller | 
 
 
 def read(value: Json, cluster: Cluster | None = None, who: Caller | None = None) -> Call:
-    """Return the call of an audit event. Values of wrong types are unknown.
-
-    ``who``: what the event says of its client, where that was taken apart.
-    """
+    """Return an audit event's call; wrong types are unknown. ``who``: its client, if read apart."""
     if who is None:
         who = caller(value)
     target, status = nested(value, "objectRef"), nested(value, "responseStatus")
