@@ -246,6 +246,7 @@ class Baseline:
             profile = self._hot.get(place.key)
             if profile is not place.profile or profile.replaced != place.replaced:
                 return None
+            self._hot.move_to_end(place.key)
         return habit
 
     def _learn(self, features: Features, lesson: Lesson, at: int) -> None:
@@ -265,7 +266,7 @@ class Baseline:
             self.learn_node(feature, value, at)
         # Of one among several, nothing is learnt about who it was.
         if own is not None and len(features.whos) == 1 and self._habits.repeats(own, features):
-            habit = habit_of(features, lesson, self._hot, self._node, at)
+            habit = habit_of(own, features, lesson, self._hot, self._node, at)
             if habit is not None:
                 habit.lost = self._lost
                 self._habits.note(own, habit)

@@ -41,6 +41,8 @@ class Habit:
 
     features: Features
     at: int
+    own: Profile
+    """The past of the workload, or of the container in its pod."""
     places: tuple[Place, ...]
     terms: tuple[tuple[str, Term], ...]
     """Those of the node, each by the key of its row."""
@@ -49,13 +51,17 @@ class Habit:
 
 
 def habit_of(
+    own: str,
     features: Features,
     lesson: Lesson,
     profiles: Mapping[str, Profile],
     node: Mapping[Feature, Mapping[str, Term]],
     at: int,
 ) -> Habit | None:
-    """Return where the values of a start that was learnt stand; None if one found no place."""
+    """Return where the values of a start that was learnt stand; None if one found no place.
+
+    ``own`` is the key of its own profile, one of the lesson's.
+    """
     places: list[Place] = []
     for key, values in lesson.profiles:
         profile = profiles.get(key)
@@ -69,7 +75,7 @@ def habit_of(
         if term is None:
             return None
         terms.append((f"{feature}/{value}", term))
-    return Habit(features, at, tuple(places), tuple(terms))
+    return Habit(features, at, profiles[own], tuple(places), tuple(terms))
 
 
 class Habits:

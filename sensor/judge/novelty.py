@@ -51,20 +51,29 @@ def assess(
     baseline: Baseline, features: Features, moment: Moment, tuning: Tuning = DEFAULT
 ) -> Assessment:
     """Compare a start with the past."""
-    return _Look(baseline, features, moment, tuning).result()
+    habit = baseline.habit(features, moment.at)
+    # A person's start alone has an hour, which may be an unusual one.
+    if habit is None or habit.own.starts < LEVEL_STARTS or features.person is not None:
+        return _Look(baseline, features, moment, tuning).result(usual=habit is not None)
+    past, phase, rhythm = habit.own, baseline.phase(moment.at), None
+    if moment.zone is not None and phase is not BaselineState.LEARNING:
+        rhythm = on_time(past.times, moment.at, moment.zone)
+    enough, since = tuning.number(WEAK_FACTS), past.own.first
+    return Assessment(
+        features, phase, WORKLOAD, past.starts, since, (), (), weak_facts=enough, rhythm=rhythm
+    )
 
 
 class _Look(Comparison):
     """The comparison of one start."""
 
-    def result(self) -> Assessment:
+    def result(self, *, usual: bool) -> Assessment:
         phase = self.baseline.phase(self.at)
         level, profile = self.level()
         if self.baseline.first_day(self.at):
             found: tuple[Novelty, ...] = ()
             terms: tuple[TermKey, ...] = ()
         else:
-            usual = self.baseline.habit(self.features, self.at) is not None
             found = tuple(self._hour() if usual else self._novelties())
             terms = tuple(term for one in found for term in one.terms)
             if phase is BaselineState.LEARNING:
