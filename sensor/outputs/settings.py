@@ -135,7 +135,7 @@ def _output(name: str, found: Placed | Tree, file: Path) -> OutputSettings:
         wanted = filters.parse(common.filter, common.types)
     except ValueError as error:
         where = _where(found, "filter" if common.filter else "types", file)
-        fix = "docs/operations.md lists filters and types."
+        fix = "See docs/operations.md for filters and types."
         raise ConfigError(f"{where}: [{table}]: {error}", fix) from error
     return OutputSettings(
         name=name,

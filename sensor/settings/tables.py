@@ -88,7 +88,7 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
         # Its text names the key; the file is the one that the key stands in.
         blamed = next((found for key, found in tree.items() if key in _words(error)), tree)
         problem = f"{_file_of(blamed, file)}: [{name}]: {error}"
-        raise ConfigError(problem, "castoff.toml(5) lists keys and values.") from error
+        raise ConfigError(problem, "See castoff.toml(5) for keys and values.") from error
 
 
 def unknown_key(file: Path, table: str, key: str, known: Iterable[str]) -> ConfigError:

@@ -183,7 +183,10 @@ def test_hosts_that_went_silent_are_those_without_a_recent_event(clickhouse: Cli
         for row in clickhouse.rows("SELECT * FROM castoff.hosts_silent(minutes = 150)")
     }
     assert "chatty" not in silent
-    assert (silent["quiet"]["containers_then"], int(silent["quiet"]["silent_minutes"])) == (5, 200)
+    # ClickHouse counts the turns of the minute, and one may lie between the two.
+    turns = int(datetime.now(UTC).timestamp() // 60 - now.timestamp() // 60)
+    assert 200 <= int(silent["quiet"]["silent_minutes"]) <= 200 + turns
+    assert silent["quiet"]["containers_then"] == 5
     clickhouse.run("DELETE FROM castoff.events WHERE id LIKE 'alive-%'")
 
 
