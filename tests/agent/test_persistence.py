@@ -63,7 +63,7 @@ def history(order: Sequence[int]) -> list[Observation]:
     return found
 
 
-def told(events: Iterable[Event]) -> dict[str, tuple[object, ...]]:
+def reported_of(events: Iterable[Event]) -> dict[str, tuple[object, ...]]:
     """Return what events say of containers, by their ids."""
     about = [event for event in events if event.container is not None]
     return {event.id: (event.type, event.start, event.stop, event.initiator) for event in about}
@@ -171,7 +171,7 @@ async def kills_everywhere(order: Sequence[int], cuts: Sequence[Cut]) -> None:
     whole >> attached(0)
     for one in every:
         whole >> one
-    expected = told(whole.events)
+    expected = reported_of(whole.events)
     with tempfile.TemporaryDirectory() as base:
         trial = Trial(Path(base))
         pipeline = trial.pipeline
@@ -185,7 +185,9 @@ async def kills_everywhere(order: Sequence[int], cuts: Sequence[Cut]) -> None:
             heir >> restored(LATER, *trial.on_disk(HOST.boot_id).values()) >> attached(0)
             reads_again(heir, every, pipeline.released)
             reported = trial.reported()
-            later = {id_: what for id_, what in told(heir.events).items() if id_ not in reported}
+            later = {
+                id_: what for id_, what in reported_of(heir.events).items() if id_ not in reported
+            }
             assert later == {id_: expected[id_] for id_ in expected if id_ not in reported}
         pipeline.stop()
         trial.persistence.close()

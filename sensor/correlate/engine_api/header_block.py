@@ -32,6 +32,8 @@ TABLE_MAX = 65_536
 """Largest dynamic table that a peer may use: RFC 7540 6.5.2 gives 4096 as the initial value."""
 
 _INTEGER_BYTES = 5
+_KIND, _TABLE_SIZE = 0b1110_0000, 0b0010_0000
+"""The bits that tell a change of the table's size from a field (RFC 7541, 6.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class HeaderBlocks:
                 raise _Cut
             name, value = self._entry(index)
             return HeaderField(_decoded(name), _decoded(value)), position
-        if first & 0xE0 == 0x20:  # noqa: PLR2004 - RFC 7541 6.3: dynamic table size update
+        if first & _KIND == _TABLE_SIZE:
             size, position = _integer(block, position, 5)
             if size > TABLE_MAX:
                 raise _Cut

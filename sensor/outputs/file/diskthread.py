@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,23 +33,18 @@ class DiskThread:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Result] = loop.create_future()
 
-        def settle(result: _Result | None, error: BaseException | None) -> None:
+        def settle(set_outcome: Callable[[], None]) -> None:
             self.waiting -= 1
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type] # None only beside an error
+            if not future.done():
+                set_outcome()
 
         def work() -> None:
-            result, error = None, None
             try:
-                result = function()
-            except Exception as reason:  # noqa: BLE001 - handed to who waits for the result
-                error = reason
+                outcome = partial(future.set_result, function())
+            except Exception as error:  # noqa: BLE001 - handed to who waits for the result
+                outcome = partial(future.set_exception, error)
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(settle, result, error)
+                loop.call_soon_threadsafe(settle, outcome)
 
         self.waiting += 1
         self._work.put(work)

@@ -14,7 +14,7 @@ from sensor.outputs.forward.handshake import Credentials
 from sensor.outputs.forward.record import Detail
 from sensor.outputs.forward.transport import Forward, Login, Timing
 from sensor.outputs.network.dial import CONNECT_SECONDS, Address
-from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - the types of keys are looked up
+from sensor.outputs.network.tls import TlsSettings
 from sensor.outputs.registry import OutputKind
 from sensor.settings.secret import Secret
 

@@ -44,10 +44,10 @@ from sensor.outputs.http.dialect import (
     not_a_collector,
 )
 from sensor.outputs.http.message import HttpUrl
-from sensor.outputs.network.tls import TlsSettings  # noqa: TC001 - as Secret
+from sensor.outputs.network.tls import TlsSettings
 from sensor.outputs.registry import OutputKind
 from sensor.schema.text import visible
-from sensor.settings.secret import Secret  # noqa: TC001 - read by sensor.settings.tables
+from sensor.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

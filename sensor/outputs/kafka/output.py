@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -204,7 +205,7 @@ def _outcome(failed: list[tuple[int, KafkaError]], problem: KafkaError | None) -
 
 def _make(settings: KafkaSettings, form: Format, surroundings: Surroundings) -> KafkaTransport:
     try:
-        import confluent_kafka  # noqa: F401 - optional
+        importlib.import_module("confluent_kafka")
     except ImportError as error:
         raise missing(surroundings.output, "confluent_kafka", "python3-confluent-kafka") from error
     return KafkaTransport(settings, form, surroundings)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
 from dataclasses import replace
@@ -269,7 +270,7 @@ _NO_ACK = "the reply is not an acknowledgement of JetStream"
 
 def _make(settings: NatsSettings, form: Format, surroundings: Surroundings) -> NatsTransport:
     try:
-        import nats  # noqa: F401 - optional
+        importlib.import_module("nats")
     except ImportError as error:
         raise ConfigError(
             f"output {surroundings.output}: the Python module nats is not installed",
