@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sensor.judge.case import Facts, facts_of
+from sensor.judge.feature import Features, Who, WhoKind
 from sensor.judge.judge import Judge
 from sensor.judge.policy import Policy
 from sensor.judge.policy_text import SourceText, read
@@ -214,3 +216,26 @@ def judged(judge: Judge, event: Event) -> Verdict:
     verdict = judge.judge(event).verdict
     assert verdict is not None
     return verdict
+
+
+def features(name: str = "web", **more: Any) -> Features:
+    """The features of a plain start by alice."""
+    plain = Features(
+        workload=f"name/{name}",
+        instance=f"name/{name}",
+        container=None,
+        namespace=None,
+        static=False,
+        repository="registry.example.com/web",
+        organisation="registry.example.com",
+        base="web",
+        tag=None,
+        entrypoint="server",
+        shell=False,
+        strong_atoms=frozenset(),
+        weak_atoms=frozenset(),
+        whos=(Who(WhoKind.PERSON, "login alice"),),
+        late=False,
+        special=None,
+    )
+    return replace(plain, **more)

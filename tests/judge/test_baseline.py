@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.judge.baseline import HOT_MAX, KINDS, NODE_TERMS_MAX, PROFILES, Baseline
-from sensor.judge.feature import Feature, Features, Who, WhoKind
+from sensor.judge.feature import Feature
 from sensor.judge.judge import Judge
 from sensor.judge.lesson import TermKey
 from sensor.judge.profile import (
@@ -25,33 +22,11 @@ from sensor.judge.profile import (
 )
 from sensor.model.vocabulary import BaselineState, Explanation, Finding
 from tests.judge.past import DAY, WEB, alerts_of, known_node, rows_of, verdict_of, web
-from tests.judge.samples import NOW, SECOND, initiator, start
+from tests.judge.samples import NOW, SECOND, features, initiator, start
 
 AT = NOW // 10**9
 TIMES = st.integers(0, 2**32 - 1)
 TEXTS = st.text(max_size=160)
-
-
-def features(name: str = "web", **more: Any) -> Features:
-    plain = Features(
-        workload=f"name/{name}",
-        instance=f"name/{name}",
-        container=None,
-        namespace=None,
-        static=False,
-        repository="registry.example.com/web",
-        organisation="registry.example.com",
-        base="web",
-        tag=None,
-        entrypoint="server",
-        shell=False,
-        strong_atoms=frozenset(),
-        weak_atoms=frozenset(),
-        whos=(Who(WhoKind.PERSON, "login alice"),),
-        late=False,
-        special=None,
-    )
-    return replace(plain, **more)
 
 
 @given(st.lists(TIMES, min_size=1, max_size=20))

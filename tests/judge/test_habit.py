@@ -19,30 +19,14 @@ from sensor.judge.habit import HABITS_MAX
 from sensor.judge.lesson import TermKey
 from sensor.judge.novelty import assess
 from sensor.judge.profile import FORGOTTEN_AFTER, SECONDS_PER_DAY
+from tests.judge.samples import NOW, SECOND, features
 
 if TYPE_CHECKING:
     from sensor.judge.assessment import Assessment
     from sensor.judge.habit import Habit
 
-AT = 1_790_000_000
-PLAIN = Features(
-    workload="name/web",
-    instance="name/web",
-    container=None,
-    namespace=None,
-    static=False,
-    repository="registry.example.com/web",
-    organisation="registry.example.com",
-    base="web",
-    tag=None,
-    entrypoint="server",
-    shell=False,
-    strong_atoms=frozenset(),
-    weak_atoms=frozenset(),
-    whos=(Who(WhoKind.UNIT, "unit web"),),
-    late=False,
-    special=None,
-)
+AT = NOW // SECOND
+PLAIN = features(whos=(Who(WhoKind.UNIT, "unit web"),))
 
 
 class Forgetful(Baseline):

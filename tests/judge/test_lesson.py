@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sensor.judge.feature import Feature
 from sensor.judge.lesson import TermKey, lesson_of
-from tests.judge.test_baseline import features
+from tests.judge.samples import features
 
 WHO = (Feature.INITIATOR, "login alice")
 REPOSITORY = (Feature.REPOSITORY, "registry.example.com/web")
