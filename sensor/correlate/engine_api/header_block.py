@@ -33,7 +33,7 @@ TABLE_MAX = 65_536
 
 _INTEGER_BYTES = 5
 _KIND, _TABLE_SIZE = 0b1110_0000, 0b0010_0000
-"""The bits that tell a change of the table's size from a field (RFC 7541, 6.3)."""
+"""The bits that a change of the table's size begins with (RFC 7541, 6.3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,7 @@ def read_event(value: Json, ref: RecordRef) -> ControlRecord:
     ours = kind == "container"
     id_ = text(table(value, "Actor"), "ID")
     name = text(attributes, "name") if ours else None
-    when = number(value, "timeNano")
-    if when is None and (seconds := number(value, "time")) is not None:
-        when = seconds * NS_PER_SECOND
+    when = _when(value)
     request = Request(
         source=RequestSource.DOCKER,
         id=None,
@@ -123,6 +121,12 @@ def read_event(value: Json, ref: RecordRef) -> ControlRecord:
     )
 
 
+def _when(value: Json) -> int | None:
+    """Return when an event was, in ns; what carried it on may have kept the second alone."""
+    when, seconds = number(value, "timeNano"), number(value, "time")
+    return seconds * NS_PER_SECOND if when is None and seconds is not None else when
+
+
 def _service(value: Json, action: str, ref: RecordRef) -> ControlRecord:
     """Return the record of an event about a service of Swarm: what its containers come from."""
     id_, attributes = text(table(value, "Actor"), "ID"), table(table(value, "Actor"), "Attributes")
@@ -132,7 +136,7 @@ def _service(value: Json, action: str, ref: RecordRef) -> ControlRecord:
         standing, effect = _SCALED_UP if new > old else _SCALED_DOWN
     elif action == "update" and text(attributes, "image.new") is not None:
         standing, effect = Standing.RELATED, Effect.ROLLOUT
-    when = number(value, "timeNano")
+    when = _when(value)
     request = Request(
         source=RequestSource.DOCKER,
         id=None,

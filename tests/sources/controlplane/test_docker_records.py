@@ -120,6 +120,16 @@ def test_other_objects_are_no_calls(value: dict[str, object]) -> None:
     assert read_object(value, REF) is None
 
 
+@pytest.mark.parametrize("kind", ["container", "service"])
+def test_an_event_with_the_second_alone_has_that_time(kind: str) -> None:
+    """``timeNano`` may have been left out by what carried the event on."""
+    actor = {"ID": "abc", "Attributes": {"name": "web"}}
+    one = read_event({"Type": kind, "Action": "create", "Actor": actor, "time": 1_790_000_000}, REF)
+    assert one is not None
+    assert one.request is not None
+    assert one.request.requested == 1_790_000_000 * 10**9
+
+
 @pytest.mark.parametrize(
     ("action", "attributes", "reads"),
     [
