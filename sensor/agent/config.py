@@ -314,8 +314,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: larger than {SIZE_MAX} bytes", "Is this the right file?")
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", "The file has to be TOML (toml.io).") from error
+    except (ValueError, RecursionError) as error:
+        problem = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"{path}: {problem}", "The file has to be TOML (toml.io).") from error
 
 
 def _section(section: _Section, name: str, values: dict[str, Any], path: Path) -> _Section:

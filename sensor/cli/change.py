@@ -43,6 +43,10 @@ LAYOUT = Layout(
 DAYS = 7
 """Longest change."""
 TIMES = frozenset({"not_before", "not_after", "added", "first", "last", "ended"})
+_NO_SELECTOR = frozenset(
+    {"id", "by", "for_seconds", "not_before", "not_after", "allows", "max_starts", "reason", "url"}
+)
+"""Keys of a change that have options of their own."""
 _ROUND = 1_000_000_000 * 59
 """ns by which what is to come is rounded up: two hours from now are not one."""
 
@@ -109,7 +113,7 @@ def add(
     body |= {key: value for key, value in optional.items() if value is not None}
     for selector in selectors:
         key, equals, value = selector.partition("=")
-        if not equals or not value or (key in body and not isinstance(body[key], list)):
+        if not equals or not value or key in _NO_SELECTOR:
             message = f"{selector[:64]!r} is not KEY=PATTERN"
             raise click.BadParameter(message, param_hint="--selector")
         body.setdefault(key, []).append(value)

@@ -23,6 +23,8 @@ LENGTH_MAX = 7 * 86_400 * NS_PER_SECOND
 """Nanoseconds between a change's begin and its end."""
 NS_PER_HOUR = 3600 * NS_PER_SECOND
 STARTS_MAX = 100_000
+SOCKET = "socket"
+"""Origin of a change that came over the socket; that of others is their file."""
 ID_MAX = 64
 ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._/#:-]{{0,{ID_MAX - 1}}}")
 
@@ -51,7 +53,7 @@ class Change:
     url: str | None = None
     max_starts: int | None = None
     allows: tuple[Glob, ...] = ()
-    origin: str = "socket"
+    origin: str = SOCKET
     added: int = 0
     added_by: str | None = None
     """Login of the process that added it; its account where there is no login; None for a file."""

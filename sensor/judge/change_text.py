@@ -22,6 +22,7 @@ from sensor.judge.change import (
     ID_MAX,
     LENGTH_MAX,
     NS_PER_SECOND,
+    SOCKET,
     STARTS_MAX,
     Change,
     ChangeState,
@@ -29,7 +30,7 @@ from sensor.judge.change import (
 )
 from sensor.judge.glob import Glob
 from sensor.judge.policy_text import SourceText, parse_document
-from sensor.judge.table_reader import TableReader, place_of, unknown
+from sensor.judge.table_reader import YEAR_10000, TableReader, place_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def of_json(data: bytes, now: int, adder: Adder) -> Change:
     if len(data) > JSON_MAX:
         raise ConfigError(f"{BODY}: larger than {JSON_MAX} bytes", "Send one change.")
     try:
-        values = json.loads(data)
+        values = json.loads(data, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{BODY}: not JSON: {error}", "Send one JSON object.") from error
     if not isinstance(values, dict):
@@ -74,7 +75,16 @@ def of_json(data: bytes, now: int, adder: Adder) -> Change:
     if not isinstance(id_, str):
         raise ConfigError(f"{BODY}: id: missing", 'Add "id": "CHG-123".')
     reader = TableReader(values, BODY, None, ())
-    return _change(id_, reader, now, origin="socket", adder=adder)
+    return _change(id_, reader, now, origin=SOCKET, adder=adder)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands twice: readers differ in which one counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        message = "a key stands twice"
+        raise ValueError(message)
+    return found
 
 
 def _change(
@@ -85,17 +95,21 @@ def _change(
             f"{reader.place}: {id_[:ID_MAX]!a} is not an id of a change",
             f"Begin with a letter or a digit, and use at most {ID_MAX} of these and . _ / # : -.",
         )
-    not_before = reader.moment("not_before")
+    not_before = reader.moment("not_before", begins=True)
     not_after = reader.moment("not_after")
     seconds = reader.number("for_seconds", 1, LENGTH_MAX // NS_PER_SECOND)
+    if not_after is not None and seconds is not None:
+        reader.fail("for_seconds", "given beside not_after", "Give one of the two.")
     begin = now if not_before is None else not_before
     if not_after is None and seconds is not None:
         not_after = begin + seconds * NS_PER_SECOND
     if not_after is None:
         reader.fail("not_after", "missing", "Give the end of the change, at most 7 days ahead.")
-    if not_before is None and origin != "socket":
+    if not_before is None and origin != SOCKET:
         # A file is read again and again, long after it was written.
         reader.fail("not_before", "missing", "Give the begin of the change.")
+    if not_after >= YEAR_10000 * NS_PER_SECOND:
+        reader.fail("not_after", "not in the years 1970 to 9999", "Give an earlier end.")
     if not_after <= begin:
         reader.fail("not_after", "before not_before", "Give a later end.")
     if not_after - begin > LENGTH_MAX:
@@ -156,7 +170,7 @@ def change_of_row(row: bytes) -> Change:
             url=values.get("url"),
             max_starts=values.get("max_starts"),
             allows=tuple(Glob.compile(one) for one in values.get("allows", ())),
-            origin=str(values.get("origin", "socket")),
+            origin=str(values.get("origin", SOCKET)),
             added=int(values.get("added", 0)),
             added_by=values.get("added_by"),
             added_by_uid=values.get("added_by_uid"),

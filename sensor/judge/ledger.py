@@ -3,11 +3,15 @@
 Rules:
 
 1. Changes come from files (all of them anew at each reload) and from the socket (one by one).
-2. A start uses every change that covers it. One that is read again after a kill uses none twice.
-3. The end of a change is reported once: used up, expired, expired without ever having been used,
+2. A file that was moved holds the same change. One that was rewritten holds another: that is
+   reported, it keeps its count of starts, and it goes on again if its new bounds allow it.
+3. An id may be used again once its change from the socket is over.
+4. A start uses every change that the verdict names. One that is read again after a kill uses none
+   twice.
+5. The end of a change is reported once: used up, expired, expired without ever having been used,
    ended by hand, or gone with its file.
-4. ``CHANGES_MAX`` are kept. For another one the change that ended longest ago goes; where all of
-   them go on, the new one is refused.
+6. ``CHANGES_MAX`` are kept. For another one the change that ended longest ago goes; where all of
+   them go on, the new one is refused. What a file would bring back does not go.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
-from sensor.judge.change import Change, ChangeState, Usage, state_of
+from sensor.judge.change import SOCKET, Change, ChangeState, Usage, state_of
 from sensor.judge.change_text import (
     change_of_row,
     change_row,
@@ -28,11 +32,13 @@ from sensor.judge.findings.wide_change import HOURS as WIDE_HOURS
 from sensor.judge.rule_index import RuleIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from sensor.judge.case import Facts
 
 CHANGES_MAX = 2000
+REFUSED_MAX = 16
+"""Refused changes of files that are named one by one."""
 SEEN_MAX = 64
 """Ids of the last starts that a change was used by."""
 CHANGE_ROW, USAGE_ROW = "change", "usage"
@@ -107,39 +113,54 @@ class Ledger:
 
     def add(self, change: Change, wall: int) -> None:
         """Record a change from the socket. Raises :class:`ConfigError`."""
-        if change.id in self._changes:
+        earlier = self._changes.get(change.id)
+        if earlier is not None and (earlier.origin != SOCKET or not self._is_over(earlier, wall)):
             raise ConfigError(
-                f"change {change.id} exists already", "Choose another id, or end that one first."
+                f"change {change.id} exists already",
+                "Choose another id, or end that one first."
+                if earlier.origin == SOCKET
+                else f"Choose another id: that one is of {earlier.origin}.",
             )
         if change.not_after <= wall:
             raise ConfigError(f"change {change.id} ends in the past", "Give a later end.")
-        self._take(change, wall)
-        self.rows.append((CHANGE_ROW, change.id, change_row(change)))
+        if earlier is not None:
+            self._forget(earlier, wall)
+        if not self._make_room(1, (), wall):
+            raise ConfigError(
+                f"change {change.id}: {CHANGES_MAX} changes go on already",
+                "End some of them, or select more with one.",
+            )
+        self._take(change)
         self._reindex()
 
     def set_files(self, changes: Iterable[Change], wall: int) -> tuple[str, ...]:
         """Replace the changes that came from files; returns why some were refused."""
-        wanted: dict[str, Change] = {}
-        refused: list[str] = []
-        for change in changes:
-            earlier = wanted.get(change.id) or self._changes.get(change.id)
-            if earlier is not None and earlier.origin != change.origin:
-                refused.append(f"change {change.id} of {change.origin} exists in {earlier.origin}")
-            else:
-                wanted[change.id] = change
+        wanted, refused = self._wanted(changes, wall)
         for change in list(self._changes.values()):
-            if change.origin != "socket" and change.id not in wanted:
+            if change.origin != SOCKET and change.id not in wanted:
                 self._gone(change, wall)
+        fresh: list[Change] = []
         for change in wanted.values():
             known = self._changes.get(change.id)
-            if known is not None:
-                self._changes[change.id] = replace(change, added=known.added)
+            if known is not None and known.origin != SOCKET:
+                self._renew(known, change, wall)
                 continue
-            try:
-                self._take(change, wall)
-            except ConfigError as error:
-                refused.append(error.problem)
+            if known is not None:
+                self._forget(known, wall)
+            fresh.append(change)
+        fitting = self._make_room(len(fresh), wanted, wall)
+        for change in fresh[:fitting]:
+            self._take(change)
+        refused += [
+            f"change {change.id}: {CHANGES_MAX} changes go on already" for change in fresh[fitting:]
+        ]
+        for id_ in self._usages.keys() - self._changes.keys():
+            del self._usages[id_]
+            self.rows.append((USAGE_ROW, id_, None))
         self._reindex()
+        if len(refused) > REFUSED_MAX:
+            more = len(refused) - REFUSED_MAX
+            refused[REFUSED_MAX:] = [f"{more} more changes are refused for reasons like these"]
         return tuple(refused)
 
     def end(self, id_: str, wall: int, by: str | None) -> bool:
@@ -205,38 +226,89 @@ class Ledger:
         self._usages[change.id] = usage
         self.rows.append((USAGE_ROW, change.id, usage_row(usage)))
 
-    def _take(self, change: Change, wall: int) -> None:
-        if len(self._changes) >= CHANGES_MAX and not self._drop_oldest(wall):
-            raise ConfigError(
-                f"change {change.id}: {CHANGES_MAX} changes go on already",
-                "End some of them, or select more with one.",
-            )
-        self._changes[change.id] = change
+    def _wanted(self, changes: Iterable[Change], wall: int) -> tuple[dict[str, Change], list[str]]:
+        """Return the changes of files by id, and why others of them cannot be had."""
+        wanted: dict[str, Change] = {}
+        refused: list[str] = []
+        for change in changes:
+            earlier = wanted.get(change.id)
+            known = self._changes.get(change.id)
+            if known is not None and known.origin == SOCKET and not self._is_over(known, wall):
+                earlier = known
+            if earlier is None:
+                wanted[change.id] = change
+            else:
+                refused.append(f"change {change.id} of {change.origin} exists in {earlier.origin}")
+        return wanted, refused
+
+    def _is_over(self, change: Change, wall: int) -> bool:
+        return state_of(change, self._usage(change), wall) in _OVER
+
+    def _take(self, change: Change) -> None:
+        self._keep(change)
         self._usages.setdefault(change.id, _UNUSED)
+        self._note_added(change, f"approved by {change.by}")
+
+    def _keep(self, change: Change) -> None:
+        self._changes[change.id] = change
+        self.rows.append((CHANGE_ROW, change.id, change_row(change)))
+
+    def _note_added(self, change: Change, how: str) -> None:
         reason = change.wide(self.wide_hours)
         wide = f", wide: {reason}" if reason else ""
-        by = change.added_by
-        self.notes.append(Note("change_added", f"{change.id}: approved by {change.by}{wide}", by))
+        self.notes.append(Note("change_added", f"{change.id}: {how}{wide}", change.added_by))
 
-    def _drop_oldest(self, wall: int) -> bool:
-        over = [
-            change
-            for change in self._changes.values()
-            if state_of(change, self._usage(change), wall) in _OVER
-        ]
-        if not over:
-            return False
-        self._forget(min(over, key=lambda one: (one.not_after, one.id)))
-        return True
+    def _renew(self, known: Change, read: Change, wall: int) -> None:
+        """Take over what a file says now of a change that it, or another file, had before."""
+        change = replace(read, added=known.added)
+        if change == known:
+            return
+        self._keep(change)
+        if replace(change, origin=known.origin) == known:
+            return
+        self._note_added(change, f"rewritten in {change.origin}, approved by {change.by}")
+        usage = replace(self._usage(change), reported=None)
+        state = state_of(change, usage, wall)
+        if state not in _OVER:
+            self._set(change, usage)
+        elif state is ChangeState.USED_UP and self._usage(change).reported is None:
+            self._over(change, state)
+
+    def _make_room(self, count: int, kept: Container[str], wall: int) -> int:
+        """Forget what ended longest ago, until ``count`` fit or all go on; return how many fit.
+
+        A file's change may go when its time is over: the file would bring it back before.
+        """
+        missing = count - (CHANGES_MAX - len(self._changes))
+        if missing > 0:
+            over = sorted(
+                (self._ended_at(change), change.id)
+                for change in self._changes.values()
+                if change.id not in kept
+                and self._is_over(change, wall)
+                and (change.origin == SOCKET or wall >= change.not_after)
+            )
+            for _, id_ in over[:missing]:
+                self._forget(self._changes[id_], wall)
+        return max(0, CHANGES_MAX - len(self._changes))
+
+    def _ended_at(self, change: Change) -> int:
+        usage = self._usage(change)
+        used_up = change.max_starts is not None and usage.starts >= change.max_starts
+        early = usage.last if used_up and usage.ended is None else usage.ended
+        return change.not_after if early is None else min(early, change.not_after)
 
     def _gone(self, change: Change, wall: int) -> None:
         usage = self._usage(change)
         if usage.reported is None and state_of(change, usage, wall) not in _OVER:
             detail = f"{change.id}: gone from {change.origin}, {_used(usage)}"
             self.notes.append(Note("change_ended", detail))
-        self._forget(change)
+        self._forget(change, wall)
 
-    def _forget(self, change: Change) -> None:
+    def _forget(self, change: Change, wall: int) -> None:
+        usage = self._usage(change)
+        if usage.reported is None and state_of(change, usage, wall) is ChangeState.EXPIRED:
+            self._over(change, ChangeState.EXPIRED)
         self._changes.pop(change.id, None)
         self._usages.pop(change.id, None)
         self.rows += [(CHANGE_ROW, change.id, None), (USAGE_ROW, change.id, None)]

@@ -123,15 +123,18 @@ def _parse(file: SourceText) -> TomlDocument:
     if len(file.data) > FILE_MAX:
         raise ConfigError(f"{file.path}: larger than {FILE_MAX} bytes", "Split it into drop-ins.")
     try:
-        text = file.data.decode("utf-8")
+        # Some editors begin a file with a byte order mark, which TOML does not know.
+        text = file.data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = file.data[: error.start].count(b"\n") + 1
         raise ConfigError(f"{file.path}:{line}: not valid UTF-8", "Save it as UTF-8.") from error
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problem = str(error) or "nested too deep"
-        raise ConfigError(f"{file.path}: {problem}", "Write TOML (toml.io).") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file.path}: nested too deep", "Write TOML (toml.io).") from error
+    except ValueError as error:
+        # TOMLDecodeError, or a number with more digits than Python reads.
+        raise ConfigError(f"{file.path}: {error}", "Write TOML (toml.io).") from error
     return TomlDocument(file.path, values, KeyLines(text))
 
 

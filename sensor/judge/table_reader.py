@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import unicodedata
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sensor.errors import ConfigError
@@ -21,6 +22,14 @@ TEXT_MAX = 512
 SHOWN = 64
 """Characters of a wrong value that an error repeats."""
 NS_PER_SECOND = 1_000_000_000
+_DAY = 86_400
+YEAR_10000 = 253_402_300_800
+"""Seconds of the first time that no event can state."""
+_NOT_PLAIN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of characters that are no part of a line of text: controls, halves of surrogate pairs,
+separators of lines."""
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that show a text in another order than it is written in."""
 
 _Parsed = TypeVar("_Parsed")
 
@@ -64,8 +73,7 @@ class TableReader:
             return None
         if not isinstance(value, str) or not value.strip() or len(value) > TEXT_MAX:
             self.fail(key, f"not a text of 1 to {TEXT_MAX} characters", "Write a text in quotes.")
-        if any(ord(character) < ord(" ") for character in value):
-            self.fail(key, "holds a control character", "Write it on one line, as plain text.")
+        self._check_plain(key, value)
         return value
 
     def needed(self, key: str) -> str:
@@ -85,6 +93,8 @@ class TableReader:
             self.fail(key, "neither a text nor a list of texts", 'Write "…" or ["…", "…"].')
         if not listed:
             self.fail(key, "an empty list", "List a value, or leave the key out.")
+        for one in listed:
+            self._check_plain(key, one)
         return tuple(listed)
 
     def flag(self, key: str) -> bool:
@@ -107,24 +117,39 @@ class TableReader:
             self.fail(key, "not a whole number in its range", f"Give {least} to {most}.")
         return value
 
-    def moment(self, key: str) -> int | None:
-        """Return a date or a time with its zone in wall-clock ns; a date is its end, in UTC."""
+    def moment(self, key: str, *, begins: bool = False) -> int | None:
+        """Return a date or a time with its zone in wall-clock ns.
+
+        A date is its end in UTC, with ``begins`` its begin.
+        """
         value = self._value(key)
         if value is None:
             return None
         if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                self.fail(key, "not a time", _TIME)
+            value = self._time(key, value)
         if isinstance(value, datetime):
             if value.tzinfo is None:
                 self.fail(key, "a time without a zone", _TIME)
-            return int(value.timestamp()) * NS_PER_SECOND
-        if not isinstance(value, date):
+            seconds = int(value.timestamp())
+        elif isinstance(value, date):
+            midnight = datetime.combine(value, time(), UTC)
+            seconds = int(midnight.timestamp()) + (0 if begins else _DAY)
+        else:
             self.fail(key, "not a time", _TIME)
-        end = datetime.fromisoformat(f"{value.isoformat()}T23:59:59+00:00")
-        return int(end.timestamp() + 1) * NS_PER_SECOND
+        if not 0 <= seconds < YEAR_10000:
+            self.fail(key, "not in the years 1970 to 9999", _TIME)
+        return seconds * NS_PER_SECOND
+
+    def _time(self, key: str, text: str) -> date:
+        # RFC 3339 has small letters, too.
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+        try:
+            return datetime.fromisoformat(text.upper())
+        except ValueError:
+            self.fail(key, "not a time", _TIME)
 
     def dates(self, key: str) -> frozenset[date]:
         """Return a list of dates, as TOML has them or in quotes."""
@@ -181,6 +206,12 @@ class TableReader:
             return parse(value)
         except ValueError as error:
             self.fail(key, str(error), "Correct the value.")
+
+    def _check_plain(self, key: str, text: str) -> None:
+        if text.isprintable():
+            return
+        if any(unicodedata.category(one) in _NOT_PLAIN or one in _TURNING for one in text):
+            self.fail(key, "holds a control character", "Write it on one line, as plain text.")
 
     def _value(self, key: str) -> object:
         self._known[key] = None

@@ -38,6 +38,15 @@ class TomlDocument:
                     f" {len(name)} characters",
                     f"Use 1 to {NAME_MAX} printable characters.",
                 )
+        for name, table in found.items():
+            for key in table:
+                if isinstance(table[key], dict):
+                    whole = f"{name}.{key}"
+                    raise ConfigError(
+                        f"{place_of(self.path, self.lines, (section, name, key))}:"
+                        f" {section}.{whole[:NAME_MAX]}: a table within a table of {section}",
+                        f'Put a name with a dot into quotes: [{section}."{whole[:NAME_MAX]}"].',
+                    )
         return [
             (name, TableReader(table, self.path, self.lines, (section, name)))
             for name, table in found.items()

@@ -38,6 +38,8 @@ NEW_INSTANCES = frozenset({Explanation.ROLLOUT, Explanation.SCALING, Explanation
 """What a kubelet starts as a new container, of a pod that it may see for the first time."""
 LIMITS = frozenset({Finding.OUTSIDE_WINDOW, Finding.UNAPPROVED_IMAGE, Finding.UNPINNED_IMAGE})
 """Findings that an approved change explains away and a rule that expects does not."""
+CHANGES_MAX = 8
+"""Changes that one start uses and names; further ones that cover it are not touched."""
 REASONS_MAX = 8
 """Sentences of one verdict."""
 REASON_MAX = 400
@@ -67,7 +69,7 @@ def approved_change(case: Case) -> Decision | None:
             case.remarks.append(f"change {change.id}: its time is unknown, {case.unsettled}")
         elif lacking := change.lacking(case.atoms_for(change.selector)):
             case.remarks.append(f"change {change.id} covers it but does not allow {_list(lacking)}")
-        else:
+        elif len(covering) < CHANGES_MAX:
             covering.append(change)
     if not covering:
         return None

@@ -97,6 +97,8 @@ def test_drop_ins_are_read_in_order_and_the_last_wins(tmp_path: Path) -> None:
         ('[kafka]\nbrokers = ["h:1"]\n', "kafka.topics"),
         ("[agent\n", "line 1"),
         ("\x00", "castoff.toml"),
+        ("[store]\nmax_mib = " + "9" * 5000, "castoff.toml"),
+        ("a = " + "[" * 100_000, "castoff.toml"),
     ],
 )
 def test_a_mistake_is_refused_with_the_file_and_the_key(

@@ -61,6 +61,8 @@ def test_a_change_for_everything_is_recorded_with_a_warning(agent: Running) -> N
     [
         (("--selector", "web"), "is not KEY=PATTERN"),
         (("--selector", "by=x"), "is not KEY=PATTERN"),
+        (("--selector", "allows=privileged"), "is not KEY=PATTERN"),
+        (("--allow", "cap:BPF", "--selector", "allows=privileged"), "is not KEY=PATTERN"),
         (("--for", "soon"), "is not a length of time"),
         (("--for", "8d"), "8d is longer than 7d"),
         (("--max-starts", "0"), "max-starts"),

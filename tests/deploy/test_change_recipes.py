@@ -87,14 +87,20 @@ def recorded(agent: Running) -> dict[str, Any]:
     return found
 
 
-def play(tasks: list[dict[str, Any]], tmp_path: Path, agent: Running, programs: Path) -> None:
+def play(
+    tasks: list[dict[str, Any]],
+    tmp_path: Path,
+    agent: Running,
+    programs: Path,
+    id_: str = "CHG-7",
+) -> None:
     if shutil.which("ansible-playbook") is None:
         cannot("no ansible-playbook: apt-get install ansible-core")
     book = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
     path = tmp_path / "book.yml"
     path.write_text(yaml.safe_dump(book))
     variables = {
-        "change_id": "CHG-7",
+        "change_id": id_,
         "change_approver": "carol",
         "change_url": "https://example.com/7",
         "change_begin": "2026-11-30T08:00:00+01:00",
@@ -130,20 +136,21 @@ def test_ansible_records_a_change(agent: Running, programs: Path, tmp_path: Path
     assert change["selector"] == {"workload": ["compose/shop/*"]}
 
 
+@pytest.mark.parametrize("id_", ["CHG-7", "REL/7.1:x#2"])
 def test_ansible_installs_a_file_that_the_agent_reads(
-    agent: Running, programs: Path, tmp_path: Path
+    agent: Running, programs: Path, tmp_path: Path, id_: str
 ) -> None:
     task = recipe("Ansible", 1)[0]
     task.pop("become")
     task.pop("notify")
     copy = task["ansible.builtin.copy"]
-    copy["dest"] = str(tmp_path / "{{ change_id }}.toml")
+    copy["dest"] = copy["dest"].replace("/etc/castoff/changes.d", str(tmp_path))
     if os.getuid():
         copy.pop("owner"), copy.pop("group")
-    play([task], tmp_path, agent, programs)
-    file = tmp_path / "CHG-7.toml"
+    play([task], tmp_path, agent, programs, id_)
+    (file,) = tmp_path.glob("*.toml")
     (change,) = of_file(SourceText(str(file), file.read_bytes()), 0)
-    assert (change.id, change.by) == ("CHG-7", "carol")
+    assert (change.id, change.by) == (id_, "carol")
     assert change.not_after - change.not_before == 4 * 3600 * 10**9
 
 
@@ -153,14 +160,14 @@ def test_gitlabs_job_records_a_change(agent: Running, programs: Path) -> None:
         "\n".join(job["script"]),
         agent,
         programs,
-        CI_MERGE_REQUEST_IID="12",
-        CI_PIPELINE_ID="3456",
+        CI_PROJECT_ID="12",
+        CI_JOB_ID="3456",
         CI_PIPELINE_URL="https://gitlab.example.com/p/3456",
         CI_COMMIT_TAG="v1.2",
         APPROVER="carol",
     )
     change = recorded(agent)
-    assert (change["id"], change["by"], change["reason"]) == ("MR-12-3456", "carol", "v1.2")
+    assert (change["id"], change["by"], change["reason"]) == ("gitlab-12-3456", "carol", "v1.2")
     assert change["selector"] == {"workload": ["compose/shop/*"]}
 
 
@@ -172,8 +179,8 @@ def test_what_a_tag_is_called_runs_nothing_on_the_node(
         "\n".join(recipe("GitLab")["record-change"]["script"]),
         agent,
         programs,
-        CI_MERGE_REQUEST_IID="12",
-        CI_PIPELINE_ID="1",
+        CI_PROJECT_ID="12",
+        CI_JOB_ID="1",
         CI_PIPELINE_URL="https://gitlab.example.com/p/1",
         CI_COMMIT_TAG=hostile,
         APPROVER="carol",
@@ -184,9 +191,9 @@ def test_what_a_tag_is_called_runs_nothing_on_the_node(
 
 def test_githubs_step_records_a_change_by_the_reviewer(agent: Running, programs: Path) -> None:
     (step,) = recipe("GitHub")["jobs"]["deploy"]["steps"]
-    bash(step["run"], agent, programs, GH_TOKEN="x", RUN="99", REPOSITORY="shop/web")
+    bash(step["run"], agent, programs, GH_TOKEN="x", RUN="99", ATTEMPT="2", REPOSITORY="shop/web")
     change = recorded(agent)
-    assert (change["id"], change["by"]) == ("gh-99", "carol")
+    assert (change["id"], change["by"]) == ("gh-99-2", "carol")
     assert change["url"] == "https://github.com/shop/web/actions/runs/99"
     assert change["selector"] == {"workload": ["compose/shop/*"]}
 
@@ -197,10 +204,10 @@ def test_argo_cds_hook_is_a_job_whose_command_records_a_change(agent: Running) -
     kubernetes_validate.validate(named, "1.34", strict=True)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["volumeMounts"][0]["mountPath"] == str(SOCKET.parent)
-    for words, state in (
-        ([*container["command"], *container["args"]], "active"),
-        (recipe("Argo CD", 1)["command"], "ended"),
-    ):
+    records = [*container["command"], *container["args"]], "active"
+    ends = recipe("Argo CD", 1)["command"], "ended"
+    # A sync that failed, and one of the same revision again.
+    for words, state in (records, ends, records, ends):
         command = [str(agent.path) if one == str(SOCKET) else one for one in words]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         change = recorded(agent)
@@ -216,9 +223,18 @@ const sn_ws = { RESTMessageV2: class {
     setRequestBody(text) { this.body = text; }
     execute() { console.log(this.body); }
 } };
+class GlideRecord {
+    constructor(table) { this.asked = [table]; this.approver = { user_name: field('carol') }; }
+    addQuery(name, value) { this.asked.push(name, value); }
+    orderByDesc() {} setLimit() {} query() {}
+    next() {
+        const wanted = 'sysapproval_approver sysapproval id-of-the-change state approved';
+        return process.env.APPROVED === '1' && this.asked.join(' ') === wanted;
+    }
+}
 const gs = { getProperty: () => 'https://example.service-now.com/' };
 const current = {
-    number: field('CHG0030001'), approval_set_by: { user_name: field('carol') },
+    number: field('CHG0030001'), sys_id: 'id-of-the-change',
     start_date: field('2026-11-30 08:00:00'), end_date: field('2026-11-30 12:00:00'),
     u_workload: field('compose/shop/ledger'), getLink: () => 'change_request.do?sys_id=1',
 };
@@ -226,17 +242,29 @@ const current = {
 """ServiceNow's objects, as far as the rule asks them. Fields become texts by ``toString``."""
 
 
-def test_servicenows_rule_makes_a_body_that_is_a_change() -> None:
-    if shutil.which("node") is None:
+def servicenow(approved: str) -> subprocess.CompletedProcess[bytes]:
+    node = shutil.which("node")
+    if node is None:
         cannot("no node: apt-get install nodejs")
     section = DOCS.partition("### ServiceNow\n")[2]
     (rule,) = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
-    done = subprocess.run(
-        ["node", "-e", SERVICENOW + textwrap.dedent(rule)],
-        check=True,
+    return subprocess.run(
+        [node, "-e", SERVICENOW + textwrap.dedent(rule)],
+        check=False,
         capture_output=True,
         timeout=60,
+        env={"APPROVED": approved},
     )
+
+
+def test_servicenows_rule_sends_nothing_without_an_approval() -> None:
+    done = servicenow("0")
+    assert done.stdout == b""
+    assert b"CHG0030001 has no approval" in done.stderr
+
+
+def test_servicenows_rule_makes_a_body_that_is_a_change() -> None:
+    done = servicenow("1")
     change = of_json(done.stdout, 0, Adder("relay", 0))
     assert (change.id, change.by) == ("CHG0030001", "carol")
     assert change.not_after - change.not_before == 4 * 3600 * 10**9

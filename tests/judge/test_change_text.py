@@ -12,7 +12,7 @@ from sensor.errors import ConfigError
 from sensor.judge.change_text import of_file, of_json
 from sensor.judge.policy_text import SourceText
 from tests.judge.changes import ROOT
-from tests.judge.samples import NOW
+from tests.judge.samples import HOUR, NOW
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,14 @@ from tests.judge.samples import NOW
             "not_after: before not_before",
         ),
         ({"not_before": "2026-11-30T08:00:00"}, "not_before: a time without a zone"),
+        ({"not_after": "2026-12-01T00:00:00Z"}, "for_seconds: given beside not_after"),
+        ({"for_seconds": None, "not_after": 1796000000}, "not_after: not a time"),
+        ({"not_before": "9999-12-31T23:59:59Z"}, "not_after: not in the years"),
+        ({"by": "\ud800"}, "by: holds a control character"),
+        ({"by": "carol\x9b2J"}, "by: holds a control character"),
+        ({"by": "carol\u202egnp"}, "by: holds a control character"),
+        ({"name": "a\nb"}, "name: holds a control character"),
+        ({"allows": ["cap:\udfff"]}, "allows: holds a control character"),
         ({"max_starts": 0}, "max_starts: not a whole number"),
         ({"allows": ["*" * 20]}, "allows: a pattern"),
         ({"selector": {}}, "selector: unknown key"),
@@ -51,7 +59,18 @@ def test_a_change_that_makes_no_sense_is_refused_by_key(
     assert problem in caught.value.problem
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"7", b"\xff", b"[" * 100_000, b"x" * 20_000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"7",
+        b"\xff",
+        b"[" * 100_000,
+        b"x" * 20_000,
+        b'{"id": "A", "by": "carol", "by": "mallory", "for_seconds": 60}',
+    ],
+)
 def test_a_body_that_is_not_a_change_is_refused(data: bytes) -> None:
     with pytest.raises(ConfigError):
         of_json(data, NOW, ROOT)
@@ -80,3 +99,27 @@ def test_a_file_needs_both_ends_of_a_change() -> None:
     text = '[change.A]\nby = "x"\nnot_after = 2026-12-01\n'
     with pytest.raises(ConfigError, match=r"a\.toml:1: change\.A\.not_before: missing"):
         of_file(SourceText("a.toml", text.encode()), NOW)
+
+
+def window(begin: str, end: str) -> tuple[int, int]:
+    text = f'[change.A]\nby = "x"\nnot_before = {begin}\nnot_after = {end}\n'
+    (found,) = of_file(SourceText("a.toml", text.encode()), NOW)
+    return found.not_before, found.not_after
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("2026-11-30", "2026-12-01"),
+        ('"2026-11-30"', '"2026-12-01"'),
+        ("2026-11-30T00:00:00Z", "2026-12-02T00:00:00Z"),
+        ('"2026-11-30t01:00:00+01:00"', '"2026-12-02t00:00:00z"'),
+    ],
+)
+def test_dates_are_whole_days_of_utc(begin: str, end: str) -> None:
+    assert window(begin, end) == (NOW - 10 * HOUR, NOW + 38 * HOUR)
+
+
+def test_a_change_of_one_date_is_a_day() -> None:
+    begin, end = window("2026-11-30", "2026-11-30")
+    assert end - begin == 24 * HOUR

@@ -143,13 +143,23 @@ def test_a_key_in_a_text_of_several_lines_is_not_taken_for_the_wrong_one() -> No
     [
         (b"# \xff\n", "policy.toml:1: not valid UTF-8"),
         (b"#" * (FILE_MAX + 1), "larger than"),
-        (b"a = " + b"[" * 100_000, "policy.toml: "),
+        (b"a = " + b"[" * 100_000, "policy.toml: nested too deep"),
+        (b"a = " + b"9" * 5000, "policy.toml: "),
+        (
+            "[expect.a]\nname = '\u202eexe'".encode(),
+            "policy.toml:2: expect.a.name: holds a control",
+        ),
     ],
 )
 def test_a_file_that_is_not_text_or_too_large_is_refused(data: bytes, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read([SourceText("policy.toml", data)], zone_of, NOW)
     assert problem in caught.value.problem
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    found = policy("\ufeff[forbid.a]\nimage = 'x'\n")
+    assert [rule.place for rule in found.rules] == ["policy.toml:1"]
 
 
 def test_one_name_in_two_files_is_refused_with_both_places() -> None:

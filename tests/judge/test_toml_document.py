@@ -50,3 +50,11 @@ def test_a_table_that_is_missing_is_none_and_a_value_in_its_place_is_refused() -
     assert reader.place == "/etc/p.toml:2"
     with pytest.raises(ConfigError, match=r"/etc/p\.toml:1: baseline: not a table"):
         document("baseline = 3").table("baseline")
+
+
+def test_a_name_with_a_dot_is_asked_for_in_quotes() -> None:
+    with pytest.raises(
+        ConfigError, match=r"/etc/p\.toml:2: forbid\.v1\.2: a table within"
+    ) as refused:
+        document('[forbid.v1]\n[forbid.v1.2]\nimage = "x"\n').tables("forbid")
+    assert '[forbid."v1.2"]' in refused.value.fix

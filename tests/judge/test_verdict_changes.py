@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sensor.judge.judge import Judge
+from sensor.judge.verdict import CHANGES_MAX
 from sensor.model.events import Event
 from sensor.model.vocabulary import Explanation, Finding
 from tests.judge.samples import (
@@ -133,3 +134,10 @@ def test_a_change_explains_no_start_after_its_end_or_before_its_begin() -> None:
     assert judged(judge_of("", later), start("web")).expected is None
     assert judged(judge_of("", later), start("web", at=NOW + HOUR)).expected is True
     assert judged(judge_of("", change(name="web")), start(at=NOW + 2 * HOUR)).expected is None
+
+
+def test_a_start_uses_and_names_a_few_of_very_many_changes() -> None:
+    judge = judge_of("", *(change(f"CHG-{number:02}", name="web") for number in range(20)))
+    found = judged(judge, start("web"))
+    assert found.change == ",".join(f"CHG-{number:02}" for number in range(CHANGES_MAX))
+    assert sum(entry.usage.starts for entry in judge.ledger.entries(NOW)) == CHANGES_MAX
