@@ -4,7 +4,9 @@ Rules:
 
 - records of one stamp (seconds, milliseconds, serial, node) make one event, in whatever order and
   however interleaved with those of other events;
-- an event is complete at its EOE, or with its one record where the type is never part of several;
+- an event is complete at its EOE, or with its first record where that type mostly comes alone;
+- such a record may still stand before others of its event (IMA's, those of newer kernels): then
+  these make the event, without it;
 - PROCTITLE, the last record on disk (auditd drops EOE), starts a short grace;
 - what has none of these is complete when nothing of it came for :data:`TIMEOUT`;
 - a record that is there already is a duplicate (the other feed's copy); one of an event that is
@@ -85,7 +87,8 @@ class Assembler:
         self._in_flight_max = in_flight_max
         self._pending: dict[RecordStamp, _Pending] = {}
         self._size = 0
-        self._done: dict[RecordStamp, None] = {}
+        self._done: dict[RecordStamp, bool] = {}
+        """Whether one record that mostly comes alone was all there was of the event."""
         self._ready: list[AuditEvent] = []
         self.events = 0
         self.duplicates = 0
@@ -97,7 +100,7 @@ class Assembler:
     def push(self, record: AuditRecord, now: int) -> None:
         """Take one record."""
         stamp = record.stamp
-        if stamp in self._done:
+        if stamp in self._done and not self._reopens(record):
             self.duplicates += 1
             return
         pending = self._pending.get(stamp)
@@ -114,6 +117,13 @@ class Assembler:
         pending.deadline = now + (GRACE if pending.titled else TIMEOUT)
         while len(self._pending) > self._in_flight_max or self._size > BYTES_MAX:
             self._drop_oldest()
+
+    def _reopens(self, record: AuditRecord) -> bool:
+        """Whether a record begins the event of which one that mostly comes alone is complete."""
+        if record.alone or record.type == "EOE" or not self._done[record.stamp]:
+            return False
+        del self._done[record.stamp]
+        return True
 
     def _add(self, pending: _Pending, record: AuditRecord) -> None:
         if any(r.type == record.type and r.text == record.text for r in pending.records):
@@ -136,12 +146,12 @@ class Assembler:
     def _complete(self, stamp: RecordStamp, ending: Ending) -> None:
         pending = self._pending.pop(stamp)
         self._size -= pending.size
-        self._remember(stamp)
+        self._remember(stamp, alone=ending is Ending.ALONE)
         self.events += 1
         self._ready.append(AuditEvent(stamp, tuple(pending.records), ending, pending.cut))
 
-    def _remember(self, stamp: RecordStamp) -> None:
-        self._done[stamp] = None
+    def _remember(self, stamp: RecordStamp, *, alone: bool = False) -> None:
+        self._done[stamp] = alone
         if len(self._done) > DONE_MAX:
             del self._done[next(iter(self._done))]
 

@@ -96,7 +96,8 @@ class AuditRecord:
     type: str
     text: bytes
     alone: bool
-    """Its type is never part of an event of several records (1100-1299, 1700 and above)."""
+    """Its type mostly is an event of one record: 1100-1299, 1700 and above, names not known here.
+    IMA and anomalies of the kernel (1700-1899) may join a system call's event."""
 
 
 def _stamp(match: re.Match[bytes], node: str | None) -> RecordStamp:

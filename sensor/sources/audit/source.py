@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from sensor.model.witness_records import AuditLoss, SourceChanged
 from sensor.sources.audit.assembly import Assembler
 from sensor.sources.audit.fields import FieldParser
+from sensor.sources.audit.node_name import NodeName
 from sensor.sources.audit.process import start_time
 from sensor.sources.audit.programs import Programs
 from sensor.sources.audit.rule_watch import RuleWatch
@@ -35,6 +36,10 @@ POLL = 0.25
 
 SOURCE = "audit"
 """Name in :class:`SourceChanged`."""
+
+_OF_AUDITD = "DAEMON_"
+"""Begins the types of auditd's own records. It numbers them by itself, from a random number on
+(``send_audit_event`` of audit-userspace), and not by the kernel's counter."""
 
 _OUR_KEY = b'key="castoff_'
 _REMOVED = b"op=remove_rule path="
@@ -70,10 +75,6 @@ def unavailable(time: int, error: CastoffError) -> SourceChanged:
     return SourceChanged(time, SOURCE, available=False, reason=f"{error.problem}. {error.fix}")
 
 
-def _short(node: str) -> str:
-    return node.partition(".")[0].lower()
-
-
 class AuditSource:
     """Reads one or several ways in; the same event from two of them counts once.
 
@@ -99,7 +100,7 @@ class AuditSource:
         self._witness = AuditWitness(FieldParser(), Programs(watched), engine_socket, start_time)
         self._readers = tuple(readers)
         self._clock = clock
-        self._node = _short(node or socket.gethostname())
+        self._node = NodeName(node or socket.gethostname())
         self._assembler = Assembler()
         self._serials = SerialWatch()
         self._rules = RuleWatch()
@@ -189,12 +190,13 @@ class AuditSource:
     def _push(self, record: AuditRecord, now: int) -> None:
         self.records += 1
         node = record.stamp.node
-        if node is not None and _short(node) != self._node:
+        if node is not None and not self._node.names(node):
             self.foreign += 1
             return
         if node is not None:
             record = _of_this_node(record)
-        self._serials.note(record.stamp.serial, now)
+        if not record.type.startswith(_OF_AUDITD):
+            self._serials.note(record.stamp.serial, now)
         if record.type == "CONFIG_CHANGE" and _REMOVED in record.text and _OUR_KEY in record.text:
             self.rules_dropped += 1
         self._assembler.push(record, now)

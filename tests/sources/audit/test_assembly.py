@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,37 @@ def test_a_type_that_comes_alone_is_complete_at_once() -> None:
     assembler = Assembler()
     assembler.push(record("USER_LOGIN", "pid=1"), 0)
     assert assembler.take(0)[0].ending is Ending.ALONE
+
+
+@pytest.mark.parametrize("early", ["INTEGRITY_RULE", "ANOM_CREAT", "IPE_ACCESS", "LANDLOCK_ACCESS"])
+def test_a_record_that_mostly_comes_alone_costs_its_event_nothing(early: str) -> None:
+    assembler = Assembler()
+    # IMA measures a program in its execve, before the call's own records are written.
+    first = record(early, 'file="/usr/bin/docker"')
+    whole = [first, syscall(), record("EXECVE", 'argc=1 a0="docker"'), record("EOE")]
+    for one in (*whole, *whole):
+        assembler.push(one, 0)
+    alone, event = assembler.take(0)
+    assert (types(alone), alone.ending) == ([early], Ending.ALONE)
+    assert (types(event), event.ending) == (["SYSCALL", "EXECVE"], Ending.EOE)
+    assert assembler.duplicates == len(whole)
+    assert len(assembler) == 0
+
+
+def test_a_record_that_mostly_comes_alone_may_stand_amid_an_event() -> None:
+    assembler = Assembler()
+    for one in (syscall(), record("INTEGRITY_RULE", "file=x"), record("CWD", 'cwd="/"')):
+        assembler.push(one, 0)
+    assembler.push(record("EOE"), 0)
+    (event,) = assembler.take(0)
+    assert types(event) == ["SYSCALL", "INTEGRITY_RULE", "CWD"]
+
+
+def test_the_end_of_an_event_that_came_alone_is_no_event() -> None:
+    assembler = Assembler()
+    for one in (record("INTEGRITY_RULE", "file=x"), record("EOE"), record("INTEGRITY_RULE", "y")):
+        assembler.push(one, 0)
+    assert [types(event) for event in assembler.take(0)] == [["INTEGRITY_RULE"]]
 
 
 def test_proctitle_leaves_a_grace_for_late_records() -> None:
@@ -158,5 +190,5 @@ def test_no_event_is_given_twice_or_kept_for_ever(arrivals: list[tuple[AuditReco
     given_out += assembler.take(now + TIMEOUT)
     assert len(assembler) == 0
     assert assembler._size == 0
-    stamps = [event.stamp for event in given_out]
+    stamps = [(event.stamp, event.ending is Ending.ALONE) for event in given_out]
     assert len(stamps) == len(set(stamps))

@@ -141,6 +141,26 @@ def test_records_of_other_nodes_never_join_ours(clock: Clock) -> None:
     assert audit.foreign == 3
 
 
+def test_auditd_numbers_its_own_records_by_itself(clock: Clock) -> None:
+    feed = Feed()
+    audit = source(clock, feed)
+    # A host that was just booted, and auditd's random first number.
+    feed.records += [*whole(500), record("DAEMON_START", "op=start", 9000), *whole(501)]
+    assert len(audit.drain()) == 2
+    clock.now = PATIENCE
+    audit.losses()
+    assert audit.serials_lost == 0
+
+
+def test_an_exec_that_ima_measured_is_reported(clock: Clock) -> None:
+    feed = Feed()
+    audit = source(clock, feed)
+    measured = record("INTEGRITY_RULE", 'file="/usr/bin/docker" hash="sha256:00" pid=42 uid=0')
+    feed.records += [measured, *whole(1)]
+    assert len(audit.drain()) == 1
+    assert audit.duplicates == 0
+
+
 def test_a_rule_that_the_kernel_dropped_is_counted(clock: Clock) -> None:
     feed = Feed()
     audit = source(clock, feed)
