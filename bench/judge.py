@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from bench.machine import machine
 from bench.rows import Row, missed, table
 from bench.wire import starts
-from sensor.agent.policy_files import zone_of
+from sensor.agent.host_zone import zone_of
 from sensor.api.server import ControlServer
 from sensor.api.storelog import StoreLog
 from sensor.judge.alerting import Alerting

@@ -22,7 +22,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sensor import clock
-from sensor.agent import baseline_file, damaged_rows, policy_files
+from sensor.agent import baseline_file, damaged_rows, host_zone, policy_files
 from sensor.agent.baseline_fill import BaselineFill
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
@@ -77,7 +77,7 @@ class Judging:
         keep: Callable[[Sequence[tuple[str, str, bytes | None]]], None],
         feed: Callable[[Sequence[Observation]], None],
     ) -> None:
-        self.judge_ = Judge(zone=policy_files.local_zone())
+        self.judge_ = Judge(zone=host_zone.local_zone())
         self.defects: Counter[str] = Counter()
         """Events that the judge could not take, by error: each is a defect."""
         self.publish: Callable[[Sequence[Event]], None] = _not_published
@@ -158,7 +158,7 @@ class Judging:
         read = self._read()
         last = None
         if read.problem is not None:
-            last = policy_files.load_last_good(self._state, wall_now())
+            last = policy_files.load_last_good(self._state)
         self._take(read, last)
 
     def reload(self) -> None:
@@ -179,7 +179,8 @@ class Judging:
         now = wall_now()
         loaded, problem = None, None
         try:
-            loaded = policy_files.load_policy(self.directory, now)
+            accepted = policy_files.last_good_digest(self._state)
+            loaded = policy_files.load_policy(self.directory, now, accepted)
         except ConfigError as error:
             problem = error
         if loaded is not None and loaded.files:

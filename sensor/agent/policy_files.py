@@ -7,6 +7,9 @@
 An account that can write a policy decides what is expected. So a file counts only when it is a
 regular file of root's in a directory of root's, and no other account may write either. Symbolic
 links are not followed. A file that does not meet this is an error.
+
+A name that begins with a dot is not read: editors and configuration management write such files
+beside the real one, and leave them behind.
 """
 
 from __future__ import annotations
@@ -16,10 +19,10 @@ import errno
 import json
 import os
 import stat
-from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from sensor.agent.host_zone import zone_of
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge import change_text, policy_text
@@ -35,12 +38,11 @@ DIRECTORY = Path("/etc/castoff")
 POLICY = "policy.toml"
 POLICY_DROP_INS = "policy.d"
 CHANGES = "changes.d"
+SUFFIX = ".toml"
 LAST_GOOD = "policy.last"
 FILES_MAX = 256
 """Drop-ins of one directory."""
 LAST_GOOD_MAX = 2 * FILE_MAX * FILES_MAX
-LOCALTIME = Path("/etc/localtime")
-ZONEINFO = "zoneinfo/"
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -57,13 +59,26 @@ class LoadedPolicy:
         return digest_of(self.files) if self.files else None
 
 
-def load_policy(directory: Path, now: int) -> LoadedPolicy:
+def load_policy(directory: Path, now: int, accepted: str | None = None) -> LoadedPolicy:
     """Read the policy of a directory; the empty one where there is no file.
+
+    ``accepted`` is the digest of files that were good before. They are good again, also where the
+    clock stands earlier than then: many hosts boot with a clock that is not set yet.
 
     Raises :class:`ConfigError` for a file that is wrong or not to be trusted.
     """
     files = tuple(_sources(directory, POLICY, POLICY_DROP_INS))
-    return LoadedPolicy(policy_text.read(files, zone_of, now), files)
+    known = accepted is not None and digest_of(files) == accepted
+    return LoadedPolicy(policy_text.read(files, zone_of, None if known else now), files)
+
+
+def passed_over(directory: Path) -> tuple[Path, ...]:
+    """Return the files of a directory's drop-ins that are not read for the dot in their name."""
+    found: list[Path] = []
+    for drop_ins in (POLICY_DROP_INS, CHANGES):
+        with contextlib.suppress(OSError):
+            found += (one for one in (directory / drop_ins).iterdir() if _is_hidden(one))
+    return tuple(sorted(found))[:FILES_MAX]
 
 
 def load_files(paths: tuple[Path, ...], now: int) -> LoadedPolicy:
@@ -116,56 +131,29 @@ def save_last_good(state: Path, files: tuple[SourceText, ...]) -> None:
     fresh.replace(state / LAST_GOOD)
 
 
-def load_last_good(state: Path, now: int) -> LoadedPolicy | None:
+def load_last_good(state: Path) -> LoadedPolicy | None:
     """Return the last good policy; None where there is no such, or it was tampered with."""
+    files = _last_good_files(state)
+    try:
+        return LoadedPolicy(policy_text.read(files, zone_of, None), files) if files else None
+    except ConfigError:
+        return None
+
+
+def last_good_digest(state: Path) -> str | None:
+    """Return the digest of the last good policy's files; None where there is no such."""
+    files = _last_good_files(state)
+    return digest_of(files) if files else None
+
+
+def _last_good_files(state: Path) -> tuple[SourceText, ...]:
     try:
         with (state / LAST_GOOD).open("rb") as file:
             values = json.loads(file.read(LAST_GOOD_MAX))
         files = tuple(SourceText(path, text.encode("utf-8")) for path, text in values["files"])
-        if not files or digest_of(files) != values["digest"]:
-            return None
-        return LoadedPolicy(policy_text.read(files, zone_of, now), files)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ConfigError):
-        return None
-
-
-# --------------------------------------------------------------------------- zones
-
-
-def zone_of(name: str | None) -> tzinfo:
-    """Return the zone of an IANA name, the host's for None.
-
-    Raises ValueError for a name that is unknown here: slim images lack the package ``tzdata``.
-    """
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # windows alone need it
-
-    if name is None:
-        name = _host_zone()
-        if name is None:
-            return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        message = f"{name[:64]!r} is not a known zone on this host"
-        raise ValueError(message) from error
-
-
-def local_zone() -> tzinfo:
-    """Return the host's zone; UTC where it is unknown."""
-    try:
-        return zone_of(None)
-    except ValueError:
-        return UTC
-
-
-def _host_zone() -> str | None:
-    """Return the host's zone by where /etc/localtime points (localtime(5)); None for UTC."""
-    try:
-        target = str(LOCALTIME.resolve())
-    except (OSError, RuntimeError):
-        return None
-    _, found, name = target.partition(ZONEINFO)
-    return name or None if found else None
+        return files if digest_of(files) == values["digest"] else ()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return ()
 
 
 # --------------------------------------------------------------------------- trusted files
@@ -181,9 +169,17 @@ def _sources(directory: Path, main: str, drop_ins: str) -> Iterator[SourceText]:
             yield found
 
 
+def _is_hidden(path: Path) -> bool:
+    return path.suffix == SUFFIX and path.name.startswith(".")
+
+
 def _names(directory: Path) -> list[str]:
     try:
-        names = sorted(path.name for path in directory.iterdir() if path.suffix == ".toml")
+        names = sorted(
+            path.name
+            for path in directory.iterdir()
+            if path.suffix == SUFFIX and not _is_hidden(path)
+        )
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

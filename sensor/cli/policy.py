@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from sensor.agent.policy_files import DIRECTORY, LoadedPolicy, load_files, load_policy
+from sensor.agent.policy_files import DIRECTORY, LoadedPolicy, load_files, load_policy, passed_over
 from sensor.agent.policy_suggestion import Suggestion
 from sensor.agent.policy_trial import PolicyTrial, answers, warnings
 from sensor.api.client import AgentClient, RequestRefused
@@ -80,7 +80,10 @@ def check(files: tuple[Path, ...], output: str) -> None:
     Prints what deserves a second look.
     """
     policy = _load(files).policy
-    found = warnings(policy, time.time_ns())
+    hidden = () if files else passed_over(DIRECTORY)
+    found = warnings(policy, time.time_ns()) + tuple(
+        f"{path}: not read, since its name begins with a dot" for path in hidden
+    )
     if output == "json":
         answer = {
             "rules": len(policy.rules),

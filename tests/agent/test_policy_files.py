@@ -12,11 +12,12 @@ import pytest
 from sensor.agent import policy_files
 from sensor.agent.policy_files import (
     LAST_GOOD,
+    last_good_digest,
     load_changes,
     load_last_good,
     load_policy,
+    passed_over,
     save_last_good,
-    zone_of,
 )
 from sensor.errors import ConfigError
 
@@ -54,6 +55,26 @@ def test_the_policy_and_its_drop_ins_are_read_in_order(place: Path) -> None:
     write(place / "policy.d/10-a.toml", "[forbid.b]\n")
     write(place / "policy.d/notes.txt", "no TOML")
     assert [rule.name for rule in load_policy(place, NOW).policy.rules] == ["a", "b", "c"]
+
+
+HIDDEN = (".ansible_tmp4k2p7q1xa.toml", ".#a.toml", ".a.toml", "..toml")
+"""What Ansible, Emacs and others leave beside a file."""
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_hidden_file_is_passed_over_and_reported(place: Path, name: str) -> None:
+    for drop_ins in ("policy.d", "changes.d"):
+        write(place / drop_ins / "a.toml", RULE if drop_ins == "policy.d" else "")
+        # Emacs locks a file by a link that leads nowhere.
+        (place / drop_ins / name).symlink_to("root@host.4711:1")
+        write(place / drop_ins / ".notes", "no TOML")
+    assert [rule.name for rule in load_policy(place, NOW).policy.rules] == ["a"]
+    assert load_changes(place, NOW) == ((), ())
+    assert passed_over(place) == (place / "changes.d" / name, place / "policy.d" / name)
+
+
+def test_nothing_is_passed_over_where_there_are_no_drop_ins(tmp_path: Path) -> None:
+    assert passed_over(tmp_path) == ()
 
 
 @pytest.mark.parametrize(("mode", "shown"), [(0o664, "664"), (0o666, "666"), (0o646, "646")])
@@ -120,7 +141,7 @@ def test_the_last_good_policy_is_kept_with_its_digest(place: Path, tmp_path: Pat
     loaded = load_policy(place, NOW)
     save_last_good(tmp_path, loaded.files)
     save_last_good(tmp_path, loaded.files)
-    found = load_last_good(tmp_path, NOW)
+    found = load_last_good(tmp_path)
     assert found is not None
     assert found.policy.digest == loaded.policy.digest
     assert [rule.name for rule in found.policy.rules] == ["a"]
@@ -145,11 +166,42 @@ def test_a_last_good_policy_that_was_changed_counts_no_more(
     save_last_good(tmp_path, load_policy(place, NOW).files)
     kept = tmp_path / LAST_GOOD
     kept.write_bytes(spoil(kept.read_bytes()))
-    assert load_last_good(tmp_path, NOW) is None
+    assert load_last_good(tmp_path) is None
+
+
+SUPPRESSION = """\
+[suppress.lab]
+finding = "direct-runtime"
+until = 2026-12-31
+reason = "a test"
+"""
+DECEMBER = 1_796_083_200 * 1_000_000_000
+"""The first of December 2026."""
+
+
+@pytest.mark.parametrize("early", [0, 1_700_000_000 * 1_000_000_000])
+def test_a_policy_that_was_accepted_counts_also_when_the_clock_is_not_set(
+    place: Path, tmp_path: Path, early: int
+) -> None:
+    """A board without a battery boots in 1970, or at the build of its systemd."""
+    path = write(place / "policy.toml", SUPPRESSION)
+    with pytest.raises(ConfigError, match="more than 90 days ahead"):
+        load_policy(place, early)
+    accepted = load_policy(place, DECEMBER)
+    save_last_good(tmp_path, accepted.files)
+    found = load_policy(place, early, last_good_digest(tmp_path))
+    assert found.policy.digest == accepted.policy.digest
+    last = load_last_good(tmp_path)
+    assert last is not None
+    assert [rule.name for rule in last.policy.rules] == ["lab"]
+    write(path, SUPPRESSION.replace("a test", "another"))
+    with pytest.raises(ConfigError, match="more than 90 days ahead"):
+        load_policy(place, early, last_good_digest(tmp_path))
 
 
 def test_without_a_last_good_policy_there_is_none(tmp_path: Path) -> None:
-    assert load_last_good(tmp_path, NOW) is None
+    assert load_last_good(tmp_path) is None
+    assert last_good_digest(tmp_path) is None
 
 
 # --------------------------------------------------------------------------- changes
@@ -163,14 +215,3 @@ def test_a_wrong_file_of_changes_costs_no_other(place: Path) -> None:
     changes, errors = load_changes(place, NOW)
     assert [change.id for change in changes] == ["A"]
     assert len(errors) == 2
-
-
-# --------------------------------------------------------------------------- zones
-
-
-def test_zones_are_those_of_the_host() -> None:
-    assert zone_of("Europe/Berlin") is not None
-    assert zone_of(None) is not None
-    for wrong in ("Mars/Base", "../../etc/passwd", "\0", ""):
-        with pytest.raises(ValueError, match="not a known zone"):
-            zone_of(wrong)

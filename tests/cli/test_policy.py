@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,17 @@ def test_check_without_a_policy_says_that_none_is_installed(
     monkeypatch.setattr(policy_module, "DIRECTORY", tmp_path)
     done = run("check")
     assert (done.output, done.exit_code) == (f"no policy is installed in {tmp_path}\n", 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")
+def test_check_names_the_files_that_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_module, "DIRECTORY", tmp_path)
+    (tmp_path / "policy.d").mkdir()
+    (tmp_path / "policy.d/.a.toml").write_text("[")
+    output = " ".join(run("check").output.split())
+    assert f"{tmp_path}/policy.d/.a.toml: not read, since its name begins with a dot" in output
 
 
 def test_check_of_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC
 
 import pytest
 
-from sensor.agent.policy_files import zone_of
+from sensor.agent.host_zone import zone_of
 from sensor.cli.selftest_rules import rule_for
 from sensor.judge.judge import Judge
 from sensor.judge.policy_text import SourceText, read
