@@ -3,6 +3,8 @@
     /etc/localtime -> /usr/share/zoneinfo/Europe/Berlin    the zone by its name
     /etc/localtime, a copy                                 the zone that the file holds
     neither                                                UTC
+
+Nothing else is asked: the environment of an agent is not the host's.
 """
 
 from __future__ import annotations

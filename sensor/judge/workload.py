@@ -12,7 +12,8 @@ label of a swarm service              ``swarm/<service>``
 labels of an ECS task                 ``ecs/<family>/<container>``
 label of a Podman unit                ``unit/<unit>``
 a name that a person or script gave   ``name/<name>``, generated parts ``*``
-its image                             ``image/<repository>``
+its image, also where a CI runner     ``image/<repository>``
+made the name of it
 ====================================  ==================================
 
 Who started it, how, and with which privileges are features of a start and no part of the key: a new
@@ -27,7 +28,8 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.judge import image_reference
-from sensor.judge.maker_name import folded, is_generated, without_own_id
+from sensor.judge.job_pod import folded_owner, is_of_flow
+from sensor.judge.maker_name import ANY, alias_of, folded, is_generated, sane, without_own_id
 from sensor.model import pod_name
 
 if TYPE_CHECKING:
@@ -46,6 +48,14 @@ KEY_MAX = 300
 
 NAMES_CACHED = 512
 """Names of containers, and of images, whose workload is remembered."""
+
+RANDOM_OF_RUNNER = len("_4f7c2a")
+"""Characters at the end of a name that a runner of CI makes up."""
+
+_MADE_UP = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<![0-9a-z])[0-9a-f]{12,}(?![0-9a-z])"
+)
+"""What a builder makes up in an image's name, and an image that was named by its id."""
 
 _OWN_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -73,7 +83,9 @@ def workload_of(event: Event) -> WorkloadKey | None:
         host = event.host
         node = (host.node or host.name) if host is not None else None
         owner = pod_name.parse(pod.pod, pod.pod_uid, node)
-        return WorkloadKey(_key("k8s", pod.namespace or "?", owner.owner), owner, pod.container)
+        of_flow = is_of_flow(pod.pod, owner.owner)
+        key = _of_pod(pod.namespace or "?", owner.owner, of_flow=of_flow)
+        return WorkloadKey(key, owner, pod.container)
     labelled = _by_labels(dict(container.labels)) if container.labels else None
     if labelled is not None:
         return WorkloadKey(labelled)
@@ -82,10 +94,30 @@ def workload_of(event: Event) -> WorkloadKey | None:
         # Its maker chose the id, as with ctr and runc.
         name = container.id
     process = event.initiator.process if event.initiator is not None else None
-    if name is not None and not is_generated(name, process.argv if process is not None else None):
-        return _of_name(without_own_id(name, container.id))
     image = container.image.name if container.image is not None else None
+    if name is not None and not is_generated(name, process.argv if process is not None else None):
+        if image is not None and name[-RANDOM_OF_RUNNER:][:1] == "_":
+            made_up = _of_runner(name, image)
+            if made_up is not None:
+                return made_up
+        return _of_name(without_own_id(name, container.id))
     return _of_image(image) if image is not None else None
+
+
+@lru_cache(maxsize=NAMES_CACHED)
+def _of_pod(namespace: str, owner: str, *, of_flow: bool) -> str:
+    return _key("k8s", namespace, folded_owner(owner, of_flow=of_flow))
+
+
+@lru_cache(maxsize=NAMES_CACHED)
+def _of_runner(name: str, image: str) -> WorkloadKey | None:
+    reference = image_reference.parse(image)
+    alias = alias_of(name, reference, image)
+    if alias is None:
+        return None
+    if not alias:
+        return _of_image(image)
+    return WorkloadKey(_key("name", f"{folded(alias)}_{sane(reference.familiar)}_{ANY}"))
 
 
 @lru_cache(maxsize=NAMES_CACHED)
@@ -95,7 +127,7 @@ def _of_name(name: str) -> WorkloadKey:
 
 @lru_cache(maxsize=NAMES_CACHED)
 def _of_image(name: str) -> WorkloadKey:
-    return WorkloadKey(_key("image", image_reference.parse(name).repository))
+    return WorkloadKey(_key("image", _MADE_UP.sub(ANY, image_reference.parse(name).repository)))
 
 
 def _by_labels(labels: dict[str, str]) -> str | None:

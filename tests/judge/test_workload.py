@@ -151,6 +151,110 @@ def test_the_key_of_a_workload(event: Event, key: str | None) -> None:
     assert key_of(event) == key
 
 
+JOBS = {
+    "GitLab's cache": (
+        ("runner-abcdefgh-project-4-concurrent-0-cache-3c3f060a0374fc8bc39395164f415a70", IMAGE),
+        ("runner-abcdefgh-project-4-concurrent-1-cache-0c3f060a0374fc8bc39395164f415a71", IMAGE),
+    ),
+    "GitLab's service, old form": (
+        ("runner-0277ea0f-project-42-concurrent-0-mysql-0", IMAGE),
+        ("runner-0277ea0f-project-42-concurrent-1-mysql-0", IMAGE),
+    ),
+    "GitHub action of an image": (
+        ("alpine318_4f7c2a", "alpine:3.18"), ("alpine319_00ffaa", "alpine:3.19")
+    ),
+    "GitHub action, Podman's full name": (
+        ("alpine318_4f7c2a", "docker.io/library/alpine:3.18"), ("alpine318_00ffaa", "alpine:3.18"),
+    ),
+    "GitHub action of a Dockerfile": (
+        ("d3b8a9f2c1e5a7b3d4c6e8f0a1b2c3d4e5f60_a1b2c3", "6d3b8a:9f2c1e5a7b3d4c6e8f0a1b2c3d4e5f60"),
+        ("d3b8a0f2c1e5a7b3d4c6e8f0a1b2c3d4e5f61_f1b2c3", "6d3b8a:0f2c1e5a7b3d4c6e8f0a1b2c3d4e5f61"),
+    ),
+    "GitHub service": (
+        ("9f2c1e5a7b3d4c6e8f0a1b2c3d4e5f60_postgres14_a1b2c3", "postgres:14"),
+        ("0f2c1e5a7b3d4c6e8f0a1b2c3d4e5f60_postgres15_ffb2c3", "postgres:15"),
+    ),
+    "Azure's job": (
+        ("linux_ubuntu1604_4f7c2a", "ubuntu:16.04"), ("linux_ubuntu1804_ffaa00", "ubuntu:18.04")
+    ),
+    "Azure's job, alias with a dash": (
+        ("ci-container_mcrmicrosoftcomdotnetsdk60_123abc", "mcr.microsoft.com/dotnet/sdk:6.0"),
+        ("ci-container_mcrmicrosoftcomdotnetsdk60_abc123", "mcr.microsoft.com/dotnet/sdk:6.0"),
+    ),
+    "Gitea": (
+        ("GITEA-ACTIONS-TASK-12_WORKFLOW-ci_JOB-build", IMAGE),
+        ("GITEA-ACTIONS-TASK-9_WORKFLOW-ci_JOB-build", IMAGE),
+    ),
+    "Forgejo": (
+        ("FORGEJO-ACTIONS-TASK-612_WORKFLOW-test_JOB-lint", IMAGE),
+        ("FORGEJO-ACTIONS-TASK-613_WORKFLOW-test_JOB-lint", IMAGE),
+    ),
+    "builder without a name": (
+        ("buildx_buildkit_exciting_curie0", IMAGE), ("buildx_buildkit_sad_turing70", IMAGE)
+    ),
+    "buildah": (("alpine-working-container", IMAGE), ("alpine-working-container-3", IMAGE)),
+    "a version": (("dagger-engine-v0.18.3", IMAGE), ("dagger-engine-v0.19.10", IMAGE)),
+    "an image by its id": ((None, "4bcff63911fc"), (None, "0bcff63911fd")),
+    "an editor's container": (
+        (None, "vsc-shop-6f2d8c4b0a1e3f5d7c9b2a4e6f8d0c1b3a5e7f9d"),
+        (None, "vsc-shop-0f2d8c4b0a1e3f5d7c9b2a4e6f8d0c1b3a5e7f9e"),
+    ),
+    "a buildpack's builder": (
+        (None, "pack.local/builder/6a6b716c7a6d6e77726f:latest"),
+        (None, "pack.local/builder/0a6b716c7a6d6e77726e:latest"),
+    ),
+}  # fmt: skip
+"""Two runs of one job: name and image of each."""
+
+
+@pytest.mark.parametrize(("one", "other"), JOBS.values(), ids=JOBS)
+def test_two_runs_of_a_job_are_one_workload(
+    one: tuple[str | None, str], other: tuple[str | None, str]
+) -> None:
+    found = key_of(start(*one))
+    assert found is not None
+    assert found == key_of(start(*other))
+    # Nothing of the job is left, and something of what it is.
+    assert not any(char in found for char in ("4f7c2a", "abc123", "TASK-1", "turing", "0.18"))
+    assert found not in {"name/*", "image/docker.io/library/*"} or one[0] is None
+
+
+APART = {
+    "replicas": (("web-1", IMAGE), ("web-2", IMAGE)),
+    "nodes of kind": (("kind-worker2", IMAGE), ("kind-worker3", IMAGE)),
+    "an alias before the image": (
+        ("a_alpine_4f7c2a", "alpine"), ("b_alpine_4f7c2a", "alpine")
+    ),
+    "hex digits behind another image": (
+        ("my_app_facade", "alpine:3.18"), ("my_app_decade", "alpine:3.18")
+    ),
+    "hex digits behind an end of the image": (
+        ("line_facade", "alpine"), ("line_decade", "alpine")
+    ),
+    "a builder with a name": (
+        ("buildx_buildkit_shop_arm0", IMAGE), ("buildx_buildkit_shop_amd0", IMAGE)
+    ),
+    "versions of one number": (("api-v1", IMAGE), ("api-v2", IMAGE)),
+    "services of a GitHub job": (
+        ("9f2c1e5a7b3d4c6e8f0a1b2c3d4e5f60_postgres14_a1b2c3", "postgres:14"),
+        ("9f2c1e5a7b3d4c6e8f0a1b2c3d4e5f60_redis7_a1b2c3", "redis:7"),
+    ),
+    "jobs of one task": (
+        ("GITEA-ACTIONS-TASK-12_WORKFLOW-ci_JOB-build", IMAGE),
+        ("GITEA-ACTIONS-TASK-12_WORKFLOW-ci_JOB-deploy", IMAGE),
+    ),
+    "images with hex words": ((None, "cafe/facade"), (None, "cafe/decade")),
+}  # fmt: skip
+"""Two workloads: name and image of each."""
+
+
+@pytest.mark.parametrize(("one", "other"), APART.values(), ids=APART)
+def test_what_is_not_made_up_keeps_workloads_apart(
+    one: tuple[str | None, str], other: tuple[str | None, str]
+) -> None:
+    assert key_of(start(*one)) != key_of(start(*other))
+
+
 def test_the_key_does_not_depend_on_who_started_it_or_how() -> None:
     event = start("web")
     assert key_of(event) == key_of(by_itself(event))
