@@ -22,7 +22,8 @@ from sensor.api.client import AgentClient
 
 pytestmark = pytest.mark.e2e
 
-SMALL = 2 << 20
+SMALL = 8 << 20
+"""Bytes of the disk: room for what is known of ``BEYOND_MEMORY`` containers, and little beside it."""
 BEYOND_MEMORY = 6_000
 """Starts and stops whose events do not fit in what may wait for the disk."""
 PATIENCE = 60.0
@@ -31,7 +32,7 @@ FAILING_DISK = Path(__file__).with_name("failing_disk.c")
 
 @pytest.fixture
 def disk(own_agent: Agent) -> Iterator[Path]:
-    """The agent's state directory, on a disk of 2 MiB."""
+    """The agent's state directory, on a disk of ``SMALL`` bytes."""
     place = own_agent.state_dir
     place.mkdir(parents=True)
     subprocess.run(
@@ -156,6 +157,7 @@ def test_what_did_not_fit_in_memory_is_a_gap_when_the_disk_works_again(
     container = unique("after")
     runc.run(container, "true")
     until(lambda: starts_in(logged(own_agent, 200))[container] == 1, "it is kept", PATIENCE)
+    assert own_agent.counter("store.failing") == 0
 
 
 def test_a_read_only_state_directory_is_outlasted(own_agent: Agent, runc: Runc, disk: Path) -> None:
