@@ -93,21 +93,20 @@ fields: setup-test
 	$(BIN)/python -m tests.outputs.formats.field_table
 
 # Engines run below a process of their own: what other tests leave open in theirs would be a relay for them.
-# Both parts run, whatever the first one says: one run names all that fails.
+# What needs neither engines nor probes runs on two cores at a time.
+# All parts run, whatever the first one says: one run names all that fails.
 test: setup setup-test check
 	@failed=0; export CASTOFF_E2E=required; set -x; \
 	$(BIN)/python -m pytest tests/attack tests/e2e || failed=1; \
-	$(BIN)/python -m pytest -m 'not bench and not packages' --ignore=tests/attack --ignore=tests/e2e || failed=1; \
+	$(BIN)/python -m pytest -m '(e2e or kernel or timed) and not bench and not packages' --ignore=tests/attack --ignore=tests/e2e || failed=1; \
+	$(BIN)/python -m pytest -m 'not (e2e or kernel or timed or bench or packages)' --ignore=tests/attack --ignore=tests/e2e --numprocesses=2 --dist=loadfile || failed=1; \
 	exit $$failed
 
 # Which branches the tests take, with the floor of pyproject.toml. Apart from `make test`, since measuring takes 1.7 times as
 # long, and without the tests that measure time.
 coverage: setup setup-test
 	@mkdir -p build/coverage
-	$(BIN)/python -m coverage run -m pytest -m 'not bench and not packages and not e2e and not kernel' \
-	    --ignore=tests/identity/test_redaction_cost.py \
-	    --deselect=tests/identity/test_cgroup.py::test_a_path_is_parsed_in_microseconds \
-	    --deselect=tests/test_frozen.py::test_it_takes_less_time
+	$(BIN)/python -m coverage run -m pytest -m 'not (bench or packages or e2e or kernel or timed)'
 	$(BIN)/python -m coverage report
 
 # The attacks of docs/threat-model.md, as the users that they speak of. Part of `make test`, too.

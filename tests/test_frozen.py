@@ -107,6 +107,7 @@ def test_a_class_that_it_does_not_fit_is_refused() -> None:
             quick(cls)
 
 
+@pytest.mark.timed
 def test_it_takes_less_time() -> None:
     def least(cls: Any) -> float:
         return min(timeit.repeat(lambda: cls(1, "b", 2.0, (), 3, "", "", ""), number=2000))

@@ -241,6 +241,7 @@ def test_only_64_digits_are_an_id(digits: str) -> None:
     assert parse(f"/docker/{digits}") is None
 
 
+@pytest.mark.timed
 def test_a_path_is_parsed_in_microseconds() -> None:
     path = f"/system.slice/docker-{H1}.scope{SLICE}/cri-containerd-{H2}.scope"
     clock = time.thread_time

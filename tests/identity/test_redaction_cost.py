@@ -15,6 +15,8 @@ from sensor.identity.script import redact_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.timed
+
 LIMIT_MS = 5.0
 """The worst of these texts takes 2 ms beside busy neighbours."""
 ROUNDS = 400
