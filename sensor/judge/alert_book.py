@@ -3,8 +3,9 @@
 Rules:
 
 1. One alert for each group (finding and novel value). Seen again it is counted. An event says so
-   once a day, when a fact is new, and when the count reaches 10, 100, 1,000.
-2. ``NEW_PER_HOUR`` new alerts are reported an hour. Others wait for the next one: none is lost.
+   once a day, when a fact is new, when it is graver, and when the count reaches 10, 100, 1,000.
+2. ``NEW_PER_HOUR`` new alerts are reported an hour, and as many with something new. Others wait for
+   the next one: none is lost.
 3. An alert that was not seen for ``RESOLVED_AFTER`` is resolved. A new start of its kind is a new
    alert then.
 4. ``ALERTS_MAX`` are remembered; the one that was seen last longest ago goes first, the open ones
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from sensor.judge.alert_row import AlertEntry, entry_of_row, entry_row
 from sensor.judge.findings.registry import KINDS
 from sensor.judge.tuning import DEFAULT
-from sensor.model.alert import Alert, AlertSeverity, AlertState
+from sensor.model.alert import Alert, AlertSeverity, AlertState, Strength
 from sensor.model.events import Event, Verdict
 from sensor.model.vocabulary import EventType
 
@@ -42,6 +43,8 @@ NS_PER_HOUR = 3600 * NS_PER_SECOND
 NS_PER_DAY = 24 * NS_PER_HOUR
 RESOLVED_AFTER = 30 * NS_PER_DAY
 MILESTONES = frozenset(10**power for power in range(1, 10))
+WHILE_LEARNING = "while learning"
+"""Novel value of the alerts that a node has while it learns: one for all new values of a kind."""
 GRAVER = tuple(AlertSeverity)
 OPEN = frozenset({AlertState.NEW, AlertState.UPDATE})
 
@@ -57,7 +60,9 @@ class AlertBook:
         self._waiting: dict[str, Event | None] = {}
         """New alerts that the rate holds back, by group, with the event to report if it is known:
         an agent that was killed leaves the alert alone."""
-        self._hour: tuple[int, int] = (0, 0)
+        self._later: dict[str, Event] = {}
+        """What is new about known alerts and waits for the next hour, by group."""
+        self._hours: dict[AlertState, tuple[int, int]] = {}
         self.rows: list[Row] = []
         self.events: list[Event] = []
         self.held_back = 0
@@ -114,7 +119,8 @@ class AlertBook:
         wall = source.time + source.realtime_offset
         known = self._entries.get(group)
         if known is not None and known.state is not AlertState.RESOLVED:
-            self._again(group, known, source, facts, wall, terms)
+            graver_one = severity if severity is not None else known.severity
+            self._again(group, known, source, facts, wall, terms, graver_one)
             return
         entry = AlertEntry(
             id=_alert_id(source, group, wall),
@@ -133,7 +139,7 @@ class AlertBook:
             terms=terms[:TERMS_MAX],
         )
         event = self._event(group, entry, source)
-        if self._may_report(wall):
+        if self._may_report(wall, AlertState.NEW):
             self.events.append(event)
         else:
             self.held_back += 1
@@ -150,27 +156,48 @@ class AlertBook:
         facts: tuple[Fact, ...],
         wall: int,
         terms: tuple[TermKey, ...],
+        severity: AlertSeverity,
     ) -> None:
         new_day = wall // NS_PER_DAY > known.last // NS_PER_DAY
+        fresh = not set(facts) <= set(known.facts)
+        worse = GRAVER.index(severity) > GRAVER.index(known.severity)
         state = known.state
         if state is AlertState.SUPPRESSED and (known.until is None or wall >= known.until):
             state = AlertState.UPDATE
+        if state is AlertState.ACKNOWLEDGED and known.value == WHILE_LEARNING and fresh:
+            # It was acknowledged for other values than this one.
+            state = AlertState.UPDATE
+        waits = group in self._waiting
         entry = replace(
             known,
             start=source.id if source.type is EventType.START else known.start,
             count=known.count + 1,
             last=max(wall, known.last),
             days=known.days + new_day,
-            state=AlertState.UPDATE if state is AlertState.NEW else state,
-            facts=tuple(dict.fromkeys((*known.facts, *facts)))[:FACTS_MAX],
+            severity=severity if worse else known.severity,
+            state=AlertState.UPDATE if state is AlertState.NEW and not waits else state,
+            facts=_latest(known.facts, facts),
             terms=tuple(dict.fromkeys((*known.terms, *terms)))[:TERMS_MAX],
         )
         if state in {AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED}:
             self.suppressed += 1
-        elif new_day or entry.count in MILESTONES or not set(facts) <= set(known.facts):
-            entry = replace(entry, reported=wall)
-            self.events.append(self._event(group, entry, source))
+        elif waits:
+            # Its first event has all of it.
+            pass
+        elif new_day or entry.count in MILESTONES:
+            entry = self._updated(group, entry, source, wall)
+        elif fresh or worse:
+            if self._may_report(wall, AlertState.UPDATE):
+                entry = self._updated(group, entry, source, wall)
+            else:
+                self._later[group] = source
         self._set(group, entry)
+
+    def _updated(self, group: str, entry: AlertEntry, source: Event, wall: int) -> AlertEntry:
+        self._later.pop(group, None)
+        entry = replace(entry, reported=wall)
+        self.events.append(self._event(group, entry, source))
+        return entry
 
     # ----------------------------------------------------------------- what people do
 
@@ -190,6 +217,8 @@ class AlertBook:
             return None
         group = group_of(known.finding, known.value)
         entry = replace(known, state=state, by=by, reason=reason, until=until)
+        if self._leave(group):
+            entry = replace(entry, reported=now.time + now.realtime_offset)
         self._set(group, entry)
         self.events.append(self._event(group, entry, now))
         return entry
@@ -208,33 +237,44 @@ class AlertBook:
             return
         entry = replace(known, state=AlertState.RESOLVED, by=None, reason=reason, until=None)
         self._set(group, entry)
-        self._waiting.pop(group, None)
+        self._leave(group)
         self.events.append(self._event(group, entry, now))
 
     def tick(self, now: Event) -> None:
         """Report what waited, and resolve what has not been seen for long."""
         wall = now.time + now.realtime_offset
-        while self._waiting and self._may_report(wall):
+        while self._waiting and self._may_report(wall, AlertState.NEW):
             group = next(iter(self._waiting))
             source = self._waiting.pop(group) or now
             entry = replace(self._entries[group], reported=wall)
             self._set(group, entry)
             self.events.append(self._event(group, entry, source))
+        while self._later and self._may_report(wall, AlertState.UPDATE):
+            group = next(iter(self._later))
+            self._set(group, self._updated(group, self._entries[group], self._later[group], wall))
         for one in list(self._entries.values()):
             if one.state is not AlertState.RESOLVED and wall - one.last > RESOLVED_AFTER:
                 self.resolve(one.finding, one.value, now, "it was not seen again for 30 days")
 
     # ----------------------------------------------------------------- inside
 
-    def _may_report(self, wall: int) -> bool:
+    def _may_report(self, wall: int, state: AlertState) -> bool:
         hour = wall // NS_PER_HOUR
-        begun, reported = self._hour
+        begun, reported = self._hours.get(state, (hour, 0))
         if hour != begun:
             begun, reported = hour, 0
         if reported >= NEW_PER_HOUR:
-            self._hour = begun, reported
+            self._hours[state] = begun, reported
             return False
-        self._hour = begun, reported + 1
+        self._hours[state] = begun, reported + 1
+        return True
+
+    def _leave(self, group: str) -> bool:
+        """Let a group wait no more; returns whether its first event did."""
+        self._later.pop(group, None)
+        if group not in self._waiting:
+            return False
+        del self._waiting[group]
         return True
 
     def _set(self, group: str, entry: AlertEntry) -> None:
@@ -254,7 +294,7 @@ class AlertBook:
             ),
         )
         del self._entries[group]
-        self._waiting.pop(group, None)
+        self._leave(group)
         self.dropped += 1
         if self._keeping:
             self.rows.append((ALERT_ROW, group, None))
@@ -297,6 +337,17 @@ class AlertBook:
             verdict=verdict,
             alert=alert,
         )
+
+
+def _latest(known: tuple[Fact, ...], facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    """Return all facts of an alert; where they are too many, weak ones and old ones go first."""
+    found = dict.fromkeys((*known, *facts))
+    for one in sorted(known, key=lambda fact: fact.strength is Strength.STRONG):
+        if len(found) <= FACTS_MAX:
+            break
+        if one not in facts:
+            del found[one]
+    return tuple(found)[:FACTS_MAX]
 
 
 def group_of(finding: Finding, value: str) -> str:

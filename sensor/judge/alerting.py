@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.judge.alert_book import GRAVER, AlertBook, graver, group_of
+from sensor.judge.alert_book import GRAVER, WHILE_LEARNING, AlertBook, graver, group_of
 from sensor.judge.baseline import BASELINE_ROWS, PROFILES, Baseline
 from sensor.judge.comparison import Moment
 from sensor.judge.feature import Feature, WhoKind, features_of
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
 
 NS_PER_SECOND = 1_000_000_000
-WHILE_LEARNING = "while learning"
 GROUPED = frozenset({Finding.NEW_PERSON, Finding.NEW_INITIATOR, Finding.NEW_PRIVILEGE})
 """Findings of which a node that learns has one alert, with an event for each new value."""
 FLOODED = Fact(

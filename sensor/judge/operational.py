@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
 from sensor.judge.tuning import DEFAULT
+from sensor.judge.workload import KUBERNETES
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Finding, StartKind, Trigger
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * SECOND
 MINUTE = 60 * SECOND
+SLACK = 2 * SECOND
+"""Starts may be seen that much out of order."""
 SUBJECTS_MAX = 2048
 """Containers, and initiators, whose last starts are remembered."""
 BURST_ROW = "burst"
@@ -64,8 +67,8 @@ class Operational:
         self.tuning = DEFAULT
         self._keeping = keeping
         self._restarts: OrderedDict[str, deque[int]] = OrderedDict()
-        self._loops: dict[str, int] = {}
-        """When each container in a loop was restarted last."""
+        self._loops: dict[str, tuple[str, int]] = {}
+        """Workloads with a container in a loop: which, and when it was restarted last."""
         self._failures: OrderedDict[str, deque[int]] = OrderedDict()
         self._restarted: deque[tuple[int, str]] = deque(maxlen=SUBJECTS_MAX)
         self._storm: int | None = None
@@ -105,11 +108,14 @@ class Operational:
             self.tuning.number(crash_loop.RESTARTS),
             self.tuning.number(crash_loop.MINUTES),
         )
-        times = _within(self._restarts, subject, facts.wall, minutes * MINUTE)
-        if subject in self._loops:
-            self._loops[subject] = facts.wall
-        elif len(times) >= limit:
-            self._loops[subject] = facts.wall
+        # Replicas that restart once each are not a loop.
+        instance = _instance(facts, subject)
+        times = _within(self._restarts, instance, facts.wall, minutes * MINUTE)
+        loop = self._loops.get(subject)
+        if loop is not None and (loop[0] == instance or len(times) >= limit):
+            self._loops[subject] = instance, facts.wall
+        elif loop is None and len(times) >= limit:
+            self._loops[subject] = instance, facts.wall
             seen = f"{len(times)} restarts in {minutes} minutes"
             fact = Fact("restarts", f"fewer than {limit}", seen, None, _STRONG)
             self._book.raise_(Finding.CRASH_LOOP, subject, (fact,), event)
@@ -121,7 +127,7 @@ class Operational:
         minutes = self.tuning.number(restart_storm.MINUTES)
         if event.time < self._quiet or wall < self._quiet_until:
             return
-        while self._restarted and wall - self._restarted[0][0] > minutes * MINUTE:
+        while self._restarted and not _is_within(self._restarted[0][0], wall, minutes * MINUTE):
             self._restarted.popleft()
         workloads = {subject for _, subject in self._restarted}
         share = self.tuning.number(restart_storm.PERCENT) * running // 100
@@ -144,7 +150,9 @@ class Operational:
         day = wall // NS_PER_DAY
         if day > peak.day:
             peak = Peak(day, 0, max(peak.most, peak.today))
-        limit = max(least, self.tuning.number(burst.FACTOR) * peak.most)
+        most = max(least, self.tuning.number(burst.FACTOR) * peak.most)
+        # No more are remembered: beyond that all are a burst.
+        limit = min(most, SUBJECTS_MAX - 1)
         if count > limit and not learning:
             # This day does not count as the most ever.
             self._note_peak(who, Peak(day, 0, peak.most))
@@ -193,7 +201,7 @@ class Operational:
         """Report loops and storms that are over."""
         wall = now.time + now.realtime_offset
         minutes = self.tuning.number(crash_loop.CALM_MINUTES)
-        for subject, last in list(self._loops.items()):
+        for subject, (_, last) in list(self._loops.items()):
             if wall - last > minutes * MINUTE:
                 del self._loops[subject]
                 reason = f"no restart for {minutes} minutes"
@@ -216,6 +224,17 @@ def _subject(facts: Facts) -> str:
     return facts.container_id or ""
 
 
+def _instance(facts: Facts, workload: str) -> str:
+    """Return what names a container over its restarts."""
+    pod = facts.event.orchestrator
+    if pod is None:
+        return facts.container_id or workload
+    if pod.type != KUBERNETES:
+        # Each restart is a task of its own.
+        return workload
+    return f"{pod.pod_uid or f'{pod.namespace}/{pod.pod}'}#{pod.container}"
+
+
 def _within(
     table: OrderedDict[str, deque[int]], subject: str, wall: int, window: int
 ) -> deque[int]:
@@ -226,6 +245,11 @@ def _within(
             table.popitem(last=False)
     table.move_to_end(subject)
     times.append(wall)
-    while times and wall - times[0] > window:
+    while times and not _is_within(times[0], wall, window):
         times.popleft()
     return times
+
+
+def _is_within(earlier: int, wall: int, window: int) -> bool:
+    """Whether a time lies in a window up to now: not one from before the clock was set back."""
+    return -SLACK <= wall - earlier <= window

@@ -10,6 +10,7 @@ its pod                               ``k8s/<namespace>/<owner>``
 labels of a compose project           ``compose/<project>/<service>``
 label of a swarm service              ``swarm/<service>``
 labels of an ECS task                 ``ecs/<family>/<container>``
+labels of a Nomad job                 ``nomad/<job>/<task>``
 label of a Podman unit                ``unit/<unit>``
 a name that a person or script gave   ``name/<name>``, generated parts ``*``
 its image, also where a CI runner     ``image/<repository>``
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.pod_name import PodName
 
+KUBERNETES = "kubernetes"
+"""Type of an orchestrator whose pods have owners."""
 COMPOSE_LABELS = (
     ("com.docker.compose.project", "com.docker.compose.service"),
     ("io.podman.compose.project", "io.podman.compose.service"),
@@ -43,6 +46,7 @@ COMPOSE_LABELS = (
 SWARM_LABEL = "com.docker.swarm.service.name"
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 ECS_LABELS = ("com.amazonaws.ecs.task-definition-family", "com.amazonaws.ecs.container-name")
+NOMAD_LABELS = ("com.hashicorp.nomad.job_id", "com.hashicorp.nomad.task_name")
 KEY_MAX = 300
 """Characters of a key; a longer one is cut, so that its maker does not choose its size."""
 
@@ -79,7 +83,7 @@ def workload_of(event: Event) -> WorkloadKey | None:
     container, pod = event.container, event.orchestrator
     if container is None:
         return None
-    if pod is not None and pod.pod is not None:
+    if pod is not None and pod.pod is not None and pod.type == KUBERNETES:
         host = event.host
         node = (host.node or host.name) if host is not None else None
         owner = pod_name.parse(pod.pod, pod.pod_uid, node)
@@ -139,6 +143,9 @@ def _by_labels(labels: dict[str, str]) -> str | None:
     family, container = (labels.get(label) for label in ECS_LABELS)
     if family and container:
         return _key("ecs", family, container)
+    job, task = (labels.get(label) for label in NOMAD_LABELS)
+    if job and task:
+        return _key("nomad", folded(job), task)
     if unit := labels.get(UNIT_LABEL):
         return _key("unit", folded(unit))
     return None

@@ -9,14 +9,17 @@ import pytest
 
 from sensor.judge.alert_book import (
     ALERTS_MAX,
+    FACTS_MAX,
     NEW_PER_HOUR,
     RESOLVED_AFTER,
+    WHILE_LEARNING,
     AlertBook,
     graver,
     group_of,
 )
 from sensor.judge.alert_row import entry_of_row, entry_row
 from sensor.judge.feature import Feature
+from sensor.judge.judge import Judge
 from sensor.judge.lesson import TermKey
 from sensor.judge.quarantine import HELD_MAX, Quarantine
 from sensor.judge.tuning import RELEASE_DAYS
@@ -60,6 +63,99 @@ def test_a_new_fact_of_a_known_group_is_said_at_once() -> None:
     raised(book)
     assert raised(book, fact=OTHER) == [AlertState.UPDATE]
     assert book.entries()[0].facts == (FACT, OTHER)
+
+
+def weak(number: int) -> Fact:
+    return replace(FACT, feature="tag", seen=str(number), strength=Strength.WEAK)
+
+
+def test_what_is_new_about_a_known_group_is_in_its_event_however_much_there_was() -> None:
+    book = AlertBook()
+    raised(book)
+    for number in range(2 * FACTS_MAX):
+        assert raised(book, fact=weak(number)) == [AlertState.UPDATE]
+        entry = book.entries()[0]
+        assert len(entry.facts) <= FACTS_MAX
+        assert weak(number) in entry.facts
+        # What is strong outlasts what is weak.
+        assert FACT in entry.facts
+    assert raised(book, fact=weak(2 * FACTS_MAX - 1)) == []
+
+
+def test_so_many_events_an_hour_say_what_is_new_and_the_last_of_it_waits() -> None:
+    book = AlertBook()
+    raised(book)
+    reported = sum(len(raised(book, fact=weak(number))) for number in range(NEW_PER_HOUR + 30))
+    # The tenth is reported for its number.
+    assert reported == NEW_PER_HOUR + 1
+    # An alert that is new does not wait for them.
+    assert raised(book, "another") == [AlertState.NEW]
+    book.tick(moment(NOW + HOUR))
+    (event,) = book.events
+    assert event.alert is not None
+    assert event.alert.count == NEW_PER_HOUR + 31
+    assert weak(NEW_PER_HOUR + 29) in event.alert.facts
+    book.events.clear()
+    book.tick(moment(NOW + 2 * HOUR))
+    assert book.events == []
+
+
+def test_an_alert_becomes_as_grave_as_the_gravest_of_its_starts() -> None:
+    book = AlertBook()
+    raised(book, severity=AlertSeverity.MEDIUM)
+    assert raised(book, severity=AlertSeverity.LOW) == []
+    assert raised(book, severity=AlertSeverity.HIGH) == [AlertState.UPDATE]
+    assert raised(book, severity=AlertSeverity.MEDIUM) == []
+    assert book.entries()[0].severity is AlertSeverity.HIGH
+
+
+def test_an_alert_that_waits_is_reported_once_and_as_new() -> None:
+    book = AlertBook()
+    for number in range(NEW_PER_HOUR):
+        raised(book, str(number))
+    assert raised(book, "late") == raised(book, "late", fact=OTHER) == []
+    book.tick(moment(NOW + HOUR))
+    (event,) = book.events
+    assert event.alert is not None
+    assert (event.alert.state, event.alert.count) == (AlertState.NEW, 2)
+    assert event.alert.facts == (FACT, OTHER)
+
+
+def test_an_alert_that_was_settled_before_its_hour_is_reported_no_more() -> None:
+    book = AlertBook()
+    for number in range(NEW_PER_HOUR + 1):
+        raised(book, str(number))
+    (waiting,) = [one for one in book.entries() if not one.reported]
+    assert book.acknowledge(waiting.id, "alice", "CHG-7", moment(NOW)) is not None
+    book.events.clear()
+    book.tick(moment(NOW + HOUR))
+    assert book.events == []
+    assert all(one.reported for one in book.entries())
+
+
+def test_what_was_acknowledged_while_learning_does_not_hide_another_value() -> None:
+    book = AlertBook()
+    raised(book, WHILE_LEARNING)
+    assert book.acknowledge(book.entries()[0].id, "alice", "ours", moment(NOW)) is not None
+    book.events.clear()
+    assert raised(book, WHILE_LEARNING) == []
+    assert raised(book, WHILE_LEARNING, fact=OTHER) == [AlertState.UPDATE]
+
+
+def test_an_acknowledgement_in_the_first_week_is_of_what_was_seen_until_then() -> None:
+    judge = Judge()
+    for day in range(3):
+        judge.judge(web(at=NOW - (3 - day) * DAY))
+    judge.judge(web(at=NOW, by=MALLORY))
+    (alert,) = alerts_of(judge)
+    now = moment(NOW)
+    assert judge.alerting.book.acknowledge(alert.id, "alice", "a colleague", now) is not None
+    judge.take_alerts()
+    judge.judge(web(at=NOW + SECOND, by=MALLORY))
+    assert alerts_of(judge) == []
+    judge.judge(web(at=NOW + 2 * SECOND, by=initiator("eve")))
+    (again,) = alerts_of(judge)
+    assert "eve" in again.facts[-1].seen
 
 
 def test_a_group_is_named_without_the_host() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+from sensor.judge.alert_book import AlertBook
+from sensor.judge.case import facts_of
+from sensor.judge.feature import features_of
 from sensor.judge.findings import burst, crash_loop
 from sensor.judge.judge import Judge
-from sensor.judge.operational import MINUTE
+from sensor.judge.operational import BURST_ROW, MINUTE, SUBJECTS_MAX, Operational
 from sensor.model.alert import Alert, AlertClass, AlertState
+from sensor.model.container import Orchestrator
 from sensor.model.events import Event, Stop
 from sensor.model.vocabulary import EventType, Finding, Trigger
 from tests.judge.past import alerts_of, known_node, running
-from tests.judge.samples import HOUR, NOW, OFFSET, SECOND, initiator, restarted, start
+from tests.judge.samples import HOUR, NOW, OFFSET, SECOND, initiator, pod_start, restarted, start
 
 BURST_LEAST = burst.STARTS.default
 LOOP = crash_loop.RESTARTS.default
@@ -52,6 +57,58 @@ def test_a_loop_is_reported_once_and_once_when_it_is_over() -> None:
 def test_restarts_that_are_far_apart_are_not_a_loop() -> None:
     judge = Judge()
     looping(judge, LOOP + 4, step=200 * SECOND)
+    assert of(alerts_of(judge), Finding.CRASH_LOOP) == []
+
+
+def replica(number: int, after: int = 0) -> Event:
+    first = pod_start(f"web-7d4b9c6f5d-bcd{'bcdfghjk'[number]}x", uid=f"uid-{number}", at=LATER)
+    return restarted(first, Trigger.ORCHESTRATOR, after=after) if after else first
+
+
+def test_replicas_that_restart_once_each_are_not_a_loop() -> None:
+    judge = Judge()
+    for number in range(LOOP):
+        judge.judge(replica(number))
+    for number in range(LOOP):
+        judge.judge(replica(number, after=(number + 1) * SECOND))
+    assert of(alerts_of(judge), Finding.CRASH_LOOP) == []
+    for turn in range(LOOP):
+        judge.judge(replica(0, after=(20 + turn) * SECOND))
+    (alert,) = of(alerts_of(judge), Finding.CRASH_LOOP)
+    assert alert.workload == "k8s/shop/web"
+
+
+def test_a_loop_ends_though_other_replicas_restart() -> None:
+    judge = Judge()
+    for turn in range(LOOP):
+        judge.judge(replica(0, after=(turn + 1) * SECOND))
+    (alert,) = of(alerts_of(judge), Finding.CRASH_LOOP)
+    other = replica(1, after=CALM // 2)
+    judge.judge(other)
+    judge.tick(other.time + CALM // 2 + LOOP * SECOND + SECOND, OFFSET)
+    (over,) = of(alerts_of(judge), Finding.CRASH_LOOP)
+    assert (over.state, over.id) == (AlertState.RESOLVED, alert.id)
+
+
+def test_tasks_of_a_service_that_follow_each_other_are_a_loop() -> None:
+    judge = Judge()
+    labels = (("com.docker.swarm.service.name", "shop_web"),)
+    for number in range(LOOP + 1):
+        task = "k3m2x9q7w5e1r8t6y4u2i0o9" + "abcdefgh"[number]
+        place = Orchestrator("swarm", None, f"shop_web.1.{task}", container="svc")
+        event = start(f"shop_web.1.{task}", labels=labels, pod=place, at=LATER)
+        judge.judge(restarted(event, Trigger.ORCHESTRATOR, after=number * SECOND))
+    (alert,) = of(alerts_of(judge), Finding.CRASH_LOOP)
+    assert alert.workload == "swarm/shop_web"
+
+
+def test_restarts_before_the_clock_was_set_back_do_not_count() -> None:
+    judge = Judge()
+    first = start("web", at=LATER)
+    for number in range(1, LOOP):
+        judge.judge(restarted(first, after=number * SECOND))
+    back = restarted(first, after=2 * LOOP * SECOND)
+    judge.judge(replace(back, realtime_offset=back.realtime_offset - HOUR))
     assert of(alerts_of(judge), Finding.CRASH_LOOP) == []
 
 
@@ -100,6 +157,20 @@ def test_a_burst_of_first_starts_by_one_initiator_is_one_alert_of_security() -> 
     assert [one.state for one in found][:1] == [AlertState.NEW]
     assert len({one.id for one in found}) == 1
     assert found[0].class_ is AlertClass.SECURITY
+
+
+def test_a_burst_of_all_that_is_remembered_is_one_whatever_there_was_before() -> None:
+    book = AlertBook()
+    watch = Operational(book)
+    watch.restore({(BURST_ROW, "login alice"): json.dumps([0, 0, SUBJECTS_MAX]).encode()})
+    for number in range(SUBJECTS_MAX):
+        event = start("job", at=LATER + number * SECOND // 10, by=initiator("alice"))
+        facts = facts_of(event)
+        assert facts is not None
+        features = features_of(facts, lambda _: None, 30)
+        watch.on_start(facts, features, event, 0, learning=False)
+    (alert,) = [one.alert for one in book.events if one.alert is not None]
+    assert alert.finding is Finding.BURST
 
 
 def test_twice_the_most_ever_is_allowed() -> None:

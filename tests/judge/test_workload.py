@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sensor.judge.maker_name import folded, is_generated
 from sensor.judge.workload import KEY_MAX, workload_of
+from sensor.model.container import Orchestrator
 from sensor.model.events import Event
 from sensor.model.vocabulary import ContainerId
 from tests.judge.samples import by_itself, initiator, pod_start, start
@@ -78,6 +79,35 @@ def test_a_project_of_a_ci_job_is_no_workload_of_its_own(project: str) -> None:
             ),
             "swarm/api",
             id="swarm task",
+        ),
+        pytest.param(
+            start(
+                "shop_api.3.k3m2x9q7w5e1r8t6y4u2i0o9p",
+                labels=(("com.docker.swarm.service.name", "shop_api"),),
+                pod=Orchestrator("swarm", None, "shop_api.3.k3m2x9q7w5e1r8t6y4u2i0o9p"),
+            ),
+            "swarm/shop_api",
+            id="swarm task, as its labels place it",
+        ),
+        pytest.param(
+            start(
+                "web-8c1f0a56-6b1d-4c5e-9d0b-1a2b3c4d5e6f",
+                labels=(
+                    ("com.hashicorp.nomad.job_id", "shop/periodic-1764500000"),
+                    ("com.hashicorp.nomad.task_name", "web"),
+                ),
+                pod=Orchestrator("nomad", None, "group", container="web"),
+            ),
+            "nomad/shop_periodic-*/web",
+            id="Nomad task",
+        ),
+        pytest.param(
+            start(
+                "web-8c1f0a56-6b1d-4c5e-9d0b-1a2b3c4d5e6f",
+                pod=Orchestrator("nomad", None, "group", container="web"),
+            ),
+            "name/web-*",
+            id="Nomad task without labels",
         ),
         pytest.param(
             start("ecs-shop-12-web-9cabf6f0d6c2a7d4a001", labels=(
