@@ -7,7 +7,7 @@ Rules:
 2. ``NEW_PER_HOUR`` new alerts are reported an hour, and as many with something new. Others wait for
    the next one: none is lost.
 3. An alert that was not seen for ``RESOLVED_AFTER`` is resolved. A new start of its kind is a new
-   alert then.
+   alert then. So is each incident after one that was acknowledged.
 4. ``ALERTS_MAX`` are remembered; the one that was seen last longest ago goes first, the open ones
    after all others.
 """
@@ -23,7 +23,7 @@ from sensor.judge.findings.registry import KINDS
 from sensor.judge.tuning import DEFAULT
 from sensor.model.alert import Alert, AlertSeverity, AlertState, Strength
 from sensor.model.events import Event, Verdict
-from sensor.model.vocabulary import EventType
+from sensor.model.vocabulary import EventType, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
     from sensor.model.alert import Fact
-    from sensor.model.vocabulary import Finding
 
 ALERTS_MAX = 1024
 NEW_PER_HOUR = 60
@@ -45,6 +44,8 @@ RESOLVED_AFTER = 30 * NS_PER_DAY
 MILESTONES = frozenset(10**power for power in range(1, 10))
 WHILE_LEARNING = "while learning"
 """Novel value of the alerts that a node has while it learns: one for all new values of a kind."""
+INCIDENTS = frozenset({Finding.SENSOR_TAMPERING})
+"""Findings of something that was done once: who acknowledges it means no later one."""
 GRAVER = tuple(AlertSeverity)
 OPEN = frozenset({AlertState.NEW, AlertState.UPDATE})
 
@@ -118,7 +119,7 @@ class AlertBook:
         group = group_of(finding, value)
         wall = source.time + source.realtime_offset
         known = self._entries.get(group)
-        if known is not None and known.state is not AlertState.RESOLVED:
+        if known is not None and not _is_over(known):
             graver_one = severity if severity is not None else known.severity
             self._again(group, known, source, facts, wall, terms, graver_one)
             return
@@ -337,6 +338,13 @@ class AlertBook:
             verdict=verdict,
             alert=alert,
         )
+
+
+def _is_over(entry: AlertEntry) -> bool:
+    """Whether what an alert is about has ended, so that the next is another one."""
+    if entry.state is AlertState.ACKNOWLEDGED and entry.finding in INCIDENTS:
+        return True
+    return entry.state is AlertState.RESOLVED
 
 
 def _latest(known: tuple[Fact, ...], facts: tuple[Fact, ...]) -> tuple[Fact, ...]:

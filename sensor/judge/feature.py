@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
+from sensor.judge.entry_point import SHELLS, entry_point
 from sensor.judge.maker_name import folded
 from sensor.judge.privilege import WEAK
 from sensor.model.vocabulary import StartKind, Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from sensor.judge.case import Facts
     from sensor.model.events import Initiator
@@ -28,16 +29,11 @@ VALUE_MAX = 160
 """Characters of one value; what is longer is cut, so that its maker does not choose its size."""
 WHOS_CACHED = 128
 """Initiators of one kind that are remembered."""
-PROGRAMS_CACHED = 512
-"""Paths of programs whose name is remembered."""
 UNSET = 0xFFFF_FFFF
 """Login uid of a process that no login led to (audit: ``AUDIT_UID_UNSET``)."""
-SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
-INTERPRETERS = frozenset({"lua", "node", "nodejs", "perl", "php", "python", "ruby", "tclsh"})
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "default"})
 LOCAL_REGISTRY = "localhost"
 
-_VERSION = re.compile(r"[0-9.]+$")
 _TRANSIENT = re.compile(r"^run-(?:u[0-9]+|r[0-9a-f]{8,})")
 _SECONDS_PER_DAY = 86_400
 
@@ -140,7 +136,7 @@ def features_of(
     container, pod = event.container, event.orchestrator
     id_ = container.image.id if container is not None and container.image is not None else None
     command = container.command if container is not None else None
-    entry, shell = entrypoint(command)
+    entry, shell = entry_point(command)
     weak = facts.atoms & WEAK
     return Features(
         workload=workload.key if workload is not None else None,
@@ -165,28 +161,6 @@ def features_of(
         if container is not None and container.oci_runtime_path is not None
         else None,
     )
-
-
-def entrypoint(command: Sequence[str] | None) -> tuple[str | None, bool]:
-    """Return the program without its version, ``sh -c`` kept apart, and whether it is a shell."""
-    if not command or not command[0]:
-        return None, False
-    name = _program_name(command[0])
-    if name in SHELLS:
-        script = any(word.startswith("-") and "c" in word for word in command[1:3])
-        return ("sh -c" if script else "sh"), True
-    return name, name in INTERPRETERS
-
-
-@lru_cache(maxsize=PROGRAMS_CACHED)
-def _program_name(path: str) -> str:
-    base = path.rpartition("/")[2]
-    return _cut(_VERSION.sub("", base) or base)
-
-
-def runs_scripts(entry: str) -> bool:
-    """Whether an entry point is a shell or an interpreter."""
-    return entry in {"sh", "sh -c"} or entry in INTERPRETERS
 
 
 def who_of(initiator: Initiator, workload_of: Callable[[str], str | None]) -> Who | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sensor.judge.assessment import Novelty, fact_of, novelty
 from sensor.judge.comparison import NODE, WORKLOAD
-from sensor.judge.feature import LOCAL_REGISTRY, Feature, runs_scripts
+from sensor.judge.entry_point import runs_scripts
+from sensor.judge.feature import LOCAL_REGISTRY, Feature
 from sensor.model.vocabulary import Finding
 
 if TYPE_CHECKING:

@@ -222,6 +222,25 @@ def test_acknowledging_is_an_event_with_its_author_and_keeps_recurrences_silent(
     assert book.acknowledge("no such", "alice", "x", moment(NOW)) is None
 
 
+def test_tampering_after_one_that_was_acknowledged_is_a_new_alert() -> None:
+    book = AlertBook()
+    event = moment(NOW)
+    book.raise_(Finding.SENSOR_TAMPERING, "agent killed", (FACT,), event)
+    first = book.entries()[0].id
+    book.acknowledge(first, "alice", "our test", event)
+    book.events.clear()
+    later = moment(NOW + SECOND)
+    book.raise_(Finding.SENSOR_TAMPERING, "agent killed", (FACT,), later)
+    (again,) = book.events
+    assert again.alert is not None
+    assert (again.alert.state, again.alert.count) == (AlertState.NEW, 1)
+    assert again.alert.id != first
+    book.suppress(again.alert.id, "root", "a week of tests", NOW + DAY, later)
+    book.events.clear()
+    book.raise_(Finding.SENSOR_TAMPERING, "agent killed", (FACT,), moment(NOW + 2 * SECOND))
+    assert book.events == []
+
+
 def test_a_suppression_ends() -> None:
     book = AlertBook()
     raised(book)

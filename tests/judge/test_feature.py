@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sensor.judge.feature import VALUE_MAX, WhoKind, entrypoint, features_of, who_of
+from sensor.judge.feature import VALUE_MAX, WhoKind, features_of, who_of
 from sensor.model.events import Initiator
 from sensor.model.process import Ancestor
 from sensor.model.vocabulary import ContainerId, Trigger
@@ -16,30 +16,6 @@ from tests.judge.samples import by_itself, facts, initiator, start
 
 def unknown(_id: str) -> str | None:
     return None
-
-
-@pytest.mark.parametrize(
-    ("command", "name", "shell"),
-    [
-        (("/bin/sh", "-c", "x"), "sh -c", True),
-        (("bash", "-ec", "x"), "sh -c", True),
-        (("/bin/bash",), "sh", True),
-        (("/usr/bin/python3.11", "app.py"), "python", True),
-        (("node", "x.js"), "node", True),
-        (("/app/server", "-c"), "server", False),
-        (("/docker-entrypoint.sh",), "docker-entrypoint.sh", False),
-        (("7z",), "7z", False),
-        (("123",), "123", False),
-        ((), None, False),
-        (None, None, False),
-    ],
-)
-def test_an_entry_point_is_a_program_name_and_whether_it_is_a_shell(
-    command: tuple[str, ...] | None,
-    name: str | None,
-    shell: bool,
-) -> None:
-    assert entrypoint(command) == (name, shell)
 
 
 WEB_SERVER = (Ancestor(5, 1, "sh", "/bin/sh"), Ancestor(4, 1, "apache", "/usr/sbin/apache2"))
