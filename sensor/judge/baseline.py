@@ -78,6 +78,10 @@ class Baseline:
         self._hot: OrderedDict[str, Profile] = OrderedDict()
         self._node: dict[Feature, dict[str, Term]] = {}
         self._habits = Habits()
+        self._asked: tuple[Features, int, Habit | None] | None = None
+        """The last answer of :meth:`habit`, while nothing was learnt or forgotten since."""
+        self._latest = 0
+        """Wall-clock second of the latest start that was learnt."""
         self._lost = 0
         """How many values of the node were forgotten."""
         self.rows: list[Row] = []
@@ -140,6 +144,7 @@ class Baseline:
 
     def clear(self) -> None:
         """Forget everything, the rows of the store too."""
+        self._asked = None
         for table in (self._profiles, self._images):
             for key, _ in list(table.items()):
                 self._write(PROFILE_ROW, key, None)
@@ -226,18 +231,29 @@ class Baseline:
         self.state.starts += 1
         self.write_state()
         habit = self.habit(features, at)
+        self._asked = None
         if habit is None:
             self._learn(features, lesson_of(features), at)
         else:
             self._learn_again(habit, at)
         if hour is not None:
             self.learn_node(Feature.HOUR, hour, at)
+        self._latest = max(self._latest, at)
 
     def habit(self, features: Features, at: int) -> Habit | None:
         """Return the last start of the same workload, where nothing is new beside it.
 
         All its values were learnt and none was forgotten. The hour alone may be another one.
         """
+        asked = self._asked
+        if asked is not None and asked[0] is features and asked[1] == at:
+            # It is asked for twice a start.
+            return asked[2]
+        habit = self._habit(features, at)
+        self._asked = features, at, habit
+        return habit
+
+    def _habit(self, features: Features, at: int) -> Habit | None:
         key = instance_key(features)
         habit = self._habits.same(key, features, at) if key is not None else None
         if habit is None or habit.lost != self._lost:
@@ -269,6 +285,7 @@ class Baseline:
             habit = habit_of(own, features, lesson, self._hot, self._node, at)
             if habit is not None:
                 habit.lost = self._lost
+                habit.note_terms(at)
                 self._habits.note(own, habit)
 
     def _learn_again(self, habit: Habit, at: int) -> None:
@@ -277,14 +294,19 @@ class Baseline:
             place.profile.see(at)
             place.profile.see_again(place.numbers, at)
             self._keep(place.key, place.profile)
-        for name, term in habit.terms:
-            term.see(at)
-            if self._keeping:
-                self.rows.append((NODE_ROW, name, term.pack()))
         habit.at = max(habit.at, at)
+        if self._latest <= at < habit.covered:
+            return
+        for name, term in habit.terms:
+            if not term.covers(at):
+                term.see(at)
+                if self._keeping:
+                    self.rows.append((NODE_ROW, name, term.pack()))
+        habit.note_terms(at)
 
     def learn_term(self, term: TermKey, at: int) -> None:
         """Learn one value that was held back, such as one that was acknowledged."""
+        self._asked = None
         if term.profile is None:
             self.learn_node(term.feature, term.value, at)
             return
@@ -295,10 +317,16 @@ class Baseline:
         self._keep(term.profile, profile)
 
     def learn_node(self, feature: Feature, value: str, at: int) -> None:
-        """Note a value for the whole node."""
+        """Note a value for the whole node, once a day: what asks for it needs days.
+
+        A row for each start and value would be most of what the store writes. The hours of people
+        are counted start by start.
+        """
         values = self._node.get(feature, _NO_TERMS)
         term = values.get(value)
         known = term is not None
+        if term is not None and feature is not Feature.HOUR and term.covers(at):
+            return
         if term is None:
             term = Term()
             values = self._node.setdefault(feature, {})
@@ -318,6 +346,7 @@ class Baseline:
 
     def forget(self, key: str) -> bool:
         """Forget one profile; False where there is no such."""
+        self._asked = None
         self._hot.pop(key, None)
         if not self._table(key).drop(key):
             return False
@@ -326,6 +355,7 @@ class Baseline:
 
     def forget_node(self, feature: Feature, value: str) -> bool:
         """Forget one value of the node; False where it is not known."""
+        self._asked = None
         if self._node.get(feature, {}).pop(value, None) is None:
             return False
         self._lost += 1
@@ -338,6 +368,7 @@ class Baseline:
         return self._images if key.startswith(IMAGE_PREFIX) else self._profiles
 
     def _warm(self, key: str, profile: Profile) -> Profile:
+        self._asked = None
         self._hot[key] = profile
         self._hot.move_to_end(key)
         if len(self._hot) > self._hot_max:

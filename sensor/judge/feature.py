@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.judge.case import Facts
+    from sensor.judge.image_reference import ImageReference
     from sensor.model.events import Initiator
 
 VALUE_MAX = 160
 """Characters of one value; what is longer is cut, so that its maker does not choose its size."""
+IMAGES_CACHED = 512
+"""Images whose values are remembered."""
 WHOS_CACHED = 128
 """Initiators of one kind that are remembered."""
 UNSET = 0xFFFF_FFFF
@@ -133,6 +136,7 @@ def features_of(
 ) -> Features:
     """Return the features of a start; ``workload_of`` names the workload of a calling container."""
     workload, image, event = facts.workload, facts.image, facts.event
+    repository, organisation, base = _image(image) if image is not None else _NO_IMAGE
     container, pod = event.container, event.orchestrator
     id_ = container.image.id if container is not None and container.image is not None else None
     command = container.command if container is not None else None
@@ -146,9 +150,9 @@ def features_of(
         else None,
         namespace=pod.namespace if pod is not None else None,
         static=workload is not None and workload.owner is not None and workload.owner.static,
-        repository=_cut(image.repository) if image is not None else None,
-        organisation=_cut(image.organisation) if image is not None else None,
-        base=image.path.rpartition("/")[2] if image is not None else None,
+        repository=repository,
+        organisation=organisation,
+        base=base,
         tag=_cut(f"{image.tag}@{id_}") if image is not None and id_ is not None else None,
         entrypoint=entry,
         shell=shell,
@@ -161,6 +165,15 @@ def features_of(
         if container is not None and container.oci_runtime_path is not None
         else None,
     )
+
+
+@lru_cache(maxsize=IMAGES_CACHED)
+def _image(image: ImageReference) -> tuple[str | None, str | None, str | None]:
+    """Return repository, organisation and the last component of the path."""
+    return _cut(image.repository), _cut(image.organisation), image.path.rpartition("/")[2]
+
+
+_NO_IMAGE = (None, None, None)
 
 
 def who_of(initiator: Initiator, workload_of: Callable[[str], str | None]) -> Who | None:

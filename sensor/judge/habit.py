@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from sensor.dataclass import dataclass
-from sensor.judge.profile import FORGOTTEN_AFTER
+from sensor.judge.profile import FORGOTTEN_AFTER, SECONDS_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sensor.judge.lesson import Lesson
     from sensor.judge.profile import Profile, Term
 
+LASTS_SECONDS = FORGOTTEN_AFTER - SECONDS_PER_DAY
+"""Seconds after which a habit is over: before any of its values is forgotten."""
 HABITS_MAX = 128
 """Workloads whose last start is remembered; the one that started least recently goes first."""
 
@@ -48,6 +50,13 @@ class Habit:
     """Those of the node, each by the key of its row."""
     lost: int = 0
     """How many values of the node had to go by then."""
+    covered: int = 0
+    """Wall-clock second up to which the node's terms cover what starts after the latest start."""
+
+    def note_terms(self, at: int) -> None:
+        """Work out up to when the node's terms need no look."""
+        first = min([term.last for _, term in self.terms], default=at)
+        self.covered = (first // SECONDS_PER_DAY + 1) * SECONDS_PER_DAY
 
 
 def habit_of(
@@ -104,7 +113,7 @@ class Habits:
     def same(self, key: str, features: Features, at: int) -> Habit | None:
         """Return the last start, where this one is like it and it is not long ago."""
         habit = self._habits.get(key)
-        if habit is None or at - habit.at > FORGOTTEN_AFTER:
+        if habit is None or at - habit.at > LASTS_SECONDS:
             return None
         if habit.features is not features:
             if habit.features != features:

@@ -8,6 +8,7 @@ start that had an explanation, else its first start: new instances of it inherit
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 
 from sensor.dataclass import dataclass
@@ -54,6 +55,8 @@ class WorkloadRecord:
 
 _FLAGS = {True: "true", False: "false"}
 
+ORIGINS_CACHED = 128
+"""Origins of workloads whose text is remembered."""
 REVISIONS_MAX = 8
 """Revisions of a workload that are remembered."""
 
@@ -73,7 +76,7 @@ def workload_row(record: WorkloadRecord) -> bytes:
     expected = "null" if record.expected is None else _FLAGS[record.expected]
     revisions = ",".join(map(_quoted, record.revisions))
     return (
-        f"[{_origin_text(record.origin)},{record.starts},{record.explained},{record.first}"
+        f"[{_first_start(record.origin)},{record.starts},{record.explained},{record.first}"
         f",{record.last},{_text(record.image)},{_text(record.explanation)},{expected}"
         f",[{revisions}],{_text(record.last_event)}]"
     ).encode()
@@ -125,6 +128,10 @@ def _origin_text(origin: PastStart) -> str:
         f"[{origin.wall},{_text(origin.basis)},{_text(origin.repository)},[{atoms}]"
         f",{_FLAGS[origin.reported]},{_FLAGS[origin.again]}]"
     )
+
+
+_first_start = lru_cache(maxsize=ORIGINS_CACHED)(_origin_text)
+"""Of a workload's: it stays the same, and is written with every start."""
 
 
 def _text(text: str | None) -> str:

@@ -96,6 +96,10 @@ class Term:
             self.first = at
         self.count = count + UNIT if count < _COUNT_MAX - UNIT else _COUNT_MAX
 
+    def covers(self, at: int) -> bool:
+        """Whether its last day has this time, too: for what is counted by days."""
+        return at >= self.first and at // SECONDS_PER_DAY == self.last // SECONDS_PER_DAY
+
     def merge(self, other: Term) -> None:
         """Add what another saw: starts add, days are united, the first and the last stand."""
         if not other.count:

@@ -15,7 +15,7 @@ from sensor.judge import profile as profile_module
 from sensor.judge.baseline import Baseline
 from sensor.judge.comparison import Moment
 from sensor.judge.feature import Feature, Features, Who, WhoKind
-from sensor.judge.habit import HABITS_MAX
+from sensor.judge.habit import HABITS_MAX, LASTS_SECONDS
 from sensor.judge.lesson import TermKey
 from sensor.judge.novelty import assess
 from sensor.judge.profile import FORGOTTEN_AFTER, SECONDS_PER_DAY
@@ -53,7 +53,9 @@ STARTS = (
     replace(PLAIN, instance="name/web#late", container="late", late=True),
     replace(PLAIN, workload="name/db", instance="name/db", entrypoint="perl", whos=(BOB,)),
 )
-GAPS = st.sampled_from([1, 60, SECONDS_PER_DAY, -5, FORGOTTEN_AFTER + 1])
+GAPS = st.sampled_from(
+    [1, 60, SECONDS_PER_DAY // 3, SECONDS_PER_DAY, -5, -SECONDS_PER_DAY // 2, FORGOTTEN_AFTER + 1]
+)
 STEPS = st.tuples(
     st.sampled_from(["start", "start", "start", "forget", "forget a value", "learn a value"]),
     st.one_of(st.just(PLAIN), st.sampled_from(STARTS)),
@@ -113,12 +115,14 @@ def test_a_start_by_one_of_several_is_never_usual() -> None:
     assert baseline.habit(several, AT + 4) is None
 
 
-def test_a_habit_ends_with_the_time_that_is_remembered() -> None:
+def test_a_habit_ends_before_any_of_its_values_is_forgotten() -> None:
     baseline = Baseline()
     for at in (AT, AT + 1):
         baseline.learn(PLAIN, at)
-    assert baseline.habit(PLAIN, AT + 1 + FORGOTTEN_AFTER) is not None
-    assert baseline.habit(PLAIN, AT + 2 + FORGOTTEN_AFTER) is None
+    over = AT + 1 + LASTS_SECONDS
+    assert baseline.habit(PLAIN, over) is not None
+    assert baseline.habit(PLAIN, over + 1) is None
+    assert baseline.node_knows(Feature.INITIATOR, "unit web", over + 1)
 
 
 def test_the_workload_that_started_least_recently_goes_first() -> None:
