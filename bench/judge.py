@@ -1,7 +1,7 @@
 """``python -m bench.judge``: what judging a start costs, alone and with a large policy.
 
-The starts are those of the golden captures, many times over, as ``bench.wire`` makes them. CPU time
-of this process alone; no agent runs.
+The starts are those of the golden captures, many times over, as ``bench.wire`` makes them for a
+node on which a name keeps its image. CPU time of this process alone; no agent runs.
 """
 
 from __future__ import annotations
@@ -186,6 +186,24 @@ def judging(events: list[Event]) -> list[Row]:
     ]
 
 
+def restless(events: list[Event]) -> Row:
+    """Measure judging where each start of a workload has another image and differs in more."""
+    spent = statistics.median(cost(Judge(), events) for _ in range(REPETITIONS))
+    return Row(
+        "the same, each start with any image and of any kind",
+        f"{spent:.3f} ms",
+        "-",
+        None,
+        COMMAND,
+        {"judging_restless_ms": spent},
+    )
+
+
+def _events(lines: list[bytes]) -> list[Event]:
+    documents = map(json.loads, lines)
+    return [event for one in documents if (event := event_of(one)) is not None]
+
+
 @contextmanager
 def stored(lines: list[bytes]) -> Iterator[Path]:
     """Keep the lines in a log on disk and serve them from another process, as the agent does.
@@ -329,10 +347,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
     parser.add_argument("--stored", type=int, default=STORED, help="starts in the log")
     arguments = parser.parse_args()
-    lines = [record.line for record in starts(arguments.stored)]
-    documents = [json.loads(line) for line in lines[:COUNT]]
-    events = [event for one in documents if (event := event_of(one)) is not None]
-    rows = [*judging(events), *wire(lines[:2000]), trial(lines)]
+    lines = [record.line for record in starts(arguments.stored, settled=True)]
+    others = [record.line for record in starts(COUNT)]
+    rows = [*judging(_events(lines[:COUNT])), restless(_events(others))]
+    rows += [*wire(others[:2000]), trial(lines)]
     print(f"{machine()}\n\n{table(rows)}")
     sys.exit(1 if missed(rows) else 0)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.machine import machine
 from bench.rows import Row, table
+from sensor.dataclass import dataclass
 from sensor.outputs.delivery import Batch, Record
 from sensor.outputs.forward.chunk import Encoding, encode
 from sensor.outputs.forward.output import LEVEL
@@ -55,8 +56,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
 
 
-def starts(count: int) -> list[Record]:
-    """Return records of that many starts, of one node after the other in batches of 500."""
+def starts(count: int, *, settled: bool = False) -> list[Record]:
+    """Return records of that many starts, of one node after the other in batches of 500.
+
+    Each is of any golden start with any image. On a ``settled`` node a name keeps both.
+    """
     dice = random.Random(7)
     patterns = [
         line
@@ -67,13 +71,27 @@ def starts(count: int) -> list[Record]:
     made, wall = [], BEGIN
     for sequence in range(count):
         wall += int(dice.expovariate(1) * MEAN_BETWEEN)
-        event = _another(json.loads(dice.choice(patterns)), dice, wall, sequence // FULL % HOSTS)
+        number = dice.randrange(NAMES)
+        kind = number % len(patterns) if settled else dice.randrange(len(patterns))
+        image = kind if settled else dice.randrange(IMAGES)
+        place = Place(number, image, sequence // FULL % HOSTS, wall)
+        event = _another(json.loads(patterns[kind]), dice, place)
         line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
         made.append(Record(sequence + 1, event["id"], event["type"], wall, line))
     return made
 
 
-def _another(event: dict[str, Any], dice: random.Random, wall: int, host: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Numbers of a name, an image and a host; wall-clock ns."""
+
+    name: int
+    image: int
+    host: int
+    wall: int
+
+
+def _another(event: dict[str, Any], dice: random.Random, place: Place) -> dict[str, Any]:
     """Return the start of another container, at another time."""
     ids: dict[str, str] = {}
 
@@ -88,22 +106,22 @@ def _another(event: dict[str, Any], dice: random.Random, wall: int, host: int) -
         if key in {"pid", "session"} and isinstance(value, int):
             return dice.randrange(1 << 22)
         if isinstance(value, str) and _TIME.fullmatch(value):
-            return rfc3339(wall - dice.randrange(900_000_000))
+            return rfc3339(place.wall - dice.randrange(900_000_000))
         return _ID.sub(other, value) if isinstance(value, str) else value
 
-    image = dice.randrange(IMAGES)
+    image = place.image
     known = random.Random(image)
     made: dict[str, Any] = {name: walk(inner, name) for name, inner in event.items()}
-    made["id"], made["time"] = f"{dice.getrandbits(128):032x}", rfc3339(wall)
-    made["container"]["name"] = f"shop-{dice.randrange(NAMES)}"
+    made["id"], made["time"] = f"{dice.getrandbits(128):032x}", rfc3339(place.wall)
+    made["container"]["name"] = f"shop-{place.name}"
     if made["container"]["image"] is not None:
         made["container"]["image"] = {
             "name": f"registry.example/team-{image % 20}/app-{image}:1.{image % 7}",
             "id": f"sha256:{known.getrandbits(256):064x}",
             "digest": None,
         }
-    machine_id = f"{random.Random(host).getrandbits(128):032x}"
-    made["host"] |= {"name": f"node-{host}", "machine_id": machine_id}
+    machine_id = f"{random.Random(place.host).getrandbits(128):032x}"
+    made["host"] |= {"name": f"node-{place.host}", "machine_id": machine_id}
     return made
 
 

@@ -34,8 +34,9 @@ LAYOUT = Layout(
     flexible=frozenset({"VALUE", "OF"}),
     expendable=("DAYS", "STARTS"),
 )
-"""STARTS are weighted: each counts half after 30 days."""
+"""STARTS are weighted: each counts half after 30 days. Of the node they are days."""
 NS_PER_SECOND = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_SECOND
 
 
 @click.group()
@@ -52,7 +53,7 @@ def command() -> None:
 def show(workload: str | None, output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
     """Show what is known of WORKLOAD, of an image, or of the node.
 
-    Starts are weighted: each counts half after 30 days.
+    Starts are weighted: each counts half after 30 days. The node counts days instead.
     """
     found = AgentClient(socket).document("/v1/baseline?logins=1")
     wanted = ("",) if workload in (None, NODE) else (f"w/{workload}", f"i/{workload}", workload)
@@ -201,8 +202,16 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
         str(one["profile"] or NODE),
         f"{one['starts']:.0f}",
         str(int(one["days"]).bit_count()),
-        ago(int(one["last"]) * NS_PER_SECOND, time.time_ns()),
+        _last(one, time.time_ns()),
     )
+
+
+def _last(one: Mapping[str, Any], now: int) -> str:
+    """Return when a value was seen last: of the node the day alone is known."""
+    last = int(one["last"]) * NS_PER_SECOND
+    if not one["profile"] and last // NS_PER_DAY == now // NS_PER_DAY:
+        return "today"
+    return ago(last, now)
 
 
 def _write(target: Path | None, lines: list[str]) -> None:

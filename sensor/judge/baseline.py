@@ -6,7 +6,7 @@ Rows, each in the transaction of the event that it follows from:
 kind         key                             value
 ===========  ==============================  ==========================================
 ``profile``  ``w/<workload>``, ``i/<repo>``  :mod:`sensor.judge.profile`
-``node``     ``<feature>/<value>``           one term
+``node``     ``<feature>/<value>``           one term, of days
 ``baseline`` ``state``                       since when, how many starts, the fill
 ===========  ==============================  ==========================================
 

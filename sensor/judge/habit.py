@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LASTS_SECONDS = FORGOTTEN_AFTER - SECONDS_PER_DAY
 """Seconds after which a habit is over: before any of its values is forgotten."""
-HABITS_MAX = 128
+HABITS_MAX = 256
 """Workloads whose last start is remembered; the one that started least recently goes first."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sensor.agent.baseline_file import read_fleet
-from sensor.cli.baseline import command
+from sensor.cli.baseline import NS_PER_DAY, _last, command
 from sensor.errors import CastoffError, ConfigError
 from sensor.judge.baseline_text import ROWS_MAX
 from tests.api.bridge import Running, running
@@ -40,6 +41,17 @@ def test_what_is_known_is_shown(agent: Running) -> None:
         run("show", "name/wob", agent=agent)
     assert raised.value.fix == "Did you mean name/web?"
     assert "login alice" in run("review", agent=agent).output
+
+
+def test_of_the_node_the_day_is_shown_and_of_a_workload_the_time() -> None:
+    row = {"feature": "privilege", "value": "ns:pid", "starts": 1, "days": 1}
+    now = time.time_ns()
+    begin = now // NS_PER_DAY * 86_400
+    node = [_last({**row, "profile": "", "last": last}, now) for last in (begin, begin - 1)]
+    assert node[0] == "today"
+    assert node[1].endswith("ago")
+    workload = _last({**row, "profile": "w/name/web", "last": now // 10**9 - 3}, now)
+    assert workload.endswith("ago")
 
 
 def test_an_export_names_people_only_when_asked(agent: Running) -> None:

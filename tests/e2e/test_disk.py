@@ -23,7 +23,7 @@ from sensor.api.client import AgentClient
 pytestmark = pytest.mark.e2e
 
 SMALL = 8 << 20
-"""Bytes of the disk: room for what is known of ``BEYOND_MEMORY`` containers, and little beside it."""
+"""Bytes of the disk: room for what is known of ``BEYOND_MEMORY`` containers, and little else."""
 BEYOND_MEMORY = 6_000
 """Starts and stops whose events do not fit in what may wait for the disk."""
 PATIENCE = 60.0
