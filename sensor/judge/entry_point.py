@@ -126,7 +126,7 @@ def _behind(name: str, command: Sequence[str]) -> Sequence[str]:
 
 
 def _has_script(words: Sequence[str]) -> bool:
-    """Whether a shell's words have a script in them: ``-c``, before the first that is no option."""
+    """Whether a shell's words have a script in them: ``-c``, before a word without a dash."""
     skip = False
     for word in words:
         if skip:

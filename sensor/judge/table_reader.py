@@ -26,7 +26,7 @@ _DAY = 86_400
 YEAR_10000 = 253_402_300_800
 """Seconds of the first time that no event can state."""
 _NOT_PLAIN = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Categories of characters that are no part of a line of text: controls, halves of surrogate pairs,
+"""Categories of characters that a line of text never has: controls, halves of surrogate pairs,
 separators of lines."""
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that show a text in another order than it is written in."""
