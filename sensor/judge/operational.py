@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
 from sensor.judge.tuning import DEFAULT
-from sensor.judge.workload import KUBERNETES
+from sensor.judge.workload import KUBERNETES, workload_of
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import Finding, StartKind, Trigger
 
@@ -131,7 +131,8 @@ class Operational:
             self._restarted.popleft()
         workloads = {subject for _, subject in self._restarted}
         share = self.tuning.number(restart_storm.PERCENT) * running // 100
-        limit = max(self.tuning.number(restart_storm.WORKLOADS), share)
+        least = max(self.tuning.number(restart_storm.WORKLOADS), share)
+        limit = min(least, SUBJECTS_MAX - 1)
         if len(workloads) <= limit:
             return
         if self._storm is None:
@@ -176,14 +177,9 @@ class Operational:
 
     def on_failed(self, event: Event) -> None:
         """Look at a start that failed."""
-        container, pod = event.container, event.orchestrator
-        if container is None:
+        if event.container is None:
             return
-        wall = event.time + event.realtime_offset
-        if pod is not None and pod.pod is not None:
-            subject = f"{pod.namespace}/{pod.pod}#{pod.container}"
-        else:
-            subject = container.name or container.id or ""
+        wall, subject = event.time + event.realtime_offset, _failing(event)
         limit, minutes = (
             self.tuning.number(failed_starts.STARTS),
             self.tuning.number(failed_starts.MINUTES),
@@ -222,6 +218,16 @@ def _subject(facts: Facts) -> str:
     if facts.workload is not None:
         return facts.workload.row
     return facts.container_id or ""
+
+
+def _failing(event: Event) -> str:
+    """Return what names a container over its attempts to start; empty where nothing does."""
+    container, pod = event.container, event.orchestrator
+    if pod is not None and pod.type != KUBERNETES and (workload := workload_of(event)) is not None:
+        return workload.row
+    if pod is not None and pod.pod is not None:
+        return f"{pod.namespace}/{pod.pod}#{pod.container}"
+    return (container.name or container.id or "") if container is not None else ""
 
 
 def _instance(facts: Facts, workload: str) -> str:

@@ -148,6 +148,34 @@ def test_starts_that_fail_again_and_again() -> None:
     assert alert.facts[0].seen == "5 in 10 minutes"
 
 
+def test_tasks_of_a_service_that_fail_one_after_the_other() -> None:
+    judge = Judge()
+    labels = (("com.docker.swarm.service.name", "shop_web"),)
+    for number in range(5):
+        task = "k3m2x9q7w5e1r8t6y4u2i0o9" + "abcdefgh"[number]
+        place = Orchestrator("swarm", None, f"shop_web.1.{task}", container="svc")
+        event = start(f"shop_web.1.{task}", labels=labels, pod=place, at=LATER + number * SECOND)
+        judge.judge(
+            replace(event, type=EventType.START_FAILED, start=None, stop=Stop(exit_code=127))
+        )
+    (alert,) = of(alerts_of(judge), Finding.FAILED_STARTS)
+    assert alert.facts[0].seen == "5 in 10 minutes"
+
+
+def test_a_storm_of_all_that_is_remembered_is_one_on_a_node_of_any_size() -> None:
+    book = AlertBook()
+    watch = Operational(book)
+    for number in range(SUBJECTS_MAX):
+        event = restarted(
+            start(f"s-{number // 99}-{number % 99}", at=LATER + number * SECOND // 10)
+        )
+        facts = facts_of(event)
+        assert facts is not None
+        watch.on_start(facts, features_of(facts, lambda _: None, 30), event, 50_000, learning=False)
+    (alert,) = [one.alert for one in book.events if one.alert is not None]
+    assert alert.finding is Finding.RESTART_STORM
+
+
 def test_a_burst_of_first_starts_by_one_initiator_is_one_alert_of_security() -> None:
     judge = known_node()
     for number in range(BURST_LEAST + 10):
