@@ -37,7 +37,12 @@ UNSET = 0xFFFF_FFFF
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "default"})
 LOCAL_REGISTRY = "localhost"
 
-_TRANSIENT = re.compile(r"^run-(?:u[0-9]+|r[0-9a-f]{8,})")
+_TRANSIENT = re.compile(r"^run-(?:u[0-9]+|r[0-9a-f]{8,}|p[0-9*]+-i[0-9*]+)")
+"""A unit of ``systemd-run``: a number, random, or since 257 the process and its inode."""
+_CONNECTION = re.compile(r"@[0-9*]+-[0-9A-Fa-f.:\[\]_*]+-[0-9A-Fa-f.:\[\]_*]+(?=\.service\Z)")
+"""The instance of a service that a socket starts for each connection (``Accept=yes``)."""
+_DBUS = re.compile(r"^dbus-:[0-9.*]+-(.+)@[0-9*]+(?=\.service\Z)")
+"""A service that the bus started: its connection, its name, a number."""
 _SECONDS_PER_DAY = 86_400
 
 
@@ -195,6 +200,7 @@ def who_of(initiator: Initiator, workload_of: Callable[[str], str | None]) -> Wh
 @lru_cache(maxsize=WHOS_CACHED)
 def _unit(name: str) -> Who:
     unit = _TRANSIENT.sub("run-*", folded(name))
+    unit = _DBUS.sub(r"dbus-:*-\1@*", _CONNECTION.sub("@*", unit))
     return Who(WhoKind.UNIT, _cut(f"unit {unit}"))
 
 

@@ -32,6 +32,7 @@ from sensor.judge import image_reference
 from sensor.judge.job_pod import folded_owner, is_of_flow
 from sensor.judge.maker_name import ANY, alias_of, folded, is_generated, sane, without_own_id
 from sensor.model import pod_name
+from sensor.model.pod_name import GENERATED, RANDOM_LENGTH
 
 if TYPE_CHECKING:
     from sensor.model.events import Event
@@ -61,6 +62,10 @@ _MADE_UP = re.compile(
 )
 """What a builder makes up in an image's name, and an image that was named by its id."""
 
+_DEBUGGER = "debugger-"
+"""Begins the name that ``kubectl debug`` gives to a container; five letters of chance follow."""
+_RANDOM_END = re.compile(rf"-[{GENERATED}]{{{RANDOM_LENGTH}}}\Z")
+
 _OWN_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -89,7 +94,10 @@ def workload_of(event: Event) -> WorkloadKey | None:
         owner = pod_name.parse(pod.pod, pod.pod_uid, node)
         of_flow = is_of_flow(pod.pod, owner.owner)
         key = _of_pod(pod.namespace or "?", owner.owner, of_flow=of_flow)
-        return WorkloadKey(key, owner, pod.container)
+        inside = pod.container
+        if inside is not None and inside.startswith(_DEBUGGER):
+            inside = _RANDOM_END.sub(f"-{ANY}", inside)
+        return WorkloadKey(key, owner, inside)
     labelled = _by_labels(dict(container.labels)) if container.labels else None
     if labelled is not None:
         return WorkloadKey(labelled)

@@ -27,6 +27,22 @@ WEB_SERVER = (Ancestor(5, 1, "sh", "/bin/sh"), Ancestor(4, 1, "apache", "/usr/sb
         (initiator("alice"), WhoKind.PERSON, "login alice"),
         (initiator("alice", unit="cron.service"), WhoKind.UNIT, "unit cron.service"),
         (initiator(None, unit="run-u123.service"), WhoKind.UNIT, "unit run-*.service"),
+        (initiator(None, unit="run-p12-i345.service"), WhoKind.UNIT, "unit run-*.service"),
+        (initiator(None, unit="run-p23981-i26981.service"), WhoKind.UNIT, "unit run-*.service"),
+        (initiator(None, unit="run-parts.service"), WhoKind.UNIT, "unit run-parts.service"),
+        (
+            initiator(None, unit="ci@3-10.0.0.1:22-10.0.0.2:51234.service"),
+            WhoKind.UNIT,
+            "unit ci@*.service",
+        ),
+        (initiator(None, unit="ci@12-4711-1000.service"), WhoKind.UNIT, "unit ci@*.service"),
+        (initiator(None, unit="ci@1-2.service"), WhoKind.UNIT, "unit ci@1-2.service"),
+        (initiator(None, unit="ci@shop-a-web.service"), WhoKind.UNIT, "unit ci@shop-a-web.service"),
+        (
+            initiator(None, unit="dbus-:1.23-org.example.Pods@7.service"),
+            WhoKind.UNIT,
+            "unit dbus-:*-org.example.Pods@*.service",
+        ),
         (
             replace(initiator(None, account="www-data"), ancestors=WEB_SERVER),
             WhoKind.ACCOUNT,

@@ -285,6 +285,22 @@ def test_what_is_not_made_up_keeps_workloads_apart(
     assert key_of(start(*one)) != key_of(start(*other))
 
 
+@pytest.mark.parametrize(
+    ("container", "row"),
+    [
+        ("debugger-x7k2p", "k8s/shop/web#debugger-*"),
+        ("debugger-bbk2p", "k8s/shop/web#debugger-*"),
+        ("debugger-ours", "k8s/shop/web#debugger-ours"),
+        ("proxy-x7k2p", "k8s/shop/web#proxy-x7k2p"),
+        ("main", "k8s/shop/web#main"),
+    ],
+)
+def test_a_debugging_container_has_no_name_of_its_own(container: str, row: str) -> None:
+    found = workload_of(pod_start("web-5d4f8c9b7d-x2x7k", container))
+    assert found is not None
+    assert found.row == row
+
+
 def test_the_key_does_not_depend_on_who_started_it_or_how() -> None:
     event = start("web")
     assert key_of(event) == key_of(by_itself(event))
