@@ -48,6 +48,7 @@ INCIDENTS = frozenset({Finding.SENSOR_TAMPERING})
 """Findings of something that was done once: who acknowledges it means no later one."""
 GRAVER = tuple(AlertSeverity)
 OPEN = frozenset({AlertState.NEW, AlertState.UPDATE})
+SILENT = frozenset({AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED})
 
 
 class AlertBook:
@@ -95,6 +96,13 @@ class AlertBook:
         return frozenset(
             group for group, one in self._entries.items() if one.state is not AlertState.RESOLVED
         )
+
+    def is_silent(self, group: str, facts: tuple[Fact, ...], wall: int) -> bool:
+        """Whether one more start of a group would be reported to no person."""
+        known = self._entries.get(group)
+        if known is None or _is_over(known):
+            return False
+        return _state_again(known, facts, wall) in SILENT
 
     def get(self, id_: str) -> AlertEntry | None:
         """Return an alert by its id, or by a beginning of it that no other has."""
@@ -162,12 +170,7 @@ class AlertBook:
         new_day = wall // NS_PER_DAY > known.last // NS_PER_DAY
         fresh = not set(facts) <= set(known.facts)
         worse = GRAVER.index(severity) > GRAVER.index(known.severity)
-        state = known.state
-        if state is AlertState.SUPPRESSED and (known.until is None or wall >= known.until):
-            state = AlertState.UPDATE
-        if state is AlertState.ACKNOWLEDGED and known.value == WHILE_LEARNING and fresh:
-            # It was acknowledged for other values than this one.
-            state = AlertState.UPDATE
+        state = _state_again(known, facts, wall)
         waits = group in self._waiting
         entry = replace(
             known,
@@ -180,7 +183,7 @@ class AlertBook:
             facts=_latest(known.facts, facts),
             terms=tuple(dict.fromkeys((*known.terms, *terms)))[:TERMS_MAX],
         )
-        if state in {AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED}:
+        if state in SILENT:
             self.suppressed += 1
         elif waits:
             # Its first event has all of it.
@@ -220,7 +223,9 @@ class AlertBook:
         entry = replace(known, state=state, by=by, reason=reason, until=until)
         if self._leave(group):
             entry = replace(entry, reported=now.time + now.realtime_offset)
-        self._set(group, entry)
+        over = known.state is AlertState.RESOLVED and state is AlertState.ACKNOWLEDGED
+        # What is over stays over: the next of its kind is a new alert.
+        self._set(group, replace(entry, state=AlertState.RESOLVED) if over else entry)
         self.events.append(self._event(group, entry, now))
         return entry
 
@@ -345,6 +350,18 @@ def _is_over(entry: AlertEntry) -> bool:
     if entry.state is AlertState.ACKNOWLEDGED and entry.finding in INCIDENTS:
         return True
     return entry.state is AlertState.RESOLVED
+
+
+def _state_again(known: AlertEntry, facts: tuple[Fact, ...], wall: int) -> AlertState:
+    """Return the state of an alert with what was seen once more."""
+    state = known.state
+    if state is AlertState.SUPPRESSED and (known.until is None or wall >= known.until):
+        return AlertState.UPDATE
+    fresh = not set(facts) <= set(known.facts)
+    if state is AlertState.ACKNOWLEDGED and known.value == WHILE_LEARNING and fresh:
+        # It was acknowledged for other values than this one.
+        return AlertState.UPDATE
+    return state
 
 
 def _latest(known: tuple[Fact, ...], facts: tuple[Fact, ...]) -> tuple[Fact, ...]:

@@ -2,7 +2,7 @@
 
 Each start is compared with the past before it is judged, and learnt afterwards: all of it where it
 raised no alert, nothing of it otherwise. One alert is raised for a start, named by the gravest
-finding that has no open alert yet.
+finding that has no open alert yet, else by the gravest whose alert no person has silenced.
 """
 
 from __future__ import annotations
@@ -159,18 +159,39 @@ class Alerting:
             self.book.raise_(Finding.SLOW_CHANGE, who, facts, event)
 
     def _raise(self, judged: Judgement, past: Assessment | None, event: Event) -> None:
-        grave = self._tuning.severity
-        found = sorted(judged.found, key=lambda one: -GRAVER.index(grave(one.finding)))
         is_open = self.book.open_groups()
-        values = {one: self._group_value(one, past, is_open) for one in found}
-        fresh = [one for one in found if group_of(one.finding, values[one]) not in is_open]
-        first = (fresh or found)[0]
+        found, loud = self._sorted(judged.found, past, event, is_open)
+        if not loud and judged.beside:
+            # Who silenced the alert of a strong finding did not mean what else is new.
+            others, loud = self._sorted(judged.beside, past, event, is_open)
+            found = others if loud else found
+        first = (loud or found)[0]
+        value = self._group_value(first, past, is_open)
         facts = tuple(dict.fromkeys(one.stated for one in found))
         if past is not None and KINDS[first.finding].rank is Rank.BASELINE:
             facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
         severity = self._severity(first, past, len(facts), found)
         held = self._held_back(judged, past)
-        self.book.raise_(first.finding, values[first], facts, event, severity=severity, terms=held)
+        self.book.raise_(first.finding, value, facts, event, severity=severity, terms=held)
+
+    def _sorted(
+        self,
+        found: tuple[Found, ...],
+        past: Assessment | None,
+        event: Event,
+        is_open: frozenset[str],
+    ) -> tuple[list[Found], list[Found]]:
+        """Return findings, the gravest first, and those that may name an alert."""
+        grave = self._tuning.severity
+        ordered = sorted(found, key=lambda one: -GRAVER.index(grave(one.finding)))
+        groups = {
+            one: group_of(one.finding, self._group_value(one, past, is_open)) for one in ordered
+        }
+        facts = tuple(dict.fromkeys(one.stated for one in ordered))
+        wall = event.time + event.realtime_offset
+        fresh = [one for one in ordered if groups[one] not in is_open]
+        loud = [one for one in ordered if not self.book.is_silent(groups[one], facts, wall)]
+        return ordered, fresh or loud
 
     def _held_back(self, judged: Judgement, past: Assessment | None) -> tuple[TermKey, ...]:
         """Return what is not learnt of a start: all that is new about it, together."""

@@ -73,3 +73,5 @@ class Judgement:
     verdict: Verdict
     decision: Decision
     found: tuple[Found, ...] = ()
+    beside: tuple[Found, ...] = ()
+    """What the baseline would have found, had not a strong finding or a rule decided before it."""

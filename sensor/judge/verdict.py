@@ -16,6 +16,7 @@ at and could not use stays in the reasons of a start that nothing explains.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.judge.finding import Found
@@ -211,7 +212,28 @@ def decide(case: Case) -> Judgement:
         level=case.assessment.level if case.assessment is not None else None,
         baseline=case.assessment.phase if case.assessment is not None else None,
     )
-    return Judgement(verdict, decision, tuple(case.found))
+    beside = _beside(case) if case.found and not decision.expected else ()
+    return Judgement(verdict, decision, tuple(case.found), beside)
+
+
+def _beside(case: Case) -> tuple[Found, ...]:
+    """Return what would be found of a start without the findings that decided it.
+
+    A person may have silenced their alert, which says nothing about what else is new.
+    """
+    past = case.assessment
+    if past is None or not past.alerts or not all(_decides(one) for one in case.found):
+        return ()
+    rest = replace(case, found=[], remarks=[])
+    for step in (approved_change, expected_by_policy, lifecycle):
+        if step(rest) is not None:
+            return ()
+    baseline(rest)
+    return tuple(rest.found)
+
+
+def _decides(found: Found) -> bool:
+    return found.finding is Finding.FORBIDDEN or KINDS[found.finding].rank is Rank.STRONG
 
 
 def _first(case: Case) -> Decision | None:
