@@ -130,7 +130,7 @@ class JudgeCommands:
             if "profile" in what:
                 done = baseline.forget(what["profile"])
             else:
-                done = baseline.forget_node(Feature(what["feature"]), what["value"])
+                done = baseline.node.forget(Feature(what["feature"]), what["value"])
         except ValueError:
             return False
         if done:

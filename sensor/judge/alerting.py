@@ -117,7 +117,7 @@ class Alerting:
         """Whether all who may have started it are known to run runtimes without an engine."""
         whos = features.whos
         return bool(whos) and all(
-            self.baseline.node_knows(Feature.DIRECT, who.value, at) for who in whos
+            self.baseline.node.knows(Feature.DIRECT, who.value, at) for who in whos
         )
 
     def conclude(

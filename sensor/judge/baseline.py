@@ -6,7 +6,7 @@ Rows, each in the transaction of the event that it follows from:
 kind         key                             value
 ===========  ==============================  ==========================================
 ``profile``  ``w/<workload>``, ``i/<repo>``  :mod:`sensor.judge.profile`
-``node``     ``<feature>/<value>``           one term, of days
+``node``     ``<feature>/<value>``           :mod:`sensor.judge.node_terms`
 ``baseline`` ``state``                       since when, how many starts, the fill
 ===========  ==============================  ==========================================
 
@@ -24,7 +24,8 @@ from sensor.dataclass import dataclass
 from sensor.judge.feature import Feature
 from sensor.judge.habit import Habits, habit_of
 from sensor.judge.lesson import instance_key, lesson_of
-from sensor.judge.profile import SECONDS_PER_DAY, Profile, Term, profile_of_row
+from sensor.judge.node_terms import NODE_ROW, NodeTerms
+from sensor.judge.profile import SECONDS_PER_DAY, Profile, profile_of_row
 from sensor.judge.segmented import Segmented
 from sensor.judge.tuning import LEARNING_DAYS
 from sensor.model.vocabulary import BaselineState
@@ -42,9 +43,7 @@ PROFILES = (1024, 3072)
 IMAGES = (512, 1024)
 HOT_MAX = 512
 """Profiles that are kept unpacked."""
-NODE_TERMS_MAX = 512
-"""Values of one feature that the node knows."""
-PROFILE_ROW, NODE_ROW, STATE_ROW = "profile", "node", "baseline"
+PROFILE_ROW, STATE_ROW = "profile", "baseline"
 BASELINE_ROWS = frozenset({PROFILE_ROW, NODE_ROW, STATE_ROW})
 STATE_KEY = "state"
 IMAGE_PREFIX = "i/"
@@ -76,17 +75,15 @@ class Baseline:
         self._profiles: Segmented[bytes] = Segmented(*PROFILES)
         self._images: Segmented[bytes] = Segmented(*IMAGES)
         self._hot: OrderedDict[str, Profile] = OrderedDict()
-        self._node: dict[Feature, dict[str, Term]] = {}
         self._habits = Habits()
         self._asked: tuple[Features, int, Habit | None] | None = None
         """The last answer of :meth:`habit`, while nothing was learnt or forgotten since."""
         self._latest = 0
         """Wall-clock second of the latest start that was learnt."""
-        self._lost = 0
-        """How many values of the node were forgotten."""
         self.rows: list[Row] = []
         self.replaced: Counter[str] = Counter()
-        """Terms that had to go because a profile had too many, by feature."""
+        """Terms that had to go because there were too many, by feature."""
+        self.node = NodeTerms(self.rows if keeping else None, self.replaced)
 
     def __len__(self) -> int:
         return len(self._profiles)
@@ -112,7 +109,7 @@ class Baseline:
                 if kind == PROFILE_ROW:
                     profiles.append((key, profile_of_row(row), row))
                 elif kind == NODE_ROW:
-                    self._restore_term(key, row)
+                    self.node.restore(key, row)
                 elif (kind, key) == (STATE_ROW, STATE_KEY):
                     self.state = _state_of_row(row)
             except ValueError:
@@ -122,13 +119,6 @@ class Baseline:
             if not self._table(key).restore(key, row, established=established):
                 self._write(PROFILE_ROW, key, None)
         return unreadable
-
-    def _restore_term(self, key: str, row: bytes) -> None:
-        name, slash, value = key.partition("/")
-        if not slash:
-            message = "not a term of the node"
-            raise ValueError(message)
-        self._node.setdefault(Feature(name), {})[value] = Term.unpack(row)
 
     def phase(self, at: int) -> BaselineState:
         """Return whether the past is long enough to compare with."""
@@ -148,13 +138,9 @@ class Baseline:
         for table in (self._profiles, self._images):
             for key, _ in list(table.items()):
                 self._write(PROFILE_ROW, key, None)
-        for feature, values in self._node.items():
-            for value in values:
-                self._write(NODE_ROW, f"{feature}/{value}", None)
         self._profiles, self._images = Segmented(*PROFILES), Segmented(*IMAGES)
         self._hot.clear()
-        self._node.clear()
-        self._lost += 1
+        self.node.clear()
         self.state = State()
         self.write_state()
 
@@ -185,33 +171,6 @@ class Baseline:
         row = self._table(key).get(key)
         return self._warm(key, profile_of_row(row)) if row is not None else None
 
-    def node_knows(self, feature: Feature, value: str, at: int) -> bool:
-        """Whether the node has seen a value and not forgotten it."""
-        term = self._node.get(feature, _NO_TERMS).get(value)
-        return term is not None and term.known(at)
-
-    def node_days(self, feature: Feature, value: str, at: int) -> int:
-        """Return on how many of the last 32 days the node saw a value."""
-        term = self._node.get(feature, _NO_TERMS).get(value)
-        return term.distinct_days if term is not None and term.known(at) else 0
-
-    def node_values(self, feature: Feature, at: int) -> tuple[str, ...]:
-        """Return what the node knows of a feature, the latest first."""
-        found = self._node.get(feature, _NO_TERMS)
-        known = [value for value, term in found.items() if term.known(at)]
-        return tuple(sorted(known, key=lambda one: (-found[one].last, one)))
-
-    def node_terms(self) -> Iterator[tuple[Feature, str, Term]]:
-        """Yield every term of the node."""
-        for feature, values in self._node.items():
-            for value, term in values.items():
-                yield feature, value, term
-
-    def node_terms_of(self, feature: Feature) -> Iterator[tuple[Feature, str, Term]]:
-        """Yield the terms of one feature of the node."""
-        for value, term in self._node.get(feature, _NO_TERMS).items():
-            yield feature, value, term
-
     def profiles(self) -> Iterator[tuple[str, Profile]]:
         """Yield every profile."""
         for table in (self._profiles, self._images):
@@ -237,7 +196,7 @@ class Baseline:
         else:
             self._learn_again(habit, at)
         if hour is not None:
-            self.learn_node(Feature.HOUR, hour, at)
+            self.node.learn(Feature.HOUR, hour, at)
         self._latest = max(self._latest, at)
 
     def habit(self, features: Features, at: int) -> Habit | None:
@@ -248,7 +207,9 @@ class Baseline:
         asked = self._asked
         if asked is not None and asked[0] is features and asked[1] == at:
             # It is asked for twice a start.
-            return asked[2]
+            found = asked[2]
+            if found is None or found.lost == self.node.lost:
+                return found
         habit = self._habit(features, at)
         self._asked = features, at, habit
         return habit
@@ -256,7 +217,7 @@ class Baseline:
     def _habit(self, features: Features, at: int) -> Habit | None:
         key = instance_key(features)
         habit = self._habits.same(key, features, at) if key is not None else None
-        if habit is None or habit.lost != self._lost:
+        if habit is None or habit.lost != self.node.lost:
             return None
         for place in habit.places:
             profile = self._hot.get(place.key)
@@ -273,18 +234,18 @@ class Baseline:
             if profile is None:
                 profile = self._warm(key, Profile())
                 if key == f"w/{features.workload}" and len(features.whos) == 1:
-                    self.learn_node(Feature.MAKER, features.whos[0].value, at)
+                    self.node.learn(Feature.MAKER, features.whos[0].value, at)
             profile.see(at)
             for feature in profile.learn_all(values, at):
                 self.replaced[feature] += 1
             self._keep(key, profile)
         for feature, value in lesson.node:
-            self.learn_node(feature, value, at)
+            self.node.learn(feature, value, at)
         # Of one among several, nothing is learnt about who it was.
         if own is not None and len(features.whos) == 1 and self._habits.repeats(own, features):
-            habit = habit_of(own, features, lesson, self._hot, self._node, at)
+            habit = habit_of(own, features, lesson, self._hot, self.node.by_feature, at)
             if habit is not None:
-                habit.lost = self._lost
+                habit.lost = self.node.lost
                 habit.note_terms(at)
                 self._habits.note(own, habit)
 
@@ -299,50 +260,20 @@ class Baseline:
             return
         for name, term in habit.terms:
             if not term.covers(at):
-                term.see(at)
-                if self._keeping:
-                    self.rows.append((NODE_ROW, name, term.pack()))
+                self.node.see(name, term, at)
         habit.note_terms(at)
 
     def learn_term(self, term: TermKey, at: int) -> None:
         """Learn one value that was held back, such as one that was acknowledged."""
         self._asked = None
         if term.profile is None:
-            self.learn_node(term.feature, term.value, at)
+            self.node.learn(term.feature, term.value, at)
             return
         profile = self.profile(term.profile) or self._warm(term.profile, Profile())
         if not profile.own.count:
             profile.see(at)
         profile.learn(term.feature, term.value, at)
         self._keep(term.profile, profile)
-
-    def learn_node(self, feature: Feature, value: str, at: int) -> None:
-        """Note a value for the whole node, once a day: what asks for it needs days.
-
-        A row for each start and value would be most of what the store writes. The hours of people
-        are counted start by start.
-        """
-        values = self._node.get(feature, _NO_TERMS)
-        term = values.get(value)
-        known = term is not None
-        if term is not None and feature is not Feature.HOUR and term.covers(at):
-            return
-        if term is None:
-            term = Term()
-            values = self._node.setdefault(feature, {})
-            values[value] = term
-        term.see(at)
-        if self._keeping:
-            self.rows.append((NODE_ROW, f"{feature}/{value}", term.pack()))
-        if not known and len(values) > NODE_TERMS_MAX:
-            # What was seen on one day only goes first.
-            gone = min(
-                values, key=lambda one: (values[one].distinct_days > 1, values[one].last, one)
-            )
-            del values[gone]
-            self._lost += 1
-            self.replaced[feature] += 1
-            self._write(NODE_ROW, f"{feature}/{gone}", None)
 
     def forget(self, key: str) -> bool:
         """Forget one profile; False where there is no such."""
@@ -351,15 +282,6 @@ class Baseline:
         if not self._table(key).drop(key):
             return False
         self._write(PROFILE_ROW, key, None)
-        return True
-
-    def forget_node(self, feature: Feature, value: str) -> bool:
-        """Forget one value of the node; False where it is not known."""
-        self._asked = None
-        if self._node.get(feature, {}).pop(value, None) is None:
-            return False
-        self._lost += 1
-        self._write(NODE_ROW, f"{feature}/{value}", None)
         return True
 
     # ----------------------------------------------------------------- inside
@@ -394,6 +316,3 @@ def _state_of_row(row: bytes) -> State:
         case _:
             message = "not the state of a baseline"
             raise ValueError(message)
-
-
-_NO_TERMS: dict[str, Term] = {}

@@ -61,7 +61,7 @@ def rows(baseline: Baseline, *, logins: bool) -> list[TextRow]:
         for key, profile in baseline.profiles()
         for feature, value, term in profile.items()
     ]
-    found += [_row("", feature, value, term) for feature, value, term in baseline.node_terms()]
+    found += [_row("", feature, value, term) for feature, value, term in baseline.node.items()]
     found = [one for one in found if logins or not one.value.startswith(LOGIN)]
     return sorted(found, key=lambda one: one.key)
 

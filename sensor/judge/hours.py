@@ -37,11 +37,7 @@ def hour_of(at: int, zone: tzinfo) -> str | None:
 
 def unusual_hour(baseline: Baseline, hour: str, at: int, tuning: Tuning) -> tuple[str, ...] | None:
     """Return the usual hours where this one is not among them; None where it is, or unknown."""
-    terms = {
-        value: term
-        for feature, value, term in baseline.node_terms_of(Feature.HOUR)
-        if term.known(at)
-    }
+    terms = {value: term for value, term in baseline.node.items_of(Feature.HOUR) if term.known(at)}
     starts = sum(term.count for term in terms.values()) // UNIT
     everywhere = Term()
     for term in terms.values():

@@ -28,12 +28,12 @@ def of_image(look: Comparison) -> Iterator[Novelty]:
     repository, organisation = features.repository, features.organisation
     if repository is None or organisation is None:
         return
-    foreign = not look.baseline.node_knows(Feature.ORGANISATION, organisation, at)
+    foreign = not look.baseline.node.knows(Feature.ORGANISATION, organisation, at)
     local = Finding.LOCAL_IMAGE if organisation.startswith(LOCAL_REGISTRY) else None
     if look.instance is None:
         if foreign:
             yield _foreign(look, organisation, local)
-        if look.owner is not None and not look.baseline.node_knows(
+        if look.owner is not None and not look.baseline.node.knows(
             Feature.REPOSITORY, repository, at
         ):
             known = look.owner.values(Feature.REPOSITORY, at)
@@ -64,7 +64,7 @@ def of_image(look: Comparison) -> Iterator[Novelty]:
 
 
 def _foreign(look: Comparison, organisation: str, finding: Finding | None) -> Novelty:
-    known = look.baseline.node_values(Feature.ORGANISATION, look.at)
+    known = look.baseline.node.values(Feature.ORGANISATION, look.at)
     terms = look.terms(Feature.ORGANISATION, organisation)
     return novelty(Feature.ORGANISATION, known, organisation, NODE, terms, finding, strong=False)
 

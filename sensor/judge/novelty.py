@@ -107,10 +107,10 @@ class _Look(Comparison):
         whos = self.features.whos
         if not whos or self.features.by_engine:
             return
-        at, node = self.at, self.baseline
+        at, node = self.at, self.baseline.node
         seen = " or ".join(who.value for who in whos)
-        if not any(node.node_knows(Feature.INITIATOR, who.value, at) for who in whos):
-            known = node.node_values(Feature.INITIATOR, at)
+        if not any(node.knows(Feature.INITIATOR, who.value, at) for who in whos):
+            known = node.values(Feature.INITIATOR, at)
             terms = self._terms_of_who(whos)
             finding = _WHO_FINDINGS.get(whos[0].kind, Finding.NEW_INITIATOR)
             yield novelty(Feature.INITIATOR, known, seen, NODE, terms, finding)
@@ -131,9 +131,9 @@ class _Look(Comparison):
 
     def _runtime(self) -> Iterator[Novelty]:
         path, at = self.features.runtime, self.at
-        if path is None or self.baseline.node_knows(Feature.RUNTIME, path, at):
+        if path is None or self.baseline.node.knows(Feature.RUNTIME, path, at):
             return
-        known = self.baseline.node_values(Feature.RUNTIME, at)
+        known = self.baseline.node.values(Feature.RUNTIME, at)
         if known:
             terms = (TermKey(None, Feature.RUNTIME, path),)
             yield novelty(Feature.RUNTIME, known, path, NODE, terms, Finding.UNKNOWN_RUNTIME)
@@ -171,7 +171,7 @@ class _Look(Comparison):
                 one for one in atoms if not known.knows(Feature.PRIVILEGE, one, at)
             ), WORKLOAD
         unknown = frozenset(
-            one for one in atoms if not self.baseline.node_knows(Feature.PRIVILEGE, one, at)
+            one for one in atoms if not self.baseline.node.knows(Feature.PRIVILEGE, one, at)
         )
         if unknown:
             return unknown, NODE
@@ -188,7 +188,7 @@ class _Look(Comparison):
             return self.instance.values(Feature.PRIVILEGE, self.at)
         if level == IMAGE and self.image is not None:
             return self.image.values(Feature.PRIVILEGE, self.at)
-        return () if level == _BORROWED else self.baseline.node_values(Feature.PRIVILEGE, self.at)
+        return () if level == _BORROWED else self.baseline.node.values(Feature.PRIVILEGE, self.at)
 
     # ----------------------------------------------------------------- what it belongs to
 
@@ -218,7 +218,7 @@ class _Look(Comparison):
         if self.baseline.phase(self.at) is BaselineState.LEARNING:
             return
         workload = features.workload or ""
-        if workload == f"image/{features.repository}" and self.baseline.node_knows(
+        if workload == f"image/{features.repository}" and self.baseline.node.knows(
             Feature.REPOSITORY, features.repository or "", self.at
         ):
             # It has no name of its own, and its image is known.
@@ -244,7 +244,7 @@ class _Look(Comparison):
             )
 
     def _is_maker(self, who: Who) -> bool:
-        return self.baseline.node_days(Feature.MAKER, who.value, self.at) >= MAKER_DAYS
+        return self.baseline.node.days(Feature.MAKER, who.value, self.at) >= MAKER_DAYS
 
     def _special(self) -> Iterator[Novelty]:
         special = self.features.special

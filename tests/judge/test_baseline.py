@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.judge.baseline import HOT_MAX, KINDS, NODE_ROW, NODE_TERMS_MAX, PROFILES, Baseline
+from sensor.judge.baseline import HOT_MAX, KINDS, PROFILES, Baseline
 from sensor.judge.feature import Feature
 from sensor.judge.judge import Judge
 from sensor.judge.lesson import TermKey
@@ -113,40 +113,6 @@ def test_a_flood_of_new_workloads_pushes_out_newcomers_only() -> None:
     assert baseline.forgotten == 5000 - PROFILES[0]
 
 
-def test_the_node_knows_so_many_values_and_forgets_what_it_saw_on_one_day_first() -> None:
-    baseline = Baseline()
-    for day in range(2):
-        baseline.learn_node(Feature.INITIATOR, "login alice", AT + day * SECONDS_PER_DAY)
-    for number in range(NODE_TERMS_MAX + 10):
-        baseline.learn_node(Feature.INITIATOR, f"login {number}", AT + 2 * SECONDS_PER_DAY + number)
-    assert baseline.node_knows(Feature.INITIATOR, "login alice", AT)
-    assert baseline.replaced[Feature.INITIATOR] == 11
-    gone = [key for kind, key, value in baseline.rows if value is None]
-    assert "initiator/login 0" in gone
-
-
-def test_the_node_notes_a_value_once_a_day_and_a_workload_each_start() -> None:
-    baseline, day = Baseline(), AT // SECONDS_PER_DAY * SECONDS_PER_DAY
-    written = []
-    for at in (day, day + 1, day + SECONDS_PER_DAY - 1, day + SECONDS_PER_DAY):
-        baseline.rows.clear()
-        baseline.learn(features("web", repository=None), at)
-        written.append([key for kind, key, _ in baseline.rows if kind == NODE_ROW])
-    assert [bool(keys) for keys in written] == [True, False, False, True]
-    assert baseline.node_days(Feature.INITIATOR, "login alice", at) == 2
-    profile = baseline.profile("w/name/web")
-    assert profile is not None
-    assert profile.starts == len(written)
-
-
-def test_the_hours_of_people_are_counted_start_by_start() -> None:
-    baseline = Baseline()
-    for at in (AT, AT + 1):
-        baseline.learn(features("web"), at, "weekday 09")
-    ((_, _, term),) = baseline.node_terms_of(Feature.HOUR)
-    assert term.count == 2 * UNIT
-
-
 def test_profiles_that_are_not_hot_are_read_from_their_rows() -> None:
     baseline = Baseline()
     for number in range(HOT_MAX + 5):
@@ -204,8 +170,8 @@ def test_rows_that_make_no_sense_are_left_out_and_counted(kind: str, key: str, r
 def test_what_is_forgotten_by_hand_is_new_again() -> None:
     judge = known_node()
     baseline = judge.alerting.baseline
-    assert baseline.forget_node(Feature.INITIATOR, "login alice")
-    assert not baseline.forget_node(Feature.INITIATOR, "login alice")
+    assert baseline.node.forget(Feature.INITIATOR, "login alice")
+    assert not baseline.node.forget(Feature.INITIATOR, "login alice")
     assert verdict_of(judge, web(by=initiator("alice"))).findings
     assert baseline.forget("w/name/web")
     assert not baseline.forget("w/name/web")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.judge import baseline as baseline_module
+from sensor.judge import node_terms as node_terms_module
 from sensor.judge import profile as profile_module
 from sensor.judge.baseline import Baseline
 from sensor.judge.comparison import Moment
@@ -73,7 +73,7 @@ def step(baseline: Baseline, what: str, features: Features, at: int) -> Assessme
         case "forget":
             baseline.forget(f"w/{features.workload}")
         case "forget a value":
-            baseline.forget_node(Feature.ENTRYPOINT, features.entrypoint or "")
+            baseline.node.forget(Feature.ENTRYPOINT, features.entrypoint or "")
         case _:
             term = TermKey(f"w/{features.instance}", Feature.PRIVILEGE, "device:/dev/kvm")
             baseline.learn_term(term, at)
@@ -89,7 +89,7 @@ def test_what_is_said_and_what_is_kept_are_the_same_with_habits_and_without(
         if narrow:
             # So that values have to go for others.
             patch.setattr(profile_module, "TERMS_MAX", 2)
-            patch.setattr(baseline_module, "NODE_TERMS_MAX", 2)
+            patch.setattr(node_terms_module, "NODE_TERMS_MAX", 2)
         usual, forgetful = Baseline(), Forgetful()
         at = AT
         for what, features, gap in steps:
@@ -122,7 +122,7 @@ def test_a_habit_ends_before_any_of_its_values_is_forgotten() -> None:
     over = AT + 1 + LASTS_SECONDS
     assert baseline.habit(PLAIN, over) is not None
     assert baseline.habit(PLAIN, over + 1) is None
-    assert baseline.node_knows(Feature.INITIATOR, "unit web", over + 1)
+    assert baseline.node.knows(Feature.INITIATOR, "unit web", over + 1)
 
 
 def test_the_workload_that_started_least_recently_goes_first() -> None:
