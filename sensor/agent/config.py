@@ -7,6 +7,8 @@ with half of its configuration protects nothing.
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from dataclasses import field, fields, replace
 from pathlib import Path
@@ -305,7 +307,17 @@ def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        # Without O_NONBLOCK a FIFO of that name would hold the agent for ever.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with os.fdopen(opened, "rb") as file:
+            mode = os.fstat(opened).st_mode
+            if not stat.S_ISREG(mode):
+                raise ConfigError(f"{path}: not a regular file", "Give the path of a TOML file.")
+            if mode & stat.S_IWOTH:
+                # Its keys name programs to run and places to send events to.
+                raise ConfigError(
+                    f"{path}: may be written by every account", f"Run: chmod o-w {path}"
+                )
             data = file.read(SIZE_MAX + 1)
     except OSError as error:
         fix = "Check the path and its permissions, or leave --config out."

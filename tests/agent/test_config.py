@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -146,6 +147,28 @@ def test_a_mistake_in_a_drop_in_names_the_drop_in(tmp_path: Path, text: str, nam
     assert caught.value.problem.startswith(f"{wrong}: "), caught.value.problem
     assert named in caught.value.problem
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("name", ["castoff.toml", "castoff.d/10-more.toml"])
+def test_a_file_that_every_account_may_write_is_refused_with_the_command(
+    tmp_path: Path, name: str
+) -> None:
+    main = write(tmp_path / "castoff.toml", "")
+    path = write(tmp_path / name, "[store]\nmax_mib = 3\n")
+    path.chmod(0o664)
+    assert Config.load(main).store.max_mib == 3
+    path.chmod(0o666)
+    with pytest.raises(ConfigError) as raised:
+        Config.load(main)
+    assert str(path) in str(raised.value)
+    assert raised.value.fix == f"Run: chmod o-w {path}"
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    fifo = tmp_path / "castoff.toml"
+    os.mkfifo(fifo)
+    with pytest.raises(ConfigError, match="not a regular file"):
+        Config.load(fifo)
 
 
 def test_a_value_that_only_its_settings_refuse_names_the_drop_in(tmp_path: Path) -> None:
