@@ -246,6 +246,16 @@ class AlertBook:
         self._leave(group)
         self.events.append(self._event(group, entry, now))
 
+    def clock_was_set(self, boot: int, now: int, by: int) -> None:
+        """Take note that the clock was set; ``boot`` and ``now`` are by the old one.
+
+        What was seen in this boot was seen as long ago as before.
+        """
+        for group, one in list(self._entries.items()):
+            if boot <= one.last <= now:
+                first = one.first + by if one.first >= boot else one.first
+                self._set(group, replace(one, first=first, last=one.last + by))
+
     def tick(self, now: Event) -> None:
         """Report what waited, and resolve what has not been seen for long."""
         wall = now.time + now.realtime_offset

@@ -43,6 +43,8 @@ PROFILES = (1024, 3072)
 IMAGES = (512, 1024)
 HOT_MAX = 512
 """Profiles that are kept unpacked."""
+PLAUSIBLE = 1_577_836_800
+"""The begin of 2020 in wall-clock seconds: a start of the log before it had a clock not yet set."""
 PROFILE_ROW, STATE_ROW = "profile", "baseline"
 BASELINE_ROWS = frozenset({PROFILE_ROW, NODE_ROW, STATE_ROW})
 STATE_KEY = "state"
@@ -128,9 +130,18 @@ class Baseline:
         return BaselineState.LEARNING if learning else BaselineState.ACTIVE
 
     def first_day(self, at: int) -> bool:
-        """Whether the first day is not over."""
+        """Whether the first day is not over. A clock that is far behind says nothing of it."""
         began = self.state.began
-        return began is None or at - began < SECONDS_PER_DAY
+        return began is None or abs(at - began) < SECONDS_PER_DAY
+
+    def clock_was_set(self, boot: int, now: int, seconds: int) -> None:
+        """Take note that the clock was set by ``seconds``; ``boot`` and ``now`` are by the old one.
+
+        A past that began in this boot began at the same distance from now.
+        """
+        if self.state.began is not None and boot <= self.state.began <= now:
+            self.state.began += seconds
+            self.write_state()
 
     def clear(self) -> None:
         """Forget everything, the rows of the store too."""
@@ -185,8 +196,10 @@ class Baseline:
 
     def learn(self, features: Features, at: int, hour: str | None = None) -> None:
         """Learn a start that raised no alert. ``hour`` is that of a person's start."""
-        if self.state.began is None or at < self.state.began:
-            self.state.began = at
+        state = self.state
+        # Only the log, which is read behind the first starts, knows of an earlier begin.
+        if state.began is None or (state.filling and PLAUSIBLE <= at < state.began):
+            state.began = at
         self.state.starts += 1
         self.write_state()
         habit = self.habit(features, at)

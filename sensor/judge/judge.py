@@ -272,6 +272,10 @@ class Judge:
             seconds = (event.realtime_offset - earlier) / NS_PER_SECOND
             reason = f"the clock was set by {seconds:+.0f} s within the last hour"
             self._unsettled = event.time + SETTLED_AFTER, reason
+            booted, now = earlier // NS_PER_SECOND, (earlier + event.time) // NS_PER_SECOND
+            self.alerting.baseline.clock_was_set(booted, now, round(seconds))
+            by = event.realtime_offset - earlier
+            self.alerting.book.clock_was_set(earlier, earlier + event.time, by)
         self._clock_rows = [
             (CLOCK_ROW, CLOCK_KEY, _clock_row(self._boot, self._offset, self._unsettled))
         ]

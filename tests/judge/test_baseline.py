@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,9 +22,10 @@ from sensor.judge.profile import (
     Term,
     profile_of_row,
 )
+from sensor.model.events import Event
 from sensor.model.vocabulary import BaselineState, Explanation, Finding
 from tests.judge.past import DAY, WEB, alerts_of, known_node, rows_of, verdict_of, web
-from tests.judge.samples import NOW, SECOND, features, initiator, start
+from tests.judge.samples import NOW, OFFSET, SECOND, features, initiator, start
 
 AT = NOW // 10**9
 TIMES = st.integers(0, 2**32 - 1)
@@ -223,3 +226,68 @@ def test_a_baseline_that_is_damaged_is_learnt_anew_and_an_event_says_so() -> Non
     third.restore({key: row for key, row in left.items() if row is not None})
     assert third.damaged == ()
     assert third.take_notes() == ()
+
+
+# --------------------------------------------------------------------------- a clock not yet set
+
+BUILD = 1_740_000_000 * SECOND
+"""Where a clock without a battery stands at boot: the build of its systemd."""
+
+
+def shifted(event: Event, wall: int) -> Event:
+    """Return an event of the same time since boot, by a clock that stands elsewhere."""
+    return replace(event, realtime_offset=wall - event.time)
+
+
+@pytest.mark.parametrize("wrong", [0, BUILD, NOW + 4000 * DAY], ids=["1970", "build", "future"])
+def test_a_first_boot_before_the_clock_is_set_learns_from_then_on(wrong: int) -> None:
+    judge = Judge()
+    judge.judge(shifted(web(at=NOW), wrong))
+    judge.judge(web(at=NOW + 60 * SECOND))
+    state = judge.alerting.baseline.state
+    assert state.began is not None
+    assert abs(state.began - NOW // SECOND) <= 60
+    # Two days later it still learns: a new image of a known person raises nothing.
+    event = start("new", "quay.io/x/new:1", at=NOW + 2 * DAY, by=initiator("deploy"))
+    verdict = verdict_of(judge, event)
+    assert verdict.baseline is BaselineState.LEARNING
+    assert alerts_of(judge) == []
+    assert judge.alerting.baseline.phase((NOW + 8 * DAY) // SECOND) is BaselineState.ACTIVE
+
+
+@pytest.mark.parametrize("wrong", [0, BUILD], ids=["1970", "build"])
+def test_a_boot_before_the_clock_is_set_leaves_a_past_as_it_was(wrong: int) -> None:
+    judge = known_node()
+    began = judge.alerting.baseline.state.began
+    judge.judge(shifted(web(at=NOW), wrong))
+    assert judge.alerting.baseline.state.began == began
+    # What is strong is reported meanwhile.
+    judge.judge(shifted(web(at=NOW + SECOND, by=initiator("mallory")), wrong + SECOND))
+    assert [one.finding for one in alerts_of(judge)] == [Finding.NEW_PERSON]
+    judge.judge(web(at=NOW + 60 * SECOND))
+    assert judge.alerting.baseline.state.began == began
+    assert judge.alerting.baseline.phase(NOW // SECOND) is BaselineState.ACTIVE
+
+
+def test_an_alert_before_the_clock_is_set_is_not_over_after_it() -> None:
+    judge = known_node()
+    judge.judge(shifted(web(at=NOW, by=initiator("mallory")), 0))
+    (alert,) = alerts_of(judge)
+    judge.judge(web(at=NOW + 60 * SECOND))
+    judge.tick(web(at=NOW + 61 * SECOND).time, OFFSET)
+    assert alerts_of(judge) == []
+    entry = judge.alerting.book.get(alert.id)
+    assert entry is not None
+    assert (entry.first, entry.last) == (NOW, NOW)
+
+
+def test_only_the_log_makes_a_past_begin_earlier() -> None:
+    judge = Judge()
+    baseline = judge.alerting.baseline
+    judge.judge(web(at=NOW))
+    judge.judge(web(at=NOW - SECOND))
+    assert baseline.state.began == NOW // SECOND
+    baseline.state.filling = True
+    judge.learn(web(at=NOW - 5 * DAY))
+    judge.learn(shifted(web(at=NOW), 0))
+    assert baseline.state.began == (NOW - 5 * DAY) // SECOND
