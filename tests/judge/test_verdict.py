@@ -82,6 +82,7 @@ def world(applying: set[str]) -> Verdict:
         judge.ledger.add(change(name="box"), NOW)
     again = restarted(explained)
     if "baseline" in applying:
+        judge.alerting.baseline.state.filling = True
         for day in range(10):
             judge.learn(start("box", by=initiator("deploy"), at=NOW - day * 24 * HOUR))
     if "lifecycle" not in applying and "baseline" in applying:
