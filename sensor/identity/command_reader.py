@@ -55,7 +55,7 @@ MAX_OPTION = 64
 
 
 @unique
-class _Next(Enum):
+class Announced(Enum):
     """What the word before makes of this one."""
 
     SECRET = auto()
@@ -109,17 +109,17 @@ _MARKED = _PROGRAMS | _VERBS | client_options.CLIENTS | _SETTERS
 
 
 @lru_cache(OPTIONS_REMEMBERED)
-def _announces(option: str) -> _Next | None:
+def _announces(option: str) -> Announced | None:
     """Return what an option without a value makes of the next word, whichever program it is for."""
     if _ENV_OPTION.fullmatch(option) is not None:
-        return _Next.VARIABLE
+        return Announced.VARIABLE
     if option in secret_options.VARIABLES:
-        return _Next.VARIABLES
+        return Announced.VARIABLES
     if option in _HEADER_OPTIONS:
-        return _Next.HEADER
+        return Announced.HEADER
     if _OPTION.fullmatch(option) is not None and is_secret_name(option):
-        return _Next.SECRET
-    return _Next.SCRIPT if _SCRIPT_OPTION.fullmatch(option) is not None else None
+        return Announced.SECRET
+    return Announced.SCRIPT if _SCRIPT_OPTION.fullmatch(option) is not None else None
 
 
 def is_marked(word: str) -> bool:
@@ -150,25 +150,29 @@ class _Progress:
 class CommandReader:
     """Reads the words of one command in their order."""
 
-    def __init__(self, plain: Callable[[str], str]) -> None:
-        """``plain`` takes the secrets out of a word that means nothing by its place."""
+    def __init__(self, plain: Callable[[str], str], announced: Announced | None = None) -> None:
+        """``plain`` takes the secrets out of a word that means nothing by its place.
+
+        ``announced`` is what the word before the first one makes of it.
+        """
         self._plain = plain
-        self._next: _Next | None = None
+        self._next = announced
         self._stage = _Stage.OUTSIDE
         self._exec = False
         self._setter = False
-        self._programs: set[str] = set()
+        self._programs: dict[str, None] = {}
         self._rules: list[_Progress] = []
         self._rest_is_secret = False
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing that was read has a meaning for what follows."""
-        return (
-            self._next is None
-            and self._stage is _Stage.OUTSIDE
-            and not (self._setter or self._programs or self._rules)
-        )
+    def announced(self) -> Announced | None:
+        """What the last word makes of the next one."""
+        return self._next
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether nothing that was read, but what it announces, has a meaning for what follows."""
+        return self._stage is _Stage.OUTSIDE and not (self._setter or self._programs or self._rules)
 
     def read(self, word: str) -> str:
         """Return the word without what is secret in it."""
@@ -187,21 +191,21 @@ class CommandReader:
         announced, self._next = self._next, None
         read: str | None = None
         match announced:
-            case _Next.SECRET:
+            case Announced.SECRET:
                 # What looks like a long option is one: "--auth --bind_ip_all" is two switches.
                 read = None if _LONG_OPTION.fullmatch(word) else _value(word)
-            case _Next.NAMED_SECRET:
+            case Announced.NAMED_SECRET:
                 read = None if word.startswith("-") else _value(word)
-            case _Next.SCRIPT:
+            case Announced.SCRIPT:
                 read = self._plain(word)
-            case _Next.VALUE:
+            case Announced.VALUE:
                 read = self._assignment(word)
-            case _Next.VARIABLE:
+            case Announced.VARIABLE:
                 read = self._variable(word)
-            case _Next.VARIABLES:
+            case Announced.VARIABLES:
                 read = None if word.startswith("-") else self._variable(word)
                 self._next = None if read is None else announced
-            case _Next.HEADER:
+            case Announced.HEADER:
                 read = self._header(word)
         return read
 
@@ -243,12 +247,12 @@ class CommandReader:
                 return f"-H{header}"
         return self._plain(word)
 
-    def _announces(self, word: str) -> _Next | None:
+    def _announces(self, word: str) -> Announced | None:
         """Return what an option without a value makes of the next word."""
         if self._stage is _Stage.RUN or self._stage is _Stage.GLOBAL:
             return self._of_client(word)
         if self._is_reference(word):
-            return _Next.VALUE
+            return Announced.VALUE
         return _announces(word) if len(word) <= MAX_OPTION else _announces.__wrapped__(word)
 
     def _with_value(self, name: str, value: str, word: str) -> str:
@@ -264,14 +268,14 @@ class CommandReader:
         """Return whether a client's option only names a secret: ``--secret id=x,src=file``."""
         return option in client_options.REFERENCES and self._stage is not _Stage.OUTSIDE
 
-    def _of_client(self, word: str) -> _Next | None:
+    def _of_client(self, word: str) -> Announced | None:
         """Return what a client's own option makes of the next word."""
         if not word.startswith("--"):
-            return _Next.VALUE if word in client_options.GLOBAL_VALUES else None
+            return Announced.VALUE if word in client_options.GLOBAL_VALUES else None
         takes = client_options.takes_value(word[2:])
         if takes is None:
             return _announces(word)
-        return _Next.VALUE if takes else None
+        return Announced.VALUE if takes else None
 
     def _short_of_client(self, word: str) -> str:
         split = client_options.short_value(word)
@@ -285,14 +289,18 @@ class CommandReader:
             if option[-2] == "e" and equals:
                 return f"{option}{name}={_value(rest)}"
         if not value:
-            self._next = _Next.VARIABLE if option[-1] == "e" else _Next.VALUE
+            self._next = Announced.VARIABLE if option[-1] == "e" else Announced.VALUE
             return word
         return option + self._assignment(value)
 
     def _by_program(self, word: str) -> str | None:
-        """Read an option as the programs that were named do; None where none of them knows it."""
+        """Read an option as the programs that were named do; None where none of them knows it.
+
+        Whichever of them it is for, its secret goes: ``-p`` of sshpass behind ``mysql``.
+        """
         if word.partition("=")[0] in _SPELLED:
             return None
+        read: str | None = None
         for program in self._programs:
             for rule, options in _OPTION_RULES.get(program, ()):
                 if rule.after is not None and rule.after not in self._programs:
@@ -302,11 +310,13 @@ class CommandReader:
                     if head is None:
                         continue
                     if len(head) < len(word):
-                        return head + REDACTED
+                        joined = head + REDACTED
+                        read = joined if read in (None, word) else min(joined, read, key=len)
+                        continue
                     if not rule.joined_only:
-                        self._next = _Next.SECRET
-                    return word
-        return None
+                        self._next = Announced.SECRET
+                    read = read or word
+        return read
 
     # ----------------------------------------------------------------- other words
 
@@ -321,7 +331,7 @@ class CommandReader:
             self._meet(word.rpartition("/")[2])
         elif self._setter and _NAME.fullmatch(word) is not None and is_secret_name(word):
             if word.lower() not in secret_options.NOUNS:
-                self._next = _Next.NAMED_SECRET
+                self._next = Announced.NAMED_SECRET
                 return self._plain(word)
         elif word[0:1] == "/" and self._programs:
             return self._by_program(word) or self._plain(word)
@@ -343,7 +353,7 @@ class CommandReader:
             elif word not in client_options.GROUPS:
                 self._stage = _Stage.OTHER
                 if word in _VERBS:
-                    self._programs.add(word)
+                    self._programs[word] = None
             return self._plain(word)
         if self._stage is _Stage.RUN:
             self._stage = _Stage.OUTSIDE
@@ -363,7 +373,7 @@ class CommandReader:
                 _Progress(verbs, rule.skipped) for rule, verbs in _WORD_RULES.get(program, ())
             ]
         if program in _PROGRAMS or program in _VERBS:
-            self._programs.add(program)
+            self._programs[program] = None
         if program in client_options.CLIENTS:
             self._stage = _Stage.GLOBAL
 

@@ -1,15 +1,17 @@
 """A text that may be a shell's: split as a shell would, each command read like a command line.
 
 A quote that is not closed is an ordinary character. Each kind of quote can be found open once only,
-so the cost is linear in the text. Most words mean nothing to what follows them, and cost only the
-look that shows it.
+so the cost is linear in the text. Most words mean something to the next one at most: what a reader
+makes of those is remembered.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache, partial
+from enum import Enum, auto, unique
+from functools import cache, lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from sensor.identity import secret_options
 from sensor.identity.command_reader import CommandReader, is_marked
@@ -17,14 +19,19 @@ from sensor.identity.secret_names import REDACTED, is_secret_name, is_secret_pat
 from sensor.identity.secret_shapes import is_plain, without_shapes
 from sensor.identity.secret_text import without_named
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sensor.identity.command_reader import Announced
+
 MAX_DEPTH = 3
 """Scripts within scripts that are read: ``sh -c "sudo sh -c 'mysql -pS'"``."""
 
 _SPACE = re.compile(r"\s")
 _QUOTES = re.compile(r"[\"'\\]")
-_DULL_LENGTH = 64
-"""Characters of a word of which it is remembered that it means nothing."""
-WORDS_REMEMBERED = 1024
+_SHORT = 64
+"""Characters of a word of which it is remembered how it is read."""
+WORDS_REMEMBERED = 2048
 _OPERATORS = frozenset("|;&()<>")
 _ENDS = frozenset("|;&()")
 """Operators behind which another command begins. So does a line."""
@@ -51,40 +58,90 @@ def _script(text: str, depth: int) -> str:
         return text
     pieces = split(text)
     secret = _piped(pieces) if any(hint in text for hint in _PIPED_HINTS) else frozenset()
-    within = partial(_script, depth=depth + 1)
-    reader = CommandReader(within)
-    idle = True
-    read: list[str] = []
-    place, last = 0, len(pieces)
-    while place < last:
+    # Once a piece: texts of strangers may consist of a few of them, thousands of times.
+    kinds = {piece: _kind(piece) for piece in set(pieces)}
+    if not secret and all(map(_is_dull, kinds.items())):
+        return text
+    return "".join(_without_secrets(pieces, kinds, secret, depth))
+
+
+def _without_secrets(
+    pieces: list[str], kinds: Mapping[str, _Kind], secret: frozenset[int], depth: int
+) -> list[str]:
+    """Return the pieces of a script as they may be shown; ``secret`` are places of secrets."""
+
+    def within(word: str) -> str:
+        # A script has spaces, and most words have not.
+        return word if _SPACE.search(word) is None else _script(word, depth + 1)
+
+    reader: CommandReader | None = None
+    announced: Announced | None = None
+    read = pieces.copy()
+    begin = 0
+    for place in [at for at, piece in enumerate(pieces) if kinds[piece] is not _BETWEEN]:
+        if place < begin:
+            continue
         piece = pieces[place]
-        place += 1
-        if piece[0] in _OPERATORS or piece.isspace():
-            if not idle and (piece[0] in _ENDS or "\n" in piece):
-                reader, idle = CommandReader(within), True
-            read.append(piece)
+        kind = kinds[piece]
+        if kind is _END:
+            reader = announced = None
             continue
-        if place - 1 in secret:
+        if place in secret:
             clean = REDACTED
-        elif idle and len(piece) <= _DULL_LENGTH and _is_dull(piece):
-            read.append(piece)
-            continue
+        elif reader is None and kind is _WORD and (step := _step(piece, announced)) is not None:
+            clean, announced = step
         else:
-            clean = _read(piece, reader)
-            idle = reader.is_idle
-        read.append(clean)
+            if reader is None:
+                reader = CommandReader(within, announced)
+            clean = reader.read(piece) if kind is _WORD else _read(piece, reader)
+            announced = reader.announced
+            if reader.is_simple:
+                reader = None
         if clean != piece:
-            place = _rest_of_word(pieces, place)
-    return "".join(read)
+            begin = _rest_of_word(pieces, place + 1)
+            read[place:begin] = clean, *[""] * (begin - place - 1)
+    return read
+
+
+@unique
+class _Kind(Enum):
+    """What a piece of a script is."""
+
+    BETWEEN = auto()
+    END = auto()
+    """Another command begins behind it."""
+    WORD = auto()
+    """A short one without quotes."""
+    OTHER = auto()
+
+
+_BETWEEN, _END, _WORD = _Kind.BETWEEN, _Kind.END, _Kind.WORD
+
+
+def _is_dull(known: tuple[str, _Kind]) -> bool:
+    """Return whether a piece has no secret and no meaning for what follows."""
+    piece, kind = known
+    return (
+        kind is _BETWEEN or kind is _END or (kind is _WORD and _step(piece, None) == (piece, None))
+    )
+
+
+def _kind(piece: str) -> _Kind:
+    if piece[0] in _OPERATORS or piece.isspace():
+        return _END if piece[0] in _ENDS or "\n" in piece else _BETWEEN
+    return _WORD if len(piece) <= _SHORT and _QUOTES.search(piece) is None else _Kind.OTHER
 
 
 @lru_cache(WORDS_REMEMBERED)
-def _is_dull(word: str) -> bool:
-    """Return whether a word has no secret and no meaning for the next one, by itself."""
-    if _QUOTES.search(word) is not None or is_marked(word):
-        return False
-    reader = CommandReader(str)
-    return reader.read(word) == word and reader.is_idle
+def _step(word: str, announced: Announced | None) -> tuple[str, Announced | None] | None:
+    """Read a word without quotes; returns it and what it makes of the next one.
+
+    None for a word that means more than that to what follows.
+    """
+    # A script has spaces, and this word has not.
+    reader = CommandReader(str, announced)
+    clean = reader.read(word)
+    return (clean, reader.announced) if reader.is_simple else None
 
 
 def _is_prose(text: str) -> bool:

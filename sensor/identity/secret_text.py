@@ -91,7 +91,7 @@ def without_named(text: str) -> str:
     return "".join((*parts, text[end:])) if parts else text
 
 
-_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_UPPER = re.compile(r"[A-Z]+")
 
 
 def _lowered(text: str) -> str:
@@ -99,7 +99,7 @@ def _lowered(text: str) -> str:
     low = text.lower()
     if len(low) == len(text):
         return low
-    return text.translate(_LOWER)
+    return _UPPER.sub(lambda letters: letters[0].lower(), text)
 
 
 def _value_after(

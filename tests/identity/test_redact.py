@@ -63,6 +63,8 @@ SECRET = [
     (["docker", "exec", "db", "mysql", "-ps"], ["docker", "exec", "db", "mysql", f"-p{R}"]),
     (["docker", "login", "-u", "me", "-p", "s"], ["docker", "login", "-u", "me", "-p", R]),
     (["sshpass", "-p", "s", "ssh"], ["sshpass", "-p", R, "ssh"]),
+    (["sh", "-c", "mysql x sshpass -p s"], ["sh", "-c", f"mysql x sshpass -p {R}"]),
+    (["sh", "-c", "sshpass -p s mysql -ps"], ["sh", "-c", f"sshpass -p {R} mysql -p{R}"]),
     (["redis-cli", "-a", "s"], ["redis-cli", "-a", R]),
     (["sh", "-c", "PASSWORD=s run"], ["sh", "-c", f"PASSWORD={R} run"]),
     (["sh", "-c", "x --password s; y"], ["sh", "-c", f"x --password {R}; y"]),

@@ -45,7 +45,6 @@ from tests.store.queried import START, STOP, STOPS, found
         (Query(after=10, before=13), [10, 11]),
         (Query(rows=0), [0]),
     ],
-    ids=str,
 )
 def test_what_is_asked_for_is_found(store: Store, query: Query, expected: list[int]) -> None:
     assert found(store, query) == list(expected)

@@ -23,8 +23,8 @@ def packed(coding: str, body: bytes) -> HttpAnswer:
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        ("gzip", gzip.compress(b"{}")),
-        ("X-GZIP", gzip.compress(b"{}")),
+        ("gzip", gzip.compress(b"{}", mtime=0)),
+        ("X-GZIP", gzip.compress(b"{}", mtime=0)),
         ("deflate", zlib.compress(b"{}")),
         ("identity", b"{}"),
         ("", b"{}"),
@@ -39,7 +39,7 @@ def test_a_body_is_what_was_packed(coding: str, body: bytes) -> None:
     [
         ("gzip", b"{}"),
         ("gzip", b""),
-        ("gzip", gzip.compress(b"x" * 100)[:-9]),
+        ("gzip", gzip.compress(b"x" * 100, mtime=0)[:-9]),
         ("br", b"\x0b\x02\x80{}\x03"),
     ],
     ids=["not packed", "empty", "cut", "unknown"],

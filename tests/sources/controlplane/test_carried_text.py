@@ -50,7 +50,7 @@ def test_a_cut_audit_event_is_named_by_its_id() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [gzip.compress(b'{"a":1}')[:-9], b"\x1f\x8b\x08", b"\xff\xfe", gzip.compress(b"no")],
+    [gzip.compress(b'{"a":1}')[:-9], b"\x1f\x8b\x08", b"\xff\xfe", gzip.compress(b"no", mtime=0)],
     ids=["cut", "no data", "no text", "no JSON"],
 )
 def test_a_payload_that_is_damaged_is_a_failure(data: bytes) -> None:
@@ -74,7 +74,7 @@ def test_one_damaged_value_of_several_damages_the_text() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (packed(gzip.compress(b"{}")), True),
+        (packed(gzip.compress(b"{}", mtime=0)), True),
         (packed(b'{"a":1}'), True),
         (packed(b'[{"a":1}]'), True),
         (packed(b"plain text"), False),
