@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sensor import __version__, clock
 from sensor.agent.judging import NS_PER_SECOND, wall_now
 from sensor.judge import baseline_text
-from sensor.judge.alert_book import OPEN, group_of
+from sensor.judge.alert_book import OPEN
+from sensor.judge.alert_event import group_of
 from sensor.judge.change_text import Adder, of_json
 from sensor.judge.feature import Feature
 from sensor.judge.ledger import Note

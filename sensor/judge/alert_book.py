@@ -14,15 +14,13 @@ Rules:
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.judge.alert_event import alert_event, alert_id, group_of
 from sensor.judge.alert_row import AlertEntry, entry_of_row, entry_row
-from sensor.judge.findings.registry import KINDS
 from sensor.judge.tuning import DEFAULT
-from sensor.model.alert import Alert, AlertSeverity, AlertState, Strength
-from sensor.model.events import Event, Verdict
+from sensor.model.alert import AlertSeverity, AlertState, Strength
 from sensor.model.vocabulary import EventType, Finding
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
     from sensor.model.alert import Fact
+    from sensor.model.events import Event
 
 ALERTS_MAX = 1024
 NEW_PER_HOUR = 60
@@ -132,7 +131,7 @@ class AlertBook:
             self._again(group, known, source, facts, wall, terms, graver_one)
             return
         entry = AlertEntry(
-            id=_alert_id(source, group, wall),
+            id=alert_id(source, group, wall),
             finding=finding,
             value=value[:400],
             severity=severity or self.tuning.severity(finding),
@@ -147,7 +146,7 @@ class AlertBook:
             facts=facts[:FACTS_MAX],
             terms=terms[:TERMS_MAX],
         )
-        event = self._event(group, entry, source)
+        event = alert_event(group, entry, source)
         if self._may_report(wall, AlertState.NEW):
             self.events.append(event)
         else:
@@ -200,7 +199,7 @@ class AlertBook:
     def _updated(self, group: str, entry: AlertEntry, source: Event, wall: int) -> AlertEntry:
         self._later.pop(group, None)
         entry = replace(entry, reported=wall)
-        self.events.append(self._event(group, entry, source))
+        self.events.append(alert_event(group, entry, source))
         return entry
 
     # ----------------------------------------------------------------- what people do
@@ -226,7 +225,7 @@ class AlertBook:
         over = known.state is AlertState.RESOLVED and state is AlertState.ACKNOWLEDGED
         # What is over stays over: the next of its kind is a new alert.
         self._set(group, replace(entry, state=AlertState.RESOLVED) if over else entry)
-        self.events.append(self._event(group, entry, now))
+        self.events.append(alert_event(group, entry, now))
         return entry
 
     def release(self, id_: str) -> None:
@@ -244,7 +243,7 @@ class AlertBook:
         entry = replace(known, state=AlertState.RESOLVED, by=None, reason=reason, until=None)
         self._set(group, entry)
         self._leave(group)
-        self.events.append(self._event(group, entry, now))
+        self.events.append(alert_event(group, entry, now))
 
     def clock_was_set(self, boot: int, now: int, by: int) -> None:
         """Take note that the clock was set; ``boot`` and ``now`` are by the old one.
@@ -264,7 +263,7 @@ class AlertBook:
             source = self._waiting.pop(group) or now
             entry = replace(self._entries[group], reported=wall)
             self._set(group, entry)
-            self.events.append(self._event(group, entry, source))
+            self.events.append(alert_event(group, entry, source))
         while self._later and self._may_report(wall, AlertState.UPDATE):
             group = next(iter(self._later))
             self._set(group, self._updated(group, self._entries[group], self._later[group], wall))
@@ -315,45 +314,6 @@ class AlertBook:
         if self._keeping:
             self.rows.append((ALERT_ROW, group, None))
 
-    def _event(self, group: str, entry: AlertEntry, source: Event) -> Event:
-        kind = KINDS[entry.finding]
-        alert = Alert(
-            id=entry.id,
-            finding=entry.finding,
-            title=kind.title,
-            class_=kind.class_,
-            severity=entry.severity,
-            state=entry.state,
-            group=group,
-            start=entry.start,
-            workload=entry.workload,
-            count=entry.count,
-            first=entry.first,
-            last=entry.last,
-            facts=entry.facts,
-            attack=kind.techniques,
-            by=entry.by,
-            reason=entry.reason,
-            until=entry.until,
-        )
-        verdict = source.verdict or Verdict(
-            expected=None,
-            reasons=tuple(fact.sentence for fact in entry.facts[:8]),
-            attack=kind.techniques,
-            findings=(entry.finding,),
-            workload=entry.workload,
-        )
-        return replace(
-            source,
-            type=EventType.ALERT,
-            id=_digest(entry.id, entry.state, str(entry.count), str(entry.last), source.id),
-            stop=None,
-            gap=None,
-            sensor=None,
-            verdict=verdict,
-            alert=alert,
-        )
-
 
 def _is_over(entry: AlertEntry) -> bool:
     """Whether what an alert is about has ended, so that the next is another one."""
@@ -385,23 +345,7 @@ def _latest(known: tuple[Fact, ...], facts: tuple[Fact, ...]) -> tuple[Fact, ...
     return tuple(found)[:FACTS_MAX]
 
 
-def group_of(finding: Finding, value: str) -> str:
-    """Return the name of a group: the same on every host."""
-    return _digest(finding, value)[:16]
-
-
 def graver(severity: AlertSeverity, steps: int) -> AlertSeverity:
     """Return the severity that many steps above, or below, within what there is."""
     place = min(max(GRAVER.index(severity) + steps, 0), len(GRAVER) - 1)
     return GRAVER[place]
-
-
-def _alert_id(source: Event, group: str, wall: int) -> str:
-    host = source.host
-    name = (host.machine_id or host.boot_id) if host is not None else ""
-    return _digest(name, group, str(wall), source.id)
-
-
-def _digest(*parts: str) -> str:
-    text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:32]

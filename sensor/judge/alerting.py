@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.judge.alert_book import GRAVER, WHILE_LEARNING, AlertBook, graver, group_of
+from sensor.judge.alert_book import GRAVER, WHILE_LEARNING, AlertBook, graver
+from sensor.judge.alert_event import group_of
 from sensor.judge.baseline import BASELINE_ROWS, PROFILES, Baseline
 from sensor.judge.comparison import Moment
 from sensor.judge.feature import Feature, WhoKind, features_of

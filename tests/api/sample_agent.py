@@ -18,7 +18,7 @@ from sensor.api.status import DeliveryState
 from sensor.api.view import ContainerView, Membership
 from sensor.errors import CastoffError, StateUnusable
 from sensor.judge import baseline_text
-from sensor.judge.alert_book import group_of
+from sensor.judge.alert_event import group_of
 from sensor.judge.alert_row import AlertEntry
 from sensor.judge.change_text import Adder, of_json
 from sensor.judge.judge import Judge

@@ -15,8 +15,8 @@ from sensor.judge.alert_book import (
     WHILE_LEARNING,
     AlertBook,
     graver,
-    group_of,
 )
+from sensor.judge.alert_event import group_of
 from sensor.judge.alert_row import entry_of_row, entry_row
 from sensor.judge.feature import Feature
 from sensor.judge.judge import Judge
