@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import statistics
 import timeit
 from dataclasses import FrozenInstanceError, dataclass, field, make_dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from sensor.frozen import quick
 
 LEAST_GAIN = 1.5
 """By how much it is faster at the least; 4 where nothing else runs."""
+PAIRS = 15
 
 
 def declared(name: str) -> Any:
@@ -109,7 +111,8 @@ def test_a_class_that_it_does_not_fit_is_refused() -> None:
 
 @pytest.mark.timed
 def test_it_takes_less_time() -> None:
-    def least(cls: Any) -> float:
-        return min(timeit.repeat(lambda: cls(1, "b", 2.0, (), 3, "", "", ""), number=2000))
+    def spent(cls: Any) -> float:
+        return timeit.timeit(lambda: cls(1, "b", 2.0, (), 3, "", "", ""), number=2000)
 
-    assert least(Plain) / least(Quick) > LEAST_GAIN
+    # In pairs: the speed of a processor changes while others work on its core.
+    assert statistics.median(spent(Plain) / spent(Quick) for _ in range(PAIRS)) > LEAST_GAIN
