@@ -6,9 +6,10 @@ What cannot be read is noted: a list of ways that hides what it did not see woul
 from __future__ import annotations
 
 import os
-import stat
 from itertools import islice
 from pathlib import Path
+
+from sensor.linux.regular_file import open_regular
 
 FILE_MAX = 1 << 20
 """Bytes of one file; what is longer is cut and noted."""
@@ -39,19 +40,14 @@ class Node:
 
     def text(self, path: str, *, follow: bool = False) -> str | None:
         """Return a file's text; None where there is no such file, or it cannot be read."""
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
         try:
-            fd = os.open(self.at(path), flags if follow else flags | os.O_NOFOLLOW)
+            file = open_regular(self.at(path), follow=follow)
         except FileNotFoundError:
             return None
         except OSError as error:
             self.note(path, error.strerror or str(error))
             return None
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            self.note(path, "not a regular file")
-            return None
-        with os.fdopen(fd, "rb") as file:
+        with file:
             try:
                 raw = file.read(FILE_MAX + 1)
             except OSError as error:

@@ -29,6 +29,7 @@ from sensor.agent.receivers.settings import (
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.identity.pattern import parser_with
+from sensor.linux.regular_file import open_regular
 from sensor.model.vocabulary import Witness
 from sensor.outputs.settings import OutputSettings, outputs_of
 from sensor.settings import tables
@@ -307,13 +308,8 @@ def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        # Without O_NONBLOCK a FIFO of that name would hold the agent for ever.
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        with os.fdopen(opened, "rb") as file:
-            mode = os.fstat(opened).st_mode
-            if not stat.S_ISREG(mode):
-                raise ConfigError(f"{path}: not a regular file", "Give the path of a TOML file.")
-            if mode & stat.S_IWOTH:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
                 # Its keys name programs to run and places to send events to.
                 raise ConfigError(
                     f"{path}: may be written by every account", f"Run: chmod o-w {path}"

@@ -22,6 +22,7 @@ from dataclasses import field, fields, is_dataclass
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
+from sensor.linux.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,15 +111,12 @@ def _read(path: str) -> str:
         if os.lstat(path).st_uid not in trusted:
             message = f"{path} belongs to neither root nor this user"
             raise ValueError(message)
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        file = open_regular(path)
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise ValueError(message) from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            message = f"{path} is not a regular file"
-            raise ValueError(message)
+    with file:
+        found = os.fstat(file.fileno())
         if found.st_uid not in trusted or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             message = f"{path} may be written by others than its owner, root or this user"
             raise ValueError(message)
