@@ -21,6 +21,7 @@ from sensor.correlate.seen_records import SeenRecords
 from sensor.correlate.start_explanation import start_explanation
 from sensor.correlate.task_starts import TaskStarts
 from sensor.dataclass import dataclass
+from sensor.model.container import KUBERNETES
 from sensor.model.control_plane import Effect
 from sensor.model.vocabulary import ContainerType, EventType
 
@@ -74,7 +75,7 @@ class StartExplainer:
         pod = event.orchestrator
         if event.type is not EventType.START or event.start is None or pod is None:
             return
-        if pod.type != "kubernetes" or pod.pod_uid is None:
+        if pod.type != KUBERNETES or pod.pod_uid is None:
             return
         self._starts.append(_Waiting(event, event.time + event.realtime_offset))
         if len(self._starts) > STARTS_LIMIT:

@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.correlate.containers import ContainerState, Run
-from sensor.correlate.orchestrators import KUBERNETES
 from sensor.dataclass import dataclass
+from sensor.model.container import KUBERNETES
 from sensor.model.events import Initiator, PreviousRun, Start
 from sensor.model.vocabulary import PodSource, StartKind, Trigger
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.model.container import Orchestrator
+from sensor.model.container import KUBERNETES, Orchestrator
 from sensor.model.control_plane import task_definition
 from sensor.model.vocabulary import EvidenceKind, Witness
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sensor.correlate.containers import ContainerState
     from sensor.model.container import Description
 
-KUBERNETES = "kubernetes"
 SWARM = "swarm"
 _SWARM = "com.docker.swarm."
 _NOMAD = "com.hashicorp.nomad."

@@ -23,7 +23,7 @@ from sensor.bounded import Bounded
 from sensor.correlate.host_namespaces import HostNamespaces
 from sensor.correlate.pod_order import place_in_order
 from sensor.dataclass import dataclass
-from sensor.model.container import Description, Orchestrator
+from sensor.model.container import KUBERNETES, Description, Orchestrator
 from sensor.model.events import Evidence
 from sensor.model.vocabulary import (
     Confidence,
@@ -47,8 +47,6 @@ and slow pulls of images may take minutes."""
 
 PODS_MAX = 4096
 """Pods that are remembered by their uid; the one that was looked at longest ago is forgotten."""
-
-KUBERNETES = "kubernetes"
 
 _MARKING = frozenset({Engine.DOCKER, Engine.PODMAN})
 """Engines whose record of a container has all its labels, those of a kubelet among them."""

@@ -20,7 +20,7 @@ from sensor.correlate.seen_records import SeenRecords
 from sensor.correlate.start_explanation import record_explanation
 from sensor.correlate.task_events import PATIENCE as TASK_PATIENCE
 from sensor.correlate.task_events import TaskEvents
-from sensor.model.container import Orchestrator
+from sensor.model.container import KUBERNETES, Orchestrator
 from sensor.model.control_plane import (
     ChainPart,
     ControlRecord,
@@ -248,7 +248,7 @@ def _merged(known: ControlRecord, more: ControlRecord) -> ControlRecord:
 def _explanation(pod: Pod, requested: RequestedBy, now: int) -> Event:
     created = pod.created.request
     place = Orchestrator(
-        type="kubernetes",
+        type=KUBERNETES,
         namespace=pod.namespace,
         pod=pod.name,
         pod_uid=pod.node_uid or pod.uid,
@@ -284,7 +284,7 @@ def _orchestrator(request: Request) -> Orchestrator | None:
     container = names[0].name if len(names) == 1 else None
     if workload.kind == "Pod":
         return Orchestrator(
-            type="kubernetes",
+            type=KUBERNETES,
             namespace=workload.namespace,
             pod=workload.name,
             pod_uid=workload.node_uid or workload.uid,

@@ -12,9 +12,10 @@ from sensor.correlate.container_names import names_of
 from sensor.correlate.containers import Asker, Run
 from sensor.correlate.engine_api.calls import Action, CallOutcome
 from sensor.correlate.engine_reach import home_of
-from sensor.correlate.orchestrators import KUBERNETES, SWARM, place_in
+from sensor.correlate.orchestrators import SWARM, place_in
 from sensor.correlate.question import Question
 from sensor.correlate.restart_cause import cause_of, ended_by
+from sensor.model.container import KUBERNETES
 from sensor.model.vocabulary import (
     Confidence,
     EndedBy,

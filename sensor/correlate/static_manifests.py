@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
+from sensor.model.container import KUBERNETES
 from sensor.model.control_plane import (
     ActorKind,
     ChainConfidence,
@@ -67,7 +68,7 @@ class StaticManifests:
         pod, start = event.orchestrator, event.start
         if event.type is not EventType.START or pod is None or start is None:
             return event
-        if pod.type != "kubernetes" or _STATIC.fullmatch(pod.pod_uid or "") is None:
+        if pod.type != KUBERNETES or _STATIC.fullmatch(pod.pod_uid or "") is None:
             return event
         if start.kind is not StartKind.FIRST or start.attempt or pod.attempt:
             return event

@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING
 
 from sensor.identity.cgroup import pod_uid
 from sensor.identity.reading import FileKind, RootReader
-from sensor.model.container import Orchestrator
+from sensor.model.container import KUBERNETES, Orchestrator
 from sensor.model.vocabulary import PodSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensor.identity.oci import Bundle
-
-KUBERNETES = "kubernetes"
 
 RESTART_COUNT = "io.kubernetes.container.restartCount"
 

@@ -18,9 +18,9 @@ import re
 from typing import TYPE_CHECKING
 
 from sensor.identity.cgroup import pod_uid as normalised
-from sensor.identity.kubernetes import KUBERNETES, MAX_ATTEMPT, pod_source
+from sensor.identity.kubernetes import MAX_ATTEMPT, pod_source
 from sensor.identity.reading import FileKind
-from sensor.model.container import Orchestrator
+from sensor.model.container import KUBERNETES, Orchestrator
 
 if TYPE_CHECKING:
     from sensor.identity.reading import RootReader

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
 from sensor.judge.tuning import DEFAULT
-from sensor.judge.workload import KUBERNETES, workload_of
+from sensor.judge.workload import workload_of
 from sensor.model.alert import Fact, Strength
+from sensor.model.container import KUBERNETES
 from sensor.model.vocabulary import Finding, StartKind, Trigger
 
 if TYPE_CHECKING:

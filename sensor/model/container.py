@@ -72,6 +72,10 @@ class Security:
     """Device files of the host beyond those that every container has, by their path inside."""
 
 
+KUBERNETES = "kubernetes"
+"""Type of the orchestrator whose pods the kubelet starts."""
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Orchestrator:
