@@ -12,32 +12,35 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto, unique
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.identity import client_options, secret_options
+from sensor.identity.command_words import (
+    HEADER_OPTIONS,
+    OPTION,
+    OPTION_RULES,
+    PROGRAMS,
+    SETTERS,
+    SHORT_PREFIX,
+    VERBS,
+    WORD_RULES,
+    Announced,
+    announced_by,
+    head_of,
+    is_marked,
+)
 from sensor.identity.secret_names import REDACTED, is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.identity.secret_options import OptionSecret, WordSecret
-
-_ENV_OPTION = re.compile(
-    r"-[a-zA-Z]{0,8}e|--(?:env|build-arg|container-env|setenv|env-add|env-merge)"
-)
 _JOINED_ENV = re.compile(
     r"(-[ditPqT]{0,6}e|--(?:env|build-arg|container-env|setenv|env-add|env-merge)=)"
     r"([A-Za-z_][\w.-]{0,255})=(.*)", re.DOTALL
 )  # fmt: skip
-_SCRIPT_OPTION = re.compile(r"-[a-z]{0,8}c")
-_HEADER_OPTIONS = frozenset({"-H", "--header", "--proxy-header", "--add-header"})
-_OPTION = re.compile(r"--?[A-Za-z][\w.-]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,255}")
 _NAME = re.compile(r"[\w.\-/:@\[\]]{1,256}")
 _HEADER = re.compile(r"\s{0,64}[\"']?([A-Za-z][\w-]{0,127})\s{0,8}:\s{0,64}(.+)", re.DOTALL)
-_SHORT_PREFIX = 2
-
 _NO_SECRETS = frozenset({"", "-", "true", "false", "True", "False", "none", "None", "null"})
 """Values that are never a secret, whatever they are given to. ``-`` is the standard input."""
 _FILE = re.compile(
@@ -48,26 +51,6 @@ _FILE = re.compile(
 _LONG_OPTION = re.compile(r"--[a-z][a-z0-9_-]{1,63}")
 _SPELLED = frozenset({"-p" + rest for rest in ("ass", "assword", "asswd", "assphrase", "asscode")})
 """Long options with one dash, and not ``-p`` with a value: ``influx -password S``."""
-
-OPTIONS_REMEMBERED = 512
-MAX_OPTION = 64
-"""Characters of an option whose meaning is remembered."""
-
-
-@unique
-class Announced(Enum):
-    """What the word before makes of this one."""
-
-    SECRET = auto()
-    NAMED_SECRET = auto()
-    """The next word is a secret, unless it is an option: the word before was only a name."""
-    VARIABLE = auto()
-    VARIABLES = auto()
-    """So are the words behind it, up to an option."""
-    HEADER = auto()
-    SCRIPT = auto()
-    VALUE = auto()
-    """The value of a client's own option: no program begins here."""
 
 
 @unique
@@ -83,52 +66,8 @@ class _Stage(Enum):
     """Behind a verb that runs no command."""
 
 
-def _by_program() -> dict[str, tuple[tuple[OptionSecret, tuple[str, ...]], ...]]:
-    found: dict[str, list[tuple[OptionSecret, tuple[str, ...]]]] = {}
-    for rule in secret_options.OPTION_SECRETS:
-        for program in rule.programs.split():
-            found.setdefault(program, []).append((rule, tuple(rule.options.split())))
-    return {program: tuple(rules) for program, rules in found.items()}
-
-
-def _words_by_program() -> dict[str, tuple[tuple[WordSecret, tuple[str, ...]], ...]]:
-    found: dict[str, list[tuple[WordSecret, tuple[str, ...]]]] = {}
-    for rule in secret_options.WORD_SECRETS:
-        for program in rule.programs.split():
-            found.setdefault(program, []).append((rule, tuple(rule.verbs.split())))
-    return {program: tuple(rules) for program, rules in found.items()}
-
-
-_OPTION_RULES = _by_program()
-_WORD_RULES = _words_by_program()
-_VERBS = frozenset(rule.after for rule in secret_options.OPTION_SECRETS if rule.after)
-_PROGRAMS = _OPTION_RULES.keys() | _WORD_RULES.keys()
-_SETTERS = secret_options.SETTERS | {verb.upper() for verb in secret_options.SETTERS}
-_MARKED = _PROGRAMS | _VERBS | client_options.CLIENTS | _SETTERS
-"""Words that decide what those after them mean."""
-
-
-@lru_cache(OPTIONS_REMEMBERED)
-def _announces(option: str) -> Announced | None:
-    """Return what an option without a value makes of the next word, whichever program it is for."""
-    if _ENV_OPTION.fullmatch(option) is not None:
-        return Announced.VARIABLE
-    if option in secret_options.VARIABLES:
-        return Announced.VARIABLES
-    if option in _HEADER_OPTIONS:
-        return Announced.HEADER
-    if _OPTION.fullmatch(option) is not None and is_secret_name(option):
-        return Announced.SECRET
-    return Announced.SCRIPT if _SCRIPT_OPTION.fullmatch(option) is not None else None
-
-
-def is_marked(word: str) -> bool:
-    """Return whether a word decides what those after it mean."""
-    return word in _MARKED or ("/" in word and word.rpartition("/")[2] in _MARKED)
-
-
 class _Progress:
-    """How much of a :class:`WordSecret` has been seen."""
+    """How much of a :class:`~sensor.identity.secret_options.WordSecret` has been seen."""
 
     __slots__ = ("at", "skipped", "verbs")
 
@@ -242,7 +181,7 @@ class CommandReader:
             return self._with_value(name, value, word)
         self._next = self._announces(word)
         if self._next is None and word.startswith("-H"):
-            header = self._header(word[_SHORT_PREFIX:])
+            header = self._header(word[SHORT_PREFIX:])
             if header is not None:
                 return f"-H{header}"
         return self._plain(word)
@@ -253,14 +192,14 @@ class CommandReader:
             return self._of_client(word)
         if self._is_reference(word):
             return Announced.VALUE
-        return _announces(word) if len(word) <= MAX_OPTION else _announces.__wrapped__(word)
+        return announced_by(word)
 
     def _with_value(self, name: str, value: str, word: str) -> str:
-        if _OPTION.fullmatch(name) is None:
+        if OPTION.fullmatch(name) is None:
             return self._plain(word)
         if is_secret_name(name) and not self._is_reference(name):
             return f"{name}={_value(value)}"
-        if name in _HEADER_OPTIONS:
+        if name in HEADER_OPTIONS:
             return f"{name}={self._header(value) or self._plain(value)}"
         return f"{name}={self._assignment(value)}"
 
@@ -274,7 +213,7 @@ class CommandReader:
             return Announced.VALUE if word in client_options.GLOBAL_VALUES else None
         takes = client_options.takes_value(word[2:])
         if takes is None:
-            return _announces(word)
+            return announced_by(word)
         return Announced.VALUE if takes else None
 
     def _short_of_client(self, word: str) -> str:
@@ -302,11 +241,11 @@ class CommandReader:
             return None
         read: str | None = None
         for program in self._programs:
-            for rule, options in _OPTION_RULES.get(program, ()):
+            for rule, options in OPTION_RULES.get(program, ()):
                 if rule.after is not None and rule.after not in self._programs:
                     continue
                 for option in options:
-                    head = _head(word, option, rule.flags)
+                    head = head_of(word, option, rule.flags)
                     if head is None:
                         continue
                     if len(head) < len(word):
@@ -352,7 +291,7 @@ class CommandReader:
                 self._stage = _Stage.OUTSIDE
             elif word not in client_options.GROUPS:
                 self._stage = _Stage.OTHER
-                if word in _VERBS:
+                if word in VERBS:
                     self._programs[word] = None
             return self._plain(word)
         if self._stage is _Stage.RUN:
@@ -361,18 +300,18 @@ class CommandReader:
             self._rules.clear()
             self._rest_is_secret = False
             program = client_options.program_of(word)
-            if not self._exec and program in _PROGRAMS:
+            if not self._exec and program in PROGRAMS:
                 self._meet(program)
         return self._plain(word)
 
     def _meet(self, program: str) -> None:
         """Take note of a word that decides what others mean."""
-        self._setter = self._setter or program in _SETTERS
-        if program in _PROGRAMS and program not in self._programs:
+        self._setter = self._setter or program in SETTERS
+        if program in PROGRAMS and program not in self._programs:
             self._rules += [
-                _Progress(verbs, rule.skipped) for rule, verbs in _WORD_RULES.get(program, ())
+                _Progress(verbs, rule.skipped) for rule, verbs in WORD_RULES.get(program, ())
             ]
-        if program in _PROGRAMS or program in _VERBS:
+        if program in PROGRAMS or program in VERBS:
             self._programs[program] = None
         if program in client_options.CLIENTS:
             self._stage = _Stage.GLOBAL
@@ -384,22 +323,6 @@ class CommandReader:
         if is_secret_name(name):
             return f"{name}={_value(value)}"
         return self._plain(word)
-
-
-def _head(word: str, option: str, flags: str) -> str | None:
-    """Return what of a word stands before the secret of an option; None if it is not this option.
-
-    The whole word is the option alone. ``flags`` may stand before a short one.
-    """
-    if word.startswith(option):
-        if len(word) == len(option) or len(option) == _SHORT_PREFIX or option[0] != "-":
-            return option
-        return f"{option}=" if word[len(option)] == "=" else None
-    if flags and len(option) == _SHORT_PREFIX and word[1:2] != "-":
-        before, letter, _ = word[1:].partition(option[1])
-        if letter and not before.strip(flags):
-            return word[: len(before) + _SHORT_PREFIX]
-    return None
 
 
 def _value(value: str) -> str:

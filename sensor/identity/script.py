@@ -14,7 +14,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sensor.identity import secret_options
-from sensor.identity.command_reader import CommandReader, is_marked
+from sensor.identity.command_reader import CommandReader
+from sensor.identity.command_words import is_marked
 from sensor.identity.secret_names import REDACTED, is_secret_name, is_secret_path
 from sensor.identity.secret_shapes import is_plain, without_shapes
 from sensor.identity.secret_text import without_named
@@ -22,7 +23,7 @@ from sensor.identity.secret_text import without_named
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sensor.identity.command_reader import Announced
+    from sensor.identity.command_words import Announced
 
 MAX_DEPTH = 3
 """Scripts within scripts that are read: ``sh -c "sudo sh -c 'mysql -pS'"``."""
@@ -31,7 +32,7 @@ _SPACE = re.compile(r"\s")
 _QUOTES = re.compile(r"[\"'\\]")
 _SHORT = 64
 """Characters of a word of which it is remembered how it is read."""
-WORDS_REMEMBERED = 2048
+WORDS_REMEMBERED = 1024
 _OPERATORS = frozenset("|;&()<>")
 _ENDS = frozenset("|;&()")
 """Operators behind which another command begins. So does a line."""
