@@ -20,38 +20,13 @@ NAME_MAX = 160
 PROGRAMS_CACHED = 512
 """Paths of programs whose name is remembered."""
 SHELLS = frozenset(
-    [
-        "ash",
-        "bash",
-        "busybox",
-        "csh",
-        "dash",
-        "fish",
-        "ksh",
-        "mksh",
-        "pwsh",
-        "rbash",
-        "sh",
-        "tcsh",
-        "zsh",
-    ]
-)
+    {"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "pwsh", "rbash", "sh", "tcsh",
+     "zsh"}
+)  # fmt: skip
 INTERPRETERS = frozenset(
-    [
-        "bun",
-        "deno",
-        "lua",
-        "luajit",
-        "node",
-        "nodejs",
-        "perl",
-        "php",
-        "pypy",
-        "python",
-        "ruby",
-        "tclsh",
-    ]
-)
+    {"bun", "deno", "lua", "luajit", "node", "nodejs", "perl", "php", "pypy", "python", "ruby",
+     "tclsh"}
+)  # fmt: skip
 STARTERS: dict[str, frozenset[str]] = {
     "busybox": frozenset(),
     "catatonit": frozenset(),

@@ -25,9 +25,11 @@ from sensor.model import pod_name
 from sensor.model.pod_name import GENERATED, RANDOM_LENGTH
 
 ANY = "*"
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+"""RFC 9562, in small letters."""
 
 _CHANGING = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    rf"{UUID}"
     r"|[12][0-9]{3}-[01][0-9]-[0-3][0-9]"
     r"|(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}(?![0-9a-z])"
     r"|(?<=\Adrone-)[0-9a-z]{20}\Z"

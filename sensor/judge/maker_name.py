@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sensor.judge.job_pod import owner_of
+from sensor.judge.job_pod import ANY, UUID, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +28,9 @@ _ADJECTIVES = """
 ADJECTIVES = frozenset(_ADJECTIVES.split())
 """The first half of the names that Docker and Podman make up (moby pkg/namesgenerator)."""
 
-ANY = "*"
 _DIGITS = "0123456789"
 
 _GENERATED = re.compile(r"([a-z]+)_[a-z]+[0-9]?")
-_UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _GITLAB = r"runner-[A-Za-z0-9_-]{6,32}?-project-[0-9]+-concurrent-[0-9]+(?:-[0-9a-f]{8,64})?"
 _TASK = r"(?<=-ACTIONS-TASK-)[0-9]+"
 """A task of Gitea or Forgejo (act_runner, ``ContainerNamePrefix``)."""
@@ -46,7 +44,7 @@ _DATE = (
     r"(?:[-_.T]?[0-2][0-9][-_.:h]?[0-5][0-9](?:[-_.:m]?[0-5][0-9])?)?(?![0-9])"
 )
 _CHANGING = re.compile(
-    rf"{_GITLAB}|{_DRONE}|{_UUID}|{_ULID}|{_DATE}|[0-9a-fA-F]{{8,}}|[0-9]{{4,}}"
+    rf"{_GITLAB}|{_DRONE}|(?i:{UUID})|{_ULID}|{_DATE}|[0-9a-fA-F]{{8,}}|[0-9]{{4,}}"
     rf"|{_TASK}|{_VERSION}|{_WORKING}"
 )
 _GITHUB = re.compile(r"[0-9a-f]{32}_(.+)_[0-9a-f]{6}")

@@ -29,17 +29,16 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.judge import image_reference
-from sensor.judge.job_pod import folded_owner, is_of_flow
-from sensor.judge.maker_name import ANY, alias_of, folded, is_generated, sane, without_own_id
+from sensor.judge.job_pod import ANY, UUID, folded_owner, is_of_flow
+from sensor.judge.maker_name import alias_of, folded, is_generated, sane, without_own_id
 from sensor.model import pod_name
+from sensor.model.container import KUBERNETES
 from sensor.model.pod_name import GENERATED, RANDOM_LENGTH
 
 if TYPE_CHECKING:
     from sensor.model.events import Event
     from sensor.model.pod_name import PodName
 
-KUBERNETES = "kubernetes"
-"""Type of an orchestrator whose pods have owners."""
 COMPOSE_LABELS = (
     ("com.docker.compose.project", "com.docker.compose.service"),
     ("io.podman.compose.project", "io.podman.compose.service"),
@@ -57,9 +56,7 @@ NAMES_CACHED = 512
 RANDOM_OF_RUNNER = len("_4f7c2a")
 """Characters at the end of a name that a runner of CI makes up."""
 
-_MADE_UP = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<![0-9a-z])[0-9a-f]{12,}(?![0-9a-z])"
-)
+_MADE_UP = re.compile(rf"{UUID}|(?<![0-9a-z])[0-9a-f]{{12,}}(?![0-9a-z])")
 """What a builder makes up in an image's name, and an image that was named by its id."""
 
 _DEBUGGER = "debugger-"
