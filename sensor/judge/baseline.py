@@ -78,10 +78,6 @@ class Baseline:
         self._images: Segmented[bytes] = Segmented(*IMAGES)
         self._hot: OrderedDict[str, Profile] = OrderedDict()
         self._habits = Habits()
-        self._asked: tuple[Features, int, Habit | None] | None = None
-        """The last answer of :meth:`habit`, while nothing was learnt or forgotten since."""
-        self._latest = 0
-        """Wall-clock second of the latest start that was learnt."""
         self.rows: list[Row] = []
         self.replaced: Counter[str] = Counter()
         """Terms that had to go because there were too many, by feature."""
@@ -145,7 +141,6 @@ class Baseline:
 
     def clear(self) -> None:
         """Forget everything, the rows of the store too."""
-        self._asked = None
         for table in (self._profiles, self._images):
             for key, _ in list(table.items()):
                 self._write(PROFILE_ROW, key, None)
@@ -203,31 +198,18 @@ class Baseline:
         self.state.starts += 1
         self.write_state()
         habit = self.habit(features, at)
-        self._asked = None
         if habit is None:
             self._learn(features, lesson_of(features), at)
         else:
             self._learn_again(habit, at)
         if hour is not None:
             self.node.learn(Feature.HOUR, hour, at)
-        self._latest = max(self._latest, at)
 
     def habit(self, features: Features, at: int) -> Habit | None:
         """Return the last start of the same workload, where nothing is new beside it.
 
         All its values were learnt and none was forgotten. The hour alone may be another one.
         """
-        asked = self._asked
-        if asked is not None and asked[0] is features and asked[1] == at:
-            # It is asked for twice a start.
-            found = asked[2]
-            if found is None or found.lost == self.node.lost:
-                return found
-        habit = self._habit(features, at)
-        self._asked = features, at, habit
-        return habit
-
-    def _habit(self, features: Features, at: int) -> Habit | None:
         key = instance_key(features)
         habit = self._habits.same(key, features, at) if key is not None else None
         if habit is None or habit.lost != self.node.lost:
@@ -259,7 +241,6 @@ class Baseline:
             habit = habit_of(own, features, lesson, self._hot, self.node.by_feature, at)
             if habit is not None:
                 habit.lost = self.node.lost
-                habit.note_terms(at)
                 self._habits.note(own, habit)
 
     def _learn_again(self, habit: Habit, at: int) -> None:
@@ -269,16 +250,12 @@ class Baseline:
             place.profile.see_again(place.numbers, at)
             self._keep(place.key, place.profile)
         habit.at = max(habit.at, at)
-        if self._latest <= at < habit.covered:
-            return
         for name, term in habit.terms:
             if not term.covers(at):
                 self.node.see(name, term, at)
-        habit.note_terms(at)
 
     def learn_term(self, term: TermKey, at: int) -> None:
         """Learn one value that was held back, such as one that was acknowledged."""
-        self._asked = None
         if term.profile is None:
             self.node.learn(term.feature, term.value, at)
             return
@@ -290,7 +267,6 @@ class Baseline:
 
     def forget(self, key: str) -> bool:
         """Forget one profile; False where there is no such."""
-        self._asked = None
         self._hot.pop(key, None)
         if not self._table(key).drop(key):
             return False
@@ -303,7 +279,6 @@ class Baseline:
         return self._images if key.startswith(IMAGE_PREFIX) else self._profiles
 
     def _warm(self, key: str, profile: Profile) -> Profile:
-        self._asked = None
         self._hot[key] = profile
         self._hot.move_to_end(key)
         if len(self._hot) > self._hot_max:

@@ -50,13 +50,6 @@ class Habit:
     """Those of the node, each by the key of its row."""
     lost: int = 0
     """How many values of the node had to go by then."""
-    covered: int = 0
-    """Wall-clock second up to which the node's terms cover what starts after the latest start."""
-
-    def note_terms(self, at: int) -> None:
-        """Work out up to when the node's terms need no look."""
-        first = min([term.last for _, term in self.terms], default=at)
-        self.covered = (first // SECONDS_PER_DAY + 1) * SECONDS_PER_DAY
 
 
 def habit_of(
