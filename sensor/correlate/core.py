@@ -290,7 +290,7 @@ class Correlator:
         if self._on_event is not None and isinstance(output, Event):
             try:
                 self._on_event(output)
-            except Exception as error:  # noqa: BLE001 - its trouble must not become the core's
+            except Exception as error:  # noqa: BLE001 - an observer that fails must not stop the events
                 self._raised = error
 
     def _defect(self, what: Observation | ContainerState, error: Exception) -> None:

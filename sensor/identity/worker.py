@@ -212,7 +212,7 @@ class DescriberWorker:
     def _answer(self, request: DescribeRequest, description: Description) -> None:
         try:
             self._on_described(request, description)
-        except Exception:
+        except Exception:  # a defect of the one who takes it must not end the thread either
             log.exception("the description of container %r was not taken", description.id)
             with self._lock:
                 self._failed += 1

@@ -83,7 +83,7 @@ class JournalHandler(logging.Handler):
                 },
                 self._path,
             )
-        except Exception:  # noqa: BLE001 - what logging.Handler asks for
+        except Exception:  # noqa: BLE001 - a log call must not raise (logging.Handler.handleError)
             self.handleError(record)
             return
         if not taken:

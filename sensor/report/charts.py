@@ -125,7 +125,7 @@ def _marks(days: dict[str, Counter[str]]) -> list[int]:
     return list(range(0, top + step, step))
 
 
-def _cleaned(tree: Any, name: str) -> str:  # noqa: ANN401 - an element of lxml or of ElementTree
+def _cleaned(tree: Any, name: str) -> str:  # noqa: ANN401 - pygal gives an element of lxml or of ElementTree
     """Take scripts and comments out of the tree, and give it a name for who cannot see it."""
     etree = importlib.import_module("pygal.etree").etree
     for parent in list(tree.iter()):

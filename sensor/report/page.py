@@ -165,7 +165,7 @@ def render(sheet: Sheet) -> str:
     )
 
 
-def _template() -> Any:  # noqa: ANN401 - a package that is only suggested
+def _template() -> Any:  # noqa: ANN401 - of Jinja, which the package only suggests
     """Return the page's template, which escapes each value that the events fill in."""
     jinja2 = _jinja2()
     markup = importlib.import_module("markupsafe").Markup
@@ -210,7 +210,7 @@ def _words(value: str) -> str:
     return value.replace("_", " ")
 
 
-def _path(markup: Any) -> Callable[[str | None], object]:  # noqa: ANN401 - a package that is only suggested
+def _path(markup: Any) -> Callable[[str | None], object]:  # noqa: ANN401 - of Jinja, which the package only suggests
     """Return what lets a long path or image name break behind its slashes."""
 
     def breakable(value: str | None) -> object:

@@ -78,7 +78,7 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
         if key not in hints:
             raise unknown_key(_file_of(found, file), name, key, hints)
         values[key] = _built(found, hints[key], f"{name}.{key}", file)
-    for one in fields(kind):  # type: ignore[arg-type] # a dataclass, as the docstring says
+    for one in fields(kind):  # type: ignore[arg-type] # a type variable cannot be bound to dataclasses
         if one.default is MISSING and one.default_factory is MISSING and one.name not in values:
             problem = f"{_file_of(tree, file)}: [{name}] lacks the key {one.name}"
             raise ConfigError(problem, f"Expected: {one.name} = {described(hints[one.name])}.")

@@ -67,7 +67,7 @@ class Attempts:
             self._defects = 0
         except TimeoutError:
             outcome = Retry(f"no answer within {self._seconds:g} s")
-        except Exception as error:  # noqa: BLE001 - logged, and an outcome
+        except Exception as error:  # noqa: BLE001 - a defect of one output must not end its thread
             self._defects += 1
             reason = self._progress.defect(error)
             given_up = self._defects > DEFECTS

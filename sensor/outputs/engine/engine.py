@@ -152,7 +152,7 @@ class OutputEngine:
     def _begin(self) -> None:
         try:
             self._set_up()
-        except Exception as error:  # noqa: BLE001 - raised by who waits
+        except Exception as error:  # noqa: BLE001 - the thread that waits for it raises it
             self._error = error
         finally:
             self._ready.set()

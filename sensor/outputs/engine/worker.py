@@ -110,7 +110,7 @@ class OutputWorker:
                 self._changed.clear()
                 try:
                     await self._step()
-                except Exception as error:  # noqa: BLE001 - logged, and begun anew
+                except Exception as error:  # noqa: BLE001 - a defect must not end the thread of all outputs
                     await self._begin_anew(self.progress.defect(error))
                 await self._rest()
         finally:

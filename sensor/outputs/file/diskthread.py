@@ -41,7 +41,7 @@ class DiskThread:
         def work() -> None:
             try:
                 outcome = partial(future.set_result, function())
-            except Exception as error:  # noqa: BLE001 - handed to who waits for the result
+            except Exception as error:  # noqa: BLE001 - the caller that waits for the result raises it
                 outcome = partial(future.set_exception, error)
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, outcome)

@@ -97,7 +97,7 @@ class NatsTransport:
                 async with self._turn:
                     client = await self._connected()
                     for line in lines.lines:
-                        futures.append(await self._publish(client, line))  # noqa: PERF401 - cancelled even when only some are
+                        futures.append(await self._publish(client, line))  # noqa: PERF401 - those before a failure are cancelled below
                 return lines.outcome_of(_outcome(lines, await asyncio.gather(*futures)))
         except TlsUnusable as error:
             return Retry(str(error), credentials=True)
@@ -106,7 +106,7 @@ class NatsTransport:
         except TimeoutError:
             await self._drop()
             return Retry(f"no acknowledgement within {ACK_SECONDS:g} s")
-        except Exception as error:  # noqa: BLE001 - see _failure
+        except Exception as error:  # noqa: BLE001 - nats-py raises errors of many kinds; each is a retry
             await self._drop()
             return self._failure(error)
         finally:
@@ -159,7 +159,7 @@ class NatsTransport:
                 failed = self._failure(self._blamed(OSError("does not answer")))
             except TlsUnusable:
                 raise
-            except Exception as error:  # noqa: BLE001 - see _failure
+            except Exception as error:  # noqa: BLE001 - nats-py raises errors of many kinds; each is a retry
                 failed = self._failure(self._blamed(error))
             failures.append(replace(failed, reason=f"{address}: {failed.reason}"))
         raise _NoServer(failures)

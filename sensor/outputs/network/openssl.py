@@ -18,11 +18,11 @@ _kept_out = sys.modules.get("ssl", asyncio) is None
 if _kept_out:
     del sys.modules["ssl"]
 
-import ssl  # noqa: E402 - after the lines above
+import ssl  # noqa: E402 - what kept it out has to go first
 
 if _kept_out:
-    asyncio.base_events.ssl = ssl  # type: ignore[attr-defined] # as its own import would
-    asyncio.selector_events.ssl = ssl  # type: ignore[attr-defined] # its own import
+    asyncio.base_events.ssl = ssl  # type: ignore[attr-defined] # no stub names a module's imports
+    asyncio.selector_events.ssl = ssl  # type: ignore[attr-defined] # the same
     # Its classes and constants depend on what it finds; the others look them up in the module.
     importlib.reload(asyncio.sslproto)
 
