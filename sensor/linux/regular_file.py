@@ -14,7 +14,7 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def open_regular(path: str | Path, *, follow: bool = True) -> BinaryIO:
-    """Open a regular file to read it, without ``follow`` only where the path is no symbolic link.
+    """Open a regular file to read it. Without ``follow`` a symbolic link is refused.
 
     Raises OSError, with EINVAL and "not a regular file" for anything else.
     """
