@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from lab.waiting import until
 from tests.deploy.conftest import DEPLOY, ClickHouse
 from tests.deploy.test_configurations import INBOX, plugins, read
 from tests.outputs import receivers
@@ -203,6 +204,7 @@ def test_rsyslog_writes_each_event_as_cef(example: str, own_site: Site) -> None:
         assert server.port is not None
         text = here(example, own_site.directory, server.port)
         assert asyncio.run(ship(text, own_site.directory, RECORDS)) == "cef"
+        until(lambda: len(server.received()) == len(IDS), "rsyslog writes each event")
     finally:
         server.stop()
     messages = [fields[-1] for fields in server.received()]

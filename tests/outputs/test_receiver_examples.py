@@ -168,7 +168,7 @@ def test_rsyslog_gets_each_event_as_the_pair_says(name: str, own_site: Site) -> 
     try:
         assert server.port is not None
         asyncio.run(ship(here(text, own_site.directory, server.port), own_site.directory, RECORDS))
-        # TCP acknowledges what the receiver's kernel has: a receiver that ends now does not read it.
+        # TCP acknowledges what the receiver's kernel has: one that ends now does not read it.
         until(lambda: len(ids()) == len(IDS), "rsyslog writes each event")
     finally:
         server.stop()
