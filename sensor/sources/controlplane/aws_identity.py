@@ -8,6 +8,8 @@ from sensor.sources.controlplane.json_text import Json, table, text
 _SESSION = ":assumed-role/"
 _SIGNED_IN = ":role/aws-reserved/sso.amazonaws.com/"
 """Where IAM Identity Center keeps the roles of people."""
+_CONSOLE = "signin.amazonaws.com"
+"""Stands as ``invokedBy`` where a person uses the console, with the address of their browser."""
 _PERSONAL = frozenset({"IAMUser", "Root", "FederatedUser", "IdentityCenterUser", "SAMLUser"})
 AGENT_CALLS = frozenset(
     {
@@ -37,7 +39,7 @@ def actor(record: Json) -> Actor | None:
         return Actor(
             name, ActorKind.NODE, id=arn, role=role, session=session, source_identity=source
         )
-    served = service is not None and kind not in _PERSONAL and not _of_a_person(who)
+    served = service not in {None, _CONSOLE} and kind not in _PERSONAL and not _of_a_person(who)
     if kind == "AWSService" or served:
         # Its role made the call for a service, so the session name is the service's own.
         return Actor(

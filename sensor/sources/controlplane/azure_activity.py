@@ -27,6 +27,7 @@ from sensor.model.control_plane import (
     Workload,
 )
 from sensor.sources.controlplane.addresses import is_address
+from sensor.sources.controlplane.azure_operations import BY_CAPITALS, KINDS, NONE
 from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, nested, rows, table, text
 from sensor.sources.controlplane.kubernetes_objects import digest_of
@@ -38,60 +39,6 @@ if TYPE_CHECKING:
 _CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 
-_START = (Standing.REQUESTED, Effect.START)
-_RESTART = (Standing.REQUESTED, Effect.RESTART)
-_ROLLOUT = (Standing.POSSIBLE, Effect.ROLLOUT)
-_STOP = (Standing.NO, Effect.STOP)
-_EXEC = (Standing.NO, Effect.EXEC)
-_NODES = (Standing.NO, Effect.NODES)
-_CLUSTER = (Standing.NO, Effect.CLUSTER)
-_NONE = (Standing.NO, Effect.NONE)
-
-_GROUPS = "Microsoft.ContainerInstance/containerGroups"
-_SETS = "Microsoft.ContainerInstance/containerScaleSets"
-_APPS = "Microsoft.App/containerApps"
-_JOBS = "Microsoft.App/jobs"
-_CLUSTERS = "Microsoft.ContainerService/managedClusters"
-_OPERATIONS = {
-    f"{_GROUPS}/write": _START,
-    f"{_GROUPS}/start/action": _START,
-    f"{_GROUPS}/restart/action": _RESTART,
-    f"{_GROUPS}/stop/action": _STOP,
-    f"{_GROUPS}/delete": _STOP,
-    f"{_GROUPS}/containers/exec/action": _EXEC,
-    f"{_GROUPS}/containers/attach/action": _EXEC,
-    f"{_SETS}/containerGroups/start/action": _START,
-    f"{_SETS}/containerGroups/restart/action": _RESTART,
-    f"{_SETS}/containerGroups/stop/action": _STOP,
-    f"{_APPS}/write": _ROLLOUT,
-    f"{_APPS}/start/action": _START,
-    f"{_APPS}/stop/action": _STOP,
-    f"{_APPS}/delete": _STOP,
-    f"{_APPS}/revisions/activate/action": _START,
-    f"{_APPS}/revisions/restart/action": _RESTART,
-    f"{_APPS}/revisions/deactivate/action": _STOP,
-    f"{_JOBS}/write": (Standing.NO, Effect.CONFIG),
-    f"{_JOBS}/start/action": _START,
-    f"{_JOBS}/stop/action": _STOP,
-    f"{_JOBS}/delete": _STOP,
-    f"{_CLUSTERS}/write": _CLUSTER,
-    f"{_CLUSTERS}/start/action": _CLUSTER,
-    f"{_CLUSTERS}/stop/action": _CLUSTER,
-    f"{_CLUSTERS}/delete": _CLUSTER,
-    f"{_CLUSTERS}/agentPools/write": _NODES,
-    f"{_CLUSTERS}/agentPools/delete": _NODES,
-    f"{_CLUSTERS}/agentPools/upgradeNodeImageVersion/action": _NODES,
-    f"{_CLUSTERS}/runCommand/action": _START,
-}
-_BY_CAPITALS = {name.upper(): (name, meaning) for name, meaning in _OPERATIONS.items()}
-_KINDS = (
-    ("/managedclusters/agentpools/", "NodePool"),
-    ("/providers/microsoft.containerservice/managedclusters/", "Cluster"),
-    ("/providers/microsoft.containerinstance/containergroups/", "ContainerGroup"),
-    ("/providers/microsoft.containerinstance/containerscalesets/", "ContainerScaleSet"),
-    ("/providers/microsoft.app/containerapps/", "ContainerApp"),
-    ("/providers/microsoft.app/jobs/", "ContainerAppJob"),
-)
 _OUTCOMES = {
     "start": RequestOutcome.UNKNOWN,
     "started": RequestOutcome.UNKNOWN,
@@ -220,7 +167,7 @@ def _of_the_table(value: Json) -> Activity:
 def record_of(activity: Activity, ref: RecordRef) -> ControlRecord:
     """Return the record of one step of an operation, whatever it was written in."""
     named = activity.operation or "-"
-    action, (standing, effect) = _BY_CAPITALS.get(named.upper(), (None, _NONE))
+    action, (standing, effect) = BY_CAPITALS.get(named.upper(), (None, NONE))
     known = action is not None
     if action is None:
         action = _spelled(named, activity)
@@ -303,7 +250,7 @@ def _is_app(claims: Json, person: str | None) -> bool:
 def _workload(activity: Activity, resource: str | None) -> Workload:
     own = _own_spelling(activity, resource)
     return Workload(
-        kind=next((kind for part, kind in _KINDS if part in (resource or "")), "Resource"),
+        kind=next((kind for part, kind in KINDS if part in (resource or "")), "Resource"),
         namespace=_part(own, "resourcegroups"),
         name=_name(own),
         resource=resource,

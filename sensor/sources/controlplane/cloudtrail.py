@@ -26,6 +26,7 @@ from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, rows, table, text
 from sensor.sources.controlplane.times import wall
 
+_CHINA = ".cn"
 _SERVICES = (".amazonaws.com", ".amazonaws.com.cn")
 
 
@@ -37,7 +38,8 @@ def is_record(value: Json) -> bool:
 
 def read(value: Json, ref: RecordRef) -> ControlRecord:
     """Return the record of a call."""
-    service, name = text(value, "eventSource") or "", text(value, "eventName") or "-"
+    service = (text(value, "eventSource") or "").removesuffix(_CHINA)
+    name = text(value, "eventName") or "-"
     asked, answered = table(value, "requestParameters"), table(value, "responseElements")
     reading = ecs_calls.reading(service, name, asked, answered)
     who = actor(value)

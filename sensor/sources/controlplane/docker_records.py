@@ -66,9 +66,13 @@ be the body, in which the names of the others can stand: so all fields are walke
 _FIELDS = re.compile(_FIELD)
 _VERSION = re.compile(rb"/v\d{1,2}\.\d{1,3}(?=/)")
 _PATH = re.compile(r"/containers/([^/]+)/([a-z]+)")
+_REMOVED = re.compile(r"/containers/([^/]+)")
+_FORCED = frozenset({"1", "true", "True", "TRUE", "t", "T"})
+"""How dockerd reads a switch of a query (strconv.ParseBool)."""
 _EXEC = re.compile(r"/exec/([^/]+)/([a-z]+)")
 _LINE_LIMIT = 1 << 16
 """Bytes of a line that are searched; a body may be longer, and its line is then no record."""
+_QUERY_LIMIT = 4096
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _CALLS = {
     "start": (Standing.REQUESTED, Effect.START),
@@ -199,10 +203,15 @@ def _called(stamp: str, method: str, target: str, ref: RecordRef) -> ControlReco
             standing, effect = _CALLS.get(verb, _NONE)
         if standing is Standing.REQUESTED:
             chain = ChainPart.ORIGIN
+    elif method == "DELETE" and (of := _REMOVED.fullmatch(path)) is not None:
+        subject, shown = unquote(of.group(1)), "/containers/{id}"
+        # Without force dockerd refuses to remove a container that runs.
+        forced = parse_qs(query[:_QUERY_LIMIT]).get("force", [""])[0]
+        effect = Effect.STOP if forced in _FORCED else Effect.NONE
     elif (of := _EXEC.fullmatch(path)) is not None:
         shown, effect = f"/exec/{{id}}/{of.group(2)}", Effect.EXEC
     elif method == "POST" and path == "/containers/create":
-        names = parse_qs(query[:4096]).get("name")
+        names = parse_qs(query[:_QUERY_LIMIT]).get("name")
         subject = names[0] if names else None
         standing, effect, chain = Standing.RELATED, Effect.CREATE, ChainPart.ORIGIN
     subject = clean(subject)

@@ -153,7 +153,7 @@ def _update_service(asked: Json, answered: Json) -> Reading:
     wanted = number(asked, "desiredCount")
     if wanted == 0:
         return Reading(Standing.NO, Effect.SCALE_DOWN, workload)
-    if text(asked, "taskDefinition") is not None:
+    if text(asked, "taskDefinition") is not None and not _runs_already(answered):
         return _starting(Effect.ROLLOUT, workload, answered, workload.replicas)
     if asked.get("forceNewDeployment") is True:
         return _starting(Effect.RESTART, workload, answered, workload.replicas)
@@ -168,6 +168,15 @@ def _update_service(asked: Json, answered: Json) -> Reading:
         return _starting(Effect.SCALE_UP, workload, answered, wanted - running)
     effect = Effect.SCALE_DOWN if wanted < running else Effect.CONFIG
     return Reading(Standing.NO, effect, workload)
+
+
+def _runs_already(answered: Json) -> bool:
+    """Return whether a service has one deployment, and tasks of it run: none has just begun.
+
+    The console names the task definition in each update, also where it stays what it was.
+    """
+    deployments = rows(table(answered, "service"), "deployments")
+    return len(deployments) == 1 and (number(deployments[0], "runningCount") or 0) > 0
 
 
 def _deploys(asked: Json, answered: Json) -> bool:

@@ -28,6 +28,15 @@ from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
 from sensor.sources.controlplane.times import wall
 
+_NO_START = frozenset(
+    {
+        "SERVICE_TASK_CONFIGURATION_FAILURE",
+        "SERVICE_TASK_PLACEMENT_FAILURE",
+        "SERVICE_TASK_START_IMPAIRED",
+    }
+)
+"""Service actions that say that tasks do not start (ecs_service_events of the developer guide).
+Others of the same severity are about tasks that run, or about other services."""
 _BEFORE_THE_END = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
 
 
@@ -141,7 +150,7 @@ def _service(filled: ControlRecord, detail: Json, resources: tuple[str, ...]) ->
     if deployment:
         effect = Effect.ROLLOUT
         standing = Standing.NO if failed else Standing.RELATED
-    elif failed:
+    elif name in _NO_START:
         effect = Effect.START
     request = replace(
         filled.request,

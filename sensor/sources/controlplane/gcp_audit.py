@@ -174,7 +174,10 @@ def _containers(asked: Json) -> Iterator[RequestContainer]:
     for name in ("service", "job", "workerPool"):
         outer = table(asked, name)
         template = table(outer, "template") or table(table(outer, "spec"), "template")
-        for inner in (template, table(template, "template"), table(template, "spec")):
+        spec = table(template, "spec")
+        # A job of the v1 API has the template of its tasks in that of its executions.
+        tasks = table(table(spec, "template"), "spec")
+        for inner in (template, table(template, "template"), spec, tasks):
             for item in rows(inner, "containers"):
                 image = text(item, "image")
                 yield RequestContainer(

@@ -26,9 +26,13 @@ from sensor.sources.controlplane.times import wall
 
 _ID = r'\\?"([0-9a-f]{64})\\?"'
 _CREATED = re.compile(
-    r"CreateContainer within sandbox " + _ID + r" for (?:container )?&ContainerMetadata\{"
-    r"Name:([^,{}]{1,253}),Attempt:(\d{1,9}),\} returns container id " + _ID
+    r"CreateContainer within sandbox "
+    + _ID
+    + r" for (?:(?:container )?&ContainerMetadata\{Name:([^,{}]{1,253}),Attempt:(\d{1,9}),\}"
+    r'|name:\\?"([^"\\]{1,253})\\?"(?: {1,2}attempt:(\d{1,9}))?) returns container id ' + _ID
 )
+"""The second form is that of google.golang.org/protobuf, which newer versions of containerd use: an
+attempt of 0 is left out, and one blank or two stand between fields."""
 _STARTED = re.compile(r"StartContainer for " + _ID + r" returns successfully")
 _LIMIT = 4096
 """Characters of a message that are searched."""
@@ -53,8 +57,9 @@ def read(entry: Json, ref: RecordRef) -> ControlRecord:
     if (created := _CREATED.search(message)) is not None and program == "containerd":
         standing, effect, outcome = Standing.RELATED, Effect.CREATE, RequestOutcome.SUCCESS
         action = "containerd CreateContainer"
-        sandbox, name, attempt, id_ = created.groups()
-        workload = Workload(kind="Container", node=node, sandbox=sandbox, attempt=int(attempt))
+        sandbox, old_name, old_attempt, new_name, new_attempt, id_ = created.groups()
+        name, attempt = old_name or new_name, int(old_attempt or new_attempt or 0)
+        workload = Workload(kind="Container", node=node, sandbox=sandbox, attempt=attempt)
         containers = (RequestContainer(name=name, id=id_),)
     elif (started := _STARTED.search(message)) is not None and program == "containerd":
         standing, effect, outcome = Standing.OBSERVED, Effect.START, RequestOutcome.SUCCESS

@@ -46,3 +46,11 @@ def test_a_session_that_a_service_used(record: dict[str, Any], kind: ActorKind) 
     who = actor(record)
     assert who is not None
     assert (who.kind, who.service, who.session) == (kind, "cloudformation.amazonaws.com", "alice")
+
+
+def test_a_session_of_the_console_is_a_person_s() -> None:
+    record = session("role/Admin")
+    record["userIdentity"]["invokedBy"] = "signin.amazonaws.com"
+    who = actor(record)
+    assert who is not None
+    assert (who.kind, who.name) == (ActorKind.USER, "Admin/alice")

@@ -63,6 +63,18 @@ def test_a_start_is_a_request() -> None:
     assert found.request.action == "POST /containers/{id}/start"
 
 
+@pytest.mark.parametrize(
+    ("query", "effect"),
+    [("", Effect.NONE), ("?v=1&force=1", Effect.STOP), ("?force=0", Effect.NONE)],
+)
+def test_a_container_that_is_removed_by_force_is_stopped(query: str, effect: Effect) -> None:
+    found = called(old("DELETE", f"/v1.41/containers/web{query}"))
+    assert found is not None
+    assert (found.request.action, found.request.effect) == ("DELETE /containers/{id}", effect)
+    assert found.request.workload is not None
+    assert found.request.workload.name == "web"
+
+
 def test_a_body_is_no_part_of_the_record_and_names_no_other_call() -> None:
     form = (
         r'"{\"Env\":[\"TOKEN=s3cret\"],\"x\":\" method=DELETE request-url=/containers/db/kill\"}"'

@@ -52,6 +52,8 @@ def test_a_write_that_starts_nothing_is_no_cause(asked: Json) -> None:
 
 
 ONE = [{"id": "ecs-svc/1", "status": "PRIMARY"}]
+RUNS = [{"id": "ecs-svc/1", "status": "PRIMARY", "runningCount": 2}]
+"""The task definition that the console names is the one that runs already."""
 DEPLOYMENT = "arn:aws:ecs:eu-central-1:1:service-deployment/c/web/0f"
 
 
@@ -62,6 +64,14 @@ DEPLOYMENT = "arn:aws:ecs:eu-central-1:1:service-deployment/c/web/0f"
         ("UpdateService", {"networkConfiguration": {"x": 1}}, ONE, ("no", "config")),
         ("UpdateService", {"platformVersion": "1.4.0"}, [], ("possible", "rollout")),
         ("UpdateService", {"enableExecuteCommand": True}, LISTED, ("no", "config")),
+        (
+            "UpdateService",
+            {"taskDefinition": "web:1", "desiredCount": 5},
+            RUNS,
+            ("requested", "scale_up"),
+        ),
+        ("UpdateService", {"taskDefinition": "web:2"}, LISTED, ("requested", "rollout")),
+        ("UpdateService", {"taskDefinition": "web:2"}, ONE, ("requested", "rollout")),
         ("CreateService", {"deploymentController": {"type": "EXTERNAL"}}, ONE, ("no", "config")),
         ("CreateService", {"schedulingStrategy": "DAEMON"}, ONE, ("requested", "start")),
         ("CreateService", {"desiredCount": 0}, ONE, ("no", "config")),
@@ -79,7 +89,7 @@ DEPLOYMENT = "arn:aws:ecs:eu-central-1:1:service-deployment/c/web/0f"
 def test_a_write_of_a_service_starts_what_it_changes(
     name: str, asked: Json, deployments: list[Json], reads: tuple[str, str]
 ) -> None:
-    answered = {"service": {"desiredCount": 0, "deployments": deployments}}
+    answered = {"service": {"desiredCount": 0, "runningCount": 2, "deployments": deployments}}
     found = reading(ECS, name, asked, answered)
     assert (found.standing, found.effect) == reads
     if "serviceDeploymentArn" in asked:
