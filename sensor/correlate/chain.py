@@ -257,6 +257,8 @@ def _timely(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
     """Return whether a pod came soon enough after a write of unknown size."""
     since = trigger.time
     began = thing.rollout.began(pod.revision) if thing.rollout and pod.revision else None
+    if began is not None and _lets_go(trigger):
+        return pod.updated
     if began is not None and _templates(trigger):
         if since > began + AHEAD:
             return False  # The pods of this revision were made before.
@@ -273,6 +275,12 @@ def _timely(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
 def _templates(trigger: TriggerRecord) -> bool:
     write = trigger.record.write
     return write is not None and not _TEMPLATES.isdisjoint(write.touches)
+
+
+def _lets_go(trigger: TriggerRecord) -> bool:
+    """Return whether a write lets a revision go on that began before: a lower partition."""
+    write = trigger.record.write
+    return write is not None and write.touches == (Touch.RESUME,)
 
 
 def _ours(record: ControlRecord | None) -> bool:

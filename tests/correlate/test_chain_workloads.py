@@ -178,6 +178,43 @@ def test_a_stateful_sets_rollout_is_followed_by_its_pods_names() -> None:
     assert reported["new-0"].confidence is ChainConfidence.INFERRED
 
 
+def test_who_lowers_a_partition_caused_the_pods_that_follow() -> None:
+    """Alice tries a template with one pod, and bob lets the others have it minutes later."""
+    log = Log()
+    user = CONTROLLER.format("statefulset")
+
+    def patched(time: float, actor: str, body: dict[str, Any], partition: int) -> None:
+        update = {"rollingUpdate": {"partition": partition}}
+        answer = {
+            "kind": "StatefulSet",
+            "metadata": {"name": "db", "uid": "db", "generation": int(time) + 2},
+            "spec": {"replicas": 3, "updateStrategy": update},
+            "status": {
+                "observedGeneration": 1,
+                "replicas": 3,
+                "currentRevision": "r1",
+                "updateRevision": "r2",
+            },
+        }
+        verb = "patch" if time else "create"
+        log.call(time, actor, verb, "statefulsets", name="db", answer=answer, body=body)
+
+    def made(time: float, number: int, revision: str, uid: str) -> None:
+        log.pod(time, f"db-{number}", "db", "StatefulSet", user, revision=revision)
+        log.lines[-1]["responseObject"]["metadata"]["uid"] = uid
+
+    patched(0, "alice", {}, 2)
+    for number in range(3):
+        made(0.1 + 30 * number, number, "r1", f"old-{number}")
+    patched(100, "alice", TEMPLATE, 2)
+    made(130, 2, "r2", "new-2")
+    patched(500, "bob", {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}, 0)
+    made(520, 1, "r2", "new-1")
+    made(1300, 0, "r2", "new-0")
+    answers = log.answers()
+    assert [answers[f"new-{number}"].actor for number in (2, 1, 0)] == ["alice", "bob", "bob"]
+
+
 def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:
     log = started()
     log.bound(0.04, "web-1-aaaaa", "node-1")

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sensor.sources.controlplane.json_text import Json
 
 
+WRITES = frozenset({"patch", "update", "apply"})
+CREATED = 201
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -56,6 +60,11 @@ class Call:
     cluster: Cluster | None = None
     group: str | None = None
     """The API group of the resource; None for the core, or where the record has none."""
+
+
+def creates(call: Call) -> bool:
+    """Server-side apply creates with the verb patch and the code 201."""
+    return call.verb == "create" or (call.verb in WRITES and call.code == CREATED)
 
 
 def answered(response: Json | None) -> Json | None:

@@ -1,5 +1,7 @@
 """What a call of the Kubernetes API does to containers: a function a resource, a table over them.
 
+Workloads have a module of their own.
+
 A refused call keeps the effect that it asked for; its outcome is a failure.
 """
 
@@ -8,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import ActorKind, Effect, RequestContainer, Standing, Touch
-from sensor.sources.controlplane.json_text import Json, number, rows, table, text
+from sensor.sources.controlplane.json_text import Json, rows, table, text
+from sensor.sources.controlplane.kubernetes_call import WRITES, creates
 from sensor.sources.controlplane.kubernetes_caller import REPLACERS
 from sensor.sources.controlplane.kubernetes_objects import (
     KINDS,
@@ -18,38 +21,33 @@ from sensor.sources.controlplane.kubernetes_objects import (
     pod_spec,
     running,
 )
-from sensor.sources.controlplane.kubernetes_patch import SpecChange, change_of, patched_images
+from sensor.sources.controlplane.kubernetes_patch import (
+    added_containers,
+    images_set,
+    patched_images,
+)
 from sensor.sources.controlplane.kubernetes_ruling import (
-    CONFIG,
     EXEC,
     NOTHING,
     REPLACED,
-    ROLLED_OUT,
-    SCHEDULED,
-    SEEN,
     SILENT,
     STOPPED,
-    SUSPENDED,
     Ruling,
 )
+from sensor.sources.controlplane.kubernetes_workloads import workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.sources.controlplane.kubernetes_call import Call
 
-CREATED = 201
 _READS = frozenset({"get", "list", "watch"})
 _STREAMS = frozenset({"exec", "attach"})
 """Opened with ``get`` since clients speak WebSocket."""
-_WRITES = frozenset({"patch", "update", "apply"})
-_SCALED_DIRECTLY = frozenset({"ReplicaSet", "ReplicationController"})
-_REPLACED_BY_ITS_OWNER = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
-_CREATE, _MIRROR, _REPLICAS = (
-    frozenset({touch}) for touch in (Touch.CREATE, Touch.MIRROR, Touch.REPLICAS)
+_REPLACED_BY_ITS_OWNER = frozenset(
+    {"ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job"}
 )
-_ROLLOUTS = frozenset({("deployments", "rollback"), ("deploymentconfigs", "instantiate")})
-"""Subresources of which a create asks for a rollout: of clients before 1.16, and of OpenShift."""
+_CREATE, _MIRROR = (frozenset({touch}) for touch in (Touch.CREATE, Touch.MIRROR))
 
 
 def ruling(call: Call) -> Ruling:
@@ -70,11 +68,6 @@ def _asked(call: Call) -> tuple[RequestContainer, ...]:
     return containers(pod_spec(kind, call.stored))
 
 
-def _created(call: Call) -> bool:
-    """Server-side apply creates with the verb patch and the code 201."""
-    return call.verb == "create" or (call.verb in _WRITES and call.code == CREATED)
-
-
 # ------------------------------------------------------------------------------------------ pods
 
 
@@ -82,13 +75,13 @@ def _pods(call: Call) -> Ruling:
     if call.subresource is not None:
         judge = _POD_SUBRESOURCES.get(call.subresource)
         return NOTHING if judge is None else judge(call)
-    if _created(call):
+    if creates(call):
         if _kind(call) is ActorKind.NODE:
             return Ruling(Standing.RELATED, Effect.STATIC_POD, _MIRROR, containers=_asked(call))
         return Ruling(Standing.REQUESTED, Effect.START, _CREATE, containers=_asked(call))
     if call.verb in {"delete", "deletecollection"}:
         return _pod_deleted(call)
-    if call.verb in _WRITES:
+    if call.verb in WRITES:
         return _pod_changed(call)
     return NOTHING
 
@@ -128,7 +121,8 @@ def _pod_changed(call: Call) -> Ruling:
         return NOTHING
     touched = frozenset({Touch.IMAGE})
     if isinstance(body, list):
-        return Ruling(Standing.REQUESTED, Effect.RESTART, touched)
+        named = images_set(body, table(call.answer, "spec"))
+        return Ruling(Standing.REQUESTED, Effect.RESTART, touched, containers=named)
     named = tuple(item for item in containers(table(body, "spec")) if item.image is not None)
     if call.verb == "update" or body.get("kind") == "Pod":
         changed = _images_differ(call, named)
@@ -166,19 +160,16 @@ def _exec(_: Call) -> Ruling:
 
 
 def _ephemeral(call: Call) -> Ruling:
-    if call.verb not in _WRITES:
+    if call.verb not in WRITES:
         return NOTHING
-    body = call.request
-    added: tuple[RequestContainer, ...] = ()
-    if isinstance(body, dict):
-        added = tuple(c for c in containers(table(body, "spec")) if c.role == "ephemeral")
+    added = () if call.request is None else added_containers(call.request)
     touched = frozenset({Touch.EPHEMERAL})
     return Ruling(Standing.REQUESTED, Effect.EPHEMERAL, touched, containers=added)
 
 
 def _resize(call: Call) -> Ruling:
     """A resize restarts a container only where its resizePolicy asks for that."""
-    if call.verb not in _WRITES:
+    if call.verb not in WRITES:
         return NOTHING
     touched = frozenset({Touch.IMAGE})
     if not isinstance(call.request, dict) or call.response is None:
@@ -219,145 +210,6 @@ _POD_SUBRESOURCES: dict[str, Callable[[Call], Ruling]] = {
 }
 
 
-# ------------------------------------------------------------------------------------- workloads
-
-
-def _workload(call: Call) -> Ruling:
-    if call.subresource == "scale":
-        return _scale(call) if call.verb in _WRITES else NOTHING
-    if (call.resource, call.subresource) in _ROLLOUTS and call.verb == "create":
-        return ROLLED_OUT
-    if call.subresource is not None:
-        known = call.resource == "cronjobs" and call.subresource == "status" and call.request
-        return SEEN if known else NOTHING
-    if _created(call):
-        return _workload_created(call)
-    if call.verb in {"delete", "deletecollection"}:
-        return STOPPED
-    if call.verb in _WRITES:
-        return _workload_changed(call)
-    return NOTHING
-
-
-def _workload_created(call: Call) -> Ruling:
-    kind = KINDS[call.resource or ""]
-    value = call.stored
-    spec = table(value, "spec")
-    replicas = number(spec, "replicas")
-    named = containers(pod_spec(kind, value))
-    touched = _CREATE
-    if kind == "CronJob":
-        suspended = spec.get("suspend") is True
-        standing = Standing.NO if suspended else Standing.RELATED
-        effect = Effect.CONFIG if suspended else Effect.SCHEDULE
-        return Ruling(standing, effect, touched, containers=named)
-    parallelism = number(spec, "parallelism") if kind == "Job" else None
-    if replicas == 0 or parallelism == 0 or spec.get("suspend") is True:
-        return Ruling(Standing.NO, Effect.CONFIG, touched, replicas, named)
-    return Ruling(Standing.REQUESTED, Effect.START, touched, replicas, named)
-
-
-def _scale(call: Call) -> Ruling:
-    body = call.request
-    asked = change_of(body, call.verb).new_replicas if body is not None else None
-    answer = call.answer
-    if answer is None:
-        return _scaled(asked, None if call.response is None else 0)
-    now = number(table(answer, "spec"), "replicas")
-    # proto3 and omitempty: a zero stands in neither block.
-    return _scaled(now or 0, number(table(answer, "status"), "replicas") or 0)
-
-
-def _scaled(new: int | None, old: int | None) -> Ruling:
-    touched = _REPLICAS
-    if new is None or (old is None and new > 0):
-        return Ruling(Standing.POSSIBLE, Effect.SCALE, touched, new)
-    if new > (old or 0):
-        return Ruling(Standing.REQUESTED, Effect.SCALE_UP, touched, new)
-    if old is None or new < old:
-        return Ruling(Standing.NO, Effect.SCALE_DOWN, touched, new)
-    return Ruling(Standing.NO, Effect.CONFIG, replicas=new)
-
-
-def _workload_changed(call: Call) -> Ruling:
-    kind, body = KINDS[call.resource or ""], call.request
-    if body is None:
-        return SILENT
-    change = change_of(body, call.verb)
-    answer = call.answer
-    if kind == "CronJob":
-        return _schedule_changed(change)
-    if kind == "Job":
-        return _job_changed(change)
-    if answer is not None and _spec_is_the_old_one(kind, answer):
-        return CONFIG
-    if kind in _SCALED_DIRECTLY:
-        return _replicas_written(call, change, answer) if change.replicas else CONFIG
-    if change.template and not (change.whole and answer is None):
-        return _rolled_out(call, change, answer)
-    if change.whole and answer is None:
-        return SILENT
-    if change.replicas:
-        return _replicas_written(call, change, answer)
-    if change.resume:
-        return Ruling(Standing.REQUESTED, Effect.ROLLOUT, frozenset({Touch.RESUME}))
-    return CONFIG
-
-
-def _schedule_changed(change: SpecChange) -> Ruling:
-    if not change.spec:
-        return CONFIG
-    return SUSPENDED if change.suspend is True else SCHEDULED
-
-
-def _spec_is_the_old_one(kind: str, answer: Json) -> bool:
-    """Return whether the controller had seen this spec before the write: it changed nothing."""
-    if kind in _SCALED_DIRECTLY:
-        return False
-    generation = number(table(answer, "metadata"), "generation")
-    observed = number(table(answer, "status"), "observedGeneration")
-    return generation is not None and generation == observed
-
-
-def _replicas_written(call: Call, change: SpecChange, answer: Json | None) -> Ruling:
-    if answer is None:
-        refused = call.response is not None
-        return _scaled(change.new_replicas, 0 if refused else None)
-    new = number(table(answer, "spec"), "replicas")
-    return _scaled(new or 0, number(table(answer, "status"), "replicas") or 0)
-
-
-def _rolled_out(call: Call, change: SpecChange, answer: Json | None) -> Ruling:
-    spec = table(answer, "spec")
-    update = table(spec, "updateStrategy").get("type")
-    if spec.get("paused") is True or update == "OnDelete" or number(spec, "replicas") == 0:
-        return CONFIG
-    if change.restart:
-        return Ruling(Standing.REQUESTED, Effect.RESTART, frozenset({Touch.TEMPLATE}))
-    if change.whole and change.replicas:
-        scaled = _replicas_written(call, change, answer)
-        if scaled.effect in {Effect.SCALE_UP, Effect.SCALE_DOWN}:
-            # A whole object does not say whether the template in it is new.
-            both = frozenset({Touch.TEMPLATE, Touch.REPLICAS})
-            return Ruling(scaled.standing, scaled.effect, both, scaled.replicas)
-    touched = {Touch.TEMPLATE} | ({Touch.REPLICAS} if change.replicas else set())
-    named: tuple[RequestContainer, ...] = ()
-    if isinstance(call.request, dict):
-        template = table(table(call.request, "spec"), "template")
-        named = tuple(c for c in containers(table(template, "spec")) if c.image is not None)
-    elif answer is not None:
-        named = containers(pod_spec("Deployment", answer))
-    return Ruling(Standing.REQUESTED, Effect.ROLLOUT, frozenset(touched), containers=named)
-
-
-def _job_changed(change: SpecChange) -> Ruling:
-    if change.suspend is False and not change.whole:
-        return Ruling(Standing.REQUESTED, Effect.START, frozenset({Touch.RESUME}))
-    if change.suspend is True and not change.whole:
-        return STOPPED
-    return CONFIG if change.spec else NOTHING
-
-
 # ----------------------------------------------------------------------------------------- nodes
 
 
@@ -376,7 +228,7 @@ def _nodes(call: Call) -> Ruling:
 _JUDGES: dict[str, Callable[[Call], Ruling]] = {
     "pods": _pods,
     "nodes": _nodes,
-    **{name: _workload for name in KINDS if name not in {"pods", "nodes"}},
+    **{name: workload for name in KINDS if name not in {"pods", "nodes"}},
 }
 RESOURCES = frozenset(_JUDGES)
 """Resources of which a write may concern containers; all others are skipped."""

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.sources.controlplane.json_text import LIST_LIMIT, Json, number, rows, table, text
-from sensor.sources.controlplane.kubernetes_objects import RESTARTED_AT
+from sensor.sources.controlplane.kubernetes_objects import RESTARTED_AT, containers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_IMAGE_PATH = re.compile(r"/spec/(?:initContainers|containers)/\d+/image")
+    from sensor.model.control_plane import RequestContainer
+
+_IMAGE_PATH = re.compile(r"/spec/(initContainers|containers)/(\d{1,4})/image")
+_ADDED_PATH = re.compile(r"(?:/spec)?/ephemeralContainers(/(?:-|\d+))?")
+"""Without ``/spec`` of the kind EphemeralContainers, which the API had before 1.22."""
+_ADDED = "ephemeralContainers"
 _ABSENT = object()
 
 
@@ -37,6 +42,8 @@ class SpecChange:
     spec: bool = False
     whole: bool = False
     """The body is a whole object, so that it touches fields whose values stay."""
+    partition: bool = False
+    """Of a StatefulSet: the number of pods that keep the old template."""
 
 
 def change_of(body: Json | list[Any], verb: str | None) -> SpecChange:
@@ -58,6 +65,7 @@ def change_of(body: Json | list[Any], verb: str | None) -> SpecChange:
         suspend=None if suspend is _ABSENT else suspend is True,
         spec=bool(spec),
         whole=whole,
+        partition="partition" in table(table(spec, "updateStrategy"), "rollingUpdate"),
     )
 
 
@@ -72,7 +80,7 @@ def _only_restart(template: Json) -> bool:
 
 
 def _json_patch(body: list[Any]) -> SpecChange:
-    template = replicas = resume = spec = whole = False
+    template = replicas = resume = spec = whole = partition = False
     restart = True
     count: int | None = None
     suspend: bool | None = None
@@ -86,14 +94,24 @@ def _json_patch(body: list[Any]) -> SpecChange:
             spec = True
             if path == "/spec/template" or path.startswith("/spec/template/"):
                 template = True
-                restart = restart and path.endswith(RESTARTED_AT.replace("/", "~1"))
+                restart = restart and _restarts(path, operation.get("value"))
             elif path == "/spec/replicas":
                 replicas, count = True, number(operation, "value")
+            elif path.startswith("/spec/updateStrategy"):
+                partition = True
             elif path == "/spec/paused":
                 resume = removed or operation.get("value") in (None, False)
             elif path == "/spec/suspend":
                 suspend = not removed and operation.get("value") is True
-    return SpecChange(template, template and restart, replicas, count, resume, suspend, spec, whole)
+    restart = template and restart
+    return SpecChange(template, restart, replicas, count, resume, suspend, spec, whole, partition)
+
+
+def _restarts(path: str, value: object) -> bool:
+    """Return whether an operation gives a template the annotation of a restart, and no more."""
+    if path == "/spec/template/metadata/annotations":
+        return type(value) is dict and set(value) == {RESTARTED_AT}
+    return path.endswith(RESTARTED_AT.replace("/", "~1"))
 
 
 def _operations(body: list[Any]) -> Iterator[tuple[str, Json]]:
@@ -114,3 +132,39 @@ def patched_images(body: Json | list[Any]) -> bool:
         for key in ("initContainers", "containers")
         for item in rows(spec, key)
     )
+
+
+def images_set(body: list[Any], spec: Json) -> tuple[RequestContainer, ...]:
+    """Return the containers whose image a JSON Patch of a pod sets; ``spec``: the pod's after it.
+
+    The patch has their places alone, so without the pod they are unknown.
+    """
+    found: list[RequestContainer] = []
+    for path, _ in _operations(body):
+        place = _IMAGE_PATH.fullmatch(path)
+        if place is not None:
+            listed, index = rows(spec, place.group(1)), int(place.group(2))
+            found += containers({place.group(1): listed[index : index + 1]})
+    return tuple(found)
+
+
+def template_set(body: Json | list[Any]) -> Json:
+    """Return the PodSpec that a JSON Patch of a workload sets as a whole, as an undo does."""
+    for path, operation in _operations(body if isinstance(body, list) else []):
+        if path == "/spec/template":
+            return table(table(operation, "value"), "spec")
+    return {}
+
+
+def added_containers(body: Json | list[Any]) -> tuple[RequestContainer, ...]:
+    """Return the debug containers in a body, in each form that a version of the API takes."""
+    if isinstance(body, dict):
+        holder = body if body.get("kind") == "EphemeralContainers" else table(body, "spec")
+        return containers({_ADDED: holder.get(_ADDED)})
+    added: list[object] = []
+    for path, operation in _operations(body):
+        place = _ADDED_PATH.fullmatch(path)
+        if place is not None:
+            value = operation.get("value")
+            added += [value] if place.group(1) else value if type(value) is list else []
+    return containers({_ADDED: added})

@@ -162,3 +162,54 @@ def test_a_log_store_may_keep_the_objects_of_an_event_as_texts() -> None:
 def test_a_scheduler_of_the_provider_is_a_step(user: str) -> None:
     given = event("create pods/binding", user={"username": user})
     assert record(given).request.chain == "step"
+
+
+DEBUGGER = {"name": "debugger-1", "image": "busybox"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("patch", {"spec": {"ephemeralContainers": [DEBUGGER]}}),
+        (
+            "update",
+            {"kind": "Pod", "spec": {"containers": [{}], "ephemeralContainers": [DEBUGGER]}},
+        ),
+        ("update", {"kind": "EphemeralContainers", "ephemeralContainers": [DEBUGGER]}),
+        ("patch", [{"op": "add", "path": "/ephemeralContainers/-", "value": DEBUGGER}]),
+        ("patch", [{"op": "add", "path": "/spec/ephemeralContainers/0", "value": DEBUGGER}]),
+        ("patch", [{"op": "add", "path": "/spec/ephemeralContainers", "value": [DEBUGGER]}]),
+    ],
+)
+def test_a_debug_container_has_its_name_in_each_form_of_the_api(verb: str, body: object) -> None:
+    one = record(event(f"{verb} pods/ephemeralcontainers", requestObject=body))
+    (container,) = one.request.containers
+    assert (container.name, container.image, container.role) == (
+        "debugger-1",
+        "busybox",
+        "ephemeral",
+    )
+
+
+def test_a_json_patch_of_an_image_names_its_container_by_the_answer() -> None:
+    body = [{"op": "replace", "path": "/spec/containers/0/image", "value": "nginx:1"}]
+    shown = record(event("patch pods", requestObject=body, responseObject=POD))
+    assert [(one.name, one.image) for one in shown.request.containers] == [("c", "nginx:1")]
+    hidden = record(event("patch pods", requestObject=body))
+    assert hidden.request.containers == ()
+    assert hidden.request.effect is Effect.RESTART
+
+
+@pytest.mark.parametrize(
+    ("kind", "standing"),
+    [
+        ("ReplicaSet", Standing.RELATED),
+        ("ReplicationController", Standing.RELATED),
+        ("Node", Standing.NO),
+        ("Workflow", Standing.NO),
+    ],
+)
+def test_the_end_of_a_pod_whose_owner_makes_another(kind: str, standing: Standing) -> None:
+    owner = {"kind": kind, "name": "web-1", "uid": "o", "controller": True}
+    pod = {**POD, "metadata": {"name": "web", "ownerReferences": [owner]}}
+    assert reading(event("delete pods", responseObject=pod)) == (standing, Effect.STOP)
