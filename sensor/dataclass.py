@@ -119,26 +119,31 @@ def initializer(
     cls: type[object],
     known: Mapping[str, object],
     *,
+    name: str = "__init__",
+    receives: Iterable[str] = ("self",),
     first: Iterable[str] = (),
     assign: str = "self.{0} = {0}",
     last: Iterable[str] = (),
 ) -> FunctionType:
-    """Compile an ``__init__``: a line ``assign`` for each field, between ``first`` and ``last``."""
+    """Compile an ``__init__``: a line ``assign`` for each field, between ``first`` and ``last``.
+
+    ``receives`` are its parameters before the fields.
+    """
     names = dict(known)
-    parameters, body, defaults = ["self"], [*first], []
+    parameters, body, defaults = [*receives], [*first], []
     for one in own_fields(cls):
-        name = one.name
+        field = one.name
         if one.default_factory is not MISSING:
-            names |= {"_missing": MISSING, f"_make_{name}": one.default_factory}
-            body.append(f"if {name} is _missing: {name} = _make_{name}()")
+            names |= {"_missing": MISSING, f"_make_{field}": one.default_factory}
+            body.append(f"if {field} is _missing: {field} = _make_{field}()")
         if one.default is MISSING and one.default_factory is MISSING:
-            parameters.append(name)
+            parameters.append(field)
         else:
-            parameters.append(f"{name}=None")
+            parameters.append(f"{field}=None")
             defaults.append(one.default)
-        body.append(assign.format(name))
+        body.append(assign.format(field))
     body += last
-    made = method(cls, "__init__", parameters, body or ["pass"], names)
+    made = method(cls, name, parameters, body or ["pass"], names)
     made.__defaults__ = tuple(defaults)
     # One for both: an own one takes 250 bytes.
     made.__annotations__ = cls.__annotations__
