@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from sensor.api.status import AgentStatus
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
+    from sensor.judge.habit import Habit
     from sensor.judge.policy import Policy
     from sensor.model.events import Event
 
@@ -126,7 +127,7 @@ class NoPast(Alerting):
         del facts, settled
         return Assessment(features, BaselineState.LEARNING, "node", 0, None, ())
 
-    def learn(self, facts: Facts, features: Features) -> None:
+    def learn(self, facts: Facts, features: Features, habit: Habit | None = None) -> None:
         """Learn nothing."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sensor.frozen import maker
 from sensor.judge.alert_book import GRAVER, WHILE_LEARNING, AlertBook, graver
 from sensor.judge.alert_event import group_of
 from sensor.judge.baseline import BASELINE_ROWS, PROFILES, Baseline
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
     from sensor.judge.finding import Found
+    from sensor.judge.habit import Habit
     from sensor.judge.judgement import Judgement
     from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
@@ -55,6 +57,7 @@ FLOODED = Fact(
 )
 MANY_FACTS = 3
 """Facts of one start that make its alert graver."""
+_moment = maker(Moment)
 
 
 class Alerting:
@@ -111,7 +114,7 @@ class Alerting:
     def assess(self, facts: Facts, features: Features, *, settled: bool) -> Assessment:
         """Compare a start with the past. Hours are unknown on a clock that was set."""
         at = facts.wall // NS_PER_SECOND
-        moment = Moment(at, self.zone if settled else None)
+        moment = _moment(at, self.zone if settled else None)
         return assess(self.baseline, features, moment, self._tuning)
 
     def knows_direct(self, features: Features, at: int) -> bool:
@@ -143,13 +146,13 @@ class Alerting:
             for term in self.held.hold(self._held_back(judged, past), at):
                 self.baseline.learn_term(term, at)
         elif past is not None:
-            self.learn(facts, past.features)
+            self.learn(facts, past.features, past.habit)
 
-    def learn(self, facts: Facts, features: Features) -> None:
-        """Learn a start that raised no alert."""
+    def learn(self, facts: Facts, features: Features, habit: Habit | None = None) -> None:
+        """Learn a start that raised no alert. ``habit`` is the one that it was found to follow."""
         at = facts.wall // NS_PER_SECOND
         hour = hour_of(at, self.zone) if features.person is not None else None
-        self.baseline.learn(features, at, hour)
+        self.baseline.learn(features, at, hour, habit)
 
     def _accumulate(self, past: Assessment, event: Event, at: int) -> None:
         who = past.features.whos[0].value if len(past.features.whos) == 1 else None

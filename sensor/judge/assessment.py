@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from sensor.model.vocabulary import BaselineState, Finding
 
 if TYPE_CHECKING:
     from sensor.judge.feature import Feature, Features
+    from sensor.judge.habit import Habit
     from sensor.judge.lesson import TermKey
 
 BY_NAME = {
@@ -67,6 +69,8 @@ class Assessment:
     """Weak facts that make an alert together."""
     rhythm: str | None = None
     """When such starts come, where this one is on time."""
+    habit: Habit | None = field(default=None, compare=False)
+    """The earlier start that it is like, for it to be learnt by."""
 
     @property
     def alerts(self) -> bool:

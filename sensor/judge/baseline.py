@@ -189,15 +189,20 @@ class Baseline:
 
     # ----------------------------------------------------------------- learning
 
-    def learn(self, features: Features, at: int, hour: str | None = None) -> None:
-        """Learn a start that raised no alert. ``hour`` is that of a person's start."""
+    def learn(
+        self, features: Features, at: int, hour: str | None = None, habit: Habit | None = None
+    ) -> None:
+        """Learn a start that raised no alert. ``hour`` is that of a person's start.
+
+        ``habit`` is what :meth:`habit` found of it, where it was asked just before.
+        """
         state = self.state
         # Only the log, which is read behind the first starts, knows of an earlier begin.
         if state.began is None or (state.filling and PLAUSIBLE <= at < state.began):
             state.began = at
         self.state.starts += 1
         self.write_state()
-        habit = self.habit(features, at)
+        habit = habit or self.habit(features, at)
         if habit is None:
             self._learn(features, lesson_of(features), at)
         else:
@@ -250,8 +255,10 @@ class Baseline:
             place.profile.see_again(place.numbers, at)
             self._keep(place.key, place.profile)
         habit.at = max(habit.at, at)
+        today = at - at % SECONDS_PER_DAY
         for name, term in habit.terms:
-            if not term.covers(at):
+            # As Term.covers has it, written out: no day of most of them is a new one.
+            if at < term.first or not today <= term.last < today + SECONDS_PER_DAY:
                 self.node.see(name, term, at)
 
     def learn_term(self, term: TermKey, at: int) -> None:

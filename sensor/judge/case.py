@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.frozen import quick
+from sensor.frozen import maker, quick
 from sensor.judge import image_reference
 from sensor.judge.privilege import atoms_of
 from sensor.judge.workload import WorkloadKey, workload_of
@@ -42,35 +42,34 @@ class Facts:
     """Privilege atoms (:mod:`sensor.judge.privilege`)."""
     initiators: tuple[Initiator, ...]
     """The initiator, or all candidates where several may have caused the start."""
+    container_id: ContainerId | None
+    """None where nothing trustworthy names the container."""
+    by_itself: bool
+    """An engine or an orchestrator started it on its own account."""
 
-    @property
-    def container_id(self) -> ContainerId | None:
-        """The container's id, None where nothing trustworthy names it."""
-        container = self.event.container
-        return container.id if container is not None else None
 
-    @property
-    def by_itself(self) -> bool:
-        """Whether an engine or an orchestrator started it on its own account."""
-        return self.trigger in BY_ITSELF
+_facts = maker(Facts)
 
 
 def facts_of(event: Event) -> Facts | None:
     """Return the facts of a start; None for any other event."""
-    if event.start is None or event.container is None:
+    start, container = event.start, event.container
+    if start is None or container is None:
         return None
-    image = event.container.image
+    image = container.image
     reference, names = _image(image.name) if image is not None and image.name else (None, ())
-    return Facts(
+    return _facts(
         event=event,
-        kind=event.start.kind,
-        trigger=event.start.trigger,
+        kind=start.kind,
+        trigger=start.trigger,
         wall=event.time + event.realtime_offset,
         workload=workload_of(event),
         image=reference,
         image_names=names,
         atoms=atoms_of(event),
         initiators=(event.initiator,) if event.initiator is not None else event.candidates,
+        container_id=container.id,
+        by_itself=start.trigger in BY_ITSELF,
     )
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.frozen import quick
+from sensor.frozen import maker, quick
 from sensor.judge.entry_point import SHELLS, entry_point
 from sensor.judge.maker_name import folded
 from sensor.judge.privilege import WEAK
@@ -23,13 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensor.judge.case import Facts
-    from sensor.judge.image_reference import ImageReference
     from sensor.model.events import Initiator
 
 VALUE_MAX = 160
 """Characters of one value; what is longer is cut, so that its maker does not choose its size."""
-IMAGES_CACHED = 512
-"""Images whose values are remembered."""
 WHOS_CACHED = 128
 """Initiators of one kind that are remembered."""
 UNSET = 0xFFFF_FFFF
@@ -134,6 +131,7 @@ class Features:
 
 _KUBELET = (Who(WhoKind.ENGINE, "kubelet"),)
 _ENGINE = (Who(WhoKind.ENGINE, "engine"),)
+_features = maker(Features)
 
 
 def features_of(
@@ -141,13 +139,12 @@ def features_of(
 ) -> Features:
     """Return the features of a start; ``workload_of`` names the workload of a calling container."""
     workload, image, event = facts.workload, facts.image, facts.event
-    repository, organisation, base = _image(image) if image is not None else _NO_IMAGE
     container, pod = event.container, event.orchestrator
     id_ = container.image.id if container is not None and container.image is not None else None
     command = container.command if container is not None else None
     entry, shell = entry_point(command)
     weak = facts.atoms & WEAK
-    return Features(
+    return _features(
         workload=workload.key if workload is not None else None,
         instance=workload.row if workload is not None else None,
         container=_cut(workload.container)
@@ -155,9 +152,9 @@ def features_of(
         else None,
         namespace=pod.namespace if pod is not None else None,
         static=workload is not None and workload.owner is not None and workload.owner.static,
-        repository=repository,
-        organisation=organisation,
-        base=base,
+        repository=_cut(image.repository) if image is not None else None,
+        organisation=_cut(image.organisation) if image is not None else None,
+        base=image.base if image is not None else None,
         tag=_cut(f"{image.tag}@{id_}") if image is not None and id_ is not None else None,
         entrypoint=entry,
         shell=shell,
@@ -170,15 +167,6 @@ def features_of(
         if container is not None and container.oci_runtime_path is not None
         else None,
     )
-
-
-@lru_cache(maxsize=IMAGES_CACHED)
-def _image(image: ImageReference) -> tuple[str | None, str | None, str | None]:
-    """Return repository, organisation and the last component of the path."""
-    return _cut(image.repository), _cut(image.organisation), image.path.rpartition("/")[2]
-
-
-_NO_IMAGE = (None, None, None)
 
 
 def who_of(initiator: Initiator, workload_of: Callable[[str], str | None]) -> Who | None:

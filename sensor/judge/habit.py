@@ -106,13 +106,8 @@ class Habits:
     def same(self, key: str, features: Features, at: int) -> Habit | None:
         """Return the last start, where this one is like it and it is not long ago."""
         habit = self._habits.get(key)
-        if habit is None or at - habit.at > LASTS_SECONDS:
+        if habit is None or at - habit.at > LASTS_SECONDS or habit.features != features:
             return None
-        if habit.features is not features:
-            if habit.features != features:
-                return None
-            # It is asked for twice a start: the second time they are the same object.
-            habit.features = features
         return habit
 
 

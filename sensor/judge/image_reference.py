@@ -29,6 +29,10 @@ class ImageReference:
     digest: str | None
     repository: str
     """Registry and path, without tag and digest."""
+    organisation: str
+    """Registry and all of the path but its last component."""
+    base: str
+    """The last component of the path."""
 
     @property
     def familiar(self) -> str:
@@ -36,12 +40,6 @@ class ImageReference:
         if self.registry != DEFAULT_REGISTRY:
             return self.repository
         return self.path.removeprefix(f"{DEFAULT_ORGANISATION}/")
-
-    @property
-    def organisation(self) -> str:
-        """Registry and all of the path but its last component."""
-        head, slash, _ = self.path.rpartition("/")
-        return f"{self.registry}/{head}" if slash else self.registry
 
 
 @lru_cache(maxsize=REFERENCES_CACHED)
@@ -58,4 +56,7 @@ def parse(name: str) -> ImageReference:
     if registry == DEFAULT_REGISTRY and "/" not in path:
         path = f"{DEFAULT_ORGANISATION}/{path}"
     repository = f"{registry}/{path}"
-    return ImageReference(registry, path, tag or DEFAULT_TAG, digest or None, repository)
+    organisation, _, base = repository.rpartition("/")
+    return ImageReference(
+        registry, path, tag or DEFAULT_TAG, digest or None, repository, organisation, base
+    )

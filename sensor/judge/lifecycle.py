@@ -67,6 +67,8 @@ class Continuation:
 
 def continuation_of(facts: Facts, past: Past) -> Continuation | None:
     """Return what the start carries on; None for one that a person or a script asked for."""
+    if not facts.by_itself:
+        return None
     match facts.trigger:
         case Trigger.RESTART_POLICY:
             what, explanation = "restart by the engine's policy", Explanation.RESTART_POLICY

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.frozen import maker
 from sensor.judge.lifecycle import Past
 from sensor.judge.origin import (
     REVISIONS_MAX,
@@ -39,6 +40,7 @@ KILLED_MAX = 16_384
 CONTAINER_ROW, WORKLOAD_ROW, RUNNING_ROW = "container", "workload", "running"
 DIRECT = frozenset({Explanation.CHANGE, Explanation.POLICY})
 """Explanations that others inherit; all others were inherited themselves."""
+_past, _past_start, _record = maker(Past), maker(PastStart), maker(WorkloadRecord)
 
 
 class Memory:
@@ -108,11 +110,11 @@ class Memory:
             origin = self._containers.get(previous.id)
         record = self._workloads.get(workload.row) if workload is not None else None
         pod = event.orchestrator.pod if event.orchestrator is not None else None
-        beside = self._pods.get(workload.key, ()) if workload is not None else ()
-        return Past(
+        beside = self._pods.get(workload.key) if workload is not None else None
+        return _past(
             container=origin,
             workload=record,
-            others_run=any(other != pod for other in beside),
+            others_run=beside is not None and any(other != pod for other in beside),
             out_of_memory=previous is not None and previous.id in self._killed,
         )
 
@@ -174,7 +176,7 @@ class Memory:
         if revision is not None and revision not in revisions:
             revisions = (*revisions, revision)[-REVISIONS_MAX:]
         verdict = judged.verdict
-        record = WorkloadRecord(
+        record = _record(
             origin=origin,
             starts=1 + (known.starts if known is not None else 0),
             explained=(verdict.expected is True) + (known.explained if known is not None else 0),
@@ -226,7 +228,7 @@ class Memory:
 
 
 def _again(origin: PastStart, *, again: bool) -> PastStart:
-    return PastStart(
+    return _past_start(
         origin.wall, origin.basis, origin.repository, origin.atoms, origin.reported, again
     )
 
@@ -236,7 +238,7 @@ def _is_direct(judged: Judgement) -> bool:
 
 
 def _origin(facts: Facts, judged: Judgement) -> PastStart:
-    return PastStart(
+    return _past_start(
         wall=facts.wall,
         basis=judged.decision.basis,
         repository=facts.image.repository if facts.image is not None else None,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sensor.frozen import maker
 from sensor.judge.assessment import Assessment, Novelty, fact_of, novelty
 from sensor.judge.comparison import IMAGE, LEVEL_STARTS, NODE, WORKLOAD, Comparison
 from sensor.judge.feature import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sensor.judge.baseline import Baseline
     from sensor.judge.comparison import Moment
     from sensor.judge.feature import Features, Who
+    from sensor.judge.habit import Habit
     from sensor.judge.tuning import Tuning
 
 _WHO_FINDINGS = {
@@ -45,6 +47,7 @@ _WHO_FINDINGS = {
 MAKER_DAYS = 3
 """Days on which a service, container or account started new workloads: it does so by nature."""
 _MAKERS = frozenset({WhoKind.UNIT, WhoKind.CONTAINER, WhoKind.ACCOUNT})
+_assessment = maker(Assessment)
 
 
 def assess(
@@ -54,27 +57,25 @@ def assess(
     habit = baseline.habit(features, moment.at)
     # A person's start alone has an hour, which may be an unusual one.
     if habit is None or habit.own.starts < LEVEL_STARTS or features.person is not None:
-        return _Look(baseline, features, moment, tuning).result(usual=habit is not None)
+        return _Look(baseline, features, moment, tuning).result(habit)
     past, phase, rhythm = habit.own, baseline.phase(moment.at), None
     if moment.zone is not None and phase is not BaselineState.LEARNING:
         rhythm = on_time(past.times, moment.at, moment.zone)
     enough, since = tuning.number(WEAK_FACTS), past.own.first
-    return Assessment(
-        features, phase, WORKLOAD, past.starts, since, (), (), weak_facts=enough, rhythm=rhythm
-    )
+    return _assessment(features, phase, WORKLOAD, past.starts, since, (), (), enough, rhythm, habit)
 
 
 class _Look(Comparison):
     """The comparison of one start."""
 
-    def result(self, *, usual: bool) -> Assessment:
+    def result(self, habit: Habit | None) -> Assessment:
         phase = self.baseline.phase(self.at)
         level, profile = self.level()
         if self.baseline.first_day(self.at):
             found: tuple[Novelty, ...] = ()
             terms: tuple[TermKey, ...] = ()
         else:
-            found = tuple(self._hour() if usual else self._novelties())
+            found = tuple(self._novelties() if habit is None else self._hour())
             terms = tuple(term for one in found for term in one.terms)
             if phase is BaselineState.LEARNING:
                 found = tuple(one for one in found if one.strong)
@@ -83,7 +84,9 @@ class _Look(Comparison):
         enough = self.tuning.number(WEAK_FACTS)
         # It is said of a start like earlier ones, which a node that learns does not name.
         rhythm = None if found or phase is BaselineState.LEARNING else self._rhythm()
-        return Assessment(self.features, phase, level, starts, since, found, terms, enough, rhythm)
+        return _assessment(
+            self.features, phase, level, starts, since, found, terms, enough, rhythm, habit
+        )
 
     def _rhythm(self) -> str | None:
         zone = self.moment.zone

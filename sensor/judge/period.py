@@ -48,15 +48,17 @@ def on_time(times: Sequence[int], at: int, zone: tzinfo) -> str | None:
         period = _median(gaps)
     if period <= 0:
         return None
-    spread = _median(map(abs, map(period.__sub__, gaps)))
-    if spread >= REGULAR * period:
-        return None
     gap = at - times[-1]
     missed = max(1, round(gap / period))
-    tolerance = max(3 * spread, ON_TIME * period)
-    if missed > MISSED_MAX or abs(gap - missed * period) > tolerance:
+    if missed > MISSED_MAX:
         return None
-    return f"every {_name(period, times, gaps)}"
+    late, furthest = abs(gap - missed * period), _furthest(gaps, period)
+    # Most starts: where no gap differs by much, their median need not be known.
+    if late > ON_TIME * period or furthest >= REGULAR * period:
+        spread = _median(map(abs, map(period.__sub__, gaps)))
+        if spread >= REGULAR * period or late > max(3 * spread, ON_TIME * period):
+            return None
+    return f"every {_name(period, times, furthest)}"
 
 
 def _gaps(times: Sequence[int]) -> list[int]:
@@ -77,7 +79,7 @@ def _local(at: int, zone: tzinfo) -> int:
     return at + (int(offset.total_seconds()) if offset is not None else 0)
 
 
-def _name(period: int, times: Sequence[int], gaps: list[int]) -> str:
+def _name(period: int, times: Sequence[int], furthest: int) -> str:
     """Return the period and how far it varied; ``times`` are local from half a day on."""
     if period >= LOCAL_FROM:
         for length, named in ((DAY, "day at {0:%H:%M}"), (WEEK, "{0:%A} at {0:%H:%M}")):
@@ -87,13 +89,13 @@ def _name(period: int, times: Sequence[int], gaps: list[int]) -> str:
                 shifts = [(one - last + half) % length - half for one in times]
                 usual = _median(shifts)
                 said = named.format(_EPOCH + timedelta(seconds=last + usual))
-                return f"{said} ± {_length(_furthest(shifts, usual))}"
-    return f"{_length(period)} ± {_length(_furthest(gaps, period))}"
+                return f"{said} ± {_length(max(MINUTE, _furthest(shifts, usual)))}"
+    return f"{_length(period)} ± {_length(max(MINUTE, furthest))}"
 
 
 def _furthest(values: list[int], usual: int) -> int:
-    """Return the largest difference, at least a minute."""
-    return max(MINUTE, max(values) - usual, usual - min(values))
+    """Return the largest difference."""
+    return max(max(values) - usual, usual - min(values))
 
 
 def _length(seconds: int) -> str:

@@ -57,6 +57,8 @@ _HEAD = struct.Struct("<BIBH")
 _TERM = struct.Struct("<IIII")
 _LENGTH = struct.Struct("=H")
 _TIMES = tuple(struct.Struct(f"<{count}I") for count in range(TIMES_MAX + 1))
+_HEADS = tuple(struct.Struct(f"<BIBHIIII{count}I") for count in range(TIMES_MAX + 1))
+"""What stands before the terms, by how many times there are."""
 _FEATURES = tuple(Feature)
 _NUMBERS = {feature: number for number, feature in enumerate(_FEATURES)}
 _TEXT = "surrogatepass"
@@ -199,15 +201,16 @@ class Profile:
         if not 0 <= at <= _COUNT_MAX:
             at = min(max(at, 0), _COUNT_MAX)
         day, numbers = at // SECONDS_PER_DAY, self._numbers
+        today = day * SECONDS_PER_DAY
         # As Term.see does it, written out: this is most of what learning a start costs.
         for place in places:
             count, last = numbers[place], numbers[place + 3]
-            gap = day - last // SECONDS_PER_DAY
-            if gap:
+            if last < today or at < last:
+                gap = day - last // SECONDS_PER_DAY
                 if gap > 0:
                     count = int(count * 2 ** (-gap / HALF_LIFE_DAYS))
                     numbers[place + 1] = (numbers[place + 1] << min(gap, DAYS_KEPT) | 1) & DAYS
-                elif gap > -DAYS_KEPT:
+                elif -DAYS_KEPT < gap < 0:
                     numbers[place + 1] |= 1 << -gap
             if at > last:
                 numbers[place + 3] = at
@@ -262,10 +265,11 @@ class Profile:
         """Return it as a row of the store."""
         if self._renamed:
             self._rename()
-        times = self.times
-        head = _HEAD.pack(_VERSION, self.starts, len(times), len(self._numbers) // _OF_TERM)
-        packed = _TIMES[len(times)].pack(*times)
-        return b"".join((head, self.own.pack(), packed, self._numbers.tobytes(), self._names))
+        own, times, numbers = self.own, self.times, self._numbers
+        counts = self.starts, len(times), len(numbers) // _OF_TERM
+        term = own.count, own.days, own.first, own.last
+        head = _HEADS[len(times)].pack(_VERSION, *counts, *term, *times)
+        return head + numbers.tobytes() + self._names
 
     def _rename(self) -> None:
         for number, value in sorted(self._renamed.items()):

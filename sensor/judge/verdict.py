@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.frozen import maker
 from sensor.judge.finding import Found
 from sensor.judge.findings.kind import Rank
 from sensor.judge.findings.registry import KINDS
@@ -45,6 +46,7 @@ REASONS_MAX = 8
 """Sentences of one verdict."""
 REASON_MAX = 400
 """Characters of one sentence; what a start's maker chose must not fill events."""
+_decision, _verdict, _judgement = maker(Decision), maker(Verdict), maker(Judgement)
 
 
 # --------------------------------------------------------------------------- steps
@@ -126,7 +128,7 @@ def lifecycle(case: Case) -> Decision | None:
         # A new pod may be another one than its owner's name says.
         case.remarks.append(f"{carried.sentence}; it differs from the past")
         return None
-    return Decision(
+    return _decision(
         expected=True,
         reasons=(carried.sentence,),
         explanation=carried.explanation,
@@ -147,7 +149,7 @@ def baseline(case: Case) -> Decision | None:
         reasons = tuple(one.fact.sentence for one in past.novelties)
         return Decision(expected=False, reasons=reasons)
     if past.known:
-        return Decision(
+        return _decision(
             expected=True,
             reasons=(past.sentence,),
             explanation=Explanation.BASELINE,
@@ -175,7 +177,7 @@ def unexplained(case: Case) -> Decision:
                 value = about(case, rule.name)
                 case.found.append(Found(Finding.NO_EXPLANATION, reason, value=value))
             break
-    return Decision(expected=None, reasons=tuple(reasons))
+    return _decision(expected=None, reasons=tuple(reasons))
 
 
 ORDER: tuple[Callable[[Case], Decision | None], ...] = (
@@ -188,6 +190,8 @@ ORDER: tuple[Callable[[Case], Decision | None], ...] = (
     baseline,
     unexplained,
 )
+NOTHING_FOUND = tuple(one for one in ORDER if one not in {forbidden, strong_finding, limited})
+"""The steps of most starts: the others ask what was found."""
 
 
 def decide(case: Case) -> Judgement:
@@ -195,17 +199,21 @@ def decide(case: Case) -> Judgement:
     look(case)
     decision = unexplained(case) if (made := _first(case)) is None else made
     findings: tuple[Finding, ...] = ()
+    techniques: tuple[str, ...] = ()
     reasons = decision.reasons
     if case.found or case.remarks:
         findings = tuple(dict.fromkeys([one.finding for one in case.found]))
+        techniques = tuple(
+            dict.fromkeys([id_ for one in findings for id_ in KINDS[one].techniques])
+        )
         found = [one.reason for one in case.found]
         reasons = tuple(dict.fromkeys((*reasons, *found, *case.remarks)))
     workload = case.facts.workload
-    verdict = Verdict(
+    verdict = _verdict(
         expected=decision.expected,
         reasons=tuple([_cut(reason) for reason in reasons[:REASONS_MAX]]),
-        change=",".join([change.id for change in decision.changes]) or None,
-        attack=_techniques(findings),
+        change=",".join([one.id for one in decision.changes]) if decision.changes else None,
+        attack=techniques,
         explanation=decision.explanation,
         findings=findings,
         workload=workload.key if workload is not None else None,
@@ -213,7 +221,7 @@ def decide(case: Case) -> Judgement:
         baseline=case.assessment.phase if case.assessment is not None else None,
     )
     beside = _beside(case) if case.found and not decision.expected else ()
-    return Judgement(verdict, decision, tuple(case.found), beside)
+    return _judgement(verdict, decision, tuple(case.found), beside)
 
 
 def _beside(case: Case) -> tuple[Found, ...]:
@@ -238,17 +246,11 @@ def _decides(found: Found) -> bool:
 
 def _first(case: Case) -> Decision | None:
     # A loop: this is asked of every start, and a generator costs as much as two steps.
-    for step in ORDER:
+    for step in ORDER if case.found else NOTHING_FOUND:
         made = step(case)
         if made is not None:
             return made
     return None
-
-
-def _techniques(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    if not findings:
-        return ()
-    return tuple(dict.fromkeys([id_ for one in findings for id_ in KINDS[one].techniques]))
 
 
 def _against(case: Case, counts: Callable[[Found], bool]) -> Decision | None:
