@@ -53,7 +53,7 @@ static __always_inline void report_connect(u64 client, u64 listener, u32 api, bo
 	if ((api || (seems && !is_part_of_engine(task, origin))) && server) {
 		follow(client, server, file_of(server), api ? api : API_HTTP, origin, 0);
 		connection = connection_of(client, server);
-		mark_followed(client);
+		mark_followed(client, origin);
 	}
 	scratch = begin(RECORD_API_CONNECT);
 	if (!scratch)

@@ -95,23 +95,28 @@ static __always_inline u32 slot_of(u64 client)
 
 /*
  * Whether a socket may be a client's whose requests were seen: what most messages on a host are asked,
- * so it has to cost next to nothing. Of two in one slot the one that asked last counts.
+ * so it has to cost next to nothing. Of two in one slot the one that asked last counts; a plain
+ * user's takes no privileged one's place.
  */
 static __always_inline bool may_be_followed(u64 client)
 {
 	u32 slot = slot_of(client);
-	u64 *found = followed.lookup(&slot);
+	struct followed *found = followed.lookup(&slot);
 
-	return found && *found == client;
+	return found && (found->client == client || found->client_of_others == client);
 }
 
-static __always_inline void mark_followed(u64 client)
+static __always_inline void mark_followed(u64 client, u64 origin)
 {
 	u32 slot = slot_of(client);
-	u64 *found = followed.lookup(&slot);
+	struct followed *found = followed.lookup(&slot);
 
-	if (found)
-		*found = client;
+	if (!found)
+		return;
+	if (origin == ORIGIN_PRIVILEGED)
+		found->client = client;
+	else
+		found->client_of_others = client;
 }
 
 /*

@@ -110,6 +110,18 @@ struct tcp_connection {
 	struct tcp_address here;
 };
 
+/* Those of one slot: what one cannot have is taken from the same one. */
+struct tcp_slot {
+	struct tcp_connection connection;
+	struct tcp_connection connection_of_others;
+};
+
+/* Likewise, of unix sockets: the client's. */
+struct followed {
+	u64 client;
+	u64 client_of_others;
+};
+
 BPF_RINGBUF_OUTPUT(lifecycle, LIFECYCLE_PAGES);
 BPF_RINGBUF_OUTPUT(commands, COMMANDS_PAGES);
 BPF_PERCPU_ARRAY(scratches, struct scratch, RECORD_KINDS);
@@ -129,8 +141,8 @@ BPF_HASH(engine_sockets, struct socket_file, u32, 1024);
 BPF_HASH(listening_ports, struct listening_port, u32, 1024);
 BPF_TABLE("lru_hash", u64, struct connection, connections, 4096);
 BPF_TABLE("lru_hash", u64, struct connection, connections_of_others, 4096);
-BPF_ARRAY(followed, u64, FOLLOWED_SLOTS); /* clients' sockets, by a part of their address */
-BPF_ARRAY(tcp_connections, struct tcp_connection, TCP_SLOTS); /* by their ports */
+BPF_ARRAY(followed, struct followed, FOLLOWED_SLOTS); /* by a part of the socket's address */
+BPF_ARRAY(tcp_connections, struct tcp_slot, TCP_SLOTS); /* by their ports */
 BPF_TABLE("lru_hash", u64, struct connecting, connecting, 1024);
 BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting, 1024);
 BPF_ARRAY(reported, u64, RECORD_KINDS *COUNTERS); /* counters as of the last report of losses */

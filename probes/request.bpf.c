@@ -77,7 +77,7 @@ static __always_inline void on_request(u64 client, u64 server, u32 api, struct w
 	connection = connection_of(client, server);
 	if (!connection)
 		return;
-	mark_followed(client);
+	mark_followed(client, connection->origin);
 	position = connection->sent;
 	connection->sent = advanced(position, write->length);
 	if (!is_wanted(write, connection))

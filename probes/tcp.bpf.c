@@ -101,29 +101,31 @@ static __always_inline u64 pair_of(u32 engine, u32 client)
 	return (u64)engine << 16 | client;
 }
 
-static __always_inline struct tcp_connection *tcp_slot(u32 one, u32 other)
+static __always_inline struct tcp_slot *tcp_slot(u32 one, u32 other)
 {
 	u32 slot = (one ^ other) & (TCP_SLOTS - 1);
 
 	return tcp_connections.lookup(&slot);
 }
 
-/* Of two in one slot the one that connected last counts. */
+/* Of two in one slot the one that connected last counts; a plain user's takes no privileged one's place. */
 static __always_inline struct connection *follow_port(u64 socket, u32 family, u64 origin)
 {
 	u32 engine = destination_port(socket);
 	u32 client = read_u32(socket, OFF_sock_num) & 0xffff;
-	struct tcp_connection *slot = tcp_slot(engine, client);
+	struct tcp_slot *slot = tcp_slot(engine, client);
+	struct tcp_connection *made;
 
 	if (!slot)
 		return 0;
-	slot->client = 0;
-	slot->pair = pair_of(engine, client);
-	slot->net_ns = read_u32(read_pointer(socket, OFF_sock_net), OFF_net_inum);
-	read_addresses(socket, family, &slot->there, &slot->here);
-	slot->client = socket;
-	follow(socket, slot->pair, 0, API_HTTP, origin, 0);
-	return connection_of(socket, slot->pair);
+	made = origin == ORIGIN_PRIVILEGED ? &slot->connection : &slot->connection_of_others;
+	made->client = 0;
+	made->pair = pair_of(engine, client);
+	made->net_ns = read_u32(read_pointer(socket, OFF_sock_net), OFF_net_inum);
+	read_addresses(socket, family, &made->there, &made->here);
+	made->client = socket;
+	follow(socket, made->pair, 0, API_HTTP, origin, 0);
+	return connection_of(socket, made->pair);
 }
 
 #ifdef READ_SENDERS
@@ -139,6 +141,27 @@ static __always_inline bool is_other_end(struct tcp_connection *connection, u64 
 	return are_equal(&there, &connection->here) && are_equal(&here, &connection->there);
 }
 
+/* Whether a socket is either end of a connection. ``here`` is its own port. */
+static __always_inline bool is_end(struct tcp_connection *connection, u64 socket, u32 family,
+				   u32 here, u32 there)
+{
+	if (connection->client == socket)
+		return connection->pair == pair_of(there, here);
+	return connection->client && connection->pair == pair_of(here, there) &&
+	       is_other_end(connection, socket, family);
+}
+
+/* The connection of a slot that a socket is an end of; 0 for none. */
+static __always_inline struct tcp_connection *connection_in(struct tcp_slot *slot, u64 socket,
+							    u32 family, u32 here, u32 there)
+{
+	if (is_end(&slot->connection, socket, family, here, there))
+		return &slot->connection;
+	if (is_end(&slot->connection_of_others, socket, family, here, there))
+		return &slot->connection_of_others;
+	return 0;
+}
+
 /*
  * The engine's end is made, after the client's: it has the user of the socket that listens. Another user
  * may listen at a port that an engine has left.
@@ -148,11 +171,11 @@ static __always_inline void note_listener(u64 socket, u32 family)
 #ifdef OFF_sock_uid
 	u32 there = destination_port(socket);
 	u32 here = read_u32(socket, OFF_sock_num) & 0xffff;
-	struct tcp_connection *found = tcp_slot(here, there);
+	struct tcp_slot *slot = tcp_slot(here, there);
+	struct tcp_connection *found = slot ? connection_in(slot, socket, family, here, there) : 0;
 	struct connection *connection;
 
-	if (!found || !found->client || found->pair != pair_of(here, there) ||
-	    !is_other_end(found, socket, family))
+	if (!found || found->client == socket)
 		return;
 	connection = connection_of(found->client, found->pair);
 	if (connection)
@@ -261,6 +284,7 @@ int on_sent(struct bpf_raw_tracepoint_args *ctx)
 	struct connection *connection;
 	struct tcp_connection *found;
 	struct written *write;
+	struct tcp_slot *slot;
 	u32 ports;
 	u32 there;
 	u32 here;
@@ -270,22 +294,21 @@ int on_sent(struct bpf_raw_tracepoint_args *ctx)
 	ports = read_u32(socket, OFF_sock_dport); /* and the own one, from bit 16 on */
 	there = swapped(ports);
 	here = ports >> 16;
-	found = tcp_slot(here, there);
-	if (!found || !found->client)
+	slot = tcp_slot(here, there);
+	if (!slot || !(slot->connection.client | slot->connection_of_others.client))
+		return 0;
+	found = connection_in(slot, socket, family, here, there);
+	if (!found)
 		return 0;
 	write = work_on_write();
 	if (!write)
 		return 0;
 	write->length = length;
 	if (found->client == socket) {
-		if (found->pair != pair_of(there, here))
-			return 0;
 		copy_senders(write, PAYLOAD_LEN - 1, 0, true);
 		on_request(socket, found->pair, API_HTTP, write, there);
 		return 0;
 	}
-	if (found->pair != pair_of(here, there) || !is_other_end(found, socket, family))
-		return 0;
 	connection = connection_of(found->client, found->pair);
 	if (!connection)
 		return 0;
