@@ -59,11 +59,21 @@ def pin_root() -> Iterator[Path]:
         root.rmdir()
 
 
-@pytest.fixture(scope="module")
-def probes() -> Iterator[Probes]:
-    """The probes as they ship, but for their rings: those of a node would take 36 MiB."""
-    with loaded_probes("module", lifecycle_pages=256, commands_pages=256) as loaded:
+@pytest.fixture(scope="session")
+def shared_probes() -> Iterator[Probes]:
+    """The probes as they ship, but for their rings: those of a node would take 36 MiB.
+
+    To compile them takes several seconds, so all modules have the same.
+    """
+    with loaded_probes("session", lifecycle_pages=256, commands_pages=256) as loaded:
         yield loaded
+
+
+@pytest.fixture(scope="module")
+def probes(shared_probes: Probes) -> Probes:
+    """The same, without what other modules' tests left in the rings."""
+    shared_probes.drain()
+    return shared_probes
 
 
 @pytest.fixture
