@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.speed import slowness, unit_ms
 from sensor.identity.redact import MAX_LOOKED_AT, redact_argv
 from sensor.identity.script import redact_text
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timed
 
 LIMIT_MS = 5.0
-UNIT_MS = 1.2
-"""What a unit takes on the machine that the limit is for, an Intel Xeon at 2.0 GHz. It has half the
-speed while others work on the same core. Then the limit is longer, by as much as a unit is."""
 ROUNDS = 400
 """Most rounds of one measurement: a busy machine is slow for seconds."""
 
@@ -49,20 +47,13 @@ def _least(work: Callable[[], object], rounds: int = ROUNDS, enough: float = 0.0
     return least
 
 
-def _unit() -> float:
-    """Return the CPU time of a fixed piece of work, in ms."""
-    begin = time.thread_time()
-    sum(number & 3 for number in range(20_000))
-    return (time.thread_time() - begin) * 1000
-
-
 def _least_at_full_speed(work: Callable[[], object]) -> float:
     """Return the least CPU time of some rounds, in ms of the machine that the limit is for."""
-    least, before = float("inf"), _unit()
+    least, before = float("inf"), unit_ms()
     for _ in range(ROUNDS):
         spent = _least(work, 1)
-        after = _unit()
-        least = min(least, spent / max(1.0, min(before, after) / UNIT_MS))
+        after = unit_ms()
+        least = min(least, spent / slowness(before, after))
         if least < LIMIT_MS:
             break
         before = after

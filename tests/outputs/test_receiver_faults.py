@@ -40,16 +40,20 @@ class Kind:
     keys: dict[str, Any] | None = None
     """Of ``type = "http"``; None is OTLP."""
 
-    def transport(self, url: str) -> Any:
+    def transport(self, url: str, seconds: float = 2.0) -> Any:
+        """``seconds`` is how long an answer may take."""
         made: Any
         if self.keys is None:
-            made = OtlpTransport(OtlpSettings(url, seconds=2.0, max_records=10))
+            made = OtlpTransport(OtlpSettings(url, seconds=seconds, max_records=10))
         else:
             made = http(url, **self.keys)
             made.limits = BatchLimits(records=10)
-            made._client._request_seconds = 2.0
+            made._client._request_seconds = seconds
         return made
 
+
+PATIENT = 30.0
+"""Seconds for an answer that comes: a busy machine may be slow with it."""
 
 HEC = {"preset": Preset.SPLUNK_HEC, "token": Secret(TOKEN)}
 ARRAY = {"body": Body.ARRAY}
@@ -188,7 +192,8 @@ def test_an_answer_may_be_packed_and_follow_others(name: str, coding: str) -> No
 
     async def main() -> tuple[OutputWorker, int]:
         async with fake_http(answer) as fake:
-            return await shipped(KINDS[name].transport(fake.url), everything, count=COUNT)
+            transport = KINDS[name].transport(fake.url, PATIENT)
+            return await shipped(transport, everything, count=COUNT)
 
     worker, dead = asyncio.run(main())
     assert (store.ids, dead, worker.health().counts.retries) == (ids(name), 0, 0)
