@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 from lab.fixtures import (
@@ -44,6 +46,11 @@ __all__ = [
     "runc_program",
 ]
 
-# Time limits on examples measure the machine's load, not the code.
-settings.register_profile("castoff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Each run draws other examples. Time limits on them measure the machine's load, not the code.
+settings.register_profile(
+    "castoff",
+    max_examples=int(os.environ.get("CASTOFF_EXAMPLES", "50")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("castoff")

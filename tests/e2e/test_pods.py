@@ -19,7 +19,7 @@ from lab.kubelet import Kubelet, running
 
 pytestmark = pytest.mark.e2e
 
-PODS = 60
+PODS = 40
 LONGEST = 204
 """Letters of a pod's name that leave room for its namespace and uid in the name of a directory."""
 

@@ -29,8 +29,10 @@ from tests.golden.behaviours import BEHAVIOURS
 from tests.golden.sanitise import PACKAGES
 from tests.golden.stories import AT_ONCE, STORIES
 
-CUT_EVERY = 97
-STRICT_EVERY = 10 * CUT_EVERY
+CUTS_MAX, CUT_EVERY = 150, 97
+"""Places where a capture is cut, and the fewest bytes between two of them."""
+STRICT_EVERY = 10
+"""Cuts of which one is read strictly, too."""
 PLAIN_UID = "65534"
 VERBS = frozenset({"run", "start", "restart", "create"})
 GIVEN_NAMES = frozenset(
@@ -218,13 +220,14 @@ def test_a_cut_capture_is_refused_or_replays_to_a_prefix(capture: Path) -> None:
     whole = captures.read(capture)
     golden = captures.lines_of(capture).read_bytes()
     shown: dict[int, bytes] = {}
-    for size in range(0, len(data), CUT_EVERY):
+    step = max(CUT_EVERY, len(data) // CUTS_MAX)
+    for number, size in enumerate(range(0, len(data), step)):
         try:
             kept, cut = _read(data[:size])
         except CaptureMalformed:
             assert not shown, "only a capture without a whole header is refused"
             continue
-        if cut and size % STRICT_EVERY == 0:
+        if cut and number % STRICT_EVERY == 0:
             with pytest.raises(CaptureMalformed):
                 list(CaptureReader(io.BytesIO(data[:size]), name="cut"))
         assert kept == whole[: len(kept)]
