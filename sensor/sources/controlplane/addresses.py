@@ -28,10 +28,12 @@ def is_address(text: str | None) -> bool:
 
 def connection(addresses: tuple[str, ...], proxies: Proxies = ()) -> str | None:
     """Return the rightmost address that is not a configured proxy; None where there is none."""
+    if not proxies:
+        return addresses[-1] if addresses and _parsed(addresses[-1]) is not None else None
     for text in reversed(addresses):
         parsed = _parsed(text)
         if parsed is None:
             return None
-        if not proxies or not any(parsed in proxy for proxy in proxies):
+        if not any(parsed in proxy for proxy in proxies):
             return text
     return addresses[0] if addresses else None

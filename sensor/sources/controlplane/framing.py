@@ -18,7 +18,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.frozen import quick
+from sensor.frozen import maker, quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,6 +57,9 @@ class Frame:
     data: bytes
     line: int
     item: int | None = None
+
+
+_frame = maker(Frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,31 +144,27 @@ class Framer:
 
     def _frames(self, *, final: bool) -> Iterator[Frame | BadFrame]:
         """Step until a step needs more input. A step gives a frame, or True to go on without."""
-        while self._buffer:
-            line = self._whole_line()
-            if line is not None:
-                yield line
-                continue
+        buffer, limit = self._buffer, self._limit
+        while buffer:
+            if buffer[0] == _OPEN and self._mode is _VALUES and not self._scanned:
+                # The common case: a line that is one object from its first byte to its last.
+                end = buffer.find(b"\n")
+                if (
+                    0 <= end <= limit
+                    and buffer[end - 1] == _CLOSE
+                    and (buffer.startswith(_NO_LIST) or _LIST.match(buffer, 0, _HEAD) is None)
+                ):
+                    line = self._line
+                    data = bytes(buffer[:end])
+                    del buffer[: end + 1]
+                    self._line = line + 1
+                    yield _frame(data, line)
+                    continue
             made = self._steps[self._mode](final=final)
             if made is None:
                 return
             if not isinstance(made, bool):
                 yield made
-
-    def _whole_line(self) -> Frame | None:
-        """Take the next line where it is one object from its first byte to its last."""
-        buffer = self._buffer
-        if self._scanned or self._mode is not _VALUES or buffer[0] != _OPEN:
-            return None
-        end = buffer.find(b"\n")
-        if end < 0 or end > self._limit or buffer[end - 1] != _CLOSE:
-            return None
-        if not buffer.startswith(_NO_LIST) and _LIST.match(buffer, 0, _HEAD) is not None:
-            return None
-        frame = Frame(bytes(buffer[:end]), self._line)
-        del buffer[: end + 1]
-        self._line += 1
-        return frame
 
     # ---------------------------------------------------------------------------- steps
 

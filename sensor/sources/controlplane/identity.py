@@ -18,8 +18,8 @@ def call_key(
     id_: str | None, stage: str | None, received: int | None, user: str | None, uri: str
 ) -> str:
     """Return what ``key`` does for a call of the Kubernetes API, of which there are the most."""
-    time = "" if received is None else str(received)
-    whole = _SEPARATOR.join(("kubernetes", id_ or "", stage or "", time, user or "", uri))
+    time = "" if received is None else received
+    whole = f"kubernetes\x1f{id_ or ''}\x1f{stage or ''}\x1f{time}\x1f{user or ''}\x1f{uri}"
     return blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

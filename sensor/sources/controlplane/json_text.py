@@ -10,10 +10,11 @@ The accessors never raise: a value of another type than expected is unknown.
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Json = dict[str, Any]
 
@@ -107,12 +108,30 @@ def text(value: object, key: str) -> str | None:
     return inner if len(inner) <= TEXT_LIMIT else inner[: TEXT_LIMIT - 1] + CUT
 
 
-def fields(value: object, keys: tuple[str, ...]) -> list[str | None]:
-    """Return the texts under several keys, each as ``text`` gives it."""
+class Keys:
+    """Keys of texts that are read together."""
+
+    __slots__ = ("get", "names")
+
+    def __init__(self, first: str, second: str, *more: str) -> None:
+        self.names = (first, second, *more)
+        self.get: Callable[[Any], tuple[Any, ...]] = itemgetter(first, second, *more)
+        """Return the values under all of them. Raises KeyError or TypeError."""
+
+
+def fields(value: object, keys: Keys) -> Sequence[str | None]:
+    """Return the texts under several keys, two at least, each as ``text`` gives it."""
+    try:
+        given = keys.get(value)
+        # One call says of all of them that they are texts, and that none is to be cut.
+        if len("".join(given)) <= TEXT_LIMIT and "" not in given:
+            return given
+    except (KeyError, TypeError):
+        pass
     if type(value) is not dict:
-        return [None] * len(keys)
+        return [None] * len(keys.names)
     found: list[str | None] = []
-    for key in keys:
+    for key in keys.names:
         inner = value.get(key)
         if type(inner) is not str or not inner:
             found.append(None)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeGuard
 
+from sensor.frozen import maker
 from sensor.sources.controlplane.identity import call_key
 from sensor.sources.controlplane.json_text import (
+    TEXT_LIMIT,
     Json,
     JsonInvalid,
+    Keys,
     fields,
     nested,
     number,
@@ -19,7 +23,7 @@ from sensor.sources.controlplane.json_text import (
 from sensor.sources.controlplane.kubernetes_call import Call, answered, stored
 from sensor.sources.controlplane.kubernetes_caller import MEMBERS, caller, caller_in, shared
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
-from sensor.sources.controlplane.kubernetes_objects import api_group, only_tried
+from sensor.sources.controlplane.kubernetes_objects import only_tried, target_of
 from sensor.sources.controlplane.kubernetes_query import asks_for_dry_run
 from sensor.sources.controlplane.times import wall
 
@@ -49,11 +53,12 @@ _OBJECT, _PART = b'"objectRef":{"resource":"', b'"subresource":"'
 _NAME = re.compile(rb"[a-z0-9.-]+")
 _VERB, _STAGE, _OBJECT_REF, _RESOURCE = b'"verb"', b'"stage"', b'"objectRef"', b'"resource"'
 _READS = frozenset({b"get", b"list", b"watch"})
+_CODES = 1000
+"""No code of HTTP has four digits."""
 _DELETIONS = frozenset({"delete", "deletecollection"})
 _STATUSES = frozenset({b"pods", b"cronjobs"})
 """Whose status says something: which containers run, which version a schedule acted on."""
-_OWN = ("auditID", "stage", "verb", "level")
-_TARGET = ("resource", "subresource", "namespace", "name", "uid")
+_OWN = Keys("auditID", "stage", "verb", "level")
 _WATCHED = frozenset(name.encode() for name in RESOURCES)
 
 
@@ -149,23 +154,32 @@ def read(value: Json, cluster: Cluster | None = None, who: Caller | None = None)
     """Return an audit event's call; wrong types are unknown. ``who``: its client, if read apart."""
     if who is None:
         who = caller(value)
-    target, status = nested(value, "objectRef"), nested(value, "responseStatus")
-    uri = value.get("requestURI")
-    uri = uri if type(uri) is str else ""
-    ended = wall(value.get("stageTimestamp"))
-    received = wall(value.get("requestReceivedTimestamp")) or wall(value.get("timestamp")) or ended
-    body, said = structured(value.get("requestObject")), structured(value.get("responseObject"))
+    id_, stage, verb, level, uri, began, finished = _own(value)
+    status, target = value.get("responseStatus"), value.get("objectRef")
+    if type(status) is not dict:
+        status = nested(value, "responseStatus")
+    if type(target) is not dict:
+        target = nested(value, "objectRef")
+    code, notes = status.get("code"), value.get("annotations")
+    if type(notes) is not dict:
+        notes = nested(value, "annotations")
+    ended = wall(finished)
+    received = wall(began) or wall(value.get("timestamp")) or ended
+    body, said = value.get("requestObject"), value.get("responseObject")
+    if type(body) is not dict:
+        body = structured(body)
+    if type(said) is not dict:
+        said = structured(said)
     cut = type(said) is str or type(body) is str  # AKS: skipped-too-big-size-object
     request = body if type(body) is dict or type(body) is list else None
     response = said if type(said) is dict else None
     answer = answered(response)
-    id_, stage, verb, level = fields(value, _OWN)
-    resource, subresource, namespace, name, uid = fields(target, _TARGET)
+    resource, subresource, namespace, name, uid, group = target_of(target)
     actor = who.actor
     # A client may choose the auditID, and send two requests under one.
     key = call_key(id_, stage, received, None if actor is None else actor.name, uri)
     # By position: names would cost more than all else here.
-    return Call(
+    return _call(
         verb,
         resource,
         subresource,
@@ -179,21 +193,44 @@ def read(value: Json, cluster: Cluster | None = None, who: Caller | None = None)
         who.user_agent,
         level,
         stage,
-        number(status, "code"),
+        code if type(code) is int and 0 <= code < _CODES else number(status, "code"),
         None,
-        text(status, "reason"),
+        text(status, "reason") if "reason" in status else None,
         request,
         response,
         answer,
         stored(request, answer),
         _dry_run(verb, uri, body),
-        cut or nested(value, "annotations").get(TRUNCATED) == "true",
+        cut or notes.get(TRUNCATED) == "true",
         received,
         ended,
         None,
         cluster,
-        api_group(target),
+        group,
     )
+
+
+_call = maker(Call)
+_MEMBERS = itemgetter(
+    *("auditID", "stage", "verb", "level", "requestURI"),
+    *("requestReceivedTimestamp", "stageTimestamp"),
+)
+_Own = tuple[str | None, str | None, str | None, str | None, str, object, object]
+
+
+def _own(value: Json) -> _Own:
+    """Return the members of an event that are texts: its id, stage, verb, level, URI and times."""
+    try:
+        found: tuple[str, str, str, str, str, str, str] = _MEMBERS(value)
+        # One call says of all of them that they are texts, and that none is to be cut.
+        if len("".join(found)) <= TEXT_LIMIT and "" not in found:
+            return found
+    except (KeyError, TypeError):
+        pass
+    id_, stage, verb, level = fields(value, _OWN)
+    uri = value.get("requestURI")
+    began, finished = value.get("requestReceivedTimestamp"), value.get("stageTimestamp")
+    return id_, stage, verb, level, uri if type(uri) is str else "", began, finished
 
 
 def _dry_run(verb: str | None, uri: str, body: object) -> bool:
@@ -203,4 +240,6 @@ def _dry_run(verb: str | None, uri: str, body: object) -> bool:
     """
     if body and verb in _DELETIONS:
         return only_tried(body)
-    return asks_for_dry_run(uri) or only_tried(body)
+    if "?" in uri and asks_for_dry_run(uri):
+        return True
+    return body is not None and only_tried(body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sensor.frozen import maker
 from sensor.model.control_plane import ActorKind, Effect, RequestContainer, Standing, Touch
 from sensor.sources.controlplane.json_text import Json, rows, table, text
 from sensor.sources.controlplane.kubernetes_call import WRITES, creates
@@ -47,6 +48,8 @@ _STREAMS = frozenset({"exec", "attach"})
 _REPLACED_BY_ITS_OWNER = frozenset(
     {"ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job"}
 )
+_REQUESTED, _START, _NODE = Standing.REQUESTED, Effect.START, ActorKind.NODE
+_ruling = maker(Ruling)
 _CREATE, _MIRROR = (frozenset({touch}) for touch in (Touch.CREATE, Touch.MIRROR))
 
 
@@ -56,7 +59,7 @@ def ruling(call: Call) -> Ruling:
     judge = _JUDGES.get(resource)
     if judge is None or (call.verb in _READS and call.subresource not in _STREAMS):
         return NOTHING
-    if is_foreign(resource, call.group):
+    if call.group is not None and is_foreign(resource, call.group):
         return NOTHING
     if call.dry_run:
         return Ruling(Standing.NO, Effect.DRY_RUN, containers=_asked(call))
@@ -76,9 +79,9 @@ def _pods(call: Call) -> Ruling:
         judge = _POD_SUBRESOURCES.get(call.subresource)
         return NOTHING if judge is None else judge(call)
     if creates(call):
-        if _kind(call) is ActorKind.NODE:
+        if _kind(call) is _NODE:
             return Ruling(Standing.RELATED, Effect.STATIC_POD, _MIRROR, containers=_asked(call))
-        return Ruling(Standing.REQUESTED, Effect.START, _CREATE, containers=_asked(call))
+        return _ruling(_REQUESTED, _START, _CREATE, None, _asked(call))
     if call.verb in {"delete", "deletecollection"}:
         return _pod_deleted(call)
     if call.verb in WRITES:

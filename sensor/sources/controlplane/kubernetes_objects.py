@@ -7,10 +7,21 @@ Environments, arguments and annotations such as
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sensor.model.control_plane import Owner, RequestContainer
-from sensor.sources.controlplane.json_text import Json, fields, number, rows, table, text, texts
+from sensor.sources.controlplane.json_text import (
+    TEXT_LIMIT,
+    Json,
+    Keys,
+    fields,
+    number,
+    rows,
+    table,
+    text,
+    texts,
+)
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -50,14 +61,43 @@ MIRROR = "kubernetes.io/config.mirror"
 HASH = "kubernetes.io/config.hash"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
-_CONTAINER = ("name", "image")
-_OWNER = ("kind", "name", "uid")
+_CONTAINER = Keys("name", "image")
+_REFERENCE = Keys("resource", "subresource", "namespace", "name", "uid")
+_OWNER = Keys("kind", "name", "uid")
 _ROLES = (("initContainers", "init"), ("containers", None), ("ephemeralContainers", "ephemeral"))
 _STATUSES = (
     ("initContainerStatuses", "init"),
     ("containerStatuses", None),
     ("ephemeralContainerStatuses", "ephemeral"),
 )
+
+
+_NO_TARGET = dict.fromkeys(
+    ("resource", "subresource", "namespace", "name", "uid", "apiGroup", "apiVersion"), ""
+)
+_PARTS = itemgetter(*_NO_TARGET)
+Target = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
+
+
+def target_of(target: Json) -> Target:
+    """Return resource, subresource, namespace, name, uid and group of an object reference."""
+    try:
+        found: tuple[str, str, str, str, str, str, str] = _PARTS(_NO_TARGET | target)
+        # One call says of all of them that they are texts, and that none is to be cut.
+        if len("".join(found)) <= TEXT_LIMIT:
+            resource, subresource, namespace, name, uid, group, version = found
+            return (
+                resource or None,
+                subresource or None,
+                namespace or None,
+                name or None,
+                uid or None,
+                group or (api_group(target) if "/" in version else None),
+            )
+    except TypeError:
+        pass
+    resource_, subresource_, namespace_, name_, uid_ = fields(target, _REFERENCE)
+    return resource_, subresource_, namespace_, name_, uid_, api_group(target)
 
 
 def api_group(target: Json) -> str | None:
@@ -86,8 +126,9 @@ def only_tried(body: object) -> bool:
     """Return whether a body asks for a dry run: DeleteOptions, or those of an Eviction."""
     if type(body) is not dict:
         return False
-    options = body if body.get("kind") == "DeleteOptions" else body.get("deleteOptions")
-    return options is not None and bool(texts(options, "dryRun"))
+    if body.get("kind") == "DeleteOptions":
+        return bool(texts(body, "dryRun"))
+    return "deleteOptions" in body and bool(texts(body["deleteOptions"], "dryRun"))
 
 
 def owner(metadata: Json) -> Owner | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from sensor.frozen import maker
 from sensor.model.control_plane import KubernetesWrite, Touch, Workload
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
 from sensor.sources.controlplane.kubernetes_objects import owner
@@ -15,37 +16,42 @@ if TYPE_CHECKING:
     from sensor.sources.controlplane.kubernetes_call import Call
     from sensor.sources.controlplane.kubernetes_ruling import Ruling
 
+_write, _STATUS = maker(KubernetesWrite), Touch.STATUS
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 REVISION = "controller-revision-hash"
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
 """One encoder for all; what was parsed from a text has no circles."""
+_NONE: Json = {}
 TEMPLATE_HASH = "pod-template-hash"
 """The label that a Deployment's controller adds to the template of a ReplicaSet."""
 
 
 def write(call: Call, ruled: Ruling, metadata: Json) -> KubernetesWrite:
     """Return what a call wrote. ``metadata``: of the object as it is stored."""
-    answer, pod = call.answer, call.resource == "pods"
-    spec = table(call.stored, "spec")
-    scaled = call.response if call.subresource == "scale" and call.response else call.stored
+    answer, stored, resource, touches = call.answer, call.stored, call.resource, ruled.touches
+    spec = stored.get("spec")
+    if type(spec) is not dict:
+        spec = _NONE
+    scaled = call.response if call.subresource == "scale" and call.response else stored
+    status = scaled.get("status")
+    notes, labels = metadata.get("annotations"), metadata.get("labels")
+    # What was asked for has the version before the call. A write of the status changes no
+    # version, so that its body says it as well.
+    version = metadata.get("generation") if answer is not None or _STATUS in touches else None
     # By position: names would cost more than all else here.
-    return KubernetesWrite(
-        call.resource or "",
+    return _write(
+        resource or "",
         call.subresource,
         call.verb or "",
         call.level,
-        _ordered(ruled.touches),
-        _replicas(call, ruled, scaled.get("spec")),
-        number(scaled.get("status"), "replicas"),
-        # What was asked for has the version before the call. A write of the status changes no
-        # version, so that its body says it as well.
-        number(metadata, "generation")
-        if answer is not None or Touch.STATUS in ruled.touches
-        else None,
-        _template(spec) if answer is call.stored else None,
-        number(metadata.get("annotations"), DESIRED),
-        text(metadata.get("labels"), REVISION),
-        _slot(spec) if pod else None,
+        _ordered(touches),
+        _replicas(call, ruled, spec if scaled is stored else scaled.get("spec")),
+        number(status, "replicas") if type(status) is dict and "replicas" in status else None,
+        None if version is None else number(metadata, "generation"),
+        _template(spec) if answer is stored and "template" in spec else None,
+        number(notes, DESIRED) if type(notes) is dict and DESIRED in notes else None,
+        text(labels, REVISION) if type(labels) is dict and REVISION in labels else None,
+        _slot(spec) if resource == "pods" and "affinity" in spec else None,
         _ended(call) if call.verb == "deletecollection" else None,
     )
 
@@ -58,7 +64,9 @@ def _ordered(touches: frozenset[Touch]) -> tuple[Touch, ...]:
 def _replicas(call: Call, ruled: Ruling, spec: object) -> int | None:
     if call.resource == "jobs":
         return number(spec, "parallelism")
-    return number(spec, "replicas") if ruled.replicas is None else ruled.replicas
+    if ruled.replicas is not None:
+        return ruled.replicas
+    return number(spec, "replicas") if type(spec) is dict and "replicas" in spec else None
 
 
 def _template(spec: Json) -> str | None:
@@ -84,8 +92,6 @@ def _template(spec: Json) -> str | None:
 
 def _slot(spec: Json) -> str | None:
     """Return the node that a DaemonSet's pod is for (pkg/controller/daemon/util)."""
-    if "affinity" not in spec:
-        return None
     affinity = table(table(spec, "affinity"), "nodeAffinity")
     required = table(affinity, "requiredDuringSchedulingIgnoredDuringExecution")
     for term in rows(required, "nodeSelectorTerms"):

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
+from sensor.frozen import maker
 from sensor.model.control_plane import ControlRecord, Effect, RecordRef, RequestSource, Standing
 from sensor.sources.controlplane import (
     docker_records,
@@ -33,6 +34,7 @@ OPERATIONS_LIMIT = 1000
 """Names of skipped operations that are counted apart; more count as one."""
 OTHER = "other operations"
 OTHER_TEXT = "text of another program"
+_ref = maker(RecordRef)
 _EVENTS = (b'{"kind":"Event"', b'{"level":"')
 """How audit events begin, in a log and in a list."""
 
@@ -145,7 +147,7 @@ class Reader:
                 self.counts.records += 1
                 self.counts.skip(operation)
                 return None
-        ref = RecordRef(self._name, frame.line, frame.item or 0)
+        ref = _ref(self._name, frame.line, frame.item or 0)
         if data.startswith(_EVENTS):
             return self._event(data, head, ref)
         return self._other(data, ref)

@@ -38,8 +38,10 @@ def of_workload(value: Json) -> bool:
         pod, namespace = _pod(value)
         if pod is not None:
             return namespace not in _API_SERVERS
+    if "container_id" not in value:
+        return False
     name = text(value, "container_name")
-    return name is not None and "container_id" in value and _API_SERVER.fullmatch(name) is None
+    return name is not None and _API_SERVER.fullmatch(name) is None
 
 
 def _pod(value: Json) -> tuple[str | None, str | None]:
