@@ -29,7 +29,7 @@ from tests.golden.behaviours import BEHAVIOURS
 from tests.golden.sanitise import PACKAGES
 from tests.golden.stories import AT_ONCE, STORIES
 
-CUTS_MAX, CUT_EVERY = 150, 97
+CUTS_MAX, CUT_EVERY = 50, 97
 """Places where a capture is cut, and the fewest bytes between two of them."""
 STRICT_EVERY = 10
 """Cuts of which one is read strictly, too."""
