@@ -93,7 +93,7 @@ def _chain(kind: ActorKind | None) -> ChainPart:
 
 
 def _cluster(value: Json, asked: Json, answered: Json, *, named: bool) -> Cluster:
-    given = text(asked, "cluster") if named else None
+    given = (text(asked, "cluster") or text(asked, "clusterArn")) if named else None
     arn = given if given is not None and given.startswith("arn:") else None
     for item in (answered, table(answered, "service"), table(answered, "task")):
         arn = arn or text(item, "clusterArn")

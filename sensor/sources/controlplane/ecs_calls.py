@@ -207,12 +207,25 @@ def _stop_deployment(asked: Json, _: Json) -> Reading:
     return Reading(Standing.POSSIBLE, Effect.ROLLOUT, workload, facts=EcsFacts(EcsTouch.SERVICE))
 
 
-def _on_service(standing: Standing, effect: Effect) -> Callable[[Json, Json], Reading]:
+def _daemon(asked: Json, answered: Json) -> Workload:
+    """Return a managed daemon: ECS keeps one task of it on each instance."""
+    arn = text(answered, "daemonArn") or text(asked, "daemonArn")
+    return Workload(
+        kind="Daemon",
+        name=text(asked, "daemonName") or tail(arn),
+        definition=tail(text(asked, "daemonTaskDefinitionArn")),
+        resource=arn,
+    )
+
+
+def _on_service(
+    standing: Standing, effect: Effect, about: Callable[[Json, Json], Workload] = _service
+) -> Callable[[Json, Json], Reading]:
     starts = standing is not Standing.NO
     facts = EcsFacts(EcsTouch.SERVICE) if starts else None
 
     def judge(asked: Json, answered: Json) -> Reading:
-        return Reading(standing, effect, _service(asked, answered), facts=facts)
+        return Reading(standing, effect, about(asked, answered), facts=facts)
 
     return judge
 
@@ -285,9 +298,9 @@ _CALLS: dict[str, Callable[[Json, Json], Reading]] = {
     "StopServiceDeployment": _stop_deployment,
     "UpdateTaskSet": _on_service(Standing.POSSIBLE, Effect.SCALE),
     "DeleteTaskSet": _on_service(Standing.NO, Effect.STOP),
-    "CreateDaemon": _on_service(Standing.REQUESTED, Effect.START),
-    "UpdateDaemon": _on_service(Standing.POSSIBLE, Effect.ROLLOUT),
-    "DeleteDaemon": _on_service(Standing.NO, Effect.STOP),
+    "CreateDaemon": _on_service(Standing.REQUESTED, Effect.START, _daemon),
+    "UpdateDaemon": _on_service(Standing.POSSIBLE, Effect.ROLLOUT, _daemon),
+    "DeleteDaemon": _on_service(Standing.NO, Effect.STOP, _daemon),
     "CreateExpressGatewayService": _on_service(Standing.REQUESTED, Effect.START),
     "UpdateExpressGatewayService": _on_service(Standing.POSSIBLE, Effect.ROLLOUT),
     "DeleteExpressGatewayService": _on_service(Standing.NO, Effect.STOP),

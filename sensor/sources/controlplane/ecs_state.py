@@ -28,14 +28,18 @@ from sensor.sources.controlplane.identity import key
 from sensor.sources.controlplane.json_text import Json, number, rows, table, text, texts
 from sensor.sources.controlplane.times import wall
 
+_DEPLOYMENTS = frozenset({"ECS Deployment State Change", "ECS Daemon Deployment State Change"})
+_OF_SERVICES = _DEPLOYMENTS | {"ECS Service Action", "ECS Daemon Service Action"}
 _NO_START = frozenset(
     {
+        "DAEMON_TASK_START_IMPAIRED",
         "SERVICE_TASK_CONFIGURATION_FAILURE",
         "SERVICE_TASK_PLACEMENT_FAILURE",
         "SERVICE_TASK_START_IMPAIRED",
     }
 )
-"""Service actions that say that tasks do not start (ecs_service_events of the developer guide).
+"""Service actions that say that tasks do not start (ecs_service_events and managed-daemons-events
+of the developer guide).
 Others of the same severity are about tasks that run, or about other services."""
 _BEFORE_THE_END = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
 
@@ -76,7 +80,7 @@ def read(value: Json, ref: RecordRef) -> ControlRecord:
     )
     if kind == "ECS Task State Change":
         return _task(filled, detail)
-    if kind in {"ECS Service Action", "ECS Deployment State Change"}:
+    if kind in _OF_SERVICES:
         return _service(filled, detail, texts(value, "resources"))
     if kind == "ECS Container Instance State Change":
         instance = Workload(kind="ContainerInstance", name=text(detail, "containerInstanceArn"))
@@ -144,8 +148,12 @@ def _running(
 
 def _service(filled: ControlRecord, detail: Json, resources: tuple[str, ...]) -> ControlRecord:
     name, level = text(detail, "eventName") or "", text(detail, "eventType")
-    failed = level in {"ERROR", "WARN"}
-    deployment = filled.request.action == "ECS Deployment State Change"
+    failed = level in {"ERROR", "WARN", "WARNING"}
+    deployment = filled.request.action in _DEPLOYMENTS
+    daemon = text(detail, "daemonArn")
+    about = Workload(kind="Service", service=resources[0] if resources else None)
+    if daemon is not None:
+        about = Workload(kind="Daemon", name=tail(daemon), resource=daemon)
     effect, standing = Effect.NONE, Standing.NO
     if deployment:
         effect = Effect.ROLLOUT
@@ -157,6 +165,6 @@ def _service(filled: ControlRecord, detail: Json, resources: tuple[str, ...]) ->
         action=f"{filled.request.action} {name}",
         effect=effect,
         outcome=RequestOutcome.FAILURE if failed else RequestOutcome.SUCCESS,
-        workload=Workload(kind="Service", service=resources[0] if resources else None),
+        workload=about,
     )
     return replace(filled, standing=standing, request=request)

@@ -27,3 +27,23 @@ def test_only_what_keeps_tasks_from_starting_is_a_failed_start(
     event = {"detail-type": "ECS Service Action", "detail": detail, "resources": ["arn:s"]}
     request = read(event, RecordRef("events.jsonl", 1)).request
     assert (request.effect, request.outcome) == (effect, RequestOutcome.FAILURE)
+
+
+DAEMON = "arn:aws:ecs:us-west-2:111122223333:daemon/prod/logs"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "severity", "reads"),
+    [
+        ("Service Action", "TASK_START_IMPAIRED", "WARNING", ("start", "failure")),
+        ("Deployment State Change", "DEPLOYMENT_PENDING", "INFO", ("rollout", "success")),
+        ("Deployment State Change", "DEPLOYMENT_ROLLBACK_FAILED", "ERROR", ("rollout", "failure")),
+    ],
+)
+def test_what_a_daemon_reports(kind: str, name: str, severity: str, reads: tuple[str, str]) -> None:
+    detail = {"eventType": severity, "eventName": f"DAEMON_{name}", "daemonArn": DAEMON}
+    event = {"detail-type": f"ECS Daemon {kind}", "detail": detail, "resources": []}
+    request = read(event, RecordRef("events.jsonl", 1)).request
+    assert (request.effect, request.outcome) == reads
+    assert request.workload is not None
+    assert (request.workload.kind, request.workload.name) == ("Daemon", "logs")
