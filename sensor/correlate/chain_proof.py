@@ -14,7 +14,7 @@ by what its effects themselves say:
 
 from __future__ import annotations
 
-from itertools import pairwise
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from sensor.correlate.chain_index import SECOND
@@ -36,7 +36,7 @@ def proven(pod: Pod, thing: Thing, parent: Thing | None) -> TriggerRecord | None
     direct = next((one for one in thing.writes if one.record is root), None)
     if parent is None or direct is not None:
         return direct
-    found = [one for one in parent.writes if _led_to(one, root, thing)]
+    found = _led_to(parent.writes, root, thing)
     actors = {one.request.actor for one in found}
     return found[-1] if len(actors) == 1 else None
 
@@ -69,45 +69,61 @@ def _asked(write: KubernetesWrite, before: int | None) -> int:
 _ONE_A_NODE = 1 << 30
 
 
-def _led_to(trigger: TriggerRecord, root: ControlRecord, thing: Thing) -> bool:
-    """Return whether a write of a Deployment certainly led to a write of its ReplicaSet."""
-    asked, made = trigger.record.write, root.write
-    if asked is None or made is None:
-        return False
-    if asked.replicas is None or asked.replicas != made.desired:
-        return False
-    if not set(asked.touches) <= {Touch.REPLICAS} and (
-        asked.template is None or asked.template != made.template
-    ):
-        return False
-    between = _between(trigger.time, root, thing)
-    if not between:
-        return False
-    first = between[0].request.requested or 0
-    return first - trigger.time <= PROMPT and _only_grew(between)
+def _led_to(
+    triggers: list[TriggerRecord], root: ControlRecord, thing: Thing
+) -> list[TriggerRecord]:
+    """Return the writes of a Deployment that certainly led to a write of its ReplicaSet."""
+    made = root.write
+    alike = [one for one in triggers if made is not None and _stored(one, made)]
+    grown = _grown(root, thing) if alike else None
+    if grown is None:
+        return []
+    times, since = grown
+    found = []
+    for one in alike:
+        place = bisect_left(times, one.time)
+        if since <= place < len(times) and times[place] - one.time <= PROMPT:
+            found.append(one)
+    return found
 
 
-def _between(since: int, root: ControlRecord, thing: Thing) -> list[ControlRecord]:
-    """Return the writes of a ReplicaSet since a time, up to ``root``."""
-    found = [one for one in thing.changes if (one.request.requested or 0) >= since]
-    found.sort(key=lambda one: one.request.requested or 0)
-    places = [index for index, one in enumerate(found) if one is root]
-    return found[: places[0] + 1] if places else []
-
-
-def _only_grew(records: list[ControlRecord]) -> bool:
-    """Return whether each version of a ReplicaSet is there, and asked for more than the last."""
-    versions = [
-        (one.write.generation, one.write.replicas)
-        for one in records
-        if one.write is not None
-        and one.write.generation is not None
-        and one.write.replicas is not None
-    ]
-    return len(versions) == len(records) and all(
-        later - earlier <= 1 and more >= fewer
-        for (earlier, fewer), (later, more) in pairwise(versions)
+def _stored(trigger: TriggerRecord, made: KubernetesWrite) -> bool:
+    """Return whether a write of a Deployment stored what a write of its ReplicaSet has."""
+    asked = trigger.record.write
+    if asked is None or asked.replicas is None or asked.replicas != made.desired:
+        return False
+    return set(asked.touches) <= _SCALES or (
+        asked.template is not None and asked.template == made.template
     )
+
+
+_SCALES = frozenset({Touch.REPLICAS})
+
+
+def _grown(root: ControlRecord, thing: Thing) -> tuple[list[int], int] | None:
+    """Return the times of a ReplicaSet's writes up to ``root``, and since which it only grew.
+
+    From that place on no version of it is missing, and each asked for no fewer than the last. A
+    busy workload has many writes, so that they are walked once for all that may have led to one.
+    """
+    found = sorted(thing.changes, key=_time)
+    end = next((index for index, one in enumerate(found) if one is root), None)
+    if end is None:
+        return None
+    since = end + 1
+    later: tuple[int, int] | None = None
+    for place in range(end, -1, -1):
+        write = found[place].write
+        if write is None or write.generation is None or write.replicas is None:
+            break
+        if later is not None and (later[0] - write.generation > 1 or later[1] < write.replicas):
+            break
+        since, later = place, (write.generation, write.replicas)
+    return [_time(one) for one in found[: end + 1]], since
+
+
+def _time(record: ControlRecord) -> int:
+    return record.request.requested or 0
 
 
 def scheduled(schedule: Thing, job: ControlRecord) -> TriggerRecord | None:

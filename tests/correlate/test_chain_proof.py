@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sensor.correlate import chain_proof
 from sensor.correlate.request_events import WHOLE_INPUT, RequestEvents
 from sensor.model.control_plane import ChainConfidence, ControlRecord, RequestedBy
 from sensor.model.vocabulary import EventType
@@ -156,6 +157,33 @@ def test_a_scale_is_proven_by_the_replicas_that_its_controller_knew() -> None:
     log.pod(90.02, "web-1-ccccc", "web-1")
     answer = log.answers()["web-1-ccccc"]
     assert (answer.actor, answer.confidence) == ("carol", ChainConfidence.EXACT)
+
+
+def test_the_writes_of_a_busy_workload_are_walked_once_for_a_pod(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Carol scales up and dan down, again and again: each of her writes may have led to a pod."""
+    log, rounds = started(), 30
+    for number in range(rounds):
+        time = 90 + 10 * number
+        scaled(log, time, f"carol-{number}", 3, 2)
+        log.replicaset(time + 0.01, "web-1", 3, "update", old=2, generation=2 * number + 2)
+        log.pod(time + 0.02, f"web-1-{number:05d}", "web-1")
+        scaled(log, time + 5, "dan", 2, 3)
+        log.replicaset(time + 5.01, "web-1", 2, "update", old=3, generation=2 * number + 3)
+    walks = []
+    grown = chain_proof._grown
+
+    def counted(*args: Any) -> Any:
+        walks.append(args)
+        return grown(*args)
+
+    monkeypatch.setattr(chain_proof, "_grown", counted)
+    answers_ = log.answers()
+    for number in range(rounds):
+        answer = answers_[f"web-1-{number:05d}"]
+        assert (answer.actor, answer.confidence) == (f"carol-{number}", ChainConfidence.EXACT)
+    assert len(walks) <= rounds + 2
 
 
 def test_a_scale_to_another_number_is_missing() -> None:
