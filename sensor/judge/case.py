@@ -58,18 +58,20 @@ def facts_of(event: Event) -> Facts | None:
         return None
     image = container.image
     reference, names = _image(image.name) if image is not None and image.name else (None, ())
+    trigger, initiator = start.trigger, event.initiator
+    # In the order of the fields: keywords take as long as the rest.
     return _facts(
-        event=event,
-        kind=start.kind,
-        trigger=start.trigger,
-        wall=event.time + event.realtime_offset,
-        workload=workload_of(event),
-        image=reference,
-        image_names=names,
-        atoms=atoms_of(event),
-        initiators=(event.initiator,) if event.initiator is not None else event.candidates,
-        container_id=container.id,
-        by_itself=start.trigger in BY_ITSELF,
+        event,
+        start.kind,
+        trigger,
+        event.time + event.realtime_offset,
+        workload_of(event),
+        reference,
+        names,
+        atoms_of(event),
+        (initiator,) if initiator is not None else event.candidates,
+        container.id,
+        trigger in BY_ITSELF,
     )
 
 

@@ -138,34 +138,32 @@ def features_of(
     facts: Facts, workload_of: Callable[[str], str | None], dormant_days: int
 ) -> Features:
     """Return the features of a start; ``workload_of`` names the workload of a calling container."""
-    workload, image, event = facts.workload, facts.image, facts.event
+    of, image, event = facts.workload, facts.image, facts.event
     container, pod = event.container, event.orchestrator
     id_ = container.image.id if container is not None and container.image is not None else None
-    command = container.command if container is not None else None
-    entry, shell = entry_point(command)
-    weak = facts.atoms & WEAK
+    path = container.oci_runtime_path if container is not None else None
+    inside = of.container if of is not None else None
+    entrypoint, shell = entry_point(container.command if container is not None else None)
+    weak_atoms = facts.atoms & WEAK
+    # In the order of the fields: as keywords they would cost as much as the rest.
     return _features(
-        workload=workload.key if workload is not None else None,
-        instance=workload.row if workload is not None else None,
-        container=_cut(workload.container)
-        if workload is not None and workload.container is not None
-        else None,
-        namespace=pod.namespace if pod is not None else None,
-        static=workload is not None and workload.owner is not None and workload.owner.static,
-        repository=_cut(image.repository) if image is not None else None,
-        organisation=_cut(image.organisation) if image is not None else None,
-        base=image.base if image is not None else None,
-        tag=_cut(f"{image.tag}@{id_}") if image is not None and id_ is not None else None,
-        entrypoint=entry,
-        shell=shell,
-        strong_atoms=facts.atoms - weak,
-        weak_atoms=weak,
-        whos=_whos(facts, workload_of),
-        late=pod is not None and pod.late is True and facts.kind is StartKind.FIRST,
-        special=_special(facts, dormant_days),
-        runtime=_cut(container.oci_runtime_path)
-        if container is not None and container.oci_runtime_path is not None
-        else None,
+        of.key if of is not None else None,
+        of.row if of is not None else None,
+        _cut(inside) if inside is not None else None,
+        pod.namespace if pod is not None else None,
+        of is not None and of.owner is not None and of.owner.static,
+        _cut(image.repository) if image is not None else None,
+        _cut(image.organisation) if image is not None else None,
+        image.base if image is not None else None,
+        _cut(f"{image.tag}@{id_}") if image is not None and id_ is not None else None,
+        entrypoint,
+        shell,
+        facts.atoms - weak_atoms,
+        weak_atoms,
+        _whos(facts, workload_of),
+        pod is not None and pod.late is True and facts.kind is StartKind.FIRST,
+        _special(facts, dormant_days),
+        _cut(path) if path is not None else None,
     )
 
 

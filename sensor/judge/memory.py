@@ -176,17 +176,19 @@ class Memory:
         if revision is not None and revision not in revisions:
             revisions = (*revisions, revision)[-REVISIONS_MAX:]
         verdict = judged.verdict
+        explained = verdict.expected is True
+        # In the order of the fields: keywords take as long as the rest.
         record = _record(
-            origin=origin,
-            starts=1 + (known.starts if known is not None else 0),
-            explained=(verdict.expected is True) + (known.explained if known is not None else 0),
-            first=known.first if known is not None else facts.wall,
-            last=facts.wall,
-            image=facts.image_names[0] if facts.image_names else None,
-            explanation=verdict.explanation,
-            expected=verdict.expected,
-            revisions=revisions,
-            last_event=facts.event.id,
+            origin,
+            1 + (known.starts if known is not None else 0),
+            explained + (known.explained if known is not None else 0),
+            known.first if known is not None else facts.wall,
+            facts.wall,
+            facts.image_names[0] if facts.image_names else None,
+            verdict.explanation,
+            verdict.expected,
+            revisions,
+            facts.event.id,
         )
         gone = self._workloads.see(key, record)
         if self._keeping:

@@ -208,17 +208,17 @@ def decide(case: Case) -> Judgement:
         )
         found = [one.reason for one in case.found]
         reasons = tuple(dict.fromkeys((*reasons, *found, *case.remarks)))
-    workload = case.facts.workload
+    workload, past = case.facts.workload, case.assessment
     verdict = _verdict(
-        expected=decision.expected,
-        reasons=tuple([_cut(reason) for reason in reasons[:REASONS_MAX]]),
-        change=",".join([one.id for one in decision.changes]) if decision.changes else None,
-        attack=techniques,
-        explanation=decision.explanation,
-        findings=findings,
-        workload=workload.key if workload is not None else None,
-        level=case.assessment.level if case.assessment is not None else None,
-        baseline=case.assessment.phase if case.assessment is not None else None,
+        decision.expected,
+        tuple([_cut(reason) for reason in reasons[:REASONS_MAX]]),
+        ",".join([one.id for one in decision.changes]) if decision.changes else None,
+        techniques,
+        decision.explanation,
+        findings,
+        workload.key if workload is not None else None,
+        past.level if past is not None else None,
+        past.phase if past is not None else None,
     )
     beside = _beside(case) if case.found and not decision.expected else ()
     return _judgement(verdict, decision, tuple(case.found), beside)
