@@ -134,7 +134,7 @@ class NoPast(Alerting):
 def without_past() -> Judge:
     """Return a judge without a baseline."""
     judge = Judge()
-    judge.alerting = NoPast(UTC)
+    judge.alerting = NoPast(UTC, rows=judge.memory.rows)
     return judge
 
 

@@ -53,8 +53,11 @@ SILENT = frozenset({AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED})
 class AlertBook:
     """Owns the alerts. Times are wall-clock ns."""
 
-    def __init__(self, *, keeping: bool = True) -> None:
-        """Without ``keeping`` no rows are left."""
+    def __init__(self, *, keeping: bool = True, rows: list[Row] | None = None) -> None:
+        """Without ``keeping`` no rows are left.
+
+        ``rows`` is the list to leave them in.
+        """
         self._keeping = keeping
         self._entries: dict[str, AlertEntry] = {}
         self.tuning = DEFAULT
@@ -64,7 +67,7 @@ class AlertBook:
         self._later: dict[str, Event] = {}
         """What is new about known alerts and waits for the next hour, by group."""
         self._hours: dict[AlertState, tuple[int, int]] = {}
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
         self.events: list[Event] = []
         self.held_back = 0
         """New alerts that had to wait for the next hour."""

@@ -63,14 +63,19 @@ _moment = maker(Moment)
 class Alerting:
     """Owns the baseline and the alerts."""
 
-    def __init__(self, zone: tzinfo, *, keeping: bool = True) -> None:
-        """``zone`` is the host's: the hours of people are local."""
+    def __init__(
+        self, zone: tzinfo, *, keeping: bool = True, rows: list[Row] | None = None
+    ) -> None:
+        """``zone`` is the host's: the hours of people are local.
+
+        ``rows`` is the list to leave rows in for the store; without ``keeping`` none are.
+        """
         self.zone = zone
-        self.baseline = Baseline(keeping=keeping)
-        self.book = AlertBook(keeping=keeping)
-        self.held = Quarantine(keeping=keeping)
-        self.slow = SlowChange(keeping=keeping)
-        self.fleet = Fleet(keeping=keeping)
+        self.baseline = Baseline(keeping=keeping, rows=rows)
+        self.book = AlertBook(keeping=keeping, rows=rows)
+        self.held = Quarantine(keeping=keeping, rows=rows)
+        self.slow = SlowChange(keeping=keeping, rows=rows)
+        self.fleet = Fleet(keeping=keeping, rows=rows)
         self.notes: list[Note] = []
         self._tuning = DEFAULT
 
@@ -96,16 +101,6 @@ class Alerting:
         for part in (self.book, self.held, self.slow, self.fleet):
             unreadable += part.restore(rows)
         return unreadable
-
-    def take_rows(self) -> list[Row]:
-        """Return what the store has to write since the last call."""
-        rows: list[Row] = []
-        for part in (self.baseline, self.book, self.held, self.slow, self.fleet):
-            left = part.rows
-            if left:
-                rows += left
-                left.clear()
-        return rows
 
     def features(self, facts: Facts, workload_of: Callable[[str], str | None]) -> Features:
         """Return what is compared of a start."""

@@ -68,8 +68,11 @@ class State:
 class Baseline:
     """Bounded, pure, asked with wall-clock seconds."""
 
-    def __init__(self, *, keeping: bool = True) -> None:
-        """Without ``keeping`` no rows are left."""
+    def __init__(self, *, keeping: bool = True, rows: list[Row] | None = None) -> None:
+        """Without ``keeping`` no rows are left.
+
+        ``rows`` is the list to leave them in.
+        """
         self._keeping = keeping
         self._hot_max = HOT_MAX if keeping else sum(PROFILES) + sum(IMAGES)
         self.learning_days = LEARNING_DAYS.default
@@ -78,7 +81,7 @@ class Baseline:
         self._images: Segmented[bytes] = Segmented(*IMAGES)
         self._hot: OrderedDict[str, Profile] = OrderedDict()
         self._habits = Habits()
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
         self.replaced: Counter[str] = Counter()
         """Terms that had to go because there were too many, by feature."""
         self.node = NodeTerms(self.rows if keeping else None, self.replaced)
@@ -158,7 +161,8 @@ class Baseline:
         began = "null" if state.began is None else state.began
         flags = f"{_JSON[state.filled]}, {_JSON[state.filling]}"
         # As json.dumps writes it: this row is written with every start.
-        self._write(STATE_ROW, STATE_KEY, f"[1, {began}, {state.starts}, {flags}]".encode())
+        row = f"[1, {began}, {state.starts}, {flags}]".encode()
+        self.rows.append((STATE_ROW, STATE_KEY, row))
 
     def _write(self, kind: str, key: str, value: bytes | None) -> None:
         if self._keeping:

@@ -28,15 +28,18 @@ PART = 4096
 class Fleet:
     """Counts of hosts by profile, feature and value."""
 
-    def __init__(self, *, keeping: bool = True) -> None:
-        """Without ``keeping`` no rows are left."""
+    def __init__(self, *, keeping: bool = True, rows: list[Row] | None = None) -> None:
+        """Without ``keeping`` no rows are left.
+
+        ``rows`` is the list to leave them in.
+        """
         self._keeping = keeping
         self._hosts: dict[tuple[str, str, str], int] = {}
         self.origin: str | None = None
         """Where the layer came from, and its digest."""
         self.known_from = FLEET_HOSTS.default
         """Hosts from which on a value is known."""
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
         self._parts = 0
 
     def __len__(self) -> int:

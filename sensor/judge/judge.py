@@ -80,10 +80,12 @@ class Judge:
 
         ``zone`` is the host's: people have hours in it.
         """
-        self.ledger = Ledger()
-        self.memory = Memory(keeping=keeping)
-        self.alerting = Alerting(zone, keeping=keeping)
-        self.operational = Operational(self.alerting.book, keeping=keeping)
+        self._rows: list[Row] = []
+        """What the store has to write; all parts leave it here."""
+        self.ledger = Ledger(self._rows)
+        self.memory = Memory(keeping=keeping, rows=self._rows)
+        self.alerting = Alerting(zone, keeping=keeping, rows=self._rows)
+        self.operational = Operational(self.alerting.book, keeping=keeping, rows=self._rows)
         self.policy = policy or Policy()
         self.explanations: Counter[str] = Counter()
         """Starts by explanation, ``none`` where there is no explanation."""
@@ -98,8 +100,6 @@ class Judge:
         self._boot: str | None = None
         self.host: HostFacts | None = None
         """The node, as the last event named it."""
-        self._clock_rows: list[Row] = []
-        self._removals: list[Row] = []
 
     @property
     def policy(self) -> Policy:
@@ -124,7 +124,8 @@ class Judge:
             except ValueError:
                 damaged.append((CLOCK_ROW, CLOCK_KEY))
         self.damaged = tuple((kind, key, rows[kind, key]) for kind, key in damaged)
-        self._removals = [(kind, key, None) for kind, key in damaged]
+        # Removals first: what a part has written since counts.
+        self._rows[:0] = [(kind, key, None) for kind, key in damaged]
 
     def judge(self, event: Event) -> Event:
         """Return a start with its verdict, any other event as it is, and conclude."""
@@ -276,9 +277,8 @@ class Judge:
             self.alerting.baseline.clock_was_set(booted, now, round(seconds))
             by = event.realtime_offset - earlier
             self.alerting.book.clock_was_set(earlier, earlier + event.time, by)
-        self._clock_rows = [
-            (CLOCK_ROW, CLOCK_KEY, _clock_row(self._boot, self._offset, self._unsettled))
-        ]
+        row = _clock_row(self._boot, self._offset, self._unsettled)
+        self._rows.append((CLOCK_ROW, CLOCK_KEY, row))
 
     def tick(self, now: int, offset: int) -> None:
         """Report what ended by itself; ``now`` is ns since boot, ``offset`` makes it wall time."""
@@ -293,19 +293,9 @@ class Judge:
 
     def take_rows(self) -> tuple[Row, ...]:
         """Return what the store has to write since the last call."""
-        # Removals first: what a part has written since counts.
-        rows, self._removals = self._removals, []
-        rows += self.alerting.take_rows()
-        for left in (
-            self.memory.rows,
-            self.ledger.rows,
-            self.operational.rows,
-            self._clock_rows,
-        ):
-            if left:
-                rows += left
-                left.clear()
-        return tuple(rows)
+        rows = tuple(self._rows)
+        self._rows.clear()
+        return rows
 
     def take_alerts(self) -> tuple[Event, ...]:
         """Return the alerts that follow from what was judged since the last call."""

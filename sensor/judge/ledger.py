@@ -72,13 +72,14 @@ class ChangeEntry:
 class Ledger:
     """Holds the changes. Everything is asked with the wall clock in ns."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: list[Row] | None = None) -> None:
+        """``rows`` is the list to leave rows in for the store."""
         self.wide_hours = WIDE_HOURS.default
         self._changes: dict[str, Change] = {}
         self._usages: dict[str, Usage] = {}
         self._index: RuleIndex[Change] | None = None
         self._next_end: int | None = None
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
         """What the store has to write, in order."""
         self.notes: list[Note] = []
 

@@ -46,8 +46,11 @@ _past, _past_start, _record = maker(Past), maker(PastStart), maker(WorkloadRecor
 class Memory:
     """Bounded; a row for every change of it is left in ``rows``."""
 
-    def __init__(self, *, keeping: bool = True) -> None:
-        """Without ``keeping`` no rows are left: what is remembered ends with this object."""
+    def __init__(self, *, keeping: bool = True, rows: list[Row] | None = None) -> None:
+        """Without ``keeping`` no rows are left: what is remembered ends with this object.
+
+        ``rows`` is the list to leave them in.
+        """
         self._keeping = keeping
         self._containers: Segmented[PastStart] = Segmented(*CONTAINERS)
         self._workloads: Segmented[WorkloadRecord] = Segmented(*WORKLOADS)
@@ -55,7 +58,7 @@ class Memory:
         """Workload's key and pod by container."""
         self._pods: dict[str, Counter[str]] = {}
         self._killed: dict[str, None] = {}
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
 
     @property
     def forgotten(self) -> int:

@@ -63,7 +63,10 @@ _NO_PEAK = Peak()
 class Operational:
     """Bounded; fed with every start and every start that failed."""
 
-    def __init__(self, book: AlertBook, *, keeping: bool = True) -> None:
+    def __init__(
+        self, book: AlertBook, *, keeping: bool = True, rows: list[Row] | None = None
+    ) -> None:
+        """``rows`` is the list to leave rows in for the store; without ``keeping`` none are."""
         self._book = book
         self.tuning = DEFAULT
         self._keeping = keeping
@@ -76,7 +79,7 @@ class Operational:
         self._quiet_until = 0
         self._firsts: OrderedDict[str, deque[int]] = OrderedDict()
         self._peaks: dict[str, Peak] = {}
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
 
     def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
         """Take over how many starts each initiator made at most; returns the unreadable rows."""

@@ -201,7 +201,7 @@ class Profile:
         if not 0 <= at <= _COUNT_MAX:
             at = min(max(at, 0), _COUNT_MAX)
         day, numbers = at // SECONDS_PER_DAY, self._numbers
-        today = day * SECONDS_PER_DAY
+        today, most = day * SECONDS_PER_DAY, _COUNT_MAX - UNIT
         # As Term.see does it, written out: this is most of what learning a start costs.
         for place in places:
             count, last = numbers[place], numbers[place + 3]
@@ -216,7 +216,7 @@ class Profile:
                 numbers[place + 3] = at
             elif at < numbers[place + 2]:
                 numbers[place + 2] = at
-            numbers[place] = count + UNIT if count < _COUNT_MAX - UNIT else _COUNT_MAX
+            numbers[place] = count + UNIT if count < most else _COUNT_MAX
 
     def _add(self, value: Value, at: int) -> bool:
         """Add a term; true when another one had to go for it."""

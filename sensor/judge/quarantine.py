@@ -27,13 +27,16 @@ SECONDS_PER_DAY = 86_400
 class Quarantine:
     """Bounded; times are wall-clock seconds."""
 
-    def __init__(self, *, keeping: bool = True) -> None:
-        """Without ``keeping`` no rows are left."""
+    def __init__(self, *, keeping: bool = True, rows: list[Row] | None = None) -> None:
+        """Without ``keeping`` no rows are left.
+
+        ``rows`` is the list to leave them in.
+        """
         self._keeping = keeping
         self._held: dict[TermKey, tuple[int, int]] = {}
         """Days on which each was seen, and the last of them as a day's number."""
         self.release_days = RELEASE_DAYS.default
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
 
     def __len__(self) -> int:
         return len(self._held)

@@ -30,12 +30,15 @@ SLOW_ROW = "slow"
 class SlowChange:
     """Bounded; times are wall-clock seconds."""
 
-    def __init__(self, *, keeping: bool = True) -> None:
-        """Without ``keeping`` no rows are left."""
+    def __init__(self, *, keeping: bool = True, rows: list[Row] | None = None) -> None:
+        """Without ``keeping`` no rows are left.
+
+        ``rows`` is the list to leave them in.
+        """
         self._keeping = keeping
         self._seen: dict[str, list[tuple[int, Fact]]] = {}
         self.tuning = DEFAULT
-        self.rows: list[Row] = []
+        self.rows: list[Row] = [] if rows is None else rows
 
     def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
         """Take over what the store kept; returns which rows made no sense."""

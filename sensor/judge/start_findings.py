@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 def look(case: Case) -> None:
     """Collect the findings that are not suppressed."""
+    facts, policy, tuning = case.facts, case.policy, case.policy.tuning
     for finder in FINDERS:
-        found = finder(case.facts, case.policy.tuning)
+        found = finder(facts, tuning)
         if found is not None:
             _note_strong(case, found)
-    policy = case.policy
     by_rules: list[Found] = []
     if policy.forbid.rules:
         by_rules += _forbidding(case)
