@@ -155,25 +155,26 @@ class CausalChain:
     def _from(
         self, thing: Thing, parent: Thing | None, pod: Pod, walk: Walk, ends: list[TriggerRecord]
     ) -> RequestedBy | None:
-        """Return who probably asked for a pod of an owner."""
-        triggers = [one for one in thing.writes if one.time <= pod.time + AHEAD]
-        if parent is not None:
-            triggers += [one for one in parent.writes if _reaches(parent, one, thing, pod)]
-        ended = {id(one) for one in ends}
-        fitting = [
-            one
-            for one in (*triggers, *ends)
-            if not one.spent and _timely(one, thing, pod) and not self._late(one, thing, pod)
-        ]
+        """Return who probably asked for a pod of an owner.
+
+        The latest write that fits decides. Only of those close to it does the rest matter.
+        """
+        until = pod.time + AHEAD
+        own = [one for one in thing.writes if one.time <= until]
+        above = [] if parent is None else [one for one in parent.writes if one.time <= until]
+        parents, ended = {id(one) for one in above}, {id(one) for one in ends}
+        fitting: list[TriggerRecord] = []
+        for one in sorted((*own, *above, *ends), key=lambda one: one.time)[::-1]:
+            if fitting and fitting[0].time - one.time > CLOSE:
+                break
+            if one.spent or not _timely(one, thing, pod) or self._late(one, thing, pod):
+                continue
+            if parent is None or id(one) not in parents or _reaches(parent, one, thing, pod):
+                fitting.append(one)
         if not fitting:
             return None
-        fitting.sort(key=lambda one: one.time)
-        best = fitting[-1]
-        rivals = [
-            one
-            for one in fitting[:-1]
-            if best.time - one.time <= CLOSE and one.request.actor != best.request.actor
-        ]
+        best = fitting[0]
+        rivals = [one for one in fitting[:0:-1] if one.request.actor != best.request.actor]
         best.used += 1
         records = tuple(one.record for one in (best, *rivals))
         if id(best) in ended:

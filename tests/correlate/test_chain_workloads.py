@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sensor.correlate import chain
 from sensor.correlate.chain import CausalChain
 from sensor.model.control_plane import ActorKind, ChainConfidence, Effect, RequestedBy
 from tests.correlate.audit_log import CONTROLLER, TEMPLATE, Log, owner, records, started
@@ -213,6 +214,31 @@ def test_who_lowers_a_partition_caused_the_pods_that_follow() -> None:
     made(1300, 0, "r2", "new-0")
     answers = log.answers()
     assert [answers[f"new-{number}"].actor for number in (2, 1, 0)] == ["alice", "bob", "bob"]
+
+
+def test_of_many_rollouts_the_latest_that_fits_is_looked_for_from_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log, rounds, looks = Log(), 40, []
+    log.deployment(0, "alice", 1)
+    for number in range(rounds):
+        time, name = 10 + 8 * number, f"web-{number + 2}"
+        image = f"web:{number + 2}"
+        body = TEMPLATE
+        log.deployment(time, f"bob-{number}", 2, verb="patch", body=body, old=2, template=image)
+        log.replicaset(time + 0.01, name, 2, template=image)
+        log.pod(time + 3, f"{name}-aaaaa", name)
+    reaches = chain._reaches
+
+    def counted(*args: Any) -> Any:
+        looks.append(args)
+        return reaches(*args)
+
+    monkeypatch.setattr(chain, "_reaches", counted)
+    answers = log.answers()
+    for number in range(rounds):
+        assert answers[f"web-{number + 2}-aaaaa"].actor == f"bob-{number}"
+    assert len(looks) < 3 * rounds
 
 
 def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:
