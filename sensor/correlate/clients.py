@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor.correlate import client_command
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 CLIENTS_MAX = 4096
 """Client processes remembered, ended ones among them."""
 ENDED_MAX = 1024
-"""Ended clients that are remembered, and of these the ones that may have started something."""
+"""Ended clients of root's that are remembered, and of these the ones that may have started
+something; the same for all other users together."""
 
 CLIENT_WINDOW = 3_600_000_000_000
 """Nanoseconds for which a client command can explain a start: it may pull an image first. It has to
@@ -67,8 +67,8 @@ class ClientTable:
         self._by_pid: SharedTable[int, Client] = SharedTable(CLIENTS_MAX)
         self._running: dict[int, Client] = {}
         """Clients that may start something and have not ended, by pid, in the order of execve."""
-        self._ended: deque[Client] = deque(maxlen=ENDED_MAX)
-        self._over: deque[Client] = deque()
+        self._ended: SharedTable[tuple[int, int], Client] = SharedTable(ENDED_MAX)
+        self._over: SharedTable[tuple[int, int], Client] = SharedTable(ENDED_MAX)
         """All that ended, in this order: no process is below them any more."""
         self._by_word: dict[ClientRequest, WordIndex[Client]] = {
             request: WordIndex(CLIENTS_MAX // 8) for request in ClientRequest
@@ -99,12 +99,12 @@ class ClientTable:
             return False
         if client.ended is None:
             client.ended = time
-            self._over.append(client)
-            if len(self._over) > ENDED_MAX:
-                self._forget(self._over.popleft())
+            beyond = self._over.put(client.key, client, client.origin.domain)
+            if beyond is not None:
+                self._forget(beyond)
         if self._running.get(process.pid) is client:
             del self._running[process.pid]
-            self._ended.append(client)
+            self._ended.put(client.key, client, client.origin.domain)
         return True
 
     def _forget(self, client: Client) -> None:
@@ -158,7 +158,7 @@ class ClientTable:
             for client in reversed(self._running.values())
             if oldest <= client.exec.time <= until
         ]
-        for client in reversed(self._ended):
+        for client in self._ended.latest_first():
             if not client.runs_at(until):
                 break
             if oldest <= client.exec.time <= until:
@@ -179,7 +179,7 @@ class ClientTable:
         """Clients whose verb may start containers later, ended ones among them."""
         return [
             client
-            for client in (*reversed(self._running.values()), *reversed(self._ended))
+            for client in (*reversed(self._running.values()), *self._ended.latest_first())
             if client.command is not None
             and client.command.request is ClientRequest.OTHER
             and since <= client.exec.time <= until

@@ -28,9 +28,12 @@ def names_of(state: ContainerState, ids: KnownIds | None = None) -> Names:
     )
 
 
-def failure_key(state: ContainerState) -> tuple[str, str | None]:
-    """Return what the tries to start one container share: in a pod each has an id of its own."""
+def failure_key(state: ContainerState) -> tuple[str | None, ...]:
+    """Return what the tries to start one container share: in a pod each has an id of its own.
+
+    Another user's container may have the words of that pod, or the same id: its scope is another.
+    """
     pod = state.description.orchestrator if state.description is not None else None
     if pod is not None and pod.pod_uid is not None and pod.container is not None:
-        return pod.pod_uid, pod.container
+        return pod.pod_uid, pod.container, state.key.scope
     return state.key.id, state.key.scope

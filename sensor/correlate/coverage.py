@@ -4,6 +4,9 @@ The kernel probes decide what a start is. An engine's own stream is a third witn
 only the engine reports is a gap, with its evidence (the probes were blind, or the container is a
 virtual machine); a start that the engine, while it was being listened to, did not report is marked
 in the table.
+
+Only engines of the host's root are listened to. They speak of no container of a user's own engine
+or of an engine in a container, whatever id that container has.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.model.events import Event, Gap
 from sensor.model.requests import CoverageRow
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
     from sensor.model.witness_records import EngineEvent, SourceChanged
 
 STARTS_MAX = 4096
-"""Starts in the table; older ones are forgotten."""
+"""Starts of root's containers in the table; older ones are forgotten. Others have an eighth."""
+_OTHERS = "others"
 
 WAITING_MAX = 1024
 """Starts reported by an engine and not yet by the probes."""
@@ -61,6 +66,8 @@ class _Seen:
     engine: Engine | None
     commanded: bool
     audited: bool
+    of_root: bool
+    """An engine that is listened to may speak of it."""
     reported_by: set[Witness] = field(default_factory=set)
 
     @property
@@ -76,7 +83,8 @@ class Coverage:
     clock: Clock
     factory: EventFactory
     emit: Callable[[Event], None]
-    _starts: deque[_Seen] = field(default_factory=lambda: deque(maxlen=STARTS_MAX))
+    _starts: SharedTable[int, _Seen] = field(default_factory=lambda: SharedTable(STARTS_MAX))
+    _number: int = 0
     _unreported: Bounded[tuple[str, int], EngineEvent] = field(
         default_factory=lambda: Bounded(WAITING_MAX)
     )
@@ -92,22 +100,23 @@ class Coverage:
         else:
             self._listening.pop(changed.source, None)
 
-    def on_start(self, event: Event, *, commanded: bool) -> None:
-        """Take note of a start that the probes reported."""
+    def on_start(self, event: Event, *, commanded: bool, of_root: bool = True) -> None:
+        """Take note of a start that the probes reported. ``of_root``: the host's root made it."""
         container = event.container
         if container is None or container.id is None:
             return
         audited = Witness.AUDIT in [evidence.source for evidence in event.evidence]
         seen = _Seen(
-            container.id, container.name, event.time, container.runtime, commanded, audited
+            container.id, container.name, event.time, container.runtime, commanded, audited, of_root
         )
-        if self._unreported:
+        if self._unreported and of_root:
             waiting = [*self._unreported.items()]
             for key, report in waiting:
                 if report.id == container.id:
                     self._unreported.pop(key)
                     seen.reported_by.add(report.witness)
-        self._starts.append(seen)
+        self._number += 1
+        self._starts.put(self._number, seen, None if of_root else _OTHERS)
         if not seen.reported and self._is_listened_to(seen) and not container.sandbox:
             self._unheard.put(container.id, event)
 
@@ -128,7 +137,7 @@ class Coverage:
 
     def _is_listened_to(self, seen: _Seen) -> bool:
         stream = _STREAMS.get(seen.engine) if seen.engine is not None else None
-        return stream is not None and stream in self._listening
+        return seen.of_root and stream is not None and stream in self._listening
 
     def on_failure(self, id_: ContainerId, time: int) -> None:
         """Take note of a start that failed: an engine may have reported it as a start."""
@@ -141,10 +150,12 @@ class Coverage:
         if report.action != _STARTING:
             return
         self._unheard.pop(report.id)
-        for seen in reversed(self._starts):
+        for seen in self._starts.latest_first():
             # Engines report late when the node is busy. An event of an engine that has not yet
             # reported a start of this container is about that start, however old.
-            if seen.id == report.id and report.witness not in seen.reported_by:
+            if not seen.of_root or seen.id != report.id:
+                continue
+            if report.witness not in seen.reported_by:
                 seen.reported_by.add(report.witness)
                 return
         failed = self._failed.get(report.id)
@@ -187,7 +198,7 @@ class Coverage:
 
     def rows(self, since: int) -> tuple[CoverageRow, ...]:
         """Return the starts since a time (ns since boot), oldest first."""
-        rows = [self._row(seen) for seen in self._starts if seen.time >= since]
+        rows = [self._row(seen) for seen in self._starts.values() if seen.time >= since]
         rows += [row for row in self._only_engine if row.time >= since]
         rows.sort(key=lambda row: row.time)
         return tuple(rows)
@@ -195,7 +206,7 @@ class Coverage:
     def _row(self, seen: _Seen) -> CoverageRow:
         stream = _STREAMS.get(seen.engine) if seen.engine is not None else None
         since = self._listening.get(stream) if stream is not None else None
-        listening = since is not None and since <= seen.time
+        listening = seen.of_root and since is not None and since <= seen.time
         return CoverageRow(
             seen.id,
             seen.name,

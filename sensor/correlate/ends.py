@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sensor.correlate import kind
 from sensor.correlate.container_names import failure_key, names_of
 from sensor.correlate.containers import ContainerStep, Run
-from sensor.correlate.engine_reach import home_of
+from sensor.correlate.engine_reach import home_of, is_of_root
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.title import title_of
 from sensor.model.events import Certainty, Evidence, Gap, Stop
@@ -154,9 +154,16 @@ class EndReporter:
         )
         state.title = title_of(event.container, event.orchestrator)
         awaited = message is None and self._past.awaits_answer(names, home)
-        key = failure_key(state)
-        self._failures.failed(key, event, self._clock.now, home=home if awaited else None)
-        self._coverage.on_failure(state.key.id, seen.time)
+        self._failures.failed(
+            failure_key(state),
+            event,
+            self._clock.now,
+            container=state.key,
+            home=home,
+            awaited=awaited,
+        )
+        if is_of_root(state):
+            self._coverage.on_failure(state.key.id, seen.time)
         self._table.end_run(state, None)
 
     def lost_run(self, state: ContainerState, seen: CommandExec) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import ActorStanding, engine_standing
+from sensor.correlate.authority import HOST_PID_NS, ActorStanding, engine_standing
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 
@@ -33,6 +33,12 @@ class Home:
 def home_of(state: ContainerState, engine: Engine | None) -> Home:
     """Return where a container belongs. ``engine`` is what made it, where that is known."""
     return Home(engine, state.owner, namespace_of(state.creation))
+
+
+def is_of_root(state: ContainerState) -> bool:
+    """Whether the host's root made a container, in no other one. Without an owner it is root's."""
+    made_here = namespace_of(state.creation) in (None, HOST_PID_NS)
+    return made_here and (state.owner is None or state.owner.privileged)
 
 
 def namespace_of(creation: Creation | None) -> int | None:

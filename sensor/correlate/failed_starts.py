@@ -13,15 +13,16 @@ policy does the same with one container. Rules:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from sensor.correlate.containers import ContainerKey
     from sensor.correlate.engine_reach import Home
     from sensor.model.events import Event
 
@@ -38,10 +39,11 @@ HOLD = 1_000_000_000
 Docker answers 0.1 to 0.2 s after it, and later on a node at work."""
 
 TROUBLES_MAX = 4096
-"""Containers whose starts fail that are remembered; the one silent for longest goes first."""
+"""Root's containers whose starts fail that are remembered, and those of all others together. Of
+one user, the one silent for longest goes first."""
 
 HELD_MAX = 256
-"""Failures that wait at the same time; beyond it they are reported without a message."""
+"""Failures that wait at the same time, likewise; beyond it they are reported without a message."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,11 @@ class _Held:
     deadline: int
     home: Home
 
+    @property
+    def domain(self) -> str | None:
+        """Whose container it is, None for root's."""
+        return self.home.owner.domain if self.home.owner is not None else None
+
 
 class FailedStarts:
     """Decides which failures become events. Times are ns since boot."""
@@ -70,17 +77,31 @@ class FailedStarts:
         self.folded = 0
         """Failures that are only counted."""
         self._emit = emit
-        self._troubles: OrderedDict[Hashable, _Trouble] = OrderedDict()
-        self._held: OrderedDict[str, _Held] = OrderedDict()
-        """By the container's id."""
+        self._troubles: SharedTable[Hashable, _Trouble] = SharedTable(TROUBLES_MAX)
+        """The one silent for longest first."""
+        self._held: SharedTable[ContainerKey, _Held] = SharedTable(HELD_MAX)
 
-    def failed(self, key: Hashable, event: Event, now: int, *, home: Home | None) -> None:
-        """Take a failure. ``home`` where its engine has not answered the request yet."""
-        id_ = event.container.id if event.container is not None else None
-        if home is not None and id_ is not None and len(self._held) < HELD_MAX:
-            self._held[id_] = _Held(key, event, now + HOLD, home)
+    def failed(
+        self,
+        key: Hashable,
+        event: Event,
+        now: int,
+        *,
+        container: ContainerKey,
+        home: Home,
+        awaited: bool,
+    ) -> None:
+        """Take a failure. It is ``awaited`` where its engine has not answered the request yet.
+
+        ``key`` is what the tries to start one container share.
+        """
+        held = _Held(key, event, now + HOLD, home)
+        if not awaited:
+            self._count(held)
             return
-        self._count(key, event)
+        beyond = self._held.put(container, held, held.domain)
+        if beyond is not None:
+            self._count(beyond)
 
     def explained(self, target: str, message: str | None, speaks: Callable[[Home], bool]) -> None:
         """Take an engine's refusal to start what a request called ``target``.
@@ -88,51 +109,53 @@ class FailedStarts:
         ``speaks`` says whether it is the engine of a container: another one's message is a text
         that its owner chose.
         """
-        for id_, held in list(self._held.items()):
+        for key, held in self._held.items():
             if not speaks(held.home):
                 continue
             container = held.event.container
-            if target in (id_, container.name if container is not None else None):
-                del self._held[id_]
+            if target in (key.id, container.name if container is not None else None):
+                self._held.pop(key)
                 self._release(held, message)
 
     def _release(self, held: _Held, message: str | None) -> None:
         stop = held.event.stop
         if stop is not None and message is not None:
             held.event = replace(held.event, stop=replace(stop, message=message))
-        self._count(held.key, held.event)
+        self._count(held)
 
     def started(self, key: Hashable) -> int | None:
         """Note that a start succeeded; return how many failures came before it, None for none."""
-        trouble = self._troubles.pop(key, None)
+        trouble = self._troubles.pop(key)
         return trouble.count if trouble is not None else None
 
     def expire(self, now: int) -> None:
         """Release failures whose answer did not come, and end troubles that have gone quiet."""
-        while self._held and next(iter(self._held.values())).deadline <= now:
-            _, held = self._held.popitem(last=False)
-            self._count(held.key, held.event)
-        while self._troubles:
-            key, trouble = next(iter(self._troubles.items()))
+        while (held := self._held.oldest()) is not None and held[1].deadline <= now:
+            self._held.pop(held[0])
+            self._count(held[1])
+        while (quiet := self._troubles.oldest()) is not None:
+            key, trouble = quiet
             if trouble.last.time + QUIET > now:
                 return
-            del self._troubles[key]
+            self._troubles.pop(key)
             self._report_last(trouble)
 
     def deadline(self) -> int | None:
         """When to call :meth:`expire` for a failure that is held."""
-        held = next(iter(self._held.values()), None)
-        return held.deadline if held is not None else None
+        held = self._held.oldest()
+        return held[1].deadline if held is not None else None
 
-    def _count(self, key: Hashable, event: Event) -> None:
+    def _count(self, held: _Held) -> None:
+        key, event = held.key, held.event
         trouble = self._troubles.get(key)
         if trouble is None:
-            self._troubles[key] = _Trouble(1, event.time + PACE, PACE, event)
-            if len(self._troubles) > TROUBLES_MAX:
-                self._report_last(self._troubles.popitem(last=False)[1])
+            made = _Trouble(1, event.time + PACE, PACE, event)
+            beyond = self._troubles.put(key, made, held.domain)
+            if beyond is not None:
+                self._report_last(beyond)
             self._emit(event)
             return
-        self._troubles.move_to_end(key)
+        self._troubles.put(key, trouble, held.domain)
         trouble.count += 1
         trouble.last = event
         if event.time < trouble.due:

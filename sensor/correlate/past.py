@@ -43,7 +43,7 @@ CONNECTIONS_MAX = 2048
 LET_IN_MAX = 4096
 AUDIT_MAX = 1024
 GONE_MAX = 256
-"""Ended callers that are remembered."""
+"""Ended callers of root's that are remembered, and of all others together."""
 _LOCAL = frozenset({"podman", "buildah"})
 """Clients that do the work of an engine in their own process, unless they connect to one."""
 _LOCAL_ENGINES = frozenset({Engine.PODMAN, Engine.BUILDAH})
@@ -72,7 +72,7 @@ class RecentPast:
         self._connections: SharedTable[int, EngineConnection] = SharedTable(CONNECTIONS_MAX)
         self._let_in: SharedTable[tuple[int, int], ApiConnect] = SharedTable(LET_IN_MAX)
         """The latest connect of a process or of one below it, by its key in clock ticks."""
-        self._gone: dict[tuple[int, int], int] = {}
+        self._gone: SharedTable[tuple[int, int], int] = SharedTable(GONE_MAX)
         """When callers of another kind than clients ended, by their keys in clock ticks."""
         self._audit: deque[AuditExec] = deque(maxlen=AUDIT_MAX)
 
@@ -100,12 +100,12 @@ class RecentPast:
 
     def _end_caller(self, process: ProcessKey, time: int) -> None:
         """Record that a kubelet ended: its connections, seen to be made or not, ended with it."""
-        if process.pid not in self._connects_of:
+        connects = self._connects_of.get(process.pid)
+        if not connects:
             return
         self._note(time)
-        self._gone[tick_key(process.pid, process.start_time)] = time
-        if len(self._gone) > GONE_MAX:
-            del self._gone[next(iter(self._gone))]
+        domain = self.origin_of(connects[-1].caller).domain
+        self._gone.put(tick_key(process.pid, process.start_time), time, domain)
 
     def add_connect(self, connect: ApiConnect) -> None:
         """Record a connection to an engine's socket."""

@@ -58,6 +58,14 @@ class SharedTable(Generic[Key, Value]):
         """Every entry, in the order of entering."""
         return list(self._items.values())
 
+    def items(self) -> list[tuple[Key, Value]]:
+        """Every entry with its key, in the order of entering."""
+        return list(self._items.items())
+
+    def oldest(self) -> tuple[Key, Value] | None:
+        """Return the entry that was entered first, with its key."""
+        return next(iter(self._items.items()), None)
+
     def latest_first(self) -> Iterator[Value]:
         """Every entry, the one entered last at first."""
         return reversed(self._items.values())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sensor.correlate import kind
 from sensor.correlate.client_command import ClientRequest
 from sensor.correlate.container_names import failure_key
+from sensor.correlate.engine_reach import is_of_root
 from sensor.correlate.engine_words import EngineWords, is_word_alone
 from sensor.correlate.events import Clock, EventFactory, engine_of, kernel, sighting_of
 from sensor.correlate.orchestrators import place_in
@@ -159,7 +160,9 @@ class StartReporter:
             pod.description, state.key.id, seen.namespaces
         )
         sighting, start, cause = self._decide(state, identity, seen)
-        sighting, word = self._words.complete(sighting)
+        # Engines that are listened to speak of root's containers alone.
+        of_root = is_of_root(state)
+        sighting, word = self._words.complete(sighting) if of_root else (sighting, None)
         known = Confidence.EXACT if _is_exact(state, identity) else Confidence.INFERRED
         if word is not None and is_word_alone(state.description):
             known = Confidence.INFERRED
@@ -185,7 +188,7 @@ class StartReporter:
         self._emit(event)
         state.title = title_of(event.container, event.orchestrator)
         self._begin_run(state, seen.init, seen.time)
-        self._coverage.on_start(event, commanded=state.creation is not None)
+        self._coverage.on_start(event, commanded=state.creation is not None, of_root=of_root)
 
     def _decide(
         self, state: ContainerState, identity: CgroupIdentity | None, seen: _Seen

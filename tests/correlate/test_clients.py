@@ -7,7 +7,7 @@ import pytest
 from sensor.correlate import clients
 from sensor.correlate.authority import HOST_ROOT, Origin
 from sensor.correlate.client_command import ClientRequest
-from sensor.correlate.clients import AUDIT_EARLY, CLIENT_WINDOW, SAME_PROCESS, Client
+from sensor.correlate.clients import AUDIT_EARLY, CLIENT_WINDOW, ENDED_MAX, SAME_PROCESS, Client
 from sensor.correlate.naming import Names
 from sensor.correlate.past import RecentPast
 from sensor.correlate.places import Places
@@ -178,30 +178,44 @@ def test_the_outermost_client_of_one_request_is_its_head(empty: RecentPast) -> N
     assert empty.clients.head_of(alone) is alone, "another process has had that pid"
 
 
+def ends(log: RecentPast, number: int, origin: Origin = HOST_ROOT) -> None:
+    """A command that begins and ends 10 ms later."""
+    began = typed(10 + number, "docker ps", 100 + number)
+    log.add_client(began, origin)
+    assert log.end(began.process.key, ns(20 + number))
+
+
+def is_kept(log: RecentPast, number: int) -> bool:
+    return log.clients.of(100 + number, None, ns(10 + number)) is not None
+
+
 def test_clients_that_ended_long_ago_are_forgotten_and_those_that_run_are_not(
-    log: RecentPast, monkeypatch: pytest.MonkeyPatch
+    log: RecentPast,
 ) -> None:
-    monkeypatch.setattr(clients, "ENDED_MAX", 3)
-    for number in range(10):
-        began = typed(10 + number, "docker ps", 100 + number)
-        log.add_client(began, HOST_ROOT)
-        assert log.end(began.process.key, ns(20 + number))
-    kept = [log.clients.of(100 + n, None, ns(10 + n)) is not None for n in range(10)]
-    assert kept == [False] * 7 + [True] * 3
+    for number in range(ENDED_MAX + 7):
+        ends(log, number)
+    kept = [is_kept(log, number) for number in range(ENDED_MAX + 7)]
+    assert kept == [False] * 7 + [True] * ENDED_MAX
     assert only(log).exec is DOCKER_START
 
 
+def test_clients_of_a_plain_user_that_ended_take_no_place_of_roots(log: RecentPast) -> None:
+    ends(log, 0)
+    for number in range(1, 2 * ENDED_MAX):
+        ends(log, number, Origin(1001))
+    assert is_kept(log, 0)
+    assert not is_kept(log, 1)
+
+
 def test_a_pid_that_is_used_again_is_not_forgotten_with_its_last_process(
-    log: RecentPast, monkeypatch: pytest.MonkeyPatch
+    log: RecentPast,
 ) -> None:
-    monkeypatch.setattr(clients, "ENDED_MAX", 1)
     first, again = typed(1, "docker ps", 90), typed(5000, "docker ps", 90)
     log.add_client(first, HOST_ROOT)
     log.end(first.process.key, ns(2))
     log.add_client(again, HOST_ROOT)
-    other = typed(5001, "docker ps", 91)
-    log.add_client(other, HOST_ROOT)
-    log.end(other.process.key, ns(5002))
+    for number in range(5001, 5002 + ENDED_MAX):
+        ends(log, number)
     found = log.clients.of(90, None, ns(5000))
     assert found is not None
     assert found.exec is again

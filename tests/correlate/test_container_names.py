@@ -36,5 +36,5 @@ def test_only_a_sandbox_stands_for_its_pod() -> None:
 
 
 def test_tries_in_a_pod_share_its_uid_and_the_containers_name() -> None:
-    assert failure_key(state(Description(ID, orchestrator=POD))) == ("u-1", "web")
+    assert failure_key(state(Description(ID, orchestrator=POD))) == ("u-1", "web", None)
     assert failure_key(state(None))[0] == ID

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sensor.correlate.coverage import FAILURE_WINDOW, GRACE, SILENCE, STARTS_MAX, WAITING_MAX
 from sensor.model.events import Event
+from sensor.model.process import CgroupPaths
 from sensor.model.requests import CoverageRow
 from sensor.model.vocabulary import Engine, EventType, Witness
 from sensor.model.witness_records import EngineLoss, SourceChanged
@@ -285,3 +288,49 @@ def test_an_engine_that_spoke_or_was_not_heard_all_the_while_is_not_silent(
         core >> heard(2000)
     core.wait(until=1000 + SILENCE / MS)
     assert core.core.silent_starts() == ()
+
+
+# ------------------------------------------------------------------ engines that are not root's
+
+
+OF_OTHERS = {
+    "rootless": replace(WEB, uid=1001, root="/run/user/1001/docker/runc"),
+    "in a container": replace(
+        WEB,
+        place=CgroupPaths(None, f"/docker/{DB.id}"),
+        path=f"/docker/{DB.id}/docker/{WEB.id}",
+    ),
+}
+
+
+@pytest.mark.parametrize("box", OF_OTHERS.values(), ids=OF_OTHERS)
+def test_an_engine_that_is_not_listened_to_is_not_silent(core: Core, box: Box) -> None:
+    core >> heard(0)
+    start(core, box, 10)
+    core.wait(until=20 + SILENCE / MS)
+    assert len(core.starts) == 1
+    assert core.core.silent_starts() == ()
+    assert [(row.engine_listening, row.reason) for row in rows(core)] == [(False, None)]
+
+
+def test_a_plain_users_container_of_the_same_id_hides_no_silence(core: Core) -> None:
+    core >> heard(0)
+    start(core, WEB, 10)
+    start(core, replace(OF_OTHERS["rootless"], pid=300), 40)
+    core.wait(until=20 + SILENCE / MS)
+    (event,) = core.core.silent_starts()
+    assert event.time == ns(15)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_plain_users_container_of_the_same_id_hides_no_start_that_only_an_engine_shows(
+    core: Core, *, fails: bool
+) -> None:
+    other = OF_OTHERS["rootless"]
+    if fails:
+        core >> below(other.create(1), SHIM) >> other.created(5, 1)
+    else:
+        start(core, other, 1)
+    core >> heard(0) >> reported(10, WEB)
+    core.wait(until=10 + PATIENCE)
+    assert [one.gap.source for one in gaps(core) if one.gap is not None] == ["docker"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sensor.correlate.engine_words import WORDS_MAX, EngineWords
 from sensor.model.container import Description
 from sensor.model.events import Evidence
@@ -84,3 +86,11 @@ def test_words_are_bounded_and_the_latest_stay() -> None:
     assert ContainerId(f"{4:064x}") not in words._words
     words.hear(EngineRecalled(0, None, Witness.PODMAN, "create", ContainerId("y"), None, None))
     assert ContainerId("y") not in words._words
+
+
+def test_what_roots_engine_says_is_about_no_plain_users_container_of_that_id(core: Core) -> None:
+    create = EngineEvent(ns(-1), WALL, Witness.DOCKER, "create", WEB.id, "web", "shop:1")
+    own = replace(WEB, uid=1001, root="/run/user/1001/docker/runc")
+    core >> create >> own.create(0) >> own.execs(5) >> nothing(9)
+    assert core.start.container is not None
+    assert core.start.container.name is None

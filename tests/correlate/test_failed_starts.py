@@ -6,8 +6,11 @@ import itertools
 
 import pytest
 
+from sensor.correlate.authority import HOST_ROOT, Origin
+from sensor.correlate.containers import container_key
 from sensor.correlate.engine_reach import Home
 from sensor.correlate.failed_starts import (
+    HELD_MAX,
     HOLD,
     PACE,
     PACE_MAX,
@@ -19,6 +22,7 @@ from sensor.model.agent_records import HostFacts
 from sensor.model.events import Container, Event, Stop
 from sensor.model.vocabulary import ContainerId, EventType
 
+MALLORY = Origin(1001)
 HOST = HostFacts("node", "boot", None, "6.1", None)
 SECOND = 1_000_000_000
 
@@ -28,14 +32,29 @@ class Troubles:
         self.events: list[Event] = []
         self.starts = FailedStarts(self.events.append)
 
-    def fail(self, second: float, key: str = "pod", *, awaited: bool = False) -> None:
+    def fail(
+        self,
+        second: float,
+        key: str = "pod",
+        *,
+        awaited: bool = False,
+        owner: Origin = HOST_ROOT,
+    ) -> None:
         time = int(second * SECOND)
-        container = Container(ContainerId(f"{key} at {second:g}"), "app")
+        id_ = ContainerId(f"{key} at {second:g}")
+        container = Container(id_, "app")
         stop = Stop(1, reason="create failed")
         event = Event(
             EventType.START_FAILED, "x", time, time, 0, HOST, container=container, stop=stop
         )
-        self.starts.failed(key, event, time, home=Home() if awaited else None)
+        self.starts.failed(
+            (key, owner.domain),
+            event,
+            time,
+            container=container_key(id_, None, owner.domain),
+            home=Home(owner=owner),
+            awaited=awaited,
+        )
 
     @property
     def counts(self) -> list[tuple[float, int | None]]:
@@ -77,10 +96,10 @@ def test_the_pace_has_a_limit(troubles: Troubles) -> None:
 
 
 def test_a_start_ends_the_trouble_and_says_how_long_it_was(troubles: Troubles) -> None:
-    assert troubles.starts.started("pod") is None
+    assert troubles.starts.started(("pod", None)) is None
     for second in range(5):
         troubles.fail(second)
-    assert troubles.starts.started("pod") == 5
+    assert troubles.starts.started(("pod", None)) == 5
     troubles.fail(6)
     assert troubles.counts[-1] == (6, None)
 
@@ -147,6 +166,33 @@ def test_troubles_are_bounded_and_the_one_that_goes_is_reported(troubles: Troubl
     for number in range(TROUBLES_MAX):
         troubles.fail(2, f"pod {number}")
     assert (1, 2) in troubles.counts
+
+
+def test_a_plain_users_container_of_the_same_id_takes_no_failures_place(
+    troubles: Troubles,
+) -> None:
+    troubles.fail(1, awaited=True)
+    troubles.fail(1, awaited=True, owner=MALLORY)
+    troubles.starts.explained("pod at 1", "no such file", lambda home: home.owner is HOST_ROOT)
+    troubles.starts.expire(SECOND + HOLD)
+    messages = [one.stop.message for one in troubles.events if one.stop]
+    assert messages == ["no such file", None]
+
+
+def test_what_of_a_plain_user_fails_ends_no_trouble_and_no_wait_of_roots(
+    troubles: Troubles,
+) -> None:
+    troubles.fail(0, "crashing")
+    troubles.fail(1, "crashing")
+    troubles.fail(2, "awaited", awaited=True)
+    for number in range(2 * TROUBLES_MAX):
+        troubles.fail(2, f"mallory's {number}", awaited=number < HELD_MAX, owner=MALLORY)
+    reported = [str(one.container.id) for one in troubles.events if one.container is not None]
+    assert [one for one in reported if "mallory" not in one] == ["crashing at 0"]
+    troubles.starts.explained("awaited at 2", "no space", lambda _: True)
+    stop = troubles.events[-1].stop
+    assert stop is not None
+    assert stop.message == "no space"
 
 
 def test_the_pace_is_what_the_documents_say() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from sensor.correlate.past import GONE_MAX
 from sensor.model.api_calls import ApiAnswer, ApiRequest, Caller
 from sensor.model.container import Orchestrator
 from sensor.model.events import Event
@@ -269,6 +270,17 @@ def test_a_kubelet_that_ended_is_named_no_more(core: Core) -> None:
     core >> connects(0, KUBELET, SOCKET)
     assert cause(starts(core, APP, 10))[2] == 12
     core >> CommandExit(ns(100), 1, ProcessKey(12, KUBELET.start_time or 0), 0)
+    assert cause(starts(core, DB.in_pod(UID), 200))[2] is None
+
+
+def test_many_callers_of_a_plain_user_that_ended_hide_no_kubelets_end(core: Core) -> None:
+    core >> connects(0, KUBELET, SOCKET)
+    assert cause(starts(core, APP, 10))[2] == 12
+    core >> CommandExit(ns(100), 1, ProcessKey(12, KUBELET.start_time or 0), 0)
+    for number in range(2 * GONE_MAX):
+        who = caller(1000 + number, uid=1001)
+        core >> connects(101, who, "/home/mallory/docker.sock")
+        core >> CommandExit(ns(102), 1, ProcessKey(who.pid, who.start_time or 0), 0)
     assert cause(starts(core, DB.in_pod(UID), 200))[2] is None
 
 
