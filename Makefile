@@ -97,10 +97,12 @@ ALONE = $(shell grep -rlE 'mark\.(e2e|kernel|timed)\b' tests --include='test_*.p
 
 # Engines run below a process of their own: what other tests leave open in theirs would be a relay for them.
 # What needs neither engines nor probes runs on two cores at a time; with one seed both collect the same tests.
-# All parts run, whatever the first one says: one run names all that fails.
-test: setup setup-test check
-	@failed=0; export CASTOFF_E2E=required; set -x; \
+# All parts run, whatever the first one says: one run names all that fails. The checks need one processor alone, and engines seldom two.
+test: setup setup-test
+	@mkdir -p build; failed=0; export CASTOFF_E2E=required; set -x; \
+	$(MAKE) --no-print-directory check >build/check.log 2>&1 & checked=$$!; \
 	$(BIN)/python -m pytest tests/attack tests/e2e || failed=1; \
+	wait $$checked || failed=1; cat build/check.log; \
 	$(BIN)/python -m pytest -m '(e2e or kernel or timed) and not bench and not packages' $(ALONE) || failed=1; \
 	PYTHONHASHSEED=$$$$ $(BIN)/python -m pytest -m 'not (e2e or kernel or timed or bench or packages)' --ignore=tests/attack --ignore=tests/e2e --numprocesses=2 --dist=loadfile || failed=1; \
 	exit $$failed
