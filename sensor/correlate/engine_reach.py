@@ -5,6 +5,7 @@ The path of a socket is a text that any process may bind. Who listens there is a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import HOST_PID_NS, ActorStanding, engine_standing
@@ -36,9 +37,17 @@ def home_of(state: ContainerState, engine: Engine | None) -> Home:
 
 
 def is_of_root(state: ContainerState) -> bool:
-    """Whether the host's root made a container, in no other one. Without an owner it is root's."""
-    made_here = namespace_of(state.creation) in (None, HOST_PID_NS)
-    return made_here and (state.owner is None or state.owner.privileged)
+    """Whether the host's root made a container, in no other one. Without an owner it is root's.
+
+    A runtime that no probe knows by name is seen first in the cgroup that it makes. So its origin
+    may be inside the container itself.
+    """
+    if namespace_of(state.creation) not in (None, HOST_PID_NS):
+        return False
+    owner = state.owner
+    if owner is None or owner.inside != (state.key.id,):
+        return owner is None or owner.privileged
+    return replace(owner, inside=()).privileged
 
 
 def namespace_of(creation: Creation | None) -> int | None:

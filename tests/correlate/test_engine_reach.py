@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from sensor.correlate.authority import HOST_PID_NS, HOST_ROOT, HOST_USER_NS, Origin
-from sensor.correlate.engine_reach import Home, is_elsewhere
+from sensor.correlate.containers import ContainerKey, ContainerState
+from sensor.correlate.engine_reach import Home, is_elsewhere, is_of_root
 from sensor.model.api_calls import Listener
 from sensor.model.vocabulary import Engine
 from tests.correlate.observations import caller, connects
+from tests.correlate.scenario import DB, WEB
 
 ROOTS = Listener(0, HOST_USER_NS, HOST_PID_NS, privileged=True)
 USERS = Listener(1001, HOST_USER_NS, HOST_PID_NS, privileged=False)
@@ -36,3 +38,21 @@ def test_where_it_is_not_known_the_path_decides(listener: Listener | None) -> No
     assert not is_elsewhere(seen, OF_ROOT)
     assert is_elsewhere(replace(seen, foreign=True), OF_ROOT)
     assert not is_elsewhere(replace(seen, foreign=True), Home())
+
+
+OWNERS = {
+    "unknown": (None, True),
+    "root": (HOST_ROOT, True),
+    "a user": (Origin(1001), False),
+    "root in a container": (Origin(0, None, (DB.id,)), False),
+    "a runtime of another name, in the cgroup that it makes": (Origin(0, None, (WEB.id,)), True),
+    "a user's runtime, likewise": (Origin(1001, None, (WEB.id,)), False),
+    "root of a user namespace, likewise": (Origin(0, 4026532000, (WEB.id,)), False),
+}
+
+
+@pytest.mark.parametrize(("owner", "of_root"), OWNERS.values(), ids=OWNERS)
+def test_roots_engines_speak_of_what_root_made_outside_of_containers(
+    owner: Origin | None, *, of_root: bool
+) -> None:
+    assert is_of_root(ContainerState(ContainerKey(WEB.id, None), owner)) is of_root
