@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import HOST_PID_NS, ActorStanding, engine_standing
+from sensor.correlate.authority import ActorStanding, engine_standing
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 
@@ -42,8 +42,6 @@ def is_of_root(state: ContainerState) -> bool:
     A runtime that no probe knows by name is seen first in the cgroup that it makes. So its origin
     may be inside the container itself.
     """
-    if namespace_of(state.creation) not in (None, HOST_PID_NS):
-        return False
     owner = state.owner
     if owner is None or owner.inside != (state.key.id,):
         return owner is None or owner.privileged
