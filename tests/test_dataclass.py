@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from sensor import dataclass as own
 
-MADE = 50
-"""Classes of each kind whose memory is compared."""
+MADE, ROUNDS = 20, 4
+"""Classes of each kind whose memory is compared, and how often they are made."""
 
 LEAST_GAIN = 2.0
 
@@ -236,8 +236,12 @@ def test_it_takes_less_memory() -> None:
         assert len(kept) == MADE
         return tracemalloc.get_traced_memory()[0] - before
 
+    def least(make: Any) -> int:
+        """The interpreter's table of subclasses grows now and then, by more than they take."""
+        return min(taken(make) for _ in range(ROUNDS))
+
     tracemalloc.start()
     try:
-        assert taken(dataclasses.dataclass) / taken(own.decorate) > LEAST_GAIN
+        assert least(dataclasses.dataclass) / least(own.decorate) > LEAST_GAIN
     finally:
         tracemalloc.stop()
