@@ -65,7 +65,7 @@ def method(
     ]
     made: dict[str, Callable[..., FunctionType]] = {}
     module = getattr(sys.modules.get(cls.__module__), "__dict__", {})
-    exec("\n".join(lines), module, made)  # noqa: S102 - of the names of fields alone, as dataclasses does
+    exec("\n".join(lines), module, made)  # noqa: S102 - its text has names of fields alone, as in dataclasses
     function = made["make"](**known)
     function.__qualname__ = f"{cls.__qualname__}.{name}"
     return function

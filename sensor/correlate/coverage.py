@@ -100,7 +100,7 @@ class Coverage:
         else:
             self._listening.pop(changed.source, None)
 
-    def on_start(self, event: Event, *, commanded: bool, of_root: bool = True) -> None:
+    def on_start(self, event: Event, *, commanded: bool, of_root: bool) -> None:
         """Take note of a start that the probes reported. ``of_root``: the host's root made it."""
         container = event.container
         if container is None or container.id is None:

@@ -43,9 +43,9 @@ def is_of_root(state: ContainerState) -> bool:
     may be inside the container itself.
     """
     owner = state.owner
-    if owner is None or owner.inside != (state.key.id,):
-        return owner is None or owner.privileged
-    return replace(owner, inside=()).privileged
+    if owner is not None and owner.inside == (state.key.id,):
+        owner = replace(owner, inside=())
+    return owner is None or owner.privileged
 
 
 def namespace_of(creation: Creation | None) -> int | None:

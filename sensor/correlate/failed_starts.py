@@ -58,10 +58,12 @@ class _Trouble:
 
 
 @dataclass(slots=True)
-class _Held:
+class _Failure:
     key: Hashable
+    """What the tries to start one container share."""
     event: Event
     deadline: int
+    """Until when it waits for the engine's answer, in ns since boot."""
     home: Home
 
     @property
@@ -79,7 +81,7 @@ class FailedStarts:
         self._emit = emit
         self._troubles: SharedTable[Hashable, _Trouble] = SharedTable(TROUBLES_MAX)
         """The one silent for longest first."""
-        self._held: SharedTable[ContainerKey, _Held] = SharedTable(HELD_MAX)
+        self._held: SharedTable[ContainerKey, _Failure] = SharedTable(HELD_MAX)
 
     def failed(
         self,
@@ -95,11 +97,11 @@ class FailedStarts:
 
         ``key`` is what the tries to start one container share.
         """
-        held = _Held(key, event, now + HOLD, home)
+        failure = _Failure(key, event, now + HOLD, home)
         if not awaited:
-            self._count(held)
+            self._count(failure)
             return
-        beyond = self._held.put(container, held, held.domain)
+        beyond = self._held.put(container, failure, failure.domain)
         if beyond is not None:
             self._count(beyond)
 
@@ -117,11 +119,11 @@ class FailedStarts:
                 self._held.pop(key)
                 self._release(held, message)
 
-    def _release(self, held: _Held, message: str | None) -> None:
-        stop = held.event.stop
+    def _release(self, failure: _Failure, message: str | None) -> None:
+        stop = failure.event.stop
         if stop is not None and message is not None:
-            held.event = replace(held.event, stop=replace(stop, message=message))
-        self._count(held)
+            failure.event = replace(failure.event, stop=replace(stop, message=message))
+        self._count(failure)
 
     def started(self, key: Hashable) -> int | None:
         """Note that a start succeeded; return how many failures came before it, None for none."""
@@ -145,17 +147,17 @@ class FailedStarts:
         held = self._held.oldest()
         return held[1].deadline if held is not None else None
 
-    def _count(self, held: _Held) -> None:
-        key, event = held.key, held.event
+    def _count(self, failure: _Failure) -> None:
+        key, event = failure.key, failure.event
         trouble = self._troubles.get(key)
         if trouble is None:
             made = _Trouble(1, event.time + PACE, PACE, event)
-            beyond = self._troubles.put(key, made, held.domain)
+            beyond = self._troubles.put(key, made, failure.domain)
             if beyond is not None:
                 self._report_last(beyond)
             self._emit(event)
             return
-        self._troubles.put(key, trouble, held.domain)
+        self._troubles.put(key, trouble, failure.domain)
         trouble.count += 1
         trouble.last = event
         if event.time < trouble.due:

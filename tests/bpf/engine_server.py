@@ -91,26 +91,6 @@ for _ in range(20):
 """
 """Each pair of sockets is put where the connection before it was, on the same processor."""
 
-CROWD = """
-import resource, socket, sys
-hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-listener.listen()
-print(flush=True)
-sys.stdin.readline()
-held = []
-for _ in range(int(sys.argv[3])):
-    client = socket.socket(socket.AF_UNIX)
-    client.connect(sys.argv[1])
-    client.send(bytes.fromhex(sys.argv[2]))
-    held.append((client, listener.accept()[0]))
-print(flush=True)
-sys.stdin.readline()
-"""
-"""An engine of its own user, asked through many connections that stay open."""
-
 MANY = """
 import socket, sys
 for _ in range(int(sys.argv[3])):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,6 @@ from sensor.bpf.socket_filter import EngineSockets
 from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from tests.bpf.engine_server import (
     ANSWER,
-    CROWD,
     ENGINES,
     FORGED_ANSWERS,
     IN_PAGES,
@@ -37,27 +33,6 @@ from tests.bpf.engine_server import (
     Server,
 )
 from tests.bpf.live import Probes
-
-OTHER_USER = 65_534
-CROWDS, SOCKETS = 10, 2_000
-"""Processes, and connections of each. A process may open 4,096 files on most hosts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """A process of a plain user that asks through many connections, and where it listens."""
-
-    path: Path
-    process: subprocess.Popen[bytes]
-
-    def goes_on(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-
-    def answers(self) -> None:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"\n"
 
 
 def exchange(probes: Probes, server: Server, *pieces: bytes) -> list[KernelObservation]:
@@ -264,53 +239,6 @@ def test_a_connect_a_request_and_its_answer_share_a_connection(
     assert isinstance(answer, ApiAnswer)
     assert (answer.payload, answer.offset, answer.length) == (ANSWER, 0, len(ANSWER))
     assert connect.time < request.time < answer.time
-
-
-@pytest.fixture
-def crowd() -> Iterator[list[Crowd]]:
-    """Engines of a plain user, and clients of theirs: enough for all places that a user has."""
-    user = ("setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups")
-    words = (*user, "--inh-caps=-all", "/usr/bin/python3", "-I", "-c", CROWD)
-    with tempfile.TemporaryDirectory(dir="/tmp") as place, contextlib.ExitStack() as stack:
-        os.chown(place, OTHER_USER, OTHER_USER)
-        made = []
-        for number in range(CROWDS):
-            path = Path(place) / f"{number}.sock"
-            process = subprocess.Popen(
-                [*words, path, POST.hex(), str(SOCKETS)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-            made.append(Crowd(path, stack.enter_context(process)))
-        yield made
-
-
-@pytest.mark.kernel
-def test_however_many_requests_a_plain_user_sends_the_answer_to_roots_is_read(
-    probes: Probes, server: Server, crowd: list[Crowd], tmp_path: Path
-) -> None:
-    for one in crowd:
-        one.answers()
-    own = tmp_path / "own.sock"
-    with socket.socket(socket.AF_UNIX) as engine, socket.socket(socket.AF_UNIX) as client:
-        engine.bind(str(own))
-        engine.listen()
-        files = [path.stat() for path in (own, *(one.path for one in crowd))]
-        server.sockets.replace([(one.st_dev, one.st_ino, EngineSockets.HTTP) for one in files])
-        probes.drain()
-        client.connect(str(own))
-        client.sendall(POST)
-        accepted, _ = engine.accept()
-        with accepted:
-            for one in crowd:
-                one.goes_on()
-                one.answers()
-            accepted.sendall(ANSWER)
-            seen = probes.drain()
-    requests = [one for one in seen if isinstance(one, ApiRequest)]
-    (request,) = (one for one in requests if one.caller.pid == os.getpid())
-    answers = [one for one in seen if isinstance(one, ApiAnswer)]
-    assert [one.payload for one in answers if one.connection == request.connection] == [ANSWER]
 
 
 @pytest.mark.kernel

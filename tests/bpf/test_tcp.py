@@ -17,7 +17,6 @@ from sensor.bpf.socket_filter import ListeningPorts
 from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest, ConnectionClosed
 from sensor.sources import connections
 from tests.bpf.live import Probes
-from tests.bpf.test_origins import AS_UNPRIVILEGED
 
 pytestmark = pytest.mark.kernel
 
@@ -198,52 +197,6 @@ def test_a_request_to_a_port_and_its_answer_share_the_connection(
     assert request.caller.pid == pid
     assert isinstance(answer, ApiAnswer)
     assert (answer.payload, answer.offset, answer.length) == (ANSWER, 0, len(ANSWER))
-
-
-SAME_PLACE = 1024
-"""Two clients of one port whose own ports differ by this bit have one place in the probes."""
-
-KNOCK = """
-import socket, sys
-connection = socket.socket()
-connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-connection.bind(("127.0.0.1", int(sys.argv[2])))
-connection.connect(("127.0.0.1", int(sys.argv[1])))
-print(flush=True)
-sys.stdin.readline()
-"""
-
-
-def test_a_plain_user_at_a_chosen_port_hides_no_answer_to_roots_request(
-    probes: Probes, ports: ListeningPorts
-) -> None:
-    if "on_sent" not in probes.pins.links():
-        pytest.skip("cannot run here: this kernel does not let probes read what is sent by TCP")
-    address = connections.address("0100007F")
-    assert address is not None
-    with socket.create_server(("127.0.0.1", 0)) as engine:
-        port = engine.getsockname()[1]
-        ports.replace([(HERE, port, address)])
-        probes.drain()
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(POST)
-            accepted, _ = engine.accept()
-            accepted.recv(65536)
-            chosen = client.getsockname()[1] ^ SAME_PLACE
-            other = subprocess.Popen(
-                [*AS_UNPRIVILEGED, "/usr/bin/python3", "-I", "-c", KNOCK, str(port), str(chosen)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-            with other:
-                assert other.stdout is not None
-                assert other.stdout.readline() == b"\n"
-                accepted.sendall(ANSWER)
-                seen = probes.drain()
-            accepted.close()
-    own = {one.connection for one in seen if isinstance(one, ApiRequest)}
-    answers = [one for one in seen if isinstance(one, ApiAnswer) and one.connection in own]
-    assert [one.payload for one in answers] == [ANSWER]
 
 
 def test_the_end_of_a_connection_to_a_port_is_reported(probes: Probes, engine: Listener) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 from functools import lru_cache
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -171,19 +172,13 @@ def test_the_writes_of_a_busy_workload_are_walked_once_for_a_pod(
         log.pod(time + 0.02, f"web-1-{number:05d}", "web-1")
         scaled(log, time + 5, "dan", 2, 3)
         log.replicaset(time + 5.01, "web-1", 2, "update", old=3, generation=2 * number + 3)
-    walks = []
-    grown = chain_proof._grown
-
-    def counted(*args: Any) -> Any:
-        walks.append(args)
-        return grown(*args)
-
-    monkeypatch.setattr(chain_proof, "_grown", counted)
+    walks = Mock(wraps=chain_proof._grown)
+    monkeypatch.setattr(chain_proof, "_grown", walks)
     answers_ = log.answers()
     for number in range(rounds):
         answer = answers_[f"web-1-{number:05d}"]
         assert (answer.actor, answer.confidence) == (f"carol-{number}", ChainConfidence.EXACT)
-    assert len(walks) <= rounds + 2
+    assert walks.call_count <= rounds + 2
 
 
 def test_a_scale_to_another_number_is_missing() -> None:

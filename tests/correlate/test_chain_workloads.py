@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -219,7 +220,7 @@ def test_who_lowers_a_partition_caused_the_pods_that_follow() -> None:
 def test_of_many_rollouts_the_latest_that_fits_is_looked_for_from_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    log, rounds, looks = Log(), 40, []
+    log, rounds = Log(), 40
     log.deployment(0, "alice", 1)
     for number in range(rounds):
         time, name = 10 + 8 * number, f"web-{number + 2}"
@@ -228,17 +229,12 @@ def test_of_many_rollouts_the_latest_that_fits_is_looked_for_from_the_end(
         log.deployment(time, f"bob-{number}", 2, verb="patch", body=body, old=2, template=image)
         log.replicaset(time + 0.01, name, 2, template=image)
         log.pod(time + 3, f"{name}-aaaaa", name)
-    reaches = chain._reaches
-
-    def counted(*args: Any) -> Any:
-        looks.append(args)
-        return reaches(*args)
-
-    monkeypatch.setattr(chain, "_reaches", counted)
+    looks = Mock(wraps=chain._reaches)
+    monkeypatch.setattr(chain, "_reaches", looks)
     answers = log.answers()
     for number in range(rounds):
         assert answers[f"web-{number + 2}-aaaaa"].actor == f"bob-{number}"
-    assert len(looks) < 3 * rounds
+    assert looks.call_count < 3 * rounds
 
 
 def test_who_taints_a_node_caused_the_pods_in_place_of_those_on_it() -> None:

@@ -149,7 +149,7 @@ def _verify(pem: bytes, fields: dict[str, str], now: float) -> None:
     if version == "2":
         digest = hashes.SHA256()
     elif version == "1":
-        digest = hashes.SHA1()  # noqa: S303 - the version of SNS that is its default
+        digest = hashes.SHA1()  # noqa: S303 - AWS signs version 1, the default of SNS, with SHA-1
     else:
         raise Forged("the version of the signature is unknown")
     try:

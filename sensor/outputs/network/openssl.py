@@ -22,7 +22,7 @@ import ssl  # noqa: E402 - what kept it out has to go first
 
 if _kept_out:
     asyncio.base_events.ssl = ssl  # type: ignore[attr-defined] # no stub names a module's imports
-    asyncio.selector_events.ssl = ssl  # type: ignore[attr-defined] # the same
+    asyncio.selector_events.ssl = ssl  # type: ignore[attr-defined] # no stub names a module's imports
     # Its classes and constants depend on what it finds; the others look them up in the module.
     importlib.reload(asyncio.sslproto)
 
