@@ -13,6 +13,7 @@ import pytest
 
 from sensor.api.resources import OPENAPI
 from sensor.cli.main import castoff
+from sensor.schema.filters import KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -92,6 +93,13 @@ def test_what_the_program_lacks_is_found() -> None:
     assert known(["events", "--no-such-option"]) == "--no-such-option"
     assert known(["no-such-verb"]) == "no-such-verb"
     assert known(["audit-rules", "check", "-o", "json"]) is None
+
+
+def test_the_page_of_the_operator_names_each_key_of_a_filter() -> None:
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    table = text.partition("\n### Filters\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(KEYS)
 
 
 def test_the_page_of_the_operator_names_each_verb_and_each_resource() -> None:

@@ -74,12 +74,12 @@ def notes(
         found.append("The file was edited: castoff audit-rules install writes it anew.")
     if installed.form is Form.PEOPLE and loaded.foreign:
         found.append(
-            f"The people form blinds {len(loaded.foreign)} rules of this host for tasks without a"
-            " login: castoff audit-rules install --all joins them instead."
+            f"The people form hides tasks without a login from {len(loaded.foreign)} rules of this"
+            " host. To avoid that: castoff audit-rules install --all."
         )
     if rendered.volatile:
         found.append(
-            f"{len(rendered.volatile)} rules on sockets below /run are loaded after boot by"
-            " castoff audit-rules install --refresh, which the service runs."
+            f"{len(rendered.volatile)} rules on sockets below /run last until the next boot."
+            " Load them again after it: castoff audit-rules install --refresh."
         )
     return tuple(found)

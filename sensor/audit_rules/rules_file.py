@@ -23,7 +23,7 @@ _HEADER = """\
 # Remove with `castoff audit-rules uninstall`.
 """
 _VOLATILE = """\
-# Loaded by Castoff after boot, when the directory of the socket is there:
+# Not for auditd: load these after boot with `castoff audit-rules install --refresh`.
 """
 
 
