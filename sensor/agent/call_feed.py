@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor import clock
@@ -15,7 +16,10 @@ from sensor.agent.optional_source import OptionalSourceState
 from sensor.bpf import programs
 from sensor.bpf.socket_filter import SocketVerdicts
 from sensor.correlate.candidates import is_engine_caller
+from sensor.correlate.core import CGROUPS_REMEMBERED
 from sensor.correlate.naming import is_peoples
+from sensor.correlate.places import Places
+from sensor.identity import cgroup
 from sensor.model.api_calls import ApiConnect, ApiRequest
 from sensor.sources.contacts import ContactSifter
 from sensor.sources.engine_peers import connected_orchestrators
@@ -63,6 +67,7 @@ class CallFeed:
         self._feed = feed
         self._loop = asyncio.get_running_loop()
         self._verdicts = SocketVerdicts(pin_set.map("socket_verdicts"))
+        places = Places(lru_cache(CGROUPS_REMEMBERED)(cgroup.parse))
         self._sifter = ContactSifter(
             engines.resolver,
             self._verdicts,
@@ -70,8 +75,11 @@ class CallFeed:
             lambda connect: (
                 not is_peoples(connect.socket) and is_engine_caller(connect.caller, role_of)
             ),
+            places.share_of_caller,
         )
-        self._relays = RelayFinder(engines.files, engines.ports, self._relayed)
+        self._relays = RelayFinder(
+            engines.files, engines.ports, self._relayed, places.share_of_caller
+        )
         links = set(pin_set.links())
         self._sees_connects = bool(programs.SEES_CONNECTS & links)
         self._reads_requests = bool(programs.READS_REQUESTS & links)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
 
 PATH_LEN = 112
 """``SOCKET_PATH_LEN`` of record.h: 108 bytes of sun_path, padded to whole words."""
-
-PORTS_MAX = 256
-"""Ports of relays whose connects are reported at a time."""
 
 _PORT = struct.Struct("<II16s")
 _ANY_ADDRESS = b"\xff" * 16
@@ -88,6 +84,11 @@ class _Wanted:
         self._map.close()
 
 
+def _with_room(engines: dict[bytes, int], relays: dict[bytes, int]) -> dict[bytes, int]:
+    """Return both, the engines' first: they always find room."""
+    return {**engines, **relays, **engines}
+
+
 def _file(device: int, inode: int) -> bytes:
     return _FILE.pack(inode, os.major(device) << 20 | os.minor(device), 0)
 
@@ -102,7 +103,7 @@ class ListeningPorts:
     def __init__(self, path: Path) -> None:
         self._map = _Wanted(path)
         self._engines: dict[bytes, int] = {}
-        self._relays: OrderedDict[bytes, None] = OrderedDict()
+        self._relays: dict[bytes, int] = {}
         self._lock = Lock()
         """Relays are found by a thread of their own, engines by any."""
 
@@ -118,18 +119,14 @@ class ListeningPorts:
                 self._engines[_PORT.pack(net_ns, port, address)] = EngineSockets.HTTP
             self._write()
 
-    def add(self, net_ns: int, port: int) -> None:
-        """Have connects to a relay's port reported; beyond PORTS_MAX the oldest is given up."""
-        key = _PORT.pack(net_ns, port, _ANY_ADDRESS)
+    def relay(self, ports: Iterable[tuple[int, int]]) -> None:
+        """Have connects to the ports of relays reported, and to no others: a namespace and port."""
         with self._lock:
-            self._relays[key] = None
-            self._relays.move_to_end(key)
-            if len(self._relays) > PORTS_MAX:
-                self._relays.popitem(last=False)
+            self._relays = {_PORT.pack(*one, _ANY_ADDRESS): EngineSockets.RELAY for one in ports}
             self._write()
 
     def _write(self) -> None:
-        self._map.set(dict.fromkeys(self._relays, EngineSockets.RELAY) | self._engines)
+        self._map.set(_with_room(self._engines, self._relays))
 
     def close(self) -> None:
         """Close the map."""
@@ -162,7 +159,7 @@ class EngineSockets:
             self._write()
 
     def _write(self) -> None:
-        self._map.set(self._relays | self._engines)
+        self._map.set(_with_room(self._engines, self._relays))
 
     def close(self) -> None:
         """Close the map."""

@@ -20,9 +20,11 @@ counts as root in the namespace of the owner alone.
 from __future__ import annotations
 
 import re
+from dataclasses import field
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
+from sensor.correlate.shares import PART_OF
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.vocabulary import ContainerId
@@ -39,6 +41,12 @@ ROOT = 0
 
 _USER_SLICE = re.compile(r"/user-(\d{1,10})\.slice/")
 """systemd makes a user's slice and delegates what is below it to that user (systemd.slice(5))."""
+
+_LOGIN_SLICE = re.compile(r"/user\.slice/user-(\d{1,10})\.slice/")
+"""The same where systemd of the host made it, and no container's."""
+
+SUBORDINATE = 65_536
+"""Uids from here on may be subordinate ones (subuid(5)): any user may have thousands of them."""
 
 
 @unique
@@ -61,6 +69,8 @@ class Origin:
     """Inode of its user namespace; None where the witness does not report it."""
     inside: tuple[ContainerId, ...] = ()
     """The containers around it, outermost first."""
+    slice_uid: int | None = field(default=None, compare=False)
+    """The user in whose slice its cgroup lies: who may name all cgroups there."""
 
     @property
     def privileged(self) -> bool:
@@ -69,12 +79,34 @@ class Origin:
 
     @property
     def domain(self) -> str | None:
-        """Name whose share of tables and budgets it uses; None for root of the host."""
+        """Name of whose its containers are; None for root of the host."""
         if self.privileged:
             return None
         if self.inside:
             return f"in {self.inside[-1]} uid {self.uid}"
         return f"uid {self.uid}"
+
+    @property
+    def account(self) -> str | None:
+        """Name of who answers for it, of which no user has several; None for root of the host.
+
+        A user makes any number of cgroups called like containers, and has thousands of uids.
+        """
+        if self.privileged:
+            return None
+        if self.slice_uid is not None:
+            return f"uid {self.slice_uid}"
+        if self.inside:
+            return f"in {self.inside[0]}"
+        return f"uid {self.uid}" if self.uid < SUBORDINATE else "subordinate uids"
+
+    @property
+    def share(self) -> str | None:
+        """Name whose share of tables and budgets it uses: its account's, or a part of that."""
+        account, domain = self.account, self.domain
+        if account is None or domain is None or account == domain:
+            return account
+        return f"{account}{PART_OF}{domain}"
 
 
 HOST_ROOT = Origin(ROOT)
@@ -88,7 +120,9 @@ def owner_of_scope(scope: str | None) -> Origin:
     if found is None:
         return HOST_ROOT
     inside = (ContainerId(found["inside"]),) if found["inside"] is not None else ()
-    return Origin(int(found["uid"]), None, inside)
+    uid = int(found["uid"])
+    # A container of root's that runs as another user is root's: only users make others' own ones.
+    return Origin(uid, None, inside, uid or None)
 
 
 def standing(actor: Origin | None, owner: Origin | None) -> ActorStanding:
@@ -141,6 +175,15 @@ def engine_standing(listener: Listener, owner: Origin | None, pid_ns: int | None
     return ActorStanding.STRANGER
 
 
+def login_slice_of(cgroup: CgroupPaths | None) -> int | None:
+    """Return the user in whose slice a cgroup lies, None outside of such slices."""
+    for path in (cgroup.v2, cgroup.v1) if cgroup is not None else ():
+        found = _LOGIN_SLICE.match(path or "")
+        if found is not None:
+            return int(found[1])
+    return None
+
+
 def owner_by_cgroup(
     cgroup: CgroupPaths | None, inside: tuple[ContainerId, ...], uid: int | None = None
 ) -> Origin:
@@ -152,7 +195,7 @@ def owner_by_cgroup(
     for path in (cgroup.v2, cgroup.v1) if cgroup is not None else ():
         found = _USER_SLICE.search(path or "")
         if found is not None:
-            return Origin(int(found[1]), None, inside)
+            return Origin(int(found[1]), None, inside, login_slice_of(cgroup))
     return Origin(ROOT if uid is None else uid, None, inside)
 
 

@@ -95,7 +95,10 @@ class CandidateFactory:
         parse_cgroup: CgroupParser,
         role_of: RoleOf,
         redact: Callable[[tuple[str, ...]], tuple[str, ...]],
+        holds: Callable[[ContainerId, CgroupPaths], bool],
     ) -> None:
+        """``holds`` says whether a cgroup below one that is called like a container is in it."""
+        self._holds = holds
         self._past = past
         self._parse_cgroup = parse_cgroup
         # A command is a candidate for many starts: once redacted is enough.
@@ -305,8 +308,11 @@ class CandidateFactory:
             return None
         for path in (cgroup.v1, cgroup.v2):
             identity = self._parse_cgroup(path) if path is not None else None
-            if identity is not None and identity.exact:
-                return identity.id
+            if identity is None or not identity.exact:
+                continue
+            for id_ in (identity.id, *reversed(identity.parents)):
+                if self._holds(id_, cgroup):
+                    return id_
         return None
 
     def _initiator(

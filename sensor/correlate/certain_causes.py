@@ -107,7 +107,7 @@ def by_descent(question: Question, known: Knowledge) -> Attribution | None:
 
 def _by_creator(creation: Creation, question: Question, known: Knowledge) -> Attribution | None:
     """Find the client above the creating command or the monitor, or the runtime itself."""
-    supervisor = known.runtimes.supervisor_of(question.id)
+    supervisor = known.runtimes.supervisor_of(question.id, question.owner)
     chain = [creation.process.ancestors]
     if supervisor is not None and supervisor.role is Role.MONITOR:
         chain.append(supervisor.process.ancestors)
@@ -134,7 +134,7 @@ def _by_starter(question: Question, known: Knowledge) -> Attribution | None:
     starter = question.starter
     if starter is None:
         return None
-    managed = known.runtimes.supervisor_of(question.id) is not None
+    managed = known.runtimes.supervisor_of(question.id, question.owner) is not None
     for ancestor in starter.process.ancestors:
         role = _role(ancestor, known)
         client = known.past.clients.at(ancestor) if role is Role.CLIENT else None

@@ -41,7 +41,7 @@ class Claims:
 
     def refuse(self, origin: Origin) -> None:
         """Count a claim that its author had no right to make."""
-        name = origin.domain or "root"
+        name = origin.account or "root"
         if name not in self.strangers and len(self.strangers) >= USERS_COUNTED:
             name = "others"
         self.strangers[name] += 1

@@ -84,12 +84,12 @@ class ClientTable:
         client = Client(exec_, command, helper, origin)
         pid = exec_.process.key.pid
         self._running.pop(pid, None)
-        gone = self._by_pid.put(pid, client, origin.domain)
+        gone = self._by_pid.put(pid, client, origin.share)
         if gone is not None and self._running.get(gone.exec.process.key.pid) is gone:
             del self._running[gone.exec.process.key.pid]
         if command is not None:
             self._running[pid] = client
-            self._by_word[command.request].add(client, words_of_client(command), origin.domain)
+            self._by_word[command.request].add(client, words_of_client(command), origin.share)
         return client
 
     def end(self, process: ProcessKey, time: int) -> bool:
@@ -99,12 +99,12 @@ class ClientTable:
             return False
         if client.ended is None:
             client.ended = time
-            beyond = self._over.put(client.key, client, client.origin.domain)
+            beyond = self._over.put(client.key, client, client.origin.share)
             if beyond is not None:
                 self._forget(beyond)
         if self._running.get(process.pid) is client:
             del self._running[process.pid]
-            self._ended.put(client.key, client, client.origin.domain)
+            self._ended.put(client.key, client, client.origin.share)
         return True
 
     def _forget(self, client: Client) -> None:

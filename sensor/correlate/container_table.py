@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from sensor.correlate.authority import login_slice_of
 from sensor.correlate.containers import ContainerKey, ContainerState, ContainerStep, Run, is_unique
 from sensor.correlate.naming import KnownIds
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin
-    from sensor.model.process import ProcessKey
+    from sensor.model.process import CgroupPaths, ProcessKey
     from sensor.model.vocabulary import ContainerId
 
 CONTAINERS_MAX = 16_384
@@ -31,7 +32,8 @@ class ContainerTable:
         """Those of a runtime root's own, by their name: the one whose state changed last at the
         end."""
         self._by_init: dict[int, ContainerState] = {}
-        self._pods: dict[tuple[str, str | None], ContainerState] = {}
+        self._pods: dict[tuple[str | None, str, str | None], ContainerState] = {}
+        """The latest of each name in a pod, by whose they are: anyone may write a pod's uid."""
         self.ids = KnownIds()
         self.forgotten = 0
         self.running = 0
@@ -40,7 +42,7 @@ class ContainerTable:
         self._by_cgroup: dict[str, ContainerState] = {}
         """Running containers by the paths of their cgroups."""
         self._others: dict[str, OrderedDict[ContainerKey, None]] = {}
-        """Those of others than root of the host, by domain."""
+        """Those of others than root of the host, by account."""
 
     def __len__(self) -> int:
         return len(self._states)
@@ -53,9 +55,9 @@ class ContainerTable:
         """Return the container of that key, made when unknown, with its owner."""
         state = self._states.get(key)
         if state is None:
-            domain = owner.domain if owner is not None else None
-            if domain is not None and len(self._others.get(domain, ())) >= SHARE_MAX:
-                self._forget_one(self._others[domain])
+            account = owner.account if owner is not None else None
+            if account is not None and len(self._others.get(account, ())) >= SHARE_MAX:
+                self._forget_one(self._others[account])
             elif len(self._states) >= self._limit:
                 self._forget_one()
             state = self._states[key] = ContainerState(key, owner)
@@ -63,8 +65,8 @@ class ContainerTable:
                 self.ids.add(key.id)
             if key.scope is not None:
                 self._scoped.setdefault(key.id, OrderedDict())[key] = state
-            if domain is not None:
-                self._others.setdefault(domain, OrderedDict())[key] = None
+            if account is not None:
+                self._others.setdefault(account, OrderedDict())[key] = None
         elif state.owner is None:
             state.owner = owner
         return state
@@ -87,9 +89,28 @@ class ContainerTable:
         if key.scope is not None:
             self._scoped[key.id].move_to_end(key)
 
-    def known(self, ids: tuple[ContainerId, ...]) -> tuple[ContainerId, ...]:
-        """Return those that are containers: who starts one may put its cgroup below any name."""
-        return tuple(id_ for id_ in ids if self.named(id_) is not None)
+    def known(
+        self, ids: tuple[ContainerId, ...], cgroup: CgroupPaths | None
+    ) -> tuple[ContainerId, ...]:
+        """Return those that a process in the cgroup is in: cgroups may have any name."""
+        return tuple(id_ for id_ in ids if self.named(id_) is not None and self.holds(id_, cgroup))
+
+    def holds(self, id_: ContainerId, cgroup: CgroupPaths | None) -> bool:
+        """Whether a cgroup below one that is called like a container may be that container's.
+
+        That is where the container's own cgroup is, if it is known. In a user's slice it is not
+        root's, if not, and not one that nothing else has shown.
+        """
+        in_slice = login_slice_of(cgroup) is not None
+        states = self.all_named(id_)
+        if not states:
+            return not in_slice
+        return any(
+            _begins_alike(state.cgroup, cgroup, id_)
+            if state.cgroup is not None
+            else not in_slice or (state.owner is not None and not state.owner.privileged)
+            for state in states
+        )
 
     def named(self, id_: ContainerId) -> ContainerState | None:
         """Return the container of that id under whatever root; for ids that come without one."""
@@ -110,9 +131,11 @@ class ContainerTable:
         """Return the running container whose cgroup has that path, in whatever hierarchy."""
         return self._by_cgroup.get(path)
 
-    def predecessor(self, pod_uid: str, container: str | None) -> ContainerState | None:
-        """Return the last container that had that name in that pod."""
-        return self._pods.get((pod_uid, container))
+    def predecessor(
+        self, state: ContainerState, pod_uid: str, container: str | None
+    ) -> ContainerState | None:
+        """Return the last container of the same owner that had that name in that pod."""
+        return self._pods.get((_domain(state), pod_uid, container))
 
     def begin_run(self, state: ContainerState, init: ProcessKey, started: int) -> None:
         """Its init ran."""
@@ -151,19 +174,27 @@ class ContainerTable:
             self._touch(state.key)
         self.dirty.add(state.key)
 
-    def pod_containers(self, pod_uid: str) -> frozenset[str]:
-        """Return the names of the containers that a pod is known to have had."""
-        return frozenset(name for uid, name in self._pods if uid == pod_uid and name is not None)
+    def pod_containers(self, state: ContainerState, pod_uid: str) -> frozenset[str]:
+        """Return the names of the containers that a pod of its owner is known to have had."""
+        whose = _domain(state)
+        return frozenset(
+            name
+            for owner, uid, name in self._pods
+            if uid == pod_uid and owner == whose and name is not None
+        )
 
-    def members_of(self, pod_uid: str) -> tuple[ContainerState, ...]:
-        """Return the latest container of each name that a pod is known to have had."""
-        return tuple(state for (uid, _), state in self._pods.items() if uid == pod_uid)
+    def members_of(self, state: ContainerState, pod_uid: str) -> tuple[ContainerState, ...]:
+        """Return the latest container of each name that a pod of its owner is known to have had."""
+        whose = _domain(state)
+        return tuple(
+            one for (owner, uid, _), one in self._pods.items() if uid == pod_uid and owner == whose
+        )
 
     def join_pod(self, state: ContainerState, pod_uid: str, container: str | None) -> None:
         """Record that it is the latest container of that name in that pod."""
         state.pod_uid = pod_uid
         state.pod_container = container
-        self._pods[pod_uid, container] = state
+        self._pods[_domain(state), pod_uid, container] = state
         self.dirty.add(state.key)
 
     def remember(self, state: ContainerState) -> None:
@@ -214,13 +245,13 @@ class ContainerTable:
                 del self._scoped[victim.key.id]
         if not self.all_named(victim.key.id):
             self.ids.discard(victim.key.id)
-        domain = victim.owner.domain if victim.owner is not None else None
-        if domain is not None and domain in self._others:
-            self._others[domain].pop(victim.key, None)
-            if not self._others[domain]:
-                del self._others[domain]
+        account = victim.owner.account if victim.owner is not None else None
+        if account is not None and account in self._others:
+            self._others[account].pop(victim.key, None)
+            if not self._others[account]:
+                del self._others[account]
         if victim.pod_uid is not None:
-            pod = (victim.pod_uid, victim.pod_container)
+            pod = (_domain(victim), victim.pod_uid, victim.pod_container)
             if self._pods.get(pod) is victim:
                 del self._pods[pod]
 
@@ -228,3 +259,22 @@ class ContainerTable:
 def _paths(state: ContainerState) -> tuple[str, ...]:
     cgroup = state.cgroup
     return tuple(path for path in (cgroup.v1, cgroup.v2) if path) if cgroup is not None else ()
+
+
+def _domain(state: ContainerState) -> str | None:
+    return state.owner.domain if state.owner is not None else None
+
+
+def _begins_alike(own: CgroupPaths, other: CgroupPaths | None, id_: ContainerId) -> bool:
+    """Whether two cgroups lie below the same one that is called like the container ``id_``."""
+    if other is None:
+        return False
+    pairs = ((own.v1, other.v1), (own.v2, other.v2))
+    named = [(a, b) for a, b in pairs if a and b and id_ in a and id_ in b]
+    return any(_up_to(a, id_) == _up_to(b, id_) for a, b in named)
+
+
+def _up_to(path: str, id_: ContainerId) -> str:
+    """Return a cgroup's path up to the segment that bears an id."""
+    before, _, after = path.partition(id_)
+    return before + id_ + after.partition("/")[0]

@@ -144,7 +144,7 @@ class Correlator:
         self._claims = Claims(self.table)
         self._past = RecentPast(self._places.origin_of_caller)
         self._candidates = CandidateFactory(
-            self._past, parse_cgroup, parsers.role_of, parsers.redact
+            self._past, parse_cgroup, parsers.role_of, parsers.redact, self.table.holds
         )
         names = self._candidates.account_names
         self._coverage = Coverage(self._clock, self._factory, emit)

@@ -127,7 +127,9 @@ class EndReporter:
         creation, evidence = state.creation, _failing(state, seen, reason)
         identity = self._places.identity(state.cgroup)
         review = self._pods.review(state, identity, seen.time)
-        state.description = self._pods.namespaces.applied(review.description, state.key.id, None)
+        state.description = self._pods.namespaces.applied(
+            review.description, state.key.id, None, of_root=is_of_root(state)
+        )
         sighting = sighting_of(state, identity, None)
         start, cause = self._context.failed(state, seen.time, engine_of(sighting))
         sure = _EXACT if state.owner is None or state.owner.privileged else _INFERRED

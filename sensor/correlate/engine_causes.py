@@ -126,7 +126,9 @@ def _address_of_shim(question: Question, known: Knowledge) -> str | None:
         return None
     sandbox = question.description.sandbox_id if question.description is not None else None
     for id_ in (question.id, sandbox):
-        supervisor = known.runtimes.supervisor_of(id_) if id_ is not None else None
+        if id_ is None:
+            continue
+        supervisor = known.runtimes.supervisor_of(id_, question.owner)
         if supervisor is not None:
             return supervision.engine_address(supervisor)
     return None

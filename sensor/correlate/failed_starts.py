@@ -69,7 +69,7 @@ class _Failure:
     @property
     def domain(self) -> str | None:
         """Whose container it is, None for root's."""
-        return self.home.owner.domain if self.home.owner is not None else None
+        return self.home.owner.share if self.home.owner is not None else None
 
 
 class FailedStarts:

@@ -43,9 +43,9 @@ class HostNamespaces:
 
     def __init__(self) -> None:
         self.host: Namespaces | None = None
-        self._isolated: dict[Engine | None, set[str]] = {}
-        """By engine the namespaces of which a container was seen to have its own. Both are closed
-        sets."""
+        self._isolated: dict[tuple[Engine | None, bool], set[str]] = {}
+        """By engine, and whether it is root's, the namespaces of which a container was seen to have
+        its own. All are closed sets."""
         self._usual: Bounded[tuple[Engine | None, _Names], _Names] = Bounded(USUAL_MAX)
         """What the last container of an engine shared, by what its bundle said."""
         self._foreseen: Bounded[ContainerId, tuple[Description, Description]] = Bounded(
@@ -71,16 +71,25 @@ class HostNamespaces:
         return settled
 
     def applied(
-        self, description: Description | None, id_: ContainerId, init: Namespaces | None
+        self,
+        description: Description | None,
+        id_: ContainerId,
+        init: Namespaces | None,
+        *,
+        of_root: bool,
     ) -> Description | None:
-        """Return a description with the namespaces that the init shares, as far as it is known."""
+        """Return a description with the namespaces that the init shares, as far as it is known.
+
+        ``of_root``: root of the host made the container. A user's engine isolates what it must.
+        """
         security = description.security if description is not None else None
         if init is None and security is None:
             return description
         foreseen = self._foreseen.pop(id_)
         description = description or Description(id_)
         security = security or Security()
-        shared = self.shared(description.engine, init, security.host_namespaces)
+        configured = security.host_namespaces
+        shared = self.shared(description.engine, init, configured, of_root=of_root)
         if description.security is not None:
             self._usual.put((description.engine, security.host_namespaces), shared)
             if shared == security.host_namespaces:
@@ -96,6 +105,8 @@ class HostNamespaces:
         engine: Engine | None,
         init: Namespaces | None,
         configured: tuple[str, ...] | None,
+        *,
+        of_root: bool = True,
     ) -> tuple[str, ...] | None:
         """Return the OCI names of the namespaces that a container's init shares with the host.
 
@@ -103,7 +114,7 @@ class HostNamespaces:
         """
         found: list[str] = []
         known = False
-        isolated = self._isolated.setdefault(engine, set())
+        isolated = self._isolated.setdefault((engine, of_root), set())
         inits = _inodes(init) if init is not None else _UNKNOWN
         host = _inodes(self.host) if self.host is not None else _UNKNOWN
         for name, own, hosts in zip(_NAMES, inits, host, strict=True):

@@ -42,7 +42,7 @@ class IndirectRequests:
     def add(self, asked: Asked, connection: EngineConnection | None) -> None:
         """Record one, and the connection that it was sent over."""
         self._number += 1
-        self._sent.put(self._number, _Sent(asked, connection), asked.origin.domain)
+        self._sent.put(self._number, _Sent(asked, connection), asked.origin.share)
 
     def asked(self, since: int, until: int) -> Iterator[Asked]:
         """Those of a stretch of time that were not refused, latest first."""

@@ -80,7 +80,7 @@ class InitOwners:
             return None
         if state.alive:
             self._ends.ended_unseen(state)
-        state.parents = self._table.known(identity.parents)
+        state.parents = self._table.known(identity.parents, process.cgroup)
         return state
 
     def _by_creation(self, exec_: InitExec, creation: Creation) -> ContainerState | None:
@@ -103,7 +103,7 @@ class InitOwners:
             return None
         if not state.parents:
             around = self._places.around(state.key.id, exec_.process.cgroup)
-            state.parents = self._table.known(around)
+            state.parents = self._table.known(around, exec_.process.cgroup)
         if state.unstarted and not state.asked_to_start and _is_sandbox(exec_, creation):
             state.held = state.held or exec_
             self._ignored["sandbox_before_start"] += 1
@@ -135,12 +135,13 @@ class InitOwners:
         if run is not None and run.command is not None:
             self._ignored["no_container"] += 1
             return None
-        if not self._limits.unnamed.allows(origin.domain, exec_.time):
+        if not self._limits.unnamed.allows(origin.share, exec_.time):
             self._ignored["unnamed_limited"] += 1
-            self._limits.exceeded(origin.domain or "", exec_.time)
+            self._limits.exceeded(origin.account or "", exec_.time)
             return None
         state = self._claims.unnamed(exec_, run, origin)
-        state.parents = self._table.known(self._places.chain(exec_.process.cgroup))
+        around = self._places.chain(exec_.process.cgroup)
+        state.parents = self._table.known(around, exec_.process.cgroup)
         return state
 
     def _below_launcher(self, exec_: InitExec) -> ContainerState | None:

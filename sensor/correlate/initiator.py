@@ -86,7 +86,7 @@ class Attributor:
         if answer is None:
             answer = self._search(question, CERTAIN)
             if answer is not None:
-                self._prepared.keep(question.id, question, question.time, answer)
+                self._prepared.keep(question.id, question, question.time, answer, question.owner)
         return answer
 
     def asked(

@@ -218,13 +218,13 @@ class Inventory:
 
     def _describe(self, state: ContainerState, container: FoundContainer) -> None:
         state.cgroup = container.cgroup
-        state.parents = self._table.known(container.parents)
+        state.parents = self._table.known(container.parents, container.cgroup)
         if container.description is not None:
             state.description = orchestrators.completed(container.description)
             place = orchestrators.place_of(state.description)
             if place is not None and place.owner:
                 self._table.join_pod(state, *place.key)
-            self._pods.learn(state.description)
+            self._pods.learn(state)
 
     def _unreported(self, container: FoundContainer) -> bool:
         if self._seen is None or self._attached is None:

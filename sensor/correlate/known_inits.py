@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
-from sensor.bounded import Bounded
+from sensor.correlate.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.model.process import ProcessKey
 
 ENDED_MAX = 1024
-"""Ended inits of unknown containers that are remembered, for inventories under way."""
+"""Ended inits of root's unknown containers that are remembered, for inventories under way, and of
+all other users' together."""
 
 TAKEN_MAX = 4096
-"""Inits whose start was taken that are remembered, for records that arrive a second time."""
+"""Inits of root's whose start was taken that are remembered, for records that arrive a second
+time, and of all other users' together."""
 
 
 class KnownInits:
-    """Bounded; the oldest is forgotten."""
+    """Bounded; the oldest of the same user is forgotten. ``share`` is the user's, None for root."""
 
     def __init__(self) -> None:
-        self._taken: Bounded[tuple[int, int], None] = Bounded(TAKEN_MAX)
-        self._ended: deque[ProcessKey] = deque(maxlen=ENDED_MAX)
-        self._restores: Bounded[tuple[int, int], None] = Bounded(TAKEN_MAX)
+        self._taken: SharedTable[tuple[int, int], None] = SharedTable(TAKEN_MAX)
+        self._ended: SharedTable[tuple[int, int], None] = SharedTable(ENDED_MAX)
+        self._restores: SharedTable[tuple[int, int], None] = SharedTable(TAKEN_MAX)
 
-    def take(self, init: ProcessKey) -> None:
+    def take(self, init: ProcessKey, share: str | None) -> None:
         """Remember that the init's start is reported or waits to be."""
-        self._taken.put(init.tick, None)
+        self._taken.put(init.tick, None, share)
 
     def is_taken(self, init: ProcessKey) -> bool:
         """Whether the init's start is reported or waits to be."""
         return init.tick in self._taken
 
-    def take_restore(self, command: ProcessKey) -> None:
+    def take_restore(self, command: ProcessKey, share: str | None) -> None:
         """Remember that the start is reported which this restore command's success is.
 
         Apart from the command's place among the inits: a container's init may be a runtime, and
         what it restores is another container.
         """
-        self.take(command)
-        self._restores.put(command.tick, None)
+        self.take(command, share)
+        self._restores.put(command.tick, None, share)
 
     def is_restore(self, command: ProcessKey) -> bool:
         """Whether the start of what this command restores is reported."""
         return command.tick in self._restores
 
-    def end(self, init: ProcessKey) -> None:
+    def end(self, init: ProcessKey, share: str | None) -> None:
         """Remember the end of an init of an unknown container, for an inventory under way."""
-        self._ended.append(init)
+        self._ended.put(init.tick, None, share)
 
     def __contains__(self, init: ProcessKey) -> bool:
         """Whether the init's start was taken or its end was seen: an inventory adds nothing."""
-        return self.is_taken(init) or any(ended.same(init) for ended in self._ended)
+        return self.is_taken(init) or init.tick in self._ended

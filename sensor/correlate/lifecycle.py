@@ -34,6 +34,7 @@ from sensor.correlate.known_inits import KnownInits
 from sensor.correlate.naming import Names
 from sensor.correlate.pauses import Pauses
 from sensor.correlate.runtime_command import Verb
+from sensor.correlate.shares import account_of
 from sensor.correlate.start_limits import StartLimits
 from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
 from sensor.model.vocabulary import Role
@@ -176,7 +177,8 @@ class Lifecycle:
         state.failed = state.proven = state.asked_to_start = False
         state.held = state.starter = None
         state.description = None
-        state.parents = self._table.known(self._places.chain(creation.process.cgroup))
+        maker = creation.process.cgroup
+        state.parents = self._table.known(self._places.chain(maker), maker)
         names = Names(state.key.id, None)
         run = self._past.clients.asked_by_command(ClientRequest.RUN, names, 0, creation.time)
         command = run.command if run is not None else None
@@ -206,7 +208,7 @@ class Lifecycle:
         if exit_.status != 0:
             self._fail(state, exit_, exit_.status, f"{creation.command.verb} failed")
         elif creation.command.verb is Verb.RESTORE and self._counts(state):
-            self.inits.take_restore(creation.process.key)
+            self.inits.take_restore(creation.process.key, creation.origin.share)
             self._starts.restored(state, exit_)
 
     def _counts(self, state: ContainerState) -> bool:
@@ -227,8 +229,7 @@ class Lifecycle:
     ) -> None:
         if not self._counts(state):
             return
-        domain = state.owner.domain if state.owner is not None else None
-        if not self._limits.failures.allows(domain, seen.time):
+        if not self._limits.failures.allows(_share_of(state), seen.time):
             self.ignored["failures_limited"] += 1
             self._table.discard(state)
             return
@@ -255,7 +256,7 @@ class Lifecycle:
         state = self._owners.of(exec_)
         if state is None:
             return
-        self.inits.take(process.key)
+        self.inits.take(process.key, _share_of(state))
         state.cgroup = process.cgroup
         state.depth = len(process.ns_pids)
         if state.unnamed:
@@ -276,17 +277,17 @@ class Lifecycle:
             self.ignored["build_step"] += 1
             state.move(ContainerStep.REST)
             return
-        domain = state.owner.domain if state.owner is not None else None
-        if not self._limits.starts.allows(domain, exec_.time):
+        share = _share_of(state)
+        if not self._limits.starts.allows(share, exec_.time):
             self.ignored["starts_limited"] += 1
-            self._limits.exceeded(domain or "", exec_.time)
+            self._limits.exceeded(account_of(share or ""), exec_.time)
             state.move(ContainerStep.REST)
             return
         self._starts.executed(state, exec_)
 
     def start_late(self, state: ContainerState, found: FoundContainer) -> None:
         """Report a start that the probes did not see: its init was found running."""
-        self.inits.take(found.init)
+        self.inits.take(found.init, _share_of(state))
         self._starts.found(state, found)
 
     def on_init_exit(self, exit_: InitExit) -> None:
@@ -311,12 +312,12 @@ class Lifecycle:
         if state is None and exit_.started:
             state = self._missed_start(exit_)
         if state is None or not state.alive:
-            self.inits.end(exit_.process)
+            self.inits.end(exit_.process, self._places.share_of_init(exit_.cgroup))
             self.ignored["exit_unknown"] += 1
             return
         creation = state.creation
         self._ends.stopped(state, exit_)
-        self._runtimes.forget_run(state.key.id, creation, state.cgroup)
+        self._runtimes.forget_run(state.key.id, state.owner, creation, state.cgroup)
 
     def _missed_start(self, exit_: InitExit) -> ContainerState | None:
         """Report the start that an end proves: the record of the first execve was lost."""
@@ -332,7 +333,7 @@ class Lifecycle:
         ):
             return None
         state.cgroup = exit_.cgroup
-        self.inits.take(exit_.process)
+        self.inits.take(exit_.process, _share_of(state))
         self._starts.missed(state, exit_)
         return state
 
@@ -381,3 +382,8 @@ class Lifecycle:
                 self.on_init_exit(behind)
             else:
                 self.pauses.interrupt(state, *behind)
+
+
+def _share_of(state: ContainerState) -> str | None:
+    """Return whose tables a container's entries take, None for root's."""
+    return state.owner.share if state.owner is not None else None

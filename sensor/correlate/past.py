@@ -8,13 +8,12 @@ the probes saw of the same process around the same time, never to a later one.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ActorStanding, may_ask, standing
 from sensor.correlate.clients import AUDIT_EARLY, DISORDER, SAME_PROCESS, Client, ClientTable
 from sensor.correlate.engine_api.calls import Action, CallOutcome
-from sensor.correlate.engine_api.connections import EngineCalls
+from sensor.correlate.engine_api.connections import EngineCalls, Known
 from sensor.correlate.engine_places import EnginePlaces
 from sensor.correlate.engine_reach import is_elsewhere
 from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection, segment_of
@@ -42,6 +41,7 @@ REQUESTS_MAX = 1024
 CONNECTIONS_MAX = 2048
 LET_IN_MAX = 4096
 AUDIT_MAX = 1024
+"""Records of audit of root's commands that are remembered, and of all others' together."""
 GONE_MAX = 256
 """Ended callers of root's that are remembered, and of all others together."""
 _LOCAL = frozenset({"podman", "buildah"})
@@ -74,7 +74,7 @@ class RecentPast:
         """The latest connect of a process or of one below it, by its key in clock ticks."""
         self._gone: SharedTable[tuple[int, int], int] = SharedTable(GONE_MAX)
         """When callers of another kind than clients ended, by their keys in clock ticks."""
-        self._audit: deque[AuditExec] = deque(maxlen=AUDIT_MAX)
+        self._audit: SharedTable[int, AuditExec] = SharedTable(AUDIT_MAX)
 
     # ----------------------------------------------------------------- what is learnt
 
@@ -104,7 +104,7 @@ class RecentPast:
         if not connects:
             return
         self._note(time)
-        domain = self.origin_of(connects[-1].caller).domain
+        domain = self.origin_of(connects[-1].caller).share
         self._gone.put(tick_key(process.pid, process.start_time), time, domain)
 
     def add_connect(self, connect: ApiConnect) -> None:
@@ -112,7 +112,7 @@ class RecentPast:
         self._note(connect.time)
         self.connects_seen |= connect.witness is Witness.KERNEL
         caller = connect.caller
-        domain = self.origin_of(caller).domain
+        domain = self.origin_of(caller).share
         self._number += 1
         gone = self._connects.put(self._number, connect, domain)
         # A list: a deque takes 600 bytes more, and most processes connect a few times.
@@ -166,7 +166,7 @@ class RecentPast:
         self._note(request.time)
         origin = self.origin_of(request.caller)
         segment = segment_of(request)
-        calls = self._calls.sent(request.connection, origin, segment)
+        calls = self._calls.sent(request.connection, origin.share, segment)
         connection = self._connection(request.connection, origin)
         if connection is not None and not request.payload:
             # It could not be read.
@@ -186,7 +186,7 @@ class RecentPast:
             if connection is not None:
                 connection.follow(asked)
             if call.action.may_start or call.action is Action.STOP:
-                self._requests.add(asked, words_of_call(call), origin.domain)
+                self._requests.add(asked, words_of_call(call), origin.share)
             if call.action is Action.INDIRECT:
                 self.indirect.add(asked, connection)
         if request.connection is None:
@@ -207,7 +207,7 @@ class RecentPast:
         known = self._connections.get(number)
         if known is None:
             known = EngineConnection()
-            self._connections.put(number, known, origin.domain)
+            self._connections.put(number, known, origin.share)
         return known
 
     def add_answer(self, answer: ApiAnswer) -> list[tuple[Asked, str | None]]:
@@ -217,7 +217,8 @@ class RecentPast:
     def _pair(self, number: int, segment: Segment) -> list[tuple[Asked, str | None]]:
         refused: list[tuple[Asked, str | None]] = []
         connection = self._connections.get(number)
-        for one in self._calls.answered(number, segment):
+        whose = Known(self._connections.share_of(number)) if connection is not None else None
+        for one in self._calls.answered(number, segment, whose):
             asked = connection.waiting.pop(one.number, None) if connection is not None else None
             if asked is not None:
                 asked.answered, asked.outcome, asked.made = one.time, one.outcome, one.made
@@ -265,7 +266,7 @@ class RecentPast:
         """Record that a process which talks to an engine passes on what another sends it."""
         self._note(hop.time)
         caller = hop.caller
-        domain = self.origin_of(caller).domain
+        domain = self.origin_of(caller).share
         self.relays.add(hop, domain)
         through = ApiConnect(hop.time, hop.witness, hop.ref, caller, hop.address)
         relay = tick_key(hop.relay.pid, hop.relay.start_time)
@@ -274,7 +275,8 @@ class RecentPast:
     def add_audit(self, exec_: AuditExec) -> None:
         """Record what audit reports of a watched program's execve."""
         self._note(exec_.time - AUDIT_EARLY)
-        self._audit.append(exec_)
+        self._number += 1
+        self._audit.put(self._number, exec_, self.origin_of(exec_.caller).share)
 
     # ----------------------------------------------------------------- clients
 
@@ -377,7 +379,7 @@ class RecentPast:
 
     def audit_of(self, exec_: CommandExec) -> AuditExec | None:
         """Return audit's record of the same execve."""
-        for record in reversed(self._audit):
+        for record in self._audit.latest_first():
             if record.time < exec_.time - DISORDER:
                 break
             if record.caller.pid == exec_.process.key.pid and _same(

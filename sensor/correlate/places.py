@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.authority import Origin
+from sensor.correlate.authority import Origin, login_slice_of, owner_by_cgroup
 from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -64,10 +64,23 @@ class Places:
     def origin(self, process: ProcessFacts) -> Origin:
         """Return where a process's rights come from."""
         uid = process.euid if process.euid is not None else process.uid
-        return Origin(uid, process.user_ns, self.chain(process.cgroup))
+        cgroup = process.cgroup
+        return Origin(uid, process.user_ns, self.chain(cgroup), login_slice_of(cgroup))
 
     def origin_of_caller(self, caller: Caller) -> Origin:
         """Return where a caller's rights come from; of one without a known user, no one's."""
         uid = caller.euid if caller.euid is not None else caller.uid
-        chain = self.chain(caller.cgroup)
-        return Origin(uid if uid is not None else UNKNOWN_UID, caller.user_ns, chain)
+        return Origin(
+            uid if uid is not None else UNKNOWN_UID,
+            caller.user_ns,
+            self.chain(caller.cgroup),
+            login_slice_of(caller.cgroup),
+        )
+
+    def share_of_caller(self, caller: Caller) -> str | None:
+        """Return whose share of tables a caller takes, None for root of the host's."""
+        return self.origin_of_caller(caller).share
+
+    def share_of_init(self, cgroup: CgroupPaths) -> str | None:
+        """Return whose an init is of which no more than its cgroup is known."""
+        return owner_by_cgroup(cgroup, self.chain(cgroup)).share

@@ -19,9 +19,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.bounded import Bounded
 from sensor.correlate.host_namespaces import HostNamespaces
 from sensor.correlate.pod_order import place_in_order
+from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.model.container import KUBERNETES, Description, Orchestrator
 from sensor.model.events import Evidence
@@ -74,7 +74,8 @@ class Pods:
     def __init__(self, table: ContainerTable) -> None:
         self.namespaces = HostNamespaces()
         self._table = table
-        self._pods: Bounded[str, _Pod] = Bounded(PODS_MAX)
+        self._pods: SharedTable[tuple[str | None, str], _Pod] = SharedTable(PODS_MAX)
+        """By whose its containers are, and its uid: anyone may write any uid."""
 
     def review(
         self,
@@ -101,9 +102,8 @@ class Pods:
             evidence = Evidence(Witness.KUBERNETES, EvidenceKind.POD, contradiction, time)
             honest = replace(description, orchestrator=None, sandbox=False, sandbox_id=None)
             return Review(honest, Confidence.NONE, (evidence,))
-        late = self._is_late(description, claim, time)
-        known_pod = self._pods.get(claim.pod_uid) if claim.pod_uid is not None else None
-        named = known_pod.named if known_pod is not None else None
+        late = self._is_late(state, description, claim, time)
+        named = self._named(state, claim.pod_uid)
         claim = replace(
             claim,
             late=late,
@@ -111,34 +111,43 @@ class Pods:
             source=claim.source or _source(claim.pod_uid),
             container_type=claim.container_type or self._type_of(state, description, claim),
         )
-        known = Confidence.EXACT if uid is not None else Confidence.INFERRED
+        known = Confidence.EXACT if uid is not None and _is_kernels(state) else Confidence.INFERRED
         followed = self._order(state, description, claim, time)
         return Review(replace(description, orchestrator=claim), known, followed)
 
-    def learn(self, description: Description | None) -> None:
+    def learn(self, state: ContainerState) -> None:
         """Remember the pod that a container runs in."""
-        pod = description.orchestrator if description is not None else None
-        if description is None or pod is None or pod.pod_uid is None:
+        pod = state.description.orchestrator if state.description is not None else None
+        if pod is None or pod.pod_uid is None:
             return
-        known = self._pods.get(pod.pod_uid) or _Pod()
-        self._pods.put(pod.pod_uid, known)
+        owner = state.owner
+        key = (owner.domain if owner is not None else None), pod.pod_uid
+        known = self._pods.get(key) or _Pod()
+        self._pods.put(key, known, owner.share if owner is not None else None)
         if pod.pod is not None:
-            owner = pod.owner or (known.named.owner if known.named is not None else None)
+            above = pod.owner or (known.named.owner if known.named is not None else None)
             known.named = replace(
-                pod, container=None, attempt=None, late=None, container_type=None, owner=owner
+                pod, container=None, attempt=None, late=None, container_type=None, owner=above
             )
+
+    def _named(self, state: ContainerState, uid: str | None) -> Orchestrator | None:
+        """Return what is known of a pod by other containers of the same owner's."""
+        if uid is None:
+            return None
+        owner = state.owner
+        known = self._pods.get(((owner.domain if owner is not None else None), uid))
+        return known.named if known is not None else None
 
     def _by_cgroup(self, state: ContainerState, uid: str | None, time: int) -> Review:
         """Name the pod by its cgroup alone: the container's files are gone, or were not read."""
         if uid is None or _is_of_no_pod(state.description):
             return Review(state.description)
-        known = self._pods.get(uid)
-        named = known.named if known is not None else None
-        pod = named or Orchestrator(KUBERNETES, pod_uid=uid, source=_source(uid))
-        names = self._table.pod_containers(uid)
+        pod = self._named(state, uid) or Orchestrator(KUBERNETES, pod_uid=uid, source=_source(uid))
+        names = self._table.pod_containers(state, uid)
         if len(names) == 1:
             pod = replace(pod, container=next(iter(names)))
-        known_as = Confidence.INFERRED if len(names) == 1 else Confidence.EXACT
+        certain = len(names) != 1 and _is_kernels(state)
+        known_as = Confidence.EXACT if certain else Confidence.INFERRED
         evidence = Evidence(
             Witness.KERNEL, EvidenceKind.CGROUP, "the pod's uid in the cgroup's path", time
         )
@@ -171,7 +180,7 @@ class Pods:
         """Return the evidence that the container before it was an init container."""
         if claim.pod_uid is None or description.sandbox:
             return ()
-        members = self._table.members_of(claim.pod_uid)
+        members = self._table.members_of(state, claim.pod_uid)
         before = place_in_order(state, claim, description.sandbox_id, members)
         if before is None:
             return ()
@@ -193,20 +202,27 @@ class Pods:
             return None
         within = any(
             other is not state and other.alive and other.pid_ns == state.pid_ns
-            for other in self._table.members_of(claim.pod_uid)
+            for other in self._table.members_of(state, claim.pod_uid)
         )
         return ContainerType.EPHEMERAL if within else None
 
-    def _is_late(self, description: Description, claim: Orchestrator, time: int) -> bool | None:
+    def _is_late(
+        self, state: ContainerState, description: Description, claim: Orchestrator, time: int
+    ) -> bool | None:
         if description.sandbox or description.sandbox_id is None or claim.pod_uid is None:
             return None
         sandbox = self._table.named(ContainerId(description.sandbox_id))
         if sandbox is None or sandbox.started is None:
             return None
         again = bool(claim.attempt) or (
-            self._table.predecessor(claim.pod_uid, claim.container) is not None
+            self._table.predecessor(state, claim.pod_uid, claim.container) is not None
         )
         return not again and time - sandbox.started > LATE_AFTER
+
+
+def _is_kernels(state: ContainerState) -> bool:
+    """Whether the path of its cgroup is more than a text: a user names those in the own slice."""
+    return state.owner is None or state.owner.slice_uid is None
 
 
 def _is_of_no_pod(description: Description | None) -> bool:

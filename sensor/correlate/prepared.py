@@ -15,6 +15,7 @@ from sensor.bounded import Bounded
 from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from sensor.correlate.authority import Origin
     from sensor.correlate.past import RecentPast
     from sensor.correlate.runtimes import RuntimeLog
     from sensor.model.kernel_records import CommandExec
@@ -31,6 +32,7 @@ Answer = TypeVar("Answer")
 class _Prepared(Generic[Question, Answer]):
     question: Question
     answer: Answer
+    owner: Origin | None
     supervisor: CommandExec | None
     learnt: int
 
@@ -46,11 +48,18 @@ class PreparedAnswers(Generic[Question, Answer]):
     def __len__(self) -> int:
         return len(self._answers)
 
-    def keep(self, id_: ContainerId, question: Question, time: int, answer: Answer) -> None:
-        """Keep what was found of a container; causes after ``time`` have no bearing on it."""
+    def keep(
+        self,
+        id_: ContainerId,
+        question: Question,
+        time: int,
+        answer: Answer,
+        owner: Origin | None = None,
+    ) -> None:
+        """Keep what was found of an owner's container; causes after ``time`` do not matter."""
         self._past.watch_until(time)
-        supervisor = self._runtimes.supervisor_of(id_)
-        prepared = _Prepared(question, answer, supervisor, self._past.learnt_late)
+        supervisor = self._runtimes.supervisor_of(id_, owner)
+        prepared = _Prepared(question, answer, owner, supervisor, self._past.learnt_late)
         self._answers.put(id_, prepared)
 
     def look(self, id_: ContainerId, question: Question) -> Answer | None:
@@ -72,6 +81,6 @@ class PreparedAnswers(Generic[Question, Answer]):
     ) -> bool:
         return (
             prepared.learnt == self._past.learnt_late
-            and prepared.supervisor is self._runtimes.supervisor_of(id_)
+            and prepared.supervisor is self._runtimes.supervisor_of(id_, prepared.owner)
             and prepared.question == question
         )

@@ -75,13 +75,15 @@ class RuntimeLog:
         self._births: SharedTable[str, tuple[CgroupBirth, Creation | None]] = SharedTable(
             BIRTHS_MAX
         )
-        self._supervisors: SharedTable[str, tuple[CommandExec, Origin]] = SharedTable(
+        self._supervisors: SharedTable[tuple[str, str | None], CommandExec] = SharedTable(
             SUPERVISORS_MAX
         )
+        """By the container, and whose the process is: any user's may name any container."""
         self._supervising: SharedTable[int, Supervising] = SharedTable(SUPERVISORS_MAX)
-        self._engines: SharedTable[tuple[str, tuple[ContainerId, ...]], EngineBoot] = SharedTable(
-            ENGINES_MAX
+        self._engines: SharedTable[tuple[str, tuple[ContainerId, ...], str | None], EngineBoot] = (
+            SharedTable(ENGINES_MAX)
         )
+        """By the program, the containers around it, and whose it is."""
         self._launchers: SharedTable[int, CommandExec] = SharedTable(LAUNCHERS_MAX)
 
     # ----------------------------------------------------------------- runtimes
@@ -118,7 +120,7 @@ class RuntimeLog:
         if creation is None:
             table, other = other, table
         other.pop(key.pid)
-        table.put(key.pid, run, origin.domain)
+        table.put(key.pid, run, origin.share)
         return run
 
     def run_of(self, process: ProcessKey | None) -> RuntimeRun | None:
@@ -175,7 +177,7 @@ class RuntimeLog:
     def add_birth(self, birth: CgroupBirth, origin: Origin) -> Creation | None:
         """Record a cgroup; returns the creation when its maker's command reads like a runtime's."""
         creation = self._creation_by(birth, origin)
-        self._births.put(birth.path, (birth, creation), origin.domain)
+        self._births.put(birth.path, (birth, creation), origin.share)
         return creation
 
     def _creation_by(self, birth: CgroupBirth, origin: Origin) -> Creation | None:
@@ -225,21 +227,32 @@ class RuntimeLog:
     def add_supervisor(self, exec_: CommandExec, origin: Origin) -> str | None:
         """Record a shim or monitor; returns the container that its command line names."""
         id_, key = supervision.container_of(exec_), exec_.process.key
-        self._supervising.put(key.pid, Supervising(key, id_), origin.domain)
-        if id_ is not None and id_ not in self._supervisors:
-            self._supervisors.put(id_, (exec_, origin), origin.domain)
+        self._supervising.put(key.pid, Supervising(key, id_), origin.share)
+        if id_ is not None and (id_, origin.domain) not in self._supervisors:
+            self._supervisors.put((id_, origin.domain), exec_, origin.share)
         return id_
 
-    def supervisor_of(self, id_: str) -> CommandExec | None:
-        """Return the exec of the container's shim or monitor."""
-        found = self._supervisors.get(id_)
-        return found[0] if found is not None else None
+    def supervisor_of(self, id_: str, owner: Origin | None) -> CommandExec | None:
+        """Return the exec of the shim or monitor of an owner's container: the owner's, or root's.
+
+        A command line of any other user may name the same container.
+        """
+        for whose in _masters(owner):
+            found = self._supervisors.get((id_, whose))
+            if found is not None:
+                return found
+        return None
 
     def forget_run(
-        self, id_: str, creation: Creation | None, cgroup: CgroupPaths | None = None
+        self,
+        id_: str,
+        owner: Origin | None,
+        creation: Creation | None,
+        cgroup: CgroupPaths | None = None,
     ) -> None:
-        """Forget what led to a run of a container that is over."""
-        self._supervisors.pop(id_)
+        """Forget what led to a run of an owner's container that is over."""
+        for whose in _masters(owner):
+            self._supervisors.pop((id_, whose))
         if creation is not None and self.creation_of(creation.process.key) is creation:
             self._creating.pop(creation.process.key.pid)
         for path in (cgroup.v1, cgroup.v2) if cgroup is not None else ():
@@ -273,12 +286,19 @@ class RuntimeLog:
         self, exec_: CommandExec, origin: Origin, inside: tuple[ContainerId, ...]
     ) -> None:
         """Record that an engine began, ``inside`` the containers given."""
-        self._launchers.put(exec_.process.key.pid, exec_, origin.domain)
-        self._engines.put((exec_.program, inside), EngineBoot(exec_.time, origin), origin.domain)
+        self._launchers.put(exec_.process.key.pid, exec_, origin.share)
+        boot = EngineBoot(exec_.time, origin)
+        self._engines.put((exec_.program, inside, origin.domain), boot, origin.share)
 
-    def engine_boot(self, program: str, inside: tuple[ContainerId, ...]) -> EngineBoot | None:
-        """Return when an engine of that name, in these containers, last began."""
-        return self._engines.get((program, inside))
+    def engine_boots(
+        self, program: str, inside: tuple[ContainerId, ...], owner: Origin | None
+    ) -> list[EngineBoot]:
+        """Return when engines of that name, in these containers, last began: an owner's or root's.
+
+        Any other user's process may have that name.
+        """
+        found = (self._engines.get((program, inside, whose)) for whose in _masters(owner))
+        return [boot for boot in found if boot is not None]
 
     def launch_of(self, process: ProcessKey | None) -> CommandExec | None:
         """Return what ``process`` executed as an engine, or as a program that starts containers."""
@@ -290,6 +310,13 @@ class RuntimeLog:
     def launches(self) -> list[CommandExec]:
         """Execs of engines, the programs that start containers themselves among them."""
         return self._launchers.values()
+
+
+def _masters(owner: Origin | None) -> tuple[str | None, ...]:
+    """Return whose engines and supervisors an owner's container may have, by their domains."""
+    if owner is None or owner.domain is None:
+        return (None,)
+    return (owner.domain, f"uid {owner.uid}", None)
 
 
 def _same_command(run: RuntimeRun, command: RuntimeCommand | None) -> bool:

@@ -1,6 +1,8 @@
 """Bounded tables and budgets with a share for each user.
 
-Root of the host has a share of its own (domain None) that others never take from.
+Root of the host has a share of its own (None) that others never take from. A share may be a part of
+an account's, as ``account/part``: what one account can make any number of (containers in its own
+slice, subordinate uids) has together no more than the account.
 """
 
 from __future__ import annotations
@@ -12,26 +14,39 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 DOMAINS_MAX = 256
-"""Users whose budgets are remembered; the one not seen for longest is forgotten."""
+"""Users whose budgets are remembered; the one not seen for longest is forgotten. The same for parts
+of accounts."""
+
+PART_OF = "/"
+"""Stands between an account and a part of it."""
 
 NS_PER_SECOND = 1_000_000_000
+
+_Buckets = OrderedDict[str, tuple[float, int]]
+"""Tokens of each user, and when they were counted."""
+
+
+def account_of(share: str) -> str:
+    """Return the account that a share belongs to."""
+    return share.partition(PART_OF)[0]
 
 
 class SharedTable(Generic[Key, Value]):
     """A table that forgets its oldest entry of the same user first.
 
-    ``limit`` is root's share, ``share`` that of each other user, and all others together have
-    ``limit``. Most entries are root's, and a start makes a dozen: so only others' have a user
-    beside them, and what keeps an order is a dict and not an OrderedDict of twice the size.
+    ``limit`` is root's share, ``share`` that of each other account, and all others together have
+    ``limit``. Of an account that has too much, the part with the most gives way. Most entries are
+    root's, and a start makes a dozen: so only others' have a user beside them, and what keeps an
+    order is a dict and not an OrderedDict of twice the size.
     """
 
-    __slots__ = ("_domain_of", "_domains", "_items", "forgotten", "limit", "share")
+    __slots__ = ("_accounts", "_domain_of", "_domains", "_items", "forgotten", "limit", "share")
 
     def __init__(self, limit: int, share: int | None = None) -> None:
         self.limit = limit
@@ -43,6 +58,8 @@ class SharedTable(Generic[Key, Value]):
         """Whose share an entry takes, where it is not root's."""
         self._domains: dict[str | None, dict[Key, None]] = {}
         """The keys in each share, the oldest first."""
+        self._accounts: dict[str, dict[str, None]] = {}
+        """The shares of each account but root's."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -70,6 +87,10 @@ class SharedTable(Generic[Key, Value]):
         """Every entry, the one entered last at first."""
         return reversed(self._items.values())
 
+    def share_of(self, key: Key) -> str | None:
+        """Return whose an entry is, None for root's and where there is no such entry."""
+        return self._domain_of.get(key)
+
     def put(self, key: Key, value: Value, domain: str | None) -> Value | None:
         """Enter or replace; returns the entry that was forgotten for it, if any."""
         if key in self._items:
@@ -81,13 +102,22 @@ class SharedTable(Generic[Key, Value]):
                 gone = self._forget(domain)
         elif mine is not None and len(mine) >= self.share:
             gone = self._forget(domain)
-        elif len(self._domain_of) >= self.limit:
-            gone = self._forget(self._greediest(domain))
+        else:
+            gone = self._make_room(account_of(domain))
         self._domains.setdefault(domain, {})[key] = None
         self._items[key] = value
         if domain is not None:
             self._domain_of[key] = domain
+            self._accounts.setdefault(account_of(domain), {})[domain] = None
         return gone
+
+    def renew(self, key: Key) -> None:
+        """Make an entry the newest; it stays whose it is."""
+        value = self._items.pop(key)
+        self._items[key] = value
+        mine = self._domains[self._domain_of.get(key)]
+        del mine[key]
+        mine[key] = None
 
     def pop(self, key: Key) -> Value | None:
         """Take an entry out."""
@@ -98,39 +128,72 @@ class SharedTable(Generic[Key, Value]):
         del mine[key]
         if not mine:
             del self._domains[domain]
+            if domain is not None:
+                self._end_share(domain)
         return self._items.pop(key)
+
+    def _end_share(self, domain: str) -> None:
+        account = account_of(domain)
+        parts = self._accounts[account]
+        del parts[domain]
+        if not parts:
+            del self._accounts[account]
+
+    def _make_room(self, account: str) -> Value | None:
+        """Forget an entry of another user than root, if the account or all others have too many."""
+        parts = self._accounts.get(account, ())
+        if parts and self._held(parts) >= self.share:
+            return self._forget(self._largest(parts))
+        if len(self._domain_of) < self.limit:
+            return None
+        greediest = max(self._accounts.values(), key=self._held)
+        return self._forget(self._largest(greediest))
+
+    def _held(self, parts: Iterable[str]) -> int:
+        return sum([len(self._domains[part]) for part in parts])
+
+    def _largest(self, parts: Iterable[str]) -> str:
+        return max(parts, key=lambda part: len(self._domains[part]))
 
     def _forget(self, domain: str | None) -> Value | None:
         self.forgotten += 1
         return self.pop(next(iter(self._domains[domain])))
 
-    def _greediest(self, domain: str | None) -> str | None:
-        """Of the others, the one with the most entries."""
-        others = [(len(keys), name) for name, keys in self._domains.items() if name is not None]
-        return max(others, key=lambda one: one[0])[1] if others else domain
-
 
 @dataclass(slots=True)
 class Budget:
-    """How many events each user may cause: a token bucket each. Root of the host has none."""
+    """How many events each account may cause: a token bucket each. Root of the host has none.
+
+    A part of an account has half as much, within the account's.
+    """
 
     burst: int
     every: float
     """Seconds after which one more is allowed."""
     refused: int = 0
-    _buckets: OrderedDict[str, tuple[float, int]] = field(default_factory=OrderedDict)
+    _buckets: _Buckets = field(default_factory=OrderedDict)
+    _parts: _Buckets = field(default_factory=OrderedDict)
 
     def allows(self, domain: str | None, time: int) -> bool:
         """Take one, at ``time`` in ns; False when the user has none left."""
         if domain is None:
             return True
-        tokens, last = self._buckets.get(domain, (float(self.burst), time))
-        tokens = min(self.burst, tokens + max(0, time - last) / (self.every * NS_PER_SECOND))
-        allowed = tokens >= 1
-        self._buckets[domain] = (tokens - 1 if allowed else tokens, max(time, last))
-        self._buckets.move_to_end(domain)
-        if len(self._buckets) > DOMAINS_MAX:
-            self._buckets.popitem(last=False)
+        account = account_of(domain)
+        allowed = account == domain or _take(
+            self._parts, domain, time, max(1, self.burst // 2), 2 * self.every
+        )
+        allowed = allowed and _take(self._buckets, account, time, self.burst, self.every)
         if not allowed:
             self.refused += 1
         return allowed
+
+
+def _take(buckets: _Buckets, name: str, time: int, burst: int, every: float) -> bool:
+    tokens, last = buckets.get(name, (float(burst), time))
+    tokens = min(burst, tokens + max(0, time - last) / (every * NS_PER_SECOND))
+    allowed = tokens >= 1
+    buckets[name] = (tokens - 1 if allowed else tokens, max(time, last))
+    buckets.move_to_end(name)
+    if len(buckets) > DOMAINS_MAX:
+        buckets.popitem(last=False)
+    return allowed

@@ -80,7 +80,7 @@ class StartContext:
         place = place_in(state)
         predecessor = None
         if place is not None and place.owner:
-            predecessor = self._table.predecessor(*place.key)
+            predecessor = self._table.predecessor(state, *place.key)
         if predecessor is not None and _is_of_another_engine(predecessor, state):
             predecessor = None
         return kind.decide(
@@ -103,7 +103,7 @@ class StartContext:
             return False
         if state.starts or state.last_run is not None:
             return False
-        predecessor = self._table.predecessor(*place.key)
+        predecessor = self._table.predecessor(state, *place.key)
         known = predecessor.asker if predecessor is not None else None
         return place.type == SWARM or known not in (None, asker)
 
@@ -274,11 +274,11 @@ class StartContext:
     def _engine_boot(self, state: ContainerState, engine: Engine | None) -> int | None:
         """When the container's engine last began: one that runs where its containers do."""
         programs = _ENGINE_PROGRAMS.get(engine, ()) if engine is not None else ()
-        found = (self._runtimes.engine_boot(program, state.parents) for program in programs)
         times = [
             boot.time
-            for boot in found
-            if boot is not None and standing(boot.origin, state.owner) is ActorStanding.OWNER
+            for program in programs
+            for boot in self._runtimes.engine_boots(program, state.parents, state.owner)
+            if standing(boot.origin, state.owner) is ActorStanding.OWNER
         ]
         return max(times, default=None)
 

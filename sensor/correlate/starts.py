@@ -156,12 +156,12 @@ class StartReporter:
     def _report(self, state: ContainerState, seen: _Seen) -> None:
         identity = self._places.identity(state.cgroup)
         pod = self._pods.review(state, identity, seen.time, seen.namespaces)
+        of_root = is_of_root(state)
         state.description = self._pods.namespaces.applied(
-            pod.description, state.key.id, seen.namespaces
+            pod.description, state.key.id, seen.namespaces, of_root=of_root
         )
         sighting, start, cause = self._decide(state, identity, seen)
         # Engines that are listened to speak of root's containers alone.
-        of_root = is_of_root(state)
         sighting, word = self._words.complete(sighting) if of_root else (sighting, None)
         known = Confidence.EXACT if _is_exact(state, identity) else Confidence.INFERRED
         if word is not None and is_word_alone(state.description):
@@ -223,7 +223,7 @@ class StartReporter:
         place = place_in(state)
         if place is not None and place.owner:
             self._table.join_pod(state, *place.key)
-            self._pods.learn(state.description)
+            self._pods.learn(state)
 
 
 def _without_place(description: Description | None) -> Description | None:

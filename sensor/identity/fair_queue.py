@@ -108,8 +108,8 @@ class FairQueue(Generic[T]):
         if waiting is not None:
             waiting.used += seconds
             return
-        self._used.pop(origin, None)
-        self._used[origin] = self._last(origin) + seconds
+        used = self._used.pop(origin, 0.0)
+        self._used[origin] = used + seconds
         while len(self._used) > ORIGINS_MAX:
             del self._used[next(iter(self._used))]
 
@@ -142,9 +142,6 @@ class FairQueue(Generic[T]):
             return None
         most = max(others, key=lambda origin: len(self._waiting[origin].jobs))
         return self._take(most, newest=True)
-
-    def _last(self, origin: Origin) -> float:
-        return self._used.get(origin, 0.0)
 
     def _credit(self, origin: Origin) -> float:
         """Return where an origin begins: not before the least of those that wait."""

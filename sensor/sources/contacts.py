@@ -9,27 +9,28 @@ long as one holds, further connects to that engine go on at once.
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bounded import Bounded
+from sensor.correlate.shares import SharedTable
 from sensor.model.api_calls import ApiConnect, ApiRequest
 from sensor.model.kernel_records import KernelLoss
 from sensor.model.vocabulary import Engine
 from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
+from sensor.sources.waiting import WaitingJobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensor.bpf.socket_filter import SocketVerdicts
+    from sensor.model.api_calls import Caller
     from sensor.model.observations import Observation
 
 QUEUE_MAX = 1024
-"""Connects that wait for a verdict; more are dropped and counted."""
+"""Connects that wait for a verdict; more are dropped and counted. Others than root have shares."""
 
 OTHER_FOR = 30.0
 """Seconds for which a socket that is not an engine's stays silenced."""
@@ -37,7 +38,8 @@ OTHER_FOR = 30.0
 VERDICTS_MAX = 4096
 
 LATER_MAX = 256
-"""Connects that wait until their user may cause a scan again; more are dropped and counted."""
+"""Connects that wait until their user may cause a scan again; more are dropped and counted. Others
+than root have shares."""
 
 LATER_SECONDS = 1.0
 """Seconds for which they wait."""
@@ -52,13 +54,15 @@ class ContactSifter:
         verdicts: SocketVerdicts,
         emit: Callable[[ApiConnect], None],
         is_engines_own: Callable[[ApiConnect], bool],
+        share_of: Callable[[Caller], str | None],
     ) -> None:
         """``is_engines_own`` recognises connects of engines themselves.
 
         containerd connects to a socket of each shim, and what one engine asks of another was asked
-        of it by a client: neither is worth a look.
+        of it by a client: neither is worth a look. ``share_of`` names whose a caller is, None for
+        root of the host's.
         """
-        self.dropped = 0
+        self._share_of = share_of
         self._lost_until = clock.boottime()
         self._dropped_then = 0
         """``dropped`` at the last report of losses."""
@@ -68,11 +72,17 @@ class ContactSifter:
         self._is_engines_own = is_engines_own
         self._generation = resolver.generation
         self._own_pid = os.getpid()
-        self._later: deque[tuple[float, ApiConnect]] = deque()
-        self._queue: queue.Queue[ApiConnect | None] = queue.Queue(QUEUE_MAX)
+        self._later: SharedTable[int, tuple[float, ApiConnect]] = SharedTable(LATER_MAX)
+        self._number = 0
+        self._queue: WaitingJobs[ApiConnect] = WaitingJobs(QUEUE_MAX)
         self._written: Bounded[tuple[int, str], float] = Bounded(VERDICTS_MAX)
         self._thread = threading.Thread(target=self._work, name="contacts", daemon=True)
         self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Connects that were not looked at, since too many waited."""
+        return self._queue.dropped + self._later.forgotten
 
     def sift(self, observations: Sequence[Observation]) -> list[Observation]:
         """Take out of a batch the connects that must be looked at.
@@ -90,7 +100,7 @@ class ContactSifter:
                 if known is not None:
                     rest.append(_at(observation, known))
                 elif not self._is_engines_own(observation):
-                    self._put(observation)
+                    self._queue.put(observation, self._share_of(observation.caller))
             else:
                 rest.append(self._named(observation))
         return rest
@@ -111,12 +121,6 @@ class ContactSifter:
             return ()
         return (KernelLoss(self._lost_until, since, "commands", "api_connect", lost, 0),)
 
-    def _put(self, connect: ApiConnect) -> None:
-        try:
-            self._queue.put_nowait(connect)
-        except queue.Full:
-            self.dropped += 1
-
     def _work(self) -> None:
         while (connect := self._next()) is not None:
             if self._generation != self._resolver.generation:
@@ -127,21 +131,28 @@ class ContactSifter:
 
     def _next(self) -> ApiConnect | None:
         """Wait for a connect; None when there is no more."""
-        if not self._later:
-            return self._queue.get()
-        due, waiting = self._later[0]
-        try:
-            return self._queue.get(timeout=max(0.0, due - time.monotonic()))
-        except queue.Empty:
-            self._later.popleft()
-            return waiting
+        while True:
+            later = self._later.oldest()
+            if later is None:
+                return self._queue.take()
+            number, (due, waiting) = later
+            connect = self._queue.take(max(0.0, due - time.monotonic()))
+            if connect is not None or self._queue.closed:
+                return connect
+            if due <= time.monotonic():
+                self._later.pop(number)
+                return waiting
 
     def _look(self, connect: ApiConnect) -> None:
         if connect.mnt_ns is None:
             return
         caller = connect.caller
         found = self._resolver.resolve(
-            caller.pid, connect.mnt_ns, connect.socket, uid=caller.uid, connected=connect.time
+            caller.pid,
+            connect.mnt_ns,
+            connect.socket,
+            share=self._share_of(caller),
+            connected=connect.time,
         )
         if isinstance(found, Unresolvable):
             self._forget(connect.mnt_ns, connect.socket)
@@ -153,10 +164,9 @@ class ContactSifter:
             self._emit(_at(connect, found))
 
     def _look_later(self, connect: ApiConnect) -> None:
-        if len(self._later) >= LATER_MAX:
-            self.dropped += 1
-            return
-        self._later.append((time.monotonic() + LATER_SECONDS, connect))
+        self._number += 1
+        due = time.monotonic() + LATER_SECONDS
+        self._later.put(self._number, (due, connect), self._share_of(connect.caller))
 
     def _write(self, mnt_ns: int, path: str, *, engine: bool) -> None:
         self._verdicts.set(mnt_ns, path, engine=engine)
@@ -185,11 +195,8 @@ class ContactSifter:
         self._verdicts.forget(mnt_ns, path)
 
     def close(self) -> None:
-        """End the thread; what waits is given up."""
-        try:
-            self._queue.put_nowait(None)
-        except queue.Full:
-            return
+        """End the thread after what waits; it may take a second."""
+        self._queue.close()
         self._thread.join(timeout=1.0)
 
 

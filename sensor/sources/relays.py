@@ -14,7 +14,6 @@ A name never makes a relay; it only says that a client or an engine's part need 
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import time
 from dataclasses import replace
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.correlate.shares import SharedTable, account_of
 from sensor.dataclass import dataclass
 from sensor.linux.process import login_session, login_uid, stat_of, status_of
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
@@ -29,6 +29,7 @@ from sensor.model.process import Ancestor, ProcessKey
 from sensor.model.vocabulary import Witness
 from sensor.sources import connections
 from sensor.sources.procfs import cgroup_paths
+from sensor.sources.waiting import WaitingJobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +40,21 @@ QUEUE_MAX = 64
 """Requests whose callers wait to be looked at; more are dropped and counted."""
 
 RELAYS_MAX = 64
-"""Relays known at a time; the one least recently used is forgotten."""
+"""Relays of root's known at a time, and of all others together; the one least recently used by the
+same user is forgotten."""
+
+PORTS_MAX = 256
+"""Ports of root's relays whose connects are reported at a time, and of all others'; likewise for
+the files of their sockets."""
 
 CALLERS_MAX = 1024
-"""Limit of the callers that are remembered as not being relays."""
+"""Limit of root's callers that are remembered as not being relays, and of all others'."""
 
 LOOK_AGAIN = 0.05
-"""Seconds between two looks at relays that are known: each walks through procfs."""
+"""Seconds between two looks at a user's relays that are known: each walks through procfs."""
+
+USERS_MAX = 256
+"""Users of whom it is remembered when a relay was looked at."""
 
 HOPS_MAX = 16
 """Processes reported behind one request."""
@@ -58,6 +67,7 @@ ABOVE_MAX = 3
 
 ANCESTORS_MAX = 8
 BYTES_MAX = 16_384
+ROOT = "root"
 TCP_PREFIX = "tcp:127.0.0.1:"
 
 
@@ -70,6 +80,8 @@ class Relay:
     paths: frozenset[str]
     uid: int | None = None
     """Its effective user; None where it had ended."""
+    share: str | None = None
+    """Whose it is (``Origin.share``), None for root's."""
 
     def listens(self, connect: ApiConnect) -> bool:
         """Whether it may listen where a process connected, which says the path of a socket.
@@ -93,22 +105,31 @@ class RelayFinder:
         files: EngineSockets,
         ports: ListeningPorts,
         emit: Callable[[ApiHop], None],
+        share_of: Callable[[Caller], str | None],
         proc: Path = Path("/proc"),
     ) -> None:
-        self.dropped = 0
+        """``share_of`` names whose a caller is, None for root of the host's."""
+        self._share_of = share_of
         self._files = files
         self._ports = ports
         self._emit = emit
         self._proc = proc
-        self._queue: queue.Queue[ApiRequest | ApiConnect | None] = queue.Queue(QUEUE_MAX)
+        self._queue: WaitingJobs[ApiRequest | ApiConnect] = WaitingJobs(QUEUE_MAX)
         self._lock = threading.Lock()
-        self._relays: Bounded[ProcessKey, Relay] = Bounded(RELAYS_MAX)
-        self._others: Bounded[ProcessKey, None] = Bounded(CALLERS_MAX)
-        self._looked_at: Bounded[int, None] = Bounded(CALLERS_MAX)
-        self._looked = 0.0
-        """When a relay was last looked at again, on the monotonic clock."""
+        self._relays: SharedTable[ProcessKey, Relay] = SharedTable(RELAYS_MAX)
+        self._others: SharedTable[ProcessKey, None] = SharedTable(CALLERS_MAX)
+        self._looked_at: SharedTable[int, None] = SharedTable(CALLERS_MAX)
+        self._watched: SharedTable[tuple[int, int], ProcessKey] = SharedTable(PORTS_MAX)
+        """Relays by port and network namespace, the ports that the probes watch."""
+        self._looked: Bounded[str, float] = Bounded(USERS_MAX)
+        """When a relay of an account was last looked at again, on the monotonic clock."""
         self._thread = threading.Thread(target=self._work, name="relays", daemon=True)
         self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Requests whose callers were not looked at, since too many waited."""
+        return self._queue.dropped
 
     def see(self, request: ApiRequest | ApiConnect) -> None:
         """Have the caller of a request, or of a connect to a port, looked at.
@@ -116,32 +137,32 @@ class RelayFinder:
         Once for each connection, and a relay each time: it may send what several ask over one.
         """
         key = _key(request.caller)
-        if key is None or key in self._others:
+        if key is None:
             return
-        if request.connection is not None and not self._may_look_again(key):
-            if request.connection in self._looked_at:
-                return
-            self._looked_at.put(request.connection, None)
-        try:
-            self._queue.put_nowait(request)
-        except queue.Full:
-            self.dropped += 1
-
-    def _may_look_again(self, key: ProcessKey) -> bool:
-        """Whether the process is a relay that was not looked at a moment ago."""
+        share = self._share_of(request.caller)
         with self._lock:
-            if key not in self._relays:
-                return False
-        now = time.monotonic()
-        if now - self._looked < LOOK_AGAIN:
+            if key in self._others:
+                return
+            if request.connection is not None and not self._may_look_again(key, share):
+                if request.connection in self._looked_at:
+                    return
+                self._looked_at.put(request.connection, None, share)
+        self._queue.put(request, share)
+
+    def _may_look_again(self, key: ProcessKey, share: str | None) -> bool:
+        """Whether the process is a relay, and its user's were not looked at a moment ago."""
+        if key not in self._relays:
             return False
-        self._looked = now
+        account, now = account_of(share or ROOT), time.monotonic()
+        if now - (self._looked.get(account) or 0.0) < LOOK_AGAIN:
+            return False
+        self._looked.put(account, now)
         return True
 
     def hop_of(self, connect: ApiConnect) -> ApiHop | None:
         """Return the hop that a connect is, where it leads to a relay."""
         with self._lock:
-            relays = tuple(self._relays.values())
+            relays = self._relays.values()
         for relay in relays:
             if relay.listens(connect):
                 return ApiHop(
@@ -157,16 +178,21 @@ class RelayFinder:
     # ----------------------------------------------------------------- the thread
 
     def _work(self) -> None:
-        while (request := self._queue.get()) is not None:
+        while (request := self._queue.take()) is not None:
             behind = self._look(request)
             for _ in range(CHAIN_MAX - 1):
                 # A process behind a relay may be one itself.
                 behind = [
                     one
                     for caller in behind
-                    if _key(caller) not in self._others
+                    if not self._is_no_relay(caller)
                     for one in self._look(replace(request, caller=caller))
                 ]
+
+    def _is_no_relay(self, caller: Caller) -> bool:
+        key = _key(caller)
+        with self._lock:
+            return key is not None and key in self._others
 
     def _look(self, request: ApiRequest | ApiConnect) -> list[Caller]:
         """Look at a caller; returns who is behind it, if it is a relay."""
@@ -186,7 +212,8 @@ class RelayFinder:
         listeners = [one for one in sockets if one.listens]
         if not ports and not listeners:
             if own[caller]:
-                self._others.put(caller, None)
+                with self._lock:
+                    self._others.put(caller, None, self._share_of(request.caller))
             return []
         listening = next(
             key
@@ -196,7 +223,7 @@ class RelayFinder:
         paths = frozenset(one.path for one in listeners)
         status = status_of(listening.pid, self._proc)
         uid = status.effective_uid if status is not None else None
-        self._enter(Relay(listening, ports, paths, uid))
+        self._enter(Relay(listening, ports, paths, uid, self._share_of(request.caller)))
         # All connections of the node are looked at for those that have ports.
         table = connections.tcp_sockets(caller.pid, self._proc) if ports else ()
         ends = frozenset(connections.other_ends(own[caller], ports, table))
@@ -220,23 +247,31 @@ class RelayFinder:
     def _enter(self, relay: Relay) -> None:
         with self._lock:
             known = self._relays.get(relay.process) == relay
-            self._relays.put(relay.process, relay)
-            relays = tuple(self._relays.values())
+            self._relays.put(relay.process, relay, relay.share)
+            relays = self._relays.values()
         if known:
             return
         namespace = self._network_namespace(relay.process.pid)
-        if namespace is not None:
-            for port in relay.ports:
-                self._ports.add(namespace, port)
-        places = []
+        if namespace is not None and relay.ports:
+            for port in sorted(relay.ports):
+                self._watched.put((namespace, port), relay.process, relay.share)
+            self._ports.relay(place for place, _ in self._watched.items())
+        self._files.relay(self._files_of(relays))
+
+    def _files_of(self, relays: list[Relay]) -> list[tuple[int, int]]:
+        """Return the files of the sockets that relays listen on, as far as each user's share goes.
+
+        As device and inode number.
+        """
+        places: SharedTable[tuple[int, int], None] = SharedTable(PORTS_MAX)
         for one in relays:
-            for path in one.paths:
+            for path in sorted(one.paths)[:PORTS_MAX]:
                 try:
                     status = os.lstat(f"{self._proc}/{one.process.pid}/root{path}")
                 except OSError:
                     continue
-                places.append((status.st_dev, status.st_ino))
-        self._files.relay(places)
+                places.put((status.st_dev, status.st_ino), None, one.share)
+        return [place for place, _ in places.items()]
 
     def _network_namespace(self, pid: int) -> int | None:
         try:
@@ -279,11 +314,8 @@ class RelayFinder:
         return reported
 
     def close(self) -> None:
-        """End the thread; what waits is given up."""
-        try:
-            self._queue.put_nowait(None)
-        except queue.Full:
-            return
+        """End the thread after what waits; it may take a second."""
+        self._queue.close()
         self._thread.join(timeout=1.0)
 
 

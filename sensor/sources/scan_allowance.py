@@ -1,13 +1,14 @@
 """How often one user's connects may have the node's processes scanned.
 
-A scan reads a few lines of procfs for each process. A user who connects to ever new sockets could
-keep the sensor busy with scans. So each user has a few, and then one a second. No user has less
-because of another.
+A scan reads a few lines of procfs for each process. A user who connects to ever new sockets, or
+from ever new mount namespaces, could keep the sensor busy with scans. So each account has a few,
+and then one a second. No user has less because of another.
 """
 
 from __future__ import annotations
 
 from sensor.bounded import Bounded
+from sensor.correlate.shares import account_of
 
 BURST = 8
 """Scans that one user may cause at once."""
@@ -25,14 +26,15 @@ class ScanAllowance:
     def __init__(self) -> None:
         self.refused = 0
         """Scans that were not made, since their user had had its share."""
-        self._owed: Bounded[int | None, float] = Bounded(USERS_MAX)
-        """When each user will have all of its share again."""
+        self._owed: Bounded[str | None, float] = Bounded(USERS_MAX)
+        """When each account will have all of its share again."""
 
-    def take(self, uid: int | None, now: float) -> bool:
-        """Count a scan on a user's account; false when its share is used up."""
-        full = max(now, self._owed.get(uid) or now) + SECONDS_EACH
+    def take(self, share: str | None, now: float) -> bool:
+        """Count a scan on the account of a share; false when that is used up. None is root's."""
+        account = account_of(share) if share is not None else None
+        full = max(now, self._owed.get(account) or now) + SECONDS_EACH
         if full > now + BURST * SECONDS_EACH:
             self.refused += 1
             return False
-        self._owed.put(uid, full)
+        self._owed.put(account, full)
         return True

@@ -101,6 +101,8 @@ class SocketResolver:
         self._own: dict[str, EngineSocket] = {}
         self._scanned = -math.inf
         self._allowance = ScanAllowance()
+        self._namespaces = ScanAllowance()
+        """Of scans for the oldest process of a mount namespace."""
         self._verdicts: Bounded[tuple[int, str], tuple[float, EngineSocket | None]] = Bounded(
             VERDICTS_MAX
         )
@@ -109,7 +111,7 @@ class SocketResolver:
     @property
     def refused(self) -> int:
         """How many scans were not made, since a user had caused too many."""
-        return self._allowance.refused
+        return self._allowance.refused + self._namespaces.refused
 
     def refresh(self) -> tuple[EngineSocket, ...]:
         """Look for engines among all processes and return their sockets.
@@ -156,16 +158,16 @@ class SocketResolver:
         mnt_ns: int,
         path: str,
         *,
-        uid: int | None = None,
+        share: str | None = None,
         connected: int | None = None,
     ) -> Verdict:
         """Return the engine's socket at ``path`` as process ``pid`` of ``mnt_ns`` sees it.
 
-        None where something else lies there. ``connected`` is when the process of the user ``uid``
-        connected, in ns since boot (None: just now): a scan that began later knows whose socket it
-        was. Without such a scan there is one, unless the user has caused too many (NOT_SCANNED).
-        When the process is gone, the oldest other one of its
-        namespace answers for it. About 50 microseconds; a first question about a namespace scans
+        None where something else lies there. ``connected`` is when the process, whose ``share`` is
+        None for root, connected, in ns since boot (None: just now): a scan that began later knows
+        whose socket it was. Without such a scan there is one, unless the user has caused too many
+        (NOT_SCANNED). When the process is gone, the oldest other one of its namespace answers for
+        it. About 50 microseconds; a first question about a namespace scans
         the node's processes, 5 microseconds each.
         """
         verdicts = self._verdicts
@@ -174,7 +176,7 @@ class SocketResolver:
         if kept is not None and self._clock() < kept[0]:
             verdicts.put(key, kept)
             return kept[1]
-        view = self._look(pid, mnt_ns, path)
+        view = self._look(pid, mnt_ns, path, share)
         if isinstance(view, Unresolvable):
             return view
         if isinstance(view.at, Miss):
@@ -182,7 +184,7 @@ class SocketResolver:
                 return Unresolvable(view.at.value)
             socket = None
         else:
-            known = self._engine_at(view.at, uid, connected)
+            known = self._engine_at(view.at, share, connected)
             if isinstance(known, Unresolvable):
                 return known
             socket = known
@@ -193,25 +195,37 @@ class SocketResolver:
             return Unresolvable("own_root" if path.startswith("/") else "relative")
         return socket
 
-    def _engine_at(self, at: Inode, uid: int | None, connected: int | None) -> Verdict:
+    def _engine_at(self, at: Inode, share: str | None, connected: int | None) -> Verdict:
         if not at.is_socket:
             return None
         key = (at.device, at.number)
         since = self._clock() if connected is None else connected / NS_PER_SECOND
         if key not in self._sockets and self._scanned <= since:
-            if not self._allowance.take(uid, self._clock()):
+            if not self._allowance.take(share, self._clock()):
                 # An engine may have begun since the last scan: no verdict rather than a wrong one.
                 return NOT_SCANNED
             self.update()
         return self._sockets.get(key)
 
-    def _look(self, pid: int, mnt_ns: int, path: str) -> _View | Unresolvable:
+    def _look(self, pid: int, mnt_ns: int, path: str, share: str | None) -> _View | Unresolvable:
+        if not self._may_ask_about(mnt_ns, share):
+            return NOT_SCANNED
         view = self._look_as(pid, mnt_ns, path)
         if isinstance(view, Unresolvable) and path.startswith("/"):
             oldest = self._oldest_of(mnt_ns)
             if oldest is not None and oldest != pid:
                 return self._look_as(oldest, mnt_ns, path)
         return view
+
+    def _may_ask_about(self, mnt_ns: int, share: str | None) -> bool:
+        """Whether the oldest process of a namespace is known, or its user may cause a scan.
+
+        Root of the host may: a node's services have namespaces of their own.
+        """
+        kept = self._oldest.get(mnt_ns)
+        if kept is not None and self._clock() < kept[0]:
+            return True
+        return share is None or self._namespaces.take(share, self._clock())
 
     def _look_as(self, pid: int, mnt_ns: int, path: str) -> _View | Unresolvable:
         """Look with one process's eyes; Unresolvable when it is not of the namespace."""

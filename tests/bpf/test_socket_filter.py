@@ -20,7 +20,6 @@ from sensor.bpf import socket_filter
 from sensor.bpf.libbpf import BpfMap
 from sensor.bpf.socket_filter import (
     PATH_LEN,
-    PORTS_MAX,
     EngineSockets,
     ListeningPorts,
     SocketVerdicts,
@@ -250,11 +249,11 @@ def port_key(port: int, address: bytes) -> bytes:
 def test_ports_of_engines_and_of_relays_do_not_push_each_other_out(written: DictMap) -> None:
     ports = ListeningPorts(Path("listening_ports"))
     ports.replace([(1, 2375, HOME)])
-    for port in range(10_000, 10_000 + PORTS_MAX + 5):
-        ports.add(1, port)
+    ports.relay([(1, port) for port in range(10_000, 10_300)])
     assert port_key(2375, HOME) in written.entries
-    assert len(written.entries) == PORTS_MAX + 2
-    ports.add(1, 2375)
+    assert len(written.entries) == 302
+    ports.relay([(1, 2375)])
+    assert len(written.entries) == 2
     ports.replace([(1, 2376, HOME)])
     assert written.entries[port_key(2375, ANY)] == EngineSockets.RELAY.to_bytes(4, "little")
     assert port_key(2375, HOME) not in written.entries

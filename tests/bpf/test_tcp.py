@@ -171,7 +171,7 @@ def test_an_engine_may_listen_at_all_addresses(
 def test_a_relays_connects_are_reported_and_what_it_is_asked_is_not_read(
     probes: Probes, ports: ListeningPorts, listener: Listener
 ) -> None:
-    ports.add(HERE, listener.port)
+    ports.relay([(HERE, listener.port)])
     seen = exchange(probes, listener.host, listener.port, POST)[2]
     assert [type(one) for one in seen] == [ApiConnect]
 

@@ -15,6 +15,7 @@ from sensor.correlate.authority import (
     RequestFate,
     answer_at,
     engine_standing,
+    login_slice_of,
     may_ask,
     owner_by_cgroup,
     owner_of_scope,
@@ -231,3 +232,45 @@ def test_an_owner_is_found_again_in_the_key_of_the_container(
 @pytest.mark.parametrize("scope", [None, "/run/runc", "uid: x", "/uid 1000:"])
 def test_every_other_scope_is_root_of_the_hosts(scope: str | None) -> None:
     assert owner_of_scope(scope) == HOST_ROOT
+
+
+SLICE = "/user.slice/user-1000.slice"
+
+SHARES = {
+    "root": (ROOT, None, None),
+    "a-user": (Origin(1000), "uid 1000", "uid 1000"),
+    "a-user-in-the-own-slice": (Origin(1000, slice_uid=1000), "uid 1000", "uid 1000"),
+    "a-subordinate-user-of-that": (
+        Origin(100_001, USER_NS, slice_uid=1000), "uid 1000", "uid 1000/uid 100001"
+    ),
+    "in-what-that-user-calls-a-container": (
+        Origin(1000, None, (OUTER,), 1000), "uid 1000", f"uid 1000/in {OUTER} uid 1000"
+    ),
+    "a-subordinate-user-without-a-slice": (
+        Origin(100_001, USER_NS), "subordinate uids", "subordinate uids/uid 100001"
+    ),
+    "root-in-a-container": (
+        Origin(0, HOST_USER_NS, (OUTER, INNER)), f"in {OUTER}", f"in {OUTER}/in {INNER} uid 0"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("origin", "account", "share"), SHARES.values(), ids=SHARES)
+def test_what_a_user_can_have_many_of_is_a_part_of_the_users_account(
+    origin: Origin, account: str | None, share: str | None
+) -> None:
+    assert (origin.account, origin.share) == (account, share)
+
+
+@pytest.mark.parametrize(
+    ("path", "uid"),
+    [
+        (f"{SLICE}/user@1000.service/docker-{OUTER}.scope", 1000),
+        (f"{SLICE}/user@1000.service/user.slice/user-1001.slice/x.scope", 1000),
+        (f"/docker/{OUTER}{SLICE}/x.scope", None),
+        ("/system.slice/cron.service", None),
+    ],
+)
+def test_a_users_slice_is_the_hosts_outermost_one(path: str, uid: int | None) -> None:
+    assert login_slice_of(CgroupPaths(None, path)) == uid
+    assert login_slice_of(CgroupPaths(path, None)) == uid

@@ -98,8 +98,8 @@ def test_when_all_run_the_oldest_is_forgotten() -> None:
 def test_a_forgotten_container_leaves_its_pod_too() -> None:
     table = ContainerTable(limit=1)
     table.join_pod(table.obtain(key("a")), "pod", "app")
-    table.obtain(key("b"))
-    assert table.predecessor("pod", "app") is None
+    other = table.obtain(key("b"))
+    assert table.predecessor(other, "pod", "app") is None
 
 
 def test_a_forgotten_container_leaves_its_pod_to_its_successor() -> None:
@@ -108,7 +108,7 @@ def test_a_forgotten_container_leaves_its_pod_to_its_successor() -> None:
     successor = table.obtain(key("b"))
     table.join_pod(successor, "pod", "app")
     table.obtain(key("c"))
-    assert table.predecessor("pod", "app") is successor
+    assert table.predecessor(successor, "pod", "app") is successor
 
 
 def test_what_changed_and_what_was_forgotten_is_reported_once() -> None:
@@ -196,7 +196,7 @@ class TableMachine(RuleBasedStateMachine):
         state = self.pick(name)
         if state.pod_uid in (None, f"p{pod}"):
             self.table.join_pod(state, f"p{pod}", "app")
-            assert self.table.predecessor(f"p{pod}", "app") is state
+            assert self.table.predecessor(state, f"p{pod}", "app") is state
 
     @invariant()
     def it_is_bounded(self) -> None:

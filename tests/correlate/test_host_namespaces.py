@@ -41,24 +41,24 @@ def test_an_engine_that_isolates_some_users_is_reported_when_it_does_not() -> No
 
 
 def test_a_container_that_nothing_describes_has_its_namespaces() -> None:
-    found = known().applied(None, ID, replace(OWN, net=3))
+    found = known().applied(None, ID, replace(OWN, net=3), of_root=True)
     assert found is not None
     assert found.security == Security(host_namespaces=("network",))
-    assert known().applied(None, ID, None) is None
-    assert known().applied(Description(ID), ID, None) == Description(ID)
+    assert known().applied(None, ID, None, of_root=True) is None
+    assert known().applied(Description(ID), ID, None, of_root=True) == Description(ID)
 
 
 def test_what_is_foreseen_is_what_a_start_gets_if_it_shares_what_is_usual() -> None:
     spaces = known()
     first = Description(ID, engine=Engine.DOCKER, security=Security(host_namespaces=("user",)))
     assert spaces.foresee(first, ID) is first, "nothing is usual yet"
-    applied = spaces.applied(first, ID, OWN)
+    applied = spaces.applied(first, ID, OWN, of_root=True)
     assert applied is not None
     assert applied.security == Security(host_namespaces=())
     second = replace(first, name="second")
     foreseen = spaces.foresee(second, ID)
     assert spaces.foresee(second, ID) is foreseen
-    assert spaces.applied(second, ID, OWN) is foreseen
+    assert spaces.applied(second, ID, OWN, of_root=True) is foreseen
     assert foreseen == replace(applied, name="second")
 
 
@@ -66,10 +66,14 @@ def test_what_is_foreseen_and_wrong_changes_nothing() -> None:
     spaces, plain = known(), known()
     before = Description(ID, engine=Engine.DOCKER, security=Security(host_namespaces=("user",)))
     for one in (spaces, plain):
-        one.applied(before, ID, OWN)
+        one.applied(before, ID, OWN, of_root=True)
     spaces.foresee(before, ID)
     other = replace(OWN, net=3)
-    assert spaces.applied(before, ID, other) == plain.applied(before, ID, other)
+    assert spaces.applied(before, ID, other, of_root=True) == plain.applied(
+        before, ID, other, of_root=True
+    )
     renewed = replace(before, name="renewed")
     spaces.foresee(before, ID)
-    assert spaces.applied(renewed, ID, OWN) == plain.applied(renewed, ID, OWN)
+    assert spaces.applied(renewed, ID, OWN, of_root=True) == plain.applied(
+        renewed, ID, OWN, of_root=True
+    )

@@ -132,7 +132,7 @@ def test_pid_reuse_never_stops_another_container(core: Core) -> None:
 def test_a_container_inside_a_container_names_its_parents(core: Core) -> None:
     path = f"/system.slice/docker-{WEB.id}.scope/kubelet/kubepods/burstable/{DB.id}"
     inner = replace(DB, path=path)
-    core >> WEB.life(-90)[:-1]
+    core >> replace(WEB, path=f"/system.slice/docker-{WEB.id}.scope").life(-90)[:-1]
     core >> inner.execs(5, lineage=Lineage.CGROUP) >> inner.described(6)
     container = core.starts[-1].container
     assert container is not None

@@ -10,8 +10,18 @@ from sensor.correlate.authority import HOST_ROOT, ActorStanding, Origin
 from sensor.correlate.clients import AUDIT_EARLY, SAME_PROCESS
 from sensor.correlate.engine_reach import Home
 from sensor.correlate.naming import Names
-from sensor.correlate.past import CONNECTS_MAX, REQUESTS_MAX, RecentPast
-from tests.correlate.observations import MS, ancestor, caller, connects, ns, requests, talks, typed
+from sensor.correlate.past import AUDIT_MAX, CONNECTS_MAX, REQUESTS_MAX, RecentPast
+from tests.correlate.observations import (
+    MS,
+    ancestor,
+    audited,
+    caller,
+    connects,
+    ns,
+    requests,
+    talks,
+    typed,
+)
 from tests.correlate.scenario import WEB
 
 SAME = SAME_PROCESS / MS
@@ -99,3 +109,12 @@ def test_what_a_child_connects_is_its_clients_connection(empty: RecentPast) -> N
     plugin = caller(61, 1, comm="docker-buildx", above=(ancestor("docker", 60, 0),))
     empty.add_connect(connects(2, plugin))
     assert empty.standing(client, Home()) is ActorStanding.OWNER
+
+
+def test_a_users_audit_records_push_out_none_of_roots(log: RecentPast) -> None:
+    command = typed(0, "docker start web", 50, uid=0)
+    of_root = audited(EARLY, 50)
+    log.add_audit(replace(of_root, caller=replace(of_root.caller, uid=0)))
+    for number in range(AUDIT_MAX):
+        log.add_audit(audited(1 + number, 5000 + number))
+    assert log.audit_of(command) is not None

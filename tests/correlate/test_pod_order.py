@@ -49,7 +49,7 @@ class Life:
 
     def types(self) -> dict[str, ContainerType | None]:
         """By name what the latest container of it is."""
-        found = self.core.table.members_of(UID)
+        found = self.core.table.members_of(self.core.table.all()[0], UID)
         return {one.pod_container: one.by_order for one in found if one.pod_container is not None}
 
     def said(self) -> list[str]:

@@ -105,7 +105,7 @@ def test_what_led_to_a_run_is_forgotten_with_it(log: RuntimeLog) -> None:
     assert other is not None
     log.add_birth(WEB.birth(1), HOST_ROOT)
     assert log.birth_of(WEB.birth(1).path) is run.creation
-    log.forget_run(WEB.id, run.creation, CgroupPaths(None, WEB.birth(1).path))
+    log.forget_run(WEB.id, HOST_ROOT, run.creation, CgroupPaths(None, WEB.birth(1).path))
     assert log.creation_of(WEB.runtime.key) is None
     assert log.birth_of(WEB.birth(1).path) is None
     assert log.creation_of(DB.runtime.key) is other.creation
@@ -159,11 +159,30 @@ def test_an_engines_latest_boot_is_known_by_its_program(log: RuntimeLog) -> None
     log.add_engine(engine_boots(0), HOST_ROOT, ())
     log.add_engine(engine_boots(50), HOST_ROOT, ())
     log.add_engine(engine_boots(60), HOST_ROOT, (WEB.id,))
-    outer, inner = log.engine_boot("dockerd", ()), log.engine_boot("dockerd", (WEB.id,))
-    assert outer is not None
-    assert inner is not None
+    (outer,) = log.engine_boots("dockerd", (), HOST_ROOT)
+    (inner,) = log.engine_boots("dockerd", (WEB.id,), None)
     assert (outer.time, inner.time) == (ns(50), ns(60))
-    assert log.engine_boot("crio", ()) is None
+    assert log.engine_boots("crio", (), HOST_ROOT) == []
+
+
+def test_a_users_engine_takes_no_place_of_roots_of_the_same_name(log: RuntimeLog) -> None:
+    log.add_engine(engine_boots(0), HOST_ROOT, ())
+    log.add_engine(engine_boots(50), MALLORY, ())
+    assert [boot.time for boot in log.engine_boots("dockerd", (), HOST_ROOT)] == [ns(0)]
+    assert {boot.time for boot in log.engine_boots("dockerd", (), MALLORY)} == {ns(0), ns(50)}
+
+
+def test_a_users_process_is_no_supervisor_of_roots_container(log: RuntimeLog) -> None:
+    """A command line may name any container, before its own shim does."""
+    above = ancestor("containerd", 8)
+    forged = supervised(0, WEB, "containerd-shim-runc-v2", "-id", WEB.id, above=above)
+    own = supervised(1, WEB, "containerd-shim-runc-v2", "-id", WEB.id, above=above)
+    log.add_supervisor(forged, MALLORY)
+    assert log.supervisor_of(WEB.id, HOST_ROOT) is None
+    log.add_supervisor(own, HOST_ROOT)
+    assert log.supervisor_of(WEB.id, HOST_ROOT) is own
+    log.forget_run(WEB.id, MALLORY, None)
+    assert log.supervisor_of(WEB.id, Origin(1002)) is None, "root's goes with a user's own"
 
 
 def test_a_supervisor_is_known_until_its_run_ends(log: RuntimeLog) -> None:
@@ -172,11 +191,11 @@ def test_a_supervisor_is_known_until_its_run_ends(log: RuntimeLog) -> None:
     second = supervised(1, WEB, "containerd-shim-runc-v2", "-id", WEB.id, "start", above=above)
     log.add_supervisor(first, HOST_ROOT)
     log.add_supervisor(second, HOST_ROOT)
-    assert log.supervisor_of(WEB.id) is first
-    assert log.supervisor_of(DB.id) is None
-    log.forget_run(WEB.id, None)
-    assert log.supervisor_of(WEB.id) is None
-    log.forget_run(WEB.id, None)
+    assert log.supervisor_of(WEB.id, HOST_ROOT) is first
+    assert log.supervisor_of(DB.id, None) is None
+    log.forget_run(WEB.id, HOST_ROOT, None)
+    assert log.supervisor_of(WEB.id, HOST_ROOT) is None
+    log.forget_run(WEB.id, HOST_ROOT, None)
 
 
 def test_what_is_only_called_a_supervisor_supervises_nothing(log: RuntimeLog) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.correlate.shares import DOMAINS_MAX, Budget, SharedTable
+from sensor.correlate.shares import DOMAINS_MAX, Budget, SharedTable, account_of
 
 SECOND = 1_000_000_000
 
@@ -38,9 +38,59 @@ def test_the_user_with_the_most_makes_room() -> None:
     assert [table.get(number) for number in (1, 2, 3, 4)] == ["ann", None, "bob", "eve"]
 
 
+def test_what_one_account_has_many_of_has_no_more_than_the_account() -> None:
+    """A user makes any number of cgroups called like containers, and has thousands of uids."""
+    table: SharedTable[int, str] = SharedTable(limit=64, share=8)
+    table.put(0, "ann", "uid 1001")
+    table.put(1, "mallory", "uid 1000")
+    for number in range(2, 200):
+        table.put(number, "mallory", f"uid 1000/in box{number} uid 1000")
+    kept = list(table.values())
+    assert (kept.count("ann"), kept.count("mallory")) == (1, 8)
+    assert table.share_of(0) == "uid 1001"
+
+
+def test_the_part_with_the_most_gives_way_within_an_account() -> None:
+    table: SharedTable[int, str] = SharedTable(limit=64, share=4)
+    table.put(0, "mallory", "uid 1000")
+    for number in range(1, 20):
+        table.put(number, "box", "uid 1000/in box uid 1000")
+    table.put(20, "mallory", "uid 1000")
+    assert sorted(table.values()) == ["box", "box", "mallory", "mallory"]
+
+
+def test_an_entry_is_renewed_in_its_own_share() -> None:
+    table: SharedTable[int, str] = SharedTable(limit=2, share=2)
+    for number in (1, 2):
+        table.put(number, "ann", "uid 1000")
+    table.renew(1)
+    table.put(3, "ann", "uid 1000")
+    assert [table.get(number) for number in (1, 2, 3)] == ["ann", None, "ann"]
+    table.put(4, "root", None)
+    table.put(5, "root", None)
+    table.renew(4)
+    table.put(6, "root", None)
+    assert 5 not in table
+
+
+def test_parts_of_an_account_together_have_its_budget() -> None:
+    budget = Budget(burst=8, every=1.0)
+    allowed = sum(budget.allows(f"uid 1000/in box{number} uid 1000", 0) for number in range(100))
+    assert allowed == 8
+    assert budget.allows("uid 1001", 0)
+
+
+def test_a_part_leaves_half_of_its_accounts_budget() -> None:
+    budget = Budget(burst=8, every=1.0)
+    assert sum(budget.allows("uid 1000/in box uid 1000", 0) for _ in range(100)) == 4
+    assert sum(budget.allows("uid 1000", 0) for _ in range(100)) == 4
+
+
 OPERATIONS = st.lists(
     st.tuples(
-        st.booleans(), st.integers(0, 20), st.sampled_from([None, "uid 1", "uid 2", "uid 3"])
+        st.booleans(),
+        st.integers(0, 20),
+        st.sampled_from([None, "uid 1", "uid 1/a", "uid 1/b", "uid 2", "uid 3"]),
     ),
     max_size=80,
 )
@@ -62,7 +112,8 @@ def test_whatever_is_put_and_taken_the_shares_hold(
         assert len(owners) == len(table)
         assert owners.count("root") <= 6
         assert sum(owner != "root" for owner in owners) <= 6
-        assert all(owners.count(f"uid {number}") <= 3 for number in (1, 2, 3))
+        accounts = [account_of(owner or "root") for owner in owners]
+        assert all(accounts.count(f"uid {number}") <= 3 for number in (1, 2, 3))
 
 
 def test_a_budget_allows_a_burst_and_then_one_in_a_while() -> None:

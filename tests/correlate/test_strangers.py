@@ -12,16 +12,18 @@ from sensor.model.kernel_records import CgroupFrozen, InitExec
 from sensor.model.observations import Observation
 from sensor.model.process import CgroupPaths
 from sensor.model.vocabulary import Confidence, ContainerId, EventType, Lineage
-from tests.correlate.observations import SESSION, ancestor, below, command, facts, ns
+from tests.correlate.observations import ancestor, below, command, facts, ns
 from tests.correlate.scenario import DB, WEB, Box, Core, numbered
 
 START, FAILED, STOP = "container.start", "container.start_failed", "container.stop"
 MALLORY = 1001
+SLICE = f"/user.slice/user-{MALLORY}.slice"
+THERE = CgroupPaths(None, f"{SLICE}/session-9.scope")
 IN_BOX = CgroupPaths(None, f"/docker/{DB.id}")
 
 ACTORS: dict[str, tuple[int, CgroupPaths]] = {
-    "a-user": (MALLORY, SESSION),
-    "a-users-user-namespace": (100_000, SESSION),
+    "a-user": (MALLORY, THERE),
+    "a-users-user-namespace": (100_000, THERE),
     "root-in-a-container": (0, IN_BOX),
     "a-user-in-a-container": (MALLORY, IN_BOX),
 }
@@ -98,7 +100,7 @@ def test_a_strangers_container_with_the_name_of_a_cgroup_of_roots_is_not_roots(c
     assert core.types() == [START, STOP]
 
 
-GHOST = Box("ghost", ContainerId("ghost"), pid=900, uid=MALLORY, place=SESSION, path=SESSION.v2)
+GHOST = Box("ghost", ContainerId("ghost"), pid=900, uid=MALLORY, place=THERE, path=THERE.v2)
 CLAIMS: dict[str, list[Observation]] = {
     "create-that-fails": [GHOST.create(10), GHOST.created(11, 1 << 8)],
     "restore-that-succeeds": [GHOST.create(10, "restore"), GHOST.created(11)],
@@ -132,7 +134,7 @@ def test_one_users_failures_are_limited_and_roots_are_not() -> None:
     """sec-event-log-washed-out."""
     core = Core()
     for number in range(4 * FAILURES_BURST):
-        box = replace(numbered(number), uid=MALLORY, place=SESSION)
+        box = replace(numbered(number), uid=MALLORY, place=THERE)
         core >> box.create(10) >> box.exits(15, 1, started=False)
     assert len(core.of(EventType.START_FAILED)) == FAILURES_BURST
     mine = numbered(1 << 20)
@@ -144,7 +146,7 @@ def test_a_users_containers_push_no_others_out() -> None:
     core = Core(limit=3000)
     core >> WEB.life(0)
     for number in range(4000):
-        box = replace(numbered(number), uid=MALLORY, place=SESSION)
+        box = replace(numbered(number), uid=MALLORY, place=THERE)
         core >> box.create(100)
     again = WEB.again()
     core >> again.create(200) >> again.described(201) >> again.execs(205)
@@ -198,7 +200,7 @@ def test_what_a_container_starts_below_an_exec_is_not_a_container(core: Core) ->
 def test_unnamed_starts_of_one_user_are_limited_and_become_a_gap() -> None:
     core = Core()
     for number in range(3 * UNNAMED_BURST):
-        box = replace(numbered(number), uid=MALLORY, place=SESSION, path=SESSION.v2)
+        box = replace(numbered(number), uid=MALLORY, place=THERE, path=THERE.v2)
         core >> command(10, ("runc", "x"), process=box.runtime) >> box.execs(15)
     assert len(core.starts) == UNNAMED_BURST
     (gap,) = core.of(EventType.GAP)

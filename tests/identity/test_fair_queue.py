@@ -47,6 +47,20 @@ def test_who_uses_more_time_waits_longer() -> None:
     assert order[:8] == ["m0", "a0", "a1", "a2", "m1", "a3", "a4", "a5"]
 
 
+def test_what_was_used_counts_for_who_comes_back_again_and_again() -> None:
+    queue: FairQueue[str] = FairQueue(400)
+    for _ in range(30):
+        queue.push("a", ANN)
+    order = ""
+    for _ in range(30):
+        if "m" not in [job for _, job in queue.heads()]:
+            queue.push("m", MALLORY)
+        origin, job = queue.pop()
+        queue.charge(origin, 10.0 if origin == MALLORY else 1.0)
+        order += job
+    assert order.count("m") == 3, "as much time as the other had"
+
+
 def test_one_origin_fills_its_own_share_only() -> None:
     queue: FairQueue[int] = FairQueue(80)
     refused = [queue.push(number, MALLORY) for number in range(20)]

@@ -12,7 +12,7 @@ import pytest
 
 from lab.waiting import until
 from sensor.bpf.socket_filter import SocketVerdicts
-from sensor.model.api_calls import ApiConnect
+from sensor.model.api_calls import ApiConnect, Caller
 from sensor.model.observations import Observation
 from sensor.model.vocabulary import Engine, Witness
 from sensor.sources import contacts
@@ -50,9 +50,9 @@ class Resolver:
         return DOCKER if path == DOCKER.path else None
 
     def resolve(
-        self, pid: int, mnt_ns: int, path: str, *, uid: int | None, connected: int
+        self, pid: int, mnt_ns: int, path: str, *, share: str | None, connected: int
     ) -> EngineSocket | Unresolvable | None:
-        del uid, connected
+        del share, connected
         self.asked.append((pid, mnt_ns, path))
         if path == GATE:
             self.waits.set()
@@ -76,6 +76,10 @@ class Verdicts:
         self.entries.pop((mnt_ns, path), None)
 
 
+def share_of(caller: Caller) -> str | None:
+    return f"uid {caller.uid}" if caller.uid else None
+
+
 class Bench:
     """A sifter between a resolver, a map and a list."""
 
@@ -88,6 +92,7 @@ class Bench:
             cast("SocketVerdicts", self.verdicts),
             self.emitted.append,
             lambda connect: connect.caller.pid == ENGINE_PID,
+            share_of,
         )
 
     def sift(self, *paths: str, mnt_ns: int = NAMESPACE) -> list[Observation]:
@@ -107,6 +112,10 @@ class Bench:
 
 def connect(path: str, pid: int = 77, mnt_ns: int | None = NAMESPACE) -> ApiConnect:
     return replace(connects(0, caller(pid), path), mnt_ns=mnt_ns)
+
+
+def connect_of(uid: int, path: str) -> ApiConnect:
+    return replace(connects(0, caller(78, uid=uid), path), mnt_ns=NAMESPACE)
 
 
 @pytest.fixture
@@ -157,10 +166,8 @@ def test_a_connect_that_no_scan_was_allowed_for_is_looked_at_again(
     assert bench.verdicts.reported == [("forget", ENGINE), ("engine", ENGINE)]
 
 
-def test_what_waits_for_a_scan_is_bounded_and_counted(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(contacts, "LATER_MAX", 1)
+def test_what_waits_for_a_scan_is_bounded_and_counted(bench: Bench) -> None:
+    bench.sifter._later.share = 1
     bench.resolver.answers |= {"/a": NOT_SCANNED, "/b": NOT_SCANNED, "/c": NOT_SCANNED}
     bench.sift("/a", "/b", "/c")
     assert bench.sifter.dropped == 2
@@ -253,8 +260,18 @@ def test_verdicts_are_bounded(bench: Bench) -> None:
 def test_the_queue_is_bounded_and_the_reader_never_waits(bench: Bench) -> None:
     bench.sifter.sift([connect(GATE)])
     assert bench.resolver.waits.wait(10)
-    many = [connect(OTHER)] * (contacts.QUEUE_MAX + 25)
+    many = [connect_of(0, OTHER)] * (contacts.QUEUE_MAX + 25)
     assert bench.sifter.sift(many) == []
     assert bench.sifter.dropped == 25
     bench.resolver.gate.set()
     until(lambda: len(bench.resolver.asked) >= contacts.QUEUE_MAX + 1, "the rest is looked at")
+
+
+def test_a_users_connects_push_out_none_of_roots(bench: Bench) -> None:
+    bench.sifter.sift([connect(GATE)])
+    assert bench.resolver.waits.wait(10)
+    bench.sifter.sift([connect(OTHER)] * contacts.QUEUE_MAX)
+    bench.sifter.sift([connect_of(0, ENGINE)])
+    bench.resolver.gate.set()
+    until(lambda: bench.emitted, "root's connect comes back")
+    assert ENGINE in [path for _, _, path in bench.resolver.asked[:3]], "beside the user's"

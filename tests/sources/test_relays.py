@@ -7,7 +7,7 @@ import queue
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -19,7 +19,7 @@ from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller, Liste
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Witness
 from sensor.sources.connections import TcpSocket, serves_others
-from sensor.sources.relays import LOOK_AGAIN, RelayFinder, read_caller
+from sensor.sources.relays import LOOK_AGAIN, PORTS_MAX, RelayFinder, read_caller
 
 PATIENCE = 20.0
 RELAY = """
@@ -67,23 +67,34 @@ class Files:
 
     def __init__(self) -> None:
         self.relayed: list[tuple[int, int]] = []
-        self.ports: list[tuple[int, int]] = []
 
     def relay(self, sockets: list[tuple[int, int]]) -> None:
         self.relayed = list(sockets)
 
-    def add(self, net_ns: int, port: int) -> None:
-        self.ports.append((net_ns, port))
+
+class Ports:
+    """The map of ports that the probes would read."""
+
+    def __init__(self) -> None:
+        self.watched: list[tuple[int, int]] = []
+
+    def relay(self, ports: Iterable[tuple[int, int]]) -> None:
+        self.watched = list(ports)
+
+
+def share_of(caller: Caller) -> str | None:
+    return f"uid {caller.uid}" if caller.uid else None
 
 
 class Finding:
     """A finder, and what it emits."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: Callable[[Caller], str | None] = share_of) -> None:
         self.files = Files()
         self.hops: queue.Queue[ApiHop] = queue.Queue()
-        files = cast(EngineSockets, self.files)
-        self.finder = RelayFinder(files, cast(ListeningPorts, self.files), self.hops.put)
+        self.ports = Ports()
+        files, ports = cast(EngineSockets, self.files), cast(ListeningPorts, self.ports)
+        self.finder = RelayFinder(files, ports, self.hops.put, share)
 
     def see(self, caller: Caller, connection: int = 1) -> None:
         self.finder.see(ApiRequest(5, "cpu0:1", caller, "/run/docker.sock", b"POST", connection))
@@ -170,7 +181,46 @@ def test_who_is_connected_to_a_relay_over_loopback_is_found(
     assert hop.caller.argv is not None
     assert hop.caller.argv[-1] == port
     namespace = Path("/proc/self/ns/net").stat().st_ino
-    assert finding.files.ports == [(namespace, int(port))]
+    assert finding.ports.watched == [(namespace, int(port))]
+
+
+MANY = """
+import os, socket, sys
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+paths = []
+for number in range(int(sys.argv[1])):
+    one = socket.socket(socket.AF_UNIX)
+    one.bind(f"{sys.argv[2]}/{number}.sock")
+    one.listen()
+    paths.append(one)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_users_relays_push_out_no_port_and_no_file_of_roots(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    theirs: set[int] = set()
+    finding = Finding(lambda caller: "uid 1001" if caller.pid in theirs else None)
+    place = tmp_path / "proxy.sock"
+    _, _, by_port, port = relayed(processes, "tcp")
+    _, _, by_path, _ = relayed(processes, str(place))
+    finding.see(caller_of(by_port), 1)
+    finding.see(caller_of(by_path), 2)
+    for number in range(3):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        many = Process(sys.executable, "-I", "-c", MANY, str(PORTS_MAX), str(directory))
+        processes.append(many)
+        assert many.line() == "ready"
+        theirs.add(many.pid)
+        finding.see(caller_of(many.pid), 10 + number)
+    finding.settle()
+    assert int(port) in {watched for _, watched in finding.ports.watched}
+    assert len(finding.ports.watched) == 1 + PORTS_MAX // 8
+    assert (place.stat().st_dev, place.stat().st_ino) in finding.files.relayed
+    assert len(finding.files.relayed) == 1 + PORTS_MAX // 8
 
 
 TABLE = (
@@ -305,7 +355,7 @@ def test_a_process_that_does_not_listen_is_not_a_relay(
     finding.see(caller_of(client.pid))
     finding.settle()
     assert finding.hops.empty()
-    assert finding.files.ports == []
+    assert finding.ports.watched == []
 
 
 def test_a_process_that_is_gone_is_passed_over(finding: Finding) -> None:

@@ -140,15 +140,30 @@ def test_a_user_who_causes_too_many_scans_gets_no_verdict_and_hinders_no_other(
 ) -> None:
     for number in range(BURST):
         with process_called("python3", tmp_path / f"{number}.sock"):
-            assert resolver.resolve(*at(tmp_path / f"{number}.sock"), uid=1000) is None
+            assert resolver.resolve(*at(tmp_path / f"{number}.sock"), share="uid 1000") is None
     with process_called("dockerd", tmp_path / "late.sock"):
         late = at(tmp_path / "late.sock")
-        assert resolver.resolve(*late, uid=1000) is NOT_SCANNED
+        assert resolver.resolve(*late, share="uid 1000") is NOT_SCANNED
         assert resolver.refused == 1
-        assert is_engine(resolver.resolve(*late, uid=1001))
+        assert is_engine(resolver.resolve(*late, share="uid 1001"))
     with process_called("dockerd", tmp_path / "later.sock"):
         clock.now += SECONDS_EACH
-        assert is_engine(resolver.resolve(*at(tmp_path / "later.sock"), uid=1000))
+        assert is_engine(resolver.resolve(*at(tmp_path / "later.sock"), share="uid 1000"))
+
+
+def test_ever_new_mount_namespaces_of_a_user_are_not_all_looked_for(
+    engine: Path, resolver: SocketResolver
+) -> None:
+    """Each is a look at all processes of the node."""
+    path = str(engine)
+    found = [
+        resolver.resolve(os.getpid(), number, path, share="uid 1000") for number in range(BURST + 5)
+    ]
+    assert found[:BURST] == [Unresolvable("other_namespace")] * BURST
+    assert found[BURST:] == [NOT_SCANNED] * 5
+    assert resolver.refused == 5
+    of_root = [resolver.resolve(os.getpid(), 100 + number, path) for number in range(BURST + 5)]
+    assert NOT_SCANNED not in of_root
 
 
 def test_verdicts_are_kept_and_expire(

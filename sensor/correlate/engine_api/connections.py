@@ -1,58 +1,75 @@
-"""The connections to engines on a node that are open now, with a share per owner."""
+"""The connections to engines on a node that are open now, with a share for each user."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sensor.bounded import Bounded
 from sensor.correlate.engine_api.connection import Connection
+from sensor.correlate.shares import SharedTable
+from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from sensor.correlate.engine_api.calls import CallAnswer, EngineCall, Segment
 
 CONNECTIONS_MAX = 4096
-"""Connections that are followed; beyond it, the owner with the most loses its oldest one."""
+"""Connections of root's that are followed, and of all others together; beyond it the oldest of the
+user with the most is forgotten."""
 
 SHARE_MAX = 512
-"""Connections of one owner; beyond it, that owner's oldest one is forgotten."""
-
+"""Connections of one other user; beyond it, that user's oldest one is forgotten."""
 
 EARLY_MAX = 64
-"""Answers that are kept until the first request of their connection comes."""
+"""Answers to root's that are kept until the first request of their connection comes, and to all
+others."""
+
+EARLY_SHARE = 16
+"""Answers to one other user."""
 
 EARLY_WITHIN = 1_000_000_000
 """Nanoseconds by which an answer may be seen before its request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whose a connection is, as its connect showed it."""
+
+    share: str | None
+
+
+_UNKNOWN = "unknown"
+"""Share of connections whose connect was not seen."""
 
 
 class EngineCalls:
     """Reads calls and answers from the segments of all connections."""
 
     def __init__(self) -> None:
-        self.forgotten = 0
-        """Connections that were forgotten to make room."""
         self._numbers = count(1)
-        self._early: Bounded[int, Segment] = Bounded(EARLY_MAX)
-        self._owner_of: dict[int, Hashable] = {}
-        self._of_owner: dict[Hashable, OrderedDict[int, Connection]] = {}
+        self._early: SharedTable[int, Segment] = SharedTable(EARLY_MAX, EARLY_SHARE)
+        self._connections: SharedTable[int, Connection] = SharedTable(CONNECTIONS_MAX, SHARE_MAX)
+
+    @property
+    def forgotten(self) -> int:
+        """Connections that were forgotten to make room."""
+        return self._connections.forgotten
 
     def sent(
-        self, connection: int | None, owner: Hashable, segment: Segment
+        self, connection: int | None, share: str | None, segment: Segment
     ) -> tuple[EngineCall, ...]:
-        """Take what a client wrote. Without a connection the segment is read alone."""
+        """Take what a client of that share wrote. Without a connection it is read alone."""
         if connection is None:
             return Connection(None, self._numbers).sent(segment)
-        return self._find(connection, owner).sent(segment)
+        return self._find(connection, share).sent(segment)
 
-    def answered(self, connection: int, segment: Segment) -> tuple[CallAnswer, ...]:
-        """Take what an engine wrote on a connection."""
-        if connection not in self._owner_of:
-            self._early.put(connection, segment)
+    def answered(
+        self, connection: int, segment: Segment, whose: Known | None = None
+    ) -> tuple[CallAnswer, ...]:
+        """Take what an engine wrote on a connection; ``whose`` where the connect was seen."""
+        known = self._connections.get(connection)
+        if known is None:
+            self._early.put(connection, segment, whose.share if whose is not None else _UNKNOWN)
             return ()
-        known = self._of_owner[self._owner_of[connection]][connection]
         return known.answered(segment)
 
     def early(self, connection: int, request: Segment) -> Segment | None:
@@ -67,35 +84,14 @@ class EngineCalls:
 
     def closed(self, connection: int) -> None:
         """Forget a connection: its number may be used again."""
-        if connection in self._owner_of:
-            self._drop(self._owner_of.pop(connection), connection)
+        self._connections.pop(connection)
 
-    def _find(self, connection: int, owner: Hashable) -> Connection:
-        # A socket that was handed to another process stays one connection.
-        owner = self._owner_of.get(connection, owner)
-        mine = self._of_owner.setdefault(owner, OrderedDict())
-        known = mine.get(connection)
+    def _find(self, connection: int, share: str | None) -> Connection:
+        known = self._connections.get(connection)
         if known is None:
-            known = mine[connection] = Connection(connection, self._numbers)
-            self._owner_of[connection] = owner
-            self._make_room(owner)
-        mine.move_to_end(connection)
+            known = Connection(connection, self._numbers)
+            self._connections.put(connection, known, share)
+        else:
+            # A socket that was handed to another process stays one connection.
+            self._connections.renew(connection)
         return known
-
-    def _make_room(self, owner: Hashable) -> None:
-        if len(self._of_owner[owner]) > SHARE_MAX:
-            self._forget_oldest(owner)
-        elif len(self._owner_of) > CONNECTIONS_MAX:
-            self._forget_oldest(max(self._of_owner, key=lambda one: len(self._of_owner[one])))
-
-    def _forget_oldest(self, owner: Hashable) -> None:
-        oldest = next(iter(self._of_owner[owner]))
-        del self._owner_of[oldest]
-        self._drop(owner, oldest)
-        self.forgotten += 1
-
-    def _drop(self, owner: Hashable, connection: int) -> None:
-        mine = self._of_owner[owner]
-        del mine[connection]
-        if not mine:
-            del self._of_owner[owner]

@@ -5,19 +5,27 @@ from __future__ import annotations
 import time
 
 from sensor.correlate.engine_api.calls import Action, Segment
-from sensor.correlate.engine_api.connections import CONNECTIONS_MAX, SHARE_MAX, EngineCalls
+from sensor.correlate.engine_api.connections import (
+    CONNECTIONS_MAX,
+    EARLY_MAX,
+    SHARE_MAX,
+    EngineCalls,
+    Known,
+)
 
 START = b"POST /containers/web/start HTTP/1.1\r\n\r\n"
 
 
-def sent(calls: EngineCalls, connection: int, owner: str, data: bytes, offset: int = 0) -> Action:
-    (call,) = calls.sent(connection, owner, Segment(1, offset, data))
+def sent(
+    calls: EngineCalls, connection: int, share: str | None, data: bytes, offset: int = 0
+) -> Action:
+    (call,) = calls.sent(connection, share, Segment(1, offset, data))
     return call.action
 
 
 def test_an_owner_with_many_connections_loses_its_own_oldest() -> None:
     calls = EngineCalls()
-    sent(calls, 1, "root", START)
+    sent(calls, 1, None, START)
     for connection in range(2, SHARE_MAX + 12):
         sent(calls, connection, "mallory", START)
     assert calls.forgotten == 10
@@ -41,9 +49,31 @@ def test_many_owners_take_from_the_one_with_the_most() -> None:
     assert calls.forgotten == 8
 
 
+def test_roots_connections_are_never_taken_from_by_others() -> None:
+    calls = EngineCalls()
+    for connection in range(10):
+        sent(calls, connection, None, START)
+    for connection in range(CONNECTIONS_MAX + 100):
+        sent(calls, 100 + connection, f"uid {connection}", START)
+    (answer,) = calls.answered(0, Segment(2, 0, b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert answer.number == 1
+
+
+ANSWER = Segment(2, 0, b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def test_early_answers_to_others_push_out_none_to_root() -> None:
+    calls = EngineCalls()
+    calls.answered(1, ANSWER, Known(None))
+    for connection in range(100, 100 + EARLY_MAX):
+        calls.answered(connection, ANSWER, Known("uid 1001"))
+        calls.answered(connection + EARLY_MAX, ANSWER)
+    assert calls.early(1, Segment(3, 0, START)) == ANSWER
+
+
 def test_a_number_that_is_used_again_is_another_connection() -> None:
     calls = EngineCalls()
-    assert sent(calls, 1, "root", START) is Action.START
+    assert sent(calls, 1, None, START) is Action.START
     calls.closed(1)
     assert sent(calls, 1, "mallory", START) is Action.START
     calls.closed(1)
