@@ -12,6 +12,7 @@ import click
 import pytest
 
 from sensor.api.resources import OPENAPI
+from sensor.cli import events
 from sensor.cli.main import castoff
 from sensor.schema.filters import KEYS
 
@@ -100,6 +101,13 @@ def test_the_page_of_the_operator_names_each_key_of_a_filter() -> None:
     table = text.partition("\n### Filters\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
     assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(KEYS)
+
+
+def test_the_help_of_events_names_each_key_of_a_filter() -> None:
+    (option,) = (one for one in events.command.params if one.name == "filters")
+    assert isinstance(option, click.Option)
+    named = re.findall(r"\w+", option.help or "")
+    assert [key for key in KEYS if key != "type" and key not in named] == []
 
 
 def test_the_page_of_the_operator_names_each_verb_and_each_resource() -> None:

@@ -35,9 +35,9 @@ INDENT = 4
 def command(log: Path | None, config: Path | None, output: str) -> None:
     """List who can start containers on this node: groups, sockets, listeners, sudo, jobs, kubelet.
 
-    Each line has its evidence and its last use from the log. What was not used for 30 days is
-    marked, if the log is long enough to say so. Reads the node's files; asks no network. What
-    cannot be read is listed at the end. Run as root.
+    Each line has its evidence and its last use from the log. A way that was not used for 30 days
+    is marked, if the log is long enough. Reads files of the node and connects to nothing. Lists
+    at the end what it cannot read. Run as root.
     """
     access = survey(log_file(log, config, needed=False), time.time_ns())
     if output == "json":

@@ -137,11 +137,11 @@ def show(id_: str, output: str, socket: Path) -> None:
 @command.command()
 @click.argument("id_", metavar="ID")
 @click.option("--reason", required=True, help="Give the reason, for later readers.")
-@click.option("--expected", is_flag=True, help="Learn it as normal for this node.")
+@click.option("--expected", is_flag=True, help="Learn the alert's value as normal for this node.")
 @output_option
 @socket_option
 def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> None:
-    """Acknowledge alert ID. For root; an event records the login that did."""
+    """Acknowledge alert ID. For root. An event records the login."""
     body = {"reason": reason, "expected": expected}
     answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/ack", body)
     what = "is acknowledged" + (" and learnt" if expected else "")
@@ -161,7 +161,7 @@ def ack(id_: str, *, reason: str, expected: bool, output: str, socket: Path) -> 
 @output_option
 @socket_option
 def suppress(id_: str, *, seconds: int, reason: str, output: str, socket: Path) -> None:
-    """Suppress the group of alert ID for a time. For root; it is still counted."""
+    """Suppress the group of alert ID for a time. For root. Recurrences are still counted."""
     body = {"reason": reason, "for_seconds": seconds}
     answer = AgentClient(socket).post(f"/v1/alerts/{quote(id_, safe='')}/suppress", body)
     print_done(

@@ -77,7 +77,7 @@ def show(workload: str | None, output: str, socket: Path, *, no_trunc: bool, col
 def review(output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
     """Show what deserves a look: privileges, people, registries.
 
-    What does not belong here is forgotten by castoff baseline forget.
+    To remove what does not belong here, use castoff baseline forget.
     """
     found = AgentClient(socket).document("/v1/baseline?logins=1")
     rows = [
@@ -117,7 +117,7 @@ def export(file: Path | None, *, logins: bool, socket: Path) -> None:
 def merge(files: tuple[Path, ...], target: Path | None) -> None:
     """Merge exports of hosts to the file of a fleet.
 
-    Of each host the newest export counts.
+    If a host has several exports, the newest counts.
     """
     _write(target, list(baseline_file.merge(files)))
 

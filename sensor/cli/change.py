@@ -63,8 +63,8 @@ def command() -> None:
     "selectors",
     multiple=True,
     metavar="KEY=PATTERN",
-    help="Allow these to start: image, name, workload, namespace, login, … The same key twice is"
-    " or, different keys are and. Without any, everything.",
+    help="Allow these to start: image, name, workload, namespace, login, … Of a repeated key one"
+    " pattern must match, of different keys each. Without any, everything may start.",
 )
 @click.option(
     "--for",
@@ -82,7 +82,9 @@ def command() -> None:
     metavar="PRIVILEGE",
     help="Allow this privilege: cap:NET_ADMIN, …",
 )
-@click.option("--max-starts", type=click.IntRange(1), help="Let it explain at most so many starts.")
+@click.option(
+    "--max-starts", type=click.IntRange(1), help="Let it explain this many starts at most."
+)
 @click.option("--reason", help="Say what is changed, and why.")
 @click.option("--url", help="Name the record of the change: a URL or a ticket.")
 @output_option
@@ -101,7 +103,7 @@ def add(
     output: str,
     socket: Path,
 ) -> None:
-    """Record change ID. For root; the login that adds it is recorded."""
+    """Record change ID. For root. The record has the login that adds it."""
     body: dict[str, Any] = {"id": id_, "by": by, "for_seconds": seconds}
     optional = {
         "not_before": begin,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -97,20 +98,16 @@ def _lockdown() -> HostCheck:
 
 
 def _connects() -> HostCheck:
-    if _kernel_version() < CONNECT_MIN:
-        text = "before 6.7 the kernel does not report who connects to an engine's socket"
-        return HostCheck(
-            "api callers",
-            Health.NOTE,
-            text,
-            "Use audit (castoff audit-rules install), or Linux 6.7.",
-        )
-    try:
-        root = cgroup_link.cgroup2_root()
-    except OSError:
-        text = "no cgroup v2 mount to attach to: API callers are not seen"
-        return HostCheck("api callers", Health.NOTE, text, "Mount cgroup2, or use audit rules.")
-    return HostCheck("api callers", Health.OK, f"seen by cgroup/connect_unix at {root}")
+    version = _kernel_version()
+    if version < READY_MIN:
+        text = "before 6.3 they are seen only where fentry is allowed: see castoff status"
+        fix = "Without it use audit (castoff audit-rules install), or Linux 6.3."
+        return HostCheck("api callers", Health.NOTE, text, fix)
+    if version >= CONNECT_MIN:
+        with contextlib.suppress(OSError):
+            root = cgroup_link.cgroup2_root()
+            return HostCheck("api callers", Health.OK, f"seen by cgroup/connect_unix at {root}")
+    return HostCheck("api callers", Health.OK, "seen by fexit, or at sk_data_ready")
 
 
 def _requests() -> HostCheck:
@@ -162,7 +159,7 @@ def _disk() -> HostCheck:
 
 
 _AUDIT_STATES = (
-    "no rules: no cost; the kernel alone reports who used an engine's API (6.7 and newer)",
+    "no rules: no cost; the probes alone see who uses an engine's API (6.3, or with fentry)",
     "people (audit-rules install --people): those who logged in are recorded, others pay nothing",
     "all (audit-rules install --all): every task is recorded, and pays at each system call",
 )
@@ -229,7 +226,7 @@ def _policy_findings(policy: Path) -> list[HostCheck]:
     help="Check this audit policy of a Kubernetes API server instead of the host.",
 )
 def command(output: str, colour: str, socket: Path, policy: Path | None) -> None:
-    """Check this host; exit code 1 when something stands in the way of seeing starts."""
+    """Check this host; exit code 1 when something prevents Castoff from seeing starts."""
     if policy is not None:
         findings = _policy_findings(policy)
     else:

@@ -50,16 +50,17 @@ Event = tuple[bytes, dict[str, Any]]
     "types",
     type=TypeName(),
     multiple=True,
-    help="Show only these types: start, stop, gap, …; may be repeated, or use commas.",
+    help="Show only these types: start, stop, gap, … Repeat it, or use commas.",
 )
 @click.option(
     "--filter",
     "filters",
     type=FilterText(),
     multiple=True,
-    help="Show only these: container, name, image, label, runtime, kind, trigger, user, pod, owner,"
-    " namespace, sandbox, explanation (none: unexplained), expected, finding, workload, change."
-    " The same key twice is or, different keys are and.",
+    help="Show only events that match: container, name, image, label, runtime, kind, trigger, user,"
+    " pod, owner, namespace, sandbox, explanation (none: unexplained), expected, finding, severity,"
+    " state, workload, change, requested_by. Of a repeated key one value must match, of different"
+    " keys each.",
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Show pods' sandboxes in the table.")
 @click.option("-n", "--tail", type=click.IntRange(1, 100_000), help="Show only the last N events.")
@@ -81,7 +82,7 @@ def command(
     colour: str,
     socket: Path,
 ) -> None:
-    """Show events from the log, the last 100 without --since, and follow with -f.
+    """List events of the log: the last 100, or those since a time.
 
     The table leaves out the sandboxes of pods; JSON has all events. Marks before a cause:
     ! not expected, * without an explanation, ~ inferred, ? one of several.

@@ -42,7 +42,7 @@ LAYOUT = Layout(
 
 @click.group()
 def command() -> None:
-    """List the outputs of the running agent, or have one ship events again."""
+    """List the outputs of the running agent; ship events again."""
 
 
 @command.command("list")
@@ -58,7 +58,7 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
             print_json(document)
         return
     if not documents:
-        click.echo("no outputs are configured; docs/outputs.md shows how", err=True)
+        click.echo("no outputs are configured; castoff.toml(5) shows how", err=True)
         return
     rows = [row(DeliveryState.from_document(document)) for document in documents]
     print_table(LAYOUT, rows, no_trunc=no_trunc, colour=colour)
@@ -72,7 +72,7 @@ def list_(output: str, *, no_trunc: bool, colour: str, socket: Path) -> None:
 def rewind(name: str, since: str, output: str, socket: Path) -> None:
     """Ship the events since a time again. For root.
 
-    A collector gets events that it had already: with the ids that they had.
+    The collector may get events a second time, with the same ids.
     """
     target = f"/v1/outputs/{quote(name, safe='')}/rewind?{urlencode({'since': since})}"
     answer = AgentClient(socket).post(target)
@@ -84,7 +84,7 @@ def rewind(name: str, since: str, output: str, socket: Path) -> None:
 @output_option
 @socket_option
 def retry_dead(name: str, output: str, socket: Path) -> None:
-    """Ship the events again that the collector refused. For root."""
+    """Ship dead letters again: events that the collector refused. For root."""
     answer = AgentClient(socket).post(f"/v1/outputs/{quote(name, safe='')}/retry-dead")
     print_done(
         answer, output, f"output {name} tries {counted(answer['events'], 'dead letter')} again"

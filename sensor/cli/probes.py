@@ -31,7 +31,7 @@ def command() -> None:
 def load(config: Path | None, owner: str | None) -> None:
     """Compile and attach the probes.
 
-    Nothing happens when they are attached already.
+    Does nothing if they are attached already.
     """
     account = None if owner is None else _account(owner)
     began = time.monotonic()

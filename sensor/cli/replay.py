@@ -25,12 +25,12 @@ from sensor.sources.capture import open_capture
     type=click.Choice(["-", "table"]),
     default="-",
     show_default=True,
-    help="Print as '-': one JSON document a line; table: for people.",
+    help="Print -: one JSON document a line; table: lines for people.",
 )
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Read the cgroup patterns of this file.",
+    help="Take the cgroup patterns from this file.",
 )
 @click.option(
     "--policy",

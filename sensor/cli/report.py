@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Write one self-contained page: what started, why, who caused it, and what is not explained.
 
-    Reads the log of this node; with --from exports of several nodes, or what a collector gives out
+    Reads the log of this node; with --from exports of several nodes, or what a collector returns
     (SELECT event FROM castoff.events FORMAT JSONEachRow). The page has no script and loads nothing.
     Exit code 1 when the evidence is not whole; the page says so first. Needs python3-jinja2 and
     python3-pygal.

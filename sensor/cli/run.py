@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Report container starts as they happen, until interrupted.
 
-    Loads the probes when they are not there. They stay when the agent ends: what happens until the
-    next run is reported then. SIGHUP has the configuration read again.
+    Loads the probes if they are missing. They stay when the agent ends, and the next run reports
+    what they recorded meanwhile. SIGHUP reads the configuration again.
     """
     reread = partial(settings.of, config, state_dir, socket, audit, engines=engines, quiet=quiet)
     wanted = reread()

@@ -40,7 +40,7 @@ _OPTIONS = (
     ),
     click.option(
         "--audit",
-        help="Take audit records from netlink, - (an audisp plugin) or a log file; off: from none.",
+        help="Take audit records from netlink, - (an audisp plugin) or a log file; off: take none.",
     ),
     click.option(
         "--engines/--no-engines", default=True, help="Follow the event streams of the engines."

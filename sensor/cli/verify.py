@@ -52,8 +52,8 @@ def command(
 ) -> None:
     """Compute the log's chain of digests and name the first event that is missing or changed.
 
-    With --against, compare with events that left the node: exports, files of an output, what a
-    collector gives out as one JSON document a line. Works without a log, too. Exit code 1 when
+    With --against, compare with events that left the node: exports, files of an output, or what a
+    collector returns as one JSON document a line. That works without a log, too. Exit code 1 when
     something is wrong that the node did not explain when it happened.
     """
     path = log_file(log, config, needed=not against)

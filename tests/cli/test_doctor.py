@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.cli import surroundings
+from sensor.cli import doctor, surroundings
 from sensor.cli.finding import Health
 from tests.api.bridge import Running
 from tests.cli.asking import castoff
@@ -39,6 +39,19 @@ def test_every_check_is_a_line_and_json_has_them_all(agent: Running) -> None:
     assert all(one["fix"] for one in found if one["health"] != "ok")
     text = castoff("doctor", socket=agent.path).stdout
     assert [name for name in CHECKS if f" {name} " not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "health"),
+    [((6, 1), Health.NOTE), ((6, 3), Health.OK), ((6, 6), Health.OK), ((6, 18), Health.OK)],
+)
+def test_api_callers_are_seen_without_the_hook_of_the_cgroup(
+    kernel: tuple[int, int], health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_kernel_version", lambda: kernel)
+    (found,) = [one() for one in doctor.CHECKS if one.__name__ == "_connects"]
+    assert found.health is health
+    assert "are not seen" not in found.text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="policy files belong to root")
